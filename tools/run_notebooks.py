@@ -1,0 +1,37 @@
+"""Run every notebook from its first cell to its last; with --write, store the outputs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+
+
+def main() -> None:
+    """Fail with the traceback of the first cell that fails."""
+    notebooks = sorted(FOLDER.glob("*.ipynb"))
+    if not notebooks:
+        sys.exit(f"no notebooks in {FOLDER}")
+    for path in notebooks:
+        start = time.monotonic()
+        notebook = nbformat.read(path, as_version=4)
+        if not any(cell.cell_type == "code" and cell.outputs for cell in notebook.cells):
+            print(f"{path.name}: stored without outputs")
+        NotebookClient(
+            notebook,
+            timeout=300,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(FOLDER)}},
+        ).execute()
+        if "--write" in sys.argv[1:]:
+            nbformat.write(notebook, path)
+        print(f"{path.name}: ran in {time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
