@@ -18,6 +18,7 @@
     │   ├── BackendUnavailableError          not installed, not running, model missing
     │   ├── BackendTimeoutError              no reply in time
     │   └── BackendReplyError                a reply that breaks the protocol
+    ├── OutputError                          a result that cannot be written
     └── LanguageModelError                   no answer to a question
         ├── LanguageModelUnavailableError    Ollama not running, model missing
         ├── LanguageModelTimeoutError        no answer in time
@@ -46,6 +47,7 @@ __all__ = [
     "LanguageModelUnavailableError",
     "LimitExceededError",
     "MissingExtraError",
+    "OutputError",
     "PageRangeError",
     "PageRenderError",
     "PasswordError",
@@ -162,6 +164,10 @@ class BackendTimeoutError(BackendError):
 
 class BackendReplyError(BackendError):
     """The backend's reply breaks its protocol, or was cut off."""
+
+
+class OutputError(DeepSeekOCRError):
+    """A result cannot be written: no permission, no space."""
 
 
 class LanguageModelError(DeepSeekOCRError):

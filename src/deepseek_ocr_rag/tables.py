@@ -9,7 +9,8 @@ declarations.
 
 Conventions:
 
-* A cell's text is plain text: entities decoded once, ``<br>`` a newline,
+* A cell's text is plain text: entities decoded once, ``<br>`` (and ``<p>``,
+  ``<div>``, ``<li>``, ``<center>``) a newline,
   ``<sub>`` and ``<sup>`` kept as they are, other known tags dropped.
 * Text outside of any cell becomes a cell of its own, where it stands.
 * A table inside a cell becomes lines of that cell's text.
@@ -39,10 +40,10 @@ MAX_ROWSPAN = 65534
 MAX_GRID_CELLS = 100_000
 """How many grid places spans and padding may add to the cells of one table."""
 
-_BREAKS = frozenset({"br", "p", "div", "li", "ul", "ol"})
+_BREAKS = frozenset({"br", "p", "div", "li", "ul", "ol", "center"})
 _SCRIPTS = frozenset({"sub", "sup"})
 _SECTIONS = frozenset({"table", "thead", "tbody", "tfoot", "caption", "colgroup", "col"})
-_INLINE = frozenset({"b", "i", "u", "s", "em", "strong", "span", "center", "font", "small", "code"})
+_INLINE = frozenset({"b", "i", "u", "s", "em", "strong", "span", "font", "small", "code"})
 _KNOWN = frozenset({"tr", "td", "th"}) | _BREAKS | _SCRIPTS | _SECTIONS | _INLINE
 
 # Each match starts at a "<" and ends before the next one: linear.
