@@ -42,7 +42,7 @@ class Limits:
     file_bytes: int = 512 * 1024 * 1024
     pages: int = 10_000
     image_pixels: int = 100_000_000
-    page_seconds: float = 30.0
+    page_seconds: float = 20.0
     page_characters: int = 500_000
     page_objects: int = 50_000
 

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .document import Box
 
@@ -29,8 +30,8 @@ MAX_GARBAGE = 0.1
 """Share of characters that no font could show: more means broken encoding."""
 
 MAX_MISREAD = 0.2
-"""Share of a hidden layer's words that look misread. Good OCR layers have 0.02
-to 0.08 of them (what is cut off, formulas), a handwritten page 0.6."""
+"""Share of a hidden layer's words that look misread. The good OCR
+layers of the test data have up to 0.03 of them, a handwritten page 0.62."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,9 @@ def usable(layer: TextLayer) -> bool:
 _CID = re.compile(r"\(cid:[0-9]{1,6}\)", re.IGNORECASE)
 
 # Joined by a hyphen or an apostrophe at most, or a number with its signs.
-_PLAIN = re.compile(r"[^\W\d_]+(?:[-'\u2019./&][^\W\d_]+)*|[\d.,:/%$€£+\-\u2013]*\d[\d.,:/%\-\u2013]*")
+_PLAIN = re.compile(
+    r"[^\W\d_]+(?:[-'\u2019./&][^\W\d_]+)*|[\d.,:/%$€£+\-\u2013]*\d[\d.,:/%\-\u2013]*"
+)
 _ENDS = "()[]{}<>\"'“”‘’«»„.,;:!?*†‡§¶•—–-|/\\&#@©®™°=+~_·…、。，；：？！（）「」"
 _VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýœ")
 
@@ -169,5 +172,5 @@ def _is_jumble(core: str) -> bool:
     """A longer Latin word without a vowel, or with capitals strewn in."""
     if len(core) < 5 or not core.isalpha() or not core.isascii():
         return False
-    inner = sum(a.islower() and b.isupper() for a, b in zip(core, core[1:], strict=False))
+    inner = sum(a.islower() and b.isupper() for a, b in pairwise(core))
     return inner >= 2 or not (core.isupper() or _VOWELS & set(core.lower()))

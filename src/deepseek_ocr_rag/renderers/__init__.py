@@ -1,0 +1,1 @@
+"""Renderers: how a file becomes page images. Chosen by source.py."""
