@@ -1,0 +1,143 @@
+"""Chooses the backend that reads best on this machine, and says why.
+
+In this order: the server that ``DSOCR_SERVER_URL`` names, an Ollama of this
+machine that has a deepseek-ocr model, and ``lite``, which always works. An
+``OLLAMA_HOST`` on another machine is never chosen: page images would go there
+unasked.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from ..errors import DeepSeekOCRError
+from ..ollama_server import is_this_machine, ollama_url
+from .base import Backend
+from .ollama import OllamaBackend
+from .ollama_models import OllamaFacts
+from .server import ServerBackend
+from .wire import without_credentials
+
+__all__ = ["BackendStatus", "Choice", "choose_backend", "probe_backends"]
+
+CONNECT_SECONDS: Final = 0.5
+ANSWER_SECONDS: Final = 2.0
+"""A probe must not keep anybody waiting who has no server at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStatus:
+    """What was found out about one backend.
+
+    Attributes:
+        name: As in ``Reader(backend=...)``.
+        works: Whether it can read pages now.
+        detail: What was found.
+        remedy: What to do if it should work ("" where it does).
+    """
+
+    name: str
+    works: bool
+    detail: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The backend to use.
+
+    Attributes:
+        backend: It belongs to the caller, who closes it.
+        reason: Why this one, and why not the better ones.
+    """
+
+    backend: Backend
+    reason: str
+
+
+def choose_backend() -> Choice:
+    """The best backend that is there.
+
+    Returns:
+        The backend and why it was chosen. Two probes on the network, a few
+        milliseconds on a machine without servers.
+    """
+    passed_over: list[str] = []
+    for probe in (_probe_server, _probe_ollama):
+        backend, status = probe()
+        if backend is not None:
+            return Choice(backend, "; ".join([status.detail, *passed_over]))
+        passed_over.append(status.detail)
+    return Choice(_lite(), "; ".join([*passed_over, "so text layers and a small OCR are used"]))
+
+
+def probe_backends() -> tuple[BackendStatus, ...]:
+    """The status of every backend that could be chosen, best first."""
+    return (_probe_server()[1], _probe_ollama()[1], _probe_lite())
+
+
+def _probe_server() -> tuple[Backend | None, BackendStatus]:
+    url = os.environ.get("DSOCR_SERVER_URL", "").strip()
+    if not url:
+        return None, BackendStatus(
+            "server",
+            works=False,
+            detail="no server is named in DSOCR_SERVER_URL",
+            remedy="Start one (`dsocr serve-command vllm`) and set DSOCR_SERVER_URL to its address.",
+        )
+    try:
+        backend = ServerBackend(url)
+        model = backend.find_model(connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
+    except DeepSeekOCRError as error:
+        return None, _broken("server", error)
+    detail = f"the server at {backend.base_url} (DSOCR_SERVER_URL) serves {model}"
+    return backend, BackendStatus("server", works=True, detail=detail, remedy="")
+
+
+def _probe_ollama() -> tuple[Backend | None, BackendStatus]:
+    try:
+        url = ollama_url()
+        shown = without_credentials(url)
+        if not is_this_machine(url):
+            return None, BackendStatus(
+                "ollama",
+                works=False,
+                detail=f"OLLAMA_HOST is another machine ({shown}), to which nothing is sent unasked",
+                remedy="Use OllamaBackend(host=..., allow_remote=True) if pages may go there.",
+            )
+        facts = OllamaFacts(url, connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
+        model = _ocr_model(facts)
+        facts.check_version()
+    except DeepSeekOCRError as error:
+        return None, _broken("ollama", error)
+    detail = f"Ollama at {shown} has {model}"
+    return OllamaBackend(model), BackendStatus("ollama", works=True, detail=detail, remedy="")
+
+
+def _ocr_model(facts: OllamaFacts) -> str:
+    names = [model.name for model in facts.models() if not model.remote]
+    found = [name for name in names if "deepseek-ocr" in name.lower()]
+    if not found:
+        raise facts.missing("deepseek-ocr")
+    # The published one before copies and conversions of others.
+    return min(found, key=lambda name: (not name.startswith("deepseek-ocr"), found.index(name)))
+
+
+def _probe_lite() -> BackendStatus:
+    try:
+        _lite().close()
+    except DeepSeekOCRError as error:
+        return _broken("lite", error)
+    return BackendStatus("lite", works=True, detail="text layers, else a small OCR", remedy="")
+
+
+def _lite() -> Backend:
+    from .lite import LiteBackend
+
+    return LiteBackend()
+
+
+def _broken(name: str, error: DeepSeekOCRError) -> BackendStatus:
+    return BackendStatus(name, works=False, detail=error.problem, remedy=error.remedy or "")

@@ -1,0 +1,125 @@
+"""The one way in which text is got from a page: :class:`Backend`.
+
+A backend takes requests as they come and gives back replies as they finish.
+It sees page images and writes the model's text; it never sees a document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from PIL.Image import Image
+
+from ..document import FinishReason
+from ..prompts import Mode, Task
+from ..text_layer import TextLayer
+
+__all__ = ["Backend", "PageRequest", "Reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """One page to read.
+
+    Attributes:
+        key: Whatever tells this request from the others under way; the reply
+            carries it back.
+        page: 1-based page number in its file.
+        source: Name of the file, for messages.
+        sha256: Hash of the file's bytes.
+        image: The page, RGB, or None: see :attr:`Backend.needs_image` and
+            ``text_layer``.
+        text_layer: Only for backends that read it, and only where the page has
+            a usable one; then ``image`` is None.
+        task: What to ask.
+        mode: How large the model sees the page.
+        width: Width of the displayed page in points.
+        height: Height of the displayed page in points.
+    """
+
+    key: int
+    page: int
+    source: str
+    sha256: str
+    image: Image | None
+    text_layer: TextLayer | None
+    task: Task
+    mode: Mode
+    width: float = 0.0
+    height: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for one request.
+
+    Attributes:
+        key: The request's key.
+        text: Raw text in the model's grammar, tags included.
+        finish_reason: Why the text ends.
+        tokens: New tokens, or None where the backend does not count.
+        attempts: How often the page was asked for.
+        warnings: What a user should know about this page.
+        error: What went wrong where ``finish_reason`` is "error".
+    """
+
+    key: int
+    text: str
+    finish_reason: FinishReason = "stop"
+    tokens: int | None = None
+    attempts: int = 1
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """How text is got from page images.
+
+    Attributes:
+        name: Short name: lite, ollama, server, ... It stands in all metadata.
+        model: Name of the model that reads.
+        needs_image: False where replies do not depend on pixels (``replay``);
+            pages are then not rendered.
+        reads_text_layer: True where a usable text layer may replace the image.
+    """
+
+    @property
+    def name(self) -> str:
+        """See the class."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """See the class."""
+        ...
+
+    @property
+    def needs_image(self) -> bool:
+        """See the class."""
+        ...
+
+    @property
+    def reads_text_layer(self) -> bool:
+        """See the class."""
+        ...
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        """Read pages as they come; replies in any order, one for every request.
+
+        A backend pulls from ``requests`` only when it has a free place, so that
+        memory does not grow with the document. What fails for one page alone
+        is a reply with ``finish_reason="error"``; what makes all further pages
+        pointless (no server, no model) is raised. Closing the iterator ends
+        the work. Several iterators may be alive at once, also in several threads.
+
+        Raises:
+            BackendError: If no page can be read.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the backend holds; it is not used afterwards."""
+        ...

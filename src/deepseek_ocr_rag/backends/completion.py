@@ -1,0 +1,161 @@
+"""Reads what an OpenAI-compatible server sends for one page: an event stream, or one JSON.
+
+Format: the streaming reference of OpenAI's chat completions, as vLLM, SGLang
+and llama.cpp serve it. Each ``data:`` line is an event of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..document import FinishReason
+from ..errors import BackendReplyError
+from .reply_text import split_lines
+from .wire import excerpt
+
+__all__ = ["END_TOKEN", "Completion", "read_completion"]
+
+END_TOKEN: Final = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the model, no secret
+"""Written out by some servers where special tokens are asked for."""
+
+LONGEST_TOKEN: Final = 128
+"""Characters: the longest entries of DeepSeek's vocabulary are runs of blanks."""
+
+_REASONS: Final[dict[str, FinishReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "repetition": "repetition",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole reply: its text, why it ends, and its tokens where the server counts."""
+
+    text: str
+    finish_reason: FinishReason
+    tokens: int | None
+
+
+async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
+    """Read a reply to its end, or to the point where it is longer than it may be.
+
+    Args:
+        texts: The body as it comes.
+        max_tokens: What the server was asked for. A server that goes on is
+            cut off there, and the reply ends with "length".
+
+    Raises:
+        BackendReplyError: If the server reports an error, breaks the protocol
+            or stops in the middle.
+    """
+    reply = _Reply(max_tokens)
+    async with aclosing(split_lines(texts)) as lines:
+        async for data in _events(lines):
+            if data == "[DONE]" or reply.add(_parsed(data)):
+                break
+    return reply.completion()
+
+
+async def _events(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The payload of each event; a body that is one JSON document is one event."""
+    document: list[str] = []
+    async for line in lines:
+        if document:
+            document.append(line)
+        elif line.startswith(("data:", "error:")):
+            yield line.partition(":")[2].strip()
+        elif line.lstrip().startswith("{"):
+            document.append(line)
+        # The rest is comments, event names, ids and the empty lines between events.
+    if document:
+        yield "\n".join(document)
+
+
+def _parsed(data: str) -> dict[str, Any]:
+    try:
+        event = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BackendReplyError(f"an event is not JSON: {excerpt(data)!r}") from error
+    if not isinstance(event, dict):
+        raise BackendReplyError(f"an event is not an object: {excerpt(data)!r}")
+    return event
+
+
+class _Reply:
+    """Collects events."""
+
+    def __init__(self, max_tokens: int) -> None:
+        self._max_tokens = max_tokens
+        self._pieces: list[str] = []
+        self._characters = 0
+        self._finish: FinishReason | None = None
+        self._tokens: int | None = None
+
+    def add(self, event: dict[str, Any]) -> bool:
+        """Take one event; True where the reply is longer than it may be."""
+        _raise_for_error(event)
+        usage = event.get("usage")
+        if isinstance(usage, dict) and isinstance(usage.get("completion_tokens"), int):
+            self._tokens = usage["completion_tokens"]
+        choices = event.get("choices")
+        if not isinstance(choices, list):
+            raise BackendReplyError("an event holds neither choices nor an error")
+        if not choices:
+            return False
+        choice = choices[0]
+        if not isinstance(choice, dict):
+            raise BackendReplyError("a choice is not an object")
+        self._add_text(choice)
+        reason = choice.get("finish_reason")
+        if reason is not None:
+            if reason not in _REASONS:
+                raise BackendReplyError(f"the server ended the reply: {excerpt(str(reason))}")
+            self._finish = _REASONS[reason]
+        return self._too_long()
+
+    def completion(self) -> Completion:
+        """The reply.
+
+        Raises:
+            BackendReplyError: If it was cut off.
+        """
+        if self._finish is None:
+            raise BackendReplyError("the reply was cut off: it has no finish_reason")
+        text = "".join(self._pieces).removesuffix(END_TOKEN)
+        return Completion(text, self._finish, self._tokens)
+
+    def _add_text(self, choice: dict[str, Any]) -> None:
+        message = choice.get("delta", choice.get("message"))
+        content = message.get("content") if isinstance(message, dict) else None
+        if not isinstance(content, str | None):
+            raise BackendReplyError("the content of a choice is not text")
+        if content:
+            self._pieces.append(content)
+            self._characters += len(content)
+
+    def _too_long(self) -> bool:
+        # An event carries one token or more, so events bound tokens from below.
+        too_long = self._finish is None and (
+            len(self._pieces) > self._max_tokens
+            or self._characters > self._max_tokens * LONGEST_TOKEN
+        )
+        if too_long:
+            self._finish = "length"
+        return too_long
+
+
+def _raise_for_error(event: dict[str, Any]) -> None:
+    problem = event.get("error")
+    if problem is None and event.get("object") == "error":
+        problem = event
+    if problem is None and "choices" not in event and isinstance(event.get("message"), str):
+        problem = event
+    if problem is None:
+        return
+    words = problem.get("message", problem) if isinstance(problem, dict) else problem
+    raise BackendReplyError(f"the server reports an error: {excerpt(str(words))}")

@@ -1,0 +1,264 @@
+"""The ``deepseek-ocr`` model of a running Ollama.
+
+Ollama gets the prompts that its publisher tested, as ``/api/generate`` (what
+``ollama run`` uses), one page after the other. The context length is always
+set: by default Ollama cuts a long prompt in silence. Ollama has no n-gram
+guard, so that a page on which the model loops runs into the token limit and
+ends with "length".
+
+Page images stay on this machine: another host, or a model that Ollama would
+run elsewhere, is refused unless ``allow_remote`` is set. Models are never
+downloaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+from ..document import FinishReason
+from ..errors import (
+    BackendError,
+    BackendReplyError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ConfigurationError,
+)
+from ..ollama_server import is_this_machine, ollama_url
+from .base import PageRequest, Reply
+from .completion import END_TOKEN, LONGEST_TOKEN
+from .concurrency import Failure, ReadPage, read_concurrently
+from .images import CONTEXT_TOKENS, new_tokens, png_bytes
+from .ollama_models import OllamaFacts
+from .reply_text import GuardedTransport
+from .wire import PLAIN, excerpt, without_credentials
+
+if TYPE_CHECKING:
+    import ollama
+
+__all__ = ["OllamaBackend"]
+
+_REASONS: Final[dict[str, FinishReason]] = {"stop": "stop", "length": "length"}
+
+
+class OllamaBackend:
+    """Reads pages with a model of a running Ollama.
+
+    Args:
+        model: As ``ollama list`` shows it.
+        host: Where Ollama listens; without it ``OLLAMA_HOST``, else this
+            machine's port 11434.
+        timeout: Longest time for one page in seconds.
+        stall_timeout: Longest silence in seconds, the loading of the model and
+            the looking at the picture included.
+        keep_alive: How long Ollama keeps the model in memory afterwards, in
+            seconds or as "10m"; without it, Ollama's own setting.
+        num_ctx: Tokens of image, prompt and reply together.
+        num_predict: Longest reply in tokens; without it, what ``num_ctx``
+            leaves beside the largest image.
+        concurrency: Pages under way at once. More than 1 only helps where
+            ``OLLAMA_NUM_PARALLEL`` allows it.
+        allow_remote: Whether page images may go to another machine.
+
+    Raises:
+        BackendUnavailableError: If the host is another machine and
+            ``allow_remote`` is not set.
+        ConfigurationError: If an argument cannot be meant.
+    """
+
+    name = "ollama"
+    needs_image = True
+    reads_text_layer = False
+
+    def __init__(
+        self,
+        model: str = "deepseek-ocr",
+        *,
+        host: str | None = None,
+        timeout: float = 900.0,
+        stall_timeout: float = 300.0,
+        keep_alive: float | str | None = None,
+        num_ctx: int = CONTEXT_TOKENS,
+        num_predict: int | None = None,
+        concurrency: int = 1,
+        allow_remote: bool = False,
+    ) -> None:
+        if not model.strip():
+            raise ConfigurationError("no model is named", remedy="Write 'ollama/<model>'.")
+        if concurrency < 1 or not timeout > 0 or not stall_timeout > 0:
+            raise ConfigurationError(
+                "concurrency and timeouts must be above 0", remedy="Leave them out."
+            )
+        if num_predict is not None and num_predict < 1:
+            raise ConfigurationError(
+                "num_predict must be above 0", remedy="Leave it out for the longest reply."
+            )
+        new_tokens("", num_ctx)
+        self.model = model
+        self.host = ollama_url(host)
+        self.concurrency = concurrency
+        self._facts = OllamaFacts(self.host)
+        self._timeout = timeout
+        self._stall_timeout = stall_timeout
+        self._keep_alive = keep_alive
+        self._num_ctx = num_ctx
+        self._num_predict = num_predict
+        self._allow_remote = allow_remote
+        self._checked = False
+        if not is_this_machine(self.host):
+            self._refuse_remote(f"Ollama at {without_credentials(self.host)} is not this machine")
+
+    def __repr__(self) -> str:
+        return f"OllamaBackend({self.model!r}, host={without_credentials(self.host)!r})"
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        """Read pages; see :meth:`Backend.read`."""
+        return read_concurrently(requests, self._session, concurrency=self.concurrency)
+
+    def close(self) -> None:
+        """Nothing is held between two calls of :meth:`read`."""
+
+    def _refuse_remote(self, problem: str) -> None:
+        if not self._allow_remote:
+            raise BackendUnavailableError(
+                f"{problem}, and page images would be sent there",
+                remedy="Use an Ollama of this machine, or OllamaBackend(..., allow_remote=True).",
+            )
+
+    def _check(self) -> None:
+        """See once that Ollama runs, is new enough, and runs the model itself."""
+        if self._checked:
+            return
+        if "deepseek-ocr" in self.model:
+            self._facts.check_version()
+        where = self._facts.remote_host(self.model)
+        if where:
+            self._refuse_remote(f"Ollama would run {self.model} on {where}")
+        self._checked = True
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[ReadPage]:
+        import ollama
+
+        await asyncio.to_thread(self._check)
+        client = ollama.AsyncClient(
+            self.host,
+            timeout=httpx.Timeout(self._stall_timeout, connect=min(10.0, self._stall_timeout)),
+            transport=GuardedTransport(),
+            headers=PLAIN,
+            # A redirect would carry the page image to wherever it points.
+            follow_redirects=False,
+        )
+        try:
+
+            async def read_page(request: PageRequest) -> Reply | Failure:
+                return await self._read_page(client, request)
+
+            yield read_page
+        finally:
+            await client.close()  # type: ignore[no-untyped-call]
+
+    async def _read_page(self, client: ollama.AsyncClient, request: PageRequest) -> Reply | Failure:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._ask(client, request)
+        except TimeoutError:
+            error: BackendError = BackendTimeoutError(
+                f"no whole reply in {self._timeout:g} s", remedy="Raise the timeout."
+            )
+        except Exception as problem:  # noqa: BLE001 - bugs are raised again
+            error = self._translated(problem)
+            if error is not problem:
+                error.__cause__ = problem
+        if not isinstance(error, BackendUnavailableError):
+            error.source = request.source
+            error.page = request.page
+        return Failure(error)
+
+    async def _ask(self, client: ollama.AsyncClient, request: PageRequest) -> Reply:
+        image = await asyncio.to_thread(png_bytes, request)
+        longest = self._num_predict or new_tokens(request.task.ollama_prompt, self._num_ctx)
+        parts = await client.generate(
+            self.model,
+            prompt=request.task.ollama_prompt,
+            images=[image],
+            stream=True,
+            keep_alive=self._keep_alive,
+            options={"temperature": 0, "num_ctx": self._num_ctx, "num_predict": longest},
+        )
+        pieces: list[str] = []
+        characters = 0
+        # An async generator, though the library's annotation says iterator.
+        async with aclosing(parts) as replies:  # type: ignore[type-var]
+            async for part in replies:
+                if part.response:
+                    pieces.append(part.response)
+                    characters += len(part.response)
+                if part.done:
+                    return self._reply(request, pieces, part)
+                if len(pieces) > longest or characters > longest * LONGEST_TOKEN:
+                    return self._reply(request, pieces, None)
+        raise BackendReplyError("the reply was cut off: its last part is missing")
+
+    def _reply(
+        self, request: PageRequest, pieces: list[str], last: ollama.GenerateResponse | None
+    ) -> Reply:
+        """The reply; without its last part it was longer than it may be."""
+        reason = "length" if last is None else (last.done_reason or "stop")
+        if reason not in _REASONS:
+            raise BackendReplyError(f"Ollama ended the reply: {excerpt(reason)}")
+        text = "".join(pieces).removesuffix(END_TOKEN)
+        warnings = []
+        if not request.mode.crop:
+            warnings.append(
+                f"Ollama decides on the resolution: mode {request.mode.name} "
+                "only set the size of the picture"
+            )
+        if not text.strip():
+            warnings.append("the model wrote nothing")
+        return Reply(
+            request.key,
+            text,
+            _REASONS[reason],
+            tokens=None if last is None else last.eval_count,
+            warnings=tuple(warnings),
+        )
+
+    def _translated(self, error: Exception) -> BackendError:
+        """One of our errors for whatever httpx, the library or a wrong shape raise."""
+        import ollama
+
+        if isinstance(error, BackendError):
+            return error
+        if isinstance(error, ollama.ResponseError):
+            return self._refusal(error.status_code, error.error)
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | ConnectionError):
+            return self._facts.away()
+        if isinstance(error, httpx.TimeoutException):
+            return BackendTimeoutError(
+                f"Ollama was silent for {self._stall_timeout:g} s",
+                remedy="Look at its log, or raise stall_timeout.",
+            )
+        if isinstance(error, httpx.TransportError):
+            words = excerpt(str(error)) or type(error).__name__
+            return BackendReplyError(f"the reply was cut off ({words})")
+        if isinstance(error, ValueError | TypeError | AttributeError):
+            return BackendReplyError(f"the reply is not Ollama's protocol ({excerpt(str(error))})")
+        raise error
+
+    def _refusal(self, status: int, words: str) -> BackendError:
+        shown = excerpt(words)
+        if status == 404:
+            return self._facts.missing(self.model)
+        if status in (401, 403, 429, 502, 503, 504):
+            return BackendUnavailableError(
+                f"Ollama answers with HTTP {status} ({shown})", remedy="Look at its log."
+            )
+        where = "" if status < 0 else f" (HTTP {status})"
+        return BackendReplyError(
+            f"Ollama reports an error{where}: {shown}", remedy="Look at its log."
+        )

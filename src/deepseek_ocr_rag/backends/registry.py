@@ -1,0 +1,72 @@
+"""Backends by the text that users write: ``--backend ollama/deepseek-ocr:3b``."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Final
+
+from ..errors import ConfigurationError
+from .auto import choose_backend
+from .base import Backend
+from .ollama import OllamaBackend
+from .replay import ReplayBackend
+from .server import ServerBackend
+
+__all__ = ["CHOICES", "backend_named"]
+
+CHOICES: Final = (
+    "auto",
+    "lite",
+    "ollama",
+    "ollama/<model>",
+    "server",
+    "server:<base url>",
+    "replay:<file>",
+)
+"""What :func:`backend_named` understands."""
+
+DEFAULT_SERVER: Final = "http://127.0.0.1:8000/v1"
+"""Where ``dsocr serve-command`` starts one."""
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+
+def backend_named(spec: str) -> Backend:
+    """The backend that a text names; it belongs to the caller, who closes it.
+
+    Args:
+        spec: One of :data:`CHOICES`. "server" is the one in
+            ``DSOCR_SERVER_URL``, else port 8000 of this machine. What "auto"
+            chose, and why, is logged.
+
+    Raises:
+        ConfigurationError: If it names nothing.
+        BackendError: If the backend cannot work here.
+
+    Example:
+        >>> backend_named("server:http://127.0.0.1:8000").name
+        'server'
+    """
+    kind, separator, rest = spec.partition(":")
+    if spec == "auto":
+        choice = choose_backend()
+        _log.info("backend %s: %s", choice.backend.name, choice.reason)
+        return choice.backend
+    if spec == "lite":
+        from .lite import LiteBackend
+
+        return LiteBackend()
+    if spec == "ollama":
+        return OllamaBackend()
+    if spec.startswith("ollama/") and spec != "ollama/":
+        return OllamaBackend(spec.removeprefix("ollama/"))
+    if spec == "server":
+        return ServerBackend(os.environ.get("DSOCR_SERVER_URL") or DEFAULT_SERVER)
+    if kind == "server" and separator and rest:
+        return ServerBackend(rest)
+    if kind == "replay" and separator and rest:
+        return ReplayBackend.from_file(rest)
+    raise ConfigurationError(
+        f"there is no backend {spec!r}", remedy=f"Choose one of {', '.join(CHOICES)}."
+    )

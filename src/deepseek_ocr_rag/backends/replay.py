@@ -1,0 +1,211 @@
+"""Recorded replies: for tests, demos and bug reports without a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+from ..errors import BackendReplyError, BackendUnavailableError, ConfigurationError
+from .base import Backend, PageRequest, Reply
+from .recording import RecordedReply, read_recording
+
+__all__ = ["RecordingBackend", "ReplayBackend"]
+
+# Without O_BINARY, which exists there only, Windows would write its own line ends.
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+
+
+class ReplayBackend:
+    """Gives back recorded replies.
+
+    A page is looked up by document, number and task first, and by its number
+    where the recording names no document. A page that was not recorded is a
+    failed page.
+
+    Args:
+        replies: Recorded replies, or texts: of pages 1, 2, 3, ..., or by page
+            number.
+
+    Example:
+        >>> backend = ReplayBackend(["first page", "second page"])
+        >>> backend.name
+        'replay'
+    """
+
+    name = "replay"
+    needs_image = False
+    reads_text_layer = False
+
+    def __init__(self, replies: Mapping[int, str] | Iterable[str | RecordedReply]) -> None:
+        self._replies: dict[tuple[str, int, str], RecordedReply] = {}
+        models: dict[str, None] = {}
+        for reply in _as_recorded(replies):
+            self._replies[reply.sha256, reply.page, reply.task] = reply
+            models[reply.model] = None
+        self.model = ", ".join(name for name in models if name) or "recorded"
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> ReplayBackend:
+        """Read a recording.
+
+        Raises:
+            BackendUnavailableError: If the file cannot be read.
+            BackendReplyError: If a line is not a recorded reply; the message
+                names the line.
+        """
+        return cls(read_recording(Path(path)))
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        """Look pages up; see :meth:`Backend.read`."""
+        for request in requests:
+            yield self._reply(request)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _reply(self, request: PageRequest) -> Reply:
+        task = request.task.name
+        for key in (
+            (request.sha256, request.page, task),
+            (request.sha256, request.page, ""),
+            ("", request.page, task),
+            ("", request.page, ""),
+        ):
+            found = self._replies.get(key)
+            if found is not None:
+                return Reply(
+                    request.key,
+                    found.text,
+                    found.finish_reason,
+                    tokens=found.tokens,
+                    warnings=found.warnings,
+                    error=found.error,
+                )
+        error = BackendReplyError(
+            f"no reply to the task {task!r} was recorded for it",
+            source=request.source,
+            page=request.page,
+            remedy="Record this document with RecordingBackend, or choose other pages.",
+        )
+        return Reply(request.key, "", "error", error=str(error))
+
+
+class RecordingBackend:
+    """Another backend, whose replies are appended to a recording.
+
+    The file is made readable by its owner alone: it holds what the documents
+    say. Every reply is one write, so that several recorders may share a file.
+
+    Args:
+        backend: Who reads. It is closed with this one.
+        path: Where the recording goes.
+
+    Raises:
+        BackendUnavailableError: If the file cannot be written.
+    """
+
+    def __init__(self, backend: Backend, path: str | os.PathLike[str]) -> None:
+        self._backend = backend
+        self._path = Path(path)
+        try:
+            self._file: int | None = os.open(self._path, _APPEND, 0o600)
+        except OSError as error:
+            raise BackendUnavailableError(
+                f"the recording {self._path} cannot be written ({error.strerror})",
+                remedy="Name a file in a folder that you may write to.",
+            ) from error
+
+    @property
+    def name(self) -> str:
+        """The recorded backend's."""
+        return self._backend.name
+
+    @property
+    def model(self) -> str:
+        """The recorded backend's."""
+        return self._backend.model
+
+    @property
+    def needs_image(self) -> bool:
+        """The recorded backend's."""
+        return self._backend.needs_image
+
+    @property
+    def reads_text_layer(self) -> bool:
+        """The recorded backend's."""
+        return self._backend.reads_text_layer
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        """Read pages and record the replies; see :meth:`Backend.read`."""
+        asked: dict[int, tuple[str, int, str, str]] = {}
+
+        def noted() -> Iterator[PageRequest]:
+            for request in requests:
+                asked[request.key] = (
+                    request.sha256,
+                    request.page,
+                    request.task.name,
+                    request.mode.name,
+                )
+                yield request
+
+        replies = self._backend.read(noted())
+        try:
+            for reply in replies:
+                if reply.key in asked:
+                    self._record(reply, *asked.pop(reply.key))
+                yield reply
+        finally:
+            close = getattr(replies, "close", None)
+            if close is not None:
+                close()
+
+    def close(self) -> None:
+        """Close the file and the recorded backend."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+            self._backend.close()
+
+    def _record(self, reply: Reply, sha256: str, page: int, task: str, mode: str) -> None:
+        recorded = RecordedReply(
+            page=page,
+            text=reply.text,
+            sha256=sha256,
+            task=task,
+            mode=mode,
+            finish_reason=reply.finish_reason,
+            tokens=reply.tokens,
+            warnings=reply.warnings,
+            error=reply.error,
+            backend=self.name,
+            model=self.model,
+        )
+        line = recorded.to_json().encode("utf-8", "backslashreplace") + b"\n"
+        try:
+            if self._file is None:
+                raise OSError(None, "it is closed")
+            while line:
+                line = line[os.write(self._file, line) :]
+        except OSError as error:
+            raise BackendUnavailableError(
+                f"the recording {self._path} cannot be written ({error.strerror})",
+                remedy="Free some space, or read without recording.",
+            ) from error
+
+
+def _as_recorded(
+    replies: Mapping[int, str] | Iterable[str | RecordedReply],
+) -> Iterator[RecordedReply]:
+    if isinstance(replies, str):
+        raise ConfigurationError(
+            "one text is no recording", remedy="Use ReplayBackend.from_file(path), or a list."
+        )
+    if isinstance(replies, Mapping):
+        texts = cast("Mapping[int, str]", replies)
+        yield from (RecordedReply(page, text) for page, text in texts.items())
+        return
+    for number, reply in enumerate(replies, start=1):
+        yield reply if isinstance(reply, RecordedReply) else RecordedReply(number, reply)

@@ -1,0 +1,90 @@
+"""Drawn rules: joined where they continue each other, grouped where they cross."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["RulePiece", "connected", "distinct_places", "whole_rules"]
+
+
+@dataclass(frozen=True, slots=True)
+class RulePiece:
+    """A rule in the frame of the pieces: where it stands, and from where to where it runs.
+
+    Attributes:
+        horizontal: Its direction.
+        at: Its y if horizontal, else its x.
+        start: Its smaller x (or y).
+        end: Its larger x (or y).
+    """
+
+    horizontal: bool
+    at: float
+    start: float
+    end: float
+
+
+def whole_rules(rules: Sequence[RulePiece], tolerance: float) -> list[RulePiece]:
+    """Rules that continue or cover each other as one: cells are often drawn one by one."""
+    whole: list[RulePiece] = []
+    for horizontal in (True, False):
+        alike = sorted((r for r in rules if r.horizontal is horizontal), key=lambda r: r.at)
+        start = 0
+        for end in range(1, len(alike) + 1):
+            if end == len(alike) or alike[end].at - alike[end - 1].at > 0.3 * tolerance:
+                whole.extend(_chained(alike[start:end], tolerance))
+                start = end
+    return whole
+
+
+def _chained(rules: Sequence[RulePiece], tolerance: float) -> list[RulePiece]:
+    chains: list[RulePiece] = []
+    for rule in sorted(rules, key=lambda r: r.start):
+        last = chains[-1] if chains else None
+        if last is not None and rule.start <= last.end + tolerance:
+            end = max(last.end, rule.end)
+            chains[-1] = RulePiece(last.horizontal, last.at, last.start, end)
+        else:
+            chains.append(rule)
+    return chains
+
+
+def connected(rules: Sequence[RulePiece], tolerance: float) -> list[list[RulePiece]]:
+    """Groups of rules in which every rule meets another one of the other direction."""
+    parent = list(range(len(rules)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    level = [i for i, r in enumerate(rules) if r.horizontal]
+    upright = [i for i, r in enumerate(rules) if not r.horizontal]
+    for i in level:
+        for j in upright:
+            if _meet(rules[i], rules[j], tolerance):
+                parent[root(i)] = root(j)
+    groups: dict[int, list[RulePiece]] = {}
+    for i, rule in enumerate(rules):
+        groups.setdefault(root(i), []).append(rule)
+    return [g for g in groups.values() if len(g) >= 4]
+
+
+def _meet(level: RulePiece, upright: RulePiece, tolerance: float) -> bool:
+    return (
+        level.start - tolerance <= upright.at <= level.end + tolerance
+        and upright.start - tolerance <= level.at <= upright.end + tolerance
+    )
+
+
+def distinct_places(values: Sequence[float], tolerance: float) -> list[float]:
+    """Distinct places among values that are the same but for drawing inaccuracy."""
+    places: list[list[float]] = []
+    for value in sorted(values):
+        if places and value - places[-1][-1] <= tolerance:
+            places[-1].append(value)
+        else:
+            places.append([value])
+    return [sum(p) / len(p) for p in places]

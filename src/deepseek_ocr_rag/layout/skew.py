@@ -1,0 +1,33 @@
+"""How far the lines of a scan are from level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+
+__all__ = ["skew_of"]
+
+
+def skew_of(lines: Sequence[tuple[float, float, float, float]]) -> float:
+    """The tilt of a scan from the ends of its text lines.
+
+    Args:
+        lines: ``(x0, y0, x1, y1)`` from the left to the right end of each line's
+            middle, in pixels.
+
+    Returns:
+        The median angle in radians, long lines counted more often; 0 where
+        there are no long lines or they do not agree.
+    """
+    angles: list[float] = []
+    for x0, y0, x1, y1 in lines:
+        length = math.hypot(x1 - x0, y1 - y0)
+        angle = math.atan2(y1 - y0, x1 - x0)
+        if abs(angle) < 0.3:
+            angles.extend([angle] * min(20, int(length // 50)))
+    if len(angles) < 3:
+        return 0.0
+    middle = median(angles)
+    spread = median(abs(a - middle) for a in angles)
+    return middle if abs(middle) > 0.002 and spread < 0.5 * abs(middle) + 0.003 else 0.0

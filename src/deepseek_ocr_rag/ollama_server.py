@@ -1,0 +1,226 @@
+"""A running Ollama: where it is, what it has, and its failures as our errors.
+
+Connections go straight to the host, never through a proxy of the environment,
+follow no redirect, and end after a set time and number of bytes, whatever the
+other side sends.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from .errors import (
+    ConfigurationError,
+    LanguageModelReplyError,
+    LanguageModelTimeoutError,
+    LanguageModelUnavailableError,
+)
+
+__all__ = ["BoundedTransport", "OllamaServer", "is_this_machine", "ollama_url"]
+
+_MAX_BYTES: Final = 32 * 2**20
+_PORTS: Final = {"http": 80, "https": 443}
+_OLLAMA_PORT: Final = 11434
+
+
+def ollama_url(host: str | None = None) -> str:
+    """The address that a host setting means, by the rules of Ollama's own client.
+
+    Args:
+        host: ``host``, ``host:port`` or a URL; None for ``OLLAMA_HOST``, else
+            port 11434 of this machine. The address that a server listens on
+            everywhere with (``0.0.0.0``) means this machine.
+
+    Returns:
+        A URL without a slash at its end.
+
+    Raises:
+        ConfigurationError: If it is no address.
+    """
+    text = (host or os.environ.get("OLLAMA_HOST") or "127.0.0.1").strip()
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "http", text
+    try:
+        parts = urlsplit(f"{scheme}://{rest}")
+        port = parts.port or (_PORTS[scheme] if separator else _OLLAMA_PORT)
+        name = parts.hostname or "127.0.0.1"
+    except (ValueError, KeyError) as error:
+        raise ConfigurationError(
+            f"{text!r} is no address of an Ollama", remedy="Write http://127.0.0.1:11434."
+        ) from error
+    if name in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        name = "127.0.0.1"
+    name = f"[{name}]" if ":" in name else name
+    return f"{scheme}://{name}:{port}{parts.path.rstrip('/')}"
+
+
+def is_this_machine(url: str) -> bool:
+    """Whether a URL's host is a loopback address or ``localhost``."""
+    name = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class OllamaServer:
+    """How to talk to one Ollama.
+
+    Attributes:
+        url: Its address, see :func:`ollama_url`.
+        timeout: Longest silence in seconds.
+        max_seconds: Longest time for a whole reply.
+    """
+
+    url: str
+    timeout: float = 120.0
+    max_seconds: float = 600.0
+
+    @property
+    def timeouts(self) -> httpx.Timeout:
+        """For httpx; to connect never takes longer than ten seconds."""
+        return httpx.Timeout(self.timeout, connect=min(10.0, self.timeout))
+
+    def transport(self) -> BoundedTransport:
+        """For httpx: bounded in time and bytes, without a proxy."""
+        return BoundedTransport(max_seconds=self.max_seconds, max_bytes=_MAX_BYTES)
+
+    def show(self, model: str) -> dict[str, Any]:
+        """What ``/api/show`` says about a model.
+
+        Raises:
+            LanguageModelUnavailableError: If the server or the model is not there.
+            LanguageModelTimeoutError: If it stays silent.
+            LanguageModelReplyError: If it is not Ollama's protocol.
+        """
+        # Not through the ollama package: its ShowResponse drops remote_host.
+        with self.translated_errors(), self._client() as client:
+            response = client.post("/api/show", json={"model": model})
+            if response.status_code == 404:
+                raise self.missing(model, _names(_json(client.get("/api/tags"))))
+            return _json(response)
+
+    def models(self) -> tuple[str, ...]:
+        """Names of the installed models that run on the server itself, newest first.
+
+        Raises:
+            LanguageModelError: As :meth:`show`.
+        """
+        with self.translated_errors(), self._client() as client:
+            return _names(_json(client.get("/api/tags")))
+
+    def missing(self, model: str, installed: tuple[str, ...] = ()) -> LanguageModelUnavailableError:
+        """The error for a model that is not installed."""
+        others = f" Installed: {', '.join(installed[:8])}." if installed else ""
+        return LanguageModelUnavailableError(
+            f"Ollama at {self.url} has no model {model}",
+            remedy=f"Get it with `ollama pull {model}`.{others}",
+        )
+
+    def broken(self, problem: str) -> LanguageModelReplyError:
+        """The error for a reply that cannot be used."""
+        return LanguageModelReplyError(
+            f"Ollama at {self.url}: {problem}", remedy="Ask again, and look at Ollama's log."
+        )
+
+    @contextmanager
+    def translated_errors(self) -> Iterator[None]:
+        """Makes one of our errors of whatever httpx, JSON or a wrong shape raise."""
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise LanguageModelTimeoutError(
+                f"Ollama at {self.url} did not answer in time ({error})",
+                remedy="Raise the timeout, or take a smaller model.",
+            ) from error
+        except httpx.ConnectError as error:
+            raise LanguageModelUnavailableError(
+                f"Ollama is not running at {self.url}",
+                remedy="Start it with `ollama serve`, or ask without a language model.",
+            ) from error
+        except httpx.HTTPStatusError as error:
+            raise LanguageModelUnavailableError(
+                f"{self.url} refused with HTTP status {error.response.status_code}",
+                remedy="Check that it is an Ollama, and look at its log.",
+            ) from error
+        except httpx.HTTPError as error:
+            raise self.broken(f"the connection was cut off ({error})") from error
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            if isinstance(error, ConfigurationError):
+                raise
+            raise self.broken("the reply is not Ollama's protocol") from error
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=self.timeouts, transport=self.transport())
+
+
+class BoundedTransport(httpx.BaseTransport):
+    """HTTP whose responses end after a time and a size, even if they trickle without end.
+
+    Args:
+        max_seconds: From the request to the end of the response.
+        max_bytes: Of the response's body.
+    """
+
+    def __init__(self, *, max_seconds: float, max_bytes: int) -> None:
+        self._inner = httpx.HTTPTransport()
+        self._max_seconds = max_seconds
+        self._max_bytes = max_bytes
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; see :class:`httpx.BaseTransport`."""
+        deadline = time.monotonic() + self._max_seconds
+        response = self._inner.handle_request(request)
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=_BoundedStream(response, deadline, self._max_bytes),
+            extensions=response.extensions,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
+
+
+class _BoundedStream(httpx.SyncByteStream):
+    def __init__(self, response: httpx.Response, deadline: float, max_bytes: int) -> None:
+        self._response = response
+        self._deadline = deadline
+        self._left = max_bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._response.stream:  # type: ignore[union-attr]
+            self._left -= len(part)
+            if time.monotonic() > self._deadline:
+                raise httpx.ReadTimeout("the reply as a whole took too long")
+            if self._left < 0:
+                raise httpx.ReadError("the reply is longer than any answer")
+            yield part
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    response.raise_for_status()
+    data = response.json()
+    if not isinstance(data, dict):
+        raise TypeError("not a JSON object")
+    return data
+
+
+def _names(tags: dict[str, Any]) -> tuple[str, ...]:
+    models = [m for m in tags.get("models") or () if not m.get("remote_host")]
+    return tuple(str(m.get("model") or m["name"]) for m in models)

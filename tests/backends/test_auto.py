@@ -1,0 +1,159 @@
+"""Which backend is chosen, and what is said about the others."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from deepseek_ocr_rag.backends import auto
+from deepseek_ocr_rag.backends.auto import BackendStatus, choose_backend, probe_backends
+
+pytest.importorskip("deepseek_ocr_rag.backends.lite")
+
+
+@pytest.fixture(autouse=True)
+def no_ollama(monkeypatch: pytest.MonkeyPatch, refused_url: str) -> None:
+    """Unless a test starts one, nobody listens where Ollama would."""
+    monkeypatch.setenv("OLLAMA_HOST", refused_url)
+
+
+def by_name() -> dict[str, BackendStatus]:
+    return {status.name: status for status in probe_backends()}
+
+
+def test_without_any_server_lite_is_chosen_and_the_reason_names_what_is_missing() -> None:
+    choice = choose_backend()
+    assert choice.backend.name == "lite"
+    assert "DSOCR_SERVER_URL" in choice.reason
+    assert "Ollama is not running" in choice.reason
+    choice.backend.close()
+
+
+def test_an_ollama_with_the_model_is_chosen(
+    ollama_server: Any, monkeypatch: pytest.MonkeyPatch, page_request: Any
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    choice = choose_backend()
+    assert (choice.backend.name, choice.backend.model) == ("ollama", "deepseek-ocr:latest")
+    assert "deepseek-ocr:latest" in choice.reason
+    assert [reply.text for reply in choice.backend.read([page_request(4)])] == ["Page 4 ß"]
+    choice.backend.close()
+
+
+def test_a_server_that_is_named_and_answers_goes_first(
+    openai_server: Any, ollama_server: Any, monkeypatch: pytest.MonkeyPatch, page_request: Any
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    monkeypatch.setenv("DSOCR_SERVER_URL", openai_server.url)
+    choice = choose_backend()
+    assert (choice.backend.name, choice.backend.model) == ("server", "deepseek-ai/DeepSeek-OCR")
+    assert openai_server.url in choice.reason
+    assert [reply.text for reply in choice.backend.read([page_request(4)])] == ["Page 4 ß"]
+    choice.backend.close()
+
+
+def test_a_server_that_is_named_but_away_is_in_the_reason(
+    ollama_server: Any, refused_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    monkeypatch.setenv("DSOCR_SERVER_URL", refused_url.replace("//", "//user:hunter2@"))
+    choice = choose_backend()
+    assert choice.backend.name == "ollama"
+    assert refused_url in choice.reason
+    assert "hunter2" not in choice.reason
+
+
+@pytest.mark.parametrize("url", ["not a url", "127.0.0.1:8000", "http://[1"])
+def test_a_server_address_that_is_none_is_a_finding_and_no_crash(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DSOCR_SERVER_URL", url)
+    assert choose_backend().backend.name == "lite"
+    assert not by_name()["server"].works
+
+
+def test_an_ollama_without_the_model_is_passed_over_and_the_remedy_pulls_it(
+    ollama_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    ollama_server.answers["/api/tags"] = lambda e: e.json({"models": [{"model": "gemma3:4b"}]})
+    assert choose_backend().backend.name == "lite"
+    assert by_name()["ollama"].remedy == "Get it with `ollama pull deepseek-ocr`."
+
+
+def test_an_ollama_that_is_too_old_is_passed_over(
+    ollama_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    ollama_server.answers["/api/version"] = lambda e: e.json({"version": "0.12.0"})
+    choice = choose_backend()
+    assert choice.backend.name == "lite"
+    assert "too old" in choice.reason
+
+
+def test_a_model_that_runs_elsewhere_is_passed_over(
+    ollama_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    ollama_server.answers["/api/tags"] = lambda e: e.json(
+        {"models": [{"model": "deepseek-ocr:cloud", "remote_host": "https://ollama.com:443"}]}
+    )
+    assert choose_backend().backend.name == "lite"
+
+
+def test_the_published_model_goes_before_copies_of_it(
+    ollama_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    names = ["hf.co/some/DeepSeek-OCR-GGUF:Q8", "deepseek-ocr:3b", "deepseek-ocr:latest"]
+    ollama_server.answers["/api/tags"] = lambda e: e.json({"models": [{"name": n} for n in names]})
+    assert choose_backend().backend.model == "deepseek-ocr:3b"
+
+
+def test_an_ollama_on_another_machine_is_not_even_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "http://ollama.example:11434")
+
+    def no_network(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr("deepseek_ocr_rag.backends.ollama_models.fetch_json", no_network)
+    choice = choose_backend()
+    assert choice.backend.name == "lite"
+    assert "another machine" in choice.reason
+
+
+@pytest.mark.parametrize("answer", [{"models": "many"}, {"models": [3]}, [], None])
+def test_an_ollama_that_answers_oddly_is_a_finding_and_no_crash(
+    ollama_server: Any, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    ollama_server.answers["/api/tags"] = lambda e: e.json(answer)
+    status = by_name()["ollama"]
+    assert not status.works
+    assert status.remedy
+
+
+def test_servers_that_do_not_answer_cost_little_time(
+    ollama_server: Any, openai_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auto, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    monkeypatch.setenv("DSOCR_SERVER_URL", openai_server.url)
+    ollama_server.answers["/api/tags"] = lambda e: e.stall()
+    openai_server.answers["/v1/models"] = lambda e: e.stall()
+    started = time.monotonic()
+    assert choose_backend().backend.name == "lite"
+    assert time.monotonic() - started < 5
+
+
+def test_every_status_works_or_says_what_to_do(
+    ollama_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    statuses = probe_backends()
+    assert [status.name for status in statuses] == ["server", "ollama", "lite"]
+    assert [status.works for status in statuses] == [False, True, True]
+    assert all(status.detail for status in statuses)
+    assert all(bool(status.remedy) != status.works for status in statuses)

@@ -1,0 +1,81 @@
+"""Backends by the text that users write."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepseek_ocr_rag.backends.ollama import OllamaBackend
+from deepseek_ocr_rag.backends.registry import backend_named
+from deepseek_ocr_rag.backends.server import ServerBackend
+from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError
+
+
+def test_lite_needs_nothing() -> None:
+    pytest.importorskip("deepseek_ocr_rag.backends.lite")
+    backend = backend_named("lite")
+    assert backend.name == "lite"
+    backend.close()
+
+
+def test_ollama_is_the_published_model() -> None:
+    assert backend_named("ollama").model == "deepseek-ocr"
+
+
+@pytest.mark.parametrize("model", ["deepseek-ocr:3b", "hf.co/some/model:Q8"])
+def test_ollama_with_a_slash_is_that_model(model: str) -> None:
+    backend = backend_named(f"ollama/{model}")
+    assert isinstance(backend, OllamaBackend)
+    assert backend.model == model
+
+
+def test_server_is_the_one_of_the_environment_else_port_8000(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = backend_named("server")
+    monkeypatch.setenv("DSOCR_SERVER_URL", "http://gpu.example:9000")
+    there = backend_named("server")
+    assert isinstance(here, ServerBackend)
+    assert isinstance(there, ServerBackend)
+    assert here.base_url == "http://127.0.0.1:8000/v1"
+    assert there.base_url == "http://gpu.example:9000"
+
+
+def test_server_with_a_colon_is_that_address(openai_server: Any, page_request: Any) -> None:
+    backend = backend_named(f"server:{openai_server.url}")
+    assert [reply.text for reply in backend.read([page_request(2)])] == ["Page 2 ß"]
+
+
+def test_replay_with_a_colon_is_that_file(tmp_path: Path, page_request: Any) -> None:
+    path = tmp_path / "with: colon.jsonl"
+    path.write_text('{"page": 1, "text": "recorded"}\n', "utf-8")
+    backend = backend_named(f"replay:{path}")
+    assert [reply.text for reply in backend.read([page_request(1)])] == ["recorded"]
+
+
+def test_a_missing_recording_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(BackendUnavailableError):
+        backend_named(f"replay:{tmp_path / 'missing.jsonl'}")
+
+
+def test_auto_logs_what_it_chose_and_why(
+    refused_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("deepseek_ocr_rag.backends.lite")
+    monkeypatch.setenv("OLLAMA_HOST", refused_url)
+    with caplog.at_level(logging.INFO, logger="deepseek_ocr_rag"):
+        assert backend_named("auto").name == "lite"
+    assert "Ollama is not running" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "spec", ["", "psychic", "Lite", "ollama/", "ollama:x", "server:", "replay:", "replay", "auto:"]
+)
+def test_anything_else_is_an_error_that_lists_the_choices(spec: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        backend_named(spec)
+    for choice in ("auto", "lite", "ollama/<model>", "server:<base url>", "replay:<file>"):
+        assert choice in str(caught.value)
