@@ -1,0 +1,275 @@
+"""The pages of one document as they are read: prepare, ask, parse, put into page order.
+
+Everything streams. At any moment a few pages are rendered, as many as the
+backend works on plus a small read-ahead, however long the document is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self, cast
+
+from PIL.Image import Image
+
+from .backends.base import Backend, PageRequest, Reply
+from .document import Page
+from .errors import BackendReplyError, SourceError
+from .grammar import parse_page
+from .prompts import Mode, Task
+from .sections import Headings, with_sections
+from .source import Source
+from .text_layer import TextLayer, usable
+
+__all__ = ["PageStream"]
+
+READ_AHEAD = 2
+"""Pages prepared beyond what the backend asked for: enough that rendering (some
+20 ms) hides behind reading, too few to matter for memory."""
+
+INK_CONTRAST = 8
+"""Grey levels of 255. Where no 4 x 4 block of pixels differs from another by
+more, nobody could read anything either."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A page that is ready to be asked for, or that ended before it could be."""
+
+    page: Page
+    image: Image | None = None
+    text_layer: TextLayer | None = None
+
+
+class PageStream(Iterator[Page]):
+    """The pages of one document as they are read, in page order.
+
+    Both an iterator and an async iterator; a context manager for both worlds.
+    It ends by itself when the last page was given; leave it early with
+    :meth:`close`.
+
+    Attributes:
+        source: What the document is called.
+        sha256: Hash of its bytes.
+        total_pages: How many pages the file has.
+        page_numbers: The 1-based numbers of the pages that will come.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        page_numbers: tuple[int, ...],
+        *,
+        backend: Callable[[], Backend],
+        task: Task,
+        mode: Mode,
+    ) -> None:
+        self.source = source.name
+        self.sha256 = source.sha256
+        self.total_pages = source.page_count
+        self.page_numbers = page_numbers
+        self._opened = source
+        self._backend = backend
+        self._task = task
+        self._mode = mode
+        self._pages = self._run()
+        self._worker: ThreadPoolExecutor | None = None
+
+    def __iter__(self) -> PageStream:
+        return self
+
+    def __next__(self) -> Page:
+        return next(self._pages)
+
+    def __aiter__(self) -> PageStream:
+        return self
+
+    async def __anext__(self) -> Page:
+        if self._worker is None:
+            # One thread for the life of the stream: steps never overlap, and a
+            # cancelled step is followed, not interrupted, by the close.
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="dsocr-stream")
+        page = await asyncio.get_running_loop().run_in_executor(
+            self._worker, next, self._pages, None
+        )
+        if page is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        return page
+
+    def close(self) -> None:
+        """Stop reading and close the file. Closing twice does nothing."""
+        if self._worker is not None:
+            self._worker.submit(self._finish).result()
+            self._worker.shutdown()
+            self._worker = None
+        else:
+            self._finish()
+
+    async def aclose(self) -> None:
+        """Like :meth:`close`, but a page that is being read ends in the background."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            self._finish()
+            return
+        finished = worker.submit(self._finish)
+        worker.shutdown(wait=False)
+        await asyncio.wrap_future(finished)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def _finish(self) -> None:
+        self._pages.close()
+        self._opened.close()
+
+    def _run(self) -> Generator[Page]:
+        """The pages in page order, each under the headings of those before it."""
+        headings: Headings = ()
+        for page in self._in_order():
+            blocks, headings = with_sections(page.blocks, headings)
+            yield replace(page, blocks=blocks)
+
+    def _in_order(self) -> Iterator[Page]:
+        """Ask the backend for every page and put its replies into page order."""
+        backend = self._backend()
+        ended: dict[int, Page] = {}
+        asked: dict[int, Page] = {}
+        expected = 0
+        replies = backend.read(self._requests(backend, asked, ended))
+        try:
+            for reply in replies:
+                if reply.key not in asked:
+                    raise BackendReplyError(
+                        f"the {backend.name} backend replied to a page that it was not asked for",
+                        source=self.source,
+                    )
+                ended[reply.key] = _page_from(reply, asked.pop(reply.key))
+                while expected in ended:
+                    yield ended.pop(expected)
+                    expected += 1
+        finally:
+            close = getattr(replies, "close", None)
+            if close is not None:
+                close()
+            self._opened.close()
+        for key in range(expected, len(self.page_numbers)):
+            page = asked.get(key) or Page(self.page_numbers[key], mode=self._mode.name)
+            yield ended[key] if key in ended else _unanswered(page, backend)
+
+    def _requests(
+        self, backend: Backend, asked: dict[int, Page], ended: dict[int, Page]
+    ) -> Iterator[PageRequest]:
+        def prepare(number: int) -> _Prepared:
+            return _prepare(self._opened, number, backend, self._mode)
+
+        for key, prepared in enumerate(_read_ahead(prepare, self.page_numbers)):
+            page = prepared.page
+            if page.finish_reason != "stop":
+                ended[key] = page
+                continue
+            asked[key] = page
+            yield PageRequest(
+                key=key,
+                page=page.number,
+                source=self.source,
+                sha256=self.sha256,
+                image=prepared.image,
+                text_layer=prepared.text_layer,
+                task=self._task,
+                mode=self._mode,
+                width=page.width,
+                height=page.height,
+            )
+
+
+def _read_ahead(prepare: Callable[[int], _Prepared], numbers: Iterable[int]) -> Iterator[_Prepared]:
+    """``map(prepare, numbers)``, a few pages ahead, in one thread of its own."""
+    pending: deque[Future[_Prepared]] = deque()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="dsocr-render")
+    try:
+        for number in numbers:
+            pending.append(pool.submit(prepare, number))
+            if len(pending) > READ_AHEAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare(source: Source, number: int, backend: Backend, mode: Mode) -> _Prepared:
+    """Render what the backend needs of a page; a page that cannot be is a failed page."""
+    page = Page(number=number, backend=backend.name, model=backend.model, mode=mode.name)
+    try:
+        info = source.info(number)
+        page = replace(page, label=info.label, width=info.width, height=info.height)
+        if backend.reads_text_layer:
+            layer = source.text_layer(number)
+            if layer is not None and usable(layer):
+                return _Prepared(page, text_layer=layer)
+        if not backend.needs_image:
+            return _Prepared(page)
+        image = source.render(number, mode.long_side)
+    except SourceError as error:
+        return _Prepared(replace(page, finish_reason="error", error=str(error)))
+    if not _has_ink(image):
+        return _Prepared(replace(page, finish_reason="blank"))
+    return _Prepared(page, image=image)
+
+
+def _has_ink(image: Image) -> bool:
+    # The extrema of one grey channel are two numbers; Pillow's types allow for more.
+    low, high = cast("tuple[int, int]", image.convert("L").reduce(4).getextrema())
+    return high - low > INK_CONTRAST
+
+
+def _page_from(reply: Reply, page: Page) -> Page:
+    parsed = parse_page(reply.text)
+    return replace(
+        page,
+        markdown=parsed.markdown,
+        blocks=parsed.blocks,
+        finish_reason=reply.finish_reason,
+        attempts=reply.attempts,
+        warnings=(*page.warnings, *reply.warnings, *parsed.warnings),
+        error=reply.error,
+    )
+
+
+def _unanswered(page: Page, backend: Backend) -> Page:
+    error = BackendReplyError(
+        f"the {backend.name} backend gave no reply for it",
+        page=page.number,
+        remedy="Read this page again.",
+    )
+    return replace(
+        page,
+        backend=backend.name,
+        model=backend.model,
+        finish_reason="error",
+        error=str(error),
+    )

@@ -1,0 +1,239 @@
+"""The way in: :class:`Reader` turns a source into pages or a whole document.
+
+::
+
+    with Reader() as reader:
+        document = reader.read("report.pdf")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from .backends.base import Backend
+from .backends.registry import backend_named
+from .document import OcrDocument, Page
+from .limits import Limits
+from .page_stream import PageStream
+from .prompts import mode_named, task_named
+from .source import SourceInput, open_source, parse_page_selection
+
+__all__ = ["PageStream", "Progress", "Reader"]
+
+Progress = Callable[[Page, int, int], None]
+"""Called after every page with the page, how many are done, and how many there are."""
+
+
+class Reader:
+    """Reads documents: the way in for everybody.
+
+    Args:
+        backend: Who reads: a :class:`~deepseek_ocr_rag.Backend`, or "auto"
+            (the best that is there), "lite", "ollama", "ollama/<model>",
+            "server", "server:<base url>", "replay:<file>".
+        mode: Resolution: tiny, small, base, large or gundam.
+        task: What to ask: document, ocr, free, figure, describe, or
+            "locate: <what>".
+        renderer: "pdfium", or "pymupdf" with the extra of that name.
+        limits: What a document may cost.
+        allow_urls: Whether a source may be a URL. Off, because whoever names
+            the source (an agent, say) then chooses what this machine fetches.
+
+    Raises:
+        ConfigurationError: If an argument names nothing.
+
+    Example:
+        >>> with Reader(backend="lite") as reader:  # doctest: +SKIP
+        ...     for page in reader.iter_pages("report.pdf", pages="1-3"):
+        ...         print(page.number, page.markdown[:60])
+    """
+
+    def __init__(
+        self,
+        backend: Backend | str = "auto",
+        *,
+        mode: str = "gundam",
+        task: str = "document",
+        renderer: str = "pdfium",
+        limits: Limits | None = None,
+        allow_urls: bool = False,
+    ) -> None:
+        self._spec = backend if isinstance(backend, str) else backend.name
+        self._given = None if isinstance(backend, str) else backend
+        self._made: Backend | None = None
+        self._making = threading.Lock()
+        self._mode = mode_named(mode)
+        self._task = task_named(task)
+        self._renderer = renderer
+        self._limits = limits or Limits()
+        self._allow_urls = allow_urls
+
+    def __repr__(self) -> str:
+        return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"
+
+    @property
+    def backend(self) -> Backend:
+        """Who reads. One that was named is made on first use and then kept.
+
+        Raises:
+            BackendError: If it cannot work here.
+        """
+        if self._given is not None:
+            return self._given
+        with self._making:
+            if self._made is None:
+                self._made = backend_named(self._spec)
+            return self._made
+
+    def open(
+        self,
+        source: SourceInput,
+        *,
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        name: str | None = None,
+    ) -> PageStream:
+        """Open a document; its pages are read as the stream is iterated.
+
+        Args:
+            source: Path, bytes, binary file, or URL (with ``allow_urls``).
+            pages: Which pages, 1-based: ``"1-3,7"`` or ``[1, 2, 3, 7]``.
+            password: For an encrypted PDF.
+            name: What to call the source in results, where it has no name.
+
+        Returns:
+            The stream, which must be run to its end or closed.
+
+        Raises:
+            SourceError: If the document cannot be opened.
+        """
+        opened = open_source(
+            source,
+            password=password,
+            renderer=self._renderer,
+            limits=self._limits,
+            allow_urls=self._allow_urls,
+            name=name,
+        )
+        try:
+            numbers = parse_page_selection(pages, opened.page_count, source=opened.name)
+            return PageStream(
+                opened, numbers, backend=lambda: self.backend, task=self._task, mode=self._mode
+            )
+        except BaseException:
+            opened.close()
+            raise
+
+    def iter_pages(
+        self,
+        source: SourceInput,
+        *,
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        name: str | None = None,
+    ) -> Iterator[Page]:
+        """The pages as they are read, in order; arguments as in :meth:`open`."""
+        with self.open(source, pages=pages, password=password, name=name) as stream:
+            yield from stream
+
+    def read(
+        self,
+        source: SourceInput,
+        *,
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        name: str | None = None,
+        on_page: Progress | None = None,
+    ) -> OcrDocument:
+        """Read a whole document.
+
+        Args:
+            source: As in :meth:`open`, like the next three.
+            pages: Which pages.
+            password: For an encrypted PDF.
+            name: What to call the source.
+            on_page: Called after every page.
+
+        Returns:
+            All pages that were asked for. A page that failed is among them,
+            with its error.
+
+        Raises:
+            SourceError: If the document cannot be opened.
+            BackendError: If no page can be read at all.
+        """
+        done: list[Page] = []
+        with self.open(source, pages=pages, password=password, name=name) as stream:
+            for page in stream:
+                done.append(page)
+                if on_page is not None:
+                    on_page(page, len(done), len(stream.page_numbers))
+        return _document(stream, done)
+
+    async def aiter_pages(
+        self,
+        source: SourceInput,
+        *,
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        name: str | None = None,
+    ) -> AsyncIterator[Page]:
+        """:meth:`iter_pages` without blocking the event loop."""
+        stream = await asyncio.to_thread(
+            self.open, source, pages=pages, password=password, name=name
+        )
+        async with stream:
+            async for page in stream:
+                yield page
+
+    async def aread(
+        self,
+        source: SourceInput,
+        *,
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        name: str | None = None,
+        on_page: Progress | None = None,
+    ) -> OcrDocument:
+        """:meth:`read` without blocking the event loop."""
+        done: list[Page] = []
+        stream = await asyncio.to_thread(
+            self.open, source, pages=pages, password=password, name=name
+        )
+        async with stream:
+            async for page in stream:
+                done.append(page)
+                if on_page is not None:
+                    on_page(page, len(done), len(stream.page_numbers))
+        return _document(stream, done)
+
+    def close(self) -> None:
+        """Close the backend if this reader made it; one that was given belongs to its giver."""
+        with self._making:
+            made, self._made = self._made, None
+        if made is not None:
+            made.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _document(stream: PageStream, pages: list[Page]) -> OcrDocument:
+    return OcrDocument(
+        source=stream.source,
+        pages=tuple(pages),
+        total_pages=stream.total_pages,
+        sha256=stream.sha256,
+    )
