@@ -1,0 +1,92 @@
+"""Sentences, lines and table rows of a page's Markdown, as offsets: what can be quoted.
+
+The rules are for OCR text in Western and East Asian scripts and need no model:
+a sentence ends at a full stop that is followed by something that can begin one;
+a list item, a table row and a heading are units of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["sentence_spans"]
+
+_ROW_END: Final = re.compile(r"</tr\s?>", re.IGNORECASE)
+_STOP: Final = re.compile(r"[.!?…][\"'”’»)\]]{0,2}[ \t]+|[。！？｡][」』”’）]{0,2}")
+_ABBREVIATED: Final = """
+    mr mrs ms dr prof st vs ed eds al approx inc ltd co corp bzw ca vgl hrsg
+    jan feb mar apr jun jul aug sep sept oct nov dec
+"""
+_ABBREVIATIONS: Final = frozenset(_ABBREVIATED.split())
+_BEFORE_NUMBERS: Final = frozenset(
+    ("no", "nos", "fig", "figs", "eq", "sec", "ch", "vol", "pp", "nr", "abb", "tab", "bd", "art")
+)
+_LONGEST_NUMBER: Final = 12
+_LAST_WORD: Final = re.compile(r"([^\W\d_]{1,12})$")
+
+
+def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Where the sentences, list items and table rows of a text stand.
+
+    Args:
+        text: Markdown, or the HTML of a table.
+
+    Returns:
+        ``(start, end)`` pairs in order, without overlap, white space trimmed;
+        every non-space character is in exactly one of them.
+    """
+    spans: list[tuple[int, int]] = []
+    for start, end in _lines(text):
+        cuts = _row_ends(text, start, end) or _sentence_ends(text, start, end)
+        for cut in (*cuts, end):
+            piece = text[start:cut]
+            left = start + len(piece) - len(piece.lstrip())
+            right = start + len(piece.rstrip())
+            if left < right:
+                spans.append((left, right))
+            start = cut
+    return tuple(spans)
+
+
+def _lines(text: str) -> list[tuple[int, int]]:
+    """Lines, where one that only goes on in the next (a soft break) is joined to it."""
+    spans: list[tuple[int, int]] = []
+    start = position = 0
+    while (newline := text.find("\n", position)) >= 0:
+        following = text[newline + 1 : newline + 2]
+        if not (
+            following.islower() or (text[newline - 1 : newline] in (",", "-") and following > " ")
+        ):
+            spans.append((start, newline))
+            start = newline + 1
+        position = newline + 1
+    spans.append((start, len(text)))
+    return spans
+
+
+def _row_ends(text: str, start: int, end: int) -> list[int]:
+    return [match.end() for match in _ROW_END.finditer(text, start, end)]
+
+
+def _sentence_ends(text: str, start: int, end: int) -> list[int]:
+    if text[start : start + 1] == "|":
+        return []
+    return [m.end() for m in _STOP.finditer(text, start, end) if _ends_sentence(text, m, start)]
+
+
+def _ends_sentence(text: str, stop: re.Match[str], start: int) -> bool:
+    if stop[0][0] != ".":
+        return True
+    if text[stop.end() : stop.end() + 1].islower():
+        return False
+    before = text[max(start, stop.start() - 13) : stop.start()]
+    word = _LAST_WORD.search(before)
+    if word is None:
+        # "1. Wear the watch": the number of a list item belongs to it.
+        opening = text[start : min(stop.start(), start + _LONGEST_NUMBER)]
+        return bool(opening.strip(" \t-*•(").strip("0123456789"))
+    short = word[1].casefold()
+    if short in _BEFORE_NUMBERS:
+        return not text[stop.end() : stop.end() + 1].isdigit()
+    return len(short) > 1 and short not in _ABBREVIATIONS
