@@ -1,0 +1,79 @@
+"""A page as it stands in a Markdown file: its number in front, its pictures in their places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from .document import Block, Page
+
+__all__ = ["FIGURE_KINDS", "alt_text", "page_markdown"]
+
+FIGURE_KINDS: Final = frozenset({"image", "figure", "chart"})
+"""Kinds of blocks that are pictures."""
+CAPTION_KINDS: Final = frozenset({"image_caption", "figure_title", "figure_caption"})
+MAX_CAPTION: Final = 300
+"""Characters of a caption that become the picture's alternative text."""
+
+
+def page_markdown(
+    page: Page, figures: Sequence[tuple[Block, str]] = (), *, left_out: int = 0
+) -> str:
+    """A page as it stands in the Markdown file, with its figures where they belong.
+
+    Args:
+        page: The page.
+        figures: Image blocks of it with the path of their picture.
+        left_out: How many pictures were not written; a comment says so.
+
+    Returns:
+        Text that ends with an empty line.
+    """
+    parts = [f"<!-- page {page.number} -->"]
+    if not page.ok:
+        parts.append(f"<!-- not read: {comment(page.error or 'for an unknown reason')} -->")
+    text, offset = page.markdown, 0
+    for block, path in sorted(figures, key=lambda figure: figure[0].span[0]):
+        link = f"![{alt_text(caption_of(page, block))}]({path})"
+        at = block.span[0] + offset
+        before, after = text[:at], text[at:]
+        piece = paragraph_break(before, at_end=True) + link + paragraph_break(after, at_end=False)
+        text = before + piece + after
+        offset += len(piece)
+    if text:
+        parts.append(text)
+    if left_out:
+        parts.append(f"<!-- {left_out} more pictures on this page were not written -->")
+    return "\n\n".join(parts) + "\n\n"
+
+
+def paragraph_break(neighbour: str, *, at_end: bool) -> str:
+    """The line ends that are missing for an empty line towards a neighbouring text."""
+    kept = neighbour.rstrip("\n") if at_end else neighbour.lstrip("\n")
+    return "\n" * max(0, 2 - (len(neighbour) - len(kept))) if kept else ""
+
+
+def caption_of(page: Page, image: Block) -> str:
+    """The text of the caption after an image, or before it where no other image claims that."""
+    blocks = page.blocks
+    place = next(i for i, block in enumerate(blocks) if block is image)
+    if place + 1 < len(blocks) and blocks[place + 1].kind in CAPTION_KINDS:
+        return blocks[place + 1].text
+    claimed = place >= 2 and blocks[place - 2].kind in FIGURE_KINDS
+    if place >= 1 and blocks[place - 1].kind in CAPTION_KINDS and not claimed:
+        return blocks[place - 1].text
+    return f"Figure on page {page.number}"
+
+
+def alt_text(caption: str) -> str:
+    """A caption as the alternative text of a Markdown picture: one line, nothing active in it."""
+    plain = " ".join(caption[: 4 * MAX_CAPTION].split())
+    if len(plain) > MAX_CAPTION:
+        plain = plain[: MAX_CAPTION - 1] + "…"
+    return re.sub(r"([\\`*_{}\[\]()<>#!|&$~])", r"\\\1", plain)
+
+
+def comment(text: str) -> str:
+    """Text that cannot end the HTML comment it stands in: no two hyphens in a row."""
+    return re.sub("-(?=-)", "- ", " ".join(text.split()))

@@ -1,0 +1,52 @@
+"""Names for the files that we write, from names that somebody else chose."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import PurePosixPath
+from typing import Final
+
+__all__ = ["file_stem"]
+
+READ_SUFFIXES: Final = frozenset(
+    {".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
+)
+RESERVED_NAMES: Final = frozenset(
+    {"con", "prn", "aux", "nul"}
+    | {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
+)
+"""Names that Windows keeps for devices, whatever suffix follows."""
+
+MAX_STEM_BYTES: Final = 120
+"""File systems allow 255 bytes a name; suffixes and numbers need some of them."""
+MAX_SOURCE: Final = 4096
+"""Characters of a source's name that are looked at."""
+
+
+def file_stem(source: str) -> str:
+    """A file name without suffix for a document, whatever the user called it.
+
+    The last part of a path or URL, without the suffix of a format that we
+    read, without what any system forbids in names, at most 120 bytes long;
+    "document" where nothing is left.
+
+    Example:
+        >>> file_stem("../../etc/annual report.pdf"), file_stem("..")
+        ('annual report', 'document')
+    """
+    name = source[-MAX_SOURCE:]
+    if "://" in source[:16]:
+        name = source[:MAX_SOURCE].split("?")[0].split("#")[0]
+    name = unicodedata.normalize("NFC", re.split(r"[/\\]", name.rstrip("/\\"))[-1])
+    suffix = PurePosixPath(name).suffix
+    if suffix.lower() in READ_SUFFIXES:
+        name = name[: -len(suffix)]
+    # Categories C: control, format, surrogate, private use, unassigned.
+    name = "".join(
+        "_" if c in '<>:"|?*' or unicodedata.category(c).startswith("C") else c for c in name
+    )
+    name = name.encode()[:MAX_STEM_BYTES].decode(errors="ignore").strip(" ._")
+    if name.split(".")[0].strip().lower() in RESERVED_NAMES:
+        name = f"_{name}"
+    return name or "document"

@@ -1,0 +1,223 @@
+"""The terminal: what is printed, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from deepseek_ocr_rag.cli import main
+
+REPLY = (
+    "<|ref|>title<|/ref|><|det|>[[100, 50, 900, 100]]<|/det|>\n# Lamps\n\n"
+    "<|ref|>text<|/ref|><|det|>[[100, 150, 900, 300]]<|/det|>\nThe lamp was lit in 1871 by Ada Holm.\n"
+)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> str:
+    """A backend that needs no model: the same recorded reply for pages 1 to 3."""
+    path = tmp_path / "replies.jsonl"
+    path.write_text(
+        "".join(json.dumps({"page": n, "text": REPLY}) + "\n" for n in (1, 2, 3)), "utf-8"
+    )
+    return f"replay:{path}"
+
+
+def test_read_prints_markdown(
+    sample_pdf: Path, recording: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["read", str(sample_pdf), "--pages", "1", "--backend", recording]) == 0
+    out, err = capsys.readouterr()
+    assert out == "# Lamps\n\nThe lamp was lit in 1871 by Ada Holm.\n"
+    assert err == ""
+
+
+def test_read_json_is_one_object_a_file(
+    sample_pdf: Path, recording: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["read", str(sample_pdf), str(sample_pdf), "--backend", recording, "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    document = json.loads(lines[0])
+    assert document["source"] == str(sample_pdf)
+    assert [page["number"] for page in document["pages"]] == [1, 2, 3]
+    block = document["pages"][0]["blocks"][1]
+    start, end = block["span"]
+    assert document["pages"][0]["markdown"][start:end] == block["text"]
+    assert block["kind"] == "text"
+    assert block["boxes"] == [pytest.approx([100 / 999, 150 / 999, 900 / 999, 300 / 999], abs=1e-5)]
+
+
+def test_read_to_a_folder_writes_markdown_json_and_pictures(
+    sample_pdf: Path, recording: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    assert main(["read", str(sample_pdf), "--backend", recording, "-o", str(folder)]) == 0
+    printed = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert printed
+    assert all(path.is_file() and path.is_relative_to(folder) for path in printed)
+    assert {path.suffix for path in printed} == {".md", ".json", ".png"}
+
+
+def test_ask_without_a_model_quotes_with_page_and_box(
+    sample_pdf: Path, recording: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(
+        [
+            *("ask", str(sample_pdf), "When was the lamp lit?", "--llm", "none", "--json"),
+            *("--backend", recording, "--pages", "1"),
+        ]
+    )
+    assert code == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer) == {"answer", "citations", "passages"}
+    citation = answer["citations"][0]
+    assert citation["source"] == str(sample_pdf)
+    assert citation["page"] == 1
+    assert "1871" in citation["quote"]
+    assert citation["boxes"] == [
+        pytest.approx([100 / 999, 150 / 999, 900 / 999, 300 / 999], abs=1e-5)
+    ]
+    assert set(answer["passages"][0]) == {"source", "page", "boxes", "text", "score"}
+
+
+def test_chat_answers_every_line(
+    sample_pdf: Path,
+    recording: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = iter(["When was the lamp lit?", "", "Who lit it?"])
+
+    def type_next(_prompt: str = "") -> str:
+        try:
+            return next(lines)
+        except StopIteration:
+            raise EOFError from None
+
+    monkeypatch.setattr("builtins.input", type_next)
+    assert main(["chat", str(sample_pdf), "--llm", "none", "--backend", recording]) == 0
+    assert capsys.readouterr().out.count("page 1") >= 2
+
+
+def test_boxes_writes_one_picture_a_page(
+    sample_pdf: Path, recording: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["boxes", str(sample_pdf), "--backend", recording, "-o", str(tmp_path / "p")])
+    assert code == 0
+    paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(paths) == 3
+    for path in paths:
+        with Image.open(path) as picture:
+            assert max(picture.size) == 1280
+
+
+def test_parse_gives_one_page_of_raw_model_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "reply.txt"
+    file.write_text(REPLY, "utf-8")
+    assert main(["parse", str(file), "--json"]) == 0
+    page = json.loads(capsys.readouterr().out)
+    assert page["source"] == str(file)
+    assert page["number"] == 1
+    assert [block["kind"] for block in page["blocks"]] == ["title", "text"]
+    assert page["pages"][0]["blocks"] == page["blocks"]
+
+
+def test_parse_splits_a_file_of_several_pages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "reply.txt"
+    file.write_text(REPLY + "\n<--- Page Split --->\n" + REPLY, "utf-8")
+    assert main(["parse", str(file)]) == 0
+    assert [p["number"] for p in json.loads(capsys.readouterr().out)["pages"]] == [1, 2]
+
+
+def test_doctor_says_which_backends_work(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+    assert checks["backend lite"]["ok"]
+    assert checks["pypdfium2"]["ok"]
+    assert all(check["ok"] or check["remedy"] for check in checks.values())
+
+
+def test_serve_command_prints_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve-command", "vllm", "--version", "0.32.0"]) == 0
+    out = capsys.readouterr().out
+    assert "vllm serve" in out
+    assert "VLLM_USE_V2_MODEL_RUNNER=0" in out
+
+
+def test_a_bad_file_is_named_on_standard_error_and_the_others_are_read(
+    sample_pdf: Path, recording: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["read", "missing.pdf", str(sample_pdf), "--backend", recording, "--pages", "1"])
+    out, err = capsys.readouterr()
+    assert code == 3
+    assert "missing.pdf" in err
+    assert "Traceback" not in err
+    assert "# Lamps" in out
+
+
+def test_a_failed_page_is_reported_and_the_rest_is_printed(
+    sample_pdf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps({"page": 1, "text": REPLY}) + "\n", "utf-8")
+    assert main(["read", str(sample_pdf), "--backend", f"replay:{path}", "--pages", "1-2"]) == 6
+    out, err = capsys.readouterr()
+    assert "# Lamps" in out
+    assert "page 2" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["read", "{pdf}", "--backend", "psychic"], 2),
+        (["read", "{pdf}", "--pages", "99", "--backend", "lite"], 3),
+        (["read", ".", "--backend", "lite"], 3),
+        (["read", "{pdf}", "--backend", "server:http://127.0.0.1:9"], 4),
+        (["ask", "{pdf}", "?", "--backend", "{replay}", "--llm", "ollama/none:cloud"], 5),
+        (["parse", "missing.txt"], 3),
+    ],
+)
+def test_a_users_mistake_has_an_exit_code_of_its_own_and_no_traceback(
+    arguments: list[str],
+    code: int,
+    sample_pdf: Path,
+    recording: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:9")
+    filled = [word.format(pdf=sample_pdf, replay=recording) for word in arguments]
+    assert main(filled) == code
+    err = capsys.readouterr().err
+    assert err.startswith("dsocr: ")
+    assert err.count("\n") == 1
+
+
+def test_wrong_usage_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["read"])
+    assert stopped.value.code == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_no_error(sample_pdf: Path, recording: str) -> None:
+    command = [sys.executable, "-m", "deepseek_ocr_rag.cli", "read", str(sample_pdf)]
+    reading = subprocess.Popen(
+        [*command, "--backend", recording], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert reading.stdout is not None
+    reading.stdout.close()
+    assert reading.stderr is not None
+    with reading.stderr as stderr:
+        assert b"Traceback" not in stderr.read()
+    assert reading.wait(timeout=60) == 0
