@@ -1,0 +1,111 @@
+"""Pages as they are read become LangChain documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from langchain_core.documents import Document
+
+from deepseek_ocr_rag import (
+    ConfigurationError,
+    OcrDocument,
+    OnError,
+    Page,
+    PageStream,
+    Record,
+    Split,
+    document_record,
+    page_records,
+    page_wanted,
+)
+
+__all__ = ["Translation", "to_document"]
+
+
+def to_document(record: Record, *, flat: bool = False) -> Document:
+    """A record as a LangChain document."""
+    record = record.flat() if flat else record
+    return Document(id=record.id, page_content=record.text, metadata=record.metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """How pages become documents.
+
+    Attributes:
+        mode: One document for a page, for a block, or for the whole file.
+        flat: Whether all metadata are scalars.
+        on_error: What becomes of a page that could not be read.
+        extra: Metadata to have under our own.
+        nameless: Whether the source has no name of its own: ids are then made
+            of its hash.
+
+    Raises:
+        ConfigurationError: If ``mode`` or ``on_error`` names nothing.
+    """
+
+    mode: Split = "page"
+    flat: bool = False
+    on_error: OnError = "keep"
+    extra: Mapping[Any, Any] = field(default_factory=dict)
+    nameless: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (
+            ("mode", self.mode, get_args(Split)),
+            ("on_error", self.on_error, get_args(OnError)),
+        ):
+            if value not in choices:
+                hint = " The resolution has a name of its own: resolution=..." * (name == "mode")
+                raise ConfigurationError(
+                    f"{name} cannot be {value!r}",
+                    remedy=f"Choose one of {', '.join(choices)}.{hint}",
+                )
+
+    def documents(self, stream: PageStream) -> Iterator[Document]:
+        """The documents of a stream, each as soon as its page was read."""
+        with stream:
+            read: list[Page] = []
+            for page in stream:
+                yield from self._of_page(page, stream, read)
+            yield from self._of_whole(stream, read)
+
+    async def adocuments(self, stream: PageStream) -> AsyncIterator[Document]:
+        """:meth:`documents` without blocking the event loop."""
+        async with stream:
+            read: list[Page] = []
+            async for page in stream:
+                for document in self._of_page(page, stream, read):
+                    yield document
+            for document in self._of_whole(stream, read):
+                yield document
+
+    def _of_page(self, page: Page, stream: PageStream, read: list[Page]) -> Iterator[Document]:
+        if not page_wanted(page, stream.source, self.on_error):
+            return
+        if self.mode == "document":
+            read.append(page)
+            return
+        for record in page_records(
+            page,
+            source=stream.source,
+            total_pages=stream.total_pages,
+            split=self.mode,
+            identity=self._identity(stream),
+        ):
+            yield self._document(record)
+
+    def _of_whole(self, stream: PageStream, read: list[Page]) -> Iterator[Document]:
+        if read:
+            whole = OcrDocument(stream.source, tuple(read), stream.total_pages, stream.sha256)
+            yield self._document(document_record(whole, identity=self._identity(stream)))
+
+    def _identity(self, stream: PageStream) -> str | None:
+        return stream.sha256 if self.nameless else None
+
+    def _document(self, record: Record) -> Document:
+        document = to_document(record, flat=self.flat)
+        document.metadata = {**self.extra, **document.metadata}
+        return document

@@ -1,0 +1,124 @@
+"""The document loader."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import BinaryIO, Unpack
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import Document
+
+from deepseek_ocr_rag import OnError, Reader, SourceError, Split
+
+from .documents import Translation
+from .options import ReaderOptions, reader_from
+
+__all__ = ["DeepSeekOCRLoader", "FilePath"]
+
+FilePath = str | os.PathLike[str] | bytes | BinaryIO
+"""A path, a URL (with ``allow_urls``), the bytes of a file, or an opened binary file."""
+
+logger = logging.getLogger(__name__)
+
+
+class DeepSeekOCRLoader(BaseLoader):
+    """Load PDFs and page pictures as Markdown, each document with its page and boxes.
+
+    Streams: the first document is there before the second page is read, and
+    memory does not grow with the file. ``alazy_load`` keeps the event loop free.
+
+    Every page gives a document, blank ones too (without text). What becomes of
+    a page that could not be read is ``on_error``'s choice.
+
+    Args:
+        file_path: What to load: one file or a list of files.
+        mode: What one document is: a "page" (the default), a "block" of the
+            page's layout (a heading, a paragraph, a table), or the whole
+            "document".
+        pages: Which pages, 1-based: ``"1-3,7"`` or ``[1, 2, 3, 7]``.
+        password: For encrypted PDFs.
+        flat_metadata: Make every metadata value a scalar (``boxes`` becomes one
+            JSON string) for stores that refuse nested values, such as Chroma.
+        on_error: "keep" a page that could not be read as a document without
+            text, with ``finish_reason="error"`` and ``error`` in its metadata;
+            "raise"; or "skip" it. "skip" also leaves out files that cannot be
+            opened, with a warning in the log; otherwise they raise.
+        reader: Reads; without one it is built from the options.
+        **options: ``backend``, ``resolution``, ``task``, ``renderer``,
+            ``limits`` and ``allow_urls``, see :class:`ReaderOptions`.
+
+    Raises:
+        ConfigurationError: If an argument cannot be meant.
+
+    Example:
+        >>> loader = DeepSeekOCRLoader("report.pdf", backend="lite", pages="1-3")
+        >>> for document in loader.lazy_load():  # doctest: +SKIP
+        ...     print(document.metadata["page_label"], document.page_content[:60])
+    """
+
+    def __init__(
+        self,
+        file_path: FilePath | Sequence[FilePath],
+        *,
+        mode: Split = "page",
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        flat_metadata: bool = False,
+        on_error: OnError = "keep",
+        reader: Reader | None = None,
+        **options: Unpack[ReaderOptions],
+    ) -> None:
+        self._files: list[FilePath] = (
+            list(file_path) if isinstance(file_path, list | tuple) else [file_path]  # type: ignore[list-item]
+        )
+        self._mode = mode
+        self._pages = pages
+        self._password = password
+        self._flat = flat_metadata
+        self._on_error = on_error
+        self._reader = reader_from(reader, options)
+        Translation(mode, on_error=on_error)  # a wrong choice is told here, not when loading
+
+    def lazy_load(self) -> Iterator[Document]:
+        """Load page by page.
+
+        Yields:
+            Documents in the order of the files and their pages.
+
+        Raises:
+            DeepSeekOCRError: If a file cannot be opened or nothing can be read.
+        """
+        for file in self._files:
+            try:
+                stream = self._reader.open(file, pages=self._pages, password=self._password)
+            except SourceError as error:
+                self._skip_or_raise(error)
+            else:
+                yield from self._translation(file).documents(stream)
+
+    async def alazy_load(self) -> AsyncIterator[Document]:
+        """:meth:`lazy_load` without blocking the event loop."""
+        for file in self._files:
+            try:
+                stream = await asyncio.to_thread(
+                    self._reader.open, file, pages=self._pages, password=self._password
+                )
+            except SourceError as error:
+                self._skip_or_raise(error)
+            else:
+                async for document in self._translation(file).adocuments(stream):
+                    yield document
+
+    def _translation(self, file: FilePath) -> Translation:
+        nameless = not isinstance(file, str | os.PathLike) and not isinstance(
+            getattr(file, "name", None), str
+        )
+        return Translation(self._mode, self._flat, self._on_error, nameless=nameless)
+
+    def _skip_or_raise(self, error: SourceError) -> None:
+        if self._on_error != "skip":
+            raise error
+        logger.warning("Left out: %s", error)

@@ -1,0 +1,63 @@
+"""How a reader is got: a given one, or one built from simple arguments."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from deepseek_ocr_rag import Backend, ConfigurationError, Limits, Reader
+
+__all__ = ["ReaderOptions", "reader_from"]
+
+
+class ReaderOptions(TypedDict, total=False):
+    """The arguments of :class:`deepseek_ocr_rag.Reader`, all optional.
+
+    Attributes:
+        backend: Who reads: a backend, or "auto" (the default: the best that
+            is there), "lite", "ollama", "ollama/<model>", "server",
+            "server:<base url>", "replay:<file>".
+        resolution: What the core calls ``mode``: tiny, small, base, large or
+            gundam (the default). LangChain's loaders use ``mode`` for
+            splitting.
+        task: What to ask: document (the default), ocr, free, figure,
+            describe, or "locate: <what>".
+        renderer: "pdfium" (the default) or "pymupdf".
+        limits: What a document may cost.
+        allow_urls: Whether a source may be an http(s) URL; off by default.
+    """
+
+    backend: Backend | str
+    resolution: str
+    task: str
+    renderer: str
+    limits: Limits | None
+    allow_urls: bool
+
+
+def reader_from(reader: Reader | None, options: ReaderOptions) -> Reader:
+    """The given reader, or a new one.
+
+    Raises:
+        ConfigurationError: If there are both, or an option that does not exist.
+    """
+    unknown = sorted(set(options) - set(ReaderOptions.__annotations__))
+    if unknown:
+        raise ConfigurationError(
+            f"there is no argument {', '.join(unknown)}",
+            remedy=f"Choose from {', '.join(ReaderOptions.__annotations__)}.",
+        )
+    if reader is None:
+        return Reader(
+            options.get("backend", "auto"),
+            mode=options.get("resolution", "gundam"),
+            task=options.get("task", "document"),
+            renderer=options.get("renderer", "pdfium"),
+            limits=options.get("limits"),
+            allow_urls=options.get("allow_urls", False),
+        )
+    if options:
+        raise ConfigurationError(
+            f"a reader and {', '.join(sorted(options))} were given",
+            remedy="Give these to the Reader, or leave the reader out.",
+        )
+    return reader

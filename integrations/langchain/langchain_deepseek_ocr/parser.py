@@ -1,0 +1,91 @@
+"""The blob parser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Unpack
+
+from langchain_core.document_loaders import BaseBlobParser
+from langchain_core.documents import Document
+from langchain_core.documents.base import Blob
+
+from deepseek_ocr_rag import OnError, Reader, Split
+
+from .documents import Translation
+from .options import ReaderOptions, reader_from
+
+__all__ = ["DeepSeekOCRParser"]
+
+
+class DeepSeekOCRParser(BaseBlobParser):
+    """Parse blobs, in memory or on disk, as :class:`DeepSeekOCRLoader` loads files.
+
+    For loaders that find files (``GenericLoader`` with a
+    ``FileSystemBlobLoader``, cloud blob loaders) and leave reading to a parser.
+    The blob's own metadata is kept under ours; ``source`` is ``blob.source``.
+
+    Args:
+        mode: One document for a "page", a "block", or the whole "document".
+        pages: Which pages of every blob, 1-based.
+        password: For encrypted PDFs.
+        flat_metadata: Make every metadata value of ours a scalar.
+        on_error: "keep", "raise" or "skip" pages that could not be read.
+        reader: Reads; without one it is built from the options.
+        **options: See :class:`ReaderOptions`.
+
+    Raises:
+        ConfigurationError: If an argument cannot be meant.
+
+    Example:
+        >>> parser = DeepSeekOCRParser(backend="lite")
+        >>> blob = Blob.from_data(pdf_bytes, path="inbox/letter.pdf")  # doctest: +SKIP
+        >>> parser.parse(blob)[0].metadata["source"]  # doctest: +SKIP
+        'inbox/letter.pdf'
+    """
+
+    def __init__(
+        self,
+        *,
+        mode: Split = "page",
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        flat_metadata: bool = False,
+        on_error: OnError = "keep",
+        reader: Reader | None = None,
+        **options: Unpack[ReaderOptions],
+    ) -> None:
+        self._mode = mode
+        self._pages = pages
+        self._password = password
+        self._flat = flat_metadata
+        self._on_error = on_error
+        self._reader = reader_from(reader, options)
+        Translation(mode, on_error=on_error)  # a wrong choice is told here, not when parsing
+
+    def lazy_parse(self, blob: Blob) -> Iterator[Document]:
+        """Parse a blob page by page.
+
+        Args:
+            blob: A PDF or a picture; its media type is not looked at.
+
+        Yields:
+            Documents in the order of the pages.
+
+        Raises:
+            DeepSeekOCRError: If the blob cannot be opened or nothing can be read.
+        """
+        in_memory = blob.data is not None or blob.path is None
+        stream = self._reader.open(
+            blob.as_bytes() if in_memory else str(blob.path),
+            pages=self._pages,
+            password=self._password,
+            name=blob.source,
+        )
+        translation = Translation(
+            self._mode,
+            self._flat,
+            self._on_error,
+            extra=blob.metadata,
+            nameless=blob.source is None,
+        )
+        yield from translation.documents(stream)

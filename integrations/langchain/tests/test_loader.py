@@ -1,0 +1,285 @@
+"""DeepSeekOCRLoader: files to LangChain documents."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.documents import Document
+from langchain_deepseek_ocr import DeepSeekOCRLoader, boxes_for
+from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+from deepseek_ocr_rag import (
+    ConfigurationError,
+    CorruptSourceError,
+    DeepSeekOCRError,
+    PageRangeError,
+    PageRequest,
+    Reader,
+    Reply,
+    SourceNotAllowedError,
+    SourceNotFoundError,
+)
+
+
+def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, reader: Reader) -> None:
+    documents = DeepSeekOCRLoader(pdf, reader=reader).load()
+    assert [d.metadata["page"] for d in documents] == [0, 1, 2, 3, 4]
+    first = documents[0]
+    assert first.page_content == "# The lighthouse\n\nThe keeper lights the lamp at dusk."
+    assert {k: v for k, v in first.metadata.items() if k != "boxes"} == {
+        "source": str(pdf),
+        "page": 0,
+        "page_label": "1",
+        "total_pages": 5,
+        "section": "The lighthouse",
+        "backend": "recorded",
+        "model": "recorded-model",
+        "mode": "gundam",
+        "finish_reason": "stop",
+    }
+    assert all(set(box) == {"kind", "bbox", "start", "end"} for box in first.metadata["boxes"])
+
+
+def test_offsets_of_boxes_cut_their_text_out_of_the_page(pdf: Path, reader: Reader) -> None:
+    document = DeepSeekOCRLoader(pdf, reader=reader, pages="1").load()[0]
+    cut = [
+        (box["kind"], document.page_content[box["start"] : box["end"]])
+        for box in document.metadata["boxes"]
+    ]
+    assert cut == [
+        ("title", "# The lighthouse"),
+        ("text", "The keeper lights the lamp at dusk."),
+        ("text", "The keeper lights the lamp at dusk."),
+        ("image", ""),
+    ]
+    title = document.metadata["boxes"][0]["bbox"]
+    assert title == pytest.approx([100 / 999, 50 / 999, 900 / 999, 90 / 999], abs=1e-6)
+
+
+def test_a_failed_page_is_kept_with_its_error_unless_asked_otherwise(
+    pdf: Path, reader: Reader
+) -> None:
+    kept = DeepSeekOCRLoader(pdf, reader=reader).load()[2]
+    assert (kept.page_content, kept.metadata["finish_reason"]) == ("", "error")
+    assert "torn" in kept.metadata["error"]
+    skipped = DeepSeekOCRLoader(pdf, reader=reader, on_error="skip").load()
+    assert [d.metadata["page"] for d in skipped] == [0, 1, 3, 4]
+    raising = DeepSeekOCRLoader(pdf, reader=reader, on_error="raise").lazy_load()
+    assert [next(raising).metadata["page"] for _ in range(2)] == [0, 1]
+    with pytest.raises(DeepSeekOCRError, match=r"report\.pdf, page 3"):
+        next(raising)
+
+
+def test_the_first_document_is_there_before_the_last_page_is_read(
+    pdf: Path, reader: Reader, backend: Any
+) -> None:
+    documents = DeepSeekOCRLoader(pdf, reader=reader).lazy_load()
+    next(documents)
+    assert backend.asked == [1]
+    assert len(list(documents)) == 4
+
+
+def test_loading_can_be_left_early_and_done_twice(pdf: Path, reader: Reader) -> None:
+    loader = DeepSeekOCRLoader(pdf, reader=reader)
+    documents = loader.lazy_load()
+    next(documents)
+    documents.close()  # type: ignore[attr-defined]
+    assert loader.load() == loader.load()
+
+
+def test_mode_block_gives_a_document_for_every_block_with_text(pdf: Path, reader: Reader) -> None:
+    documents = DeepSeekOCRLoader(pdf, mode="block", reader=reader, pages="1,4").load()
+    assert [d.page_content for d in documents] == [
+        "# The lighthouse",
+        "The keeper lights the lamp at dusk.",
+        "## Wrecks",
+        "Four ships were lost.",
+    ]
+    for document in documents:
+        for box in document.metadata["boxes"]:
+            assert (box["start"], box["end"]) == (0, len(document.page_content))
+    assert documents[1].metadata["section"] == "The lighthouse"
+
+
+def test_mode_block_drops_no_page(pdf: Path, reader: Reader) -> None:
+    documents = DeepSeekOCRLoader(pdf, mode="block", reader=reader).load()
+    assert {d.metadata["page"] for d in documents} == {0, 1, 2, 3, 4}
+
+
+def test_mode_document_gives_one_with_offsets_into_all_its_text(pdf: Path, reader: Reader) -> None:
+    (document,) = DeepSeekOCRLoader(pdf, mode="document", reader=reader).load()
+    assert document.page_content.startswith("# The lighthouse\n\n")
+    assert document.page_content.endswith("\n\nThe end.")
+    last = document.metadata["boxes"][-1]
+    assert document.page_content[last["start"] : last["end"]] == "The end."
+    assert last["page"] == 4
+    assert document.metadata["finish_reason"] == "error"
+    assert document.metadata["error"].startswith("page 3: ")
+
+
+def test_ids_are_the_same_at_every_reading_and_differ_between_pages(
+    pdf: Path, reader: Reader
+) -> None:
+    def ids(**values: Any) -> list[str | None]:
+        return [d.id for d in DeepSeekOCRLoader(pdf, reader=reader, **values).load()]
+
+    assert ids() == ids()
+    everything = [*ids(), *ids(mode="block"), *ids(mode="document")]
+    assert None not in everything
+    assert len(set(everything)) == len(everything)
+
+
+def test_bytes_without_a_name_do_not_share_ids(pdf: Path, reader: Reader, sample: Path) -> None:
+    first = DeepSeekOCRLoader(pdf.read_bytes(), reader=reader, pages="1").load()
+    second = DeepSeekOCRLoader(sample.read_bytes(), reader=reader, pages="1").load()
+    assert first[0].id != second[0].id
+    assert first[0].page_content == second[0].page_content
+
+
+def test_flat_metadata_has_only_scalars(pdf: Path, reader: Reader) -> None:
+    for document in DeepSeekOCRLoader(pdf, reader=reader, flat_metadata=True).load():
+        assert all(isinstance(v, str | int | float | bool) for v in document.metadata.values())
+        assert isinstance(json.loads(document.metadata["boxes"]), list)
+
+
+@pytest.mark.parametrize("pages", ["2,4-5", [2, 4, 5]])
+def test_pages_can_be_selected_and_keep_their_numbers(
+    pdf: Path, reader: Reader, pages: str | list[int]
+) -> None:
+    documents = DeepSeekOCRLoader(pdf, reader=reader, pages=pages).load()
+    assert [d.metadata["page_label"] for d in documents] == ["2", "4", "5"]
+    assert {d.metadata["total_pages"] for d in documents} == {5}
+
+
+def test_several_files_are_loaded_in_order(pdf: Path, reader: Reader) -> None:
+    with pdf.open("rb") as opened:
+        files: list[Any] = [str(pdf), pdf, pdf.read_bytes(), io.BytesIO(pdf.read_bytes()), opened]
+        documents = DeepSeekOCRLoader(files, reader=reader, pages="5").load()
+    assert [d.page_content for d in documents] == ["The end."] * 5
+
+
+def test_one_file_that_cannot_be_opened_raises_or_is_left_out_with_a_warning(
+    folder: Path, reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = [folder / "broken.pdf", folder / "report.pdf"]
+    with pytest.raises(CorruptSourceError):
+        DeepSeekOCRLoader(files, reader=reader).load()
+    with caplog.at_level(logging.WARNING):
+        documents = DeepSeekOCRLoader(files, reader=reader, on_error="skip").load()
+    assert {d.metadata["source"] for d in documents} == {str(folder / "report.pdf")}
+    assert "broken.pdf" in caplog.text
+
+
+def test_mistakes_are_typed_errors(folder: Path, reader: Reader) -> None:
+    with pytest.raises(SourceNotFoundError):
+        DeepSeekOCRLoader(folder / "missing.pdf", reader=reader).load()
+    with pytest.raises(PageRangeError):
+        DeepSeekOCRLoader(folder / "report.pdf", reader=reader, pages="6").load()
+    with pytest.raises(SourceNotAllowedError):
+        DeepSeekOCRLoader("https://example.com/a.pdf", reader=reader).load()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mode": "gundam"}, "resolution="),
+        ({"on_error": "ignore"}, "keep, raise, skip"),
+        ({"resolution": "huge"}, "huge"),
+        ({"task": "sing"}, "sing"),
+        ({"dpi": 300}, "dpi"),
+        ({"reader": Reader("lite"), "backend": "lite"}, "reader and backend"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_told_before_loading(
+    values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        DeepSeekOCRLoader("a.pdf", **values)
+
+
+def test_the_resolution_goes_to_the_reader_and_into_the_metadata(pdf: Path, backend: Any) -> None:
+    loader = DeepSeekOCRLoader(pdf, backend=backend, resolution="tiny", pages="1")
+    assert loader.load()[0].metadata["mode"] == "tiny"
+
+
+async def test_asynchronous_loading_gives_the_same(pdf: Path, reader: Reader) -> None:
+    loader = DeepSeekOCRLoader([pdf, pdf], reader=reader)
+    assert await loader.aload() == loader.load()
+
+
+class Slow:
+    """A backend that needs a while for every page, as models do."""
+
+    name = "slow"
+    model = "none"
+    needs_image = False
+    reads_text_layer = False
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        for request in requests:
+            time.sleep(0.15)
+            yield Reply(request.key, "word")
+
+    def close(self) -> None:
+        pass
+
+
+async def test_the_event_loop_turns_while_a_page_is_read(pdf: Path) -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.01)
+            turns += 1
+
+    turning = asyncio.create_task(turn())
+    first: Document | None = None
+    async for document in DeepSeekOCRLoader(pdf, backend=Slow(), pages="1-3").alazy_load():
+        first = first or document
+    turning.cancel()
+    assert first is not None
+    assert turns > 10
+
+
+def test_a_splitter_with_start_index_keeps_the_way_to_the_boxes(pdf: Path, reader: Reader) -> None:
+    documents = DeepSeekOCRLoader(pdf, reader=reader, pages="1").load()
+    splitter = RecursiveCharacterTextSplitter(chunk_size=40, chunk_overlap=0, add_start_index=True)
+    chunks = splitter.split_documents(documents)
+    assert [chunk.page_content for chunk in chunks] == [
+        "# The lighthouse",
+        "The keeper lights the lamp at dusk.",
+    ]
+    assert [box["kind"] for box in boxes_for(chunks[0])] == ["title"]
+    assert [box["kind"] for box in boxes_for(chunks[1])] == ["text", "text", "image"]
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_boxes_are_found_for_any_part_of_a_document(pdf: Path, reader: Reader, flat: bool) -> None:
+    document = DeepSeekOCRLoader(pdf, reader=reader, pages="1", flat_metadata=flat).load()[0]
+    start = document.page_content.index("lamp")
+    assert [box["kind"] for box in boxes_for(document, start, start + 4)] == ["text", "text"]
+    assert len(boxes_for(document)) == 4
+
+
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
+def test_every_chunk_of_the_sample_knows_its_boxes(sample: Path) -> None:
+    documents = DeepSeekOCRLoader(sample, backend="lite", pages="1").load()
+    splitter = RecursiveCharacterTextSplitter(
+        chunk_size=200, chunk_overlap=20, add_start_index=True
+    )
+    chunks = splitter.split_documents(documents)
+    assert len(chunks) > 3
+    for chunk in chunks:
+        found = boxes_for(chunk)
+        assert found
+        start = chunk.metadata["start_index"]
+        assert documents[0].page_content[start:].startswith(chunk.page_content)

@@ -1,0 +1,205 @@
+"""The reader."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.bridge.pydantic import Field, PrivateAttr, SecretStr
+from llama_index.core.readers.base import BasePydanticReader
+from llama_index.core.schema import Document
+
+from deepseek_ocr_rag import (
+    ConfigurationError,
+    OnError,
+    Page,
+    PageStream,
+    Reader,
+    page_records,
+    page_wanted,
+)
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
+
+__all__ = ["DeepSeekOCRReader"]
+
+_SHOWN_TO_MODELS = frozenset({"page_label", "section"})
+"""Metadata that helps an embedding or an answer; all else is for programs."""
+
+
+class DeepSeekOCRReader(BasePydanticReader):
+    """Read PDFs and page pictures as Markdown, one document per page, with boxes.
+
+    All fields are plain values, so the reader pickles and works as
+    ``file_extractor`` of ``SimpleDirectoryReader``, also with ``num_workers``.
+
+    Every page gives a document, blank ones too (without text). Ids are made of
+    the source and the page, so that an ingestion pipeline with ``UPSERTS``
+    replaces a page that changed and leaves the others alone. All metadata but
+    ``page_label`` and ``section`` are kept from embeddings and language models.
+
+    Attributes:
+        backend: Who reads: "auto" (the best that is there), "lite", "ollama",
+            "ollama/<model>", "server", "server:<base url>", "replay:<file>".
+        resolution: tiny, small, base, large or gundam; the core's ``mode``.
+        task: document, ocr, free, figure, describe, or "locate: <what>".
+        pages: Which pages, 1-based, like "1-3,7"; None for all.
+        password: For encrypted PDFs. It is pickled (for worker processes), and left out
+            of ``to_dict`` and ``to_json``.
+        renderer: "pdfium" or "pymupdf".
+        allow_urls: Whether ``file`` may be an http(s) URL.
+        flat_metadata: Make every metadata value a scalar (``boxes`` becomes one
+            JSON string) for stores that refuse nested values, such as Chroma.
+        on_error: "keep" a page that could not be read as a document without
+            text, with its error in the metadata; "raise"; or "skip" it.
+
+    Args:
+        reader: A reader of the core instead of one made of the fields. It
+            neither pickles nor is serialised.
+        **fields: The attributes above.
+
+    Example:
+        >>> from llama_index.core import SimpleDirectoryReader
+        >>> reader = DeepSeekOCRReader(backend="lite")
+        >>> SimpleDirectoryReader(  # doctest: +SKIP
+        ...     "papers", file_extractor={".pdf": reader, ".png": reader}
+        ... ).load_data(num_workers=2)
+    """
+
+    is_remote: bool = False
+    backend: str = "auto"
+    resolution: str = "gundam"
+    task: str = "document"
+    pages: str | None = None
+    password: SecretStr | None = Field(default=None, exclude=True)
+    renderer: str = "pdfium"
+    allow_urls: bool = False
+    flat_metadata: bool = False
+    on_error: OnError = Field(default="keep")
+
+    _given: Reader | None = PrivateAttr(default=None)
+    _made: Reader | None = PrivateAttr(default=None)
+
+    def __init__(self, *, reader: Reader | None = None, **fields: Any) -> None:  # noqa: ANN401 - pydantic
+        both = sorted(set(fields) & {"backend", "resolution", "task", "renderer", "allow_urls"})
+        if reader is not None and both:
+            raise ConfigurationError(
+                f"a reader and {', '.join(both)} were given",
+                remedy="Give these to the Reader, or leave the reader out.",
+            )
+        super().__init__(**fields)
+        self._given = reader
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Name under which LlamaIndex serialises it."""
+        return "DeepSeekOCRReader"
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._given is not None:
+            raise ConfigurationError(
+                "a DeepSeekOCRReader with a given reader cannot be pickled",
+                remedy='Name the backend instead, as in DeepSeekOCRReader(backend="lite").',
+            )
+        state = super().__getstate__()
+        # A copy, because this is pydantic's own dictionary; every process makes its reader.
+        state["__pydantic_private__"] = {"_given": None, "_made": None}
+        return state
+
+    def lazy_load_data(
+        self,
+        file: str | os.PathLike[str] | bytes,
+        extra_info: Mapping[str, Any] | None = None,
+        fs: AbstractFileSystem | None = None,
+    ) -> Iterator[Document]:
+        """Read page by page.
+
+        Args:
+            file: A path, a URL (with ``allow_urls``), or the bytes of a file.
+            extra_info: Metadata to add; on equal names it wins.
+            fs: Where the path is to be opened, if not on this machine's disk.
+
+        Yields:
+            Documents in page order, each as soon as its page was read.
+
+        Raises:
+            DeepSeekOCRError: If the file cannot be opened or nothing can be read.
+        """
+        with self._open(file, fs) as stream:
+            for page in stream:
+                yield from self._documents(page, stream, file, extra_info)
+
+    def load_data(
+        self,
+        file: str | os.PathLike[str] | bytes,
+        extra_info: Mapping[str, Any] | None = None,
+        fs: AbstractFileSystem | None = None,
+    ) -> list[Document]:
+        """All of :meth:`lazy_load_data`."""
+        return list(self.lazy_load_data(file, extra_info, fs))
+
+    async def aload_data(
+        self,
+        file: str | os.PathLike[str] | bytes,
+        extra_info: Mapping[str, Any] | None = None,
+        fs: AbstractFileSystem | None = None,
+    ) -> list[Document]:
+        """:meth:`load_data` without blocking the event loop."""
+        documents: list[Document] = []
+        stream = await asyncio.to_thread(self._open, file, fs)
+        async with stream:
+            async for page in stream:
+                documents += self._documents(page, stream, file, extra_info)
+        return documents
+
+    def _reader(self) -> Reader:
+        if self._given is not None:
+            return self._given
+        if self._made is None:
+            self._made = Reader(
+                self.backend,
+                mode=self.resolution,
+                task=self.task,
+                renderer=self.renderer,
+                allow_urls=self.allow_urls,
+            )
+        return self._made
+
+    def _open(
+        self, file: str | os.PathLike[str] | bytes, fs: AbstractFileSystem | None
+    ) -> PageStream:
+        password = self.password.get_secret_value() if self.password else None
+        if fs is None or isinstance(file, bytes):
+            return self._reader().open(file, pages=self.pages, password=password)
+        name = os.fspath(file)
+        with fs.open(name, "rb") as opened:
+            return self._reader().open(opened, pages=self.pages, password=password, name=name)
+
+    def _documents(
+        self,
+        page: Page,
+        stream: PageStream,
+        file: str | os.PathLike[str] | bytes,
+        extra_info: Mapping[str, Any] | None,
+    ) -> Iterator[Document]:
+        if not page_wanted(page, stream.source, self.on_error):
+            return
+        for record in page_records(
+            page,
+            source=stream.source,
+            total_pages=stream.total_pages,
+            identity=stream.sha256 if isinstance(file, bytes) else None,
+        ):
+            metadata = (record.flat() if self.flat_metadata else record).metadata
+            metadata = {**metadata, **(extra_info or {})}
+            hidden = [key for key in metadata if key not in _SHOWN_TO_MODELS]
+            yield Document(
+                id_=record.id,
+                text=record.text,
+                metadata=metadata,
+                excluded_embed_metadata_keys=list(hidden),
+                excluded_llm_metadata_keys=list(hidden),
+            )

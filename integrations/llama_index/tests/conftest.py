@@ -1,0 +1,80 @@
+"""A four-page PDF and recorded replies for it, as a backend and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pypdfium2
+import pytest
+
+from deepseek_ocr_rag import PageRequest, Reader, Reply
+
+REPLIES = {
+    1: "<|ref|>title<|/ref|><|det|>[[100, 50, 900, 90]]<|/det|>\n# The lighthouse\n\n"
+    "<|ref|>text<|/ref|><|det|>[[100, 100, 900, 500]]<|/det|>\n"
+    "The keeper lights the lamp at dusk.",
+    2: "<|ref|>text<|/ref|><|det|>[[100, 100, 900, 200]]<|/det|>\nThe lamp burns whale oil.",
+    4: "<|ref|>text<|/ref|><|det|>[[100, 100, 900, 200]]<|/det|>\nThe end.",
+}
+"""Page 3 has none: it fails."""
+
+
+class RecordedBackend:
+    """Recorded replies, which a test may change; ``asked`` are the pages asked for."""
+
+    name = "recorded"
+    model = "recorded-model"
+    needs_image = False
+    reads_text_layer = False
+
+    def __init__(self, replies: dict[int, str]) -> None:
+        self.replies = replies
+        self.asked: list[int] = []
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        for request in requests:
+            self.asked.append(request.page)
+            text = self.replies.get(request.page)
+            if text is None:
+                yield Reply(request.key, "", finish_reason="error", error="the scan is torn")
+            else:
+                yield Reply(request.key, text)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def backend() -> RecordedBackend:
+    return RecordedBackend(dict(REPLIES))
+
+
+@pytest.fixture
+def core(backend: RecordedBackend) -> Reader:
+    return Reader(backend)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    pdf = pypdfium2.PdfDocument.new()
+    for _ in range(4):
+        pdf.new_page(595, 842)
+    pdf.save(papers / "report.pdf")
+    pdf.close()
+    return papers
+
+
+@pytest.fixture
+def pdf(folder: Path) -> Path:
+    return folder / "report.pdf"
+
+
+@pytest.fixture
+def sample() -> Path:
+    """The three pages that ship with the core."""
+    from deepseek_ocr_rag import sample_path
+
+    return Path(sample_path())
