@@ -13,8 +13,8 @@ character by character, with the text of the blocks.
 
 from __future__ import annotations
 
-import html
 import gc
+import html
 import json
 import re
 import statistics
