@@ -105,6 +105,32 @@ def test_chat_answers_every_line(
     assert capsys.readouterr().out.count("page 1") >= 2
 
 
+def test_characters_that_the_terminal_has_not_are_escaped(sample_pdf: Path, tmp_path: Path) -> None:
+    path = tmp_path / "chinese.jsonl"
+    path.write_text(json.dumps({"page": 1, "text": "灯塔"}) + "\n", "utf-8")
+    command = [sys.executable, "-m", "deepseek_ocr_rag.cli", "read", str(sample_pdf)]
+    done = subprocess.run(
+        [*command, "--pages", "1", "--backend", f"replay:{path}"],
+        capture_output=True,
+        text=True,
+        env={"PYTHONIOENCODING": "latin-1", "PATH": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "\\u706f\\u5854\n"
+
+
+def test_a_failed_page_is_said_when_asking(
+    sample_pdf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps({"page": 1, "text": REPLY}) + "\n", "utf-8")
+    words = ["ask", str(sample_pdf), "When was the lamp lit?", "--llm", "none"]
+    assert main([*words, "--backend", f"replay:{path}"]) == 0
+    out, err = capsys.readouterr()
+    assert "1871" in out
+    assert "Page 2" in err
+
+
 def test_boxes_writes_one_picture_a_page(
     sample_pdf: Path, recording: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

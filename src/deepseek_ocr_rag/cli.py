@@ -8,6 +8,7 @@ does not answer; 6 some pages failed and the rest is printed; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -37,7 +38,7 @@ from .language_model import choose_language_model
 from .page_pictures import write_page_pictures
 from .pipeline import Reader
 from .prompts import MODES
-from .qa import DocumentQA
+from .qa import AnswerStream, DocumentQA
 from .serve_command import serve_command
 from .source import open_source
 
@@ -64,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     options = argument_parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A page can hold characters that the terminal has not; they are no reason to stop.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with _plain_warnings():
             code = COMMANDS[options.command](options)
@@ -117,7 +121,13 @@ def _read_to_folder(reader: Reader, file: str, options: argparse.Namespace) -> i
         _progress(file, len(stream.page_numbers)) as bar,
     ):
         for page in stream:
-            picture = source.render(page.number, MODES[options.mode].long_side) if page.ok else None
+            picture = None
+            if page.ok:
+                try:
+                    picture = source.render(page.number, MODES[options.mode].long_side)
+                except SourceError as error:
+                    # A text layer can be read where the page cannot be drawn.
+                    _say(str(error))
             writer.add_page(page, picture)
             bar.update()
             if not page.ok:
@@ -158,6 +168,7 @@ def _ask(options: argparse.Namespace) -> int:
             print(answer)
             if hint:
                 _say(hint)
+        _say_all(answer.warnings)
     return 0
 
 
@@ -166,12 +177,19 @@ def _chat(options: argparse.Namespace) -> int:
         if hint:
             _say(hint)
         for question in _questions():
-            stream = qa.stream(question)
-            for piece in stream:
-                print(piece, end="", flush=True)
-            print()
-            print(stream.answer.sources)
+            try:
+                _print_stream(qa.stream(question))
+            except LanguageModelError as error:
+                # The documents are read; the next question may be answered.
+                _say(str(error))
     return 0
+
+
+def _print_stream(stream: AnswerStream) -> None:
+    for piece in stream:
+        print(piece, end="", flush=True)
+    print(f"\n\n{stream.answer.sources}", flush=True)
+    _say_all(stream.answer.warnings)
 
 
 def _parse(options: argparse.Namespace) -> int:
@@ -264,8 +282,6 @@ def _questioning(options: argparse.Namespace) -> Iterator[tuple[DocumentQA, str]
         llm = None
     with _reader(options) as reader:
         documents = [_read_document(reader, file, options) for file in options.files]
-    for document in documents:
-        _report_failures(document.pages, document.source)
     yield DocumentQA(documents, llm=llm), hint
 
 
@@ -291,6 +307,11 @@ def _report_failures(pages: Sequence[Page], file: str) -> int:
 def _complain(error: DeepSeekOCRError) -> int:
     _say(str(error))
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def _say_all(texts: Sequence[str]) -> None:
+    for text in texts:
+        _say(text)
 
 
 def _say(text: str, stream: TextIO | None = None) -> None:

@@ -1,8 +1,8 @@
 """A page image as the bytes that a server is sent, and what it costs in tokens.
 
 Pages go as PNG: exact, so that a recorded reply can be reproduced, and at
-``compress_level=1`` no larger than a JPEG of quality 95 for pages of text.
-What it costs in time is measured by ``benchmarks/page_upload.py``.
+``compress_level=1`` smaller than a JPEG of quality 95 for born-digital pages,
+though somewhat larger for scans. ``benchmarks/page_upload.py`` measures both.
 """
 
 from __future__ import annotations
