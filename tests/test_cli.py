@@ -131,6 +131,18 @@ def test_a_failed_page_is_said_when_asking(
     assert "Page 2" in err
 
 
+def test_the_automatic_choice_says_which_backend_and_why(
+    sample_pdf: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:9")
+    monkeypatch.delenv("DSOCR_SERVER_URL", raising=False)
+    assert main(["read", str(sample_pdf), "--pages", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert "Six Lights" in out
+    assert "dsocr: backend lite: " in err
+    assert "Ollama is not running" in err
+
+
 def test_boxes_writes_one_picture_a_page(
     sample_pdf: Path, recording: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import os
 import sys
 import warnings
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A page can hold characters that the terminal has not; they are no reason to stop.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with _plain_warnings():
+        with _plain_notes():
             code = COMMANDS[options.command](options)
             sys.stdout.flush()
             return code
@@ -318,13 +319,28 @@ def _say(text: str, stream: TextIO | None = None) -> None:
     print(f"dsocr: {text}", file=stream or sys.stderr, flush=True)
 
 
+class _Notes(logging.Handler):
+    """What the package logs (which backend "auto" chose, and why), as a line for a person."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(record.getMessage())
+
+
 @contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Show warnings as one line for a person, not as Python's two for a programmer."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: _say(str(message))
-        yield
+def _plain_notes() -> Iterator[None]:
+    """Show log lines and warnings as one line for a person, not as two for a programmer."""
+    logger, notes = logging.getLogger("deepseek_ocr_rag"), _Notes()
+    level = logger.level
+    logger.addHandler(notes)
+    logger.setLevel(logging.INFO)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = lambda message, *_, **__: _say(str(message))
+            yield
+    finally:
+        logger.removeHandler(notes)
+        logger.setLevel(level)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
