@@ -87,21 +87,24 @@ class Answer:
 
     @property
     def sources(self) -> str:
-        """The citations for people: each place, and its words where the text has them not."""
-        lines = []
-        for number, citation in enumerate(self.citations, start=1):
-            boxes = " ".join(
-                f"({box.x0:.3f}, {box.y0:.3f}, {box.x1:.3f}, {box.y1:.3f})"
-                for box in citation.boxes
+        """Where the answer stands, for people to read: a line for each citation.
+
+        The cited words follow where the text does not have them. Where a model
+        cited nothing, that is said, with the passages that it was given.
+        """
+        if self.citations:
+            return "\n".join(
+                _place(f"[{number}]", citation, citation.quote not in self.text)
+                for number, citation in enumerate(self.citations, start=1)
             )
-            place = f", box {boxes}" if boxes else ""
-            lines.append(f"[{number}] {citation.source}, page {citation.page}{place}")
-            if citation.quote not in self.text:
-                lines.append(f"    “{citation.quote}”")
-        return "\n".join(lines)
+        if self.llm is None or not self.passages:
+            return ""
+        shown = (_place("-", passage, quoted=False) for passage in self.passages)
+        return "\n".join(("No source was cited. The model was given:", *shown))
 
     def __str__(self) -> str:
-        return f"{self.text}\n\n{self.sources}" if self.citations else self.text
+        sources = self.sources
+        return f"{self.text}\n\n{sources}" if sources else self.text
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form: answer, citations and passages, as ``dsocr ask --json`` prints it."""
@@ -110,3 +113,11 @@ class Answer:
             "citations": [citation.to_dict() for citation in self.citations],
             "passages": [passage.to_dict() for passage in self.passages],
         }
+
+
+def _place(mark: str, place: Citation | Passage, quoted: bool) -> str:
+    boxes = " ".join(
+        f"({box.x0:.3f}, {box.y0:.3f}, {box.x1:.3f}, {box.y1:.3f})" for box in place.boxes
+    )
+    line = f"{mark} {place.source}, page {place.page}" + (f", box {boxes}" if boxes else "")
+    return f"{line}\n    “{place.quote}”" if quoted and isinstance(place, Citation) else line

@@ -189,8 +189,9 @@ def _chat(options: argparse.Namespace) -> int:
 def _print_stream(stream: AnswerStream) -> None:
     for piece in stream:
         print(piece, end="", flush=True)
-    print(f"\n\n{stream.answer.sources}", flush=True)
-    _say_all(stream.answer.warnings)
+    answer = stream.answer
+    print(f"\n\n{answer.sources}" if answer.sources else "", flush=True)
+    _say_all(answer.warnings)
 
 
 def _parse(options: argparse.Namespace) -> int:

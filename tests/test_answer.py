@@ -1,0 +1,50 @@
+"""An answer in print: its text, and where every part of it stands."""
+
+from __future__ import annotations
+
+from deepseek_ocr_rag.answer import Answer, Citation
+from deepseek_ocr_rag.document import Box
+from deepseek_ocr_rag.retrieval import Passage
+
+BOX = Box(0.1, 0.2, 0.9, 0.3)
+CITATION = Citation("a.pdf", 2, (BOX,), "The lamp was lit.", (0, 17), 0)
+PASSAGE = Passage("The lamp was lit.", "a.pdf", 2, (BOX,), 1.0, (), (0, 17), ())
+
+
+def test_every_citation_is_a_line_with_page_and_box() -> None:
+    answer = Answer("When?", "“The lamp was lit.” [1]", (CITATION,), (PASSAGE,))
+    assert str(answer) == (
+        "“The lamp was lit.” [1]\n\n[1] a.pdf, page 2, box (0.100, 0.200, 0.900, 0.300)"
+    )
+
+
+def test_words_that_the_text_does_not_quote_are_added() -> None:
+    answer = Answer("When?", "Then. [1]", (CITATION,), (PASSAGE,), llm="ollama/x")
+    assert answer.sources.endswith("\n    “The lamp was lit.”")
+
+
+def test_a_model_that_cites_nothing_is_said_to() -> None:
+    answer = Answer("When?", "Then.", (), (PASSAGE,), llm="ollama/x")
+    assert answer.sources.splitlines() == [
+        "No source was cited. The model was given:",
+        "- a.pdf, page 2, box (0.100, 0.200, 0.900, 0.300)",
+    ]
+
+
+def test_where_nothing_was_found_there_is_only_the_text() -> None:
+    assert str(Answer("When?", "This is not in these documents.")) == (
+        "This is not in these documents."
+    )
+
+
+def test_json_has_the_documented_keys() -> None:
+    data = Answer("When?", "Then. [1]", (CITATION,), (PASSAGE,)).to_dict()
+    assert set(data) == {"answer", "citations", "passages"}
+    assert data["citations"] == [
+        {
+            "source": "a.pdf",
+            "page": 2,
+            "boxes": [[0.1, 0.2, 0.9, 0.3]],
+            "quote": "The lamp was lit.",
+        }
+    ]
