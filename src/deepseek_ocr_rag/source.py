@@ -7,7 +7,6 @@ told apart by their content.
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 from typing import Self
 
 from PIL.Image import Image
@@ -110,12 +109,7 @@ class Source:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _page(self, number: int) -> OpenedDocument:
