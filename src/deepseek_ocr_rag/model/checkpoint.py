@@ -1,0 +1,207 @@
+"""A model's folder: configuration, tokenizer and weights, and nothing that could run.
+
+Only ``config.json``, ``tokenizer.json`` and ``*.safetensors`` are ever opened or
+downloaded. Pickled weights (``.bin``, ``.pt``) and the Python files that are
+published beside the weights are not.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ..errors import BackendUnavailableError, ConfigurationError, MissingExtraError
+from .families import FAMILIES, Family, family_of
+
+__all__ = ["Checkpoint", "find_checkpoint"]
+
+WANTED: Final = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
+"""What is downloaded from a hub."""
+
+JSON_BYTES: Final = 64 * 2**20
+"""A tokenizer has 10 MB; nobody needs a configuration of more."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model that can be loaded.
+
+    Attributes:
+        name: What the user called it.
+        folder: Where its files are.
+        family: Which of the published models it is.
+        config: Its ``config.json``.
+        tokenizer: Its ``tokenizer.json``.
+        weights: Its safetensors files.
+        revision: The commit it was downloaded from; None for a folder.
+    """
+
+    name: str
+    folder: Path
+    family: Family
+    config: Mapping[str, Any]
+    tokenizer: Path
+    weights: tuple[Path, ...]
+    revision: str | None = None
+
+
+def find_checkpoint(
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    tokenizer: str | Path | None = None,
+    download: bool = True,
+) -> Checkpoint:
+    """Find a model in a folder, in the hub's cache, or on the hub.
+
+    Args:
+        name: A folder, a hub id (``deepseek-ai/DeepSeek-OCR``), or the name of
+            a family (``deepseek-ocr``).
+        revision: Commit on the hub, 40 hex digits. The published models have a
+            default. A branch may be named, which is then not pinned.
+        tokenizer: ``tokenizer.json``, where it lies elsewhere.
+        download: Whether the hub may be asked for what is not in its cache.
+
+    Raises:
+        ConfigurationError: If the name or the folder's contents cannot be meant.
+        BackendUnavailableError: If there is no such model, or it is incomplete.
+        MissingExtraError: If ``huggingface_hub`` is needed and not installed.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise ConfigurationError(
+                "a folder has no revision",
+                source=str(name),
+                remedy="Leave revision out, or name a hub id.",
+            )
+        return _read(str(name), folder, tokenizer, None)
+    hub_id = FAMILIES[str(name)].hub_id if str(name) in FAMILIES else str(name)
+    if not _HUB_ID.fullmatch(hub_id):
+        raise BackendUnavailableError(
+            "there is no such folder, and it is no hub id",
+            source=str(name),
+            remedy="Name the folder of a model, or a hub id such as deepseek-ai/DeepSeek-OCR.",
+        )
+    commit = revision or _pinned(hub_id)
+    if not _COMMIT.fullmatch(commit):
+        _log.warning("model %s: revision %r is not pinned and may change", hub_id, commit)
+    found = _from_hub(hub_id, commit, download=download)
+    return _read(hub_id, found, tokenizer, found.name if _COMMIT.fullmatch(found.name) else commit)
+
+
+def _pinned(hub_id: str) -> str:
+    for family in FAMILIES.values():
+        if family.hub_id.lower() == hub_id.lower():
+            return family.revision
+    raise ConfigurationError(
+        f"no revision is known for {hub_id}",
+        remedy="Give revision=, the 40 hex digits of a commit from the model's page on the hub.",
+    )
+
+
+def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise MissingExtraError(
+            "huggingface_hub is not installed",
+            remedy='Install it: pip install "deepseek-ocr-rag[local]"',
+        ) from error
+    try:
+        cached = snapshot_download(
+            hub_id, revision=revision, allow_patterns=list(WANTED), local_files_only=True
+        )
+        if any(Path(cached).glob("*.safetensors")):
+            return Path(cached)
+    except LocalEntryNotFoundError:
+        cached = None
+    if not download:
+        raise BackendUnavailableError(
+            f"{hub_id} is not on this machine",
+            remedy=f"Download it: hf download {hub_id} --revision {revision}",
+        )
+    _log.info("model %s: downloading revision %s", hub_id, revision)
+    try:
+        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(WANTED)))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise BackendUnavailableError(
+            f"{hub_id} cannot be downloaded: {str(error).splitlines()[0] if str(error) else error!r}",
+            remedy="Check the name, the network and the free space, or name a folder.",
+        ) from error
+
+
+def _read(
+    name: str, folder: Path, tokenizer: str | Path | None, revision: str | None
+) -> Checkpoint:
+    config = _json(folder / "config.json", name)
+    family = family_of(config)
+    tokens = Path(tokenizer) if tokenizer is not None else folder / "tokenizer.json"
+    if not tokens.is_file():
+        raise BackendUnavailableError(
+            f"there is no {tokens.name}",
+            source=name,
+            remedy="Download the model's folder again, or give tokenizer=.",
+        )
+    return Checkpoint(name, folder, family, config, tokens, _weights(folder, name), revision)
+
+
+def _weights(folder: Path, name: str) -> tuple[Path, ...]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        listed = _json(index, name).get("weight_map")
+        if not isinstance(listed, dict) or not listed:
+            raise BackendUnavailableError(f"{index.name} lists no weights", source=name)
+        names = sorted({str(file) for file in listed.values()})
+    else:
+        names = sorted(path.name for path in folder.glob("*.safetensors"))
+    if not names:
+        pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
+        raise BackendUnavailableError(
+            "the weights are pickled, and a pickle can run anything"
+            if pickled
+            else "there are no weights",
+            source=name,
+            remedy="Download the model.safetensors files that are published with it.",
+        )
+    for file in names:
+        # The index is data from elsewhere: it must not point out of the folder.
+        if Path(file).name != file or not file.endswith(".safetensors"):
+            raise BackendUnavailableError(
+                f"{index.name} names {file!r}, which is no safetensors file of the folder",
+                source=name,
+            )
+        if not (folder / file).is_file():
+            raise BackendUnavailableError(
+                f"{file} is missing",
+                source=name,
+                remedy="Download the model's folder again; the download may have broken off.",
+            )
+    return tuple(folder / file for file in names)
+
+
+def _json(path: Path, name: str) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > JSON_BYTES:
+            raise BackendUnavailableError(f"{path.name} is too large to be one", source=name)
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BackendUnavailableError(
+            f"{path.name} cannot be read: {error}",
+            source=name,
+            remedy="Name the folder of a whole model: config.json, tokenizer.json, *.safetensors.",
+        ) from error
+    if not isinstance(data, dict):
+        raise BackendUnavailableError(f"{path.name} holds no object", source=name)
+    return data

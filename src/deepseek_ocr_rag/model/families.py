@@ -1,0 +1,155 @@
+"""The models that share DeepSeek-OCR's design, and in what they differ.
+
+Sources: the published configurations and preprocessing code of
+deepseek-ai/DeepSeek-OCR, deepseek-ai/DeepSeek-OCR-2 and baidu/Unlimited-OCR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..errors import ConfigurationError
+from ..prompts import Mode, Task
+from .ngrams import NoRepeat
+
+__all__ = ["FAMILIES", "Family", "family_of"]
+
+TOKEN_SIDE: Final = 64
+"""Pixels of a view's side that become one token: patches of 16, then two strided convolutions."""
+
+TABLE_CELLS: Final = frozenset({128821, 128822})
+"""``<td>`` and ``</td>``: the published vLLM scripts let them repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One of the published models.
+
+    Attributes:
+        name: What we call it; also the start of its folder's usual name.
+        hub_id: Where it is published.
+        revision: The commit of ``hub_id`` that is loaded by default.
+        tile_side: Side of a tile in pixels. A page is cut into tiles only if
+            it is larger than one.
+        max_tiles: Most tiles of a page.
+        row_ends: Whether every row of tokens is closed by a newline token.
+        sides: Sides of the global view that the model was made for, in pixels;
+            empty where any will do.
+        document_prompt: Its own words for the task "document", or None where it
+            knows the prompts of the first model.
+        no_repeat: Which repeated n-grams are forbidden by default.
+        max_positions: Longest sequence, prompt included, in tokens.
+    """
+
+    name: str
+    hub_id: str
+    revision: str
+    tile_side: int
+    max_tiles: int
+    row_ends: bool
+    sides: tuple[int, ...]
+    document_prompt: str | None
+    no_repeat: NoRepeat
+    max_positions: int
+
+    def view_sides(self, mode: Mode) -> tuple[int, int | None]:
+        """Sides in pixels of the global view and of the tiles, None for a mode without.
+
+        Raises:
+            ConfigurationError: If the model was not made for this mode.
+        """
+        if self.sides and mode.base_size not in self.sides:
+            usable = "base or gundam"
+            raise ConfigurationError(
+                f"{self.name} has no mode {mode.name!r}", remedy=f"Use mode {usable}."
+            )
+        return mode.base_size, self.tile_side if mode.crop else None
+
+    def prompt(self, task: Task) -> str:
+        """The text behind the image, as the published code sends it: ends stripped."""
+        if task.name == "document" and self.document_prompt is not None:
+            return self.document_prompt
+        return f"\n{task.prompt}"
+
+    def image_tokens(self, global_side: int, grid: tuple[int, int] | None) -> int:
+        """How many tokens a page's views become.
+
+        Args:
+            global_side: Side of the global view in pixels.
+            grid: Columns and rows of tiles, or None without tiles.
+        """
+        row_end = int(self.row_ends)
+        side = -(-global_side // TOKEN_SIDE)
+        count = side * (side + row_end) + 1
+        if grid is not None:
+            columns, rows = grid
+            tile = -(-self.tile_side // TOKEN_SIDE)
+            count += rows * tile * (columns * tile + row_end)
+        return count
+
+
+FAMILIES: Final[dict[str, Family]] = {
+    family.name: family
+    for family in (
+        Family(
+            name="deepseek-ocr",
+            hub_id="deepseek-ai/DeepSeek-OCR",
+            revision="9f30c71f441d010e5429c532364a86705536c53a",
+            tile_side=640,
+            max_tiles=9,
+            row_ends=True,
+            sides=(),
+            document_prompt=None,
+            no_repeat=NoRepeat(size=30, window=90, exempt=TABLE_CELLS),
+            max_positions=8192,
+        ),
+        Family(
+            name="deepseek-ocr-2",
+            hub_id="deepseek-ai/DeepSeek-OCR-2",
+            revision="aaa02f3811945a91062062994c5c4a3f4c0af2b0",
+            tile_side=768,
+            max_tiles=6,
+            row_ends=False,
+            sides=(768, 1024),
+            document_prompt=None,
+            no_repeat=NoRepeat(size=30, window=90, exempt=TABLE_CELLS),
+            max_positions=8192,
+        ),
+        Family(
+            name="unlimited-ocr",
+            hub_id="baidu/Unlimited-OCR",
+            revision="84757cb04b4d9b74adc65dc31cdf52fca7dc2a97",
+            tile_side=640,
+            max_tiles=32,
+            row_ends=True,
+            sides=(),
+            document_prompt="document parsing.",
+            no_repeat=NoRepeat(size=35, window=128),
+            max_positions=32768,
+        ),
+    )
+}
+"""By name."""
+
+
+def family_of(config: Mapping[str, Any]) -> Family:
+    """The family that a checkpoint's ``config.json`` belongs to.
+
+    Raises:
+        ConfigurationError: If it is none of :data:`FAMILIES`.
+    """
+    kind = str(config.get("model_type", "")).replace("_", "-")
+    vision = config.get("vision_config") or {}
+    if kind == "unlimited-ocr":
+        return FAMILIES["unlimited-ocr"]
+    if kind == "deepseek-ocr2" or vision.get("model_name") == "deepencoderv2":
+        return FAMILIES["deepseek-ocr-2"]
+    # The first model shares its model_type with DeepSeek-VL2, which has another vision tower.
+    if kind == "deepseek-vl-v2" and vision.get("model_name") == "deeplip_b_l":
+        return FAMILIES["deepseek-ocr"]
+    raise ConfigurationError(
+        f"a model of type {config.get('model_type')!r} is none that can be read with",
+        remedy=f"Name a folder or hub id of {', '.join(f.hub_id for f in FAMILIES.values())}.",
+    )

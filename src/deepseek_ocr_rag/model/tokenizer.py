@@ -1,0 +1,124 @@
+"""Text to the model's token ids and back, straight from ``tokenizer.json``.
+
+``AutoTokenizer`` would ask for remote code on these folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
+
+from ..errors import ConfigurationError
+
+__all__ = ["BOS", "EOS", "IMAGE", "PAD", "ModelTokenizer", "TextStream", "prompt_ids"]
+
+BOS: Final = 0
+EOS: Final = 1
+PAD: Final = 2
+IMAGE: Final = 128815
+"""``<image>``: the place of one token of the page's picture."""
+
+_SILENT: Final = frozenset({BOS, EOS, PAD, IMAGE})
+"""What never belongs to the text. All other special tokens do: they are the
+layout tags and the table cells, which ``skip_special_tokens`` would delete."""
+
+
+class ModelTokenizer:
+    """The tokenizer of a checkpoint.
+
+    Args:
+        tokenizer: As the ``tokenizers`` library loads it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Load ``tokenizer.json``.
+
+        Raises:
+            ConfigurationError: If it is not one, or not one of this family.
+        """
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception
+            raise ConfigurationError(
+                f"{Path(path).name} cannot be read as a tokenizer: {error}",
+                source=str(path),
+                remedy="Download the model's folder again.",
+            ) from error
+        if tokenizer.token_to_id("<image>") != IMAGE:
+            raise ConfigurationError(
+                "the tokenizer is not one of the DeepSeek-OCR family",
+                source=str(path),
+                remedy="Use the tokenizer.json that is published with the model.",
+            )
+        return cls(tokenizer)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text, nothing added at its ends."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens; end, padding and picture tokens have none."""
+        kept = [token for token in ids if token not in _SILENT]
+        return str(self._tokenizer.decode(kept, skip_special_tokens=False))
+
+    def decode_with_ends(self, ids: Sequence[int]) -> tuple[str, tuple[int, ...]]:
+        """The text, and for every token the length of the text up to and with it.
+
+        A token that ends within a character ends where that character begins.
+        """
+        stream = TextStream(self._tokenizer)
+        ends = []
+        length = 0
+        for token in ids:
+            length += len(stream.push(token))
+            ends.append(length)
+        text = self.decode(ids)
+        return text, (*ends[:-1], len(text)) if ends else ()
+
+    def stream(self) -> TextStream:
+        """A stream for one text that comes token by token."""
+        return TextStream(self._tokenizer)
+
+
+class TextStream:
+    """Turns tokens into text as they come, whole characters only."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._stream = DecodeStream(skip_special_tokens=False)
+
+    def push(self, token: int) -> str:
+        """What the token adds to the text; empty while a character is incomplete."""
+        if token in _SILENT:
+            return ""
+        return self._stream.step(self._tokenizer, token) or ""
+
+
+def prompt_ids(tokenizer: ModelTokenizer, prompt: str, image_tokens: int) -> list[int]:
+    """The ids of a whole prompt: start, the page's picture, the text.
+
+    Source: the published code; it has no roles.
+
+    Args:
+        tokenizer: Of the model.
+        prompt: From :meth:`~deepseek_ocr_rag.model.families.Family.prompt`.
+        image_tokens: From :meth:`~deepseek_ocr_rag.model.families.Family.image_tokens`.
+
+    Raises:
+        ConfigurationError: If the prompt asks for a second picture.
+    """
+    text = tokenizer.encode(prompt)
+    if IMAGE in text:
+        raise ConfigurationError(
+            "the prompt holds an <image> of its own",
+            remedy="Leave <image> out: the page always stands before the prompt.",
+        )
+    return [BOS, *[IMAGE] * image_tokens, *text]

@@ -1,0 +1,136 @@
+"""A page image as the model sees it: one view of the whole page, and tiles in reading order.
+
+Follows the published preprocessing to the pixel: Pillow's bicubic resize, grey
+padding, tiles cut from a resized copy whose shape comes nearest to the page's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from ..errors import ConfigurationError
+from ..prompts import Mode
+from .families import Family
+
+__all__ = ["PageViews", "page_views", "tile_grid"]
+
+PADDING: Final = (127, 127, 127)
+"""The published mean of 0.5, as ``int(0.5 * 255)``."""
+
+MIN_TILES: Final = 2
+"""A single tile would show what the global view shows."""
+
+LARGEST_PLAIN_RESIZE: Final = 640
+"""Without tiles, pages for views up to this side are stretched to a square; larger ones are padded."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageViews:
+    """The pixels of one page, before normalisation.
+
+    Attributes:
+        global_view: uint8, shape ``(3, side, side)``, RGB.
+        tiles: uint8, shape ``(columns * rows, 3, side, side)``, row by row;
+            no tiles where the page was not cut.
+        grid: Columns and rows of the tiles, or None where there are none.
+    """
+
+    global_view: NDArray[np.uint8]
+    tiles: NDArray[np.uint8]
+    grid: tuple[int, int] | None
+
+    @property
+    def side(self) -> int:
+        """Side of the global view in pixels."""
+        return int(self.global_view.shape[-1])
+
+
+def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tuple[int, int]:
+    """Columns and rows of the grid whose shape comes nearest to the page's.
+
+    Of grids that come equally near, the larger one is taken if the page has
+    more than half as many pixels as it.
+
+    Args:
+        width: Of the page, in pixels.
+        height: Of the page, in pixels.
+        tile_side: Side of a tile in pixels.
+        max_tiles: Most tiles; at least 2.
+
+    Raises:
+        ConfigurationError: If no grid has so few tiles.
+    """
+    if max_tiles < MIN_TILES:
+        raise ConfigurationError(
+            f"a page cannot be cut into {max_tiles} tiles",
+            remedy=f"Allow at least {MIN_TILES}, or use a mode without tiles (base).",
+        )
+    grids = [
+        (columns, rows)
+        for columns in range(1, max_tiles + 1)
+        for rows in range(1, max_tiles // columns + 1)
+        if columns * rows >= MIN_TILES
+    ]
+    shape = width / height
+    best, best_difference = (1, 1), float("inf")
+    for columns, rows in sorted(grids, key=lambda grid: grid[0] * grid[1]):
+        difference = abs(shape - columns / rows)
+        larger_fits = width * height > 0.5 * tile_side * tile_side * columns * rows
+        if difference < best_difference or (difference == best_difference and larger_fits):
+            best, best_difference = (columns, rows), difference
+    return best
+
+
+def page_views(
+    image: Image.Image, mode: Mode, family: Family, *, max_tiles: int | None = None
+) -> PageViews:
+    """Prepare a page for the model.
+
+    Args:
+        image: The page, in any of Pillow's modes.
+        mode: How large the model sees it.
+        family: Which model sees it.
+        max_tiles: Fewer tiles than the family's most, for less memory and
+            time; vLLM uses 6.
+
+    Raises:
+        ConfigurationError: If the family has no such mode, or no grid so few tiles.
+    """
+    image = image.convert("RGB")
+    side, tile_side = family.view_sides(mode)
+    tiles: list[NDArray[np.uint8]] = []
+    grid = None
+    if tile_side is not None and max(image.size) > tile_side:
+        grid = tile_grid(
+            image.width,
+            image.height,
+            tile_side=tile_side,
+            max_tiles=min(max_tiles or family.max_tiles, family.max_tiles),
+        )
+        tiles = _cut(image, grid, tile_side)
+    if tile_side is None and side <= LARGEST_PLAIN_RESIZE:
+        view = image.resize((side, side), Image.Resampling.BICUBIC)
+    else:
+        view = ImageOps.pad(image, (side, side), Image.Resampling.BICUBIC, color=PADDING)
+    none = np.empty((0, 3, tile_side or side, tile_side or side), np.uint8)
+    return PageViews(_channels_first(view), np.stack(tiles) if tiles else none, grid)
+
+
+def _cut(image: Image.Image, grid: tuple[int, int], side: int) -> list[NDArray[np.uint8]]:
+    columns, rows = grid
+    resized = image.resize((columns * side, rows * side), Image.Resampling.BICUBIC)
+    pixels = _channels_first(resized)
+    return [
+        pixels[:, row * side : (row + 1) * side, column * side : (column + 1) * side]
+        for row in range(rows)
+        for column in range(columns)
+    ]
+
+
+def _channels_first(image: Image.Image) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
