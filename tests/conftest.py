@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from deepseek_ocr_rag.prompts import Mode
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,3 +29,66 @@ def shared() -> Path:
 def sample_pdf() -> Path:
     """The three pages that ship with the project: two columns, a scan, a table with a figure."""
     return ROOT / "src" / "deepseek_ocr_rag" / "samples" / "sample.pdf"
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """A page that the published code was run on, and what came out (``shared/golden``)."""
+
+    folder: Path
+    facts: dict[str, Any]
+
+    @property
+    def image(self) -> Image.Image:
+        with Image.open(self.folder / "page.png") as image:
+            image.load()
+            return image
+
+    @property
+    def mode(self) -> Mode:
+        size, tile = self.facts["base_size"], self.facts["image_size"]
+        return Mode("golden", size, tile, crop=self.facts["crop_mode"], long_side=size)
+
+    @property
+    def prompt(self) -> str:
+        """As the published code encodes it: without the picture, ends stripped."""
+        return str(self.facts["prompt"]).removeprefix("<image>").rstrip()
+
+    def arrays(self, name: str) -> dict[str, Any]:
+        """``pixels`` or ``expected``."""
+        with np.load(self.folder / f"{name}.npz") as arrays:
+            return dict(arrays)
+
+
+GOLDEN = ROOT.parent / "shared" / "golden" / "deepseek-ocr-tiny"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs a test that asks for ``golden_case`` with every one that there is."""
+    if "golden_case" not in metafunc.fixturenames:
+        return
+    listed = GOLDEN / "cases.json"
+    cases = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else []
+    missing = pytest.param(None, marks=pytest.mark.skip(reason="no ../shared/golden"), id="none")
+    metafunc.parametrize(
+        "golden_case",
+        [pytest.param(GoldenCase(GOLDEN / c["name"], c), id=c["name"]) for c in cases] or [missing],
+    )
+
+
+@pytest.fixture(scope="session")
+def golden_checkpoint(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model that the golden cases were computed with, as a whole folder."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    for file in (GOLDEN / "checkpoint").iterdir():
+        (folder / file.name).symlink_to(file.resolve())
+    tokenizer = shared / "deepseek-ocr-files" / "tokenizer.json"
+    (folder / "tokenizer.json").symlink_to(tokenizer.resolve())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden_cases(shared: Path) -> list[GoldenCase]:
+    """All of them together, for batches."""
+    listed = json.loads((GOLDEN / "cases.json").read_text(encoding="utf-8"))
+    return [GoldenCase(GOLDEN / case["name"], case) for case in listed]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 from transformers import StoppingCriteriaList as StoppingCriteria
 
-from ..model.ngrams import NoRepeat
+from ..model.page_prompt import GeneratedPage, PagePrompt
 from ..model.tokenizer import BOS, EOS, IMAGE, PAD
 from ..model.views import PageViews
 from .transformers_rules import (
-    End,
     EndCheck,
     EndRows,
     KeepScores,
@@ -22,45 +20,11 @@ from .transformers_rules import (
     Temperatures,
 )
 
-__all__ = ["GeneratedPage", "PagePrompt", "generate", "image_features", "normalised"]
+__all__ = ["generate", "image_features", "normalised"]
 
 VIEW_PIXELS = 8 * 1024 * 1024
 """Pixels of views that go through the vision tower at once. Its global attention
 holds a bias of 400 MB for every view of 1024 in bfloat16."""
-
-
-@dataclass(frozen=True, slots=True)
-class PagePrompt:
-    """What is asked for one page.
-
-    Attributes:
-        ids: The prompt's token ids, with a place for every token of the picture.
-        views: The page's pixels.
-        rule: Which repeats are forbidden.
-        max_new_tokens: The most that may be written.
-        temperature: 0 takes the most probable token.
-    """
-
-    ids: Sequence[int]
-    views: PageViews
-    rule: NoRepeat
-    max_new_tokens: int
-    temperature: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedPage:
-    """What was written for one page.
-
-    Attributes:
-        tokens: New token ids, the end token left out.
-        logprobs: The model's natural log-probability of each.
-        end: Why it ended.
-    """
-
-    tokens: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    end: End
 
 
 def normalised(pixels: torch.Tensor) -> torch.Tensor:
@@ -68,7 +32,7 @@ def normalised(pixels: torch.Tensor) -> torch.Tensor:
     return pixels.float().div(255).sub(0.5).div(0.5).to(torch.bfloat16)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def generate(
     model: PreTrainedModel,
     pages: Sequence[PagePrompt],

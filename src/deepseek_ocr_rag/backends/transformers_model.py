@@ -46,7 +46,6 @@ def load_model(
     *,
     dtype: torch.dtype,
     device_map: str | Mapping[str, Any],
-    quantization: Any = None,
 ) -> PreTrainedModel:
     """Load the weights of a checkpoint.
 
@@ -54,7 +53,6 @@ def load_model(
         checkpoint: What to load.
         dtype: Of the weights in memory.
         device_map: A device, "auto", or where each module goes.
-        quantization: A ``quantization_config`` of transformers.
 
     Returns:
         The model, in evaluation mode.
@@ -70,7 +68,6 @@ def load_model(
             config=config,
             dtype=dtype,
             device_map=device_map,
-            quantization_config=quantization,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,

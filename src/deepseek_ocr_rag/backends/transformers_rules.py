@@ -6,32 +6,20 @@ All of it for a whole batch at once, on the device; rows may follow different ru
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from transformers import LogitsProcessor, StoppingCriteria
 
 from ..model.ngrams import NoRepeat
+from ..model.page_prompt import End
 from ..model.tokenizer import EOS
 
-__all__ = ["End", "EndRows", "KeepScores", "NoRepeatNGrams", "Steps", "Temperatures"]
+__all__ = ["EndCheck", "EndRows", "KeepScores", "NoRepeatNGrams", "Steps", "Temperatures"]
 
 EndCheck = Callable[[int, Sequence[int]], bool]
+"""Whether a row shall end, given its number and the tokens that came since it was asked last."""
+
 Tensor = torch.Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """Where and why a row ended.
-
-    Attributes:
-        tokens: New tokens that belong to the text.
-        reason: The end token, the limit, a loop, or somebody who did not want it any more.
-    """
-
-    tokens: int
-    reason: Literal["stop", "length", "repetition", "cancelled"]
 
 
 class NoRepeatNGrams(LogitsProcessor):
@@ -53,8 +41,10 @@ class NoRepeatNGrams(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores, ``(rows, vocabulary)``, with what is forbidden at minus infinity."""
+        length = input_ids.shape[1]
         for rule, rows in self._groups:
-            if rule.size == 0 or input_ids.shape[1] < rule.size:
+            # No n-gram has its start within the window and its end before the next token.
+            if rule.size == 0 or min(rule.window or length, length) < rule.size:
                 continue
             if len(rows) == len(input_ids):
                 banned = self._banned(input_ids, rule)

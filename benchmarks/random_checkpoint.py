@@ -1,0 +1,120 @@
+"""Writes a checkpoint of DeepSeek-OCR's full size in the published layout, with random weights.
+
+6.67 GB in bfloat16. Speed and memory do not depend on what the weights say; the
+real ones cannot always be had. Usage:
+
+    python benchmarks/random_checkpoint.py FOLDER TOKENIZER.JSON
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import UnlimitedOcrForConditionalGeneration
+
+from deepseek_ocr_rag.backends.transformers_model import model_config
+from deepseek_ocr_rag.model.checkpoint import Checkpoint
+from deepseek_ocr_rag.model.families import FAMILIES
+
+CONFIG = {
+    "model_type": "deepseek_vl_v2",
+    "language_config": {
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "first_k_dense_replace": 1,
+        "hidden_size": 1280,
+        "intermediate_size": 6848,
+        "max_position_embeddings": 8192,
+        "moe_intermediate_size": 896,
+        "n_group": 1,
+        "n_routed_experts": 64,
+        "n_shared_experts": 2,
+        "num_attention_heads": 10,
+        "num_experts_per_tok": 6,
+        "num_hidden_layers": 12,
+        "num_key_value_heads": 10,
+        "topk_group": 1,
+        "topk_method": "greedy",
+        "vocab_size": 129280,
+    },
+    "projector_config": {"input_dim": 2048, "n_embed": 1280, "projector_type": "linear"},
+    "vision_config": {
+        "model_name": "deeplip_b_l",
+        "width": {
+            "clip-l-14-224": {
+                "heads": 16,
+                "image_size": 224,
+                "layers": 24,
+                "patch_size": 14,
+                "width": 1024,
+            },
+            "sam_vit_b": {
+                "downsample_channels": [512, 1024],
+                "global_attn_indexes": [2, 5, 8, 11],
+                "heads": 12,
+                "layers": 12,
+                "width": 768,
+            },
+        },
+    },
+}
+"""The published sizes."""
+
+
+def write(folder: Path, tokenizer: Path, *, seed: int = 0) -> Path:
+    """Write the checkpoint, unless the folder has one already."""
+    if (folder / "config.json").exists():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    blank = Checkpoint("random", folder, FAMILIES["deepseek-ocr"], CONFIG, tokenizer, ())
+    config, _ = model_config(blank)
+    torch.manual_seed(seed)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        model = UnlimitedOcrForConditionalGeneration(config).to(torch.bfloat16)
+    for name, weight in model.named_parameters():
+        # Positions start at zero and biases too: random, so that nothing hides.
+        if not weight.any() and "norm" not in name:
+            torch.nn.init.normal_(weight, std=0.02)
+    model.save_pretrained(folder)  # in the published names
+    _add_unused(folder)
+    (folder / "config.json").write_text(json.dumps(CONFIG, indent=1))
+    shutil.copyfile(tokenizer, folder / "tokenizer.json")
+    return folder
+
+
+def _add_unused(folder: Path) -> None:
+    """Two tensors that are published and that no code uses."""
+    file = sorted(folder.glob("*.safetensors"))[-1]
+    weights = load_file(file)
+    prefix = "model.vision_model.embeddings."
+    weights[f"{prefix}patch_embedding.weight"] = torch.zeros(1024, 3, 14, 14).to(torch.bfloat16)
+    weights[f"{prefix}position_ids"] = torch.arange(257)[None]
+    save_file(weights, file, {"format": "pt"})
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        listed = json.loads(index.read_text())
+        listed["weight_map"] |= {
+            f"{prefix}{name}": file.name for name in ("patch_embedding.weight", "position_ids")
+        }
+        index.write_text(json.dumps(listed))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("tokenizer", type=Path)
+    arguments = parser.parse_args()
+    start = time.perf_counter()
+    write(arguments.folder, arguments.tokenizer)
+    size = sum(file.stat().st_size for file in arguments.folder.glob("*.safetensors"))
+    print(f"{size / 1e9:.2f} GB in {arguments.folder}, {time.perf_counter() - start:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""A model's folder is read as data: what could run is never opened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError
+from deepseek_ocr_rag.model.checkpoint import find_checkpoint
+
+CONFIG = {"model_type": "unlimited_ocr"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    return tmp_path
+
+
+def index(folder: Path, weight_map: object) -> None:
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+
+
+def test_a_folder_is_a_model(folder: Path) -> None:
+    checkpoint = find_checkpoint(folder)
+    assert checkpoint.family.name == "unlimited-ocr"
+    assert checkpoint.weights == (folder / "model.safetensors",)
+    assert checkpoint.revision is None
+
+
+def test_the_golden_folder_is_deepseek_ocr(golden_checkpoint: Path) -> None:
+    assert find_checkpoint(golden_checkpoint).family.name == "deepseek-ocr"
+
+
+def test_the_tokenizer_may_lie_elsewhere(folder: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "other.json"
+    (folder / "tokenizer.json").rename(elsewhere)
+    assert find_checkpoint(folder, tokenizer=elsewhere).tokenizer == elsewhere
+
+
+def test_the_index_says_which_weights_belong(folder: Path) -> None:
+    (folder / "part-1.safetensors").write_bytes(b"")
+    index(folder, {"a": "part-1.safetensors", "b": "part-1.safetensors"})
+    assert find_checkpoint(folder).weights == (folder / "part-1.safetensors",)
+
+
+@pytest.mark.parametrize(
+    "name", ["../model.safetensors", "/etc/passwd", "a/model.safetensors", "model.bin"]
+)
+def test_an_index_cannot_point_out_of_the_folder(folder: Path, name: str) -> None:
+    index(folder, {"a": name})
+    with pytest.raises(BackendUnavailableError, match="no safetensors file of the folder"):
+        find_checkpoint(folder)
+
+
+def test_a_missing_part_is_named(folder: Path) -> None:
+    index(folder, {"a": "model-00002.safetensors"})
+    with pytest.raises(BackendUnavailableError, match=r"model-00002\.safetensors is missing"):
+        find_checkpoint(folder)
+
+
+def test_pickled_weights_are_refused(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(BackendUnavailableError, match="pickle"):
+        find_checkpoint(folder)
+
+
+@pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_an_incomplete_folder_says_what_is_missing(folder: Path, missing: str) -> None:
+    (folder / missing).unlink()
+    with pytest.raises(BackendUnavailableError) as caught:
+        find_checkpoint(folder)
+    assert missing.split(".", maxsplit=1)[0] in str(caught.value) or "weights" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '"text"', "\udcff"])
+def test_a_broken_configuration_is_a_typed_error(folder: Path, content: str) -> None:
+    (folder / "config.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(BackendUnavailableError, match=r"config\.json"):
+        find_checkpoint(folder)
+
+
+def test_a_folder_has_no_revision(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match="revision"):
+        find_checkpoint(folder, revision="main")
+
+
+def test_a_name_that_is_neither_folder_nor_hub_id_is_refused() -> None:
+    with pytest.raises(BackendUnavailableError, match="no such folder"):
+        find_checkpoint("/no/such/folder/here")
+
+
+def test_an_unknown_hub_model_needs_a_revision() -> None:
+    with pytest.raises(ConfigurationError, match="40 hex digits"):
+        find_checkpoint("somebody/their-model", download=False)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty hub cache."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def put_into_cache(hub: Path, name: str, commit: str) -> Path:
+    snapshot = hub / f"models--{name.replace('/', '--')}" / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text(json.dumps(CONFIG))
+    (snapshot / "tokenizer.json").write_text("{}")
+    (snapshot / "model.safetensors").write_bytes(b"")
+    return snapshot
+
+
+def test_a_hub_model_is_found_in_the_cache_at_its_pinned_revision(hub: Path) -> None:
+    commit = "84757cb04b4d9b74adc65dc31cdf52fca7dc2a97"
+    snapshot = put_into_cache(hub, "baidu/Unlimited-OCR", commit)
+    for name in ("baidu/Unlimited-OCR", "unlimited-ocr"):
+        checkpoint = find_checkpoint(name, download=False)
+        assert checkpoint.folder == snapshot
+        assert checkpoint.revision == commit
+
+
+def test_another_revision_in_the_cache_is_not_taken(hub: Path) -> None:
+    put_into_cache(hub, "baidu/Unlimited-OCR", "0" * 40)
+    with pytest.raises(BackendUnavailableError, match="hf download"):
+        find_checkpoint("baidu/Unlimited-OCR", download=False)
