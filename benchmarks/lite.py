@@ -14,7 +14,7 @@ pipeline: a page whose layer is not usable is read as a picture.
 multisets; *precision* the share of the read words that are in the ground
 truth. A word is what stands between white space, case-folded, without
 punctuation at its ends, quotes and dashes unified; what is then empty does not
-count. The ``tesseract`` binary reads the same pixels (long side at most 1920,
+count. The ``tesseract`` binary reads the same pixels (long side at most 2304,
 as the pipeline renders), English, its defaults.
 """
 

@@ -2,7 +2,7 @@
 
     python benchmarks/page_upload.py PDF_OR_PICTURE...
 
-The picture is the first page, 1920 pixels high, as in gundam mode.
+The picture is the first page, as large as in gundam mode.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any
 import pypdfium2
 from PIL import Image
 
-LONG_SIDE = 1920
+from deepseek_ocr_rag.prompts import MODES
+
+LONG_SIDE = MODES["gundam"].long_side
 FORMATS: dict[str, dict[str, Any]] = {
     "PNG level 1 (sent)": {"format": "PNG", "compress_level": 1},
     "PNG level 6": {"format": "PNG", "compress_level": 6},

@@ -117,6 +117,25 @@ def test_json_written_twice_is_the_same(shared):
     assert OcrDocument.from_dict(once).to_dict() == once
 
 
+def test_confidences_survive_json_and_stand_only_where_they_are_known():
+    known = Page(1, "a", (Block("text", "a", confidence=0.5), Block("text", "b")), confidence=0.75)
+    data = json.loads(json.dumps(known.to_dict()))
+    assert Page.from_dict(data) == known
+    assert ["confidence" in block for block in data["blocks"]] == [True, False]
+
+
+def test_a_page_that_was_stored_without_confidences_can_be_read():
+    data = Page(1, "a", (Block("text", "a"),)).to_dict()
+    del data["confidence"]
+    assert Page.from_dict(data).confidence is None
+
+
+def test_the_boxes_of_a_page_are_those_of_its_blocks_in_order():
+    left, right = Box(0, 0, 0.4, 1), Box(0.6, 0, 1, 1)
+    page = Page(1, "a", (Block("text", "a", (left, right)), Block("image", "", (left,))))
+    assert page.boxes == (left, right, left)
+
+
 def test_pages_are_found_by_their_number_in_the_file(shared):
     document = real_document(shared)
     assert [page.number for page in document] == [3, 4]

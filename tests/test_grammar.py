@@ -6,6 +6,7 @@ import pytest
 
 from deepseek_ocr_rag.grammar import (
     ParsedPage,
+    parse_document,
     parse_page,
     with_sections,
 )
@@ -189,6 +190,43 @@ def test_unlimited_ocr_tags():
     assert seen(page) == [("title", "# Report"), ("text", "First."), ("image", "")]
     assert grids(page) == [[(52, 40, 816, 63)], [(52, 80, 816, 99)], [(1, 2, 3, 4)]]
     assert page.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        # Content stands on the tag's line; nothing need stand between two tags.
+        ("chart [1, 2, 3, 4]<|/det|><|det|>image_caption [1, 2, 3, 4]<|/det|>Figure 3 | Time",
+         [("chart", ""), ("image_caption", "Figure 3 | Time")]),
+        ("chart [1, 2, 3, 4]<|/det|>Latency\n", [("chart", ""), ("text", "Latency")]),
+        ("equation [1, 2, 3, 4]<|/det|>\\[\na = b\n\\]\n", [("equation", "\\[\na = b\n\\]")]),
+        # The items of a list come before its tag, which has no text of its own.
+        ("text [1, 2, 3, 4]<|/det|>- One\n<|det|>list [1, 2, 3, 9]<|/det|>\n",
+         [("text", "- One"), ("list", "")]),
+        ("page_footnote [1, 2, 3, 4]<|/det|>1 See below.\n<|det|>page_number [1,2,3,4]<|/det|>12",
+         [("page_footnote", "1 See below."), ("page_number", "12")]),
+        ("table [1, 2, 3, 4]<|/det|><table><tr><td>a</td></tr></table>\n",
+         [("table", "| a |\n| --- |")]),
+        ("text [1, 2, 3, 4], [5, 6, 7, 8]<|/det|>over two columns<｜end▁of▁sentence｜>",
+         [("text", "over two columns")]),
+    ],
+)  # fmt: skip
+def test_unlimited_ocr_in_the_forms_that_it_writes(text, blocks):
+    page = parse_page(f"<|det|>{text}")
+    check_layout(page)
+    assert seen(page) == blocks
+    assert all(block.boxes for block in page.blocks)
+    assert page.warnings == ()
+
+
+def test_a_document_of_unlimited_ocr_is_cut_at_its_page_marks():
+    document = parse_document(
+        "<PAGE><|det|>title [118, 76, 705, 106]<|/det|>Report\n"
+        "<|det|>text [116, 120, 588, 157]<|/det|>First.\n"
+        "<PAGE><PAGE><|det|>text [117, 80, 497, 106]<|/det|>Third.\n\n"
+    )
+    assert [page.markdown for page in document] == ["# Report\n\nFirst.", "", "Third."]
+    assert document.page(3).blocks[0].section == ("Report",)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from deepseek_ocr_rag.grammar import (
     ParsedPage,
+    clean,
     format_page,
     parse_document,
     parse_page,
@@ -139,3 +140,27 @@ def test_real_free_ocr_becomes_headings_and_paragraphs(real_outputs):
     assert seen(page)[:2] == [("title", "# The perils of vibe coding"), ("text", "Elaine Moore")]
     assert page.blocks[1].section == ("The perils of vibe coding",)
     assert "save results" not in page.markdown
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_real_blocks_stand_where_their_origins_say(real_outputs, line_end):
+    checked = 0
+    for name, text in real_outputs.items():
+        raw = text.replace("\n", line_end)
+        page = parse_page(raw)
+        if page.warnings:
+            continue  # the markers of a broken tag stand between the parts of its text
+        end = 0
+        for block, origin in zip(page.blocks, page.origins, strict=True):
+            assert end <= origin[0] < origin[1], name
+            end = origin[1]
+            written = raw[slice(*origin)].replace(line_end, "\n")
+            if block.html is not None:
+                assert written.strip() == block.html, name
+            elif block.text:
+                assert block.text.lstrip("# ") == clean(written).lstrip("# "), name
+            else:
+                assert written.startswith("<|ref|>"), name
+                assert written.endswith("<|/det|>"), name
+            checked += 1
+    assert checked > 1000

@@ -51,6 +51,8 @@ def check_layout(page: ParsedPage) -> None:
         ("<|ref|>this month the model\nsaid", "text", "this month the model\nsaid", []),
         ("a<|/ref|>b", "text", "a b", []),
         ("<|ref|>text<|/ref|><|det|>hello<|/det|>\nb", "text", "hello\nb", []),
+        ("<|det|>text [1, 2, 3, 4]\nb", "text", "b", 1),
+        ("<|det|>text [1, 2, 3, 4] a<|/det|>b", "text", "a b", 1),
     ],
 )
 def test_a_broken_tag_gives_what_can_be_recovered(text, kind, body, boxes):
@@ -72,6 +74,10 @@ def test_a_broken_tag_gives_what_can_be_recovered(text, kind, body, boxes):
         "<|ref|>equation<|/ref|><|det|>[[114",
         "<|ref|>",
         "<|det|>[[114, 3",
+        "<|det|>image_cap",
+        "<|det|>image_caption ",
+        "<|det|>image_caption [603, 12",
+        "<|det|>text [603, 12\n===============save results:===============\n",
     ],
 )
 def test_a_tag_that_was_cut_before_its_place_is_no_block(text):
@@ -130,6 +136,31 @@ def test_a_label_that_is_a_sentence_is_text():
 def test_an_unknown_label_without_text_is_text_unless_it_names_a_place(unknown, expected):
     page = parse_page(f"{tag('text')}\na\n\n{unknown}\n\n{tag('text')}\nb")
     assert seen(page) == [("text", "a"), expected, ("text", "b")]
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\nbody", ["\nbody"]),
+        ("<|ref|>image<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\n",
+         ["<|ref|>image<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>"]),
+        ("<|det|>text [1, 2, 3, 4]<|/det|>body\n", ["body\n"]),
+        ("loose<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>body", ["loose", "body"]),
+        # Of a broken tag, what is text counts, and with it the markers beside that text.
+        ("<|ref|>equation\n\\[I = 1\\]", ["\n\\[I = 1\\]"]),
+        ("<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]\nbody", ["\nbody"]),
+        ("<|det|>text [1, 2, 3, 4]\nbody", ["\nbody"]),
+        ("<|ref|>text<|/ref|>s<|det|>[[1, 2, 3, 4]]<|/det|>b",
+         ["s<|det|>[[1, 2, 3, 4]]<|/det|>b"]),
+        ("<|ref|>text<|/ref|><|det|>hello<|/det|>b", ["hello<|/det|>b"]),
+        ("<|det|>text [1, 2, 3, 4] a<|/det|>b", ["text [1, 2, 3, 4] a<|/det|>b"]),
+        ("a<|/ref|>b", ["a<|/ref|>b"]),
+        ("<|ref|>equation<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>b", ["b"]),
+    ],
+)  # fmt: skip
+def test_every_block_knows_where_it_stood(text, origins):
+    page = parse_page(text)
+    assert [text[start:end] for start, end in page.origins] == origins
 
 
 def test_labels_are_lines_where_nothing_else_is_there():

@@ -133,6 +133,9 @@ class Block:
         span: Offsets of ``text`` in the page's Markdown.
         section: The headings above it, outermost first.
         html: For a table, the HTML as the model wrote it; else None.
+        confidence: How sure the model was of the text, 0..1: the geometric mean
+            of its tokens' probabilities, see :mod:`.confidence`. None where the
+            backend does not know.
     """
 
     kind: str
@@ -141,6 +144,7 @@ class Block:
     span: tuple[int, int] = (0, 0)
     section: tuple[str, ...] = ()
     html: str | None = None
+    confidence: float | None = None
 
     @property
     def table(self) -> Table | None:
@@ -158,6 +162,8 @@ class Block:
         }
         if self.html is not None:
             data["html"] = self.html
+        if self.confidence is not None:
+            data["confidence"] = self.confidence
         return data
 
     @classmethod
@@ -170,6 +176,7 @@ class Block:
             span=(data["span"][0], data["span"][1]),
             section=tuple(data.get("section", ())),
             html=data.get("html"),
+            confidence=data.get("confidence"),
         )
 
 
@@ -191,6 +198,7 @@ class Page:
         attempts: How often the backend was asked.
         warnings: What a user should know about this page.
         error: What went wrong, where ``finish_reason`` is "error".
+        confidence: As of a block, over all that the model wrote for the page.
     """
 
     number: int
@@ -206,11 +214,17 @@ class Page:
     attempts: int = 1
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    confidence: float | None = None
 
     @property
     def ok(self) -> bool:
         """Whether the page was read (a blank page was; a failed one was not)."""
         return self.finish_reason != "error"
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """The boxes of all its blocks, in reading order: for "locate", what was found."""
+        return tuple(box for block in self.blocks for box in block.boxes)
 
     def blocks_in(self, start: int, end: int) -> tuple[Block, ...]:
         """The blocks whose text overlaps characters ``start`` to ``end`` of the Markdown."""
@@ -231,6 +245,7 @@ class Page:
             "attempts": self.attempts,
             "warnings": list(self.warnings),
             "error": self.error,
+            "confidence": self.confidence,
             "blocks": [block.to_dict() for block in self.blocks],
         }
 

@@ -23,13 +23,18 @@ and leaving out runtimes' output (:mod:`log_noise`):
   or has no text and is not one word in small letters with a place.
 * A broken tag gives what can be recovered and a warning; one that has neither
   text nor a place gives no block.
+
+Every block has an origin, its place in the model's text: the characters it was made
+of, with the white space around them; for a block without text, its tag. Where
+markers stand between those characters, blocks of one tag share an origin.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .document import Block, Box, OcrDocument, Page
 from .errors import ConfigurationError
@@ -37,7 +42,7 @@ from .log_noise import encode_noise, split_pages
 from .plain_markdown import cut_tables, markdown_parts
 from .sections import HEADING_KINDS, Headings, heading_level, place_under, with_sections
 from .tables import parse_table
-from .tags import LABELS, TaggedText, looks_like_label, scan
+from .tags import LABELS, MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
 
 __all__ = [
     "Headings",
@@ -67,11 +72,13 @@ class ParsedPage:
         blocks: In reading order; ``markdown[b.span[0]:b.span[1]] == b.text``,
             spans ascending and disjoint.
         warnings: What had to be guessed.
+        origins: Of each block, where it stood in the model's text; see the module.
     """
 
     markdown: str
     blocks: tuple[Block, ...]
     warnings: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
 
 
 def parse_page(text: str) -> ParsedPage:
@@ -82,30 +89,56 @@ def parse_page(text: str) -> ParsedPage:
             several pages with :func:`split_pages` first.
 
     Returns:
-        Markdown, blocks with their sections inside of the page, and warnings.
+        Markdown, blocks with their sections inside of the page and their
+        origins, and warnings.
 
     Example:
         >>> page = parse_page("<|ref|>title<|/ref|><|det|>[[0, 0, 999, 99]]<|/det|>\nA &amp; B")
         >>> page.markdown, page.blocks[0].kind
         ('# A & B', 'title')
     """
-    pieces, broken, unreadable = scan(text.replace("\r\n", "\n").replace("\r", "\n"))
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    pieces, broken, unreadable = scan(plain)
     tagged = [piece for piece in pieces if piece.label is not None]
     builder = _PageBuilder()
     if not tagged:
         for piece in pieces:
-            for kind, part, html in markdown_parts(piece.body):
-                builder.add(kind, part if kind == "code" else clean(part), (), html)
+            for kind, part, html, start, end in markdown_parts(piece.body):
+                part = part if kind == "code" else clean(part)
+                builder.add(kind, part, (), _part(piece.body, piece.body_origin, start, end), html)
     elif _labels_are_lines(tagged):
-        _add_lines(builder, pieces)
+        _add_lines(builder, pieces, plain)
     else:
-        _add_tagged(builder, pieces)
+        _add_tagged(builder, pieces, plain)
     warnings = []
     if broken:
         warnings.append(f"{broken} broken tag{'s' * (broken > 1)}: the text was kept")
     if unreadable:
         warnings.append(f"{unreadable} box list{'s' * (unreadable > 1)} could not be read")
-    return ParsedPage("\n\n".join(builder.texts), tuple(builder.blocks), tuple(warnings))
+    return ParsedPage(
+        "\n\n".join(builder.texts),
+        tuple(builder.blocks),
+        tuple(warnings),
+        _in_raw_text(builder.origins, text),
+    )
+
+
+def _in_raw_text(origins: list[Origin], text: str) -> tuple[Origin, ...]:
+    """Origins in a text whose line ends were made newlines, as origins in the text itself."""
+    if "\r\n" not in text:
+        return tuple(origins)
+    returns = [match.start() - n for n, match in enumerate(re.finditer("\r\n", text))]
+    return tuple(
+        (start + bisect_left(returns, start), end + bisect_left(returns, end))
+        for start, end in origins
+    )
+
+
+def _part(body: str, origin: Origin, start: int, end: int) -> Origin:
+    """Where a part of a body stands: only a body without markers in it can tell."""
+    if len(body) != origin[1] - origin[0]:
+        return origin
+    return origin[0] + start, origin[0] + end
 
 
 def parse_document(text: str, *, source: str = "") -> OcrDocument:
@@ -202,13 +235,22 @@ def _labels_are_lines(tagged: list[TaggedText]) -> bool:
     return 2 * lines > len(tagged)
 
 
-def _add_lines(builder: _PageBuilder, pieces: list[TaggedText]) -> None:
+def _add_lines(builder: _PageBuilder, pieces: list[TaggedText], text: str) -> None:
     for piece in pieces:
-        label, body = piece.label or "", piece.body
-        if not label or (label in LABELS and body and not body.isspace()):
-            _add_body(builder, label, piece.boxes, body)
+        body = piece.body
+        if not piece.label or (piece.label in LABELS and body and not body.isspace()):
+            _add_body(builder, piece.label or "", piece)
         else:
-            _add_body(builder, "text", piece.boxes, f"{label}\n{body}")
+            _add_body(builder, "text", _label_in_body(piece, text))
+
+
+def _label_in_body(piece: TaggedText, text: str) -> TaggedText:
+    """A piece whose label is text of the page, with that text at the head of its body."""
+    label = piece.label or ""
+    start = text.index(label, piece.tag_origin[0] + MARKER_LENGTH)
+    blank = not piece.body or piece.body.isspace()
+    end = start + len(label) if blank else piece.body_origin[1]
+    return replace(piece, label="text", body=f"{label}\n{piece.body}", body_origin=(start, end))
 
 
 def _label_is_text(piece: TaggedText) -> bool:
@@ -220,55 +262,60 @@ def _label_is_text(piece: TaggedText) -> bool:
     return not (piece.boxes and _IDENTIFIER.fullmatch(label))
 
 
-def _add_tagged(builder: _PageBuilder, pieces: list[TaggedText]) -> None:
+def _add_tagged(builder: _PageBuilder, pieces: list[TaggedText], text: str) -> None:
     empty_table: TaggedText | None = None
     for number, piece in enumerate(pieces):
-        label, body = piece.label or "", piece.body
-        if label and _label_is_text(piece):
-            label, body = "text", f"{label}\n{body}"
+        if piece.label and _label_is_text(piece):
+            piece = _label_in_body(piece, text)
         follower = pieces[number + 1] if number + 1 < len(pieces) else None
         if (
-            label == "table"
+            piece.label == "table"
             and follower is not None
             and follower.label in _CAPTIONS
             and "<table" in follower.body
-            and not body.strip()
+            and not piece.body.strip()
         ):
             empty_table = piece
         elif empty_table is not None:
             _add_captioned_table(builder, empty_table, piece)
             empty_table = None
         else:
-            _add_body(builder, " ".join(label.split()), piece.boxes, body)
+            _add_body(builder, " ".join((piece.label or "").split()), piece)
 
 
-def _add_body(builder: _PageBuilder, kind: str, boxes: tuple[Box, ...], body: str) -> None:
+def _add_body(builder: _PageBuilder, kind: str, piece: TaggedText) -> None:
+    body, boxes, tag = piece.body, piece.boxes, piece.tag_origin
     if kind in _PICTURES and body and not body.isspace():
-        builder.add(kind, "", boxes)
+        builder.add(kind, "", boxes, tag)
         kind = "text"
     if "<table" not in body:
-        builder.add(kind, clean(body), boxes)
+        text = clean(body)
+        builder.add(kind, text, boxes, piece.body_origin if text else tag)
         return
     if kind == "table":
         kind = "text"
-    for text, html in cut_tables(body):
+    for part, html, start, end in cut_tables(body):
+        origin = _part(body, piece.body_origin, start, end)
         if html is not None:
-            builder.add("table", "", boxes, html)
+            builder.add("table", "", boxes, origin, html)
             kind = "text"
-        elif text := clean(text):
-            builder.add(kind, text, boxes)
+        elif text := clean(part):
+            builder.add(kind, text, boxes, origin)
 
 
 def _add_captioned_table(builder: _PageBuilder, table: TaggedText, caption: TaggedText) -> None:
-    start = caption.body.index("<table")
-    above = clean(caption.body[:start])
+    body, whole = caption.body, caption.body_origin
+    start = body.index("<table")
+    above = clean(body[:start])
+    origin = _part(body, whole, 0, start) if above else caption.tag_origin
     below = bool(table.boxes and caption.boxes and caption.boxes[0].y0 >= table.boxes[0].y1 - 0.01)
     label = caption.label or ""
     if not below:
-        builder.add(label, above, caption.boxes)
-    _add_body(builder, "table", table.boxes, caption.body[start:])
+        builder.add(label, above, caption.boxes, origin)
+    rest = _part(body, whole, start, len(body))
+    _add_body(builder, "table", replace(table, body=body[start:], body_origin=rest))
     if below:
-        builder.add(label, above, caption.boxes)
+        builder.add(label, above, caption.boxes, origin)
 
 
 class _PageBuilder:
@@ -277,11 +324,19 @@ class _PageBuilder:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.blocks: list[Block] = []
+        self.origins: list[Origin] = []
         self.length = 0
         self.headings: Headings = ()
         self.section: tuple[str, ...] = ()
 
-    def add(self, kind: str, text: str, boxes: tuple[Box, ...], html: str | None = None) -> None:
+    def add(
+        self,
+        kind: str,
+        text: str,
+        boxes: tuple[Box, ...],
+        origin: Origin,
+        html: str | None = None,
+    ) -> None:
         if html is not None:
             table = parse_table(html)
             text = table.to_html() if table.has_spans else table.to_markdown()
@@ -289,6 +344,7 @@ class _PageBuilder:
             if boxes or html is not None:
                 span = (self.length, self.length)
                 self.blocks.append(Block(kind, "", boxes, span, self.section, html))
+                self.origins.append(origin)
             return
         level = HEADING_KINDS.get(kind, 0)
         if level and not heading_level(text.partition("\n")[0]):
@@ -301,3 +357,4 @@ class _PageBuilder:
             section, self.headings = place_under(kind, text, self.headings)
             self.section = tuple(title for _, title in self.headings)
         self.blocks.append(Block(kind, text, boxes, (start, self.length), section, html))
+        self.origins.append(origin)

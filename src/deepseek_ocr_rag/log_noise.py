@@ -14,8 +14,8 @@ anywhere              its statistics: a line of ``=``, ``image size:  (w, h)``,
                       ``valid image tokens:  n``, ``output texts tokens (valid):
                       n``, then ``compression ratio:  n`` and a line of ``=``
 anywhere              ``===============save results:===============``
-anywhere              ``<--- Page Split --->``; ``<PAGE>`` alone on its line or in
-                      front of a tag
+anywhere              ``<--- Page Split --->``; ``<PAGE>`` in front of a tag, or
+                      alone on its line (several in a row are empty pages)
 around a banner       lines that begin as transformers' warnings do (:data:`_WARNINGS`)
 end of the text       the end token, Ollama's ``[Unsupported content type:
                       UsageContent]``, progress bars of the published code
@@ -41,7 +41,7 @@ _STATISTICS = re.compile(
 )
 _SAVED = "=" * 15 + "save results:" + "=" * 15
 _PAGE_SPLIT = "<--- Page Split --->"
-_PAGE_MARK = re.compile(r"<PAGE>(?=[ \t]{0,9}(?:\n|\Z|<\|(?:det|ref)\|>))")
+_PAGE_MARK = re.compile(r"<PAGE>(?=[ \t]{0,9}(?:\n|\Z|<PAGE>|(<\|(?:det|ref)\|>)))")
 
 _WARNINGS = (
     "You are using a model of type ",
@@ -131,11 +131,13 @@ def _find_all(text: str, literal: str) -> list[tuple[int, int]]:
 
 
 def _find_page_marks(text: str) -> list[tuple[int, int]]:
-    return [
-        match.span()
-        for match in (_PAGE_MARK.finditer(text) if "<PAGE>" in text else ())
-        if match.start() == 0 or text[match.start() - 1] == "\n"
-    ]
+    spans: list[tuple[int, int]] = []
+    for match in _PAGE_MARK.finditer(text) if "<PAGE>" in text else ():
+        start, end = match.span()
+        in_a_row = bool(spans) and spans[-1][1] == start
+        if match[1] or in_a_row or start == 0 or text[start - 1] == "\n":
+            spans.append((start, end))
+    return spans
 
 
 def _find_banners(text: str) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from typing import Self, cast
 from PIL.Image import Image
 
 from .backends.base import Backend, PageRequest, Reply
+from .confidence import block_confidences, page_confidence
 from .document import Page
 from .errors import BackendReplyError, SourceError
 from .grammar import parse_page
@@ -241,11 +242,12 @@ def _page_from(reply: Reply, page: Page) -> Page:
     return replace(
         page,
         markdown=parsed.markdown,
-        blocks=parsed.blocks,
+        blocks=block_confidences(parsed, reply.text, reply.logprobs),
         finish_reason=reply.finish_reason,
         attempts=reply.attempts,
         warnings=(*page.warnings, *reply.warnings, *parsed.warnings),
         error=reply.error,
+        confidence=page_confidence(reply.logprobs),
     )
 
 

@@ -15,11 +15,15 @@ _FENCES = ("```", "~~~")
 _RULE = frozenset("|-: \t")
 
 
-def cut_tables(text: str) -> Iterator[tuple[str, str | None]]:
-    """Yields the pieces of a text in their order: ``(text, None)`` or ``("", table's HTML)``.
+def cut_tables(text: str) -> Iterator[tuple[str, str | None, int, int]]:
+    """Yields the pieces of a text in their order.
 
     A table that is not closed reaches to the end. Bare ``<br>`` between tables
     are left out.
+
+    Returns:
+        ``(text, None, start, end)`` or ``("", table's HTML, start, end)``, with
+        the offsets of the piece in the text.
     """
     position = depth = 0
     start = -1
@@ -27,68 +31,76 @@ def cut_tables(text: str) -> Iterator[tuple[str, str | None]]:
         if not edge[1]:
             if depth == 0:
                 start = edge.start()
-                yield from _between(text[position:start])
+                yield from _between(text, position, start)
             depth += 1
         elif depth:
             depth -= 1
             if depth == 0:
                 position = edge.end()
-                yield "", text[start:position]
+                yield "", text[start:position], start, position
     if depth:
-        yield "", text[start:].strip()
+        yield "", text[start:].strip(), start, len(text)
     else:
-        yield from _between(text[position:])
+        yield from _between(text, position, len(text))
 
 
-def _between(text: str) -> Iterator[tuple[str, None]]:
-    if text and not text.isspace():
-        if "<br" in text and not _BREAK.sub("", text).strip():
+def _between(text: str, start: int, end: int) -> Iterator[tuple[str, None, int, int]]:
+    piece = text[start:end]
+    if piece and not piece.isspace():
+        if "<br" in piece and not _BREAK.sub("", piece).strip():
             return
-        yield text, None
+        yield piece, None, start, end
 
 
-def markdown_parts(text: str) -> Iterator[tuple[str, str, str | None]]:
+def markdown_parts(text: str) -> Iterator[tuple[str, str, str | None, int, int]]:
     """Cuts Markdown at empty lines, headings, tables, code fences and display formulas.
 
     Returns:
-        ``(kind, text, html)`` for each part: title (one ``#``), sub_title, text,
-        equation, code, or table (with its HTML, or as a pipe table without).
+        ``(kind, text, html, start, end)`` for each part: title (one ``#``),
+        sub_title, text, equation, code, or table (with its HTML, or as a pipe
+        table without), and its offsets in the text.
     """
-    for piece, html in cut_tables(text):
+    for piece, html, start, end in cut_tables(text):
         if html is not None:
-            yield "table", "", html
+            yield "table", "", html, start, end
         else:
-            for lines in _paragraphs(piece.split("\n")):
-                yield _kind_of(lines), "\n".join(lines), None
+            for lines, before in _paragraphs(piece.split("\n")):
+                part = "\n".join(lines)
+                at = start + before
+                yield _kind_of(lines), part, None, at, at + len(part)
 
 
-def _paragraphs(lines: list[str]) -> Iterator[list[str]]:
+def _paragraphs(lines: list[str]) -> Iterator[tuple[list[str], int]]:
+    """The lines of each paragraph, and how many characters stand before it."""
     paragraph: list[str] = []
     until = ""  # what ends the open code fence or formula
+    first = position = 0
     for line in lines:
         bare = line.strip()
+        here, position = position, position + len(line) + 1
         if until:
             paragraph.append(line)
             if bare.endswith(until) if until == "\\]" else bare.startswith(until):
                 until = ""
-                yield paragraph
+                yield paragraph, first
                 paragraph = []
             continue
         if paragraph and (not bare or heading_level(bare) or bare.startswith((*_FENCES, "\\["))):
-            yield paragraph
+            yield paragraph, first
             paragraph = []
         if not bare:
             continue
+        first = first if paragraph else here
         paragraph.append(line)
         if heading_level(bare):
-            yield paragraph
+            yield paragraph, first
             paragraph = []
         elif bare.startswith(_FENCES):
             until = bare[:3]
         elif bare.startswith("\\[") and "\\]" not in bare:
             until = "\\]"
     if paragraph:
-        yield paragraph
+        yield paragraph, first
 
 
 def _kind_of(lines: list[str]) -> str:

@@ -1,6 +1,7 @@
 """What the model is asked (tasks) and how large it sees the page (modes).
 
 Source of both: the published model card and scripts of deepseek-ai/DeepSeek-OCR.
+What its successors do otherwise says :mod:`.model.families`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ __all__ = ["MODES", "TASKS", "Mode", "Task", "mode_named", "task_named"]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A published prompt.
+    """A published prompt, or one of the user's own.
 
     Attributes:
         name: What our API calls it.
-        prompt: The published text without ``<image>`` and outer white space.
+        prompt: The text without ``<image>`` and outer white space.
         ollama_prompt: The form that Ollama's ``deepseek-ocr`` was tested with
             by its publisher; its template puts the image in front.
         grounded: Whether the reply carries boxes.
@@ -30,6 +31,11 @@ class Task:
     ollama_prompt: str
     grounded: bool
 
+    @property
+    def custom(self) -> bool:
+        """Whether the prompt is the user's own."""
+        return self.name.startswith("prompt:")
+
 
 @dataclass(frozen=True, slots=True)
 class Mode:
@@ -38,10 +44,12 @@ class Mode:
     Attributes:
         name: What everybody calls it.
         base_size: Side of the global view in pixels.
-        image_size: Side of a tile in pixels (equal to ``base_size`` without tiles).
-        crop: Whether the page is also cut into tiles.
+        image_size: Side of a tile in pixels (equal to ``base_size`` without tiles),
+            as the first model has it.
+        crop: Whether the page is also cut into tiles; how large and how many
+            they are is the model's matter.
         long_side: Pixels of the page's long side worth rendering: more is
-            thrown away by the model's own resize.
+            thrown away by the model's own resize, whichever model it is.
     """
 
     name: str
@@ -76,8 +84,11 @@ TASKS: Final[dict[str, Task]] = {
         ),
     )
 }
-"""By name. ``document`` is what an ingestion wants; ``locate`` needs its own
-words and is made by :func:`task_named` from ``"locate: the total"``."""
+"""By name. ``document`` is what an ingestion wants. Tasks with words of their own
+are made by :func:`task_named`."""
+
+IMAGE: Final = "<image>"
+"""The place of the page in a published prompt; ours always begin with it."""
 
 MODES: Final[dict[str, Mode]] = {
     mode.name: mode
@@ -86,8 +97,8 @@ MODES: Final[dict[str, Mode]] = {
         Mode("small", 640, 640, crop=False, long_side=640),
         Mode("base", 1024, 1024, crop=False, long_side=1024),
         Mode("large", 1280, 1280, crop=False, long_side=1280),
-        # An A4 page becomes 2 x 3 tiles of 640: 1920 pixels of height are used.
-        Mode("gundam", 1024, 640, crop=True, long_side=1920),
+        # An A4 page becomes 2 x 3 tiles, which have 768 pixels in DeepSeek-OCR-2.
+        Mode("gundam", 1024, 640, crop=True, long_side=3 * 768),
     )
 }
 
@@ -107,20 +118,44 @@ def mode_named(name: str) -> Mode:
 
 
 def task_named(name: str) -> Task:
-    """The task with that name; ``"locate: X"`` asks where X is on the page.
+    """The task with that name, or one made of the words behind its colon.
+
+    ``"locate: X"`` asks where X is on the page. ``"prompt: X"`` asks X as it is
+    written, special tokens included; ``<|grounding|>`` in it asks for boxes. An
+    ``<image>`` at its head, as published prompts have it, is left out, for the
+    page always stands there.
 
     Raises:
-        ConfigurationError: If there is none.
+        ConfigurationError: If there is no such task, or the prompt wants a
+            second image.
+
+    Example:
+        >>> task_named("locate: the total").prompt
+        'Locate <|ref|>the total<|/ref|> in the image.'
+        >>> task_named("prompt: <|grounding|>Read the dates.").grounded
+        True
     """
     if name in TASKS:
         return TASKS[name]
-    verb, colon, what = name.partition(":")
-    # Tag markers inside the request would end its own reference early.
-    what = what.replace("<|", "").replace("|>", "").strip()
-    if verb == "locate" and colon and what:
-        prompt = f"Locate <|ref|>{what}<|/ref|> in the image."
-        return Task(name, prompt, f"\n{prompt}", grounded=True)
-    raise ConfigurationError(
-        f"there is no task {name!r}",
-        remedy=f"Choose one of {', '.join(TASKS)}, or 'locate: what to find'.",
-    )
+    verb, _, words = name.partition(":")
+    words = words.strip()
+    prompt = ""
+    if verb == "prompt":
+        prompt = words = words.removeprefix(IMAGE).strip()
+    elif verb == "locate":
+        # Tag markers inside the request would end its own reference early.
+        words = words.replace("<|", "").replace("|>", "").strip()
+        prompt = words and f"Locate <|ref|>{words}<|/ref|> in the image."
+    if not prompt:
+        raise ConfigurationError(
+            f"there is no task {name!r}",
+            remedy=f"Choose one of {', '.join(TASKS)}, 'locate: what to find', "
+            "or 'prompt: any words'.",
+        )
+    if IMAGE in prompt:
+        raise ConfigurationError(
+            f"the task {name!r} wants an image of its own",
+            remedy=f"Leave {IMAGE} out: the page always stands before the prompt.",
+        )
+    grounded = "<|grounding|>" in prompt or "<|ref|>" in prompt
+    return Task(f"{verb}: {words}", prompt, f"\n{prompt}", grounded=grounded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from .document import Block
 
@@ -77,5 +78,5 @@ def with_sections(
         if block.kind in HEADING_KINDS:
             own, headings = place_under(block.kind, block.text, headings)
             section = tuple(title for _, title in headings)
-        placed.append(Block(block.kind, block.text, block.boxes, block.span, own, block.html))
+        placed.append(replace(block, section=own))
     return tuple(placed), headings

@@ -11,19 +11,26 @@ stands there is text and stays with its block.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .document import Box
 from .log_noise import find_noise
 
-__all__ = ["LABELS", "TaggedText", "looks_like_label", "scan"]
+__all__ = ["LABELS", "MARKER_LENGTH", "Origin", "TaggedText", "looks_like_label", "scan"]
+
+Origin = tuple[int, int]
+"""Where something stands in the model's text: ``(start, end)`` in characters."""
+
+MARKER_LENGTH = len("<|ref|>")
+"""Characters of the marker that begins a tag; ``<|det|>`` has as many."""
 
 _NAMES = """
     text title sub_title table table_caption table_footnote table_title image image_caption
     image_footnote figure figure_title figure_caption chart chart_title equation equation_number
     formula formula_number list list_item code code_caption algorithm header footer page_number
-    page_header page_footer reference references footnote caption abstract author aside_text seal
-    stamp signature logo toc
+    page_header page_footer page_footnote reference references footnote caption abstract author
+    aside_text seal stamp signature logo toc
 """
 LABELS = frozenset(_NAMES.split())
 """Labels that were seen or are documented for this family of models. Others are
@@ -42,6 +49,7 @@ _JUNK = re.compile(r"[^0-9\[\](),.:;\s-]")
 _OPEN_LIST = re.compile(r"[ \t]*(\[[0-9\[\],. \t-]*)")
 _LABEL = re.compile(r"\w[\w -]{0,39}")
 _WORD = re.compile(r"[a-z_]{1,40}")
+_CUT_TAG = re.compile(r"([a-z_]{0,40}) ?(?:\[[0-9, \[]*)?")
 _TABLE_GOES_ON = ("</td", "<td", "</th", "<th", "</tr", "<tr", "</table")
 
 
@@ -53,11 +61,16 @@ class TaggedText:
         label: As written, ends stripped; None for text outside of any tag.
         boxes: The places it names.
         body: The raw text.
+        tag_origin: Where the tag stands; of length zero where there is none.
+        body_origin: Where the body stands. Exactly as long as the body, or
+            longer where markers were taken out of it.
     """
 
     label: str | None
     boxes: tuple[Box, ...]
     body: str
+    tag_origin: Origin
+    body_origin: Origin
 
 
 def looks_like_label(label: str) -> bool:
@@ -98,7 +111,9 @@ class _Scanner:
     """Collects the parts of one piece until the next begins.
 
     ``parts`` is None before the first piece and after noise; ``open_table`` says
-    whether the last ``<table`` of the piece has not been closed.
+    whether the last ``<table`` of the piece has not been closed. ``start`` and
+    ``body_start`` are offsets of the piece's tag and body; everywhere ``at`` is
+    the offset of the text that it stands beside.
     """
 
     def __init__(self, text: str) -> None:
@@ -108,6 +123,7 @@ class _Scanner:
         self.unreadable = 0
         self.label: str | None = None
         self.places: tuple[Box, ...] = ()
+        self.start = self.body_start = 0
         self.parts: list[str] | None = None
         self.open_table = False
         marks = [(m.start(), m.end(), m[1]) for m in _MARKER.finditer(text)]
@@ -122,7 +138,7 @@ class _Scanner:
         self.starts.append(len(text))
 
     def run(self) -> None:
-        self.loose(self.source[: self.starts[0]])
+        self.loose(self.source[: self.starts[0]], 0)
         kinds = self.kinds
         last = len(kinds) - 1
         i = 0
@@ -134,58 +150,65 @@ class _Scanner:
                 i = self.det(i)
             elif kind == "noise":
                 # A runtime's output ends the generation before it.
-                self.finish()
-                self.loose(self.segment(i))
+                self.finish(self.starts[i])
+                self.loose(self.segment(i), self.ends[i])
                 i += 1
             else:
                 self.broken += 1
-                self.go_on(self.segment(i))
+                self.go_on(self.segment(i), self.ends[i])
                 i += 1
-        self.finish()
+        self.finish(len(self.source))
 
     def segment(self, i: int) -> str:
         """The text between a marker and the next one."""
         return self.source[self.ends[i] : self.starts[i + 1]]
 
-    def begin(self, label: str | None, boxes: tuple[Box, ...], *texts: str) -> None:
-        self.finish()
+    def begin(
+        self, label: str | None, boxes: tuple[Box, ...], start: int, at: int, *texts: str
+    ) -> None:
+        """Opens a piece: its tag starts at ``start``, its texts at ``at``."""
+        self.finish(start)
         self.label = None if label is None else label.strip()
         self.places = boxes
+        self.start, self.body_start = start, at
         self.parts = []
         for text in texts:
-            self.append(text)
+            self.append(text, at)
 
-    def finish(self) -> None:
+    def finish(self, end: int) -> None:
+        """Closes the piece that is open, if any; what follows it starts at ``end``."""
         if self.parts is not None:
-            self.pieces.append(TaggedText(self.label, self.places, "".join(self.parts)))
+            tag, body = (self.start, self.body_start), (self.body_start, end)
+            text = "".join(self.parts)
+            self.pieces.append(TaggedText(self.label, self.places, text, tag, body))
         self.parts = None
         self.open_table = False
 
-    def append(self, text: str) -> None:
+    def append(self, text: str, at: int) -> None:
         """Adds to the piece that is open; opens one outside of any tag where none is."""
         if self.parts is None:
-            self.loose(text)
+            self.loose(text, at)
         elif text:
             self.parts.append(text)
             opened = text.rfind("<table")
             if opened >= 0 or "</table" in text:
                 self.open_table = opened > text.rfind("</table")
 
-    def loose(self, text: str) -> None:
+    def loose(self, text: str, at: int) -> None:
         """Text outside of any tag, or of one that cannot be told."""
         if text and not text.isspace():
             if self.parts is None or self.label is not None:
-                self.begin(None, (), text)
+                self.begin(None, (), at, at, text)
             else:
-                self.append(" ")
-                self.append(text)
+                self.append(" ", at)
+                self.append(text, at)
 
-    def go_on(self, text: str) -> None:
+    def go_on(self, text: str, at: int) -> None:
         """Text behind a stray marker belongs to the block around it."""
         if text:
             if self.parts is not None:
-                self.append(" ")
-            self.append(text)
+                self.append(" ", at)
+            self.append(text, at)
 
     def ref(self, i: int) -> int:
         """Reads a tag from its ``<|ref|>``; returns the marker to go on with."""
@@ -193,23 +216,25 @@ class _Scanner:
         following = self.kinds[i + 1]
         if following in ("/ref", "det") and _is_short_line(label):
             if following == "/ref":
-                return self.closed_ref(label, i + 1)
+                return self.closed_ref(label, i + 1, self.starts[i])
             if looks_like_label(label.strip()):
                 self.broken += 1
-                return self.place(label, i + 1, [])
+                return self.place(label, i + 1, self.starts[i])
         self.broken += 1
         known, rest = _known_label(label)
+        at = self.starts[i + 1] - len(rest)
         if self.open_table and rest.lstrip().startswith(_TABLE_GOES_ON):
-            self.append(rest)
+            self.append(rest, at)
         elif known:
-            self.begin(known, (), rest)
+            self.begin(known, (), self.starts[i], at, rest)
         else:
-            self.loose(rest)
+            self.loose(rest, at)
         return i + 1
 
-    def closed_ref(self, label: str, i: int) -> int:
+    def closed_ref(self, label: str, i: int, start: int) -> int:
         """Reads on from ``<|/ref|>``: a place should follow, at times after a stray word."""
         extra: list[str] = []
+        at = self.ends[i]
         while True:
             gap = self.segment(i)
             following = self.kinds[i + 1]
@@ -217,7 +242,7 @@ class _Scanner:
             short = len(gap) <= MAX_JUNK and "\n" not in gap
             if following == "det" and (blank or short):
                 self.broken += not blank or bool(extra)
-                return self.place(label, i + 1, extra if blank else [*extra, gap, " "])
+                return self.place(label, i + 1, start, extra if blank else [*extra, gap, " "], at)
             if following == "/ref" and short:
                 extra += [gap, " "]
                 i += 1
@@ -226,42 +251,53 @@ class _Scanner:
             if following == "/det" and blank:
                 i += 1
                 gap = self.segment(i)
-            self.begin(label, (), *extra, gap)
+            self.begin(label, (), start, at if extra else self.ends[i], *extra, gap)
             return i + 1
 
-    def place(self, label: str, i: int, extra: list[str]) -> int:
-        """Reads on from ``<|det|>``."""
+    def place(
+        self, label: str, i: int, start: int, extra: Sequence[str] = (), extra_at: int = 0
+    ) -> int:
+        """Reads on from ``<|det|>``; ``extra`` is text that stood before it."""
         written = self.segment(i)
         if self.kinds[i + 1] == "/det":
             before, numbers, after = _box_list(written)
             self.broken += bool(before or after)
             texts = [f"{text} " for text in (before, after) if text]
-            self.begin(label, self.boxes(numbers), *extra, *texts, self.segment(i + 1))
+            at = extra_at if extra else self.ends[i] if texts else self.ends[i + 1]
+            boxes = self.boxes(numbers)
+            self.begin(label, boxes, start, at, *extra, *texts, self.segment(i + 1))
             return i + 2
         self.broken += 1
         numbers, rest = _open_list(written)
-        self.begin(label, self.boxes(numbers) if numbers else (), *extra, rest)
+        at = extra_at if extra else self.starts[i + 1] - len(rest)
+        self.begin(label, self.boxes(numbers) if numbers else (), start, at, *extra, rest)
         return i + 1
 
     def det(self, i: int) -> int:
         """Reads Unlimited-OCR's tag, or a place whose label is missing."""
         written = self.segment(i)
         closed = self.kinds[i + 1] == "/det"
+        if self.kinds[i + 1] in ("end", "noise") and _is_cut_tag(written.rstrip()):
+            self.broken += 1
+            return i + 1
         if closed:
             label, numbers, rest = _box_list(written)
+            at = self.ends[i] if rest else self.ends[i + 1]
         else:
             label, bracket, rest = written.partition("[")
             label = label.strip()
             numbers, rest = _open_list(bracket + rest)
+            at = self.starts[i + 1] - len(rest)
         boxes = self.boxes(numbers) if numbers else ()
         known = label in LABELS or (closed and looks_like_label(label))
         self.broken += not (closed and known and not rest)
         body = self.segment(i + 1) if closed else ""
         if numbers and (known or (boxes and not label)):
-            self.begin(label, boxes, rest, " " if rest else "", body)
+            texts = (rest, " ", body) if rest and body else (rest or body,)
+            self.begin(label, boxes, self.starts[i], at, *texts)
         else:
-            self.go_on(f"{label} {rest}" if numbers else written)
-            self.go_on(body)
+            self.go_on(f"{label} {rest}" if numbers else written, self.ends[i])
+            self.go_on(body, self.ends[i])
         return i + 1 + closed
 
     def boxes(self, written: str) -> tuple[Box, ...]:
@@ -286,6 +322,12 @@ def _outside(
 
 def _is_short_line(text: str) -> bool:
     return len(text) <= MAX_LABEL and "\n" not in text.strip()
+
+
+def _is_cut_tag(text: str) -> bool:
+    """Whether the end of a generation is the beginning of a tag behind its ``<|det|>``."""
+    match = _CUT_TAG.fullmatch(text)
+    return match is not None and any(label.startswith(match[1]) for label in LABELS)
 
 
 def _known_label(text: str) -> tuple[str, str]:

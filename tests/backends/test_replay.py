@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.backends.base import PageRequest, Reply
+from deepseek_ocr_rag.backends.base import PageRequest, Reply, TokenLogprob
 from deepseek_ocr_rag.backends.recording import RecordedReply, read_recording
 from deepseek_ocr_rag.backends.replay import RecordingBackend, ReplayBackend
 from deepseek_ocr_rag.errors import (
@@ -52,7 +53,14 @@ class Scripted:
             if request.page == 2:
                 yield Reply(request.key, "", "error", attempts=3, error="it failed")
             else:
-                yield Reply(request.key, f"ß{request.page}", "length", tokens=7, warnings=("long",))
+                yield Reply(
+                    request.key,
+                    f"ß{request.page}",
+                    "length",
+                    tokens=7,
+                    warnings=("long",),
+                    logprobs=(TokenLogprob(1, -0.5), TokenLogprob(2, -0.0001)),
+                )
 
     def close(self) -> None:
         self.closed += 1
@@ -107,12 +115,19 @@ def test_the_latest_recording_of_a_page_counts(page_request: Any) -> None:
 
 
 def test_everything_recorded_comes_back(page_request: Any) -> None:
+    logprobs = (TokenLogprob(4, -0.25),)
     recorded = RecordedReply(
-        1, "half", finish_reason="length", tokens=6881, warnings=("w",), model="m"
+        1,
+        "half",
+        finish_reason="length",
+        tokens=6881,
+        warnings=("w",),
+        model="m",
+        logprobs=logprobs,
     )
     backend = ReplayBackend([recorded])
     (reply,) = backend.read([page_request(1)])
-    assert reply == Reply(1, "half", "length", tokens=6881, warnings=("w",))
+    assert reply == Reply(1, "half", "length", tokens=6881, warnings=("w",), logprobs=logprobs)
     assert backend.model == "m"
 
 
@@ -155,6 +170,15 @@ def test_unknown_fields_and_empty_lines_are_passed_over(tmp_path: Path, page_req
         '{"page": 1, "text": "a", "error": {}}',
         '{"page": 1, "text": "a", "warnings": "w"}',
         '{"page": 1, "text": "a", "warnings": [1]}',
+        '{"page": 1, "text": "a", "logprobs": {}}',
+        '{"page": 1, "text": "a", "logprobs": [-0.1]}',
+        '{"page": 1, "text": "a", "logprobs": [[1]]}',
+        '{"page": 1, "text": "a", "logprobs": [[1, "-0.1"]]}',
+        '{"page": 1, "text": "a", "logprobs": [[true, -0.1]]}',
+        '{"page": 1, "text": "a", "logprobs": [[1, 0.1]]}',
+        '{"page": 1, "text": "a", "logprobs": [[1, NaN]]}',
+        '{"page": 1, "text": "a", "logprobs": [[2, -0.1]]}',
+        '{"page": 1, "text": "ab", "logprobs": [[2, -0.1], [1, -0.1]]}',
     ],
 )
 def test_a_line_that_is_no_recorded_reply_is_named(tmp_path: Path, line: str) -> None:
@@ -225,9 +249,15 @@ def test_any_bytes_are_a_recording_or_an_error_of_ours(tmp_path: Path, data: byt
         tokens=st.none() | st.integers(0, 8192),
         warnings=st.lists(st.text(), max_size=2).map(tuple),
         model=st.text(max_size=5),
-    )
+    ),
+    st.lists(st.tuples(st.integers(0, 9), st.integers(-9999, 0)), max_size=5),
 )
-def test_what_is_written_is_what_is_read(tmp_path: Path, recorded: RecordedReply) -> None:
+def test_what_is_written_is_what_is_read(
+    tmp_path: Path, recorded: RecordedReply, pairs: list[tuple[int, int]]
+) -> None:
+    tokens = [TokenLogprob(end, logprob / 10_000) for end, logprob in sorted(pairs)]
+    fitting = tuple(token for token in tokens if token.end <= len(recorded.text))
+    recorded = replace(recorded, logprobs=fitting)
     path = tmp_path / "one.jsonl"
     path.write_bytes(recorded.to_json().encode("utf-8", "backslashreplace") + b"\n")
     assert list(read_recording(path)) == [recorded]
@@ -257,6 +287,12 @@ def test_a_recording_says_of_what_and_by_whom(tmp_path: Path, page_request: Any)
     assert (line["page"], line["task"], line["mode"]) == (1, "document", "gundam")
     assert (line["finish_reason"], line["tokens"]) == ("length", 7)
     assert (line["backend"], line["model"]) == ("scripted", "model-1")
+
+
+def test_log_probabilities_are_recorded_only_where_they_are_known() -> None:
+    assert "logprobs" not in json.loads(RecordedReply(1, "a").to_json())
+    impossible = RecordedReply(1, "a", logprobs=(TokenLogprob(1, -math.inf),))
+    assert json.loads(impossible.to_json())["logprobs"] == [[1, -100.0]]
 
 
 def test_every_reply_is_in_the_file_as_soon_as_it_is_given(

@@ -356,7 +356,7 @@ async def test_it_works_where_an_event_loop_runs_already(
 def test_a_bug_of_ours_is_raised_and_not_turned_into_a_failed_page(
     backend: ServerBackend, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def bug(model: str, request: PageRequest) -> dict[str, Any]:
+    def bug(model: str, request: PageRequest, *, logprobs: bool) -> dict[str, Any]:
         raise ZeroDivisionError
 
     monkeypatch.setattr(server_module, "request_body", bug)

@@ -12,11 +12,12 @@ from typing import Protocol, runtime_checkable
 
 from PIL.Image import Image
 
+from ..confidence import TokenLogprob
 from ..document import FinishReason
 from ..prompts import Mode, Task
 from ..text_layer import TextLayer
 
-__all__ = ["Backend", "PageRequest", "Reply"]
+__all__ = ["Backend", "PageRequest", "Reply", "TokenLogprob"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class Reply:
         attempts: How often the page was asked for.
         warnings: What a user should know about this page.
         error: What went wrong where ``finish_reason`` is "error".
+        logprobs: How probable the new tokens were, in order; empty where the
+            backend does not know. Their ends are offsets in ``text``.
     """
 
     key: int
@@ -72,6 +75,7 @@ class Reply:
     attempts: int = 1
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @runtime_checkable

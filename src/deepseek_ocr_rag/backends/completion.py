@@ -1,17 +1,19 @@
 """Reads what an OpenAI-compatible server sends for one page: an event stream, or one JSON.
 
 Format: the streaming reference of OpenAI's chat completions, as vLLM, SGLang
-and llama.cpp serve it. Each ``data:`` line is an event of its own.
+and llama.cpp serve it. Each ``data:`` line is an event of its own, and lists the
+log-probabilities of the tokens whose text it carries, where they were asked for.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..confidence import LEAST_LOGPROB, TokenLogprob
 from ..document import FinishReason
 from ..errors import BackendReplyError
 from .reply_text import split_lines
@@ -25,6 +27,10 @@ END_TOKEN: Final = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the m
 LONGEST_TOKEN: Final = 128
 """Characters: the longest entries of DeepSeek's vocabulary are runs of blanks."""
 
+MISPLACED: Final = 8
+"""Characters of an event's text that may belong to tokens whose own text is
+another: the parts of a rare character, or a token that is not shown."""
+
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",
     "length": "length",
@@ -34,11 +40,19 @@ _REASONS: Final[dict[str, FinishReason]] = {
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A whole reply: its text, why it ends, and its tokens where the server counts."""
+    """A whole reply.
+
+    Attributes:
+        text: As the model wrote it.
+        finish_reason: Why it ends.
+        tokens: How many there are, where the server counts.
+        logprobs: Of every token; empty where the server did not say all.
+    """
 
     text: str
     finish_reason: FinishReason
     tokens: int | None
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
@@ -95,6 +109,7 @@ class _Reply:
         self._characters = 0
         self._finish: FinishReason | None = None
         self._tokens: int | None = None
+        self._logprobs: list[TokenLogprob] | None = []
 
     def add(self, event: dict[str, Any]) -> bool:
         """Take one event; True where the reply is longer than it may be."""
@@ -110,7 +125,8 @@ class _Reply:
         choice = choices[0]
         if not isinstance(choice, dict):
             raise BackendReplyError("a choice is not an object")
-        self._add_text(choice)
+        text = self._add_text(choice)
+        self._add_logprobs(choice, text)
         reason = choice.get("finish_reason")
         if reason is not None:
             if reason not in _REASONS:
@@ -127,9 +143,12 @@ class _Reply:
         if self._finish is None:
             raise BackendReplyError("the reply was cut off: it has no finish_reason")
         text = "".join(self._pieces).removesuffix(END_TOKEN)
-        return Completion(text, self._finish, self._tokens)
+        logprobs = tuple(
+            TokenLogprob(min(token.end, len(text)), token.logprob) for token in self._logprobs or ()
+        )
+        return Completion(text, self._finish, self._tokens, logprobs)
 
-    def _add_text(self, choice: dict[str, Any]) -> None:
+    def _add_text(self, choice: dict[str, Any]) -> str:
         message = choice.get("delta", choice.get("message"))
         content = message.get("content") if isinstance(message, dict) else None
         if not isinstance(content, str | None):
@@ -137,6 +156,23 @@ class _Reply:
         if content:
             self._pieces.append(content)
             self._characters += len(content)
+        return content or ""
+
+    def _add_logprobs(self, choice: dict[str, Any], text: str) -> None:
+        """Take the tokens of one event; None from the first one on that says too little."""
+        listed = choice.get("logprobs")
+        found = _read_logprobs(listed.get("content") if isinstance(listed, dict) else [])
+        if self._logprobs is None or (not found and not text):
+            return
+        if not found or len(self._logprobs) + len(found) > self._max_tokens + 1:
+            self._logprobs = None
+            return
+        before = self._characters - len(text)
+        ends = _token_ends(text, [token for token, _ in found])
+        self._logprobs += [
+            TokenLogprob(before + end, logprob)
+            for end, (_, logprob) in zip(ends, found, strict=True)
+        ]
 
     def _too_long(self) -> bool:
         # An event carries one token or more, so events bound tokens from below.
@@ -147,6 +183,37 @@ class _Reply:
         if too_long:
             self._finish = "length"
         return too_long
+
+
+def _read_logprobs(listed: object) -> list[tuple[str, float]]:
+    """The text and log-probability of each token; nothing where one cannot be read."""
+    found = []
+    for entry in listed if isinstance(listed, list) else []:
+        fields = entry if isinstance(entry, dict) else {}
+        token, logprob = fields.get("token"), fields.get("logprob")
+        if not isinstance(token, str) or not isinstance(logprob, int | float):
+            return []
+        # Bounded before it is a float: a server may write an integer of any length,
+        # and in this order what is no number becomes the bound.
+        found.append((token, float(min(0.0, max(LEAST_LOGPROB, logprob)))))
+    return found
+
+
+def _token_ends(text: str, tokens: Sequence[str]) -> list[int]:
+    """Where each token ends in the text of its event; the last one ends it.
+
+    A token whose text is not there, or not close, has no length: it is a part
+    of a character or is not shown.
+    """
+    ends = []
+    position = 0
+    for token in tokens:
+        longest = position + MISPLACED + len(token)
+        found = text.find(token, position, longest) if token else -1
+        if found >= 0:
+            position = found + len(token)
+        ends.append(position)
+    return [*ends[:-1], len(text)]
 
 
 def _raise_for_error(event: dict[str, Any]) -> None:

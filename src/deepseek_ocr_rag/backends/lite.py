@@ -13,13 +13,16 @@ import warnings
 from collections.abc import Iterable, Iterator
 
 from ..document import Block, Box
-from ..errors import BackendError
+from ..errors import BackendError, BackendUnavailableError
 from ..grammar import format_page
 from ..layout import lay_out
 from .base import PageRequest, Reply
 from .rapid import PageUnreadableError, RapidReader
 
 __all__ = ["LiteBackend", "LiteBackendWarning"]
+
+TASKS = frozenset({"document", "ocr", "free"})
+"""The tasks that ask for a page's text, which is all that can be read here."""
 
 LOW_CONFIDENCE = 0.85
 """Mean confidence below which a page is marked as hard to read. The scans of
@@ -85,9 +88,15 @@ class LiteBackend:
 
         Raises:
             MissingExtraError: If a scanned page comes and RapidOCR is not installed.
-            BackendUnavailableError: If its models are not on this machine.
+            BackendUnavailableError: If its models are not on this machine, or
+                the task is none of :data:`TASKS`.
         """
         for request in requests:
+            if request.task.name not in TASKS:
+                raise BackendUnavailableError(
+                    f"the lite backend reads text and cannot do the task {request.task.name!r}",
+                    remedy="Use a backend with DeepSeek-OCR; `dsocr doctor` says which there are.",
+                )
             _warn_once()
             yield self._read_page(request)
 

@@ -28,23 +28,25 @@ WITHOUT_FIELD: Final = {
     "skip_special_tokens": "boxes and table cells may be missing",
     "stream_options": "tokens are not counted",
     "max_tokens": "the length of the reply is up to the server",
+    "logprobs": "confidences are not known",
 }
 """Fields that a server may refuse, and what a page lacks without them."""
 
 
-def request_body(model: str, request: PageRequest) -> dict[str, Any]:
+def request_body(model: str, request: PageRequest, *, logprobs: bool = False) -> dict[str, Any]:
     """The request as JSON; other servers than vLLM ignore what they do not know.
 
     Args:
         model: Its name on the server.
         request: The page.
+        logprobs: Whether to ask for the log-probability of every token.
 
     Raises:
         BackendReplyError: If the page has no image.
     """
     picture = {"type": "image_url", "image_url": {"url": png_data_url(request)}}
     text = {"type": "text", "text": request.task.prompt}
-    return {
+    body = {
         "model": model,
         "messages": [{"role": "user", "content": [picture, text]}],
         "temperature": 0,
@@ -54,10 +56,11 @@ def request_body(model: str, request: PageRequest) -> dict[str, Any]:
         "skip_special_tokens": False,
         "vllm_xargs": NGRAM_ARGUMENTS,
     }
+    return {**body, "logprobs": True} if logprobs else body
 
 
 def page_warnings(
-    request: PageRequest, answer: Completion, refused: tuple[str, ...]
+    request: PageRequest, answer: Completion, refused: tuple[str, ...], *, logprobs: bool = False
 ) -> tuple[str, ...]:
     """What a user should know about a page that was read.
 
@@ -65,6 +68,7 @@ def page_warnings(
         request: The page.
         answer: Its reply.
         refused: Fields of :func:`request_body` that the server did not take.
+        logprobs: Whether log-probabilities were asked for.
     """
     warnings = [f"the server refused {name}: {WITHOUT_FIELD[name]}" for name in refused]
     if not request.mode.crop:
@@ -74,4 +78,8 @@ def page_warnings(
         )
     if not answer.text.strip():
         warnings.append("the model wrote nothing")
+    elif logprobs and not answer.logprobs and "logprobs" not in refused:
+        warnings.append(
+            f"the server gave no log-probabilities that fit the text: {WITHOUT_FIELD['logprobs']}"
+        )
     return tuple(warnings)

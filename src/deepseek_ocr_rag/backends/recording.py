@@ -4,10 +4,12 @@ A recording is a JSON Lines file, one reply a line::
 
     {"sha256": "...", "page": 1, "task": "document", "mode": "gundam",
      "text": "<|ref|>...", "finish_reason": "stop", "tokens": 812,
-     "backend": "server", "model": "deepseek-ai/DeepSeek-OCR"}
+     "backend": "server", "model": "deepseek-ai/DeepSeek-OCR",
+     "logprobs": [[7, -0.0012], [11, -0.3307], ...]}
 
 ``page`` and ``text`` are needed, the rest is optional. The latest of several
-lines for the same page counts.
+lines for the same page counts. ``logprobs`` are pairs of end and natural
+log-probability, as in :class:`~deepseek_ocr_rag.TokenLogprob`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from ..confidence import LEAST_LOGPROB, TokenLogprob
 from ..document import FinishReason
 from ..errors import BackendReplyError, BackendUnavailableError
 
@@ -28,7 +31,11 @@ MAX_LINE_BYTES: Final = 16 * 2**20
 MAX_FILE_BYTES: Final = 512 * 2**20
 """A recording is held in memory; 512 MiB are some 100,000 pages."""
 
+LOGPROB_DIGITS: Final = 4
+"""Decimal places that are recorded: an error of 0.005 percent of a probability."""
+
 _TEXT_FIELDS: Final = ("sha256", "task", "mode", "backend", "model")
+_PAIRS: Final = ([int, float], [int, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class RecordedReply:
         error: As in the reply.
         backend: Who replied.
         model: Which model.
+        logprobs: As in the reply.
     """
 
     page: int
@@ -60,10 +68,16 @@ class RecordedReply:
     error: str | None = None
     backend: str = ""
     model: str = ""
+    logprobs: tuple[TokenLogprob, ...] = ()
 
     def to_json(self) -> str:
         """One line, without its line end."""
-        values = {name: getattr(self, name) for name in self.__slots__}
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "logprobs"}
+        if self.logprobs:
+            values["logprobs"] = [
+                [token.end, round(max(LEAST_LOGPROB, token.logprob), LOGPROB_DIGITS)]
+                for token in self.logprobs
+            ]
         return json.dumps(values, ensure_ascii=False)
 
 
@@ -108,7 +122,9 @@ def _parse(line: bytes, path: Path, number: int) -> RecordedReply:
     problem = _problem(known)
     if problem:
         raise _bad(path, number, problem)
-    return RecordedReply(**{**known, "warnings": tuple(known.get("warnings", ()))})
+    known["warnings"] = tuple(known.get("warnings", ()))
+    known["logprobs"] = tuple(TokenLogprob(*pair) for pair in known.get("logprobs", ()))
+    return RecordedReply(**known)
 
 
 def _problem(known: dict[str, Any]) -> str | None:
@@ -125,7 +141,25 @@ def _problem(known: dict[str, Any]) -> str | None:
     if not isinstance(warnings, list) or not all(isinstance(item, str) for item in warnings):
         return "'warnings' is not a list of texts"
     wrong = [name for name in (*_TEXT_FIELDS, "error") if not isinstance(known.get(name, ""), str)]
-    return f"{wrong[0]!r} is not text" if wrong else None
+    if wrong:
+        return f"{wrong[0]!r} is not text"
+    if not _are_logprobs(known.get("logprobs", []), len(known["text"])):
+        return "'logprobs' are not pairs of ascending ends in the text and log-probabilities"
+    return None
+
+
+def _are_logprobs(pairs: object, longest: int) -> bool:
+    if not isinstance(pairs, list):
+        return False
+    before = 0
+    for pair in pairs:
+        if not isinstance(pair, list) or [type(value) for value in pair] not in _PAIRS:
+            return False
+        end, logprob = pair
+        if not (before <= end <= longest and logprob <= 0):
+            return False
+        before = end
+    return True
 
 
 def _bad(path: Path, number: int, problem: str) -> BackendReplyError:

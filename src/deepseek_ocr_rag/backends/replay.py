@@ -82,6 +82,7 @@ class ReplayBackend:
                     tokens=found.tokens,
                     warnings=found.warnings,
                     error=found.error,
+                    logprobs=found.logprobs,
                 )
         error = BackendReplyError(
             f"no reply to the task {task!r} was recorded for it",
@@ -182,6 +183,7 @@ class RecordingBackend:
             error=reply.error,
             backend=self.name,
             model=self.model,
+            logprobs=reply.logprobs,
         )
         line = recorded.to_json().encode("utf-8", "backslashreplace") + b"\n"
         try:

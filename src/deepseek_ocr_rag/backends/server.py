@@ -58,6 +58,8 @@ class ServerBackend:
         stall_timeout: Longest silence of the server in seconds.
         retries: How often a page is asked for again when the server is busy,
             away, or breaks off.
+        logprobs: Whether to ask for the log-probability of every token: blocks
+            then have a confidence, and the server sends more.
 
     Raises:
         ConfigurationError: If an argument cannot be meant.
@@ -81,6 +83,7 @@ class ServerBackend:
         timeout: float = 600.0,
         stall_timeout: float = 120.0,
         retries: int = 2,
+        logprobs: bool = False,
     ) -> None:
         if concurrency < 1 or retries < 0 or not timeout > 0 or not stall_timeout > 0:
             raise ConfigurationError(
@@ -100,6 +103,7 @@ class ServerBackend:
         self._timeout = timeout
         self._stall_timeout = stall_timeout
         self._retries = retries
+        self._logprobs = logprobs
         self._refused: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -166,7 +170,9 @@ class ServerBackend:
         attempts = 0
         try:
             async with asyncio.timeout(self._timeout):
-                body = await asyncio.to_thread(request_body, model, request)
+                body = await asyncio.to_thread(
+                    request_body, model, request, logprobs=self._logprobs
+                )
                 while True:
                     attempts += 1
                     try:
@@ -200,7 +206,8 @@ class ServerBackend:
                     answer.finish_reason,
                     tokens=answer.tokens,
                     attempts=attempts,
-                    warnings=page_warnings(request, answer, refused),
+                    warnings=page_warnings(request, answer, refused, logprobs=self._logprobs),
+                    logprobs=answer.logprobs,
                 )
             refused = (*refused, *answer)
 
