@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deepseek_ocr_rag.backends import auto
 from deepseek_ocr_rag.backends.auto import BackendStatus, choose_backend, probe_backends
+from deepseek_ocr_rag.model.families import FAMILIES
 
 pytest.importorskip("deepseek_ocr_rag.backends.lite")
 
@@ -153,7 +156,67 @@ def test_every_status_works_or_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
     statuses = probe_backends()
-    assert [status.name for status in statuses] == ["server", "ollama", "lite"]
+    assert [status.name for status in statuses] == ["server", "transformers", "ollama", "lite"]
     assert [status.works for status in statuses] == [False, True, True]
     assert all(status.detail for status in statuses)
     assert all(bool(status.remedy) != status.works for status in statuses)
+
+
+@pytest.fixture
+def downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """DeepSeek-OCR in the hub's cache, as far as anybody looks before loading it."""
+    family = FAMILIES["deepseek-ocr"]
+    name = f"models--{family.hub_id.replace('/', '--')}"
+    snapshot = tmp_path / name / "snapshots" / family.revision
+    snapshot.mkdir(parents=True)
+    config = {"model_type": "deepseek_vl_v2", "vision_config": {"model_name": "deeplip_b_l"}}
+    (snapshot / "config.json").write_text(json.dumps(config))
+    (snapshot / "tokenizer.json").write_text("{}")
+    (snapshot / "model.safetensors").write_bytes(b"")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    return family.hub_id
+
+
+def test_a_model_on_the_disk_and_a_gpu_are_chosen_before_ollama(
+    downloaded: str, ollama_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    monkeypatch.setattr(auto, "gpu_name", lambda: "NVIDIA H200")
+    choice = choose_backend()
+    assert choice.backend.name == "transformers"
+    assert downloaded in choice.reason
+    assert "NVIDIA H200" in choice.reason
+    choice.backend.close()
+
+
+@pytest.mark.usefixtures("downloaded")
+def test_a_model_on_the_disk_without_a_gpu_is_passed_over_and_the_reason_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(auto, "gpu_name", lambda: None)
+    assert choose_backend().backend.name == "lite"
+    assert "no GPU" in by_name()["transformers"].detail
+    assert "--backend transformers" in by_name()["transformers"].remedy
+
+
+def test_without_a_model_on_the_disk_nothing_is_downloaded_and_torch_stays_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(auto, "gpu_name", lambda: pytest.fail("torch was asked"))
+    status = by_name()["transformers"]
+    assert not status.works
+    assert "hf download deepseek-ai/DeepSeek-OCR" in status.remedy
+
+
+def test_a_model_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSOCR_MODEL", str(tmp_path / "nothing"))
+    assert (
+        str(tmp_path) in by_name()["transformers"].detail
+        or "folder" in by_name()["transformers"].detail
+    )
+
+
+def test_without_torch_the_pip_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "find_spec", lambda name: None)
+    assert "deepseek-ocr-rag[local]" in by_name()["transformers"].remedy

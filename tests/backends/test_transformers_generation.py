@@ -6,9 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers", minversion="5.20")
+import torch
 
 from deepseek_ocr_rag.backends import transformers_generation
 from deepseek_ocr_rag.backends.transformers_generation import (

@@ -1,7 +1,8 @@
 """Chooses the backend that reads best on this machine, and says why.
 
-In this order: the server that ``DSOCR_SERVER_URL`` names, an Ollama of this
-machine that has a deepseek-ocr model, and ``lite``, which always works. An
+In this order: the server that ``DSOCR_SERVER_URL`` names, a model on this
+machine's disk where there is a GPU for it, an Ollama of this machine that has a
+deepseek-ocr model, and ``lite``, which always works. Nothing is downloaded. An
 ``OLLAMA_HOST`` on another machine is never chosen: page images would go there
 unasked.
 """
@@ -10,14 +11,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final
 
-from ..errors import DeepSeekOCRError
+from ..errors import ConfigurationError, DeepSeekOCRError
+from ..model.checkpoint import Checkpoint, find_checkpoint
+from ..model.families import FAMILIES
 from ..ollama_server import is_this_machine, ollama_url
 from .base import Backend
 from .ollama import OllamaBackend
 from .ollama_models import OllamaFacts
 from .server import ServerBackend
+from .transformers import TransformersBackend, gpu_name
 from .wire import without_credentials
 
 __all__ = ["BackendStatus", "Choice", "choose_backend", "probe_backends"]
@@ -65,7 +70,7 @@ def choose_backend() -> Choice:
         milliseconds on a machine without servers.
     """
     passed_over: list[str] = []
-    for probe in (_probe_server, _probe_ollama):
+    for probe in (_probe_server, _probe_transformers, _probe_ollama):
         backend, status = probe()
         if backend is not None:
             return Choice(backend, "; ".join([status.detail, *passed_over]))
@@ -75,7 +80,7 @@ def choose_backend() -> Choice:
 
 def probe_backends() -> tuple[BackendStatus, ...]:
     """The status of every backend that could be chosen, best first."""
-    return (_probe_server()[1], _probe_ollama()[1], _probe_lite())
+    return (_probe_server()[1], _probe_transformers()[1], _probe_ollama()[1], _probe_lite())
 
 
 def _probe_server() -> tuple[Backend | None, BackendStatus]:
@@ -94,6 +99,43 @@ def _probe_server() -> tuple[Backend | None, BackendStatus]:
         return None, _broken("server", error)
     detail = f"the server at {backend.base_url} (DSOCR_SERVER_URL) serves {model}"
     return backend, BackendStatus("server", works=True, detail=detail, remedy="")
+
+
+def _probe_transformers() -> tuple[Backend | None, BackendStatus]:
+    def missing(detail: str, remedy: str) -> tuple[None, BackendStatus]:
+        return None, BackendStatus("transformers", works=False, detail=detail, remedy=remedy)
+
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        return missing(
+            "torch and transformers are not installed",
+            'For a GPU of your own: pip install "deepseek-ocr-rag[local]"',
+        )
+    model = os.environ.get("DSOCR_MODEL", "").strip()
+    try:
+        checkpoint = _first_checkpoint((model,) if model else tuple(FAMILIES))
+    except DeepSeekOCRError as error:
+        return None, _broken("transformers", error)
+    # Only now: importing torch takes seconds.
+    gpu = gpu_name()
+    if gpu is None:
+        return missing(
+            f"{checkpoint.name} is on this machine, but there is no GPU, and a CPU takes "
+            "minutes for a page",
+            "To use it all the same: --backend transformers",
+        )
+    detail = f"{checkpoint.name} is on this machine, and {gpu}"
+    backend = TransformersBackend(model or checkpoint.family.name, download=False)
+    return backend, BackendStatus("transformers", works=True, detail=detail, remedy="")
+
+
+def _first_checkpoint(names: tuple[str, ...]) -> Checkpoint:
+    first: DeepSeekOCRError | None = None
+    for name in names:
+        try:
+            return find_checkpoint(name, download=False)
+        except DeepSeekOCRError as error:
+            first = first or error
+    raise first or ConfigurationError("no model is named")
 
 
 def _probe_ollama() -> tuple[Backend | None, BackendStatus]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 import torch
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
@@ -60,17 +61,18 @@ def generate(
     steps = Steps(
         [page.max_new_tokens for page in pages], at_end, interval=interval, cancelled=cancelled
     )
-    vocabulary = model.get_output_embeddings().weight.shape[0]
+    vocabulary = model.config.get_text_config().vocab_size
     processors = [
         KeepScores(steps),
         NoRepeatNGrams([page.rule for page in pages], vocabulary),
         Temperatures([page.temperature for page in pages]),
     ]
-    written = model.generate(
+    # GenerationMixin's method is hidden behind the classes' many bases.
+    written = cast("Any", model).generate(
         input_ids=ids,
         inputs_embeds=_embeddings(model, ids, [page.views for page in pages]),
         attention_mask=attention,
-        generation_config=GenerationConfig(
+        generation_config=cast("Any", GenerationConfig)(
             max_new_tokens=max(page.max_new_tokens for page in pages),
             do_sample=False,
             bos_token_id=BOS,
@@ -97,23 +99,29 @@ def _padded(
     for row, prompt in enumerate(prompts):
         ids[row, length - len(prompt) :] = torch.tensor(prompt)
         attention[row, length - len(prompt) :] = 1
-    device = model.get_input_embeddings().weight.device
+    device = input_device(model)
     return ids.to(device), attention.to(device)
 
 
 def _embeddings(
     model: PreTrainedModel, ids: torch.Tensor, views: Sequence[PageViews]
 ) -> torch.Tensor:
-    words = model.get_input_embeddings()(ids)
+    words: torch.Tensor = model.get_input_embeddings()(ids)
     features = torch.cat(image_features(model, views)).to(words.device, words.dtype)
     return words.masked_scatter((ids == IMAGE)[:, :, None], features)
+
+
+def input_device(model: PreTrainedModel) -> torch.device:
+    """Where token ids and pixels go: the device of the embeddings, where a model is spread over many."""
+    weight = next(model.get_input_embeddings().parameters())
+    return weight.device
 
 
 def image_features(model: PreTrainedModel, views: Sequence[PageViews]) -> list[torch.Tensor]:
     """What the prompts' picture tokens stand for: a tensor ``(tokens, width)`` for every page."""
     features: list[torch.Tensor] = []
+    device = input_device(model)
     for some in _vision_batches(views):
-        device = model.get_input_embeddings().weight.device
         pixels = torch.stack([torch.from_numpy(page.global_view) for page in some])
         inputs = {"pixel_values": normalised(pixels.to(device)).to(model.dtype)}
         extra: dict[str, object] = {}
@@ -123,7 +131,8 @@ def image_features(model: PreTrainedModel, views: Sequence[PageViews]) -> list[t
             extra["num_local_patches"] = [len(page.tiles) for page in some]
             if model.config.model_type == "unlimited_ocr":
                 extra["patches_grid"] = [list(page.grid or (1, 1)) for page in some]
-        features += model.get_image_features(**inputs, **extra, return_dict=True).pooler_output
+        outputs = cast("Any", model).get_image_features(**inputs, **extra, return_dict=True)
+        features += outputs.pooler_output
     return features
 
 

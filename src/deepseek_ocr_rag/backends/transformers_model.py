@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     DeepseekOcr2Config,
     DeepseekOcr2ForConditionalGeneration,
@@ -70,9 +71,10 @@ def load_model(
             device_map=device_map,
             use_safetensors=True,
             local_files_only=True,
+            ignore_mismatched_sizes=True,  # they are in the report, by name
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise BackendUnavailableError(
@@ -118,9 +120,10 @@ def _first(checkpoint: Checkpoint) -> UnlimitedOcrConfig:
     """DeepSeek-OCR and Unlimited-OCR: the same network but for the window."""
     config = checkpoint.config
     if "text_config" in config:
-        return cast("UnlimitedOcrConfig", UnlimitedOcrConfig.from_dict(dict(config)))
+        return UnlimitedOcrConfig.from_dict(dict(config))
     text = _text(config)
-    text["sliding_window"] = config.get("sliding_window") or REFERENCE_WINDOW
+    window = config.get("sliding_window") or config["language_config"].get("sliding_window")
+    text["sliding_window"] = window or REFERENCE_WINDOW
     if checkpoint.family.name == "deepseek-ocr":
         text["layer_types"] = ["full_attention"] * text["num_hidden_layers"]
     towers = config["vision_config"]["width"]
@@ -139,7 +142,7 @@ def _first(checkpoint: Checkpoint) -> UnlimitedOcrConfig:
 
 def _second(config: Mapping[str, Any]) -> DeepseekOcr2Config:
     if "text_config" in config:
-        return cast("DeepseekOcr2Config", DeepseekOcr2Config.from_dict(dict(config)))
+        return DeepseekOcr2Config.from_dict(dict(config))
     text = _text(config)
     dense = config["language_config"].get("first_k_dense_replace", 1)
     text["mlp_layer_types"] = [

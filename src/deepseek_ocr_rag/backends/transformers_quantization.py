@@ -39,7 +39,7 @@ def quantize(model: PreTrainedModel, form: str, device: torch.device) -> None:
         raise ConfigurationError(
             f"there is no quantization {form!r}", remedy='Use "8bit" or "4bit".'
         )
-    model.to(device)
+    torch.nn.Module.to(model, device)
 
 
 def _eight_bits(model: PreTrainedModel, device: torch.device) -> None:

@@ -103,14 +103,19 @@ class ModelRuntime:
 
         Raises:
             OutOfDeviceMemory: If the batch is too large; what it held is freed.
+            BackendUnavailableError: If the device fails otherwise.
         """
         try:
             return generate(
                 self._model, pages, at_end=at_end, interval=interval, cancelled=cancelled
             )
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:
             if not _is_out_of_memory(error):
-                raise
+                raise BackendUnavailableError(
+                    f"the model failed on {self.device}: {str(error).splitlines()[0]}",
+                    source=self._checkpoint.name,
+                    remedy="Run `dsocr doctor`; after a CUDA error, start the program again.",
+                ) from error
             # The traceback holds the batch's tensors until the handler is left.
             problem = str(error)
         self._empty()

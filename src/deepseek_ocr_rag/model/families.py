@@ -37,8 +37,8 @@ class Family:
         row_ends: Whether every row of tokens is closed by a newline token.
         sides: Sides of the global view that the model was made for, in pixels;
             empty where any will do.
-        document_prompt: Its own words for the task "document", or None where it
-            knows the prompts of the first model.
+        document_prompt: Its own words for the task "document", the only one it
+            was published for; None where it knows the prompts of the first model.
         no_repeat: Which repeated n-grams are forbidden by default.
         max_positions: Longest sequence, prompt included, in tokens.
     """
@@ -68,10 +68,23 @@ class Family:
         return mode.base_size, self.tile_side if mode.crop else None
 
     def prompt(self, task: Task) -> str:
-        """The text behind the image, as the published code sends it: ends stripped."""
-        if task.name == "document" and self.document_prompt is not None:
+        """The text behind the image, as the published code sends it: ends stripped.
+
+        A model with a prompt of its own has no line end before it, and so has a
+        prompt of the user's. For all other tasks it is asked as the first model,
+        with :meth:`prompt_warnings`.
+        """
+        if self.document_prompt is None:
+            return f"\n{task.prompt}"
+        if task.name == "document":
             return self.document_prompt
-        return f"\n{task.prompt}"
+        return task.prompt if task.custom else f"\n{task.prompt}"
+
+    def prompt_warnings(self, task: Task) -> tuple[str, ...]:
+        """What a page should say where the model was published without the task."""
+        if self.document_prompt is None or task.name == "document" or task.custom:
+            return ()
+        return (f"{self.name} was published for the task 'document' alone, not {task.name!r}",)
 
     def image_tokens(self, global_side: int, grid: tuple[int, int] | None) -> int:
         """How many tokens a page's views become.

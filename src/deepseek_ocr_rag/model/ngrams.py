@@ -53,8 +53,11 @@ def banned_tokens(tokens: Sequence[int], rule: NoRepeat) -> frozenset[int]:
         return frozenset()
     prefix = list(tokens[len(tokens) - size + 1 :])
     first = 0 if rule.window is None else max(0, len(tokens) - rule.window)
-    return frozenset(
-        tokens[start + size - 1]
-        for start in range(first, len(tokens) - size + 1)
-        if list(tokens[start : start + size - 1]) == prefix
-    ) - rule.exempt
+    return (
+        frozenset(
+            tokens[start + size - 1]
+            for start in range(first, len(tokens) - size + 1)
+            if list(tokens[start : start + size - 1]) == prefix
+        )
+        - rule.exempt
+    )

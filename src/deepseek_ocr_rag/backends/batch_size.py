@@ -1,0 +1,41 @@
+"""How many pages are read at once, after memory ran out and after it held."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["BatchSize"]
+
+MOST_PATIENCE: Final = 64
+
+
+class BatchSize:
+    """The size of the next batch: halved when memory runs out, doubled when it may be free again.
+
+    Every failure doubles how many batches must succeed before a larger one is
+    tried, so that a card that is too small loses little time to trying.
+
+    Args:
+        most: The largest size, which is also the first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.now = most
+        self._most = most
+        self._patience = 1
+        self._good = 0
+
+    def failed(self, size: int) -> None:
+        """A batch of that size did not fit."""
+        self.now = max(1, size // 2)
+        self._good = 0
+        self._patience = min(2 * self._patience, MOST_PATIENCE)
+
+    def succeeded(self, size: int) -> None:
+        """A batch of that size fitted."""
+        if size < self.now or self.now >= self._most:
+            return
+        self._good += 1
+        if self._good >= self._patience:
+            self.now = min(2 * self.now, self._most)
+            self._good = 0

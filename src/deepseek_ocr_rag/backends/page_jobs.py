@@ -1,0 +1,114 @@
+"""A page on its way through a model: prompts out of requests, attempts out of tokens.
+
+Shared by the backends that run a model in this process; what they do with the
+prompts in between is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..document import FinishReason
+from ..errors import BackendReplyError
+from ..model.families import Family
+from ..model.ngrams import NoRepeat
+from ..model.page_prompt import GeneratedPage, PagePrompt
+from ..model.repetition import RepetitionWatch
+from ..model.tokenizer import ModelTokenizer, prompt_ids
+from ..model.views import page_views
+from .attempts import Attempt, AttemptSettings
+from .base import PageRequest, TokenLogprob
+from .images import turned
+
+__all__ = ["LoopWatch", "ModelSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """How a loaded model is asked and understood.
+
+    Attributes:
+        family: Which model it is.
+        tokenizer: Its tokenizer.
+        max_positions: Longest sequence in tokens, prompt included.
+        no_repeat: The rule against repeats at the first attempt.
+        max_new_tokens: Most new tokens of a page, or None for what fits.
+        max_tiles: Most tiles of a page, or None for the family's.
+    """
+
+    family: Family
+    tokenizer: ModelTokenizer
+    max_positions: int
+    no_repeat: NoRepeat
+    max_new_tokens: int | None = None
+    max_tiles: int | None = None
+
+    def first(self, request: PageRequest) -> AttemptSettings:
+        """How a page is asked for at first."""
+        return AttemptSettings(request.task, request.mode, self.no_repeat)
+
+    def prompt(self, request: PageRequest, settings: AttemptSettings) -> PagePrompt:
+        """What the model is asked for a page.
+
+        Raises:
+            ConfigurationError: If the model has no such mode or no such prompt.
+            BackendReplyError: If the page has no image.
+        """
+        image = request.image
+        if image is None:
+            raise BackendReplyError(
+                "the page has no image", source=request.source, page=request.page
+            )
+        views = page_views(
+            turned(image, settings.turn), settings.mode, self.family, max_tiles=self.max_tiles
+        )
+        count = self.family.image_tokens(views.side, views.grid)
+        ids = prompt_ids(self.tokenizer, self.family.prompt(settings.task), count)
+        room = max(1, self.max_positions - len(ids))
+        return PagePrompt(
+            ids=ids,
+            views=views,
+            rule=settings.no_repeat or NoRepeat(0),
+            max_new_tokens=min(self.max_new_tokens or room, room),
+            temperature=settings.temperature,
+        )
+
+    def attempt(
+        self, settings: AttemptSettings, written: GeneratedPage, warnings: Sequence[str] = ()
+    ) -> Attempt:
+        """What a page's tokens say."""
+        text, ends = self.tokenizer.decode_with_ends(written.tokens)
+        reason = written.end.reason
+        # A cancelled text is never shown; its caller knows why.
+        ended: FinishReason = "error" if reason == "cancelled" else reason
+        return Attempt(
+            settings,
+            text,
+            ended,
+            tokens=len(written.tokens),
+            logprobs=tuple(
+                TokenLogprob(end, logprob)
+                for end, logprob in zip(ends, written.logprobs, strict=True)
+            ),
+            warnings=(*self.family.prompt_warnings(settings.task), *warnings),
+        )
+
+
+class LoopWatch:
+    """Says of every row of a batch whether it has begun to repeat itself.
+
+    Args:
+        tokenizer: Of the model.
+        rows: Number of rows.
+    """
+
+    def __init__(self, tokenizer: ModelTokenizer, rows: int) -> None:
+        self._streams = [tokenizer.stream() for _ in range(rows)]
+        self._watches = [RepetitionWatch() for _ in range(rows)]
+
+    def __call__(self, row: int, tokens: Sequence[int]) -> bool:
+        """Take a row's next tokens; True once it loops."""
+        stream = self._streams[row]
+        text = "".join(map(stream.push, tokens))
+        return self._watches[row].feed(text) is not None

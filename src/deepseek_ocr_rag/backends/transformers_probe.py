@@ -1,0 +1,66 @@
+"""The program that tells what torch finds on this machine: one JSON object on standard output.
+
+The doctor runs it in a process of its own, because importing torch takes
+seconds, holds on to a GPU, and may kill the process where things are broken.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Print what there is; errors of a part are part of it."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        import torch
+
+        found: dict[str, Any] = {
+            "version": torch.__version__,
+            "cuda": torch.version.cuda,
+            "hip": torch.version.hip,
+            "mps": torch.backends.mps.is_available(),
+            "gpus": [_gpu(index) for index in range(torch.cuda.device_count())],
+            "flash_attn_error": _flash_attn_error(),
+        }
+    found["warnings"] = " ".join(str(warning.message) for warning in said)[:4000]
+    print(json.dumps(found))  # noqa: T201 - the caller reads it
+
+
+def _gpu(index: int) -> dict[str, Any]:
+    import torch
+
+    try:
+        free, total = torch.cuda.mem_get_info(index)
+        torch.ones(1, device=torch.device("cuda", index)).add_(1).item()
+        error = ""
+    except (RuntimeError, AssertionError) as problem:
+        free, total, error = 0, 0, str(problem)[:2000]
+    return {
+        "name": torch.cuda.get_device_name(index),
+        "capability": list(torch.cuda.get_device_capability(index)),
+        "free": free,
+        "total": total,
+        "error": error,
+    }
+
+
+def _flash_attn_error() -> str | None:
+    """Why flash-attn cannot be imported; empty where it can, None where there is none."""
+    if find_spec("flash_attn") is None:
+        return None
+    try:
+        import_module("flash_attn")
+    except (ImportError, OSError, RuntimeError) as problem:
+        return str(problem)[:2000] or type(problem).__name__
+    return ""
+
+
+if __name__ == "__main__":
+    main()

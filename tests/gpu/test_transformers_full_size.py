@@ -1,0 +1,143 @@
+"""The transformers backend on a GPU with a checkpoint of the full size and random weights.
+
+``DSOCR_FULL_CHECKPOINT`` names its folder; ``benchmarks/random_checkpoint.py`` writes one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.backends.transformers import TransformersBackend
+from deepseek_ocr_rag.backends.transformers_generation import _embeddings, generate
+from deepseek_ocr_rag.backends.transformers_model import load_model
+from deepseek_ocr_rag.model.checkpoint import find_checkpoint
+from deepseek_ocr_rag.model.families import FAMILIES
+from deepseek_ocr_rag.model.ngrams import NoRepeat
+from deepseek_ocr_rag.model.page_prompt import PagePrompt
+from deepseek_ocr_rag.model.tokenizer import ModelTokenizer, prompt_ids
+from deepseek_ocr_rag.model.views import page_views
+from deepseek_ocr_rag.prompts import MODES, TASKS
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
+GIB = 2**30
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Path:
+    folder = os.environ.get("DSOCR_FULL_CHECKPOINT")
+    if not folder:
+        pytest.skip("DSOCR_FULL_CHECKPOINT names no checkpoint")
+    return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def empty_device() -> Iterator[None]:
+    yield
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+
+
+def page(number: int) -> Image.Image:
+    image = Image.new("RGB", (1240, 1754), "white")
+    draw = ImageDraw.Draw(image)
+    for line in range(40):
+        draw.text((100, 80 + 40 * line), f"page {number}, line {line} " * 4, fill="black")
+    return image
+
+
+def pdf(path: Path, pages: int) -> Path:
+    first, *others = [page(number) for number in range(1, pages + 1)]
+    first.save(path, save_all=True, append_images=others, resolution=150)
+    return path
+
+
+def prompt(checkpoint: Path, number: int, tokens: int = 16) -> PagePrompt:
+    found = find_checkpoint(checkpoint)
+    family = FAMILIES["deepseek-ocr"]
+    views = page_views(page(number), MODES["gundam"], family)
+    count = family.image_tokens(views.side, views.grid)
+    text = family.prompt(TASKS["document"])
+    ids = prompt_ids(ModelTokenizer.from_file(found.tokenizer), text, count)
+    return PagePrompt(ids, views, NoRepeat(30, 90), tokens)
+
+
+def first_logits(model, request: PagePrompt):
+    ids = torch.tensor([request.ids], device="cuda")
+    with torch.no_grad():
+        words = _embeddings(model, ids, [request.views])
+        return model(inputs_embeds=words, logits_to_keep=1).logits[0, -1].double()
+
+
+def test_bfloat16_logits_are_close_to_float32(checkpoint: Path) -> None:
+    request = prompt(checkpoint, 1)
+    found = find_checkpoint(checkpoint)
+    logits = []
+    for dtype in (torch.float32, torch.bfloat16):
+        model = load_model(found, dtype=dtype, device_map={"": "cuda"})
+        logits.append(first_logits(model, request))
+        del model
+        torch.cuda.empty_cache()
+    error = ((logits[1] - logits[0]).norm() / logits[0].norm()).item()
+    print(f"relative error of the first logits in bfloat16: {error:.4f}")
+    assert error <= 2e-2
+
+
+def test_a_batch_gives_the_tokens_of_its_pages_one_by_one(checkpoint: Path) -> None:
+    """In float32: random weights give near ties, which bfloat16 would break either way."""
+    model = load_model(find_checkpoint(checkpoint), dtype=torch.float32, device_map={"": "cuda"})
+    requests = [prompt(checkpoint, number) for number in (1, 2, 3)]
+    together = [row.tokens for row in generate(model, requests)]
+    assert together == [generate(model, [request])[0].tokens for request in requests]
+
+
+def test_a_pdf_of_50_pages_is_read_to_its_end(checkpoint: Path, tmp_path: Path) -> None:
+    backend = TransformersBackend(checkpoint, max_new_tokens=48, attempts=1)
+    with Reader(backend) as reader:
+        document = reader.read(pdf(tmp_path / "fifty.pdf", 50))
+    backend.close()
+    assert [p.number for p in document.pages] == list(range(1, 51))
+    assert all(p.finish_reason in ("stop", "length") for p in document.pages)
+    assert all(p.markdown for p in document.pages)
+
+
+def test_a_limit_of_12_gb_is_survived(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A batch of 64 pages needs more than is left beside the weights."""
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(12 * GIB / total)
+    try:
+        backend = TransformersBackend(checkpoint, max_new_tokens=300, attempts=1, batch_size=64)
+        with Reader(backend) as reader:
+            document = reader.read(pdf(tmp_path / "limit.pdf", 64))
+        print(f"peak {torch.cuda.max_memory_allocated() / GIB:.1f} GiB")
+        backend.close()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert len(document.pages) == 64
+    assert all(p.finish_reason in ("stop", "length") for p in document.pages)
+    assert "out of memory with 64 pages at once" in caplog.text
+
+
+@pytest.mark.parametrize("form", ["8bit", "4bit"])
+def test_small_weights_read_too(checkpoint: Path, tmp_path: Path, form) -> None:
+    pytest.importorskip({"8bit": "torchao", "4bit": "bitsandbytes"}[form])
+    torch.cuda.reset_peak_memory_stats()
+    backend = TransformersBackend(
+        checkpoint, max_new_tokens=16, attempts=1, quantization=form, batch_size=2
+    )
+    with Reader(backend, mode="base") as reader:
+        document = reader.read(pdf(tmp_path / "two.pdf", 2))
+    print(f"{form}: peak {torch.cuda.max_memory_allocated() / GIB:.1f} GiB")
+    backend.close()
+    assert all(p.markdown for p in document.pages)
