@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -35,6 +36,19 @@ def test_read_prints_markdown(
     out, err = capsys.readouterr()
     assert out == "# Lamps\n\nThe lamp was lit in 1871 by Ada Holm.\n"
     assert err == ""
+
+
+def test_read_asks_a_prompt_of_ones_own(
+    sample_pdf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "dates.jsonl"
+    task = "prompt: Which dates are there?"
+    path.write_text(json.dumps({"page": 1, "task": task, "text": "12 May 1871"}) + "\n", "utf-8")
+    arguments = ["read", str(sample_pdf), "--pages", "1", "--backend", f"replay:{path}"]
+    assert main([*arguments, "--task", task]) == 0
+    assert capsys.readouterr().out == "12 May 1871\n"
+    assert main(arguments) == 6
+    assert "'document'" in capsys.readouterr().err
 
 
 def test_read_json_is_one_object_a_file(
@@ -183,6 +197,45 @@ def test_doctor_says_which_backends_work(capsys: pytest.CaptureFixture[str]) -> 
     assert checks["backend lite"]["ok"]
     assert checks["pypdfium2"]["ok"]
     assert all(check["ok"] or check["remedy"] for check in checks.values())
+
+
+def test_doctor_explains_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    error = "ImportError: cannot import name 'LlamaFlashAttention2' from 'transformers'"
+    assert main(["doctor", error]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("LlamaFlashAttention2: ")
+    assert "Install transformers 4.46.3" in out
+    assert "https://" in out
+
+
+def test_doctor_explains_a_log_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("CUDA out of memory\nFound no NVIDIA driver on your system", "utf-8")
+    assert main(["doctor", str(log), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["name"] for each in found] == ["out of memory", "no NVIDIA driver"]
+    assert set(found[0]) == {"name", "meaning", "cure", "backends", "source"}
+
+
+def test_doctor_explains_what_is_piped_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"CUDA out of memory \xff")))
+    assert main(["doctor", "-"]) == 0
+    assert capsys.readouterr().out.startswith("out of memory: ")
+
+
+def test_doctor_says_so_where_it_knows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "missing.log"]) == 0
+    assert "neither a file nor an error that is known" in capsys.readouterr().out
+
+
+def test_remote_code_runs_only_where_the_command_allows_it(
+    tmp_path: Path, sample_pdf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["read", str(sample_pdf), "--backend", f"official:{tmp_path}"]
+    assert main(command) == 2
+    assert "--allow-remote-code" in capsys.readouterr().err
 
 
 def test_serve_command_prints_a_command(capsys: pytest.CaptureFixture[str]) -> None:

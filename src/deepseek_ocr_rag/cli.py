@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from .cli_arguments import argument_parser
 from .demo import run_demo
-from .doctor import diagnose
+from .doctor import diagnose, failure_text
 from .document import OcrDocument, Page
 from .errors import (
     BackendError,
@@ -35,6 +35,7 @@ from .errors import (
 from .export import FolderWriter
 from .filenames import file_stem
 from .grammar import parse_document
+from .known_failures import known_failures
 from .language_model import choose_language_model
 from .page_pictures import write_page_pictures
 from .pipeline import Reader
@@ -69,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A page can hold characters that the terminal has not; they are no reason to stop.
         sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     try:
         with _plain_notes():
             code = COMMANDS[options.command](options)
@@ -212,6 +215,8 @@ def _parse(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    if options.failure is not None:
+        return _explain(options.failure, as_json=options.json)
     checks = diagnose()
     if options.json:
         print(json.dumps([check.to_dict() for check in checks], ensure_ascii=False))
@@ -220,6 +225,19 @@ def _doctor(options: argparse.Namespace) -> int:
         print(f"{'ok  ' if check.ok else 'no  '}{check.name}: {check.detail}")
         if not check.ok and check.remedy:
             print(f"      {check.remedy}")
+    return 0
+
+
+def _explain(failure: str, *, as_json: bool) -> int:
+    text = sys.stdin.read() if failure == "-" else failure_text(failure)
+    found = known_failures(text)
+    if as_json:
+        print(json.dumps([each.to_dict() for each in found], ensure_ascii=False))
+        return 0
+    for each in found:
+        print(f"{each.name}: {each.meaning}\n      {each.cure}\n      See {each.source}")
+    if not found:
+        print("That is neither a file nor an error that is known here.")
     return 0
 
 
@@ -241,7 +259,13 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _reader(options: argparse.Namespace) -> Reader:
-    return Reader(options.backend, mode=options.mode, task=options.task, renderer=options.renderer)
+    return Reader(
+        options.backend,
+        mode=options.mode,
+        task=options.task,
+        renderer=options.renderer,
+        allow_remote_code=options.allow_remote_code,
+    )
 
 
 def _for_each_file(options: argparse.Namespace, one: Callable[[Reader, str], int]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from . import __version__
+from .backends.registry import CHOICES
 from .prompts import MODES, TASKS
 from .serve_command import SERVERS
 
@@ -60,6 +61,13 @@ def argument_parser() -> argparse.ArgumentParser:
     parse.add_argument("--json", action="store_true", help="the only format; for symmetry")
 
     doctor = command("doctor", "say what is installed, what works and what to fix")
+    doctor.add_argument(
+        "failure",
+        nargs="?",
+        metavar="ERROR",
+        help="an error message or a log file: say what it means and what helps; "
+        "'-' reads standard input",
+    )
     doctor.add_argument("--json", action="store_true", help="print one JSON array")
 
     serve = command("serve-command", "print the command that starts a right server")
@@ -83,11 +91,18 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend",
         default="auto",
-        help="auto (default), lite, ollama, ollama/<model>, server, server:<url>, replay:<file>",
+        help=f"{', '.join(CHOICES)} (default: auto)",
+    )
+    parser.add_argument(
+        "--allow-remote-code",
+        action="store_true",
+        help="let the backend 'official' run the code that lies beside the weights",
     )
     parser.add_argument("--mode", default="gundam", choices=list(MODES))
     parser.add_argument(
-        "--task", default="document", help=f"{', '.join(TASKS)}, or 'locate: what to find'"
+        "--task",
+        default="document",
+        help=f"{', '.join(TASKS)}, 'locate: what to find', or 'prompt: your own words'",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
     parser.add_argument("--renderer", default="pdfium", choices=["pdfium", "pymupdf"])

@@ -2,51 +2,39 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import sys
-from dataclasses import asdict, dataclass
-from importlib import metadata
-from typing import Any
+from pathlib import Path
 
 from .backends.auto import choose_backend, probe_backends
+from .doctor_check import Check
+from .doctor_torch import torch_checks
+from .doctor_versions import installed_version, version_checks
+from .errors import SourceError
+from .known_failures import LONGEST_TEXT
 from .language_model import choose_language_model
 
-__all__ = ["Check", "diagnose"]
+__all__ = ["Check", "diagnose", "failure_text"]
 
 PACKAGES = ("pillow", "pypdfium2", "rapidocr", "onnxruntime", "ollama", "httpx", "bm25s")
 OPTIONAL = {
     "pymupdf": 'pip install "deepseek-ocr-rag[pymupdf]"',
+    "docling-core": 'pip install "deepseek-ocr-rag[docling]"',
     "langchain-deepseek-ocr": "pip install langchain-deepseek-ocr",
     "llama-index-readers-deepseek-ocr": "pip install llama-index-readers-deepseek-ocr",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding.
-
-    Attributes:
-        name: What was looked at.
-        ok: Whether it works.
-        detail: What was found.
-        remedy: What to do where it does not work ("" where nothing needs doing).
-    """
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form."""
-        return asdict(self)
-
-
 def diagnose() -> tuple[Check, ...]:
-    """Look at Python, packages, backends and the language model of this machine."""
+    """Look at Python, packages, torch and its GPU, backends and the language model.
+
+    torch is asked in a process of its own, which takes seconds where it is installed.
+    """
     checks = [_python()]
     checks += [_package(name, "pip install --upgrade deepseek-ocr-rag") for name in PACKAGES]
     checks += [_package(name, remedy) for name, remedy in OPTIONAL.items()]
+    checks += [*version_checks(), *torch_checks()]
     checks += [
         Check(f"backend {status.name}", status.works, status.detail, status.remedy)
         for status in probe_backends()
@@ -59,6 +47,26 @@ def diagnose() -> tuple[Check, ...]:
     return tuple(checks)
 
 
+def failure_text(said: str) -> str:
+    """The text of a failure: the end of the file of that name, or else what was said itself.
+
+    Raises:
+        SourceError: If there is such a file, and it cannot be read.
+    """
+    try:
+        if "\n" in said or not Path(said).is_file():
+            return said
+        with Path(said).open("rb") as file:
+            file.seek(max(0, Path(said).stat().st_size - LONGEST_TEXT))
+            return file.read(LONGEST_TEXT).decode("utf-8", "replace")
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return said
+        raise SourceError(
+            f"cannot be read ({error.strerror})", source=said, remedy="Check its permissions."
+        ) from error
+
+
 def _python() -> Check:
     return Check(
         "python",
@@ -69,7 +77,7 @@ def _python() -> Check:
 
 
 def _package(name: str, remedy: str) -> Check:
-    try:
-        return Check(name, True, metadata.version(name))
-    except metadata.PackageNotFoundError:
+    version = installed_version(name)
+    if version is None:
         return Check(name, False, "not installed", remedy)
+    return Check(name, True, version)

@@ -33,14 +33,17 @@ class Reader:
     Args:
         backend: Who reads: a :class:`~deepseek_ocr_rag.Backend`, or "auto"
             (the best that is there), "lite", "ollama", "ollama/<model>",
-            "server", "server:<base url>", "replay:<file>".
+            "server", "server:<base url>", "transformers", "transformers:<folder or
+            hub id>", "official:<folder or hub id>", "replay:<file>".
         mode: Resolution: tiny, small, base, large or gundam.
-        task: What to ask: document, ocr, free, figure, describe, or
-            "locate: <what>".
+        task: What to ask: document, ocr, free, figure, describe,
+            "locate: <what>", or "prompt: <your own words>".
         renderer: "pdfium", or "pymupdf" with the extra of that name.
         limits: What a document may cost.
         allow_urls: Whether a source may be a URL. Off, because whoever names
             the source (an agent, say) then chooses what this machine fetches.
+        allow_remote_code: Whether the backend "official:<folder>" may run the
+            code that lies beside the weights.
 
     Raises:
         ConfigurationError: If an argument names nothing.
@@ -60,6 +63,7 @@ class Reader:
         renderer: str = "pdfium",
         limits: Limits | None = None,
         allow_urls: bool = False,
+        allow_remote_code: bool = False,
     ) -> None:
         self._spec = backend if isinstance(backend, str) else backend.name
         self._given = None if isinstance(backend, str) else backend
@@ -70,6 +74,7 @@ class Reader:
         self._renderer = renderer
         self._limits = limits or Limits()
         self._allow_urls = allow_urls
+        self._allow_remote_code = allow_remote_code
 
     def __repr__(self) -> str:
         return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"
@@ -85,7 +90,7 @@ class Reader:
             return self._given
         with self._making:
             if self._made is None:
-                self._made = backend_named(self._spec)
+                self._made = backend_named(self._spec, allow_remote_code=self._allow_remote_code)
             return self._made
 
     def open(
@@ -172,6 +177,47 @@ class Reader:
                 if on_page is not None:
                     on_page(page, len(done), len(stream.page_numbers))
         return _document(stream, done)
+
+    def locate(
+        self,
+        what: str,
+        source: SourceInput,
+        *,
+        pages: str | Sequence[int] | None = None,
+        password: str | None = None,
+        name: str | None = None,
+    ) -> OcrDocument:
+        """Ask where something stands; for this, the task of the reader does not count.
+
+        Args:
+            what: In words: "the total", "the signature".
+            source: As in :meth:`open`, like the rest.
+            pages: Which pages.
+            password: For an encrypted PDF.
+            name: What to call the source.
+
+        Returns:
+            The pages; ``page.boxes`` is where it stands, empty where the model
+            named no place. A page that failed has its error.
+
+        Raises:
+            ConfigurationError: If ``what`` is empty.
+            SourceError: If the document cannot be opened.
+            BackendError: If no page can be read at all.
+
+        Example:
+            >>> found = reader.locate("the total", "invoice.pdf")  # doctest: +SKIP
+            >>> {page.number: page.boxes for page in found if page.boxes}  # doctest: +SKIP
+        """
+        reader = Reader(
+            self.backend,
+            mode=self._mode.name,
+            task=f"locate: {what}",
+            renderer=self._renderer,
+            limits=self._limits,
+            allow_urls=self._allow_urls,
+        )
+        return reader.read(source, pages=pages, password=password, name=name)
 
     async def aiter_pages(
         self,

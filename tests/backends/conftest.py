@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -269,3 +270,171 @@ def nothing_left_behind() -> Iterator[None]:
     yield
     left = [t.name for t in threading.enumerate() if t.name.startswith("dsocr")]
     assert left == []
+
+
+PUBLISHED_CODE = '''
+"""Stands in for the published modeling_deepseekocr.py: it tells which page it was shown."""
+import json
+import os
+import sys
+import time
+
+import torch
+from PIL import Image
+from transformers import PretrainedConfig, PreTrainedModel
+
+
+class StandInConfig(PretrainedConfig):
+    model_type = "stand_in"
+
+
+class StandIn(PreTrainedModel):
+    config_class = StandInConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.weight = torch.nn.Parameter(torch.zeros(2))
+        self.post_init()
+
+    def generate(self, input_ids, max_new_tokens=3, eos_token_id=None, ends=True):
+        new = torch.full((1, max_new_tokens), 5)
+        if ends:
+            new[0, -1] = eos_token_id
+        return torch.cat([input_ids, new], 1)
+
+    def infer(self, tokenizer, prompt="", image_file="", output_path="", base_size=1024,
+              image_size=640, crop_mode=True, test_compress=False, save_results=False,
+              eval_mode=False):
+        print("BASE: ", torch.Size([1, 256, 1280]))
+        with Image.open(image_file) as image:
+            red, green, _ = image.convert("RGB").getpixel((0, 0))
+        page = red * 256 + green
+        asked = {"prompt": prompt, "base_size": base_size, "image_size": image_size,
+                 "crop_mode": crop_mode, "test_compress": test_compress,
+                 "save_results": save_results, "output": os.path.isabs(output_path),
+                 "weight": self.weight.sum().item(), "dtype": str(self.weight.dtype),
+                 "private": os.stat(os.path.dirname(image_file)).st_mode & 0o777}
+        return self.behave(page, tokenizer, asked)
+
+    def behave(self, page, tokenizer, asked):
+%(behaviour)s
+        return f"Page {page} \\u00df<\\uff5cend\\u2581of\\u2581sentence\\uff5c>"
+'''
+
+
+@pytest.fixture(scope="module")
+def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Writes a folder as the published one: weights, a tokenizer, and code that is to be run."""
+    numpy = pytest.importorskip("numpy")
+    pytest.importorskip("transformers")
+    safetensors = pytest.importorskip("safetensors.numpy")
+
+    def write(behaviour: str = "pass", code: str = PUBLISHED_CODE, **config: Any) -> Path:
+        folder = tmp_path_factory.mktemp("model")
+        lines = "\n".join(" " * 8 + line for line in behaviour.splitlines())
+        (folder / "modeling_stand_in.py").write_text(code.replace("%(behaviour)s", lines), "utf-8")
+        values = {
+            "model_type": "stand_in",
+            "architectures": ["StandIn"],
+            "auto_map": {
+                "AutoConfig": "modeling_stand_in.StandInConfig",
+                "AutoModel": "modeling_stand_in.StandIn",
+            },
+            **config,
+        }
+        (folder / "config.json").write_text(json.dumps(values))
+        vocabulary = {"<s>": 0, "</s>": 1, "<unk>": 2, "page": 3}
+        tokenizer = {
+            "version": "1.0",
+            "added_tokens": [],
+            "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
+        }
+        (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+        (folder / "tokenizer_config.json").write_text(
+            json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "</s>"})
+        )
+        safetensors.save_file(
+            {"weight": numpy.ones(2, numpy.float32)},
+            folder / "model.safetensors",
+            {"format": "pt"},
+        )
+        return folder
+
+    return write
+
+
+LIGHT_MODULES = {
+    "torch.py": """
+from types import SimpleNamespace
+
+float32 = "float32"
+cuda = SimpleNamespace(is_available=lambda: False)
+
+
+def device(name):
+    return SimpleNamespace(type=name)
+""",
+    "transformers/utils/hub.py": """
+def cached_file(*args, **kwargs):
+    return None
+""",
+    "transformers/utils/__init__.py": "",
+    "transformers/__init__.py": """
+import os
+import sys
+import time
+
+from PIL import Image
+
+__version__ = "4.46.3"
+
+
+class AutoTokenizer:
+    @classmethod
+    def from_pretrained(cls, *args, **kwargs):
+        return cls()
+
+
+class AutoModel:
+    @classmethod
+    def from_pretrained(cls, folder, **kwargs):
+        %(loading)s
+        return cls()
+
+    def eval(self):
+        return self
+
+    def to(self, place):
+        return self
+
+    def infer(self, tokenizer, image_file="", **kwargs):
+        with Image.open(image_file) as image:
+            red, green, _ = image.convert("RGB").getpixel((0, 0))
+        page = red * 256 + green
+%(behaviour)s
+        return f"Page {page} \u00df"
+""",
+}
+
+
+@pytest.fixture
+def light_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """A torch and a transformers that start in no time, for what does not depend on them.
+
+    Call it with what ``infer`` does for the page with number ``page``; it gives
+    the folder of a model.
+    """
+
+    def write(behaviour: str = "pass", loading: str = "pass") -> Path:
+        lines = "\n".join(" " * 8 + line for line in behaviour.splitlines())
+        for name, code in LIGHT_MODULES.items():
+            file = tmp_path / "light" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            text = code.replace("%(behaviour)s", lines).replace("%(loading)s", loading)
+            file.write_text(text, "utf-8")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "light"))
+        folder = tmp_path / "model"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    return write

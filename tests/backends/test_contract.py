@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
+from deepseek_ocr_rag.backends.official import OfficialBackend
 from deepseek_ocr_rag.backends.ollama import OllamaBackend
 from deepseek_ocr_rag.backends.replay import RecordingBackend, ReplayBackend
 from deepseek_ocr_rag.backends.server import ServerBackend
@@ -53,7 +54,7 @@ class Case:
         return make(page, **changes)
 
 
-@pytest.fixture(params=["replay", "recording", "server", "ollama", "lite"])
+@pytest.fixture(params=["replay", "recording", "server", "ollama", "lite", "official"])
 def case(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Case]:
     kind = request.param
     if kind == "replay":
@@ -67,6 +68,9 @@ def case(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Case]:
     elif kind == "ollama":
         host = request.getfixturevalue("ollama_server").url
         made = Case(OllamaBackend(host=host, concurrency=2, stall_timeout=5), 2)
+    elif kind == "official":
+        folder = request.getfixturevalue("light_transformers")()
+        made = Case(OfficialBackend(folder, allow_remote_code=True), 1)
     else:
         lite = pytest.importorskip("deepseek_ocr_rag.backends.lite")
         made = Case(lite.LiteBackend(), 1, reads_layers=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,22 @@ def test_replay_with_a_colon_is_that_file(tmp_path: Path, page_request: Any) -> 
     path.write_text('{"page": 1, "text": "recorded"}\n', "utf-8")
     backend = backend_named(f"replay:{path}")
     assert [reply.text for reply in backend.read([page_request(1)])] == ["recorded"]
+
+
+def test_official_with_a_colon_is_that_folder_where_its_code_may_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, light_transformers: Any, page_request: Any
+) -> None:
+    folder = light_transformers("return os.environ['PYTHON_USED']")
+    with pytest.raises(ConfigurationError, match="--allow-remote-code"):
+        backend_named(f"official:{folder}")
+    other = tmp_path / "other-python"
+    other.write_text(f'#!/bin/sh\nPYTHON_USED=other exec {sys.executable} "$@"\n')
+    other.chmod(0o755)
+    monkeypatch.setenv("DSOCR_OFFICIAL_PYTHON", str(other))
+    backend = backend_named(f"official:{folder}", allow_remote_code=True)
+    (reply,) = backend.read([page_request(1)])
+    backend.close()
+    assert reply.text == "other"
 
 
 def test_a_missing_recording_is_an_error_at_once(tmp_path: Path) -> None:

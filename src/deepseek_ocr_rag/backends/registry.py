@@ -9,9 +9,11 @@ from typing import Final
 from ..errors import ConfigurationError
 from .auto import choose_backend
 from .base import Backend
+from .official import OfficialBackend
 from .ollama import OllamaBackend
 from .replay import ReplayBackend
 from .server import ServerBackend
+from .transformers import TransformersBackend
 
 __all__ = ["CHOICES", "backend_named"]
 
@@ -22,6 +24,9 @@ CHOICES: Final = (
     "ollama/<model>",
     "server",
     "server:<base url>",
+    "transformers",
+    "transformers:<folder or hub id>",
+    "official:<folder or hub id>",
     "replay:<file>",
 )
 """What :func:`backend_named` understands."""
@@ -29,16 +34,22 @@ CHOICES: Final = (
 DEFAULT_SERVER: Final = "http://127.0.0.1:8000/v1"
 """Where ``dsocr serve-command`` starts one."""
 
+DEFAULT_MODEL: Final = "deepseek-ocr"
+"""Which model this process runs, unless ``DSOCR_MODEL`` names a folder or hub id."""
+
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
-def backend_named(spec: str) -> Backend:
+def backend_named(spec: str, *, allow_remote_code: bool = False) -> Backend:
     """The backend that a text names; it belongs to the caller, who closes it.
 
     Args:
         spec: One of :data:`CHOICES`. "server" is the one in
-            ``DSOCR_SERVER_URL``, else port 8000 of this machine. What "auto"
-            chose, and why, is logged.
+            ``DSOCR_SERVER_URL``, else port 8000 of this machine; "transformers"
+            runs the model in ``DSOCR_MODEL``, else DeepSeek-OCR. What "auto"
+            chose, and why, is logged. "official" runs in the interpreter that
+            ``DSOCR_OFFICIAL_PYTHON`` names, else in this one's.
+        allow_remote_code: Whether "official" may run the code in its folder.
 
     Raises:
         ConfigurationError: If it names nothing.
@@ -65,6 +76,16 @@ def backend_named(spec: str) -> Backend:
         return ServerBackend(os.environ.get("DSOCR_SERVER_URL") or DEFAULT_SERVER)
     if kind == "server" and separator and rest:
         return ServerBackend(rest)
+    if spec == "transformers":
+        return TransformersBackend(os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL)
+    if kind == "transformers" and separator and rest:
+        return TransformersBackend(rest)
+    if kind == "official" and separator and rest:
+        return OfficialBackend(
+            rest,
+            allow_remote_code=allow_remote_code,
+            python=os.environ.get("DSOCR_OFFICIAL_PYTHON") or None,
+        )
     if kind == "replay" and separator and rest:
         return ReplayBackend.from_file(rest)
     raise ConfigurationError(

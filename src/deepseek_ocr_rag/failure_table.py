@@ -1,0 +1,368 @@
+"""The failures that people have had with DeepSeek-OCR: the words of the error, its meaning, its cure.
+
+The patterns are taken from messages that were reported (each entry names one
+such report) or from the source of the program that prints them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["KNOWN_FAILURES", "KnownFailure"]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFailure:
+    """A failure that others have had before.
+
+    Attributes:
+        name: Short name.
+        patterns: Regular expressions; one of them occurs in the error, in any case.
+        meaning: What has happened, a sentence.
+        cure: What to do, whole sentences.
+        backends: Where it happens.
+        source: Where such a message can be seen.
+    """
+
+    name: str
+    patterns: tuple[str, ...]
+    meaning: str
+    cure: str
+    backends: tuple[str, ...]
+    source: str
+
+    def to_dict(self) -> dict[str, object]:
+        """A JSON-ready form, without the patterns."""
+        return {
+            "name": self.name,
+            "meaning": self.meaning,
+            "cure": self.cure,
+            "backends": list(self.backends),
+            "source": self.source,
+        }
+
+    def explains(self, text: str) -> bool:
+        """Whether the text of an error or a log shows this failure."""
+        return any(re.search(pattern, text, re.IGNORECASE) for pattern in self.patterns)
+
+
+_OCR = "https://github.com/deepseek-ai/DeepSeek-OCR/issues"
+_VLLM = "https://github.com/vllm-project/vllm"
+
+_OWN_ENVIRONMENT = (
+    "in an environment of its own (python -m venv official-env; official-env/bin/pip install "
+    '"deepseek-ocr-rag[official]") and give its interpreter to '
+    'OfficialBackend(python="official-env/bin/python"). The backend "transformers" does without '
+    "the published code and needs transformers 5.20 or newer."
+)
+
+KNOWN_FAILURES: Final = (
+    KnownFailure(
+        "LlamaFlashAttention2",
+        (r"cannot import name '?LlamaFlashAttention2",),
+        "The published code imports a class that transformers 4.48 removed.",
+        f"Install transformers 4.46.3 {_OWN_ENVIRONMENT}",
+        ("official",),
+        f"{_OCR}/302",
+    ),
+    KnownFailure(
+        "transformers too new",
+        (
+            r"'DynamicCache' object has no attribute '(get_max_length|seen_tokens|get_usable_length)'",
+            r"cannot import name '(is_torch_fx_available|is_torch_greater_or_equal_than_1_13)'",
+            r"'Deepseek\w{0,40}' object has no attribute '(generate|_extract_past_from_model_output)'",
+            r"cannot import name '?GenerationMixin",
+        ),
+        "The published code uses parts of transformers that newer releases do not have.",
+        f"Install transformers 4.46.3 {_OWN_ENVIRONMENT}",
+        ("official",),
+        f"{_OCR}/237",
+    ),
+    KnownFailure(
+        "no infer",
+        (r"has no attribute '?infer\b",),
+        "The weights were loaded without the published code, which is where infer comes from: "
+        "remote code was not allowed, the folder has no modeling_deepseekocr.py, or transformers "
+        "took a class of its own.",
+        'Use the backend "transformers", which needs no infer; or download the whole folder '
+        "(hf download deepseek-ai/DeepSeek-OCR), install transformers 4.46.3 and allow remote "
+        "code.",
+        ("official",),
+        "https://huggingface.co/docs/transformers/model_doc/deepseek_ocr2",
+    ),
+    KnownFailure(
+        "infer returns nothing",
+        (
+            r"infer returned NoneType",
+            r"infer has no argument [\w, ]{0,200}eval_mode",
+            r"unexpected keyword argument 'eval_mode'",
+        ),
+        "infer gives its text back only with eval_mode=True, which the first published code and "
+        "some copies of it do not have.",
+        "Download the code that is published now: hf download deepseek-ai/DeepSeek-OCR.",
+        ("official",),
+        f"{_OCR}/249",
+    ),
+    KnownFailure(
+        "packages of the published code",
+        (
+            r"This modeling file requires the following packages",
+            r"No module named '(addict|easydict|einops)'",
+        ),
+        "The published code imports packages that are not installed.",
+        'Install them: pip install "deepseek-ocr-rag[official]".',
+        ("official",),
+        f"{_OCR}/5",
+    ),
+    KnownFailure(
+        "AutoModelForVision2Seq",
+        (r"Unrecognized configuration class .{0,200}DeepseekOCRConfig",),
+        "The published code registers itself for AutoModel only.",
+        'Load it with AutoModel, or use the backend "transformers" or "official".',
+        ("official",),
+        f"{_OCR}/7",
+    ),
+    KnownFailure(
+        "GPU too old for flash-attn",
+        (r"FlashAttention only supports Ampere GPUs or newer",),
+        "flash-attn does not run on this GPU (T4, V100, RTX 20xx and older).",
+        'Say attention="eager", or uninstall flash-attn; the model reads the same without it.',
+        ("official",),
+        "https://github.com/Dao-AILab/flash-attention/issues/762",
+    ),
+    KnownFailure(
+        "flash-attn mismatched",
+        (
+            r"flash_attn\w{0,40}\.\w{0,60}[\w.-]{0,60}: undefined symbol",
+            r"DLL load failed while importing flash_attn",
+            r"libcudart\.so\.\d+: cannot open shared object file",
+        ),
+        "flash-attn was built for another torch or another CUDA than the ones installed.",
+        "Build it again for this torch: pip install --no-build-isolation --no-cache-dir "
+        '--force-reinstall --no-deps flash-attn==2.7.3. Or uninstall it and say attention="eager".',
+        ("official", "server"),
+        "https://github.com/newlxj/DeepSeek-OCR-Web-UI/issues/9",
+    ),
+    KnownFailure(
+        "flash-attn cannot be built",
+        (
+            r"Failed (building wheel for|to build) flash.attn",
+            r"Building wheel for flash.attn .{0,40}(error|\.\.\. *$)",
+            r"CUDA_HOME environment variable is not set",
+            r"detected CUDA version .{0,80}mismatches the version that was used to compile",
+        ),
+        "There is no ready flash-attn for this combination of Python, torch and CUDA, so that pip "
+        "compiles it, which takes up to hours and needs the CUDA toolkit of torch's version.",
+        "Do without it: no backend needs flash-attn, and the model reads the same. Otherwise "
+        "install the CUDA toolkit, then pip install ninja and, with MAX_JOBS=4 set, "
+        "pip install --no-build-isolation flash-attn==2.7.3.",
+        ("official",),
+        f"{_OCR}/187",
+    ),
+    KnownFailure(
+        "flash-attn missing",
+        (
+            r"the package flash_attn seems to be not installed",
+            r"No module named '?flash_attn",
+        ),
+        "The model was asked for with flash_attention_2, and flash-attn is not installed.",
+        'Say attention="eager" (in other programs _attn_implementation="eager"), or install it: '
+        "pip install --no-build-isolation flash-attn==2.7.3.",
+        ("official",),
+        "https://github.com/newlxj/DeepSeek-OCR-Web-UI/issues/9",
+    ),
+    KnownFailure(
+        "out of GPU memory at start of vLLM",
+        (
+            r"No available memory for the cache blocks",
+            r"less than desired GPU memory utilization",
+        ),
+        "vLLM reserves a share of the whole card, which is too little or already taken.",
+        "End what else uses the card (nvidia-smi shows it), then give vLLM the share that is "
+        "free: --gpu-memory-utilization 0.5 of 24 GB is enough.",
+        ("server",),
+        f"{_VLLM}/issues/2248",
+    ),
+    KnownFailure(
+        "out of memory",
+        (
+            r"CUDA out of memory",
+            r"MPS backend out of memory",
+            r"CUDA error: out of memory",
+            r"DefaultCPUAllocator: (can't allocate|not enough) memory",
+            r"terminated by signal SIGKILL",
+            r"Out of memory: Killed process",
+        ),
+        "The weights take 6.7 GB in 16 bits, and a page another 1 to 4 GB.",
+        'Use the backend "transformers", which loads in 16 bits, reads smaller batches where '
+        'memory is short and can load with quantization="8bit" or "4bit"; or mode "base" or '
+        '"small"; or Ollama.',
+        ("transformers", "official", "server"),
+        f"{_OCR}/91",
+    ),
+    KnownFailure(
+        "torch without CUDA",
+        (r"Torch not compiled with CUDA enabled",),
+        "This torch was built for the CPU only, and the published code runs on CUDA only.",
+        "With an NVIDIA card, install the build of torch for it that "
+        "https://pytorch.org/get-started/locally names. Without one, use the backend "
+        '"transformers" (also on Apple GPUs and, slowly, on a CPU), Ollama, or "lite".',
+        ("official", "transformers"),
+        "https://github.com/kotlef/deepseekocrGradio/issues/2",
+    ),
+    KnownFailure(
+        "no NVIDIA driver",
+        (r"Found no NVIDIA driver on your system",),
+        "torch looks for an NVIDIA card, and this machine has no driver for one. Containers see "
+        "the driver only with --gpus all.",
+        'Install the driver, start the container with --gpus all, or use "transformers" with '
+        'device="cpu", Ollama, or "lite".',
+        ("official", "transformers"),
+        f"{_OCR}/74",
+    ),
+    KnownFailure(
+        "NVIDIA driver too old",
+        (r"NVIDIA driver on your system is too old", r"CUDA driver version is insufficient"),
+        "This torch needs a newer driver than the one installed.",
+        "Update the driver, or install a torch for the CUDA that nvidia-smi shows "
+        "(https://pytorch.org/get-started/previous-versions).",
+        ("official", "transformers", "server"),
+        "https://github.com/rdumasia303/deepseek_ocr_app/issues/5",
+    ),
+    KnownFailure(
+        "GPU unknown to torch",
+        (
+            r"no kernel image is available for execution on the device",
+            r"is not compatible with the current PyTorch installation",
+            r"Minimum and Maximum cuda capability supported by this version of PyTorch",
+        ),
+        "This torch has no code for this GPU: the card is newer (RTX 50xx, GB10) or much older.",
+        "For a new card install the newest torch (2.7 was the first for RTX 50xx, and GB10 needs "
+        "a build for CUDA 13: https://pytorch.org/get-started/locally) and use the backend "
+        '"transformers", which runs with it.',
+        ("official", "transformers", "server"),
+        f"{_OCR}/159",
+    ),
+    KnownFailure(
+        "invalid device",
+        (r"invalid device ordinal", r"Invalid device string", r"Expected one of cpu, cuda"),
+        "A device was named that this machine does not have.",
+        'Name one that `dsocr doctor` shows, such as device="cuda:0", or leave device out. '
+        "CUDA_VISIBLE_DEVICES renumbers: the first visible card is cuda:0.",
+        ("transformers", "official", "server"),
+        "https://github.com/sgl-project/sglang/issues/6072",
+    ),
+    KnownFailure(
+        "bfloat16 unsupported",
+        (
+            r"Bfloat16 is only supported on GPUs with compute capability of at least 8\.0",
+            r"(device|GPU) does not support bfloat16",
+            r"BFloat16 is not supported on MPS",
+            r"Input type \(c10::BFloat16\) and bias type",
+            r"expected self and source to have same dtypes but got (Half|Float|BFloat16)",
+        ),
+        "The model is published in bfloat16, which GPUs before Ampere (T4, V100, RTX 20xx) cannot "
+        "do, and the published code mixes it with other formats where it is told otherwise.",
+        'Use the backend "transformers", which takes float16 or float32 there by itself; for vLLM '
+        "add --dtype float16 and expect its DeepSeek-OCR to fail on some of these cards.",
+        ("server", "official"),
+        "https://github.com/Bogdanovich77/DeekSeek-OCR---Dockerized-API/issues/12",
+    ),
+    KnownFailure(
+        "vLLM refuses the n-gram processor",
+        (
+            r"is not a subclass of vllm\.v1\.worker\.gpu\.sample\.logits_processor",
+            r"Model Runner V2 does not yet support.{0,80}logits processors",
+            r"V1-interface plugins are not supported by the V2 model runner",
+        ),
+        "The new model runner of vLLM, the default since 0.31, takes logits processors of its own "
+        "kind only, and the one of DeepSeek-OCR is of the old kind.",
+        "Start the server with VLLM_USE_V2_MODEL_RUNNER=0 (dsocr serve-command vllm prints the "
+        "whole command). Without the processor pages repeat themselves.",
+        ("server",),
+        f"{_VLLM}/pull/56497",
+    ),
+    KnownFailure(
+        "vLLM too old",
+        (
+            r"Model architectures \['DeepseekOCRForCausalLM'\] are not supported",
+            r"No module named 'vllm\.model_executor\.models\.deepseek_ocr'",
+        ),
+        "This vLLM does not have DeepSeek-OCR, which came with 0.11.1.",
+        'Install a newer one in an environment of its own: pip install "vllm>=0.11.1".',
+        ("server",),
+        f"{_OCR}/244",
+    ),
+    KnownFailure(
+        "vLLM settings of the request",
+        (r"vllm_xargs'?, '?whitelist_token_ids",),
+        "vLLM before 0.11.1 takes no lists among a request's extra arguments.",
+        'Install a newer one: pip install "vllm>=0.11.1".',
+        ("server",),
+        f"{_VLLM}/pull/27560",
+    ),
+    KnownFailure(
+        "no wheel for this machine",
+        (
+            r"is not a supported wheel on this platform",
+            r"No matching distribution found for (flash.attn|vllm|torch)\b",
+        ),
+        "The package is built for Linux on x86-64, and this is another system: ARM (aarch64: "
+        "Jetson, DGX Spark, Graviton), macOS or Windows.",
+        'Use the backend "transformers", which needs neither flash-attn nor vLLM; torch has CUDA '
+        "builds for ARM (https://pytorch.org/get-started/locally; for Jetson NVIDIA's own). On a "
+        'Mac use Ollama or "transformers", on Windows those, or vLLM within WSL.',
+        ("official", "server"),
+        f"{_OCR}/156",
+    ),
+    KnownFailure(
+        "Ollama too old",
+        (r"requires a newer version of Ollama", r"unknown model architecture: 'deepseek-?ocr"),
+        "This Ollama does not have deepseek-ocr, which came with 0.13.0.",
+        "Install the newest Ollama (https://ollama.com/download), and start its server again.",
+        ("ollama",),
+        "https://github.com/ollama/ollama/issues/14876",
+    ),
+    KnownFailure(
+        "very slow load",
+        (
+            r"Loading (?:safetensors )?checkpoint shards:[^\n]{0,300}?[ ,]\d{2,4}(?:\.\d+)?s/it",
+            r"Flash Attention 2\.0 with a model not initialized on GPU",
+            r"Flash Attention 2\.0 without specifying a torch dtype",
+        ),
+        "The weights (6.7 GB) come from a slow disk or a network, or are first loaded as 13 GB of "
+        "float32 into the machine's memory, as the published example does.",
+        "Keep the folder on a local SSD (HF_HOME moves the cache), and have 16 GB of memory free "
+        'for the published code. The backend "transformers" loads in 16 bits straight to the card.',
+        ("official", "server", "transformers"),
+        "https://github.com/newlxj/DeepSeek-OCR-Web-UI/issues/15",
+    ),
+    KnownFailure(
+        "slow: on the CPU",
+        (
+            r"User provided device_type of 'cuda', but CUDA is not available",
+            r"CUDA is not available\. Disabling",
+        ),
+        "torch sees no GPU, so that the model runs on the CPU: minutes a page instead of seconds.",
+        "`dsocr doctor` says why torch sees none, if there is one. Without a GPU, read with the "
+        'backend "lite", which takes seconds a page, or with a server on another machine.',
+        ("official", "transformers"),
+        "https://github.com/kotlef/deepseekocrGradio/issues/1",
+    ),
+    KnownFailure(
+        "tags left in the output",
+        (
+            r"<\|/?(ref|det|grounding)\|>",
+            r"\b(text|title|sub_title|table|image)\[\[\d+, ?\d+, ?\d+",
+        ),
+        "This is the raw text of the model: <|ref|> names what a block is and <|det|> where it is.",
+        "Nothing is wrong. Read with dsocr or Reader, which turn the tags into boxes, or pass such "
+        "text through `dsocr parse`. Where only [[..]] is left, the server dropped the tags: "
+        "ask it with skip_special_tokens false.",
+        ("server", "ollama", "official"),
+        f"{_OCR}/249",
+    ),
+)
+"""The most telling first: a log with several of them is explained by its first."""
