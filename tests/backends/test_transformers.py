@@ -416,10 +416,27 @@ def test_the_log_says_what_was_loaded(first_folder: Path, caplog) -> None:
 
 
 def test_a_page_that_came_out_badly_is_asked_for_again(first_folder: Path) -> None:
+    """The tiny model never ends; its 1,024 positions do."""
+    backend = make(first_folder, attempts=2, max_new_tokens=None)
+    (reply,) = backend.read([request(1)])
+    backend.close()
+    assert reply.attempts == 2
+    assert any("asked 2 times" in warning for warning in reply.warnings)
+
+
+def test_a_limit_that_the_user_set_is_no_reason_to_ask_again(first_folder: Path) -> None:
     backend = make(first_folder, attempts=3)
     (reply,) = backend.read([request(1)])
     backend.close()
-    assert reply.attempts == 3
+    assert (reply.finish_reason, reply.attempts) == ("length", 1)
+
+
+def test_the_second_model_has_no_smaller_mode_to_fall_back_to(tmp_path: Path, memory) -> None:
+    memory["side"] = 100
+    backend = make(write_model(tmp_path / "second", "deepseek-ocr-2"))
+    (reply,) = backend.read([request(1, mode="gundam", size=(900, 1300))])
+    backend.close()
+    assert reply.finish_reason == "error"
 
 
 def expert_bytes(backend: TransformersBackend) -> int:

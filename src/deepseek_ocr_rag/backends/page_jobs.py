@@ -91,6 +91,7 @@ class ModelSettings:
                 TokenLogprob(end, logprob)
                 for end, logprob in zip(ends, written.logprobs, strict=True)
             ),
+            limited=len(written.tokens) == self.max_new_tokens,
             warnings=(*self.family.prompt_warnings(settings.task), *warnings),
         )
 

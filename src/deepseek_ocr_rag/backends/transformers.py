@@ -263,8 +263,9 @@ class TransformersBackend:
         (page,) = batch
         mode = page.ladder.settings.mode.name
         smaller = SMALLER_MODE.get(mode)
-        if smaller is None:
-            yield page, _failed(page.ladder.request, "out of memory even in the smallest mode")
+        _, settings = self._ready()
+        if smaller is None or not settings.family.has_mode(MODES[smaller]):
+            yield page, _out_of_memory(page.ladder)
             return
         page.warnings.append(f"out of memory in mode {mode}: read in mode {smaller}")
         page.ladder.settings = replace(page.ladder.settings, mode=MODES[smaller])
@@ -327,13 +328,16 @@ class TransformersBackend:
             loaded[0].close()
 
 
-def _failed(request: PageRequest, problem: str) -> Reply:
+def _out_of_memory(ladder: Ladder) -> Reply:
+    request = ladder.request
     error = BackendUnavailableError(
-        problem,
+        "out of memory even in the smallest mode",
         source=request.source,
         page=request.page,
         remedy='Use mode "tiny", quantization="4bit", or a device with more memory.',
     )
+    if ladder.answered:
+        return ladder.reply(failure=error.problem)
     return Reply(request.key, "", finish_reason="error", error=str(error))
 
 

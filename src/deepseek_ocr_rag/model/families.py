@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import ConfigurationError
-from ..prompts import Mode, Task
+from ..prompts import MODES, Mode, Task
 from .ngrams import NoRepeat
 
 __all__ = ["FAMILIES", "Family", "family_of"]
@@ -54,14 +54,18 @@ class Family:
     no_repeat: NoRepeat
     max_positions: int
 
+    def has_mode(self, mode: Mode) -> bool:
+        """Whether the model was made for views of the mode's size."""
+        return not self.sides or mode.base_size in self.sides
+
     def view_sides(self, mode: Mode) -> tuple[int, int | None]:
         """Sides in pixels of the global view and of the tiles, None for a mode without.
 
         Raises:
             ConfigurationError: If the model was not made for this mode.
         """
-        if self.sides and mode.base_size not in self.sides:
-            usable = "base or gundam"
+        if not self.has_mode(mode):
+            usable = " or ".join(name for name, one in MODES.items() if self.has_mode(one))
             raise ConfigurationError(
                 f"{self.name} has no mode {mode.name!r}", remedy=f"Use mode {usable}."
             )

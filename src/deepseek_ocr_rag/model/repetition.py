@@ -1,0 +1,174 @@
+r"""Finds where a model repeats itself: the same words, a counter, endless empty cells.
+
+A loop is a stretch of text that the text before it foretells
+(:mod:`.unit_prediction`), for so long that no page is like that
+(:mod:`.loop_evidence`). This takes linear time, some 3 us a character, and works
+while the text is being written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Final, Literal
+
+from .loop_evidence import CLEAN_COPIES, Stretch
+from .text_units import Unit, UnitStream
+from .unit_prediction import CONTEXT, UnitPredictor
+
+__all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loop", "find_loops"]
+
+LoopKind = Literal["exact", "counting", "similar"]
+"""The same units again and again, numbers that count up or down among them, or
+copies that differ here and there."""
+
+SIMILAR: Final = 0.02
+"""Share of units that were not foretold, from which on copies count as different."""
+
+STRICTNESS: Final = 2.0
+MILDNESS: Final = 1.25
+"""How much more a miss counts where the beginning of a loop is looked for: without
+misses inside of it, and with some."""
+
+CLEAN_STREAK: Final = 12
+"""Hits in a row that mark a beginning where nothing else does: more than the tags
+of a block give."""
+
+_FORMULAS: Final = (("\\[", "\\]"), ("\\begin{", "\\end{"))
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A stretch of text that repeats what stands before it.
+
+    Attributes:
+        start: Offset of the second copy: the text up to here holds one whole copy.
+        end: Offset behind the last copy.
+        kind: See :data:`LoopKind`.
+        period: Characters of one copy, on average.
+        copies: How many there are, the first one included.
+    """
+
+    start: int
+    end: int
+    kind: LoopKind
+    period: float
+    copies: float
+
+
+class RepetitionWatch:
+    """Watches a text while it is written. Not for several threads at once.
+
+    Example:
+        >>> watch = RepetitionWatch()
+        >>> watch.feed("The total of all items is as follows. ")
+        >>> watch.feed("Nothing else was found on this page. " * 30)
+        75
+    """
+
+    def __init__(self) -> None:
+        self._units = UnitStream()
+        self._past = UnitPredictor()
+        self._stretch = Stretch(0)
+        self._loops: list[Loop] = []
+
+    def feed(self, piece: str) -> int | None:
+        """Take the next piece of the text.
+
+        Returns:
+            None while all is well; once the text repeats itself, the offset
+            since which it first does (:attr:`Loop.start`).
+        """
+        self._take(self._units.push(piece))
+        if self._loops:
+            return self._loops[0].start
+        return None if self._stretch.proven is None else self._loop().start
+
+    def finish(self, *, in_table: bool = False, in_formula: bool = False) -> tuple[Loop, ...]:
+        """All loops, in their order; nothing may be fed afterwards.
+
+        Args:
+            in_table: Whether the text breaks off inside of a table. Then less
+                evidence will do for a loop at its end, and more of a rest
+                behind one is taken to be a part of it.
+            in_formula: The same of a formula.
+        """
+        self._take(self._units.finish())
+        if self._stretch.proven is not None or self._stretch.breaks_off(
+            in_table=in_table, in_formula=in_formula
+        ):
+            self._loops.append(self._loop())
+        if self._loops:
+            loop, length = self._loops[-1], self._units.length
+            whole = loop.end - loop.start if in_table or in_formula else loop.period
+            if length - loop.end <= whole / 2:
+                self._loops[-1] = replace(loop, end=length)
+        return tuple(self._loops)
+
+    def _take(self, units: Iterable[Unit]) -> None:
+        for unit in units:
+            self._stretch.add(unit, self._past.add(unit))
+            if self._stretch.is_over:
+                if self._stretch.proven is not None:
+                    self._loops.append(self._loop())
+                self._stretch = Stretch(len(self._past.units))
+
+    def _loop(self) -> Loop:
+        past, last = self._past, self._stretch.last
+        first = _second_copy(past, self._stretch)
+        hits = [prediction for prediction in past.predictions[first : last + 1] if prediction.lag]
+        kind: LoopKind = "counting" if any(hit.counted for hit in hits) else "exact"
+        if len(hits) < (1 - SIMILAR) * (last + 1 - first - CONTEXT):
+            kind = "similar"
+        repeats = max(1.0, (last + 1 - first) / median(hit.lag for hit in hits))
+        start, end = past.units[first].start, past.units[last].end
+        return Loop(start, end, kind, (end - start) / repeats, 1 + repeats)
+
+
+def find_loops(text: str) -> tuple[Loop, ...]:
+    """The loops of what a model wrote for a page, in their order."""
+    watch = RepetitionWatch()
+    watch.feed(text)
+    return watch.finish(
+        in_table=text.count("<table") > text.count("</table"),
+        in_formula=any(text.count(begin) > text.count(end) for begin, end in _FORMULAS),
+    )
+
+
+def find_loop(text: str) -> Loop | None:
+    """The loop with the most characters, or None; see :func:`find_loops`."""
+    return max(find_loops(text), key=lambda loop: loop.end - loop.start, default=None)
+
+
+def _second_copy(past: UnitPredictor, stretch: Stretch) -> int:
+    """The unit with which the second copy of a loop begins.
+
+    A stretch may begin before it, with text that only resembles what stands
+    before: the tags of blocks, the words of an exercise. So the beginning is
+    looked for with the same test, but stricter.
+    """
+    proven = stretch.last if stretch.proven is None else stretch.proven
+    strictness = STRICTNESS if stretch.clean else MILDNESS
+    begin, score = stretch.first, 0.0
+    for position in range(stretch.first, proven + 1):
+        unit = past.units[position]
+        score += unit.hit if past.predictions[position].lag else -strictness * unit.miss
+        if score <= 0:
+            begin, score = position + 1, 0.0
+    if proven + 1 - begin < CLEAN_COPIES * past.predictions[proven].lag:
+        begin = _first_streak(past, stretch.first, proven)
+    # The first units of the second copy were needed to tell that it is one.
+    lag = max(1, past.predictions[begin].lag)
+    while begin > lag and past.units[begin - 1].text == past.units[begin - 1 - lag].text:
+        begin -= 1
+    return begin
+
+
+def _first_streak(past: UnitPredictor, first: int, last: int) -> int:
+    streak = 0
+    for position in range(first, last + 1):
+        streak = streak + 1 if past.predictions[position].lag else 0
+        if streak == CLEAN_STREAK:
+            return position + 1 - streak
+    return first

@@ -1,0 +1,58 @@
+"""Changes to a text that also know where the rest of it went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Edit", "edited", "moved"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """One change.
+
+    Attributes:
+        start: Offset of the first character that goes.
+        end: Offset behind the last one; ``start`` where nothing goes.
+        replacement: What comes in its place.
+    """
+
+    start: int
+    end: int
+    replacement: str = ""
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """The text after all changes; they must not overlap."""
+    parts = []
+    done = 0
+    for edit in sorted(edits):
+        parts += [text[done : edit.start], edit.replacement]
+        done = edit.end
+    return "".join([*parts, text[done:]])
+
+
+def moved(offsets: Sequence[int], edits: Iterable[Edit]) -> tuple[int, ...]:
+    """Where ascending offsets of a text are after all changes.
+
+    An offset within what goes keeps its distance from the start of it, as far as
+    the replacement reaches.
+
+    Example:
+        >>> moved([2, 5, 9], [Edit(3, 7, "!")])
+        (2, 4, 6)
+    """
+    waiting = sorted(edits, reverse=True)
+    shift = 0
+    result = []
+    for offset in offsets:
+        while waiting and waiting[-1].end <= offset:
+            edit = waiting.pop()
+            shift += len(edit.replacement) - (edit.end - edit.start)
+        place = offset + shift
+        if waiting and waiting[-1].start < offset:
+            edit = waiting[-1]
+            place = edit.start + shift + min(offset - edit.start, len(edit.replacement))
+        result.append(place)
+    return tuple(result)
