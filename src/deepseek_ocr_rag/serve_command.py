@@ -65,11 +65,11 @@ def _vllm(version: tuple[int, ...] | None, port: int, model: str) -> str:
         )
     lines = []
     old_runner = ""
-    if version is None or (0, 31) <= version[:2] <= (0, 33):
+    if version is None or version >= (0, 31):
         old_runner = "VLLM_USE_V2_MODEL_RUNNER=0 "
-        lines.append("# The new model runner of vLLM 0.31 to 0.33 refuses the n-gram processor;")
+        lines.append("# The new model runner of vLLM 0.31 and newer refuses the n-gram processor;")
         lines.append(
-            "# other versions do not need the variable, and take it."
+            "# older versions do not need the variable, and take it."
             if version is None
             else "# the variable selects the old runner."
         )

@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ..errors import BackendUnavailableError, ConfigurationError
+from ..known_failures import remedy_for
 from ..model.checkpoint import Checkpoint
 from ..model.page_prompt import GeneratedPage, PagePrompt
 from .transformers_generation import generate
@@ -114,7 +115,8 @@ class ModelRuntime:
                 raise BackendUnavailableError(
                     f"the model failed on {self.device}: {str(error).splitlines()[0]}",
                     source=self._checkpoint.name,
-                    remedy="Run `dsocr doctor`; after a CUDA error, start the program again.",
+                    remedy=remedy_for(str(error))
+                    or "Run `dsocr doctor`; after a CUDA error, start the program again.",
                 ) from error
             # The traceback holds the batch's tensors until the handler is left.
             problem = str(error)
