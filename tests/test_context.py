@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.chunking import chunk_document
-from deepseek_ocr_rag.context import build_prompt, estimate_tokens
+from deepseek_ocr_rag.context import build_prompt
 from deepseek_ocr_rag.document import OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.retrieval import Passage
+from deepseek_ocr_rag.tokens import estimate_tokens
 
 
 def passage(text: str, source: str = "folder/report.pdf", section: tuple[str, ...] = ()) -> Passage:
-    (chunk,) = chunk_document(OcrDocument(source, (Page(3, text),), 3), max_chars=100_000)
+    (chunk,) = chunk_document(OcrDocument(source, (Page(3, text),), 3), max_tokens=100_000)
     return Passage(text, source, 3, (), 1.0, section, chunk.span, chunk.pieces)
 
 

@@ -17,14 +17,19 @@ The names below are the whole public interface; whatever is not listed in
 
 from .agent import AgentReader, AgentReply
 from .backends.auto import BackendStatus, choose_backend, probe_backends
-from .backends.base import Backend, PageRequest, Reply
+from .backends.base import Backend, PageRequest, Reply, TokenLogprob
 from .backends.lite import LiteBackend, LiteBackendWarning
+from .backends.official import OfficialBackend
 from .backends.ollama import OllamaBackend
 from .backends.replay import RecordingBackend, ReplayBackend
 from .backends.server import ServerBackend
+from .backends.transformers import TransformersBackend
+from .chunk_records import split_records
 from .chunking import Chunk, Piece, chunk_document
+from .docling_export import to_docling
 from .document import Block, Box, OcrDocument, Page
 from .draw import crop_boxes, draw_page
+from .embeddings import EmbeddingModel, OllamaEmbeddings
 from .errors import (
     BackendError,
     BackendReplyError,
@@ -70,6 +75,7 @@ from .samples import sample_path
 from .source import Source, open_source, render_page
 from .tables import Cell, Table, parse_table
 from .text_layer import TextLayer
+from .tokens import estimate_tokens
 
 __version__ = "0.1.0"
 
@@ -93,6 +99,7 @@ __all__ = [
     "CorruptSourceError",
     "DeepSeekOCRError",
     "DocumentQA",
+    "EmbeddingModel",
     "FolderWriter",
     "LanguageModel",
     "LanguageModelError",
@@ -106,7 +113,9 @@ __all__ = [
     "Message",
     "MissingExtraError",
     "OcrDocument",
+    "OfficialBackend",
     "OllamaBackend",
+    "OllamaEmbeddings",
     "OllamaModel",
     "OnError",
     "OutputError",
@@ -135,6 +144,8 @@ __all__ = [
     "Table",
     "TextLayer",
     "Timings",
+    "TokenLogprob",
+    "TransformersBackend",
     "UnsupportedSourceError",
     "__version__",
     "boxes_between",
@@ -143,6 +154,7 @@ __all__ = [
     "crop_boxes",
     "document_record",
     "draw_page",
+    "estimate_tokens",
     "format_page",
     "open_source",
     "page_records",
@@ -154,5 +166,7 @@ __all__ = [
     "render_page",
     "resolve_inside",
     "sample_path",
+    "split_records",
+    "to_docling",
     "write_folder",
 ]

@@ -1,30 +1,31 @@
 """Pages cut for retrieval, by layout and not by characters.
 
-A :class:`Chunk` is a run of blocks under one heading, up to a budget. Headings
-stay with what follows them, captions with their table, and the parts of a long
-table each repeat its head. What a chunk says can be traced: it is made of
-:class:`Piece` objects, each an exact slice of one page's Markdown with its boxes.
+A :class:`Chunk` is a run of blocks under one heading, up to a budget of tokens.
+Headings stay with what follows them, captions with their figure or table, and the
+parts of a long table each repeat its head. Paragraphs that run over a column or
+page are whole again, and page furniture is left out. What a chunk says can be
+traced: it is made of :class:`Piece` objects, each an exact slice of one page's
+Markdown with its boxes.
 
-Chunks do not cross pages. Page furniture (running heads, page numbers) is left out.
+A chunk ends with its page, unless the text runs on: a paragraph that is cut by the
+page's end, or a heading at its foot, takes the next page's text with it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import takewhile
 
-from .document import Block, Box, OcrDocument, Page
+from .chunk_splitting import CountTokens
+from .chunk_units import Unit, UnitCutter
+from .document import Box, OcrDocument
 from .errors import ConfigurationError
-from .sentences import sentence_spans
+from .flow import PARAGRAPH_BREAK, document_flow
+from .tokens import estimate_tokens
 
-__all__ = ["Chunk", "Piece", "chunk_document"]
-
-_HEADINGS: Final = frozenset({"title", "sub_title"})
-_FURNITURE: Final = frozenset({"header", "footer", "page_header", "page_footer", "page_number"})
-_SEPARATOR: Final = "\n\n"
-_ROW: Final = re.compile(r"<tr[\s>]", re.IGNORECASE)
+__all__ = ["Chunk", "Piece", "check_budget", "chunk_document"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,11 @@ class Piece:
         kind: The kind of its block.
         span: ``(start, end)`` in the page's Markdown.
         offset: Where it begins in the chunk's text; it ends as many characters
-            later as ``span`` is long.
+            later as ``span`` is long. A picture has no text: its span is empty.
         boxes: Those of its block.
+        repeated: Whether an earlier chunk has it too: the head or the caption of
+            a long table, which stand in each of its parts.
+        confidence: That of its block, 0..1; None where it is not known.
     """
 
     page: int
@@ -45,6 +49,8 @@ class Piece:
     span: tuple[int, int]
     offset: int
     boxes: tuple[Box, ...] = ()
+    repeated: bool = False
+    confidence: float | None = None
 
     @property
     def end(self) -> int:
@@ -70,242 +76,162 @@ class Chunk:
 
     @property
     def pages(self) -> tuple[int, ...]:
-        """The pages it stands on, 1-based, in order."""
-        return tuple(dict.fromkeys(piece.page for piece in self.pieces))
+        """The pages on which its own text (what it does not repeat) stands, 1-based, in order."""
+        return tuple(dict.fromkeys(p.page for p in self.pieces if not p.repeated))
+
+    @property
+    def page(self) -> int:
+        """The page on which most of its own text stands, for those who name only one."""
+        sizes: Counter[int] = Counter()
+        for piece in self.pieces:
+            if not piece.repeated:
+                sizes[piece.page] += piece.end - piece.offset
+        return sizes.most_common(1)[0][0]
 
     @property
     def boxes(self) -> tuple[Box, ...]:
-        """The boxes on its first page, each once."""
-        first = self.pieces[0].page
-        return tuple(
-            dict.fromkeys(
-                box for piece in self.pieces if piece.page == first for box in piece.boxes
-            )
-        )
+        """The boxes of its pieces on :attr:`page`, each once."""
+        return self.boxes_on(self.page)
 
     @property
     def span(self) -> tuple[int, int]:
-        """From its first to its last character in the Markdown of its first page."""
-        spans = [piece.span for piece in self.pieces if piece.page == self.pieces[0].page]
+        """From its first to its last character in the Markdown of :attr:`page`."""
+        return self.span_on(self.page)
+
+    def boxes_on(self, page: int) -> tuple[Box, ...]:
+        """The boxes of its pieces on one of its pages (1-based), each once."""
+        return tuple(dict.fromkeys(box for p in self.pieces if p.page == page for box in p.boxes))
+
+    def span_on(self, page: int) -> tuple[int, int]:
+        """From its first to its last character in the Markdown of one of its pages (1-based)."""
+        spans = [piece.span for piece in self.pieces if piece.page == page]
         return min(start for start, _ in spans), max(end for _, end in spans)
 
 
-def chunk_document(document: OcrDocument, *, max_chars: int = 1200) -> tuple[Chunk, ...]:
+def chunk_document(
+    document: OcrDocument,
+    *,
+    max_tokens: int = 400,
+    count_tokens: CountTokens = estimate_tokens,
+) -> tuple[Chunk, ...]:
     """Cut a document into chunks, in reading order.
 
     Args:
         document: What was read; pages without text give no chunk.
-        max_chars: Budget for a chunk's text. Headings, a caption and the head of
-            a table may exceed it, for they are never parted from what follows.
+        max_tokens: Budget for a chunk's text. Captions and the head of a table may
+            exceed it: where they are long, their rows still get half of it.
+        count_tokens: Tokens of a text: your embedding model's tokenizer, or
+            ``len`` for a budget in characters. Without it an estimate that no
+            tokenizer in use exceeds by much, see :func:`estimate_tokens`.
 
     Returns:
         The chunks. Every non-space character of every block that is no page
-        furniture is in at least one.
+        furniture is in at least one, but for the hyphen of a word that a column
+        or page divides. Running heads and feet that no label tells are in the
+        chunk of the first page that has them.
 
     Raises:
-        ConfigurationError: If ``max_chars`` is below 50.
+        ConfigurationError: If ``max_tokens`` is below 16.
     """
-    if max_chars < 50:
+    check_budget(max_tokens)
+    packer = _Packer(document.source, max_tokens)
+    cutter = UnitCutter(count_tokens)
+    gap = count_tokens(PARAGRAPH_BREAK)
+    for item in document_flow(document):
+        lead = packer.lead
+        for unit in cutter.cut(item, max_tokens - lead - gap if lead else max_tokens):
+            packer.add(unit)
+    return packer.finish()
+
+
+def check_budget(max_tokens: int) -> None:
+    """Refuse a budget that leaves no room for a heading and a sentence.
+
+    Raises:
+        ConfigurationError: If it is below 16.
+    """
+    if max_tokens < 16:
         raise ConfigurationError(
-            f"a chunk of {max_chars} characters is too short", remedy="Take at least 50."
+            f"a chunk of {max_tokens} tokens is too short", remedy="Take at least 16."
         )
-    return tuple(
-        chunk for page in document.pages for chunk in _chunks_of(page, document.source, max_chars)
-    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A slice of a page that goes into one chunk whole."""
+class _Packer:
+    """Packs units into chunks, as they come."""
 
-    start: int
-    end: int
-    block: Block
-
-    @property
-    def heading(self) -> bool:
-        return _is_heading(self.block)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """Parts that stay together, and how much room they take."""
-
-    parts: tuple[_Part, ...]
+    def __init__(self, source: str, budget: int) -> None:
+        self._source = source
+        self._budget = budget
+        self._units: list[Unit] = []
+        self._size = 0
+        self._chunks: list[Chunk] = []
 
     @property
-    def size(self) -> int:
-        return sum(part.end - part.start + len(_SEPARATOR) for part in self.parts)
+    def lead(self) -> int:
+        """Tokens of the headings that wait for what they stand above."""
+        return sum(unit.size for unit in self._units[self._body() :])
 
-    @property
-    def heading(self) -> bool:
-        return all(part.heading for part in self.parts)
-
-
-def _chunks_of(page: Page, source: str, max_chars: int) -> Iterator[Chunk]:
-    current: list[_Unit] = []
-    for unit in _units(page, max_chars):
-        size = sum(u.size for u in current)
-        body = _without_last_headings(current)
+    def add(self, unit: Unit) -> None:
+        last = self._units[-1].last_page if self._units else unit.first_page
+        turned = unit.first_page != last
+        full = self._size + unit.size > self._budget
         # A heading opens a chunk, unless what stands before it is still a scrap.
-        if body and (size + unit.size > max_chars or (unit.heading and size >= max_chars // 4)):
-            yield _chunk(page, source, body)
-            current = current[len(body) :]
-        current.append(unit)
-    if current:
-        yield _chunk(page, source, current)
+        opens = unit.heading and self._size >= self._budget // 4
+        if full or opens or turned:
+            self._close(self._body())
+        # A heading at the foot of a page goes with what follows on the next, if that has none.
+        if turned and (unit.heading or unit.first_page != last + 1):
+            self._close(len(self._units))
+        self._units.append(unit)
+        self._size += unit.size
+
+    def finish(self) -> tuple[Chunk, ...]:
+        self._close(len(self._units))
+        return tuple(self._chunks)
+
+    def _body(self) -> int:
+        """How many units a chunk would end with: headings go with what follows them."""
+        length, size = len(self._units), 0
+        while length and self._units[length - 1].heading:
+            length -= 1
+            size += self._units[length].size
+        # So many headings in a row are no headings.
+        return length if 2 * size <= self._budget else len(self._units)
+
+    def _close(self, length: int) -> None:
+        if length:
+            self._chunks.append(_chunk(self._source, self._units[:length]))
+            self._units = self._units[length:]
+            self._size = sum(unit.size for unit in self._units)
 
 
-def _without_last_headings(units: list[_Unit]) -> list[_Unit]:
-    """A heading goes with what follows it, so it never ends a chunk that something follows."""
-    length = len(units)
-    while length and units[length - 1].heading:
-        length -= 1
-    return units[:length]
-
-
-def _chunk(page: Page, source: str, units: Iterable[_Unit]) -> Chunk:
-    parts = [part for unit in units for part in unit.parts]
+def _chunk(source: str, units: Sequence[Unit]) -> Chunk:
     pieces: list[Piece] = []
     text = ""
-    previous: _Part | None = None
-    for part in parts:
-        if previous is not None:
-            same_table = part.block is previous.block and part.block.kind == "table"
-            text += "\n" if same_table else _SEPARATOR
-        span = (part.start, part.end)
-        pieces.append(Piece(page.number, part.block.kind, span, len(text), part.block.boxes))
-        text += page.markdown[part.start : part.end]
-        previous = part
-    body = [part.block for part in parts if not part.heading] or [part.block for part in parts]
-    return Chunk(text, source, tuple(pieces), _common([block.section for block in body]))
+    for part in (part for unit in units for part in unit.parts):
+        piece, words = part.slice, part.slice.text
+        text += piece.before if text and words else ""
+        pieces.append(
+            Piece(
+                piece.page.number,
+                piece.block.kind,
+                (piece.start, piece.end),
+                len(text),
+                piece.block.boxes,
+                part.repeated,
+                piece.block.confidence,
+            )
+        )
+        text += words
+    body = [unit for unit in units if not unit.heading] or units
+    sections = [p.slice.block.section for unit in body for p in unit.parts if not p.repeated]
+    return Chunk(text, source, tuple(pieces), _common(sections))
 
 
-def _common(sections: list[tuple[str, ...]]) -> tuple[str, ...]:
+def _common(sections: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The headings that all of them begin with."""
     shared = sections[0]
     for section in sections[1:]:
-        length = next(
-            (i for i, (a, b) in enumerate(zip(shared, section, strict=False)) if a != b),
-            min(len(shared), len(section)),
-        )
-        shared = shared[:length]
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(shared, section, strict=False))
+        shared = tuple(title for title, _ in same)
     return shared
-
-
-def _units(page: Page, max_chars: int) -> Iterator[_Unit]:
-    """What a page is cut into before it is joined again: never more than the budget, but for heads."""
-    blocks = _readable_blocks(page)
-    position = 0
-    while position < len(blocks):
-        block = blocks[position]
-        following = blocks[position + 1] if position + 1 < len(blocks) else None
-        taken = 1
-        if following is not None and _is_caption(block) and following.kind == "table":
-            yield from _table_units(page, following, block, max_chars)
-            taken = 2
-        elif block.kind == "table":
-            after = blocks[position + 2] if position + 2 < len(blocks) else None
-            # A caption between two tables belongs to the second, as it would above a first.
-            free = after is None or after.kind != "table"
-            caption = following if following and _is_caption(following) and free else None
-            yield from _table_units(page, block, caption, max_chars)
-            taken = 2 if caption else 1
-        else:
-            yield from (_Unit((part,)) for part in _parts(page, block, max_chars))
-        position += taken
-
-
-def _readable_blocks(page: Page) -> list[Block]:
-    blocks = [b for b in page.blocks if b.text.strip() and b.kind not in _FURNITURE]
-    if not page.blocks and page.markdown.strip():
-        return [Block("", page.markdown, span=(0, len(page.markdown)))]
-    return blocks
-
-
-def _is_heading(block: Block) -> bool:
-    return block.kind in _HEADINGS or (
-        block.text.startswith("#") and "\n" not in block.text.strip()
-    )
-
-
-def _is_caption(block: Block) -> bool:
-    return block.kind in ("table_caption", "table_title")
-
-
-def _table_units(
-    page: Page, table: Block, caption: Block | None, max_chars: int
-) -> Iterator[_Unit]:
-    """A table and its caption; where they are too long, parts that repeat caption and head."""
-    start, end = table.span
-    captions = () if caption is None else _parts(page, caption, max_chars)
-    if len(captions) > 1:
-        # No caption is that long: it is text, and stands for itself.
-        yield from (_Unit((part,)) for part in captions)
-        captions = ()
-    above = captions if caption is not None and caption.span < table.span else ()
-    below = () if above else captions
-    rows = _row_starts(page.markdown, start, end)
-    whole = sum(part.end - part.start for part in captions) + end - start
-    if whole <= max_chars or len(rows) < 2:
-        yield from (_Unit((*above, part, *below)) for part in _parts(page, table, max_chars))
-        return
-    heads = tuple(_split(page.markdown, start, rows[0], max_chars // 2))
-    # What is left of an overlong head is text like any row.
-    rows = [heads[1][0], *rows] if len(heads) > 1 else rows
-    head = _Part(*heads[0], table)
-    room = max(max_chars // 2, max_chars - _Unit((*above, head, *below)).size)
-    for part_start, part_end in _join_rows(page.markdown, rows, end, room):
-        yield _Unit((*above, head, _Part(part_start, part_end, table), *below))
-
-
-def _parts(page: Page, block: Block, max_chars: int) -> tuple[_Part, ...]:
-    pieces = _split(page.markdown, *block.span, max_chars)
-    return tuple(_Part(start, end, block) for start, end in pieces)
-
-
-def _row_starts(markdown: str, start: int, end: int) -> list[int]:
-    """Where the rows after the head begin."""
-    if markdown.startswith("|", start):
-        lines = [m.end() for m in re.finditer(r"\n", markdown[start:end])]
-        return [start + line for line in lines[1:]]
-    return [match.start() for match in _ROW.finditer(markdown, start, end)][1:]
-
-
-def _join_rows(markdown: str, rows: list[int], end: int, room: int) -> Iterator[tuple[int, int]]:
-    first = rows[0]
-    for row, following in zip(rows, [*rows[1:], end], strict=True):
-        if following - first > room and row > first:
-            yield from _split(markdown, first, row, room)
-            first = row
-    yield from _split(markdown, first, end, room)
-
-
-def _split(markdown: str, start: int, end: int, room: int) -> Iterator[tuple[int, int]]:
-    """The span itself where it fits, else runs of sentences, and overlong sentences at spaces."""
-    start, end = _trim_left(markdown, start, end), _trim(markdown, start, end)
-    if end - start <= room:
-        if start < end:
-            yield start, end
-        return
-    first = last = start
-    for left, right in sentence_spans(markdown[start:end]):
-        left, right = start + left, start + right
-        if right - first > room and last > first:
-            yield first, last
-            first = left
-        while right - first > room:
-            space = markdown.rfind(" ", first + room // 2, first + room)
-            cut = space if space > 0 else first + room
-            yield first, _trim(markdown, first, cut)
-            first = _trim_left(markdown, cut, right)
-        last = right
-    if last > first:
-        yield first, last
-
-
-def _trim(markdown: str, start: int, end: int) -> int:
-    return start + len(markdown[start:end].rstrip())
-
-
-def _trim_left(markdown: str, start: int, end: int) -> int:
-    return end - len(markdown[start:end].lstrip())

@@ -26,10 +26,11 @@ from typing import IO, Any, Final, Self
 
 from PIL import Image
 
+from .captions import FIGURE_KINDS
 from .document import Block, Box, OcrDocument, Page
 from .draw import crop_boxes, draw_page
 from .errors import OutputError
-from .figures import FIGURE_KINDS, page_markdown
+from .figures import page_markdown
 from .filenames import file_stem
 
 __all__ = ["FolderWriter", "write_folder"]

@@ -6,13 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from .captions import companions, is_caption
 from .document import Block, Page
 
-__all__ = ["FIGURE_KINDS", "alt_text", "page_markdown"]
+__all__ = ["alt_text", "page_markdown"]
 
-FIGURE_KINDS: Final = frozenset({"image", "figure", "chart"})
-"""Kinds of blocks that are pictures."""
-CAPTION_KINDS: Final = frozenset({"image_caption", "figure_title", "figure_caption"})
 MAX_CAPTION: Final = 300
 """Characters of a caption that become the picture's alternative text."""
 
@@ -55,15 +53,11 @@ def paragraph_break(neighbour: str, *, at_end: bool) -> str:
 
 
 def caption_of(page: Page, image: Block) -> str:
-    """The text of the caption after an image, or before it where no other image claims that."""
-    blocks = page.blocks
-    place = next(i for i, block in enumerate(blocks) if block is image)
-    if place + 1 < len(blocks) and blocks[place + 1].kind in CAPTION_KINDS:
-        return blocks[place + 1].text
-    claimed = place >= 2 and blocks[place - 2].kind in FIGURE_KINDS
-    if place >= 1 and blocks[place - 1].kind in CAPTION_KINDS and not claimed:
-        return blocks[place - 1].text
-    return f"Figure on page {page.number}"
+    """The captions of an image, or its page where it has none."""
+    place = next(i for i, block in enumerate(page.blocks) if block is image)
+    members = [page.blocks[i] for i in companions(page.blocks)[place]]
+    captions = " ".join(block.text for block in members if is_caption(block, image))
+    return captions or f"Figure on page {page.number}"
 
 
 def alt_text(caption: str) -> str:

@@ -12,13 +12,19 @@ The metadata of a record, which LangChain and LlamaIndex documents share:
                  left; ``start`` and ``end`` are offsets into the record's
                  text. One entry for every box, so a paragraph over two
                  columns has two with the same offsets. In a whole document
-                 each entry has its 0-based ``page`` as well.
+                 each entry has its 0-based ``page`` as well; where it is known,
+                 each has the ``confidence`` of its block, 0..1.
+``spans``        only of a whole document: list of ``{page, page_label, start, end,
+                 offset}``, which part of which 0-based page's text stands at
+                 which offset of the record's
 ``section``      the headings that a block stands under, or more than half of
                  the text of a page or document; joined by " > "
 ``backend``      who read it: lite, ollama, server, ...
 ``model``        which model
 ``mode``         resolution mode: tiny, small, base, large, gundam
 ``finish_reason``  stop, length, repetition, blank, error
+``confidence``   of the page or block, 0..1; only where it is known, and not
+                 of a whole document
 ``error``        only where the page failed: why
 ``warnings``     only where there are any: list of text
 ===============  ==========================================================
@@ -30,7 +36,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from .document import Block, FinishReason, OcrDocument, Page
@@ -68,11 +74,13 @@ class Record:
             whatever the text has become: stores replace instead of doubling.
         text: Markdown.
         metadata: As in the table above.
+        parent: Of a chunk, the id of the record on which it begins.
     """
 
     id: str
     text: str
     metadata: dict[str, Any] = field(default_factory=dict)
+    parent: str | None = None
 
     def flat(self) -> Record:
         """The same with scalars only: every list in the metadata becomes JSON text.
@@ -83,7 +91,7 @@ class Record:
             key: json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
             for key, value in self.metadata.items()
         }
-        return Record(self.id, self.text, flat)
+        return replace(self, metadata=flat)
 
 
 def page_records(
@@ -116,11 +124,13 @@ def page_records(
     if not blocks:
         boxes = [entry for block in page.blocks for entry in _boxes(block, *block.span)]
         metadata = {**common, "boxes": boxes, "section": _section(page.blocks)}
+        metadata |= _confidence(page)
         yield Record(_id(identity or source, split, number, ""), page.markdown, _ordered(metadata))
         return
     for index, block in enumerate(blocks):
         boxes = _boxes(block, 0, len(block.text))
         metadata = {**common, "boxes": boxes, "section": " > ".join(block.section)}
+        metadata |= _confidence(block)
         yield Record(
             _id(identity or source, split, number, str(index)), block.text, _ordered(metadata)
         )
@@ -145,6 +155,7 @@ def document_record(document: OcrDocument, *, identity: str | None = None) -> Re
             "no pages were read", source=document.source, remedy="Select at least one page."
         )
     boxes: list[dict[str, Any]] = []
+    spans: list[dict[str, Any]] = []
     parts: list[str] = []
     offset = 0
     for page in pages:
@@ -152,6 +163,8 @@ def document_record(document: OcrDocument, *, identity: str | None = None) -> Re
             place = (block.span[0] + offset, block.span[1] + offset)
             boxes += [{**entry, "page": page.number - 1} for entry in _boxes(block, *place)]
         if page.markdown:
+            span = {"page": page.number - 1, "page_label": _label(page)}
+            spans.append({**span, "start": 0, "end": len(page.markdown), "offset": offset})
             parts.append(page.markdown)
             offset += len(page.markdown) + 2
     first, last = pages[0], pages[-1]
@@ -160,6 +173,7 @@ def document_record(document: OcrDocument, *, identity: str | None = None) -> Re
         **_metadata(first, document.source, document.total_pages),
         "page_label": _label(first) if first is last else f"{_label(first)}-{_label(last)}",
         "boxes": boxes,
+        "spans": spans,
         "section": _section(block for page in pages for block in page.blocks),
         "finish_reason": next(reason for reason in _WORST_FIRST if reason in reasons),
     }
@@ -246,8 +260,9 @@ def _metadata(page: Page, source: str, total_pages: int) -> dict[str, Any]:
 def _ordered(metadata: dict[str, Any]) -> dict[str, Any]:
     """What people look for first comes first: the frameworks print metadata in order."""
     first = ("source", "page", "page_label", "total_pages", "section")
-    rest = [key for key in metadata if key not in first and key != "boxes"]
-    return {key: metadata[key] for key in (*first, *rest, "boxes")}
+    last = tuple(key for key in ("spans", "boxes") if key in metadata)
+    rest = [key for key in metadata if key not in (*first, *last)]
+    return {key: metadata[key] for key in (*first, *rest, *last)}
 
 
 def _label(page: Page) -> str:
@@ -281,9 +296,14 @@ def _boxes(block: Block, start: int, end: int) -> list[dict[str, Any]]:
             "bbox": [round(value, 6) for value in box.as_tuple()],
             "start": start,
             "end": end,
+            **_confidence(block),
         }
         for box in block.boxes
     ]
+
+
+def _confidence(read: Page | Block) -> dict[str, float]:
+    return {} if read.confidence is None else {"confidence": read.confidence}
 
 
 def _id(identity: str, *parts: str) -> str:

@@ -12,12 +12,14 @@ from .boxes import boxes_for
 from .loader import DeepSeekOCRLoader
 from .options import ReaderOptions
 from .parser import DeepSeekOCRParser
+from .splitter import LayoutTextSplitter
 from .tool import DeepSeekOCRTool, ReadDocumentInput
 
 __all__ = [
     "DeepSeekOCRLoader",
     "DeepSeekOCRParser",
     "DeepSeekOCRTool",
+    "LayoutTextSplitter",
     "ReadDocumentInput",
     "ReaderOptions",
     "boxes_for",

@@ -20,7 +20,7 @@ class ReaderOptions(TypedDict, total=False):
             gundam (the default). LangChain's loaders use ``mode`` for
             splitting.
         task: What to ask: document (the default), ocr, free, figure,
-            describe, or "locate: <what>".
+            describe, "locate: <what>", or "prompt: <your own words>".
         renderer: "pdfium" (the default) or "pymupdf".
         limits: What a document may cost.
         allow_urls: Whether a source may be an http(s) URL; off by default.

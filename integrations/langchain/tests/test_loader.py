@@ -48,6 +48,28 @@ def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, reader: 
     assert all(set(box) == {"kind", "bbox", "start", "end"} for box in first.metadata["boxes"])
 
 
+def test_a_prompt_of_ones_own_is_asked(pdf: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "dates.jsonl"
+    task = "prompt: Which dates are there?"
+    recording.write_text(json.dumps({"page": 1, "task": task, "text": "12 May 1871"}) + "\n")
+    backend = f"replay:{recording}"
+    (document,) = DeepSeekOCRLoader(pdf, backend=backend, task=task, pages="1").load()
+    assert document.page_content == "12 May 1871"
+
+
+def test_confidences_stand_on_boxes_and_documents_where_they_are_known(
+    pdf: Path, tmp_path: Path
+) -> None:
+    recording = tmp_path / "sure.jsonl"
+    text = "<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>lamp"
+    line = {"page": 1, "text": text, "logprobs": [[len(text) - 4, 0], [len(text), -0.6931]]}
+    recording.write_text(json.dumps(line) + "\n")
+    loader = DeepSeekOCRLoader(pdf, backend=f"replay:{recording}", pages="1")
+    metadata = loader.load()[0].metadata
+    assert metadata["boxes"][0]["confidence"] == pytest.approx(0.5, abs=1e-4)
+    assert metadata["confidence"] == pytest.approx(0.5**0.5, abs=1e-4)
+
+
 def test_offsets_of_boxes_cut_their_text_out_of_the_page(pdf: Path, reader: Reader) -> None:
     document = DeepSeekOCRLoader(pdf, reader=reader, pages="1").load()[0]
     cut = [

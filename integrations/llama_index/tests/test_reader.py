@@ -46,6 +46,15 @@ def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, core: Re
     ]
 
 
+def test_a_prompt_of_ones_own_is_asked(pdf: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "dates.jsonl"
+    task = "prompt: Which dates are there?"
+    recording.write_text(json.dumps({"page": 1, "task": task, "text": "12 May 1871"}) + "\n")
+    reader = DeepSeekOCRReader(backend=f"replay:{recording}", task=task, pages="1")
+    (document,) = reader.load_data(pdf)
+    assert document.text == "12 May 1871"
+
+
 @pytest.mark.parametrize("mode", [MetadataMode.EMBED, MetadataMode.LLM])
 def test_models_see_the_text_with_label_and_section_only(
     pdf: Path, core: Reader, mode: MetadataMode

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from .pieces import Piece
 
-__all__ = ["is_cjk", "is_rtl", "join_lines", "line_text", "reading_sequence"]
+__all__ = ["is_cjk", "is_rtl", "join_lines", "line_text", "reading_sequence", "seam"]
 
 SOFT_HYPHENS = "\u00ad\ufffe\u0002"
 """A soft hyphen, and what PDFium writes for a hyphen at the end of a line."""
@@ -157,25 +157,42 @@ def join_lines(lines: Sequence[str], vocabulary: frozenset[str] = frozenset()) -
     return text
 
 
-def _append(text: str, line: str, vocabulary: frozenset[str]) -> str:
-    last, first = text[-1], line[0]
+def seam(text: str, following: str, vocabulary: frozenset[str] = frozenset()) -> tuple[int, str]:
+    """How a text goes on in another line, column or page.
+
+    Args:
+        text: Not empty, nor white space at its end.
+        following: Not empty, nor white space at its beginning.
+        vocabulary: As in :func:`join_lines`.
+
+    Returns:
+        How many characters of ``text``'s end do not belong to it (a dividing
+        hyphen), and what comes between both (a space, or nothing).
+    """
+    last, first = text[-1], following[0]
     if last in SOFT_HYPHENS:
-        return text[:-1] + line
+        return 1, ""
     if is_cjk(last) and is_cjk(first):
-        return text + line
+        return 0, ""
     if last in _HYPHENS and len(text) > 1 and text[-2].isalnum():
-        return _close_hyphen(text, line, vocabulary)
-    return f"{text} {line}"
+        return int(_is_divided(text, following, vocabulary)), ""
+    return 0, " "
 
 
-def _close_hyphen(text: str, line: str, vocabulary: frozenset[str]) -> str:
+def _append(text: str, line: str, vocabulary: frozenset[str]) -> str:
+    dropped, between = seam(text, line, vocabulary)
+    return f"{text[: len(text) - dropped]}{between}{line}"
+
+
+def _is_divided(text: str, line: str, vocabulary: frozenset[str]) -> bool:
+    """Whether the hyphen at the end of a text divides a word, and no compound."""
     before = text[:-1].split()[-1].lstrip("([\"'\u201c\u2018")
     after = line.split()[0].rstrip(".,;:!?)]\"'\u201d\u2019")
     if not (before.isalpha() and line[0].islower()):
         # "1990-" "2000", "Jean-" "Paul", "state-of-the-" "art"
-        return text + line
+        return False
     whole, compound = (before + after).casefold(), f"{before}-{after}".casefold()
     keeps = compound in vocabulary or (
         whole not in vocabulary and before.casefold() in _COMPOUND_STARTS
     )
-    return text + line if keeps else text[:-1] + line
+    return not keeps

@@ -45,7 +45,8 @@ class DeepSeekOCRReader(BasePydanticReader):
         backend: Who reads: "auto" (the best that is there), "lite", "ollama",
             "ollama/<model>", "server", "server:<base url>", "replay:<file>".
         resolution: tiny, small, base, large or gundam; the core's ``mode``.
-        task: document, ocr, free, figure, describe, or "locate: <what>".
+        task: document, ocr, free, figure, describe, "locate: <what>", or
+            "prompt: <your own words>".
         pages: Which pages, 1-based, like "1-3,7"; None for all.
         password: For encrypted PDFs. It is pickled (for worker processes), and left out
             of ``to_dict`` and ``to_json``.

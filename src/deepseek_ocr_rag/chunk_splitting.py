@@ -1,0 +1,92 @@
+"""A text cut to a budget of tokens: between sentences, else between words, else anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from .sentences import sentence_spans
+
+__all__ = ["CountTokens", "Span", "split_text"]
+
+CountTokens = Callable[[str], int]
+"""How many tokens a text has."""
+
+Span = tuple[int, int]
+"""``(start, end)`` in a text."""
+
+_WORD: Final = re.compile(r"\S+")
+
+_LONGEST_TOKEN: Final = 8
+"""Characters that a token is taken to have at most, so that cutting stays linear."""
+
+
+def split_text(
+    text: str, budget: int, count: CountTokens, span: Span | None = None
+) -> Iterator[Span]:
+    """Cuts a text into parts of at most ``budget`` tokens.
+
+    Args:
+        text: Markdown, or the HTML of a table, whose rows count as sentences.
+        budget: Tokens of a part, 1 or more. A single character may have more.
+        count: How many tokens a text has.
+        span: What of the text to cut; all of it without.
+
+    Yields:
+        The parts in order, without overlap and without white space at their ends;
+        every other character is in one of them.
+    """
+    start, end = _trimmed(text, *(span or (0, len(text))))
+    if start == end:
+        return
+    if count(text[start:end]) <= budget:
+        yield start, end
+        return
+    sentences = [(start + a, start + b) for a, b in sentence_spans(text[start:end])]
+    for part, fits in _filled(text, sentences, budget, count):
+        if fits:
+            yield part
+            continue
+        words = [match.span() for match in _WORD.finditer(text, *part)]
+        for run, short in _filled(text, words, budget, count):
+            yield from [run] if short else _pieces(text, *run, budget, count)
+
+
+def _trimmed(text: str, start: int, end: int) -> Span:
+    piece = text[start:end]
+    right = start + len(piece.rstrip())
+    return (right - len(piece.strip()), right)
+
+
+def _filled(
+    text: str, spans: list[Span], budget: int, count: CountTokens
+) -> Iterator[tuple[Span, bool]]:
+    """Neighbouring spans joined as far as they fit, and whether each result does."""
+    first, last, used = -1, 0, 0
+    for start, end in spans:
+        if first >= 0:
+            # With the white space between them.
+            added = count(text[last:end])
+            if used + added <= budget:
+                last, used = end, used + added
+                continue
+            yield (first, last), used <= budget
+        first, last, used = start, end, count(text[start:end])
+    if first >= 0:
+        yield (first, last), used <= budget
+
+
+def _pieces(text: str, start: int, end: int, budget: int, count: CountTokens) -> Iterator[Span]:
+    """The longest beginnings that fit, each at least one character."""
+    while start < end:
+        # The longest that fits lies between low and high.
+        low, high = 1, min(end - start, _LONGEST_TOKEN * budget)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if count(text[start : start + middle]) <= budget:
+                low = middle
+            else:
+                high = middle - 1
+        yield start, start + low
+        start += low

@@ -1,0 +1,55 @@
+"""Whether the text at the end of a column or page goes on in another."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["is_finished", "runs_on"]
+
+_FINISHED: Final = re.compile(r"[.!?…:;。！？：；｡][\"'”’“‘»)\]」』）*_]{0,4}$")
+_UNFINISHED: Final = re.compile(r"[,‚،、，\-‐\u00ad\ufffe\u0002]$")
+_ITEM: Final = re.compile(
+    r"[-–—*•●○▪■‣·#|<>]|o\s|\(?(?:[0-9]{1,3}|[^\W\d_]|[ivxIVX]{1,5})[.)、．](?:\s|$)"
+)
+_PROSE: Final = re.compile(r"[,.;，。、；،]")
+
+FEWEST_WORDS: Final = 4
+"""Words of a text that can run on: labels of a drawing have fewer."""
+
+FEWEST_LETTERS: Final = 12
+"""The same for scripts that put no spaces between words."""
+
+
+def is_finished(text: str) -> bool:
+    """Whether a text ends with a full stop, or what stands for one."""
+    return _FINISHED.search(text.rstrip()[-8:]) is not None
+
+
+def runs_on(text: str, following: str) -> bool:
+    """Whether a text goes on in another, which stands where it could.
+
+    It does if it ends without a full stop and the other begins with a small
+    letter, or if it ends with a comma or a hyphen. In a script without capitals
+    it has to have commas or stops in it, as prose does. The items of a list, and
+    texts of a few words, do not run on.
+
+    Args:
+        text: Not empty.
+        following: Not empty.
+
+    Example:
+        >>> runs_on("We went down to the", "sea in ships.")
+        True
+        >>> runs_on("We went down to the sea", "The sea was calm.")
+        False
+    """
+    text, following = text.strip(), following.lstrip()
+    first = following[0]
+    if is_finished(text) or _ITEM.match(following) or not first.isalnum():
+        return False
+    if first.isalpha() and not (first.islower() or first.isupper()):
+        return len(text) >= FEWEST_LETTERS and _PROSE.search(text) is not None
+    if len(text.split()) < FEWEST_WORDS:
+        return False
+    return first.islower() or _UNFINISHED.search(text) is not None
