@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import random
+import string
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -294,15 +297,22 @@ def test_a_server_that_trickles_ends_at_the_time_of_the_page(
 
 
 def test_a_server_that_ignores_the_token_limit_is_cut_off(
-    backend: ServerBackend, openai_server: Any, page_request: Any
+    openai_server: Any, page_request: Any
 ) -> None:
+    letters = random.Random(1)
+
     def endless(exchange: Any) -> None:
         exchange.start()
-        event = 'data: {"choices": [{"delta": {"content": "x "}, "finish_reason": null}]}\n\n'
         while exchange.wait(0):
-            exchange.send(event * 500)
+            choices = [
+                {"delta": {"content": f"{letter} "}, "finish_reason": None}
+                for letter in letters.choices(string.ascii_letters, k=500)
+            ]
+            events = [{"choices": [choice]} for choice in choices]
+            exchange.send("".join(f"data: {json.dumps(event)}\n\n" for event in events))
 
     openai_server.answers[CHAT] = endless
+    backend = ServerBackend(openai_server.url, timeout=5, attempts=1)
     reply = only(backend.read([page_request(1)]))
     assert reply.finish_reason == "length"
     assert 12_000 < len(reply.text) < 20_000

@@ -15,7 +15,7 @@ MakeRequest = Callable[..., PageRequest]
 
 @pytest.fixture
 def backend(openai_server: Any) -> Iterator[ServerBackend]:
-    made = ServerBackend(openai_server.url, logprobs=True, retries=0, stall_timeout=5)
+    made = ServerBackend(openai_server.url, logprobs=True, retries=0, attempts=1, stall_timeout=5)
     yield made
     made.close()
 
@@ -63,13 +63,15 @@ def test_each_token_ends_where_its_text_ends(
         page_request(1),
         ("<|ref|>", [token("<|ref|>", -0.25)]),
         ("text<|/ref|>", [token("text"), token("<|/ref|>", 0.0)]),
+        ("Hi", [token("Hi")]),
     )
     assert openai_server.asked(CHAT)[0]["logprobs"] is True
-    assert reply.text == "<|ref|>text<|/ref|>"
+    assert reply.text == "<|ref|>text<|/ref|>Hi"
     assert reply.logprobs == (
         TokenLogprob(7, -0.25),
         TokenLogprob(11, -0.5),
         TokenLogprob(19, 0.0),
+        TokenLogprob(21, -0.5),
     )
     assert reply.warnings == ()
 

@@ -9,22 +9,22 @@ import pytest
 import torch
 
 from deepseek_ocr_rag.backends import transformers_generation
-from deepseek_ocr_rag.backends.transformers_generation import (
-    generate,
-    image_features,
-    normalised,
-)
+from deepseek_ocr_rag.backends.transformers_generation import generate, image_features
 from deepseek_ocr_rag.backends.transformers_model import load_model
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
-from deepseek_ocr_rag.model.page_prompt import PagePrompt
-from deepseek_ocr_rag.model.tokenizer import EOS
+from deepseek_ocr_rag.model.page_prompt import GeneratedPage, PagePrompt
+from deepseek_ocr_rag.model.tokenizer import EOS, IMAGE
 from deepseek_ocr_rag.model.views import page_views
 
 FIRST = FAMILIES["deepseek-ocr"]
 TIE = 1e-3
 """Where the best two logits are closer, either token is right."""
+
+
+SINGLY = 16
+"""Steps that pages are written alone for; together they are written to the end."""
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,26 @@ def model(golden_checkpoint: Path):
     )
 
 
-@pytest.fixture
-def without_end_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The golden tokens were written with the end token forbidden."""
+@pytest.fixture(scope="module")
+def features(model, golden_cases) -> dict[str, torch.Tensor]:
+    """What every page's picture becomes; the slowest part, so done once."""
+    with torch.no_grad():
+        every = image_features(model, [prompt(case).views for case in golden_cases])
+    return {case.folder.name: tokens for case, tokens in zip(golden_cases, every, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def written(model, golden_cases, features) -> dict[str, GeneratedPage]:
+    """All cases in one batch. The golden tokens were written with the end token forbidden."""
+    with pytest.MonkeyPatch.context() as patch:
+        forbid_the_end(patch)
+        known = list(features.values())
+        patch.setattr(transformers_generation, "image_features", lambda model, views: known)
+        pages = generate(model, [prompt(case) for case in golden_cases])
+    return {case.folder.name: page for case, page in zip(golden_cases, pages, strict=True)}
+
+
+def forbid_the_end(patch: pytest.MonkeyPatch) -> None:
     rule = transformers_generation.NoRepeatNGrams
 
     class WithoutEnd(rule):
@@ -45,7 +62,7 @@ def without_end_token(monkeypatch: pytest.MonkeyPatch) -> None:
             scores[:, EOS] = float("-inf")
             return scores
 
-    monkeypatch.setattr(transformers_generation, "NoRepeatNGrams", WithoutEnd)
+    patch.setattr(transformers_generation, "NoRepeatNGrams", WithoutEnd)
 
 
 def prompt(case, tokens: int = 64) -> PagePrompt:
@@ -61,52 +78,61 @@ def comparable(expected: dict) -> int:
     return int(close[0]) if len(close) else len(margins)
 
 
-def test_projected_features_equal_the_published_ones(model, golden_case) -> None:
-    expected = golden_case.arrays("expected")
-    views = page_views(golden_case.image, golden_case.mode, FIRST)
-    with torch.no_grad():
-        for name, pixels in (("global", views.global_view[None]), ("local", views.tiles)):
-            if f"projected_{name}" not in expected:
-                continue
-            hidden = model.model.vision_tower(normalised(torch.from_numpy(pixels)).float())
-            features = model.model.multi_modal_projector(hidden.last_hidden_state)
-            assert np.abs(features.numpy() - expected[f"projected_{name}"]).max() < 1e-4
+def without_row_ends(tokens: torch.Tensor, columns: int) -> np.ndarray:
+    """The projector's output out of rows that each end in a newline."""
+    return tokens.reshape(-1, columns + 1, tokens.shape[-1])[:, :columns].numpy()
 
 
-def test_the_first_logits_equal_the_published_ones(model, golden_case) -> None:
+def test_projected_features_equal_the_published_ones(features, golden_case) -> None:
     expected = golden_case.arrays("expected")
-    page = prompt(golden_case)
-    ids = torch.tensor([page.ids])
+    tokens = features[golden_case.folder.name]
+    side = int(expected["projected_global"].shape[1] ** 0.5)
+    whole = without_row_ends(tokens[-side * (side + 1) - 1 : -1], side)
+    assert np.abs(whole.reshape(1, -1, whole.shape[-1]) - expected["projected_global"]).max() < 1e-4
+    if "projected_local" not in expected:
+        assert len(tokens) == side * (side + 1) + 1
+        return
+    columns, rows = golden_case.facts["crop_grid"]
+    tile = int(expected["projected_local"].shape[1] ** 0.5)
+    stitched = without_row_ends(tokens[: -side * (side + 1) - 1], columns * tile)
+    tiles = stitched.reshape(rows, tile, columns, tile, -1).transpose(0, 2, 1, 3, 4)
+    tiles = tiles.reshape(expected["projected_local"].shape)
+    assert np.abs(tiles - expected["projected_local"]).max() < 1e-4
+
+
+def test_the_first_logits_equal_the_published_ones(model, features, golden_case) -> None:
+    expected = golden_case.arrays("expected")
+    ids = torch.tensor([prompt(golden_case).ids])
     with torch.no_grad():
-        words = transformers_generation._embeddings(model, ids, [page.views])
+        words = model.get_input_embeddings()(ids)
+        places = (ids == IMAGE)[:, :, None]
+        words = words.masked_scatter(places, features[golden_case.folder.name])
         logits = model(inputs_embeds=words, logits_to_keep=1).logits[0, -1]
     assert np.abs(logits.numpy() - expected["logits_first"]).max() < 1e-4
 
 
-@pytest.mark.usefixtures("without_end_token")
-def test_greedy_tokens_equal_the_published_ones(model, golden_case) -> None:
+def test_greedy_tokens_in_a_batch_equal_the_published_ones(written, golden_case) -> None:
+    """Pages of all grids and prompts at once: the longest is 15 times the shortest."""
     expected = golden_case.arrays("expected")
-    (written,) = generate(model, [prompt(golden_case)])
+    page = written[golden_case.folder.name]
     steps = comparable(expected)
-    assert list(written.tokens[:steps]) == expected["greedy"][:steps].tolist()
-    assert written.end.reason == "length"
+    assert list(page.tokens[:steps]) == expected["greedy"][:steps].tolist()
+    assert page.end.reason == "length"
 
 
-@pytest.mark.usefixtures("without_end_token")
-def test_a_batch_of_all_grids_gives_the_tokens_of_single_pages(model, golden_cases) -> None:
-    batch = generate(model, [prompt(case, 24) for case in golden_cases])
-    for case, written in zip(golden_cases, batch, strict=True):
-        expected = case.arrays("expected")
-        steps = min(24, comparable(expected))
-        assert list(written.tokens[:steps]) == expected["greedy"][:steps].tolist()
+def test_greedy_tokens_of_a_single_page_equal_the_published_ones(
+    model, golden_case, monkeypatch
+) -> None:
+    expected = golden_case.arrays("expected")
+    forbid_the_end(monkeypatch)
+    (page,) = generate(model, [prompt(golden_case, SINGLY)])
+    steps = min(SINGLY, comparable(expected))
+    assert list(page.tokens[:steps]) == expected["greedy"][:steps].tolist()
 
 
-def test_every_page_has_as_many_features_as_places_in_its_prompt(model, golden_cases) -> None:
-    pages = [prompt(case) for case in golden_cases]
-    with torch.no_grad():
-        features = image_features(model, [page.views for page in pages])
-    counts = [case.facts["image_tokens"] for case in golden_cases]
-    assert [len(tokens) for tokens in features] == counts
+def test_every_page_has_as_many_features_as_places_in_its_prompt(features, golden_cases) -> None:
+    for case in golden_cases:
+        assert len(features[case.folder.name]) == case.facts["image_tokens"]
 
 
 def test_pages_may_have_different_limits(model, golden_cases) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..document import FinishReason
-from ..grammar import parse_page
+from ..grammar import ParsedPage, parse_page
 from ..model.ngrams import NoRepeat
 from ..model.repetition import find_loops
-from ..model.text_edits import edited, moved
+from ..model.text_edits import Edit, edited, moved
 from ..model.trimming import trims
 from ..prompts import Mode, Task
 from .base import TokenLogprob
@@ -27,6 +28,9 @@ Problem = Literal[
 
 READING_TASKS = ("document", "ocr", "free")
 """Tasks that ask for the page's text, so that tags alone are no answer."""
+
+MOST_TRIMS = 3
+"""What is left of a loop may be one, by the stricter measure for texts that break off."""
 
 _PICTURES = frozenset({"image", "figure", "chart", "seal", "stamp", "signature", "logo"})
 
@@ -103,39 +107,47 @@ class JudgedAttempt:
 
 def judged(attempt: Attempt) -> JudgedAttempt:
     """Trims an attempt's loops, turns its boxes back, and says what is wrong with it."""
-    loops = trims(attempt.text, find_loops(attempt.text))
-    kept = [
-        token
-        for token in attempt.logprobs
-        if not any(loop.start < token.end <= loop.end for loop in loops)
-    ]
-    text, ends = attempt.text, tuple(token.end for token in kept)
-    turned = boxes_turned_back(edited(text, loops), attempt.settings.turn)
-    for edits in (loops, turned):
-        text, ends = edited(text, edits), moved(ends, edits)
-    if loops:
-        text = text.rstrip()
+    text, tokens, cut = attempt.text, attempt.logprobs, 0
+    for _ in range(MOST_TRIMS):
+        loops = trims(text, find_loops(text))
+        if not loops:
+            break
+        cut += sum(loop.end - loop.start for loop in loops)
+        outside = [
+            token
+            for token in tokens
+            if not any(loop.start < token.end <= loop.end for loop in loops)
+        ]
+        text, tokens = _edited(text, outside, loops)
+    text, tokens = _edited(text, tokens, boxes_turned_back(text, attempt.settings.turn))
     page = parse_page(text)
-    letters = sum(map(str.isalnum, page.markdown))
-    problem: Problem | None = None
-    if loops or attempt.finish_reason == "repetition":
-        problem = "the model repeated itself"
-    elif attempt.finish_reason == "length" and not attempt.limited:
-        problem = "the model found no end"
-    elif not text.strip():
-        problem = "the model wrote nothing"
-    elif attempt.settings.task.name in READING_TASKS and not (
-        page.markdown or any(block.kind in _PICTURES for block in page.blocks)
-    ):
-        problem = "the model wrote tags without any text"
     return JudgedAttempt(
         attempt,
-        problem,
+        _problem(attempt, text, page, looped=cut > 0),
         text,
-        tuple(
-            TokenLogprob(min(end, len(text)), token.logprob)
-            for end, token in zip(ends, kept, strict=True)
-        ),
-        cut=sum(loop.end - loop.start for loop in loops),
-        letters=letters,
+        tokens,
+        cut=cut,
+        letters=sum(map(str.isalnum, page.markdown)),
     )
+
+
+def _edited(
+    text: str, tokens: Sequence[TokenLogprob], edits: Sequence[Edit]
+) -> tuple[str, tuple[TokenLogprob, ...]]:
+    ends = moved([token.end for token in tokens], edits)
+    return edited(text, edits), tuple(
+        TokenLogprob(end, token.logprob) for end, token in zip(ends, tokens, strict=True)
+    )
+
+
+def _problem(attempt: Attempt, text: str, page: ParsedPage, *, looped: bool) -> Problem | None:
+    if looped or attempt.finish_reason == "repetition":
+        return "the model repeated itself"
+    if attempt.finish_reason == "length":
+        return "the model found no end"
+    if not text.strip():
+        return "the model wrote nothing"
+    found = page.markdown or any(block.kind in _PICTURES for block in page.blocks)
+    if attempt.settings.task.name in READING_TASKS and not found:
+        return "the model wrote tags without any text"
+    return None

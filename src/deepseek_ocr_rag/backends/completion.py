@@ -16,6 +16,7 @@ from typing import Any, Final
 from ..confidence import LEAST_LOGPROB, TokenLogprob
 from ..document import FinishReason
 from ..errors import BackendReplyError
+from ..model.repetition import RepetitionWatch
 from .reply_text import split_lines
 from .wire import excerpt
 
@@ -56,12 +57,14 @@ class Completion:
 
 
 async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
-    """Read a reply to its end, or to the point where it is longer than it may be.
+    """Read a reply to its end, or to where it repeats itself or is longer than it may be.
 
     Args:
-        texts: The body as it comes.
+        texts: The body as it comes. Leaving it early closes the connection, and
+            the server stops writing.
         max_tokens: What the server was asked for. A server that goes on is
-            cut off there, and the reply ends with "length".
+            cut off there, and the reply ends with "length"; one whose model
+            repeats itself is cut off too, and it ends with "repetition".
 
     Raises:
         BackendReplyError: If the server reports an error, breaks the protocol
@@ -110,9 +113,10 @@ class _Reply:
         self._finish: FinishReason | None = None
         self._tokens: int | None = None
         self._logprobs: list[TokenLogprob] | None = []
+        self._watch = RepetitionWatch()
 
     def add(self, event: dict[str, Any]) -> bool:
-        """Take one event; True where the reply is longer than it may be."""
+        """Take one event; True where the rest of the reply is not wanted."""
         _raise_for_error(event)
         usage = event.get("usage")
         if isinstance(usage, dict) and isinstance(usage.get("completion_tokens"), int):
@@ -132,7 +136,7 @@ class _Reply:
             if reason not in _REASONS:
                 raise BackendReplyError(f"the server ended the reply: {excerpt(str(reason))}")
             self._finish = _REASONS[reason]
-        return self._too_long()
+        return self._loops(text) or self._too_long()
 
     def completion(self) -> Completion:
         """The reply.
@@ -173,6 +177,13 @@ class _Reply:
             TokenLogprob(before + end, logprob)
             for end, (_, logprob) in zip(ends, found, strict=True)
         ]
+
+    def _loops(self, text: str) -> bool:
+        # A reply that has ended is judged as a whole, elsewhere.
+        loops = self._finish is None and self._watch.feed(text) is not None
+        if loops:
+            self._finish = "repetition"
+        return loops
 
     def _too_long(self) -> bool:
         # An event carries one token or more, so events bound tokens from below.

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from typing import Final
 
-from PIL.Image import Image
+from PIL.Image import Image, Transpose
 
 from ..errors import BackendReplyError, ConfigurationError
+from .attempts import AttemptSettings
 from .base import PageRequest
 
-__all__ = ["CONTEXT_TOKENS", "new_tokens", "png_bytes", "png_data_url"]
+__all__ = ["CONTEXT_TOKENS", "new_tokens", "png_bytes", "png_data_url", "request_as", "turned"]
 
 CONTEXT_TOKENS: Final = 8192
 """Positions of DeepSeek-OCR: image, prompt and reply together (its config.json)."""
@@ -25,6 +27,34 @@ IMAGE_TOKENS: Final = 16 * 17 + 1 + 90 * 11
 """The most that an image takes: a global view of 1024 (16 rows of 16 and one
 line token, one separator) and nine tiles of 640 on top of each other (90 rows
 of 10 and one line token), from the published model code."""
+
+
+_TURNS: Final = {
+    90: Transpose.ROTATE_270,
+    180: Transpose.ROTATE_180,
+    270: Transpose.ROTATE_90,
+}
+"""Pillow counts counter-clockwise."""
+
+
+def turned(image: Image, degrees: int) -> Image:
+    """The image turned clockwise by 0, 90, 180 or 270 degrees."""
+    return image.transpose(_TURNS[degrees]) if degrees else image
+
+
+def request_as(request: PageRequest, settings: AttemptSettings) -> PageRequest:
+    """The request with the prompt and the picture of one attempt.
+
+    For backends that cannot choose a mode: another one makes the picture smaller.
+    """
+    image = request.image
+    if image is not None:
+        image = turned(image, settings.turn)
+        side = settings.mode.long_side
+        if settings.mode != request.mode and side < max(image.size):
+            image = image.copy()
+            image.thumbnail((side, side))
+    return replace(request, image=image, task=settings.task, mode=settings.mode)
 
 
 def new_tokens(prompt: str, context: int = CONTEXT_TOKENS) -> int:

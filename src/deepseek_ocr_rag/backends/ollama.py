@@ -3,8 +3,8 @@
 Ollama gets the prompts that its publisher tested, as ``/api/generate`` (what
 ``ollama run`` uses), one page after the other. The context length is always
 set: by default Ollama cuts a long prompt in silence. Ollama has no n-gram
-guard, so that a page on which the model loops runs into the token limit and
-ends with "length".
+guard, so a reply that begins to repeat itself is cut off while it comes, and the
+page is asked for again in another way (:mod:`.ladder`).
 
 Page images stay on this machine: another host, or a model that Ollama would
 run elsewhere, is refused unless ``allow_remote`` is set. Models are never
@@ -14,7 +14,7 @@ downloaded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -28,11 +28,14 @@ from ..errors import (
     BackendUnavailableError,
     ConfigurationError,
 )
+from ..model.repetition import RepetitionWatch
 from ..ollama_server import is_this_machine, ollama_url
+from .attempts import Attempt, AttemptSettings
 from .base import PageRequest, Reply
 from .completion import END_TOKEN, LONGEST_TOKEN
 from .concurrency import Failure, ReadPage, read_concurrently
-from .images import CONTEXT_TOKENS, new_tokens, png_bytes
+from .images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as
+from .ladder import SMALLER_PICTURE, Ladder
 from .ollama_models import OllamaFacts
 from .reply_text import GuardedTransport
 from .wire import PLAIN, excerpt, without_credentials
@@ -52,7 +55,7 @@ class OllamaBackend:
         model: As ``ollama list`` shows it.
         host: Where Ollama listens; without it ``OLLAMA_HOST``, else this
             machine's port 11434.
-        timeout: Longest time for one page in seconds.
+        timeout: Longest time for one page in seconds, all attempts together.
         stall_timeout: Longest silence in seconds, the loading of the model and
             the looking at the picture included.
         keep_alive: How long Ollama keeps the model in memory afterwards, in
@@ -62,6 +65,7 @@ class OllamaBackend:
             leaves beside the largest image.
         concurrency: Pages under way at once. More than 1 only helps where
             ``OLLAMA_NUM_PARALLEL`` allows it.
+        attempts: How often a page that comes out badly is asked for at most.
         allow_remote: Whether page images may go to another machine.
 
     Raises:
@@ -85,13 +89,14 @@ class OllamaBackend:
         num_ctx: int = CONTEXT_TOKENS,
         num_predict: int | None = None,
         concurrency: int = 1,
+        attempts: int = 3,
         allow_remote: bool = False,
     ) -> None:
         if not model.strip():
             raise ConfigurationError("no model is named", remedy="Write 'ollama/<model>'.")
-        if concurrency < 1 or not timeout > 0 or not stall_timeout > 0:
+        if min(concurrency, attempts) < 1 or not timeout > 0 or not stall_timeout > 0:
             raise ConfigurationError(
-                "concurrency and timeouts must be above 0", remedy="Leave them out."
+                "concurrency, attempts and timeouts must be above 0", remedy="Leave them out."
             )
         if num_predict is not None and num_predict < 1:
             raise ConfigurationError(
@@ -102,6 +107,7 @@ class OllamaBackend:
         self.host = ollama_url(host)
         self.concurrency = concurrency
         self._facts = OllamaFacts(self.host)
+        self._attempts = attempts
         self._timeout = timeout
         self._stall_timeout = stall_timeout
         self._keep_alive = keep_alive
@@ -163,9 +169,20 @@ class OllamaBackend:
             await client.close()  # type: ignore[no-untyped-call]
 
     async def _read_page(self, client: ollama.AsyncClient, request: PageRequest) -> Reply | Failure:
+        ladder = Ladder(
+            request,
+            AttemptSettings(request.task, request.mode),
+            attempts=self._attempts,
+            seconds=self._timeout,
+            modes=SMALLER_PICTURE,
+        )
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._ask(client, request)
+                settings: AttemptSettings | None = ladder.settings
+                while settings is not None:
+                    attempt = await self._ask(client, request_as(request, settings), settings)
+                    settings = await asyncio.to_thread(ladder.add, attempt)
+                return ladder.reply()
         except TimeoutError:
             error: BackendError = BackendTimeoutError(
                 f"no whole reply in {self._timeout:g} s", remedy="Raise the timeout."
@@ -174,24 +191,34 @@ class OllamaBackend:
             error = self._translated(problem)
             if error is not problem:
                 error.__cause__ = problem
+        if ladder.answered:
+            return ladder.reply(error)
         if not isinstance(error, BackendUnavailableError):
             error.source = request.source
             error.page = request.page
         return Failure(error)
 
-    async def _ask(self, client: ollama.AsyncClient, request: PageRequest) -> Reply:
+    async def _ask(
+        self, client: ollama.AsyncClient, request: PageRequest, settings: AttemptSettings
+    ) -> Attempt:
         image = await asyncio.to_thread(png_bytes, request)
-        longest = self._num_predict or new_tokens(request.task.ollama_prompt, self._num_ctx)
+        prompt = request.task.ollama_prompt
+        longest = self._num_predict or new_tokens(prompt, self._num_ctx)
         parts = await client.generate(
             self.model,
-            prompt=request.task.ollama_prompt,
+            prompt=prompt,
             images=[image],
             stream=True,
             keep_alive=self._keep_alive,
-            options={"temperature": 0, "num_ctx": self._num_ctx, "num_predict": longest},
+            options={
+                "temperature": settings.temperature,
+                "num_ctx": self._num_ctx,
+                "num_predict": longest,
+            },
         )
         pieces: list[str] = []
         characters = 0
+        watch = RepetitionWatch()
         # An async generator, though the library's annotation says iterator.
         async with aclosing(parts) as replies:  # type: ignore[type-var]
             async for part in replies:
@@ -199,34 +226,13 @@ class OllamaBackend:
                     pieces.append(part.response)
                     characters += len(part.response)
                 if part.done:
-                    return self._reply(request, pieces, part)
+                    return _attempt(settings, pieces, _reason(part.done_reason), part.eval_count)
+                # Closing the reply ends the writing.
+                if part.response and watch.feed(part.response) is not None:
+                    return _attempt(settings, pieces, "repetition")
                 if len(pieces) > longest or characters > longest * LONGEST_TOKEN:
-                    return self._reply(request, pieces, None)
+                    return _attempt(settings, pieces, "length")
         raise BackendReplyError("the reply was cut off: its last part is missing")
-
-    def _reply(
-        self, request: PageRequest, pieces: list[str], last: ollama.GenerateResponse | None
-    ) -> Reply:
-        """The reply; without its last part it was longer than it may be."""
-        reason = "length" if last is None else (last.done_reason or "stop")
-        if reason not in _REASONS:
-            raise BackendReplyError(f"Ollama ended the reply: {excerpt(reason)}")
-        text = "".join(pieces).removesuffix(END_TOKEN)
-        warnings = []
-        if not request.mode.crop:
-            warnings.append(
-                f"Ollama decides on the resolution: mode {request.mode.name} "
-                "only set the size of the picture"
-            )
-        if not text.strip():
-            warnings.append("the model wrote nothing")
-        return Reply(
-            request.key,
-            text,
-            _REASONS[reason],
-            tokens=None if last is None else last.eval_count,
-            warnings=tuple(warnings),
-        )
 
     def _translated(self, error: Exception) -> BackendError:
         """One of our errors for whatever httpx, the library or a wrong shape raise."""
@@ -262,3 +268,26 @@ class OllamaBackend:
         return BackendReplyError(
             f"Ollama reports an error{where}: {shown}", remedy="Look at its log."
         )
+
+
+def _reason(done_reason: str | None) -> FinishReason:
+    reason = done_reason or "stop"
+    if reason not in _REASONS:
+        raise BackendReplyError(f"Ollama ended the reply: {excerpt(reason)}")
+    return _REASONS[reason]
+
+
+def _attempt(
+    settings: AttemptSettings,
+    pieces: Sequence[str],
+    finish_reason: FinishReason,
+    tokens: int | None = None,
+) -> Attempt:
+    warnings: tuple[str, ...] = ()
+    if not settings.mode.crop:
+        warnings = (
+            f"Ollama decides on the resolution: mode {settings.mode.name} "
+            "only set the size of the picture",
+        )
+    text = "".join(pieces).removesuffix(END_TOKEN)
+    return Attempt(settings, text, finish_reason, tokens, warnings=warnings)

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ..model.families import TABLE_CELLS
+from ..model.ngrams import NoRepeat
+from .attempts import AttemptSettings
 from .base import PageRequest
 from .completion import Completion
 from .images import new_tokens, png_data_url
 
-__all__ = ["WITHOUT_FIELD", "page_warnings", "request_body"]
+__all__ = ["NO_REPEAT", "WITHOUT_FIELD", "page_warnings", "request_body"]
 
-NGRAM_ARGUMENTS: Final = {
-    "ngram_size": 30,
-    "window_size": 90,
-    # The tokens <td> and </td>: the empty cells of a table may repeat.
-    "whitelist_token_ids": [128821, 128822],
-}
-"""For vLLM's NGramPerReqLogitsProcessor (vLLM recipes, DeepSeek-OCR)."""
+NO_REPEAT: Final = NoRepeat(size=30, window=90, exempt=TABLE_CELLS)
+"""The rule of vLLM's recipe; the empty cells of a table may repeat."""
 
 WITHOUT_FIELD: Final = {
     "vllm_xargs": "nothing keeps the model from repeating itself",
@@ -33,12 +31,15 @@ WITHOUT_FIELD: Final = {
 """Fields that a server may refuse, and what a page lacks without them."""
 
 
-def request_body(model: str, request: PageRequest, *, logprobs: bool = False) -> dict[str, Any]:
+def request_body(
+    model: str, request: PageRequest, settings: AttemptSettings, *, logprobs: bool = False
+) -> dict[str, Any]:
     """The request as JSON; other servers than vLLM ignore what they do not know.
 
     Args:
         model: Its name on the server.
-        request: The page.
+        request: The page, as :func:`~.images.request_as` makes it of the settings.
+        settings: Temperature and rule against repeats.
         logprobs: Whether to ask for the log-probability of every token.
 
     Raises:
@@ -46,17 +47,26 @@ def request_body(model: str, request: PageRequest, *, logprobs: bool = False) ->
     """
     picture = {"type": "image_url", "image_url": {"url": png_data_url(request)}}
     text = {"type": "text", "text": request.task.prompt}
-    body = {
+    body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": "user", "content": [picture, text]}],
-        "temperature": 0,
+        "temperature": settings.temperature,
         "max_tokens": new_tokens(request.task.prompt),
         "stream": True,
         "stream_options": {"include_usage": True},
         "skip_special_tokens": False,
-        "vllm_xargs": NGRAM_ARGUMENTS,
     }
-    return {**body, "logprobs": True} if logprobs else body
+    rule = settings.no_repeat
+    if rule is not None:
+        # For vLLM's NGramPerReqLogitsProcessor.
+        body["vllm_xargs"] = {
+            "ngram_size": rule.size,
+            "window_size": rule.window,
+            "whitelist_token_ids": sorted(rule.exempt),
+        }
+    if logprobs:
+        body["logprobs"] = True
+    return body
 
 
 def page_warnings(
@@ -76,9 +86,8 @@ def page_warnings(
             f"the server decides on the resolution: mode {request.mode.name} "
             "only set the size of the picture"
         )
-    if not answer.text.strip():
-        warnings.append("the model wrote nothing")
-    elif logprobs and not answer.logprobs and "logprobs" not in refused:
+    unknown = logprobs and not answer.logprobs and "logprobs" not in refused
+    if unknown and answer.text.strip():
         warnings.append(
             f"the server gave no log-probabilities that fit the text: {WITHOUT_FIELD['logprobs']}"
         )

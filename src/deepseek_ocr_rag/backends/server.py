@@ -1,7 +1,8 @@
 """Any OpenAI-compatible server with the model: vLLM, SGLang, llama.cpp.
 
 ``dsocr serve-command vllm`` prints the command that starts a right one. What is
-asked is in :mod:`.recipe`, how replies are read in :mod:`.completion`.
+asked is in :mod:`.recipe`, how replies are read in :mod:`.completion`, and what
+happens to pages that come out badly in :mod:`.ladder`.
 
 Page images go to the server that is named, wherever it is: naming it is the
 permission. Redirects are not followed.
@@ -15,6 +16,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import httpx
@@ -27,10 +29,13 @@ from ..errors import (
     ConfigurationError,
 )
 from ..ollama_server import is_this_machine
+from .attempts import Attempt, AttemptSettings
 from .base import PageRequest, Reply
 from .completion import Completion, read_completion
 from .concurrency import Failure, ReadPage, read_concurrently
-from .recipe import WITHOUT_FIELD, page_warnings, request_body
+from .images import request_as
+from .ladder import SMALLER_PICTURE, Ladder
+from .recipe import NO_REPEAT, WITHOUT_FIELD, page_warnings, request_body
 from .reply_text import strict_text
 from .served_models import served_model
 from .status import Retry, check_status
@@ -58,6 +63,7 @@ class ServerBackend:
         stall_timeout: Longest silence of the server in seconds.
         retries: How often a page is asked for again when the server is busy,
             away, or breaks off.
+        attempts: How often a page that comes out badly is asked for at most.
         logprobs: Whether to ask for the log-probability of every token: blocks
             then have a confidence, and the server sends more.
 
@@ -83,11 +89,13 @@ class ServerBackend:
         timeout: float = 600.0,
         stall_timeout: float = 120.0,
         retries: int = 2,
+        attempts: int = 3,
         logprobs: bool = False,
     ) -> None:
-        if concurrency < 1 or retries < 0 or not timeout > 0 or not stall_timeout > 0:
+        timeouts_are_right = timeout > 0 and stall_timeout > 0
+        if min(concurrency, attempts) < 1 or retries < 0 or not timeouts_are_right:
             raise ConfigurationError(
-                "concurrency and timeouts must be above 0 and retries not below",
+                "concurrency, attempts and timeouts must be above 0 and retries not below",
                 remedy="Leave them out for the defaults.",
             )
         self.base_url = without_credentials(base_url)
@@ -103,6 +111,7 @@ class ServerBackend:
         self._timeout = timeout
         self._stall_timeout = stall_timeout
         self._retries = retries
+        self._attempts = attempts
         self._logprobs = logprobs
         self._refused: tuple[str, ...] = ()
 
@@ -166,33 +175,53 @@ class ServerBackend:
     async def _read_page(
         self, client: httpx.AsyncClient, model: str, request: PageRequest
     ) -> Reply | Failure:
-        """Ask until there is a reply, the attempts are used up or the time is over."""
-        attempts = 0
+        """Ask until the page is read, the attempts are used up or the time is over."""
+        ladder = Ladder(
+            request,
+            AttemptSettings(request.task, request.mode, NO_REPEAT),
+            attempts=self._attempts,
+            seconds=self._timeout,
+            modes=SMALLER_PICTURE,
+        )
+        retries = 0
+        error: BackendError | None = None
         try:
             async with asyncio.timeout(self._timeout):
-                body = await asyncio.to_thread(
-                    request_body, model, request, logprobs=self._logprobs
-                )
-                while True:
-                    attempts += 1
+                settings: AttemptSettings | None = ladder.settings
+                while settings is not None:
                     try:
-                        return await self._attempt(client, body, request, attempts)
+                        attempt = await self._attempt(client, model, request, settings)
+                        settings = await asyncio.to_thread(ladder.add, attempt)
                     except Retry as retry:
-                        if attempts > self._retries:
-                            return Failure(self._placed(retry.error, request), attempts)
-                        await asyncio.sleep(_wait(attempts, retry.after))
+                        error = retry.error
+                        if retries == self._retries:
+                            break
+                        retries += 1
+                        await asyncio.sleep(_wait(retries, retry.after))
+                        error = None
         except TimeoutError:
-            late = BackendTimeoutError(
+            error = BackendTimeoutError(
                 f"no whole reply in {self._timeout:g} s", remedy="Raise the timeout."
             )
-            return Failure(self._placed(late, request), attempts)
-        except BackendError as error:
-            return Failure(self._placed(error, request), attempts)
+        except BackendError as problem:
+            error = problem
+        if error is None or ladder.answered:
+            reply = ladder.reply(error)
+            return replace(reply, attempts=reply.attempts + retries)
+        return Failure(self._placed(error, request), retries + 1)
 
     async def _attempt(
-        self, client: httpx.AsyncClient, body: dict[str, Any], request: PageRequest, attempts: int
-    ) -> Reply:
+        self,
+        client: httpx.AsyncClient,
+        model: str,
+        request: PageRequest,
+        settings: AttemptSettings,
+    ) -> Attempt:
         """Ask once; once more for each time the server refuses some of the fields."""
+        asked = request_as(request, settings)
+        body = await asyncio.to_thread(
+            request_body, model, asked, settings, logprobs=self._logprobs
+        )
         refused = self._refused
         while True:
             sent = {name: value for name, value in body.items() if name not in refused}
@@ -200,13 +229,12 @@ class ServerBackend:
             if isinstance(answer, Completion):
                 # Only what a server does without is left out for the other pages.
                 self._refused = tuple(dict.fromkeys((*self._refused, *refused)))
-                return Reply(
-                    request.key,
+                return Attempt(
+                    replace(settings, no_repeat=None) if "vllm_xargs" in refused else settings,
                     answer.text,
                     answer.finish_reason,
                     tokens=answer.tokens,
-                    attempts=attempts,
-                    warnings=page_warnings(request, answer, refused, logprobs=self._logprobs),
+                    warnings=page_warnings(asked, answer, refused, logprobs=self._logprobs),
                     logprobs=answer.logprobs,
                 )
             refused = (*refused, *answer)

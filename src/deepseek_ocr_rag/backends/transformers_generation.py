@@ -121,7 +121,8 @@ def image_features(model: PreTrainedModel, views: Sequence[PageViews]) -> list[t
     """What the prompts' picture tokens stand for: a tensor ``(tokens, width)`` for every page."""
     features: list[torch.Tensor] = []
     device = input_device(model)
-    for some in _vision_batches(views):
+    # A CPU gains nothing from many pages at once, and its caches lose.
+    for some in _vision_batches(views, 0 if device.type == "cpu" else VIEW_PIXELS):
         pixels = torch.stack([torch.from_numpy(page.global_view) for page in some])
         inputs = {"pixel_values": normalised(pixels.to(device)).to(model.dtype)}
         extra: dict[str, object] = {}
@@ -136,13 +137,13 @@ def image_features(model: PreTrainedModel, views: Sequence[PageViews]) -> list[t
     return features
 
 
-def _vision_batches(views: Sequence[PageViews]) -> Iterator[list[PageViews]]:
-    """Pages in order, as many at once as :data:`VIEW_PIXELS` allow, one size of global view each."""
+def _vision_batches(views: Sequence[PageViews], most: int) -> Iterator[list[PageViews]]:
+    """Pages in order, as many at once as have ``most`` pixels, one size of global view each."""
     some: list[PageViews] = []
     pixels = 0
     for page in views:
         size = (page.global_view.size + page.tiles.size) // 3
-        if some and (page.side != some[0].side or pixels + size > VIEW_PIXELS):
+        if some and (page.side != some[0].side or pixels + size > most):
             yield some
             some, pixels = [], 0
         some.append(page)

@@ -8,6 +8,8 @@ while the text is being written.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import median
@@ -26,7 +28,7 @@ copies that differ here and there."""
 SIMILAR: Final = 0.02
 """Share of units that were not foretold, from which on copies count as different."""
 
-STRICTNESS: Final = 2.0
+STRICTNESS: Final = 6.0
 MILDNESS: Final = 1.25
 """How much more a miss counts where the beginning of a loop is looked for: without
 misses inside of it, and with some."""
@@ -35,7 +37,8 @@ CLEAN_STREAK: Final = 12
 """Hits in a row that mark a beginning where nothing else does: more than the tags
 of a block give."""
 
-_FORMULAS: Final = (("\\[", "\\]"), ("\\begin{", "\\end{"))
+_TABLE_TAG = re.compile(r"<(/?)table")
+_FORMULA_TAG = re.compile(r"(?<!\\)\\(?:([\[(]|begin\{)|[\])]|end\{)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class RepetitionWatch:
         self._past = UnitPredictor()
         self._stretch = Stretch(0)
         self._loops: list[Loop] = []
+        self._since: int | None = None
 
     def feed(self, piece: str) -> int | None:
         """Take the next piece of the text.
@@ -81,9 +85,7 @@ class RepetitionWatch:
             since which it first does (:attr:`Loop.start`).
         """
         self._take(self._units.push(piece))
-        if self._loops:
-            return self._loops[0].start
-        return None if self._stretch.proven is None else self._loop().start
+        return self._since
 
     def finish(self, *, in_table: bool = False, in_formula: bool = False) -> tuple[Loop, ...]:
         """All loops, in their order; nothing may be fed afterwards.
@@ -109,6 +111,8 @@ class RepetitionWatch:
     def _take(self, units: Iterable[Unit]) -> None:
         for unit in units:
             self._stretch.add(unit, self._past.add(unit))
+            if self._since is None and self._stretch.proven is not None:
+                self._since = self._loop().start
             if self._stretch.is_over:
                 if self._stretch.proven is not None:
                     self._loops.append(self._loop())
@@ -121,7 +125,12 @@ class RepetitionWatch:
         kind: LoopKind = "counting" if any(hit.counted for hit in hits) else "exact"
         if len(hits) < (1 - SIMILAR) * (last + 1 - first - CONTEXT):
             kind = "similar"
-        repeats = max(1.0, (last + 1 - first) / median(hit.lag for hit in hits))
+        lag = round(median(hit.lag for hit in hits))
+        left = last + 2 * CONTEXT < len(past.units)
+        if left and kind != "similar" and last + 1 - first > lag:
+            # What follows a loop may begin like one more copy: tags do.
+            last = first + (last + 1 - first) // lag * lag - 1
+        repeats = max(1.0, (last + 1 - first) / lag)
         start, end = past.units[first].start, past.units[last].end
         return Loop(start, end, kind, (end - start) / repeats, 1 + repeats)
 
@@ -130,9 +139,11 @@ def find_loops(text: str) -> tuple[Loop, ...]:
     """The loops of what a model wrote for a page, in their order."""
     watch = RepetitionWatch()
     watch.feed(text)
+    # Where fewer end than begin, the text breaks off inside of one.
+    tables = Counter(bool(match[1]) for match in _TABLE_TAG.finditer(text))
+    formulas = Counter(bool(match[1]) for match in _FORMULA_TAG.finditer(text))
     return watch.finish(
-        in_table=text.count("<table") > text.count("</table"),
-        in_formula=any(text.count(begin) > text.count(end) for begin, end in _FORMULAS),
+        in_table=tables[False] > tables[True], in_formula=formulas[True] > formulas[False]
     )
 
 

@@ -22,7 +22,7 @@ LONGEST_UNIT: Final = 96
 """Characters that no unit but a run can exceed: so many at the end of the text so
 far may still become a part of another unit."""
 
-_CJK = r"぀-ヿ㐀-鿿가-힯豈-﫿"
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _UNIT = re.compile(
     rf"""
       (?P<run>(\S)(?:\s{{0,3}}\2){{7,{LONGEST_RUN - 1}}})
@@ -52,8 +52,8 @@ _WEIGHTS: Final[dict[str, tuple[float, float]]] = {
     "mark": (0.25, 0.75),
     "long run": (16.0, 1.5),
 }
-"""What a unit says for a loop if it could be foretold, and against one if not.
-Chosen so that good pages of ``benchmarks/loops.py`` stay far from its loops."""
+"""What a unit says for a loop if it could be foretold, and against one if not;
+chosen together with the thresholds in :mod:`.loop_evidence`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,14 +92,16 @@ def _torn_tag(tail: str) -> int:
 
 
 def _seam(head: str, tail: str) -> str:
-    """What must stand between: the end of a table that the tail does not go on with."""
-    following = _NEXT_TABLE.search(tail)
+    """What must stand between: a table is closed, opened again, or goes on."""
     inside = head.rfind("<table") > head.rfind("</table")
+    following = _NEXT_TABLE.search(tail)
     goes_on = following is not None and bool(following[1])
-    closing = "" if not inside or goes_on else _closing(head[head.rfind("<table") :])
-    if not tail.strip() or (tail.startswith("<") and not tail.startswith("<|")):
-        return closing
-    return f"{closing}\n\n" if tail.startswith("<|") or closing else " "
+    between = "<table>" if goes_on and not inside else ""
+    if inside and not goes_on:
+        between = _closing(head[head.rfind("<table") :])
+    if not tail.strip() or goes_on:
+        return between
+    return f"{between}\n\n" if tail.startswith("<|") or between else " "
 
 
 def _closing(table: str) -> str:

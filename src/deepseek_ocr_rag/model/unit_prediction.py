@@ -21,8 +21,9 @@ CONTEXT: Final = 4
 FARTHEST: Final = 2000
 """Units that a place may lie back: twice some 400 tokens of dense formula."""
 
-PLACES: Final = 3
-"""Places whose continuation is expected at once."""
+PLACES: Final = 4
+"""Places whose continuation is expected at once: the last two where the same
+units stood with the same numbers, and the last two with any."""
 
 MOST_DOUBT: Final = 3.0
 """Misses after which a place is given up; four hits take one back."""
@@ -69,7 +70,8 @@ class UnitPredictor:
     def __init__(self) -> None:
         self.units: list[Unit] = []
         self.predictions: list[Prediction] = []
-        self._seen: dict[tuple[object, ...], int] = {}
+        self._seen: dict[tuple[object, ...], tuple[int, ...]] = {}
+        self._followed: tuple[int, ...] = ()
         self._last_seen: dict[tuple[str, int | None], int] = {}
         self._places: list[_Place] = []
 
@@ -118,18 +120,24 @@ class UnitPredictor:
         here = len(self.units)
         if here < CONTEXT:
             return
+        if not foretold and self.units[-1].value is not None:
+            # A number that is new may be the next one of a counter.
+            for position in self._followed:
+                if self.units[position].value is not None:
+                    self._try(position + 1)
         last = self.units[-CONTEXT:]
         shape = tuple(unit.text for unit in last)
         values = tuple(unit.value for unit in last)
-        for context in ((shape, values), (shape, ())):
-            position = self._seen.get(context)
-            self._seen[context] = here
-            if (
-                position is not None
-                and not foretold
-                and here - position <= FARTHEST
-                and all(place.position != position for place in self._places)
-            ):
-                self._places.append(_Place(position))
+        for context in ((shape, ()), (shape, values)):
+            self._followed = self._seen.get(context, ())
+            self._seen[context] = (here, *self._followed[:1])
+            if not foretold:
+                for position in self._followed:
+                    self._try(position)
         if len(self._places) > PLACES:
             self._places = sorted(self._places, key=lambda place: place.doubt)[:PLACES]
+
+    def _try(self, position: int) -> None:
+        near = len(self.units) - position <= FARTHEST
+        if near and all(place.position != position for place in self._places):
+            self._places.append(_Place(position))

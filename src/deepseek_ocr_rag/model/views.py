@@ -17,7 +17,7 @@ from ..errors import ConfigurationError
 from ..prompts import Mode
 from .families import Family
 
-__all__ = ["PageViews", "page_views", "tile_grid"]
+__all__ = ["PageViews", "page_grid", "page_views", "tile_grid"]
 
 PADDING: Final = (127, 127, 127)
 """The published mean of 0.5, as ``int(0.5 * 255)``."""
@@ -86,6 +86,28 @@ def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tup
     return best
 
 
+def page_grid(
+    width: int, height: int, mode: Mode, family: Family, *, max_tiles: int | None = None
+) -> tuple[int, int] | None:
+    """Columns and rows of tiles that a page is cut into, or None if it is not.
+
+    Args:
+        width: Of the page, in pixels.
+        height: Of the page, in pixels.
+        mode: How large the model sees it.
+        family: Which model sees it.
+        max_tiles: Fewer tiles than the family's most.
+
+    Raises:
+        ConfigurationError: If the family has no such mode, or no grid so few tiles.
+    """
+    _, tile_side = family.view_sides(mode)
+    if tile_side is None or max(width, height) <= tile_side:
+        return None
+    most = min(max_tiles or family.max_tiles, family.max_tiles)
+    return tile_grid(width, height, tile_side=tile_side, max_tiles=most)
+
+
 def page_views(
     image: Image.Image, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> PageViews:
@@ -103,16 +125,8 @@ def page_views(
     """
     image = image.convert("RGB")
     side, tile_side = family.view_sides(mode)
-    tiles: list[NDArray[np.uint8]] = []
-    grid = None
-    if tile_side is not None and max(image.size) > tile_side:
-        grid = tile_grid(
-            image.width,
-            image.height,
-            tile_side=tile_side,
-            max_tiles=min(max_tiles or family.max_tiles, family.max_tiles),
-        )
-        tiles = _cut(image, grid, tile_side)
+    grid = page_grid(*image.size, mode, family, max_tiles=max_tiles)
+    tiles = [] if grid is None or tile_side is None else _cut(image, grid, tile_side)
     if tile_side is None and side <= LARGEST_PLAIN_RESIZE:
         view = image.resize((side, side), Image.Resampling.BICUBIC)
     else:
