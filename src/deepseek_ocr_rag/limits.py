@@ -25,15 +25,19 @@ class Limits:
             images on PDF pages hold one bit a pixel instead of 24 and may
             have 24 times as many.
         page_seconds: Time to load and render one page, or to load it and read
-            its text layer. With pdfium a slow rendering is stopped between two
-            drawing steps; what pdfium does in one go (parsing the page, one
-            form that holds everything) cannot be stopped and is judged when it
-            ends. PyMuPDF cannot be stopped at all, only judged.
+            its text layer; and to open the document. A process that is
+            still at it five seconds later is ended. Where the document is read
+            in the caller's own process (``isolated=False``), a slow rendering
+            with pdfium is stopped between two drawing steps, and everything
+            else is only judged when it ends.
         page_characters: Characters of one page's text layer.
         page_objects: Drawn objects and path segments of one page that are
             looked at for rules and pictures. Those beyond it are left out of
             the text layer without an error: maps and plots have millions of
             strokes, and none of them rules a table.
+        worker_bytes: Memory of a process that reads documents (one worker),
+            in bytes, beside a document that was passed as bytes. Windows has no
+            such bound, nor has ``isolated=False``.
 
     Raises:
         ConfigurationError: If a limit is not a positive number.
@@ -45,6 +49,7 @@ class Limits:
     page_seconds: float = 20.0
     page_characters: int = 500_000
     page_objects: int = 50_000
+    worker_bytes: int = 900_000_000
 
     def __post_init__(self) -> None:
         for field in fields(self):

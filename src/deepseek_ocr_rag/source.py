@@ -20,14 +20,24 @@ from .errors import (
 )
 from .fetch import FetchPolicy
 from .inputs import SourceInput, read_input
+from .isolation.document import IsolatedDocument
+from .isolation.pool import MOST_WORKERS, shared_pool
 from .limits import Limits
 from .page_selection import parse_page_selection
 from .renderers.base import OpenedDocument, PageInfo
 from .renderers.content import Content
-from .renderers.formats import PICTURES, READABLE, name_format, sniff
+from .renderers.formats import READABLE, name_format, sniff
+from .renderers.opening import opener_for
 from .text_layer import TextLayer
 
-__all__ = ["Source", "SourceInput", "open_source", "parse_page_selection", "render_page"]
+__all__ = [
+    "Source",
+    "SourceInput",
+    "end_unused_workers",
+    "open_source",
+    "parse_page_selection",
+    "render_page",
+]
 
 _RENDERERS = ("pdfium", "pymupdf")
 _SNIFFED = 64 * 1024
@@ -40,10 +50,24 @@ class Source:
 
     Attributes:
         name: How the user called it.
+        renderer: What draws it if it is a PDF: "pdfium" or "pymupdf".
+        page_objects: As in :class:`~deepseek_ocr_rag.limits.Limits`.
+        parallel_pages: How many pages can be rendered at the same time.
     """
 
-    def __init__(self, name: str, content: Content, document: OpenedDocument) -> None:
-        self.name = name
+    def __init__(
+        self,
+        content: Content,
+        document: OpenedDocument,
+        *,
+        renderer: str,
+        page_objects: int,
+        parallel_pages: int,
+    ) -> None:
+        self.name = content.name
+        self.renderer = renderer
+        self.page_objects = page_objects
+        self.parallel_pages = parallel_pages
         self._content = content
         self._document = document
         self._sha256: str | None = None
@@ -132,6 +156,7 @@ def open_source(
     limits: Limits | None = None,
     allow_urls: bool | FetchPolicy = False,
     name: str | None = None,
+    isolated: bool = True,
 ) -> Source:
     """Open a document.
 
@@ -146,6 +171,10 @@ def open_source(
             :class:`~deepseek_ocr_rag.fetch.FetchPolicy` says more exactly what.
         name: How to call the document in results and messages; by default the
             path, the URL without its password, or the file object's own name.
+        isolated: Whether libraries that parse and draw run in processes of their
+            own, bounded in time and memory, whose crash is an error and no
+            more. Turn it off only for documents that you trust, where
+            processes cannot be started.
 
     Returns:
         The opened document; close it, or use it in a ``with`` block.
@@ -167,7 +196,7 @@ def open_source(
     limits = limits or Limits()
     content = read_input(source, limits, allow_urls, name)
     try:
-        document = _open_document(content, password, renderer, limits)
+        document = _open_document(content, password, renderer, limits, isolated)
         try:
             _check_pages(document.page_count, content.name, limits)
         except BaseException:
@@ -176,7 +205,13 @@ def open_source(
     except BaseException:
         content.close()
         raise
-    return Source(content.name, content, document)
+    return Source(
+        content,
+        document,
+        renderer=renderer,
+        page_objects=limits.page_objects,
+        parallel_pages=MOST_WORKERS if isolated else 1,
+    )
 
 
 def render_page(
@@ -206,24 +241,27 @@ def render_page(
         return opened.render(number, long_side)
 
 
+def end_unused_workers() -> None:
+    """End the processes that documents are read in, unless a document is open.
+
+    Without this they end some seconds after the last document was closed, and
+    with this process.
+    """
+    shared_pool().end_if_unused()
+
+
 def _open_document(
-    content: Content, password: str | None, renderer: str, limits: Limits
+    content: Content, password: str | None, renderer: str, limits: Limits, isolated: bool
 ) -> OpenedDocument:
     head, tail = content.ends(_SNIFFED)
     found = sniff(head, tail)
-    if found in PICTURES:
-        from .renderers.images import PictureDocument
-
-        return PictureDocument(content, format=found, limits=limits)
     if found is None:
         raise _unsupported(content.name, head)
-    if renderer == "pymupdf":
-        from .renderers.pymupdf import PymupdfDocument
-
-        return PymupdfDocument(content, password=password, limits=limits)
-    from .renderers.pdfium import PdfiumDocument
-
-    return PdfiumDocument(content, password=password, limits=limits)
+    if isolated:
+        return IsolatedDocument(
+            content, format=found, renderer=renderer, password=password, limits=limits
+        )
+    return opener_for(found, renderer)(content, password, limits)
 
 
 def _unsupported(name: str, head: bytes) -> UnsupportedSourceError:

@@ -178,10 +178,10 @@ def test_many_threads_may_read_one_document_and_many(renderer):
 def test_a_document_that_nobody_closed_is_freed_by_the_next_call(renderer):
     module = __import__(f"deepseek_ocr_rag.renderers.{renderer}", fromlist=["_abandoned"])
     data = one_page(hello)
-    forgotten = open_source(data, renderer=renderer)
+    forgotten = open_source(data, renderer=renderer, isolated=False)
     del forgotten
     assert len(module._abandoned) == 1
-    layer_of(data, renderer)
+    open_source(data, renderer=renderer, isolated=False).close()
     assert len(module._abandoned) == 0
 
 

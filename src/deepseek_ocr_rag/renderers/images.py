@@ -161,7 +161,12 @@ class PictureDocument:
                 # Some plugins ask Pillow's own limit on their own.
                 raise self._too_large("has far more pixels than a page", number) from error
             except MemoryError as error:
-                raise self._too_large("needs more memory than there is", number) from error
+                raise LimitExceededError(
+                    "the picture needs more memory than there is, or than the limit allows",
+                    source=self._content.name,
+                    page=number,
+                    remedy="Reduce it, or raise Limits(worker_bytes=...) if you trust it.",
+                ) from error
             except Exception as error:
                 # Damaged files raise nearly every exception there is inside of Pillow.
                 raise self._damaged(error, number) from error

@@ -1,0 +1,88 @@
+"""What travels between a reading process and its owner: JSON and raw bytes, never pickles.
+
+A frame is a header of twelve bytes (length of the JSON in four, length of the
+body in eight, big-endian), one JSON object, and the body: a document, pixels,
+or the numbers of a text layer.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from io import RawIOBase
+from typing import Any
+
+__all__ = ["BrokenFrameError", "Frame", "receive", "send"]
+
+_HEADER = struct.Struct("!IQ")
+
+LONGEST_MESSAGE = 64 * 2**20
+"""Bytes of JSON: a text layer's words, at most 500,000 characters by default, each
+at most 12 bytes of ASCII (an escaped pair of surrogates)."""
+
+_PIECE = 2**20
+
+
+class BrokenFrameError(Exception):
+    """The other side ended, or sent what is no frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message.
+
+    Attributes:
+        message: The JSON object.
+        body: The raw bytes, whose meaning the message tells.
+    """
+
+    message: dict[str, Any]
+    body: bytes | bytearray = b""
+
+
+def send(stream: RawIOBase, frame: Frame) -> None:
+    """Write a frame.
+
+    Raises:
+        OSError: If the other side has gone.
+    """
+    message = json.dumps(frame.message).encode("ascii")
+    for part in (_HEADER.pack(len(message), len(frame.body)) + message, frame.body):
+        left = memoryview(part)
+        while left:
+            left = left[stream.write(left[:_PIECE]) or 0 :]
+
+
+def receive(stream: RawIOBase, *, longest: float) -> Frame:
+    """Read a frame.
+
+    Args:
+        stream: Where from; unbuffered, it may give less than it is asked for.
+        longest: Bytes that its body may have.
+
+    Raises:
+        BrokenFrameError: If the stream ended, or this is no frame.
+        OSError: If the stream cannot be read.
+    """
+    length, extent = _HEADER.unpack(_read(stream, _HEADER.size))
+    if length > LONGEST_MESSAGE or extent > longest:
+        raise BrokenFrameError(f"a message of {length} bytes with {extent} more")
+    try:
+        message = json.loads(_read(stream, length))
+    except (ValueError, RecursionError) as error:
+        raise BrokenFrameError("a message that is no JSON") from error
+    if not isinstance(message, dict):
+        raise BrokenFrameError("a message that is no object")
+    return Frame(message, _read(stream, extent))
+
+
+def _read(stream: RawIOBase, length: int) -> bytearray:
+    buffer = bytearray(length)
+    left = memoryview(buffer)
+    while left:
+        count = stream.readinto(left[:_PIECE])
+        if not count:
+            raise BrokenFrameError("the stream ended")
+        left = left[count:]
+    return buffer
