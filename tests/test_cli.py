@@ -89,7 +89,7 @@ def test_ask_without_a_model_quotes_with_page_and_box(
     )
     assert code == 0
     answer = json.loads(capsys.readouterr().out)
-    assert set(answer) == {"answer", "citations", "passages"}
+    assert set(answer) == {"answer", "sentences", "citations", "passages"}
     citation = answer["citations"][0]
     assert citation["source"] == str(sample_pdf)
     assert citation["page"] == 1
@@ -98,6 +98,24 @@ def test_ask_without_a_model_quotes_with_page_and_box(
         pytest.approx([100 / 999, 150 / 999, 900 / 999, 300 / 999], abs=1e-5)
     ]
     assert set(answer["passages"][0]) == {"source", "page", "boxes", "text", "score"}
+
+
+def test_ask_draws_what_it_cites(
+    sample_pdf: Path, recording: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "evidence.png"
+    words = ["ask", str(sample_pdf), "--llm", "none", "--backend", recording, "--pages", "1"]
+    assert main([*words, "When was the lamp lit?", "--picture", str(path)]) == 0
+    assert str(path) in capsys.readouterr().err
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        assert 200 < picture.height < 600, "a part of the page and a caption"
+    path.unlink()
+    assert main([*words, "Quantum chromodynamics?", "--picture", str(path)]) == 0
+    assert "nothing is cited" in capsys.readouterr().err
+    assert not path.exists()
+    missing = tmp_path / "no such folder" / "evidence.png"
+    assert main([*words, "When was the lamp lit?", "--picture", str(missing)]) == 1
 
 
 def test_chat_answers_every_line(
@@ -275,6 +293,9 @@ def test_a_failed_page_is_reported_and_the_rest_is_printed(
         (["read", ".", "--backend", "lite"], 3),
         (["read", "{pdf}", "--backend", "server:http://127.0.0.1:9"], 4),
         (["ask", "{pdf}", "?", "--backend", "{replay}", "--llm", "ollama/none:cloud"], 5),
+        (["ask", "{pdf}", "?", "--backend", "{replay}", "--embeddings", "tiny"], 2),
+        (["ask", "{pdf}", "?", "--backend", "{replay}", "--embeddings", "ollama/x:cloud"], 5),
+        (["ask", "{pdf}", "?", "--backend", "{replay}", "--embeddings", "ollama/tiny"], 5),
         (["parse", "missing.txt"], 3),
     ],
 )

@@ -7,6 +7,7 @@ import io
 import struct
 import threading
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
 import pytest
 from PIL import Image, ImageDraw
@@ -237,6 +238,33 @@ def test_a_backend_that_was_given_is_left_open_for_its_owner() -> None:
 def test_arguments_that_name_nothing_are_refused(arguments: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError):
         Reader(**arguments).read(pdf(1))
+
+
+def test_locate_asks_for_a_place_and_gives_its_boxes_by_page() -> None:
+    class Finder(Scripted):
+        def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+            for request in requests:
+                self.prompts.append(request.task.prompt)
+                place = "[[100, 200, 300, 400]]" if request.page == 2 else "[]"
+                tag = f"<|ref|>the total<|/ref|><|det|>{place}<|/det|>"
+                yield Reply(request.key, tag)
+
+        prompts: ClassVar[list[str]] = []
+
+    backend = Finder()
+    with Reader(backend, task="free") as reader:
+        found = reader.locate("the total", pdf(3), pages="1-2")
+    assert backend.prompts == ["Locate <|ref|>the total<|/ref|> in the image."] * 2
+    assert {page.number: [box.to_grid() for box in page.boxes] for page in found} == {
+        1: [],
+        2: [(100, 200, 300, 400)],
+    }
+    assert not backend.closed
+
+
+def test_locate_needs_to_know_what() -> None:
+    with pytest.raises(ConfigurationError, match="locate"):
+        Reader(Scripted()).locate(" ", pdf(1))
 
 
 def test_errors_of_the_source_come_before_any_page() -> None:

@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from .answer_stream import AnswerStream
 from .cli_arguments import argument_parser
 from .demo import run_demo
 from .doctor import diagnose, failure_text
@@ -40,7 +41,7 @@ from .language_model import choose_language_model
 from .page_pictures import write_page_pictures
 from .pipeline import Reader
 from .prompts import MODES
-from .qa import AnswerStream, DocumentQA
+from .qa import DocumentQA
 from .serve_command import serve_command
 from .source import open_source
 
@@ -173,6 +174,10 @@ def _ask(options: argparse.Namespace) -> int:
             if hint:
                 _say(hint)
         _say_all(answer.warnings)
+        if options.picture:
+            pictures = answer.show(password=options.password, renderer=options.renderer)
+            written = pictures.save(options.picture)
+            _say(str(written) if written else "nothing is cited, so there is no picture")
     return 0
 
 
@@ -180,9 +185,10 @@ def _chat(options: argparse.Namespace) -> int:
     with _questioning(options) as (qa, hint):
         if hint:
             _say(hint)
+        conversation = qa.chat()
         for question in _questions():
             try:
-                _print_stream(qa.stream(question))
+                _print_stream(conversation.stream(question))
             except LanguageModelError as error:
                 # The documents are read; the next question may be answered.
                 _say(str(error))
@@ -308,7 +314,10 @@ def _questioning(options: argparse.Namespace) -> Iterator[tuple[DocumentQA, str]
         llm = None
     with _reader(options) as reader:
         documents = [_read_document(reader, file, options) for file in options.files]
-    yield DocumentQA(documents, llm=llm), hint
+    yield (
+        DocumentQA(documents, llm=llm, strict=options.strict, embeddings=options.embeddings),
+        hint,
+    )
 
 
 def _questions() -> Iterator[str]:

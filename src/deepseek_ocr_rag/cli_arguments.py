@@ -42,6 +42,11 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_files(ask)
     ask.add_argument("question", metavar="QUESTION")
     ask.add_argument("--json", action="store_true", help="print one JSON object")
+    ask.add_argument(
+        "--picture",
+        metavar="FILE.png",
+        help="draw the cited boxes on their pages and write them as one PNG",
+    )
     _add_reading(ask)
     _add_answering(ask)
 
@@ -115,4 +120,14 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="'ollama/<model>', 'none' to quote passages only, or 'auto' (default): "
         "a model of the running Ollama, else none",
+    )
+    parser.add_argument(
+        "--embeddings",
+        metavar="MODEL",
+        help="search by meaning as well, with Ollama's 'ollama/<embedding model>'",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="leave out sentences that no page supports, instead of marking them",
     )

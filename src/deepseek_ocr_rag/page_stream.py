@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self, cast
 
 from PIL.Image import Image
@@ -20,6 +21,8 @@ from .confidence import block_confidences, page_confidence
 from .document import Page
 from .errors import BackendReplyError, SourceError
 from .grammar import parse_page
+from .kept_pages import KeptPages
+from .page_order import PageOrder
 from .prompts import Mode, Task
 from .sections import Headings, with_sections
 from .source import Source
@@ -27,9 +30,9 @@ from .text_layer import TextLayer, usable
 
 __all__ = ["PageStream"]
 
-READ_AHEAD = 2
-"""Pages prepared beyond what the backend asked for: enough that rendering (some
-20 ms) hides behind reading, too few to matter for memory."""
+READ_AHEAD = 3
+"""Pages prepared beyond the one that the backend asked for: with it, one for each of
+up to four rendering processes, and too few to matter for memory."""
 
 INK_CONTRAST = 8
 """Grey levels of 255. Where no 4 x 4 block of pixels differs from another by
@@ -67,6 +70,7 @@ class PageStream(Iterator[Page]):
         backend: Callable[[], Backend],
         task: Task,
         mode: Mode,
+        kept: KeptPages | None = None,
     ) -> None:
         self.source = source.name
         self.sha256 = source.sha256
@@ -76,6 +80,7 @@ class PageStream(Iterator[Page]):
         self._backend = backend
         self._task = task
         self._mode = mode
+        self._kept = kept
         self._pages = self._run()
         self._worker: ThreadPoolExecutor | None = None
 
@@ -146,42 +151,40 @@ class PageStream(Iterator[Page]):
     def _in_order(self) -> Iterator[Page]:
         """Ask the backend for every page and put its replies into page order."""
         backend = self._backend()
-        ended: dict[int, Page] = {}
-        asked: dict[int, Page] = {}
-        expected = 0
-        replies = backend.read(self._requests(backend, asked, ended))
+        order = PageOrder(self.page_numbers, self._kept.read_by(backend) if self._kept else None)
+        replies = backend.read(self._requests(backend, order))
         try:
+            yield from order.ready()
             for reply in replies:
-                if reply.key not in asked:
+                if reply.key not in order.asked:
                     raise BackendReplyError(
                         f"the {backend.name} backend replied to a page that it was not asked for",
                         source=self.source,
                     )
-                ended[reply.key] = _page_from(reply, asked.pop(reply.key))
-                while expected in ended:
-                    yield ended.pop(expected)
-                    expected += 1
+                order.end(reply.key, _page_from(reply, order.asked.pop(reply.key)))
+                yield from order.ready()
         finally:
             close = getattr(replies, "close", None)
             if close is not None:
                 close()
             self._opened.close()
-        for key in range(expected, len(self.page_numbers)):
-            page = asked.get(key) or Page(self.page_numbers[key], mode=self._mode.name)
-            yield ended[key] if key in ended else _unanswered(page, backend)
 
-    def _requests(
-        self, backend: Backend, asked: dict[int, Page], ended: dict[int, Page]
-    ) -> Iterator[PageRequest]:
-        def prepare(number: int) -> _Prepared:
-            return _prepare(self._opened, number, backend, self._mode)
+        def unanswered(key: int) -> Page:
+            page = order.asked.get(key) or Page(self.page_numbers[key], mode=self._mode.name)
+            return _unanswered(page, backend)
 
-        for key, prepared in enumerate(_read_ahead(prepare, self.page_numbers)):
+        yield from order.rest(unanswered)
+
+    def _requests(self, backend: Backend, order: PageOrder) -> Iterator[PageRequest]:
+        def prepare(key: int) -> tuple[int, _Prepared]:
+            return key, _prepare(self._opened, self.page_numbers[key], backend, self._mode)
+
+        for key, prepared in _read_ahead(prepare, order.wanted(), self._opened):
             page = prepared.page
             if page.finish_reason != "stop":
-                ended[key] = page
+                order.end(key, page)
                 continue
-            asked[key] = page
+            order.asked[key] = page
             yield PageRequest(
                 key=key,
                 page=page.number,
@@ -193,20 +196,27 @@ class PageStream(Iterator[Page]):
                 mode=self._mode,
                 width=page.width,
                 height=page.height,
+                draft=partial(self._opened.text_layer, page.number),
             )
 
 
-def _read_ahead(prepare: Callable[[int], _Prepared], numbers: Iterable[int]) -> Iterator[_Prepared]:
-    """``map(prepare, numbers)``, a few pages ahead, in one thread of its own."""
-    pending: deque[Future[_Prepared]] = deque()
-    pool = ThreadPoolExecutor(1, thread_name_prefix="dsocr-render")
+def _read_ahead(
+    prepare: Callable[[int], tuple[int, _Prepared]], keys: Iterable[int], source: Source
+) -> Iterator[tuple[int, _Prepared]]:
+    """``map(prepare, keys)``, a few pages ahead and at the same time, in threads of its own."""
+    pending: deque[Future[tuple[int, _Prepared]]] = deque()
+    pool = ThreadPoolExecutor(source.parallel_pages, thread_name_prefix="dsocr-render")
     try:
-        for number in numbers:
-            pending.append(pool.submit(prepare, number))
+        for key in keys:
+            pending.append(pool.submit(prepare, key))
             if len(pending) > READ_AHEAD:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+    except BaseException:
+        # Ends what is still being rendered, which may take as long as a page may.
+        source.close()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -9,19 +9,29 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Self
 
+from PIL.Image import Image
+
 from .backends.base import Backend
 from .backends.registry import backend_named
+from .cache import PageCache
+from .cache_key import PageKey, renderer_version
 from .document import OcrDocument, Page
+from .errors import ConfigurationError
+from .kept_pages import KeptPages
 from .limits import Limits
 from .page_stream import PageStream
 from .prompts import mode_named, task_named
-from .source import SourceInput, open_source, parse_page_selection
+from .source import Source, SourceInput, end_unused_workers, open_source, parse_page_selection
 
 __all__ = ["PageStream", "Progress", "Reader"]
+
+_log = logging.getLogger("deepseek_ocr_rag")
 
 Progress = Callable[[Page, int, int], None]
 """Called after every page with the page, how many are done, and how many there are."""
@@ -44,6 +54,14 @@ class Reader:
             the source (an agent, say) then chooses what this machine fetches.
         allow_remote_code: Whether the backend "official:<folder>" may run the
             code that lies beside the weights.
+        isolated: Whether documents are parsed and rendered in processes of
+            their own, as in :func:`~deepseek_ocr_rag.open_source`.
+        cache: Where finished pages are kept, so that a read that was broken off
+            goes on where it stopped and nothing is read twice: True for this
+            user's cache folder, a folder, a :class:`~deepseek_ocr_rag.PageCache`,
+            or False for nowhere. Kept are the pages of backends that say what
+            their text depends on (:class:`~deepseek_ocr_rag.Repeatable`): all of
+            ours but "replay".
 
     Raises:
         ConfigurationError: If an argument names nothing.
@@ -64,6 +82,8 @@ class Reader:
         limits: Limits | None = None,
         allow_urls: bool = False,
         allow_remote_code: bool = False,
+        isolated: bool = True,
+        cache: PageCache | str | os.PathLike[str] | bool = True,
     ) -> None:
         self._spec = backend if isinstance(backend, str) else backend.name
         self._given = None if isinstance(backend, str) else backend
@@ -75,6 +95,8 @@ class Reader:
         self._limits = limits or Limits()
         self._allow_urls = allow_urls
         self._allow_remote_code = allow_remote_code
+        self._isolated = isolated
+        self._cache = _cache_of(cache)
 
     def __repr__(self) -> str:
         return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"
@@ -115,18 +137,16 @@ class Reader:
         Raises:
             SourceError: If the document cannot be opened.
         """
-        opened = open_source(
-            source,
-            password=password,
-            renderer=self._renderer,
-            limits=self._limits,
-            allow_urls=self._allow_urls,
-            name=name,
-        )
+        opened = self._opened(source, password, name)
         try:
             numbers = parse_page_selection(pages, opened.page_count, source=opened.name)
             return PageStream(
-                opened, numbers, backend=lambda: self.backend, task=self._task, mode=self._mode
+                opened,
+                numbers,
+                backend=lambda: self.backend,
+                task=self._task,
+                mode=self._mode,
+                kept=self._kept(opened),
             )
         except BaseException:
             opened.close()
@@ -216,8 +236,37 @@ class Reader:
             renderer=self._renderer,
             limits=self._limits,
             allow_urls=self._allow_urls,
+            isolated=self._isolated,
+            cache=self._cache or False,
         )
         return reader.read(source, pages=pages, password=password, name=name)
+
+    def render_page(
+        self,
+        source: SourceInput,
+        number: int,
+        *,
+        long_side: int = 1280,
+        password: str | None = None,
+        name: str | None = None,
+    ) -> Image:
+        """A page as it is displayed: to draw boxes on, or to look at.
+
+        Args:
+            source: As in :meth:`open`.
+            number: The page, 1-based.
+            long_side: Pixels of its longer side, see :meth:`Source.render`.
+            password: For an encrypted PDF.
+            name: What to call the source.
+
+        Returns:
+            The page in RGB.
+
+        Raises:
+            SourceError: If the document or the page cannot be read.
+        """
+        with self._opened(source, password, name) as opened:
+            return opened.render(number, long_side)
 
     async def aiter_pages(
         self,
@@ -256,18 +305,62 @@ class Reader:
                     on_page(page, len(done), len(stream.page_numbers))
         return _document(stream, done)
 
+    def _opened(self, source: SourceInput, password: str | None, name: str | None) -> Source:
+        return open_source(
+            source,
+            password=password,
+            renderer=self._renderer,
+            limits=self._limits,
+            allow_urls=self._allow_urls,
+            name=name,
+            isolated=self._isolated,
+        )
+
+    def _kept(self, opened: Source) -> KeptPages | None:
+        if self._cache is None:
+            return None
+        key = PageKey(
+            sha256=opened.sha256,
+            page=0,
+            renderer=renderer_version(self._renderer),
+            task=self._task,
+            mode=self._mode,
+            page_objects=self._limits.page_objects,
+        )
+        return KeptPages(self._cache, key)
+
     def close(self) -> None:
-        """Close the backend if this reader made it; one that was given belongs to its giver."""
+        """Close the backend if this reader made it; one that was given belongs to its giver.
+
+        Rendering processes end too, unless another document is being read.
+        """
         with self._making:
             made, self._made = self._made, None
         if made is not None:
             made.close()
+        if self._cache is not None:
+            self._cache.close()
+        end_unused_workers()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _cache_of(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache | None:
+    if isinstance(cache, PageCache):
+        return cache
+    if cache is False:
+        return None
+    try:
+        return PageCache(None if cache is True else cache)
+    except ConfigurationError as error:
+        if cache is not True:
+            raise
+        _log.warning("finished pages are not kept: %s", error)
+        return None
 
 
 def _document(stream: PageStream, pages: list[Page]) -> OcrDocument:

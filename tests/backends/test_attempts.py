@@ -48,6 +48,12 @@ def test_what_is_wrong_is_named(text: str, finish: str, problem: str) -> None:
     assert found.worth == found.letters / 2
 
 
+def test_a_limit_that_the_user_set_is_no_problem_but_a_loop_is() -> None:
+    assert judged(attempt(GOOD, "length", limited=True)).problem is None
+    looped = GOOD + "Once more the same. " * 60
+    assert judged(attempt(looped, "length", limited=True)).problem == "the model repeated itself"
+
+
 def test_a_page_of_pictures_is_no_problem() -> None:
     page = "<|ref|>image<|/ref|><|det|>[[0, 0, 999, 999]]<|/det|>\n"
     assert judged(attempt(page)).problem is None

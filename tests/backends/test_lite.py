@@ -19,6 +19,7 @@ from deepseek_ocr_rag.backends.lite import LiteBackend, LiteBackendWarning
 from deepseek_ocr_rag.document import Box
 from deepseek_ocr_rag.errors import BackendUnavailableError, MissingExtraError
 from deepseek_ocr_rag.grammar import ParsedPage, parse_page
+from deepseek_ocr_rag.prompts import task_named
 from deepseek_ocr_rag.source import open_source
 from deepseek_ocr_rag.text_layer import TextLayer, Word
 
@@ -49,6 +50,14 @@ def letter(sample_pdf: Path) -> Image.Image:
     with open_source(sample_pdf) as source:
         page = source.render(2, 1920)
     return page.crop((0, 0, page.width, page.height // 2))
+
+
+@pytest.mark.parametrize("task", ["describe", "figure", "locate: the total", "prompt: Sum up."])
+def test_a_task_that_needs_the_model_is_refused(
+    backend: LiteBackend, page_request: MakeRequest, task: str
+) -> None:
+    with pytest.raises(BackendUnavailableError, match=r"cannot do the task .*DeepSeek-OCR"):
+        list(backend.read([page_request(1, text_layer=TWO_WORDS, task=task_named(task))]))
 
 
 def reply_to(backend: LiteBackend, request: PageRequest) -> Reply:

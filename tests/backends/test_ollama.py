@@ -64,6 +64,20 @@ def test_settings_reach_ollama(ollama_server: Any, page_request: Any) -> None:
     assert body["options"] == {"temperature": 0, "num_ctx": 4096, "num_predict": 100}
 
 
+def test_a_limit_that_the_user_set_is_no_reason_to_ask_again(
+    ollama_server: Any, page_request: Any
+) -> None:
+    def long(exchange: Any) -> None:
+        exchange.start(content_type="application/x-ndjson")
+        exchange.line(response="The beginning of a page", done=False)
+        exchange.line(response="", done=True, done_reason="length", eval_count=5)
+        exchange.end()
+
+    ollama_server.answers[GENERATE] = long
+    reply = only(OllamaBackend(host=ollama_server.url, num_predict=5).read([page_request(1)]))
+    assert (reply.finish_reason, reply.attempts) == ("length", 1)
+
+
 def test_tokens_and_finish_reason_come_from_ollama(
     backend: OllamaBackend, ollama_server: Any, page_request: Any
 ) -> None:

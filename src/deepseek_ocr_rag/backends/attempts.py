@@ -143,7 +143,7 @@ def _edited(
 def _problem(attempt: Attempt, text: str, page: ParsedPage, *, looped: bool) -> Problem | None:
     if looped or attempt.finish_reason == "repetition":
         return "the model repeated itself"
-    if attempt.finish_reason == "length":
+    if attempt.finish_reason == "length" and not attempt.limited:
         return "the model found no end"
     if not text.strip():
         return "the model wrote nothing"

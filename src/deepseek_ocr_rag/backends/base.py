@@ -6,7 +6,7 @@ It sees page images and writes the model's text; it never sees a document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -14,10 +14,11 @@ from PIL.Image import Image
 
 from ..confidence import TokenLogprob
 from ..document import FinishReason
+from ..errors import BackendError
 from ..prompts import Mode, Task
 from ..text_layer import TextLayer
 
-__all__ = ["Backend", "PageRequest", "Reply", "TokenLogprob"]
+__all__ = ["Backend", "PageRequest", "Repeatable", "Reply", "TokenLogprob", "fingerprint_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class PageRequest:
         mode: How large the model sees the page.
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
+        draft: Gives the page's text layer when it is called, for backends that
+            read the image and whose time, but not text, depends on it.
     """
 
     key: int
@@ -50,6 +53,7 @@ class PageRequest:
     mode: Mode
     width: float = 0.0
     height: float = 0.0
+    draft: Callable[[], TextLayer | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +131,30 @@ class Backend(Protocol):
     def close(self) -> None:
         """Free what the backend holds; it is not used afterwards."""
         ...
+
+
+@runtime_checkable
+class Repeatable(Protocol):
+    """A backend whose finished pages may be kept, for as long as its fingerprint is the same.
+
+    Attributes:
+        fingerprint: Everything besides the request, the backend's name and its
+            model that the text depends on: revision, number format, longest
+            text. None where that cannot be told.
+    """
+
+    @property
+    def fingerprint(self) -> str | None:
+        """See the class. May raise a BackendError, like :attr:`Backend.model`."""
+        ...
+
+
+def fingerprint_of(backend: Backend) -> str | None:
+    """The backend's fingerprint; None where its pages must not be kept."""
+    try:
+        # No isinstance: before Python 3.12 that would ask for the fingerprint as well.
+        fingerprint: str | None = getattr(backend, "fingerprint", None)
+    except BackendError:
+        # Reading will say so, if it cannot do without either.
+        return None
+    return fingerprint

@@ -83,6 +83,11 @@ class LiteBackend:
         """The OCR that reads what has no text layer, with its version."""
         return self._ocr.model
 
+    @property
+    def fingerprint(self) -> str:
+        """Nothing but the model and this package's version, which is part of every key."""
+        return "lite"
+
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages one after the other, in the order of the requests.
 
@@ -91,13 +96,14 @@ class LiteBackend:
             BackendUnavailableError: If its models are not on this machine, or
                 the task is none of :data:`TASKS`.
         """
+        # Before the first request: of a document whose pages are kept there is none.
+        _warn_once()
         for request in requests:
             if request.task.name not in TASKS:
                 raise BackendUnavailableError(
                     f"the lite backend reads text and cannot do the task {request.task.name!r}",
                     remedy="Use a backend with DeepSeek-OCR; `dsocr doctor` says which there are.",
                 )
-            _warn_once()
             yield self._read_page(request)
 
     def close(self) -> None:

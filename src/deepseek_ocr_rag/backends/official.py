@@ -32,6 +32,7 @@ from ..known_failures import failure_named, remedy_for
 from ..model.families import FAMILIES, Family, family_of
 from .base import PageRequest, Reply
 from .completion import END_TOKEN
+from .fingerprints import fingerprint, model_files
 from .images import png_bytes
 from .official_process import WorkerProcess
 from .wire import excerpt
@@ -149,6 +150,18 @@ class OfficialBackend:
 
     def __repr__(self) -> str:
         return f"OfficialBackend({self._order.model!r}, allow_remote_code=True)"
+
+    @property
+    def fingerprint(self) -> str:
+        """The weights and the code, and how they are run."""
+        order = self._order
+        return fingerprint(
+            model=model_files(order.model, order.revision),
+            device=order.device,
+            dtype=order.dtype,
+            attention=order.attention,
+            python=self._python,
+        )
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages; see :meth:`Backend.read`.

@@ -34,6 +34,7 @@ from .attempts import Attempt, AttemptSettings
 from .base import PageRequest, Reply
 from .completion import END_TOKEN, LONGEST_TOKEN
 from .concurrency import Failure, ReadPage, read_concurrently
+from .fingerprints import fingerprint
 from .images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as
 from .ladder import SMALLER_PICTURE, Ladder
 from .ollama_models import OllamaFacts
@@ -120,6 +121,22 @@ class OllamaBackend:
 
     def __repr__(self) -> str:
         return f"OllamaBackend({self.model!r}, host={without_credentials(self.host)!r})"
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Host, digest of the model, and what bounds a page's text; Ollama is asked for the digest.
+
+        Raises:
+            BackendError: If it does not say.
+        """
+        digest = self._facts.digest(self.model)
+        return digest and fingerprint(
+            host=without_credentials(self.host),
+            digest=digest,
+            num_ctx=self._num_ctx,
+            num_predict=self._num_predict,
+            attempts=self._attempts,
+        )
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages; see :meth:`Backend.read`."""
@@ -226,13 +243,36 @@ class OllamaBackend:
                     pieces.append(part.response)
                     characters += len(part.response)
                 if part.done:
-                    return _attempt(settings, pieces, _reason(part.done_reason), part.eval_count)
+                    reason = _reason(part.done_reason)
+                    return self._attempt(settings, pieces, reason, part.eval_count)
                 # Closing the reply ends the writing.
                 if part.response and watch.feed(part.response) is not None:
-                    return _attempt(settings, pieces, "repetition")
+                    return self._attempt(settings, pieces, "repetition")
                 if len(pieces) > longest or characters > longest * LONGEST_TOKEN:
-                    return _attempt(settings, pieces, "length")
+                    return self._attempt(settings, pieces, "length")
         raise BackendReplyError("the reply was cut off: its last part is missing")
+
+    def _attempt(
+        self,
+        settings: AttemptSettings,
+        pieces: Sequence[str],
+        finish_reason: FinishReason,
+        tokens: int | None = None,
+    ) -> Attempt:
+        warnings: tuple[str, ...] = ()
+        if not settings.mode.crop:
+            warnings = (
+                f"Ollama decides on the resolution: mode {settings.mode.name} "
+                "only set the size of the picture",
+            )
+        return Attempt(
+            settings,
+            "".join(pieces).removesuffix(END_TOKEN),
+            finish_reason,
+            tokens,
+            warnings=warnings,
+            limited=self._num_predict is not None,
+        )
 
     def _translated(self, error: Exception) -> BackendError:
         """One of our errors for whatever httpx, the library or a wrong shape raise."""
@@ -275,19 +315,3 @@ def _reason(done_reason: str | None) -> FinishReason:
     if reason not in _REASONS:
         raise BackendReplyError(f"Ollama ended the reply: {excerpt(reason)}")
     return _REASONS[reason]
-
-
-def _attempt(
-    settings: AttemptSettings,
-    pieces: Sequence[str],
-    finish_reason: FinishReason,
-    tokens: int | None = None,
-) -> Attempt:
-    warnings: tuple[str, ...] = ()
-    if not settings.mode.crop:
-        warnings = (
-            f"Ollama decides on the resolution: mode {settings.mode.name} "
-            "only set the size of the picture",
-        )
-    text = "".join(pieces).removesuffix(END_TOKEN)
-    return Attempt(settings, text, finish_reason, tokens, warnings=warnings)

@@ -24,10 +24,12 @@ class InstalledModel:
     Attributes:
         name: With its tag.
         remote: Whether another machine runs it for Ollama (a cloud model).
+        digest: Hash of its manifest; "" where the server does not say.
     """
 
     name: str
     remote: bool
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,16 @@ class OllamaFacts:
             )
         return tuple(_installed(entry) for entry in entries if isinstance(entry, dict))
 
+    def digest(self, model: str) -> str | None:
+        """The digest of a model; None where the server does not say.
+
+        Raises:
+            BackendError: If the server cannot be asked.
+        """
+        name = model if ":" in model.rpartition("/")[2] else f"{model}:latest"
+        found = (each.digest for each in self.models() if each.name in (model, name))
+        return next(found, None) or None
+
     def missing(self, model: str) -> BackendUnavailableError:
         """The error for a model that is not installed; nothing is ever pulled unasked."""
         return BackendUnavailableError(
@@ -134,4 +146,5 @@ def _installed(entry: dict[str, Any]) -> InstalledModel:
     return InstalledModel(
         str(entry.get("model") or entry.get("name") or ""),
         remote=bool(entry.get("remote_host") or entry.get("remote_model")),
+        digest=str(entry.get("digest") or ""),
     )

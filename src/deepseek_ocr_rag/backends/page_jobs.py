@@ -17,6 +17,7 @@ from ..model.page_prompt import GeneratedPage, PagePrompt
 from ..model.repetition import RepetitionWatch
 from ..model.tokenizer import ModelTokenizer, prompt_ids
 from ..model.views import page_views
+from ..prompts import Task
 from .attempts import Attempt, AttemptSettings
 from .base import PageRequest, TokenLogprob
 from .images import turned
@@ -63,16 +64,24 @@ class ModelSettings:
         views = page_views(
             turned(image, settings.turn), settings.mode, self.family, max_tiles=self.max_tiles
         )
-        count = self.family.image_tokens(views.side, views.grid)
-        ids = prompt_ids(self.tokenizer, self.family.prompt(settings.task), count)
-        room = max(1, self.max_positions - len(ids))
+        ids = self.ids(settings.task, views.side, views.grid)
         return PagePrompt(
             ids=ids,
             views=views,
             rule=settings.no_repeat or NoRepeat(0),
-            max_new_tokens=min(self.max_new_tokens or room, room),
+            max_new_tokens=self.new_tokens(ids),
             temperature=settings.temperature,
         )
+
+    def ids(self, task: Task, side: int, grid: tuple[int, int] | None) -> list[int]:
+        """The ids of a whole prompt, for a page whose views have this side and grid."""
+        count = self.family.image_tokens(side, grid)
+        return prompt_ids(self.tokenizer, self.family.prompt(task), count)
+
+    def new_tokens(self, ids: Sequence[int]) -> int:
+        """How many new tokens a prompt may get."""
+        room = max(1, self.max_positions - len(ids))
+        return min(self.max_new_tokens or room, room)
 
     def attempt(
         self, settings: AttemptSettings, written: GeneratedPage, warnings: Sequence[str] = ()

@@ -33,6 +33,7 @@ from .attempts import Attempt, AttemptSettings
 from .base import PageRequest, Reply
 from .completion import Completion, read_completion
 from .concurrency import Failure, ReadPage, read_concurrently
+from .fingerprints import fingerprint
 from .images import request_as
 from .ladder import SMALLER_PICTURE, Ladder
 from .recipe import NO_REPEAT, WITHOUT_FIELD, page_warnings, request_body
@@ -145,6 +146,15 @@ class ServerBackend:
                 seconds=seconds,
             )
         return self._model
+
+    @property
+    def fingerprint(self) -> str:
+        """Address and settings. What is served there under the model's name is the server's matter."""
+        return fingerprint(
+            url=self.base_url,
+            attempts=self._attempts,
+            logprobs=self._logprobs,
+        )
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages; see :meth:`Backend.read`."""

@@ -17,6 +17,7 @@ from ..model.ngrams import NoRepeat
 from ..prompts import MODES
 from .base import PageRequest, Reply
 from .batch_size import BatchSize
+from .fingerprints import fingerprint, model_files
 from .ladder import Ladder
 
 if TYPE_CHECKING:
@@ -128,6 +129,21 @@ class TransformersBackend:
 
     def __repr__(self) -> str:
         return f"TransformersBackend({self.model!r})"
+
+    @property
+    def fingerprint(self) -> str:
+        """The weights, and what the text of a page depends on."""
+        return fingerprint(
+            model=model_files(self.model, self._revision),
+            tokenizer=self._tokenizer and str(self._tokenizer),
+            device=self._device,
+            quantization=self._quantization,
+            dtype=self._dtype,
+            no_repeat=self._no_repeat,
+            max_new_tokens=self._max_new_tokens,
+            max_tiles=self._max_tiles,
+            attempts=self._attempts,
+        )
 
     def load(self) -> None:
         """Load the model now; otherwise the first page does.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .ngrams import NoRepeat
-from .views import PageViews
+
+if TYPE_CHECKING:
+    # Views load numpy, which who only reads results does not need.
+    from .views import PageViews
 
 __all__ = ["End", "GeneratedPage", "PagePrompt"]
 
