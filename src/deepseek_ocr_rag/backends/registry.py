@@ -9,6 +9,7 @@ from typing import Final
 from ..errors import ConfigurationError
 from .auto import choose_backend
 from .base import Backend
+from .local import LocalBackend
 from .official import OfficialBackend
 from .ollama import OllamaBackend
 from .replay import ReplayBackend
@@ -24,6 +25,8 @@ CHOICES: Final = (
     "ollama/<model>",
     "server",
     "server:<base url>",
+    "local",
+    "local:<folder or hub id>",
     "transformers",
     "transformers:<folder or hub id>",
     "official:<folder or hub id>",
@@ -45,8 +48,8 @@ def backend_named(spec: str, *, allow_remote_code: bool = False) -> Backend:
 
     Args:
         spec: One of :data:`CHOICES`. "server" is the one in
-            ``DSOCR_SERVER_URL``, else port 8000 of this machine; "transformers"
-            runs the model in ``DSOCR_MODEL``, else DeepSeek-OCR. What "auto"
+            ``DSOCR_SERVER_URL``, else port 8000 of this machine; "local" and
+            "transformers" run the model in ``DSOCR_MODEL``, else DeepSeek-OCR. What "auto"
             chose, and why, is logged. "official" runs in the interpreter that
             ``DSOCR_OFFICIAL_PYTHON`` names, else in this one's.
         allow_remote_code: Whether "official" may run the code in its folder.
@@ -76,6 +79,10 @@ def backend_named(spec: str, *, allow_remote_code: bool = False) -> Backend:
         return ServerBackend(os.environ.get("DSOCR_SERVER_URL") or DEFAULT_SERVER)
     if kind == "server" and separator and rest:
         return ServerBackend(rest)
+    if spec == "local":
+        return LocalBackend(os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL)
+    if kind == "local" and separator and rest:
+        return LocalBackend(rest)
     if spec == "transformers":
         return TransformersBackend(os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL)
     if kind == "transformers" and separator and rest:

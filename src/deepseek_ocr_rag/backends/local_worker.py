@@ -1,0 +1,200 @@
+"""The process that holds the GPU: takes pages, writes them with the engine, gives their tokens back.
+
+It has an interpreter of its own so that nothing of the reading program (pages
+being drawn, texts being parsed) makes the GPU wait, and so that a GPU that
+fails takes down nobody else. Orders and answers are frames
+(:mod:`deepseek_ocr_rag.isolation.frames`)::
+
+    {"folder": ..., "tokenizer": ..., "device": ..., "cache": ..., ...}  -> {"slots": 512, ...}
+    {"do": "write", "key": 7, "ids": [...], ...} + pixels  -> {"key": 7, "reason": "stop", ...} + tokens
+    {"do": "cancel", "key": 7}
+
+With ``"stream": true``, ``{"key": 7, "tokens": [...]}`` come before the answer.
+It ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import signal
+import threading
+import time
+from functools import partial
+from io import FileIO
+from queue import SimpleQueue
+from typing import Any, Final
+
+import torch
+
+from ..engine.config import UnsupportedError
+from ..engine.engine import Engine, PageTooLargeError, Writing
+from ..engine.runner import PageImage
+from ..engine.sequence import PageTask
+from ..engine.start import EngineSettings, start_engine
+from ..errors import BackendUnavailableError, DeepSeekOCRError
+from ..isolation.frames import BrokenFrameError, Frame, receive, send
+from ..model.checkpoint import Checkpoint, find_checkpoint
+from ..model.ngrams import NoRepeat
+from ..model.tokenizer import ModelTokenizer
+from ..prompts import Mode
+from .page_jobs import LoopWatch
+
+__all__ = ["STUCK", "main"]
+
+STUCK: Final = 75
+"""Exit code of a process whose GPU gave no answer any more."""
+
+STUCK_SECONDS: Final = 120.0
+"""Without a turn of the engine while there are pages. The longest turn records a
+new size of picture batch, which takes a few seconds."""
+
+LOOK_SECONDS: Final = 5.0
+
+
+def main() -> None:
+    """Serve until the owner closes the pipe or is gone."""
+    # Ctrl-C is for the owner, who ends us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders, answers = _pipes()
+    told = receive(orders, longest=0).message
+    try:
+        checkpoint = find_checkpoint(told["folder"], tokenizer=told["tokenizer"], download=False)
+        settings = EngineSettings(
+            told["device"],
+            told["cache"],
+            told["memory_limit"],
+            told["slots"],
+            told["weights"],
+        )
+        tokenizer = ModelTokenizer.from_file(checkpoint.tokenizer)
+        engine = start_engine(checkpoint, settings)
+    except DeepSeekOCRError as error:
+        send(answers, Frame(_told(error)))
+        return
+    send(answers, Frame({"slots": engine.slots, "max_positions": engine.max_positions}))
+    _Desk(engine, checkpoint, tokenizer, answers).serve(orders)
+
+
+def _pipes() -> tuple[FileIO, FileIO]:
+    """The pipes to the owner; what a library prints goes where errors go."""
+    orders, answers = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(2, 1)
+    os.close(nowhere)
+    return FileIO(orders, "rb"), FileIO(answers, "wb")
+
+
+class _Desk:
+    """The pages that are being written here."""
+
+    def __init__(
+        self, engine: Engine, checkpoint: Checkpoint, tokenizer: ModelTokenizer, answers: FileIO
+    ) -> None:
+        self._engine = engine
+        self._family = checkpoint.family
+        self._tokenizer = tokenizer
+        self._answers = answers
+        self._writings: dict[int, Writing] = {}
+        # The engine's thread must not wait for the owner to read.
+        self._leaving: SimpleQueue[Frame] = SimpleQueue()
+
+    def serve(self, orders: FileIO) -> None:
+        for work in (self._send, self._watch):
+            threading.Thread(target=work, daemon=True).start()
+        while True:
+            try:
+                order = receive(orders, longest=float("inf"))
+            except (BrokenFrameError, OSError):
+                self._engine.close()
+                return
+            key = order.message["key"]
+            if order.message["do"] == "write":
+                self._write(key, order)
+            elif writing := self._writings.get(key):
+                writing.cancel()
+
+    def _write(self, key: int, order: Frame) -> None:
+        try:
+            writing = self._engine.submit(self._task(key, order))
+        except DeepSeekOCRError as error:
+            self._leaving.put(Frame({"key": key, **_told(error)}))
+            return
+        self._writings[key] = writing
+        writing.when_done(partial(self._done, key))
+
+    def _task(self, key: int, order: Frame) -> PageTask:
+        told = order.message
+        pixels = torch.frombuffer(order.body, dtype=torch.uint8)
+        pixels = pixels.view(told["height"], told["width"], 4)
+        rule = told["rule"]
+        return PageTask(
+            ids=told["ids"],
+            picture=PageImage(pixels, Mode(**told["mode"]), self._family, told["max_tiles"]),
+            rule=NoRepeat(rule["size"], rule["window"], frozenset(rule["exempt"])),
+            max_new_tokens=told["max_new_tokens"],
+            temperature=told["temperature"],
+            source=told["source"],
+            priority=told["priority"],
+            at_end=partial(self._pass_on, key)
+            if told["stream"]
+            else partial(LoopWatch(self._tokenizer, 1), 0),
+            interval=1 if told["stream"] else 32,
+        )
+
+    def _pass_on(self, key: int, tokens: list[int]) -> bool:
+        self._leaving.put(Frame({"key": key, "tokens": tokens}))
+        return False
+
+    def _done(self, key: int, writing: Writing) -> None:
+        del self._writings[key]
+        try:
+            written = writing.result()
+        except BackendUnavailableError as error:
+            self._leaving.put(Frame({"key": key, **_told(error)}))
+            self._leaving.put(Frame({"failed": error.problem}))
+            return
+        except DeepSeekOCRError as error:
+            self._leaving.put(Frame({"key": key, **_told(error)}))
+            return
+        body = array.array("i", written.tokens).tobytes()
+        body += array.array("f", written.logprobs).tobytes()
+        told = {"key": key, "reason": written.end.reason, "count": len(written.tokens)}
+        self._leaving.put(Frame(told, body))
+
+    def _send(self) -> None:
+        while True:
+            frame = self._leaving.get()
+            try:
+                send(self._answers, frame)
+            except OSError:
+                os._exit(0)
+            if "failed" in frame.message:
+                # A GPU that failed once answers nothing any more, not even to an orderly end.
+                os._exit(1)
+
+    def _watch(self) -> None:
+        """End the process if the GPU hangs: a call into the driver cannot be broken off."""
+        turns, since = -1, time.monotonic()
+        while True:
+            time.sleep(LOOK_SECONDS)
+            if self._engine.turns != turns or not self._writings:
+                turns, since = self._engine.turns, time.monotonic()
+            elif time.monotonic() - since > STUCK_SECONDS:
+                os._exit(STUCK)
+
+
+def _told(error: DeepSeekOCRError) -> dict[str, Any]:
+    kind = "page"
+    if isinstance(error, UnsupportedError):
+        kind = "unsupported"
+    elif isinstance(error, PageTooLargeError):
+        kind = "too large"
+    elif isinstance(error, BackendUnavailableError):
+        kind = "unavailable"
+    return {"error": kind, "problem": error.problem, "remedy": error.remedy}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The in-process engine: DeepSeek-OCR in plain PyTorch, with Triton kernels where there is a GPU."""

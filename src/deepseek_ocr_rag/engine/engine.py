@@ -1,0 +1,323 @@
+"""Many pages at once through one device: schedule, run, bring back, in one thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import torch
+
+from ..errors import (
+    BackendError,
+    BackendUnavailableError,
+    ConfigurationError,
+    DeepSeekOCRError,
+)
+from ..model.page_prompt import GeneratedPage
+from .runner import Report, Runner
+from .scheduler import Scheduler
+from .sequence import PageTask, WrittenSequence
+from .slots import MOST_DRAFTS, MOST_EXEMPT
+from .step_graphs import MOST_DRAFTED_ROWS
+
+__all__ = ["Engine", "PageTooLargeError", "Writing"]
+
+STEPS_UNDER_WAY: Final = 2
+"""One that runs and one that waits, so that the device never does."""
+
+PROMPTS_UNDER_WAY: Final = 2
+"""The same for prompts; more would keep an urgent one waiting."""
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+
+class PageTooLargeError(BackendError):
+    """A page that does not fit into the device's memory even alone."""
+
+
+class Writing:
+    """A page on its way: an iterator of its tokens, and its result.
+
+    Example:
+        >>> writing = engine.submit(task)  # doctest: +SKIP
+        >>> for token in writing:  # doctest: +SKIP
+        ...     show(token)
+    """
+
+    def __init__(self, sequence: WrittenSequence, requests: SimpleQueue[_Request]) -> None:
+        self._sequence = sequence
+        self._requests = requests
+        self._tokens: SimpleQueue[int | None] = SimpleQueue()
+        self._future: Future[GeneratedPage] = Future()
+
+    def __iter__(self) -> Iterator[int]:
+        """Tokens as they come, the end token left out; for one reader.
+
+        Raises:
+            BackendError: If the page could not be written.
+        """
+        while (token := self._tokens.get()) is not None:
+            yield token
+        self._future.result()
+
+    def result(self, timeout: float | None = None) -> GeneratedPage:
+        """The whole text, once it is there.
+
+        Args:
+            timeout: Seconds to wait at most; None waits for ever.
+
+        Raises:
+            BackendError: If the page could not be written.
+            TimeoutError: If it is not there in time.
+        """
+        return self._future.result(timeout)
+
+    def when_done(self, tell: Callable[[Writing], object]) -> None:
+        """Have a function called once the result is there, in the engine's thread."""
+        self._future.add_done_callback(lambda _: tell(self))
+
+    def cancel(self) -> None:
+        """Nobody wants the page any more; its result is what was written so far."""
+        self._requests.put(_Request(self, cancel=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What another thread asks of the engine's: to write a page or no longer to; or to end."""
+
+    writing: Writing | None
+    cancel: bool = False
+
+
+class Engine:
+    """Writes pages; may be used from several threads.
+
+    Args:
+        runner: The device's side. Only the engine's thread uses it from now on.
+        scheduler: Its slots and pages.
+        max_positions: Longest sequence in tokens, prompt included.
+
+    Attributes:
+        max_positions: The same.
+        slots: How many pages are written at once.
+        turns: How many turns the loop has done: it hangs if this stands still.
+    """
+
+    def __init__(self, runner: Runner, scheduler: Scheduler, max_positions: int) -> None:
+        self._runner = runner
+        self._scheduler = scheduler
+        self.max_positions = max_positions
+        self.slots = scheduler.slots
+        self._arrivals = count()
+        self._requests: SimpleQueue[_Request] = SimpleQueue()
+        self._writings: dict[WrittenSequence, Writing] = {}
+        self._steps: deque[Report] = deque()
+        self._begun: deque[Report] = deque()
+        self._failure: BaseException | None = None
+        self._closing = False
+        self.turns = 0
+        self._thread = threading.Thread(target=self._run, name="dsocr-engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, task: PageTask) -> Writing:
+        """Have a page written.
+
+        Raises:
+            ConfigurationError: If it is longer than a sequence can be.
+            BackendUnavailableError: If the engine is closed, or has failed.
+        """
+        longest = len(task.ids) + task.max_new_tokens
+        if not task.ids or task.max_new_tokens < 1 or longest > self.max_positions:
+            raise ConfigurationError(
+                f"{len(task.ids)} prompt tokens and {task.max_new_tokens} new ones "
+                f"do not fit into {self.max_positions} positions",
+                remedy="Ask for fewer new tokens.",
+            )
+        if len(task.rule.exempt) > MOST_EXEMPT:
+            raise ConfigurationError(
+                f"{len(task.rule.exempt)} tokens are exempt from the rule against repeats",
+                remedy=f"Exempt at most {MOST_EXEMPT}.",
+            )
+        if self._closing:
+            raise self._unavailable()
+        writing = Writing(WrittenSequence(task, next(self._arrivals)), self._requests)
+        self._requests.put(_Request(writing))
+        if not self._thread.is_alive():
+            self._refuse_requests()
+        return writing
+
+    def close(self) -> None:
+        """End all pages under way, and the thread."""
+        self._closing = True
+        self._requests.put(_Request(None))
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._take_requests()
+                if self._closing:
+                    break
+                self._turn()
+        except BaseException as error:  # noqa: BLE001 - told to everybody who waits
+            _log.exception("the local engine failed")
+            self._failure = error
+        finally:
+            self._closing = True
+            for sequence in list(self._writings):
+                self._fail(sequence, self._unavailable())
+            self._refuse_requests()
+
+    def _take_requests(self) -> None:
+        """Take what other threads ask for; wait for it where there is nothing else to do."""
+        wait = not self._writings
+        while True:
+            try:
+                request = self._requests.get(block=wait)
+            except Empty:
+                return
+            wait = False
+            writing = request.writing
+            if writing is None:
+                return
+            sequence = writing._sequence
+            if not request.cancel:
+                self._writings[sequence] = writing
+                self._scheduler.add(sequence)
+            elif sequence in self._writings:
+                self._scheduler.cancel(sequence)
+                self._finish(sequence)
+
+    def _turn(self) -> None:
+        """One turn of the loop."""
+        self.turns += 1
+        drafting = len(self._scheduler.running) <= MOST_DRAFTED_ROWS
+        # Drafts follow what was written last, so that must be known.
+        self._bring_back(0 if drafting else STEPS_UNDER_WAY - 1)
+        self._bring_begun()
+        plan = self._scheduler.plan(
+            1 + MOST_DRAFTS if drafting else 1, begin=len(self._begun) < PROMPTS_UNDER_WAY
+        )
+        if plan is None:
+            self._bring_back(0)
+            self._bring_begun(wait=True)
+            return
+        for sequence, pages in plan.put_aside:
+            self._runner.put_aside(sequence, pages)
+        for sequence in plan.resume:
+            self._runner.resume(sequence)
+        if plan.begin:
+            self._begin(plan.begin)
+        rows = [sequence for sequence in self._scheduler.running if sequence.begun]
+        if rows:
+            self._step(rows)
+        elif self._begun:
+            self._bring_begun(wait=True)
+
+    def _begin(self, sequences: Sequence[WrittenSequence]) -> None:
+        try:
+            report = self._runner.begin(sequences)
+        except (torch.OutOfMemoryError, DeepSeekOCRError, ValueError) as error:
+            if len(sequences) > 1:
+                # One of them may be at fault, or all together too large.
+                if isinstance(error, torch.OutOfMemoryError):
+                    self._scheduler.expect_less()
+                for sequence in sequences:
+                    self._begin([sequence])
+                return
+            self._scheduler.remove(sequences[0])
+            self._fail(sequences[0], _page_error(error))
+            return
+        for sequence in sequences:
+            sequence.in_flight += 1
+        self._begun.append(report)
+
+    def _step(self, rows: Sequence[WrittenSequence]) -> None:
+        known = len(rows) <= MOST_DRAFTED_ROWS and not any(row.in_flight for row in rows)
+        drafts = [row.drafts() if known else [] for row in rows]
+        report = self._runner.step(rows, drafts)
+        for row in rows:
+            row.in_flight += report.queries
+        self._steps.append(report)
+
+    def _bring_back(self, under_way: int) -> None:
+        """Take what steps wrote, until so few are under way."""
+        while len(self._steps) > under_way:
+            self._take(self._steps.popleft())
+
+    def _bring_begun(self, *, wait: bool = False) -> None:
+        """Take the first tokens of prompts that are computed."""
+        while self._begun and (wait or self._begun[0].is_here):
+            report = self._begun.popleft()
+            self._take(report)
+            for sequence in report.sequences:
+                sequence.begun = True
+                # Some megabytes, which nobody needs any more.
+                sequence.task = replace(sequence.task, picture=None)
+
+    def _take(self, report: Report) -> None:
+        for sequence, (tokens, logprobs) in zip(report.sequences, report.wait(), strict=True):
+            sequence.in_flight -= report.queries
+            writing = self._writings.get(sequence)
+            # It may have ended since: what the device wrote behind its end is nobody's.
+            if writing is None:
+                continue
+            written = len(sequence.tokens)
+            sequence.take(tokens, logprobs)
+            for token in sequence.tokens[written:]:
+                writing._tokens.put(token)
+            if sequence.end is not None:
+                self._scheduler.remove(sequence)
+                self._finish(sequence)
+
+    def _finish(self, sequence: WrittenSequence) -> None:
+        writing = self._writings.pop(sequence)
+        writing._future.set_result(sequence.result())
+        writing._tokens.put(None)
+
+    def _fail(self, sequence: WrittenSequence, error: BackendError) -> None:
+        writing = self._writings.pop(sequence)
+        writing._future.set_exception(error)
+        writing._tokens.put(None)
+
+    def _refuse_requests(self) -> None:
+        """Tell those that nobody will serve."""
+        while True:
+            try:
+                request = self._requests.get_nowait()
+            except Empty:
+                return
+            if request.writing is not None and not request.cancel:
+                request.writing._future.set_exception(self._unavailable())
+                request.writing._tokens.put(None)
+
+    def _unavailable(self) -> BackendUnavailableError:
+        if self._failure is None:
+            return BackendUnavailableError("the local engine was closed")
+        first = str(self._failure).splitlines()[0] if str(self._failure) else repr(self._failure)
+        error = BackendUnavailableError(
+            f"the local engine failed: {first}",
+            remedy='Start the program again; if it fails again, use backend="transformers".',
+        )
+        error.__cause__ = self._failure
+        return error
+
+
+def _page_error(error: Exception) -> BackendError:
+    if isinstance(error, BackendError):
+        return error
+    result = BackendError(f"the page cannot be read: {error}")
+    if isinstance(error, torch.OutOfMemoryError):
+        result = PageTooLargeError(
+            "the page does not fit into the GPU's memory",
+            remedy="Raise gpu_memory_limit, or use a mode with fewer tokens.",
+        )
+    result.__cause__ = error
+    return result

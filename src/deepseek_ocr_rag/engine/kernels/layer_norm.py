@@ -1,0 +1,66 @@
+"""The vision towers' residual stream: add what a layer gives, and norm it for the next."""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ..weights import LayerNorm
+
+__all__ = ["add_norm"]
+
+
+@triton.jit
+def _add_norm(
+    stream,
+    change,
+    weight,
+    bias,
+    normed,
+    rows,
+    width,
+    epsilon,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    channel = tl.arange(0, BLOCK)
+    known = channel < width
+    inside = (row < rows)[:, None] & known[None, :]
+    place = row.to(tl.int64)[:, None] * width + channel[None, :]
+    total = tl.load(stream + place, mask=inside, other=0.0)
+    total += tl.load(change + place, mask=inside, other=0.0)
+    tl.store(stream + place, total, mask=inside)
+    # The norm sees the sum as it was stored, as in the published code.
+    value = total.to(tl.float32)
+    mean = tl.sum(value, 1) / width
+    centred = tl.where(known[None, :], value - mean[:, None], 0.0)
+    spread = tl.rsqrt(tl.sum(centred * centred, 1) / width + epsilon)
+    factor = tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)
+    shift = tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
+    result = centred * spread[:, None] * factor[None, :] + shift[None, :]
+    tl.store(normed + place, result.to(normed.dtype.element_ty), mask=inside)
+
+
+def add_norm(stream: Tensor, change: Tensor, norm: LayerNorm) -> tuple[Tensor, Tensor]:
+    """See :func:`..pointwise.add_norm`; the sum takes the place of ``stream``."""
+    width = stream.shape[-1]
+    rows = stream.numel() // width
+    normed = torch.empty_like(stream)
+    at_once = 4
+    _add_norm[(triton.cdiv(rows, at_once),)](
+        stream,
+        change,
+        norm.weight,
+        norm.bias,
+        normed,
+        rows,
+        width,
+        norm.epsilon,
+        ROWS=at_once,
+        BLOCK=triton.next_power_of_2(width),
+        num_warps=4,
+    )
+    return stream, normed

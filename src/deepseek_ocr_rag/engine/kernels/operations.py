@@ -1,0 +1,23 @@
+"""The kernels as one set of operations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .attention import attend
+from .choice import choose
+from .experts import mix
+from .normalization import add_norm
+from .rotation import rotate_and_store
+
+__all__ = ["KernelOperations"]
+
+
+class KernelOperations:
+    """See :class:`...operations.Operations`."""
+
+    add_norm: Final = staticmethod(add_norm)
+    rotate_and_store: Final = staticmethod(rotate_and_store)
+    attend: Final = staticmethod(attend)
+    mix: Final = staticmethod(mix)
+    choose: Final = staticmethod(choose)

@@ -1,0 +1,78 @@
+"""One axis of a picture resampled, in Pillow's integers."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+__all__ = ["resample"]
+
+BLOCK = 1024
+
+
+@triton.jit
+def _resample(
+    values,
+    first,
+    weights,
+    result,
+    inputs,
+    outputs,
+    inner,
+    taps,
+    MOST_TAPS: tl.constexpr,
+    FRACTION_BITS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    outer = tl.program_id(1).to(tl.int64)
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < outputs * inner
+    output = tl.where(inside, place // inner, 0)
+    lane = place % inner
+    start = tl.load(first + output)
+    total = tl.full([BLOCK], 1 << (FRACTION_BITS - 1), tl.int32)
+    for tap in range(MOST_TAPS):
+        source = start + tap
+        weight = tl.load(weights + output * taps + tap, mask=tap < taps, other=0)
+        value = tl.load(
+            values + outer * inputs * inner + source * inner + lane,
+            mask=inside & (source < inputs),
+            other=0,
+        )
+        total += value.to(tl.int32) * weight
+    byte = tl.minimum(tl.maximum(total >> FRACTION_BITS, 0), 255)
+    tl.store(result + outer * outputs * inner + place, byte.to(tl.uint8), mask=inside)
+
+
+def resample(values: Tensor, first: Tensor, weights: Tensor, *, fraction_bits: int) -> Tensor:
+    """See :func:`..pixels.resample`.
+
+    Args:
+        values: uint8, shape ``(outer, inputs, inner)``, contiguous.
+        first: int32, shape ``(outputs,)``.
+        weights: int32, shape ``(outputs, taps)``, contiguous.
+        fraction_bits: Of the weights.
+
+    Returns:
+        uint8, shape ``(outer, outputs, inner)``.
+    """
+    outer, inputs, inner = values.shape
+    outputs, taps = weights.shape
+    result = values.new_empty(outer, outputs, inner)
+    _resample[(triton.cdiv(outputs * inner, BLOCK), outer)](
+        values,
+        first,
+        weights,
+        result,
+        inputs,
+        outputs,
+        inner,
+        taps,
+        # In steps, so that pages of all sizes need few kernels.
+        MOST_TAPS=triton.cdiv(taps, 4) * 4,
+        FRACTION_BITS=fraction_bits,
+        BLOCK=BLOCK,
+        num_warps=4,
+    )
+    return result

@@ -1,0 +1,46 @@
+"""Learned positions, fitted to pictures of another size than they were trained for.
+
+Source: the published modeling code of DeepSeek-OCR (``deepencoder``).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["fitted_grid", "fitted_table"]
+
+
+def fitted_grid(positions: Tensor, grid: int) -> Tensor:
+    """Positions for another grid than they were trained for, by bicubic interpolation.
+
+    Args:
+        positions: Shape ``(trained grid, trained grid, width)``.
+        grid: Patches along a side.
+
+    Returns:
+        Shape ``(grid, grid, width)``.
+    """
+    if positions.shape[0] == grid:
+        return positions
+    fitted = functional.interpolate(
+        positions.float().permute(2, 0, 1)[None], size=(grid, grid), mode="bicubic", antialias=True
+    )
+    return fitted[0].permute(1, 2, 0).to(positions.dtype).contiguous()
+
+
+def fitted_table(table: Tensor, side: int) -> Tensor:
+    """A table of relative positions for squares of another side than it was trained for.
+
+    Args:
+        table: Shape ``(2 * trained side - 1, head width)``.
+        side: Of the squares in patches.
+
+    Returns:
+        Shape ``(2 * side - 1, head width)``, linearly interpolated.
+    """
+    wanted = 2 * side - 1
+    if table.shape[0] == wanted:
+        return table
+    fitted = functional.interpolate(table.float().T[None], size=wanted, mode="linear")
+    return fitted[0].T.to(table.dtype).contiguous()

@@ -1,0 +1,187 @@
+"""Decides what the device does next. Knows nothing of tensors.
+
+A turn of the loop asks for a plan, runs it, and brings back what was written::
+
+    put aside -> resume -> begin -> step
+
+A sequence keeps its slot and pages until it ends, unless a better ranked one
+needs them: then the worst ranked is put aside, with its keys and values, and
+later goes on where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model.page_prompt import End
+from .page_pool import PAGE, PagePool
+from .sequence import WrittenSequence
+
+__all__ = ["Plan", "Scheduler"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A turn, to be done in this order.
+
+    Attributes:
+        put_aside: Sequences that leave the device for a while, and the pages
+            that hold their keys and values until something else is written.
+        resume: Sequences that come back to it.
+        begin: Sequences whose prompts are computed, together.
+    """
+
+    put_aside: tuple[tuple[WrittenSequence, tuple[int, ...]], ...] = ()
+    resume: tuple[WrittenSequence, ...] = ()
+    begin: tuple[WrittenSequence, ...] = ()
+
+
+class Scheduler:
+    """The sequences, and who owns which slots and pages.
+
+    Args:
+        slots: How many sequences run at once.
+        pages: How many pages the cache has, page 0 included; enough for the
+            longest sequence.
+        together: While all slots are in use, prompts wait until so many can be
+            computed at once: few at a time are slower, and hold up the others.
+        prompt_tokens: Most tokens of prompts that are computed at once.
+    """
+
+    def __init__(
+        self, *, slots: int, pages: int, together: int = 4, prompt_tokens: int = 8192
+    ) -> None:
+        self.slots = slots
+        self._together = min(together, slots)
+        self._prompt_tokens = prompt_tokens
+        self._free_slots = list(range(slots - 1, -1, -1))
+        self._pool = PagePool(pages)
+        self._waiting: list[WrittenSequence] = []
+        self._aside: list[WrittenSequence] = []
+        self._running: list[WrittenSequence] = []
+
+    @property
+    def running(self) -> tuple[WrittenSequence, ...]:
+        """The sequences on the device, best ranked first."""
+        return tuple(sorted(self._running, key=_rank))
+
+    def add(self, sequence: WrittenSequence) -> None:
+        """A new sequence, or one whose beginning is tried again."""
+        self._waiting.append(sequence)
+
+    def cancel(self, sequence: WrittenSequence) -> None:
+        """Nobody wants the sequence any more."""
+        sequence.end = sequence.end or End(len(sequence.tokens), "cancelled")
+        self.remove(sequence)
+
+    def remove(self, sequence: WrittenSequence) -> None:
+        """A sequence has ended, or is to wait again: its slot and pages are free.
+
+        What the device still computes for it must come before what is planned
+        from now on, so that it overwrites nothing of the next owner's.
+        """
+        for group in (self._waiting, self._aside, self._running):
+            if sequence in group:
+                group.remove(sequence)
+        self._release(sequence)
+        sequence.saved = None
+
+    def expect_less(self) -> None:
+        """So many prompts at once were too much for the device."""
+        self._prompt_tokens = max(1, self._prompt_tokens // 2)
+
+    def plan(self, queries: int, *, begin: bool = True) -> Plan | None:
+        """The next turn.
+
+        Args:
+            queries: Tokens of each running sequence that are computed in it.
+            begin: Whether prompts may be begun.
+
+        Returns:
+            None if a sequence must be put aside of which the device may have
+            written tokens that are not known yet: bring them back and ask again.
+        """
+        leaving = self._leaving(queries, begin=begin)
+        if any(sequence.in_flight for sequence in leaving):
+            return None
+        put_aside = tuple((sequence, tuple(sequence.pages)) for sequence in leaving)
+        for sequence in leaving:
+            self._release(sequence)
+            self._running.remove(sequence)
+        for sequence in self._running:
+            self._grow(sequence, queries)
+        resume, begun = self._entering(queries, begin=begin)
+        self._aside += leaving
+        return Plan(put_aside, resume, begun)
+
+    def _leaving(self, queries: int, *, begin: bool) -> list[WrittenSequence]:
+        """Who must go so that the others have room."""
+        staying = list(self.running)
+        leaving: list[WrittenSequence] = []
+        free = len(self._pool)
+        first = min(self._waiting, key=_rank, default=None) if begin else None
+        if (
+            first is not None
+            and staying
+            and first.task.priority < staying[-1].task.priority
+            and (not self._free_slots or self._missing(first, queries) > free)
+        ):
+            leaving.append(staying.pop())
+            free += len(leaving[-1].pages)
+        while sum(self._missing(sequence, queries) for sequence in staying) > free:
+            leaving.append(staying.pop())
+            free += len(leaving[-1].pages)
+        return leaving
+
+    def _entering(
+        self, queries: int, *, begin: bool
+    ) -> tuple[tuple[WrittenSequence, ...], tuple[WrittenSequence, ...]]:
+        """Who comes to the device: sequences that go on, and sequences that begin."""
+        resumed: list[WrittenSequence] = []
+        begun: list[WrittenSequence] = []
+        tokens = 0
+        worst = self.running[-1].task.priority if self._running else None
+        crowded = worst is not None and len(self._free_slots) < self._together
+        for sequence in sorted((*self._aside, *self._waiting), key=_rank):
+            goes_on = sequence in self._aside
+            if not goes_on:
+                tokens += sequence.length
+                too_many = begun and tokens > self._prompt_tokens
+                # A better ranked one does not wait for company.
+                in_company = crowded and worst is not None and sequence.task.priority >= worst
+                if not begin or too_many or in_company:
+                    continue
+            # Room to spare, or the next page that is needed puts it aside again.
+            if not self._free_slots or self._missing(sequence, queries) + self._spare > len(
+                self._pool
+            ):
+                break
+            (self._aside if goes_on else self._waiting).remove(sequence)
+            (resumed if goes_on else begun).append(sequence)
+            sequence.slot = self._free_slots.pop()
+            self._grow(sequence, queries)
+            self._running.append(sequence)
+        return tuple(resumed), tuple(begun)
+
+    @property
+    def _spare(self) -> int:
+        """Pages that the running sequences will need soon."""
+        return len(self._running)
+
+    def _missing(self, sequence: WrittenSequence, queries: int) -> int:
+        tokens = sequence.length + sequence.in_flight + queries
+        return max(0, -(-tokens // PAGE) - len(sequence.pages))
+
+    def _grow(self, sequence: WrittenSequence, queries: int) -> None:
+        sequence.pages += self._pool.take(self._missing(sequence, queries))
+
+    def _release(self, sequence: WrittenSequence) -> None:
+        self._pool.give_back(sequence.pages)
+        sequence.pages = []
+        if sequence.slot is not None:
+            self._free_slots.append(sequence.slot)
+            sequence.slot = None
+
+
+def _rank(sequence: WrittenSequence) -> tuple[int, int]:
+    return sequence.rank

@@ -1,0 +1,191 @@
+"""Many pages at once: every one gets its own text, whatever the others do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import numpy as np
+
+from deepseek_ocr_rag.engine.engine import Engine, PageTooLargeError
+from deepseek_ocr_rag.engine.plain import PlainOperations
+from deepseek_ocr_rag.engine.runner import PageImage, Runner
+from deepseek_ocr_rag.engine.scheduler import Scheduler
+from deepseek_ocr_rag.engine.sequence import PageTask
+from deepseek_ocr_rag.errors import BackendError, BackendUnavailableError, ConfigurationError
+from deepseek_ocr_rag.model.families import FAMILIES
+from deepseek_ocr_rag.model.ngrams import NoRepeat
+from deepseek_ocr_rag.model.views import page_views
+
+FAMILY = FAMILIES["deepseek-ocr"]
+SMALL = ("tiny", "small")
+"""Cases with few picture tokens: seeing a page takes seconds on a CPU."""
+
+
+@pytest.fixture
+def make_engine(golden_config, golden_weights) -> Iterator:
+    made: list[Engine] = []
+
+    def make(slots: int = 3, pages: int = 140, operations=None) -> Engine:
+        runner = Runner(
+            golden_config, golden_weights, operations or PlainOperations(), slots=slots, pages=pages
+        )
+        made.append(Engine(runner, Scheduler(slots=slots, pages=pages), 8192))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.close()
+
+
+@pytest.fixture(scope="module")
+def cases(golden_cases) -> dict:
+    return {case.facts["name"]: case for case in golden_cases if case.facts["name"] in SMALL}
+
+
+def task(case, tokens: int = 12, **more) -> PageTask:
+    return PageTask(
+        case.arrays("expected")["input_ids"].ravel().tolist(),
+        page_views(case.image, case.mode, FAMILY),
+        NoRepeat(case.facts["no_repeat_ngram_size"]),
+        tokens,
+        least_tokens=tokens,
+        **more,
+    )
+
+
+def expected(case, tokens: int = 12) -> tuple[int, ...]:
+    return tuple(case.arrays("expected")["greedy"].tolist()[:tokens])
+
+
+def test_pages_together_get_the_published_tokens(make_engine, cases) -> None:
+    engine = make_engine()
+    asked = [cases[name] for name in SMALL * 3]
+    writings = [engine.submit(task(case)) for case in asked]
+    assert [w.result(60).tokens for w in writings] == [expected(case) for case in asked]
+
+
+def test_tokens_come_one_after_the_other(make_engine, cases) -> None:
+    writing = make_engine().submit(task(cases["tiny"]))
+    assert tuple(writing) == expected(cases["tiny"])
+
+
+def test_a_page_image_is_prepared_on_the_device(make_engine, cases) -> None:
+    case = cases["tiny"]
+    for channels in ("RGB", "RGBX"):
+        pixels = np.frombuffer(case.image.convert("RGB").tobytes("raw", channels), np.uint8)
+        shape = (case.image.height, case.image.width, len(channels))
+        image = PageImage(torch.from_numpy(pixels.reshape(shape).copy()), case.mode, FAMILY)
+        asked = task(case)
+        order = PageTask(
+            asked.ids, image, asked.rule, asked.max_new_tokens, least_tokens=asked.least_tokens
+        )
+        assert make_engine().submit(order).result(60).tokens == expected(case)
+
+
+@pytest.mark.parametrize("source", ["right", "wrong"])
+def test_drafts_do_not_change_the_text(make_engine, cases, source) -> None:
+    case = cases["small"]
+    draft = list(expected(case, 40)) if source == "right" else [7, 8, 9] * 20
+    writing = make_engine().submit(task(case, 40, source=draft))
+    assert writing.result(60).tokens == expected(case, 40)
+
+
+def test_a_text_that_was_put_aside_goes_on_where_it_was(make_engine, cases) -> None:
+    # Room for one at a time only: the later and better ranked one pushes the first out.
+    engine = make_engine(slots=1)
+    started = threading.Event()
+
+    def seen(tokens) -> bool:
+        started.set()
+        return False
+
+    first = engine.submit(task(cases["small"], 40, priority=1, at_end=seen, interval=4))
+    assert started.wait(60)
+    second = engine.submit(task(cases["tiny"], priority=0))
+    assert second.result(60).tokens == expected(cases["tiny"])
+    assert first.result(60).tokens == expected(cases["small"], 40)
+
+
+def test_a_cancelled_page_ends_and_the_others_go_on(make_engine, cases) -> None:
+    engine = make_engine(slots=1)
+    long, short = engine.submit(task(cases["small"], 5000)), engine.submit(task(cases["tiny"]))
+    long.cancel()
+    assert long.result(60).end.reason == "cancelled"
+    assert short.result(60).tokens == expected(cases["tiny"])
+
+
+def test_a_loop_ends_its_page(make_engine, cases) -> None:
+    writing = make_engine().submit(task(cases["tiny"], 500, at_end=lambda tokens: True, interval=8))
+    assert writing.result(60).end.reason == "repetition"
+
+
+def test_a_page_that_cannot_be_seen_fails_alone(make_engine, cases) -> None:
+    engine = make_engine()
+    good = task(cases["tiny"])
+    views = page_views(cases["tiny"].image, cases["tiny"].mode, FAMILY)
+    odd = type(views)(views.global_view[:, :500, :500], views.tiles, None)
+    bad = PageTask(good.ids, odd, good.rule, 12)
+    writings = [engine.submit(one) for one in (good, bad, good)]
+    with pytest.raises(BackendError):
+        writings[1].result(60)
+    assert writings[0].result(60).tokens == expected(cases["tiny"])
+    assert writings[2].result(60).tokens == expected(cases["tiny"])
+
+
+def test_out_of_memory_begins_fewer_pages_at_once(make_engine, cases, monkeypatch) -> None:
+    begin, sizes = Runner.begin, []
+
+    def scarce(self, sequences):
+        sizes.append(len(sequences))
+        if len(sequences) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return begin(self, sequences)
+
+    monkeypatch.setattr(Runner, "begin", scarce)
+    engine = make_engine()
+    writings = [engine.submit(task(cases["tiny"])) for _ in range(3)]
+    assert {w.result(60).tokens for w in writings} == {expected(cases["tiny"])}
+
+
+def test_a_page_too_large_even_alone_says_so(make_engine, cases, monkeypatch) -> None:
+    def full(self, sequences):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Runner, "begin", full)
+    with pytest.raises(PageTooLargeError, match="does not fit"):
+        make_engine().submit(task(cases["tiny"])).result(60)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_device_that_fails_ends_all_pages_and_nothing_hangs(make_engine, cases) -> None:
+    class Fails(PlainOperations):
+        def attend(self, *arguments):
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    engine = make_engine(operations=Fails())
+    writings = [engine.submit(task(cases["tiny"])) for _ in range(2)]
+    for writing in writings:
+        with pytest.raises(BackendUnavailableError, match="illegal memory access"):
+            writing.result(60)
+    with pytest.raises(BackendUnavailableError, match="illegal memory access"):
+        engine.submit(task(cases["tiny"]))
+
+
+def test_closing_ends_what_is_under_way(make_engine, cases) -> None:
+    engine = make_engine()
+    writing = engine.submit(task(cases["tiny"], 5000))
+    engine.close()
+    with pytest.raises(BackendUnavailableError, match="closed"):
+        writing.result(60)
+    with pytest.raises(BackendUnavailableError, match="closed"):
+        engine.submit(task(cases["tiny"]))
+
+
+def test_a_prompt_that_is_too_long_is_refused(make_engine, cases) -> None:
+    with pytest.raises(ConfigurationError, match="8192 positions"):
+        make_engine().submit(task(cases["tiny"], 8192))
