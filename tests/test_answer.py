@@ -39,7 +39,7 @@ def test_where_nothing_was_found_there_is_only_the_text() -> None:
 
 def test_json_has_the_documented_keys() -> None:
     data = Answer("When?", "Then. [1]", (CITATION,), (PASSAGE,)).to_dict()
-    assert set(data) == {"answer", "citations", "passages"}
+    assert set(data) == {"answer", "sentences", "citations", "passages"}
     assert data["citations"] == [
         {
             "source": "a.pdf",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.chunk_records import split_records
+from deepseek_ocr_rag.chunk_records import record_chunk, split_records
 from deepseek_ocr_rag.chunking import chunk_document
 from deepseek_ocr_rag.document import OcrDocument
 from deepseek_ocr_rag.errors import ConfigurationError
@@ -245,3 +245,43 @@ def test_metadata_of_any_form_do_no_harm(boxes: Any, spans: Any, page: Any) -> N
     metadata = {"source": "a", "boxes": boxes, "spans": spans, "page": page}
     for record in split([Record("id", text, metadata)]):
         assert record.text in text or "\n\n" in record.text
+
+
+# --- records as they are --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("made_flat", [False, True])
+def test_a_chunk_that_became_a_record_becomes_the_same_chunk(made_flat: bool) -> None:
+    records = split(flat(as_pages(DOCUMENT)) if made_flat else as_pages(DOCUMENT))
+    for chunk, record in zip(chunk_document(DOCUMENT), records, strict=True):
+        again = record_chunk(record)
+        assert (again.text, again.source, again.section) == (
+            chunk.text, chunk.source, chunk.section,
+        )  # fmt: skip
+        assert (again.pages, again.page) == (chunk.pages, chunk.page)
+        for page in chunk.pages:
+            # Records round their boxes.
+            assert [b.to_grid() for b in again.boxes_on(page)] == [
+                b.to_grid() for b in chunk.boxes_on(page)
+            ]
+            assert again.span_on(page) == chunk.span_on(page)
+
+
+def test_a_page_becomes_one_chunk_with_its_blocks() -> None:
+    page = DOCUMENT.pages[0]
+    chunk = record_chunk(as_pages(DOCUMENT)[0])
+    assert chunk.text == page.markdown
+    assert [piece.kind for piece in chunk.pieces] == [block.kind for block in page.blocks]
+    assert [piece.span for piece in chunk.pieces] == [block.span for block in page.blocks]
+
+
+def test_a_part_that_another_splitter_has_cut_is_its_text() -> None:
+    record = as_pages(DOCUMENT)[1]
+    part = Record("", record.text[:24], {**record.metadata, "start_index": 0})
+    chunk = record_chunk(part)
+    assert (chunk.text, chunk.pages, chunk.boxes) == (record.text[:24], (2,), ())
+
+
+def test_a_record_of_nothing_is_a_chunk_of_nothing() -> None:
+    chunk = record_chunk(Record("", ""))
+    assert (chunk.text, chunk.source, chunk.pages, chunk.boxes) == ("", "", (1,), ())

@@ -62,6 +62,7 @@ def test_output_of_runtimes_is_left_out(before, after):
         "image size:  (1, 2)",
         "compression ratio:  1.15",
         "see <PAGE> in the text",
+        "twice: <PAGE><PAGE>",
         "INFO 10-25 03:12:45 [a.py:1] started\nINFO 10-25 03:12:46 [a.py:2] ready",
         "an image: 0it of it",
         "save results:",
@@ -88,3 +89,11 @@ def test_pages_are_split_at_marks_and_banners():
     assert [page.strip() for page in split_pages("<PAGE>\na\n<PAGE>\nb")] == ["a", "b"]
     assert [page.strip() for page in split_pages(f"{BANNER}a.{BANNER}b")] == ["a.", "b"]
     assert split_pages("no mark") == ["no mark"]
+
+
+def test_a_page_mark_may_stand_right_behind_text_if_a_tag_follows():
+    assert split_pages("<PAGE><|det|>a<PAGE><|det|>b") == ["<|det|>a", "<|det|>b"]
+
+
+def test_page_marks_in_a_row_are_empty_pages():
+    assert split_pages("<PAGE>a\n<PAGE><PAGE>\nb") == ["<PAGE>a\n", "", "\nb"]

@@ -123,7 +123,7 @@ def test_pages_that_could_not_be_read_are_named() -> None:
 
 def test_the_json_form_has_exactly_what_the_command_line_promises() -> None:
     data = DocumentQA(LIGHTHOUSE).ask("Who has kept the lamp?").to_dict()
-    assert set(data) == {"answer", "citations", "passages"}
+    assert set(data) == {"answer", "sentences", "citations", "passages"}
     assert set(data["citations"][0]) == {"source", "page", "boxes", "quote"}
     assert set(data["passages"][0]) == {"source", "page", "boxes", "text", "score"}
     assert data["citations"][0]["boxes"] == [[0.1, 0.1, 0.9, 0.2]]

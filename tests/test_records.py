@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -97,6 +98,20 @@ def test_a_page_without_text_is_still_one_record_when_split_into_blocks() -> Non
     blank = Page(number=2, finish_reason="blank")
     (record,) = page_records(blank, source="a.pdf", total_pages=3, split="block")
     assert (record.text, record.metadata["finish_reason"]) == ("", "blank")
+
+
+def test_confidences_stand_on_boxes_and_records_where_they_are_known() -> None:
+    first, picture, second = page().blocks
+    blocks = (replace(first, confidence=0.9), picture, replace(second, confidence=0.5))
+    known = page(blocks=blocks, confidence=0.7)
+    (whole,) = page_records(known, source="a.pdf", total_pages=1)
+    assert whole.metadata["confidence"] == 0.7
+    assert [b.get("confidence") for b in whole.metadata["boxes"]] == [0.9, None, 0.5, 0.5]
+    parts = page_records(known, source="a.pdf", total_pages=1, split="block")
+    assert [part.metadata["confidence"] for part in parts] == [0.9, 0.5]
+    document = document_record(OcrDocument("a.pdf", (known, page(2)), total_pages=2))
+    assert "confidence" not in document.metadata
+    assert [b.get("confidence") for b in document.metadata["boxes"]][:4] == [0.9, None, 0.5, 0.5]
 
 
 def sections_of(*blocks: tuple[str, str, tuple[str, ...]]) -> str:

@@ -13,11 +13,12 @@ FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 
 
 def _slim(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Without the PNG that Pillow stores beside the JPEG of every picture: a third of the size."""
+    """Without the PNG that is stored beside the same picture as JPEG or in HTML."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if "image/jpeg" in output.get("data", {}):
-                output["data"].pop("image/png", None)
+            data = output.get("data", {})
+            if "image/jpeg" in data or "data:image/png" in data.get("text/html", ""):
+                data.pop("image/png", None)
     return notebook
 
 

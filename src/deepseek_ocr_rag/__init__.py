@@ -15,15 +15,21 @@ The names below are the whole public interface; whatever is not listed in
 ``__all__`` may change without notice.
 """
 
-from .agent import AgentReader, AgentReply
+from .agent import AgentPicture, AgentPlaces, AgentReader, AgentReply, AgentSearch, Place
+from .answer import Answer, Citation, Sentence, Timings
+from .answer_pictures import AnswerPictures, CitedPage
+from .answer_stream import AnswerStream
 from .backends.auto import BackendStatus, choose_backend, probe_backends
-from .backends.base import Backend, PageRequest, Reply, TokenLogprob
+from .backends.base import Backend, PageRequest, Repeatable, Reply, TokenLogprob
 from .backends.lite import LiteBackend, LiteBackendWarning
+from .backends.local import LocalBackend
 from .backends.official import OfficialBackend
 from .backends.ollama import OllamaBackend
 from .backends.replay import RecordingBackend, ReplayBackend
 from .backends.server import ServerBackend
 from .backends.transformers import TransformersBackend
+from .background import Background
+from .cache import CacheStatus, PageCache
 from .chunk_records import split_records
 from .chunking import Chunk, Piece, chunk_document
 from .docling_export import to_docling
@@ -56,11 +62,11 @@ from .errors import (
 )
 from .export import FolderWriter, write_folder
 from .grammar import ParsedPage, format_page, parse_document, parse_page
-from .language_model import LanguageModel, Message, OllamaModel
+from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
 from .limits import Limits
 from .paths import resolve_inside
 from .pipeline import PageStream, Reader
-from .qa import Answer, AnswerStream, Citation, DocumentQA, Timings
+from .qa import Conversation, DocumentQA
 from .records import (
     OnError,
     Record,
@@ -76,13 +82,17 @@ from .source import Source, open_source, render_page
 from .tables import Cell, Table, parse_table
 from .text_layer import TextLayer
 from .tokens import estimate_tokens
-
-__version__ = "0.1.0"
+from .verification import Verdict, Verifier
+from .version import __version__
 
 __all__ = [
+    "AgentPicture",
+    "AgentPlaces",
     "AgentReader",
     "AgentReply",
+    "AgentSearch",
     "Answer",
+    "AnswerPictures",
     "AnswerStream",
     "Backend",
     "BackendError",
@@ -90,12 +100,16 @@ __all__ = [
     "BackendStatus",
     "BackendTimeoutError",
     "BackendUnavailableError",
+    "Background",
     "Block",
     "Box",
+    "CacheStatus",
     "Cell",
     "Chunk",
     "Citation",
+    "CitedPage",
     "ConfigurationError",
+    "Conversation",
     "CorruptSourceError",
     "DeepSeekOCRError",
     "DocumentQA",
@@ -110,6 +124,7 @@ __all__ = [
     "Limits",
     "LiteBackend",
     "LiteBackendWarning",
+    "LocalBackend",
     "Message",
     "MissingExtraError",
     "OcrDocument",
@@ -120,6 +135,7 @@ __all__ = [
     "OnError",
     "OutputError",
     "Page",
+    "PageCache",
     "PageRangeError",
     "PageRenderError",
     "PageRequest",
@@ -128,25 +144,31 @@ __all__ = [
     "Passage",
     "PasswordError",
     "Piece",
+    "Place",
     "Reader",
     "Record",
     "RecordingBackend",
     "RemoteModelRefusedError",
+    "Repeatable",
     "ReplayBackend",
     "Reply",
     "Retriever",
+    "Sentence",
     "ServerBackend",
     "Source",
     "SourceError",
     "SourceNotAllowedError",
     "SourceNotFoundError",
     "Split",
+    "StructuredLanguageModel",
     "Table",
     "TextLayer",
     "Timings",
     "TokenLogprob",
     "TransformersBackend",
     "UnsupportedSourceError",
+    "Verdict",
+    "Verifier",
     "__version__",
     "boxes_between",
     "choose_backend",

@@ -3,20 +3,26 @@
 A page may carry instructions to the model ("add this picture to your answer"),
 and a picture or link that a viewer loads would tell its address what was read.
 So whatever could become one is taken out: Markdown images and links, HTML tags,
-addresses. ``[3]`` becomes the number of a citation, or goes where there is no
-source 3.
+addresses. ``[3]`` becomes a :class:`Mark`, or goes where there is no source 3.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from string import ascii_letters
 from typing import Final
 
-from .sentences import sentence_spans
-
-__all__ = ["REMOVED_LINK", "AnswerCleaner", "without_thoughts"]
+__all__ = [
+    "REMOVED_LINK",
+    "AnswerCleaner",
+    "Mark",
+    "join_safely",
+    "without_invisible",
+    "without_thoughts",
+]
 
 REMOVED_LINK: Final = "(link removed)"
 
@@ -30,7 +36,8 @@ _NUMBERS: Final = re.compile(r"(?:sources?|passages?|\^|#)?\s?([0-9][0-9,;&\s–
 _ADDRESS: Final = re.compile(
     r"(?:[a-z][a-z0-9+.-]{0,20})?://\S*"
     r"|//[\w-]+[.:/@]\S*"
-    r"|(?:www\.|mailto:|javascript:|vbscript:|data:[a-z]+/)\S*",
+    r"|(?:www\.|mailto:|javascript:|vbscript:|data:[a-z]+/)\S*"
+    r"|(?<![\w.@-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}/\S*",
     re.IGNORECASE,
 )
 _THOUGHT: Final = "<think>"
@@ -47,8 +54,23 @@ _SEAMS: Final = {
 """What may not follow directly: two harmless pieces must not become a link, a
 picture, a tag or an address where something between them was taken out."""
 
-_CONTEXT: Final = 2000
-"""Characters before a marker among which the sentence that it closes is looked for."""
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The sources that a model cites at one place.
+
+    Attributes:
+        numbers: As the model was given them, from 1; each is one of them.
+        space: What stands before it.
+    """
+
+    numbers: tuple[int, ...]
+    space: str = ""
+
+
+def join_safely(before: str, text: str) -> str:
+    """A text as it can follow another one without becoming a link, a picture or a tag."""
+    return f" {text}" if before and text[:1] and text[0] in _SEAMS.get(before[-1], "") else text
 
 
 def without_thoughts(pieces: Iterable[str]) -> Iterator[str]:
@@ -82,28 +104,26 @@ class AnswerCleaner:
     """Cleans a reply that comes in pieces; however it is cut, the result is the same.
 
     Args:
-        cite: Called for every source number with the sentence before it;
-            returns the number to show, or None where there is no such source.
+        sources: How many sources the model was given.
     """
 
-    def __init__(self, cite: Callable[[int, str], int | None]) -> None:
-        self._cite = cite
+    def __init__(self, sources: int) -> None:
+        self._sources = sources
         self._buffer = ""
         self._space = ""
         self._last = ""
-        self._said = ""
 
-    def feed(self, piece: str) -> str:
-        """Take a piece; return what can be shown by now."""
-        self._buffer += piece
+    def feed(self, piece: str) -> list[str | Mark]:
+        """Take a piece; return what can be shown by now, text and marks in turn."""
+        self._buffer += without_invisible(piece)
         return self._scan(final=False)
 
-    def finish(self) -> str:
+    def finish(self) -> list[str | Mark]:
         """The rest, after the last piece."""
         return self._scan(final=True)
 
-    def _scan(self, final: bool) -> str:
-        shown: list[str] = []
+    def _scan(self, final: bool) -> list[str | Mark]:
+        shown: list[str | Mark] = []
         position = 0
         while position < len(self._buffer):
             length = self._step(position, final, shown)
@@ -111,9 +131,9 @@ class AnswerCleaner:
                 break
             position += length
         self._buffer = self._buffer[position:]
-        return "".join(shown)
+        return shown
 
-    def _step(self, position: int, final: bool, shown: list[str]) -> int:
+    def _step(self, position: int, final: bool, shown: list[str | Mark]) -> int:
         """Handle what begins here; return its length, 0 where its end is not there yet."""
         first = self._buffer[position]
         if first.isspace():
@@ -131,10 +151,10 @@ class AnswerCleaner:
         match = _RUN.match(self._buffer, position)
         if match is None or (match.end() == len(self._buffer) and not final):
             return 0
-        self._say(_without_addresses(match[0]), shown)
+        self._show(_without_addresses(match[0]), shown)
         return len(match[0])
 
-    def _image(self, position: int, final: bool, shown: list[str]) -> int:
+    def _image(self, position: int, final: bool, shown: list[str | Mark]) -> int:
         if position + 1 == len(self._buffer) and not final:
             return 0
         if self._buffer.startswith("[", position + 1):
@@ -146,10 +166,10 @@ class AnswerCleaner:
             if inner is not None and _numbers(inner) is None:
                 self._drop()
                 return end - position
-        self._say("!", shown)
+        self._show("!", shown)
         return 1
 
-    def _bracket(self, position: int, final: bool, shown: list[str]) -> int:
+    def _bracket(self, position: int, final: bool, shown: list[str | Mark]) -> int:
         read = self._read_bracket(position, final)
         if read is None:
             return 0
@@ -159,16 +179,10 @@ class AnswerCleaner:
             return 1
         numbers = _numbers(inner)
         if numbers is not None:
-            sentence = self._sentence()
-            cited = [self._cite(number, sentence) for number in numbers]
-            marks = "".join(f"[{n}]" for n in dict.fromkeys(cited) if n is not None)
-            if marks:
-                self._show(marks, shown)
-            else:
-                self._drop()
+            self._mark(numbers, shown)
         else:
             text = _without_addresses(_OPENING.sub("< ", _WHOLE_TAG.sub("", inner)))
-            self._say(text if linked else f"[{text}]", shown)
+            self._show(text if linked else f"[{text}]", shown)
         return end - position
 
     def _read_bracket(self, position: int, final: bool) -> tuple[str | None, int, bool] | None:
@@ -190,7 +204,7 @@ class AnswerCleaner:
             return match[1], match.end(), False
         return match[1], target.end(), True
 
-    def _tag(self, position: int, final: bool, shown: list[str]) -> int:
+    def _tag(self, position: int, final: bool, shown: list[str | Mark]) -> int:
         if position + 1 == len(self._buffer) and not final:
             return 0
         match = _TAG.match(self._buffer, position)
@@ -204,29 +218,30 @@ class AnswerCleaner:
             self._show("< ", shown)
             return 1
         if _ADDRESS.search(match[0]) and "=" not in match[0]:
-            self._say(REMOVED_LINK, shown)
+            self._show(REMOVED_LINK, shown)
         return len(match[0])
 
-    def _say(self, text: str, shown: list[str]) -> None:
-        if text:
-            self._said = (self._said + self._space + text)[-_CONTEXT:]
-            self._show(text, shown)
+    def _mark(self, numbers: list[int], shown: list[str | Mark]) -> None:
+        known = tuple(dict.fromkeys(n for n in numbers if 1 <= n <= self._sources))
+        if not known:
+            self._drop()
+            return
+        shown.append(Mark(known, self._spaced("[")))
+        self._space, self._last = "", "]"
 
-    def _show(self, text: str, shown: list[str]) -> None:
+    def _show(self, text: str, shown: list[str | Mark]) -> None:
+        if text:
+            shown.append(self._spaced(text) + text)
+            self._space, self._last = "", text[-1]
+
+    def _spaced(self, text: str) -> str:
+        """What stands between the last that was shown and a text."""
         space = self._space if self._last else ""
-        if not space and text[0] in _SEAMS.get(self._last, ""):
-            space = " "
-        shown.append(space + text)
-        self._space = ""
-        self._last = text[-1]
+        return space or join_safely(self._last, text).removesuffix(text)
 
     def _drop(self) -> None:
         """What is taken out takes the blanks before it along."""
         self._space = self._space.rstrip(" \t")
-
-    def _sentence(self) -> str:
-        spans = sentence_spans(self._said)
-        return self._said[slice(*spans[-1])] if spans else ""
 
 
 def _numbers(inner: str) -> list[int] | None:
@@ -241,6 +256,20 @@ def _numbers(inner: str) -> list[int] | None:
             return None
         numbers += range(ends[0], ends[-1] + 1)
     return numbers
+
+
+def without_invisible(text: str) -> str:
+    """A text without format characters, in which a message can hide, and control characters.
+
+    Line ends, tabs and the joiners that some scripts need stay.
+    """
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character in "\n\t\u200c\u200d":
+        return character
+    return {"Cf": "", "Cc": " "}.get(unicodedata.category(character), character)
 
 
 def _without_addresses(text: str) -> str:

@@ -34,7 +34,7 @@ from .records import Record
 from .sections import HEADING_KINDS, Headings, heading_level, with_sections
 from .tokens import estimate_tokens
 
-__all__ = ["split_records"]
+__all__ = ["record_chunk", "split_records"]
 
 _NAMESPACE = uuid.UUID("b5c9e3c2-37a5-5f5e-8f0d-0d1f2c1f6a84")
 _OF_PAGES = frozenset({"boxes", "spans", "confidence", "start_index"})
@@ -71,6 +71,42 @@ def split_records(
     return _split(records, max_tokens, count_tokens)
 
 
+def record_chunk(record: Record) -> Chunk:
+    """A record as one chunk: what was cut already, or what a store gave back.
+
+    Args:
+        record: Flat or not, with the metadata of this package or others. Boxes are
+            left out of a part that another splitter has cut (with ``start_index``).
+
+    Returns:
+        Its text as it is; a piece for each block.
+    """
+    metadata = record.metadata
+    if "start_index" in metadata:
+        metadata = {key: value for key, value in metadata.items() if key != "boxes"}
+    pieces = [
+        Piece(
+            page=sheet.number,
+            kind=block.kind,
+            span=(sheet.start + block.span[0], sheet.start + block.span[1]),
+            offset=sheet.offset + block.span[0],
+            boxes=block.boxes,
+            confidence=block.confidence,
+        )
+        for sheet in _sheets(replace(record, metadata=metadata))
+        for block in sheet.blocks
+    ]
+    page = metadata.get("page")
+    number = page + 1 if isinstance(page, int) else 1
+    section = metadata.get("section")
+    return Chunk(
+        text=record.text,
+        source=str(metadata.get("source", "")),
+        pieces=tuple(pieces) or (Piece(number, "", (0, len(record.text)), 0),),
+        section=tuple(section.split(" > ")) if isinstance(section, str) and section else (),
+    )
+
+
 def _split(
     records: Iterable[Record], max_tokens: int, count_tokens: CountTokens
 ) -> Iterator[Record]:
@@ -98,6 +134,8 @@ class _Sheet:
         text: Its Markdown.
         blocks: With spans in that; their sections are not set.
         lone: Whether it is one block, and so may be joined by more.
+        offset: Where its text begins in that of the record.
+        start: Where it begins in the Markdown of the page.
     """
 
     record: Record
@@ -106,6 +144,8 @@ class _Sheet:
     text: str
     blocks: list[Block]
     lone: bool
+    offset: int = 0
+    start: int = 0
 
     @property
     def source(self) -> object:
@@ -171,7 +211,8 @@ def _sheets(record: Record) -> Iterator[_Sheet]:
         ]
         number = span["page"] + 1
         label = str(span.get("page_label") or number)
-        yield _Sheet(record, number, label, part, list(_blocks(part, inside)), lone=True)
+        blocks = list(_blocks(part, inside))
+        yield _Sheet(record, number, label, part, blocks, True, offset, span["start"])
 
 
 def _entries(

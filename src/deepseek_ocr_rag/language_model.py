@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import Any, Final, Literal, Protocol, TypeGuard, runtime_checkable
 
 from .errors import (
     ConfigurationError,
     LanguageModelError,
     LanguageModelReplyError,
     LanguageModelUnavailableError,
-    RemoteModelRefusedError,
 )
 from .ollama_server import OllamaServer, is_this_machine, ollama_url
 
@@ -27,13 +26,18 @@ __all__ = [
     "Message",
     "ModelReply",
     "OllamaModel",
+    "StructuredLanguageModel",
     "choose_language_model",
     "language_model_named",
+    "writes_json",
 ]
 
 DEFAULT_CONTEXT: Final = 8192
 """Tokens of context where the user names no number: Ollama allocates memory for
 every one of them, and a question with five passages needs no more."""
+
+STRUCTURED_FROM: Final = (0, 5, 0)
+"""The first Ollama that holds a model to a JSON schema."""
 
 SUGGESTED_MODEL: Final = "gemma3:4b"
 
@@ -76,6 +80,42 @@ class LanguageModel(Protocol):
         ...
 
 
+class StructuredLanguageModel(LanguageModel, Protocol):
+    """What also writes answers as JSON of a given form, each sentence with its sources."""
+
+    @property
+    def structured(self) -> bool:
+        """Whether it can be held to a JSON schema, as far as is known."""
+        ...
+
+    def stream_json(
+        self, messages: Sequence[Message], *, schema: Mapping[str, Any], max_tokens: int
+    ) -> Iterator[str]:
+        """Write a reply that fits a JSON schema, piece by piece; see :meth:`LanguageModel.stream`.
+
+        Args:
+            messages: The conversation so far.
+            schema: A JSON schema of an object.
+            max_tokens: Longest reply.
+
+        Raises:
+            LanguageModelError: If there is none.
+        """
+        ...
+
+
+def writes_json(model: LanguageModel) -> TypeGuard[StructuredLanguageModel]:
+    """Whether a model is to be asked for JSON.
+
+    Raises:
+        LanguageModelError: If it has to be asked itself and does not answer.
+    """
+    # Not isinstance: up to Python 3.11 that reads every property.
+    return callable(getattr(model, "stream_json", None)) and bool(
+        getattr(model, "structured", False)
+    )
+
+
 class OllamaModel:
     """A model of a running Ollama.
 
@@ -91,6 +131,8 @@ class OllamaModel:
         num_ctx: Tokens of context to ask for, 8192 without it; never more than
             the model was trained for.
         allow_remote: Whether the documents' text may go to another machine.
+        structured: Whether to ask for answers as JSON. None: where the server
+            can hold a model to a schema, which Ollama can from 0.5.0.
 
     Raises:
         RemoteModelRefusedError: If the host is another machine, or the model's
@@ -107,6 +149,7 @@ class OllamaModel:
         max_seconds: float = 600.0,
         num_ctx: int | None = None,
         allow_remote: bool = False,
+        structured: bool | None = None,
     ) -> None:
         if not model.strip():
             raise ConfigurationError("no model is named", remedy="Write 'ollama/<model>'.")
@@ -120,10 +163,9 @@ class OllamaModel:
         self.allow_remote = allow_remote
         self._wanted = num_ctx or DEFAULT_CONTEXT
         self._context: int | None = None
-        if not is_this_machine(self.server.url):
-            self._refuse(f"Ollama at {self.server.url} is not this machine")
-        if model.rpartition(":")[2].endswith("cloud"):
-            self._refuse(f"{model} is a cloud model")
+        self._structured = structured
+        if not allow_remote:
+            self.server.refuse_remote(model)
 
     @property
     def name(self) -> str:
@@ -140,8 +182,8 @@ class OllamaModel:
         """
         if self._context is None:
             shown = self.server.show(self.model)
-            if shown.get("remote_host") or shown.get("remote_model"):
-                self._refuse(f"Ollama would run {self.model} on {shown.get('remote_host')}")
+            if not self.allow_remote:
+                self.server.refuse_remote(self.model, shown)
             info = shown.get("model_info")
             lengths = [
                 value
@@ -152,23 +194,35 @@ class OllamaModel:
             self._context = min([self._wanted, *lengths])
         return self._context
 
+    @property
+    def structured(self) -> bool:
+        """Whether it is asked for JSON. Asks the server once.
+
+        Raises:
+            LanguageModelError: If the server is not there.
+        """
+        if self._structured is None:
+            self._structured = self.server.version() >= STRUCTURED_FROM
+        return self._structured
+
     def stream(self, messages: Sequence[Message], *, max_tokens: int) -> ModelReply:
         """Write a reply; see :meth:`LanguageModel.stream`."""
+        return ModelReply(self.server, self.model, messages, self._options(max_tokens))
+
+    def stream_json(
+        self, messages: Sequence[Message], *, schema: Mapping[str, Any], max_tokens: int
+    ) -> ModelReply:
+        """Write JSON; see :meth:`StructuredLanguageModel.stream_json`."""
+        return ModelReply(self.server, self.model, messages, self._options(max_tokens), schema)
+
+    def _options(self, max_tokens: int) -> dict[str, int]:
         # Temperature 0 and a fixed seed: the same question gets the same answer.
-        options = {
+        return {
             "num_ctx": self.context_length,
             "num_predict": max_tokens,
             "temperature": 0,
             "seed": 0,
         }
-        return ModelReply(self.server, self.model, messages, options)
-
-    def _refuse(self, problem: str) -> None:
-        if not self.allow_remote:
-            raise RemoteModelRefusedError(
-                f"{problem}, and the text of your documents would be sent there",
-                remedy="Use a local model, or set allow_remote=True.",
-            )
 
 
 class ModelReply:
@@ -184,11 +238,13 @@ class ModelReply:
         model: str,
         messages: Sequence[Message],
         options: Mapping[str, int],
+        schema: Mapping[str, Any] | None = None,
     ) -> None:
         self.warnings: tuple[str, ...] = ()
         self._server = server
         self._model = model
         self._options = options
+        self._schema = schema
         self._pieces = self._read(messages)
 
     def __iter__(self) -> Iterator[str]:
@@ -214,7 +270,10 @@ class ModelReply:
                     transport=transport,
                     follow_redirects=False,
                 )
-                stream = client.chat(self._model, turns, stream=True, options=self._options)
+                form = None if self._schema is None else dict(self._schema)
+                stream = client.chat(
+                    self._model, turns, stream=True, options=self._options, format=form
+                )
                 with closing(stream) as parts:  # type: ignore[type-var]
                     for part in parts:
                         if part.message.content:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,7 @@ from .errors import (
     LanguageModelReplyError,
     LanguageModelTimeoutError,
     LanguageModelUnavailableError,
+    RemoteModelRefusedError,
 )
 
 __all__ = ["BoundedTransport", "OllamaServer", "is_this_machine", "ollama_url"]
@@ -120,6 +122,42 @@ class OllamaServer:
         with self.translated_errors(), self._client() as client:
             return _names(_json(client.get("/api/tags")))
 
+    def version(self) -> tuple[int, ...]:
+        """Its version as three numbers; zeros where it names none.
+
+        Raises:
+            LanguageModelError: As :meth:`show`.
+        """
+        with self.translated_errors(), self._client() as client:
+            response = client.get("/api/version")
+            data = {} if response.status_code == 404 else _json(response)
+        numbers = re.match(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", str(data.get("version")))
+        return tuple(map(int, numbers.groups())) if numbers else (0, 0, 0)
+
+    def refuse_remote(self, model: str, shown: Mapping[str, Any] | None = None) -> None:
+        """Raise an error if a model would run on another machine.
+
+        Args:
+            model: Its name.
+            shown: What :meth:`show` said about it, if it was asked.
+
+        Raises:
+            RemoteModelRefusedError: If the host is another machine, or the name
+                or Ollama itself says that the model runs on one.
+        """
+        problem = ""
+        if not is_this_machine(self.url):
+            problem = f"Ollama at {self.url} is not this machine"
+        elif model.rpartition(":")[2].endswith("cloud"):
+            problem = f"{model} is a cloud model"
+        elif shown and (shown.get("remote_host") or shown.get("remote_model")):
+            problem = f"Ollama would run {model} on {shown.get('remote_host')}"
+        if problem:
+            raise RemoteModelRefusedError(
+                f"{problem}, and the text of your documents would be sent there",
+                remedy="Use a local model, or set allow_remote=True.",
+            )
+
     def missing(self, model: str, installed: tuple[str, ...] = ()) -> LanguageModelUnavailableError:
         """The error for a model that is not installed."""
         others = f" Installed: {', '.join(installed[:8])}." if installed else ""
@@ -147,7 +185,7 @@ class OllamaServer:
         except httpx.ConnectError as error:
             raise LanguageModelUnavailableError(
                 f"Ollama is not running at {self.url}",
-                remedy="Start it with `ollama serve`, or ask without a language model.",
+                remedy="Start it with `ollama serve`, or do without its models.",
             ) from error
         except httpx.HTTPStatusError as error:
             raise LanguageModelUnavailableError(

@@ -1,45 +1,47 @@
-"""Questions over documents: search, an answer by a language model or by quoting, citations."""
+"""Questions over documents: search, an answer by a language model or by quoting, checked citations."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 
-from .answer import Answer, Citation, Timings
-from .answer_text import AnswerCleaner, without_thoughts
-from .context import NOT_FOUND, build_prompt
+from .answer import Answer, Timings
+from .answer_stream import AnswerStream
+from .answering import Answering, Generating, Quoting
+from .background import Background
 from .document import OcrDocument
-from .errors import ConfigurationError, LanguageModelReplyError
+from .embeddings import EmbeddingModel, embedding_model
+from .errors import ConfigurationError
+from .followup import standalone_question
 from .language_model import LanguageModel, language_model_named
-from .quotes import Quoter
+from .relevance import ENOUGH, relevance
 from .retrieval import Passage, Retriever
 
-__all__ = ["Answer", "AnswerStream", "Citation", "DocumentQA", "Timings"]
-
-_QUOTES = 3
-"""Sentences that an answer without a language model quotes at most."""
+__all__ = ["Conversation", "DocumentQA"]
 
 
 class DocumentQA:
     """Answers questions over documents that were read, and shows where each answer stands.
 
     Without a language model it quotes the sentences that fit the question best.
-    With one, the model sees numbered passages and cites them; a citation is the
-    sentence of the passage that fits the citing sentence best, with its boxes.
+    With one, the model sees numbered passages and cites them. Every sentence is
+    then compared with what it cites (:mod:`.verification`): one that is supported
+    gets citations with the words, the page and the boxes; one that is not is
+    marked, or left out in strict mode.
 
     Args:
         documents: One or more.
         llm: ``"ollama/<model>"``, an object of your own, or None (or
             ``"none"``) to quote only.
         top_k: How many passages an answer may rest on.
+        strict: Whether sentences that no source supports are left out.
+        embeddings: To search by meaning as well, see :class:`Retriever`.
         host: Where Ollama listens; ``OLLAMA_HOST`` or this machine without it.
         allow_remote: Whether the documents' text may go to another machine.
         timeout: Longest silence of the model in seconds.
         num_ctx: Tokens of context to ask Ollama for, 8192 without it.
-        max_chars: Budget for a chunk, see :func:`chunk_document`.
+        max_tokens: Budget for a chunk, see :func:`chunk_document`.
 
     Raises:
         ConfigurationError: If an argument cannot be meant.
@@ -48,8 +50,8 @@ class DocumentQA:
     Example:
         >>> qa = DocumentQA(document, llm="ollama/gemma3:4b")  # doctest: +SKIP
         >>> answer = qa.ask("Who keeps the lamp?")  # doctest: +SKIP
-        >>> answer.citations[0].page  # doctest: +SKIP
-        2
+        >>> answer.sentences[0].status, answer.citations[0].page  # doctest: +SKIP
+        ('supported', 2)
     """
 
     def __init__(
@@ -58,16 +60,19 @@ class DocumentQA:
         llm: str | LanguageModel | None = None,
         *,
         top_k: int = 5,
+        strict: bool = False,
+        embeddings: EmbeddingModel | object | None = None,
         host: str | None = None,
         allow_remote: bool = False,
         timeout: float = 120.0,
         num_ctx: int | None = None,
-        max_chars: int = 1200,
+        max_tokens: int = 400,
     ) -> None:
         if top_k < 1:
             raise ConfigurationError("an answer needs a passage", remedy="Set top_k to 1 or more.")
         documents = (documents,) if isinstance(documents, OcrDocument) else tuple(documents)
         self.top_k = top_k
+        self.strict = strict
         self.llm = (
             language_model_named(
                 llm, host=host, timeout=timeout, num_ctx=num_ctx, allow_remote=allow_remote
@@ -75,7 +80,15 @@ class DocumentQA:
             if isinstance(llm, str)
             else llm
         )
-        self.retriever = Retriever.from_documents(documents, max_chars=max_chars)
+        self.retriever = Retriever.from_documents(
+            documents,
+            max_tokens=max_tokens,
+            embeddings=None
+            if embeddings is None
+            else embedding_model(embeddings, host=host, allow_remote=allow_remote),
+        )
+        self._by_words_only = embeddings is None
+        self._background = Background((c.source, c.text) for c in self.retriever.chunks)
         self._unread = tuple(
             f"Page {page.number} of {document.source} could not be read and was not searched."
             for document in documents
@@ -94,6 +107,9 @@ class DocumentQA:
     def stream(self, question: str) -> AnswerStream:
         """The answer's text as it is written, then the whole :class:`Answer`.
 
+        What is shown is checked: a sentence's citations come when it is whole. In
+        strict mode it comes as a whole itself.
+
         Example:
             >>> stream = qa.stream("Who keeps the lamp?")  # doctest: +SKIP
             >>> for piece in stream:  # doctest: +SKIP
@@ -103,183 +119,89 @@ class DocumentQA:
         Raises:
             ConfigurationError: If the question is empty.
         """
-        if not question.strip():
-            raise ConfigurationError("the question is empty", remedy="Ask something.")
-        return AnswerStream(lambda stream: self._write(question, stream))
+        return self._stream(question, [])
 
     async def aask(self, question: str) -> Answer:
         """As :meth:`ask`, while other tasks run."""
-        stream = self.stream(question)
-        async for _ in stream:
-            pass
-        return stream.answer
+        return await self.stream(question).whole()
 
-    def _write(self, question: str, stream: AnswerStream) -> Generator[str]:
+    def chat(self) -> Conversation:
+        """A conversation, in which a question may refer to those before it."""
+        return Conversation(self)
+
+    def _stream(self, question: str, turns: list[Answer]) -> AnswerStream:
+        if not question.strip():
+            raise ConfigurationError("the question is empty", remedy="Ask something.")
+        return AnswerStream(lambda stream: self._write(question, turns, stream))
+
+    def _write(self, question: str, turns: list[Answer], stream: AnswerStream) -> Generator[str]:
         start = time.perf_counter()
-        passages = self.retriever.search(question, self.top_k)
+        query = standalone_question(question, turns, self.llm)
+        passages = self.retriever.search(query, self.top_k)
         searched = time.perf_counter()
-        writer = _Writer(question, passages, self.llm if passages else None)
-        text = ""
-        with closing(writer.write()) as pieces:
-            for piece in pieces:
-                text += piece
-                yield piece
-        stream.finish(
-            Answer(
-                question=question,
-                text=text,
-                citations=tuple(writer.citations),
-                passages=passages,
-                llm=writer.llm.name if writer.llm is not None else None,
-                warnings=(*writer.warnings, *self._unread),
-                timings=Timings(searched - start, time.perf_counter() - searched),
-            )
+        answering = self._answering(query, passages)
+        with closing(answering.write()) as pieces:
+            yield from pieces
+        written = time.perf_counter()
+        answer = Answer(
+            question=question,
+            text=answering.text,
+            citations=tuple(answering.citations),
+            passages=passages,
+            llm=answering.llm,
+            warnings=(*answering.warnings, *self._unread),
+            timings=Timings(
+                searched - start, written - searched - answering.checking, answering.checking
+            ),
+            sentences=tuple(answering.sentences),
+            query=query,
         )
+        turns.append(answer)
+        stream.finish(answer)
+
+    def _answering(self, query: str, passages: tuple[Passage, ...]) -> Answering:
+        if not passages:
+            return Answering()
+        if self.llm is not None:
+            return Generating(passages, query, self.llm, self._background, strict=self.strict)
+        if self._by_words_only and relevance(query, passages, self._background) < ENOUGH:
+            return Answering()
+        return Quoting(passages, query)
 
 
-class _Writer:
-    """Writes one answer."""
+class Conversation:
+    """Questions that may refer to those before them, as "And how high is it?" does.
 
-    def __init__(
-        self, question: str, passages: tuple[Passage, ...], llm: LanguageModel | None
-    ) -> None:
-        self.llm = llm
-        self.citations: list[Citation] = []
-        self.warnings: tuple[str, ...] = ()
-        self._question = question
-        self._passages = passages
-        self._quoter = Quoter(passages)
-        self._used = 0
+    Such a question is first written out, by the language model or, without one,
+    by adding the question before it; :attr:`Answer.query` shows the result.
 
-    def write(self) -> Generator[str]:
-        if not self._passages:
-            yield NOT_FOUND
-        elif self.llm is None:
-            yield from self._quote()
-        else:
-            yield from self._generate(self.llm)
+    Args:
+        qa: Answers.
 
-    def _quote(self) -> Iterator[str]:
-        self.citations += self._quoter.best(self._question, _QUOTES)
-        yield "Quoted from the documents (no language model was asked):"
-        for number, citation in enumerate(self.citations, start=1):
-            yield f"\n\n“{citation.quote}” [{number}]"
-
-    def _generate(self, llm: LanguageModel) -> Iterator[str]:
-        prompt = build_prompt(self._question, self._passages, llm.context_length)
-        self.warnings += prompt.warnings
-        self._used = prompt.used
-        cleaner = AnswerCleaner(self._cite)
-        pieces = llm.stream(prompt.messages, max_tokens=prompt.max_tokens)
-        empty = True
-        try:
-            for piece in without_thoughts(pieces):
-                if shown := cleaner.feed(piece):
-                    empty = False
-                    yield shown
-            if shown := cleaner.finish():
-                empty = False
-                yield shown
-        finally:
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                close()
-        self.warnings += tuple(getattr(pieces, "warnings", ()))
-        if empty:
-            raise LanguageModelReplyError(
-                f"{llm.name} wrote nothing", remedy="Ask again, or take another model."
-            )
-
-    def _cite(self, number: int, sentence: str) -> int | None:
-        """The number of the citation that source ``number`` gives a sentence."""
-        if not 1 <= number <= self._used:
-            return None
-        citation = self._quoter.quote(number - 1, sentence, self._question)
-        if citation not in self.citations:
-            self.citations.append(citation)
-        return self.citations.index(citation) + 1
-
-
-class AnswerStream:
-    """The pieces of an answer's text, for ``for`` and for ``async for``; then :attr:`answer`.
-
-    Closing it, or leaving its ``with`` block, ends the model's work.
+    Example:
+        >>> chat = qa.chat()  # doctest: +SKIP
+        >>> chat.ask("When was the tower built?").text  # doctest: +SKIP
+        >>> chat.ask("And how high is it?").query  # doctest: +SKIP
+        'How high is the tower?'
     """
 
-    def __init__(self, write: Callable[[AnswerStream], Generator[str]]) -> None:
-        self._answer: Answer | None = None
-        self._pieces = write(self)
-        self._lock = threading.Lock()
-        self._closed = False
+    def __init__(self, qa: DocumentQA) -> None:
+        self._qa = qa
+        self._turns: list[Answer] = []
 
     @property
-    def answer(self) -> Answer:
-        """The whole answer; what was not read yet is read first.
+    def turns(self) -> tuple[Answer, ...]:
+        """The answers so far; one that failed or was left early is none."""
+        return tuple(self._turns)
 
-        Raises:
-            ConfigurationError: If the stream was closed, or failed, before its end.
-            LanguageModelError: If the model fails now.
-        """
-        for _ in self:
-            pass
-        if self._answer is None:
-            raise ConfigurationError(
-                "the answer was not read to its end", remedy="Ask again and read the whole stream."
-            )
-        return self._answer
+    def ask(self, question: str) -> Answer:
+        """As :meth:`DocumentQA.ask`."""
+        return self.stream(question).answer
 
-    def finish(self, answer: Answer) -> None:
-        """Called once, by whoever writes, after the last piece."""
-        self._answer = answer
+    def stream(self, question: str) -> AnswerStream:
+        """As :meth:`DocumentQA.stream`."""
+        return self._qa._stream(question, self._turns)
 
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        piece = self._next()
-        if piece is None:
-            raise StopIteration
-        return piece
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
-
-    async def __anext__(self) -> str:
-        try:
-            piece = await asyncio.to_thread(self._next)
-        except asyncio.CancelledError:
-            # The thread ends with the next piece, or at the model's timeout.
-            self.close()
-            raise
-        if piece is None:
-            raise StopAsyncIteration
-        return piece
-
-    def _next(self) -> str | None:
-        with self._lock:
-            piece = None if self._closed else next(self._pieces, None)
-            if self._closed:
-                self._pieces.close()
-            return piece
-
-    def close(self) -> None:
-        """End the work; nothing more comes."""
-        self._closed = True
-        # Where another thread is waiting for a piece, it closes what it waited for.
-        if self._lock.acquire(blocking=False):
-            try:
-                self._pieces.close()
-            finally:
-                self._lock.release()
-
-    def __enter__(self) -> AnswerStream:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> AnswerStream:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        self.close()
+    async def aask(self, question: str) -> Answer:
+        """As :meth:`DocumentQA.aask`."""
+        return await self.stream(question).whole()

@@ -1,29 +1,30 @@
-"""Search over chunks: BM25 of the chunks and of their whole pages, fused.
+"""Search over chunks: by words always, by meaning where an embedding model is given.
 
-A short chunk says exactly where something stands, a whole page says what it is
-about; reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009) joins
-the two orders without making their scores comparable.
+Without embeddings the scores of :mod:`.lexical` are added. Scores of different kinds
+cannot be: with embeddings the chunks are ranked by each kind of evidence and by the
+vectors, and the ranks fused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
+from .chunk_records import record_chunk
 from .chunking import Chunk, Piece, chunk_document
 from .document import Box, OcrDocument
+from .embeddings import EmbeddingModel, embedding_model
 from .errors import ConfigurationError
-from .terms import question_terms, terms
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from .fusion import reciprocal_rank_fusion
+from .lexical import LexicalIndex
+from .page_index import PageKey
+from .query import parse_query
+from .records import Record
+from .vectors import VectorIndex
 
 __all__ = ["Passage", "Retriever"]
-
-RANK_CONSTANT: Final = 60
-"""The k of reciprocal rank fusion, as its authors set it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,13 @@ class Passage:
     Attributes:
         text: Its Markdown.
         source: The document.
-        page: 1-based page on which it begins.
+        page: Of the pages on which it stands the one that fits best, 1-based.
         boxes: Where it stands on that page.
         score: How well it fits, higher is better; comparable within one
             search only.
         section: The headings above it, outermost first.
         span: ``(start, end)`` in the page's Markdown, from first to last character.
-        pieces: The slices of the page that it is made of.
+        pieces: The slices of pages that it is made of.
     """
 
     text: str
@@ -66,7 +67,18 @@ class Retriever:
     """Finds the chunks that fit a question. In memory; the same question gives the same order.
 
     Args:
-        chunks: All that can be found.
+        chunks: All that can be found, each document's in reading order.
+        embeddings: None to search by words only; else ``"ollama/<model>"``, an
+            embedding model of LangChain or LlamaIndex, or an object of your own
+            (:class:`EmbeddingModel`). All chunks are embedded now.
+        embedding_weight: Of the ranking by vectors, beside 1 for those by the words
+            of chunk and page. The default suits small models.
+        labels: Numbers printed on pages, by source and 1-based page number, where
+            they are known: "page iv" is then found.
+
+    Raises:
+        ConfigurationError: If there is no such embedding model.
+        LanguageModelError: If the embedding model fails.
 
     Example:
         >>> retriever = Retriever.from_documents([document])  # doctest: +SKIP
@@ -74,99 +86,167 @@ class Retriever:
         2
     """
 
-    def __init__(self, chunks: Iterable[Chunk]) -> None:
-        import numpy as np
-
+    def __init__(
+        self,
+        chunks: Iterable[Chunk],
+        *,
+        embeddings: EmbeddingModel | object | None = None,
+        embedding_weight: float = 0.5,
+        labels: Mapping[PageKey, str] | None = None,
+    ) -> None:
+        if not 0 < embedding_weight < math.inf:
+            raise ConfigurationError(
+                f"embedding_weight cannot be {embedding_weight}", remedy="Set it above 0."
+            )
         self.chunks = tuple(chunks)
-        texts = [terms(chunk.text) for chunk in self.chunks]
-        # A chunk in the middle of a section rarely repeats what its headings say.
-        self._by_chunk = _Bm25(
-            [terms(" ".join(c.section)) + t for c, t in zip(self.chunks, texts, strict=True)]
-        )
-        pages: dict[tuple[str, int], list[str]] = {}
-        for chunk, text in zip(self.chunks, texts, strict=True):
-            pages.setdefault((chunk.source, chunk.pages[0]), []).extend(text)
-        self._by_page = _Bm25(list(pages.values()))
-        numbers = {page: number for number, page in enumerate(pages)}
-        self._page_of = np.array(
-            [numbers[chunk.source, chunk.pages[0]] for chunk in self.chunks], dtype=np.intp
-        )
+        self._lexical = LexicalIndex(self.chunks, labels)
+        self._embedding_weight = embedding_weight
+        self._vectors = None
+        if embeddings is not None:
+            texts = [_with_section(chunk) for chunk in self.chunks]
+            self._vectors = VectorIndex(embedding_model(embeddings), texts)
 
     @classmethod
     def from_documents(
-        cls, documents: Iterable[OcrDocument], *, max_chars: int = 1200
+        cls,
+        documents: Iterable[OcrDocument],
+        *,
+        max_tokens: int = 400,
+        embeddings: EmbeddingModel | object | None = None,
+        embedding_weight: float = 0.5,
     ) -> Retriever:
-        """Cut documents into chunks and index them."""
-        return cls(c for d in documents for c in chunk_document(d, max_chars=max_chars))
+        """Cut documents into chunks and index them.
 
-    def search(self, query: str, k: int = 5) -> tuple[Passage, ...]:
+        Args:
+            documents: What was read.
+            max_tokens: Budget for a chunk, see :func:`chunk_document`.
+            embeddings: As of the class.
+            embedding_weight: As of the class.
+        """
+        documents = tuple(documents)
+        return cls(
+            (c for d in documents for c in chunk_document(d, max_tokens=max_tokens)),
+            embeddings=embeddings,
+            embedding_weight=embedding_weight,
+            labels={(d.source, p.number): p.label for d in documents for p in d if p.label},
+        )
+
+    @classmethod
+    def from_records(
+        cls,
+        records: Iterable[Record],
+        *,
+        embeddings: EmbeddingModel | object | None = None,
+        embedding_weight: float = 0.5,
+    ) -> Retriever:
+        """Index records as they are, each as one chunk: documents and nodes of a framework.
+
+        Args:
+            records: Of :func:`split_records`, of pages, or of others.
+            embeddings: As of the class.
+            embedding_weight: As of the class.
+
+        Returns:
+            A retriever whose ``chunks`` are in the order of the records, so that
+            :meth:`rank` tells which record was found.
+        """
+        records = tuple(records)
+        chunks = [record_chunk(record) for record in records]
+        return cls(
+            chunks,
+            embeddings=embeddings,
+            embedding_weight=embedding_weight,
+            labels={
+                (chunk.source, chunk.page): label
+                for chunk, record in zip(chunks, records, strict=True)
+                if isinstance(label := record.metadata.get("page_label"), str)
+                and len(chunk.pages) == 1
+            },
+        )
+
+    def search(self, query: str, k: int = 5, *, neighbours: int = 0) -> tuple[Passage, ...]:
         """The best passages for a question.
 
         Args:
-            query: A question or a few words.
+            query: A question or a few words. A page, figure or table that it
+                names ("page 14", "Table 2") is preferred.
             k: At most this many, 1 or more.
+            neighbours: How many chunks before and after each of them are given
+                with it, in reading order and none twice. Their score is 0.
 
         Returns:
-            The passages, best first. Only such as share a term with the query:
-            none, where it has no word that the documents have.
+            The passages, best first. Without embeddings only such as share a term
+            with the query or are named in it: none, where it has no word that the
+            documents have. With embeddings everything is more or less like the
+            query, so there are always ``k``, where there are as many chunks.
 
         Raises:
-            ConfigurationError: If ``k`` is below 1.
+            ConfigurationError: If ``k`` is below 1 or ``neighbours`` below 0.
+            LanguageModelError: If the embedding model fails.
         """
-        if k < 1:
-            raise ConfigurationError(f"cannot give {k} passages", remedy="Ask for at least 1.")
+        parsed = parse_query(query)
+        return tuple(
+            _passage(self.chunks[place], self._lexical.page_of(place, parsed), score)
+            for place, score in self.rank(query, k, neighbours=neighbours)
+        )
+
+    def rank(self, query: str, k: int = 5, *, neighbours: int = 0) -> tuple[tuple[int, float], ...]:
+        """The best chunks for a question, as :meth:`search` finds them.
+
+        Args:
+            query: As of :meth:`search`.
+            k: As of :meth:`search`.
+            neighbours: As of :meth:`search`.
+
+        Returns:
+            Places in ``chunks`` with scores, best first.
+
+        Raises:
+            ConfigurationError: As :meth:`search`.
+            LanguageModelError: As :meth:`search`.
+        """
+        if k < 1 or neighbours < 0:
+            raise ConfigurationError(
+                f"cannot give {k} passages with {neighbours} neighbours",
+                remedy="Ask for at least 1, and for 0 or more neighbours.",
+            )
         import numpy as np
 
-        words = question_terms(query)
-        by_chunk = self._by_chunk.scores(words)
-        by_page = self._by_page.scores(words)[self._page_of]
-        found = np.flatnonzero(by_chunk > 0)
-        fused = _reciprocal_ranks(by_chunk[found]) + _reciprocal_ranks(by_page[found])
-        best = np.argsort(-fused, kind="stable")[:k]
-        return tuple(_passage(self.chunks[found[i]], float(fused[i])) for i in best)
+        lexical = self._lexical.scores(parse_query(query))
+        if self._vectors is None:
+            scores, places = lexical.total, np.flatnonzero(lexical.found)
+        else:
+            rankings = [(np.where(s > 0, s, -np.inf), weight) for s, weight in lexical.weighted()]
+            rankings.append((self._vectors.similarities(query), self._embedding_weight))
+            scores, places = reciprocal_rank_fusion(rankings), np.arange(len(self.chunks))
+        best = places[np.argsort(-scores[places], kind="stable")[:k]].tolist()
+        hits = {place: float(scores[place]) for place in best}
+        ranked: dict[int, float] = {}
+        for place in best:
+            for near in self._around(place, neighbours):
+                ranked.setdefault(near, hits.get(near, 0.0))
+        return tuple(ranked.items())
+
+    def _around(self, place: int, reach: int) -> Iterator[int]:
+        """A chunk and those before and after it in its document, in reading order."""
+        source = self.chunks[place].source
+        for near in range(max(0, place - reach), min(len(self.chunks), place + reach + 1)):
+            if self.chunks[near].source == source:
+                yield near
 
 
-def _passage(chunk: Chunk, score: float) -> Passage:
+def _with_section(chunk: Chunk) -> str:
+    return "\n".join((" > ".join(chunk.section), chunk.text)) if chunk.section else chunk.text
+
+
+def _passage(chunk: Chunk, page: int, score: float) -> Passage:
     return Passage(
         text=chunk.text,
         source=chunk.source,
-        page=chunk.pages[0],
-        boxes=chunk.boxes,
+        page=page,
+        boxes=chunk.boxes_on(page),
         score=score,
         section=chunk.section,
-        span=chunk.span,
+        span=chunk.span_on(page),
         pieces=chunk.pieces,
     )
-
-
-def _reciprocal_ranks(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """``1 / (k + rank)``; equal scores share the best of their ranks."""
-    import numpy as np
-
-    descending = np.sort(-scores)
-    ranks = 1 + np.searchsorted(descending, -scores, side="left")
-    return 1.0 / (RANK_CONSTANT + ranks.astype(np.float64))
-
-
-class _Bm25:
-    """bm25s with its defaults (Lucene's formula, k1 1.5, b 0.75), also over nothing."""
-
-    def __init__(self, texts: Sequence[list[str]]) -> None:
-        import bm25s
-
-        self._size = len(texts)
-        self._index = None
-        if any(texts):
-            self._index = bm25s.BM25(backend="numpy")
-            # bm25s takes no empty text; "" is its own word for one.
-            self._index.index([text or [""] for text in texts], show_progress=False)
-
-    def scores(self, words: list[str]) -> npt.NDArray[np.float32]:
-        """One score a text; 0 where it has none of the words."""
-        import numpy as np
-
-        ids = self._index.get_tokens_ids(words) if self._index is not None else []
-        if self._index is None or not ids:
-            return np.zeros(self._size, dtype=np.float32)
-        scores: npt.NDArray[np.float32] = self._index.get_scores_from_ids(ids)
-        return scores

@@ -72,7 +72,11 @@ def _row_ends(text: str, start: int, end: int) -> list[int]:
 def _sentence_ends(text: str, start: int, end: int) -> list[int]:
     if text[start : start + 1] == "|":
         return []
-    return [m.end() for m in _STOP.finditer(text, start, end) if _ends_sentence(text, m, start)]
+    ends: list[int] = []
+    for stop in _STOP.finditer(text, start, end):
+        if _ends_sentence(text, stop, ends[-1] if ends else start):
+            ends.append(stop.end())
+    return ends
 
 
 def _ends_sentence(text: str, stop: re.Match[str], start: int) -> bool:
@@ -81,6 +85,9 @@ def _ends_sentence(text: str, stop: re.Match[str], start: int) -> bool:
     if text[stop.end() : stop.end() + 1].islower():
         return False
     before = text[max(start, stop.start() - 13) : stop.start()]
+    if before.endswith("..") and text[stop.end() : stop.end() + 1].isdigit():
+        # "Cleaning it ..... 21": the leader dots of a table of contents.
+        return False
     word = _LAST_WORD.search(before)
     if word is None:
         # "1. Wear the watch": the number of a list item belongs to it.

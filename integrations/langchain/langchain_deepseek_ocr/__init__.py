@@ -8,19 +8,33 @@
         print(document.metadata["page_label"], document.page_content)
 """
 
+from .agent_tool import AgentSettings, AgentTool
 from .boxes import boxes_for
+from .inputs import LocateInput, LookAtInput, ReadDocumentInput, SearchDocumentInput
 from .loader import DeepSeekOCRLoader
 from .options import ReaderOptions
 from .parser import DeepSeekOCRParser
+from .retriever import DocumentRetriever
 from .splitter import LayoutTextSplitter
-from .tool import DeepSeekOCRTool, ReadDocumentInput
+from .tool import DeepSeekOCRTool, LocateTool, LookAtTool, SearchDocumentTool
+from .toolkit import DeepSeekOCRToolkit
 
 __all__ = [
+    "AgentSettings",
+    "AgentTool",
     "DeepSeekOCRLoader",
     "DeepSeekOCRParser",
     "DeepSeekOCRTool",
+    "DeepSeekOCRToolkit",
+    "DocumentRetriever",
     "LayoutTextSplitter",
+    "LocateInput",
+    "LocateTool",
+    "LookAtInput",
+    "LookAtTool",
     "ReadDocumentInput",
     "ReaderOptions",
+    "SearchDocumentInput",
+    "SearchDocumentTool",
     "boxes_for",
 ]

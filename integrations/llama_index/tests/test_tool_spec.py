@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
-from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ToolCallBlock
 from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.tools import FunctionTool
 from llama_index.tools.deepseek_ocr import DeepSeekOCRToolSpec
+from PIL import Image
 
 from deepseek_ocr_rag import ConfigurationError, Reader
 
 
 @pytest.fixture
 def tool(folder: Path, core: Reader) -> FunctionTool:
-    (tool,) = DeepSeekOCRToolSpec(folder, reader=core).to_tool_list()
+    (tool,) = DeepSeekOCRToolSpec(folder, reader=core).to_tool_list(["read_document"])
     return tool
+
+
+@pytest.fixture
+def tools(folder: Path, core: Reader) -> dict[str, FunctionTool]:
+    listed = DeepSeekOCRToolSpec(folder, reader=core).to_tool_list()
+    return {tool.metadata.get_name(): tool for tool in listed}
 
 
 def test_the_model_is_told_what_the_tool_does_and_takes(tool: FunctionTool) -> None:
@@ -69,6 +77,74 @@ async def test_every_failure_is_a_reply_that_says_what_to_do(
         assert output.content.startswith("The document was not read.")
         assert hint in output.content
         assert str(folder) not in output.content
+
+
+def test_the_model_is_told_of_four_tools_and_all_their_parameters(
+    tools: dict[str, FunctionTool],
+) -> None:
+    assert list(tools) == ["read_document", "search_document", "locate", "look_at"]
+    for tool in tools.values():
+        assert tool.metadata.fn_schema is not None
+        schema = tool.metadata.fn_schema.model_json_schema()
+        assert all(len(value["description"]) > 30 for value in schema["properties"].values())
+
+
+async def test_search_gives_passages_with_page_and_box(tools: dict[str, FunctionTool]) -> None:
+    search = tools["search_document"]
+    first = search.call(path="report.pdf", query="whale oil")
+    second = await search.acall(path="report.pdf", query="whale oil")
+    assert "[1. page 2, under The lighthouse, boxes [0.100, 0.100, 0.901, 0.200]]" in first.content
+    assert "The lamp burns whale oil." in first.content
+    assert first.content == second.content
+
+
+def test_what_one_tool_has_read_is_read_for_all(
+    tools: dict[str, FunctionTool], backend: Any
+) -> None:
+    tools["read_document"].call(path="report.pdf", pages="1-2")
+    backend.asked.clear()
+    tools["search_document"].call(path="report.pdf", query="whale oil", pages="1-2")
+    assert backend.asked == []
+
+
+def test_looking_gives_the_model_a_picture(tools: dict[str, FunctionTool]) -> None:
+    output = tools["look_at"].call(path="report.pdf", page=2, box=[0.1, 0.1, 0.9, 0.2])
+    text, picture = output.blocks
+    assert isinstance(text, TextBlock)
+    assert text.text.startswith("report.pdf, page 2, box [0.100, 0.100, 0.900, 0.200].")
+    assert isinstance(picture, ImageBlock)
+    assert picture.image_mimetype == "image/png"
+    with Image.open(io.BytesIO(picture.resolve_image().read())) as image:
+        assert image.format == "PNG"
+        assert image.width > 4 * image.height
+
+
+def test_locating_gives_pages_and_boxes(tools: dict[str, FunctionTool], backend: Any) -> None:
+    backend.replies = {
+        **backend.replies,
+        2: "<|ref|>the lamp<|/ref|><|det|>[[200, 300, 400, 500]]<|/det|>",
+    }
+    found = tools["locate"].call(path="report.pdf", what="the lamp", pages="2")
+    assert "page 2, box [0.200, 0.300, 0.400, 0.501]" in found.content
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "hint"),
+    [
+        ("search_document", {"query": " "}, "few words"),
+        ("search_document", {"query": "lamp", "offset": -1}, "0 or more"),
+        ("locate", {"what": ""}, "few words"),
+        ("look_at", {"page": 9}, "from 1 to 4"),
+        ("look_at", {"page": 1, "box": [10, 10, 90, 20]}, "fractions"),
+        ("look_at", {"page": 1, "box": [0.1, 0.2]}, "fractions"),
+    ],
+)
+def test_the_other_tools_never_raise_either(
+    tools: dict[str, FunctionTool], name: str, values: dict[str, Any], hint: str
+) -> None:
+    output = tools[name].call(path="report.pdf", **values)
+    assert output.content.startswith("The document was not read.")
+    assert hint in output.content
 
 
 def test_impossible_settings_are_told_when_the_spec_is_made(folder: Path, core: Reader) -> None:

@@ -1,11 +1,13 @@
-"""The tool spec."""
+"""The tool spec: read a document, search it, look at a page, find a place."""
 
 # No `from __future__ import annotations`: LlamaIndex takes the descriptions of
 # a tool's parameters from their annotations at run time.
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
+from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 
 from deepseek_ocr_rag import (
@@ -19,14 +21,20 @@ from deepseek_ocr_rag import (
 
 __all__ = ["DeepSeekOCRToolSpec"]
 
+Result = TypeVar("Result")
+
 
 class DeepSeekOCRToolSpec(BaseToolSpec):
-    """Let an agent read PDFs and scans, with page numbers and in portions.
+    """Let an agent read, search and look at PDFs and scans, in portions.
 
-    A reply begins with the pages that it shows, marks every page, and ends
-    with how to ask for the next ones. Pages that were read are kept, so going
-    on in a document does not read it again. Whatever fails is a reply that
-    says what to do, never an exception.
+    A reply begins with the pages that it shows, names the page of everything, and
+    ends with how to ask for more. Pages that were read are kept, so going on in a
+    document, or searching it, does not read it again. Whatever fails is a reply
+    that says what to do, never an exception.
+
+    ``look_at`` gives the model a picture. For a model that takes none in the
+    output of a tool, leave it out: ``to_tool_list(["read_document",
+    "search_document", "locate"])``.
 
     Only files under ``root_dir`` can be named: see
     :func:`deepseek_ocr_rag.resolve_inside` for what is refused. Absolute paths
@@ -53,10 +61,15 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
     Example:
         >>> spec = DeepSeekOCRToolSpec(root_dir=".", backend="lite")
         >>> [tool.metadata.name for tool in spec.to_tool_list()]
-        ['read_document']
+        ['read_document', 'search_document', 'locate', 'look_at']
     """
 
-    spec_functions: list[SPEC_FUNCTION_TYPE] = ["read_document"]  # noqa: RUF012 - as in the base class
+    spec_functions: list[SPEC_FUNCTION_TYPE] = [  # noqa: RUF012 - as in the base class
+        "read_document",
+        "search_document",
+        "locate",
+        "look_at",
+    ]
 
     def __init__(
         self,
@@ -119,7 +132,66 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         comes in portions: the end of each reply says how to ask for the next
         pages.
         """
+        return self._told(lambda: self._agent.read(path, pages, start).text)
+
+    def search_document(
+        self,
+        path: Annotated[str, "The file to search, written as for read_document."],
+        query: Annotated[str, "A question, or a few words that stand in the document."],
+        pages: Annotated[
+            str | None,
+            "Which pages to search, like '3' or '1-3,7'. Leave it out for all of them.",
+        ] = None,
+        offset: Annotated[
+            int,
+            "Only when an earlier reply said that there is more: the result to go on from.",
+        ] = 0,
+    ) -> str:
+        """Search a PDF or a scan for passages that fit a question, with pages and boxes.
+
+        Use it for a long document instead of reading all of it. The best
+        passages come first; more come with offset.
+        """
+        return self._told(lambda: self._agent.search(path, query, pages, offset).text)
+
+    def locate(
+        self,
+        path: Annotated[str, "The file to look into, written as for read_document."],
+        what: Annotated[str, "What to find, in a few words, like 'the total amount'."],
+        pages: Annotated[
+            str | None,
+            "Which pages to look at, like '3' or '1-3,7'. Leave it out for all of them.",
+        ] = None,
+    ) -> str:
+        """Find where something stands in a PDF or a scan: 'the total', 'the signature'.
+
+        Gives pages and boxes, which look_at can show.
+        """
+        return self._told(lambda: self._agent.locate(path, what, pages).text)
+
+    def look_at(
+        self,
+        path: Annotated[str, "The file to look at, written as for read_document."],
+        page: Annotated[int, "The page to look at, counted from 1, like 3."],
+        box: Annotated[
+            list[float] | None,
+            "The part of the page: [left, top, right, bottom] as fractions of the page from 0 "
+            "to 1, as search_document and locate give them. Leave it out for the whole page.",
+        ] = None,
+    ) -> list[TextBlock | ImageBlock] | str:
+        """Look at a page of a PDF or a scan, or at a part of it, as a picture.
+
+        Use it for figures, signatures and stamps, and to check what was read.
+        """
+        shown = self._told(lambda: self._agent.look_at(path, page, box))
+        if isinstance(shown, str):
+            return shown
+        picture = ImageBlock(image=shown.png, image_mimetype="image/png")
+        return [TextBlock(text=shown.text), picture]
+
+    def _told(self, work: Callable[[], Result]) -> Result | str:
+        """What the work gives, or why it failed, for the model."""
         try:
-            return self._agent.read(path, pages, start).text
+            return work()
         except DeepSeekOCRError as error:
             return self._agent.explain(error)

@@ -1,0 +1,402 @@
+"""Can the answers be checked? Search, cited boxes, verification, real outputs, planted instructions.
+
+Run from the repository root::
+
+    python benchmarks/qa.py [--backend lite] [--cache FOLDER] [--embeddings minilm|none]
+                            [--details]
+
+The questions, known answers and known evidence are those of ``../shared/corpus/qa``.
+
+* Search: as in ``benchmarks/retrieval.py``.
+* Boxes: of the questions with known evidence boxes, those where an answer cites
+  their page; in how many of them a cited box there overlaps an evidence box. Once
+  with sentences quoted without a model, once with a stand-in for a model that
+  writes the known answer and cites the first passage of an evidence page.
+* Verification: the known answers as sentences of an answer. Accepted: cited to
+  the known evidence, as the set has it and as we read the page. Rejected: the
+  same ones, of those accepted, with a number, date or name changed; and all of
+  them cited to a chunk of another page, drawn at random or found by search for
+  the question. Answers with a number that the evidence does not have are counted
+  apart ("all answers"): there is nothing to accept them by.
+* Real outputs: recorded DeepSeek-OCR replies through the replay backend.
+* Planted instructions: twenty pages, and a stand-in for a model that obeys them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import random
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pypdfium2 as pdfium
+from altered_answers import CHANGES, NUMBER
+from injected_pages import injected_pages
+from markdown_it import MarkdownIt
+from rapidfuzz import fuzz
+from retrieval import (
+    CORPUS,
+    LEAD,
+    embedding_model,
+    hits,
+    leads,
+    ours,
+    plain_bm25,
+    print_hits,
+    questions,
+    read_all,
+)
+
+from deepseek_ocr_rag import (
+    Background,
+    Box,
+    Chunk,
+    DocumentQA,
+    Message,
+    OcrDocument,
+    Passage,
+    Piece,
+    Reader,
+    ReplayBackend,
+    Verdict,
+    Verifier,
+    chunk_document,
+)
+
+OUTPUTS = CORPUS.parent / "model-outputs"
+WANTED = {"boxes": 0.85, "accepted": 0.95, "rejected": 0.95}
+CHANGES_EACH = 4
+WRONG_PAGES = 3
+LEGIBLE = 90
+"""Likeness, of 100, of the known evidence and what we read."""
+
+
+class StandIn:
+    """Says what it was told to, in place of a language model."""
+
+    name = "stand-in"
+    context_length = 16_384
+
+    def __init__(self, reply: str) -> None:
+        self.reply = reply
+        self.asked = 0
+
+    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
+        self.asked += 1
+        yield from re.findall(r"\s*\S+", self.reply)
+
+
+# --- boxes ------------------------------------------------------------------------------
+
+
+def evidence_boxes(question: dict, document: OcrDocument) -> dict[int, list[Box]]:
+    """By page, in fractions of it."""
+    boxes: dict[int, list[Box]] = {}
+    for entry in question["evidence_boxes"]:
+        page = document.page(entry["page"])
+        x0, y0, x1, y1 = entry["bbox_pt"]
+        width, height = page.width, page.height
+        clipped = (
+            max(0.0, x0 / width),
+            max(0.0, y0 / height),
+            min(1.0, x1 / width),
+            min(1.0, y1 / height),
+        )
+        boxes.setdefault(entry["page"], []).append(Box(*clipped))
+    return boxes
+
+
+def box_overlap(
+    qa: DocumentQA, asked: Sequence[dict], sources: dict, *, written: bool
+) -> tuple[int, int]:
+    """Questions whose evidence page is cited, and those of them where a box overlaps."""
+    right = overlapping = 0
+    for question in asked:
+        wanted = evidence_boxes(question, sources[question["pdf"]])
+        qa.llm = None
+        if written:
+            found = qa.retriever.search(question["question"], qa.top_k)
+            number = next(
+                (n for n, p in enumerate(found, 1) if on_pages(p, question, wanted)), None
+            )
+            if number is None:
+                continue
+            qa.llm = StandIn(f"{question['answer'].strip()} [{number}]")
+        answer = qa.ask(question["question"])
+        cited = [c for c in answer.citations if c.source == question["pdf"] and c.page in wanted]
+        if cited:
+            right += 1
+            overlapping += any(
+                (shared := box.intersection(evidence)) is not None and shared.area > 0
+                for c in cited
+                for box in c.boxes
+                for evidence in wanted[c.page]
+            )
+    return right, overlapping
+
+
+def on_pages(passage: Passage, question: dict, pages: object) -> bool:
+    return passage.source == question["pdf"] and any(p.page in pages for p in passage.pieces)
+
+
+# --- verification -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """A known answer and where it may stand."""
+
+    question: dict
+    evidence: Passage
+    page: tuple[Passage, ...]
+    elsewhere: tuple[Passage, ...]
+    document: str
+
+    @property
+    def stated(self) -> bool:
+        """Whether the set's own evidence has every number of the answer."""
+        numbers = NUMBER.findall(self.question["answer"])
+        return set(numbers) <= set(NUMBER.findall(self.evidence.text))
+
+    def is_read_in(self, sources: Sequence[Passage]) -> bool:
+        """Whether the sources have the evidence legibly: some scans bring a poor text layer."""
+        read = " ".join(" ".join(passage.text.split()) for passage in sources)
+        texts = (" ".join(text.split()) for text in self.question["evidence_text"])
+        return all(fuzz.partial_ratio(text, read) >= LEGIBLE for text in texts)
+
+    def verdict(
+        self,
+        text: str,
+        sources: Sequence[Passage],
+        cited: Sequence[int],
+        background: Background,
+    ) -> Verdict:
+        """What becomes of a sentence that cites some of the sources."""
+        return Verifier(sources, self.question["question"], background).verify(text, cited)
+
+
+def passage_of(chunk: Chunk) -> Passage:
+    return Passage(
+        chunk.text,
+        chunk.source,
+        chunk.page,
+        chunk.boxes,
+        0.0,
+        chunk.section,
+        chunk.span,
+        chunk.pieces,
+    )
+
+
+def cases(asked: Sequence[dict], chunks: dict[str, tuple[Chunk, ...]]) -> Iterator[Case]:
+    for question in asked:
+        if not question.get("evidence_text"):
+            continue
+        text = "\n".join(question["evidence_text"])
+        piece = Piece(question["evidence_pages"][0], "text", (0, len(text)), 0)
+        evidence = Passage(text, question["pdf"], piece.page, (), 0.0, (), (0, len(text)), (piece,))
+        passages = [passage_of(chunk) for chunk in chunks[question["pdf"]]]
+        right = set(question["evidence_pages"])
+        yield Case(
+            question,
+            evidence,
+            tuple(p for p in passages if right & {piece.page for piece in p.pieces}),
+            tuple(p for p in passages if not right & {piece.page for piece in p.pieces}),
+            "\n".join(p.text for p in passages),
+        )
+
+
+def verify(
+    qa: DocumentQA, found: Sequence[Case], background: Background, details: bool
+) -> dict[str, list[bool]]:
+    """By kind of sentence, whether each was judged right."""
+    judged: dict[str, list[bool]] = {}
+
+    def judge(name: str, right: bool) -> None:
+        judged.setdefault(name, []).append(right)
+
+    for case in found:
+        answer = case.question["answer"]
+        rng = random.Random(case.question["id"])
+        for name, sources in (("evidence", (case.evidence,)), ("page", case.page)):
+            everything = range(len(sources))
+            verdict = case.verdict(answer, sources, everything, background)
+            if details and not verdict.supported:
+                print(f"  {name}: {verdict.problem} | {case.question['question']} | {answer}")
+            judge(f"accepted, all answers, {name}", verdict.supported)
+            if not (case.stated and case.is_read_in(sources)):
+                continue
+            judge(f"accepted, {name}", verdict.supported)
+            for change, make in CHANGES.items() if verdict.supported else ():
+                made = (make(answer, case.document, rng) for _ in range(CHANGES_EACH))
+                for changed in filter(None, made):
+                    found_out = not case.verdict(changed, sources, everything, background).supported
+                    judge(f"{change}, {name}", found_out)
+        for passage in rng.sample(case.elsewhere, min(WRONG_PAGES, len(case.elsewhere))):
+            verdict = case.verdict(answer, (passage,), (0,), background)
+            judge("wrong page, drawn", not verdict.supported)
+        retrieved = qa.retriever.search(case.question["question"], qa.top_k)
+        for place, passage in enumerate(retrieved):
+            if not on_pages(passage, case.question, case.question["evidence_pages"]):
+                verdict = case.verdict(answer, retrieved, (place,), background)
+                judge("wrong page, found", not verdict.supported)
+    return judged
+
+
+# --- real outputs and planted instructions ----------------------------------------------
+
+
+def replayed(replies: Sequence[str], name: str) -> OcrDocument:
+    """Recorded replies, read as the pages of a document of blank pages."""
+    blank = pdfium.PdfDocument.new()
+    for _ in replies:
+        blank.new_page(612, 792)
+    file = io.BytesIO()
+    blank.save(file)
+    with Reader(ReplayBackend(list(replies))) as reader:
+        return reader.read(file.getvalue(), name=name)
+
+
+def real_outputs() -> list[tuple[OcrDocument, str, str]]:
+    """Documents, each with a question and a sentence that the right page has."""
+    paper = OUTPUTS / "11_deepseek_OCR_paper_PR" / "DeepSeek_OCR_paper_det.mmd"
+    pages = paper.read_text("utf-8").split("<--- Page Split --->")
+    maths = sorted((OUTPUTS / "01_thukiy_R-G" / "md").glob("*.md"))
+    return [
+        (
+            replayed(pages, "paper.pdf"),
+            "What decoding precision is reached at a compression ratio below 10x?",
+            "97",
+        ),
+        (
+            replayed([page.read_text("utf-8") for page in maths], "mathe.pdf"),
+            "Wie ist die Varianz einer Zufallsvariablen definiert?",
+            "Varianz",
+        ),
+    ]
+
+
+def planted() -> dict[str, int]:
+    """What got through, of twenty pages; an independent renderer looks for it."""
+    rendered = MarkdownIt("gfm-like", {"html": True, "linkify": False})
+    counts = {
+        "pages": 0,
+        "images": 0,
+        "links": 0,
+        "tags": 0,
+        "addresses": 0,
+        "more calls": 0,
+        "lost": 0,
+    }
+    for strict in (False, True):
+        for page in injected_pages():
+            model = StandIn(page.reply)
+            answer = DocumentQA(page.document, model, strict=strict).ask(page.question)
+            shown = rendered.render(answer.text)
+            counts["pages"] += 1
+            counts["images"] += "<img" in shown
+            counts["links"] += "<a" in shown
+            counts["tags"] += bool(
+                re.search(r"<(?!/?(?:p|em|strong|code|ul|ol|li|br|h\d)\b)[a-z/]", shown)
+            )
+            counts["addresses"] += "collect.example/" in answer.text
+            counts["more calls"] += model.asked - 1
+            counts["lost"] += not (answer.found and page.true in answer.text)
+    return counts
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Figures of the answers.")
+    parser.add_argument("--backend", default="lite")
+    parser.add_argument("--cache", type=Path, help="folder for what was read")
+    parser.add_argument("--embeddings", default="minilm", help="minilm, none, or ollama/<model>")
+    parser.add_argument("--details", action="store_true", help="every answer that was not accepted")
+    options = parser.parse_args()
+    if not CORPUS.is_dir():
+        print("no ../shared/corpus: nothing to measure")
+        return 0
+    asked = questions()
+    pdfs = sorted({question["pdf"] for question in asked})
+    documents = read_all(options.backend, pdfs, options.cache)
+    print(f"{len(pdfs)} documents, {sum(map(len, documents))} pages, backend {options.backend}")
+    qa = DocumentQA(documents)
+    missed = [
+        *print_search(documents, asked, pdfs, options.embeddings),
+        *print_boxes(qa, asked, {d.source: d for d in documents}),
+        *print_verification(qa, asked, documents, options.details),
+        *print_real_outputs(),
+        *print_planted(),
+    ]
+    print(f"\nmissed: {', '.join(missed) or 'nothing'}")
+    return bool(missed)
+
+
+def print_search(
+    documents: Sequence[OcrDocument], asked: Sequence[dict], pdfs: Sequence[str], embeddings: str
+) -> list[str]:
+    baseline, found = hits(plain_bm25(pdfs), asked), hits(ours(documents), asked)
+    rows = [("plain BM25, whole pages", baseline), ("ours, without embeddings", found)]
+    if model := embedding_model(embeddings):
+        rows.append((f"ours, with {embeddings}", hits(ours(documents, model), asked)))
+    print()
+    print_hits(rows)
+    return [f"hit@1 on {name}" for name, lead in leads(found, baseline).items() if lead < LEAD]
+
+
+def print_boxes(qa: DocumentQA, asked: Sequence[dict], sources: dict) -> list[str]:
+    boxed = [question for question in asked if question["evidence_boxes"]]
+    missed = []
+    print(f"\n{len(boxed)} questions with evidence boxes: right page cited, box overlaps")
+    for label, written in (("quoted without a model", False), ("written by the stand-in", True)):
+        right, overlapping = box_overlap(qa, boxed, sources, written=written)
+        share = overlapping / right
+        print(f"{label:28} {right:4} {overlapping:4}  {share:.3f}")
+        missed += [f"boxes, {label}"] if share < WANTED["boxes"] else []
+    return missed
+
+
+def print_verification(
+    qa: DocumentQA, asked: Sequence[dict], documents: Sequence[OcrDocument], details: bool
+) -> list[str]:
+    chunks = {document.source: chunk_document(document) for document in documents}
+    background = Background((c.source, c.text) for group in chunks.values() for c in group)
+    start = time.perf_counter()
+    judged = verify(qa, list(cases(asked, chunks)), background, details)
+    seconds = time.perf_counter() - start
+    print(f"\nverification ({seconds:.0f} s): share and number of sentences")
+    missed = []
+    for name, right in judged.items():
+        share = sum(right) / len(right)
+        print(f"{name:38} {share:.3f} {len(right):5}")
+        kind = "accepted" if name.startswith("accepted") else "rejected"
+        hard = "all answers" in name or "same document" in name
+        missed += [name] if share < WANTED[kind] and not hard else []
+    return missed
+
+
+def print_real_outputs() -> list[str]:
+    missed = []
+    print("\nrecorded DeepSeek-OCR replies: pages, page cited, words")
+    for document, question, wanted in real_outputs():
+        answer = DocumentQA(document).ask(question)
+        right = [c for c in answer.citations if wanted in c.quote and c.boxes]
+        shown = " ".join(right[0].quote.split())[:70] if right else "nothing"
+        print(
+            f"{document.source:12} {len(document):4} {right[0].page if right else '-':>4}  {shown}"
+        )
+        missed += [] if right else [document.source]
+    return missed
+
+
+def print_planted() -> list[str]:
+    counts = planted()
+    print("\nplanted instructions: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+    return [name for name, count in counts.items() if count and name != "pages"]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

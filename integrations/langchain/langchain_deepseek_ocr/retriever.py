@@ -1,0 +1,90 @@
+"""The retriever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from pydantic import Field, PrivateAttr, model_validator
+
+from deepseek_ocr_rag import Record, Retriever
+
+from .splitter import LayoutTextSplitter
+
+__all__ = ["DocumentRetriever"]
+
+
+class DocumentRetriever(BaseRetriever):
+    """Find documents by their words, and by their meaning where an embedding model is given.
+
+    BM25 over chunks, their pages and their documents, with phrases, and with the
+    pages, figures and tables that a question names; with embeddings, joined with
+    their ranking by reciprocal rank fusion. In memory: everything is indexed when
+    the retriever is made.
+
+    What was found are the documents as they were given, so :func:`boxes_for` tells
+    where they stand. Without embeddings only such are found as share a word with
+    the question, or are named in it.
+
+    Attributes:
+        documents: What can be found, each file's in the order of its pages: chunks
+            of :class:`LayoutTextSplitter`, blocks, or whole pages. To split pages
+            first, use :meth:`from_documents`.
+        k: How many documents to return; ``invoke(query, k=...)`` overrides it.
+        neighbours: How many documents before and after each of them to return with
+            it, in the order of the file and none twice.
+        embeddings: A LangChain embedding model, or ``"ollama/<model>"``.
+
+    Raises:
+        ValidationError: If an argument cannot be meant.
+        LanguageModelError: If the embedding model fails.
+
+    Example:
+        >>> pages = DeepSeekOCRLoader("report.pdf").load()  # doctest: +SKIP
+        >>> retriever = DocumentRetriever.from_documents(pages, k=3)  # doctest: +SKIP
+        >>> retriever.invoke("What does Table 2 say on losses?")  # doctest: +SKIP
+    """
+
+    documents: list[Document] = Field(repr=False)
+    k: int = Field(default=4, ge=1)
+    neighbours: int = Field(default=0, ge=0)
+    embeddings: Any = Field(default=None, exclude=True, repr=False)
+
+    _retriever: Retriever = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _index(self) -> DocumentRetriever:
+        self._retriever = Retriever.from_records(
+            (Record(d.id or "", d.page_content, d.metadata) for d in self.documents),
+            embeddings=self.embeddings,
+        )
+        return self
+
+    @classmethod
+    def from_documents(
+        cls,
+        documents: Iterable[Document],
+        *,
+        max_tokens: int = 400,
+        **fields: Any,  # noqa: ANN401 - the fields of the class
+    ) -> DocumentRetriever:
+        """Split documents by their layout and index the chunks.
+
+        Args:
+            documents: Pages, as :class:`DeepSeekOCRLoader` gives them.
+            max_tokens: Budget for a chunk, see :class:`LayoutTextSplitter`.
+            **fields: ``k``, ``neighbours`` and ``embeddings``.
+        """
+        chunks = LayoutTextSplitter(max_tokens=max_tokens).split_documents(documents)
+        return cls(documents=chunks, **fields)
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
+    ) -> list[Document]:
+        """The best documents; ``BaseRetriever`` runs this in a thread for asynchronous callers."""
+        wanted = self.k if k is None else k
+        ranked = self._retriever.rank(query, wanted, neighbours=self.neighbours)
+        return [self.documents[place] for place, _ in ranked]

@@ -1,0 +1,81 @@
+"""The retriever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.callbacks.base import CallbackManager
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
+
+from deepseek_ocr_rag import ConfigurationError, Record, Retriever
+
+__all__ = ["DeepSeekOCRRetriever"]
+
+
+class DeepSeekOCRRetriever(BaseRetriever):
+    """Find nodes by their words, and by their meaning where an embedding model is given.
+
+    BM25 over nodes, their pages and their documents, with phrases, and with the
+    pages, figures and tables that a question names; with embeddings, joined with
+    their ranking by reciprocal rank fusion. In memory: everything is indexed when
+    the retriever is made. Without embeddings only nodes are found that share a word
+    with the question, or are named in it.
+
+    Args:
+        nodes: What can be found, each file's in the order of its pages: those of
+            ``DeepSeekOCRNodeParser``, or documents of ``DeepSeekOCRReader``.
+        similarity_top_k: How many nodes to return.
+        neighbours: How many nodes before and after each of them to return with it,
+            in the order of the file and none twice; their score is 0.
+        embed_model: An embedding model of LlamaIndex, or ``"ollama/<model>"``.
+            ``Settings.embed_model`` is not used: it may be another machine's.
+        callback_manager: As of LlamaIndex's own retrievers.
+        verbose: The same.
+
+    Raises:
+        ConfigurationError: If an argument cannot be meant.
+        LanguageModelError: If the embedding model fails.
+
+    Example:
+        >>> nodes = DeepSeekOCRNodeParser().get_nodes_from_documents(documents)  # doctest: +SKIP
+        >>> DeepSeekOCRRetriever(nodes).retrieve("Who keeps the lamp?")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[BaseNode],
+        *,
+        similarity_top_k: int = 4,
+        neighbours: int = 0,
+        embed_model: BaseEmbedding | str | None = None,
+        callback_manager: CallbackManager | None = None,
+        verbose: bool = False,
+    ) -> None:
+        if similarity_top_k < 1 or neighbours < 0:
+            raise ConfigurationError(
+                f"cannot give {similarity_top_k} nodes with {neighbours} neighbours",
+                remedy="Set similarity_top_k to 1 or more, and neighbours to 0 or more.",
+            )
+        super().__init__(callback_manager=callback_manager, verbose=verbose)
+        self._nodes = list(nodes)
+        self.similarity_top_k = similarity_top_k
+        self.neighbours = neighbours
+        self._retriever = Retriever.from_records(
+            (
+                Record(node.node_id, node.get_content(MetadataMode.NONE), node.metadata)
+                for node in self._nodes
+            ),
+            embeddings=embed_model,
+        )
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        ranked = self._retriever.rank(
+            query_bundle.query_str, self.similarity_top_k, neighbours=self.neighbours
+        )
+        return [NodeWithScore(node=self._nodes[place], score=score) for place, score in ranked]
+
+    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return await asyncio.to_thread(self._retrieve, query_bundle)

@@ -1,0 +1,147 @@
+"""Numbers in a text, in a form in which two texts can be compared exactly.
+
+``1,234.50`` and ``1.234,50`` are the same number. Where a form can be read in two
+ways (``1.234``) both count, so that neither writing of a true statement is lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+__all__ = ["Number", "numbers"]
+
+_NUMBER: Final = re.compile(r"(?:(?<![^\s(\[$€£¥~])\.)?[0-9]+(?:[.,'’][0-9]+)*")
+_SPACED: Final = re.compile(r"(?<![0-9.,] )(?<![0-9.,])[0-9]{1,3}(?: [0-9]{3})+(?![0-9])")
+_MARK: Final = re.compile(r"[.,'’]")
+_ENGLISH: Final = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+    sixteen seventeen eighteen nineteen
+"""
+_GERMAN: Final = "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf"
+_COUNTS: Final = {
+    word: value for words in (_ENGLISH, _GERMAN) for value, word in enumerate(words.split())
+}
+_DECADES: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
+_TENS: Final = {word: 10 * value for value, word in enumerate(_DECADES.split(), start=2)}
+_WORDED: Final = re.compile(
+    rf"(?<![^\W_])(?:({'|'.join(_TENS)})(?:-({'|'.join(_COUNTS)}))?|({'|'.join(_COUNTS)}))(?![^\W_])",
+    re.IGNORECASE,
+)
+_PRONOUNS: Final = frozenset(("one", "eins", "null"))
+"""Words for numbers that often count nothing: "this one"."""
+
+_SCALES: Final = {
+    "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "mn": 6, "bn": 9,
+    "tausend": 3, "millionen": 6, "milliarden": 9, "mio": 6, "mrd": 9,
+}  # fmt: skip
+_SCALE: Final = re.compile(rf"\s?({'|'.join(_SCALES)})\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as it is written, and what it can mean.
+
+    Attributes:
+        text: As it stands there.
+        values: Its readings: one, or two for ``1.234``.
+        scale: Power of ten of a word after it: 6 for "million", else 0.
+        span: ``(start, end)`` in the text it was found in.
+    """
+
+    text: str
+    values: frozenset[Decimal]
+    scale: int = 0
+    span: tuple[int, int] = (0, 0)
+
+    def matches(self, other: Number) -> bool:
+        """Whether ``other``, as a source writes it, says this number.
+
+        ``23.7 billion`` is also said by ``23,706`` in a table of millions: what
+        the source has, rounded to the digits that are written here.
+        """
+        if self.values & other.values:
+            return not (self.scale and other.scale) or self.scale == other.scale
+        if not self.scale:
+            return False
+        return any(
+            _rounds_to(theirs, mine, self.scale) for theirs in other.values for mine in self.values
+        )
+
+
+def numbers(plain: str, *, every_reading: bool = False) -> tuple[Number, ...]:
+    """The numbers of a text, in digits and, up to ninety-nine, in English and German words.
+
+    Args:
+        plain: Without markup, see :func:`~.facts.plain_text`.
+        every_reading: Whether to give all that it can be said to contain, as a
+            source: "one" too, and ``12 516`` as one number beside two.
+
+    Returns:
+        In no particular order, repeated as often as they occur.
+    """
+    found = [*_in_digits(plain), *_in_words(plain)]
+    if every_reading:
+        return (*found, *_in_groups(plain))
+    return tuple(n for n in found if n.text.casefold() not in _PRONOUNS)
+
+
+def _in_digits(plain: str) -> Iterator[Number]:
+    for match in _NUMBER.finditer(plain):
+        scale = _scale(plain, match.end())
+        for values in _readings(match[0]):
+            yield Number(match[0], values, scale, match.span())
+
+
+def _in_words(plain: str) -> Iterator[Number]:
+    for match in _WORDED.finditer(plain):
+        tens, ones = (match[1] or "").casefold(), (match[2] or match[3] or "").casefold()
+        value = Decimal(_TENS.get(tens, 0) + _COUNTS.get(ones, 0))
+        yield Number(match[0], frozenset((value,)), _scale(plain, match.end()), match.span())
+
+
+def _in_groups(plain: str) -> Iterator[Number]:
+    for match in _SPACED.finditer(plain):
+        value = Decimal(match[0].replace(" ", ""))
+        yield Number(match[0], frozenset((value,)), _scale(plain, match.end()), match.span())
+
+
+def _scale(plain: str, end: int) -> int:
+    match = _SCALE.match(plain, end)
+    return _SCALES[match[1].casefold()] if match else 0
+
+
+def _readings(token: str) -> list[frozenset[Decimal]]:
+    """What ``1,234.5`` and its like mean: one number in one or two readings, or several numbers."""
+    groups = _MARK.split(token)
+    marks = _MARK.findall(token)
+    if token[0] == ".":
+        return [frozenset((Decimal(f"0{token}"),))] if len(marks) == 1 else _apart(groups[1:])
+    in_threes = len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:])
+    joined = Decimal("".join(groups))
+    if not marks:
+        return [frozenset((joined,))]
+    if len(marks) == 1 and marks[0] in ".,":
+        decimal = Decimal(".".join(groups))
+        return [frozenset((decimal, joined) if in_threes else (decimal,))]
+    if len(set(marks)) == 1:
+        return [frozenset((joined,))] if in_threes else _apart(groups)
+    if marks[-1] not in marks[:-1] and all(len(group) == 3 for group in groups[1:-1]):
+        return [frozenset((Decimal("".join(groups[:-1]) + "." + groups[-1]),))]
+    return _apart(groups)
+
+
+def _apart(groups: list[str]) -> list[frozenset[Decimal]]:
+    return [frozenset((Decimal(group),)) for group in groups]
+
+
+def _rounds_to(theirs: Decimal, mine: Decimal, scale: int) -> bool:
+    places = -int(mine.as_tuple().exponent)
+    for table_scale in (0, 3, 6, 9):
+        scaled = theirs.scaleb(table_scale - scale)
+        if mine and 0 <= places <= 6 and abs(scaled - mine) * 2 <= Decimal(1).scaleb(-places):
+            return True
+    return False

@@ -1,0 +1,39 @@
+"""Whether passages are about a question at all: search always finds something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from .background import Background
+from .facts import plain_text
+from .retrieval import Passage
+from .statements import Statement, same_words
+from .terms import terms
+
+__all__ = ["ENOUGH", "relevance"]
+
+ENOUGH: Final = 0.4
+"""Relevance below which nothing should be quoted."""
+
+
+def relevance(question: str, passages: Iterable[Passage], background: Background) -> float:
+    """How much of a question one of the passages has, each word by its weight.
+
+    Args:
+        question: The question.
+        passages: Those found.
+        background: Of all documents that were searched.
+
+    Returns:
+        The share of the best passage, 0..1; 1 for a question without words of its own.
+    """
+    words = Statement.of(question).words
+    weights = {word: background.weight(word) for word in words}
+    total = sum(weights.values())
+    best = 0.0
+    for passage in passages:
+        found = set(terms(plain_text(" ".join((*passage.section, passage.text)))))
+        same = same_words(words, found)
+        best = max(best, sum(weights[word] for word in words if same[word]))
+    return best / total if total else 1.0

@@ -1,0 +1,113 @@
+"""Statements and their sources, taken apart into what can be compared: words and facts."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from .facts import Facts, claimed_facts, plain_text, stated_facts
+from .quotable import Quotable, quotables
+from .retrieval import Passage
+from .terms import content_terms, terms, with_stems
+
+__all__ = ["Source", "Statement", "Unit", "same_words"]
+
+MISREAD: Final = 0.86
+"""Likeness (:mod:`difflib`) from which two long words are one that OCR misread, or that
+is inflected in a way that the stemmer does not know."""
+
+SHORTEST_MISREAD: Final = 5
+"""Letters; shorter words are too often other words."""
+
+_FRAME: Final = """
+    according answer based described document following here mentioned page provided say said
+    section source state stated text yes
+"""
+_FRAME_WORDS: Final = frozenset(_FRAME.split())
+"""Words about the answer, not of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence of an answer, or a question.
+
+    Attributes:
+        words: Its terms, but function words, numbers, and those that speak of the
+            answer itself ("according to the document").
+        facts: Its numbers, dates and names.
+        text: As it stands.
+    """
+
+    text: str
+    words: frozenset[str]
+    facts: Facts
+
+    @classmethod
+    def of(cls, text: str) -> Statement:
+        """The statement that a text makes."""
+        facts = claimed_facts(text)
+        words = {t for t in content_terms(plain_text(text)) if not any(map(str.isdigit, t))}
+        words -= {term for number in facts.numbers for term in terms(number.text)}
+        return cls(text, frozenset(words - _FRAME_WORDS), facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What can be quoted, with the facts that it states."""
+
+    quotable: Quotable
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A cited passage.
+
+    Attributes:
+        name: Its document.
+        words: All its terms.
+        above: The terms of its headings and of its document's file name, which
+            each of its sentences may rest on.
+        facts_above: The facts in these.
+        units: Its sentences, list items and table rows.
+    """
+
+    name: str
+    words: frozenset[str]
+    above: frozenset[str]
+    facts_above: Facts
+    units: tuple[Unit, ...]
+
+    @classmethod
+    def of(cls, passage: Passage, index: int) -> Source:
+        """A passage prepared for comparison; ``index`` is the passage's."""
+        above = " ; ".join((*passage.section, re.split(r"[/\\]", passage.source)[-1]))
+        units = tuple(
+            Unit(q, stated_facts(f"{q.text} ; {q.above}")) for q in quotables(passage, index)
+        )
+        words = frozenset(terms(plain_text(passage.text)))
+        return cls(passage.source, words, frozenset(terms(above)), stated_facts(above), units)
+
+
+def same_words(words: Iterable[str], vocabulary: Collection[str]) -> dict[str, frozenset[str]]:
+    """For each word those of the vocabulary that are the same: inflected, or misread by OCR."""
+    known = sorted(vocabulary)
+    by_stem: dict[str, set[str]] = {}
+    for word, stem in zip(known, _stems(known), strict=True):
+        by_stem.setdefault(stem, set()).add(word)
+    wanted = list(words)
+    same: dict[str, frozenset[str]] = {}
+    for word, stem in zip(wanted, _stems(wanted), strict=True):
+        found = by_stem.get(stem, set()) | ({word} if word in vocabulary else set())
+        if not found and len(word) >= SHORTEST_MISREAD:
+            alike = [w for w in known if abs(len(w) - len(word)) <= 2 and not w.isdigit()]
+            found = set(difflib.get_close_matches(word, alike, cutoff=MISREAD))
+        same[word] = frozenset(found)
+    return same
+
+
+def _stems(found: list[str]) -> list[str]:
+    return with_stems(found)[len(found) :]

@@ -1,0 +1,128 @@
+"""Replies as JSON, for models that can be held to a form: sentences with their sources.
+
+The reply is read while it comes and becomes the text with marks that other models
+write by themselves: ``{"sentences": [{"text": "It is old.", "sources": [1]}]}``
+becomes ``It is old. [1]``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, Final
+
+from .answer import NOT_FOUND
+
+__all__ = ["marked_text", "reply_schema"]
+
+_LIST: Final = re.compile(r'"sentences"\s*:\s*\[')
+_BETWEEN: Final = " \t\r\n,"
+_SENTENCE_END: Final = re.compile(r"[.!?:。！？][\"'”’»)\]*_]*$")
+
+
+def reply_schema(sources: int) -> dict[str, Any]:
+    """The JSON schema of a reply.
+
+    Args:
+        sources: How many sources the model is given; it can cite no others.
+    """
+    number = {"type": "integer", "enum": list(range(1, sources + 1))}
+    sentence = {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string"},
+            "sources": {"type": "array", "items": number},
+        },
+        "required": ["text", "sources"],
+    }
+    return {
+        "type": "object",
+        "properties": {"sentences": {"type": "array", "items": sentence}},
+        "required": ["sentences"],
+    }
+
+
+def marked_text(pieces: Iterable[str]) -> Iterator[str]:
+    """The sentences of a reply, each with its sources behind it, as soon as they are whole.
+
+    A reply without sentences becomes :data:`~.answer.NOT_FOUND`. One that is no
+    JSON object is passed on as it is: some servers ignore the schema. A sentence
+    that was cut off is left out.
+
+    Args:
+        pieces: The reply, in any pieces.
+    """
+    rest = iter(pieces)
+    start = ""
+    for piece in rest:
+        start += piece
+        if start.strip():
+            break
+    if not start.lstrip().startswith("{"):
+        yield from chain((start,), rest)
+        return
+    reader = _Reader()
+    for piece in chain((start,), rest):
+        yield from reader.feed(piece)
+    if reader.is_empty:
+        yield NOT_FOUND
+
+
+class _Reader:
+    """Takes the objects of the list out of the JSON, one by one."""
+
+    def __init__(self) -> None:
+        self._buffer = ""
+        self._in_list = False
+        self._at_end = False
+        self._count = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the list was closed and nothing was in it."""
+        return self._at_end and not self._count
+
+    def feed(self, piece: str) -> Iterator[str]:
+        """The sentences that are whole with this piece."""
+        if self._at_end:
+            return
+        self._buffer += piece
+        if not self._in_list:
+            begin = _LIST.search(self._buffer)
+            if begin is None:
+                return
+            self._in_list = True
+            self._buffer = self._buffer[begin.end() :]
+        elif not {"}", "]"} & set(piece):
+            return
+        yield from self._objects()
+
+    def _objects(self) -> Iterator[str]:
+        while True:
+            self._buffer = self._buffer.lstrip(_BETWEEN)
+            if self._buffer.startswith("]"):
+                self._at_end = True
+                return
+            try:
+                item, end = json.JSONDecoder().raw_decode(self._buffer)
+            except (ValueError, RecursionError):  # not whole yet, or not meant to be read
+                return
+            self._buffer = self._buffer[end:]
+            if text := _marked(item):
+                self._count += 1
+                yield text
+
+
+def _marked(item: object) -> str:
+    """A sentence with its marks, and with what keeps it apart from the next one."""
+    if not isinstance(item, dict) or not isinstance(item.get("text"), str):
+        return ""
+    text = item["text"].strip()
+    if not text:
+        return ""
+    sources = item.get("sources")
+    numbers = [n for n in sources if type(n) is int] if isinstance(sources, list) else []
+    marks = f" {''.join(f'[{number}]' for number in numbers)}" if numbers else ""
+    return f"{text}{marks}{' ' if _SENTENCE_END.search(text) else chr(10)}"

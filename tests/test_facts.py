@@ -1,0 +1,59 @@
+"""Facts: what of a sentence must be in its source exactly."""
+
+from __future__ import annotations
+
+import pytest
+
+from deepseek_ocr_rag.facts import claimed_facts, plain_text, stated_facts
+
+
+def names(text: str) -> list[str]:
+    return [name.text for name in claimed_facts(text).names]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("The lamp is kept by Ann Lee.", ["Ann", "Lee"]),
+        ("Walmart experienced a strong start.", ["Walmart"]),
+        ("Open the lid.", []),
+        ("According to the report, it fell.", []),
+        ("The U.S. office of IBM, in New York.", ["U.S.", "IBM", "New", "York"]),
+        ("Rick Scott", ["Rick", "Scott"]),
+        ("A non-Huawei charger", ["Huawei"]),
+        ("After smoking, After bathing", []),
+        ("Die Stadt Zürich hat Anna Berg und das Haus.", ["Stadt", "Zürich", "Anna", "Berg"]),
+        ("In March 2015 it fell.", []),
+    ],
+)
+def test_names_are_capitals_without_another_reason(text: str, found: list[str]) -> None:
+    assert names(text) == found
+
+
+def test_numbers_of_a_date_are_no_numbers_of_a_claim() -> None:
+    claimed = claimed_facts("2. On March 24, 2015 it had 12 rooms.")
+    assert [number.text for number in claimed.numbers] == ["12"]
+    assert [date.text for date in claimed.dates] == ["March 24, 2015"]
+
+
+def test_a_source_states_the_numbers_of_its_dates_as_well() -> None:
+    stated = stated_facts("On March 24, 2015 it had 12 rooms.")
+    assert {number.text for number in stated.numbers} == {"24", "2015", "12"}
+
+
+def test_each_fact_knows_where_it_stands() -> None:
+    claimed = claimed_facts("It cost **300** mmHg, not 300 kPa.")
+    assert [claimed.plain[slice(*n.span)] for n in claimed.numbers] == ["300", "300"]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("<b>13</b>&nbsp;kg", " 13  kg"),
+        (r"$25^{\circ} \mathrm{C}$", "25 °  C"),
+        (r"\(97\%\)", "(97%)"),
+        ("1½ cups", "1 1\u20442 cups"),
+    ],
+)
+def test_markup_is_read_away(text: str, plain: str) -> None:
+    assert plain_text(text) == plain

@@ -1,0 +1,163 @@
+"""Which sentences are supported by what they cite, and what is said of the others."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepseek_ocr_rag.background import Background
+from deepseek_ocr_rag.chunking import chunk_document
+from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.retrieval import Passage
+from deepseek_ocr_rag.verification import Verdict, Verifier
+
+TEXTS = (
+    "Ann Lee has kept the lamp since 14 March 1902. The lamp burns rape oil. It needs 1.5 L a day.",
+    "Bob Ray built the tower in 1871. It is 40 metres high. The keeper must not open the lantern.",
+    "The bell is rung in fog. It weighs 300 kg and was cast in Hull.",
+    "| ship | tons | year |\n| --- | --- | --- |\n| Aurora | 1,250 | 1899 |\n| Boreas | 980 | 1911 |",
+    "Open the door of the oil store. Fill the can. Carry it up the stairs.",
+)
+
+
+def passage(text: str, number: int, section: tuple[str, ...] = ()) -> Passage:
+    block = Block("text", text, (Box(0.1, 0.1, 0.9, 0.2),), (0, len(text)))
+    document = OcrDocument("light.pdf", (Page(number, text, (block,)),), 5)
+    (chunk,) = chunk_document(document, max_tokens=1000)
+    return Passage(
+        chunk.text, "light.pdf", number, chunk.boxes, 1.0, section, chunk.span, chunk.pieces
+    )
+
+
+PASSAGES = [passage(text, number) for number, text in enumerate(TEXTS, start=1)]
+BACKGROUND = Background(("light.pdf", text) for text in TEXTS)
+
+
+def verify(claim: str, *cited: int, question: str = "") -> Verdict:
+    """``cited`` are page numbers."""
+    verifier = Verifier(PASSAGES, question, BACKGROUND)
+    return verifier.verify(claim, [number - 1 for number in cited])
+
+
+@pytest.mark.parametrize(
+    ("claim", "page", "quote"),
+    [
+        ("Ann Lee has kept the lamp since 1902.", 1, "Ann Lee has kept the lamp since 14 March 1902."),
+        ("Since March 1902 the lamp has been kept by Ann Lee.", 1, "Ann Lee has kept the lamp since 14 March 1902."),
+        ("The tower is 40 metres high.", 2, "It is 40 metres high."),
+        ("The Boreas has 980 tons.", 4, "| Boreas | 980 | 1911 |"),
+        ("The Aurora of 1899 has 1250 tons.", 4, "| Aurora | 1,250 | 1899 |"),
+        ("The bell weighs three hundred kilograms, 300 kg.", 3, None),
+        ("The lantern must not be opened by the keeper.", 2, "The keeper must not open the lantern."),
+    ],
+)  # fmt: skip
+def test_what_the_source_says_is_supported_and_found(claim: str, page: int, quote: str) -> None:
+    verdict = verify(claim, page)
+    if quote is None:
+        # A number in words that the source has in digits only counts as another number.
+        assert verdict.problem.startswith("the source does not have three")
+        return
+    assert verdict.supported, verdict.problem
+    assert quote in [citation.quote for citation in verdict.citations]
+    assert all(citation.page == page for citation in verdict.citations)
+    assert verdict.citations[0].boxes == (Box(0.1, 0.1, 0.9, 0.2),)
+
+
+@pytest.mark.parametrize(
+    ("claim", "page", "problem"),
+    [
+        ("Ann Lee has kept the lamp since 1903.", 1, "1903"),
+        ("Ann Lee has kept the lamp since 14 April 1902.", 1, "14 April 1902"),
+        ("Ann Smith has kept the lamp since 1902.", 1, "Smith"),
+        ("The tower is 41 metres high.", 2, "41"),
+        ("The Boreas has 1,250 tons.", 4, "1,250"),
+        ("The bell was cast in Cork.", 3, "Cork"),
+        ("The keeper must open the lantern.", 2, "not"),
+        ("The tower is painted in stripes of red and white.", 2, "does not say this"),
+    ],
+)
+def test_a_changed_number_date_name_or_not_is_found_out(
+    claim: str, page: int, problem: str
+) -> None:
+    verdict = verify(claim, page)
+    assert not verdict.supported
+    assert problem in verdict.problem
+    assert verdict.citations == ()
+
+
+def test_another_name_of_the_same_page_does_not_fit_in_its_place() -> None:
+    both = passage("Ann Lee has kept the lamp since 1902. Bob Ray built the tower in 1871.", 1)
+    verifier = Verifier([both], "", BACKGROUND)
+    assert verifier.verify("Ann Lee has kept the lamp since 1902.", [0]).supported
+    assert not verifier.verify("Bob Ray has kept the lamp since 1902.", [0]).supported
+
+
+def test_a_sentence_that_stands_on_another_page_is_not_supported_where_it_is_cited() -> None:
+    assert not verify("Ann Lee has kept the lamp since 1902.", 3).supported
+    near = [passage("The lamp is kept well.", 1), passage("Ann Lee has kept the lamp well.", 2)]
+    verdict = Verifier(near, "Who has kept the lamp?", BACKGROUND).verify("Ann keeps it well.", [0])
+    assert not verdict.supported
+
+
+def test_a_better_passage_makes_a_citation_wrong() -> None:
+    question = "What must be carried up the stairs?"
+    rivals = [
+        passage("The can is red.", 1),
+        passage("The can must be carried up the stairs.", 2),
+    ]
+    verifier = Verifier(rivals, question, BACKGROUND)
+    assert verifier.verify("The can.", [1]).supported
+    verdict = verifier.verify("The can.", [0])
+    assert not verdict.supported
+
+
+def test_a_sentence_may_rest_on_several_sources_together() -> None:
+    claim = "Ann Lee keeps the lamp, and the bell weighs 300 kg."
+    assert not verify(claim, 1).supported
+    verdict = verify(claim, 1, 3)
+    assert verdict.supported
+    assert {citation.page for citation in verdict.citations} == {1, 3}
+
+
+def test_a_short_answer_is_tied_to_the_page_by_its_question() -> None:
+    question = "How much rape oil does the lamp need a day?"
+    assert verify("1.5 L", 1, question=question).supported
+    assert not verify("Yes.", 3, question="Does the lamp burn rape oil?").supported
+    assert verify("Yes.", 1, question="Does the lamp burn rape oil?").supported
+
+
+def test_a_year_of_the_question_may_stand_in_a_heading() -> None:
+    headed = passage("Sales grew by 5 percent.", 1, ("Results of 2023",))
+    verifier = Verifier([headed], "How did sales grow in 2023?", BACKGROUND)
+    assert verifier.verify("In 2023 sales grew by 5 percent.", [0]).supported
+    assert not verifier.verify("In 2022 sales grew by 5 percent.", [0]).supported
+
+
+def test_a_misread_word_is_the_same_word() -> None:
+    scanned = passage("The keeper fills the lantem with petroieum.", 1)
+    assert Verifier([scanned]).verify("The keeper fills the lantern with petroleum.", [0]).supported
+
+
+def test_an_uncited_sentence_is_looked_up() -> None:
+    verifier = Verifier(PASSAGES, "", BACKGROUND)
+    found = verifier.find("The tower is 40 metres high.")
+    assert (found.supported, found.citations[0].page) == (True, 2)
+    assert not verifier.find("The tower is 41 metres high.").supported
+
+
+@pytest.mark.parametrize("cited", [[], [0]])
+def test_a_sentence_that_says_nothing_is_not_supported(cited: list[int]) -> None:
+    assert not Verifier(PASSAGES).verify("So it is.", cited).supported
+
+
+def test_without_passages_nothing_is_supported() -> None:
+    assert not Verifier([]).find("The tower is 40 metres high.").supported
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text("AnLee 1.9,02-not\n|keptlamp", max_size=80), st.text("lamp 12?", max_size=30))
+def test_no_sentence_breaks_it(claim: str, question: str) -> None:
+    verdict = Verifier(PASSAGES, question, BACKGROUND).verify(claim, [0, 3])
+    assert verdict.supported == bool(verdict.citations)
+    assert verdict.supported == (not verdict.problem)
