@@ -20,6 +20,9 @@ from .unit_prediction import Prediction
 
 __all__ = ["Stretch"]
 
+FRESH: Final = 8
+"""Units after which one that comes again counts in full."""
+
 LEAST_FRESHNESS: Final = 0.25
 """What a word or number still counts that comes again at once."""
 
@@ -51,6 +54,10 @@ FALL: Final = 60.0
 """How far the score of a loop falls from its peak before the loop counts as left."""
 
 
+def _freshness(prediction: Prediction) -> float:
+    return min(1.0, max(LEAST_FRESHNESS, prediction.distance / FRESH))
+
+
 class _Tally(NamedTuple):
     """What was counted over units that were foretold.
 
@@ -68,11 +75,10 @@ class _Tally(NamedTuple):
 
     def plus(self, prediction: Prediction, score: float) -> _Tally:
         """With one more unit."""
-        freshness = max(LEAST_FRESHNESS, prediction.freshness)
         return _Tally(
             self.hits + 1,
             self.score + score,
-            self.fresh + freshness,
+            self.fresh + _freshness(prediction),
             self.counted + prediction.counted,
         )
 
@@ -162,7 +168,7 @@ class Stretch:
         self._next += 1
         says = unit.hit if prediction.lag else -unit.miss
         if unit.has_content and not prediction.counted:
-            says *= max(LEAST_FRESHNESS, prediction.freshness)
+            says *= _freshness(prediction)
         self._score += says
         if not prediction.lag:
             self._streak = _Streak()
