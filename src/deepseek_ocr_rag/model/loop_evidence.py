@@ -33,7 +33,9 @@ counted. Forms come in up to four copies on a page. It is 40 words, or 200 empty
 cells: a blank form has rows and rows of them."""
 
 COUNTING_SCORE: Final = 220.0
-"""The same where numbers count up, as on an answer sheet or a list to sign."""
+COUNTING_COPIES: Final = 64.0
+"""The same where numbers count up, as on an answer sheet, a list of parts or a
+questionnaire: more lines than a page has of them."""
 
 EXACT_UNITS: Final = 75.0
 EXACT_COPIES: Final = 3.5
@@ -123,11 +125,11 @@ class _Streak:
 
 
 def _is_clean(tally: _Tally, lag: int) -> bool:
-    score = COUNTING_SCORE if tally.counted else CLEAN_SCORE
-    if tally.score >= score and tally.hits >= CLEAN_COPIES * lag:
+    if tally.counted:
+        return tally.score >= COUNTING_SCORE and tally.hits >= COUNTING_COPIES * lag
+    if tally.score >= CLEAN_SCORE and tally.hits >= CLEAN_COPIES * lag:
         return True
-    exact = tally.fresh >= EXACT_UNITS and not tally.counted
-    return exact and tally.hits >= EXACT_COPIES * lag
+    return tally.fresh >= EXACT_UNITS and tally.hits >= EXACT_COPIES * lag
 
 
 class Stretch:

@@ -29,8 +29,12 @@ ENOUGH: Final = 400.0
 IN_TABLE: Final = 0.25
 """What a hit counts in a table."""
 
-LONG: Final = 16
-"""Characters that say as much as 1.0, for long runs of a character."""
+CHARACTERS: Final = 8
+"""So many characters say as much as 1.0, whatever they are."""
+
+LONG_RUN: Final = 16
+"""Characters of a run that need not be foretold: what stands between two of them
+is another thing each time."""
 
 NUMBER: Final = 1.0
 """What a number of several digits says; a digit may stand in a matrix of zeros."""
@@ -61,13 +65,15 @@ class Stutter:
 
     def add(self, unit: Unit, prediction: Prediction) -> None:
         """Take the next unit and how it was foretold."""
-        if not prediction.lag:
-            self._score -= unit.miss
-        elif prediction.distance <= NEAR:
-            says = max(unit.hit, (unit.end - unit.start) / LONG)
-            if unit.value is not None and unit.end > unit.start + 1:
+        length = unit.end - unit.start
+        near = prediction.distance <= NEAR
+        if near and (prediction.lag or (unit.is_run and length >= LONG_RUN)):
+            says = max(unit.hit, length / CHARACTERS)
+            if unit.value is not None and length > 1:
                 says = NUMBER
             self._score += says * IN_TABLE if unit.in_table else says
+        elif not prediction.lag:
+            self._score -= unit.miss
         if self._score > self._peak:
             self._peak, self.last = self._score, self._next
             if self.proven is None and self._score >= ENOUGH:

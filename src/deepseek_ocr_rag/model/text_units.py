@@ -69,6 +69,7 @@ class Unit:
         hit: What it says for a loop where it could be foretold.
         miss: What it says against one where it could not.
         has_content: Whether it is a number or a word of three letters or more.
+        is_run: Whether it is one character again and again.
         in_table: Whether it stands in a table, HTML or Markdown.
     """
 
@@ -79,6 +80,7 @@ class Unit:
     hit: float
     miss: float
     has_content: bool
+    is_run: bool
     in_table: bool
 
 
@@ -197,5 +199,6 @@ def _unit(match: re.Match[str], base: int, row: _Row) -> Unit:
         base + match.end(),
         *_WEIGHTS[weight],
         has_content=weight in ("word", "number", "digit"),
+        is_run=kind == "run",
         in_table=row.in_table,
     )
