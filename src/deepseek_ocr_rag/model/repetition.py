@@ -145,7 +145,7 @@ class RepetitionWatch:
     def _stuttered(self) -> Loop:
         first, last = self._stutter.first, self._stutter.last
         past = self._past.predictions[first : last + 1]
-        lag = round(median(prediction.lag for prediction in past if prediction.lag))
+        lag = round(median(prediction.distance for prediction in past))
         return self._between(first, last, lag, "similar")
 
     def _between(self, first: int, last: int, lag: int, kind: LoopKind) -> Loop:
