@@ -38,7 +38,8 @@ def test_a_loop_that_a_rule_disturbs_is_found(unit: str, every: int) -> None:
     text = PAGE + disturbed(unit, 4000 // len(unit) * 2, every)
     loop = find_loop(text)
     assert loop is not None
-    assert abs(loop.start - len(PAGE)) < 300
+    # Some copies may stay, but nothing of the page goes.
+    assert -2 * len(unit) <= loop.start - len(PAGE) < 800
     assert loop.end >= len(text) - 200
 
 
@@ -57,7 +58,7 @@ def test_it_is_seen_while_it_is_written() -> None:
     while (since := watch.feed(disturbed("世博局\n", 10, 10))) is None:
         copies += 10
         assert copies < 400
-    assert abs(since - len(PAGE)) < 100
+    assert abs(since - len(PAGE)) < 800
 
 
 def test_two_kinds_of_evidence_for_one_loop_give_one_loop() -> None:

@@ -143,7 +143,7 @@ class RepetitionWatch:
         self._loops = sorted([*others, loop], key=lambda one: one.start)
 
     def _stuttered(self) -> Loop:
-        first, last = self._stutter.first, self._stutter.last
+        first, last = self._stutter.begin(self._past), self._stutter.last
         past = self._past.predictions[first : last + 1]
         lag = round(median(prediction.distance for prediction in past))
         return self._between(first, last, lag, "similar")

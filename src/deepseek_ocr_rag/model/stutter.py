@@ -13,10 +13,11 @@ comes above 80, and on litanies, rolls and forms (``tests/model/test_stutter.py`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from .text_units import Unit
-from .unit_prediction import Prediction
+from .unit_prediction import Prediction, UnitPredictor
 
 __all__ = ["Stutter"]
 
@@ -26,11 +27,8 @@ NEAR: Final = 12
 ENOUGH: Final = 400.0
 """Some 150 words. A litany of 90 lines comes to 380."""
 
-IN_TABLE: Final = 0.25
-"""What a hit counts in a table."""
-
 CHARACTERS: Final = 8
-"""So many characters say as much as 1.0, whatever they are."""
+"""Characters of a run, a command or a tag that say as much as 1.0."""
 
 LONG_RUN: Final = 16
 """Characters of a run that need not be foretold: what stands between two of them
@@ -39,8 +37,27 @@ is another thing each time."""
 NUMBER: Final = 1.0
 """What a number of several digits says; a digit may stand in a matrix of zeros."""
 
+STRICTNESS: Final = 4.0
+"""How much more a miss counts where the beginning of a loop is looked for."""
+
+CLEANER: Final = 2.0
+"""By how much fewer of a loop's units are misses than of lines before it."""
+
 FALL: Final = 60.0
 """How far the score falls from its peak before the text has left."""
+
+
+def evidence(unit: Unit, prediction: Prediction) -> float:
+    """What a unit says for a loop, and if negative, against one."""
+    if unit.in_table:
+        return 0.0
+    length = unit.end - unit.start
+    if prediction.distance > NEAR or not (prediction.lag or (unit.is_run and length >= LONG_RUN)):
+        return 0.0 if prediction.lag else -unit.miss
+    if unit.value is not None and length > 1:
+        return NUMBER
+    whole = unit.is_run or unit.text.startswith(("\\", "<"))
+    return max(unit.hit, length / CHARACTERS) if whole else unit.hit
 
 
 class Stutter:
@@ -65,17 +82,35 @@ class Stutter:
 
     def add(self, unit: Unit, prediction: Prediction) -> None:
         """Take the next unit and how it was foretold."""
-        length = unit.end - unit.start
-        near = prediction.distance <= NEAR
-        if near and (prediction.lag or (unit.is_run and length >= LONG_RUN)):
-            says = max(unit.hit, length / CHARACTERS)
-            if unit.value is not None and length > 1:
-                says = NUMBER
-            self._score += says * IN_TABLE if unit.in_table else says
-        elif not prediction.lag:
-            self._score -= unit.miss
+        self._score += evidence(unit, prediction)
         if self._score > self._peak:
             self._peak, self.last = self._score, self._next
             if self.proven is None and self._score >= ENOUGH:
                 self.proven = self._next
         self._next += 1
+
+    def begin(self, past: UnitPredictor) -> int:
+        """The unit with which the loop begins.
+
+        Lines that only resemble each other may stand before it. So the beginning
+        is looked for with the same test, but stricter, and taken if what lies
+        before it has more misses.
+        """
+        says = [
+            evidence(past.units[place], past.predictions[place])
+            for place in range(self.first, self.last + 1)
+        ]
+        begin, score = 0, 0.0
+        for place, said in enumerate(says):
+            score += said if said > 0 else STRICTNESS * said
+            if score <= 0:
+                begin, score = place + 1, 0.0
+        before, after = says[:begin], says[begin:]
+        if sum(after) < ENOUGH / 2 or _misses(before) < CLEANER * _misses(after):
+            return self.first
+        return self.first + begin
+
+
+def _misses(says: Sequence[float]) -> float:
+    """Which share of units was not foretold."""
+    return sum(said < 0 for said in says) / max(1, len(says))

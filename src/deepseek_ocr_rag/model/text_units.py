@@ -22,6 +22,9 @@ LONGEST_UNIT: Final = 96
 """Characters that no unit but a run can exceed: so many at the end of the text so
 far may still become a part of another unit."""
 
+LEADERS: Final = "._-=*…·•─―—"
+"""Characters that pages fill lines with."""
+
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _UNIT = re.compile(
     rf"""
@@ -69,7 +72,7 @@ class Unit:
         hit: What it says for a loop where it could be foretold.
         miss: What it says against one where it could not.
         has_content: Whether it is a number or a word of three letters or more.
-        is_run: Whether it is one character again and again.
+        is_run: Whether it is one character again and again, but no leader or rule.
         in_table: Whether it stands in a table, HTML or Markdown.
     """
 
@@ -199,6 +202,6 @@ def _unit(match: re.Match[str], base: int, row: _Row) -> Unit:
         base + match.end(),
         *_WEIGHTS[weight],
         has_content=weight in ("word", "number", "digit"),
-        is_run=kind == "run",
+        is_run=kind == "run" and match[2] not in LEADERS,
         in_table=row.in_table,
     )
