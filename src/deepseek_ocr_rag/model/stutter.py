@@ -40,7 +40,7 @@ NUMBER: Final = 1.0
 STRICTNESS: Final = 4.0
 """How much more a miss counts where the beginning of a loop is looked for."""
 
-CLEANER: Final = 2.0
+CLEANER: Final = 4.0
 """By how much fewer of a loop's units are misses than of lines before it."""
 
 FALL: Final = 60.0
