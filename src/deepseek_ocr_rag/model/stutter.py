@@ -8,7 +8,7 @@ them this test counts in full what comes again at once, by the same sum of hits
 and misses.
 
 The threshold was chosen on the pages of ``benchmarks/loops.py``, of which none
-comes above 80, and on litanies, rolls and forms (``tests/model/test_stutter.py``).
+comes above 90, and on litanies, rolls and forms (``tests/model/test_stutter.py``).
 """
 
 from __future__ import annotations
@@ -52,8 +52,10 @@ def evidence(unit: Unit, prediction: Prediction) -> float:
     if unit.in_table:
         return 0.0
     length = unit.end - unit.start
-    if prediction.distance > NEAR or not (prediction.lag or (unit.is_run and length >= LONG_RUN)):
+    if prediction.distance > NEAR:
         return 0.0 if prediction.lag else -unit.miss
+    if not prediction.lag and not (unit.is_run and length >= LONG_RUN):
+        return 0.0  # behind a change, before it is seen how the text goes on
     if unit.value is not None and length > 1:
         return NUMBER
     whole = unit.is_run or unit.text.startswith(("\\", "<"))
