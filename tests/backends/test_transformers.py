@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,28 @@ from deepseek_ocr_rag.errors import (
 )
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.pipeline import Reader
-from deepseek_ocr_rag.prompts import MODES, TASKS
+from deepseek_ocr_rag.prompts import MODES, TASKS, Mode
 
 TOKENS = 6
 
 
-@pytest.fixture(scope="session", params=sorted(FAMILIES))
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model of every family."""
-    return write_model(tmp_path_factory.mktemp("models") / request.param, request.param)
-
-
 @pytest.fixture(scope="session")
-def first_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tiny model of every family, by its name."""
+    place = tmp_path_factory.mktemp("models")
+    return {family: write_model(place / family, family) for family in sorted(FAMILIES)}
+
+
+@pytest.fixture(params=sorted(FAMILIES))
+def folder(request: pytest.FixtureRequest, folders: dict[str, Path]) -> Path:
+    """All of them, one after the other."""
+    return folders[request.param]
+
+
+@pytest.fixture
+def first_folder(folders: dict[str, Path]) -> Path:
     """Only the first one, where the family makes no difference."""
-    return write_model(tmp_path_factory.mktemp("models") / "deepseek-ocr", "deepseek-ocr")
+    return folders["deepseek-ocr"]
 
 
 def make(folder: Path, **options: Any) -> TransformersBackend:
@@ -106,9 +114,14 @@ def test_every_page_gets_one_reply_with_its_key(backend: TransformersBackend) ->
 
 def test_a_batch_gives_the_texts_of_its_pages_one_by_one(folder: Path) -> None:
     """Pages of different grids, so that prompts have different lengths."""
-    large = request(2, mode="gundam", size=(900, 1300))
-    pages = [request(1, mode="base"), large, request(3, mode="base")]
-    with_batches, singly = make(folder, batch_size=3), make(folder, batch_size=1)
+    # The smallest global view that all three models were made for.
+    tiled = Mode("768 and tiles", 768, 640, crop=True, long_side=1300)
+    pages = [
+        replace(request(key, size=size), mode=tiled)
+        for key, size in ((1, (300, 400)), (2, (500, 1000)), (3, (400, 300)))
+    ]
+    with_batches = make(folder, batch_size=3, max_tiles=2)
+    singly = make(folder, batch_size=1, max_tiles=2)
     together = {reply.key: reply.text for reply in with_batches.read(pages)}
     assert together == {reply.key: reply.text for reply in singly.read(pages)}
     with_batches.close()
@@ -212,21 +225,21 @@ def test_a_reader_reads_with_it(backend: TransformersBackend, tmp_path: Path) ->
     assert all(page.markdown and page.confidence is not None for page in document)
 
 
-def test_the_second_model_refuses_modes_that_it_was_not_made_for(tmp_path: Path) -> None:
-    backend = make(write_model(tmp_path / "second", "deepseek-ocr-2"))
+def test_the_second_model_refuses_modes_that_it_was_not_made_for(folders) -> None:
+    backend = make(folders["deepseek-ocr-2"])
     with pytest.raises(ConfigurationError, match="small"):
         list(backend.read([request(1, mode="small")]))
     backend.close()
 
 
-def test_the_window_of_unlimited_ocr_makes_a_difference(tmp_path: Path) -> None:
+def test_the_window_of_unlimited_ocr_makes_a_difference(folders, tmp_path: Path) -> None:
     """What is written depends on the prompt and the last tokens only."""
-    folder = write_model(tmp_path / "unlimited", "unlimited-ocr")
-    config = json.loads((folder / "config.json").read_text())
     probabilities = []
     for window in (8, 200):
-        (folder / "config.json").write_text(json.dumps(config | {"sliding_window": window}))
-        backend = make(folder, max_new_tokens=40)
+        folder = configured(
+            folders["unlimited-ocr"], tmp_path / str(window), {"sliding_window": window}
+        )
+        backend = make(folder, max_new_tokens=20)
         (reply,) = backend.read([request(1)])
         probabilities.append([token.logprob for token in reply.logprobs])
         backend.close()
@@ -242,6 +255,14 @@ def copy(folder: Path, to: Path) -> Path:
     for file in folder.iterdir():
         (to / file.name).symlink_to(file)
     return to
+
+
+def configured(folder: Path, to: Path, change: dict[str, Any]) -> Path:
+    copied = copy(folder, to)
+    config = json.loads((folder / "config.json").read_text())
+    (copied / "config.json").unlink()
+    (copied / "config.json").write_text(json.dumps(config | change))
+    return copied
 
 
 def with_weights(folder: Path, to: Path, change) -> Path:
@@ -295,15 +316,12 @@ def test_a_configuration_without_sizes_is_a_typed_error(first_folder: Path, tmp_
 
 
 def test_code_beside_the_weights_is_never_run(first_folder: Path, tmp_path: Path) -> None:
-    folder = copy(first_folder, tmp_path / "remote")
+    auto_map = {"AutoConfig": "modeling_deepseekocr.C", "AutoModel": "modeling_deepseekocr.M"}
+    folder = configured(first_folder, tmp_path / "remote", {"auto_map": auto_map})
     trace = tmp_path / "trace"
     code = f"open({str(trace)!r}, 'w')\n"
     for name in ("modeling_deepseekocr.py", "configuration_deepseek_v2.py", "tokenization.py"):
         (folder / name).write_text(code)
-    config = json.loads((first_folder / "config.json").read_text())
-    auto_map = {"AutoConfig": "modeling_deepseekocr.C", "AutoModel": "modeling_deepseekocr.M"}
-    (folder / "config.json").unlink()
-    (folder / "config.json").write_text(json.dumps(config | {"auto_map": auto_map}))
     backend = make(folder)
     assert list(backend.read([request(1)]))
     backend.close()
@@ -415,9 +433,12 @@ def test_the_log_says_what_was_loaded(first_folder: Path, caplog) -> None:
     assert "on cpu in float32, batches of 3" in caplog.text
 
 
-def test_a_page_that_came_out_badly_is_asked_for_again(first_folder: Path) -> None:
-    """The tiny model never ends; its 1,024 positions do."""
-    backend = make(first_folder, attempts=2, max_new_tokens=None)
+def test_a_page_that_came_out_badly_is_asked_for_again(first_folder: Path, tmp_path: Path) -> None:
+    """The tiny model never ends; its positions do."""
+    language = json.loads((first_folder / "config.json").read_text())["language_config"]
+    short = {"language_config": language | {"max_position_embeddings": 160}}
+    folder = configured(first_folder, tmp_path / "short", short)
+    backend = make(folder, attempts=2, max_new_tokens=None)
     (reply,) = backend.read([request(1)])
     backend.close()
     assert reply.attempts == 2
@@ -431,9 +452,9 @@ def test_a_limit_that_the_user_set_is_no_reason_to_ask_again(first_folder: Path)
     assert (reply.finish_reason, reply.attempts) == ("length", 1)
 
 
-def test_the_second_model_has_no_smaller_mode_to_fall_back_to(tmp_path: Path, memory) -> None:
+def test_the_second_model_has_no_smaller_mode_to_fall_back_to(folders, memory) -> None:
     memory["side"] = 100
-    backend = make(write_model(tmp_path / "second", "deepseek-ocr-2"))
+    backend = make(folders["deepseek-ocr-2"])
     (reply,) = backend.read([request(1, mode="gundam", size=(900, 1300))])
     backend.close()
     assert reply.finish_reason == "error"

@@ -319,11 +319,11 @@ def test_the_time_is_linear_in_the_text(words: list[str]) -> None:
         return time.perf_counter() - start
 
     # Ten times the text takes ten times as long; quadratic would be a hundred.
-    assert seconds(20_000) < 40 * max(0.01, min(seconds(2_000), seconds(2_000)))
+    assert seconds(10_000) < 40 * max(0.01, min(seconds(1_000), seconds(1_000)))
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.text(max_size=400))
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=200))
 def test_no_text_makes_it_fail(text: str) -> None:
     for loop in find_loops(text * 8):
         assert 0 <= loop.start < loop.end <= len(text * 8)
