@@ -1,10 +1,12 @@
 """Tokens and pages a second of the backends that run DeepSeek-OCR in this process, in one run.
 
-    python benchmarks/backends.py CHECKPOINT [--official FOLDER] [--tokens 400]
+    python benchmarks/backends.py CHECKPOINT [--official FOLDER] [--tokens 96]
 
 A page is mode gundam with 2 x 3 tiles (912 prompt tokens). Every batch writes
 the same number of tokens; pages a second are those of pages of 1,000 tokens:
-one prefill and 1,000 steps. The weights may be random (random_checkpoint.py).
+one prefill and 1,000 steps. The largest batch is the largest power of two whose
+pages fit, at the memory that the batch before took for each of its own. The
+weights may be random (random_checkpoint.py).
 """
 
 from __future__ import annotations
@@ -51,18 +53,34 @@ def measure(runtime: ModelRuntime, prompt: PagePrompt, batch: int) -> tuple[floa
     return marks[0] - start, statistics.median(steps)
 
 
-def largest(runtime: ModelRuntime, prompt: PagePrompt) -> int:
-    """The largest power of two that fits, up to 512."""
-    size = 64
-    while size < 512:
+def largest(weights: int, peak: int, batch: int) -> int:
+    """The largest power of two that should fit.
+
+    Args:
+        weights: Bytes that the model takes.
+        peak: Most bytes while a batch was written.
+        batch: Its size.
+    """
+    if not torch.cuda.is_available():
+        return batch
+    room = 0.9 * torch.cuda.get_device_properties(0).total_memory - weights
+    return 1 << max(0, int(room / ((peak - weights) / batch)).bit_length() - 1)
+
+
+def measured_largest(
+    runtime: ModelRuntime, prompt: PagePrompt, size: int
+) -> tuple[int, float, float]:
+    """Size, seconds to the first token and seconds a step of a batch, halved until it fits."""
+    while True:
         try:
-            runtime.generate(
-                [prompt] * (2 * size), at_end=lambda r, t: False, cancelled=lambda: False
-            )
+            return size, *measure(runtime, prompt, size)
         except OutOfDeviceMemory:
-            break
-        size *= 2
-    return size
+            print(f"a batch of {size} does not fit")
+            size //= 2
+
+
+def peak_memory() -> int:
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
 
 
 def main() -> None:
@@ -70,7 +88,7 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--official", type=Path, help="folder with the published code and weights")
     parser.add_argument("--official-python", help="interpreter with the published code's versions")
-    parser.add_argument("--tokens", type=int, default=400)
+    parser.add_argument("--tokens", type=int, default=96)
     parser.add_argument("--batches", default="1,32,largest")
     arguments = parser.parse_args()
 
@@ -90,16 +108,17 @@ def main() -> None:
         return PagePrompt(ids, views, family.no_repeat, tokens)
 
     runtime.generate([prompt(8)], at_end=lambda r, t: False, cancelled=lambda: False)  # warm
+    weights = torch.cuda.memory_allocated() if torch.cuda.is_available() else 0
     rows = []
+    size = 1
     for name in arguments.batches.split(","):
-        size = largest(runtime, prompt(2)) if name == "largest" else int(name)
-        tokens = arguments.tokens // 2 if size == 1 else arguments.tokens
-        first, step = measure(runtime, prompt(tokens), size)
+        wanted = largest(weights, peak_memory(), size) if name == "largest" else int(name)
+        size, first, step = measured_largest(runtime, prompt(arguments.tokens), wanted)
         rows.append((f"transformers, batch {size}", first, size / step, size, step))
+        print(f"batch {size}: first token {first:.2f} s, step {step * 1000:.1f} ms", flush=True)
     if arguments.official:
         rows.append(official(arguments.official, arguments.official_python))
-    peak = torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else 0.0
-    print(f"\nprompt {len(ids)} tokens, peak {peak:.1f} GiB")
+    print(f"\nprompt {len(ids)} tokens, peak {peak_memory() / 2**30:.1f} GiB")
     print(f"{'':28} {'first token':>12} {'tokens/s':>10} {'pages/s':>9}")
     for label, first, rate, size, step in rows:
         pages = size / (first + PAGE_TOKENS * step)

@@ -38,7 +38,8 @@ def write(folder: Path, tokenizer: Path, *, seed: int = 0) -> Path:
         # Positions start at zero and biases too: random, so that nothing hides.
         if not weight.any() and "norm" not in name:
             torch.nn.init.normal_(weight, std=0.02)
-    model.save_pretrained(folder)  # in the published names
+    # In the published names; a small last file is soon written again.
+    model.save_pretrained(folder, max_shard_size="2GB")
     _add_unused(folder)
     (folder / "config.json").write_text(json.dumps(CONFIG, indent=1))
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
