@@ -90,8 +90,7 @@ def picture_from(frame: Frame) -> Image.Image:
     size = (_count(frame, "width"), _count(frame, "height"))
     if not all(size) or PIXEL_BYTES * size[0] * size[1] != len(frame.body):
         raise BrokenFrameError(f"{len(frame.body)} bytes for a picture of {size}")
-    # The very bytes that came, which nobody else has: Pillow copies them before it changes them.
-    return Image.frombuffer("RGB", size, frame.body, "raw", "RGBX", 0, 1)
+    return Image.frombytes("RGB", size, frame.body, "raw", "RGBX")
 
 
 def layer_frame(layer: TextLayer | None) -> Frame:
