@@ -172,7 +172,7 @@ def test_first_logits_in_bfloat16_are_close_to_float32(full_size) -> None:
 
 @torch.inference_mode()
 def test_a_batch_of_256_writes_what_single_pages_write(full_size) -> None:
-    """Up to ties: where a token differs, the single page had both within bfloat16's rounding."""
+    """Up to ties: where a token differs, both were within bfloat16's rounding for the single page."""
     width = PUBLISHED.decoder.width
     pictures = [torch.randn(PICTURE, width, device="cuda").bfloat16() for _ in range(4)]
     many = Bench(full_size, 256, kernels())
@@ -187,7 +187,8 @@ def test_a_batch_of_256_writes_what_single_pages_write(full_size) -> None:
                 [mine], other = alone[step], together[step][row]
                 if mine != other:
                     differing += 1
-                    rounding = 2e-2 * float(logits[0].std())
+                    # Ten times what the logits of a prompt differ by from float32's.
+                    rounding = 5e-2 * float(logits[0].std())
                     assert float(logits[0, mine] - logits[0, other]) < rounding
                     break
     print(f"of 256 pages, {differing} meet a tie within 8 tokens")
