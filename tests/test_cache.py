@@ -104,12 +104,11 @@ def _check(folder: Path, data: bytes, hits: int, misses: int) -> tuple[int, int]
             found = cache.get(key)
             assert found in (text, None)
             hits, misses = hits + (found is not None), misses + (found is None)
-        # Damage that only writing comes upon has the file set aside, with what was just kept.
-        for _ in range(2):
-            for key, text in TEXTS.items():
-                cache.put(key, text)
-                assert cache.get(key) == text
-        assert {key: cache.get(key) for key in TEXTS} == TEXTS
+        for key, text in TEXTS.items():
+            cache.put(key, text)
+            assert cache.get(key) == text
+        # Damage that a later put comes upon may cost what an earlier one kept.
+        assert all(cache.get(key) in (text, None) for key, text in TEXTS.items())
     return hits, misses
 
 
