@@ -41,11 +41,16 @@ def text_of(mark: int) -> str:
 
 
 class PageServer:
-    """The server; a context. ``asked`` are the marks in the order in which they were asked for."""
+    """The server; a context.
+
+    ``asked`` are the marks in the order in which they were asked for, ``keys`` the
+    API keys with which.
+    """
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
         self.asked: list[int] = []
+        self.keys: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -58,6 +63,7 @@ class PageServer:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 mark = _mark(body["messages"][0]["content"][0]["image_url"]["url"])
                 outer.asked.append(mark)
+                outer.keys.append(self.headers.get("authorization", "").removeprefix("Bearer "))
                 time.sleep(outer.seconds)
                 choice = {"message": {"content": text_of(mark)}, "finish_reason": "stop"}
                 self._send({"choices": [choice]})
