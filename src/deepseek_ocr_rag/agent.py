@@ -36,7 +36,7 @@ from .agent_replies import (
 from .document import Box, OcrDocument, Page
 from .draw import crop_boxes
 from .errors import BackendUnavailableError, ConfigurationError, DeepSeekOCRError
-from .paths import resolve_inside
+from .paths import FileInside
 from .pipeline import PageStream, Reader
 from .retrieval import Passage, Retriever
 from .terms import content_terms, with_stems
@@ -264,12 +264,12 @@ class AgentReader:
         """An error as text for the model: what happened and what to do, no absolute paths."""
         return cut(self._without_root(f"The document was not read. {error}"), self.max_chars)
 
-    def _named(self, path: str) -> tuple[str | Path, str | None]:
+    def _named(self, path: str) -> tuple[str | FileInside, str | None]:
         """What to open and what to call it; the source knows how to name a URL."""
         if self._allow_urls and _URL.match(path):
             return path, None
-        target = resolve_inside(self.root_dir, path)
-        return target, target.relative_to(self.root_dir).as_posix()
+        file = FileInside.named(self.root_dir, path)
+        return file, file.path
 
     def _kept(self, sha256: str) -> _Kept:
         """What is remembered of that file, whatever its name; the caller adds to it."""
@@ -280,12 +280,12 @@ class AgentReader:
         return kept
 
     def _open(
-        self, source: str | Path, name: str | None, pages: str | Sequence[int] | None
+        self, source: str | FileInside, name: str | None, pages: str | Sequence[int] | None
     ) -> PageStream:
         return self._reader.open(source, pages=pages, password=self._password, name=name)
 
     def _pages(
-        self, stream: PageStream, source: str | Path, name: str | None
+        self, stream: PageStream, source: str | FileInside, name: str | None
     ) -> Generator[Page, None, None]:
         """The stream's pages in order; those that are kept are not read again."""
         kept = self._kept(stream.sha256).pages
@@ -299,7 +299,7 @@ class AgentReader:
                 yield page
 
     def _fresh(
-        self, source: str | Path, name: str | None, pages: Sequence[int]
+        self, source: str | FileInside, name: str | None, pages: Sequence[int]
     ) -> Generator[Page, None, None]:
         """Those pages; the file is opened when the first one is wanted."""
         with self._open(source, name, pages) as stream:
