@@ -198,11 +198,12 @@ def test_nothing_stays_open(root: Path) -> None:
 
 
 SWAPPER = """
-import os, sys
+import os, sys, time
 root = sys.argv[1]
 os.chdir(root)
 steps = []
 for turn in range(1 << 62):
+    time.sleep(0.0001)  # for the reader to have a turn on a small machine
     # A file becomes a link to a secret, a pipe, and a file again.
     os.symlink("../secret.pdf", "new"); os.replace("new", "victim.pdf")
     os.rename("folder", "kept"); os.symlink("../outside", "folder")

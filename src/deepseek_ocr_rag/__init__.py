@@ -61,6 +61,7 @@ from .errors import (
     UnsupportedSourceError,
 )
 from .export import FolderWriter, write_folder
+from .fetch_policy import FetchPolicy
 from .grammar import ParsedPage, format_page, parse_document, parse_page
 from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
 from .limits import Limits
@@ -114,6 +115,7 @@ __all__ = [
     "DeepSeekOCRError",
     "DocumentQA",
     "EmbeddingModel",
+    "FetchPolicy",
     "FolderWriter",
     "LanguageModel",
     "LanguageModelError",

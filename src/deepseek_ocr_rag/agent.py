@@ -93,14 +93,17 @@ class AgentReader:
             one, the current directory at the time of construction, unless
             that is the root of the file system.
         max_chars: The longest reply, at least 1000.
-        allow_urls: Whether an http(s) URL may be named; the reader must allow
-            them too. What it fetches is then the model's choice.
+        allow_urls: Whether a URL may be named. The reader must allow them too,
+            and for certain hosts only, as in ``Reader(allow_urls=FetchPolicy(
+            hosts=("arxiv.org",)))``: a document could talk the model into sending
+            what it read to any address.
         password: Tried on encrypted PDFs.
         keep: How many documents are remembered, so that the next pages of one
             cost nothing twice.
 
     Raises:
-        ConfigurationError: If ``root_dir`` is no folder, or a number is too small.
+        ConfigurationError: If ``root_dir`` is no folder, a number is too small,
+            or URLs of every host would be allowed.
     """
 
     def __init__(
@@ -119,6 +122,11 @@ class AgentReader:
             )
         if keep < 1:
             raise ConfigurationError(f"keep={keep} is too small", remedy="Give 1 or more.")
+        if allow_urls and reader.url_policy is not None and reader.url_policy.hosts is None:
+            raise ConfigurationError(
+                "allow_urls without a list of hosts lets a document have anything sent anywhere",
+                remedy="Name the hosts: allow_urls=FetchPolicy(hosts=('arxiv.org',)).",
+            )
         self.root_dir = _root(root_dir)
         self.max_chars = max_chars
         self._reader = reader
