@@ -24,6 +24,7 @@ from ..errors import BackendError, BackendUnavailableError
 from ..isolation.frames import BrokenFrameError, Frame, receive, send
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import End, GeneratedPage
+from ..offline import OFFLINE
 from ..prompts import Mode
 
 __all__ = [
@@ -297,7 +298,7 @@ def _start() -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         bufsize=0,
         pipesize=PIPE_BYTES,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, **OFFLINE, "PYTHONPATH": os.pathsep.join(paths)},
         # Ctrl-C is for us alone.
         start_new_session=True,
     )
