@@ -78,6 +78,7 @@ from .records import (
     page_wanted,
 )
 from .retrieval import Passage, Retriever
+from .safe_markup import markdown_to_html
 from .samples import sample_path
 from .source import Source, open_source, render_page
 from .tables import Cell, Table, parse_table
@@ -180,6 +181,7 @@ __all__ = [
     "draw_page",
     "estimate_tokens",
     "format_page",
+    "markdown_to_html",
     "open_source",
     "page_records",
     "page_wanted",
