@@ -22,6 +22,7 @@ from .backends.registry import backend_named
 from .cache import PageCache
 from .cache_key import PageKey, renderer_version
 from .document import OcrDocument, Page
+from .fetch_policy import FetchPolicy
 from .kept_pages import KeptPages, cache_named
 from .limits import Limits
 from .page_stream import PageStream
@@ -49,6 +50,8 @@ class Reader:
         limits: What a document may cost.
         allow_urls: Whether a source may be a URL. Off, because whoever names
             the source (an agent, say) then chooses what this machine fetches.
+            True for https URLs of public hosts; a
+            :class:`~deepseek_ocr_rag.FetchPolicy` says more exactly which.
         allow_remote_code: Whether the backend "official:<folder>" may run the
             code that lies beside the weights.
         isolated: Whether documents are parsed and rendered in processes of
@@ -80,7 +83,7 @@ class Reader:
         task: str = "document",
         renderer: str = "pdfium",
         limits: Limits | None = None,
-        allow_urls: bool = False,
+        allow_urls: bool | FetchPolicy = False,
         allow_remote_code: bool = False,
         isolated: bool = True,
         cache: PageCache | str | os.PathLike[str] | bool = True,
@@ -102,6 +105,11 @@ class Reader:
 
     def __repr__(self) -> str:
         return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"
+
+    @property
+    def url_policy(self) -> FetchPolicy | None:
+        """Which URLs may be read; None where none may."""
+        return FetchPolicy() if self._allow_urls is True else self._allow_urls or None
 
     @property
     def backend(self) -> Backend:

@@ -27,6 +27,7 @@ from ..isolation.frames import BrokenFrameError, Frame, StreamedFrame, receive, 
 from ..isolation.values import picture_frame
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import End, GeneratedPage
+from ..offline import OFFLINE
 from ..prompts import Mode
 
 __all__ = [
@@ -294,7 +295,7 @@ def _start() -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         bufsize=0,
         pipesize=PIPE_BYTES,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, **OFFLINE, "PYTHONPATH": os.pathsep.join(paths)},
         # Ctrl-C is for us alone.
         start_new_session=True,
     )
