@@ -37,7 +37,9 @@ def test_a_sentence_without_support_is_named_with_the_reason_and_what_the_model_
 def test_a_sentence_that_strict_mode_left_out_is_not_printed() -> None:
     removed = Sentence("Then.", "unsupported", problem="the source does not say this")
     kept = Sentence("The lamp was lit.", "supported", (0,), (0,), span=(0, 21))
-    answer = Answer("?", "The lamp was lit. [1]", (CITATION,), (PASSAGE,), sentences=(removed, kept))
+    answer = Answer(
+        "?", "The lamp was lit. [1]", (CITATION,), (PASSAGE,), sentences=(removed, kept)
+    )
     assert answer.unsupported == (removed,)
     assert "Then." not in str(answer)
 

@@ -132,3 +132,13 @@ def test_list_items_are_sentences_of_their_own() -> None:
     assert writing.text == (
         "- Ann Lee keeps the lamp [1]\n- The tower is 41 metres high [unsupported]"
     )
+
+
+def test_a_link_that_was_taken_out_is_no_sentence() -> None:
+    parts = ["(link removed)\n\nAnn Lee keeps the lamp", cite(1), "."]
+    for strict, shown in ((False, "(link removed)\n\n"), (True, "")):
+        writing = writer(strict=strict)
+        writing.feed(parts)
+        writing.finish()
+        assert writing.text == f"{shown}Ann Lee keeps the lamp [1]."
+        assert len(writing.sentences) == 1

@@ -137,7 +137,9 @@ def test_a_conversation_answers_a_follow_up_question_from_the_right_page() -> No
 
 
 def test_a_conversation_with_a_model_searches_for_the_question_written_out() -> None:
-    model = Rewriter("In 1902 [1].", "How high is the keeper's hut?", "The hut is 3 metres high [1].")
+    model = Rewriter(
+        "In 1902 [1].", "How high is the keeper's hut?", "The hut is 3 metres high [1]."
+    )
     chat = DocumentQA(LIGHTHOUSE, model, top_k=1).chat()
     chat.ask("When was the keeper's hut built?")
     answer = chat.ask("How high is it?")
