@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, repeat
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from PIL.Image import Image
 
@@ -249,7 +249,7 @@ def _read_ahead(
     """
     pending: deque[Future[tuple[int, _Prepared]]] = deque()
     pool = ThreadPoolExecutor(source.parallel_pages, thread_name_prefix="dsocr-render")
-    unwanted: Future[None] = Future()
+    unwanted: Future[Any] = Future()
     try:
         with cancellation.telling(lambda: unwanted.set_result(None)):
             for key in chain(keys, repeat(None)):
