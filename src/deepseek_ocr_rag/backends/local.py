@@ -52,15 +52,16 @@ class LocalBackend:
 
     The model is loaded when the first page comes, in a process of its own, and kept
     until :meth:`close`. Should that process end, because the GPU failed, another is
-    started and given the pages that were not done. Several threads may share the backend: their pages are written together. The
-    first pages of a document go before the later pages of others.
+    started and given the pages that were not done. Several threads may share the
+    backend: their pages are written together. The first pages of a document go before
+    the later pages of others.
 
-    What the engine does not run (another device, DeepSeek-OCR-2) is read by
+    Where the engine does not run (another device, an older GPU) pages are read by
     :class:`~deepseek_ocr_rag.TransformersBackend` instead, which a warning says.
 
     Args:
-        model: A folder, a hub id, or "deepseek-ocr", "unlimited-ocr". A hub id
-            that is not on this machine is downloaded.
+        model: A folder, a hub id, or "deepseek-ocr", "deepseek-ocr-2",
+            "unlimited-ocr". A hub id that is not on this machine is downloaded.
         revision: Commit of a hub id; the published models have a default.
         tokenizer: ``tokenizer.json``, where it does not lie in the folder.
         device: "cuda", "cuda:1", or None for the first GPU.
