@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
@@ -205,14 +206,17 @@ class LocalBackend:
             "slots": self._most_pages,
             "weights": self._weights,
         }
-        try:
-            engine = EngineProcess(started)
-        except EngineUnsupportedError as error:
-            _log.warning("%s: going on with the transformers backend", error)
-            return self._transformers()
+        # It takes a second, which the process takes anyway.
+        with ThreadPoolExecutor(1, thread_name_prefix="dsocr-load") as beside:
+            tokenizer = beside.submit(ModelTokenizer.from_file, checkpoint.tokenizer)
+            try:
+                engine = EngineProcess(started)
+            except EngineUnsupportedError as error:
+                _log.warning("%s: going on with the transformers backend", error)
+                return self._transformers()
         settings = ModelSettings(
             family=checkpoint.family,
-            tokenizer=ModelTokenizer.from_file(checkpoint.tokenizer),
+            tokenizer=tokenizer.result(),
             max_positions=min(engine.max_positions, checkpoint.family.max_positions),
             no_repeat=self._no_repeat or checkpoint.family.no_repeat,
             max_new_tokens=self._max_new_tokens,
