@@ -30,6 +30,7 @@ from .backends.server import ServerBackend
 from .backends.transformers import TransformersBackend
 from .background import Background
 from .cache import CacheStatus, PageCache
+from .cancellation import run_cancellable
 from .chunk_records import split_records
 from .chunking import Chunk, Piece, chunk_document
 from .docling_export import to_docling
@@ -41,6 +42,7 @@ from .errors import (
     BackendReplyError,
     BackendTimeoutError,
     BackendUnavailableError,
+    BusyError,
     ConfigurationError,
     CorruptSourceError,
     DeepSeekOCRError,
@@ -54,6 +56,7 @@ from .errors import (
     PageRangeError,
     PageRenderError,
     PasswordError,
+    ReadCancelledError,
     RemoteModelRefusedError,
     SourceError,
     SourceNotAllowedError,
@@ -61,6 +64,7 @@ from .errors import (
     UnsupportedSourceError,
 )
 from .export import FolderWriter, write_folder
+from .fetch_policy import FetchPolicy
 from .grammar import ParsedPage, format_page, parse_document, parse_page
 from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
 from .limits import Limits
@@ -77,6 +81,7 @@ from .records import (
     page_wanted,
 )
 from .retrieval import Passage, Retriever
+from .safe_markup import markdown_to_html
 from .samples import sample_path
 from .source import Source, open_source, render_page
 from .tables import Cell, Table, parse_table
@@ -103,6 +108,7 @@ __all__ = [
     "Background",
     "Block",
     "Box",
+    "BusyError",
     "CacheStatus",
     "Cell",
     "Chunk",
@@ -114,6 +120,7 @@ __all__ = [
     "DeepSeekOCRError",
     "DocumentQA",
     "EmbeddingModel",
+    "FetchPolicy",
     "FolderWriter",
     "LanguageModel",
     "LanguageModelError",
@@ -145,6 +152,7 @@ __all__ = [
     "PasswordError",
     "Piece",
     "Place",
+    "ReadCancelledError",
     "Reader",
     "Record",
     "RecordingBackend",
@@ -178,6 +186,7 @@ __all__ = [
     "draw_page",
     "estimate_tokens",
     "format_page",
+    "markdown_to_html",
     "open_source",
     "page_records",
     "page_wanted",
@@ -187,6 +196,7 @@ __all__ = [
     "probe_backends",
     "render_page",
     "resolve_inside",
+    "run_cancellable",
     "sample_path",
     "split_records",
     "to_docling",
