@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -15,6 +18,17 @@ The chair opened the meeting at nine and welcomed the members who had travelled 
 """
 RANDOM = random.Random(8)
 NAMES = tuple("".join(RANDOM.choices("abcdefghijklmnop", k=6)).title() for _ in range(100))
+
+
+def load_benchmark() -> ModuleType:
+    """benchmarks/loops.py makes loops."""
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "loops.py"
+    spec = importlib.util.spec_from_file_location("benchmark_of_made_loops", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def disturbed(unit: str, times: int, every: int) -> str:
@@ -115,3 +129,10 @@ def rows(*lines: tuple[object, ...]) -> str:
 )  # fmt: skip
 def test_pages_that_say_the_same_words_with_right_are_no_loops(text: str) -> None:
     assert find_loop(PAGE + text) is None
+
+
+def test_loops_that_the_published_rules_disturb_are_found(shared: Path) -> None:
+    """Made of real outputs, as far as the model can write; benchmarks/loops.py counts more."""
+    assert shared.is_dir()
+    found = [bool(find_loops(text)) for _, text in load_benchmark().made_loops(10)]
+    assert sum(found) >= 9
