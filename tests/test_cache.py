@@ -73,6 +73,7 @@ def test_flipped_bytes_are_misses_and_never_other_text(
         broken = bytearray(data)
         broken[place] ^= dice.randrange(1, 256)
         hits, misses = _check(tmp_path / str(turn), bytes(broken), hits, misses)
+    print(f"{len(places)} bytes flipped: {hits} pages found, {misses} missed, 0 wrong")
     assert hits > 5_000, "most pages are not where the byte was"
     assert misses > 100
 
@@ -105,7 +106,9 @@ def _check(folder: Path, data: bytes, hits: int, misses: int) -> tuple[int, int]
             hits, misses = hits + (found is not None), misses + (found is None)
         for key, text in TEXTS.items():
             cache.put(key, text)
-        assert {key: cache.get(key) for key in TEXTS} == TEXTS
+            assert cache.get(key) == text
+        # Damage that a later put comes upon may cost what an earlier one kept.
+        assert all(cache.get(key) in (text, None) for key, text in TEXTS.items())
     return hits, misses
 
 

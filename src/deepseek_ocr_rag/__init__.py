@@ -30,6 +30,7 @@ from .backends.server import ServerBackend
 from .backends.transformers import TransformersBackend
 from .background import Background
 from .cache import CacheStatus, PageCache
+from .cancellation import run_cancellable
 from .chunk_records import split_records
 from .chunking import Chunk, Piece, chunk_document
 from .docling_export import to_docling
@@ -41,6 +42,7 @@ from .errors import (
     BackendReplyError,
     BackendTimeoutError,
     BackendUnavailableError,
+    BusyError,
     ConfigurationError,
     CorruptSourceError,
     DeepSeekOCRError,
@@ -54,6 +56,7 @@ from .errors import (
     PageRangeError,
     PageRenderError,
     PasswordError,
+    ReadCancelledError,
     RemoteModelRefusedError,
     SourceError,
     SourceNotAllowedError,
@@ -105,6 +108,7 @@ __all__ = [
     "Background",
     "Block",
     "Box",
+    "BusyError",
     "CacheStatus",
     "Cell",
     "Chunk",
@@ -148,6 +152,7 @@ __all__ = [
     "PasswordError",
     "Piece",
     "Place",
+    "ReadCancelledError",
     "Reader",
     "Record",
     "RecordingBackend",
@@ -191,6 +196,7 @@ __all__ = [
     "probe_backends",
     "render_page",
     "resolve_inside",
+    "run_cancellable",
     "sample_path",
     "split_records",
     "to_docling",

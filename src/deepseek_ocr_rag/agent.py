@@ -14,10 +14,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from .agent_pages import SharedPages
 from .agent_replies import (
     HITS,
     AgentPicture,
@@ -35,7 +35,12 @@ from .agent_replies import (
 )
 from .document import Box, OcrDocument, Page
 from .draw import crop_boxes
-from .errors import BackendUnavailableError, ConfigurationError, DeepSeekOCRError
+from .errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    DeepSeekOCRError,
+    SourceError,
+)
 from .paths import FileInside
 from .pipeline import PageStream, Reader
 from .retrieval import Passage, Retriever
@@ -72,20 +77,12 @@ LARGEST_PAGE: Final = 4096
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 
 
-@dataclass(slots=True)
-class _Kept:
-    """What is remembered of a document: its pages by number, and an index of them."""
-
-    pages: dict[int, Page] = field(default_factory=dict)
-    indexed: tuple[Page, ...] = ()
-    retriever: Retriever | None = None
-
-
 class AgentReader:
     """Reads, searches and shows documents under one folder. Threads may share it.
 
     Pages that were read are kept, by the file's content: a file that changes is
-    read again.
+    read again. Calls at the same time take turns, page by page; calls about one
+    document share what is read.
 
     Args:
         reader: Reads.
@@ -133,7 +130,7 @@ class AgentReader:
         self._allow_urls = allow_urls
         self._password = password
         self._keep = keep
-        self._shelf: OrderedDict[str, _Kept] = OrderedDict()
+        self._shelf: OrderedDict[str, SharedPages] = OrderedDict()
         self._lock = threading.Lock()
 
     def read(self, path: str, pages: PageChoice = None, start: int = 0) -> AgentReply:
@@ -152,9 +149,7 @@ class AgentReader:
             DeepSeekOCRError: If there is nothing to show; see :meth:`explain`.
         """
         source, name = self._named(path)
-        # One at a time: backends are not made for several callers, and of two
-        # calls for the same file the second then finds its pages read.
-        with self._lock, self._open(source, name, _selection(pages)) as stream:
+        with self._open(source, name, _selection(pages)) as stream:
             portion = Portion(self.max_chars, start)
             with closing(self._pages(stream, source, name)) as reading:
                 for page in reading:
@@ -205,14 +200,13 @@ class AgentReader:
         """
         _check_words(what)
         source, name = self._named(path)
-        with self._lock, self._open(source, name, _selection(pages)) as stream:
+        with self._open(source, name, _selection(pages)) as stream:
             numbers = stream.page_numbers
         now, rest = numbers[:PAGES_LOOKED_AT], numbers[PAGES_LOOKED_AT:]
         try:
-            with self._lock:
-                looked = self._reader.locate(
-                    what, source, pages=now, password=self._password, name=name
-                )
+            looked = self._reader.locate(
+                what, source, pages=now, password=self._password, name=name
+            )
         except BackendUnavailableError as error:
             return self._by_words(path, what, numbers, note=f"(Pages were not looked at: {error})")
         places = [Place(page.number, page.boxes) for page in looked if page.boxes]
@@ -251,14 +245,13 @@ class AgentReader:
         region = _region(box)
         source, name = self._named(path)
         share = max(region.x1 - region.x0, region.y1 - region.y0, LOOK_SIDE / LARGEST_PAGE)
-        with self._lock:
-            whole = self._reader.render_page(
-                source,
-                page,
-                long_side=round(LOOK_SIDE / share),
-                password=self._password,
-                name=name,
-            )
+        whole = self._reader.render_page(
+            source,
+            page,
+            long_side=round(LOOK_SIDE / share),
+            password=self._password,
+            name=name,
+        )
         picture = whole if box is None else crop_boxes(whole, [region])
         picture.thumbnail((LOOK_SIDE, LOOK_SIDE))
         buffer = io.BytesIO()
@@ -279,13 +272,14 @@ class AgentReader:
         file = FileInside.named(self.root_dir, path)
         return file, file.path
 
-    def _kept(self, sha256: str) -> _Kept:
-        """What is remembered of that file, whatever its name; the caller adds to it."""
-        kept = self._shelf.setdefault(sha256, _Kept())
-        self._shelf.move_to_end(sha256)
-        while len(self._shelf) > self._keep:
-            self._shelf.popitem(last=False)
-        return kept
+    def _shared(self, sha256: str) -> SharedPages:
+        """What is remembered of that file, whatever its name."""
+        with self._lock:
+            shared = self._shelf.setdefault(sha256, SharedPages())
+            self._shelf.move_to_end(sha256)
+            while len(self._shelf) > self._keep:
+                self._shelf.popitem(last=False)
+            return shared
 
     def _open(
         self, source: str | FileInside, name: str | None, pages: str | Sequence[int] | None
@@ -296,34 +290,31 @@ class AgentReader:
         self, stream: PageStream, source: str | FileInside, name: str | None
     ) -> Generator[Page, None, None]:
         """The stream's pages in order; those that are kept are not read again."""
-        kept = self._kept(stream.sha256).pages
-        missing = [number for number in stream.page_numbers if number not in kept]
-        whole = len(missing) == len(stream.page_numbers)
-        with closing(stream if whole else self._fresh(source, name, missing)) as fresh:
-            for number in stream.page_numbers:
-                page = kept.get(number) or next(fresh)
-                if page.ok:  # a failed page is tried again at the next call
-                    kept[number] = page
-                yield page
+        unused = [stream]
 
-    def _fresh(
-        self, source: str | FileInside, name: str | None, pages: Sequence[int]
-    ) -> Generator[Page, None, None]:
-        """Those pages; the file is opened when the first one is wanted."""
-        with self._open(source, name, pages) as stream:
-            yield from stream
+        def opened(numbers: Sequence[int]) -> PageStream:
+            if unused and tuple(numbers) == stream.page_numbers:
+                return unused.pop()
+            fresh = self._open(source, name, numbers)
+            if fresh.sha256 != stream.sha256:
+                fresh.close()
+                raise SourceError(
+                    "the file was changed while it was read",
+                    source=stream.source,
+                    remedy="Read it again.",
+                )
+            return fresh
+
+        return self._shared(stream.sha256).read(stream.page_numbers, opened)
 
     def _searchable(self, path: str, pages: PageChoice) -> tuple[OcrDocument, Retriever]:
         """The pages, all read, and an index of them."""
         source, name = self._named(path)
-        with self._lock, self._open(source, name, _selection(pages)) as stream:
+        with self._open(source, name, _selection(pages)) as stream:
             with closing(self._pages(stream, source, name)) as reading:
                 read = tuple(reading)
             document = OcrDocument(stream.source, read, stream.total_pages, stream.sha256)
-            kept = self._kept(stream.sha256)
-            if kept.retriever is None or kept.indexed != read:
-                kept.retriever, kept.indexed = Retriever.from_documents([document]), read
-            return document, kept.retriever
+            return document, self._shared(stream.sha256).index(document)
 
     def _by_words(
         self, path: str, what: str, pages: Sequence[int], rest: Sequence[int] = (), note: str = ""

@@ -73,8 +73,8 @@ _inherited: list[sqlite3.Connection] = []
 """Connections of the process that this one was forked from: not ours to close."""
 
 
-class _ForeignFileError(Exception):
-    """A SQLite file that is not one of ours."""
+class _UnusableFileError(Exception):
+    """A SQLite file that is not one of ours, or not any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ class PageCache:
     def _certainly(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
         try:
             return self._do(step)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             raise OutputError(
                 f"the page cache cannot be used ({error})",
                 source=str(self.folder),
@@ -218,8 +218,8 @@ class PageCache:
             for _ in range(2):
                 try:
                     return step(self._connected())
-                except (sqlite3.Error, _ForeignFileError) as error:
-                    if not _is_damage(error):
+                except (sqlite3.Error, UnicodeDecodeError, _UnusableFileError) as error:
+                    if not (_is_damage(error) or self._is_marked_read_only(error)):
                         raise
                     self._set_aside(str(error))
             return step(self._connected())
@@ -233,6 +233,8 @@ class PageCache:
                 "VALUES (?, ?, CAST(? AS TEXT))",
                 (key, _checksum(key, text), text),
             )
+            if _get(connection, key) != content:
+                raise _UnusableFileError("what was written cannot be found again")
             _evict(connection, self.max_bytes)
             connection.execute("COMMIT")
         except BaseException:
@@ -285,6 +287,14 @@ class PageCache:
                 self._remove(number)
         self._number += 1
 
+    def _is_marked_read_only(self, error: Exception) -> bool:
+        """Whether it is only the file's header that forbids writing, not the system."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+        places = (self._home, self._path(self._number))
+        return (code & 0xFF) == sqlite3.SQLITE_READONLY and all(
+            os.access(place, os.W_OK) for place in places
+        )
+
     def _remove(self, number: int) -> None:
         for end in ("-wal", "-shm", ""):
             with suppress(OSError):
@@ -311,7 +321,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         _create(connection)
     schema = connection.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL").fetchall()
     if schema != [(_SCHEMA.encode("ascii"),)]:
-        raise _ForeignFileError("it is not a page cache")
+        raise _UnusableFileError("it is not a page cache")
     with suppress(sqlite3.OperationalError):
         # Locked only while another process does the same.
         connection.execute("PRAGMA journal_mode = WAL")
@@ -327,7 +337,7 @@ def _create(connection: sqlite3.Connection) -> None:
             connection.execute(_SCHEMA)
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         elif _number(connection, "PRAGMA application_id") != _APPLICATION:
-            raise _ForeignFileError("it is another program's database")
+            raise _UnusableFileError("it is another program's database")
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):
@@ -374,7 +384,8 @@ def _checksum(key: str, text: bytes) -> bytes:
 
 
 def _is_damage(error: Exception) -> bool:
-    if isinstance(error, _ForeignFileError):
+    # SQLite's message about a damaged schema can quote it, which is then no text.
+    if isinstance(error, _UnusableFileError | UnicodeDecodeError):
         return True
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:

@@ -2,26 +2,29 @@
 
 Exit codes: 0 all well; 1 any other error of ours; 2 wrong usage; 3 a document
 that cannot be read; 4 a backend that does not work; 5 a language model that
-does not answer; 6 some pages failed and the rest is printed; 130 interrupted.
+does not answer; 6 some pages failed and the rest is printed; 129, 130, 143
+ended by SIGHUP, Ctrl-C, SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from tqdm import tqdm
 
 from .answer_stream import AnswerStream
+from .cache import PageCache
 from .cli_arguments import argument_parser
+from .cli_notes import plain_notes, say, say_all
+from .cli_signals import Ended, orderly_end
 from .demo import run_demo
 from .doctor import diagnose, failure_text
 from .document import OcrDocument, Page
@@ -55,7 +58,6 @@ EXIT_CODES: tuple[tuple[type[DeepSeekOCRError], int], ...] = (
     (DeepSeekOCRError, 1),
 )
 PAGES_FAILED = 6
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,15 +76,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     try:
-        with _plain_notes():
+        with orderly_end(), plain_notes():
             code = COMMANDS[options.command](options)
             sys.stdout.flush()
             return code
     except DeepSeekOCRError as error:
         return _complain(error)
-    except KeyboardInterrupt:
-        _say("interrupted")
-        return INTERRUPTED
+    except Ended as ended:
+        going_on = "; the same command goes on after the pages that were kept"
+        say(f"ended by {ended}{going_on if getattr(options, 'cache', False) else ''}")
+        return ended.exit_code
     except BrokenPipeError:
         # The reader of our output has seen enough; Python would complain once
         # more when it flushes at exit.
@@ -132,7 +135,7 @@ def _read_to_folder(reader: Reader, file: str, options: argparse.Namespace) -> i
                     picture = source.render(page.number, MODES[options.mode].long_side)
                 except SourceError as error:
                     # A text layer can be read where the page cannot be drawn.
-                    _say(str(error))
+                    say(str(error))
             writer.add_page(page, picture)
             bar.update()
             if not page.ok:
@@ -172,26 +175,26 @@ def _ask(options: argparse.Namespace) -> int:
         else:
             print(visible(str(answer)))
             if hint:
-                _say(hint)
-        _say_all(answer.warnings)
+                say(hint)
+        say_all(answer.warnings)
         if options.picture:
             pictures = answer.show(password=options.password, renderer=options.renderer)
             written = pictures.save(options.picture)
-            _say(str(written) if written else "nothing is cited, so there is no picture")
+            say(str(written) if written else "nothing is cited, so there is no picture")
     return 0
 
 
 def _chat(options: argparse.Namespace) -> int:
     with _questioning(options) as (qa, hint):
         if hint:
-            _say(hint)
+            say(hint)
         conversation = qa.chat()
         for question in _questions():
             try:
                 _print_stream(conversation.stream(question))
             except LanguageModelError as error:
                 # The documents are read; the next question may be answered.
-                _say(str(error))
+                say(str(error))
     return 0
 
 
@@ -200,7 +203,7 @@ def _print_stream(stream: AnswerStream) -> None:
         print(visible(piece), end="", flush=True)
     answer = stream.answer
     print(visible(f"\n\n{answer.sources}") if answer.sources else "", flush=True)
-    _say_all(answer.warnings)
+    say_all(answer.warnings)
 
 
 def _parse(options: argparse.Namespace) -> int:
@@ -217,6 +220,25 @@ def _parse(options: argparse.Namespace) -> int:
             # A recorded reply is one page: its fields stand on top as well.
             data = {**document.pages[0].to_dict(), **data}
         print(json_line(data))
+    return 0
+
+
+def _cache(options: argparse.Namespace) -> int:
+    with PageCache(options.folder) as cache:
+        if options.action == "clear":
+            removed = cache.clear()
+            told: dict[str, Any] = {"folder": str(cache.folder), "removed": removed}
+            lines = [f"{removed} pages removed from {cache.folder}"]
+        else:
+            status = cache.status()
+            aside = [str(path) for path in status.set_aside]
+            told = {**asdict(status), "folder": str(status.folder), "set_aside": aside}
+            lines = [
+                f"{status.pages} pages in {status.folder}",
+                f"{status.size / 1e6:.1f} MB of at most {status.max_bytes / 1e6:,.0f} MB",
+                *(f"set aside, damaged or not ours: {path}" for path in aside),
+            ]
+    print(json_line(told) if options.json else "\n".join(lines))
     return 0
 
 
@@ -271,6 +293,7 @@ def _reader(options: argparse.Namespace) -> Reader:
         task=options.task,
         renderer=options.renderer,
         allow_remote_code=options.allow_remote_code,
+        cache=options.cache,
     )
 
 
@@ -335,46 +358,13 @@ def _questions() -> Iterator[str]:
 def _report_failures(pages: Sequence[Page], file: str) -> int:
     failed = [page for page in pages if not page.ok]
     for page in failed:
-        _say(page.error or f"{file}, page {page.number}: failed")
+        say(page.error or f"{file}, page {page.number}: failed")
     return PAGES_FAILED if failed else 0
 
 
 def _complain(error: DeepSeekOCRError) -> int:
-    _say(str(error))
+    say(str(error))
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
-
-
-def _say_all(texts: Sequence[str]) -> None:
-    for text in texts:
-        _say(text)
-
-
-def _say(text: str, stream: TextIO | None = None) -> None:
-    print(f"dsocr: {visible(text)}", file=stream or sys.stderr, flush=True)
-
-
-class _Notes(logging.Handler):
-    """What the package logs (which backend "auto" chose, and why), as a line for a person."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        _say(record.getMessage())
-
-
-@contextmanager
-def _plain_notes() -> Iterator[None]:
-    """Show log lines and warnings as one line for a person, not as two for a programmer."""
-    logger, notes = logging.getLogger("deepseek_ocr_rag"), _Notes()
-    level = logger.level
-    logger.addHandler(notes)
-    logger.setLevel(logging.INFO)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("default", UserWarning)
-            warnings.showwarning = lambda message, *_, **__: _say(str(message))
-            yield
-    finally:
-        logger.removeHandler(notes)
-        logger.setLevel(level)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -383,6 +373,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "chat": _chat,
     "boxes": _boxes,
     "parse": _parse,
+    "cache": _cache,
     "doctor": _doctor,
     "serve-command": _serve_command,
     "demo": _demo,

@@ -65,6 +65,13 @@ def argument_parser() -> argparse.ArgumentParser:
     parse.add_argument("files", nargs="+", metavar="FILE", help="'-' reads standard input")
     parse.add_argument("--json", action="store_true", help="the only format; for symmetry")
 
+    cache = command("cache", "show or clear the pages that are kept, so that none is read twice")
+    cache.add_argument("action", nargs="?", choices=["show", "clear"], default="show")
+    cache.add_argument(
+        "--folder", help="default: DSOCR_CACHE_DIR, else this user's folder for caches"
+    )
+    cache.add_argument("--json", action="store_true", help="print one JSON object")
+
     doctor = command("doctor", "say what is installed, what works and what to fix")
     doctor.add_argument(
         "failure",
@@ -108,6 +115,12 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "--task",
         default="document",
         help=f"{', '.join(TASKS)}, 'locate: what to find', or 'prompt: your own words'",
+    )
+    parser.add_argument(
+        "--no-cache",
+        dest="cache",
+        action="store_false",
+        help="neither use nor keep finished pages (see: dsocr cache)",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
     parser.add_argument("--renderer", default="pdfium", choices=["pdfium", "pymupdf"])

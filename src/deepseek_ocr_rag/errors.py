@@ -14,7 +14,9 @@
     │   ├── PageRangeError (ValueError)      a page that the document does not have
     │   ├── LimitExceededError               larger or slower than the limits allow
     │   └── PageRenderError                  one page that could not be rendered
+    ├── ReadCancelledError                   nobody wants the pages any more
     ├── BackendError                         no text for a page image
+    │   ├── BusyError                        too many calls at once, try again
     │   ├── BackendUnavailableError          not installed, not running, model missing
     │   ├── BackendTimeoutError              no reply in time
     │   └── BackendReplyError                a reply that breaks the protocol
@@ -38,6 +40,7 @@ __all__ = [
     "BackendReplyError",
     "BackendTimeoutError",
     "BackendUnavailableError",
+    "BusyError",
     "ConfigurationError",
     "CorruptSourceError",
     "DeepSeekOCRError",
@@ -51,6 +54,7 @@ __all__ = [
     "PageRangeError",
     "PageRenderError",
     "PasswordError",
+    "ReadCancelledError",
     "RemoteModelRefusedError",
     "SourceError",
     "SourceNotAllowedError",
@@ -150,8 +154,16 @@ class PageRenderError(SourceError):
     """One page could not be rendered; the others may be fine."""
 
 
+class ReadCancelledError(DeepSeekOCRError):
+    """Nobody wants the pages any more: the read was cancelled, or its stream closed elsewhere."""
+
+
 class BackendError(DeepSeekOCRError):
     """A backend gave no text for a page image."""
+
+
+class BusyError(BackendError):
+    """As many documents are being read as one reader takes on; a later call may do."""
 
 
 class BackendUnavailableError(BackendError):

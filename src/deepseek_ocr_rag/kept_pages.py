@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import zlib
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,8 +13,11 @@ from .backends.base import Backend, fingerprint_of
 from .cache import PageCache
 from .cache_key import PageKey
 from .document import Page
+from .errors import ConfigurationError
 
-__all__ = ["KeptPage", "KeptPages", "page_from_json", "page_to_json"]
+__all__ = ["KeptPage", "KeptPages", "cache_named", "page_from_json", "page_to_json"]
+
+_log = logging.getLogger("deepseek_ocr_rag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +88,23 @@ def page_to_json(page: Page) -> str:
 def page_from_json(content: str) -> Page:
     """The inverse of :func:`page_to_json`."""
     return Page.from_dict(json.loads(content))
+
+
+def cache_named(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache | None:
+    """The cache that :class:`~deepseek_ocr_rag.Reader` was told to use, None for none.
+
+    Raises:
+        ConfigurationError: If a folder that was named cannot be meant. Where only
+            this user's own is wanted and there is none, that is logged.
+    """
+    if isinstance(cache, PageCache):
+        return cache
+    if cache is False:
+        return None
+    try:
+        return PageCache(None if cache is True else cache)
+    except ConfigurationError as error:
+        if cache is not True:
+            raise
+        _log.warning("finished pages are not kept: %s", error)
+        return None

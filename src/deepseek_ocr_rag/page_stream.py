@@ -7,19 +7,23 @@ backend works on plus a small read-ahead, however long the document is.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self, cast
+from itertools import chain, repeat
+from typing import Any, Self, cast
 
 from PIL.Image import Image
 
 from .backends.base import Backend, PageRequest, Reply
+from .cancellation import Cancellation, current_cancellation
 from .confidence import block_confidences, page_confidence
 from .document import Page
-from .errors import BackendReplyError, SourceError
+from .errors import BackendReplyError, ReadCancelledError, SourceError
 from .grammar import parse_page
 from .kept_pages import KeptPages
 from .page_order import PageOrder
@@ -38,6 +42,9 @@ INK_CONTRAST = 8
 """Grey levels of 255. Where no 4 x 4 block of pixels differs from another by
 more, nobody could read anything either."""
 
+STRIP_ROWS = 128
+"""Rows that are looked at together, whole blocks of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
@@ -53,7 +60,8 @@ class PageStream(Iterator[Page]):
 
     Both an iterator and an async iterator; a context manager for both worlds.
     It ends by itself when the last page was given; leave it early with
-    :meth:`close`.
+    :meth:`close`, from any thread. Should another thread wait for a page then, it
+    gets a :class:`~deepseek_ocr_rag.ReadCancelledError`.
 
     Attributes:
         source: What the document is called.
@@ -71,6 +79,7 @@ class PageStream(Iterator[Page]):
         task: Task,
         mode: Mode,
         kept: KeptPages | None = None,
+        at_end: Callable[[], object] = lambda: None,
     ) -> None:
         self.source = source.name
         self.sha256 = source.sha256
@@ -81,6 +90,12 @@ class PageStream(Iterator[Page]):
         self._task = task
         self._mode = mode
         self._kept = kept
+        # Also for streams that nobody closed.
+        self._at_end = weakref.finalize(self, at_end)
+        self._at_end.atexit = False
+        self._cancellation = Cancellation()
+        self._heeding = ExitStack()
+        self._heeding.enter_context(current_cancellation().telling(self._cancellation.cancel))
         self._pages = self._run()
         self._worker: ThreadPoolExecutor | None = None
 
@@ -108,6 +123,7 @@ class PageStream(Iterator[Page]):
 
     def close(self) -> None:
         """Stop reading and close the file. Closing twice does nothing."""
+        self._cancellation.cancel()
         if self._worker is not None:
             self._worker.submit(self._finish).result()
             self._worker.shutdown()
@@ -116,7 +132,8 @@ class PageStream(Iterator[Page]):
             self._finish()
 
     async def aclose(self) -> None:
-        """Like :meth:`close`, but a page that is being read ends in the background."""
+        """Like :meth:`close`, without blocking the event loop."""
+        self._cancellation.cancel()
         worker, self._worker = self._worker, None
         if worker is None:
             self._finish()
@@ -138,15 +155,25 @@ class PageStream(Iterator[Page]):
         await self.aclose()
 
     def _finish(self) -> None:
-        self._pages.close()
+        with suppress(ValueError):
+            # Another thread is in it, which has been told to leave it.
+            self._pages.close()
+        self._release()
+
+    def _release(self) -> None:
+        self._heeding.close()
         self._opened.close()
+        self._at_end()
 
     def _run(self) -> Generator[Page]:
         """The pages in page order, each under the headings of those before it."""
         headings: Headings = ()
-        for page in self._in_order():
-            blocks, headings = with_sections(page.blocks, headings)
-            yield replace(page, blocks=blocks)
+        try:
+            for page in self._in_order():
+                blocks, headings = with_sections(page.blocks, headings)
+                yield replace(page, blocks=blocks)
+        finally:
+            self._release()
 
     def _in_order(self) -> Iterator[Page]:
         """Ask the backend for every page and put its replies into page order."""
@@ -163,6 +190,8 @@ class PageStream(Iterator[Page]):
                     )
                 order.end(reply.key, _page_from(reply, order.asked.pop(reply.key)))
                 yield from order.ready()
+                self._check_wanted()
+            self._check_wanted()
         finally:
             close = getattr(replies, "close", None)
             if close is not None:
@@ -179,7 +208,9 @@ class PageStream(Iterator[Page]):
         def prepare(key: int) -> tuple[int, _Prepared]:
             return key, _prepare(self._opened, self.page_numbers[key], backend, self._mode)
 
-        for key, prepared in _read_ahead(prepare, order.wanted(), self._opened):
+        coming = _read_ahead(prepare, order.wanted(), self._opened, self._cancellation)
+        for key, prepared in coming:
+            self._check_wanted()
             page = prepared.page
             if page.finish_reason != "stop":
                 order.end(key, page)
@@ -197,22 +228,42 @@ class PageStream(Iterator[Page]):
                 width=page.width,
                 height=page.height,
                 draft=partial(self._opened.text_layer, page.number),
+                cancellation=self._cancellation,
             )
+        self._check_wanted()
+
+    def _check_wanted(self) -> None:
+        if self._cancellation.cancelled:
+            raise ReadCancelledError("the reading was cancelled", source=self.source)
 
 
 def _read_ahead(
-    prepare: Callable[[int], tuple[int, _Prepared]], keys: Iterable[int], source: Source
+    prepare: Callable[[int], tuple[int, _Prepared]],
+    keys: Iterable[int],
+    source: Source,
+    cancellation: Cancellation,
 ) -> Iterator[tuple[int, _Prepared]]:
-    """``map(prepare, keys)``, a few pages ahead and at the same time, in threads of its own."""
+    """``map(prepare, keys)``, a few pages ahead and at the same time, in threads of its own.
+
+    It ends early when it is cancelled.
+    """
     pending: deque[Future[tuple[int, _Prepared]]] = deque()
     pool = ThreadPoolExecutor(source.parallel_pages, thread_name_prefix="dsocr-render")
+    unwanted: Future[Any] = Future()
     try:
-        for key in keys:
-            pending.append(pool.submit(prepare, key))
-            if len(pending) > READ_AHEAD:
+        with cancellation.telling(lambda: unwanted.set_result(None)):
+            for key in chain(keys, repeat(None)):
+                if key is not None:
+                    pending.append(pool.submit(prepare, key))
+                    if len(pending) <= READ_AHEAD:
+                        continue
+                elif not pending:
+                    break
+                wait((pending[0], unwanted), return_when=FIRST_COMPLETED)
+                if unwanted.done():
+                    source.close()
+                    break
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
     except BaseException:
         # Ends what is still being rendered, which may take as long as a page may.
         source.close()
@@ -242,9 +293,16 @@ def _prepare(source: Source, number: int, backend: Backend, mode: Mode) -> _Prep
 
 
 def _has_ink(image: Image) -> bool:
-    # The extrema of one grey channel are two numbers; Pillow's types allow for more.
-    low, high = cast("tuple[int, int]", image.convert("L").reduce(4).getextrema())
-    return high - low > INK_CONTRAST
+    darkest, lightest = 255, 0
+    # From the top: on most pages the first strips will do.
+    for top in range(0, image.height, STRIP_ROWS):
+        strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
+        # The extrema of one grey channel are two numbers; Pillow's types allow for more.
+        low, high = cast("tuple[int, int]", strip.convert("L").reduce(4).getextrema())
+        darkest, lightest = min(darkest, low), max(lightest, high)
+        if lightest - darkest > INK_CONTRAST:
+            return True
+    return False
 
 
 def _page_from(reply: Reply, page: Page) -> Page:

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -17,22 +16,20 @@ from typing import Self
 
 from PIL.Image import Image
 
+from .admission import MOST_DOCUMENTS, Admission
 from .backends.base import Backend
 from .backends.registry import backend_named
 from .cache import PageCache
 from .cache_key import PageKey, renderer_version
 from .document import OcrDocument, Page
-from .errors import ConfigurationError
 from .fetch_policy import FetchPolicy
-from .kept_pages import KeptPages
+from .kept_pages import KeptPages, cache_named
 from .limits import Limits
 from .page_stream import PageStream
 from .prompts import mode_named, task_named
 from .source import Source, SourceInput, end_unused_workers, open_source, parse_page_selection
 
 __all__ = ["PageStream", "Progress", "Reader"]
-
-_log = logging.getLogger("deepseek_ocr_rag")
 
 Progress = Callable[[Page, int, int], None]
 """Called after every page with the page, how many are done, and how many there are."""
@@ -65,9 +62,12 @@ class Reader:
             or False for nowhere. Kept are the pages of backends that say what
             their text depends on (:class:`~deepseek_ocr_rag.Repeatable`): all of
             ours but "replay".
+        most_documents: How many may be read at the same time, those that wait for
+            their turn included. Threads and coroutines may share a reader: pages
+            of different documents take turns.
 
     Raises:
-        ConfigurationError: If an argument names nothing.
+        ConfigurationError: If an argument names nothing, or ``most_documents`` is below 1.
 
     Example:
         >>> with Reader(backend="lite") as reader:  # doctest: +SKIP
@@ -87,6 +87,7 @@ class Reader:
         allow_remote_code: bool = False,
         isolated: bool = True,
         cache: PageCache | str | os.PathLike[str] | bool = True,
+        most_documents: int = MOST_DOCUMENTS,
     ) -> None:
         self._spec = backend if isinstance(backend, str) else backend.name
         self._given = None if isinstance(backend, str) else backend
@@ -99,7 +100,8 @@ class Reader:
         self._allow_urls = allow_urls
         self._allow_remote_code = allow_remote_code
         self._isolated = isolated
-        self._cache = _cache_of(cache)
+        self._cache = cache_named(cache)
+        self._admission = Admission(most_documents)
 
     def __repr__(self) -> str:
         return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"
@@ -143,8 +145,23 @@ class Reader:
             The stream, which must be run to its end or closed.
 
         Raises:
+            BusyError: If ``most_documents`` are being read.
             SourceError: If the document cannot be opened.
         """
+        self._admission.enter()
+        try:
+            return self._stream(source, pages, password, name)
+        except BaseException:
+            self._admission.leave()
+            raise
+
+    def _stream(
+        self,
+        source: SourceInput,
+        pages: str | Sequence[int] | None,
+        password: str | None,
+        name: str | None,
+    ) -> PageStream:
         opened = self._opened(source, password, name)
         try:
             numbers = parse_page_selection(pages, opened.page_count, source=opened.name)
@@ -155,6 +172,7 @@ class Reader:
                 task=self._task,
                 mode=self._mode,
                 kept=self._kept(opened),
+                at_end=self._admission.leave,
             )
         except BaseException:
             opened.close()
@@ -247,6 +265,7 @@ class Reader:
             isolated=self._isolated,
             cache=self._cache or False,
         )
+        reader._admission = self._admission
         return reader.read(source, pages=pages, password=password, name=name)
 
     def render_page(
@@ -285,9 +304,7 @@ class Reader:
         name: str | None = None,
     ) -> AsyncIterator[Page]:
         """:meth:`iter_pages` without blocking the event loop."""
-        stream = await asyncio.to_thread(
-            self.open, source, pages=pages, password=password, name=name
-        )
+        stream = await self._aopen(source, pages, password, name)
         async with stream:
             async for page in stream:
                 yield page
@@ -303,15 +320,31 @@ class Reader:
     ) -> OcrDocument:
         """:meth:`read` without blocking the event loop."""
         done: list[Page] = []
-        stream = await asyncio.to_thread(
-            self.open, source, pages=pages, password=password, name=name
-        )
+        stream = await self._aopen(source, pages, password, name)
         async with stream:
             async for page in stream:
                 done.append(page)
                 if on_page is not None:
                     on_page(page, len(done), len(stream.page_numbers))
         return _document(stream, done)
+
+    async def _aopen(
+        self,
+        source: SourceInput,
+        pages: str | Sequence[int] | None,
+        password: str | None,
+        name: str | None,
+    ) -> PageStream:
+        """:meth:`open` in a thread; what is opened for nobody is closed again."""
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(
+            None, lambda: self.open(source, pages=pages, password=password, name=name)
+        )
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_unwanted)
+            raise
 
     def _opened(self, source: SourceInput, password: str | None, name: str | None) -> Source:
         return open_source(
@@ -357,18 +390,10 @@ class Reader:
         self.close()
 
 
-def _cache_of(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache | None:
-    if isinstance(cache, PageCache):
-        return cache
-    if cache is False:
-        return None
-    try:
-        return PageCache(None if cache is True else cache)
-    except ConfigurationError as error:
-        if cache is not True:
-            raise
-        _log.warning("finished pages are not kept: %s", error)
-        return None
+def _close_unwanted(opening: asyncio.Future[PageStream]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        # Not in the event loop's own thread: closing may wait for a page.
+        threading.Thread(target=opening.result().close, name="dsocr-close").start()
 
 
 def _document(stream: PageStream, pages: list[Page]) -> OcrDocument:

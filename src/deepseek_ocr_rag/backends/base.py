@@ -7,11 +7,12 @@ It sees page images and writes the model's text; it never sees a document.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from PIL.Image import Image
 
+from ..cancellation import Cancellation
 from ..confidence import TokenLogprob
 from ..document import FinishReason
 from ..errors import BackendError
@@ -41,6 +42,8 @@ class PageRequest:
         height: Height of the displayed page in points.
         draft: Gives the page's text layer when it is called, for backends that
             read the image and whose time, but not text, depends on it.
+        cancellation: Tells that nobody wants the reply any more. The backend then
+            ends its work on the page as soon as it can and gives no reply.
     """
 
     key: int
@@ -54,6 +57,7 @@ class PageRequest:
     width: float = 0.0
     height: float = 0.0
     draft: Callable[[], TextLayer | None] | None = None
+    cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +119,14 @@ class Backend(Protocol):
         ...
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        """Read pages as they come; replies in any order, one for every request.
+        """Read pages as they come; replies in any order, one for every request not cancelled.
 
         A backend pulls from ``requests`` only when it has a free place, so that
         memory does not grow with the document. What fails for one page alone
         is a reply with ``finish_reason="error"``; what makes all further pages
         pointless (no server, no model) is raised. Closing the iterator ends
-        the work. Several iterators may be alive at once, also in several threads.
+        the work. Several iterators may be alive at once, also in several threads;
+        what they have to share, they take in turns.
 
         Raises:
             BackendError: If no page can be read.

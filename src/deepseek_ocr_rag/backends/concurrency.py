@@ -19,6 +19,7 @@ from typing import Final
 
 from ..errors import BackendError, BackendUnavailableError
 from .base import PageRequest, Reply
+from .places import Places
 
 __all__ = ["Failure", "OpenSession", "ReadPage", "read_concurrently"]
 
@@ -42,12 +43,24 @@ OpenSession = Callable[[], AbstractAsyncContextManager[ReadPage]]
 
 
 def read_concurrently(
-    requests: Iterable[PageRequest], open_session: OpenSession, *, concurrency: int
+    requests: Iterable[PageRequest],
+    open_session: OpenSession,
+    *,
+    concurrency: int,
+    places: Places | None = None,
 ) -> Iterator[Reply]:
     """Answer requests, at most ``concurrency`` at once; replies as they finish.
 
     A request is taken only while fewer than ``concurrency`` are under way or
-    finished and not fetched. A finished reply goes before a new request.
+    finished and not fetched. A finished reply goes before a new request. One
+    that is cancelled gets no reply.
+
+    Args:
+        requests: The pages.
+        open_session: Connects.
+        concurrency: Requests of this call under way at once.
+        places: Shared with other calls for the same server; a page's own time
+            begins when it has one.
 
     Raises:
         BackendUnavailableError: If the server was not there for the first page
@@ -70,14 +83,15 @@ def read_concurrently(
                 if request is None:
                     exhausted = True
                     break
-                worker = worker or _Worker(open_session)
+                worker = worker or _Worker(open_session, places or Places(concurrency))
                 worker.submit(request)
                 under_way += 1
             if worker is None or not under_way:
                 return
             outcome = worker.outcomes.get()
             under_way -= 1
-            yield verdict.on(outcome)
+            if outcome.result is not None:
+                yield verdict.on(outcome)
     finally:
         if worker is not None:
             worker.close()
@@ -85,10 +99,10 @@ def read_concurrently(
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How a request ended; without a request, how the whole worker did."""
+    """How a request ended, in None where it was cancelled; without a request, the whole worker."""
 
     request: PageRequest | None
-    result: Reply | Failure | BaseException
+    result: Reply | Failure | BaseException | None
 
 
 class _Verdict:
@@ -100,7 +114,7 @@ class _Verdict:
 
     def on(self, outcome: _Outcome) -> Reply:
         result = outcome.result
-        if isinstance(result, BaseException) or outcome.request is None:
+        if result is None or isinstance(result, BaseException) or outcome.request is None:
             raise result if isinstance(result, BaseException) else RuntimeError(str(result))
         if isinstance(result, Failure) and isinstance(result.error, BackendUnavailableError):
             self._unavailable += 1
@@ -123,9 +137,10 @@ class _Verdict:
 class _Worker:
     """An event loop in a thread, and the requests that run on it."""
 
-    def __init__(self, open_session: OpenSession) -> None:
+    def __init__(self, open_session: OpenSession, places: Places) -> None:
         self.outcomes: SimpleQueue[_Outcome] = SimpleQueue()
         self._open_session = open_session
+        self._places = places
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="dsocr-requests", daemon=True)
@@ -181,12 +196,18 @@ class _Worker:
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, request: PageRequest) -> None:
-        read_page = await asyncio.shield(self._opened)
-        result: Reply | Failure | BaseException
+        task = asyncio.current_task()
+        result: Reply | Failure | BaseException | None = None
         try:
-            result = await read_page(request)
+            with request.cancellation.telling(lambda: self._call(lambda: task and task.cancel())):
+                read_page = await asyncio.shield(self._opened)
+                async with self._places.aplace(self):
+                    result = await read_page(request)
         except BackendError as error:
             result = Failure(error)
         except Exception as error:  # noqa: BLE001 - a bug must surface where the replies are fetched
             result = error
-        self.outcomes.put(_Outcome(request, result))
+        finally:
+            # Else the session has ended, and says why.
+            if result is not None or request.cancellation.cancelled:
+                self.outcomes.put(_Outcome(request, result))

@@ -8,7 +8,6 @@ every block, so that everything behind it works as with the model.
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Iterable, Iterator
 
@@ -17,6 +16,7 @@ from ..errors import BackendError, BackendUnavailableError
 from ..grammar import format_page
 from ..layout import lay_out
 from .base import PageRequest, Reply
+from .places import Places, TurnCancelledError
 from .rapid import PageUnreadableError, RapidReader
 
 __all__ = ["LiteBackend", "LiteBackendWarning"]
@@ -73,7 +73,7 @@ class LiteBackend:
 
     def __init__(self, *, threads: int = 2) -> None:
         self._ocr = RapidReader(threads=threads)
-        self._reading = threading.Lock()
+        self._places = Places(1)
 
     def __repr__(self) -> str:
         return "LiteBackend()"
@@ -98,19 +98,23 @@ class LiteBackend:
         """
         # Before the first request: of a document whose pages are kept there is none.
         _warn_once()
+        reading = object()
         for request in requests:
             if request.task.name not in TASKS:
                 raise BackendUnavailableError(
                     f"the lite backend reads text and cannot do the task {request.task.name!r}",
                     remedy="Use a backend with DeepSeek-OCR; `dsocr doctor` says which there are.",
                 )
-            yield self._read_page(request)
+            try:
+                yield self._read_page(request, reading)
+            except TurnCancelledError:
+                continue
 
     def close(self) -> None:
         """Free the OCR's models."""
         self._ocr.close()
 
-    def _read_page(self, request: PageRequest) -> Reply:
+    def _read_page(self, request: PageRequest, reading: object) -> Reply:
         if request.text_layer is not None:
             blocks = lay_out(request.text_layer)
             return Reply(request.key, format_page(blocks))
@@ -122,7 +126,7 @@ class LiteBackend:
             )
             return Reply(request.key, "", finish_reason="error", error=str(error))
         try:
-            with self._reading:
+            with self._places.place(reading, request.cancellation):
                 found = self._ocr.read(request.image)
         except PageUnreadableError as error:
             error.source, error.page = request.source, request.page

@@ -11,7 +11,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import BackendUnavailableError, ConfigurationError, MissingExtraError
+from ..errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    DeepSeekOCRError,
+    MissingExtraError,
+)
 from ..model.checkpoint import find_checkpoint
 from ..model.ngrams import NoRepeat
 from .base import PageRequest, Reply
@@ -22,7 +27,7 @@ from .transformers import TransformersBackend
 if TYPE_CHECKING:
     from .page_jobs import ModelSettings
 
-__all__ = ["LocalBackend"]
+__all__ = ["LocalBackend", "engine_problem"]
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
@@ -305,3 +310,14 @@ class LocalBackend:
             loaded.close()
         elif loaded is not None:
             loaded.engine.close()
+
+
+def engine_problem() -> DeepSeekOCRError | None:
+    """Why the engine does not run on this machine, or None where it does. Imports torch."""
+    from ..engine.start import EngineSettings, engine_device
+
+    try:
+        engine_device(EngineSettings())
+    except DeepSeekOCRError as error:
+        return error
+    return None

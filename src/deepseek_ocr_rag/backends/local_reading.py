@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Final
@@ -47,12 +48,14 @@ class _Page:
         number: How many pages of the same document came before it.
         warnings: What the user should know.
         losses: How many processes ended while they wrote it.
+        heeding: While it is being written, what ends that when nobody wants it any more.
     """
 
     ladder: Ladder
     number: int
     losses: int = 0
     warnings: list[str] = field(default_factory=list)
+    heeding: ExitStack = field(default_factory=ExitStack)
 
 
 class LocalReading:
@@ -123,10 +126,14 @@ class LocalReading:
         writing = self._engine().submit(order)
         self._under_way[writing] = page
         writing.future.add_done_callback(lambda _: self._done.put(writing))
+        page.heeding.enter_context(ladder.request.cancellation.telling(writing.cancel))
         return None
 
     def _end(self, page: _Page, writing: PageWriting) -> Reply | None:
-        """The page's reply, unless it is asked for again."""
+        """The page's reply, unless it is asked for again or not wanted any more."""
+        page.heeding.close()
+        if page.ladder.request.cancellation.cancelled:
+            return None
         try:
             written = writing.future.result()
         except BackendUnavailableError:
@@ -185,10 +192,7 @@ def page_order(
     ids = settings.ids(how.task, settings.family.view_sides(how.mode)[0], grid)
     return PageOrder(
         ids=ids,
-        # As Pillow holds it: packing three bytes together takes eight times as long.
-        pixels=image.tobytes("raw", "RGBX"),
-        width=image.width,
-        height=image.height,
+        image=image,
         mode=how.mode,
         max_tiles=settings.max_tiles,
         rule=how.no_repeat or NoRepeat(0),

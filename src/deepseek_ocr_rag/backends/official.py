@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from .completion import END_TOKEN
 from .fingerprints import fingerprint, model_files
 from .images import png_bytes
 from .official_process import WorkerProcess
+from .places import Places, TurnCancelledError
 from .wire import excerpt
 
 __all__ = ["OfficialBackend"]
@@ -142,7 +142,7 @@ class OfficialBackend:
             place, commit, device, dtype, None if attention == "auto" else attention, True
         )
         self._python = str(python or sys.executable)
-        self._turn = threading.Lock()
+        self._places = Places(1)
         self._worker: WorkerProcess | None = None
         self._family: Family | None = None
         self._lost = 0
@@ -172,8 +172,12 @@ class OfficialBackend:
             MissingExtraError: If the interpreter lacks a package.
             ConfigurationError: If the model was not made for the requests' mode.
         """
+        reading = object()
         for request in requests:
-            yield self._read_page(request)
+            try:
+                yield self._read_page(request, reading)
+            except TurnCancelledError:
+                continue
 
     def close(self) -> None:
         """End the process; a page that is being read in another thread fails."""
@@ -182,12 +186,12 @@ class OfficialBackend:
         if worker is not None:
             worker.stop()
 
-    def _read_page(self, request: PageRequest) -> Reply:
+    def _read_page(self, request: PageRequest, reading: object) -> Reply:
         try:
             png = png_bytes(request)
         except BackendReplyError as error:
             return Reply(request.key, "", "error", error=str(error))
-        with self._turn:
+        with self._places.place(reading, request.cancellation):
             worker, family = self._loaded()
             question = _question(worker, family, request, png)
             try:

@@ -38,6 +38,7 @@ from .fingerprints import fingerprint
 from .images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as
 from .ladder import SMALLER_PICTURE, Ladder
 from .ollama_models import OllamaFacts
+from .places import Places
 from .reply_text import GuardedTransport
 from .wire import PLAIN, excerpt, without_credentials
 
@@ -64,7 +65,7 @@ class OllamaBackend:
         num_ctx: Tokens of image, prompt and reply together.
         num_predict: Longest reply in tokens; without it, what ``num_ctx``
             leaves beside the largest image.
-        concurrency: Pages under way at once. More than 1 only helps where
+        concurrency: Pages under way at once, over all documents. More than 1 only helps where
             ``OLLAMA_NUM_PARALLEL`` allows it.
         attempts: How often a page that comes out badly is asked for at most.
         allow_remote: Whether page images may go to another machine.
@@ -107,6 +108,7 @@ class OllamaBackend:
         self.model = model
         self.host = ollama_url(host)
         self.concurrency = concurrency
+        self._places = Places(concurrency)
         self._facts = OllamaFacts(self.host)
         self._attempts = attempts
         self._timeout = timeout
@@ -140,7 +142,9 @@ class OllamaBackend:
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages; see :meth:`Backend.read`."""
-        return read_concurrently(requests, self._session, concurrency=self.concurrency)
+        return read_concurrently(
+            requests, self._session, concurrency=self.concurrency, places=self._places
+        )
 
     def close(self) -> None:
         """Nothing is held between two calls of :meth:`read`."""

@@ -36,6 +36,7 @@ from .concurrency import Failure, ReadPage, read_concurrently
 from .fingerprints import fingerprint
 from .images import request_as
 from .ladder import SMALLER_PICTURE, Ladder
+from .places import Places
 from .recipe import NO_REPEAT, WITHOUT_FIELD, page_warnings, request_body
 from .reply_text import strict_text
 from .served_models import served_model
@@ -59,7 +60,7 @@ class ServerBackend:
         model: As the server names it; without it, the only model it serves, or
             the only one with "ocr" in its name.
         api_key: Sent as a bearer token; ``DSOCR_SERVER_API_KEY`` without it.
-        concurrency: Pages under way at once.
+        concurrency: Pages under way at once, over all documents that are being read.
         timeout: Longest time for one page in seconds, all attempts together.
         stall_timeout: Longest silence of the server in seconds.
         retries: How often a page is asked for again when the server is busy,
@@ -109,6 +110,7 @@ class ServerBackend:
                 remedy="Check it for line ends and typographic characters.",
             )
         self.concurrency = concurrency
+        self._places = Places(concurrency)
         self._timeout = timeout
         self._stall_timeout = stall_timeout
         self._retries = retries
@@ -158,7 +160,9 @@ class ServerBackend:
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages; see :meth:`Backend.read`."""
-        return read_concurrently(requests, self._session, concurrency=self.concurrency)
+        return read_concurrently(
+            requests, self._session, concurrency=self.concurrency, places=self._places
+        )
 
     def close(self) -> None:
         """Nothing is held between two calls of :meth:`read`."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
+from ..cancellation import Cancellation
 from ..errors import BackendUnavailableError, ConfigurationError, MissingExtraError
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.ngrams import NoRepeat
@@ -19,6 +20,7 @@ from .base import PageRequest, Reply
 from .batch_size import BatchSize
 from .fingerprints import fingerprint, model_files
 from .ladder import Ladder
+from .places import Places, TurnCancelledError
 
 if TYPE_CHECKING:
     from ..model.page_prompt import GeneratedPage
@@ -41,9 +43,10 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(slots=True)
 class _Page:
-    """A page that is being read."""
+    """A page that is being read, and in which call."""
 
     ladder: Ladder
+    reading: object
     warnings: list[str] = field(default_factory=list)
 
 
@@ -52,7 +55,7 @@ class TransformersBackend:
 
     The model is loaded when the first page comes (20 s from a warm disk) and
     kept until :meth:`close`. Pages are read in batches; several threads may
-    share the backend, their batches then take turns. A page that comes out
+    share the backend, their batches then take turns, fairly. A page that comes out
     badly is asked for again in other ways; where memory runs out, batches are
     halved, and a page that does not fit alone is read in a smaller mode.
 
@@ -122,7 +125,7 @@ class TransformersBackend:
         self._page_seconds = page_seconds
         self._download = download
         self._loading = threading.Lock()
-        self._writing = threading.Lock()
+        self._places = Places(1)
         self._loaded: tuple[ModelRuntime, ModelSettings] | None = None
         self._closed = threading.Event()
         self._size = BatchSize(batch_size or MOST_PAGES)
@@ -218,11 +221,12 @@ class TransformersBackend:
         again: list[_Page] = []
         while True:
             # The first page loads the model, which says how many pages fit.
-            batch = again or [self._page(request) for request in islice(coming, 1)]
+            batch = again or [self._page(request, coming) for request in islice(coming, 1)]
             if not batch:
                 return
             fits = self._size.now
-            batch += [self._page(request) for request in islice(coming, max(0, fits - len(batch)))]
+            more = islice(coming, max(0, fits - len(batch)))
+            batch += [self._page(request, coming) for request in more]
             batch, again = batch[:fits], batch[fits:]
             for page, written in self._write(batch):
                 if isinstance(written, Reply):
@@ -232,7 +236,7 @@ class TransformersBackend:
                 else:
                     yield page.ladder.reply()
 
-    def _page(self, request: PageRequest) -> _Page:
+    def _page(self, request: PageRequest, reading: object) -> _Page:
         _, settings = self._ready()
         return _Page(
             Ladder(
@@ -240,7 +244,8 @@ class TransformersBackend:
                 settings.first(request),
                 attempts=self._attempts,
                 seconds=self._page_seconds,
-            )
+            ),
+            reading,
         )
 
     def _next(self, page: _Page, written: GeneratedPage) -> bool:
@@ -254,17 +259,30 @@ class TransformersBackend:
         from .page_jobs import LoopWatch
         from .transformers_runtime import OutOfDeviceMemory
 
+        batch = [page for page in batch if not page.ladder.request.cancellation.cancelled]
+        if not batch:
+            return
         runtime, settings = self._ready()
         prompts = [settings.prompt(page.ladder.request, page.ladder.settings) for page in batch]
         watch = LoopWatch(settings.tokenizer, len(batch))
+        cancellations = [page.ladder.request.cancellation for page in batch]
+
+        def cancelled() -> bool:
+            return self._closed.is_set() or all(each.cancelled for each in cancellations)
+
         try:
-            with self._writing:
-                written = runtime.generate(prompts, at_end=watch, cancelled=self._closed.is_set)
+            with self._places.place(batch[0].reading, cancellations[0]):
+                written = runtime.generate(prompts, at_end=watch, cancelled=cancelled)
+        except TurnCancelledError:
+            yield from self._write(batch)
+            return
         except OutOfDeviceMemory:
             yield from self._write_less(batch)
             return
         if self._closed.is_set():
             raise BackendUnavailableError("the backend was closed while it read")
+        if cancelled():
+            return
         self._size.succeeded(len(batch))
         yield from zip(batch, written, strict=True)
 
@@ -305,7 +323,7 @@ class TransformersBackend:
         prompt = settings.prompt(request, settings.first(request))
         text = settings.tokenizer.stream()
         pieces: SimpleQueue[str | Exception | None] = SimpleQueue()
-        unwanted = threading.Event()
+        unwanted = Cancellation()
 
         def push(row: int, tokens: Sequence[int]) -> bool:
             pieces.put("".join(map(text.push, tokens)))
@@ -313,8 +331,10 @@ class TransformersBackend:
 
         def write() -> None:
             try:
-                with self._writing:
-                    runtime.generate([prompt], at_end=push, interval=1, cancelled=unwanted.is_set)
+                with self._places.place(unwanted, unwanted):
+                    runtime.generate(
+                        [prompt], at_end=push, interval=1, cancelled=lambda: unwanted.cancelled
+                    )
                 pieces.put(None)
             except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 pieces.put(error)
@@ -332,13 +352,13 @@ class TransformersBackend:
                 if piece:
                     yield piece
         finally:
-            unwanted.set()
+            unwanted.cancel()
             writer.join()
 
     def close(self) -> None:
         """Stop what is being written and free the memory. Closing twice does nothing."""
         self._closed.set()
-        with self._writing, self._loading:
+        with self._places.place(self, Cancellation()), self._loading:
             loaded, self._loaded = self._loaded, None
         if loaded is not None:
             loaded[0].close()

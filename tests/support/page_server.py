@@ -1,0 +1,105 @@
+"""A server that reads pages whose colour is a number, as slowly as it is told, and counts them.
+
+Used where a whole process reads: it speaks the protocol of vLLM on loopback.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from PIL import Image
+from reportlab.pdfgen.canvas import Canvas
+
+__all__ = ["PageServer", "marked_pdf", "text_of"]
+
+
+def marked_pdf(pages: int) -> bytes:
+    """A PDF whose page n has a colour that tells its number."""
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=(200, 200), invariant=1)
+    for mark in range(1, pages + 1):
+        canvas.setFillColorRGB(mark // 256 / 255, mark % 256 / 255, 77 / 255)
+        canvas.rect(0, 0, 200, 200, stroke=0, fill=1)
+        canvas.setFillColorRGB(0, 0, 0)
+        canvas.rect(80, 80, 60, 60, stroke=0, fill=1)
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+def text_of(mark: int) -> str:
+    """What the server writes for a page."""
+    return (
+        f"<|ref|>sub_title<|/ref|><|det|>[[100, 50, 900, 90]]<|/det|>\n## Page {mark}\n\n"
+        f"<|ref|>text<|/ref|><|det|>[[100, 100, 900, {200 + mark}]]<|/det|>\nThis is number {mark}."
+    )
+
+
+class PageServer:
+    """The server; a context.
+
+    ``asked`` are the marks in the order in which they were asked for, ``keys`` the
+    API keys with which.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.asked: list[int] = []
+        self.keys: list[str] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self._send({"data": [{"id": "deepseek-ocr"}]})
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                mark = _mark(body["messages"][0]["content"][0]["image_url"]["url"])
+                outer.asked.append(mark)
+                outer.keys.append(self.headers.get("authorization", "").removeprefix("Bearer "))
+                time.sleep(outer.seconds)
+                choice = {"message": {"content": text_of(mark)}, "finish_reason": "stop"}
+                self._send({"choices": [choice]})
+
+            def _send(self, data: object) -> None:
+                body = json.dumps(data).encode()
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                pass  # the client was killed, as tests want it to be
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> PageServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def _mark(url: str) -> int:
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as image:
+        red, green, _ = image.convert("RGB").getpixel((0, 0))
+    return red * 256 + green
