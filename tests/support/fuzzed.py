@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 from deepseek_ocr_rag import (
     ParsedPage,
@@ -53,7 +54,9 @@ def check_grammar(text: str) -> None:
             if not (0 <= box.x0 <= box.x1 <= 1 and 0 <= box.y0 <= box.y1 <= 1):
                 raise AssertionError(f"box {box}")
         end = block.span[1]
-    again = parse_page(format_page(page.blocks))
+    # As format_page wants its tables.
+    tidy = [b if b.table is None else replace(b, html=b.table.to_html()) for b in page.blocks]
+    again = parse_page(format_page(tidy))
     if [text.split() for text in texts_of(again)] != [text.split() for text in texts_of(page)]:
         raise AssertionError("written and read, it is another page")
     json.dumps(parse_document(text, source="x").to_dict())
