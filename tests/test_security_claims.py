@@ -14,7 +14,7 @@ CLAIMED = TEXT.partition("## What holds")[2].partition("\n## ")[0]
 NAMED = re.compile(r"`((?:tests|integrations)/[\w/]+\.py)(?:::(\w+))?`")
 
 
-def tests_in(path: Path) -> set[str]:
+def declared_tests(path: Path) -> set[str]:
     return {
         node.name
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -33,6 +33,6 @@ def test_every_claim_names_a_test() -> None:
 def test_a_named_test_exists(file: str, test: str) -> None:
     path = ROOT / file
     assert path.is_file()
-    found = tests_in(path)
+    found = declared_tests(path)
     assert found
     assert not test or test in found
