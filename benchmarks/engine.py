@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import random
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,15 +20,13 @@ from pathlib import Path
 
 import torch
 from PIL import Image, ImageDraw
-from published_config import CONFIG
+from random_checkpoint import write
 from rendering import make_pdf
-from safetensors.torch import save_file
 from torch import Tensor
 
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.local import LocalBackend
-from deepseek_ocr_rag.engine.assembly import assemble
 from deepseek_ocr_rag.engine.cache import KVCache
 from deepseek_ocr_rag.engine.config import PUBLISHED
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
@@ -62,30 +58,6 @@ CUDA = torch.device("cuda")
 
 Row = tuple[str, str, str]
 """What was measured, the figure, and the target."""
-
-
-def write_checkpoint(folder: Path, tokenizer: Path) -> None:
-    """A checkpoint in the published layout, unless the folder has one."""
-    if (folder / "config.json").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Tensor] = {}
-
-    def take(name: str, shape: tuple[int, ...]) -> Tensor:
-        # Only names and shapes are wanted: what is made of them has no memory.
-        tensors[name] = torch.empty(shape, dtype=torch.bfloat16, device=CUDA)
-        return torch.empty(shape, dtype=torch.bfloat16, device="meta")
-
-    assemble(PUBLISHED, take)
-    torch.manual_seed(0)
-    for name, tensor in tensors.items():
-        inputs = tensor[0].numel() if tensor.dim() > 1 else 2500
-        tensor.normal_(0, inputs**-0.5)
-        if tensor.dim() == 1 and name.endswith(".weight"):
-            tensor.add_(1)
-    save_file({name: t.cpu() for name, t in tensors.items()}, folder / "model.safetensors")
-    shutil.copyfile(tokenizer, folder / "tokenizer.json")
-    (folder / "config.json").write_text(json.dumps(CONFIG))
 
 
 def milliseconds(run: Callable[[], object], repeats: int = 20) -> float:
@@ -345,7 +317,7 @@ def main() -> None:
     parser.add_argument("--cache", default="model,fp8")
     arguments = parser.parse_args()
     folder, kinds = arguments.folder, arguments.cache.split(",")
-    write_checkpoint(folder, arguments.tokenizer)
+    write(folder, arguments.tokenizer)
     parts = {
         "steps": steps,
         "single": single,

@@ -20,6 +20,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from io import FileIO
 from queue import SimpleQueue
@@ -75,8 +76,11 @@ def main() -> None:
             told["slots"],
             told["weights"],
         )
-        tokenizer = ModelTokenizer.from_file(checkpoint.tokenizer)
-        engine = start_engine(checkpoint, settings)
+        with ThreadPoolExecutor(1) as beside:
+            # It takes a second, most of which the GPU is busy anyway.
+            loading = beside.submit(ModelTokenizer.from_file, checkpoint.tokenizer)
+            engine = start_engine(checkpoint, settings)
+            tokenizer = loading.result()
     except DeepSeekOCRError as error:
         send(answers, Frame(_told(error)))
         return
