@@ -9,7 +9,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo test check format bench notebooks lock minimum fuzz clean
+.PHONY: install demo test check format bench notebooks lock minimum offline fuzz clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -87,6 +87,11 @@ minimum: $(VENV)/.uv
 		integrations/langchain/tests/test_loader.py integrations/langchain/tests/test_parser.py \
 		integrations/llama_index/tests/test_reader.py integrations/llama_index/tests/test_node_parser.py \
 		--deselect integrations/llama_index/tests/test_node_parser.py::test_nodes_of_other_splitters_keep_their_boxes
+
+# The whole suite where there is no network: this machine can reach itself, and nothing else.
+offline: $(VENV)/.dev
+	unshare --net $(if $(filter 0,$(shell id -u)),,--map-root-user) sh -c "ip link set lo up && \
+		OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile"
 
 # A million executions of each reader of model text, led by the code that they reach.
 fuzz: $(VENV)/.dev
