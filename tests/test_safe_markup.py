@@ -169,7 +169,7 @@ def test_markdown_is_shown_with_its_headings_tables_and_formulas() -> None:
         "<pre><code>\\[ a &lt; b \\]</code></pre>"
         "<table><tr><th>a</th><th>b | c</th></tr><tr><td>1<br>2</td><td>3</td></tr></table>"
         '<table><tr><td colspan="2">wide</td></tr></table>'
-        "<pre><code>code &lt;x&gt;</code></pre></div>"
+        "<pre><code>```\ncode &lt;x&gt;\n```</code></pre></div>"
     )
 
 

@@ -77,12 +77,10 @@ def _part(kind: str, text: str, table: str | None) -> str:
     if kind == "table":
         return (_pipe_table(text) if table is None else parse_table(table)).to_html()
     if kind in ("title", "sub_title"):
-        level = min(6, max(1, heading_level(text.strip())))
-        return f"<h{level}>{_inline(text.strip().lstrip('#').strip())}</h{level}>"
+        level = heading_level(text.strip())
+        return f"<h{level}>{_inline(text.strip()[level:].strip())}</h{level}>"
     if kind == "code":
-        lines = text.split("\n")
-        inner = lines[1:-1] if len(lines) > 2 else lines
-        return f"<pre><code>{html.escape(chr(10).join(inner))}</code></pre>"
+        return f"<pre><code>{html.escape(text)}</code></pre>"
     if kind == "equation":
         return f"<pre><code>{html.escape(text)}</code></pre>"
     return f"<p>{_inline(text).replace(chr(10), '<br>')}</p>"
