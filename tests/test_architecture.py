@@ -288,31 +288,66 @@ def bare_methods(cls: type) -> Iterator[str]:
             yield name
 
 
+RUNS_TEXT = {
+    *("eval", "exec", "compile", "__import__", "execfile", "input.eval", "os.system", "os.popen"),
+    *("os.execl", "os.execlp", "os.execv", "os.execve", "os.execvp", "os.spawnl", "os.spawnv"),
+    *("pty.spawn", "subprocess.getoutput", "subprocess.getstatusoutput", "code.interact"),
+    *("asyncio.create_subprocess_shell", "runpy.run_path", "types.FunctionType", "types.CodeType"),
+}
+UNSAFE_MODULES = {
+    *("pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"),
+    *("jsonpickle", "commands", "popen2", "imp", "telnetlib", "ftplib"),
+}
+UNSAFE_ENDINGS = (
+    *("yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load", "torch.load"),
+    *(".read_pickle", ".to_pickle", "tarfile.extractall", ".extractall", "tempfile.mktemp"),
+    *("torch.hub.load", "hub.load", "_create_unverified_context", "literal_eval"),
+)
+UNSAFE_VALUES = {
+    # keyword: the only value that it may be written with
+    "shell": False,
+    "trust_remote_code": False,
+    "allow_pickle": False,
+    "weights_only": True,
+    "verify": True,
+    "check_hostname": True,
+}
+
+
 def dangers(source: str) -> list[str]:
     """Calls and imports that run what a document or a model wrote, and asserts that vanish."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            if called in {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}:
+            called = ast.unparse(node.func).removeprefix("builtins.")
+            if called in RUNS_TEXT or called.endswith(UNSAFE_ENDINGS):
                 found.append(called)
-            if called.endswith("yaml.load") or called.startswith(("yaml.unsafe", "torch.load")):
-                found.append(called)
+            if called in {"getattr", "vars(builtins).get"} and "builtins" in ast.unparse(node):
+                found.append(ast.unparse(node))
             found += [
                 f"{keyword.arg}={ast.unparse(keyword.value)}"
                 for keyword in node.keywords
-                if keyword.arg in {"shell", "trust_remote_code"}
-                and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is False)
+                if keyword.arg in UNSAFE_VALUES
+                and not (
+                    isinstance(keyword.value, ast.Constant)
+                    and keyword.value.value is UNSAFE_VALUES[keyword.arg]
+                )
             ]
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names = {getattr(node, "module", None) or ""} | {alias.name for alias in node.names}
             found += sorted({name.split(".")[0] for name in names} & UNSAFE_MODULES)
+            if isinstance(node, ast.ImportFrom) and node.module in {"os", "subprocess", "yaml"}:
+                found += [
+                    f"{node.module}.{alias.name}"
+                    for alias in node.names
+                    if f"{node.module}.{alias.name}" in RUNS_TEXT
+                    or f"{node.module}.{alias.name}".endswith(UNSAFE_ENDINGS)
+                ]
+        elif isinstance(node, ast.Name) and node.id in {"eval", "exec", "__builtins__"}:
+            found.append(node.id)
         elif isinstance(node, ast.Assert):
             found.append("assert")
     return found
-
-
-UNSAFE_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 
 
 @pytest.mark.parametrize(
@@ -320,13 +355,37 @@ UNSAFE_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle
     [
         "eval(x)",
         "exec('x')",
+        "run = eval",
+        "map(eval, boxes)",
+        "builtins.eval(x)",
+        "getattr(builtins, 'ev' + 'al')(x)",
+        "__builtins__['eval'](x)",
+        "ast.literal_eval(x)",
+        "compile(x, '', 'exec')",
         "import pickle",
+        "import pickle as p",
         "from pickle import loads",
+        "from joblib import load",
+        "frame.to_pickle(x)",
+        "numpy.load(x, allow_pickle=True)",
+        "torch.load(x)",
+        "torch.hub.load(x)",
         "import yaml\nyaml.load(x)",
+        "yaml.full_load(x)",
+        "from yaml import unsafe_load",
         "subprocess.run(x, shell=True)",
         "subprocess.run(x, shell=flag)",
+        "subprocess.getoutput(x)",
+        "asyncio.create_subprocess_shell(x)",
         "AutoModel.from_pretrained(x, trust_remote_code=True)",
+        "AutoModel.from_pretrained(x, trust_remote_code=flag)",
         "os.system(x)",
+        "from os import system",
+        "os.popen(x)",
+        "tarfile.open(x).extractall()",
+        "tempfile.mktemp()",
+        "httpx.Client(verify=False)",
+        "ssl._create_unverified_context()",
         "__import__(x)",
         "assert x > 0",
     ],
@@ -336,7 +395,13 @@ def test_the_gate_sees_dangerous_calls(source: str) -> None:
 
 
 def test_the_gate_lets_harmless_code_pass() -> None:
-    assert dangers("re.compile('x')\nmodel.eval()\nrun(x, shell=False)\njson.loads(x)") == []
+    assert (
+        dangers(
+            "re.compile('x')\nmodel.eval()\nrun(x, shell=False)\njson.loads(x)\n"
+            "numpy.load(x, allow_pickle=False)\nyaml.safe_load(x)\nclient(verify=True)"
+        )
+        == []
+    )
 
 
 REMOTE_CODE_HOME = "src/deepseek_ocr_rag/backends/official_worker.py"

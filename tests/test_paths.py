@@ -172,3 +172,10 @@ def test_a_file_that_was_named_is_a_document_called_by_its_path_below_the_folder
         assert (source.name, source.page_count) == ("2024/sample.pdf", 3)
     with pytest.raises(LimitExceededError, match=r"2024/sample\.pdf"):
         open_source(FileInside.named(root, "newest.pdf"), limits=Limits(file_bytes=100))
+
+
+def test_a_link_may_lead_to_a_name_that_could_not_be_asked_for(root: Path) -> None:
+    (root / "~draft.pdf").write_bytes(b"%PDF")
+    (root / "draft.pdf").symlink_to("~draft.pdf")
+    with FileInside.named(root, "draft.pdf").open() as file:
+        assert file.read() == b"%PDF"

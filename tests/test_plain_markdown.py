@@ -39,3 +39,7 @@ def test_parts_have_the_kinds_of_markdown() -> None:
     text = "# Report\nFirst line.\n\n```\ncode\n```\n\\[ a \\]\n\n| a |\n| --- |"
     kinds = [kind for kind, *_ in markdown_parts(text)]
     assert kinds == ["title", "text", "code", "equation", "table"]
+
+
+def test_a_fence_that_nothing_closes_ends_with_its_last_line() -> None:
+    assert list(markdown_parts("```\ncode\n\n")) == [("code", "```\ncode", None, 0, 8)]

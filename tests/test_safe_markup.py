@@ -6,15 +6,24 @@ markdown-it for Markdown, told to let all HTML through.
 
 from __future__ import annotations
 
+import json
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from deepseek_ocr_rag import Block, OcrDocument, Page, markdown_to_html
+from deepseek_ocr_rag import (
+    Block,
+    OcrDocument,
+    Page,
+    markdown_to_html,
+    parse_page,
+    to_docling,
+)
 from deepseek_ocr_rag.figures import page_markdown
 from deepseek_ocr_rag.safe_markup import inert_markdown
 
@@ -160,7 +169,7 @@ def test_markdown_is_shown_with_its_headings_tables_and_formulas() -> None:
         "<pre><code>\\[ a &lt; b \\]</code></pre>"
         "<table><tr><th>a</th><th>b | c</th></tr><tr><td>1<br>2</td><td>3</td></tr></table>"
         '<table><tr><td colspan="2">wide</td></tr></table>'
-        "<pre><code>code &lt;x&gt;</code></pre></div>"
+        "<pre><code>```\ncode &lt;x&gt;\n```</code></pre></div>"
     )
 
 
@@ -224,3 +233,34 @@ def test_exported_markdown_has_the_figures_of_the_page_and_no_others() -> None:
     rendered = MarkdownIt("commonmark").render(page_markdown(page, [(image, "figures/a.png")]))
     assert rendered.count("<img") == 1
     assert 'src="figures/a.png"' in rendered
+
+
+def test_no_notebook_of_ours_lets_a_page_speak_markdown() -> None:
+    for path in (Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        assert "Markdown(" not in code
+        assert "display.Markdown" not in code
+
+
+def test_html_that_docling_exports_of_a_page_is_harmless() -> None:
+    pytest.importorskip("docling_core")
+    tag = "<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\n"
+    parsed = parse_page("\n\n".join(f"{tag}{attack}" for attack in ATTACKS))
+    page = Page(1, markdown=parsed.markdown, blocks=parsed.blocks, width=100, height=100)
+    exported = to_docling(OcrDocument("x.pdf", (page,), 1)).export_to_html()
+    seen = Seen(exported.partition("<body>")[2])
+    assert not seen.tags & {
+        "script",
+        "img",
+        "a",
+        "iframe",
+        "svg",
+        "style",
+        "object",
+        "form",
+        "link",
+    }
+    assert not {name for name in seen.attributes if name.startswith("on")} | (
+        seen.attributes & {"src", "href", "background", "data"}
+    )

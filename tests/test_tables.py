@@ -243,3 +243,8 @@ def test_no_text_is_lost_whatever_the_order_of_tags(parts):
     assert found == expected
     filled = Counter("".join("".join("".join(row).split()) for row in table.to_rows()))
     assert Counter(expected) <= filled
+
+
+def test_csv_quotes_line_ends_of_every_kind():
+    table = Table(((Cell("a\rb"), Cell("c\r\nd")), (Cell("e"), Cell("f"))))
+    assert table.to_csv() == '"a\nb","c\nd"\ne,f\n'

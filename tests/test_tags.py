@@ -166,3 +166,10 @@ def test_every_block_knows_where_it_stood(text, origins):
 def test_labels_are_lines_where_nothing_else_is_there():
     page = parse_page("\n".join(map(tag, ["Total", "text", "12.50 €", "[AI models] don't"])))
     assert seen(page) == [("text", t) for t in ["Total", "text", "12.50 €", "[AI models] don't"]]
+
+
+def test_a_table_in_capitals_is_a_table():
+    page = parse_page(f"{tag('table')}\n<TABLE><TR><TD>a</TD><td>b</td></TR></TABLE>")
+    (block,) = page.blocks
+    assert (block.kind, block.text) == ("table", "| a | b |\n| --- | --- |")
+    assert block.table is not None

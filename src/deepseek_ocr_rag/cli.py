@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +46,7 @@ from .prompts import MODES
 from .qa import DocumentQA
 from .serve_command import serve_command
 from .source import open_source
+from .terminal_text import json_line, visible
 
 __all__ = ["main"]
 
@@ -102,11 +102,11 @@ def _read(options: argparse.Namespace) -> int:
             return _read_to_folder(reader, file, options)
         document = _read_document(reader, file, options)
         if options.json:
-            print(json.dumps(document.to_dict(), ensure_ascii=False))
+            print(json_line(document.to_dict()))
         else:
             if len(options.files) > 1:
-                print(f"<!-- source: {file} -->\n")
-            print(document.to_markdown(), flush=True)
+                print(visible(f"<!-- source: {file} -->\n"))
+            print(visible(document.to_markdown()), flush=True)
         return _report_failures(document.pages, file)
 
     return _for_each_file(options, one)
@@ -171,9 +171,9 @@ def _ask(options: argparse.Namespace) -> int:
     with _questioning(options) as (qa, hint):
         answer = qa.ask(options.question)
         if options.json:
-            print(json.dumps(answer.to_dict(), ensure_ascii=False))
+            print(json_line(answer.to_dict()))
         else:
-            print(answer)
+            print(visible(str(answer)))
             if hint:
                 say(hint)
         say_all(answer.warnings)
@@ -200,9 +200,9 @@ def _chat(options: argparse.Namespace) -> int:
 
 def _print_stream(stream: AnswerStream) -> None:
     for piece in stream:
-        print(piece, end="", flush=True)
+        print(visible(piece), end="", flush=True)
     answer = stream.answer
-    print(f"\n\n{answer.sources}" if answer.sources else "", flush=True)
+    print(visible(f"\n\n{answer.sources}") if answer.sources else "", flush=True)
     say_all(answer.warnings)
 
 
@@ -219,7 +219,7 @@ def _parse(options: argparse.Namespace) -> int:
         if len(document.pages) == 1:
             # A recorded reply is one page: its fields stand on top as well.
             data = {**document.pages[0].to_dict(), **data}
-        print(json.dumps(data, ensure_ascii=False))
+        print(json_line(data))
     return 0
 
 
@@ -238,7 +238,7 @@ def _cache(options: argparse.Namespace) -> int:
                 f"{status.size / 1e6:.1f} MB of at most {status.max_bytes / 1e6:,.0f} MB",
                 *(f"set aside, damaged or not ours: {path}" for path in aside),
             ]
-    print(json.dumps(told) if options.json else "\n".join(lines))
+    print(json_line(told) if options.json else "\n".join(lines))
     return 0
 
 
@@ -247,7 +247,7 @@ def _doctor(options: argparse.Namespace) -> int:
         return _explain(options.failure, as_json=options.json)
     checks = diagnose()
     if options.json:
-        print(json.dumps([check.to_dict() for check in checks], ensure_ascii=False))
+        print(json_line([check.to_dict() for check in checks]))
         return 0
     for check in checks:
         print(f"{'ok  ' if check.ok else 'no  '}{check.name}: {check.detail}")
@@ -260,7 +260,7 @@ def _explain(failure: str, *, as_json: bool) -> int:
     text = sys.stdin.read() if failure == "-" else failure_text(failure)
     found = known_failures(text)
     if as_json:
-        print(json.dumps([each.to_dict() for each in found], ensure_ascii=False))
+        print(json_line([each.to_dict() for each in found]))
         return 0
     for each in found:
         print(f"{each.name}: {each.meaning}\n      {each.cure}\n      See {each.source}")

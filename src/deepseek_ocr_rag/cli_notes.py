@@ -8,12 +8,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from .terminal_text import visible
+
 __all__ = ["plain_notes", "say", "say_all"]
 
 
 def say(text: str) -> None:
     """One line for a person."""
-    sys.stderr.write(f"dsocr: {text}\n")
+    sys.stderr.write(f"dsocr: {visible(text)}\n")
     sys.stderr.flush()
 
 

@@ -93,7 +93,7 @@ class _Deadline:
         self._lock = threading.Lock()
         self._passed = False
         self._connections: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._cut)
+        self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._cut)
         self._timer.daemon = True
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:

@@ -60,6 +60,7 @@ _PICTURES = frozenset({"image", "figure", "chart"})
 _IDENTIFIER = re.compile(r"[a-z]+(?:_[a-z]+)*")
 
 _NAMED = {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"', "&nbsp;": " "}
+_TABLE = re.compile("<table", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|nbsp|#[0-9]{1,7});")
 
 
@@ -257,7 +258,7 @@ def _label_is_text(piece: TaggedText) -> bool:
     label = piece.label or ""
     if label in LABELS:
         return False
-    if piece.body.strip() and "<table" not in piece.body:
+    if piece.body.strip() and not _TABLE.search(piece.body):
         return not looks_like_label(label)
     return not (piece.boxes and _IDENTIFIER.fullmatch(label))
 
@@ -272,7 +273,7 @@ def _add_tagged(builder: _PageBuilder, pieces: list[TaggedText], text: str) -> N
             piece.label == "table"
             and follower is not None
             and follower.label in _CAPTIONS
-            and "<table" in follower.body
+            and _TABLE.search(follower.body)
             and not piece.body.strip()
         ):
             empty_table = piece
@@ -288,7 +289,7 @@ def _add_body(builder: _PageBuilder, kind: str, piece: TaggedText) -> None:
     if kind in _PICTURES and body and not body.isspace():
         builder.add(kind, "", boxes, tag)
         kind = "text"
-    if "<table" not in body:
+    if not _TABLE.search(body):
         text = clean(body)
         builder.add(kind, text, boxes, piece.body_origin if text else tag)
         return
@@ -305,7 +306,8 @@ def _add_body(builder: _PageBuilder, kind: str, piece: TaggedText) -> None:
 
 def _add_captioned_table(builder: _PageBuilder, table: TaggedText, caption: TaggedText) -> None:
     body, whole = caption.body, caption.body_origin
-    start = body.index("<table")
+    found = _TABLE.search(body)
+    start = found.start() if found else 0
     above = clean(body[:start])
     origin = _part(body, whole, 0, start) if above else caption.tag_origin
     below = bool(table.boxes and caption.boxes and caption.boxes[0].y0 >= table.boxes[0].y1 - 0.01)

@@ -54,7 +54,8 @@ class FileInside:
 
     def open(self) -> BinaryIO:
         """The file, opened for reading; errors as for :func:`resolve_inside`."""
-        return open_inside(self.root, self.path)
+        opened, _ = _followed(self.root, self.path)
+        return os.fdopen(opened, "rb")
 
 
 def open_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -> BinaryIO:
@@ -117,6 +118,10 @@ def _walked(base: Path, path: str | os.PathLike[str]) -> tuple[int, tuple[str, .
             source=_shown(base, text) or None,
             remedy="Name a file in the allowed folder by its relative path, like 'report.pdf'.",
         )
+    return _followed(base, text)
+
+
+def _followed(base: Path, text: str) -> tuple[int, tuple[str, ...]]:
     try:
         return walk_inside(base, text)
     except (LeadsOutError, NoRegularFileError, OSError, RuntimeError, ValueError) as error:

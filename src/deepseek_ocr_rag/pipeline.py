@@ -50,8 +50,7 @@ class Reader:
         limits: What a document may cost.
         allow_urls: Whether a source may be a URL. Off, because whoever names
             the source (an agent, say) then chooses what this machine fetches.
-            True for https URLs of public hosts; a
-            :class:`~deepseek_ocr_rag.FetchPolicy` says more exactly which.
+            A :class:`~deepseek_ocr_rag.FetchPolicy` says which exactly.
         allow_remote_code: Whether the backend "official:<folder>" may run the
             code that lies beside the weights.
         isolated: Whether documents are parsed and rendered in processes of
@@ -397,9 +396,4 @@ def _close_unwanted(opening: asyncio.Future[PageStream]) -> None:
 
 
 def _document(stream: PageStream, pages: list[Page]) -> OcrDocument:
-    return OcrDocument(
-        source=stream.source,
-        pages=tuple(pages),
-        total_pages=stream.total_pages,
-        sha256=stream.sha256,
-    )
+    return OcrDocument(stream.source, tuple(pages), stream.total_pages, stream.sha256)

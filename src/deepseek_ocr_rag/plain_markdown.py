@@ -104,6 +104,8 @@ def _paragraphs(lines: list[str]) -> Iterator[tuple[list[str], int]]:
             until = bare[:3]
         elif bare.startswith("\\[") and "\\]" not in bare:
             until = "\\]"
+    while paragraph and not paragraph[-1].strip():
+        paragraph.pop()  # below a fence that nothing closes
     if paragraph:
         yield paragraph, first
 

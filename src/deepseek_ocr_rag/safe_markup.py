@@ -14,8 +14,9 @@ from typing import Final
 
 from .plain_markdown import heading_level, markdown_parts
 from .tables import Cell, Table, parse_table
+from .terminal_text import visible
 
-__all__ = ["inert_markdown", "labelled_html", "markdown_to_html", "visible"]
+__all__ = ["inert_markdown", "labelled_html", "markdown_to_html"]
 
 _KEPT: Final = "b|i|u|s|em|strong|sub|sup|br"
 _TABLE: Final = "table|thead|tbody|tfoot|tr|td|th|caption"
@@ -28,7 +29,6 @@ _ACTIVE_TAG: Final = re.compile(
 _TARGET: Final = re.compile(r"\](?=:|\([\s<]*(?://|[^ \n<>]{0,200}?[:&\\]))")
 """The end of a link's text before a target that has a scheme, or may have one in
 disguise; or the end of the name that a definition of a link gives."""
-_INVISIBLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PIPE: Final = re.compile(r"(?<!\\)\|")
 _BREAK: Final = re.compile(r"<br[ \t]{0,9}/?>", re.IGNORECASE)
 
@@ -73,21 +73,14 @@ def labelled_html(label: str, inner: str) -> str:
     return f"<div><p><b>{html.escape(visible(label))}</b></p>{inner}</div>"
 
 
-def visible(text: str) -> str:
-    """Without characters that control a terminal or turn the order of others around."""
-    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
 def _part(kind: str, text: str, table: str | None) -> str:
     if kind == "table":
         return (_pipe_table(text) if table is None else parse_table(table)).to_html()
     if kind in ("title", "sub_title"):
-        level = min(6, max(1, heading_level(text.strip())))
-        return f"<h{level}>{_inline(text.strip().lstrip('#').strip())}</h{level}>"
+        level = heading_level(text.strip())
+        return f"<h{level}>{_inline(text.strip()[level:].strip())}</h{level}>"
     if kind == "code":
-        lines = text.split("\n")
-        inner = lines[1:-1] if len(lines) > 2 else lines
-        return f"<pre><code>{html.escape(chr(10).join(inner))}</code></pre>"
+        return f"<pre><code>{html.escape(text)}</code></pre>"
     if kind == "equation":
         return f"<pre><code>{html.escape(text)}</code></pre>"
     return f"<p>{_inline(text).replace(chr(10), '<br>')}</p>"

@@ -49,6 +49,7 @@ _KNOWN = frozenset({"tr", "td", "th"}) | _BREAKS | _SCRIPTS | _SECTIONS | _INLIN
 # Each match starts at a "<" and ends before the next one: linear.
 _TAG = re.compile(r"<(/?)([A-Za-z]{1,10})((?:[\s/][^<>]*)?)>")
 _SPAN = re.compile(r"(colspan|rowspan)\s{0,9}=\s{0,9}[\"']?0*([0-9]{1,6})", re.ASCII | re.I)
+_LINE_END = re.compile(r"\r\n?")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _ESCAPED_SCRIPT = re.compile(r"&lt;(/?su[bp])&gt;")
 
@@ -141,7 +142,11 @@ class Table:
     def to_csv(self) -> str:
         """Comma-separated values (RFC 4180 quoting, newline ends a row); spans are filled."""
         buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows(self.to_rows())
+        rows = self.to_rows()
+        # Python's writer leaves a bare carriage return without quotes, which ends a row.
+        if any("\r" in text for row in rows for text in row):
+            rows = tuple(tuple(_LINE_END.sub("\n", text) for text in row) for row in rows)
+        csv.writer(buffer, lineterminator="\n").writerows(rows)
         return buffer.getvalue()
 
 

@@ -86,10 +86,11 @@ class DeepSeekOCRNodeParser(NodeParser):
         parsed: list[BaseNode] = []
         for chunk in chunks:
             source = by_id[chunk.parent or ""]
-            own_id = self.id_func is default_id_func
+            # LlamaIndex 0.14.0 leaves None there.
+            given = None if self.id_func is default_id_func else self.id_func
             parsed.append(
                 TextNode(
-                    id_=chunk.id if own_id else self.id_func(numbers[source.node_id], source),
+                    id_=given(numbers[source.node_id], source) if given else chunk.id,
                     text=chunk.text,
                     metadata=chunk.metadata if self.include_metadata else {},
                     excluded_embed_metadata_keys=_hidden(
