@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, repeat
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from PIL.Image import Image
 
@@ -256,7 +256,8 @@ def _read_ahead(
                         continue
                 elif not pending:
                     break
-                wait((pending[0], unwanted), return_when=FIRST_COMPLETED)
+                either: tuple[Future[Any], ...] = (pending[0], unwanted)
+                wait(either, return_when=FIRST_COMPLETED)
                 if unwanted.done():
                     source.close()
                     break
