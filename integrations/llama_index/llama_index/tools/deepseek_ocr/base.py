@@ -218,7 +218,10 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
     ) -> list[FunctionTool]:
         """The tools, as of every spec, each of which can also be awaited."""
         asked = spec_functions or self.spec_functions
-        both = [(each, f"a{each}") if each in self.spec_functions else each for each in asked]
+        both: list[SPEC_FUNCTION_TYPE] = [
+            (each, f"a{each}") if isinstance(each, str) and each in self.spec_functions else each
+            for each in asked
+        ]
         return super().to_tool_list(both, func_to_metadata_mapping)
 
     def _told(self, work: Callable[[], Result]) -> Result | str:
