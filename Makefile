@@ -31,8 +31,9 @@ install: $(VENV)/.all
 demo: $(VENV)/.core
 	@$(BIN)/dsocr demo -o demo-output
 
+# Files of tests side by side; more threads than cores would only wait for each other.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

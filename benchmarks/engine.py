@@ -1,6 +1,6 @@
 """What the local engine does on a GPU: steps, single pages, throughput, start, memory.
 
-    python benchmarks/engine.py FOLDER TOKENIZER.JSON [--pdf FILE] [--only steps,single,...]
+    python benchmarks/engine.py FOLDER TOKENIZER.JSON [--only steps,single,...]
 
 FOLDER gets a checkpoint of DeepSeek-OCR's published sizes with random weights
 (6.67 GB) if it has none. A page is mode gundam with 2 x 3 tiles (912 prompt
@@ -12,21 +12,21 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import random
-import shutil
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
 from PIL import Image, ImageDraw
-from published_config import CONFIG
-from safetensors.torch import save_file
+from random_checkpoint import write
+from rendering import make_pdf
 from torch import Tensor
 
-from deepseek_ocr_rag.engine.assembly import assemble
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.backends.base import PageRequest, Reply
+from deepseek_ocr_rag.backends.local import LocalBackend
 from deepseek_ocr_rag.engine.cache import KVCache
 from deepseek_ocr_rag.engine.config import PUBLISHED
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
@@ -58,30 +58,6 @@ CUDA = torch.device("cuda")
 
 Row = tuple[str, str, str]
 """What was measured, the figure, and the target."""
-
-
-def write_checkpoint(folder: Path, tokenizer: Path) -> None:
-    """A checkpoint in the published layout, unless the folder has one."""
-    if (folder / "config.json").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Tensor] = {}
-
-    def take(name: str, shape: tuple[int, ...]) -> Tensor:
-        # Only names and shapes are wanted: what is made of them has no memory.
-        tensors[name] = torch.empty(shape, dtype=torch.bfloat16, device=CUDA)
-        return torch.empty(shape, dtype=torch.bfloat16, device="meta")
-
-    assemble(PUBLISHED, take)
-    torch.manual_seed(0)
-    for name, tensor in tensors.items():
-        inputs = tensor[0].numel() if tensor.dim() > 1 else 2500
-        tensor.normal_(0, inputs**-0.5)
-        if tensor.dim() == 1 and name.endswith(".weight"):
-            tensor.add_(1)
-    save_file({name: t.cpu() for name, t in tensors.items()}, folder / "model.safetensors")
-    shutil.copyfile(tokenizer, folder / "tokenizer.json")
-    (folder / "config.json").write_text(json.dumps(CONFIG))
 
 
 def milliseconds(run: Callable[[], object], repeats: int = 20) -> float:
@@ -295,24 +271,37 @@ def small_card(folder: Path, pages: int = 100) -> list[Row]:
     return [(name, f"{written / TOKENS / seconds:.1f} pages/s, {peak:.1f} GB", "completes")]
 
 
-def documents(folder: Path, kinds: list[str], pdf: Path) -> list[Row]:
-    """A PDF from the disk to blocks, through the whole package."""
-    from deepseek_ocr_rag import Reader
-    from deepseek_ocr_rag.backends.local import LocalBackend
+class Counted(LocalBackend):
+    """Counts the tokens of its replies."""
 
+    tokens = 0
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        for reply in super().read(requests):
+            self.tokens += reply.tokens
+            yield reply
+
+
+def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
+    """A PDF from the disk to blocks, through the whole package."""
+    pdf = folder / f"{pages} pages.pdf"
+    make_pdf(pdf, pages)
     found = []
     for kind in kinds:
-        backend = LocalBackend(folder, cache=kind, max_new_tokens=TOKENS, attempts=1)
+        begin = time.perf_counter()
+        backend = Counted(folder, cache=kind, max_new_tokens=TOKENS, attempts=1)
         backend.load()
+        ready = time.perf_counter() - begin
+        found.append((f"process ready, cache {kind}", f"{ready:.1f} s", "15 s"))
         # Without the cache: a page that was read once would not be read again.
         with Reader(backend, cache=False) as reader:
             start = time.perf_counter()
             document = reader.read(pdf)
             seconds = time.perf_counter() - start
         failed = sum(page.error is not None for page in document.pages)
-        count = len(document.pages)
-        rate = f"{count / seconds:.1f} pages/s, {failed} failed"
-        found.append((f"PDF of {count} pages to blocks, cache {kind}", rate, "20 pages/s"))
+        written = backend.tokens / pages
+        rate = f"{pages / seconds:.1f} pages/s of {written:.0f} tokens, {failed} failed"
+        found.append((f"PDF of {pages} pages to blocks, cache {kind}", rate, "20 pages/s"))
         backend.close()
         del backend
         gc.collect()
@@ -324,18 +313,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("tokenizer", type=Path)
-    parser.add_argument("--pdf", type=Path)
     parser.add_argument("--only", default="steps,single,throughput,small_card,documents")
     parser.add_argument("--cache", default="model,fp8")
     arguments = parser.parse_args()
     folder, kinds = arguments.folder, arguments.cache.split(",")
-    write_checkpoint(folder, arguments.tokenizer)
+    write(folder, arguments.tokenizer)
     parts = {
         "steps": steps,
         "single": single,
         "throughput": lambda: throughput(folder, kinds),
         "small_card": lambda: small_card(folder),
-        "documents": lambda: documents(folder, kinds, arguments.pdf) if arguments.pdf else [],
+        "documents": lambda: documents(folder, kinds),
     }
     found: list[Row] = []
     for part in arguments.only.split(","):

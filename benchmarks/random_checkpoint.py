@@ -16,12 +16,14 @@ from pathlib import Path
 
 import torch
 from published_config import CONFIG
-from safetensors.torch import load_file, save_file
-from transformers import UnlimitedOcrForConditionalGeneration
+from safetensors.torch import save_file
+from torch import Tensor
 
-from deepseek_ocr_rag.backends.transformers_model import model_config
-from deepseek_ocr_rag.model.checkpoint import Checkpoint
-from deepseek_ocr_rag.model.families import FAMILIES
+from deepseek_ocr_rag.engine.assembly import assemble
+from deepseek_ocr_rag.engine.config import PUBLISHED
+
+UNUSED = "model.vision_model.embeddings."
+"""Two tensors below it are published and no code uses them."""
 
 
 def write(folder: Path, tokenizer: Path, *, seed: int = 0) -> Path:
@@ -29,37 +31,27 @@ def write(folder: Path, tokenizer: Path, *, seed: int = 0) -> Path:
     if (folder / "config.json").exists():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    blank = Checkpoint("random", folder, FAMILIES["deepseek-ocr"], CONFIG, tokenizer, ())
-    config, _ = model_config(blank)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
-    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        model = UnlimitedOcrForConditionalGeneration(config).to(torch.bfloat16)
-    for name, weight in model.named_parameters():
-        # Positions start at zero and biases too: random, so that nothing hides.
-        if not weight.any() and "norm" not in name:
-            torch.nn.init.normal_(weight, std=0.02)
-    model.save_pretrained(folder)  # in the published names
-    _add_unused(folder)
-    (folder / "config.json").write_text(json.dumps(CONFIG, indent=1))
+    tensors: dict[str, Tensor] = {}
+
+    def take(name: str, shape: tuple[int, ...]) -> Tensor:
+        # Positions and biases are random too, so that nothing hides.
+        inputs = torch.Size(shape[1:]).numel() if len(shape) > 1 else 2500
+        drawn = torch.empty(shape, dtype=torch.bfloat16, device=device).normal_(0, inputs**-0.5)
+        is_norm = len(shape) == 1 and name.endswith(".weight")
+        tensors[name] = (drawn + 1 if is_norm else drawn).cpu()
+        # Only names and shapes are wanted: what is made of this has no memory.
+        return torch.empty(shape, dtype=torch.bfloat16, device="meta")
+
+    assemble(PUBLISHED, take)
+    tensors[f"{UNUSED}patch_embedding.weight"] = torch.zeros(1024, 3, 14, 14).to(torch.bfloat16)
+    tensors[f"{UNUSED}position_ids"] = torch.arange(257)[None]
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
+    # Last: with it, the folder counts as whole.
+    (folder / "config.json").write_text(json.dumps(CONFIG, indent=1))
     return folder
-
-
-def _add_unused(folder: Path) -> None:
-    """Two tensors that are published and that no code uses."""
-    file = sorted(folder.glob("*.safetensors"))[-1]
-    weights = load_file(file)
-    prefix = "model.vision_model.embeddings."
-    weights[f"{prefix}patch_embedding.weight"] = torch.zeros(1024, 3, 14, 14).to(torch.bfloat16)
-    weights[f"{prefix}position_ids"] = torch.arange(257)[None]
-    save_file(weights, file, {"format": "pt"})
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        listed = json.loads(index.read_text())
-        listed["weight_map"] |= {
-            f"{prefix}{name}": file.name for name in ("patch_embedding.weight", "position_ids")
-        }
-        index.write_text(json.dumps(listed))
 
 
 def main() -> None:

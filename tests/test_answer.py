@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answer import Answer, Citation
+from deepseek_ocr_rag.answer import Answer, Citation, Sentence
 from deepseek_ocr_rag.document import Box
 from deepseek_ocr_rag.retrieval import Passage
 
@@ -23,12 +23,25 @@ def test_words_that_the_text_does_not_quote_are_added() -> None:
     assert answer.sources.endswith("\n    “The lamp was lit.”")
 
 
-def test_a_model_that_cites_nothing_is_said_to() -> None:
-    answer = Answer("When?", "Then.", (), (PASSAGE,), llm="ollama/x")
+def test_a_sentence_without_support_is_named_with_the_reason_and_what_the_model_was_given() -> None:
+    sentence = Sentence("Then.", "unsupported", problem="the source does not say this", span=(0, 5))
+    answer = Answer("When?", "Then.", (), (PASSAGE,), llm="ollama/x", sentences=(sentence,))
+    assert answer.unsupported == (sentence,)
     assert answer.sources.splitlines() == [
-        "No source was cited. The model was given:",
+        "unsupported: “Then.” (the source does not say this)",
+        "The model was given:",
         "- a.pdf, page 2, box (0.100, 0.200, 0.900, 0.300)",
     ]
+
+
+def test_a_sentence_that_strict_mode_left_out_is_not_printed() -> None:
+    removed = Sentence("Then.", "unsupported", problem="the source does not say this")
+    kept = Sentence("The lamp was lit.", "supported", (0,), (0,), span=(0, 21))
+    answer = Answer(
+        "?", "The lamp was lit. [1]", (CITATION,), (PASSAGE,), sentences=(removed, kept)
+    )
+    assert answer.unsupported == (removed,)
+    assert "Then." not in str(answer)
 
 
 def test_where_nothing_was_found_there_is_only_the_text() -> None:
@@ -38,7 +51,8 @@ def test_where_nothing_was_found_there_is_only_the_text() -> None:
 
 
 def test_json_has_the_documented_keys() -> None:
-    data = Answer("When?", "Then. [1]", (CITATION,), (PASSAGE,)).to_dict()
+    sentence = Sentence("Then.", "supported", (0,), (0,), span=(0, 9))
+    data = Answer("When?", "Then. [1]", (CITATION,), (PASSAGE,), sentences=(sentence,)).to_dict()
     assert set(data) == {"answer", "sentences", "citations", "passages"}
     assert data["citations"] == [
         {
@@ -47,4 +61,7 @@ def test_json_has_the_documented_keys() -> None:
             "boxes": [[0.1, 0.2, 0.9, 0.3]],
             "quote": "The lamp was lit.",
         }
+    ]
+    assert data["sentences"] == [
+        {"text": "Then.", "status": "supported", "citations": [1], "problem": ""}
     ]

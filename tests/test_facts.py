@@ -24,6 +24,7 @@ def names(text: str) -> list[str]:
         ("After smoking, After bathing", []),
         ("Die Stadt Zürich hat Anna Berg und das Haus.", ["Stadt", "Zürich", "Anna", "Berg"]),
         ("In March 2015 it fell.", []),
+        ("It fell in 4Q and in Q4.", []),
     ],
 )
 def test_names_are_capitals_without_another_reason(text: str, found: list[str]) -> None:

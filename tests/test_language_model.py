@@ -47,6 +47,7 @@ class ScriptedOllama(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.show: tuple[int, Any] = (200, SHOWN)
         self.tags: Any = {"models": [{"model": "tiny:latest"}]}
+        self.version: Any = "0.13.0"
         self.chat_status = 200
         self.chat: Callable[[Send], None] = lambda send: send_parts(send, "Ann.")
         self.asked: list[tuple[str, Any]] = []
@@ -67,7 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, None))
-        self._reply(200, json.dumps(self.server.tags).encode())
+        told = {"version": self.server.version} if "version" in self.path else self.server.tags
+        self._reply(200, json.dumps(told).encode())
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -161,6 +163,26 @@ def test_a_model_is_looked_at_once(ollama: ScriptedOllama) -> None:
 def test_an_own_model_fits_the_protocol(ollama: ScriptedOllama) -> None:
     assert isinstance(model(ollama), LanguageModel)
     assert model(ollama).name == "ollama/tiny"
+
+
+@pytest.mark.parametrize(
+    ("version", "structured"),
+    [("0.13.0", True), ("0.5.0-rc1", True), ("0.4.9", False), ("nightly", False), (None, False)],
+)
+def test_a_server_from_0_5_can_hold_a_model_to_a_schema(
+    ollama: ScriptedOllama, version: str | None, structured: bool
+) -> None:
+    ollama.version = version
+    assert model(ollama).structured is structured
+    assert model(ollama, structured=not structured).structured is not structured
+
+
+def test_the_schema_is_sent_as_the_format_of_the_reply(ollama: ScriptedOllama) -> None:
+    schema = {"type": "object"}
+    ollama.chat = lambda send: send_parts(send, '{"sent', 'ences": []}')
+    stream = model(ollama).stream_json(QUESTION, schema=schema, max_tokens=64)
+    assert "".join(stream) == '{"sentences": []}'
+    assert ollama.sent("/api/chat")["format"] == schema
 
 
 def test_a_reply_that_reached_its_limit_says_so(ollama: ScriptedOllama) -> None:

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag import DeepSeekOCRError, SourceNotAllowedError, SourceNotFoundError
-from deepseek_ocr_rag.paths import resolve_inside
+from deepseek_ocr_rag import (
+    DeepSeekOCRError,
+    LimitExceededError,
+    Limits,
+    SourceNotAllowedError,
+    SourceNotFoundError,
+    open_source,
+)
+from deepseek_ocr_rag.paths import FileInside, resolve_inside
 
 
 @pytest.fixture
@@ -142,3 +149,26 @@ def test_whatever_is_asked_the_answer_is_inside_or_a_typed_error(
         return
     assert found.is_relative_to(root.resolve())
     assert found.is_file()
+
+
+def test_a_file_that_became_a_link_after_it_was_named_is_not_read(root: Path) -> None:
+    file = FileInside.named(root, "report.pdf")
+    with file.open() as opened:
+        assert opened.read() == b"%PDF"
+    (root / "report.pdf").unlink()
+    (root / "report.pdf").symlink_to("../secret.pdf")
+    with pytest.raises(SourceNotAllowedError, match="leads out"):
+        file.open()
+    with pytest.raises(SourceNotAllowedError, match="leads out"):
+        open_source(file)
+
+
+def test_a_file_that_was_named_is_a_document_called_by_its_path_below_the_folder(
+    root: Path, sample_pdf: Path
+) -> None:
+    (root / "2024" / "sample.pdf").write_bytes(sample_pdf.read_bytes())
+    (root / "newest.pdf").symlink_to("2024/sample.pdf")
+    with open_source(FileInside.named(root, "newest.pdf")) as source:
+        assert (source.name, source.page_count) == ("2024/sample.pdf", 3)
+    with pytest.raises(LimitExceededError, match=r"2024/sample\.pdf"):
+        open_source(FileInside.named(root, "newest.pdf"), limits=Limits(file_bytes=100))

@@ -24,7 +24,7 @@ from deepseek_ocr_rag import (
     Reply,
     SourceNotFoundError,
 )
-from deepseek_ocr_rag.page_stream import READ_AHEAD
+from deepseek_ocr_rag.page_stream import READ_AHEAD, _has_ink
 
 STRIP_OFFSETS = 273
 
@@ -273,3 +273,18 @@ def test_errors_of_the_source_come_before_any_page() -> None:
         reader.open("missing.pdf")
     with pytest.raises(PageRangeError, match="9"):
         reader.open(pdf(3), pages="9")
+
+
+@pytest.mark.parametrize(
+    ("box", "grey", "ink"),
+    [
+        ((0, 0, 100, 1000), 255, False),
+        ((40, 996, 44, 1000), 0, True),  # a dot at the very bottom
+        ((40, 4, 44, 8), 248, False),  # fainter than anybody could read
+        ((0, 512, 100, 1000), 246, True),  # one half of the page in another grey
+    ],
+)
+def test_ink_is_what_stands_out_from_the_page_anywhere(box, grey, ink) -> None:
+    image = Image.new("RGB", (100, 1000), "white")
+    image.paste((grey, grey, grey), box)
+    assert _has_ink(image) is ink

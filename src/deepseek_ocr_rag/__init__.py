@@ -64,6 +64,7 @@ from .errors import (
     UnsupportedSourceError,
 )
 from .export import FolderWriter, write_folder
+from .fetch_policy import FetchPolicy
 from .grammar import ParsedPage, format_page, parse_document, parse_page
 from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
 from .limits import Limits
@@ -80,6 +81,7 @@ from .records import (
     page_wanted,
 )
 from .retrieval import Passage, Retriever
+from .safe_markup import markdown_to_html
 from .samples import sample_path
 from .source import Source, open_source, render_page
 from .tables import Cell, Table, parse_table
@@ -118,6 +120,7 @@ __all__ = [
     "DeepSeekOCRError",
     "DocumentQA",
     "EmbeddingModel",
+    "FetchPolicy",
     "FolderWriter",
     "LanguageModel",
     "LanguageModelError",
@@ -183,6 +186,7 @@ __all__ = [
     "draw_page",
     "estimate_tokens",
     "format_page",
+    "markdown_to_html",
     "open_source",
     "page_records",
     "page_wanted",

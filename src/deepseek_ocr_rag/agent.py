@@ -41,7 +41,7 @@ from .errors import (
     DeepSeekOCRError,
     SourceError,
 )
-from .paths import resolve_inside
+from .paths import FileInside
 from .pipeline import PageStream, Reader
 from .retrieval import Passage, Retriever
 from .terms import content_terms, with_stems
@@ -90,14 +90,17 @@ class AgentReader:
             one, the current directory at the time of construction, unless
             that is the root of the file system.
         max_chars: The longest reply, at least 1000.
-        allow_urls: Whether an http(s) URL may be named; the reader must allow
-            them too. What it fetches is then the model's choice.
+        allow_urls: Whether a URL may be named. The reader must allow them too,
+            and for certain hosts only, as in ``Reader(allow_urls=FetchPolicy(
+            hosts=("arxiv.org",)))``: a document could talk the model into sending
+            what it read to any address.
         password: Tried on encrypted PDFs.
         keep: How many documents are remembered, so that the next pages of one
             cost nothing twice.
 
     Raises:
-        ConfigurationError: If ``root_dir`` is no folder, or a number is too small.
+        ConfigurationError: If ``root_dir`` is no folder, a number is too small,
+            or URLs of every host would be allowed.
     """
 
     def __init__(
@@ -116,6 +119,11 @@ class AgentReader:
             )
         if keep < 1:
             raise ConfigurationError(f"keep={keep} is too small", remedy="Give 1 or more.")
+        if allow_urls and reader.url_policy is not None and reader.url_policy.hosts is None:
+            raise ConfigurationError(
+                "allow_urls without a list of hosts lets a document have anything sent anywhere",
+                remedy="Name the hosts: allow_urls=FetchPolicy(hosts=('arxiv.org',)).",
+            )
         self.root_dir = _root(root_dir)
         self.max_chars = max_chars
         self._reader = reader
@@ -257,12 +265,12 @@ class AgentReader:
         """An error as text for the model: what happened and what to do, no absolute paths."""
         return cut(self._without_root(f"The document was not read. {error}"), self.max_chars)
 
-    def _named(self, path: str) -> tuple[str | Path, str | None]:
+    def _named(self, path: str) -> tuple[str | FileInside, str | None]:
         """What to open and what to call it; the source knows how to name a URL."""
         if self._allow_urls and _URL.match(path):
             return path, None
-        target = resolve_inside(self.root_dir, path)
-        return target, target.relative_to(self.root_dir).as_posix()
+        file = FileInside.named(self.root_dir, path)
+        return file, file.path
 
     def _shared(self, sha256: str) -> SharedPages:
         """What is remembered of that file, whatever its name."""
@@ -274,12 +282,12 @@ class AgentReader:
             return shared
 
     def _open(
-        self, source: str | Path, name: str | None, pages: str | Sequence[int] | None
+        self, source: str | FileInside, name: str | None, pages: str | Sequence[int] | None
     ) -> PageStream:
         return self._reader.open(source, pages=pages, password=self._password, name=name)
 
     def _pages(
-        self, stream: PageStream, source: str | Path, name: str | None
+        self, stream: PageStream, source: str | FileInside, name: str | None
     ) -> Generator[Page, None, None]:
         """The stream's pages in order; those that are kept are not read again."""
         unused = [stream]

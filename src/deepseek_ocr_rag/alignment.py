@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
+from .dates import dates
 from .terms import content_terms, terms
 
 __all__ = ["clause", "is_displaced", "words_in"]
@@ -28,10 +30,11 @@ class _Token:
     text: str
     start: int
     end: int
+    dated: bool = False
 
     @property
     def kind(self) -> str:
-        if self.text[0].isdigit():
+        if self.dated or self.text[0].isdigit():
             return "number"
         return "name" if self.text[0].isupper() and content_terms(self.text) else "word"
 
@@ -57,7 +60,7 @@ def is_displaced(claim: str, span: tuple[int, int], source: str) -> bool:
 
     The same place is one with the same words on either side of it, counted
     outwards up to the first other one: a content word is enough, of function
-    words and ends of the text two are. Several names in a row are one.
+    words and ends of the text two are. Several names in a row are one, and so is a date.
 
     Args:
         claim: Without markup.
@@ -83,18 +86,23 @@ def is_displaced(claim: str, span: tuple[int, int], source: str) -> bool:
     return False
 
 
-def _runs(plain: str) -> list[list[_Token]]:
-    """The words of a text, names in a row, with nothing between them, together."""
+@lru_cache(maxsize=2**12)
+def _runs(plain: str) -> tuple[tuple[_Token, ...], ...]:
+    """The words of a text; names in a row, with nothing between them, and dates together."""
+    whole = [date.span for date in dates(plain)]
     runs: list[list[_Token]] = []
+    within: tuple[int, int] | None = None
     for match in _TOKEN.finditer(plain):
-        token = _Token(match[0], *match.span())
+        date = next((s for s in whole if s[0] <= match.start() and match.end() <= s[1]), None)
+        token = _Token(match[0], *match.span(), dated=date is not None)
         before = runs[-1][-1] if runs else token
-        adjoin = plain[before.end : token.start] == " "
-        if adjoin and token.kind == "name" == before.kind:
+        adjoin = plain[before.end : token.start] == " " and token.kind == "name" == before.kind
+        if runs and (adjoin or (date is not None and date == within)):
             runs[-1].append(token)
         else:
             runs.append([token])
-    return runs
+        within = date
+    return tuple(map(tuple, runs))
 
 
 def _terms(runs: Sequence[Sequence[_Token]]) -> list[str]:

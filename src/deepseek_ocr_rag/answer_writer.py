@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from .answer import NOT_FOUND, UNSUPPORTED, Citation, Sentence
-from .answer_text import Mark, join_safely
+from .answer_text import REMOVED_LINK, Mark, join_safely
 from .facts import plain_text
 from .sentences import sentence_spans
 from .terms import content_terms, terms
@@ -95,9 +95,9 @@ class AnswerWriter:
     def _close(self, start: int, end: int, following: int) -> None:
         """Check the first sentence, show what was held back of it, and go on behind it."""
         marks = [(min(place, end), mark) for place, mark in self._marks if place < following]
-        if any(map(str.isalnum, self._open[start:end])):
+        if any(map(str.isalnum, _said(self._open[start:end]))):
             self._write(start, end, marks)
-        else:
+        elif not self._strict:
             self._show_until(end)
         self._marks = [(place - end, mark) for place, mark in self._marks if place >= following]
         self._open = self._open[end:]
@@ -136,7 +136,8 @@ class AnswerWriter:
         if self._says_absent(text):
             return Sentence(text, "absent", cited=cited), ()
         begin = time.perf_counter()
-        verdict = self._verifier.verify(text, cited) if cited else self._verifier.find(text)
+        said = _said(text)
+        verdict = self._verifier.verify(said, cited) if cited else self._verifier.find(said)
         self.seconds += time.perf_counter() - begin
         if verdict.supported:
             return Sentence(text, "supported", cited=cited), verdict.citations
@@ -159,6 +160,11 @@ class AnswerWriter:
 
     def _emit(self, text: str) -> None:
         self.text += join_safely(self.text, text)
+
+
+def _said(text: str) -> str:
+    """What of it the model wrote."""
+    return text.replace(REMOVED_LINK, "")
 
 
 def _labels(

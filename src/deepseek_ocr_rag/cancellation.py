@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import Final, TypeVar
 
-__all__ = ["Cancellation", "current_cancellation", "run_cancellable"]
+__all__ = ["Cancellation", "current_cancellation", "run_cancellable", "run_releasing"]
 
 _Result = TypeVar("_Result")
 
@@ -84,4 +84,29 @@ async def run_cancellable(work: Callable[[], _Result]) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(None, context.run, work)
     except asyncio.CancelledError:
         cancellation.cancel()
+        raise
+
+
+async def run_releasing(
+    work: Callable[[], _Result], release: Callable[[_Result], object]
+) -> _Result:
+    """Run something in a thread; what it gives to a task that was cancelled is released.
+
+    Args:
+        work: What to run.
+        release: Takes its result where nobody else does, in a thread of its own.
+
+    Returns:
+        Its result.
+    """
+    running = asyncio.get_running_loop().run_in_executor(None, work)
+
+    def let_go(done: asyncio.Future[_Result]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            threading.Thread(target=release, args=(done.result(),), name="dsocr-release").start()
+
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        running.add_done_callback(let_go)
         raise

@@ -29,9 +29,9 @@ from .chunk_splitting import CountTokens
 from .chunking import Chunk, Piece, check_budget, chunk_document
 from .document import Block, Box, OcrDocument, Page
 from .flow import PARAGRAPH_BREAK
-from .plain_markdown import markdown_parts
+from .plain_markdown import heading_level, markdown_parts
 from .records import Record
-from .sections import HEADING_KINDS, Headings, heading_level, with_sections
+from .sections import HEADING_KINDS, Headings, with_sections
 from .tokens import estimate_tokens
 
 __all__ = ["record_chunk", "split_records"]

@@ -29,7 +29,8 @@ from .chunk_tables import table_rows
 from .document import Block, OcrDocument, Page
 from .filenames import file_stem
 from .flow import Float, Paragraph, Slice, document_flow
-from .sections import HEADING_KINDS, heading_level
+from .plain_markdown import heading_level
+from .sections import HEADING_KINDS
 from .tables import MAX_GRID_CELLS, Cell, Table, parse_table
 
 __all__ = ["DoclingWriter"]

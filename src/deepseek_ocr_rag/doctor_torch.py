@@ -15,6 +15,7 @@ from typing import Any, Final
 from .doctor_check import Check
 from .doctor_versions import installed_version
 from .known_failures import failure_named, remedy_for
+from .offline import OFFLINE
 
 __all__ = ["Gpu", "TorchFacts", "disk_check", "facts_checks", "probe_torch", "torch_checks"]
 
@@ -89,7 +90,11 @@ def probe_torch(seconds: float = PROBE_SECONDS) -> TorchFacts | str:
     command = [sys.executable, "-m", "deepseek_ocr_rag.backends.transformers_probe"]
     try:
         done = subprocess.run(  # noqa: S603 - our own program
-            command, capture_output=True, timeout=seconds, check=False
+            command,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            env={**os.environ, **OFFLINE},
         )
     except subprocess.TimeoutExpired:
         return f"importing torch took longer than {seconds:g} s"

@@ -14,9 +14,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from .errors import ConfigurationError
+from .safe_markup import labelled_html, markdown_to_html
 from .tables import Table, parse_table
 
 __all__ = ["Block", "Box", "FinishReason", "OcrDocument", "Page"]
@@ -27,6 +28,10 @@ was cut, a page without ink, or a failure (see :attr:`Page.error`)."""
 
 GRID = 999
 """The model writes coordinates as integers from 0 to 999, both included."""
+
+
+SHOWN_PAGES: Final = 20
+"""Of a document, in a notebook."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -230,6 +235,11 @@ class Page:
         """The blocks whose text overlaps characters ``start`` to ``end`` of the Markdown."""
         return tuple(b for b in self.blocks if b.span[0] < end and start < b.span[1])
 
+    def _repr_html_(self) -> str:
+        """For notebooks: what the page says, and nothing that it could do."""
+        shown = self.markdown if self.ok else f"not read: {self.error or 'for an unknown reason'}"
+        return labelled_html(f"Page {self.number}", markdown_to_html(shown))
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
         return {
@@ -299,6 +309,13 @@ class OcrDocument:
     def to_markdown(self) -> str:
         """All pages, an empty line between them."""
         return "\n\n".join(page.markdown for page in self.pages if page.markdown)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the first pages, see :meth:`Page._repr_html_`."""
+        pages = [page._repr_html_() for page in self.pages[:SHOWN_PAGES]]
+        left = len(self.pages) - len(pages)
+        note = f"<p>… and {left} more pages: document.page(n)</p>" if left else ""
+        return labelled_html(self.source, "".join(pages) + note)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""

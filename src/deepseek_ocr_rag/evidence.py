@@ -100,8 +100,11 @@ class Evidence:
     def _eased(self, overlap: Sequence[float], place: int) -> float:
         """The overlap of a unit or, if that is more, its mean with a neighbour's.
 
-        A line break in the middle of a sentence makes two units of it.
+        A line break in the middle of a sentence makes two units of it, but a row of
+        a table stands for itself.
         """
+        if self._places[place][1].quotable.is_row:
+            return overlap[place]
         beside = [overlap[near] for near in (place - 1, place + 1) if 0 <= near < len(overlap)]
         return max(overlap[place], (overlap[place] + max(beside, default=0)) / 2)
 

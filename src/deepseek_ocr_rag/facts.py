@@ -19,7 +19,7 @@ _FRACTION: Final = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _LATEX: Final = re.compile(r"\\[A-Za-z]+")
 _MARKUP: Final = str.maketrans({**dict.fromkeys("{}$\\*`"), **dict.fromkeys("^_~|", " ")})
 _ENUMERATOR: Final = re.compile(r"\s*(?:[-•]\s+)?\(?[0-9]{1,2}[.)]\s+(?=\S)")
-_WORD: Final = re.compile(r"(?:[A-Z]\.){2,}|[^\W\d_][\w'’&]*")
+_WORD: Final = re.compile(r"(?<![^\W_])(?:(?:[A-Z]\.){2,}|[^\W\d_][\w'’&]*)")
 _OPENS: Final = re.compile(r"(?:^|[.!?:;…•\n])[\s\"'“”„«»(\[-]*$")
 _ONLY_GERMAN: Final = """
     aus auch bei das dem der ein eine einen einer für ist mit nach nicht oder sind und werden

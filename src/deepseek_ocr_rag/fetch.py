@@ -9,58 +9,27 @@ of the environment are not used.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
+import threading
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Self
 
 import httpx
 
 from .errors import (
-    ConfigurationError,
     CorruptSourceError,
     LimitExceededError,
     SourceNotAllowedError,
     SourceNotFoundError,
 )
+from .fetch_policy import FetchPolicy, is_public
 
 __all__ = ["FetchPolicy", "download", "is_url", "public_name"]
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""RFC 6052's well-known prefix: the last 32 bits are an IPv4 address."""
-
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-
-
-@dataclass(frozen=True, slots=True)
-class FetchPolicy:
-    """Which URLs may be asked, and for how long.
-
-    Attributes:
-        allow_http: Also without encryption.
-        allow_private: Also loopback, private, link-local and reserved addresses.
-        redirects: How many are followed; each target is checked like the first.
-        connect_seconds: To connect, and between two pieces of the reply.
-        total_seconds: For the whole download.
-
-    Raises:
-        ConfigurationError: If a number is negative or a time is not positive.
-    """
-
-    allow_http: bool = False
-    allow_private: bool = False
-    redirects: int = 5
-    connect_seconds: float = 15.0
-    total_seconds: float = 300.0
-
-    def __post_init__(self) -> None:
-        if not (self.redirects >= 0 and self.connect_seconds > 0 and self.total_seconds > 0):
-            raise ConfigurationError(
-                "a fetch policy needs positive times and no negative number of redirects"
-            )
 
 
 def is_url(text: str) -> bool:
@@ -85,25 +54,81 @@ def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
         CorruptSourceError: If the transfer breaks off.
     """
     name = public_name(url)
-    deadline = time.monotonic() + policy.total_seconds
+    deadline = _Deadline(policy.total_seconds)
     try:
-        with _client(policy) as client, _response(client, url, policy, deadline) as response:
+        with (
+            deadline,
+            _client(policy) as client,
+            _response(client, url, policy, deadline) as response,
+        ):
             for chunk in response.iter_bytes():
-                if time.monotonic() > deadline:
-                    raise _too_slow(name, policy)
+                deadline.check(name, policy)
                 yield chunk
+            # A connection that was cut may look like the end of the file.
+            deadline.check(name, policy)
     except httpx.TimeoutException as error:
         raise _too_slow(name, policy) from error
-    except httpx.ConnectError as error:
-        raise SourceNotFoundError(
-            f"the server cannot be reached ({error})",
-            source=name,
-            remedy="Check the address and the network.",
-        ) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        deadline.check(name, policy)
+        if isinstance(error, httpx.ConnectError):
+            raise SourceNotFoundError(
+                f"the server cannot be reached ({error})",
+                source=name,
+                remedy="Check the address and the network.",
+            ) from error
         raise CorruptSourceError(
             f"the download failed ({error})", source=name, remedy="Try again later."
         ) from error
+
+
+class _Deadline:
+    """Cuts the connections of a download when its time is up; a context.
+
+    A server that sends one byte now and then keeps every timeout between two
+    bytes, so these alone would let it hold us for hours.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._passed = False
+        self._connections: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """For httpcore, which calls it for everything that happens."""
+        if event == "connection.connect_tcp.complete":
+            # A second handle on the same connection: encryption takes the first one over.
+            connection = info["return_value"].get_extra_info("socket").dup()
+            with self._lock:
+                self._connections.append(connection)
+                passed = self._passed
+            if passed:
+                self._cut()
+
+    def check(self, name: str, policy: FetchPolicy) -> None:
+        """Raises LimitExceededError once the time is up."""
+        if self._passed or time.monotonic() > self._end:
+            raise _too_slow(name, policy)
+
+    def _cut(self) -> None:
+        with self._lock:
+            self._passed = True
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
 
 
 def _client(policy: FetchPolicy) -> httpx.Client:
@@ -114,15 +139,15 @@ def _client(policy: FetchPolicy) -> httpx.Client:
 
 @contextmanager
 def _response(
-    client: httpx.Client, url: str, policy: FetchPolicy, deadline: float
+    client: httpx.Client, url: str, policy: FetchPolicy, deadline: _Deadline
 ) -> Iterator[httpx.Response]:
     """The answer at the end of the redirects, its body not yet read."""
     name = public_name(url)
     target = httpx.URL(url)
     for _ in range(policy.redirects + 1):
-        if time.monotonic() > deadline:
-            raise _too_slow(name, policy)
+        deadline.check(name, policy)
         request = _pinned(client, target, policy, name)
+        request.extensions["trace"] = deadline.trace
         response = client.send(request, stream=True)
         try:
             if response.has_redirect_location:
@@ -161,13 +186,24 @@ def _pinned(
             source=name,
             remedy="Use https, or allow it with FetchPolicy(allow_http=True).",
         )
+    if target.port is not None and not 0 < target.port < 65536:
+        raise SourceNotAllowedError(
+            f"there is no port {target.port}", source=name, remedy="Check the address."
+        )
+    host = target.raw_host.decode("ascii")
+    if not policy.allows_host(host):
+        raise SourceNotAllowedError(
+            f"the host {target.host} is not on the list of allowed hosts",
+            source=name,
+            remedy="Add it with FetchPolicy(hosts=...) if you trust it, or download the file first.",
+        )
     address = _address(target, policy, name)
     request = client.build_request(
         "GET",
         target.copy_with(host=address),
         headers={"Host": target.netloc.decode("ascii"), "Accept-Encoding": "identity"},
     )
-    request.extensions["sni_hostname"] = target.raw_host.decode("ascii")
+    request.extensions["sni_hostname"] = host
     return request
 
 
@@ -182,7 +218,7 @@ def _address(target: httpx.URL, policy: FetchPolicy, name: str) -> str:
             remedy="Check the address and the network.",
         ) from error
     addresses = [str(entry[4][0]) for entry in found]
-    private = [address for address in addresses if not _is_public(address)]
+    private = [address for address in addresses if not is_public(address)]
     if private and not policy.allow_private:
         raise SourceNotAllowedError(
             f"the host {target.host} is on a private network ({private[0]})",
@@ -190,23 +226,6 @@ def _address(target: httpx.URL, policy: FetchPolicy, name: str) -> str:
             remedy="Allow it with FetchPolicy(allow_private=True) if you trust the URL.",
         )
     return addresses[0]
-
-
-def _is_public(address: str) -> bool:
-    # A scope id ("fe80::1%eth0") marks a link-local address.
-    if "%" in address:
-        return False
-    parsed = ipaddress.ip_address(address)
-    inner = _embedded(parsed) if isinstance(parsed, ipaddress.IPv6Address) else None
-    return (inner or parsed).is_global and not parsed.is_multicast
-
-
-def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that a gateway or the system would connect to instead, if any."""
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)
 
 
 def _too_slow(name: str, policy: FetchPolicy) -> LimitExceededError:

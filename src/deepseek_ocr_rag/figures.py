@@ -8,6 +8,7 @@ from typing import Final
 
 from .captions import companions, is_caption
 from .document import Block, Page
+from .safe_markup import inert_markdown
 
 __all__ = ["alt_text", "page_markdown"]
 
@@ -20,6 +21,9 @@ def page_markdown(
 ) -> str:
     """A page as it stands in the Markdown file, with its figures where they belong.
 
+    What the page itself says is written so that no viewer acts on it: see
+    :func:`~deepseek_ocr_rag.safe_markup.inert_markdown`.
+
     Args:
         page: The page.
         figures: Image blocks of it with the path of their picture.
@@ -31,14 +35,15 @@ def page_markdown(
     parts = [f"<!-- page {page.number} -->"]
     if not page.ok:
         parts.append(f"<!-- not read: {comment(page.error or 'for an unknown reason')} -->")
-    text, offset = page.markdown, 0
+    text, done = "", 0
     for block, path in sorted(figures, key=lambda figure: figure[0].span[0]):
         link = f"![{alt_text(caption_of(page, block))}]({path})"
-        at = block.span[0] + offset
-        before, after = text[:at], text[at:]
-        piece = paragraph_break(before, at_end=True) + link + paragraph_break(after, at_end=False)
-        text = before + piece + after
-        offset += len(piece)
+        at = block.span[0]
+        text += inert_markdown(page.markdown[done:at])
+        after = page.markdown[at:]
+        text += paragraph_break(text, at_end=True) + link + paragraph_break(after, at_end=False)
+        done = at
+    text += inert_markdown(page.markdown[done:])
     if text:
         parts.append(text)
     if left_out:

@@ -39,8 +39,8 @@ from dataclasses import dataclass, replace
 from .document import Block, Box, OcrDocument, Page
 from .errors import ConfigurationError
 from .log_noise import encode_noise, split_pages
-from .plain_markdown import cut_tables, markdown_parts
-from .sections import HEADING_KINDS, Headings, heading_level, place_under, with_sections
+from .plain_markdown import cut_tables, heading_level, markdown_parts
+from .sections import HEADING_KINDS, Headings, place_under, with_sections
 from .tables import parse_table
 from .tags import LABELS, MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
 

@@ -18,11 +18,12 @@ from .errors import (
 )
 from .fetch import FetchPolicy, download, is_url, public_name
 from .limits import Limits
+from .paths import FileInside
 from .renderers.content import Content, too_large
 
 __all__ = ["SourceInput", "read_input"]
 
-SourceInput = str | os.PathLike[str] | bytes | BinaryIO
+SourceInput = str | os.PathLike[str] | bytes | BinaryIO | FileInside
 """What can be opened."""
 
 _CHUNK = 1024 * 1024
@@ -41,6 +42,8 @@ def read_input(
         return _from_url(source, limits, allow_urls, name)
     if isinstance(source, str | os.PathLike):
         return _from_path(Path(source), limits, name or os.fspath(source))
+    if isinstance(source, FileInside):
+        return _from_inside(source, limits, name or source.path)
     if isinstance(source, bytes | bytearray | memoryview):
         return _from_bytes(bytes(source), limits, name or "<bytes>")
     if hasattr(source, "read"):
@@ -79,6 +82,15 @@ def _from_path(path: Path, limits: Limits, name: str) -> Content:
     if status.st_size > limits.file_bytes:
         raise too_large(name, f"{status.st_size:,}", limits)
     return _nonempty(Content(name, status.st_size, path=path))
+
+
+def _from_inside(source: FileInside, limits: Limits, name: str) -> Content:
+    # A copy, because what a name leads to may be exchanged while the file is read.
+    with source.open() as file, closing(_pieces(file, name)) as pieces:
+        size = os.fstat(file.fileno()).st_size
+        if size > limits.file_bytes:
+            raise too_large(name, f"{size:,}", limits)
+        return _nonempty(Content.from_stream(name, pieces, limits))
 
 
 def _unreadable(name: str) -> SourceNotAllowedError:

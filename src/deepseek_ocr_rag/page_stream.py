@@ -42,6 +42,9 @@ INK_CONTRAST = 8
 """Grey levels of 255. Where no 4 x 4 block of pixels differs from another by
 more, nobody could read anything either."""
 
+STRIP_ROWS = 128
+"""Rows that are looked at together, whole blocks of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
@@ -246,7 +249,7 @@ def _read_ahead(
     """
     pending: deque[Future[tuple[int, _Prepared]]] = deque()
     pool = ThreadPoolExecutor(source.parallel_pages, thread_name_prefix="dsocr-render")
-    unwanted: Future[None] = Future()
+    unwanted: Future[Any] = Future()
     try:
         with cancellation.telling(lambda: unwanted.set_result(None)):
             for key in chain(keys, repeat(None)):
@@ -291,9 +294,16 @@ def _prepare(source: Source, number: int, backend: Backend, mode: Mode) -> _Prep
 
 
 def _has_ink(image: Image) -> bool:
-    # The extrema of one grey channel are two numbers; Pillow's types allow for more.
-    low, high = cast("tuple[int, int]", image.convert("L").reduce(4).getextrema())
-    return high - low > INK_CONTRAST
+    darkest, lightest = 255, 0
+    # From the top: on most pages the first strips will do.
+    for top in range(0, image.height, STRIP_ROWS):
+        strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
+        # The extrema of one grey channel are two numbers; Pillow's types allow for more.
+        low, high = cast("tuple[int, int]", strip.convert("L").reduce(4).getextrema())
+        darkest, lightest = min(darkest, low), max(lightest, high)
+        if lightest - darkest > INK_CONTRAST:
+            return True
+    return False
 
 
 def _page_from(reply: Reply, page: Page) -> Page:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -21,7 +20,9 @@ from .backends.base import Backend
 from .backends.registry import backend_named
 from .cache import PageCache
 from .cache_key import PageKey, renderer_version
+from .cancellation import run_releasing
 from .document import OcrDocument, Page
+from .fetch_policy import FetchPolicy
 from .kept_pages import KeptPages, cache_named
 from .limits import Limits
 from .page_stream import PageStream
@@ -49,6 +50,8 @@ class Reader:
         limits: What a document may cost.
         allow_urls: Whether a source may be a URL. Off, because whoever names
             the source (an agent, say) then chooses what this machine fetches.
+            True for https URLs of public hosts; a
+            :class:`~deepseek_ocr_rag.FetchPolicy` says more exactly which.
         allow_remote_code: Whether the backend "official:<folder>" may run the
             code that lies beside the weights.
         isolated: Whether documents are parsed and rendered in processes of
@@ -80,7 +83,7 @@ class Reader:
         task: str = "document",
         renderer: str = "pdfium",
         limits: Limits | None = None,
-        allow_urls: bool = False,
+        allow_urls: bool | FetchPolicy = False,
         allow_remote_code: bool = False,
         isolated: bool = True,
         cache: PageCache | str | os.PathLike[str] | bool = True,
@@ -102,6 +105,11 @@ class Reader:
 
     def __repr__(self) -> str:
         return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"
+
+    @property
+    def url_policy(self) -> FetchPolicy | None:
+        """Which URLs may be read; None where none may."""
+        return FetchPolicy() if self._allow_urls is True else self._allow_urls or None
 
     @property
     def backend(self) -> Backend:
@@ -296,7 +304,9 @@ class Reader:
         name: str | None = None,
     ) -> AsyncIterator[Page]:
         """:meth:`iter_pages` without blocking the event loop."""
-        stream = await self._aopen(source, pages, password, name)
+        stream = await run_releasing(
+            lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
+        )
         async with stream:
             async for page in stream:
                 yield page
@@ -312,31 +322,15 @@ class Reader:
     ) -> OcrDocument:
         """:meth:`read` without blocking the event loop."""
         done: list[Page] = []
-        stream = await self._aopen(source, pages, password, name)
+        stream = await run_releasing(
+            lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
+        )
         async with stream:
             async for page in stream:
                 done.append(page)
                 if on_page is not None:
                     on_page(page, len(done), len(stream.page_numbers))
         return _document(stream, done)
-
-    async def _aopen(
-        self,
-        source: SourceInput,
-        pages: str | Sequence[int] | None,
-        password: str | None,
-        name: str | None,
-    ) -> PageStream:
-        """:meth:`open` in a thread; what is opened for nobody is closed again."""
-        loop = asyncio.get_running_loop()
-        opening = loop.run_in_executor(
-            None, lambda: self.open(source, pages=pages, password=password, name=name)
-        )
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close_unwanted)
-            raise
 
     def _opened(self, source: SourceInput, password: str | None, name: str | None) -> Source:
         return open_source(
@@ -380,12 +374,6 @@ class Reader:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _close_unwanted(opening: asyncio.Future[PageStream]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        # Not in the event loop's own thread: closing may wait for a page.
-        threading.Thread(target=opening.result().close, name="dsocr-close").start()
 
 
 def _document(stream: PageStream, pages: list[Page]) -> OcrDocument:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .sections import heading_level
-
-__all__ = ["cut_tables", "markdown_parts"]
+__all__ = ["cut_tables", "heading_level", "markdown_parts"]
 
 _TABLE_EDGE = re.compile(r"<(/?)table\b[^<>]*>|<table\b", re.I)
 _BREAK = re.compile(r"<br[ \t]{0,9}/?>")
+_ATX = re.compile(r"(#{1,6})(?:[ \t]|$)")
 _FENCES = ("```", "~~~")
 _RULE = frozenset("|-: \t")
+
+
+def heading_level(line: str) -> int:
+    """The number of ``#`` that the line begins with, 0 if it is no Markdown heading."""
+    match = _ATX.match(line)
+    return len(match[1]) if match else 0
 
 
 def cut_tables(text: str) -> Iterator[tuple[str, str | None, int, int]]:

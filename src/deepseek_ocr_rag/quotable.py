@@ -42,6 +42,11 @@ class Quotable:
     terms: frozenset[str]
     terms_above: frozenset[str]
 
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a table row."""
+        return self.text.startswith(_TABLE)
+
 
 def quotables(passage: Passage, index: int) -> tuple[Quotable, ...]:
     """All of a passage that can be quoted.

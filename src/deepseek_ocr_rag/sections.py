@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 
 from .document import Block
+from .plain_markdown import heading_level
 
-__all__ = ["HEADING_KINDS", "Headings", "heading_level", "place_under", "with_sections"]
+__all__ = ["HEADING_KINDS", "Headings", "place_under", "with_sections"]
 
 Headings = tuple[tuple[int, str], ...]
 """The headings in force, outermost first: level (1 to 6, ascending) and title."""
 
 HEADING_KINDS = {"title": 1, "sub_title": 2}
 """The labels of headings, with the level of one that is written without ``#``."""
-
-_ATX = re.compile(r"(#{1,6})(?:[ \t]|$)")
-
-
-def heading_level(line: str) -> int:
-    """The number of ``#`` that the line begins with, 0 if it is no Markdown heading."""
-    match = _ATX.match(line)
-    return len(match[1]) if match else 0
 
 
 def place_under(kind: str, text: str, headings: Headings) -> tuple[tuple[str, ...], Headings]:

@@ -29,6 +29,11 @@ _FRAME: Final = """
 _FRAME_WORDS: Final = frozenset(_FRAME.split())
 """Words about the answer, not of it."""
 
+_ANSWERING: Final = re.compile(
+    r"\b(?:yes|no|ja|nein|oui|non|s[ií]|sim|não)\b|[是否对對不]|はい|いいえ", re.IGNORECASE
+)
+"""A word that answers a question by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -52,6 +57,12 @@ class Statement:
         words = {t for t in content_terms(plain_text(text)) if not any(map(str.isdigit, t))}
         words -= {term for number in facts.numbers for term in terms(number.text)}
         return cls(text, frozenset(words - _FRAME_WORDS), facts)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is stated: no word, no fact, and neither yes nor no."""
+        facts = self.facts.numbers or self.facts.dates or self.facts.names
+        return not (self.words or facts or _ANSWERING.search(self.text))
 
 
 @dataclass(frozen=True, slots=True)

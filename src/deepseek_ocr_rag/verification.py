@@ -133,6 +133,8 @@ class Verifier:
             problem = f"the source does not have {', '.join(dict.fromkeys(evidence.lacking))}"
         elif evidence.reversed:
             problem = f"it and the source differ in a “not” before {evidence.reversed[0]}"
+        elif said.is_empty:
+            problem = "it states nothing"
         elif evidence.coverage < ENOUGH_WORDS:
             problem = "the source does not say this"
         elif weight < ENOUGH_EVIDENCE:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from deepseek_ocr_rag import ConfigurationError
 from deepseek_ocr_rag.backends import auto
 from deepseek_ocr_rag.backends.auto import BackendStatus, choose_backend, probe_backends
 from deepseek_ocr_rag.model.families import FAMILIES
@@ -156,8 +157,9 @@ def test_every_status_works_or_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
     statuses = probe_backends()
-    assert [status.name for status in statuses] == ["server", "transformers", "ollama", "lite"]
-    assert [status.works for status in statuses] == [False, True, True]
+    names = [status.name for status in statuses]
+    assert names == ["server", "local", "transformers", "ollama", "lite"]
+    assert [status.works for status in statuses] == [False, False, False, True, True]
     assert all(status.detail for status in statuses)
     assert all(bool(status.remedy) != status.works for status in statuses)
 
@@ -177,15 +179,29 @@ def downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return family.hub_id
 
 
-def test_a_model_on_the_disk_and_a_gpu_are_chosen_before_ollama(
+def test_a_model_on_the_disk_and_an_nvidia_gpu_are_for_the_engine(
     downloaded: str, ollama_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    monkeypatch.setattr(auto, "engine_problem", lambda: None)
+    choice = choose_backend()
+    assert repr(choice.backend) == "LocalBackend('deepseek-ocr')"
+    assert downloaded in choice.reason
+    choice.backend.close()
+
+
+def test_a_gpu_on_which_the_engine_does_not_run_is_for_transformers(
+    downloaded: str, ollama_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
+    problem = ConfigurationError("Tesla T4 has compute capability 7.5", remedy="It needs 8.0.")
+    monkeypatch.setattr(auto, "engine_problem", lambda: problem)
     monkeypatch.setattr(auto, "gpu_name", lambda: "NVIDIA H200")
     choice = choose_backend()
     assert choice.backend.name == "transformers"
     assert downloaded in choice.reason
     assert "NVIDIA H200" in choice.reason
+    assert "compute capability 7.5" in choice.reason
     choice.backend.close()
 
 
@@ -203,7 +219,8 @@ def test_without_a_model_on_the_disk_nothing_is_downloaded_and_torch_stays_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(auto, "gpu_name", lambda: pytest.fail("torch was asked"))
+    for asks_torch in ("gpu_name", "engine_problem"):
+        monkeypatch.setattr(auto, asks_torch, lambda: pytest.fail("torch was asked"))
     status = by_name()["transformers"]
     assert not status.works
     assert "hf download deepseek-ai/DeepSeek-OCR" in status.remedy

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -189,3 +191,47 @@ def test_closing_ends_what_is_under_way(make_engine, cases) -> None:
 def test_a_prompt_that_is_too_long_is_refused(make_engine, cases) -> None:
     with pytest.raises(ConfigurationError, match="8192 positions"):
         make_engine().submit(task(cases["tiny"], 8192))
+
+
+class FreeReport:
+    """Tokens that cost nothing."""
+
+    is_here, queries = True, 1
+
+    def __init__(self, sequences) -> None:
+        self.sequences = tuple(sequences)
+
+    def wait(self):
+        return [([7], [-0.5]) for _ in self.sequences]
+
+
+class FreeRunner:
+    """A device that takes no time and no memory."""
+
+    def begin(self, sequences) -> FreeReport:
+        return FreeReport(sequences)
+
+    def step(self, sequences, drafts) -> FreeReport:
+        return FreeReport(sequences)
+
+
+def test_2000_pages_leave_nothing_in_the_memory_of_the_host() -> None:
+    engine = Engine(FreeRunner(), Scheduler(slots=8, pages=60), 8192)
+
+    def write(pages: int) -> int:
+        for _ in range(pages // 20):
+            # A picture for each, which must be let go.
+            order = [PageTask([0] * 30, bytearray(10**6), NoRepeat(0), 10) for _ in range(20)]
+            for writing in [engine.submit(one) for one in order]:
+                writing.result(60)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        first, last = write(200), write(2000)
+    finally:
+        tracemalloc.stop()
+        engine.close()
+    print(f"{last - first:+} bytes after 2,000 more pages")
+    assert last - first < 100_000

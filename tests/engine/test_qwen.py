@@ -10,45 +10,15 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+from tiny_engine import SECOND as CONFIG
 from transformers import DeepseekOcr2ForConditionalGeneration
 
-from deepseek_ocr_rag.engine.config import DecoderConfig, EngineConfig, QwenConfig, SamConfig
+from deepseek_ocr_rag.engine.config import EngineConfig, QwenConfig
 from deepseek_ocr_rag.engine.loading import load_weights, random_weights
 from deepseek_ocr_rag.engine.pixels import patch_vectors
 from deepseek_ocr_rag.engine.qwen import Qwen
 from deepseek_ocr_rag.engine.vision import Vision
 from deepseek_ocr_rag.model.families import FAMILIES
-
-CONFIG = EngineConfig(
-    sam=SamConfig(
-        width=32,
-        layers=2,
-        heads=2,
-        mlp_width=128,
-        global_layers=frozenset({1}),
-        neck_width=16,
-        widths=(24, 32),
-    ),
-    second=QwenConfig(width=32, layers=1, heads=2, key_heads=2, mlp_width=48, rope_theta=10_000.0),
-    decoder=DecoderConfig(
-        width=32,
-        layers=2,
-        heads=2,
-        vocabulary=tiny_models.VOCABULARY,
-        dense_layers=1,
-        dense_width=64,
-        experts=4,
-        experts_per_token=2,
-        expert_width=16,
-        shared_experts=2,
-        routed_scale=1.0,
-        max_positions=1024,
-        rope_theta=10_000.0,
-        epsilon=1e-6,
-        reference_window=None,
-    ),
-)
-"""What :mod:`tiny_models` writes."""
 
 
 @pytest.fixture(scope="module")

@@ -90,6 +90,7 @@ def test_it_gets_no_secrets_no_files_and_no_sockets_of_ours(monkeypatch, tmp_pat
             assert "sesame" not in str(environment)
             assert set(environment) <= {
                 *process._INHERITED,
+                *process.OFFLINE,
                 *("PYTHONPATH", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LC_CTYPE"),
                 *("MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"),
             }

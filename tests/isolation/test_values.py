@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from deepseek_ocr_rag import errors
 from deepseek_ocr_rag.document import Box
-from deepseek_ocr_rag.isolation.frames import BrokenFrameError, Frame
+from deepseek_ocr_rag.isolation.frames import BrokenFrameError, Frame, receive, send
 from deepseek_ocr_rag.isolation.values import (
     error_frame,
     error_from,
@@ -50,8 +50,11 @@ layers = st.builds(
 
 
 def travelled(frame):
-    """Through JSON, as a pipe would have it."""
-    return Frame(json.loads(json.dumps(frame.message)), bytearray(frame.body))
+    """As it comes out of a pipe."""
+    pipe = io.BytesIO()
+    send(pipe, frame)
+    pipe.seek(0)
+    return receive(pipe, longest=len(pipe.getvalue()))
 
 
 @given(layers)

@@ -22,6 +22,7 @@ from deepseek_ocr_rag import (
     Backend,
     ConfigurationError,
     DeepSeekOCRError,
+    FetchPolicy,
     Limits,
     Reader,
     run_cancellable,
@@ -50,6 +51,9 @@ class AgentSettings(BaseModel):
         flat_metadata: Make every metadata value in the artifacts a scalar.
         reader: Reads; without one it is built from the fields that follow.
         backend: As in :class:`ReaderOptions`, like the rest.
+        allow_urls: Off by default; True only with a ``reader`` whose own policy
+            names the hosts, otherwise such a policy:
+            ``FetchPolicy(hosts=("arxiv.org",))``.
         agent: What several tools share, so that a document that one has read is
             read for all; in place of all these but ``flat_metadata``.
     """
@@ -67,7 +71,7 @@ class AgentSettings(BaseModel):
     task: str | None = None
     renderer: str | None = None
     limits: Limits | None = None
-    allow_urls: bool = False
+    allow_urls: bool | FetchPolicy = False
     agent: AgentReader | None = Field(default=None, exclude=True)
 
     _agent: AgentReader = PrivateAttr()
@@ -91,13 +95,13 @@ class AgentSettings(BaseModel):
         fields = ("backend", "resolution", "task", "renderer", "limits")
         given = {key: getattr(self, key) for key in fields if getattr(self, key) is not None}
         options = cast("ReaderOptions", given)
-        if self.reader is None and self.allow_urls:
-            options["allow_urls"] = True
+        if self.allow_urls and (self.reader is None or isinstance(self.allow_urls, FetchPolicy)):
+            options["allow_urls"] = self.allow_urls
         return AgentReader(
             reader_from(self.reader, options),
             root_dir=self.root_dir,
             max_chars=self.max_chars,
-            allow_urls=self.allow_urls,
+            allow_urls=bool(self.allow_urls),
             password=self.password.get_secret_value() if self.password else None,
             keep=self.keep,
         )

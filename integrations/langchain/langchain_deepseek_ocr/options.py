@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from deepseek_ocr_rag import Backend, ConfigurationError, Limits, Reader
+from deepseek_ocr_rag import Backend, ConfigurationError, FetchPolicy, Limits, Reader
 
 __all__ = ["ReaderOptions", "reader_from"]
 
@@ -23,7 +23,8 @@ class ReaderOptions(TypedDict, total=False):
             describe, "locate: <what>", or "prompt: <your own words>".
         renderer: "pdfium" (the default) or "pymupdf".
         limits: What a document may cost.
-        allow_urls: Whether a source may be an http(s) URL; off by default.
+        allow_urls: Whether a source may be an https URL; off by default. A
+            :class:`deepseek_ocr_rag.FetchPolicy` says of which hosts.
     """
 
     backend: Backend | str
@@ -31,7 +32,7 @@ class ReaderOptions(TypedDict, total=False):
     task: str
     renderer: str
     limits: Limits | None
-    allow_urls: bool
+    allow_urls: bool | FetchPolicy
 
 
 def reader_from(reader: Reader | None, options: ReaderOptions) -> Reader:

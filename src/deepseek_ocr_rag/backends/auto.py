@@ -1,7 +1,8 @@
 """Chooses the backend that reads best on this machine, and says why.
 
 In this order: the server that ``DSOCR_SERVER_URL`` names, a model on this
-machine's disk where there is a GPU for it, an Ollama of this machine that has a
+machine's disk where there is a GPU for it (through our own engine where that
+runs, else through transformers), an Ollama of this machine that has a
 deepseek-ocr model, and ``lite``, which always works. Nothing is downloaded. An
 ``OLLAMA_HOST`` on another machine is never chosen: page images would go there
 unasked.
@@ -19,6 +20,7 @@ from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
 from ..ollama_server import is_this_machine, ollama_url
 from .base import Backend
+from .local import LocalBackend, engine_problem
 from .ollama import OllamaBackend
 from .ollama_models import OllamaFacts
 from .server import ServerBackend
@@ -70,27 +72,29 @@ def choose_backend() -> Choice:
         milliseconds on a machine without servers.
     """
     passed_over: list[str] = []
-    for probe in (_probe_server, _probe_transformers, _probe_ollama):
+    for probe in (_probe_server, _probe_local, _probe_transformers, _probe_ollama):
         backend, status = probe()
         if backend is not None:
             return Choice(backend, "; ".join([status.detail, *passed_over]))
-        passed_over.append(status.detail)
+        # Two of them may lack the same.
+        if status.detail not in passed_over:
+            passed_over.append(status.detail)
     return Choice(_lite(), "; ".join([*passed_over, "so text layers and a small OCR are used"]))
 
 
 def probe_backends() -> tuple[BackendStatus, ...]:
     """The status of every backend that could be chosen, best first."""
-    return (_probe_server()[1], _probe_transformers()[1], _probe_ollama()[1], _probe_lite())
+    probes = (_probe_server, _probe_local, _probe_transformers, _probe_ollama)
+    return (*(probe()[1] for probe in probes), _probe_lite())
 
 
 def _probe_server() -> tuple[Backend | None, BackendStatus]:
     url = os.environ.get("DSOCR_SERVER_URL", "").strip()
     if not url:
-        return None, BackendStatus(
+        return None, _missing(
             "server",
-            works=False,
-            detail="no server is named in DSOCR_SERVER_URL",
-            remedy="Start one (`dsocr serve-command vllm`) and set DSOCR_SERVER_URL to its address.",
+            "no server is named in DSOCR_SERVER_URL",
+            "Start one (`dsocr serve-command vllm`) and set DSOCR_SERVER_URL to its address.",
         )
     try:
         backend = ServerBackend(url)
@@ -101,31 +105,54 @@ def _probe_server() -> tuple[Backend | None, BackendStatus]:
     return backend, BackendStatus("server", works=True, detail=detail, remedy="")
 
 
-def _probe_transformers() -> tuple[Backend | None, BackendStatus]:
-    def missing(detail: str, remedy: str) -> tuple[None, BackendStatus]:
-        return None, BackendStatus("transformers", works=False, detail=detail, remedy=remedy)
+def _probe_local() -> tuple[Backend | None, BackendStatus]:
+    found = _model_on_disk("local", "torch")
+    if isinstance(found, BackendStatus):
+        return None, found
+    # Only now: importing torch takes seconds.
+    if (problem := engine_problem()) is not None:
+        detail = f"{found.name} is on this machine, but {problem.problem}"
+        return None, _missing("local", detail, problem.remedy or "")
+    detail = f"{found.name} is on this machine, and an NVIDIA GPU for it"
+    backend = LocalBackend(_wanted_model() or found.family.name, download=False)
+    return backend, BackendStatus("local", works=True, detail=detail, remedy="")
 
-    if find_spec("torch") is None or find_spec("transformers") is None:
-        return missing(
+
+def _probe_transformers() -> tuple[Backend | None, BackendStatus]:
+    found = _model_on_disk("transformers", "torch", "transformers")
+    if isinstance(found, BackendStatus):
+        return None, found
+    gpu = gpu_name()
+    if gpu is None:
+        detail = f"there is no GPU for {found.name}, and a CPU takes minutes for a page"
+        remedy = "To use it all the same: --backend transformers"
+        return None, _missing("transformers", detail, remedy)
+    detail = f"{found.name} is on this machine, and {gpu}"
+    backend = TransformersBackend(_wanted_model() or found.family.name, download=False)
+    return backend, BackendStatus("transformers", works=True, detail=detail, remedy="")
+
+
+def _wanted_model() -> str:
+    return os.environ.get("DSOCR_MODEL", "").strip()
+
+
+def _model_on_disk(backend: str, *modules: str) -> Checkpoint | BackendStatus:
+    """The model that a backend would run, or why it could not."""
+    if any(find_spec(module) is None for module in modules):
+        return _missing(
+            backend,
             "torch and transformers are not installed",
             'For a GPU of your own: pip install "deepseek-ocr-rag[local]"',
         )
-    model = os.environ.get("DSOCR_MODEL", "").strip()
+    model = _wanted_model()
     try:
-        checkpoint = _first_checkpoint((model,) if model else tuple(FAMILIES))
+        return _first_checkpoint((model,) if model else tuple(FAMILIES))
     except DeepSeekOCRError as error:
-        return None, _broken("transformers", error)
-    # Only now: importing torch takes seconds.
-    gpu = gpu_name()
-    if gpu is None:
-        return missing(
-            f"{checkpoint.name} is on this machine, but there is no GPU, and a CPU takes "
-            "minutes for a page",
-            "To use it all the same: --backend transformers",
-        )
-    detail = f"{checkpoint.name} is on this machine, and {gpu}"
-    backend = TransformersBackend(model or checkpoint.family.name, download=False)
-    return backend, BackendStatus("transformers", works=True, detail=detail, remedy="")
+        return _broken(backend, error)
+
+
+def _missing(name: str, detail: str, remedy: str) -> BackendStatus:
+    return BackendStatus(name, works=False, detail=detail, remedy=remedy)
 
 
 def _first_checkpoint(names: tuple[str, ...]) -> Checkpoint:
@@ -143,11 +170,10 @@ def _probe_ollama() -> tuple[Backend | None, BackendStatus]:
         url = ollama_url()
         shown = without_credentials(url)
         if not is_this_machine(url):
-            return None, BackendStatus(
+            return None, _missing(
                 "ollama",
-                works=False,
-                detail=f"OLLAMA_HOST is another machine ({shown}), to which nothing is sent unasked",
-                remedy="Use OllamaBackend(host=..., allow_remote=True) if pages may go there.",
+                f"OLLAMA_HOST is another machine ({shown}), to which nothing is sent unasked",
+                "Use OllamaBackend(host=..., allow_remote=True) if pages may go there.",
             )
         facts = OllamaFacts(url, connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
         model = _ocr_model(facts)
@@ -182,4 +208,4 @@ def _lite() -> Backend:
 
 
 def _broken(name: str, error: DeepSeekOCRError) -> BackendStatus:
-    return BackendStatus(name, works=False, detail=error.problem, remedy=error.remedy or "")
+    return _missing(name, error.problem, error.remedy or "")

@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import BackendUnavailableError, ConfigurationError, MissingExtraError
+from ..errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    DeepSeekOCRError,
+    MissingExtraError,
+)
 from ..model.checkpoint import find_checkpoint
 from ..model.ngrams import NoRepeat
 from .base import PageRequest, Reply
@@ -22,7 +28,7 @@ from .transformers import TransformersBackend
 if TYPE_CHECKING:
     from .page_jobs import ModelSettings
 
-__all__ = ["LocalBackend"]
+__all__ = ["LocalBackend", "engine_problem"]
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
@@ -47,15 +53,16 @@ class LocalBackend:
 
     The model is loaded when the first page comes, in a process of its own, and kept
     until :meth:`close`. Should that process end, because the GPU failed, another is
-    started and given the pages that were not done. Several threads may share the backend: their pages are written together. The
-    first pages of a document go before the later pages of others.
+    started and given the pages that were not done. Several threads may share the
+    backend: their pages are written together. The first pages of a document go before
+    the later pages of others.
 
-    What the engine does not run (another device, DeepSeek-OCR-2) is read by
+    Where the engine does not run (another device, an older GPU) pages are read by
     :class:`~deepseek_ocr_rag.TransformersBackend` instead, which a warning says.
 
     Args:
-        model: A folder, a hub id, or "deepseek-ocr", "unlimited-ocr". A hub id
-            that is not on this machine is downloaded.
+        model: A folder, a hub id, or "deepseek-ocr", "deepseek-ocr-2",
+            "unlimited-ocr". A hub id that is not on this machine is downloaded.
         revision: Commit of a hub id; the published models have a default.
         tokenizer: ``tokenizer.json``, where it does not lie in the folder.
         device: "cuda", "cuda:1", or None for the first GPU.
@@ -199,14 +206,17 @@ class LocalBackend:
             "slots": self._most_pages,
             "weights": self._weights,
         }
-        try:
-            engine = EngineProcess(started)
-        except EngineUnsupportedError as error:
-            _log.warning("%s: going on with the transformers backend", error)
-            return self._transformers()
+        # It takes a second, which the process takes anyway.
+        with ThreadPoolExecutor(1, thread_name_prefix="dsocr-load") as beside:
+            tokenizer = beside.submit(ModelTokenizer.from_file, checkpoint.tokenizer)
+            try:
+                engine = EngineProcess(started)
+            except EngineUnsupportedError as error:
+                _log.warning("%s: going on with the transformers backend", error)
+                return self._transformers()
         settings = ModelSettings(
             family=checkpoint.family,
-            tokenizer=ModelTokenizer.from_file(checkpoint.tokenizer),
+            tokenizer=tokenizer.result(),
             max_positions=min(engine.max_positions, checkpoint.family.max_positions),
             no_repeat=self._no_repeat or checkpoint.family.no_repeat,
             max_new_tokens=self._max_new_tokens,
@@ -305,3 +315,14 @@ class LocalBackend:
             loaded.close()
         elif loaded is not None:
             loaded.engine.close()
+
+
+def engine_problem() -> DeepSeekOCRError | None:
+    """Why the engine does not run on this machine, or None where it does. Imports torch."""
+    from ..engine.start import EngineSettings, engine_device
+
+    try:
+        engine_device(EngineSettings())
+    except DeepSeekOCRError as error:
+        return error
+    return None

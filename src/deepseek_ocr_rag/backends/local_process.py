@@ -20,10 +20,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, cast
 
+from PIL.Image import Image
+
 from ..errors import BackendError, BackendUnavailableError
-from ..isolation.frames import BrokenFrameError, Frame, receive, send
+from ..isolation.frames import BrokenFrameError, Frame, StreamedFrame, receive, send
+from ..isolation.values import picture_frame
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import End, GeneratedPage
+from ..offline import OFFLINE
 from ..prompts import Mode
 
 __all__ = [
@@ -78,9 +82,7 @@ class PageOrder:
 
     Attributes:
         ids: The prompt's token ids.
-        pixels: RGB and a byte that does not count, row by row.
-        width: Of the page, in pixels.
-        height: Of the page, in pixels.
+        image: The page in RGB.
         mode: How large the model sees it.
         max_tiles: Fewer tiles than the family's most.
         rule: Which repeats are forbidden.
@@ -92,9 +94,7 @@ class PageOrder:
     """
 
     ids: Sequence[int]
-    pixels: bytes
-    width: int
-    height: int
+    image: Image
     mode: Mode
     max_tiles: int | None
     rule: NoRepeat
@@ -104,15 +104,13 @@ class PageOrder:
     priority: int = 0
     stream: bool = False
 
-    def frame(self, key: int) -> Frame:
+    def frame(self, key: int) -> StreamedFrame:
         """The order as it travels."""
         rule = {"size": self.rule.size, "window": self.rule.window, "exempt": [*self.rule.exempt]}
         told = {
             "do": "write",
             "key": key,
             "ids": list(self.ids),
-            "width": self.width,
-            "height": self.height,
             "mode": asdict(self.mode),
             "max_tiles": self.max_tiles,
             "rule": rule,
@@ -122,7 +120,7 @@ class PageOrder:
             "priority": self.priority,
             "stream": self.stream,
         }
-        return Frame(told, self.pixels)
+        return picture_frame(self.image, told)
 
 
 class PageWriting:
@@ -222,7 +220,7 @@ class EngineProcess:
         """End the process; twice does nothing."""
         self._end()
 
-    def _tell(self, frame: Frame) -> None:
+    def _tell(self, frame: Frame | StreamedFrame) -> None:
         # A process that is gone is noticed by the thread that reads from it.
         with self._sending, suppress(OSError, BrokenFrameError):
             send(_pipe(self._process.stdin), frame)
@@ -297,7 +295,7 @@ def _start() -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         bufsize=0,
         pipesize=PIPE_BYTES,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, **OFFLINE, "PYTHONPATH": os.pathsep.join(paths)},
         # Ctrl-C is for us alone.
         start_new_session=True,
     )

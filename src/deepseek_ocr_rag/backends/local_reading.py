@@ -192,10 +192,7 @@ def page_order(
     ids = settings.ids(how.task, settings.family.view_sides(how.mode)[0], grid)
     return PageOrder(
         ids=ids,
-        # As Pillow holds it: packing three bytes together takes eight times as long.
-        pixels=image.tobytes("raw", "RGBX"),
-        width=image.width,
-        height=image.height,
+        image=image,
         mode=how.mode,
         max_tiles=settings.max_tiles,
         rule=how.no_repeat or NoRepeat(0),

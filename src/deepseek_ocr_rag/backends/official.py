@@ -226,7 +226,11 @@ class OfficialBackend:
             )
         if self._worker is not None and self._family is not None:
             return self._worker, self._family
-        worker = self._worker = WorkerProcess(self._python)
+        worker = self._worker = WorkerProcess(
+            # A folder has no revision; a hub id may have to be downloaded.
+            self._python,
+            offline=self._order.revision is None,
+        )
         try:
             if self._closed:
                 raise BackendUnavailableError("the backend was closed while it started")

@@ -22,6 +22,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any, Final, TypeVar, cast
 
 from ..errors import BackendReplyError, BackendTimeoutError, BackendUnavailableError
+from ..offline import NO_TELEMETRY, OFFLINE
 
 __all__ = ["WorkerProcess"]
 
@@ -50,6 +51,7 @@ class WorkerProcess:
 
     Args:
         python: The interpreter.
+        offline: Whether the hub must not be asked.
 
     Attributes:
         folder: Readable by this user alone; gone when the program has ended.
@@ -59,7 +61,7 @@ class WorkerProcess:
             no place for the folder.
     """
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, *, offline: bool = True) -> None:
         try:
             self.folder = Path(tempfile.mkdtemp(prefix="dsocr-official-")).resolve()
         except OSError as error:
@@ -68,7 +70,7 @@ class WorkerProcess:
                 remedy="Free some space, or set TMPDIR to a folder that you may write to.",
             ) from error
         try:
-            self._process = _start(python, self.folder)
+            self._process = _start(python, self.folder, OFFLINE if offline else NO_TELEMETRY)
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise BackendUnavailableError(
@@ -136,9 +138,10 @@ class WorkerProcess:
         self._end()
 
 
-def _start(python: str, folder: Path) -> subprocess.Popen[bytes]:
+def _start(python: str, folder: Path, told: Mapping[str, str]) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
+        **told,
         # A private copy of the code: two folders of one name would share theirs.
         "HF_MODULES_CACHE": str(folder / "modules"),
         # The published code prints text of every script.

@@ -104,9 +104,11 @@ class Decoder:
         Returns:
             What :meth:`.operations.Operations.choose` reports.
         """
-        each = torch.arange(rows.queries, device=rows.slots.device, dtype=torch.int32)
-        positions = (self._slots.lengths[rows.slots, None] + each).flatten()
-        slots = rows.slots[:, None].repeat(1, rows.queries).flatten()
+        slots, positions = rows.slots, self._slots.lengths[rows.slots]
+        if rows.queries > 1:
+            each = torch.arange(rows.queries, device=slots.device, dtype=torch.int32)
+            positions = (positions[:, None] + each).flatten()
+            slots = slots[:, None].repeat(1, rows.queries).flatten()
         residual = self._weights.embeddings[self._slots.history[slots, positions]].float()
 
         def attend(queries: Tensor, qkv: Tensor, cache: LayerCache) -> Tensor:

@@ -54,7 +54,7 @@ class Writing:
     def __init__(self, sequence: WrittenSequence, requests: SimpleQueue[_Request]) -> None:
         self._sequence = sequence
         self._requests = requests
-        self._tokens: SimpleQueue[int | None] = SimpleQueue()
+        self._tokens: SimpleQueue[list[int] | None] = SimpleQueue()
         self._future: Future[GeneratedPage] = Future()
 
     def __iter__(self) -> Iterator[int]:
@@ -63,8 +63,8 @@ class Writing:
         Raises:
             BackendError: If the page could not be written.
         """
-        while (token := self._tokens.get()) is not None:
-            yield token
+        while (some := self._tokens.get()) is not None:
+            yield from some
         self._future.result()
 
     def result(self, timeout: float | None = None) -> GeneratedPage:
@@ -271,8 +271,7 @@ class Engine:
                 continue
             written = len(sequence.tokens)
             sequence.take(tokens, logprobs)
-            for token in sequence.tokens[written:]:
-                writing._tokens.put(token)
+            writing._tokens.put(sequence.tokens[written:])
             if sequence.end is not None:
                 self._scheduler.remove(sequence)
                 self._finish(sequence)

@@ -11,6 +11,8 @@ later goes on where it was.
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..model.page_prompt import End
@@ -63,7 +65,7 @@ class Scheduler:
     @property
     def running(self) -> tuple[WrittenSequence, ...]:
         """The sequences on the device, best ranked first."""
-        return tuple(sorted(self._running, key=_rank))
+        return tuple(self._running)
 
     def add(self, sequence: WrittenSequence) -> None:
         """A new sequence, or one whose beginning is tried again."""
@@ -108,8 +110,8 @@ class Scheduler:
         for sequence in leaving:
             self._release(sequence)
             self._running.remove(sequence)
-        for sequence in self._running:
-            self._grow(sequence, queries)
+        for sequence, missing in self._short_of_pages(self._running, queries):
+            sequence.pages += self._pool.take(missing)
         resume, begun = self._entering(queries, begin=begin)
         self._aside += leaving
         return Plan(put_aside, resume, begun)
@@ -128,7 +130,7 @@ class Scheduler:
         ):
             leaving.append(staying.pop())
             free += len(leaving[-1].pages)
-        while sum(self._missing(sequence, queries) for sequence in staying) > free:
+        while sum(missing for _, missing in self._short_of_pages(staying, queries)) > free:
             leaving.append(staying.pop())
             free += len(leaving[-1].pages)
         return leaving
@@ -159,8 +161,8 @@ class Scheduler:
             (self._aside if goes_on else self._waiting).remove(sequence)
             (resumed if goes_on else begun).append(sequence)
             sequence.slot = self._free_slots.pop()
-            self._grow(sequence, queries)
-            self._running.append(sequence)
+            sequence.pages += self._pool.take(self._missing(sequence, queries))
+            insort(self._running, sequence, key=_rank)
         return tuple(resumed), tuple(begun)
 
     @property
@@ -168,12 +170,18 @@ class Scheduler:
         """Pages that the running sequences will need soon."""
         return len(self._running)
 
-    def _missing(self, sequence: WrittenSequence, queries: int) -> int:
-        tokens = sequence.length + sequence.in_flight + queries
-        return max(0, -(-tokens // PAGE) - len(sequence.pages))
+    def _short_of_pages(
+        self, sequences: Sequence[WrittenSequence], queries: int
+    ) -> list[tuple[WrittenSequence, int]]:
+        """Those that need more pages, and how many; few of hundreds in a turn."""
+        return [
+            (sequence, self._missing(sequence, queries))
+            for sequence in sequences
+            if sequence.room < queries
+        ]
 
-    def _grow(self, sequence: WrittenSequence, queries: int) -> None:
-        sequence.pages += self._pool.take(self._missing(sequence, queries))
+    def _missing(self, sequence: WrittenSequence, queries: int) -> int:
+        return max(0, -((sequence.room - queries) // PAGE))
 
     def _release(self, sequence: WrittenSequence) -> None:
         self._pool.give_back(sequence.pages)

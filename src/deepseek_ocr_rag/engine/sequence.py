@@ -9,6 +9,7 @@ from typing import Any
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import End, GeneratedPage
 from ..model.tokenizer import EOS
+from .page_pool import PAGE
 from .speculation import Drafter
 
 __all__ = ["EndCheck", "PageTask", "WrittenSequence", "never"]
@@ -92,6 +93,12 @@ class WrittenSequence:
     def length(self) -> int:
         """Known tokens, prompt and text."""
         return len(self.task.ids) + len(self.tokens)
+
+    @property
+    def room(self) -> int:
+        """Tokens that its pages have places for, beyond those that are known or under way."""
+        used = len(self.task.ids) + len(self.tokens) + self.in_flight
+        return PAGE * len(self.pages) - used
 
     def take(self, tokens: Sequence[int], logprobs: Sequence[float]) -> None:
         """Add what was written, and see whether the text is at its end."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import RawIOBase
+from itertools import chain
 from typing import Any
 
-__all__ = ["BrokenFrameError", "Frame", "receive", "send"]
+__all__ = ["BrokenFrameError", "Frame", "StreamedFrame", "receive", "send"]
 
 _HEADER = struct.Struct("!IQ")
 
@@ -41,14 +43,31 @@ class Frame:
     body: bytes | bytearray = b""
 
 
-def send(stream: RawIOBase, frame: Frame) -> None:
+@dataclass(frozen=True, slots=True)
+class StreamedFrame:
+    """A message whose body is made while it is sent, and never there as a whole.
+
+    Attributes:
+        message: The JSON object.
+        length: Bytes of the body.
+        pieces: The body; can be sent once.
+    """
+
+    message: dict[str, Any]
+    length: int
+    pieces: Iterable[bytes | bytearray]
+
+
+def send(stream: RawIOBase, frame: Frame | StreamedFrame) -> None:
     """Write a frame.
 
     Raises:
         OSError: If the other side has gone.
     """
     message = json.dumps(frame.message).encode("ascii")
-    for part in (_HEADER.pack(len(message), len(frame.body)) + message, frame.body):
+    if isinstance(frame, Frame):
+        frame = StreamedFrame(frame.message, len(frame.body), [frame.body])
+    for part in chain([_HEADER.pack(len(message), frame.length) + message], frame.pieces):
         left = memoryview(part)
         while left:
             left = left[stream.write(left[:_PIECE]) or 0 :]

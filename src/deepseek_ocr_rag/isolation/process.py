@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from ..errors import SourceError
+from ..offline import OFFLINE
 from .bounds import OUT_OF_MEMORY
 from .frames import BrokenFrameError, Frame, receive, send
 
@@ -152,6 +153,7 @@ def _start() -> subprocess.Popen[bytes]:
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment = {
         **inherited,
+        **OFFLINE,
         "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path),
         # Every thread and every arena reserves memory, which is bounded.
         "OMP_NUM_THREADS": "1",

@@ -20,6 +20,9 @@ from .unit_prediction import Prediction
 
 __all__ = ["Stretch"]
 
+FRESH: Final = 8
+"""Units after which one that comes again counts in full."""
+
 LEAST_FRESHNESS: Final = 0.25
 """What a word or number still counts that comes again at once."""
 
@@ -30,7 +33,9 @@ counted. Forms come in up to four copies on a page. It is 40 words, or 200 empty
 cells: a blank form has rows and rows of them."""
 
 COUNTING_SCORE: Final = 220.0
-"""The same where numbers count up, as on an answer sheet or a list to sign."""
+COUNTING_COPIES: Final = 64.0
+"""The same where numbers count up, as on an answer sheet, a list of parts or a
+questionnaire: more lines than a page has of them."""
 
 EXACT_UNITS: Final = 75.0
 EXACT_COPIES: Final = 3.5
@@ -51,6 +56,10 @@ FALL: Final = 60.0
 """How far the score of a loop falls from its peak before the loop counts as left."""
 
 
+def _freshness(prediction: Prediction) -> float:
+    return min(1.0, max(LEAST_FRESHNESS, prediction.distance / FRESH))
+
+
 class _Tally(NamedTuple):
     """What was counted over units that were foretold.
 
@@ -68,11 +77,10 @@ class _Tally(NamedTuple):
 
     def plus(self, prediction: Prediction, score: float) -> _Tally:
         """With one more unit."""
-        freshness = max(LEAST_FRESHNESS, prediction.freshness)
         return _Tally(
             self.hits + 1,
             self.score + score,
-            self.fresh + freshness,
+            self.fresh + _freshness(prediction),
             self.counted + prediction.counted,
         )
 
@@ -117,11 +125,11 @@ class _Streak:
 
 
 def _is_clean(tally: _Tally, lag: int) -> bool:
-    score = COUNTING_SCORE if tally.counted else CLEAN_SCORE
-    if tally.score >= score and tally.hits >= CLEAN_COPIES * lag:
+    if tally.counted:
+        return tally.score >= COUNTING_SCORE and tally.hits >= COUNTING_COPIES * lag
+    if tally.score >= CLEAN_SCORE and tally.hits >= CLEAN_COPIES * lag:
         return True
-    exact = tally.fresh >= EXACT_UNITS and not tally.counted
-    return exact and tally.hits >= EXACT_COPIES * lag
+    return tally.fresh >= EXACT_UNITS and tally.hits >= EXACT_COPIES * lag
 
 
 class Stretch:
@@ -162,7 +170,7 @@ class Stretch:
         self._next += 1
         says = unit.hit if prediction.lag else -unit.miss
         if unit.has_content and not prediction.counted:
-            says *= max(LEAST_FRESHNESS, prediction.freshness)
+            says *= _freshness(prediction)
         self._score += says
         if not prediction.lag:
             self._streak = _Streak()

@@ -2,7 +2,8 @@ r"""Finds where a model repeats itself: the same words, a counter, endless empty
 
 A loop is a stretch of text that the text before it foretells
 (:mod:`.unit_prediction`), for so long that no page is like that
-(:mod:`.loop_evidence`). This takes linear time, some 3 us a character, and works
+(:mod:`.loop_evidence`, and :mod:`.stutter` for loops of a few words that a rule
+against repeats disturbs). This takes linear time, some 5 us a character, and works
 while the text is being written.
 """
 
@@ -16,6 +17,7 @@ from statistics import median
 from typing import Final, Literal
 
 from .loop_evidence import CLEAN_COPIES, Stretch
+from .stutter import Stutter
 from .text_units import Unit, UnitStream
 from .unit_prediction import CONTEXT, UnitPredictor
 
@@ -74,6 +76,7 @@ class RepetitionWatch:
         self._units = UnitStream()
         self._past = UnitPredictor()
         self._stretch = Stretch(0)
+        self._stutter = Stutter(0)
         self._loops: list[Loop] = []
         self._since: int | None = None
 
@@ -100,7 +103,9 @@ class RepetitionWatch:
         if self._stretch.proven is not None or self._stretch.breaks_off(
             in_table=in_table, in_formula=in_formula
         ):
-            self._loops.append(self._loop())
+            self._keep(self._loop())
+        if self._stutter.proven is not None:
+            self._keep(self._stuttered())
         if self._loops:
             loop, length = self._loops[-1], self._units.length
             whole = loop.end - loop.start if in_table or in_formula else loop.period
@@ -110,13 +115,43 @@ class RepetitionWatch:
 
     def _take(self, units: Iterable[Unit]) -> None:
         for unit in units:
-            self._stretch.add(unit, self._past.add(unit))
-            if self._since is None and self._stretch.proven is not None:
-                self._since = self._loop().start
+            prediction = self._past.add(unit)
+            self._stretch.add(unit, prediction)
+            self._stutter.add(unit, prediction)
+            if self._since is None:
+                if self._stretch.proven is not None:
+                    self._since = self._loop().start
+                elif self._stutter.proven is not None:
+                    self._since = self._stuttered().start
             if self._stretch.is_over:
                 if self._stretch.proven is not None:
-                    self._loops.append(self._loop())
+                    self._keep(self._loop())
                 self._stretch = Stretch(len(self._past.units))
+            if self._stutter.is_over:
+                if self._stutter.proven is not None:
+                    self._keep(self._stuttered())
+                self._stutter = Stutter(len(self._past.units))
+
+    def _keep(self, loop: Loop) -> None:
+        """Add a loop, as one with those that it overlaps."""
+        others = []
+        for other in self._loops:
+            if other.start < loop.end and loop.start < other.end:
+                loop = _joined(other, loop)
+            else:
+                others.append(other)
+        self._loops = sorted([*others, loop], key=lambda one: one.start)
+
+    def _stuttered(self) -> Loop:
+        first, last = self._stutter.begin(self._past), self._stutter.last
+        past = self._past.predictions[first : last + 1]
+        lag = round(median(prediction.distance for prediction in past))
+        return self._between(first, last, lag, "similar")
+
+    def _between(self, first: int, last: int, lag: int, kind: LoopKind) -> Loop:
+        repeats = max(1.0, (last + 1 - first) / lag)
+        start, end = self._past.units[first].start, self._past.units[last].end
+        return Loop(start, end, kind, (end - start) / repeats, 1 + repeats)
 
     def _loop(self) -> Loop:
         past, last = self._past, self._stretch.last
@@ -130,9 +165,13 @@ class RepetitionWatch:
         if left and kind != "similar" and last + 1 - first > lag:
             # What follows a loop may begin like one more copy: tags do.
             last = first + (last + 1 - first) // lag * lag - 1
-        repeats = max(1.0, (last + 1 - first) / lag)
-        start, end = past.units[first].start, past.units[last].end
-        return Loop(start, end, kind, (end - start) / repeats, 1 + repeats)
+        return self._between(first, last, lag, kind)
+
+
+def _joined(one: Loop, other: Loop) -> Loop:
+    longest = max(one, other, key=lambda loop: loop.end - loop.start)
+    start, end = min(one.start, other.start), max(one.end, other.end)
+    return replace(longest, start=start, end=end, copies=1 + (end - start) / longest.period)
 
 
 def find_loops(text: str) -> tuple[Loop, ...]:

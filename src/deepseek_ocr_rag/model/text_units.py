@@ -22,6 +22,9 @@ LONGEST_UNIT: Final = 96
 """Characters that no unit but a run can exceed: so many at the end of the text so
 far may still become a part of another unit."""
 
+LEADERS: Final = "._-=*…·•─―—"
+"""Characters that pages fill lines with."""
+
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _UNIT = re.compile(
     rf"""
@@ -69,6 +72,8 @@ class Unit:
         hit: What it says for a loop where it could be foretold.
         miss: What it says against one where it could not.
         has_content: Whether it is a number or a word of three letters or more.
+        is_run: Whether it is one character again and again, but no leader or rule.
+        in_table: Whether it stands in a table, HTML or Markdown.
     """
 
     text: str
@@ -78,6 +83,8 @@ class Unit:
     hit: float
     miss: float
     has_content: bool
+    is_run: bool
+    in_table: bool
 
 
 class UnitStream:
@@ -114,7 +121,8 @@ class UnitStream:
                 break
             done = match.end()
             if match.lastgroup == "skipped":
-                self._row.tag(match[0])
+                skipped = match[0]
+                (self._row.tag if skipped.startswith("<") else self._row.space)(skipped)
             else:
                 units.append(_unit(match, base, self._row))
         self._rest = text[done:]
@@ -125,24 +133,41 @@ class UnitStream:
 class _Row:
     """The table row that is being written, and the one before."""
 
-    __slots__ = ("_before", "_empty", "_ragged", "_width")
+    __slots__ = ("_before", "_begins", "_empty", "_open", "_piped", "_ragged", "_width")
 
     def __init__(self) -> None:
         self._width = self._before = 0
         self._empty = True
         self._ragged = False
+        self._open = self._piped = False
+        self._begins = True
+
+    @property
+    def in_table(self) -> bool:
+        """Whether there is such a row."""
+        return self._open or self._piped
+
+    def space(self, space: str) -> None:
+        """Take white space: a line that begins with a pipe is a row."""
+        if "\n" in space:
+            self._begins, self._piped = True, False
 
     def tag(self, tag: str) -> None:
         """Take one of the tags that are no units."""
+        self._open = not tag.startswith("</table")
         if tag.startswith("<tr"):
             self._ragged = self._empty and 0 < self._width != self._before > 0
             self._before, self._width, self._empty = self._width, 0, True
         elif tag.startswith(("<td", "<th")) and not tag.startswith(("<thead", "<tbody")):
             self._width += 1
 
-    def content(self) -> None:
+    def content(self, text: str) -> None:
         """Take anything else that stands in the row."""
         self._empty = False
+        self._piped = self._piped or (self._begins and text == "|")
+        self._begins = False
+        # A table that nobody closed ends with its block.
+        self._open = self._open and text != "<|ref|>"
 
     def cell(self) -> str:
         """Take an empty cell; returns what kind it is."""
@@ -169,7 +194,7 @@ def _unit(match: re.Match[str], base: int, row: _Row) -> Unit:
         weight = "long run" if long else "mark"
         text = f"{character}{weight}"
     if kind != "cell":
-        row.content()
+        row.content(text)
     return Unit(
         text,
         value,
@@ -177,4 +202,6 @@ def _unit(match: re.Match[str], base: int, row: _Row) -> Unit:
         base + match.end(),
         *_WEIGHTS[weight],
         has_content=weight in ("word", "number", "digit"),
+        is_run=kind == "run" and match[2] not in LEADERS,
+        in_table=row.in_table,
     )

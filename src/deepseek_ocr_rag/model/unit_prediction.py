@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from .text_units import Unit
 
-__all__ = ["Prediction", "UnitPredictor"]
+__all__ = ["NEVER", "Prediction", "UnitPredictor"]
 
 CONTEXT: Final = 4
 """Units that must stand together again before what follows them is foretold."""
@@ -31,8 +31,8 @@ MOST_DOUBT: Final = 3.0
 LARGEST_STEP: Final = 100
 """The most that a counter moves from one copy to the next."""
 
-FRESH: Final = 8
-"""Units after which one that comes again counts as fresh."""
+NEVER: Final = 10**9
+"""The distance of a unit that comes for the first time."""
 
 
 class Prediction(NamedTuple):
@@ -42,13 +42,14 @@ class Prediction(NamedTuple):
         lag: How many units earlier stands the one it was foretold from; 0 where
             it was not foretold.
         counted: Whether it is the next number of a counter.
-        freshness: From 0 to 1: the less, the sooner the same unit comes again,
-            as in "n/a n/a n/a" or in a matrix of zeros.
+        distance: How many units earlier the same unit stood last, wherever it
+            was foretold from; :data:`NEVER` where it is new. It is small in
+            "n/a n/a n/a" and in a matrix of zeros.
     """
 
     lag: int
     counted: bool
-    freshness: float
+    distance: int
 
 
 @dataclass(slots=True)
@@ -90,16 +91,16 @@ class UnitPredictor:
                     lag, by_counting = here - place.position, counted
             place.position += 1
         self._places = [place for place in self._places if place.doubt < MOST_DOUBT]
-        prediction = Prediction(lag, by_counting, self._freshness(unit, here))
+        prediction = Prediction(lag, by_counting, self._distance(unit, here))
         self.predictions.append(prediction)
         self._look_up(foretold=lag > 0)
         return prediction
 
-    def _freshness(self, unit: Unit, here: int) -> float:
+    def _distance(self, unit: Unit, here: int) -> int:
         key = unit.text, unit.value
         before = self._last_seen.get(key)
         self._last_seen[key] = here
-        return 1.0 if before is None else min(1.0, (here - before) / FRESH)
+        return NEVER if before is None else here - before
 
     def _comes_again(self, here: int, position: int) -> bool | None:
         """Whether by counting; None where the unit is another one than at ``position``."""

@@ -16,6 +16,7 @@ from deepseek_ocr_rag import (
     Backend,
     ConfigurationError,
     DeepSeekOCRError,
+    FetchPolicy,
     Limits,
     Reader,
     run_cancellable,
@@ -54,8 +55,9 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         task: What to ask of a page.
         renderer: "pdfium" or "pymupdf".
         limits: What a document may cost.
-        allow_urls: Whether the model may name http(s) URLs. What is fetched is
-            then the model's choice.
+        allow_urls: Whether the model may name URLs, and of which hosts:
+            ``FetchPolicy(hosts=("arxiv.org",))``. True only with a ``reader``
+            whose own policy names the hosts.
 
     Raises:
         ConfigurationError: If an argument cannot be meant.
@@ -86,13 +88,15 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         task: str = "document",
         renderer: str = "pdfium",
         limits: Limits | None = None,
-        allow_urls: bool = False,
+        allow_urls: bool | FetchPolicy = False,
     ) -> None:
         given = (backend, resolution, task, renderer, limits)
-        if reader is not None and given != ("auto", "gundam", "document", "pdfium", None):
+        built = given != ("auto", "gundam", "document", "pdfium", None)
+        if reader is not None and (built or isinstance(allow_urls, FetchPolicy)):
             raise ConfigurationError(
                 "a reader and arguments to build one were given",
-                remedy="Give backend, resolution, task, renderer and limits to the Reader.",
+                remedy="Give backend, resolution, task, renderer, limits and a fetch policy "
+                "to the Reader.",
             )
         self._agent = AgentReader(
             reader
@@ -106,7 +110,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
             ),
             root_dir=root_dir,
             max_chars=max_chars,
-            allow_urls=allow_urls,
+            allow_urls=bool(allow_urls),
             password=password,
             keep=keep,
         )
