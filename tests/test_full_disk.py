@@ -48,6 +48,7 @@ def command(server, folder, *more, size=None):
     )
 
 
+@pytest.mark.slow
 def test_the_text_comes_whichever_write_fails_and_the_cache_is_sound(server, tmp_path):
     (tmp_path / "a.pdf").write_bytes(marked_pdf(PAGES))
     expected, _ = command(server, tmp_path, "--json", "--no-cache").communicate(timeout=60)
@@ -84,3 +85,29 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_says_so(server, tmp_pa
     assert "free space" in said
     assert "Traceback" not in said
     assert [path for path in tmp_path.rglob("*") if path.name.startswith(".writing")] == []
+
+
+LARGE_STREAM = """
+import io, resource, sys
+from deepseek_ocr_rag import SourceError, open_source
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20,) * 2)
+try:
+    open_source(io.BytesIO(b"%PDF-1.7" + bytes(20 * 2**20)), name="large.pdf")
+except SourceError as error:
+    print(error)
+"""
+
+
+def test_a_stream_that_no_temporary_file_can_hold_is_an_error_that_says_so(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE_STREAM],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert done.stdout.startswith(
+        f"large.pdf: it is too large for memory and cannot be kept in {tmp_path}"
+    )
+    assert "TMPDIR" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -75,6 +75,7 @@ def test_every_hostile_file_ends_in_pages_or_in_a_typed_error(shared, renderer, 
     assert [result for result in examined(files, renderer) if not result["ok"]] == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded to the byte on Linux only")
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_every_bomb_ends_in_pages_or_in_a_typed_error(tmp_path, chunk):
