@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag import ConfigurationError, PageCache
+from deepseek_ocr_rag import cache as cache_module
 from deepseek_ocr_rag.cache_folder import default_cache_folder, make_private
 
 TEXTS = {f"key-{n}": f"page {n} " + "lorem ipsum " * (n * 7 % 90) for n in range(40)}
@@ -187,6 +188,26 @@ def test_clearing_leaves_no_text_on_the_disk(tmp_path: Path) -> None:
         assert cache.status().pages == 0
     left = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"secret of the lamp" not in left
+
+
+def test_clearing_a_full_disk_deletes_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As seen on a tmpfs without a free byte: overwriting needs room for a journal."""
+
+    def full(connection: sqlite3.Connection) -> int:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    filled(tmp_path)
+    monkeypatch.setattr(cache_module, "clear_pages", full)
+    with PageCache(tmp_path) as cache:
+        assert cache.clear() == len(TEXTS)
+        assert cache.status().pages == 0
+        assert not (tmp_path / "pages" / "pages-1.sqlite3").exists()
+        cache.put("a", "text")
+        assert cache.get("a") == "text"
 
 
 def test_an_empty_cache_makes_no_folder_when_it_is_looked_at(tmp_path: Path) -> None:

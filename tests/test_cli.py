@@ -209,6 +209,43 @@ def test_parse_splits_a_file_of_several_pages(
     assert [p["number"] for p in json.loads(capsys.readouterr().out)["pages"]] == [1, 2]
 
 
+def test_cache_shows_and_clears_what_is_kept(
+    sample_pdf: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DSOCR_CACHE_DIR", str(tmp_path / "kept"))
+    read = ["read", str(sample_pdf), "--backend", "lite", "--pages", "1,3"]
+    assert main([*read, "--no-cache"]) == 0
+    assert not (tmp_path / "kept").exists()
+    assert main(read) == 0
+    whole = capsys.readouterr().out
+    assert main(["cache"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"2 pages in {tmp_path / 'kept'}\n")
+    assert "MB of at most 1,074 MB" in out
+    assert main(["cache", "show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pages"] == 2
+    assert main(["cache", "clear"]) == 0
+    assert capsys.readouterr().out == f"2 pages removed from {tmp_path / 'kept'}\n"
+    assert main(["cache", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pages"] == 0
+    assert main(read) == 0
+    assert capsys.readouterr().out in whole
+
+
+def test_cache_looks_into_the_folder_that_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "pages-1.sqlite3").write_text("not a database")
+    assert main(["cache", "--folder", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert f"set aside, damaged or not ours: {tmp_path / 'pages' / 'pages-1.sqlite3'}" in out
+    assert err.startswith("dsocr: the page cache")
+
+
 def test_doctor_says_which_backends_work(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}

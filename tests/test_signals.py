@@ -187,4 +187,5 @@ def test_main_leaves_the_handlers_of_its_caller_as_they_were(capsys):
 
     before = signal.getsignal(signal.SIGTERM)
     assert main(["cache", "--folder", str(Path.cwd() / "no such folder")]) == 0
+    assert main(["read", "no such file", "--backend", "lite"]) == 3
     assert signal.getsignal(signal.SIGTERM) is before

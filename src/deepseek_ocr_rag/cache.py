@@ -13,7 +13,6 @@ the page is a miss, or is not kept.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
@@ -27,6 +26,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
+from .cache_file import (
+    UnusableFileError,
+    clear_pages,
+    is_damage,
+    number_of,
+    prepare,
+    read_text,
+    write_text,
+)
 from .cache_folder import default_cache_folder, make_private
 from .errors import ConfigurationError, OutputError
 
@@ -35,12 +43,6 @@ __all__ = ["CacheStatus", "PageCache"]
 MAX_BYTES: Final = 2**30
 """Some 100,000 pages of 10 kB."""
 
-KEPT_SHARE: Final = 0.9
-"""What is left of the limit after the oldest pages were removed, so that it is not every time."""
-
-LONGEST_TEXT: Final = 64 * 2**20
-"""Bytes of one page's JSON. A text layer of 500,000 characters has 2 MB."""
-
 BUSY_SECONDS: Final = 5.0
 """For other processes to finish their writing."""
 
@@ -48,33 +50,11 @@ PAUSE_SECONDS: Final = 30.0
 """After a failure, so that a disk that hangs is not waited for at every page."""
 
 _FILE = re.compile(r"pages-(\d{1,9})\.sqlite3")
-_APPLICATION: Final = 0x64736F63
-"""Marks the files as ours ("dsoc"), as SQLite's ``application_id`` is meant for."""
-
-_SCHEMA: Final = (
-    "CREATE TABLE pages (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, "
-    "checksum BLOB NOT NULL, content TEXT NOT NULL)"
-)
-_DAMAGED: Final = frozenset(
-    {
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_FORMAT,
-        # What no sound file of ours answers to the statements below.
-        sqlite3.SQLITE_ERROR,
-        sqlite3.SQLITE_CONSTRAINT,
-        sqlite3.SQLITE_MISMATCH,
-    }
-)
 
 _log = logging.getLogger("deepseek_ocr_rag")
 _Result = TypeVar("_Result")
 _inherited: list[sqlite3.Connection] = []
 """Connections of the process that this one was forked from: not ours to close."""
-
-
-class _UnusableFileError(Exception):
-    """A SQLite file that is not one of ours, or not any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +118,11 @@ class PageCache:
 
     def get(self, key: str) -> str | None:
         """The text that was kept under a key, or None."""
-        return self._safely(lambda connection: _get(connection, key))
+        return self._safely(lambda connection: read_text(connection, key))
 
     def put(self, key: str, content: str) -> None:
         """Keep a text; one that was there under that key is replaced."""
-        self._safely(lambda connection: self._put(connection, key, content))
+        self._safely(lambda connection: write_text(connection, key, content, self.max_bytes))
 
     def status(self) -> CacheStatus:
         """How much is kept.
@@ -153,7 +133,7 @@ class PageCache:
         if not self._files():
             return CacheStatus(self.folder, 0, 0, self.max_bytes)
         pages = self._certainly(
-            lambda connection: _number(connection, "SELECT count(*) FROM pages")
+            lambda connection: number_of(connection, "SELECT count(*) FROM pages")
         )
         aside = tuple(self._path(number) for number in self._files() if number != self._number)
         size = sum(path.stat().st_size for path in self._home.iterdir() if path.is_file())
@@ -161,6 +141,8 @@ class PageCache:
 
     def clear(self) -> int:
         """Remove all that is kept, for good: freed space is overwritten.
+
+        Where the disk is too full for that, the file is deleted instead.
 
         Returns:
             How many pages there were.
@@ -170,7 +152,13 @@ class PageCache:
         """
         if not self._files():
             return 0
-        removed = self._certainly(_clear)
+        try:
+            removed = self._certainly(clear_pages)
+        except OutputError as error:
+            if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+                raise
+            removed = self._certainly(lambda c: number_of(c, "SELECT count(*) FROM pages"))
+            self._begin_anew()
         for number in self._files():
             if number != self._number:
                 self._remove(number)
@@ -218,29 +206,11 @@ class PageCache:
             for _ in range(2):
                 try:
                     return step(self._connected())
-                except (sqlite3.Error, UnicodeDecodeError, _UnusableFileError) as error:
-                    if not (_is_damage(error) or self._is_marked_read_only(error)):
+                except (sqlite3.Error, UnicodeDecodeError, UnusableFileError) as error:
+                    if not (is_damage(error) or self._is_marked_read_only(error)):
                         raise
                     self._set_aside(str(error))
             return step(self._connected())
-
-    def _put(self, connection: sqlite3.Connection, key: str, content: str) -> None:
-        text = content.encode("utf-8")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            connection.execute(
-                "INSERT OR REPLACE INTO pages (key, checksum, content) "
-                "VALUES (?, ?, CAST(? AS TEXT))",
-                (key, _checksum(key, text), text),
-            )
-            if _get(connection, key) != content:
-                raise _UnusableFileError("what was written cannot be found again")
-            _evict(connection, self.max_bytes)
-            connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            raise
 
     # --- the file -------------------------------------------------------------------------
 
@@ -269,7 +239,7 @@ class PageCache:
                 check_same_thread=False,
             )
             self._close = weakref.finalize(self, connection.close)
-            _prepare(connection)
+            prepare(connection)
         return self._connection
 
     def _disconnect(self) -> None:
@@ -286,6 +256,14 @@ class PageCache:
             if number < self._number:
                 self._remove(number)
         self._number += 1
+
+    def _begin_anew(self) -> None:
+        with self._lock:
+            self._disconnect()
+            self._number += 1
+            # So that the next process does not use an old name again.
+            with suppress(OSError):
+                self._path(self._number).touch(mode=0o600)
 
     def _is_marked_read_only(self, error: Exception) -> bool:
         """Whether it is only the file's header that forbids writing, not the system."""
@@ -309,85 +287,3 @@ class PageCache:
             if isinstance(self._close, weakref.finalize):
                 self._close.detach()
             self._connection = self._close = None
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Set a connection up; a file without anything in it becomes one of ours."""
-    connection.text_factory = bytes
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    if _number(connection, "PRAGMA application_id") != _APPLICATION:
-        _create(connection)
-    schema = connection.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL").fetchall()
-    if schema != [(_SCHEMA.encode("ascii"),)]:
-        raise _UnusableFileError("it is not a page cache")
-    with suppress(sqlite3.OperationalError):
-        # Locked only while another process does the same.
-        connection.execute("PRAGMA journal_mode = WAL")
-    # Sound after a crash of this process; the last pages may be gone after one of the machine.
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA journal_size_limit = {4 * 2**20}")
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        if _number(connection, "SELECT count(*) FROM sqlite_schema") == 0:
-            connection.execute(_SCHEMA)
-            connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        elif _number(connection, "PRAGMA application_id") != _APPLICATION:
-            raise _UnusableFileError("it is another program's database")
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _get(connection: sqlite3.Connection, key: str) -> str | None:
-    row = connection.execute("SELECT checksum, content FROM pages WHERE key = ?", (key,)).fetchone()
-    if row is None or not isinstance(row[1], bytes) or row[0] != _checksum(key, row[1]):
-        return None
-    return row[1].decode("utf-8")
-
-
-def _evict(connection: sqlite3.Connection, max_bytes: int) -> None:
-    """Remove the pages that were kept first, where the file has grown too large."""
-    size = _number(connection, "PRAGMA page_size")
-    used = _number(connection, "PRAGMA page_count") - _number(connection, "PRAGMA freelist_count")
-    if used * size <= max_bytes:
-        return
-    pages = _number(connection, "SELECT count(*) FROM pages")
-    share = min(1.0, KEPT_SHARE * max_bytes / (used * size))
-    connection.execute(
-        "DELETE FROM pages WHERE id IN (SELECT id FROM pages ORDER BY id LIMIT ?)",
-        (pages - int(pages * share),),
-    )
-
-
-def _clear(connection: sqlite3.Connection) -> int:
-    connection.execute("PRAGMA secure_delete = ON")
-    removed = connection.execute("DELETE FROM pages").rowcount
-    connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return removed
-
-
-def _number(connection: sqlite3.Connection, question: str) -> int:
-    (value,) = connection.execute(question).fetchone()
-    return int(value)
-
-
-def _checksum(key: str, text: bytes) -> bytes:
-    return hashlib.sha256(key.encode("utf-8") + b"\0" + text).digest()
-
-
-def _is_damage(error: Exception) -> bool:
-    # SQLite's message about a damaged schema can quote it, which is then no text.
-    if isinstance(error, _UnusableFileError | UnicodeDecodeError):
-        return True
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        return False
-    return code == sqlite3.SQLITE_IOERR_SHORT_READ or (code & 0xFF) in _DAMAGED

@@ -6,11 +6,12 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import Final, TypeVar
 
-__all__ = ["Cancellation", "current_cancellation", "run_cancellable"]
+__all__ = ["Cancellation", "current_cancellation", "run_cancellable", "run_releasing"]
 
 _Result = TypeVar("_Result")
 
@@ -69,7 +70,8 @@ def current_cancellation() -> Cancellation:
 async def run_cancellable(work: Callable[[], _Result]) -> _Result:
     """Run something in a thread; cancelling the task ends the reading of pages in it.
 
-    ``asyncio.to_thread`` would leave the thread reading for nobody.
+    ``asyncio.to_thread`` would leave the thread reading for nobody, and has so few
+    threads that some long documents would keep everybody else waiting.
 
     Args:
         work: What to run. Documents that it opens are read for this task.
@@ -80,8 +82,43 @@ async def run_cancellable(work: Callable[[], _Result]) -> _Result:
     cancellation = Cancellation()
     context = copy_context()
     context.run(_current.set, cancellation)
+    outcome: Future[_Result] = Future()
+
+    def run() -> None:
+        outcome.set_running_or_notify_cancel()
+        try:
+            outcome.set_result(context.run(work))
+        except BaseException as error:  # noqa: BLE001 - raised where the task awaits it
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name="dsocr-call").start()
     try:
-        return await asyncio.get_running_loop().run_in_executor(None, context.run, work)
+        return await asyncio.wrap_future(outcome)
     except asyncio.CancelledError:
         cancellation.cancel()
+        raise
+
+
+async def run_releasing(
+    work: Callable[[], _Result], release: Callable[[_Result], object]
+) -> _Result:
+    """Run something in a thread; what it gives to a task that was cancelled is released.
+
+    Args:
+        work: What to run.
+        release: Takes its result where nobody else does, in a thread of its own.
+
+    Returns:
+        Its result.
+    """
+    running = asyncio.get_running_loop().run_in_executor(None, work)
+
+    def let_go(done: asyncio.Future[_Result]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            threading.Thread(target=release, args=(done.result(),), name="dsocr-release").start()
+
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        running.add_done_callback(let_go)
         raise

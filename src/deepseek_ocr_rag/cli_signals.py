@@ -46,9 +46,13 @@ def orderly_end() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         ours = []
 
+    ending = False
+
     def end(number: int, frame: FrameType | None) -> None:
-        for other in ours:
-            signal.signal(other, signal.SIG_IGN)
+        nonlocal ending
+        if ending:
+            return
+        ending = True
         late = threading.Timer(ORDERLY_SECONDS, os._exit, (128 + number,))
         late.daemon = True
         late.start()
@@ -58,9 +62,8 @@ def orderly_end() -> Iterator[None]:
         signal.signal(number, end)
     try:
         yield
-    except BaseException:
-        # Until the process has ended: whoever pressed Ctrl-C may press it again.
-        raise
-    else:
-        for number in ours:
-            signal.signal(number, before[number])
+    finally:
+        # Else until the process has ended: whoever pressed Ctrl-C may press it again.
+        if not ending:
+            for number in ours:
+                signal.signal(number, before[number])

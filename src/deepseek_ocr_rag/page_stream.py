@@ -259,7 +259,8 @@ def _read_ahead(
                         continue
                 elif not pending:
                     break
-                wait((pending[0], unwanted), return_when=FIRST_COMPLETED)
+                either: tuple[Future[Any], ...] = (pending[0], unwanted)
+                wait(either, return_when=FIRST_COMPLETED)
                 if unwanted.done():
                     source.close()
                     break

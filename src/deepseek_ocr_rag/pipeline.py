@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from .backends.base import Backend
 from .backends.registry import backend_named
 from .cache import PageCache
 from .cache_key import PageKey, renderer_version
+from .cancellation import run_releasing
 from .document import OcrDocument, Page
 from .fetch_policy import FetchPolicy
 from .kept_pages import KeptPages, cache_named
@@ -303,7 +303,9 @@ class Reader:
         name: str | None = None,
     ) -> AsyncIterator[Page]:
         """:meth:`iter_pages` without blocking the event loop."""
-        stream = await self._aopen(source, pages, password, name)
+        stream = await run_releasing(
+            lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
+        )
         async with stream:
             async for page in stream:
                 yield page
@@ -319,31 +321,15 @@ class Reader:
     ) -> OcrDocument:
         """:meth:`read` without blocking the event loop."""
         done: list[Page] = []
-        stream = await self._aopen(source, pages, password, name)
+        stream = await run_releasing(
+            lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
+        )
         async with stream:
             async for page in stream:
                 done.append(page)
                 if on_page is not None:
                     on_page(page, len(done), len(stream.page_numbers))
         return _document(stream, done)
-
-    async def _aopen(
-        self,
-        source: SourceInput,
-        pages: str | Sequence[int] | None,
-        password: str | None,
-        name: str | None,
-    ) -> PageStream:
-        """:meth:`open` in a thread; what is opened for nobody is closed again."""
-        loop = asyncio.get_running_loop()
-        opening = loop.run_in_executor(
-            None, lambda: self.open(source, pages=pages, password=password, name=name)
-        )
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            opening.add_done_callback(_close_unwanted)
-            raise
 
     def _opened(self, source: SourceInput, password: str | None, name: str | None) -> Source:
         return open_source(
@@ -387,12 +373,6 @@ class Reader:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _close_unwanted(opening: asyncio.Future[PageStream]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        # Not in the event loop's own thread: closing may wait for a page.
-        threading.Thread(target=opening.result().close, name="dsocr-close").start()
 
 
 def _document(stream: PageStream, pages: list[Page]) -> OcrDocument:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -61,6 +62,10 @@ class Exchange:
     def drop(self) -> None:
         """Close the connection in the middle of the reply."""
         self._handler.close_connection = True
+
+    def half_close(self) -> None:
+        """Send nothing more, but go on listening."""
+        self._handler.connection.shutdown(socket.SHUT_WR)
 
     def stall(self) -> None:
         """Say nothing more until the server is closed."""
@@ -250,8 +255,6 @@ def page_request() -> Callable[..., PageRequest]:
 @pytest.fixture
 def refused_url() -> Iterator[str]:
     """The address of a port of this machine on which nobody listens."""
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,6 +114,27 @@ def test_a_scan_on_its_side_or_head_is_read_with_its_boxes(
     assert (long[0] > 0.5) if rotation == 180 else (long[1] > 0.5)
 
 
+def test_a_cancelled_scan_gets_no_reply_and_frees_the_ocr_within_a_second(
+    backend: LiteBackend, letter: Image.Image, page_request: MakeRequest
+) -> None:
+    began = time.monotonic()
+    list(backend.read([page_request(1, image=letter)]))
+    whole = time.monotonic() - began
+    unwanted = page_request(2, image=letter)
+    replies: list[Reply] = []
+    reading = threading.Thread(target=lambda: replies.extend(backend.read([unwanted])))
+    reading.start()
+    time.sleep(0.5 * whole)
+    assert reading.is_alive()
+    began = time.monotonic()
+    unwanted.cancellation.cancel()
+    reading.join(30)
+    spent = time.monotonic() - began
+    print(f"the scan takes {whole:.2f} s; cancelled half way, it ended in {spent:.2f} s")
+    assert replies == []
+    assert spent < 1
+
+
 def test_a_picture_without_text_is_kept_as_a_picture_with_a_warning(
     backend: LiteBackend, page_request: MakeRequest
 ) -> None:
@@ -136,7 +159,7 @@ def test_a_request_with_nothing_to_read_is_a_failed_page(
 def test_an_ocr_that_fails_on_one_page_goes_on_with_the_next(
     page_request: MakeRequest, monkeypatch: pytest.MonkeyPatch, letter: Image.Image
 ) -> None:
-    def fail(self: Any, picture: Image.Image) -> Any:
+    def fail(self: Any, picture: Image.Image, look_up: object) -> Any:
         raise rapid.PageUnreadableError("the OCR failed on its picture")
 
     monkeypatch.setattr(rapid.RapidReader, "read", fail)

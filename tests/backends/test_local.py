@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,28 @@ def test_several_documents_are_read_at_once(backend, page) -> None:
     second = backend.read(request(key, page) for key in range(3))
     keys = [[next(first).key, next(second).key] for _ in range(3)]
     assert sorted(a for a, _ in keys) == sorted(b for _, b in keys) == [0, 1, 2]
+
+
+def test_a_cancelled_page_gets_no_reply_and_frees_its_place_within_a_second(
+    golden_checkpoint, page
+) -> None:
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
+    backend.load()
+    unwanted = request(0, page)
+    replies: list[object] = []
+    reading = threading.Thread(target=lambda: replies.extend(backend.read([unwanted])))
+    reading.start()
+    time.sleep(0.5)
+    assert reading.is_alive()
+    start = time.monotonic()
+    unwanted.cancellation.cancel()
+    reading.join(10)
+    spent = time.monotonic() - start
+    print(f"freed in {spent:.2f} s")
+    assert not reading.is_alive()
+    assert spent < 1
+    assert replies == []
+    backend.close()
 
 
 def test_no_pages_load_no_model(tmp_path: Path) -> None:

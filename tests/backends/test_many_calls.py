@@ -7,6 +7,7 @@ import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from reportlab.pdfgen.canvas import Canvas
@@ -153,6 +154,27 @@ def test_one_page_of_a_document_does_not_wait_for_the_rest_of_it(openai_server, 
         assert search.result(60).passages
 
 
+async def test_one_page_does_not_wait_for_more_jobs_than_the_event_loop_has_threads(
+    openai_server, served, tmp_path
+):
+    Slowly(openai_server, CHAT, 0.01)
+    for job in range(40):
+        (tmp_path / f"{job}.pdf").write_bytes(marked(*range(100 * job, 100 * job + 30)))
+    (tmp_path / "short.pdf").write_bytes(marked(9000))
+    agent = AgentReader(served, root_dir=tmp_path)
+    jobs = [
+        asyncio.create_task(run_cancellable(partial(agent.search, f"{job}.pdf", "Page 7")))
+        for job in range(40)
+    ]
+    await asyncio.to_thread(wait_until, lambda: len(openai_server.asked(CHAT)) > 10)
+    reply = await asyncio.wait_for(run_cancellable(lambda: agent.read("short.pdf")), 30)
+    assert "Page 9000" in reply.text
+    assert not any(job.done() for job in jobs)
+    for job in jobs:
+        job.cancel()
+    await asyncio.gather(*jobs, return_exceptions=True)
+
+
 def test_a_reader_that_has_too_much_to_do_says_so_at_once(openai_server):
     Slowly(openai_server, CHAT, 0.2)
     with Reader(
@@ -202,6 +224,13 @@ def single(openai_server):
     backend = ServerBackend(openai_server.url, concurrency=1)
     with Reader(backend, mode="tiny", cache=False) as reader:
         yield reader
+
+
+@pytest.fixture(autouse=True)
+def cancelled_calls_end(nothing_left_behind):
+    """Their threads do, a moment after their tasks; before the next fixture counts them."""
+    yield
+    wait_until(lambda: not [t for t in threading.enumerate() if t.name.startswith("dsocr")])
 
 
 async def next_page_after(reader):

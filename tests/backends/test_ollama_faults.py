@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from deepseek_ocr_rag.backends import backoff
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.ollama import OllamaBackend
 from deepseek_ocr_rag.errors import (
     BackendReplyError,
     BackendTimeoutError,
+    BackendUnavailableError,
 )
 
 GENERATE = "/api/generate"
@@ -20,7 +22,12 @@ GENERATE = "/api/generate"
 
 @pytest.fixture
 def backend(ollama_server: Any) -> OllamaBackend:
-    return OllamaBackend(host=ollama_server.url, timeout=5, stall_timeout=2)
+    return OllamaBackend(host=ollama_server.url, timeout=5, stall_timeout=2, retries=0)
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST_WAIT", 0.01)
 
 
 def only(replies: Iterator[Reply]) -> Reply:
@@ -46,6 +53,12 @@ def ends_without_its_last_part(exchange: Any) -> None:
 
 def drops(exchange: Any) -> None:
     exchange.drop()
+
+
+def half_closes(exchange: Any) -> None:
+    """Says that nothing more will come, and goes on listening."""
+    exchange.half_close()
+    exchange.stall()
 
 
 def reports_an_error(exchange: Any) -> None:
@@ -83,6 +96,7 @@ def is_unloaded(exchange: Any) -> None:
     [
         (ends_without_its_last_part, "cut off"),
         (drops, "cut off"),
+        (half_closes, "cut off"),
         (reports_an_error, "while running the model"),
         (is_no_utf8, "UTF-8"),
         (is_no_json, "protocol"),
@@ -106,6 +120,32 @@ def test_a_broken_reply_is_a_failed_page_and_never_half_a_page(
     assert problem in failed.error
     assert "report.pdf, page 1" in failed.error
     assert good.text == "Page 2 ß"
+
+
+def answers_with(status: int) -> Callable[[Any], None]:
+    return lambda exchange: exchange.json({"error": "server busy, please try again"}, status)
+
+
+@pytest.mark.parametrize(
+    "fault", [answers_with(503), answers_with(429), answers_with(500), begun(drops)]
+)
+def test_what_passes_is_asked_for_again(
+    ollama_server: Any, page_request: Any, fault: Callable[[Any], None]
+) -> None:
+    backend = OllamaBackend(host=ollama_server.url)
+    ollama_server.answer_in_turn(GENERATE, fault, fault, ollama_server.good)
+    reply = only(backend.read([page_request(1)]))
+    assert (reply.text, reply.finish_reason, reply.attempts) == ("Page 1 ß", "stop", 3)
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_an_ollama_that_stays_busy_is_given_up_after_the_retries(
+    ollama_server: Any, page_request: Any, status: int
+) -> None:
+    ollama_server.answers[GENERATE] = answers_with(status)
+    with pytest.raises(BackendUnavailableError, match=f"HTTP {status}"):
+        list(OllamaBackend(host=ollama_server.url).read([page_request(1)]))
+    assert len(ollama_server.asked(GENERATE)) == 3
 
 
 def test_a_500_is_a_failed_page_with_ollamas_words(

@@ -9,7 +9,12 @@ import time
 import pytest
 
 from deepseek_ocr_rag.backends.places import Places, TurnCancelledError
-from deepseek_ocr_rag.cancellation import Cancellation, current_cancellation, run_cancellable
+from deepseek_ocr_rag.cancellation import (
+    Cancellation,
+    current_cancellation,
+    run_cancellable,
+    run_releasing,
+)
 
 WANTED = Cancellation()
 
@@ -164,3 +169,22 @@ async def test_cancelling_a_task_tells_the_thread_that_works_for_it():
 
 async def test_a_thread_that_nobody_cancels_gives_its_result():
     assert await run_cancellable(lambda: current_cancellation().cancelled) is False
+
+
+async def test_what_is_opened_for_a_cancelled_task_is_released():
+    released = threading.Event()
+    begun = threading.Event()
+    go_on = threading.Event()
+
+    def work():
+        begun.set()
+        go_on.wait(10)
+        return released
+
+    task = asyncio.create_task(run_releasing(work, threading.Event.set))
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    assert await asyncio.to_thread(released.wait, 5)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import stat
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -342,6 +344,57 @@ def test_lone_surrogates_are_recorded_as_they_are(tmp_path: Path, page_request: 
 def test_a_recording_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(BackendUnavailableError, match="cannot be written"):
         RecordingBackend(Scripted(), tmp_path / "no" / "folder.jsonl")
+
+
+def test_a_whole_line_without_a_line_end_is_kept(tmp_path: Path, page_request: Any) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"page": 1, "text": "whole"}')
+    recorder = RecordingBackend(Scripted(), path)
+    list(recorder.read([page_request(3)]))
+    recorder.close()
+    assert [each.page for each in read_recording(path)] == [1, 3]
+
+
+RECORD = """
+import sys
+from deepseek_ocr_rag import RecordingBackend, ReplayBackend
+from deepseek_ocr_rag.backends.base import PageRequest
+from deepseek_ocr_rag.prompts import mode_named, task_named
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+recorder = RecordingBackend(ReplayBackend(["x" * 500] * 4), sys.argv[1])
+task, mode = task_named("document"), mode_named("tiny")
+for reply in recorder.read(PageRequest(n, n, "a", "", None, None, task, mode) for n in (1, 2, 3, 4)):
+    print(len(reply.text), "not recorded" in "".join(reply.warnings))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file size limit there")
+@pytest.mark.parametrize(("size", "recorded"), [(0, 0), (700, 1), (1500, 2), (9000, 4)])
+def test_a_full_disk_costs_the_recording_and_not_the_text(
+    tmp_path: Path, size: int, recorded: int
+) -> None:
+    path = tmp_path / "r.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-c", RECORD, str(path), str(size)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines() == [f"500 {n > recorded}" for n in (1, 2, 3, 4)], done.stderr
+    assert len(list(read_recording(path))) == recorded
+
+
+@pytest.mark.parametrize("torn", [b"{", b'{"page": 2, "text": "' + b"x" * 70_000])
+def test_a_line_that_a_killed_recorder_left_is_removed(
+    tmp_path: Path, page_request: Any, torn: bytes
+) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(b'{"page": 1, "text": "whole"}\n' + torn)
+    recorder = RecordingBackend(Scripted(), path)
+    list(recorder.read([page_request(3)]))
+    recorder.close()
+    assert [each.page for each in read_recording(path)] == [1, 3]
 
 
 def test_a_closed_recorder_does_not_read_unrecorded(tmp_path: Path, page_request: Any) -> None:

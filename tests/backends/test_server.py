@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from deepseek_ocr_rag.backends import backoff
 from deepseek_ocr_rag.backends import server as server_module
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.images import IMAGE_TOKENS
@@ -28,7 +29,7 @@ KEY = "sk-secret-1234"
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(backoff, "FIRST_WAIT", 0.01)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.backends import server as server_module
+from deepseek_ocr_rag.backends import backoff
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.server import ServerBackend
 from deepseek_ocr_rag.errors import (
@@ -24,7 +24,7 @@ KEY = "sk-secret-1234"
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(backoff, "FIRST_WAIT", 0.01)
 
 
 @pytest.fixture
@@ -163,6 +163,12 @@ def drops(exchange: Any) -> None:
     exchange.drop()
 
 
+def half_closes(exchange: Any) -> None:
+    """Says that nothing more will come, and goes on listening."""
+    exchange.half_close()
+    exchange.stall()
+
+
 def reports_an_error(exchange: Any) -> None:
     exchange.event({"error": {"message": "CUDA out of memory", "code": 500}})
     exchange.end()
@@ -225,6 +231,7 @@ def has_content_of_another_kind(exchange: Any) -> None:
         (ends_without_a_reason, "cut off"),
         (is_done_without_a_reason, "cut off"),
         (drops, "cut off"),
+        (half_closes, "cut off"),
         (reports_an_error, "CUDA out of memory"),
         (reports_an_error_as_vllm_does, "CUDA out of memory"),
         (reports_an_error_as_llama_cpp_does, "CUDA out of memory"),

@@ -210,6 +210,34 @@ def test_closing_the_backend_ends_what_is_being_read(first_folder: Path) -> None
     assert "closed" in str(failed[0])
 
 
+def test_a_cancelled_page_gets_no_reply_and_frees_the_model_within_a_second(
+    first_folder: Path,
+) -> None:
+    backend = make(first_folder, max_new_tokens=4000)
+    backend.load()
+    page = request(1)
+    replies: list[Any] = []
+    reading = threading.Thread(target=lambda: replies.extend(backend.read([page])))
+    reading.start()
+    time.sleep(0.5)
+    assert reading.is_alive()
+    waiting = request(2)
+    also = threading.Thread(target=lambda: replies.extend(backend.read([waiting])))
+    also.start()
+    time.sleep(0.1)
+    start = time.monotonic()
+    waiting.cancellation.cancel()
+    also.join(10)
+    page.cancellation.cancel()
+    reading.join(10)
+    spent = time.monotonic() - start
+    print(f"freed in {spent:.2f} s")
+    assert not reading.is_alive()
+    assert spent < 1
+    assert replies == []
+    backend.close()
+
+
 def test_a_closed_backend_says_so(first: TransformersBackend) -> None:
     first.close()
     first.close()

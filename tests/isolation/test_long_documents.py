@@ -35,6 +35,7 @@ class Rendered(ReplayBackend):
     needs_image = True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="descriptors are not counted there")
 def test_memory_and_descriptors_stay_the_same_over_5000_pages(long_pdf):
     me = psutil.Process()

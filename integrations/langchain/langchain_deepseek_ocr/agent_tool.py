@@ -25,6 +25,7 @@ from deepseek_ocr_rag import (
     FetchPolicy,
     Limits,
     Reader,
+    run_cancellable,
 )
 
 from .options import ReaderOptions, reader_from
@@ -128,8 +129,12 @@ class AgentTool(AgentSettings, BaseTool):
     handle_tool_error: Any = True
     handle_validation_error: Any = _explain_arguments
 
+    async def _arun(self, *values: object, **named: object) -> object:
+        """The same in a thread; unlike that of ``BaseTool``, a cancelled call stops reading."""
+        return await run_cancellable(lambda: self._run(*values, **named))
+
     def _call(self, work: Callable[[], Result]) -> Result:
-        """Run it; ``BaseTool`` runs tools in a thread for asynchronous callers."""
+        """What the work gives; where it fails, why, for the model."""
         try:
             return work()
         except DeepSeekOCRError as error:

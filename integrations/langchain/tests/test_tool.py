@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import random
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +20,10 @@ from langchain_core.tools import BaseTool, ToolException
 from langchain_deepseek_ocr import DeepSeekOCRTool
 from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
+from PIL import Image
 from pydantic import Field, SecretStr, ValidationError
 
-from deepseek_ocr_rag import BackendUnavailableError, Reader
+from deepseek_ocr_rag import BackendUnavailableError, PageRequest, Reader, Reply
 
 
 def call(path: str, **values: Any) -> dict[str, Any]:
@@ -199,6 +205,69 @@ async def test_calls_at_the_same_time_share_what_is_read(
     )
     assert len({message.text for message in messages}) == 1
     assert backend.asked == [1, 2]
+
+
+class Echo:
+    """Answers every page with the hash of its file, which is its nonce."""
+
+    name = "echo"
+    model = "echo"
+    needs_image = False
+    reads_text_layer = False
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        for request in requests:
+            time.sleep(random.uniform(0, 0.01))
+            yield Reply(request.key, f"The nonce of page {request.page} is {request.sha256}.")
+
+    def close(self) -> None:
+        pass
+
+
+async def test_64_calls_at_the_same_time_are_not_mixed_up(tmp_path: Path) -> None:
+    nonces = {}
+    for number in range(64):
+        file = tmp_path / f"{number}.png"
+        Image.new("L", (9, 9), number).save(file)
+        nonces[number] = hashlib.sha256(file.read_bytes()).hexdigest()
+    tool = DeepSeekOCRTool(root_dir=tmp_path, reader=Reader(Echo()))
+    messages = await asyncio.gather(*(tool.ainvoke(call(f"{n}.png")) for n in nonces))
+    wrong = [
+        number
+        for number, message in zip(nonces, messages, strict=True)
+        if f"The nonce of page 1 is {nonces[number]}." not in message.text
+        or message.artifact[0].metadata["source"] != f"{number}.png"
+    ]
+    print(f"64 concurrent tool calls with nonces: {len(wrong)} mixed up")
+    assert wrong == []
+
+
+class Endless(Echo):
+    """Never finishes a page until nobody wants it."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.left = threading.Event()
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        for request in requests:
+            unwanted = threading.Event()
+            with request.cancellation.telling(unwanted.set):
+                self.started.set()
+                unwanted.wait(60)
+            self.left.set()
+            yield Reply(request.key, "too late")
+
+
+async def test_a_cancelled_call_stops_reading_within_a_second(folder: Path) -> None:
+    backend = Endless()
+    tool = DeepSeekOCRTool(root_dir=folder, reader=Reader(backend))
+    task = asyncio.create_task(tool.ainvoke(call("report.pdf")))
+    assert await asyncio.to_thread(backend.started.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(backend.left.wait, 1)
 
 
 class Scripted(BaseChatModel):

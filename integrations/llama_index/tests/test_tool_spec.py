@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from llama_index.core.tools import FunctionTool
 from llama_index.tools.deepseek_ocr import DeepSeekOCRToolSpec
 from PIL import Image
 
-from deepseek_ocr_rag import ConfigurationError, Reader
+from deepseek_ocr_rag import ConfigurationError, PageRequest, Reader, Reply
 
 
 @pytest.fixture
@@ -181,3 +184,41 @@ async def test_an_agent_goes_on_after_a_failing_call(tool: FunctionTool) -> None
     assert not failed.is_error
     assert "The lamp burns whale oil." in read.content
     assert str(await handler) == "Whale oil (page 2)."
+
+
+class Endless:
+    """Never finishes a page until nobody wants it."""
+
+    name = "endless"
+    model = "none"
+    needs_image = False
+    reads_text_layer = False
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.left = threading.Event()
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        for request in requests:
+            unwanted = threading.Event()
+            with request.cancellation.telling(unwanted.set):
+                self.started.set()
+                unwanted.wait(60)
+            self.left.set()
+            yield Reply(request.key, "too late")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("name", ["read_document", "search_document"])
+async def test_a_cancelled_call_stops_reading_within_a_second(folder: Path, name: str) -> None:
+    backend = Endless()
+    (tool,) = DeepSeekOCRToolSpec(folder, reader=Reader(backend)).to_tool_list([name])
+    query = {"query": "lamp"} if name == "search_document" else {}
+    task = asyncio.create_task(tool.acall(path="report.pdf", **query))
+    assert await asyncio.to_thread(backend.started.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.to_thread(backend.left.wait, 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from ..document import Block, Box
 from ..errors import BackendError, BackendUnavailableError
@@ -127,7 +128,7 @@ class LiteBackend:
             return Reply(request.key, "", finish_reason="error", error=str(error))
         try:
             with self._places.place(reading, request.cancellation):
-                found = self._ocr.read(request.image)
+                found = self._ocr.read(request.image, partial(_check_wanted, request))
         except PageUnreadableError as error:
             error.source, error.page = request.source, request.page
             return Reply(request.key, "", finish_reason="error", error=str(error))
@@ -140,6 +141,11 @@ class LiteBackend:
             )
         text = format_page(lay_out(found.layer, skew=found.skew, measured=True))
         return Reply(request.key, text, warnings=_doubts(found.confidence))
+
+
+def _check_wanted(request: PageRequest) -> None:
+    if request.cancellation.cancelled:
+        raise TurnCancelledError
 
 
 def _doubts(confidence: float) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -31,6 +32,7 @@ from ..errors import (
 from ..model.repetition import RepetitionWatch
 from ..ollama_server import is_this_machine, ollama_url
 from .attempts import Attempt, AttemptSettings
+from .backoff import wait_seconds
 from .base import PageRequest, Reply
 from .completion import END_TOKEN, LONGEST_TOKEN
 from .concurrency import Failure, ReadPage, read_concurrently
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     import ollama
 
 __all__ = ["OllamaBackend"]
+
+_BUSY: Final = (408, 425, 429)
 
 _REASONS: Final[dict[str, FinishReason]] = {"stop": "stop", "length": "length"}
 
@@ -68,6 +72,8 @@ class OllamaBackend:
         concurrency: Pages under way at once, over all documents. More than 1 only helps where
             ``OLLAMA_NUM_PARALLEL`` allows it.
         attempts: How often a page that comes out badly is asked for at most.
+        retries: How often a page is asked for again when Ollama is busy, away, or
+            breaks off.
         allow_remote: Whether page images may go to another machine.
 
     Raises:
@@ -92,13 +98,16 @@ class OllamaBackend:
         num_predict: int | None = None,
         concurrency: int = 1,
         attempts: int = 3,
+        retries: int = 2,
         allow_remote: bool = False,
     ) -> None:
         if not model.strip():
             raise ConfigurationError("no model is named", remedy="Write 'ollama/<model>'.")
-        if min(concurrency, attempts) < 1 or not timeout > 0 or not stall_timeout > 0:
+        timeouts_are_right = timeout > 0 and stall_timeout > 0
+        if min(concurrency, attempts) < 1 or retries < 0 or not timeouts_are_right:
             raise ConfigurationError(
-                "concurrency, attempts and timeouts must be above 0", remedy="Leave them out."
+                "concurrency, attempts and timeouts must be above 0 and retries not below",
+                remedy="Leave them out.",
             )
         if num_predict is not None and num_predict < 1:
             raise ConfigurationError(
@@ -111,6 +120,7 @@ class OllamaBackend:
         self._places = Places(concurrency)
         self._facts = OllamaFacts(self.host)
         self._attempts = attempts
+        self._retries = retries
         self._timeout = timeout
         self._stall_timeout = stall_timeout
         self._keep_alive = keep_alive
@@ -197,13 +207,22 @@ class OllamaBackend:
             seconds=self._timeout,
             modes=SMALLER_PICTURE,
         )
+        retries = 0
         try:
             async with asyncio.timeout(self._timeout):
                 settings: AttemptSettings | None = ladder.settings
                 while settings is not None:
-                    attempt = await self._ask(client, request_as(request, settings), settings)
+                    asked = request_as(request, settings)
+                    try:
+                        attempt = await self._ask(client, asked, settings)
+                    except Exception as problem:
+                        if retries == self._retries or not _passes(problem):
+                            raise
+                        retries += 1
+                        await asyncio.sleep(wait_seconds(retries))
+                        continue
                     settings = await asyncio.to_thread(ladder.add, attempt)
-                return ladder.reply()
+                return _with_retries(ladder.reply(), retries)
         except TimeoutError:
             error: BackendError = BackendTimeoutError(
                 f"no whole reply in {self._timeout:g} s", remedy="Raise the timeout."
@@ -213,11 +232,11 @@ class OllamaBackend:
             if error is not problem:
                 error.__cause__ = problem
         if ladder.answered:
-            return ladder.reply(error)
+            return _with_retries(ladder.reply(error), retries)
         if not isinstance(error, BackendUnavailableError):
             error.source = request.source
             error.page = request.page
-        return Failure(error)
+        return Failure(error, retries + 1)
 
     async def _ask(
         self, client: ollama.AsyncClient, request: PageRequest, settings: AttemptSettings
@@ -312,6 +331,22 @@ class OllamaBackend:
         return BackendReplyError(
             f"Ollama reports an error{where}: {shown}", remedy="Look at its log."
         )
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the same page may come whole if it is asked for again: nothing was read, all is safe."""
+    import ollama
+
+    if isinstance(error, ollama.ResponseError):
+        return error.status_code in _BUSY or error.status_code >= 500
+    silent = isinstance(error, httpx.TimeoutException) and not isinstance(
+        error, httpx.ConnectTimeout
+    )
+    return isinstance(error, httpx.TransportError | ConnectionError) and not silent
+
+
+def _with_retries(reply: Reply, retries: int) -> Reply:
+    return replace(reply, attempts=reply.attempts + retries)
 
 
 def _reason(done_reason: str | None) -> FinishReason:

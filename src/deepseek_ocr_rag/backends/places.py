@@ -30,9 +30,14 @@ class Places:
     """
 
     def __init__(self, count: int) -> None:
+        self._count = count
         self._free = count
         self._lock = threading.Lock()
         self._waiting: OrderedDict[object, deque[Future[None]]] = OrderedDict()
+
+    def __reduce__(self) -> tuple[type[Places], tuple[int]]:
+        # Backends travel to other processes, where nobody waits yet.
+        return Places, (self._count,)
 
     @property
     def contested(self) -> bool:

@@ -13,7 +13,7 @@ import importlib.metadata
 import importlib.util
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -95,6 +95,25 @@ class _Line:
         return height >= 1.5 * width
 
 
+def _nothing() -> None:
+    pass
+
+
+class _Heeding:
+    """A session of a model that looks up before every run."""
+
+    def __init__(self, session: Callable[..., object], look_up: Callable[[], object]) -> None:
+        self._session = session
+        self._look_up = look_up
+
+    def __call__(self, *inputs: object) -> object:
+        self._look_up()
+        return self._session(*inputs)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._session, name)
+
+
 class RapidReader:
     """One RapidOCR engine, made when the first picture comes.
 
@@ -105,6 +124,7 @@ class RapidReader:
     def __init__(self, *, threads: int = 2) -> None:
         self._threads = max(1, min(threads, os.cpu_count() or 1))
         self._engine: Any = None
+        self._look_up: Callable[[], object] = _nothing
         self._failures: tuple[type[Exception], ...] = ()
 
     @property
@@ -119,11 +139,13 @@ class RapidReader:
         """Free the models."""
         self._engine = None
 
-    def read(self, picture: Image.Image) -> Recognized:
+    def read(self, picture: Image.Image, look_up: Callable[[], object] = _nothing) -> Recognized:
         """Read the picture of a page, whichever way it is turned.
 
         Args:
             picture: RGB.
+            look_up: Called before every run of a model, one a line of text, from the
+                second picture on; what it raises ends the reading.
 
         Returns:
             Its words with boxes on the picture as given.
@@ -133,6 +155,7 @@ class RapidReader:
             BackendUnavailableError: If its models are missing.
             PageUnreadableError: If it fails on this picture.
         """
+        self._look_up = look_up
         turn, lines = 0, self._lines(picture)
         for other in _turns_to_try(lines):
             found = self._lines(picture.transpose(_TURNS[other]))
@@ -158,6 +181,7 @@ class RapidReader:
             result = self._engine(pixels)
         except self._failures as error:
             raise PageUnreadableError("the OCR failed on its picture") from error
+        self._heed()
         if result.boxes is None or result.txts is None:
             return []
         letters = result.word_results or ()
@@ -170,6 +194,12 @@ class RapidReader:
             )
             if text.strip()
         ]
+
+    def _heed(self) -> None:
+        """Have the models look up, which are there once the first picture was read."""
+        for part in (self._engine.text_det, self._engine.text_rec):
+            if part is not None and not isinstance(part.session, _Heeding):
+                part.session = _Heeding(part.session, lambda: self._look_up())
 
 
 def _make_engine(threads: int) -> tuple[Any, tuple[type[Exception], ...]]:

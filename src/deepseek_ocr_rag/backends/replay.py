@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from ..errors import BackendReplyError, BackendUnavailableError, ConfigurationError
 from .base import Backend, PageRequest, Reply
-from .recording import RecordedReply, read_recording
+from .recording import MAX_LINE_BYTES, RecordedReply, read_recording
 
 __all__ = ["RecordingBackend", "ReplayBackend"]
 
 # Without O_BINARY, which exists there only, Windows would write its own line ends.
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+
+_PIECE = 2**16
 
 
 class ReplayBackend:
@@ -97,7 +101,9 @@ class RecordingBackend:
     """Another backend, whose replies are appended to a recording.
 
     The file is made readable by its owner alone: it holds what the documents
-    say. Every reply is one write, so that several recorders may share a file.
+    say. Every reply is one write, so that several recorders may share a file. Where
+    the disk is full, the reply comes with a warning that it was not recorded; a
+    line that an earlier recorder could not finish is removed.
 
     Args:
         backend: Who reads. It is closed with this one.
@@ -112,6 +118,7 @@ class RecordingBackend:
         self._path = Path(path)
         try:
             self._file: int | None = os.open(self._path, _APPEND, 0o600)
+            _drop_torn_line(self._file)
         except OSError as error:
             raise BackendUnavailableError(
                 f"the recording {self._path} cannot be written ({error.strerror})",
@@ -155,9 +162,10 @@ class RecordingBackend:
         replies = self._backend.read(noted())
         try:
             for reply in replies:
+                problem = None
                 if reply.key in asked:
-                    self._record(reply, *asked.pop(reply.key))
-                yield reply
+                    problem = self._record(reply, *asked.pop(reply.key))
+                yield replace(reply, warnings=(*reply.warnings, problem)) if problem else reply
         finally:
             close = getattr(replies, "close", None)
             if close is not None:
@@ -170,7 +178,13 @@ class RecordingBackend:
             os.close(file)
             self._backend.close()
 
-    def _record(self, reply: Reply, sha256: str, page: int, task: str, mode: str) -> None:
+    def _record(self, reply: Reply, sha256: str, page: int, task: str, mode: str) -> str | None:
+        """Append a reply; why that was not possible."""
+        if self._file is None:
+            raise BackendUnavailableError(
+                f"the recording {self._path} cannot be written (it is closed)",
+                remedy="Make a new RecordingBackend.",
+            )
         recorded = RecordedReply(
             page=page,
             text=reply.text,
@@ -187,15 +201,47 @@ class RecordingBackend:
         )
         line = recorded.to_json().encode("utf-8", "backslashreplace") + b"\n"
         try:
-            if self._file is None:
-                raise OSError(None, "it is closed")
-            while line:
-                line = line[os.write(self._file, line) :]
+            _append(self._file, line)
         except OSError as error:
-            raise BackendUnavailableError(
-                f"the recording {self._path} cannot be written ({error.strerror})",
-                remedy="Free some space, or read without recording.",
-            ) from error
+            return f"it was not recorded in {self._path} ({error.strerror})"
+        return None
+
+
+def _append(file: int, line: bytes) -> None:
+    """Write a line as a whole, or nothing of it."""
+    written = 0
+    try:
+        while written < len(line):
+            written += os.write(file, line[written:])
+    except OSError:
+        end = os.lseek(file, 0, os.SEEK_CUR)
+        if written and os.fstat(file).st_size == end:
+            os.ftruncate(file, end - written)
+        raise
+
+
+def _drop_torn_line(file: int) -> None:
+    """Remove what a recorder that died, or a full disk, left without a line end."""
+    size = os.lseek(file, 0, os.SEEK_END)
+    kept = size
+    while kept:
+        start = max(0, kept - _PIECE)
+        os.lseek(file, start, os.SEEK_SET)
+        found = os.read(file, kept - start).rfind(b"\n")
+        if found >= 0:
+            kept = start + found + 1
+            break
+        kept = start
+    if kept == size:
+        return
+    os.lseek(file, kept, os.SEEK_SET)
+    try:
+        json.loads(os.read(file, MAX_LINE_BYTES))
+    except (ValueError, RecursionError):
+        os.ftruncate(file, kept)
+    else:
+        # Whole, and somebody saved it without a line end.
+        os.write(file, b"\n")
 
 
 def _as_recorded(

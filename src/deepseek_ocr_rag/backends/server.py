@@ -13,11 +13,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import httpx
 
@@ -30,6 +29,7 @@ from ..errors import (
 )
 from ..ollama_server import is_this_machine
 from .attempts import Attempt, AttemptSettings
+from .backoff import wait_seconds
 from .base import PageRequest, Reply
 from .completion import Completion, read_completion
 from .concurrency import Failure, ReadPage, read_concurrently
@@ -44,12 +44,6 @@ from .status import Retry, check_status
 from .wire import PLAIN, excerpt, without_credentials
 
 __all__ = ["ServerBackend"]
-
-FIRST_WAIT = 0.5
-"""Seconds before the second attempt; doubled for each one after it."""
-
-LONGEST_WAIT: Final = 30.0
-"""Seconds that a server's Retry-After is followed."""
 
 
 class ServerBackend:
@@ -211,7 +205,7 @@ class ServerBackend:
                         if retries == self._retries:
                             break
                         retries += 1
-                        await asyncio.sleep(_wait(retries, retry.after))
+                        await asyncio.sleep(wait_seconds(retries, retry.after))
                         error = None
         except TimeoutError:
             error = BackendTimeoutError(
@@ -294,11 +288,3 @@ class ServerBackend:
             error.source = request.source
             error.page = request.page
         return error
-
-
-def _wait(attempts: int, asked: float | None) -> float:
-    """Seconds until the next attempt: what the server asks for, else doubling with jitter."""
-    jitter = random.uniform(0.75, 1.25)  # noqa: S311 - nothing secret hangs on it
-    return min(
-        LONGEST_WAIT, asked if asked is not None else FIRST_WAIT * 2 ** (attempts - 1) * jitter
-    )

@@ -9,9 +9,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
-__all__ = ["OUT_OF_MEMORY", "MemoryBound", "write_no_files"]
+__all__ = ["OUT_OF_MEMORY", "MemoryBound", "ended_with_owner", "write_no_files"]
 
 OUT_OF_MEMORY = 87
 """Exit code of a process that ended because it used more memory than it may."""
@@ -30,6 +31,36 @@ def write_no_files() -> None:
 
         for bound in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
             resource.setrlimit(bound, (0, 0))
+
+
+@contextmanager
+def ended_with_owner(orders: FileIO) -> Iterator[None]:
+    """Have Linux end this process as soon as its owner's end of a pipe closes.
+
+    A thread that looks would do, but for libraries that let no other thread run
+    while they draw (PyMuPDF): a page without an end would go on without an owner.
+
+    Args:
+        orders: What the owner writes to, and does not while this process works.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    import fcntl
+    import select
+
+    flags = fcntl.fcntl(orders, fcntl.F_GETFL)
+    fcntl.fcntl(orders, fcntl.F_SETOWN, os.getpid())
+    # The signal that follows from it, SIGIO, ends whoever does not handle it.
+    fcntl.fcntl(orders, fcntl.F_SETFL, flags | os.O_ASYNC)
+    hung_up = select.poll()
+    hung_up.register(orders, 0)
+    if hung_up.poll(0):
+        os._exit(ORPHANED)
+    try:
+        yield
+    finally:
+        fcntl.fcntl(orders, fcntl.F_SETFL, flags)
 
 
 class MemoryBound:

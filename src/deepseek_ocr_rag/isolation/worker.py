@@ -28,7 +28,7 @@ from ..limits import Limits
 from ..renderers.base import OpenedDocument
 from ..renderers.content import Content
 from ..renderers.opening import opener_for
-from .bounds import MemoryBound, write_no_files
+from .bounds import MemoryBound, ended_with_owner, write_no_files
 from .frames import BrokenFrameError, Frame, StreamedFrame, receive, send
 from .values import error_frame, info_frame, layer_frame, picture_frame
 
@@ -51,7 +51,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders, answers = _pipes()
     write_no_files()
-    _Desk(MemoryBound()).serve(orders, answers)
+    _Desk(MemoryBound(), orders).serve(answers)
 
 
 def _pipes() -> tuple[FileIO, FileIO]:
@@ -67,16 +67,17 @@ def _pipes() -> tuple[FileIO, FileIO]:
 class _Desk:
     """The documents that are open here."""
 
-    def __init__(self, memory: MemoryBound) -> None:
+    def __init__(self, memory: MemoryBound, orders: FileIO) -> None:
         self._memory = memory
+        self._orders = orders
         self._opened: dict[int, _Opened] = {}
 
-    def serve(self, orders: FileIO, answers: FileIO) -> None:
+    def serve(self, answers: FileIO) -> None:
         send(answers, Frame({"ready": True}))
         while True:
             try:
                 # Documents come from our owner, who has looked at their size.
-                order = receive(orders, longest=float("inf"))
+                order = receive(self._orders, longest=float("inf"))
             except (BrokenFrameError, OSError):
                 return
             try:
@@ -131,7 +132,7 @@ class _Desk:
         self, task: Callable[[], _Answer], memory: float, name: str, page: int | None
     ) -> _Answer:
         try:
-            with self._memory.allowing(memory):
+            with self._memory.allowing(memory), ended_with_owner(self._orders):
                 return task()
         except MemoryError as error:
             raise LimitExceededError(

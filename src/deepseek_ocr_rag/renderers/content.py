@@ -6,13 +6,13 @@ import hashlib
 import io
 import shutil
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import CorruptSourceError, LimitExceededError, SourceNotFoundError
+from ..errors import CorruptSourceError, LimitExceededError, SourceError, SourceNotFoundError
 from ..limits import Limits
 
 __all__ = ["Content", "too_large"]
@@ -49,6 +49,7 @@ class Content:
 
         Raises:
             LimitExceededError: If it gives more than ``limits.file_bytes``.
+            SourceError: If the temporary file cannot be written.
         """
         size = 0
         folder: tempfile.TemporaryDirectory[str] | None = None
@@ -58,12 +59,17 @@ class Content:
                 size += len(chunk)
                 if size > limits.file_bytes:
                     raise too_large(name, f"more than {limits.file_bytes:,}", limits)
-                if folder is None and size > _MEMORY_BYTES:
-                    folder = tempfile.TemporaryDirectory(prefix="deepseek-ocr-")
-                    sink = _moved(sink, Path(folder.name) / "document")
-                sink.write(chunk)
+                with _disk_errors(name):
+                    if folder is None and size > _MEMORY_BYTES:
+                        folder = tempfile.TemporaryDirectory(prefix="deepseek-ocr-")
+                        sink = _moved(sink, Path(folder.name) / "document")
+                    sink.write(chunk)
+            with _disk_errors(name):
+                sink.flush()
         except BaseException:
-            sink.close()
+            # What could not be written cannot be flushed either.
+            with suppress(OSError):
+                sink.close()
             if folder is not None:
                 folder.cleanup()
             raise
@@ -115,6 +121,19 @@ class Content:
             # Windows refuses while a reader is still open.
             with suppress(OSError):
                 self.folder.cleanup()
+
+
+@contextmanager
+def _disk_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(
+            f"it is too large for memory and cannot be kept in {tempfile.gettempdir()} "
+            f"({error.strerror})",
+            source=name,
+            remedy="Free some space there, set TMPDIR, or give the path of a file.",
+        ) from error
 
 
 def _moved(memory: BinaryIO, path: Path) -> BinaryIO:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
+from llama_index.core.tools import FunctionTool, ToolMetadata
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 
 from deepseek_ocr_rag import (
@@ -18,6 +19,7 @@ from deepseek_ocr_rag import (
     FetchPolicy,
     Limits,
     Reader,
+    run_cancellable,
 )
 
 __all__ = ["DeepSeekOCRToolSpec"]
@@ -192,6 +194,39 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
             return shown
         picture = ImageBlock(image=shown.png, image_mimetype="image/png")
         return [TextBlock(text=shown.text), picture]
+
+    async def aread_document(self, path: str, pages: str | None = None, start: int = 0) -> str:
+        """:meth:`read_document` for coroutines; cancelling the task ends the reading."""
+        return await run_cancellable(lambda: self.read_document(path, pages, start))
+
+    async def asearch_document(
+        self, path: str, query: str, pages: str | None = None, offset: int = 0
+    ) -> str:
+        """:meth:`search_document` for coroutines; cancelling the task ends the reading."""
+        return await run_cancellable(lambda: self.search_document(path, query, pages, offset))
+
+    async def alocate(self, path: str, what: str, pages: str | None = None) -> str:
+        """:meth:`locate` for coroutines; cancelling the task ends the reading."""
+        return await run_cancellable(lambda: self.locate(path, what, pages))
+
+    async def alook_at(
+        self, path: str, page: int, box: list[float] | None = None
+    ) -> list[TextBlock | ImageBlock] | str:
+        """:meth:`look_at` for coroutines."""
+        return await run_cancellable(lambda: self.look_at(path, page, box))
+
+    def to_tool_list(
+        self,
+        spec_functions: list[SPEC_FUNCTION_TYPE] | None = None,
+        func_to_metadata_mapping: dict[str, ToolMetadata] | None = None,
+    ) -> list[FunctionTool]:
+        """The tools, as of every spec, each of which can also be awaited."""
+        asked = spec_functions or self.spec_functions
+        both: list[SPEC_FUNCTION_TYPE] = [
+            (each, f"a{each}") if isinstance(each, str) and each in self.spec_functions else each
+            for each in asked
+        ]
+        return super().to_tool_list(both, func_to_metadata_mapping)
 
     def _told(self, work: Callable[[], Result]) -> Result | str:
         """What the work gives, or why it failed, for the model."""
