@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,9 +68,11 @@ class CitedPage:
 
     @property
     def caption(self) -> str:
-        """Citations, document and page on one line: ``[1] [3] report.pdf, page 2``."""
+        """Citations, file name and page on one line: ``[1] [3] report.pdf, page 2``."""
         marks = " ".join(f"[{number}]" for number in self.numbers)
-        name = "".join(c if c.isprintable() else "?" for c in self.source)
+        # Pictures are passed on; the folders of this machine are nobody's business.
+        name = re.split(r"[/\\]", self.source)[-1]
+        name = "".join(c if c.isprintable() else "?" for c in name)
         return f"{marks} {name}, page {self.page}"
 
 
