@@ -12,6 +12,9 @@ The questions, known answers and known evidence are those of ``../shared/corpus/
   their page; in how many of them a cited box there overlaps an evidence box. Once
   with sentences quoted without a model, once with a stand-in for a model that
   writes the known answer and cites the first passage of an evidence page.
+* Nothing found: how often an answer without a model is "not in these documents",
+  for questions that the documents answer, for those that the set calls unanswerable
+  (their words are on the pages), and for questions whose document is left out.
 * Verification: the known answers as sentences of an answer. Accepted: cited to
   the known evidence, as the set has it and as we read the page. Rejected: the
   same ones, of those accepted, with a number, date or name changed; and all of
@@ -71,6 +74,8 @@ OUTPUTS = CORPUS.parent / "model-outputs"
 WANTED = {"boxes": 0.85, "accepted": 0.95, "rejected": 0.95}
 CHANGES_EACH = 4
 WRONG_PAGES = 3
+EVERY = 3
+"""Of so many questions one is asked where its document is left out: each needs an index."""
 LEGIBLE = 90
 """Likeness, of 100, of the known evidence and what we read."""
 
@@ -141,6 +146,25 @@ def box_overlap(
 
 def on_pages(passage: Passage, question: dict, pages: object) -> bool:
     return passage.source == question["pdf"] and any(p.page in pages for p in passage.pieces)
+
+
+# --- nothing found ----------------------------------------------------------------------
+
+
+def print_absent(qa: DocumentQA, asked: Sequence[dict], documents: Sequence[OcrDocument]) -> None:
+    left_out = []
+    for missing in documents:
+        rest = DocumentQA([document for document in documents if document is not missing])
+        about = [q for q in asked if q["pdf"] == missing.source][::EVERY]
+        left_out += [rest.ask(q["question"]).found for q in about]
+    groups = {
+        "the documents answer": [qa.ask(q["question"]).found for q in asked],
+        "called unanswerable": [qa.ask(q["question"]).found for q in questions(answerable=False)],
+        "document left out": left_out,
+    }
+    print("\nsaid to be not in these documents, without a model: share and number of questions")
+    for name, found in groups.items():
+        print(f"{name:38} {1 - sum(found) / len(found):.3f} {len(found):5}")
 
 
 # --- verification -----------------------------------------------------------------------
@@ -324,6 +348,7 @@ def main() -> int:
     documents = read_all(options.backend, pdfs, options.cache)
     print(f"{len(pdfs)} documents, {sum(map(len, documents))} pages, backend {options.backend}")
     qa = DocumentQA(documents)
+    print_absent(qa, asked, documents)
     missed = [
         *print_search(documents, asked, pdfs, options.embeddings),
         *print_boxes(qa, asked, {d.source: d for d in documents}),
