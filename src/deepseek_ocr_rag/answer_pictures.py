@@ -8,7 +8,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +61,7 @@ class CitedPage:
         numbers: Of the citations that stand there, as in the answer's text.
     """
 
-    image: Image.Image
+    image: Image.Image = field(repr=False)
     source: str
     page: int
     numbers: tuple[int, ...]
