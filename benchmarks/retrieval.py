@@ -56,10 +56,12 @@ class Hits:
     at_5: float
 
 
-def questions() -> list[dict]:
-    """Those whose evidence pages are known."""
+def questions(*, answerable: bool = True) -> list[dict]:
+    """Those whose evidence pages are known, or those that the set calls unanswerable."""
     lines = (CORPUS / "qa" / "qa.jsonl").read_text("utf-8").splitlines()
-    asked = map(json.loads, lines)
+    asked = list(map(json.loads, lines))
+    if not answerable:
+        return [q for q in asked if q["unanswerable"]]
     return [q for q in asked if q["evidence_pages"] and not q["unanswerable"]]
 
 

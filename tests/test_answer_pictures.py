@@ -42,7 +42,8 @@ def test_each_cited_page_is_one_crop_with_the_numbers_of_its_citations(sample_pd
         cited(sample_pdf, 2, GRANT), cited(sample_pdf, 3, TABLE), cited(sample_pdf, 2, SIGNATURE)
     ).show()
     assert [(p.page, p.numbers) for p in shown] == [(2, (1, 3)), (3, (2,))]
-    assert shown.pages[0].caption == f"[1] [3] {sample_pdf}, page 2"
+    assert shown.pages[0].caption == "[1] [3] sample.pdf, page 2"
+    assert shown.pages[0].source == str(sample_pdf)
 
 
 def test_the_crop_holds_the_page_around_the_boxes_and_marks_only_them(sample_pdf: Path) -> None:
@@ -63,7 +64,7 @@ def test_a_citation_without_a_place_shows_its_page(sample_pdf: Path) -> None:
 
 
 def test_a_notebook_gets_a_captioned_picture_a_page_and_nothing_active(sample_pdf: Path) -> None:
-    name = 'a"><script>alert(1)</script>.pdf'
+    name = 'a"><script>alert(1)<script>.pdf'
     shown = answer(cited(name, 2, GRANT), cited(name, 3, TABLE)).show({name: sample_pdf})
     markup = shown._repr_html_()
     assert "<script" not in markup

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.chunk_records import record_chunk, split_records
@@ -235,6 +235,7 @@ SPAN = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.one_of(JSON, st.lists(BOX, max_size=3), JSON.map(json.dumps)),
     st.one_of(st.none(), JSON, st.lists(SPAN, max_size=3)),

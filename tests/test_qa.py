@@ -104,6 +104,12 @@ def test_where_nothing_fits_the_answer_says_so_and_no_model_is_asked() -> None:
     assert (answer.citations, answer.passages, parrot.asked) == ((), (), [])
 
 
+def test_a_page_that_the_question_names_is_quoted_whatever_else_it_asks() -> None:
+    answer = DocumentQA(LIGHTHOUSE).ask("Which topics, chapters and matters are on page 2?")
+    assert answer.found
+    assert answer.citations[0].page == 2
+
+
 def test_nothing_is_found_in_no_documents() -> None:
     assert DocumentQA([]).ask("Who keeps the lamp?").text == NOT_FOUND
 

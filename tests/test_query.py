@@ -14,6 +14,7 @@ def test_a_question_is_terms_phrases_and_places() -> None:
     assert "~pressur" in query.terms
     assert "blood pressure" in query.phrases
     assert query.references == {Reference("page", "4")}
+    assert query.asked == "What is the blood pressure on page 4?"
 
 
 @pytest.mark.parametrize(

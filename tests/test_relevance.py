@@ -31,3 +31,8 @@ def test_headings_count() -> None:
 
 def test_a_question_of_function_words_says_nothing() -> None:
     assert relevance("What is it?", PASSAGES, BACKGROUND) == 1.0
+
+
+def test_what_a_question_says_on_the_form_of_its_answer_does_not_count() -> None:
+    question = "What oil does the lamp burn? Write the answer as a list of strings."
+    assert relevance(question, PASSAGES, BACKGROUND) > 0.9

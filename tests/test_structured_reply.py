@@ -49,12 +49,26 @@ def test_a_sentence_comes_as_soon_as_it_is_whole() -> None:
     assert next(text) == "One. [1] "
 
 
+ONE = '{"sentences": [{"text": "One.", "sources": [1]}'
+
+
+@pytest.mark.parametrize("rest", ["", ', {"te', ', {"text": "Tw', ', {"text": "Two.\\'])
+def test_a_sentence_that_was_cut_off_is_left_out(rest: str) -> None:
+    assert marked(ONE + rest) == "One. [1] "
+
+
 @pytest.mark.parametrize(
-    "reply",
-    ['{"sentences": [{"text": "One.", "sources": [1]}, {"text": "Tw', '{"sentences": [{"text": "One.", "sources": [1]}'],
-)  # fmt: skip
-def test_a_sentence_that_was_cut_off_is_left_out(reply: str) -> None:
-    assert marked(reply) == "One. [1] "
+    ("rest", "shown"),
+    [
+        ('"', "Two. "),
+        ('", "sour', "Two. "),
+        ('", "sources": [', "Two. "),
+        ('", "sources": [1, 2, 1, 2', "Two. [1][2] "),
+        ('", "sources": [1, 2], "x": ', "Two. [1][2] "),
+    ],
+)
+def test_a_whole_sentence_whose_sources_were_cut_off_is_kept(rest: str, shown: str) -> None:
+    assert marked(f'{ONE}, {{"text": "Two.{rest}') == f"One. [1] {shown}"
 
 
 def test_text_that_is_no_json_is_passed_on() -> None:
@@ -80,6 +94,12 @@ def test_no_reply_breaks_it(reply: str) -> None:
 def test_the_schema_lets_only_the_given_sources_be_cited() -> None:
     items = reply_schema(3)["properties"]["sentences"]["items"]["properties"]
     assert items["sources"]["items"]["enum"] == [1, 2, 3]
+
+
+def test_the_schema_ends_the_lists_of_a_model_that_does_not() -> None:
+    sentences = reply_schema(3)["properties"]["sentences"]
+    assert sentences["maxItems"] == 32
+    assert sentences["items"]["properties"]["sources"]["maxItems"] == 3
 
 
 class Structured:

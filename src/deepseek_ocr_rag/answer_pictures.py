@@ -6,8 +6,9 @@ import base64
 import html
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -60,16 +61,18 @@ class CitedPage:
         numbers: Of the citations that stand there, as in the answer's text.
     """
 
-    image: Image.Image
+    image: Image.Image = field(repr=False)
     source: str
     page: int
     numbers: tuple[int, ...]
 
     @property
     def caption(self) -> str:
-        """Citations, document and page on one line: ``[1] [3] report.pdf, page 2``."""
+        """Citations, file name and page on one line: ``[1] [3] report.pdf, page 2``."""
         marks = " ".join(f"[{number}]" for number in self.numbers)
-        name = "".join(c if c.isprintable() else "?" for c in self.source)
+        # Pictures are passed on; the folders of this machine are nobody's business.
+        name = re.split(r"[/\\]", self.source)[-1]
+        name = "".join(c if c.isprintable() else "?" for c in name)
         return f"{marks} {name}, page {self.page}"
 
 

@@ -53,8 +53,8 @@ _MARKED: Final = f"""\
 - After each sentence cite the source it comes from by its number in brackets, like [1]."""
 
 _STRUCTURED: Final = """\
-- Reply with a JSON object: {"sentences": [{"text": "One sentence of the answer.", "sources": [1]}]}. \
-Give for each sentence the numbers of the sources it comes from.
+- Reply with a JSON object: {"sentences": [{"text": "...", "sources": [1]}]}. Write one sentence of \
+the answer as each text, and the numbers of the sources it comes from.
 - If the sources do not have the answer, reply exactly: {"sentences": []}"""
 
 

@@ -164,9 +164,13 @@ class DocumentQA:
             return Answering()
         if self.llm is not None:
             return Generating(passages, query, self.llm, self._background, strict=self.strict)
-        if self._by_words_only and relevance(query, passages, self._background) < ENOUGH:
-            return Answering()
-        return Quoting(passages, query)
+        return Quoting(passages, query) if self._is_told_of(query, passages) else Answering()
+
+    def _is_told_of(self, query: str, passages: tuple[Passage, ...]) -> bool:
+        """Whether what was found is about the question: some word of it nearly always is found."""
+        if not self._by_words_only or self.retriever.names(query):
+            return True
+        return relevance(query, passages, self._background) >= ENOUGH
 
 
 class Conversation:

@@ -35,12 +35,14 @@ class Query:
     """What to search for.
 
     Attributes:
+        asked: The question without the sentences that say how the answer should look.
         terms: See :func:`with_stems`; function words left out.
         phrases: See :func:`search_phrases`.
         references: Pages, figures and tables that it names.
         asks_for_page: Whether it asks on which page something is.
     """
 
+    asked: str
     terms: tuple[str, ...]
     phrases: tuple[str, ...]
     references: frozenset[Reference]
@@ -61,6 +63,7 @@ def parse_query(question: str) -> Query:
     asked = "\n".join(s for i, s in enumerate(sentences) if not i or _ANSWER_FORM.match(s) is None)
     found = search_terms(asked, function_words=False)
     return Query(
+        asked=asked,
         terms=tuple(with_stems(found)),
         phrases=tuple(search_phrases(found)),
         references=references_in(asked),

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from .answer import Citation
+from .query import parse_query
 from .quotable import Quotable, citations, quotables
 from .retrieval import Passage
 from .terms import question_terms, with_stems
@@ -45,7 +46,7 @@ class Quoter:
             limit: At most this many; also none that fits less than half as
                 well as the best one.
         """
-        wanted = set(with_stems(question_terms(text)))
+        wanted = set(with_stems(question_terms(parse_query(text).asked)))
         scored = [
             # An earlier passage was found to fit better as a whole.
             (self._score(quotable, wanted) / (1 + 0.1 * rank), quotable)

@@ -7,28 +7,30 @@ from typing import Final
 
 from .background import Background
 from .facts import plain_text
+from .query import parse_query
 from .retrieval import Passage
 from .statements import Statement, same_words
 from .terms import terms
 
 __all__ = ["ENOUGH", "relevance"]
 
-ENOUGH: Final = 0.4
-"""Relevance below which nothing should be quoted."""
+ENOUGH: Final = 1 / 3
+"""Relevance below which nothing should be quoted: more would refuse many questions that
+the documents answer in other words, less would quote for any."""
 
 
 def relevance(question: str, passages: Iterable[Passage], background: Background) -> float:
     """How much of a question one of the passages has, each word by its weight.
 
     Args:
-        question: The question.
+        question: The question; what it says on the form of the answer does not count.
         passages: Those found.
         background: Of all documents that were searched.
 
     Returns:
         The share of the best passage, 0..1; 1 for a question without words of its own.
     """
-    words = Statement.of(question).words
+    words = Statement.of(parse_query(question).asked).words
     weights = {word: background.weight(word) for word in words}
     total = sum(weights.values())
     best = 0.0

@@ -227,6 +227,10 @@ class Retriever:
                 ranked.setdefault(near, hits.get(near, 0.0))
         return tuple(ranked.items())
 
+    def names(self, query: str) -> bool:
+        """Whether a question names a place that there is: a page, a figure or a table."""
+        return bool(self._lexical.scores(parse_query(query)).references.any())
+
     def _around(self, place: int, reach: int) -> Iterator[int]:
         """A chunk and those before and after it in its document, in reading order."""
         source = self.chunks[place].source

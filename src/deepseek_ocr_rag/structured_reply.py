@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any, Final
 
@@ -17,8 +18,12 @@ from .answer import NOT_FOUND
 
 __all__ = ["marked_text", "reply_schema"]
 
+MOST_SENTENCES: Final = 32
+"""Of a reply: a small model that is held to a list may never end it by itself."""
+
 _LIST: Final = re.compile(r'"sentences"\s*:\s*\[')
 _BETWEEN: Final = " \t\r\n,"
+_WHOLE_TEXT: Final = re.compile(r'\{\s*"text"\s*:\s*("(?:[^"\\]|\\.)*")(.*)', re.DOTALL)
 _SENTENCE_END: Final = re.compile(r"[.!?:。！？][\"'”’»)\]*_]*$")
 
 
@@ -33,13 +38,15 @@ def reply_schema(sources: int) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "text": {"type": "string"},
-            "sources": {"type": "array", "items": number},
+            "sources": {"type": "array", "items": number, "maxItems": sources},
         },
         "required": ["text", "sources"],
     }
     return {
         "type": "object",
-        "properties": {"sentences": {"type": "array", "items": sentence}},
+        "properties": {
+            "sentences": {"type": "array", "items": sentence, "maxItems": MOST_SENTENCES}
+        },
         "required": ["sentences"],
     }
 
@@ -49,7 +56,7 @@ def marked_text(pieces: Iterable[str]) -> Iterator[str]:
 
     A reply without sentences becomes :data:`~.answer.NOT_FOUND`. One that is no
     JSON object is passed on as it is: some servers ignore the schema. A sentence
-    that was cut off is left out.
+    that was cut off is left out, unless only its sources were.
 
     Args:
         pieces: The reply, in any pieces.
@@ -66,6 +73,7 @@ def marked_text(pieces: Iterable[str]) -> Iterator[str]:
     reader = _Reader()
     for piece in chain((start,), rest):
         yield from reader.feed(piece)
+    yield from reader.rest()
     if reader.is_empty:
         yield NOT_FOUND
 
@@ -99,6 +107,14 @@ class _Reader:
             return
         yield from self._objects()
 
+    def rest(self) -> Iterator[str]:
+        """At the end of the reply a sentence whose sources were cut off."""
+        cut = None if self._at_end or not self._in_list else _WHOLE_TEXT.match(self._buffer)
+        if cut:
+            with suppress(ValueError):
+                numbers = [int(number) for number in re.findall(r"\d{1,4}(?=\s*[,\]])", cut[2])]
+                yield _marked({"text": json.loads(cut[1]), "sources": numbers})
+
     def _objects(self) -> Iterator[str]:
         while True:
             self._buffer = self._buffer.lstrip(_BETWEEN)
@@ -123,6 +139,7 @@ def _marked(item: object) -> str:
     if not text:
         return ""
     sources = item.get("sources")
-    numbers = [n for n in sources if type(n) is int] if isinstance(sources, list) else []
+    listed = [n for n in sources if type(n) is int] if isinstance(sources, list) else []
+    numbers = list(dict.fromkeys(listed))
     marks = f" {''.join(f'[{number}]' for number in numbers)}" if numbers else ""
     return f"{text}{marks}{' ' if _SENTENCE_END.search(text) else chr(10)}"

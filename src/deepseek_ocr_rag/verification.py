@@ -26,6 +26,7 @@ from typing import Final
 from .answer import Citation
 from .background import Background
 from .evidence import Evidence
+from .query import parse_query
 from .quotable import citations
 from .retrieval import Passage
 from .statements import Source, Statement
@@ -90,7 +91,7 @@ class Verifier:
         background: Background | None = None,
     ) -> None:
         self._passages = tuple(passages)
-        self._asked = Statement.of(question)
+        self._asked = Statement.of(parse_query(question).asked)
         self._background = background or Background()
         self._sources: dict[int, Source] = {}
 

@@ -87,6 +87,9 @@ class _Handler(BaseHTTPRequestHandler):
             "temperature": options.get("temperature", 0.8),
             "seed": options.get("seed", -1),
         }
+        if schema := asked.get("format"):
+            form = {"name": "reply", "schema": schema}
+            request["response_format"] = {"type": "json_schema", "json_schema": form}
         end: dict[str, Any] = {"done_reason": "stop"}
         with self.server.llama.stream("POST", "/v1/chat/completions", json=request) as events:
             self._head(200, "application/x-ndjson")

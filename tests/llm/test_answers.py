@@ -5,15 +5,19 @@ The model is far too weak for its words to be asserted.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
 
+from deepseek_ocr_rag.context import build_prompt
 from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import LanguageModelUnavailableError
 from deepseek_ocr_rag.language_model import Message, OllamaModel, choose_language_model
 from deepseek_ocr_rag.qa import Answer, DocumentQA
+from deepseek_ocr_rag.retrieval import Retriever
+from deepseek_ocr_rag.structured_reply import reply_schema
 
 pytestmark = [pytest.mark.llm, pytest.mark.slow]
 
@@ -56,6 +60,31 @@ def test_a_question_is_answered_from_the_pages(ollama: Any) -> None:
     assert answer.llm == f"ollama/{ollama.model}"
     assert answer.passages[0].page == 2
     assert answer.timings.writing > 0
+
+
+def test_the_model_is_held_to_json_with_sources_that_exist(ollama: Any) -> None:
+    model = OllamaModel(ollama.model, host=ollama.url, num_ctx=1024)
+    assert model.structured
+    prompt = build_prompt(
+        "Who keeps the lamp?",
+        Retriever.from_documents([LIGHTHOUSE]).search("Who keeps the lamp?", 2),
+        model.context_length,
+        structured=True,
+    )
+    reply = model.stream_json(
+        prompt.messages, schema=reply_schema(prompt.used), max_tokens=prompt.max_tokens
+    )
+    written = "".join(reply)
+    if any("was cut" in warning for warning in reply.warnings):
+        pytest.skip("the model did not end its reply")
+    sentences = json.loads(written)["sentences"]
+    assert all(isinstance(sentence["text"], str) for sentence in sentences)
+    assert {number for s in sentences for number in s["sources"]} <= {1, 2}
+
+
+def test_a_server_without_schemas_is_asked_for_marks(ollama: Any) -> None:
+    model = OllamaModel(ollama.model, host=ollama.url, num_ctx=1024, structured=False)
+    check(DocumentQA(LIGHTHOUSE, model, top_k=2).ask("Who keeps the lamp?"), LIGHTHOUSE)
 
 
 def test_the_answer_streams(ollama: Any) -> None:
