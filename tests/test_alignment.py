@@ -20,6 +20,8 @@ def displaced(claim: str, fact: str, source: str) -> bool:
         ("Bob Ray keeps the lamp", "Ray", "Ann Lee keeps the lamp."),
         ("300 mmHg (300 kPa)", "300", "more than 300 mmHg (40 kPa)"),
         ("10 minutes", "10", "wait 30 minutes before you start"),
+        ("Ann has kept the lamp since 1903", "1903", "since 14 March 1902 she has kept the lamp"),
+        ("Lit on 14 April 1902", "April", "it was lit on 14 March 1902"),
     ],
 )
 def test_something_else_stands_in_its_place(claim: str, fact: str, source: str) -> None:
@@ -33,6 +35,8 @@ def test_something_else_stands_in_its_place(claim: str, fact: str, source: str) 
         ("It rose to 8 from 6", "8", "from 6 in May it rose to 8"),
         ("Ann Lee keeps the lamp", "Lee", "The lamp is kept by Ann Lee, says Bob Ray."),
         ("The tower has 40 rooms", "40", "It was built in 1871."),
+        ("Ann has kept the lamp since 1902", "1902", "since 14 March 1902 she has kept the lamp"),
+        ("Lit on March 14, 1902", "March", "it was lit on 14 March 1902"),
     ],
 )
 def test_its_place_is_its_own_or_is_not_there(claim: str, fact: str, source: str) -> None:

@@ -267,3 +267,12 @@ def test_with_embeddings_there_are_always_as_many_as_asked_for(minilm: Embedding
 def test_a_weight_that_cannot_be_meant_is_refused(weight: float) -> None:
     with pytest.raises(ConfigurationError, match="embedding_weight"):
         Retriever([], embedding_weight=weight)
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [("What is on page 2?", True), ("What is on page 9?", False), ("Who lights the lamp?", False)],
+)
+def test_a_question_may_name_a_place_that_there_is(question: str, named: bool) -> None:
+    assert Retriever.from_documents([LIGHTHOUSE]).names(question) is named
+    assert not Retriever([]).names(question)
