@@ -59,7 +59,7 @@ notebooks: $(VENV)/.dev
 	$(BIN)/python tools/run_notebooks.py
 
 bench: $(VENV)/.dev
-	@for script in grammar hostile lite overhead retrieval; do \
+	@for script in grammar hostile lite loops overhead qa; do \
 		echo "== benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 # Versions that all our requirements allow, and the oldest ones, with hashes; UPGRADE=-U: the newest.
