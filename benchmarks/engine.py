@@ -15,10 +15,11 @@ import gc
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
+from gpu_time import milliseconds
 from PIL import Image, ImageDraw
 from random_checkpoint import write
 from rendering import make_pdf
@@ -58,20 +59,6 @@ CUDA = torch.device("cuda")
 
 Row = tuple[str, str, str]
 """What was measured, the figure, and the target."""
-
-
-def milliseconds(run: Callable[[], object], repeats: int = 20) -> float:
-    for _ in range(3):
-        run()
-    times = []
-    for _ in range(repeats):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
-        run()
-        end.record()
-        end.synchronize()
-        times.append(begin.elapsed_time(end))
-    return statistics.median(times)
 
 
 class Bench:

@@ -10,16 +10,15 @@ many runs between CUDA events.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import partial
 
 import numpy as np
 import torch
+from gpu_time import milliseconds
 from PIL import Image
 from torch import Tensor
 
@@ -37,20 +36,6 @@ from deepseek_ocr_rag.prompts import MODES
 FLOPS_OF_A_PAGE = 3.47e12
 TILES = 6
 CUDA = torch.device("cuda")
-
-
-def milliseconds(run: Callable[[], object], repeats: int = 15) -> float:
-    for _ in range(3):
-        run()
-    times = []
-    for _ in range(repeats):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
-        run()
-        end.record()
-        end.synchronize()
-        times.append(begin.elapsed_time(end))
-    return statistics.median(times)
 
 
 def random_bytes(*shape: int) -> Tensor:
