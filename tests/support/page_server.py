@@ -81,6 +81,8 @@ class PageServer:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            # Of connections that wait; five by default, and where more wait some are tried again.
+            request_queue_size = 128
 
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # the client was killed, as tests want it to be
