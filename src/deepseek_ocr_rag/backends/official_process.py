@@ -37,6 +37,10 @@ MOST_UNREAD: Final = 16
 TAIL: Final = 8 * 1024
 """Bytes that are kept of what the program printed last."""
 
+MARK: Final = "\x1e"
+"""Before the number of a request, where what is printed for it begins: the pipe of
+messages may be read later than that of answers."""
+
 END_SECONDS: Final = 5.0
 """For a process that is ending."""
 
@@ -92,7 +96,12 @@ class WorkerProcess:
     @property
     def last_words(self) -> str:
         """The end of what the program printed since it was asked last."""
-        return bytes(self._tail).decode("utf-8", "replace")
+        said = bytes(self._tail).decode("utf-8", "replace")
+        _, mark, since = said.rpartition(f"{MARK}{self._asked}\n")
+        if mark:
+            return since
+        # Without any mark all of it is of this request: so much that its mark is gone.
+        return "" if MARK in said else said
 
     def ask(self, message: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Send one message and wait for its answer.
@@ -103,7 +112,6 @@ class WorkerProcess:
         """
         stdin = cast("IO[bytes]", self._process.stdin)
         self._asked += 1
-        self._tail.clear()
         try:
             stdin.write(json.dumps({**message, "id": self._asked}).encode("ascii") + b"\n")
             stdin.flush()

@@ -79,6 +79,7 @@ def main(folder: str) -> None:
         replies.flush()
 
     order = inbox.get()
+    _mark(order)
     try:
         model = PublishedModel(order)
     except Exception as error:  # noqa: BLE001 - other people's code: everything is reported
@@ -87,6 +88,7 @@ def main(folder: str) -> None:
     send(model.facts, order)
     while True:
         request = inbox.get()
+        _mark(request)
         try:
             answer = model.read(request, str(Path(folder, "output")))
         except Exception as error:  # noqa: BLE001 - as above
@@ -105,6 +107,12 @@ def _own_channels() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     return requests, replies
+
+
+def _mark(request: Mapping[str, Any]) -> None:
+    """Tell on the other pipe where what is printed for a request begins."""
+    sys.stderr.flush()
+    os.write(2, f"\x1e{request['id']}\n".encode("ascii"))
 
 
 def _receive(requests: BinaryIO, inbox: SimpleQueue[dict[str, Any]], folder: str) -> None:
