@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 from gpu_time import milliseconds
+from host_memory import HostMemory, host_memory
 from PIL import Image, ImageDraw
 from random_checkpoint import write
 from rendering import make_pdf
@@ -243,7 +244,7 @@ def throughput(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
     return found
 
 
-def small_card(folder: Path, pages: int = 100) -> list[Row]:
+def small_card(folder: Path, pages: int = 1000) -> list[Row]:
     """As if the card had 16 GB."""
     settings = EngineSettings(cache="fp8", memory_limit=16 * 10**9)
     engine = start_engine(find_checkpoint(folder), settings)
@@ -285,10 +286,13 @@ def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
             start = time.perf_counter()
             document = reader.read(pdf)
             seconds = time.perf_counter() - start
+        memory = host_memory(peak=True)
         failed = sum(page.error is not None for page in document.pages)
         written = backend.tokens / pages
         rate = f"{pages / seconds:.1f} pages/s of {written:.0f} tokens, {failed} failed"
         found.append((f"PDF of {pages} pages to blocks, cache {kind}", rate, "20 pages/s"))
+        most = f"{memory.own:.0f} MB reading, {memory.child:.0f} MB engine"
+        found.append((f"host memory at most, cache {kind}", most, ""))
         backend.close()
         del backend
         gc.collect()
@@ -296,11 +300,24 @@ def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
     return found
 
 
+def memory(folder: Path, pages: int = 2000) -> list[Row]:
+    """What the host keeps while a long PDF is read page by page; a page has 200 tokens."""
+    pdf = folder / f"{pages} pages.pdf"
+    make_pdf(pdf, pages)
+    seen: list[HostMemory] = []
+    with Reader(LocalBackend(folder, max_new_tokens=200, attempts=1), cache=False) as reader:
+        for number, _ in enumerate(reader.iter_pages(pdf), 1):
+            if number % (pages // 4) == 0:
+                seen.append(host_memory())
+    parts = [f"{each.own:.0f} + {each.child:.0f}" for each in seen]
+    return [(f"MB after each quarter of {pages} pages", ", ".join(parts), "flat")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("tokenizer", type=Path)
-    parser.add_argument("--only", default="steps,single,throughput,small_card,documents")
+    parser.add_argument("--only", default="steps,single,throughput,small_card,documents,memory")
     parser.add_argument("--cache", default="model,fp8")
     arguments = parser.parse_args()
     folder, kinds = arguments.folder, arguments.cache.split(",")
@@ -311,6 +328,7 @@ def main() -> None:
         "throughput": lambda: throughput(folder, kinds),
         "small_card": lambda: small_card(folder),
         "documents": lambda: documents(folder, kinds),
+        "memory": lambda: memory(folder),
     }
     found: list[Row] = []
     for part in arguments.only.split(","):

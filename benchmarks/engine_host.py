@@ -4,7 +4,7 @@
 
 CPU time, not time on the clock: of the engine's process for a step of so many
 pages (by a device that takes no time, and writes random tokens), and of the
-reading process for a page, before it is written and after it.
+reading process for a page: before it is written, while it is, and after it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from rendering import make_pdf
 
 from deepseek_ocr_rag import Page, PageRequest, Reader, Reply
 from deepseek_ocr_rag.backends.attempts import AttemptSettings, judged
 from deepseek_ocr_rag.backends.local_reading import page_order
-from deepseek_ocr_rag.backends.local_worker import PATIENCE, WATCH_INTERVAL
+from deepseek_ocr_rag.backends.local_worker import TOKENS_TOLD
 from deepseek_ocr_rag.backends.page_jobs import LoopWatch, ModelSettings
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.scheduler import Scheduler
@@ -58,6 +59,8 @@ class FreeReport:
 class FreeRunner:
     """A device that takes no time."""
 
+    device = torch.device("cpu")
+
     def begin(self, sequences: Sequence[WrittenSequence]) -> FreeReport:
         return FreeReport(sequences)
 
@@ -71,18 +74,14 @@ def cpu_ms(run: Callable[[], object], count: int) -> float:
     return (time.process_time() - begin) / count * 1e3
 
 
-def loop_ms(tokenizer: ModelTokenizer, pages: int, tokens: int, patience: int | None) -> float:
-    """A step of the engine's loop; without a patience nobody looks for loops."""
+def loop_ms(pages: int, tokens: int) -> float:
+    """A step of the engine's loop."""
     engine = Engine(FreeRunner(), Scheduler(slots=pages, pages=pages * 40 + 200), 8192)  # type: ignore[arg-type]
 
     def write() -> None:
         writings = []
         for _ in range(pages):
-            more = {}
-            if patience is not None:
-                watch = partial(LoopWatch(tokenizer, 1, patience=patience), 0)
-                more = {"at_end": watch, "interval": WATCH_INTERVAL}
-            task = PageTask(PROMPT, None, FAMILY.no_repeat, tokens, **more)
+            task = PageTask(PROMPT, None, FAMILY.no_repeat, tokens, interval=TOKENS_TOLD)
             writings.append(engine.submit(task))
         for writing in writings:
             writing.result()
@@ -119,17 +118,23 @@ def before_ms(settings: ModelSettings, pages: int = 60) -> float:
         return cpu_ms(partial(reader.read, pdf), pages)
 
 
-def after_ms(settings: ModelSettings, tokens: int, pages: int = 20) -> float:
+def written_ms(settings: ModelSettings, texts: Sequence[tuple[int, ...]]) -> tuple[float, float]:
+    """A page while it is written, in pieces, and after it."""
     how = AttemptSettings(TASKS["document"], MODES["gundam"], FAMILY.no_repeat)
-    texts = [tuple(random.randrange(*ORDINARY) for _ in range(tokens)) for _ in range(pages)]
+    watches = [LoopWatch(settings.tokenizer) for _ in texts]
+
+    def watch() -> None:
+        for ids, each in zip(texts, watches, strict=True):
+            for start in range(0, len(ids) - TOKENS_TOLD, TOKENS_TOLD):
+                each(ids[start : start + TOKENS_TOLD])
 
     def judge() -> None:
-        for ids in texts:
-            written = GeneratedPage(ids, (-0.5,) * tokens, End(tokens, "stop"))
-            best = judged(settings.attempt(how, written))
+        for ids, each in zip(texts, watches, strict=True):
+            written = GeneratedPage(ids, (-0.5,) * len(ids), End(len(ids), "stop"))
+            best = judged(settings.attempt(how, written, watch=each))
             _page_from(Reply(0, best.text, logprobs=best.logprobs), Page(1))
 
-    return cpu_ms(judge, pages)
+    return cpu_ms(watch, len(texts)), cpu_ms(judge, len(texts))
 
 
 def main() -> None:
@@ -141,15 +146,13 @@ def main() -> None:
     tokenizer = ModelTokenizer.from_file(arguments.tokenizer)
     settings = ModelSettings(FAMILY, tokenizer, 8192, FAMILY.no_repeat)
     pages, tokens = arguments.pages, arguments.tokens
+    texts = [tuple(random.randrange(*ORDINARY) for _ in range(tokens)) for _ in range(20)]
+    during, after = written_ms(settings, texts)
     rows = [
-        (f"a step of {pages} pages, loops not looked for", loop_ms(tokenizer, pages, tokens, None)),
-        (
-            f"a step, looked for from token {PATIENCE} on",
-            loop_ms(tokenizer, pages, tokens, PATIENCE),
-        ),
-        ("a step, looked for from the first token on", loop_ms(tokenizer, pages, tokens, 0)),
+        (f"a step of {pages} pages", loop_ms(pages, tokens)),
         ("a page of 200 dpi before it is written", before_ms(settings)),
-        (f"a page of {tokens} tokens after it is written", after_ms(settings, tokens)),
+        (f"a page of {tokens} tokens while it is written", during),
+        ("the same page after it is written", after),
     ]
     for name, took in rows:
         print(f"{name:52s} {took:6.2f} ms")

@@ -7,6 +7,7 @@ import io
 import struct
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -174,6 +175,19 @@ def test_read_ahead_is_bounded() -> None:
         for _ in range(4):
             next(stream)
         assert max(rendered) <= 5 + READ_AHEAD
+
+
+def test_a_backend_that_let_a_picture_go_can_have_it_drawn_again() -> None:
+    class Forgetful(Scripted):
+        def read(self, requests):
+            for request in requests:
+                again = replace(request, image=None).drawn()
+                same.append(again is not None and again.tobytes() == request.image.tobytes())
+                yield Reply(request.key, "text")
+
+    same: list[bool] = []
+    Reader(Forgetful()).read(pdf(3))
+    assert same == [True] * 3
 
 
 def test_leaving_early_stops_the_backend_and_leaves_no_thread() -> None:

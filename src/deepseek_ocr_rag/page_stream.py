@@ -228,6 +228,9 @@ class PageStream(Iterator[Page]):
                 width=page.width,
                 height=page.height,
                 draft=partial(self._opened.text_layer, page.number),
+                redraw=partial(self._opened.render, page.number, self._mode.long_side)
+                if prepared.image is not None
+                else None,
                 cancellation=self._cancellation,
             )
         self._check_wanted()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Iterator
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,8 @@ from deepseek_ocr_rag.backends.local_process import (
     EngineProcess,
     EngineUnsupportedError,
 )
+from deepseek_ocr_rag.backends.local_reading import READ_AHEAD
+from deepseek_ocr_rag.backends.page_jobs import LoopWatch
 from deepseek_ocr_rag.backends.registry import backend_named
 from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError
 from deepseek_ocr_rag.prompts import MODES, TASKS
@@ -144,6 +150,50 @@ def test_a_cancelled_page_gets_no_reply_and_frees_its_place_within_a_second(
     backend.close()
 
 
+def test_pictures_are_let_go_while_their_pages_are_written(golden_checkpoint, page) -> None:
+    """Hundreds of them would be gigabytes."""
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=100, attempts=1)
+    pictures: list[weakref.ref[Image.Image]] = []
+    kept: list[int] = []
+
+    def coming() -> Iterator[PageRequest]:
+        for key in range(8):
+            picture = page.copy()
+            pictures.append(weakref.ref(picture))
+            yield request(key, picture, redraw=page.copy)
+            del picture
+            gc.collect()
+            kept.append(sum(each() is not None for each in pictures))
+
+    assert len(list(backend.read(coming()))) == 8
+    backend.close()
+    # Those that were handed over last, however many are being written.
+    assert max(kept) <= 2
+
+
+def test_few_pages_wait_for_a_place(golden_checkpoint, page) -> None:
+    backend = LocalBackend(
+        golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1, most_pages=2
+    )
+    taken = count()
+    replies = backend.read(request(next(taken), page) for _ in range(200))
+    next(replies)
+    # Two are written, one has ended, and the next may have been taken since.
+    assert next(taken) <= READ_AHEAD + 2 + 2
+    replies.close()
+    backend.close()
+
+
+def test_a_page_that_repeats_itself_is_ended_and_cut(golden_checkpoint, page, monkeypatch) -> None:
+    """The tiny model's text is arbitrary, so that a loop is put in its place."""
+    monkeypatch.setattr(LoopWatch, "__call__", lambda self, tokens: True)
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
+    (reply,) = backend.read([request(0, page)])
+    backend.close()
+    assert reply.finish_reason == "repetition"
+    assert reply.tokens < 5000
+
+
 def test_no_pages_load_no_model(tmp_path: Path) -> None:
     assert list(LocalBackend(tmp_path).read(iter(()))) == []
 
@@ -153,7 +203,13 @@ def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkp
     # Many tokens, so that the pages are under way when the process is killed.
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=150, attempts=1)
     first = process_of(backend)
-    requests = iter([request(key, page) for key in range(3)])
+    redrawn: list[int] = []
+
+    def redraw(key: int) -> Image.Image:
+        redrawn.append(key)
+        return page
+
+    requests = iter([request(key, page, redraw=partial(redraw, key)) for key in range(3)])
 
     def coming() -> Iterator[PageRequest]:
         yield next(requests)
@@ -164,6 +220,7 @@ def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkp
     replies = list(backend.read(coming()))
     assert sorted(reply.key for reply in replies) == [0, 1, 2]
     assert {reply.tokens for reply in replies} == {150}
+    assert {0, 1} <= set(redrawn)
     assert process_of(backend) is not first
     backend.close()
 

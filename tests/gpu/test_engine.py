@@ -6,6 +6,7 @@ The random weights of the full size need no files.
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -21,16 +22,17 @@ from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.loading import load_weights, random_weights
 from deepseek_ocr_rag.engine.operations import Operations, StepRows
 from deepseek_ocr_rag.engine.plain import PlainOperations
-from deepseek_ocr_rag.engine.runner import Runner
+from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
-from deepseek_ocr_rag.engine.sequence import PageTask
+from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
 from deepseek_ocr_rag.engine.vision import Vision
 from deepseek_ocr_rag.engine.weights import EngineWeights
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.tokenizer import IMAGE
-from deepseek_ocr_rag.model.views import PageViews, page_views
+from deepseek_ocr_rag.model.views import PageViews, page_grid, page_views
+from deepseek_ocr_rag.prompts import MODES
 
 pytestmark = [
     pytest.mark.gpu,
@@ -171,24 +173,60 @@ def test_first_logits_in_bfloat16_are_close_to_float32(full_size) -> None:
 
 
 @torch.inference_mode()
-def test_a_batch_of_256_writes_what_single_pages_write(full_size) -> None:
-    """Up to ties: where a token differs, both were within bfloat16's rounding for the single page."""
+def test_a_batch_of_256_writes_what_single_pages_write() -> None:
+    """Up to ties: as long as the texts are the same, the logits differ only by rounding.
+
+    Each differs by about 1 % from float32's, and by more where that sends a token to
+    another expert.
+    """
+    weights = random_weights(PUBLISHED, device="cuda", deviation=0.02)
     width = PUBLISHED.decoder.width
     pictures = [torch.randn(PICTURE, width, device="cuda").bfloat16() for _ in range(4)]
-    many = Bench(full_size, 256, kernels())
+    many = Bench(weights, 256, kernels())
     together = [many.begin([pictures[n % 4] for n in range(256)])]
     together += [many.step(256) for _ in range(7)]
-    differing = 0
+    # Prompts are computed four at a time.
+    prompts, steps = torch.cat(many.logits[:64]), many.logits[64:]
+    errors, differing = [], 0
     for number, picture in enumerate(pictures):
-        one = Bench(full_size, 1, kernels())
+        one = Bench(weights, 1, kernels())
         alone = [one.begin([picture])] + [one.step(1) for _ in range(7)]
         for row in range(number, 256, 4):
-            for step, logits in enumerate(one.logits):
-                [mine], other = alone[step], together[step][row]
-                if mine != other:
+            for step, [logits] in enumerate(one.logits):
+                errors.append(relative([prompts, *steps][step][row], logits))
+                if alone[step][0] != together[step][row]:
                     differing += 1
-                    # Ten times what the logits of a prompt differ by from float32's.
-                    rounding = 5e-2 * float(logits[0].std())
-                    assert float(logits[0, mine] - logits[0, other]) < rounding
                     break
+    typical, most = statistics.median(errors), max(errors)
+    print(f"logits of 256 pages together against alone: {typical:.4f}, at most {most:.4f}")
     print(f"of 256 pages, {differing} meet a tie within 8 tokens")
+    assert typical <= 2e-2
+    assert most <= 5e-2
+
+
+@torch.inference_mode()
+def test_a_turn_of_the_loop_never_waits_for_the_device(full_size) -> None:
+    """Or steps would not be queued while prompts are computed."""
+    runner = Runner(PUBLISHED, full_size, kernels(), slots=4, pages=200)
+    pixels = torch.zeros(1200, 900, 3, dtype=torch.uint8).pin_memory()
+    picture = PageImage(pixels, MODES["gundam"], FAMILY)
+    side, grid = (
+        FAMILY.view_sides(MODES["gundam"])[0],
+        page_grid(900, 1200, MODES["gundam"], FAMILY),
+    )
+    prompt = [0, *[IMAGE] * FAMILY.image_tokens(side, grid), 100]
+
+    def turn(slot: int) -> None:
+        sequence = WrittenSequence(PageTask(prompt, picture, NoRepeat(30, 90), 8), slot)
+        sequence.slot, sequence.pages = slot, list(range(1 + 40 * slot, 41 + 40 * slot))
+        runner.begin([sequence])
+        runner.step([sequence], [[]])
+
+    # Kernels are compiled and steps recorded when they first come.
+    turn(0)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        turn(1)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -9,7 +9,7 @@ from typing import Literal
 from ..document import FinishReason
 from ..grammar import ParsedPage, parse_page
 from ..model.ngrams import NoRepeat
-from ..model.repetition import find_loops
+from ..model.repetition import Loop, find_loops
 from ..model.text_edits import Edit, edited, moved
 from ..model.trimming import trims
 from ..prompts import Mode, Task
@@ -67,6 +67,7 @@ class Attempt:
         warnings: What else to tell the user.
         limited: Whether "length" is a limit that the user set, so that asking
             again would end there too.
+        loops: Those of the text, where they were found while it was written.
     """
 
     settings: AttemptSettings
@@ -76,6 +77,7 @@ class Attempt:
     logprobs: tuple[TokenLogprob, ...] = ()
     warnings: tuple[str, ...] = ()
     limited: bool = False
+    loops: tuple[Loop, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +110,19 @@ class JudgedAttempt:
 def judged(attempt: Attempt) -> JudgedAttempt:
     """Trims an attempt's loops, turns its boxes back, and says what is wrong with it."""
     text, tokens, cut = attempt.text, attempt.logprobs, 0
+    loops = attempt.loops
     for _ in range(MOST_TRIMS):
-        loops = trims(text, find_loops(text))
-        if not loops:
+        cuts = trims(text, find_loops(text) if loops is None else loops)
+        if not cuts:
             break
-        cut += sum(loop.end - loop.start for loop in loops)
+        loops = None
+        cut += sum(edit.end - edit.start for edit in cuts)
         outside = [
             token
             for token in tokens
-            if not any(loop.start < token.end <= loop.end for loop in loops)
+            if not any(edit.start < token.end <= edit.end for edit in cuts)
         ]
-        text, tokens = _edited(text, outside, loops)
+        text, tokens = _edited(text, outside, cuts)
     text, tokens = _edited(text, tokens, boxes_turned_back(text, attempt.settings.turn))
     page = parse_page(text)
     return JudgedAttempt(

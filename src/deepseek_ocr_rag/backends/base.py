@@ -42,6 +42,8 @@ class PageRequest:
         height: Height of the displayed page in points.
         draft: Gives the page's text layer when it is called, for backends that
             read the image and whose time, but not text, depends on it.
+        redraw: Draws ``image`` again, for backends that read so many pages at once
+            that they cannot keep all their images.
         cancellation: Tells that nobody wants the reply any more. The backend then
             ends its work on the page as soon as it can and gives no reply.
     """
@@ -57,7 +59,18 @@ class PageRequest:
     width: float = 0.0
     height: float = 0.0
     draft: Callable[[], TextLayer | None] | None = None
+    redraw: Callable[[], Image] | None = None
     cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
+
+    def drawn(self) -> Image | None:
+        """The image, drawn again where the backend let it go.
+
+        Raises:
+            SourceError: If it cannot be drawn any more.
+        """
+        if self.image is None and self.redraw is not None:
+            return self.redraw()
+        return self.image
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Final
 
 from ..document import FinishReason
+from ..errors import SourceError
 from ..model.families import TABLE_CELLS
 from ..model.ngrams import NoRepeat
 from ..prompts import MODES, TASKS
@@ -150,7 +151,11 @@ class Ladder:
         # Numpy is loaded only where a page came out badly.
         from ..model.orientation import orientation
 
-        image = self.request.image
+        try:
+            image = self.request.drawn()
+        except SourceError:
+            # The next attempt needs it too, and will say so.
+            return 0
         return 0 if image is None else orientation(image).turn
 
     def _history(self, best: JudgedAttempt) -> Iterator[str]:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import RawIOBase
 from pathlib import Path
 from queue import SimpleQueue
@@ -90,7 +90,7 @@ class PageOrder:
         temperature: 0 takes the most probable token.
         source: Tokens that the text will probably contain.
         priority: Smaller ones go first.
-        stream: Whether tokens are wanted as they come. Loops are then not looked for.
+        stream: Whether each token is wanted at once.
     """
 
     ids: Sequence[int]
@@ -124,33 +124,73 @@ class PageOrder:
 
 
 class PageWriting:
-    """A page that is being written in the other process."""
+    """A page that is being written in the other process.
 
-    def __init__(self, cancel: Callable[[], None]) -> None:
+    Args:
+        cancel: Ends it.
+        loops: Asked with its tokens as they come whether they have begun to loop; then
+            the page is ended. Without it they are kept for who iterates.
+        news: Told when it begins to be written, and when it has ended.
+
+    Attributes:
+        begun: Whether its picture is not needed any more.
+        future: Its result.
+    """
+
+    def __init__(
+        self,
+        cancel: Callable[[], None],
+        loops: Callable[[Sequence[int]], bool] | None = None,
+        news: Callable[[PageWriting], object] | None = None,
+    ) -> None:
         self.cancel = cancel
-        self.tokens: SimpleQueue[list[int] | None] = SimpleQueue()
+        self.begun = False
         self.future: Future[GeneratedPage] = Future()
+        self._loops = loops
+        self._news = news
+        self._looping = False
+        self._tokens: SimpleQueue[Sequence[int] | None] = SimpleQueue()
 
     def __iter__(self) -> Iterator[int]:
-        """Tokens as they come, where they were asked for as a stream.
+        """Tokens as they come.
 
         Raises:
             BackendError: If the page could not be written.
         """
         given = 0
-        while (some := self.tokens.get()) is not None:
+        while (some := self._tokens.get()) is not None:
             yield from some
             given += len(some)
         # The last ones come only with the result.
         yield from self.future.result().tokens[given:]
 
+    def begin(self) -> None:
+        """It is being written."""
+        self.begun = True
+        self._tell()
+
+    def take(self, tokens: Sequence[int]) -> None:
+        """Take its next tokens."""
+        if self._loops is None:
+            self._tokens.put(tokens)
+        elif not self._looping and self._loops(tokens):
+            self._looping = True
+            self.cancel()
+
     def end(self, result: GeneratedPage | BackendError) -> None:
         """Give it its result."""
-        if isinstance(result, GeneratedPage):
-            self.future.set_result(result)
-        else:
+        if isinstance(result, BackendError):
             self.future.set_exception(result)
-        self.tokens.put(None)
+        else:
+            if self._looping and result.end.reason == "cancelled":
+                result = replace(result, end=replace(result.end, reason="repetition"))
+            self.future.set_result(result)
+        self._tokens.put(None)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._news is not None:
+            self._news(self)
 
 
 class EngineProcess:
@@ -208,10 +248,23 @@ class EngineProcess:
         """Whether pages may be given to it."""
         return not self._state.lost
 
-    def submit(self, order: PageOrder) -> PageWriting:
-        """Have a page written. Its result fails with :class:`EngineLostError` if the process ends."""
+    def submit(
+        self,
+        order: PageOrder,
+        loops: Callable[[Sequence[int]], bool] | None = None,
+        news: Callable[[PageWriting], object] | None = None,
+    ) -> PageWriting:
+        """Have a page written; its result fails with :class:`EngineLostError` if the process ends.
+
+        Args:
+            order: The page.
+            loops: See :class:`PageWriting`, like ``news``. Both are called in a thread of
+                this object, one after the other for all its pages.
+            news: Likewise.
+        """
         key = next(self._keys)
-        writing = PageWriting(lambda: self._tell(Frame({"do": "cancel", "key": key})))
+        cancel = Frame({"do": "cancel", "key": key})
+        writing = PageWriting(lambda: self._tell(cancel), loops, news)
         if self._state.add(key, writing):
             self._tell(order.frame(key))
         return writing
@@ -252,12 +305,14 @@ class _State:
             raise BrokenFrameError(str(told["failed"]))
         with self._lock:
             writing = self._writings.get(told["key"])
-            if writing is not None and "tokens" not in told:
+            if writing is not None and not {"begun", "tokens"} & told.keys():
                 del self._writings[told["key"]]
         if writing is None:
             return
-        if "tokens" in told:
-            writing.tokens.put(told["tokens"])
+        if "begun" in told:
+            writing.begin()
+        elif "tokens" in told:
+            writing.take(told["tokens"])
         elif "error" in told:
             writing.end(_error(told))
         else:

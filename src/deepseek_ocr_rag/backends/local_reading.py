@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Final
 
-from ..errors import BackendError, BackendReplyError, BackendUnavailableError, SourceError
+from ..errors import (
+    BackendError,
+    BackendReplyError,
+    BackendUnavailableError,
+    DeepSeekOCRError,
+    SourceError,
+)
 from ..model.ngrams import NoRepeat
 from ..model.views import page_grid
 from ..prompts import MODES
@@ -23,7 +29,7 @@ from .local_process import (
     PageTooLargeError,
     PageWriting,
 )
-from .page_jobs import ModelSettings
+from .page_jobs import LoopWatch, ModelSettings
 from .transformers import SMALLER_MODE
 
 __all__ = ["LocalReading", "page_order"]
@@ -35,8 +41,10 @@ them. Only they are drafted from their text layers, which pays in small batches.
 MOST_LOSSES: Final = 2
 """So often a page is given to a new process; then it may be what ends them."""
 
-READ_AHEAD: Final = 8
-"""Pages that wait beside those that are written, so that a free place is filled at once."""
+READ_AHEAD: Final = 24
+"""Pages whose pictures wait in the engine: two lots of eight whose prompts are computed, and
+the next. Those that are being written have none any more, so that memory does not grow with
+their number."""
 
 
 @dataclass(slots=True)
@@ -48,11 +56,13 @@ class _Page:
         number: How many pages of the same document came before it.
         warnings: What the user should know.
         losses: How many processes ended while they wrote it.
+        watch: What looks for loops in the present attempt.
         heeding: While it is being written, what ends that when nobody wants it any more.
     """
 
     ladder: Ladder
     number: int
+    watch: LoopWatch | None = None
     losses: int = 0
     warnings: list[str] = field(default_factory=list)
     heeding: ExitStack = field(default_factory=ExitStack)
@@ -80,19 +90,19 @@ class LocalReading:
         self._attempts = attempts
         self._seconds = seconds
         self._under_way: dict[PageWriting, _Page] = {}
-        self._done: SimpleQueue[PageWriting] = SimpleQueue()
+        self._waiting: set[PageWriting] = set()
+        self._news: SimpleQueue[PageWriting] = SimpleQueue()
 
     def replies(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        """Replies as pages end; a request is taken only while there is a place for it.
+        """Replies as pages end; a request is taken only while few pages wait to begin.
 
         Raises:
             BackendUnavailableError: If the engine cannot be started again.
         """
         coming = enumerate(requests)
-        places = self._engine().slots + READ_AHEAD
         exhausted = False
         while True:
-            while not exhausted and len(self._under_way) < places and self._done.empty():
+            while not exhausted and len(self._waiting) < READ_AHEAD and self._news.empty():
                 number, request = next(coming, (0, None))
                 if request is None:
                     exhausted = True
@@ -107,7 +117,12 @@ class LocalReading:
                     yield reply
             if not self._under_way:
                 return
-            writing = self._done.get()
+            writing = self._news.get()
+            if writing.begun or writing.future.done():
+                self._waiting.discard(writing)
+            # There may be two pieces of news of a page that has ended.
+            if not writing.future.done() or writing not in self._under_way:
+                continue
             if reply := self._end(self._under_way.pop(writing), writing):
                 yield reply
 
@@ -121,11 +136,15 @@ class LocalReading:
         ladder = page.ladder
         try:
             order = page_order(self._settings, ladder.request, ladder.settings, page.number)
-        except BackendReplyError as error:
+        except (BackendReplyError, SourceError) as error:
             return _failed(page, error)
-        writing = self._engine().submit(order)
+        if ladder.request.redraw is not None:
+            # Hundreds of pictures would be gigabytes.
+            ladder.request = replace(ladder.request, image=None)
+        page.watch = LoopWatch(self._settings.tokenizer)
+        writing = self._engine().submit(order, page.watch, self._news.put)
         self._under_way[writing] = page
-        writing.future.add_done_callback(lambda _: self._done.put(writing))
+        self._waiting.add(writing)
         page.heeding.enter_context(ladder.request.cancellation.telling(writing.cancel))
         return None
 
@@ -147,7 +166,7 @@ class LocalReading:
             return self._begin(page)
         except BackendError as error:
             return _failed(page, error)
-        attempt = self._settings.attempt(page.ladder.settings, written, page.warnings)
+        attempt = self._settings.attempt(page.ladder.settings, written, page.warnings, page.watch)
         if page.ladder.add(attempt) is not None:
             return self._begin(page)
         return page.ladder.reply()
@@ -182,10 +201,12 @@ def page_order(
     Raises:
         ConfigurationError: If the model has no such mode or no such prompt.
         BackendReplyError: If the page has no image.
+        SourceError: If it cannot be drawn again.
     """
-    if request.image is None:
+    drawn = request.drawn()
+    if drawn is None:
         raise BackendReplyError("the page has no image", source=request.source, page=request.page)
-    image = turned(request.image, how.turn)
+    image = turned(drawn, how.turn)
     if image.mode != "RGB":
         image = image.convert("RGB")
     grid = page_grid(*image.size, how.mode, settings.family, max_tiles=settings.max_tiles)
@@ -216,7 +237,7 @@ def _source(settings: ModelSettings, request: PageRequest) -> list[int]:
     return settings.tokenizer.encode(" ".join(word.text for word in layer.words))
 
 
-def _failed(page: _Page, error: BackendError) -> Reply:
+def _failed(page: _Page, error: DeepSeekOCRError) -> Reply:
     if page.ladder.answered:
         return page.ladder.reply(failure=error.problem)
     return Reply(page.ladder.request.key, "", finish_reason="error", error=str(error))

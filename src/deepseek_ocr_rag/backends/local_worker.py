@@ -9,8 +9,9 @@ fails takes down nobody else. Orders and answers are frames
     {"do": "write", "key": 7, "ids": [...], ...} + pixels  -> {"key": 7, "reason": "stop", ...} + tokens
     {"do": "cancel", "key": 7}
 
-With ``"stream": true``, ``{"key": 7, "tokens": [...]}`` come before the answer.
-It ends when its standard input does.
+Before the answer come ``{"key": 7, "begun": true}``, when the picture is not needed
+any more, and ``{"key": 7, "tokens": [...]}``: each token at once with
+``"stream": true``, some together otherwise. It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
 from io import FileIO
 from queue import SimpleQueue
@@ -37,9 +38,7 @@ from ..errors import BackendUnavailableError, DeepSeekOCRError
 from ..isolation.frames import BrokenFrameError, Frame, receive, send
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.ngrams import NoRepeat
-from ..model.tokenizer import ModelTokenizer
 from ..prompts import Mode
-from .page_jobs import LoopWatch
 
 __all__ = ["STUCK", "main"]
 
@@ -52,13 +51,9 @@ new size of picture batch, which takes a few seconds."""
 
 LOOK_SECONDS: Final = 5.0
 
-PATIENCE: Final = 1536
-"""Tokens of a page before which no loop is looked for: 19 of 20 pages are shorter,
-and where pages are written by the hundred, looking at all of them took longer than
-writing them. A loop in a shorter page is found when the page is judged."""
-
-WATCH_INTERVAL: Final = 128
-"""Tokens between two looks."""
+TOKENS_TOLD: Final = 128
+"""Tokens of a page that are told of together, so that the owner can look for loops in
+them while the next are written."""
 
 
 def main() -> None:
@@ -76,16 +71,12 @@ def main() -> None:
             told["slots"],
             told["weights"],
         )
-        with ThreadPoolExecutor(1) as beside:
-            # It takes a second, most of which the GPU is busy anyway.
-            loading = beside.submit(ModelTokenizer.from_file, checkpoint.tokenizer)
-            engine = start_engine(checkpoint, settings)
-            tokenizer = loading.result()
+        engine = start_engine(checkpoint, settings)
     except DeepSeekOCRError as error:
         send(answers, Frame(_told(error)))
         return
     send(answers, Frame({"slots": engine.slots, "max_positions": engine.max_positions}))
-    _Desk(engine, checkpoint, tokenizer, answers).serve(orders)
+    _Desk(engine, checkpoint, answers).serve(orders)
 
 
 def _pipes() -> tuple[FileIO, FileIO]:
@@ -101,12 +92,9 @@ def _pipes() -> tuple[FileIO, FileIO]:
 class _Desk:
     """The pages that are being written here."""
 
-    def __init__(
-        self, engine: Engine, checkpoint: Checkpoint, tokenizer: ModelTokenizer, answers: FileIO
-    ) -> None:
+    def __init__(self, engine: Engine, checkpoint: Checkpoint, answers: FileIO) -> None:
         self._engine = engine
         self._family = checkpoint.family
-        self._tokenizer = tokenizer
         self._answers = answers
         self._writings: dict[int, Writing] = {}
         # The engine's thread must not wait for the owner to read.
@@ -115,9 +103,12 @@ class _Desk:
     def serve(self, orders: FileIO) -> None:
         for work in (self._send, self._watch):
             threading.Thread(target=work, daemon=True).start()
+        room: Callable[[int], bytearray | memoryview] = (
+            _pinned if self._engine.device.type == "cuda" else bytearray
+        )
         while True:
             try:
-                order = receive(orders, longest=float("inf"))
+                order = receive(orders, longest=float("inf"), room=room)
             except (BrokenFrameError, OSError):
                 self._engine.close()
                 return
@@ -149,10 +140,9 @@ class _Desk:
             temperature=told["temperature"],
             source=told["source"],
             priority=told["priority"],
-            at_end=partial(self._pass_on, key)
-            if told["stream"]
-            else partial(LoopWatch(self._tokenizer, 1, patience=PATIENCE), 0),
-            interval=1 if told["stream"] else WATCH_INTERVAL,
+            at_begin=partial(self._leaving.put, Frame({"key": key, "begun": True})),
+            at_end=partial(self._pass_on, key),
+            interval=1 if told["stream"] else TOKENS_TOLD,
         )
 
     def _pass_on(self, key: int, tokens: list[int]) -> bool:
@@ -195,6 +185,11 @@ class _Desk:
                 turns, since = self._engine.turns, time.monotonic()
             elif time.monotonic() - since > STUCK_SECONDS:
                 os._exit(STUCK)
+
+
+def _pinned(length: int) -> memoryview:
+    """Memory that a GPU reads without a copy in between, and that is used again."""
+    return torch.empty(length, dtype=torch.uint8, pin_memory=True).numpy().data
 
 
 def _told(error: DeepSeekOCRError) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A page on its way through a model: prompts out of requests, attempts out of tokens.
 
-Shared by the backends that run a model in this process; what they do with the
+Shared by the backends that run a model on this machine; what they do with the
 prompts in between is theirs.
 """
 
@@ -14,7 +14,7 @@ from ..errors import BackendReplyError
 from ..model.families import Family
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import GeneratedPage, PagePrompt
-from ..model.repetition import RepetitionWatch
+from ..model.repetition import Loop, RepetitionWatch, find_loops
 from ..model.tokenizer import ModelTokenizer, prompt_ids
 from ..model.views import page_views
 from ..prompts import Task
@@ -56,7 +56,7 @@ class ModelSettings:
             ConfigurationError: If the model has no such mode or no such prompt.
             BackendReplyError: If the page has no image.
         """
-        image = request.image
+        image = request.drawn()
         if image is None:
             raise BackendReplyError(
                 "the page has no image", source=request.source, page=request.page
@@ -84,9 +84,20 @@ class ModelSettings:
         return min(self.max_new_tokens or room, room)
 
     def attempt(
-        self, settings: AttemptSettings, written: GeneratedPage, warnings: Sequence[str] = ()
+        self,
+        settings: AttemptSettings,
+        written: GeneratedPage,
+        warnings: Sequence[str] = (),
+        watch: LoopWatch | None = None,
     ) -> Attempt:
-        """What a page's tokens say."""
+        """What a page's tokens say.
+
+        Args:
+            settings: How the page was asked for.
+            written: The tokens.
+            warnings: What else to tell the user.
+            watch: What looked for loops while the page was written.
+        """
         text, ends = self.tokenizer.decode_with_ends(written.tokens)
         reason = written.end.reason
         # A cancelled text is never shown; its caller knows why.
@@ -102,32 +113,31 @@ class ModelSettings:
             ),
             limited=len(written.tokens) == self.max_new_tokens,
             warnings=(*self.family.prompt_warnings(settings.task), *warnings),
+            loops=None if watch is None else watch.loops(text),
         )
 
 
 class LoopWatch:
-    """Says of every row of a batch whether it has begun to repeat itself.
+    """Says of a page that is being written whether it has begun to repeat itself.
 
     Args:
         tokenizer: Of the model.
-        rows: Number of rows.
-        patience: Tokens before which a row is not looked at. Most pages are at
-            their end by then, and looking costs more than a token that nobody needs.
     """
 
-    def __init__(self, tokenizer: ModelTokenizer, rows: int, *, patience: int = 0) -> None:
-        self._streams = [tokenizer.stream() for _ in range(rows)]
-        self._watches = [RepetitionWatch() for _ in range(rows)]
-        self._waiting: list[list[int]] = [[] for _ in range(rows)]
-        self._patience = [patience] * rows
+    def __init__(self, tokenizer: ModelTokenizer) -> None:
+        self._stream = tokenizer.stream()
+        self._watch = RepetitionWatch()
+        self._text = ""
 
-    def __call__(self, row: int, tokens: Sequence[int]) -> bool:
-        """Take a row's next tokens; True once it loops."""
-        waiting = self._waiting[row]
-        waiting += tokens
-        if len(waiting) < self._patience[row]:
-            return False
-        text = "".join(map(self._streams[row].push, waiting))
-        waiting.clear()
-        self._patience[row] = 0
-        return self._watches[row].feed(text) is not None
+    def __call__(self, tokens: Sequence[int]) -> bool:
+        """Take the next tokens; True once the page repeats itself."""
+        piece = "".join(map(self._stream.push, tokens))
+        self._text += piece
+        return self._watch.feed(piece) is not None
+
+    def loops(self, text: str) -> tuple[Loop, ...]:
+        """The loops of the whole text, which may end behind the tokens that were taken.
+
+        May be asked once.
+        """
+        return find_loops(text, self._watch if text.startswith(self._text) else None)

@@ -264,7 +264,7 @@ class TransformersBackend:
             return
         runtime, settings = self._ready()
         prompts = [settings.prompt(page.ladder.request, page.ladder.settings) for page in batch]
-        watch = LoopWatch(settings.tokenizer, len(batch))
+        watches = [LoopWatch(settings.tokenizer) for _ in batch]
         cancellations = [page.ladder.request.cancellation for page in batch]
 
         def cancelled() -> bool:
@@ -272,7 +272,9 @@ class TransformersBackend:
 
         try:
             with self._places.place(batch[0].reading, cancellations[0]):
-                written = runtime.generate(prompts, at_end=watch, cancelled=cancelled)
+                written = runtime.generate(
+                    prompts, at_end=lambda row, new: watches[row](new), cancelled=cancelled
+                )
         except TurnCancelledError:
             yield from self._write(batch)
             return

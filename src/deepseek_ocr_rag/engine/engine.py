@@ -105,6 +105,7 @@ class Engine:
         max_positions: Longest sequence in tokens, prompt included.
 
     Attributes:
+        device: Where it runs.
         max_positions: The same.
         slots: How many pages are written at once.
         turns: How many turns the loop has done: it hangs if this stands still.
@@ -113,6 +114,7 @@ class Engine:
     def __init__(self, runner: Runner, scheduler: Scheduler, max_positions: int) -> None:
         self._runner = runner
         self._scheduler = scheduler
+        self.device = runner.device
         self.max_positions = max_positions
         self.slots = scheduler.slots
         self._arrivals = count()
@@ -261,6 +263,7 @@ class Engine:
                 sequence.begun = True
                 # Some megabytes, which nobody needs any more.
                 sequence.task = replace(sequence.task, picture=None)
+                sequence.task.at_begin()
 
     def _take(self, report: Report) -> None:
         for sequence, (tokens, logprobs) in zip(report.sequences, report.wait(), strict=True):

@@ -36,7 +36,7 @@ class PageImage:
 
     Attributes:
         pixels: RGB, uint8, ``(height, width, 3)``, or with a fourth channel
-            that does not count.
+            that does not count. A GPU takes them at once from pinned memory.
         mode: How large the model sees it.
         family: Which model sees it.
         max_tiles: Fewer tiles than the family's most.
@@ -51,8 +51,9 @@ class PageImage:
         """The views, made on the device."""
         pixels = self.pixels
         if device.type == "cuda":
-            # Only now: pinned memory for all pages that wait would be a lot.
-            pixels = pixels.pin_memory().to(device, non_blocking=True)
+            if not pixels.is_pinned():
+                pixels = pixels.pin_memory()
+            pixels = pixels.to(device, non_blocking=True)
         if pixels.shape[2] > 3:
             pixels = pixels[:, :, :3].contiguous()
         return page_tensors(pixels, self.mode, self.family, max_tiles=self.max_tiles)

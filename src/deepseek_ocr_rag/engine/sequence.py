@@ -23,6 +23,10 @@ def never(tokens: Sequence[int]) -> bool:
     return False
 
 
+def _unheard() -> None:
+    """Nobody asked to be told."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageTask:
     """A page that is to be written.
@@ -37,6 +41,7 @@ class PageTask:
         source: Tokens that the text will probably contain, in their order: the
             page's own text layer. Only the time depends on them.
         priority: Smaller ones go first.
+        at_begin: Told, in the engine's own thread, that the picture is not needed any more.
         at_end: Asked every ``interval`` tokens, in the engine's own thread.
         interval: Tokens between two questions; 1 streams.
     """
@@ -49,6 +54,7 @@ class PageTask:
     temperature: float = 0.0
     source: Sequence[int] = ()
     priority: int = 0
+    at_begin: Callable[[], object] = _unheard
     at_end: EndCheck = never
     interval: int = 32
 

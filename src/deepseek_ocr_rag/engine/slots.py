@@ -130,13 +130,14 @@ class Slots:
         self.history[slot, : len(tokens)] = to_device(tokens, self.device)
         unused = [-1] * (MOST_EXEMPT - len(exempt))
         self.exempt[slot] = to_device([*exempt, *unused], self.device)
-        self.lengths[slot] = len(tokens) - 1
-        self.prompts[slot] = prompt
-        self.end_from[slot] = prompt + settings.least_tokens
-        self.sizes[slot] = rule.size
-        self.windows[slot] = WHOLE if rule.window is None else rule.window
-        self.temperatures[slot] = settings.temperature
-        self.seeds[slot] = settings.seed
+        # Filled, not assigned: a number that is assigned is copied, and the copy waited for.
+        self.lengths[slot].fill_(len(tokens) - 1)
+        self.prompts[slot].fill_(prompt)
+        self.end_from[slot].fill_(prompt + settings.least_tokens)
+        self.sizes[slot].fill_(rule.size)
+        self.windows[slot].fill_(WHOLE if rule.window is None else rule.window)
+        self.temperatures[slot].fill_(settings.temperature)
+        self.seeds[slot].fill_(settings.seed)
 
     def propose(self, slots: Tensor, drafts: Tensor) -> None:
         """Write drafts behind the newest tokens of sequences.

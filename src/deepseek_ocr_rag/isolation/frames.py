@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import RawIOBase
 from itertools import chain
@@ -40,7 +40,7 @@ class Frame:
     """
 
     message: dict[str, Any]
-    body: bytes | bytearray = b""
+    body: bytes | bytearray | memoryview = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class StreamedFrame:
 
     message: dict[str, Any]
     length: int
-    pieces: Iterable[bytes | bytearray]
+    pieces: Iterable[bytes | bytearray | memoryview]
 
 
 def send(stream: RawIOBase, frame: Frame | StreamedFrame) -> None:
@@ -73,31 +73,36 @@ def send(stream: RawIOBase, frame: Frame | StreamedFrame) -> None:
             left = left[stream.write(left[:_PIECE]) or 0 :]
 
 
-def receive(stream: RawIOBase, *, longest: float) -> Frame:
+def receive(
+    stream: RawIOBase,
+    *,
+    longest: float,
+    room: Callable[[int], bytearray | memoryview] = bytearray,
+) -> Frame:
     """Read a frame.
 
     Args:
         stream: Where from; unbuffered, it may give less than it is asked for.
         longest: Bytes that its body may have.
+        room: Gives the memory for a body of so many bytes.
 
     Raises:
         BrokenFrameError: If the stream ended, or this is no frame.
         OSError: If the stream cannot be read.
     """
-    length, extent = _HEADER.unpack(_read(stream, _HEADER.size))
+    length, extent = _HEADER.unpack(_read(stream, bytearray(_HEADER.size)))
     if length > LONGEST_MESSAGE or extent > longest:
         raise BrokenFrameError(f"a message of {length} bytes with {extent} more")
     try:
-        message = json.loads(_read(stream, length))
+        message = json.loads(bytes(_read(stream, bytearray(length))))
     except (ValueError, RecursionError) as error:
         raise BrokenFrameError("a message that is no JSON") from error
     if not isinstance(message, dict):
         raise BrokenFrameError("a message that is no object")
-    return Frame(message, _read(stream, extent))
+    return Frame(message, _read(stream, room(extent)))
 
 
-def _read(stream: RawIOBase, length: int) -> bytearray:
-    buffer = bytearray(length)
+def _read(stream: RawIOBase, buffer: bytearray | memoryview) -> bytearray | memoryview:
     left = memoryview(buffer)
     while left:
         count = stream.readinto(left[:_PIECE])

@@ -80,6 +80,11 @@ class RepetitionWatch:
         self._loops: list[Loop] = []
         self._since: int | None = None
 
+    @property
+    def length(self) -> int:
+        """Characters of the text so far."""
+        return self._units.length
+
     def feed(self, piece: str) -> int | None:
         """Take the next piece of the text.
 
@@ -174,10 +179,15 @@ def _joined(one: Loop, other: Loop) -> Loop:
     return replace(longest, start=start, end=end, copies=1 + (end - start) / longest.period)
 
 
-def find_loops(text: str) -> tuple[Loop, ...]:
-    """The loops of what a model wrote for a page, in their order."""
-    watch = RepetitionWatch()
-    watch.feed(text)
+def find_loops(text: str, watch: RepetitionWatch | None = None) -> tuple[Loop, ...]:
+    """The loops of what a model wrote for a page, in their order.
+
+    Args:
+        text: The whole text.
+        watch: What watched its beginning while it was written, to go on from there.
+    """
+    watch = watch or RepetitionWatch()
+    watch.feed(text[watch.length :])
     # Where fewer end than begin, the text breaks off inside of one.
     tables = Counter(bool(match[1]) for match in _TABLE_TAG.finditer(text))
     formulas = Counter(bool(match[1]) for match in _FORMULA_TAG.finditer(text))

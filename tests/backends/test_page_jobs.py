@@ -1,0 +1,60 @@
+"""Pages on their way through a model: loops are found while a page is written as they are in its whole text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("tokenizers")
+
+from deepseek_ocr_rag.backends.page_jobs import LoopWatch
+from deepseek_ocr_rag.model.repetition import find_loops
+from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
+
+TOGETHER = 128
+LOOP = "The total of all items is as follows. " + "Nothing else was found here. " * 80
+
+
+@pytest.fixture(scope="module")
+def tokenizer(shared: Path) -> ModelTokenizer:
+    return ModelTokenizer.from_file(shared / "deepseek-ocr-files" / "tokenizer.json")
+
+
+def watched(tokenizer: ModelTokenizer, tokens: list[int], left: int) -> LoopWatch:
+    """A watch that was given all tokens but the last ones, some at a time."""
+    watch = LoopWatch(tokenizer)
+    for start in range(0, len(tokens) - left, TOGETHER):
+        watch(tokens[start : min(start + TOGETHER, len(tokens) - left)])
+    return watch
+
+
+def test_a_page_that_repeats_itself_is_noticed_while_it_is_written(tokenizer) -> None:
+    tokens = tokenizer.encode(LOOP)
+    watch = LoopWatch(tokenizer)
+    noticed = [watch(tokens[start : start + 16]) for start in range(0, len(tokens), 16)]
+    assert not noticed[0]
+    assert any(noticed[: len(noticed) // 2])
+
+
+@pytest.mark.parametrize("left", [0, 1, 100])
+def test_the_loops_of_real_pages_are_those_of_their_whole_text(tokenizer, shared, left) -> None:
+    files = sorted((shared / "model-outputs").glob("*/**/*.md"))[::12]
+    pages = [*(file.read_text(encoding="utf-8") for file in files), LOOP]
+    assert len(pages) > 20
+    for page in pages:
+        tokens = tokenizer.encode(page)
+        text = tokenizer.decode(tokens)
+        assert watched(tokenizer, tokens, left).loops(text) == find_loops(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_any_tokens_have_the_loops_of_their_whole_text(tokenizer, data) -> None:
+    """Halves of characters too, which are text only together or never."""
+    phrase = data.draw(st.lists(st.integers(0, 129_279), min_size=1, max_size=12))
+    tokens = data.draw(st.lists(st.integers(0, 129_279), max_size=20)) + phrase * 60
+    text = tokenizer.decode(tokens)
+    assert watched(tokenizer, tokens, data.draw(st.integers(0, 50))).loops(text) == find_loops(text)
