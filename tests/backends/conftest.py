@@ -119,6 +119,8 @@ class LoopbackServer:
         class Server(ThreadingHTTPServer):
             daemon_threads = False
             block_on_close = True
+            # Of connections that wait; more than five come at once, see PageServer.
+            request_queue_size = 128
 
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # the client went away, as some tests want it to
