@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -54,10 +53,10 @@ class Command:
         return spent, orphans
 
     def finish(self):
-        """What it prints; but on a busy machine a connection may have to be made twice."""
+        """What it prints."""
         self.output, self.said = self.process.communicate(timeout=120)
         assert self.process.returncode == 0, self.said
-        return re.sub(r'"attempts": \d+', '"attempts": 1', self.output)
+        return self.output
 
 
 @pytest.fixture(scope="module")

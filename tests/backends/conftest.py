@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from deepseek_ocr_rag.backends.base import PageRequest
+from deepseek_ocr_rag.backends.official import OfficialBackend
 from deepseek_ocr_rag.prompts import mode_named, task_named
 
 Answer = Callable[["Exchange"], None]
@@ -118,6 +119,8 @@ class LoopbackServer:
         class Server(ThreadingHTTPServer):
             daemon_threads = False
             block_on_close = True
+            # Of connections that wait; more than five come at once, see PageServer.
+            request_queue_size = 128
 
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # the client went away, as some tests want it to
@@ -441,3 +444,18 @@ def light_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
         return folder
 
     return write
+
+
+@pytest.fixture
+def light(light_transformers: Callable[..., Path]) -> Iterator[Callable[..., OfficialBackend]]:
+    """Makes backends of the published code whose process starts at once."""
+    made: list[OfficialBackend] = []
+
+    def make(behaviour: str = "pass", loading: str = "pass", **options: Any) -> OfficialBackend:
+        folder = light_transformers(behaviour, loading)
+        made.append(OfficialBackend(folder, **{"allow_remote_code": True, **options}))
+        return made[-1]
+
+    yield make
+    for backend in made:
+        backend.close()

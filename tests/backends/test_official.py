@@ -104,21 +104,6 @@ def published(published_folder: Callable[..., Path]) -> Iterator[OfficialBackend
     backend.close()
 
 
-@pytest.fixture
-def light(light_transformers: Callable[..., Path]) -> Iterator[MakeBackend]:
-    """Makes backends whose process starts at once."""
-    made: list[OfficialBackend] = []
-
-    def make(behaviour: str = "pass", loading: str = "pass", **options: Any) -> OfficialBackend:
-        folder = light_transformers(behaviour, loading)
-        made.append(OfficialBackend(folder, **{"allow_remote_code": True, **options}))
-        return made[-1]
-
-    yield make
-    for backend in made:
-        backend.close()
-
-
 def read(backend: OfficialBackend, *requests: Any) -> list[Reply]:
     return list(backend.read(requests))
 

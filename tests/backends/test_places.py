@@ -95,6 +95,15 @@ def test_one_who_is_cancelled_while_waiting_leaves_the_line():
         assert not places.contested
 
 
+def test_one_who_was_cancelled_before_gets_no_place_even_where_one_is_free():
+    places = Places(1)
+    unwanted = Cancellation()
+    unwanted.cancel()
+    with pytest.raises(TurnCancelledError), places.place("a", unwanted):
+        pass
+    assert places._free == 1
+
+
 async def test_coroutines_of_several_loops_and_threads_share_the_places():
     places = Places(2)
     done = []

@@ -81,7 +81,8 @@ class PageServer:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
-            # Of connections that wait; five by default, and where more wait some are tried again.
+            # Connections that wait to be accepted. Five by default, and a reader opens 16 at
+            # once: on a busy machine the others are not there in time and count as attempts.
             request_queue_size = 128
 
             def handle_error(self, request: object, client_address: object) -> None:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from ..cancellation import Cancellation
 from ..document import FinishReason
 from ..errors import (
     BackendError,
@@ -68,7 +69,9 @@ class OfficialBackend:
     The process starts with the first page. A page at which the code raises is a
     failed page; so is one at which the process dies or hangs, and the next page
     has a new process. Where that is lost as well, reading ends with an error.
-    Threads may share a backend: their pages queue for the one process.
+    Threads may share a backend: their pages queue for the one process. The code
+    cannot be told to leave a page, so one that is cancelled ends the process, and
+    the next page waits until the model is loaded anew.
 
     Args:
         model: A folder with weights and code, or a hub id, which is then
@@ -192,15 +195,15 @@ class OfficialBackend:
         except BackendReplyError as error:
             return Reply(request.key, "", "error", error=str(error))
         with self._places.place(reading, request.cancellation):
-            worker, family = self._loaded()
+            worker, family = self._loaded(request.cancellation)
             question = _question(worker, family, request, png)
             try:
-                answer = worker.ask(question, self.timeout)
+                answer = worker.ask(question, self.timeout, request.cancellation)
             except BackendError as error:
                 self._stop_worker()
                 return self._lost_page(request, _explained(error, worker, "Raise timeout."))
             except BaseException:
-                # Its answer would be taken for the next page's.
+                # The code goes on, and its answer would be taken for the next page's.
                 self._stop_worker()
                 raise
             self._lost = 0
@@ -218,7 +221,7 @@ class OfficialBackend:
         error.source, error.page = request.source, request.page
         return Reply(request.key, "", "error", error=str(error))
 
-    def _loaded(self) -> tuple[WorkerProcess, Family]:
+    def _loaded(self, cancellation: Cancellation) -> tuple[WorkerProcess, Family]:
         """The process with its model, started where there is none."""
         if self._closed:
             raise BackendUnavailableError(
@@ -234,7 +237,7 @@ class OfficialBackend:
         try:
             if self._closed:
                 raise BackendUnavailableError("the backend was closed while it started")
-            facts = worker.ask(asdict(self._order), self.load_timeout)
+            facts = worker.ask(asdict(self._order), self.load_timeout, cancellation)
         except BackendError as error:
             self._stop_worker()
             slow = f"Raise load_timeout. {failure_named('very slow load').cure}"

@@ -13,16 +13,20 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any, Final, TypeVar, cast
 
+from ..cancellation import Cancellation
 from ..errors import BackendReplyError, BackendTimeoutError, BackendUnavailableError
 from ..offline import NO_TELEMETRY, OFFLINE
+from .places import TurnCancelledError
 
 __all__ = ["WorkerProcess"]
 
@@ -43,6 +47,10 @@ messages may be read later than that of answers."""
 
 END_SECONDS: Final = 5.0
 """For a process that is ending."""
+
+DRAIN_SECONDS: Final = 0.5
+"""For what a process that has ended left in its pipes. A pipe that is open for longer
+belongs to something that left the process group."""
 
 _Into = TypeVar("_Into")
 
@@ -82,14 +90,14 @@ class WorkerProcess:
                 remedy="Give python= the path of a Python with the packages of the extra "
                 '"official".',
             ) from error
-        self._lines: SimpleQueue[bytes] = SimpleQueue()
+        self._answers: SimpleQueue[bytes | _Unwanted] = SimpleQueue()
         self._tail = bytearray()
         self._asked = 0
-        readers: list[_Reader] = []
+        readers: list[threading.Thread] = []
         self._end = weakref.finalize(self, _end, self._process, self.folder, readers, os.getpid())
         # Neither thread may hold this object, or it would never be collected.
         readers += [
-            _reader("replies", _forward_lines, self._process.stdout, self._lines),
+            _reader("replies", _forward_lines, self._process.stdout, self._answers),
             _reader("messages", _keep_tail, self._process.stderr, self._tail),
         ]
 
@@ -103,10 +111,20 @@ class WorkerProcess:
         # Without any mark all of it is of this request: so much that its mark is gone.
         return "" if MARK in said else said
 
-    def ask(self, message: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    def ask(
+        self, message: Mapping[str, Any], seconds: float, cancellation: Cancellation
+    ) -> dict[str, Any]:
         """Send one message and wait for its answer.
 
+        After an error the program may still work on the message: stop it.
+
+        Args:
+            message: See :mod:`.official_worker`.
+            seconds: Longest wait.
+            cancellation: Ends the waiting.
+
         Raises:
+            TurnCancelledError: If it was cancelled before there was an answer.
             BackendTimeoutError: If there is none in time.
             BackendReplyError: If the program died, or its answer is none.
         """
@@ -115,7 +133,9 @@ class WorkerProcess:
         try:
             stdin.write(json.dumps({**message, "id": self._asked}).encode("ascii") + b"\n")
             stdin.flush()
-            reply = self._lines.get(timeout=seconds)
+            unwanted = _Unwanted(self._asked)
+            with cancellation.telling(partial(self._answers.put, unwanted)):
+                reply = self._line(seconds)
         except OSError as error:
             raise BackendReplyError(self._death()) from error
         except Empty:
@@ -129,6 +149,16 @@ class WorkerProcess:
         if not isinstance(answer, dict) or answer.get("id") != self._asked:
             raise BackendReplyError("the published code's process answered something else")
         return answer
+
+    def _line(self, seconds: float) -> bytes:
+        ends = time.monotonic() + seconds
+        while True:
+            line = self._answers.get(timeout=max(0.0, ends - time.monotonic()))
+            if isinstance(line, bytes):
+                return line
+            # One that was cancelled when it had its answer says nothing about this one.
+            if line.request == self._asked:
+                raise TurnCancelledError
 
     def _death(self) -> str:
         with suppress(subprocess.TimeoutExpired):
@@ -170,25 +200,27 @@ def _start(python: str, folder: Path, told: Mapping[str, str]) -> subprocess.Pop
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
-    """A thread and the pipe that it reads."""
+class _Unwanted:
+    """Nobody waits any more for the answer to the request of this number."""
 
-    thread: threading.Thread
-    pipe: IO[bytes]
+    request: int
 
 
 def _reader(
     name: str, work: Callable[[int, _Into], None], piped: IO[bytes] | None, into: _Into
-) -> _Reader:
+) -> threading.Thread:
     pipe = cast("IO[bytes]", piped)  # Popen was told to make it
-    thread = threading.Thread(
-        target=work, args=(pipe.fileno(), into), name=f"dsocr-official-{name}", daemon=True
-    )
+
+    def read() -> None:
+        with pipe:
+            work(pipe.fileno(), into)
+
+    thread = threading.Thread(target=read, name=f"dsocr-official-{name}", daemon=True)
     thread.start()
-    return _Reader(thread, pipe)
+    return thread
 
 
-def _forward_lines(pipe: int, lines: SimpleQueue[bytes]) -> None:
+def _forward_lines(pipe: int, lines: SimpleQueue[bytes | _Unwanted]) -> None:
     """Whole lines as they come, then an empty one.
 
     A line that is too long is the last, and so is one before which too many are unread.
@@ -214,7 +246,7 @@ def _keep_tail(pipe: int, tail: bytearray) -> None:
 
 
 def _end(
-    process: subprocess.Popen[bytes], folder: Path, readers: list[_Reader], owner: int
+    process: subprocess.Popen[bytes], folder: Path, readers: list[threading.Thread], owner: int
 ) -> None:
     if os.getpid() != owner:
         return  # a forked copy of the process that started it
@@ -227,9 +259,7 @@ def _end(
         process.wait(END_SECONDS)
     with suppress(OSError):
         cast("IO[bytes]", process.stdin).close()
+    drained = time.monotonic() + DRAIN_SECONDS
     for reader in readers:
-        reader.thread.join(END_SECONDS)
-        # A pipe that is still read belongs to something that left the process group.
-        if not reader.thread.is_alive():
-            reader.pipe.close()
+        reader.join(max(0.0, drained - time.monotonic()))
     shutil.rmtree(folder, ignore_errors=True)

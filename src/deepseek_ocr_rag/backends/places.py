@@ -60,6 +60,8 @@ class Places:
         try:
             with cancellation.telling(asked.cancel):
                 asked.result()
+            if cancellation.cancelled:
+                raise TurnCancelledError
         except CancelledError as error:
             raise TurnCancelledError from error
         except BaseException:
