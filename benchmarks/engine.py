@@ -15,7 +15,7 @@ import gc
 import random
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -27,8 +27,10 @@ from rendering import make_pdf
 from torch import Tensor
 
 from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.backends import local_reading
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.local import LocalBackend
+from deepseek_ocr_rag.backends.page_jobs import LoopWatch
 from deepseek_ocr_rag.engine.cache import KVCache
 from deepseek_ocr_rag.engine.config import PUBLISHED
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
@@ -259,6 +261,14 @@ def small_card(folder: Path, pages: int = 1000) -> list[Row]:
     return [(name, f"{written / TOKENS / seconds:.1f} pages/s, {peak:.1f} GB", "completes")]
 
 
+class Unhurried(LoopWatch):
+    """Looks for loops and lets the page go on: text of random weights repeats itself."""
+
+    def __call__(self, tokens: Sequence[int]) -> bool:
+        super().__call__(tokens)
+        return False
+
+
 class Counted(LocalBackend):
     """Counts the tokens of its replies."""
 
@@ -272,6 +282,7 @@ class Counted(LocalBackend):
 
 def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
     """A PDF from the disk to blocks, through the whole package."""
+    local_reading.LoopWatch = Unhurried
     pdf = folder / f"{pages} pages.pdf"
     make_pdf(pdf, pages)
     found = []
@@ -287,9 +298,11 @@ def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
             document = reader.read(pdf)
             seconds = time.perf_counter() - start
         memory = host_memory(peak=True)
-        failed = sum(page.error is not None for page in document.pages)
+        errors = [page.error for page in document.pages if page.error is not None]
+        if errors:
+            print(f"{len(errors)} pages failed, the first: {errors[0]}")
         written = backend.tokens / pages
-        rate = f"{pages / seconds:.1f} pages/s of {written:.0f} tokens, {failed} failed"
+        rate = f"{pages / seconds:.1f} pages/s of {written:.0f} tokens, {len(errors)} failed"
         found.append((f"PDF of {pages} pages to blocks, cache {kind}", rate, "20 pages/s"))
         most = f"{memory.own:.0f} MB reading, {memory.child:.0f} MB engine"
         found.append((f"host memory at most, cache {kind}", most, ""))
@@ -305,7 +318,9 @@ def memory(folder: Path, pages: int = 2000) -> list[Row]:
     pdf = folder / f"{pages} pages.pdf"
     make_pdf(pdf, pages)
     seen: list[HostMemory] = []
-    with Reader(LocalBackend(folder, max_new_tokens=200, attempts=1), cache=False) as reader:
+    with Reader(
+        LocalBackend(folder, max_new_tokens=200, attempts=1, gpu_memory_limit=40), cache=False
+    ) as reader:
         for number, _ in enumerate(reader.iter_pages(pdf), 1):
             if number % (pages // 4) == 0:
                 seen.append(host_memory())

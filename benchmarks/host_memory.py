@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,12 @@ class HostMemory:
 def host_memory(*, peak: bool = False) -> HostMemory:
     """What /proc says; pages that are shared count for each."""
     own = os.getpid()
-    children = [
-        _megabytes(int(pid), peak=peak)
-        for task in Path(f"/proc/{own}/task").iterdir()
-        for pid in (task / "children").read_text().split()
-    ]
+    children: list[float] = []
+    for task in Path(f"/proc/{own}/task").iterdir():
+        # A thread or a child may end while we look.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            pids = map(int, (task / "children").read_text().split())
+            children += [_megabytes(pid, peak=peak) for pid in pids]
     return HostMemory(_megabytes(own, peak=peak), max(children, default=0.0))
 
 

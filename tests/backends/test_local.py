@@ -184,6 +184,19 @@ def test_few_pages_wait_for_a_place(golden_checkpoint, page) -> None:
     backend.close()
 
 
+def test_no_page_is_lost_where_pages_end_faster_than_they_are_taken(
+    golden_checkpoint, page
+) -> None:
+    """Several pieces of news wait here, and for a moment no page is under way."""
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=1, attempts=1)
+    replies = []
+    for reply in backend.read(request(key, page) for key in range(12)):
+        replies.append(reply.key)
+        time.sleep(0.2)
+    assert sorted(replies) == list(range(12))
+    backend.close()
+
+
 def test_a_page_that_repeats_itself_is_ended_and_cut(golden_checkpoint, page, monkeypatch) -> None:
     """The tiny model's text is arbitrary, so that a loop is put in its place."""
     monkeypatch.setattr(LoopWatch, "__call__", lambda self, tokens: True)

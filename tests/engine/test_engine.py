@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 
@@ -219,6 +220,47 @@ class FreeRunner:
 
     def step(self, sequences, drafts) -> FreeReport:
         return FreeReport(sequences)
+
+
+def test_the_place_of_a_cancelled_prompt_is_nobodys_until_it_is_computed() -> None:
+    """Steps do not wait for prompts: another page there would get what the prompt still writes."""
+    computed = threading.Event()
+    begun: list[int] = []
+
+    class LateReport(FreeReport):
+        @property
+        def is_here(self) -> bool:
+            return computed.is_set()
+
+    class LateRunner(FreeRunner):
+        def begin(self, sequences) -> FreeReport:
+            begun.extend(sequence.arrival for sequence in sequences)
+            return LateReport(sequences) if begun[0] < begun[-1] else FreeReport(sequences)
+
+        def step(self, sequences, drafts) -> FreeReport:
+            time.sleep(0.001)
+            return super().step(sequences, drafts)
+
+    def wait_for(expected: list[int]) -> None:
+        end = time.monotonic() + 30
+        while begun != expected and time.monotonic() < end:
+            time.sleep(0.005)
+        assert begun == expected
+
+    engine = Engine(LateRunner(), Scheduler(slots=2, pages=400, together=1), 8192)
+    running = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 8000))
+    wait_for([0])
+    late = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 5))
+    wait_for([0, 1])
+    late.cancel()
+    assert late.result(30).end.reason == "cancelled"
+    following = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 5))
+    time.sleep(0.2)
+    assert begun == [0, 1]
+    computed.set()
+    assert len(following.result(30).tokens) == 5
+    running.cancel()
+    engine.close()
 
 
 def test_2000_pages_leave_nothing_in_the_memory_of_the_host() -> None:

@@ -13,6 +13,7 @@ from deepseek_ocr_rag.engine.page_pool import PAGE
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.model.ngrams import NoRepeat
+from deepseek_ocr_rag.model.page_prompt import End
 
 
 def sequence(arrival: int, prompt: int = 10, new: int = 5, priority: int = 0) -> WrittenSequence:
@@ -137,15 +138,14 @@ def test_nothing_is_put_aside_before_its_tokens_are_known() -> None:
     assert scheduler.plan(1) is None
 
 
-def test_a_cancelled_page_frees_what_it_had() -> None:
+def test_a_page_that_is_removed_frees_what_it_had() -> None:
     scheduler = Scheduler(slots=1, pages=20)
     one = sequence(0)
     scheduler.add(one)
     begun(scheduler)
-    scheduler.cancel(one)
+    scheduler.remove(one)
     scheduler.add(sequence(1))
     assert begun(scheduler) == [1]
-    assert one.end.reason == "cancelled"
 
 
 TASKS = st.lists(
@@ -184,7 +184,8 @@ def test_every_page_ends_and_nothing_is_owned_twice(
             if when == turn:
                 scheduler.add(one)
             if when + 30 == turn and one.arrival in cancelled and one.end is None:
-                scheduler.cancel(one)
+                one.end = End(len(one.tokens), "cancelled")
+                scheduler.remove(one)
         plan = scheduler.plan(queries)
         assert plan is not None
         owned = [page for one in scheduler.running for page in one.pages]

@@ -89,13 +89,17 @@ def test_alone_every_page_gets_the_published_tokens(golden_engine, golden_cases)
 
 
 def test_among_256_pages_every_page_gets_them_too(golden_engine, golden_cases) -> None:
+    """Often, since pictures and prompts run beside the steps: what they shared by mistake
+    (a workspace of matrix products, once) was wrong in one of three rounds."""
     tasks = [task(case) for case in golden_cases]
-    writings = [golden_engine.submit(tasks[n % len(tasks)]) for n in range(256)]
-    for number, writing in enumerate(writings):
-        case = golden_cases[number % len(tasks)]
-        steps = comparable(case)
-        expected = case.arrays("expected")["greedy"].tolist()[:steps]
-        assert list(writing.result(120).tokens[:steps]) == expected
+    steps = [comparable(case) for case in golden_cases]
+    expected = [case.arrays("expected")["greedy"].tolist() for case in golden_cases]
+    for _ in range(15):
+        writings = [golden_engine.submit(tasks[n % len(tasks)]) for n in range(256)]
+        for number, writing in enumerate(writings):
+            case = number % len(tasks)
+            written = list(writing.result(120).tokens)
+            assert written[: steps[case]] == expected[case][: steps[case]]
 
 
 class Bench:

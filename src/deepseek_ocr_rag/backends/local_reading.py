@@ -101,30 +101,33 @@ class LocalReading:
         """
         coming = enumerate(requests)
         exhausted = False
-        while True:
-            while not exhausted and len(self._waiting) < READ_AHEAD and self._news.empty():
+        while not exhausted or self._under_way:
+            # One begins for each that ends: the engine is fed however many have ended.
+            full = len(self._waiting) >= READ_AHEAD
+            if not exhausted and not full:
                 number, request = next(coming, (0, None))
-                if request is None:
-                    exhausted = True
-                    break
-                ladder = Ladder(
-                    request,
-                    self._settings.first(request),
-                    attempts=self._attempts,
-                    seconds=self._seconds,
-                )
-                if reply := self._begin(_Page(ladder, number)):
+                exhausted = request is None
+                if request is not None and (reply := self._begin(self._page(request, number))):
                     yield reply
-            if not self._under_way:
-                return
-            writing = self._news.get()
-            if writing.begun or writing.future.done():
-                self._waiting.discard(writing)
-            # There may be two pieces of news of a page that has ended.
-            if not writing.future.done() or writing not in self._under_way:
-                continue
-            if reply := self._end(self._under_way.pop(writing), writing):
+            writing = self._ended(wait=bool(self._under_way) and (exhausted or full))
+            if writing and (reply := self._end(self._under_way.pop(writing), writing)):
                 yield reply
+
+    def _page(self, request: PageRequest, number: int) -> _Page:
+        first = self._settings.first(request)
+        ladder = Ladder(request, first, attempts=self._attempts, seconds=self._seconds)
+        return _Page(ladder, number)
+
+    def _ended(self, *, wait: bool) -> PageWriting | None:
+        """Take the news up to a page that has ended; wait for some only if asked to."""
+        while wait or not self._news.empty():
+            wait = False
+            writing = self._news.get()
+            self._waiting.discard(writing)
+            # There may be two pieces of news of a page that has ended.
+            if writing.future.done() and writing in self._under_way:
+                return writing
+        return None
 
     def cancel(self) -> None:
         """Nobody wants the pages that are under way."""

@@ -20,7 +20,7 @@ from ..errors import (
     ConfigurationError,
     DeepSeekOCRError,
 )
-from ..model.page_prompt import GeneratedPage
+from ..model.page_prompt import End, GeneratedPage
 from .runner import Report, Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
@@ -194,8 +194,7 @@ class Engine:
                 self._writings[sequence] = writing
                 self._scheduler.add(sequence)
             elif sequence in self._writings:
-                self._scheduler.cancel(sequence)
-                self._finish(sequence)
+                self._cancel(sequence)
 
     def _turn(self) -> None:
         """One turn of the loop."""
@@ -264,6 +263,8 @@ class Engine:
                 # Some megabytes, which nobody needs any more.
                 sequence.task = replace(sequence.task, picture=None)
                 sequence.task.at_begin()
+                if sequence.end is not None:
+                    self._scheduler.remove(sequence)
 
     def _take(self, report: Report) -> None:
         for sequence, (tokens, logprobs) in zip(report.sequences, report.wait(), strict=True):
@@ -278,6 +279,13 @@ class Engine:
             if sequence.end is not None:
                 self._scheduler.remove(sequence)
                 self._finish(sequence)
+
+    def _cancel(self, sequence: WrittenSequence) -> None:
+        sequence.end = sequence.end or End(len(sequence.tokens), "cancelled")
+        # While its prompt is computed, which no step waits for, its pages are nobody else's.
+        if sequence.begun or not sequence.in_flight:
+            self._scheduler.remove(sequence)
+        self._finish(sequence)
 
     def _finish(self, sequence: WrittenSequence) -> None:
         writing = self._writings.pop(sequence)

@@ -15,7 +15,6 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..model.page_prompt import End
 from .page_pool import PAGE, PagePool
 from .sequence import WrittenSequence
 
@@ -71,13 +70,8 @@ class Scheduler:
         """A new sequence, or one whose beginning is tried again."""
         self._waiting.append(sequence)
 
-    def cancel(self, sequence: WrittenSequence) -> None:
-        """Nobody wants the sequence any more."""
-        sequence.end = sequence.end or End(len(sequence.tokens), "cancelled")
-        self.remove(sequence)
-
     def remove(self, sequence: WrittenSequence) -> None:
-        """A sequence has ended, or is to wait again: its slot and pages are free.
+        """A sequence has ended, or nobody wants it: its slot and pages are free.
 
         What the device still computes for it must come before what is planned
         from now on, so that it overwrites nothing of the next owner's.

@@ -54,6 +54,9 @@ SMALL: Final = 24 * 2**30
 SPARE: Final = 0.02
 """Share of the memory that the allocator will not be able to use."""
 
+RECORDED: Final = 256 * 2**20
+"""Bytes for the picture batches that are recorded when they first come."""
+
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
@@ -163,15 +166,18 @@ def _on_gpu(
     config: EngineConfig, weights: EngineWeights, settings: EngineSettings, limit: int
 ) -> Engine:
     of_page = page_bytes(config.decoder, weights.decoder.head.dtype, settings.cache)
-    free = _room(limit)
-    useful = free // (of_page * -(-TYPICAL_TOKENS // PAGE))
+    useful = _room(limit) // (of_page * -(-TYPICAL_TOKENS // PAGE))
     slots = settings.slots or max(1, min(MOST_SLOTS, useful))
     prompt_tokens = FEWER_PROMPT_TOKENS if limit < SMALL else PROMPT_TOKENS
     rehearsed = 2 + prompt_tokens // PAGE * 2
     runner = Runner(config, weights, _kernels(), slots=slots, pages=rehearsed, cache=settings.cache)
+    torch.cuda.reset_peak_memory_stats()
     _rehearse(runner, prompt_tokens, slots)
-    # What the rehearsal took is kept by the allocator: the cache gets the rest.
-    pages = rehearsed + int(_room(limit) - SPARE * limit) // of_page
+    # Recording gives back what was free, so that the allocator has not kept what prompts need.
+    needed = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
+    torch.cuda.empty_cache()
+    spare = int(SPARE * limit) + RECORDED + needed
+    pages = rehearsed + (_room(limit) - spare) // of_page
     if pages < 1 + _longest(config.decoder):
         raise _too_little(limit)
     runner.resize(0)

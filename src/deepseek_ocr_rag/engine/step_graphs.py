@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from .operations import StepRows
 from .slots import MOST_DRAFTS, Slots
 
 __all__ = ["MOST_DRAFTED_ROWS", "StepGraphs", "padded_rows"]
+
+_cuda: Any = torch.cuda
+"""Its streams have no types of their own."""
 
 FEW: Final = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
 FURTHER: Final = 64
@@ -55,6 +58,8 @@ class StepGraphs:
         self._record = record
         self._recorded: dict[tuple[int, int], _Recorded] = {}
         self._first: torch.cuda.CUDAGraph | None = None
+        # See VisionGraph: what runs beside these must have been recorded on another one.
+        self._stream: Any = _cuda.Stream() if record else None
 
     def record_from(self, least_rows: int, most_rows: int) -> None:
         """Record these sizes now, the largest first: the others fit into its memory."""
@@ -118,7 +123,9 @@ class StepGraphs:
         graph = torch.cuda.CUDAGraph()
         # Steps never run side by side, so all of them may use the first one's memory.
         pool = None if self._first is None else self._first.pool()
-        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        with torch.cuda.graph(
+            graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"
+        ):
             reports = self._step(inputs)
         self._first = self._first or graph
         return _Recorded(inputs, graph, reports)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 __all__ = ["VisionGraph"]
+
+_cuda: Any = torch.cuda
+"""Its streams have no types of their own."""
 
 
 class VisionGraph:
@@ -21,6 +25,10 @@ class VisionGraph:
         views: An example of the argument.
         beside: A graph whose memory this one uses too; never replayed at the
             same time.
+
+    Recorded on a stream of their own: on PyTorch's, which all recordings share, they
+    would use the same workspace of matrix products as the decoder's steps, which are
+    replayed at the same time.
     """
 
     def __init__(
@@ -35,7 +43,10 @@ class VisionGraph:
         compute(self._input)
         self._graph = torch.cuda.CUDAGraph()
         pool = None if beside is None else beside._graph.pool()
-        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
+        self._stream: Any = _cuda.Stream() if beside is None else beside._stream
+        with torch.cuda.graph(
+            self._graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"
+        ):
             self._output = compute(self._input)
 
     def __call__(self, views: Tensor) -> Tensor:

@@ -105,7 +105,8 @@ def _best_of_span(
         other=float("-inf"),
     )
     score = logit
-    for other in range(tl.load(counts + query)):
+    count = tl.load(counts + query)
+    for other in range(count):
         banned = tl.load(forbidden + query * room + other)
         score = tl.where(token == banned, float("-inf"), score)
     slot = tl.load(slots + query // QUERIES)
@@ -116,14 +117,18 @@ def _best_of_span(
         uniform = tl.maximum(tl.rand(tl.load(seeds + slot), place), 1e-20)
         score -= heat * tl.log(-tl.log(uniform))
     best, where = tl.max(score, 0, return_indices=True)
-    peak = tl.max(logit, 0)
+    best_logit = best
+    peak = best
+    # Each of these looks at the whole span again, which on most pages is for nothing.
+    if heat > 0:
+        at_best = token == span * SPAN + where
+        best_logit = tl.max(tl.where(at_best, logit, float("-inf")), 0)
+    if (heat > 0) | (count > 0):
+        peak = tl.max(logit, 0)
     target = query * spans + span
     tl.store(best_scores + target, best)
     tl.store(best_tokens + target, span * SPAN + where)
-    tl.store(
-        best_logits + target,
-        tl.max(tl.where(token == span * SPAN + where, logit, float("-inf")), 0),
-    )
+    tl.store(best_logits + target, best_logit)
     tl.store(peaks + target, peak)
     tl.store(sums + target, tl.sum(tl.exp(logit - peak), 0))
 
