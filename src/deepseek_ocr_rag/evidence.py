@@ -8,6 +8,7 @@ from typing import Final
 
 from .alignment import clause, is_displaced, words_in
 from .dates import Date
+from .directions import direction
 from .facts import Facts, Name
 from .negation import negated_terms, plain_terms
 from .numerals import Number
@@ -191,9 +192,10 @@ class Evidence:
                 yield word
 
     def _has(self, word: str, places: Iterable[int]) -> bool:
-        same = self._same[word]
+        same, way = self._same[word], direction(word)
         return any(
             not same.isdisjoint(unit.quotable.terms)
+            or way in unit.directions
             or not same.isdisjoint(unit.quotable.terms_above)
             or not same.isdisjoint(source.above)
             for source, unit in map(self._places.__getitem__, places)
