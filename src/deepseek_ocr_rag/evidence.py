@@ -12,6 +12,7 @@ from .directions import direction
 from .facts import Facts, Name
 from .negation import negated_terms, plain_terms
 from .numerals import Number
+from .repetition import enumerated_twice
 from .statements import Source, Statement, Unit, same_words
 from .terms import terms
 
@@ -45,6 +46,7 @@ class Evidence:
         asked: Of the question's words, which ones it has, or what stands near it.
         stated: How many of the statement's numbers and dates it has.
         lacking: The numbers, dates and names that it does not have.
+        twice: The numbers and dates that the statement enumerates twice and they do not.
         reversed: The words before which the statement has a "not" and all of the
             evidence that has them has none, or the other way round.
     """
@@ -68,6 +70,9 @@ class Evidence:
         self.stated = len(facts) - len(unstated)
         names = [name.text for name in said.facts.names if not self._knows(name)]
         self.lacking = (*unstated, *names)
+        self.twice = enumerated_twice(
+            said.facts.plain, facts, [unit.facts.plain for _, unit in self._places]
+        )
         self.reversed = tuple(self._reversed(picked))
 
     @property
@@ -75,6 +80,10 @@ class Evidence:
         """Share of the statement's own words, numbers and dates that it has, 0..1."""
         total = len(self.claimed) + len(self._said.facts.numbers) + len(self._said.facts.dates)
         return (sum(self.claimed.values()) + self.stated) / total if total else 1.0
+
+    def same_words(self, word: str) -> frozenset[str]:
+        """A word of the statement or the question, and those in the sources that say the same."""
+        return self._same[word] | {word}
 
     def _overlap(self, near: Iterable[str], others: Iterable[str]) -> list[float]:
         """For each unit how much of a statement it has; other words count half."""

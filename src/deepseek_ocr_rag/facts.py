@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,8 @@ _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _FRACTION: Final = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _LATEX: Final = re.compile(r"\\[A-Za-z]+")
 _MARKUP: Final = str.maketrans({**dict.fromkeys("{}$\\*`"), **dict.fromkeys("^_~|", " ")})
-_ENUMERATOR: Final = re.compile(r"\s*(?:[-•]\s+)?\(?[0-9]{1,2}[.)]\s+(?=\S)")
+_ENUMERATOR: Final = re.compile(r"\s*(?:[-•]\s+)?\(?([0-9]{1,2})[.)]\s+(?=\S)")
+_FURTHER: Final = re.compile(r"(?:(?<=[.!?,;:])\s+|\n\s*)\(?([0-9]{1,2})[.)](?=\s+[^\W\d_])")
 _WORD: Final = re.compile(r"(?<![^\W_])(?:(?:[A-Z]\.){2,}|[^\W\d_][\w'’&]*)")
 _OPENS: Final = re.compile(r"(?:^|[.!?:;…•\n])[\s\"'“”„«»(\[-]*$")
 _ONLY_GERMAN: Final = """
@@ -85,12 +87,14 @@ def claimed_facts(text: str) -> Facts:
     """The facts that a statement needs a source for.
 
     Args:
-        text: A sentence, plain or Markdown. The number of a list item is no fact.
+        text: A sentence, plain or Markdown. The numbers of list items are no facts, also
+            where several items stand in a row: "1. Open it. 2. Fill it."
     """
-    plain = rest = _without_enumerator(plain_text(text))
+    plain = plain_text(text)
+    first = _ENUMERATOR.match(plain)
+    plain = rest = plain[first.end() :] if first else plain
     found = dates(plain)
-    for date in found:
-        start, end = date.span
+    for start, end in (*(date.span for date in found), *_further_enumerators(plain, first)):
         rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
     return Facts(plain, numbers(rest), found, tuple(_names(rest)))
 
@@ -105,6 +109,15 @@ def plain_text(text: str) -> str:
 def _without_enumerator(plain: str) -> str:
     enumerator = _ENUMERATOR.match(plain)
     return plain[enumerator.end() :] if enumerator else plain
+
+
+def _further_enumerators(plain: str, first: re.Match[str] | None) -> Iterator[tuple[int, int]]:
+    """The numbers of list items behind the first one: each is one more than the last."""
+    due = int(first[1]) + 1 if first else 1
+    for match in _FURTHER.finditer(plain):
+        if int(match[1]) == due:
+            due += 1
+            yield match.span(1)
 
 
 def _names(plain: str) -> list[Name]:

@@ -16,6 +16,12 @@ __all__ = ["Number", "numbers"]
 
 _NUMBER: Final = re.compile(r"(?:(?<![^\s(\[$€£¥~])\.)?[0-9]+(?:[.,'’][0-9]+)*")
 _SPACED: Final = re.compile(r"(?<![0-9.,] )(?<![0-9.,])[0-9]{1,3}(?: [0-9]{3})+(?![0-9])")
+_MISREAD: Final = re.compile(
+    r"(?<![\w.,])(?=[lIO.,]*[0-9])(?=[0-9.,]*[lIO])[0-9lIO]+(?:[.,][0-9lIO]+)*(?!\w)"
+    r"|(?:(?<=[(\[])|(?<=[a-z] ))l(?= [a-z])"
+)
+"""Figures of which OCR made letters: "l2O", "(l quart)"."""
+_AS_DIGITS: Final = str.maketrans("lIO", "110")
 _MARK: Final = re.compile(r"[.,'’]")
 _ENGLISH: Final = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
@@ -78,14 +84,14 @@ def numbers(plain: str, *, every_reading: bool = False) -> tuple[Number, ...]:
     Args:
         plain: Without markup, see :func:`~.facts.plain_text`.
         every_reading: Whether to give all that it can be said to contain, as a
-            source: "one" too, and ``12 516`` as one number beside two.
+            source: "one" too, ``12 516`` as one number beside two, and ``l2O`` as 120.
 
     Returns:
         In no particular order, repeated as often as they occur.
     """
     found = [*_in_digits(plain), *_in_words(plain)]
     if every_reading:
-        return (*found, *_in_groups(plain))
+        return (*found, *_in_groups(plain), *_misread(plain))
     return tuple(n for n in found if n.text.casefold() not in _PRONOUNS)
 
 
@@ -107,6 +113,13 @@ def _in_groups(plain: str) -> Iterator[Number]:
     for match in _SPACED.finditer(plain):
         value = Decimal(match[0].replace(" ", ""))
         yield Number(match[0], frozenset((value,)), _scale(plain, match.end()), match.span())
+
+
+def _misread(plain: str) -> Iterator[Number]:
+    for match in _MISREAD.finditer(plain):
+        scale = _scale(plain, match.end())
+        for values in _readings(match[0].translate(_AS_DIGITS)):
+            yield Number(match[0], values, scale, match.span())
 
 
 def _scale(plain: str, end: int) -> int:

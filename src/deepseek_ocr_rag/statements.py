@@ -34,7 +34,7 @@ _JOINING: Final = """
     among amongst during however may might must need needed possible respectively shall therefore
     thus upon using versus via vs whereas while
 """
-_JOINING_WORDS: Final = frozenset(_JOINING.split())
+_JOINING_WORDS: Final = frozenset(terms(_JOINING))
 """Prepositions, conjunctions and what says that something can or must be: in a search they
 count, but they say nothing that a source could lack."""
 

@@ -132,6 +132,8 @@ class Verifier:
         weight = self._weight(evidence)
         if evidence.lacking:
             problem = f"the source does not have {', '.join(dict.fromkeys(evidence.lacking))}"
+        elif evidence.twice:
+            problem = f"it has {evidence.twice[0]} twice, and the source does not"
         elif evidence.reversed:
             problem = f"it and the source differ in a “not” before {evidence.reversed[0]}"
         elif said.is_empty:
@@ -153,10 +155,13 @@ class Verifier:
     def _weight(self, evidence: Evidence) -> float:
         own = [(source.name, source.words) for source in evidence.sources]
         weight = 0.0
-        for word, present in evidence.claimed.items():
-            weight += _ratio(present, CLAIM_PRESENT, self._background.chance(word, own))
-        for word, present in evidence.asked.items():
-            weight += _ratio(present, QUESTION_PRESENT, self._background.chance(word, own))
+        for words, likely in (
+            (evidence.claimed, CLAIM_PRESENT),
+            (evidence.asked, QUESTION_PRESENT),
+        ):
+            for word, present in words.items():
+                chance = max(self._background.chance(w, own) for w in evidence.same_words(word))
+                weight += _ratio(present, likely, chance)
         weight += evidence.stated * _ratio(True, CLAIM_PRESENT, NUMBER_CHANCE)
         return weight
 
