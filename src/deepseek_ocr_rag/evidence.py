@@ -7,11 +7,13 @@ from decimal import Decimal
 from typing import Final
 
 from .alignment import clause, is_displaced, words_in
+from .calculation import Calculation, Result
 from .dates import Date
 from .directions import direction
-from .facts import Facts, Name
+from .facts import Facts, Name, plain_text
+from .figure_rows import Figure, figures_of
 from .negation import negated_terms, plain_terms
-from .numerals import Number
+from .numerals import Number, is_year
 from .repetition import enumerated_twice
 from .statements import Source, Statement, Unit, same_words
 from .terms import terms
@@ -61,6 +63,9 @@ class Evidence:
         facts: list[Number | Date] = [*said.facts.numbers, *said.facts.dates]
         self._facts = facts
         stating = {fact: self._places_of(fact) for fact in facts}
+        for fact in facts:
+            if isinstance(fact, Number) and not stating[fact] and not self._stated_above(fact):
+                stating[fact] = self._places_giving(fact)
         picked = self._pick(own, stating)
         self.units = tuple(self._places[place][1] for place in picked)
         self.claimed = {word: self._has(word, picked) for word in own}
@@ -106,6 +111,45 @@ class Evidence:
             return frozenset()
         least = SAME_MATTER * max(overlap, default=0)
         return frozenset(place for place in stating if self._eased(overlap, place) >= least)
+
+    def _places_giving(self, number: Number) -> frozenset[int]:
+        """The units that a number was calculated from, if it was."""
+        if is_year(number.text):
+            return frozenset()
+        rows = self._figures()
+        overlap = self._overlap_around(number)
+        best = max((overlap[at] for at, row in enumerate(rows) if row), default=0)
+        others = {*self._said.facts.numbers, *self._question.facts.numbers} - {number}
+        calculation = Calculation(
+            number,
+            self._said.facts.plain,
+            self._question.text,
+            [max(other.values) for other in others if not is_year(other.text)],
+        )
+        for least in (SAME_MATTER, RELEVANT):
+            near = [at for at, _ in enumerate(rows) if 0 < least * best <= self._eased(overlap, at)]
+            result = calculation.result(rows, near)
+            if result and not self._is_elsewise(number, overlap, result):
+                return frozenset(figure.place for figure in result.operands)
+        return frozenset()
+
+    def _is_elsewise(self, number: Number, overlap: Sequence[float], result: Result) -> bool:
+        """Whether a unit on the matter has another number in its place, but an operand of it."""
+        said, least = self._said.facts.plain, SAME_MATTER * max(overlap)
+        for place, (_, unit) in enumerate(self._places):
+            rest = unit.facts.plain
+            for start, end in (f.span for f in result.operands if f.place == place):
+                rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
+            if overlap[place] >= least and is_displaced(said, number.span, rest):
+                return True
+        return False
+
+    def _figures(self) -> list[tuple[Figure, ...]]:
+        rows = []
+        for place, (_, unit) in enumerate(self._places):
+            above = plain_text(f" ; {unit.quotable.above}")
+            rows.append(figures_of(unit.facts.plain.removesuffix(above), place))
+        return rows
 
     def _eased(self, overlap: Sequence[float], place: int) -> float:
         """The overlap of a unit or, if that is more, its mean with a neighbour's.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["Number", "numbers"]
+__all__ = ["SCALE_WORDS", "Number", "is_year", "numbers"]
 
 _NUMBER: Final = re.compile(r"(?:(?<![^\s(\[$€£¥~])\.)?[0-9]+(?:[.,'’][0-9]+)*")
 _SPACED: Final = re.compile(r"(?<![0-9.,] )(?<![0-9.,])[0-9]{1,3}(?: [0-9]{3})+(?![0-9])")
@@ -22,6 +22,7 @@ _MISREAD: Final = re.compile(
 )
 """Figures of which OCR made letters: "l2O", "(l quart)"."""
 _AS_DIGITS: Final = str.maketrans("lIO", "110")
+_YEAR: Final = re.compile(r"(?:1[5-9]|20|21)[0-9]{2}")
 _MARK: Final = re.compile(r"[.,'’]")
 _ENGLISH: Final = """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
@@ -40,11 +41,13 @@ _WORDED: Final = re.compile(
 _PRONOUNS: Final = frozenset(("one", "eins", "null"))
 """Words for numbers that often count nothing: "this one"."""
 
-_SCALES: Final = {
+SCALE_WORDS: Final = {
     "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "mn": 6, "bn": 9,
     "tausend": 3, "millionen": 6, "milliarden": 9, "mio": 6, "mrd": 9,
 }  # fmt: skip
-_SCALE: Final = re.compile(rf"\s?({'|'.join(_SCALES)})\b", re.IGNORECASE)
+"""Words behind a number, and the powers of ten that they stand for."""
+
+_SCALE: Final = re.compile(rf"\s?({'|'.join(SCALE_WORDS)})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,11 @@ def numbers(plain: str, *, every_reading: bool = False) -> tuple[Number, ...]:
     return tuple(n for n in found if n.text.casefold() not in _PRONOUNS)
 
 
+def is_year(text: str) -> bool:
+    """Whether a number, as it is written, is most likely a year."""
+    return _YEAR.fullmatch(text) is not None
+
+
 def _in_digits(plain: str) -> Iterator[Number]:
     for match in _NUMBER.finditer(plain):
         scale = _scale(plain, match.end())
@@ -124,7 +132,7 @@ def _misread(plain: str) -> Iterator[Number]:
 
 def _scale(plain: str, end: int) -> int:
     match = _SCALE.match(plain, end)
-    return _SCALES[match[1].casefold()] if match else 0
+    return SCALE_WORDS[match[1].casefold()] if match else 0
 
 
 def _readings(token: str) -> list[frozenset[Decimal]]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 
 from .dates import Date
-from .numerals import Number
+from .numerals import Number, is_year
 
 __all__ = ["enumerated_twice"]
 
@@ -21,7 +21,6 @@ _JOINED: Final = re.compile(
     re.IGNORECASE,
 )
 _CELL_END: Final = re.compile(r"[^\w]{1,6}")
-_YEAR: Final = re.compile(r"(?:1[5-9]|20|21)[0-9]{2}")
 
 
 def enumerated_twice(
@@ -52,7 +51,7 @@ def enumerated_twice(
 def _has_twice(fact: Number | Date, sources: Sequence[str]) -> bool:
     text = re.escape(fact.text)
     whole = re.compile(rf"(?<![\w.,]){text}(?![0-9]|[.,][0-9])", re.IGNORECASE)
-    if isinstance(fact, Number) and not _YEAR.fullmatch(fact.text):
+    if isinstance(fact, Number) and not is_year(fact.text):
         return sum(len(whole.findall(source)) for source in sources) > 1
     for source in sources:
         spans = [match.span() for match in whole.finditer(source)]
