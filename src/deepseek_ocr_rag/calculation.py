@@ -78,6 +78,9 @@ class Calculation:
         said: The statement without markup, in which the number's span counts.
         question: What the statement answers.
         given: Other numbers of the question or the statement, without years.
+
+    Attributes:
+        naming: The terms that name the calculation, such as "total" or "declined".
     """
 
     def __init__(self, number: Number, said: str, question: str, given: Iterable[Decimal]) -> None:
@@ -87,9 +90,10 @@ class Calculation:
         self._is_basis_points = _BASIS_POINTS.match(said, end) is not None
         self._is_points = self._is_basis_points or _POINTS.match(said, end) is not None
         self._is_percent = not self._is_points and _PERCENT.match(said, end) is not None
-        asked = terms(f"{clause(said, number.span)} {question}")
-        stems = set(with_stems(asked))
+        asked = set(terms(f"{clause(said, number.span)} {question}"))
+        stems = set(with_stems(sorted(asked)))
         self._operations = {name for name, known in _STEMS.items() if stems & known}
+        self.naming = frozenset(word for word in asked if direction(word) or _names(word))
         if any(map(direction, asked)):
             self._operations |= {"change", "difference"}
         if self._is_points:
@@ -113,7 +117,11 @@ class Calculation:
         on_matter = [rows[i] for i in matter if 0 < len(rows[i]) <= MOST_FIGURES]
         if not on_matter or len(on_matter) > MOST_ROWS:
             return None
-        possible = list(self._results(rows, on_matter))
+        pools = (self._shares_of_totals(rows, on_matter), self._results(on_matter))
+        return next(filter(None, (self._among(list(pool)) for pool in pools)), None)
+
+    def _among(self, possible: Sequence[Result]) -> Result | None:
+        """That of some possible results which the number is, if there are few enough."""
         hits = [result for result in possible if self._is(result.value)]
         if not hits:
             return None
@@ -140,9 +148,15 @@ class Calculation:
     def _scalings(self, value: Decimal) -> Iterator[Decimal]:
         return (value.scaleb(scale - self._number.scale) for scale in self._table_scales)
 
-    def _results(
+    def _shares_of_totals(
         self, rows: Sequence[Sequence[Figure]], matter: Sequence[Sequence[Figure]]
     ) -> Iterator[Result]:
+        """Shares of what is, by its place and by its amount, the total of a column."""
+        if self._is_percent and "share" in self._operations:
+            wholes = (pair for row in matter for pair in column_totals(rows, row))
+            yield from _quotients(wholes, lambda a, b: 100 * a / b)
+
+    def _results(self, matter: Sequence[Sequence[Figure]]) -> Iterator[Result]:
         pairs = [*_pairs(matter)]
         if self._is_percent:
             plain = [p for p in pairs if not (p[0].is_percent or p[1].is_percent)]
@@ -150,8 +164,7 @@ class Calculation:
                 beside = [p for p in plain if p[0].place == p[1].place]
                 yield from _quotients(beside, lambda a, b: 100 * (b - a) / abs(a))
             if "share" in self._operations:
-                wholes = [pair for row in matter for pair in column_totals(rows, row)]
-                yield from _quotients([*plain, *wholes], lambda a, b: 100 * a / b)
+                yield from _quotients(plain, lambda a, b: 100 * a / b)
         if self._is_percent or self._is_points:
             pairs = [p for p in pairs if p[0].is_percent and p[1].is_percent]
         else:
@@ -177,6 +190,10 @@ class Calculation:
                 if _RATE.search(figure.sentence):
                     for amount in self._given:
                         yield Result(amount * figure.value, (figure,))
+
+
+def _names(term: str) -> bool:
+    return any(not known.isdisjoint(with_stems([term])) for known in _STEMS.values())
 
 
 def _quotients(

@@ -63,14 +63,15 @@ class Evidence:
         facts: list[Number | Date] = [*said.facts.numbers, *said.facts.dates]
         self._facts = facts
         stating = {fact: self._places_of(fact) for fact in facts}
+        self._calculating: frozenset[str] = frozenset()
         for fact in facts:
             if isinstance(fact, Number) and not stating[fact] and not self._stated_above(fact):
                 stating[fact] = self._places_giving(fact)
         picked = self._pick(own, stating)
         self.units = tuple(self._places[place][1] for place in picked)
-        self.claimed = {word: self._has(word, picked) for word in own}
+        self.claimed = self._present(own, picked)
         near = sorted({place for at in picked for place in self._around(at)})
-        self.asked = {word: self._has(word, near) for word in asked.words}
+        self.asked = self._present(asked.words, near)
         unstated = [f.text for f in facts if not stating[f] and not self._stated_above(f)]
         self.stated = len(facts) - len(unstated)
         names = [name.text for name in said.facts.names if not self._knows(name)]
@@ -85,6 +86,11 @@ class Evidence:
         """Share of the statement's own words, numbers and dates that it has, 0..1."""
         total = len(self.claimed) + len(self._said.facts.numbers) + len(self._said.facts.dates)
         return (sum(self.claimed.values()) + self.stated) / total if total else 1.0
+
+    def _present(self, words: Iterable[str], places: Sequence[int]) -> dict[str, bool]:
+        """Which words some units have; what only names a calculation need not be in a source."""
+        present = {word: self._has(word, places) for word in words}
+        return {w: has for w, has in present.items() if has or w not in self._calculating}
 
     def same_words(self, word: str) -> frozenset[str]:
         """A word of the statement or the question, and those in the sources that say the same."""
@@ -130,6 +136,7 @@ class Evidence:
             near = [at for at, _ in enumerate(rows) if 0 < least * best <= self._eased(overlap, at)]
             result = calculation.result(rows, near)
             if result and not self._is_elsewise(number, overlap, result):
+                self._calculating |= calculation.naming
                 return frozenset(figure.place for figure in result.operands)
         return frozenset()
 
