@@ -181,7 +181,13 @@ class Evidence:
     def _displaces(self, unit: Unit, fact: Number | Date | Name) -> bool:
         """Whether a unit has something else where the statement has a fact, or a part of a date."""
         said = self._said.facts.plain
-        spans = [fact.span] if not isinstance(fact, Date) else words_in(said, fact.span)
+        spans = [fact.span]
+        if isinstance(fact, Date):
+            spans = words_in(said, fact.span)
+            same = [set(terms(date.text)) for date in unit.facts.dates if fact.matches(date)]
+            if same and set(terms(fact.text)) not in same:
+                # In another writing, so that nothing can be compared word by word.
+                return False
         return any(is_displaced(said, span, unit.facts.plain) for span in spans)
 
     def _overlap_around(self, fact: Number | Date | Name) -> list[float]:

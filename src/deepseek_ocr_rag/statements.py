@@ -31,12 +31,15 @@ _FRAME_WORDS: Final = frozenset(_FRAME.split())
 """Words about the answer, not of it."""
 
 _JOINING: Final = """
-    among amongst during however may might must need needed possible respectively shall therefore
-    thus upon using versus via vs whereas while
+    among amongst during however many may might much must need needed possible respectively
+    shall therefore thus upon using versus via vs whereas while
 """
 _JOINING_WORDS: Final = frozenset(terms(_JOINING))
 """Prepositions, conjunctions and what says that something can or must be: in a search they
 count, but they say nothing that a source could lack."""
+
+_AFFIX: Final = re.compile(r"\bFY(?=[0-9])|(?<=[0-9])(?:st|nd|rd|th)\b")
+"""What is written to a number: "FY2022" says no more than the year does."""
 
 _ANSWERING: Final = re.compile(
     r"\b(?:yes|no|ja|nein|oui|non|s[ií]|sim|não)\b|[是否对對不]|はい|いいえ", re.IGNORECASE
@@ -63,7 +66,8 @@ class Statement:
     def of(cls, text: str) -> Statement:
         """The statement that a text makes."""
         facts = claimed_facts(text)
-        words = {t for t in content_terms(plain_text(text)) if not any(map(str.isdigit, t))}
+        plain = _AFFIX.sub(" ", plain_text(text))
+        words = {t for t in content_terms(plain) if not any(map(str.isdigit, t))}
         words -= {term for number in facts.numbers for term in terms(number.text)}
         return cls(text, frozenset(words - _FRAME_WORDS - _JOINING_WORDS), facts)
 
