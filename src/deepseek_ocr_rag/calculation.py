@@ -40,12 +40,10 @@ _WORDS: Final[dict[Operation, str]] = {
     "change": "change growth veränderung wachstum",
     "share": "account anteil contribute contribution fraction margin percentage portion proportion "
     "ratio represent share",
-    "ratio": "coverage divided multiple quotient ratio time turnover verhältnis",
-    "total": "aggregate altogether both combined gesamt insgesamt overall sum summe together total "
-    "zusammen",
-    "difference": "change differ difference differenz exceed fewer gap less mehr more unterschied "
-    "weniger",
-    "average": "average durchschnitt durchschnittlich mean mittel",
+    "ratio": "coverage divided quotient ratio turnover verhältnis",
+    "total": "aggregate altogether combined gesamt insgesamt sum summe together total zusammen",
+    "difference": "differ difference differenz exceed unterschied",
+    "average": "average durchschnitt durchschnittlich",
 }
 _STEMS: Final = {
     operation: frozenset(with_stems(terms(words))) for operation, words in _WORDS.items()
@@ -53,6 +51,13 @@ _STEMS: Final = {
 _PERCENT: Final = re.compile(r"\s?(?:%|percent(?!age)|per cent|pct|Prozent\b)")
 _POINTS: Final = re.compile(r"[\s-]?(?:%|percentage|Prozent)[\s-]?(?:points?|punkte)|\s?pp\b")
 _BASIS_POINTS: Final = re.compile(r"[\s-]?(?:basis points?|bps?\b|Basispunkte)")
+_TIMES: Final = re.compile(r"\s?(?:times|x|mal)\b")
+_COMPARED: Final = re.compile(r"\s[^.;]{0,40}?\b(?:more|fewer|less|higher|lower|mehr|weniger)\b")
+_COMPARING: Final = re.compile(
+    r"\bhow (?:many|much) (?:more|fewer|less|higher|lower)\b|\bwie viele? (?:mehr|weniger)\b", re.I
+)
+_LEVEL: Final = re.compile(r"\b(?:to|auf)\s[$€£~]?$", re.IGNORECASE)
+"""What stands before a number that something rose to, which is no difference."""
 _RATE: Final = re.compile(r"\b(?:per|every|each|pro|je|jede[nmrs]?)\b|/", re.IGNORECASE)
 _SCALED: Final = re.compile(rf"\b(?:in|of)\s[^.?;]{{0,20}}\b({'|'.join(SCALE_WORDS)})s?\b", re.I)
 
@@ -94,10 +99,12 @@ class Calculation:
         stems = set(with_stems(sorted(asked)))
         self._operations = {name for name, known in _STEMS.items() if stems & known}
         self.naming = frozenset(word for word in asked if direction(word) or _names(word))
-        if any(map(direction, asked)):
+        if any(map(direction, asked)) and not _LEVEL.search(said[: number.span[0]]):
             self._operations |= {"change", "difference"}
-        if self._is_points:
+        if self._is_points or _COMPARED.match(said, end) or _COMPARING.search(question):
             self._operations.add("difference")
+        if _TIMES.match(said, end):
+            self._operations.add("ratio")
         named = _SCALED.search(question)
         self._table_scales = (
             (0, 3, 6, 9)

@@ -12,8 +12,8 @@ __all__ = ["Direction", "direction", "directions_of_figures"]
 Direction = Literal["up", "down"]
 
 _WORDS: Final[dict[Direction, str]] = {
-    "up": "climb climbed grew grow growth grown higher increase raise raised rise risen rose",
-    "down": "declin decline decrease drop fall fallen fell lower reduce reduction shrank shrink",
+    "up": "climb grew grow growth grown increase rise risen rose",
+    "down": "decline decrease fall fallen fell reduce reduction shrank shrink",
 }
 _BY_STEM: Final[dict[str, Direction]] = {
     stem: way
