@@ -18,13 +18,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, permutations
-from typing import Final, Literal
+from typing import Final
 
-from .alignment import clause
-from .directions import direction
-from .figure_rows import Figure, column_totals
-from .numerals import SCALE_WORDS, Number
-from .terms import terms, with_stems
+from .figure_rows import LONGEST, Figure, column_totals
+from .numerals import Number
+from .operations import named_calculation, scale_asked
 
 __all__ = ["Calculation", "Result"]
 
@@ -35,31 +33,7 @@ MOST_ROWS: Final = 30
 MOST_FIGURES: Final = 12
 """Rows on the matter, and figures in one, beyond which everything follows from something."""
 
-Operation = Literal["change", "share", "ratio", "total", "difference", "average"]
-_WORDS: Final[dict[Operation, str]] = {
-    "change": "change growth veränderung wachstum",
-    "share": "account anteil contribute contribution fraction margin percentage portion proportion "
-    "ratio represent share",
-    "ratio": "coverage divided quotient ratio turnover verhältnis",
-    "total": "aggregate altogether combined gesamt insgesamt sum summe together total zusammen",
-    "difference": "differ difference differenz exceed unterschied",
-    "average": "average durchschnitt durchschnittlich",
-}
-_STEMS: Final = {
-    operation: frozenset(with_stems(terms(words))) for operation, words in _WORDS.items()
-}
-_PERCENT: Final = re.compile(r"\s?(?:%|percent(?!age)|per cent|pct|Prozent\b)")
-_POINTS: Final = re.compile(r"[\s-]?(?:%|percentage|Prozent)[\s-]?(?:points?|punkte)|\s?pp\b")
-_BASIS_POINTS: Final = re.compile(r"[\s-]?(?:basis points?|bps?\b|Basispunkte)")
-_TIMES: Final = re.compile(r"\s?(?:times|x|mal)\b")
-_COMPARED: Final = re.compile(r"\s[^.;]{0,40}?\b(?:more|fewer|less|higher|lower|mehr|weniger)\b")
-_COMPARING: Final = re.compile(
-    r"\bhow (?:many|much) (?:more|fewer|less|higher|lower)\b|\bwie viele? (?:mehr|weniger)\b", re.I
-)
-_LEVEL: Final = re.compile(r"\b(?:to|auf)\s[$€£~]?$", re.IGNORECASE)
-"""What stands before a number that something rose to, which is no difference."""
 _RATE: Final = re.compile(r"\b(?:per|every|each|pro|je|jede[nmrs]?)\b|/", re.IGNORECASE)
-_SCALED: Final = re.compile(rf"\b(?:in|of)\s[^.?;]{{0,20}}\b({'|'.join(SCALE_WORDS)})s?\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,36 +57,14 @@ class Calculation:
         said: The statement without markup, in which the number's span counts.
         question: What the statement answers.
         given: Other numbers of the question or the statement, without years.
-
-    Attributes:
-        naming: The terms that name the calculation, such as "total" or "declined".
     """
 
     def __init__(self, number: Number, said: str, question: str, given: Iterable[Decimal]) -> None:
-        end = number.span[1]
         self._number = number
         self._given = tuple(given)
-        self._is_basis_points = _BASIS_POINTS.match(said, end) is not None
-        self._is_points = self._is_basis_points or _POINTS.match(said, end) is not None
-        self._is_percent = not self._is_points and _PERCENT.match(said, end) is not None
-        asked = set(terms(f"{clause(said, number.span)} {question}"))
-        stems = set(with_stems(sorted(asked)))
-        self._operations = {name for name, known in _STEMS.items() if stems & known}
-        self.naming = frozenset(word for word in asked if direction(word) or _names(word))
-        if any(map(direction, asked)) and not _LEVEL.search(said[: number.span[0]]):
-            self._operations |= {"change", "difference"}
-        if self._is_points or _COMPARED.match(said, end) or _COMPARING.search(question):
-            self._operations.add("difference")
-        if _TIMES.match(said, end):
-            self._operations.add("ratio")
-        named = _SCALED.search(question)
-        self._table_scales = (
-            (0, 3, 6, 9)
-            if number.scale
-            else (0, -SCALE_WORDS[named[1].casefold()])
-            if named
-            else (0,)
-        )
+        self._named = named_calculation(number, said, question)
+        scale = scale_asked(question)
+        self._table_scales = (0, 3, 6, 9) if number.scale else (0, -scale) if scale else (0,)
 
     def result(self, rows: Sequence[Sequence[Figure]], matter: Iterable[int]) -> Result | None:
         """The result that the number is, if it is one and that can hardly be chance.
@@ -121,6 +73,8 @@ class Calculation:
             rows: The figures of each sentence or table row of the sources, in order.
             matter: The indices of those that are about the same matter.
         """
+        if len(self._number.text) > LONGEST:
+            return None
         on_matter = [rows[i] for i in matter if 0 < len(rows[i]) <= MOST_FIGURES]
         if not on_matter or len(on_matter) > MOST_ROWS:
             return None
@@ -144,7 +98,7 @@ class Calculation:
 
     def _shown(self) -> tuple[Decimal, int]:
         """The number in its main reading, and its decimal places."""
-        value = min(self._number.values) if "." in self._number.text else max(self._number.values)
+        value = self._number.value
         return value, max(0, -int(value.as_tuple().exponent))
 
     def _is(self, value: Decimal) -> bool:
@@ -159,36 +113,36 @@ class Calculation:
         self, rows: Sequence[Sequence[Figure]], matter: Sequence[Sequence[Figure]]
     ) -> Iterator[Result]:
         """Shares of what is, by its place and by its amount, the total of a column."""
-        if self._is_percent and "share" in self._operations:
+        if self._named.is_percent and "share" in self._named.operations:
             wholes = (pair for row in matter for pair in column_totals(rows, row))
             yield from _quotients(wholes, lambda a, b: 100 * a / b)
 
     def _results(self, matter: Sequence[Sequence[Figure]]) -> Iterator[Result]:
         pairs = [*_pairs(matter)]
-        if self._is_percent:
+        if self._named.is_percent:
             plain = [p for p in pairs if not (p[0].is_percent or p[1].is_percent)]
-            if "change" in self._operations:
+            if "change" in self._named.operations:
                 beside = [p for p in plain if p[0].place == p[1].place]
                 yield from _quotients(beside, lambda a, b: 100 * (b - a) / abs(a))
-            if "share" in self._operations:
+            if "share" in self._named.operations:
                 yield from _quotients(plain, lambda a, b: 100 * a / b)
-        if self._is_percent or self._is_points:
+        if self._named.is_percent or self._named.is_points:
             pairs = [p for p in pairs if p[0].is_percent and p[1].is_percent]
         else:
             pairs = [p for p in pairs if not (p[0].is_percent or p[1].is_percent)]
             yield from self._products(matter)
-            if "ratio" in self._operations:
+            if "ratio" in self._named.operations:
                 yield from _quotients(pairs, lambda a, b: a / b)
-        if "difference" in self._operations:
-            factor = 100 if self._is_basis_points else 1
+        if "difference" in self._named.operations:
+            factor = 100 if self._named.is_basis_points else 1
             for a, b in pairs:
                 yield Result(factor * (a.value - b.value), (a, b))
-        groups = [*_columns(matter, percent=self._is_percent), *({*map(_ordered, pairs)})]
+        groups = [*_columns(matter, percent=self._named.is_percent), *({*map(_ordered, pairs)})]
         for group in groups:
             total = sum((figure.value for figure in group), Decimal())
-            if "total" in self._operations:
+            if "total" in self._named.operations:
                 yield Result(total, group)
-            if "average" in self._operations:
+            if "average" in self._named.operations:
                 yield Result(total / len(group), group)
 
     def _products(self, matter: Sequence[Sequence[Figure]]) -> Iterator[Result]:
@@ -197,10 +151,6 @@ class Calculation:
                 if _RATE.search(figure.sentence):
                     for amount in self._given:
                         yield Result(amount * figure.value, (figure,))
-
-
-def _names(term: str) -> bool:
-    return any(not known.isdisjoint(with_stems([term])) for known in _STEMS.values())
 
 
 def _quotients(

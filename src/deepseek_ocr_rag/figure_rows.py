@@ -11,7 +11,10 @@ from typing import Final
 from .dates import dates
 from .numerals import is_year, numbers
 
-__all__ = ["Figure", "column_totals", "figures_of"]
+__all__ = ["LONGEST", "Figure", "column_totals", "figures_of"]
+
+LONGEST: Final = 20
+"""Characters of a figure; a longer number is a code."""
 
 _FOOTNOTE: Final = re.compile(r"(?<=[^\W\d_])\([0-9]{1,2}\)")
 _OPENS: Final = re.compile(r"\(\s?[$€£¥]?\s?$")
@@ -58,9 +61,9 @@ def figures_of(plain: str, place: int) -> tuple[Figure, ...]:
         start, end = number.span
         if any(s < end and start < e for s, e in no_figures) or is_year(number.text):
             continue
-        if found and found[-1].span == number.span:
+        if (found and found[-1].span == number.span) or len(number.text) > LONGEST:
             continue
-        value = min(number.values) if "." in number.text else max(number.values)
+        value = number.value
         before = plain[max(0, start - 4) : start]
         in_parentheses = _OPENS.search(before) and plain.startswith((")", " )", "%)"), end)
         sign = -1 if in_parentheses or _MINUS.search(before) else 1

@@ -66,6 +66,11 @@ class Number:
     scale: int = 0
     span: tuple[int, int] = (0, 0)
 
+    @property
+    def value(self) -> Decimal:
+        """The likelier of its readings: a comma before three digits groups, a point does not."""
+        return min(self.values) if "." in self.text else max(self.values)
+
     def matches(self, other: Number) -> bool:
         """Whether ``other``, as a source writes it, says this number.
 
