@@ -18,7 +18,9 @@ def follows(claim: str, *lines: str, question: str = "") -> bool:
     number = min(said.numbers, key=lambda number: number.span)
     given = [other.value for other in numbers(question)]
     rows = [figures_of(line, place) for place, line in enumerate(lines)]
-    return Calculation(number, said.plain, question, given).result(rows, range(len(rows))) is not None
+    return (
+        Calculation(number, said.plain, question, given).result(rows, range(len(rows))) is not None
+    )
 
 
 @pytest.mark.parametrize(

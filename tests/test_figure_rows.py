@@ -27,7 +27,9 @@ def test_signs_and_scales_count_and_dates_and_footnotes_do_not(
 
 
 def test_percentages_are_marked() -> None:
-    assert [figure.is_percent for figure in figures_of("12 lamps, 3.0%, (0.6)% and 5 percent", 0)] == [
+    assert [
+        figure.is_percent for figure in figures_of("12 lamps, 3.0%, (0.6)% and 5 percent", 0)
+    ] == [
         False,
         True,
         True,

@@ -51,6 +51,8 @@ def test_a_number_has_the_readings_that_its_marks_allow(text: str, found: list[s
         ("sales of 23,706 in millions", "23.7 billion"),
         ("one of them", "1"),
         ("30216492", "30216492.00"),
+        ("l2O litres", "120"),
+        ("26 g to .95 L [l quart] of water", "1"),
     ],
 )
 def test_a_source_says_a_number_in_another_writing(source: str, claim: str) -> None:
@@ -65,6 +67,8 @@ def test_a_source_says_a_number_in_another_writing(source: str, claim: str) -> N
         ("23.7 million", "23.7 billion"),
         ("12 and 516", "12,517"),
         ("40", "400"),
+        ("l Wipe it dry.", "1"),
+        ("1.5 l of oil", "1"),
     ],
 )
 def test_a_source_does_not_say_another_number(source: str, claim: str) -> None:

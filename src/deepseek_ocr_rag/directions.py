@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
+from .figure_rows import is_row_of_figures
 from .terms import with_stems
 
 __all__ = ["Direction", "direction", "directions_of_figures"]
@@ -21,8 +22,6 @@ _BY_STEM: Final[dict[str, Direction]] = {
     for stem in with_stems(words.split())[len(words.split()) :]
 }
 _PERCENT: Final = re.compile(r"(\(|(?<![^\s|])[-−–])?\s?[0-9]+(?:[.,][0-9]+)?\s?\)?\s?%")
-_CELL: Final = re.compile(r"[^\s|]+")
-_FIGURE: Final = re.compile(r"[-−–+($€£¥]*[0-9][0-9.,]*[)%]*|[-−–$€£¥]")
 
 
 def direction(term: str) -> Direction | None:
@@ -41,14 +40,12 @@ def directions_of_figures(plain: str) -> frozenset[Direction]:
     A table prints no "increased". Bookkeepers put what is negative in parentheses.
 
     Args:
-        plain: A row of a table without markup, or of what was one. A text of which
-            less than half are figures says nothing.
+        plain: Without markup. What is no row of figures says nothing.
 
     Example:
         >>> directions_of_figures("International 46,363 46,619 (0.6)%")
         frozenset({'down'})
     """
-    cells = _CELL.findall(plain)
-    if 2 * sum(map(bool, map(_FIGURE.fullmatch, cells))) < len(cells):
+    if not is_row_of_figures(plain):
         return frozenset()
     return frozenset("down" if match[1] else "up" for match in _PERCENT.finditer(plain))

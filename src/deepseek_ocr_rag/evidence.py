@@ -13,7 +13,7 @@ from .negation import negated_terms, plain_terms
 from .numerals import Number
 from .repetition import enumerated_twice
 from .statements import Source, Statement
-from .terms import terms
+from .terms import content_terms, terms
 
 __all__ = ["Evidence"]
 
@@ -91,7 +91,10 @@ class Evidence:
         self, words: Iterable[str], places: Sequence[int], naming: frozenset[str]
     ) -> dict[str, bool]:
         """Which words some units have; what only names a calculation need not be there."""
-        present = {word: self._matter.has(word, places) for word in words}
+        present = {
+            word: self._matter.has(word, places) or self._matter.has_in_figures(word, places)
+            for word in words
+        }
         return {word: has for word, has in present.items() if has or word not in naming}
 
     def same_words(self, word: str) -> frozenset[str]:
@@ -155,7 +158,7 @@ class Evidence:
         least = SAME_MATTER * max(overlap, default=0)
         close = [self._matter.places[place][1] for place in picked if overlap[place] >= least]
         negated = negated_terms(self._matter.said.facts.plain)
-        for word in sorted(self._matter.said.words):
+        for word in sorted(filter(content_terms, self._matter.said.words)):
             same = self._matter.same(word)
             find = negated_terms if word in negated else plain_terms
             having = [unit for unit in close if not same.isdisjoint(unit.quotable.terms)]

@@ -11,11 +11,13 @@ from typing import Final
 from .dates import dates
 from .numerals import is_year, numbers
 
-__all__ = ["LONGEST", "Figure", "column_totals", "figures_of"]
+__all__ = ["LONGEST", "Figure", "column_totals", "figures_of", "is_row_of_figures"]
 
 LONGEST: Final = 20
 """Characters of a figure; a longer number is a code."""
 
+_CELL: Final = re.compile(r"[^\s|]+")
+_FIGURE: Final = re.compile(r"[-−–+($€£¥]*[0-9][0-9.,]*[)%]*|[-−–$€£¥]")
 _FOOTNOTE: Final = re.compile(r"(?<=[^\W\d_])\([0-9]{1,2}\)")
 _OPENS: Final = re.compile(r"\(\s?[$€£¥]?\s?$")
 _MINUS: Final = re.compile(r"(?:^|[\s|;])[$€£¥]?[-−–][$€£¥]?$")
@@ -71,6 +73,17 @@ def figures_of(plain: str, place: int) -> tuple[Figure, ...]:
         value = sign * value.scaleb(number.scale)
         found.append(Figure(value, is_percent, place, len(found), number.span, plain))
     return tuple(found)
+
+
+def is_row_of_figures(plain: str) -> bool:
+    """Whether a text is a row of a table, or was one: at least half of it are figures.
+
+    Example:
+        >>> is_row_of_figures("International 46,363 46,619 (0.6)%")
+        True
+    """
+    cells = _CELL.findall(plain)
+    return 0 < len(cells) <= 2 * sum(map(bool, map(_FIGURE.fullmatch, cells)))
 
 
 def column_totals(

@@ -69,21 +69,28 @@ class Matter:
         A line break in the middle of a sentence makes two units of it, but a row of
         a table stands for itself.
         """
-        if self.places[place][1].quotable.is_row:
+        if self.places[place][1].is_row:
             return overlap[place]
         beside = [overlap[near] for near in (place - 1, place + 1) if 0 <= near < len(overlap)]
         return max(overlap[place], (overlap[place] + max(beside, default=0)) / 2)
 
     def has(self, word: str, places: Iterable[int]) -> bool:
         """Whether some of the units have a word, or what is above them has it."""
-        same, way = self._same[word], direction(word)
+        same = self._same[word]
         return any(
             not same.isdisjoint(unit.quotable.terms)
-            or way in unit.directions
             or not same.isdisjoint(unit.quotable.terms_above)
             or not same.isdisjoint(source.above)
             for source, unit in map(self.places.__getitem__, places)
         )
+
+    def has_in_figures(self, word: str, places: Iterable[int]) -> bool:
+        """Whether a word for a rise or a fall is what the figures of some units say.
+
+        So do those of many a row, and that makes no row the one that is meant.
+        """
+        way = direction(word)
+        return any(way in self.places[place][1].directions for place in places)
 
     def around(self, place: int) -> Iterator[int]:
         """A unit and its neighbours in the same source."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from .directions import Direction, direction, directions_of_figures
 from .facts import Facts, claimed_facts, plain_text, stated_facts
+from .figure_rows import is_row_of_figures
 from .quotable import Quotable, quotables
 from .retrieval import Passage
 from .terms import content_terms, terms, with_stems
@@ -68,6 +69,9 @@ class Statement:
         facts = claimed_facts(text)
         plain = _AFFIX.sub(" ", plain_text(text))
         words = {t for t in content_terms(plain) if not any(map(str.isdigit, t))}
+        if not text.isupper():
+            # "U.S." is no "us".
+            words |= {term for name in facts.names for term in terms(name.text)}
         words -= {term for number in facts.numbers for term in terms(number.text)}
         return cls(text, frozenset(words - _FRAME_WORDS - _JOINING_WORDS), facts)
 
@@ -86,11 +90,13 @@ class Unit:
         quotable: The text, with its place.
         facts: Its numbers and dates, and those above it.
         directions: The ways in which its figures say that something moved.
+        is_row: Whether it is a table row, or was one.
     """
 
     quotable: Quotable
     facts: Facts
     directions: frozenset[Direction]
+    is_row: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +128,13 @@ class Source:
 
 
 def _unit(quotable: Quotable) -> Unit:
-    directions = directions_of_figures(plain_text(quotable.text))
-    return Unit(quotable, stated_facts(f"{quotable.text} ; {quotable.above}"), directions)
+    plain = plain_text(quotable.text)
+    return Unit(
+        quotable,
+        stated_facts(f"{quotable.text} ; {quotable.above}"),
+        directions_of_figures(plain),
+        quotable.is_row or is_row_of_figures(plain),
+    )
 
 
 def same_words(words: Iterable[str], vocabulary: Collection[str]) -> dict[str, frozenset[str]]:
