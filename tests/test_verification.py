@@ -192,6 +192,15 @@ def test_an_amount_follows_from_a_rate() -> None:
     assert not judged("394 grams", text, question).supported
 
 
+def test_a_small_number_follows_from_the_part_of_a_sentence_that_is_on_the_matter() -> None:
+    text = "We expect sales of oil to grow 8 percent (previously 6 percent) and sales of rope to grow 9 percent (previously 8 percent)."
+    question = "By how many percentage points was the growth of rope sales raised?"
+    assert judged("It was raised by 1 percentage point.", text, question).supported
+    assert not judged("It was raised by 2 percentage points.", text, question).supported
+    # It is 9 percent, and no 9 percentage points more.
+    assert not judged("It was raised by 9 percentage points.", text, question).supported
+
+
 def test_a_year_never_follows() -> None:
     text = "| oil | 1,000 | 902 |\n| --- | --- | --- |\n| rope | 1,000 | 902 |"
     assert not judged("The total of rope is 1902.", text).supported

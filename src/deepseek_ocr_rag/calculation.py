@@ -27,7 +27,7 @@ from .operations import named_calculation, scale_asked
 __all__ = ["Calculation", "Result"]
 
 CHANCE: Final = 0.05
-"""Share of all numbers as long as a result that may be possible results."""
+"""Share of all numbers as long as a result that may be possible results; one always may."""
 
 MOST_ROWS: Final = 30
 MOST_FIGURES: Final = 12
@@ -73,16 +73,20 @@ class Calculation:
             rows: The figures of each sentence or table row of the sources, in order.
             matter: The indices of those that are about the same matter.
         """
-        if len(self._number.text) > LONGEST:
-            return None
         on_matter = [rows[i] for i in matter if 0 < len(rows[i]) <= MOST_FIGURES]
         if not on_matter or len(on_matter) > MOST_ROWS:
             return None
         pools = (self._shares_of_totals(rows, on_matter), self._results(on_matter))
         return next(filter(None, (self._among(list(pool)) for pool in pools)), None)
 
+    def result_of(self, figures: Sequence[Figure]) -> Result | None:
+        """As :meth:`result`, of the figures of a part of a sentence."""
+        return self._among(list(self._results([figures])))
+
     def _among(self, possible: Sequence[Result]) -> Result | None:
         """That of some possible results which the number is, if there are few enough."""
+        if len(self._number.text) > LONGEST:
+            return None
         hits = [result for result in possible if self._is(result.value)]
         if not hits:
             return None
@@ -94,7 +98,7 @@ class Calculation:
             if value.adjusted() == shown.adjusted()
         }
         as_long = 9 * 10 ** max(0, shown.adjusted() + places)
-        return hits[0] if len(alike) <= CHANCE * as_long else None
+        return hits[0] if len(alike) <= max(1, CHANCE * as_long) else None
 
     def _shown(self) -> tuple[Decimal, int]:
         """The number in its main reading, and its decimal places."""
@@ -126,7 +130,7 @@ class Calculation:
                 yield from _quotients(beside, lambda a, b: 100 * (b - a) / abs(a))
             if "share" in self._named.operations:
                 yield from _quotients(plain, lambda a, b: 100 * a / b)
-        if self._named.is_percent or self._named.is_points:
+        if self._named.is_percent or self._number.is_points:
             pairs = [p for p in pairs if p[0].is_percent and p[1].is_percent]
         else:
             pairs = [p for p in pairs if not (p[0].is_percent or p[1].is_percent)]
@@ -134,7 +138,7 @@ class Calculation:
             if "ratio" in self._named.operations:
                 yield from _quotients(pairs, lambda a, b: a / b)
         if "difference" in self._named.operations:
-            factor = 100 if self._named.is_basis_points else 1
+            factor = 100 if self._number.unit == "basis points" else 1
             for a, b in pairs:
                 yield Result(factor * (a.value - b.value), (a, b))
         groups = [*_columns(matter, percent=self._named.is_percent), *({*map(_ordered, pairs)})]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -91,11 +91,15 @@ def claimed_facts(text: str) -> Facts:
             where several items stand in a row: "1. Open it. 2. Fill it."
     """
     plain = plain_text(text)
-    first = _ENUMERATOR.match(plain)
-    plain = rest = plain[first.end() :] if first else plain
+    first, further = _ENUMERATOR.match(plain), list(_FURTHER.finditer(plain))
+    if first and further and int(further[0][1]) != int(first[1]) + 1:
+        first = None
+    due = int(first[1]) + 1 if first else 1
+    plain = _blank(plain, [m.span(1) for m in _in_sequence(further, due)])
+    if first:
+        plain = plain[first.end() :]
     found = dates(plain)
-    for start, end in (*(date.span for date in found), *_further_enumerators(plain, first)):
-        rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
+    rest = _blank(plain, [date.span for date in found])
     return Facts(plain, numbers(rest), found, tuple(_names(rest)))
 
 
@@ -111,13 +115,18 @@ def _without_enumerator(plain: str) -> str:
     return plain[enumerator.end() :] if enumerator else plain
 
 
-def _further_enumerators(plain: str, first: re.Match[str] | None) -> Iterator[tuple[int, int]]:
-    """The numbers of list items behind the first one: each is one more than the last."""
-    due = int(first[1]) + 1 if first else 1
-    for match in _FURTHER.finditer(plain):
+def _in_sequence(enumerators: Iterable[re.Match[str]], due: int) -> Iterator[re.Match[str]]:
+    """Those of some numbers of list items that count on from one of them."""
+    for match in enumerators:
         if int(match[1]) == due:
             due += 1
-            yield match.span(1)
+            yield match
+
+
+def _blank(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    for start, end in spans:
+        text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
+    return text
 
 
 def _names(plain: str) -> list[Name]:

@@ -21,7 +21,6 @@ _FIGURE: Final = re.compile(r"[-−–+($€£¥]*[0-9][0-9.,]*[)%]*|[-−–$�
 _FOOTNOTE: Final = re.compile(r"(?<=[^\W\d_])\([0-9]{1,2}\)")
 _OPENS: Final = re.compile(r"\(\s?[$€£¥]?\s?$")
 _MINUS: Final = re.compile(r"(?:^|[\s|;])[$€£¥]?[-−–][$€£¥]?$")
-_PERCENT: Final = re.compile(r"\s?\)?\s?(?:%|percent(?!age)|per cent)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,8 @@ def figures_of(plain: str, place: int) -> tuple[Figure, ...]:
         before = plain[max(0, start - 4) : start]
         in_parentheses = _OPENS.search(before) and plain.startswith((")", " )", "%)"), end)
         sign = -1 if in_parentheses or _MINUS.search(before) else 1
-        is_percent = _PERCENT.match(plain, end) is not None
         value = sign * value.scaleb(number.scale)
-        found.append(Figure(value, is_percent, place, len(found), number.span, plain))
+        found.append(Figure(value, number.unit == "percent", place, len(found), number.span, plain))
     return tuple(found)
 
 

@@ -112,6 +112,8 @@ class Matter:
 
     def stated_above(self, fact: Number | Date) -> bool:
         """Whether a number of the question, such as its year, stands anywhere in the sources."""
+        if isinstance(fact, Number) and fact.is_points:
+            return False
         return self.states(self.question.facts, fact) and any(
             self.states(facts, fact)
             for source in self.sources

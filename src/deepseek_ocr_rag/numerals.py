@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 __all__ = ["SCALE_WORDS", "Number", "is_year", "numbers"]
 
@@ -50,6 +50,14 @@ SCALE_WORDS: Final = {
 _SCALE: Final = re.compile(rf"\s?({'|'.join(SCALE_WORDS)})\b", re.IGNORECASE)
 
 
+Unit = Literal["", "percent", "points", "basis points"]
+_UNITS: Final[tuple[tuple[Unit, re.Pattern[str]], ...]] = (
+    ("basis points", re.compile(r"[\s-]?(?:basis points?|bps?\b|Basispunkte)")),
+    ("points", re.compile(r"[\s-]?(?:%|percentage|Prozent)[\s-]?(?:points?|punkte)|\s?pp\b")),
+    ("percent", re.compile(r"\s?\)?\s?(?:%|percent(?!age)|per cent|pct\b|Prozent\b)")),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A number as it is written, and what it can mean.
@@ -59,12 +67,19 @@ class Number:
         values: Its readings: one, or two for ``1.234``.
         scale: Power of ten of a word after it: 6 for "million", else 0.
         span: ``(start, end)`` in the text it was found in.
+        unit: What it counts, as far as that says what kind of number it is.
     """
 
     text: str
     values: frozenset[Decimal]
     scale: int = 0
     span: tuple[int, int] = (0, 0)
+    unit: Unit = ""
+
+    @property
+    def is_points(self) -> bool:
+        """Whether it is a difference of percentages."""
+        return self.unit in ("points", "basis points")
 
     @property
     def value(self) -> Decimal:
@@ -75,8 +90,11 @@ class Number:
         """Whether ``other``, as a source writes it, says this number.
 
         ``23.7 billion`` is also said by ``23,706`` in a table of millions: what
-        the source has, rounded to the digits that are written here.
+        the source has, rounded to the digits that are written here. A growth of
+        8 percent is no growth by 8 percentage points.
         """
+        if self.is_points and other.unit == "percent":
+            return False
         if self.values & other.values:
             return not (self.scale and other.scale) or self.scale == other.scale
         if not self.scale:
@@ -110,34 +128,50 @@ def is_year(text: str) -> bool:
 
 def _in_digits(plain: str) -> Iterator[Number]:
     for match in _NUMBER.finditer(plain):
-        scale = _scale(plain, match.end())
+        scale, unit = _scale(plain, match.end()), _unit(plain, match.end())
         for values in _readings(match[0]):
-            yield Number(match[0], values, scale, match.span())
+            yield Number(match[0], values, scale, match.span(), unit)
 
 
 def _in_words(plain: str) -> Iterator[Number]:
     for match in _WORDED.finditer(plain):
         tens, ones = (match[1] or "").casefold(), (match[2] or match[3] or "").casefold()
         value = Decimal(_TENS.get(tens, 0) + _COUNTS.get(ones, 0))
-        yield Number(match[0], frozenset((value,)), _scale(plain, match.end()), match.span())
+        yield Number(
+            match[0],
+            frozenset((value,)),
+            _scale(plain, match.end()),
+            match.span(),
+            _unit(plain, match.end()),
+        )
 
 
 def _in_groups(plain: str) -> Iterator[Number]:
     for match in _SPACED.finditer(plain):
         value = Decimal(match[0].replace(" ", ""))
-        yield Number(match[0], frozenset((value,)), _scale(plain, match.end()), match.span())
+        yield Number(
+            match[0],
+            frozenset((value,)),
+            _scale(plain, match.end()),
+            match.span(),
+            _unit(plain, match.end()),
+        )
 
 
 def _misread(plain: str) -> Iterator[Number]:
     for match in _MISREAD.finditer(plain):
-        scale = _scale(plain, match.end())
+        scale, unit = _scale(plain, match.end()), _unit(plain, match.end())
         for values in _readings(match[0].translate(_AS_DIGITS)):
-            yield Number(match[0], values, scale, match.span())
+            yield Number(match[0], values, scale, match.span(), unit)
 
 
 def _scale(plain: str, end: int) -> int:
     match = _SCALE.match(plain, end)
     return SCALE_WORDS[match[1].casefold()] if match else 0
+
+
+def _unit(plain: str, end: int) -> Unit:
+    return next((unit for unit, pattern in _UNITS if pattern.match(plain, end)), "")
 
 
 def _readings(token: str) -> list[frozenset[Decimal]]:

@@ -26,10 +26,7 @@ _WORDS: Final[dict[Operation, str]] = {
 _STEMS: Final = {
     operation: frozenset(with_stems(terms(words))) for operation, words in _WORDS.items()
 }
-_PERCENT: Final = re.compile(r"\s?(?:%|percent(?!age)|per cent|pct|Prozent\b)")
 _PERCENT_ASKED: Final = re.compile(r"\b(?:percent(?:age)?|Prozent)\b|%", re.IGNORECASE)
-_POINTS: Final = re.compile(r"[\s-]?(?:%|percentage|Prozent)[\s-]?(?:points?|punkte)|\s?pp\b")
-_BASIS_POINTS: Final = re.compile(r"[\s-]?(?:basis points?|bps?\b|Basispunkte)")
 _TIMES: Final = re.compile(r"\s?(?:times|x|mal)\b")
 _COMPARED: Final = re.compile(r"\s[^.;]{0,40}?\b(?:more|fewer|less|higher|lower|mehr|weniger)\b")
 _COMPARING: Final = re.compile(
@@ -48,15 +45,11 @@ class NamedCalculation:
         operations: What it can be the result of.
         naming: The terms that name these, such as "total" or "declined".
         is_percent: Whether it counts percent.
-        is_points: Whether it counts percentage points or basis points.
-        is_basis_points: Whether it counts these.
     """
 
     operations: frozenset[Operation]
     naming: frozenset[str]
     is_percent: bool
-    is_points: bool
-    is_basis_points: bool
 
 
 def named_calculation(number: Number, said: str, question: str) -> NamedCalculation:
@@ -74,23 +67,19 @@ def named_calculation(number: Number, said: str, question: str) -> NamedCalculat
         ['change', 'difference']
     """
     start, end = number.span
-    in_basis_points = _BASIS_POINTS.match(said, end) is not None
-    in_points = in_basis_points or _POINTS.match(said, end) is not None
     asked = set(terms(f"{clause(said, number.span)} {question}"))
     stems = set(with_stems(sorted(asked)))
     operations = {name for name, known in _STEMS.items() if stems & known}
     if any(map(direction, asked)) and not _LEVEL.search(said[:start]):
         operations |= {"change", "difference"}
-    if in_points or _COMPARED.match(said, end) or _COMPARING.search(question):
+    if number.is_points or _COMPARED.match(said, end) or _COMPARING.search(question):
         operations.add("difference")
     if _TIMES.match(said, end):
         operations.add("ratio")
     return NamedCalculation(
         operations=frozenset(operations),
         naming=frozenset(word for word in asked if direction(word) or _is_naming(word)),
-        is_percent=not in_points and _counts_percent(said, end, question),
-        is_points=in_points,
-        is_basis_points=in_basis_points,
+        is_percent=number.unit == "percent" or _counts_percent(said[end:], question),
     )
 
 
@@ -100,10 +89,9 @@ def scale_asked(question: str) -> int:
     return SCALE_WORDS[named[1].casefold()] if named else 0
 
 
-def _counts_percent(said: str, end: int, question: str) -> bool:
-    if _PERCENT.match(said, end):
-        return True
-    return not said[end:].strip(" .") and _PERCENT_ASKED.search(question) is not None
+def _counts_percent(behind: str, question: str) -> bool:
+    """Whether a number is the whole rest of an answer, and the question asks for percent."""
+    return not behind.strip(" .") and _PERCENT_ASKED.search(question) is not None
 
 
 def _is_naming(term: str) -> bool:
