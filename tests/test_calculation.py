@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deepseek_ocr_rag.calculation import Calculation
 from deepseek_ocr_rag.facts import claimed_facts
@@ -82,3 +84,17 @@ def test_a_share_of_a_whole_needs_no_label_on_the_whole() -> None:
     lines = ("Tower 877,052 3,142,308", "Store 80,255 354,946", "957,307 3,497,254")
     assert follows("The tower contributed 90%.", *lines)
     assert not follows("The tower contributed 85%.", *lines)
+
+
+_FIGURES = st.text("0123456789.,%$()- |aB", max_size=60)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.from_regex(r"[0-9]{1,25}([.,][0-9]{1,9})?", fullmatch=True),
+    st.sampled_from(["%", " basis points", " million", " more", ""]),
+    st.lists(_FIGURES, max_size=6),
+)
+def test_no_figures_break_it(number: str, unit: str, lines: list[str]) -> None:
+    claim = f"The total share of oil, a ratio, changed by {number}{unit}"
+    assert follows(claim, *lines, question="On average, per year?") in (True, False)

@@ -47,3 +47,8 @@ def test_a_total_is_known_by_its_amount() -> None:
 def test_a_total_may_stand_behind_the_last_row_where_lines_were_joined() -> None:
     rows = [figures_of(text, place) for place, text in enumerate(("A 10 20", "B 5 4 15 24"))]
     assert [whole.value for _, whole in column_totals(rows, rows[0])] == [15, 24]
+
+
+def test_a_row_is_no_total_of_itself() -> None:
+    rows = [figures_of(text, place) for place, text in enumerate(("Tower 10 20", "Store 10 20"))]
+    assert list(column_totals(rows, rows[0])) == []

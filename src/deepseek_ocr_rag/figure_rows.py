@@ -95,17 +95,21 @@ def column_totals(
     """
     width = len(row)
     for figure in row:
-        start = figure.place
-        for first in range(start, -1, -1):
-            if len(rows[first]) < width:
-                break
-            total = Decimal()
-            for last in range(first, len(rows)):
-                if len(rows[last]) < width:
-                    break
-                total += rows[last][figure.column].value
-                if last > first and last >= start:
-                    below = rows[last + 1] if last + 1 < len(rows) else ()
-                    for sum_ in (*rows[last][width:], *below):
-                        if sum_.value == total:
-                            yield figure, sum_
+        first = last = figure.place
+        while first > 0 and len(rows[first - 1]) >= width:
+            first -= 1
+        above = Decimal()
+        sums_above = {above}
+        for place in range(first, figure.place):
+            above += rows[place][figure.column].value
+            sums_above.add(above)
+        total = above
+        while last < len(rows) and len(rows[last]) >= width:
+            total += rows[last][figure.column].value
+            below = rows[last + 1] if last + 1 < len(rows) else ()
+            for whole in (*rows[last][width:], *below):
+                # The rows that are added up may begin at the row itself or at one before it.
+                starts = sums_above if last > figure.place else sums_above - {above}
+                if total - whole.value in starts:
+                    yield figure, whole
+            last += 1

@@ -7,7 +7,7 @@ ways (``1.234``) both count, so that neither writing of a true statement is lost
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
@@ -58,6 +58,13 @@ _UNITS: Final[tuple[tuple[Unit, re.Pattern[str]], ...]] = (
 )
 
 
+_ABOUT: Final = re.compile(
+    r"(?:[~≈]|\b(?:about|almost|approx\.|approximately|around|nearly|roughly|circa|ca\.|etwa|rund))"
+    r"\s?[$€£¥]?$",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A number as it is written, and what it can mean.
@@ -68,6 +75,7 @@ class Number:
         scale: Power of ten of a word after it: 6 for "million", else 0.
         span: ``(start, end)`` in the text it was found in.
         unit: What it counts, as far as that says what kind of number it is.
+        is_rounded: Whether "about" or the like stands before it.
     """
 
     text: str
@@ -75,6 +83,7 @@ class Number:
     scale: int = 0
     span: tuple[int, int] = (0, 0)
     unit: Unit = ""
+    is_rounded: bool = False
 
     @property
     def is_points(self) -> bool:
@@ -90,7 +99,8 @@ class Number:
         """Whether ``other``, as a source writes it, says this number.
 
         ``23.7 billion`` is also said by ``23,706`` in a table of millions: what
-        the source has, rounded to the digits that are written here. A growth of
+        the source has, rounded to the digits that are written here; and so is
+        ``about 44`` by ``43.7``. A growth of
         8 percent is no growth by 8 percentage points.
         """
         if self.is_points and other.unit == "percent":
@@ -98,7 +108,11 @@ class Number:
         if self.values & other.values:
             return not (self.scale and other.scale) or self.scale == other.scale
         if not self.scale:
-            return False
+            return self.is_rounded and any(
+                _rounds_to(theirs, mine, 0, scales=(0,))
+                for theirs in other.values
+                for mine in self.values
+            )
         return any(
             _rounds_to(theirs, mine, self.scale) for theirs in other.values for mine in self.values
         )
@@ -129,8 +143,9 @@ def is_year(text: str) -> bool:
 def _in_digits(plain: str) -> Iterator[Number]:
     for match in _NUMBER.finditer(plain):
         scale, unit = _scale(plain, match.end()), _unit(plain, match.end())
+        is_rounded = _ABOUT.search(plain, max(0, match.start() - 16), match.start()) is not None
         for values in _readings(match[0]):
-            yield Number(match[0], values, scale, match.span(), unit)
+            yield Number(match[0], values, scale, match.span(), unit, is_rounded)
 
 
 def _in_words(plain: str) -> Iterator[Number]:
@@ -198,9 +213,11 @@ def _apart(groups: list[str]) -> list[frozenset[Decimal]]:
     return [frozenset((Decimal(group),)) for group in groups]
 
 
-def _rounds_to(theirs: Decimal, mine: Decimal, scale: int) -> bool:
+def _rounds_to(
+    theirs: Decimal, mine: Decimal, scale: int, scales: Iterable[int] = (0, 3, 6, 9)
+) -> bool:
     places = -int(mine.as_tuple().exponent)
-    for table_scale in (0, 3, 6, 9):
+    for table_scale in scales:
         scaled = theirs.scaleb(table_scale - scale)
         if mine and 0 <= places <= 6 and abs(scaled - mine) * 2 <= Decimal(1).scaleb(-places):
             return True

@@ -1,6 +1,6 @@
 """Whether a sentence of an answer is supported by the passages that it cites.
 
-Numbers, dates and names must be in the source exactly. Wording is compared by
+Numbers, dates and names must be in the source. Wording is compared by
 words, inflected and misread ones included, and weighed: how much likelier is
 this overlap if the sentence was written from this source than if it was written
 from another part of the same document? That is the log-likelihood ratio of the
@@ -10,10 +10,12 @@ nothing. The words of the question count too: "They are connected." alone fits
 any page.
 
 A "not" must stand before the same words, and a number or a name in the same place.
+A number that the source does not state must be the result of a calculation that the
+sentence or its question names, with figures of the source (see
+:mod:`~.calculation`).
 
-This compares words; it does not reason. A sum that the page does not print is
-rejected though it is right, and a false statement made of the words of a true one
-may pass.
+This compares words; it does not reason. What follows in any other way is rejected
+though it is right, and a false statement made of the words of a true one may pass.
 """
 
 from __future__ import annotations
