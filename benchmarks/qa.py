@@ -21,7 +21,9 @@ The questions, known answers and known evidence are those of ``../shared/corpus/
   has legibly. Rejected: the accepted ones with a number, date or name changed; and
   all of them cited to a chunk of another page, drawn at random or found by search
   for the question. Few answers have a date, so sentences of the documents themselves
-  are changed in the same ways.
+  are changed in the same ways; and few a calculated number, so that some are
+  calculated from table rows of the documents. How many of these are accepted decides
+  nothing: where many results are possible, the verifier takes none.
 * Real outputs: recorded DeepSeek-OCR replies through the replay backend.
 * Planted instructions: twenty pages, and a stand-in for a model that obeys them.
 """

@@ -108,11 +108,7 @@ class Number:
         if self.values & other.values:
             return not (self.scale and other.scale) or self.scale == other.scale
         if not self.scale:
-            return self.is_rounded and any(
-                _rounds_to(theirs, mine, 0, scales=(0,))
-                for theirs in other.values
-                for mine in self.values
-            )
+            return self.is_rounded and _rounds_to(other.value, self.value, 0, scales=(0,))
         return any(
             _rounds_to(theirs, mine, self.scale) for theirs in other.values for mine in self.values
         )
