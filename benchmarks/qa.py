@@ -16,12 +16,14 @@ The questions, known answers and known evidence are those of ``../shared/corpus/
   for questions that the documents answer, for those that the set calls unanswerable
   (their words are on the pages), and for questions whose document is left out.
 * Verification: the known answers as sentences of an answer. Accepted: cited to
-  the known evidence, as the set has it and as we read the page. Rejected: the
-  same ones, of those accepted, with a number, date or name changed; and all of
-  them cited to a chunk of another page, drawn at random or found by search for
-  the question. Answers with a number that the evidence does not have are counted
-  apart ("all answers"): there is nothing to accept them by. Few answers have a date,
-  so sentences of the documents themselves are changed in the same ways.
+  the known evidence, as the set has it and as we read the page; once all of them,
+  once those whose evidence is there, which the set does not cut off and our page
+  has legibly. Rejected: the accepted ones with a number, date or name changed; and
+  all of them cited to a chunk of another page, drawn at random or found by search
+  for the question. Few answers have a date, so sentences of the documents themselves
+  are changed in the same ways; and few a calculated number, so that some are
+  calculated from table rows of the documents. How many of these are accepted decides
+  nothing: where many results are possible, the verifier takes none.
 * Real outputs: recorded DeepSeek-OCR replies through the replay backend.
 * Planted instructions: twenty pages, and a stand-in for a model that obeys them.
 """

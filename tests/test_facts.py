@@ -37,6 +37,17 @@ def test_numbers_of_a_date_are_no_numbers_of_a_claim() -> None:
     assert [date.text for date in claimed.dates] == ["March 24, 2015"]
 
 
+def test_numbers_of_list_items_in_a_row_are_no_numbers_of_a_claim() -> None:
+    claimed = claimed_facts("1. Open it. 2. Take 5 cans. 3) Fill it. 7. Close it.")
+    assert [number.text for number in claimed.numbers] == ["5", "7"]
+    assert [claimed.plain[slice(*number.span)] for number in claimed.numbers] == ["5", "7"]
+
+
+def test_a_first_number_that_the_others_do_not_count_on_from_is_one() -> None:
+    claimed = claimed_facts("24. Open it. 2. Fill it. 3. Close it.")
+    assert [number.text for number in claimed.numbers] == ["24", "2", "3"]
+
+
 def test_a_source_states_the_numbers_of_its_dates_as_well() -> None:
     stated = stated_facts("On March 24, 2015 it had 12 rooms.")
     assert {number.text for number in stated.numbers} == {"24", "2015", "12"}

@@ -51,6 +51,10 @@ def test_a_number_has_the_readings_that_its_marks_allow(text: str, found: list[s
         ("sales of 23,706 in millions", "23.7 billion"),
         ("one of them", "1"),
         ("30216492", "30216492.00"),
+        ("l2O litres", "120"),
+        ("43.7%", "about 44%"),
+        ("$8.46", "approximately $8.5"),
+        ("26 g to .95 L [l quart] of water", "1"),
     ],
 )
 def test_a_source_says_a_number_in_another_writing(source: str, claim: str) -> None:
@@ -65,6 +69,13 @@ def test_a_source_says_a_number_in_another_writing(source: str, claim: str) -> N
         ("23.7 million", "23.7 billion"),
         ("12 and 516", "12,517"),
         ("40", "400"),
+        ("43.7%", "44%"),
+        ("43.4%", "about 44%"),
+        ("43,706", "about 44"),
+        ("8 percent", "8 percentage points"),
+        ("72 percent", "72 basis points"),
+        ("l Wipe it dry.", "1"),
+        ("1.5 l of oil", "1"),
     ],
 )
 def test_a_source_does_not_say_another_number(source: str, claim: str) -> None:

@@ -51,6 +51,21 @@ def test_a_row_answers_to_the_head_of_its_table_and_all_to_their_heading() -> No
     assert sentence.above == "## Ships"
 
 
+def test_lines_of_figures_belong_to_the_label_before_them() -> None:
+    found, _ = passage(("text", "Rope\n\n$12\n\n(3.0)%\n\nU.S.\n\n14\n\n-\n\nIt is old.\n\n5 6"))
+    assert [" ".join(unit.text.split()) for unit in quotables(found, 0)] == [
+        "Rope $12 (3.0)%",
+        "U.S. 14 -",
+        "It is old.",
+        "5 6",
+    ]
+
+
+def test_a_single_number_on_a_line_is_no_part_of_a_row() -> None:
+    found, _ = passage(("text", "WHAT TO USE\n\n1\n\nHOW TO CLEAN"))
+    assert [unit.text for unit in quotables(found, 0)] == ["WHAT TO USE", "1", "HOW TO CLEAN"]
+
+
 def test_a_heading_is_quoted_only_where_nothing_stands_under_it() -> None:
     found, _ = passage(("sub_title", "## Ships"))
     assert [unit.text for unit in quotables(found, 0)] == ["## Ships"]

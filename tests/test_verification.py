@@ -139,6 +139,103 @@ def test_a_misread_word_is_the_same_word() -> None:
     assert Verifier([scanned]).verify("The keeper fills the lantern with petroleum.", [0]).supported
 
 
+def judged(claim: str, text: str, question: str = "") -> Verdict:
+    """Of one source, which is not among the pages above."""
+    return Verifier([passage(text, 1)], question, BACKGROUND).verify(claim, [0])
+
+
+def test_a_rise_or_a_fall_may_be_said_in_another_word() -> None:
+    text = "Sales of the tower rose in summer. There was a decrease of oil by 44% in winter."
+    assert judged("Oil declined by 44%.", text).supported
+    assert not judged("Oil declined by 45%.", text).supported
+
+
+def test_a_row_of_figures_says_a_fall_by_a_negative_percentage() -> None:
+    question = "How did sales of rope compare to sales of oil?"
+    text = "Sales\n\nRope 48,580 47,156 3.0%\n\nOil 46,363 46,619 (0.6)%"
+    assert judged("Rope increased 3.0% vs oil decline of 0.6%.", text, question).supported
+    assert not judged("Rope increased 3.0% vs oil decline of 0.7%.", text, question).supported
+
+
+def test_a_table_with_one_cell_a_line_is_read_by_rows() -> None:
+    text = "Sales\nU.S. \n$48,580 \n$47,156 \n3.0% \nInternational \n46,363 \n46,619 \n0.6%"
+    question = "How did U.S. sales grow?"
+    verdict = judged("U.S. sales grew by 3.0%.", text, question)
+    assert verdict.supported, verdict.problem
+    assert verdict.citations[0].quote.startswith("U.S.")
+    assert "3.0%" in verdict.citations[0].quote
+    assert not judged("U.S. sales grew by 0.6%.", text, question).supported
+
+
+def test_a_number_that_follows_is_supported_and_cited_with_all_it_follows_from() -> None:
+    text = "Oil of the tower: 320 barrels.\n\nThe lamp is kept.\n\nOil of the store: 54 barrels."
+    question = "What is the total of the oil of the tower and the store?"
+    verdict = judged("In total 374 barrels.", text, question)
+    assert verdict.supported, verdict.problem
+    quotes = " ".join(citation.quote for citation in verdict.citations)
+    assert "320" in quotes
+    assert "54" in quotes
+    assert not judged("In total 375 barrels.", text, question).supported
+
+
+def test_a_number_does_not_follow_where_the_source_states_another_one_in_its_place() -> None:
+    text = "Sales of $8.4 million in this year and $4.7 million in the last, an increase of 77%."
+    assert judged("Sales had an increase of 77%.", text).supported
+    # 79 % is what the rounded amounts give.
+    assert not judged("Sales had an increase of 79%.", text).supported
+
+
+def test_an_amount_follows_from_a_rate() -> None:
+    text = "Burn 32 grams of rape oil for every hour of the night. Wear gloves."
+    question = "How much rape oil does a night of 12 hours need?"
+    assert judged("384 grams", text, question).supported
+    assert not judged("394 grams", text, question).supported
+
+
+def test_a_small_number_follows_from_the_part_of_a_sentence_that_is_on_the_matter() -> None:
+    text = "We expect sales of oil to grow 8 percent (previously 6 percent) and sales of rope to grow 9 percent (previously 8 percent)."
+    question = "By how many percentage points was the growth of rope sales raised?"
+    assert judged("It was raised by 1 percentage point.", text, question).supported
+    assert not judged("It was raised by 2 percentage points.", text, question).supported
+    # It is 9 percent, and no 9 percentage points more.
+    assert not judged("It was raised by 9 percentage points.", text, question).supported
+
+
+def test_a_year_never_follows() -> None:
+    text = "| oil | 1,000 | 902 |\n| --- | --- | --- |\n| rope | 1,000 | 902 |"
+    assert not judged("The total of rope is 1902.", text).supported
+
+
+def test_the_same_year_twice_is_not_what_a_source_with_two_years_says() -> None:
+    text = "They signed (a) notes due 2026 (the 2026 notes) and (b) 4.500% notes due 2028 (the 2028 notes)."
+    assert judged("They signed notes due 2026 and 2028.", text).supported
+    verdict = judged("They signed notes due 2026 and 2026.", text)
+    assert verdict.problem == "it has 2026 twice, and the source does not"
+
+
+def test_the_numbers_of_steps_in_a_row_need_no_source() -> None:
+    text = "- Open the door of the store.\n- Fill the can.\n- Carry the can up the stairs."
+    steps = "1. Open the door of the store. 2. Fill the can. 3. Carry the can up the stairs."
+    assert judged(steps, text).supported
+    assert not judged(steps.replace("2.", "7."), text).supported
+
+
+def test_a_date_may_be_written_otherwise() -> None:
+    text = "Date of the storm: 24th of March 2015"
+    question = "When was the storm?"
+    assert judged("2015-03-24", text, question).supported
+    assert judged("March 24,2015", text, question).supported
+    assert not judged("2015-03-25", text, question).supported
+
+
+def test_words_that_say_nothing_are_no_evidence_against_a_sentence() -> None:
+    text = "The bell is not supported by the frame. " + "It is heavy. " * 3
+    question = (
+        "Is it possible to hang the bell upon the frame using a rope, and might one need two?"
+    )
+    assert judged("No", text, question).supported
+
+
 def test_an_uncited_sentence_is_looked_up() -> None:
     verifier = Verifier(PASSAGES, "", BACKGROUND)
     found = verifier.find("The tower is 40 metres high.")

@@ -22,7 +22,9 @@ ENOUGH: Final = 2
 """Agreement that makes a place the same: one content word, or two function words or ends."""
 
 _TOKEN: Final = re.compile(r"[0-9]+(?:[.,'’][0-9]+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
-_CLAUSE_END: Final = re.compile(r"[.!?;:,()\n](?=\s|$)|[;:()\n]")
+_CLAUSE_END: Final = re.compile(
+    r"[.!?;:,()\n](?=\s|$)|[;:()\n]|\b(?:vs|versus|while|whereas|compared (?:to|with))\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class _Token:
 
 
 def clause(plain: str, span: tuple[int, int]) -> str:
-    """The part of a sentence, between its marks, in which something stands."""
+    """The part of a sentence, between marks and conjunctions, in which something stands."""
     ends = [match.end() for match in _CLAUSE_END.finditer(plain)]
     start = max((end for end in ends if end <= span[0]), default=0)
     return plain[start : min((end for end in ends if end > span[1]), default=len(plain))]

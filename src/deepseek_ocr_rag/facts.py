@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,8 @@ _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _FRACTION: Final = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _LATEX: Final = re.compile(r"\\[A-Za-z]+")
 _MARKUP: Final = str.maketrans({**dict.fromkeys("{}$\\*`"), **dict.fromkeys("^_~|", " ")})
-_ENUMERATOR: Final = re.compile(r"\s*(?:[-•]\s+)?\(?[0-9]{1,2}[.)]\s+(?=\S)")
+_ENUMERATOR: Final = re.compile(r"\s*(?:[-•]\s+)?\(?([0-9]{1,2})[.)]\s+(?=\S)")
+_FURTHER: Final = re.compile(r"(?:(?<=[.!?,;:])\s+|\n\s*)\(?([0-9]{1,2})[.)](?=\s+[^\W\d_])")
 _WORD: Final = re.compile(r"(?<![^\W_])(?:(?:[A-Z]\.){2,}|[^\W\d_][\w'’&]*)")
 _OPENS: Final = re.compile(r"(?:^|[.!?:;…•\n])[\s\"'“”„«»(\[-]*$")
 _ONLY_GERMAN: Final = """
@@ -85,13 +87,19 @@ def claimed_facts(text: str) -> Facts:
     """The facts that a statement needs a source for.
 
     Args:
-        text: A sentence, plain or Markdown. The number of a list item is no fact.
+        text: A sentence, plain or Markdown. The numbers of list items are no facts, also
+            where several items stand in a row: "1. Open it. 2. Fill it."
     """
-    plain = rest = _without_enumerator(plain_text(text))
+    plain = plain_text(text)
+    first, further = _ENUMERATOR.match(plain), list(_FURTHER.finditer(plain))
+    if first and further and int(further[0][1]) != int(first[1]) + 1:
+        first = None
+    due = int(first[1]) + 1 if first else 1
+    plain = _blank(plain, [m.span(1) for m in _in_sequence(further, due)])
+    if first:
+        plain = plain[first.end() :]
     found = dates(plain)
-    for date in found:
-        start, end = date.span
-        rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
+    rest = _blank(plain, [date.span for date in found])
     return Facts(plain, numbers(rest), found, tuple(_names(rest)))
 
 
@@ -105,6 +113,20 @@ def plain_text(text: str) -> str:
 def _without_enumerator(plain: str) -> str:
     enumerator = _ENUMERATOR.match(plain)
     return plain[enumerator.end() :] if enumerator else plain
+
+
+def _in_sequence(enumerators: Iterable[re.Match[str]], due: int) -> Iterator[re.Match[str]]:
+    """Those of some numbers of list items that count on from one of them."""
+    for match in enumerators:
+        if int(match[1]) == due:
+            due += 1
+            yield match
+
+
+def _blank(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    for start, end in spans:
+        text = f"{text[:start]}{' ' * (end - start)}{text[end:]}"
+    return text
 
 
 def _names(plain: str) -> list[Name]:

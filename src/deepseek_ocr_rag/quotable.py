@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,6 +18,9 @@ from .terms import terms
 __all__ = ["Quotable", "citations", "quotables"]
 
 _TABLE: Final = ("|", "<t", "</t")
+_FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
+_ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
+"""The end of a line that is no label of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ def quotables(passage: Passage, index: int) -> tuple[Quotable, ...]:
     headings: list[Quotable] = []
     heading = head = ""
     waiting: Quotable | None = None
-    for place, span in enumerate(sentence_spans(passage.text)):
+    for place, span in enumerate(_with_figures(passage.text, sentence_spans(passage.text))):
         text = passage.text[slice(*span)]
         head = head if text.startswith(_TABLE) else ""
         above = " ; ".join(filter(None, (heading, head)))
@@ -82,6 +86,25 @@ def quotables(passage: Passage, index: int) -> tuple[Quotable, ...]:
             body.append(unit)
     body += [waiting] if waiting else []
     return tuple(body or headings)
+
+
+def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Joins to a line those behind it that have only figures: a table's row, a cell a line."""
+    joined: list[tuple[int, int]] = []
+    for are_figures, run in groupby(spans, lambda span: _is_figures(text[slice(*span)])):
+        found = list(run)
+        cells = " ".join(text[slice(*span)] for span in found).split()
+        label = text[slice(*joined[-1])] if joined else ""
+        # A single number can be that of a page or of a figure.
+        if are_figures and len(cells) > 1 and label and not _ENDS.search(label):
+            joined[-1] = (joined[-1][0], found[-1][1])
+        else:
+            joined += found
+    return joined
+
+
+def _is_figures(line: str) -> bool:
+    return all(map(_FIGURES.fullmatch, line.split()))
 
 
 def _quotable(index: int, place: int, span: tuple[int, int], text: str, above: str) -> Quotable:

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from .directions import Direction, direction, directions_of_figures
 from .facts import Facts, claimed_facts, plain_text, stated_facts
+from .figure_rows import is_row_of_figures
 from .quotable import Quotable, quotables
 from .retrieval import Passage
 from .terms import content_terms, terms, with_stems
@@ -28,6 +30,17 @@ _FRAME: Final = """
 """
 _FRAME_WORDS: Final = frozenset(_FRAME.split())
 """Words about the answer, not of it."""
+
+_JOINING: Final = """
+    among amongst during however many may might much must need needed possible respectively
+    shall therefore thus upon using versus via vs whereas while
+"""
+_JOINING_WORDS: Final = frozenset(terms(_JOINING))
+"""Prepositions, conjunctions and what says that something can or must be: in a search they
+count, but they say nothing that a source could lack."""
+
+_AFFIX: Final = re.compile(r"\bFY(?=[0-9])|(?<=[0-9])(?:st|nd|rd|th)\b")
+"""What is written to a number: "FY2022" says no more than the year does."""
 
 _ANSWERING: Final = re.compile(
     r"\b(?:yes|no|ja|nein|oui|non|s[ií]|sim|não)\b|[是否对對不]|はい|いいえ", re.IGNORECASE
@@ -54,9 +67,13 @@ class Statement:
     def of(cls, text: str) -> Statement:
         """The statement that a text makes."""
         facts = claimed_facts(text)
-        words = {t for t in content_terms(plain_text(text)) if not any(map(str.isdigit, t))}
+        plain = _AFFIX.sub(" ", plain_text(text))
+        words = {t for t in content_terms(plain) if not any(map(str.isdigit, t))}
+        if not text.isupper():
+            # "U.S." is no "us".
+            words |= {term for name in facts.names for term in terms(name.text)}
         words -= {term for number in facts.numbers for term in terms(number.text)}
-        return cls(text, frozenset(words - _FRAME_WORDS), facts)
+        return cls(text, frozenset(words - _FRAME_WORDS - _JOINING_WORDS), facts)
 
     @property
     def is_empty(self) -> bool:
@@ -67,10 +84,19 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What can be quoted, with the facts that it states."""
+    """What can be quoted, with the facts that it states.
+
+    Attributes:
+        quotable: The text, with its place.
+        facts: Its numbers and dates, and those above it.
+        directions: The ways in which its figures say that something moved.
+        is_row: Whether it is a table row, or was one.
+    """
 
     quotable: Quotable
     facts: Facts
+    directions: frozenset[Direction]
+    is_row: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +122,38 @@ class Source:
     def of(cls, passage: Passage, index: int) -> Source:
         """A passage prepared for comparison; ``index`` is the passage's."""
         above = " ; ".join((*passage.section, re.split(r"[/\\]", passage.source)[-1]))
-        units = tuple(
-            Unit(q, stated_facts(f"{q.text} ; {q.above}")) for q in quotables(passage, index)
-        )
+        units = tuple(map(_unit, quotables(passage, index)))
         words = frozenset(terms(plain_text(passage.text)))
         return cls(passage.source, words, frozenset(terms(above)), stated_facts(above), units)
 
 
+def _unit(quotable: Quotable) -> Unit:
+    plain = plain_text(quotable.text)
+    return Unit(
+        quotable,
+        stated_facts(f"{quotable.text} ; {quotable.above}"),
+        directions_of_figures(plain),
+        quotable.is_row or is_row_of_figures(plain),
+    )
+
+
 def same_words(words: Iterable[str], vocabulary: Collection[str]) -> dict[str, frozenset[str]]:
-    """For each word those of the vocabulary that are the same: inflected, or misread by OCR."""
+    """For each word those of the vocabulary that are the same.
+
+    That is inflected, misread by OCR, or another word for a rise or a fall.
+    """
     known = sorted(vocabulary)
     by_stem: dict[str, set[str]] = {}
+    by_direction: dict[Direction | None, set[str]] = {}
     for word, stem in zip(known, _stems(known), strict=True):
         by_stem.setdefault(stem, set()).add(word)
+        if way := direction(word):
+            by_direction.setdefault(way, set()).add(word)
     wanted = list(words)
     same: dict[str, frozenset[str]] = {}
     for word, stem in zip(wanted, _stems(wanted), strict=True):
         found = by_stem.get(stem, set()) | ({word} if word in vocabulary else set())
+        found |= by_direction.get(direction(word), set())
         if not found and len(word) >= SHORTEST_MISREAD:
             alike = [w for w in known if abs(len(w) - len(word)) <= 2 and not w.isdigit()]
             found = set(difflib.get_close_matches(word, alike, cutoff=MISREAD))

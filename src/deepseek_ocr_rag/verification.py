@@ -1,6 +1,6 @@
 """Whether a sentence of an answer is supported by the passages that it cites.
 
-Numbers, dates and names must be in the source exactly. Wording is compared by
+Numbers, dates and names must be in the source. Wording is compared by
 words, inflected and misread ones included, and weighed: how much likelier is
 this overlap if the sentence was written from this source than if it was written
 from another part of the same document? That is the log-likelihood ratio of the
@@ -10,10 +10,12 @@ nothing. The words of the question count too: "They are connected." alone fits
 any page.
 
 A "not" must stand before the same words, and a number or a name in the same place.
+A number that the source does not state must be the result of a calculation that the
+sentence or its question names, with figures of the source (see
+:mod:`~.calculation`).
 
-This compares words; it does not reason. A sum that the page does not print is
-rejected though it is right, and a false statement made of the words of a true one
-may pass.
+This compares words; it does not reason. What follows in any other way is rejected
+though it is right, and a false statement made of the words of a true one may pass.
 """
 
 from __future__ import annotations
@@ -132,6 +134,8 @@ class Verifier:
         weight = self._weight(evidence)
         if evidence.lacking:
             problem = f"the source does not have {', '.join(dict.fromkeys(evidence.lacking))}"
+        elif evidence.twice:
+            problem = f"it has {evidence.twice[0]} twice, and the source does not"
         elif evidence.reversed:
             problem = f"it and the source differ in a “not” before {evidence.reversed[0]}"
         elif said.is_empty:
@@ -153,10 +157,13 @@ class Verifier:
     def _weight(self, evidence: Evidence) -> float:
         own = [(source.name, source.words) for source in evidence.sources]
         weight = 0.0
-        for word, present in evidence.claimed.items():
-            weight += _ratio(present, CLAIM_PRESENT, self._background.chance(word, own))
-        for word, present in evidence.asked.items():
-            weight += _ratio(present, QUESTION_PRESENT, self._background.chance(word, own))
+        for words, likely in (
+            (evidence.claimed, CLAIM_PRESENT),
+            (evidence.asked, QUESTION_PRESENT),
+        ):
+            for word, present in words.items():
+                chance = max(self._background.chance(w, own) for w in evidence.same_words(word))
+                weight += _ratio(present, likely, chance)
         weight += evidence.stated * _ratio(True, CLAIM_PRESENT, NUMBER_CHANCE)
         return weight
 
