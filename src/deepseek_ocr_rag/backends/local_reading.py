@@ -22,14 +22,9 @@ from .attempts import AttemptSettings
 from .base import PageRequest, Reply
 from .images import turned
 from .ladder import Ladder
-from .local_process import (
-    EngineLostError,
-    EngineProcess,
-    PageOrder,
-    PageTooLargeError,
-    PageWriting,
-)
+from .local_process import EngineLostError, EngineProcess, PageTooLargeError
 from .page_jobs import LoopWatch, ModelSettings
+from .page_writing import PageOrder, PageWriting
 from .transformers import SMALLER_MODE
 
 __all__ = ["LocalReading", "page_order"]
