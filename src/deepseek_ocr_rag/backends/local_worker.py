@@ -189,7 +189,9 @@ class _Desk:
 
 def _pinned(length: int) -> memoryview:
     """Memory that a GPU reads without a copy in between, and that is used again."""
-    return torch.empty(length, dtype=torch.uint8, pin_memory=True).numpy().data
+    # Not for the empty body of a cancellation.
+    pinned = torch.empty(length, dtype=torch.uint8, pin_memory=length > 0)
+    return pinned.numpy().data
 
 
 def _told(error: DeepSeekOCRError) -> dict[str, Any]:

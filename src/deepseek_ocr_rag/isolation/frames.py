@@ -90,23 +90,28 @@ def receive(
         BrokenFrameError: If the stream ended, or this is no frame.
         OSError: If the stream cannot be read.
     """
-    length, extent = _HEADER.unpack(_read(stream, bytearray(_HEADER.size)))
+    header = bytearray(_HEADER.size)
+    _fill(stream, header)
+    length, extent = _HEADER.unpack(header)
     if length > LONGEST_MESSAGE or extent > longest:
         raise BrokenFrameError(f"a message of {length} bytes with {extent} more")
+    text = bytearray(length)
+    _fill(stream, text)
     try:
-        message = json.loads(bytes(_read(stream, bytearray(length))))
+        message = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BrokenFrameError("a message that is no JSON") from error
     if not isinstance(message, dict):
         raise BrokenFrameError("a message that is no object")
-    return Frame(message, _read(stream, room(extent)))
+    body = room(extent)
+    _fill(stream, body)
+    return Frame(message, body)
 
 
-def _read(stream: RawIOBase, buffer: bytearray | memoryview) -> bytearray | memoryview:
+def _fill(stream: RawIOBase, buffer: bytearray | memoryview) -> None:
     left = memoryview(buffer)
     while left:
         count = stream.readinto(left[:_PIECE])
         if not count:
             raise BrokenFrameError("the stream ended")
         left = left[count:]
-    return buffer
