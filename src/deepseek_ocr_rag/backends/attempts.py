@@ -138,6 +138,8 @@ def judged(attempt: Attempt) -> JudgedAttempt:
 def _edited(
     text: str, tokens: Sequence[TokenLogprob], edits: Sequence[Edit]
 ) -> tuple[str, tuple[TokenLogprob, ...]]:
+    if not edits:
+        return text, tuple(tokens)
     ends = moved([token.end for token in tokens], edits)
     return edited(text, edits), tuple(
         TokenLogprob(end, token.logprob) for end, token in zip(ends, tokens, strict=True)

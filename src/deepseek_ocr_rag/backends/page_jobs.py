@@ -96,9 +96,10 @@ class ModelSettings:
             settings: How the page was asked for.
             written: The tokens.
             warnings: What else to tell the user.
-            watch: What looked for loops while the page was written.
+            watch: What looked for loops while the page was written, which is spent with it.
         """
-        text, ends = self.tokenizer.decode_with_ends(written.tokens)
+        stream = None if watch is None else watch.stream
+        text, ends = self.tokenizer.decode_with_ends(written.tokens, stream)
         reason = written.end.reason
         # A cancelled text is never shown; its caller knows why.
         ended: FinishReason = "error" if reason == "cancelled" else reason
@@ -122,16 +123,19 @@ class LoopWatch:
 
     Args:
         tokenizer: Of the model.
+
+    Attributes:
+        stream: What was given the tokens so far.
     """
 
     def __init__(self, tokenizer: ModelTokenizer) -> None:
-        self._stream = tokenizer.stream()
+        self.stream = tokenizer.stream()
         self._watch = RepetitionWatch()
         self._text = ""
 
     def __call__(self, tokens: Sequence[int]) -> bool:
         """Take the next tokens; True once the page repeats itself."""
-        piece = "".join(map(self._stream.push, tokens))
+        piece = "".join(map(self.stream.push, tokens))
         self._text += piece
         return self._watch.feed(piece) is not None
 

@@ -155,6 +155,8 @@ class Stretch:
     @property
     def is_over(self) -> bool:
         """Whether the text has left the stretch."""
+        if not self._hits:
+            return False
         fall = max(FALL, self._peak / 2) if self.proven is None else FALL
         return self._score <= 0 or self._score < self._peak - fall
 
@@ -168,6 +170,10 @@ class Stretch:
         """Take the next unit and how it was foretold."""
         here = self._next
         self._next += 1
+        if not (prediction.lag or self._hits):
+            # It has not begun.
+            self.first = self.last = self._next
+            return
         says = unit.hit if prediction.lag else -unit.miss
         if unit.has_content and not prediction.counted:
             says *= _freshness(prediction)

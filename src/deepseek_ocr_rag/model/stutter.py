@@ -80,16 +80,23 @@ class Stutter:
     @property
     def is_over(self) -> bool:
         """Whether the text has left the stretch."""
-        return self._score <= 0 or (self.proven is not None and self._score < self._peak - FALL)
+        left = self.proven is not None and self._score < self._peak - FALL
+        return self._peak > 0 and (self._score <= 0 or left)
 
     def add(self, unit: Unit, prediction: Prediction) -> None:
         """Take the next unit and how it was foretold."""
-        self._score += evidence(unit, prediction)
-        if self._score > self._peak:
-            self._peak, self.last = self._score, self._next
-            if self.proven is None and self._score >= ENOUGH:
-                self.proven = self._next
+        here = self._next
         self._next += 1
+        says = evidence(unit, prediction)
+        if says <= 0 and not self._peak:
+            # It has not begun.
+            self.first = self.last = self._next
+            return
+        self._score += says
+        if self._score > self._peak:
+            self._peak, self.last = self._score, here
+            if self.proven is None and self._score >= ENOUGH:
+                self.proven = here
 
     def begin(self, past: UnitPredictor) -> int:
         """The unit with which the loop begins.

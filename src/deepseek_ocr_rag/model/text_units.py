@@ -10,8 +10,7 @@ stand in no real table, so that they weigh much.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ["Unit", "UnitStream"]
 
@@ -59,9 +58,8 @@ _WEIGHTS: Final[dict[str, tuple[float, float]]] = {
 chosen together with the thresholds in :mod:`.loop_evidence`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One unit of a text.
+class Unit(NamedTuple):
+    """One unit of a text; a page has thousands.
 
     Attributes:
         text: What must come again for the unit to come again; empty for a

@@ -69,19 +69,22 @@ class ModelTokenizer:
         kept = [token for token in ids if token not in _SILENT]
         return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
-    def decode_with_ends(self, ids: Sequence[int]) -> tuple[str, tuple[int, ...]]:
+    def decode_with_ends(
+        self, ids: Sequence[int], stream: TextStream | None = None
+    ) -> tuple[str, tuple[int, ...]]:
         """The text, and for every token the length of the text up to and with it.
 
         A token that ends within a character ends where that character begins.
+
+        Args:
+            ids: The tokens.
+            stream: What was given the first of them, to go on from there.
         """
-        stream = TextStream(self._tokenizer)
-        ends = []
-        length = 0
-        for token in ids:
-            length += len(stream.push(token))
-            ends.append(length)
+        stream = stream or self.stream()
+        for token in ids[len(stream.ends) :]:
+            stream.push(token)
         text = self.decode(ids)
-        return text, (*ends[:-1], len(text)) if ends else ()
+        return text, (*stream.ends[:-1], len(text)) if ids else ()
 
     def stream(self) -> TextStream:
         """A stream for one text that comes token by token."""
@@ -89,17 +92,26 @@ class ModelTokenizer:
 
 
 class TextStream:
-    """Turns tokens into text as they come, whole characters only."""
+    """Turns tokens into text as they come, whole characters only.
+
+    Attributes:
+        ends: For every token the length of the text up to and with it.
+    """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        self.ends: list[int] = []
+        self._length = 0
         self._tokenizer = tokenizer
         self._stream = DecodeStream(skip_special_tokens=False)
 
     def push(self, token: int) -> str:
         """What the token adds to the text; empty while a character is incomplete."""
-        if token in _SILENT:
-            return ""
-        return self._stream.step(self._tokenizer, token) or ""
+        piece = ""
+        if token not in _SILENT:
+            piece = self._stream.step(self._tokenizer, token) or ""
+        self._length += len(piece)
+        self.ends.append(self._length)
+        return piece
 
 
 def prompt_ids(tokenizer: ModelTokenizer, prompt: str, image_tokens: int) -> list[int]:

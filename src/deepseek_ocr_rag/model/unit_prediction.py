@@ -18,6 +18,8 @@ __all__ = ["NEVER", "Prediction", "UnitPredictor"]
 CONTEXT: Final = 4
 """Units that must stand together again before what follows them is foretold."""
 
+NO_NUMBERS: Final = (None,) * CONTEXT
+
 FARTHEST: Final = 2000
 """Units that a place may lie back: twice some 400 tokens of dense formula."""
 
@@ -71,6 +73,8 @@ class UnitPredictor:
     def __init__(self) -> None:
         self.units: list[Unit] = []
         self.predictions: list[Prediction] = []
+        self._texts: tuple[str, ...] = ()
+        self._values: tuple[int | None, ...] = ()
         self._seen: dict[tuple[object, ...], tuple[int, ...]] = {}
         self._followed: tuple[int, ...] = ()
         self._last_seen: dict[tuple[str, int | None], int] = {}
@@ -80,6 +84,8 @@ class UnitPredictor:
         """Take the next unit; tells how it was foretold, from the nearest place if from several."""
         here = len(self.units)
         self.units.append(unit)
+        self._texts = (*self._texts[1 - CONTEXT :], unit.text)
+        self._values = (*self._values[1 - CONTEXT :], unit.value)
         lag, by_counting = 0, False
         for place in self._places:
             counted = self._comes_again(here, place.position)
@@ -126,17 +132,18 @@ class UnitPredictor:
             for position in self._followed:
                 if self.units[position].value is not None:
                     self._try(position + 1)
-        last = self.units[-CONTEXT:]
-        shape = tuple(unit.text for unit in last)
-        values = tuple(unit.value for unit in last)
-        for context in ((shape, ()), (shape, values)):
-            self._followed = self._seen.get(context, ())
-            self._seen[context] = (here, *self._followed[:1])
-            if not foretold:
-                for position in self._followed:
-                    self._try(position)
+        self._meet(self._texts, here, foretold)
+        if self._values != NO_NUMBERS:
+            self._meet((self._texts, self._values), here, foretold)
         if len(self._places) > PLACES:
             self._places = sorted(self._places, key=lambda place: place.doubt)[:PLACES]
+
+    def _meet(self, context: tuple[object, ...], here: int, foretold: bool) -> None:
+        self._followed = self._seen.get(context, ())
+        self._seen[context] = (here, *self._followed[:1])
+        if not foretold:
+            for position in self._followed:
+                self._try(position)
 
     def _try(self, position: int) -> None:
         near = len(self.units) - position <= FARTHEST
