@@ -27,10 +27,9 @@ from rendering import make_pdf
 from torch import Tensor
 
 from deepseek_ocr_rag import Reader
-from deepseek_ocr_rag.backends import local_reading
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.local import LocalBackend
-from deepseek_ocr_rag.backends.page_jobs import LoopWatch
+from deepseek_ocr_rag.backends.page_writing import PageWriting
 from deepseek_ocr_rag.engine.cache import KVCache
 from deepseek_ocr_rag.engine.config import PUBLISHED
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
@@ -261,14 +260,6 @@ def small_card(folder: Path, pages: int = 1000) -> list[Row]:
     return [(name, f"{written / TOKENS / seconds:.1f} pages/s, {peak:.1f} GB", "completes")]
 
 
-class Unhurried(LoopWatch):
-    """Looks for loops and lets the page go on: text of random weights repeats itself."""
-
-    def __call__(self, tokens: Sequence[int]) -> bool:
-        super().__call__(tokens)
-        return False
-
-
 class Counted(LocalBackend):
     """Counts the tokens of its replies."""
 
@@ -282,7 +273,8 @@ class Counted(LocalBackend):
 
 def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
     """A PDF from the disk to blocks, through the whole package."""
-    local_reading.LoopWatch = Unhurried
+    # Loops are looked for, but the page goes on: text of random weights repeats itself.
+    PageWriting.repeat = lambda writing: None  # type: ignore[method-assign]
     pdf = folder / f"{pages} pages.pdf"
     make_pdf(pdf, pages)
     found = []

@@ -3,8 +3,9 @@
     python benchmarks/engine_host.py TOKENIZER.JSON [--pages 512] [--tokens 1000]
 
 CPU time, not time on the clock: of the engine's process for a step of so many
-pages (by a device that takes no time, and writes random tokens), and of the
-reading process for a page: before it is written, while it is, and after it.
+pages (by a device that takes no time, and writes random tokens), of the process
+that looks for loops for a page, and of the reading process for a page: before it is
+written, and after it.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from deepseek_ocr_rag import Page, PageRequest, Reader, Reply
 from deepseek_ocr_rag.backends.attempts import AttemptSettings, judged
 from deepseek_ocr_rag.backends.local_reading import page_order
 from deepseek_ocr_rag.backends.local_worker import TOKENS_TOLD
-from deepseek_ocr_rag.backends.page_jobs import LoopWatch, ModelSettings
+from deepseek_ocr_rag.backends.page_frames import text_frame, text_from
+from deepseek_ocr_rag.backends.page_jobs import ModelSettings
+from deepseek_ocr_rag.backends.page_text import LoopWatch
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
-from deepseek_ocr_rag.isolation.frames import send
+from deepseek_ocr_rag.isolation.frames import Frame, send
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
@@ -119,19 +122,21 @@ def before_ms(settings: ModelSettings, pages: int = 60) -> float:
 
 
 def written_ms(settings: ModelSettings, texts: Sequence[tuple[int, ...]]) -> tuple[float, float]:
-    """A page while it is written, in pieces, and after it."""
+    """A page in the process that looks for loops, and then in the reading one."""
     how = AttemptSettings(TASKS["document"], MODES["gundam"], FAMILY.no_repeat)
-    watches = [LoopWatch(settings.tokenizer) for _ in texts]
+    frames: list[Frame] = []
 
     def watch() -> None:
-        for ids, each in zip(texts, watches, strict=True):
+        for ids in texts:
+            each = LoopWatch(settings.tokenizer)
             for start in range(0, len(ids) - TOKENS_TOLD, TOKENS_TOLD):
                 each(ids[start : start + TOKENS_TOLD])
+            written = GeneratedPage(ids, (-0.5,) * len(ids), End(len(ids), "stop"))
+            frames.append(text_frame(0, each.finish(written)))
 
     def judge() -> None:
-        for ids, each in zip(texts, watches, strict=True):
-            written = GeneratedPage(ids, (-0.5,) * len(ids), End(len(ids), "stop"))
-            best = judged(settings.attempt(how, written, watch=each))
+        for frame in frames:
+            best = judged(settings.attempt(how, text_from(frame)))
             _page_from(Reply(0, best.text, logprobs=best.logprobs), Page(1))
 
     return cpu_ms(watch, len(texts)), cpu_ms(judge, len(texts))
@@ -147,11 +152,11 @@ def main() -> None:
     settings = ModelSettings(FAMILY, tokenizer, 8192, FAMILY.no_repeat)
     pages, tokens = arguments.pages, arguments.tokens
     texts = [tuple(random.randrange(*ORDINARY) for _ in range(tokens)) for _ in range(20)]
-    during, after = written_ms(settings, texts)
+    watched, after = written_ms(settings, texts)
     rows = [
         (f"a step of {pages} pages", loop_ms(pages, tokens)),
         ("a page of 200 dpi before it is written", before_ms(settings)),
-        (f"a page of {tokens} tokens while it is written", during),
+        (f"a page of {tokens} tokens: text and loops", watched),
         ("the same page after it is written", after),
     ]
     for name, took in rows:

@@ -131,7 +131,7 @@ def test_our_own_processes_are_told_to_stay_offline(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     for run in (
         isolation_process._start,
-        local_process._start,
+        lambda: local_process._start("tokenizer.json"),
         lambda: official_process._start("python", Path(), OFFLINE),
     ):
         with pytest.raises(ToldError):

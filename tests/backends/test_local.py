@@ -19,7 +19,7 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from deepseek_ocr_rag.backends import local
+from deepseek_ocr_rag.backends import local, local_process
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.local import LocalBackend
 from deepseek_ocr_rag.backends.local_process import (
@@ -28,7 +28,6 @@ from deepseek_ocr_rag.backends.local_process import (
     EngineUnsupportedError,
 )
 from deepseek_ocr_rag.backends.local_reading import READ_AHEAD
-from deepseek_ocr_rag.backends.page_jobs import LoopWatch
 from deepseek_ocr_rag.backends.registry import backend_named
 from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError
 from deepseek_ocr_rag.prompts import MODES, TASKS
@@ -198,8 +197,8 @@ def test_no_page_is_lost_where_pages_end_faster_than_they_are_taken(
 
 
 def test_a_page_that_repeats_itself_is_ended_and_cut(golden_checkpoint, page, monkeypatch) -> None:
-    """The tiny model's text is arbitrary, so that a loop is put in its place."""
-    monkeypatch.setattr(LoopWatch, "__call__", lambda self, tokens: True)
+    """The tiny model's text is arbitrary, so that what looks for loops says that it is one."""
+    monkeypatch.setattr(local_process, "WATCH", "repeating_watch")
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
     (reply,) = backend.read([request(0, page)])
     backend.close()
@@ -227,7 +226,7 @@ def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkp
     def coming() -> Iterator[PageRequest]:
         yield next(requests)
         yield next(requests)
-        first._process.send_signal(signal.SIGKILL)
+        first._processes.engine.send_signal(signal.SIGKILL)
         yield next(requests)
 
     replies = list(backend.read(coming()))
@@ -244,7 +243,7 @@ def test_who_waits_for_a_killed_process_is_told(golden_checkpoint, page) -> None
     engine = process_of(backend)
     stream = backend.stream(request(0, page))
     next(stream)
-    engine._process.send_signal(signal.SIGKILL)
+    engine._processes.engine.send_signal(signal.SIGKILL)
     with pytest.raises(EngineLostError, match="SIGKILL"):
         list(stream)
     backend.close()
@@ -252,7 +251,7 @@ def test_who_waits_for_a_killed_process_is_told(golden_checkpoint, page) -> None
 
 def test_closing_ends_the_process(golden_checkpoint, page) -> None:
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1)
-    process = process_of(backend)._process
+    process = process_of(backend)._processes.engine
     list(backend.read([request(0, page)]))
     backend.close()
     assert process.returncode is not None

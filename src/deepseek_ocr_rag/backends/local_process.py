@@ -1,8 +1,11 @@
-"""The process that holds the GPU, seen from its owner: started, given pages, ended for certain."""
+"""The process that holds the GPU, seen from its owner: started, given pages, ended for certain.
+
+What it tells comes through a second one, which makes texts of tokens (:mod:`.local_watch`).
+"""
 
 from __future__ import annotations
 
-import array
+import io
 import itertools
 import os
 import signal
@@ -13,14 +16,15 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import IO, Any, Final, cast
 
 from ..errors import BackendError, BackendUnavailableError
 from ..isolation.frames import BrokenFrameError, Frame, StreamedFrame, receive, send
-from ..model.page_prompt import End, GeneratedPage
 from ..offline import OFFLINE
+from .page_frames import LONGEST, text_from
 from .page_writing import PageOrder, PageWriting
 
 __all__ = [
@@ -30,13 +34,11 @@ __all__ = [
     "PageTooLargeError",
 ]
 
-PROGRAM: Final = "deepseek_ocr_rag.backends.local_worker"
+ENGINE: Final = "deepseek_ocr_rag.backends.local_worker"
+WATCH: Final = "deepseek_ocr_rag.backends.local_watch"
 
 PACKAGES: Final = Path(__file__).parents[2]
 """Where this package is imported from."""
-
-LONGEST_ANSWER: Final = 8 * 2**20
-"""Bytes: eight for each of a million tokens."""
 
 END_SECONDS: Final = 10.0
 """For a process that was asked to end, and then for one that was killed."""
@@ -88,23 +90,24 @@ class EngineProcess:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         try:
-            self._process = _start()
+            self._processes = _start(settings["tokenizer"])
         except OSError as error:
             raise BackendUnavailableError(
                 f"the engine's process cannot be started ({error.strerror})",
                 remedy='Allow this program to start processes, or use backend="transformers".',
             ) from error
         self._tail: deque[bytes] = deque(maxlen=TAIL_LINES)
-        self._state = _State(self._process, self._tail)
+        self._state = _State(self._processes, self._tail)
         self._sending = threading.Lock()
+        self._picture = bytearray()
         self._keys = itertools.count()
         threads: list[threading.Thread] = []
-        self._end = weakref.finalize(self, _end, self._process, threads, os.getpid())
+        self._end = weakref.finalize(self, _end, self._processes, threads, os.getpid())
         # Neither thread may hold this object, or it would never be collected.
-        threads.append(_thread("messages", _keep_tail, self._process.stderr, self._tail))
+        threads.append(_thread("messages", _keep_tail, self._processes.said, self._tail))
         try:
-            send(_pipe(self._process.stdin), Frame(settings))
-            ready = receive(_pipe(self._process.stdout), longest=0).message
+            send(self._processes.orders, Frame(settings))
+            ready = receive(self._processes.answers, longest=0).message
         except (OSError, BrokenFrameError) as error:
             self._end()
             raise BackendUnavailableError(
@@ -115,7 +118,7 @@ class EngineProcess:
             raise _error(ready)
         self.slots = int(ready["slots"])
         self.max_positions = int(ready["max_positions"])
-        threads.append(_thread("tokens", _bring_back, _pipe(self._process.stdout), self._state))
+        threads.append(_thread("tokens", _bring_back, self._processes.answers, self._state))
 
     @property
     def alive(self) -> bool:
@@ -125,40 +128,53 @@ class EngineProcess:
     def submit(
         self,
         order: PageOrder,
-        loops: Callable[[Sequence[int]], bool] | None = None,
         news: Callable[[PageWriting], object] | None = None,
     ) -> PageWriting:
         """Have a page written; its result fails with :class:`EngineLostError` if the process ends.
 
         Args:
             order: The page.
-            loops: See :class:`PageWriting`, like ``news``. Both are called in a thread of
-                this object, one after the other for all its pages.
-            news: Likewise.
+            news: See :class:`PageWriting`. It is called in a thread of this object, one
+                after the other for all its pages.
         """
         key = next(self._keys)
         cancel = Frame({"do": "cancel", "key": key})
-        writing = PageWriting(lambda: self._tell(cancel), loops, news)
+        writing = PageWriting(lambda: self._tell(cancel), news)
         if self._state.add(key, writing):
             self._tell(order.frame(key))
         return writing
 
     def close(self) -> None:
-        """End the process; twice does nothing."""
+        """End the processes; twice does nothing."""
         self._end()
 
     def _tell(self, frame: Frame | StreamedFrame) -> None:
         # A process that is gone is noticed by the thread that reads from it.
-        with self._sending, suppress(OSError, BrokenFrameError):
-            send(_pipe(self._process.stdin), frame)
+        with self._sending, suppress(OSError, ValueError):
+            if isinstance(frame, StreamedFrame):
+                frame = self._whole(frame)
+            send(self._processes.orders, frame)
+
+    def _whole(self, frame: StreamedFrame) -> Frame:
+        """A frame to be sent in one go, from memory that is used again for the next.
+
+        Between pieces, busy threads of this process would take their turns, 5 ms each.
+        """
+        if len(self._picture) < frame.length:
+            self._picture = bytearray(frame.length)
+        filled = 0
+        for piece in frame.pieces:
+            self._picture[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        return Frame(frame.message, memoryview(self._picture)[:filled])
 
 
 class _State:
     """The pages that the process has, and whether it is still there."""
 
-    def __init__(self, process: subprocess.Popen[bytes], tail: deque[bytes]) -> None:
+    def __init__(self, processes: _Processes, tail: deque[bytes]) -> None:
         self.lost = False
-        self._process = process
+        self._processes = processes
         self._tail = tail
         self._lock = threading.Lock()
         self._writings: dict[int, PageWriting] = {}
@@ -179,7 +195,7 @@ class _State:
             raise BrokenFrameError(str(told["failed"]))
         with self._lock:
             writing = self._writings.get(told["key"])
-            if writing is not None and not {"begun", "tokens"} & told.keys():
+            if writing is not None and {"error", "count"} & told.keys():
                 del self._writings[told["key"]]
         if writing is None:
             return
@@ -189,8 +205,10 @@ class _State:
             writing.take(told["tokens"])
         elif "error" in told:
             writing.end(_error(told))
+        elif "count" in told:
+            writing.end(text_from(frame))
         else:
-            writing.end(_page(frame))
+            writing.repeat()
 
     def lose(self) -> None:
         """The process is gone: everybody who waits is told."""
@@ -202,9 +220,13 @@ class _State:
 
     def last_words(self) -> str:
         """How the process ended, and the last line that it printed."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(END_SECONDS)
-        code = self._process.returncode
+        # One of them failed, and with it the other has nothing to do any more.
+        for process in (self._processes.watch, self._processes.engine):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS)
+            code = process.returncode
+            if code:
+                break
         how = f"exit code {code}"
         if code is not None and code < 0:
             how = {each.value: each.name for each in signal.Signals}.get(-code, str(-code))
@@ -215,13 +237,56 @@ class _State:
         return EngineLostError(f"the engine's process ended ({self.last_words()})")
 
 
-def _start() -> subprocess.Popen[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Processes:
+    """The engine's process and the one that watches what it writes.
+
+    Attributes:
+        engine: Takes orders.
+        watch: Gives answers.
+        orders: Pipe to the engine.
+        answers: Pipe from the watch.
+        said: What either printed.
+    """
+
+    engine: subprocess.Popen[bytes]
+    watch: subprocess.Popen[bytes]
+    orders: RawIOBase
+    answers: RawIOBase
+    said: RawIOBase
+
+
+def _start(tokenizer: str) -> _Processes:
+    said, saying = os.pipe()
+    try:
+        engine = _process([ENGINE], subprocess.PIPE, saying)
+        try:
+            watch = _process([WATCH, tokenizer], engine.stdout, saying)
+        except BaseException:
+            engine.kill()
+            engine.communicate()
+            raise
+    except BaseException:
+        os.close(said)
+        raise
+    finally:
+        os.close(saying)
+    # Now the watch is all who reads it.
+    _pipe(engine.stdout).close()
+    return _Processes(
+        engine, watch, _pipe(engine.stdin), _pipe(watch.stdout), io.FileIO(said, "rb")
+    )
+
+
+def _process(
+    program: Sequence[str], stdin: int | IO[bytes] | None, stderr: int
+) -> subprocess.Popen[bytes]:
     paths = [str(path.absolute()) for path in (PACKAGES, *map(Path, filter(None, sys.path)))]
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and our own program
-        [sys.executable, "-P", "-m", PROGRAM],
-        stdin=subprocess.PIPE,
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and our own programs
+        [sys.executable, "-P", "-m", *program],
+        stdin=stdin,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         bufsize=0,
         pipesize=PIPE_BYTES,
         env={**os.environ, **OFFLINE, "PYTHONPATH": os.pathsep.join(paths)},
@@ -248,22 +313,14 @@ def _keep_tail(pipe: RawIOBase, tail: deque[bytes]) -> None:
 def _bring_back(pipe: RawIOBase, state: _State) -> None:
     with suppress(OSError, ValueError, KeyError, TypeError, BrokenFrameError):
         while True:
-            state.take(receive(pipe, longest=LONGEST_ANSWER))
+            state.take(receive(pipe, longest=LONGEST))
     state.lose()
 
 
 def _pipe(pipe: object) -> RawIOBase:
-    if not isinstance(pipe, RawIOBase) or pipe.closed:
-        raise BrokenFrameError("it has ended")
+    if not isinstance(pipe, RawIOBase):
+        raise TypeError("a pipe that is buffered")
     return pipe
-
-
-def _page(frame: Frame) -> GeneratedPage:
-    count = int(frame.message["count"])
-    tokens, logprobs = array.array("i"), array.array("f")
-    tokens.frombytes(bytes(frame.body[: 4 * count]))
-    logprobs.frombytes(bytes(frame.body[4 * count :]))
-    return GeneratedPage(tuple(tokens), tuple(logprobs), End(count, frame.message["reason"]))
 
 
 def _error(told: dict[str, Any]) -> BackendError:
@@ -271,20 +328,22 @@ def _error(told: dict[str, Any]) -> BackendError:
     return kind(str(told["problem"]), remedy=cast("str | None", told.get("remedy")))
 
 
-def _end(process: subprocess.Popen[bytes], threads: Sequence[threading.Thread], owner: int) -> None:
+def _end(processes: _Processes, threads: Sequence[threading.Thread], owner: int) -> None:
     if os.getpid() != owner:
-        return  # a forked copy of the process that started it
+        return  # a forked copy of the process that started them
     with suppress(OSError):
-        cast("RawIOBase", process.stdin).close()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(END_SECONDS)
-    process.kill()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(END_SECONDS)
+        processes.orders.close()
+    # The watch ends after the engine.
+    for process in (processes.engine, processes.watch):
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
     for thread in threads:
         # The last of its owners may be let go in one of them.
         if thread is not threading.current_thread():
             thread.join(END_SECONDS)
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None and not any(thread.is_alive() for thread in threads):
+    for pipe in (processes.answers, processes.said):
+        if not any(thread.is_alive() for thread in threads):
             pipe.close()

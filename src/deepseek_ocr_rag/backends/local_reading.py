@@ -23,7 +23,7 @@ from .base import PageRequest, Reply
 from .images import turned
 from .ladder import Ladder
 from .local_process import EngineLostError, EngineProcess, PageTooLargeError
-from .page_jobs import LoopWatch, ModelSettings
+from .page_jobs import ModelSettings
 from .page_writing import PageOrder, PageWriting
 from .transformers import SMALLER_MODE
 
@@ -51,13 +51,11 @@ class _Page:
         number: How many pages of the same document came before it.
         warnings: What the user should know.
         losses: How many processes ended while they wrote it.
-        watch: What looks for loops in the present attempt.
         heeding: While it is being written, what ends that when nobody wants it any more.
     """
 
     ladder: Ladder
     number: int
-    watch: LoopWatch | None = None
     losses: int = 0
     warnings: list[str] = field(default_factory=list)
     heeding: ExitStack = field(default_factory=ExitStack)
@@ -139,8 +137,7 @@ class LocalReading:
         if ladder.request.redraw is not None:
             # Hundreds of pictures would be gigabytes.
             ladder.request = replace(ladder.request, image=None)
-        page.watch = LoopWatch(self._settings.tokenizer)
-        writing = self._engine().submit(order, page.watch, self._news.put)
+        writing = self._engine().submit(order, self._news.put)
         self._under_way[writing] = page
         self._waiting.add(writing)
         page.heeding.enter_context(ladder.request.cancellation.telling(writing.cancel))
@@ -152,7 +149,7 @@ class LocalReading:
         if page.ladder.request.cancellation.cancelled:
             return None
         try:
-            written = writing.future.result()
+            text = writing.future.result()
         except BackendUnavailableError:
             raise
         except PageTooLargeError as error:
@@ -164,7 +161,7 @@ class LocalReading:
             return self._begin(page)
         except BackendError as error:
             return _failed(page, error)
-        attempt = self._settings.attempt(page.ladder.settings, written, page.warnings, page.watch)
+        attempt = self._settings.attempt(page.ladder.settings, text, page.warnings)
         if page.ladder.add(attempt) is not None:
             return self._begin(page)
         return page.ladder.reply()

@@ -10,13 +10,13 @@ fails takes down nobody else. Orders and answers are frames
     {"do": "cancel", "key": 7}
 
 Before the answer come ``{"key": 7, "begun": true}``, when the picture is not needed
-any more, and ``{"key": 7, "tokens": [...]}``: each token at once with
-``"stream": true``, some together otherwise. It ends when its standard input does.
+any more, and its tokens: each at once, ``{"key": 7, "tokens": [...]}``, with
+``"stream": true``, else some together, ``{"key": 7, "piece": [...]}``. They go to the
+owner through :mod:`.local_watch`. It ends when its standard input does.
 """
 
 from __future__ import annotations
 
-import array
 import os
 import signal
 import threading
@@ -35,10 +35,11 @@ from ..engine.runner import PageImage
 from ..engine.sequence import PageTask
 from ..engine.start import EngineSettings, start_engine
 from ..errors import BackendUnavailableError, DeepSeekOCRError
-from ..isolation.frames import BrokenFrameError, Frame, receive, send
+from ..isolation.frames import BrokenFrameError, Frame, receive, send, take_pipes
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.ngrams import NoRepeat
 from ..prompts import Mode
+from .page_frames import page_frame
 
 __all__ = ["STUCK", "main"]
 
@@ -52,15 +53,15 @@ new size of picture batch, which takes a few seconds."""
 LOOK_SECONDS: Final = 5.0
 
 TOKENS_TOLD: Final = 128
-"""Tokens of a page that are told of together, so that the owner can look for loops in
-them while the next are written."""
+"""Tokens of a page that are told of together, so that loops can be looked for in them while
+the next are written."""
 
 
 def main() -> None:
     """Serve until the owner closes the pipe or is gone."""
     # Ctrl-C is for the owner, who ends us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders, answers = _pipes()
+    orders, answers = take_pipes()
     told = receive(orders, longest=0).message
     try:
         checkpoint = find_checkpoint(told["folder"], tokenizer=told["tokenizer"], download=False)
@@ -77,16 +78,6 @@ def main() -> None:
         return
     send(answers, Frame({"slots": engine.slots, "max_positions": engine.max_positions}))
     _Desk(engine, checkpoint, answers).serve(orders)
-
-
-def _pipes() -> tuple[FileIO, FileIO]:
-    """The pipes to the owner; what a library prints goes where errors go."""
-    orders, answers = os.dup(0), os.dup(1)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 0)
-    os.dup2(2, 1)
-    os.close(nowhere)
-    return FileIO(orders, "rb"), FileIO(answers, "wb")
 
 
 class _Desk:
@@ -141,12 +132,12 @@ class _Desk:
             source=told["source"],
             priority=told["priority"],
             at_begin=partial(self._leaving.put, Frame({"key": key, "begun": True})),
-            at_end=partial(self._pass_on, key),
+            at_end=partial(self._pass_on, key, "tokens" if told["stream"] else "piece"),
             interval=1 if told["stream"] else TOKENS_TOLD,
         )
 
-    def _pass_on(self, key: int, tokens: list[int]) -> bool:
-        self._leaving.put(Frame({"key": key, "tokens": tokens}))
+    def _pass_on(self, key: int, name: str, tokens: list[int]) -> bool:
+        self._leaving.put(Frame({"key": key, name: tokens}))
         return False
 
     def _done(self, key: int, writing: Writing) -> None:
@@ -160,10 +151,7 @@ class _Desk:
         except DeepSeekOCRError as error:
             self._leaving.put(Frame({"key": key, **_told(error)}))
             return
-        body = array.array("i", written.tokens).tobytes()
-        body += array.array("f", written.logprobs).tobytes()
-        told = {"key": key, "reason": written.end.reason, "count": len(written.tokens)}
-        self._leaving.put(Frame(told, body))
+        self._leaving.put(page_frame(key, written))
 
     def _send(self) -> None:
         while True:

@@ -13,16 +13,16 @@ from ..document import FinishReason
 from ..errors import BackendReplyError
 from ..model.families import Family
 from ..model.ngrams import NoRepeat
-from ..model.page_prompt import GeneratedPage, PagePrompt
-from ..model.repetition import Loop, RepetitionWatch, find_loops
+from ..model.page_prompt import PagePrompt
 from ..model.tokenizer import ModelTokenizer, prompt_ids
 from ..model.views import page_views
 from ..prompts import Task
 from .attempts import Attempt, AttemptSettings
 from .base import PageRequest, TokenLogprob
 from .images import turned
+from .page_text import PageText
 
-__all__ = ["LoopWatch", "ModelSettings"]
+__all__ = ["ModelSettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,62 +86,30 @@ class ModelSettings:
     def attempt(
         self,
         settings: AttemptSettings,
-        written: GeneratedPage,
+        page: PageText,
         warnings: Sequence[str] = (),
-        watch: LoopWatch | None = None,
     ) -> Attempt:
-        """What a page's tokens say.
+        """What a page's text says.
 
         Args:
             settings: How the page was asked for.
-            written: The tokens.
+            page: The text.
             warnings: What else to tell the user.
-            watch: What looked for loops while the page was written, which is spent with it.
         """
-        stream = None if watch is None else watch.stream
-        text, ends = self.tokenizer.decode_with_ends(written.tokens, stream)
+        written = page.written
         reason = written.end.reason
         # A cancelled text is never shown; its caller knows why.
         ended: FinishReason = "error" if reason == "cancelled" else reason
         return Attempt(
             settings,
-            text,
+            page.text,
             ended,
             tokens=len(written.tokens),
             logprobs=tuple(
                 TokenLogprob(end, logprob)
-                for end, logprob in zip(ends, written.logprobs, strict=True)
+                for end, logprob in zip(page.ends, written.logprobs, strict=True)
             ),
             limited=len(written.tokens) == self.max_new_tokens,
             warnings=(*self.family.prompt_warnings(settings.task), *warnings),
-            loops=None if watch is None else watch.loops(text),
+            loops=page.loops,
         )
-
-
-class LoopWatch:
-    """Says of a page that is being written whether it has begun to repeat itself.
-
-    Args:
-        tokenizer: Of the model.
-
-    Attributes:
-        stream: What was given the tokens so far.
-    """
-
-    def __init__(self, tokenizer: ModelTokenizer) -> None:
-        self.stream = tokenizer.stream()
-        self._watch = RepetitionWatch()
-        self._text = ""
-
-    def __call__(self, tokens: Sequence[int]) -> bool:
-        """Take the next tokens; True once the page repeats itself."""
-        piece = "".join(map(self.stream.push, tokens))
-        self._text += piece
-        return self._watch.feed(piece) is not None
-
-    def loops(self, text: str) -> tuple[Loop, ...]:
-        """The loops of the whole text, which may end behind the tokens that were taken.
-
-        May be asked once.
-        """
-        return find_loops(text, self._watch if text.startswith(self._text) else None)

@@ -13,8 +13,8 @@ from ..errors import BackendError
 from ..isolation.frames import StreamedFrame
 from ..isolation.values import picture_frame
 from ..model.ngrams import NoRepeat
-from ..model.page_prompt import GeneratedPage
 from ..prompts import Mode
+from .page_text import PageText
 
 __all__ = ["PageOrder", "PageWriting"]
 
@@ -71,8 +71,6 @@ class PageWriting:
 
     Args:
         cancel: Ends it.
-        loops: Asked with its tokens as they come whether they have begun to loop; then
-            the page is ended. Without it they are kept for who iterates.
         news: Told when it begins to be written, and when it has ended.
 
     Attributes:
@@ -83,13 +81,11 @@ class PageWriting:
     def __init__(
         self,
         cancel: Callable[[], None],
-        loops: Callable[[Sequence[int]], bool] | None = None,
         news: Callable[[PageWriting], object] | None = None,
     ) -> None:
         self.cancel = cancel
         self.begun = False
-        self.future: Future[GeneratedPage] = Future()
-        self._loops = loops
+        self.future: Future[PageText] = Future()
         self._news = news
         self._looping = False
         self._tokens: SimpleQueue[Sequence[int] | None] = SimpleQueue()
@@ -105,7 +101,7 @@ class PageWriting:
             yield from some
             given += len(some)
         # The last ones come only with the result.
-        yield from self.future.result().tokens[given:]
+        yield from self.future.result().written.tokens[given:]
 
     def begin(self) -> None:
         """It is being written."""
@@ -114,19 +110,23 @@ class PageWriting:
 
     def take(self, tokens: Sequence[int]) -> None:
         """Take its next tokens."""
-        if self._loops is None:
-            self._tokens.put(tokens)
-        elif not self._looping and self._loops(tokens):
+        self._tokens.put(tokens)
+
+    def repeat(self) -> None:
+        """It has begun to repeat itself: it is ended."""
+        if not self._looping:
             self._looping = True
             self.cancel()
 
-    def end(self, result: GeneratedPage | BackendError) -> None:
+    def end(self, result: PageText | BackendError) -> None:
         """Give it its result."""
         if isinstance(result, BackendError):
             self.future.set_exception(result)
         else:
-            if self._looping and result.end.reason == "cancelled":
-                result = replace(result, end=replace(result.end, reason="repetition"))
+            written = result.written
+            if self._looping and written.end.reason == "cancelled":
+                end = replace(written.end, reason="repetition")
+                result = replace(result, written=replace(written, end=end))
             self.future.set_result(result)
         self._tokens.put(None)
         self._tell()

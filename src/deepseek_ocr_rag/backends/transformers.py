@@ -23,8 +23,8 @@ from .ladder import Ladder
 from .places import Places, TurnCancelledError
 
 if TYPE_CHECKING:
-    from ..model.page_prompt import GeneratedPage
     from .page_jobs import ModelSettings
+    from .page_text import PageText
     from .transformers_runtime import ModelRuntime
 
 __all__ = ["TransformersBackend", "gpu_name"]
@@ -248,15 +248,15 @@ class TransformersBackend:
             reading,
         )
 
-    def _next(self, page: _Page, written: GeneratedPage) -> bool:
+    def _next(self, page: _Page, written: PageText) -> bool:
         """Whether the page has to be asked for again."""
         _, settings = self._ready()
         attempt = settings.attempt(page.ladder.settings, written, page.warnings)
         return page.ladder.add(attempt) is not None
 
-    def _write(self, batch: Sequence[_Page]) -> Iterator[tuple[_Page, GeneratedPage | Reply]]:
+    def _write(self, batch: Sequence[_Page]) -> Iterator[tuple[_Page, PageText | Reply]]:
         """Write a batch, in halves where it does not fit, down to single pages in smaller modes."""
-        from .page_jobs import LoopWatch
+        from .page_text import LoopWatch
         from .transformers_runtime import OutOfDeviceMemory
 
         batch = [page for page in batch if not page.ladder.request.cancellation.cancelled]
@@ -286,9 +286,10 @@ class TransformersBackend:
         if cancelled():
             return
         self._size.succeeded(len(batch))
-        yield from zip(batch, written, strict=True)
+        for page, watch, one in zip(batch, watches, written, strict=True):
+            yield page, watch.finish(one)
 
-    def _write_less(self, batch: Sequence[_Page]) -> Iterator[tuple[_Page, GeneratedPage | Reply]]:
+    def _write_less(self, batch: Sequence[_Page]) -> Iterator[tuple[_Page, PageText | Reply]]:
         half = len(batch) // 2
         if half:
             self._size.failed(len(batch))

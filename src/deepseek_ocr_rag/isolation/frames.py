@@ -8,14 +8,15 @@ or the numbers of a text layer.
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from io import RawIOBase
+from io import FileIO, RawIOBase
 from itertools import chain
 from typing import Any
 
-__all__ = ["BrokenFrameError", "Frame", "StreamedFrame", "receive", "send"]
+__all__ = ["BrokenFrameError", "Frame", "StreamedFrame", "receive", "send", "take_pipes"]
 
 _HEADER = struct.Struct("!IQ")
 
@@ -115,3 +116,16 @@ def _fill(stream: RawIOBase, buffer: bytearray | memoryview) -> None:
         if not count:
             raise BrokenFrameError("the stream ended")
         left = left[count:]
+
+
+def take_pipes() -> tuple[FileIO, FileIO]:
+    """This process's standard input and output, for frames alone.
+
+    What a library prints goes where errors go from now on.
+    """
+    incoming, outgoing = os.dup(0), os.dup(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(2, 1)
+    os.close(nowhere)
+    return FileIO(incoming, "rb"), FileIO(outgoing, "wb")

@@ -1,4 +1,4 @@
-"""Pages on their way through a model: loops are found while a page is written as they are in its whole text."""
+"""The text of a page while it is written: its loops and ends are those of the whole text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("tokenizers")
 
-from deepseek_ocr_rag.backends.page_jobs import LoopWatch
+from deepseek_ocr_rag.backends.page_text import LoopWatch, PageText
+from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
 from deepseek_ocr_rag.model.repetition import find_loops
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
@@ -23,12 +24,13 @@ def tokenizer(shared: Path) -> ModelTokenizer:
     return ModelTokenizer.from_file(shared / "deepseek-ocr-files" / "tokenizer.json")
 
 
-def watched(tokenizer: ModelTokenizer, tokens: list[int], left: int) -> LoopWatch:
-    """A watch that was given all tokens but the last ones, some at a time."""
+def watched(tokenizer: ModelTokenizer, tokens: list[int], left: int) -> PageText:
+    """From a watch that was given all tokens but the last ones, some at a time."""
     watch = LoopWatch(tokenizer)
     for start in range(0, len(tokens) - left, TOGETHER):
         watch(tokens[start : min(start + TOGETHER, len(tokens) - left)])
-    return watch
+    end = End(len(tokens), "stop")
+    return watch.finish(GeneratedPage(tuple(tokens), (-0.5,) * len(tokens), end))
 
 
 def test_a_page_that_repeats_itself_is_noticed_while_it_is_written(tokenizer) -> None:
@@ -47,7 +49,9 @@ def test_the_loops_of_real_pages_are_those_of_their_whole_text(tokenizer, shared
     for page in pages:
         tokens = tokenizer.encode(page)
         text = tokenizer.decode(tokens)
-        assert watched(tokenizer, tokens, left).loops(text) == find_loops(text)
+        found = watched(tokenizer, tokens, left)
+        assert (found.text, found.loops) == (text, find_loops(text))
+        assert (found.text, found.ends) == tokenizer.decode_with_ends(tokens)
 
 
 @settings(max_examples=200, deadline=None)
@@ -57,4 +61,6 @@ def test_any_tokens_have_the_loops_of_their_whole_text(tokenizer, data) -> None:
     phrase = data.draw(st.lists(st.integers(0, 129_279), min_size=1, max_size=12))
     tokens = data.draw(st.lists(st.integers(0, 129_279), max_size=20)) + phrase * 60
     text = tokenizer.decode(tokens)
-    assert watched(tokenizer, tokens, data.draw(st.integers(0, 50))).loops(text) == find_loops(text)
+    found = watched(tokenizer, tokens, data.draw(st.integers(0, 50)))
+    assert found.loops == find_loops(text)
+    assert (found.text, found.ends) == tokenizer.decode_with_ends(tokens)
