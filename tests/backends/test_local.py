@@ -19,7 +19,7 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from deepseek_ocr_rag.backends import local, local_process
+from deepseek_ocr_rag.backends import local, local_processes
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.local import LocalBackend
 from deepseek_ocr_rag.backends.local_process import (
@@ -198,7 +198,7 @@ def test_no_page_is_lost_where_pages_end_faster_than_they_are_taken(
 
 def test_a_page_that_repeats_itself_is_ended_and_cut(golden_checkpoint, page, monkeypatch) -> None:
     """The tiny model's text is arbitrary, so that what looks for loops says that it is one."""
-    monkeypatch.setattr(local_process, "WATCH", "repeating_watch")
+    monkeypatch.setattr(local_processes, "WATCH", "repeating_watch")
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
     (reply,) = backend.read([request(0, page)])
     backend.close()
@@ -238,23 +238,28 @@ def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkp
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_who_waits_for_a_killed_process_is_told(golden_checkpoint, page) -> None:
+@pytest.mark.parametrize("which", ["engine", "watch"])
+def test_who_waits_for_a_killed_process_is_told(golden_checkpoint, page, which) -> None:
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
     engine = process_of(backend)
     stream = backend.stream(request(0, page))
     next(stream)
-    engine._processes.engine.send_signal(signal.SIGKILL)
+    getattr(engine._processes, which).send_signal(signal.SIGKILL)
     with pytest.raises(EngineLostError, match="SIGKILL"):
         list(stream)
+    assert engine._processes.engine.wait(10) is not None
+    again = backend.stream(request(0, page))
+    assert next(again)
+    again.close()
     backend.close()
 
 
 def test_closing_ends_the_process(golden_checkpoint, page) -> None:
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1)
-    process = process_of(backend)._processes.engine
+    processes = process_of(backend)._processes
     list(backend.read([request(0, page)]))
     backend.close()
-    assert process.returncode is not None
+    assert (processes.engine.returncode, processes.watch.returncode) == (0, 0)
     with pytest.raises(BackendUnavailableError, match="closed"):
         list(backend.read([request(0, page)]))
 

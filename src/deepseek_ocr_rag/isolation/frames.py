@@ -71,7 +71,7 @@ def send(stream: RawIOBase, frame: Frame | StreamedFrame) -> None:
     for part in chain([_HEADER.pack(len(message), frame.length) + message], frame.pieces):
         left = memoryview(part)
         while left:
-            left = left[stream.write(left[:_PIECE]) or 0 :]
+            left = left[stream.write(left) or 0 :]
 
 
 def receive(
