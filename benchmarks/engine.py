@@ -27,9 +27,10 @@ from rendering import make_pdf
 from torch import Tensor
 
 from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.local import LocalBackend
-from deepseek_ocr_rag.backends.page_writing import PageWriting
+from deepseek_ocr_rag.backends.page_jobs import ModelSettings
 from deepseek_ocr_rag.engine.cache import KVCache
 from deepseek_ocr_rag.engine.config import PUBLISHED
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
@@ -271,10 +272,15 @@ class Counted(LocalBackend):
             yield reply
 
 
+def drawn(settings: ModelSettings, request: PageRequest) -> AttemptSettings:
+    """How a page is asked for, its tokens drawn by their probabilities."""
+    return AttemptSettings(request.task, request.mode, settings.no_repeat, temperature=1.0)
+
+
 def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
     """A PDF from the disk to blocks, through the whole package."""
-    # Loops are looked for, but the page goes on: text of random weights repeats itself.
-    PageWriting.repeat = lambda writing: None  # type: ignore[method-assign]
+    # Greedy, random weights write loops, in which more is looked for than in a page.
+    ModelSettings.first = drawn  # type: ignore[method-assign]
     pdf = folder / f"{pages} pages.pdf"
     make_pdf(pdf, pages)
     found = []

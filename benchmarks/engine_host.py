@@ -1,37 +1,39 @@
 """What the host does beside the GPU, which must take less time than the GPU: no GPU needed.
 
-    python benchmarks/engine_host.py TOKENIZER.JSON [--pages 512] [--tokens 1000]
+    python benchmarks/engine_host.py FOLDER/TOKENIZER.JSON [--pages 512] [--tokens 1000]
 
-CPU time, not time on the clock: of the engine's process for a step of so many
-pages (by a device that takes no time, and writes random tokens), of the process
-that looks for loops for a page, and of the reading process for a page: before it is
-written, and after it.
+The folder also holds the model's config.json.
+
+CPU time: of the engine's process for a step of so many pages (by a device that
+takes no time, and writes random tokens), of the process that looks for loops for a
+page, and of the reading process for a page: before it is written, and after it. In the end, on the clock, all of them together: how many pages
+a second the host could do if the GPU took no time.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
+import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
+from free_engine import free_engine, ordinary
 from rendering import make_pdf
 
 from deepseek_ocr_rag import Page, PageRequest, Reader, Reply
+from deepseek_ocr_rag.backends import local_processes
 from deepseek_ocr_rag.backends.attempts import AttemptSettings, judged
-from deepseek_ocr_rag.backends.local_reading import page_order
+from deepseek_ocr_rag.backends.local_process import EngineProcess
+from deepseek_ocr_rag.backends.local_reading import LocalReading, page_order
 from deepseek_ocr_rag.backends.local_worker import TOKENS_TOLD
 from deepseek_ocr_rag.backends.page_frames import text_frame, text_from
 from deepseek_ocr_rag.backends.page_jobs import ModelSettings
 from deepseek_ocr_rag.backends.page_text import LoopWatch
-from deepseek_ocr_rag.engine.engine import Engine
-from deepseek_ocr_rag.engine.scheduler import Scheduler
-from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
+from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.isolation.frames import Frame, send
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
@@ -41,34 +43,6 @@ from deepseek_ocr_rag.prompts import MODES, TASKS
 
 FAMILY = FAMILIES["deepseek-ocr"]
 PROMPT = [0] * 912
-ORDINARY = (3, 120_000)
-"""Ids of tokens that are text."""
-
-
-class FreeReport:
-    """Random tokens, at once."""
-
-    is_here = True
-    queries = 1
-
-    def __init__(self, sequences: Sequence[WrittenSequence]) -> None:
-        self.sequences = tuple(sequences)
-
-    def wait(self) -> list[tuple[list[int], list[float]]]:
-        tokens = np.random.randint(*ORDINARY, (len(self.sequences), 1)).tolist()
-        return [(written, [-0.5]) for written in tokens]
-
-
-class FreeRunner:
-    """A device that takes no time."""
-
-    device = torch.device("cpu")
-
-    def begin(self, sequences: Sequence[WrittenSequence]) -> FreeReport:
-        return FreeReport(sequences)
-
-    def step(self, sequences: Sequence[WrittenSequence], drafts: object) -> FreeReport:
-        return FreeReport(sequences)
 
 
 def cpu_ms(run: Callable[[], object], count: int) -> float:
@@ -79,7 +53,7 @@ def cpu_ms(run: Callable[[], object], count: int) -> float:
 
 def loop_ms(pages: int, tokens: int) -> float:
     """A step of the engine's loop."""
-    engine = Engine(FreeRunner(), Scheduler(slots=pages, pages=pages * 40 + 200), 8192)  # type: ignore[arg-type]
+    engine = free_engine(pages)
 
     def write() -> None:
         writings = []
@@ -121,6 +95,47 @@ def before_ms(settings: ModelSettings, pages: int = 60) -> float:
         return cpu_ms(partial(reader.read, pdf), pages)
 
 
+class Local:
+    """As the local backend, with a device that takes no time."""
+
+    name, model, needs_image, reads_text_layer = "local", "none", True, False
+
+    def __init__(self, settings: ModelSettings, folder: Path, tokenizer: Path) -> None:
+        self._settings = settings
+        local_processes.ENGINE = "free_engine"  # type: ignore[misc]
+        self._engine = EngineProcess(
+            {
+                "folder": str(folder),
+                "tokenizer": str(tokenizer),
+                **dict.fromkeys(("device", "memory_limit", "slots")),
+                **dict.fromkeys(("cache", "weights"), "model"),
+            }
+        )
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        yield from LocalReading(lambda: self._engine, self._settings, 1, 300.0).replies(requests)
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def through(settings: ModelSettings, tokenizer: Path, pages: int = 200) -> float:
+    """Pages a second from the disk to blocks."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        shutil.copy(tokenizer.parent / "config.json", place)
+        (place / "model.safetensors").touch()
+        pdf = place / "pages.pdf"
+        make_pdf(pdf, pages)
+        backend = Local(settings, place, tokenizer)
+        with Reader(backend, cache=False) as reader:
+            start = time.perf_counter()
+            reader.read(pdf)
+            took = time.perf_counter() - start
+        backend.close()
+    return pages / took
+
+
 def written_ms(settings: ModelSettings, texts: Sequence[tuple[int, ...]]) -> tuple[float, float]:
     """A page in the process that looks for loops, and then in the reading one."""
     how = AttemptSettings(TASKS["document"], MODES["gundam"], FAMILY.no_repeat)
@@ -149,9 +164,9 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=1000)
     arguments = parser.parse_args()
     tokenizer = ModelTokenizer.from_file(arguments.tokenizer)
-    settings = ModelSettings(FAMILY, tokenizer, 8192, FAMILY.no_repeat)
+    settings = ModelSettings(FAMILY, tokenizer, 8192, FAMILY.no_repeat, arguments.tokens)
     pages, tokens = arguments.pages, arguments.tokens
-    texts = [tuple(random.randrange(*ORDINARY) for _ in range(tokens)) for _ in range(20)]
+    texts = [tuple(ordinary(tokens)) for _ in range(20)]
     watched, after = written_ms(settings, texts)
     rows = [
         (f"a step of {pages} pages", loop_ms(pages, tokens)),
@@ -161,6 +176,9 @@ def main() -> None:
     ]
     for name, took in rows:
         print(f"{name:52s} {took:6.2f} ms")
+    rate = through(settings, arguments.tokenizer)
+    name = f"from the disk to blocks, {os.cpu_count()} cores"
+    print(f"{name:52s} {rate:6.1f} pages/s")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import select
 import signal
 import sys
 from collections import deque
+from contextlib import suppress
 from io import FileIO
 
 from ..isolation.frames import BrokenFrameError, Frame, receive, send, take_pipes
@@ -31,7 +32,10 @@ def main() -> None:
     # Ctrl-C is for the owner, with whom the engine's process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     told, answers = take_pipes()
-    Desk(ModelTokenizer.from_file(sys.argv[1]), told, answers).serve()
+    desk = Desk(ModelTokenizer.from_file(sys.argv[1]), told, answers)
+    # The owner may be gone.
+    with suppress(BrokenPipeError):
+        desk.serve()
 
 
 class Desk:
@@ -48,36 +52,49 @@ class Desk:
         self._told = told
         self._answers = answers
         self._watches: dict[int, LoopWatch] = {}
-        self._waiting: deque[Frame] = deque()
+        self._unwatched: dict[int, list[int]] = {}
+        self._ended: deque[Frame] = deque()
 
     def serve(self) -> None:
         """Pass on, and work on what waits while nothing comes."""
         while True:
-            while self._waiting and not select.select([self._told], [], [], 0)[0]:
-                self._work(self._waiting.popleft())
+            while (self._ended or self._unwatched) and not select.select([self._told], [], [], 0)[
+                0
+            ]:
+                self._work()
             try:
-                frame = receive(self._told, longest=LONGEST)
+                self._take(receive(self._told, longest=LONGEST))
             except (BrokenFrameError, OSError):
                 break
-            if {"begun", "tokens"} & frame.message.keys():
-                send(self._answers, frame)
-            else:
-                self._waiting.append(frame)
-        while self._waiting:
-            self._work(self._waiting.popleft())
+        while self._ended:
+            self._end(self._ended.popleft())
 
-    def _work(self, frame: Frame) -> None:
+    def _take(self, frame: Frame) -> None:
         told = frame.message
-        if "piece" in told:
-            watch = self._watches.setdefault(told["key"], LoopWatch(self._tokenizer))
-            if watch(told["piece"]):
-                send(self._answers, Frame({"key": told["key"], "repeats": True}))
-        elif "count" in told:
-            watch = self._watches.pop(told["key"], LoopWatch(self._tokenizer))
-            send(self._answers, text_frame(told["key"], watch.finish(page_from(frame))))
-        else:
-            self._watches.pop(told.get("key", -1), None)
+        if "begun" in told or "tokens" in told:
             send(self._answers, frame)
+        elif "piece" in told:
+            self._unwatched.setdefault(told["key"], []).extend(told["piece"])
+        else:
+            self._ended.append(frame)
+
+    def _work(self) -> None:
+        # Somebody may wait for a page that has ended.
+        if self._ended:
+            self._end(self._ended.popleft())
+            return
+        key = next(iter(self._unwatched))
+        watch = self._watches.setdefault(key, LoopWatch(self._tokenizer))
+        if watch(self._unwatched.pop(key)):
+            send(self._answers, Frame({"key": key, "repeats": True}))
+
+    def _end(self, frame: Frame) -> None:
+        key = frame.message.get("key", -1)
+        self._unwatched.pop(key, None)
+        watch = self._watches.pop(key, LoopWatch(self._tokenizer))
+        if "count" in frame.message:
+            frame = text_frame(key, watch.finish(page_from(frame)))
+        send(self._answers, frame)
 
 
 if __name__ == "__main__":

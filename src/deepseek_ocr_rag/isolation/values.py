@@ -39,7 +39,7 @@ _PICTURE = struct.Struct("<4d")
 PIXEL_BYTES = 4
 """Of a picture as it travels."""
 
-_STRIP_BYTES = 2**20
+_STRIP_BYTES = 2**18
 
 _LONGEST_TEXT = 4_000
 """Characters of a message or a label that are believed."""
