@@ -21,6 +21,14 @@ SECONDS = 5.0
 """To end after a signal."""
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """In a suite that a script started with ``&`` it is ignored, and so it would be by its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Command:
     """``dsocr`` as a user starts it, in a session of its own, with its own cache and TMPDIR."""
 
