@@ -19,22 +19,24 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from io import FileIO
 from pathlib import Path
 
 from free_engine import free_engine, ordinary
 from rendering import make_pdf
 
 from deepseek_ocr_rag import Page, PageRequest, Reader, Reply
-from deepseek_ocr_rag.backends import local_processes
+from deepseek_ocr_rag.backends import process_pair
 from deepseek_ocr_rag.backends.attempts import AttemptSettings, judged
 from deepseek_ocr_rag.backends.local_process import EngineProcess
 from deepseek_ocr_rag.backends.local_reading import LocalReading, page_order
 from deepseek_ocr_rag.backends.local_worker import TOKENS_TOLD
+from deepseek_ocr_rag.backends.order_sender import OrderSender
 from deepseek_ocr_rag.backends.page_frames import text_frame, text_from
 from deepseek_ocr_rag.backends.page_jobs import ModelSettings
 from deepseek_ocr_rag.backends.page_text import LoopWatch
 from deepseek_ocr_rag.engine.sequence import PageTask
-from deepseek_ocr_rag.isolation.frames import Frame, send
+from deepseek_ocr_rag.isolation.frames import Frame
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
@@ -78,11 +80,13 @@ class Orders:
         self._settings = settings
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        with Path("/dev/null").open("wb", buffering=0) as nowhere:
-            for number, request in enumerate(requests):
-                order = page_order(self._settings, request, self._settings.first(request), number)
-                send(nowhere, order.frame(number))
-                yield Reply(request.key, "text", finish_reason="stop")
+        sender = OrderSender(FileIO(os.devnull, "wb"))
+        for number, request in enumerate(requests):
+            order = page_order(self._settings, request, self._settings.first(request), number)
+            sender.send(order.frame(number))
+            yield Reply(request.key, "text", finish_reason="stop")
+        sender.close()
+        sender.thread.join()
 
     def close(self) -> None:
         pass
@@ -102,7 +106,7 @@ class Local:
 
     def __init__(self, settings: ModelSettings, folder: Path, tokenizer: Path) -> None:
         self._settings = settings
-        local_processes.ENGINE = "free_engine"  # type: ignore[misc]
+        process_pair.ENGINE = "free_engine"  # type: ignore[misc]
         self._engine = EngineProcess(
             {
                 "folder": str(folder),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag import DocumentQA, Reader, chunk_document, write_folder
-from deepseek_ocr_rag.backends import local_processes, official_process
+from deepseek_ocr_rag.backends import official_process, process_pair
 from deepseek_ocr_rag.isolation import process as isolation_process
 from deepseek_ocr_rag.offline import NO_TELEMETRY, OFFLINE
 
@@ -131,7 +131,7 @@ def test_our_own_processes_are_told_to_stay_offline(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     for run in (
         isolation_process._start,
-        lambda: local_processes.start_processes("tokenizer.json"),
+        lambda: process_pair.start_pair("tokenizer.json"),
         lambda: official_process._start("python", Path(), OFFLINE),
     ):
         with pytest.raises(ToldError):

@@ -147,26 +147,18 @@ def _in_digits(plain: str) -> Iterator[Number]:
 def _in_words(plain: str) -> Iterator[Number]:
     for match in _WORDED.finditer(plain):
         tens, ones = (match[1] or "").casefold(), (match[2] or match[3] or "").casefold()
-        value = Decimal(_TENS.get(tens, 0) + _COUNTS.get(ones, 0))
-        yield Number(
-            match[0],
-            frozenset((value,)),
-            _scale(plain, match.end()),
-            match.span(),
-            _unit(plain, match.end()),
-        )
+        yield _exact(match, Decimal(_TENS.get(tens, 0) + _COUNTS.get(ones, 0)), plain)
 
 
 def _in_groups(plain: str) -> Iterator[Number]:
     for match in _SPACED.finditer(plain):
-        value = Decimal(match[0].replace(" ", ""))
-        yield Number(
-            match[0],
-            frozenset((value,)),
-            _scale(plain, match.end()),
-            match.span(),
-            _unit(plain, match.end()),
-        )
+        yield _exact(match, Decimal(match[0].replace(" ", "")), plain)
+
+
+def _exact(match: re.Match[str], value: Decimal, plain: str) -> Number:
+    """A number that can be read in one way."""
+    scale, unit = _scale(plain, match.end()), _unit(plain, match.end())
+    return Number(match[0], frozenset((value,)), scale, match.span(), unit)
 
 
 def _misread(plain: str) -> Iterator[Number]:

@@ -204,6 +204,14 @@ def ollama_reply(exchange: Exchange) -> None:
 CHAT = "/v1/chat/completions"
 
 
+@pytest.fixture(scope="session")
+def tokenizer(shared: Path) -> Any:
+    """The published one."""
+    from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
+
+    return ModelTokenizer.from_file(shared / "deepseek-ocr-files" / "tokenizer.json")
+
+
 @pytest.fixture
 def openai_server() -> Iterator[LoopbackServer]:
     """Answers "Page n ß" for the picture of page n, as vLLM would."""

@@ -19,7 +19,7 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from deepseek_ocr_rag.backends import local, local_processes
+from deepseek_ocr_rag.backends import local, process_pair
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.local import LocalBackend
 from deepseek_ocr_rag.backends.local_process import (
@@ -198,7 +198,7 @@ def test_no_page_is_lost_where_pages_end_faster_than_they_are_taken(
 
 def test_a_page_that_repeats_itself_is_ended_and_cut(golden_checkpoint, page, monkeypatch) -> None:
     """The tiny model's text is arbitrary, so that what looks for loops says that it is one."""
-    monkeypatch.setattr(local_processes, "WATCH", "repeating_watch")
+    monkeypatch.setattr(process_pair, "WATCH", "repeating_watch")
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
     (reply,) = backend.read([request(0, page)])
     backend.close()

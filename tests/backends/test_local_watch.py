@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
-from pathlib import Path
 
 import pytest
 
@@ -22,11 +21,6 @@ from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
 TOGETHER = 64
 LOOP = "The total of all items is as follows. " + "Nothing else was found here. " * 80
-
-
-@pytest.fixture(scope="module")
-def tokenizer(shared: Path) -> ModelTokenizer:
-    return ModelTokenizer.from_file(shared / "deepseek-ocr-files" / "tokenizer.json")
 
 
 def pipe() -> tuple[FileIO, FileIO]:

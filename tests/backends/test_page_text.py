@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,11 +15,6 @@ from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
 TOGETHER = 128
 LOOP = "The total of all items is as follows. " + "Nothing else was found here. " * 80
-
-
-@pytest.fixture(scope="module")
-def tokenizer(shared: Path) -> ModelTokenizer:
-    return ModelTokenizer.from_file(shared / "deepseek-ocr-files" / "tokenizer.json")
 
 
 def watched(tokenizer: ModelTokenizer, tokens: list[int], left: int) -> PageText:

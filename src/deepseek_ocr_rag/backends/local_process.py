@@ -17,10 +17,10 @@ from typing import Any, Final, cast
 
 from ..errors import BackendError, BackendUnavailableError
 from ..isolation.frames import BrokenFrameError, Frame, receive
-from .local_processes import END_SECONDS, LocalProcesses, start_processes
 from .order_sender import OrderSender
 from .page_frames import LONGEST, text_from
 from .page_writing import PageOrder, PageWriting
+from .process_pair import END_SECONDS, ProcessPair, start_pair
 
 __all__ = [
     "EngineLostError",
@@ -74,7 +74,7 @@ class EngineProcess:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         try:
-            self._processes = start_processes(settings["tokenizer"])
+            self._processes = start_pair(settings["tokenizer"])
         except OSError as error:
             raise BackendUnavailableError(
                 f"the engine's process cannot be started ({error.strerror})",
@@ -137,7 +137,7 @@ class EngineProcess:
 class _State:
     """The pages that the process has, and whether it is still there."""
 
-    def __init__(self, processes: LocalProcesses, tail: deque[bytes]) -> None:
+    def __init__(self, processes: ProcessPair, tail: deque[bytes]) -> None:
         self.lost = False
         self._processes = processes
         self._tail = tail
@@ -221,7 +221,7 @@ def _error(told: dict[str, Any]) -> BackendError:
 
 
 def _end(
-    processes: LocalProcesses,
+    processes: ProcessPair,
     sender: OrderSender,
     threads: Sequence[threading.Thread],
     owner: int,

@@ -15,7 +15,7 @@ from typing import IO, Final
 
 from ..offline import OFFLINE
 
-__all__ = ["END_SECONDS", "LocalProcesses", "start_processes"]
+__all__ = ["END_SECONDS", "ProcessPair", "start_pair"]
 
 ENGINE: Final = "deepseek_ocr_rag.backends.local_worker"
 WATCH: Final = "deepseek_ocr_rag.backends.local_watch"
@@ -30,7 +30,7 @@ PIPE_BYTES: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class LocalProcesses:
+class ProcessPair:
     """The engine's process, and the one that makes texts of what it writes.
 
     Attributes:
@@ -71,7 +71,7 @@ class LocalProcesses:
         return f"exit code {code}"
 
 
-def start_processes(tokenizer: str) -> LocalProcesses:
+def start_pair(tokenizer: str) -> ProcessPair:
     """Start both.
 
     Args:
@@ -96,9 +96,7 @@ def start_processes(tokenizer: str) -> LocalProcesses:
         os.close(saying)
     # Only the watch reads it.
     _pipe(engine.stdout).close()
-    return LocalProcesses(
-        engine, watch, _pipe(engine.stdin), _pipe(watch.stdout), FileIO(said, "rb")
-    )
+    return ProcessPair(engine, watch, _pipe(engine.stdin), _pipe(watch.stdout), FileIO(said, "rb"))
 
 
 def _process(
