@@ -93,6 +93,15 @@ def test_breaks_are_newlines_and_scripts_stay():
     assert cell.text == "H<sub>2</sub>O\nx<sup>2</sup>"
 
 
+def test_html_has_no_script_that_is_not_closed() -> None:
+    table = Table(((Cell("y</sub>"), Cell("<sup>1"), Cell("<sub><sup>2</sub></sup>")),))
+    assert table.to_html() == (
+        "<table><tr><td>y&lt;/sub&gt;</td><td>&lt;sup&gt;1</td>"
+        "<td>&lt;sub&gt;<sup>2&lt;/sub&gt;</sup></td></tr></table>"
+    )
+    assert parse_table(table.to_html()) == table
+
+
 def test_header_cells_are_marked_by_th_and_thead():
     table = parse_table(
         "<table><thead><tr><td>a</td></tr></thead><tbody><tr><th>b</th><td>c</td></tr></tbody></table>"

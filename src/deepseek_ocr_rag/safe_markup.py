@@ -12,6 +12,7 @@ import html
 import re
 from typing import Final
 
+from .escaped_tags import let_through
 from .plain_markdown import heading_level, markdown_parts
 from .tables import Cell, Table, parse_table
 from .terminal_text import visible
@@ -26,9 +27,12 @@ _ESCAPED_TAG: Final = re.compile(rf"&lt;(/?)({_KEPT})\s{{0,9}}/?&gt;", re.IGNORE
 _ACTIVE_TAG: Final = re.compile(
     rf"<(?=\S)(?!(?:/?(?:{_KEPT}|{_TABLE})\s{{0,9}}/?|(?:td|th){_SPANS})>)", re.IGNORECASE
 )
-_TARGET: Final = re.compile(r"\](?=:|\([\s<]*(?://|[^ \n<>]{0,200}?[:&\\]))")
-"""The end of a link's text before a target that has a scheme, or may have one in
-disguise; or the end of the name that a definition of a link gives."""
+_TARGET: Final = re.compile(
+    r"\](?=:|\(\s*(?:<[^\n<>]{0,200}?|[^ \n)]{0,200}?)(?:[/?:&\\(]|[^\n<>)]{200}))"
+)
+"""The end of a link's text before a target that is more than a name, or may be in
+disguise; or the end of the name that a definition of a link gives. The ``[f](t)``
+of a formula stays, because a reference in it would spoil it."""
 _PIPE: Final = re.compile(r"(?<!\\)\|")
 _BREAK: Final = re.compile(r"<br[ \t]{0,9}/?>", re.IGNORECASE)
 
@@ -58,8 +62,9 @@ def markdown_to_html(text: str) -> str:
 def inert_markdown(text: str) -> str:
     """A page's Markdown for a file that a viewer may show: the same text, nothing active.
 
-    Pictures and links that lead anywhere, definitions of links, and tags other
-    than those of tables and of :func:`markdown_to_html` become plain text.
+    Pictures and links, definitions of links, and tags other than those of tables
+    and of :func:`markdown_to_html` become plain text. Only a link to a bare name
+    stays, which leads no further than to a file beside this one.
 
     Args:
         text: Markdown as in :attr:`Page.markdown`, whatever is in it.
@@ -87,20 +92,7 @@ def _part(kind: str, text: str, table: str | None) -> str:
 
 
 def _inline(text: str) -> str:
-    """Escaped, but for the kept tags that are closed in the order in which they were opened."""
-    escaped = html.escape(text)
-    opened: list[re.Match[str]] = []
-    kept: dict[int, str] = {}
-    for tag in _ESCAPED_TAG.finditer(escaped):
-        name = tag[2].lower()
-        if name == "br":
-            kept[tag.start()] = "<br>"
-        elif not tag[1]:
-            opened.append(tag)
-        elif opened and opened[-1][2].lower() == name:
-            kept[opened.pop().start()] = f"<{name}>"
-            kept[tag.start()] = f"</{name}>"
-    return _ESCAPED_TAG.sub(lambda tag: kept.get(tag.start(), tag[0]), escaped)
+    return let_through(html.escape(text), _ESCAPED_TAG)
 
 
 def _pipe_table(text: str) -> Table:

@@ -28,6 +28,7 @@ import re
 from dataclasses import dataclass
 
 from .errors import ConfigurationError
+from .escaped_tags import let_through
 
 __all__ = ["Cell", "Table", "decode_entities", "parse_table"]
 
@@ -51,7 +52,7 @@ _TAG = re.compile(r"<(/?)([A-Za-z]{1,10})((?:[\s/][^<>]*)?)>")
 _SPAN = re.compile(r"(colspan|rowspan)\s{0,9}=\s{0,9}[\"']?0*([0-9]{1,6})", re.ASCII | re.I)
 _LINE_END = re.compile(r"\r\n?")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_ESCAPED_SCRIPT = re.compile(r"&lt;(/?su[bp])&gt;")
+_ESCAPED_SCRIPT = re.compile(r"&lt;(/?)(su[bp])&gt;")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ def _html_cell(cell: Cell) -> str:
     spans = f' colspan="{cell.colspan}"' if cell.colspan > 1 else ""
     if cell.rowspan > 1:
         spans += f' rowspan="{cell.rowspan}"'
-    body = _ESCAPED_SCRIPT.sub(r"<\1>", html.escape(cell.text, quote=False))
+    body = let_through(html.escape(cell.text, quote=False), _ESCAPED_SCRIPT)
     return f"<{name}{spans}>{body.replace(chr(10), '<br>')}</{name}>"
 
 
