@@ -112,6 +112,14 @@ def test_any_part_of_a_page_written_again_and_again_is_a_loop(data: st.DataObjec
     assert len(PAGE) - 2 * length - 60 <= loop.start <= len(PAGE) + 2 * length + 60
 
 
+def test_a_loop_that_is_cut_inside_a_word_goes_to_the_end() -> None:
+    # Without a space behind, the copies' words grow together: the last is another word.
+    text = PAGE + "without a dissenting" * 125
+    loop = find_loop(text)
+    assert loop is not None
+    assert loop.end == len(text)
+
+
 @pytest.mark.parametrize(
     ("unit", "kind"),
     [

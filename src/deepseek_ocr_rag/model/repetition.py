@@ -114,7 +114,7 @@ class RepetitionWatch:
         if self._loops:
             loop, length = self._loops[-1], self._units.length
             whole = loop.end - loop.start if in_table or in_formula else loop.period
-            if length - loop.end <= whole / 2:
+            if length - loop.end <= whole / 2 or self._cut_inside_a_unit(loop):
                 self._loops[-1] = replace(loop, end=length)
         return tuple(self._loops)
 
@@ -136,6 +136,17 @@ class RepetitionWatch:
                 if self._stutter.proven is not None:
                     self._keep(self._stuttered())
                 self._stutter = Stutter(len(self._past.units))
+
+    def _cut_inside_a_unit(self, loop: Loop) -> bool:
+        """Whether only the beginning of the unit follows that the next copy has there."""
+        units = self._past.units
+        lag = self._past.predictions[-2].lag
+        return (
+            lag > 0
+            and units[-2].end == loop.end
+            and units[-1].text != ""
+            and units[-1 - lag].text.startswith(units[-1].text)
+        )
 
     def _keep(self, loop: Loop) -> None:
         """Add a loop, as one with those that it overlaps."""
