@@ -157,6 +157,7 @@ def test_a_span_of_a_hundred_million_costs_little_memory():
         "<table><tr>" + "<td>x" * 20_000 + "<tr><td>x" * 20_000,
         "<table><tr>" + "<td rowspan=9>x<td colspan=999 rowspan=9>x" * 2_000 + "<tr><td>y" * 9_000,
     ],
+    ids=["columns", "rows", "one long row", "overlaps"],
 )
 def test_the_grid_is_bounded_however_the_spans_add_up(text):
     table = parse_table(text)
