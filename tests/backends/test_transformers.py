@@ -508,6 +508,11 @@ def test_small_weights_write_nearly_what_whole_ones_do(first_folder: Path, form)
     small.close()
 
 
+def test_small_weights_are_not_spread_over_several_devices() -> None:
+    with pytest.raises(ConfigurationError, match="cannot be spread"):
+        TransformersBackend("deepseek-ocr", device="auto", quantization="8bit")
+
+
 def test_an_unknown_quantization_is_refused(first_folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="8bit"):
         make(first_folder, quantization="2bit").load()

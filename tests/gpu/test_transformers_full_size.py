@@ -6,26 +6,19 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from full_size_pages import first_logits, pdf, prompt
 
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.backends.transformers import TransformersBackend
-from deepseek_ocr_rag.backends.transformers_generation import _embeddings, generate
+from deepseek_ocr_rag.backends.transformers_generation import generate
 from deepseek_ocr_rag.backends.transformers_model import load_model
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
-from deepseek_ocr_rag.model.families import FAMILIES
-from deepseek_ocr_rag.model.ngrams import NoRepeat
-from deepseek_ocr_rag.model.page_prompt import PagePrompt
-from deepseek_ocr_rag.model.tokenizer import ModelTokenizer, prompt_ids
-from deepseek_ocr_rag.model.views import page_views
-from deepseek_ocr_rag.prompts import MODES, TASKS
 
 pytestmark = [
     pytest.mark.gpu,
@@ -35,14 +28,6 @@ GIB = 2**30
 
 TOO_MANY = 96
 """Pages whose cache alone, at 920 tokens each, leaves no room within 12 GiB."""
-
-
-@pytest.fixture(scope="module")
-def checkpoint() -> Path:
-    folder = os.environ.get("DSOCR_FULL_CHECKPOINT")
-    if not folder:
-        pytest.skip("DSOCR_FULL_CHECKPOINT names no checkpoint")
-    return Path(folder)
 
 
 @pytest.fixture(scope="module")
@@ -58,44 +43,6 @@ def whole(checkpoint: Path) -> Iterator[Any]:
     """The model in float32; gone before memory is limited."""
     yield load_model(find_checkpoint(checkpoint), dtype=torch.float32, device_map={"": "cuda"})
     gc.collect()
-
-
-@pytest.fixture(autouse=True)
-def empty_device() -> Iterator[None]:
-    yield
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-
-
-def page(number: int) -> Image.Image:
-    image = Image.new("RGB", (1240, 1754), "white")
-    draw = ImageDraw.Draw(image)
-    for line in range(40):
-        draw.text((100, 80 + 40 * line), f"page {number}, line {line} " * 4, fill="black")
-    return image
-
-
-def pdf(path: Path, pages: int) -> Path:
-    first, *others = [page(number) for number in range(1, pages + 1)]
-    first.save(path, save_all=True, append_images=others, resolution=150)
-    return path
-
-
-def prompt(checkpoint: Path, number: int, tokens: int = 16) -> PagePrompt:
-    found = find_checkpoint(checkpoint)
-    family = FAMILIES["deepseek-ocr"]
-    views = page_views(page(number), MODES["gundam"], family)
-    count = family.image_tokens(views.side, views.grid)
-    text = family.prompt(TASKS["document"])
-    ids = prompt_ids(ModelTokenizer.from_file(found.tokenizer), text, count)
-    return PagePrompt(ids, views, NoRepeat(30, 90), tokens)
-
-
-def first_logits(model: Any, request: PagePrompt) -> torch.Tensor:
-    ids = torch.tensor([request.ids], device="cuda")
-    with torch.no_grad():
-        words = _embeddings(model, ids, [request.views])
-        return model(inputs_embeds=words, logits_to_keep=1).logits[0, -1].double()
 
 
 class TestInFloat32:

@@ -67,7 +67,7 @@ class TransformersBackend:
         device: "cuda", "cuda:1", "mps", "cpu", "auto" to spread the model over
             all GPUs, or None for the best device here.
         dtype: "bfloat16", "float16", "float32", or None for what the device can do.
-        quantization: "8bit" or "4bit" weights, for small cards.
+        quantization: "8bit" or "4bit" weights, for a small card; not with "auto".
         batch_size: Most pages at once; None estimates it from the free memory.
         no_repeat: The rule against repeats; None takes the model's own.
         max_new_tokens: Most tokens of a page; None allows what the model can.
@@ -111,6 +111,11 @@ class TransformersBackend:
                 raise ConfigurationError(f"{name} is {value}", remedy="Use 1 or more, or None.")
         if attempts < 1:
             raise ConfigurationError(f"attempts is {attempts}", remedy="Use 1 or more.")
+        if quantization and device == "auto":
+            raise ConfigurationError(
+                f"{quantization} weights lie on one device and cannot be spread over several",
+                remedy='Name the device, "cuda:0" say, or leave quantization out.',
+            )
         self.model = str(model)
         self._revision = revision
         self._tokenizer = tokenizer
