@@ -22,11 +22,15 @@ SECONDS = 5.0
 
 
 @pytest.fixture(autouse=True)
-def ctrl_c_is_heard():
-    """In a suite that a script started with ``&`` it is ignored, and so it would be by its children."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def signals_are_heard():
+    """A suite that was started with ``&`` or nohup ignores some, and so would its children."""
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    }
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 class Command:
