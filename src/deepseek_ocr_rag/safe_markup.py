@@ -28,7 +28,7 @@ _ACTIVE_TAG: Final = re.compile(
     rf"<(?=\S)(?!(?:/?(?:{_KEPT}|{_TABLE})\s{{0,9}}/?|(?:td|th){_SPANS})>)", re.IGNORECASE
 )
 _TARGET: Final = re.compile(
-    r"\](?=:|\(\s*(?:<[^\n<>]{0,200}?|[^ \n)]{0,200}?)(?:[/?:&\\(]|[^\n<>)]{200}))"
+    r"\](?=:|\(\s*(?:<[^\n<>]{0,200}?|[^ \n)]{0,200}?)(?:[/?:&%\\(]|\.\.|[^\n<>)]{200}))"
 )
 """The end of a link's text before a target that is more than a name, or may be in
 disguise; or the end of the name that a definition of a link gives. The ``[f](t)``
