@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,5 +22,7 @@ def checkpoint() -> Path:
 @pytest.fixture(autouse=True)
 def empty_device() -> Iterator[None]:
     yield
+    # What an error's traceback held may wait to be collected.
+    gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()

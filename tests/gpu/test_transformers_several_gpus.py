@@ -76,5 +76,6 @@ def test_several_cards_write_what_one_writes(checkpoint: Path) -> None:
     assert len(used) == torch.cuda.device_count()
     error = ((logits[1] - logits[0]).norm() / logits[0].norm()).item()
     print(f"relative error of the first logits over {len(used)} cards: {error:.1e}")
-    assert error <= 1e-6
+    # Sums over experts are added in any order.
+    assert error <= 1e-5
     assert written[1] == written[0]

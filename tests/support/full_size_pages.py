@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from deepseek_ocr_rag.backends.transformers_generation import _embeddings
+from deepseek_ocr_rag.backends.transformers_generation import _embeddings, input_device
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
@@ -43,7 +43,7 @@ def prompt(checkpoint: Path, number: int, tokens: int = 16) -> PagePrompt:
 
 
 def first_logits(model: Any, request: PagePrompt) -> torch.Tensor:
-    ids = torch.tensor([request.ids], device="cuda")
+    ids = torch.tensor([request.ids], device=input_device(model))
     with torch.no_grad():
         words = _embeddings(model, ids, [request.views])
         return model(inputs_embeds=words, logits_to_keep=1).logits[0, -1].double()
