@@ -28,11 +28,20 @@ _ACTIVE_TAG: Final = re.compile(
     rf"<(?=\S)(?!(?:/?(?:{_KEPT}|{_TABLE})\s{{0,9}}/?|(?:td|th){_SPANS})>)", re.IGNORECASE
 )
 _TARGET: Final = re.compile(
-    r"\](?=:|\(\s*(?:<[^\n<>]{0,200}?|[^ \n)]{0,200}?)(?:[/?:&%\\(]|\.\.|[^\n<>)]{200}))"
+    r"""
+    \](?=
+        :                          # a definition of a link
+      | \(\s*
+        (?: <[^\n<>]{0,200}? | [^ \n)]{0,200}? )
+        (?: [/?:&%\\(] | \.\.      # a path, a query, a scheme, or what may be one in disguise
+          | [^\n<>)]{200} )        # or too long to tell
+    )
+    """,
+    re.VERBOSE,
 )
-"""The end of a link's text before a target that is more than a name, or may be in
-disguise; or the end of the name that a definition of a link gives. The ``[f](t)``
-of a formula stays, because a reference in it would spoil it."""
+"""The end of a link's text before a target that is more than a name. The ``[f](t)`` of a
+formula stays, because a reference in it would spoil it."""
+_PICTURE: Final = re.compile(r"!(?=\[)")
 _PIPE: Final = re.compile(r"(?<!\\)\|")
 _BREAK: Final = re.compile(r"<br[ \t]{0,9}/?>", re.IGNORECASE)
 
@@ -62,15 +71,16 @@ def markdown_to_html(text: str) -> str:
 def inert_markdown(text: str) -> str:
     """A page's Markdown for a file that a viewer may show: the same text, nothing active.
 
-    Pictures and links, definitions of links, and tags other than those of tables
-    and of :func:`markdown_to_html` become plain text. Only a link to a bare name
-    stays, which leads no further than to a file beside this one.
+    Pictures, links, definitions of links, and tags other than those of tables and of
+    :func:`markdown_to_html` become plain text. Only a link to a bare name stays,
+    which leads no further than to a file beside this one.
 
     Args:
         text: Markdown as in :attr:`Page.markdown`, whatever is in it.
     """
     # References, not backslashes: one that stands before would take ours away.
-    return _TARGET.sub("&#93;", _ACTIVE_TAG.sub("&lt;", visible(text)))
+    text = _PICTURE.sub("&#33;", _ACTIVE_TAG.sub("&lt;", visible(text)))
+    return _TARGET.sub("&#93;", text)
 
 
 def labelled_html(label: str, inner: str) -> str:
