@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.backends.order_sender import PICTURES, OrderSender
-from deepseek_ocr_rag.isolation.frames import BrokenFrameError, Frame, receive
+from deepseek_ocr_rag.backends.order_sender import ROOMS, OrderSender
+from deepseek_ocr_rag.isolation.frames import BrokenFrameError, Frame, StreamedFrame, receive
 
 BLOCKED = 10 * 2**20
 """More than a pipe holds."""
@@ -25,8 +25,11 @@ def pipes() -> Iterator[tuple[FileIO, FileIO]]:
         yield incoming, outgoing
 
 
-def picture(number: int, length: int) -> Frame:
-    return Frame({"key": number}, bytes([number]) * length)
+def picture(number: int, length: int) -> StreamedFrame:
+    piece = bytes([number])
+    return StreamedFrame(
+        {"key": number}, length, iter([piece * (length // 2), piece * (length - length // 2)])
+    )
 
 
 def everything(pipe: FileIO) -> list[Frame]:
@@ -54,64 +57,52 @@ def test_orders_arrive_in_their_order_and_pictures_whole(lengths: list[int | Non
     ]
 
 
-def test_no_more_pictures_wait_than_one_behind_the_one_on_its_way(pipes) -> None:
+def test_a_picture_is_made_ready_while_another_is_on_its_way_and_no_more(pipes) -> None:
     incoming, outgoing = pipes
     sender = OrderSender(outgoing)
-    given: list[int] = []
+    made: list[int] = []
 
     def send() -> None:
-        for number in range(PICTURES + 1):
-            sender.send(picture(number, BLOCKED))
-            given.append(number)
+        for number in range(ROOMS + 1):
+            sender.send(picture(number, BLOCKED) if number < ROOMS else picture(number, 1))
+            made.append(number)
 
     sending = threading.Thread(target=send)
     sending.start()
-    sending.join(2)
+    sending.join(5)
     assert sending.is_alive()
-    assert given == list(range(PICTURES))
-    found = [receive(incoming, longest=BLOCKED).message["key"] for _ in range(PICTURES + 1)]
+    assert made == list(range(ROOMS))
+    sender.close()
+    found = [receive(incoming, longest=BLOCKED).message["key"] for _ in range(ROOMS)]
     sending.join()
-    sender.close()
     sender.thread.join()
-    assert found == list(range(PICTURES + 1))
-
-
-def test_orders_without_a_picture_never_wait(pipes) -> None:
-    incoming, outgoing = pipes
-    sender = OrderSender(outgoing)
-    for number in range(PICTURES):
-        sender.send(picture(number, BLOCKED))
-    for number in range(100):
-        sender.send(Frame({"key": PICTURES + number}))
-    sender.close()
-    assert [f.message["key"] for f in everything(incoming)] == list(range(PICTURES + 100))
-    sender.thread.join()
-
-
-def test_who_waits_goes_on_when_the_other_process_is_gone(pipes) -> None:
-    incoming, outgoing = pipes
-    sender = OrderSender(outgoing)
-    sending = [
-        threading.Thread(target=sender.send, args=(picture(number, BLOCKED),))
-        for number in range(3 * PICTURES)
-    ]
-    for thread in sending:
-        thread.start()
-    sender.close()
-    incoming.close()
-    for thread in [*sending, sender.thread]:
-        thread.join(10)
-        assert not thread.is_alive()
+    assert found == list(range(ROOMS))
 
 
 def test_nothing_waits_for_a_process_that_is_gone(pipes) -> None:
     incoming, outgoing = pipes
     incoming.close()
     sender = OrderSender(outgoing)
-    for number in range(3 * PICTURES):
+    for number in range(3 * ROOMS):
         sender.send(picture(number, 10))
     sender.close()
     sender.thread.join()
-    for number in range(3 * PICTURES):
+    for number in range(3 * ROOMS):
         sender.send(picture(number, 10))
     assert outgoing.closed
+
+
+def test_a_picture_that_cannot_be_made_takes_no_room(pipes) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x"
+        raise ValueError("no picture")
+
+    incoming, outgoing = pipes
+    sender = OrderSender(outgoing)
+    for _ in range(2 * ROOMS):
+        with pytest.raises(ValueError, match="no picture"):
+            sender.send(StreamedFrame({}, 2, broken()))
+    sender.send(picture(7, 2))
+    sender.close()
+    sender.thread.join()
+    assert [bytes(frame.body) for frame in everything(incoming)] == [b"\7\7"]

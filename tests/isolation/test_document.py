@@ -116,6 +116,14 @@ def test_a_page_that_ends_its_process_is_a_failed_page_and_the_rest_goes_on(pool
         assert source.render(3, 50).size == (50, 50)
 
 
+def test_a_large_picture_is_sent_without_another_in_memory():
+    side = 6000
+    # While it is drawn it is there twice, 144 MB each.
+    limits = Limits(worker_bytes=340_000_000)
+    with open_source(one_page(stream(b""), size=(99, 99)), limits=limits) as source:
+        assert source.render(1, side).size == (side, side)
+
+
 def test_such_a_page_is_tried_twice_and_never_again(pool, monkeypatch):
     started = []
     monkeypatch.setattr(pools, "Worker", lambda: started.append(1) or Worker())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.isolation.frames import BrokenFrameError, Frame, receive, send
+from deepseek_ocr_rag.isolation.frames import BrokenFrameError, Frame, StreamedFrame, receive, send
 
 
 class Slow(io.RawIOBase):
@@ -37,6 +37,14 @@ def test_a_frame_comes_out_as_it_went_in(message, body):
     pipe = Slow()
     send(pipe, Frame(message, body))
     assert receive(pipe, longest=len(body)) == Frame(message, body)
+    assert not pipe.data
+
+
+@given(st.lists(st.binary()))
+def test_a_body_in_pieces_comes_out_whole(pieces):
+    pipe, whole = Slow(), b"".join(pieces)
+    send(pipe, StreamedFrame({"a": 1}, len(whole), iter(pieces)))
+    assert receive(pipe, longest=len(whole)) == Frame({"a": 1}, whole)
     assert not pipe.data
 
 

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from PIL.Image import Image
 
 from ..errors import BackendError
-from ..isolation.frames import Frame
+from ..isolation.frames import StreamedFrame
 from ..isolation.values import picture_frame
 from ..model.ngrams import NoRepeat
 from ..prompts import Mode
@@ -47,7 +47,7 @@ class PageOrder:
     priority: int = 0
     stream: bool = False
 
-    def frame(self, key: int) -> Frame:
+    def frame(self, key: int) -> StreamedFrame:
         """The order as it travels."""
         rule = {"size": self.rule.size, "window": self.rule.window, "exempt": [*self.rule.exempt]}
         told = {

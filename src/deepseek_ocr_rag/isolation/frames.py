@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import FileIO, RawIOBase
+from itertools import chain
 from typing import Any
 
-__all__ = ["BrokenFrameError", "Frame", "receive", "send", "take_pipes"]
+__all__ = ["BrokenFrameError", "Frame", "StreamedFrame", "receive", "send", "take_pipes"]
 
 _HEADER = struct.Struct("!IQ")
 
@@ -43,14 +44,31 @@ class Frame:
     body: bytes | bytearray | memoryview = b""
 
 
-def send(stream: RawIOBase, frame: Frame) -> None:
+@dataclass(frozen=True, slots=True)
+class StreamedFrame:
+    """A message whose body is made while it is sent, and never there as a whole.
+
+    Attributes:
+        message: The JSON object.
+        length: Bytes of the body.
+        pieces: The body; can be sent once.
+    """
+
+    message: dict[str, Any]
+    length: int
+    pieces: Iterable[bytes | bytearray | memoryview]
+
+
+def send(stream: RawIOBase, frame: Frame | StreamedFrame) -> None:
     """Write a frame.
 
     Raises:
         OSError: If the other side has gone.
     """
     message = json.dumps(frame.message).encode("ascii")
-    for part in (_HEADER.pack(len(message), len(frame.body)) + message, frame.body):
+    if isinstance(frame, Frame):
+        frame = StreamedFrame(frame.message, len(frame.body), [frame.body])
+    for part in chain([_HEADER.pack(len(message), frame.length) + message], frame.pieces):
         left = memoryview(part)
         while left:
             left = left[stream.write(left) or 0 :]

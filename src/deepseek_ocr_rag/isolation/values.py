@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from PIL import Image
@@ -18,7 +18,7 @@ from ..document import Box
 from ..errors import ConfigurationError, DeepSeekOCRError
 from ..renderers.base import PageInfo
 from ..text_layer import Rule, TextLayer, Word
-from .frames import BrokenFrameError, Frame
+from .frames import BrokenFrameError, Frame, StreamedFrame
 
 __all__ = [
     "PIXEL_BYTES",
@@ -38,6 +38,8 @@ _PICTURE = struct.Struct("<4d")
 
 PIXEL_BYTES = 4
 """Of a picture as it travels."""
+
+_STRIP_BYTES = 2**18
 
 _LONGEST_TEXT = 4_000
 """Characters of a message or a label that are believed."""
@@ -60,7 +62,7 @@ def info_from(frame: Frame) -> PageInfo:
     return PageInfo(_number(frame, "width"), _number(frame, "height"), label)
 
 
-def picture_frame(picture: Image.Image, message: dict[str, Any] | None = None) -> Frame:
+def picture_frame(picture: Image.Image, message: dict[str, Any] | None = None) -> StreamedFrame:
     """A picture in RGB, four bytes a pixel: Pillow takes eight times as long for three.
 
     Args:
@@ -68,7 +70,15 @@ def picture_frame(picture: Image.Image, message: dict[str, Any] | None = None) -
         message: What else to tell.
     """
     told = {**(message or {}), "width": picture.width, "height": picture.height}
-    return Frame(told, picture.tobytes("raw", "RGBX"))
+    return StreamedFrame(told, PIXEL_BYTES * picture.width * picture.height, _strips(picture))
+
+
+def _strips(picture: Image.Image) -> Iterator[bytes]:
+    # All of it at once would be a second and a third picture in the memory of who draws it.
+    rows = max(1, _STRIP_BYTES // (PIXEL_BYTES * picture.width))
+    for top in range(0, picture.height, rows):
+        bottom = min(top + rows, picture.height)
+        yield picture.crop((0, top, picture.width, bottom)).tobytes("raw", "RGBX")
 
 
 def picture_from(frame: Frame) -> Image.Image:

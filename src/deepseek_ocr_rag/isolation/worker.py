@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import DeepSeekOCRError, LimitExceededError, PageRenderError
 from ..limits import Limits
@@ -29,10 +29,12 @@ from ..renderers.base import OpenedDocument
 from ..renderers.content import Content
 from ..renderers.opening import opener_for
 from .bounds import MemoryBound, ended_with_owner, write_no_files
-from .frames import BrokenFrameError, Frame, receive, send
+from .frames import BrokenFrameError, Frame, StreamedFrame, receive, send
 from .values import error_frame, info_frame, layer_frame, picture_frame
 
 __all__ = ["main"]
+
+_Answer = TypeVar("_Answer", bound=Frame | StreamedFrame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class _Desk:
             except OSError:
                 return
 
-    def _answer(self, order: Frame) -> Frame:
+    def _answer(self, order: Frame) -> Frame | StreamedFrame:
         told = order.message
         try:
             if told["do"] == "open":
@@ -116,10 +118,10 @@ class _Desk:
 
         return self._bounded(opened, memory, content.name, None)
 
-    def _page(self, told: dict[str, Any]) -> Frame:
+    def _page(self, told: dict[str, Any]) -> Frame | StreamedFrame:
         opened = self._opened[told["document"]]
         document, number = opened.document, told["page"]
-        tasks: dict[str, Callable[[], Frame]] = {
+        tasks: dict[str, Callable[[], Frame | StreamedFrame]] = {
             "info": lambda: info_frame(document.info(number)),
             "render": lambda: picture_frame(document.render(number, told["long_side"])),
             "text_layer": lambda: layer_frame(document.text_layer(number)),
@@ -127,8 +129,8 @@ class _Desk:
         return self._bounded(tasks[told["do"]], opened.memory, opened.name, number)
 
     def _bounded(
-        self, task: Callable[[], Frame], memory: float, name: str, page: int | None
-    ) -> Frame:
+        self, task: Callable[[], _Answer], memory: float, name: str, page: int | None
+    ) -> _Answer:
         try:
             with self._memory.allowing(memory), ended_with_owner(self._orders):
                 return task()
