@@ -23,7 +23,7 @@ from deepseek_ocr_rag import (
     Verifier,
     chunk_document,
 )
-from deepseek_ocr_rag.sentences import sentence_spans
+from deepseek_ocr_rag.text.sentences import sentence_spans
 
 WANTED = 0.95
 """Share of true ones accepted, and of altered and wrongly cited ones rejected."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.chunk_splitting import CountTokens, split_text
-from deepseek_ocr_rag.tokens import estimate_tokens
+from deepseek_ocr_rag.text.splitting import CountTokens, split_text
+from deepseek_ocr_rag.text.token_count import estimate_tokens
 
 
 def parts(text: str, budget: int) -> list[str]:

@@ -13,7 +13,7 @@ from deepseek_ocr_rag.context import build_prompt
 from deepseek_ocr_rag.document import OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.retrieval import Passage
-from deepseek_ocr_rag.tokens import estimate_tokens
+from deepseek_ocr_rag.text.token_count import estimate_tokens
 
 
 def passage(text: str, source: str = "folder/report.pdf", section: tuple[str, ...] = ()) -> Passage:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.dates import dates
+from deepseek_ocr_rag.text.dates import dates
 
 
 def says(source: str, claim: str) -> bool:

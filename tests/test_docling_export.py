@@ -16,7 +16,7 @@ from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import MissingExtraError
 from deepseek_ocr_rag.grammar import parse_document
 from deepseek_ocr_rag.tables import parse_table
-from deepseek_ocr_rag.tokens import estimate_tokens
+from deepseek_ocr_rag.text.token_count import estimate_tokens
 
 BOX = Box(0.1, 0.2, 0.9, 0.3)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.numerals import numbers
+from deepseek_ocr_rag.text.numerals import numbers
 
 
 def values(text: str) -> list[set[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.running_text import is_finished, runs_on
+from deepseek_ocr_rag.text.continuation import is_finished, runs_on
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.sentences import sentence_spans
+from deepseek_ocr_rag.text.sentences import sentence_spans
 
 
 def sentences(text: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from deepseek_ocr_rag.grammar import parse_document
-from deepseek_ocr_rag.tokens import estimate_tokens
+from deepseek_ocr_rag.text.token_count import estimate_tokens
 
 
 @pytest.mark.parametrize(

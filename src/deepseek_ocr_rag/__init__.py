@@ -86,7 +86,7 @@ from .samples import sample_path
 from .source import Source, open_source, render_page
 from .tables import Cell, Table, parse_table
 from .text_layer import TextLayer
-from .tokens import estimate_tokens
+from .text.token_count import estimate_tokens
 from .verification import Verdict, Verifier
 from .version import __version__
 

@@ -44,7 +44,7 @@ from .errors import (
 from .paths import FileInside
 from .pipeline import PageStream, Reader
 from .retrieval import Passage, Retriever
-from .terms import content_terms, with_stems
+from .text.terms import content_terms, with_stems
 
 __all__ = [
     "AgentPicture",

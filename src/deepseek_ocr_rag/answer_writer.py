@@ -16,8 +16,8 @@ from typing import Final
 from .answer import NOT_FOUND, UNSUPPORTED, Citation, Sentence
 from .answer_text import REMOVED_LINK, Mark, join_safely
 from .facts import plain_text
-from .sentences import sentence_spans
-from .terms import content_terms, terms
+from .text.sentences import sentence_spans
+from .text.terms import content_terms, terms
 from .verification import Verifier
 
 __all__ = ["AnswerWriter"]

@@ -21,7 +21,7 @@ from itertools import combinations, permutations
 from typing import Final
 
 from .figure_rows import LONGEST, Figure, column_totals
-from .numerals import Number
+from .text.numerals import Number
 from .operations import named_calculation, scale_asked
 
 __all__ = ["Calculation", "Result"]

@@ -25,14 +25,14 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
-from .chunk_splitting import CountTokens
+from .text.splitting import CountTokens
 from .chunking import Chunk, Piece, check_budget, chunk_document
 from .document import Block, Box, OcrDocument, Page
 from .flow import PARAGRAPH_BREAK
 from .plain_markdown import heading_level, markdown_parts
 from .records import Record
 from .sections import HEADING_KINDS, Headings, with_sections
-from .tokens import estimate_tokens
+from .text.token_count import estimate_tokens
 
 __all__ = ["record_chunk", "split_records"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from .chunk_splitting import CountTokens, split_text
+from .text.splitting import CountTokens, split_text
 from .chunk_tables import TableRows, table_rows
 from .flow import Float, Paragraph, Slice
 

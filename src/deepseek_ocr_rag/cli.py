@@ -46,7 +46,7 @@ from .prompts import MODES
 from .qa import DocumentQA
 from .serve_command import serve_command
 from .source import open_source
-from .terminal_text import json_line, visible
+from .text.visible import json_line, visible
 
 __all__ = ["main"]
 

@@ -21,8 +21,8 @@ from .answer_text import without_invisible
 from .errors import ConfigurationError
 from .language_model import Message
 from .retrieval import Passage
-from .sentences import sentence_spans
-from .tokens import estimate_tokens
+from .text.sentences import sentence_spans
+from .text.token_count import estimate_tokens
 
 __all__ = ["Prompt", "build_prompt", "harmless"]
 

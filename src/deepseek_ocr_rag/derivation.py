@@ -13,9 +13,9 @@ from .calculation import Calculation, Result
 from .facts import plain_text
 from .figure_rows import Figure, figures_of
 from .matter import Matter
-from .numerals import Number, is_year
+from .text.numerals import Number, is_year
 from .operations import named_calculation
-from .terms import terms
+from .text.terms import terms
 
 __all__ = ["Derivation", "derivation"]
 

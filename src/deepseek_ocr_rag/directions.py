@@ -6,7 +6,7 @@ import re
 from typing import Final, Literal
 
 from .figure_rows import is_row_of_figures
-from .terms import with_stems
+from .text.terms import with_stems
 
 __all__ = ["Direction", "direction", "directions_of_figures"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from .dates import Date
+from .text.dates import Date
 from .derivation import derivation
 from .facts import Name
 from .matter import Matter
 from .negation import negated_terms, plain_terms
-from .numerals import Number
+from .text.numerals import Number
 from .repetition import enumerated_twice
 from .statements import Source, Statement
-from .terms import content_terms, terms
+from .text.terms import content_terms, terms
 
 __all__ = ["Evidence"]
 

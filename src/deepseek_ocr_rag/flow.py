@@ -17,7 +17,7 @@ from .captions import companions
 from .document import Block, OcrDocument, Page
 from .furniture import Furniture, page_furniture
 from .layout.joining import seam
-from .running_text import is_finished, runs_on
+from .text.continuation import is_finished, runs_on
 from .sections import HEADING_KINDS, Headings, with_sections
 
 __all__ = ["PARAGRAPH_BREAK", "Float", "Paragraph", "Slice", "document_flow"]

@@ -11,8 +11,8 @@ from .answer import UNSUPPORTED, Answer
 from .answer_text import AnswerCleaner, without_thoughts
 from .context import harmless
 from .language_model import LanguageModel, Message
-from .terms import content_terms, terms
-from .tokens import estimate_tokens
+from .text.terms import content_terms, terms
+from .text.token_count import estimate_tokens
 
 __all__ = ["standalone_question"]
 

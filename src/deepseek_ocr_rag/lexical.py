@@ -19,7 +19,7 @@ from .chunking import Chunk
 from .page_index import PageIndex, PageKey
 from .query import Query
 from .references import Reference, caption_reference
-from .terms import search_terms, with_stems
+from .text.terms import search_terms, with_stems
 
 if TYPE_CHECKING:
     import numpy as np

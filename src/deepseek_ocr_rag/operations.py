@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 from .alignment import clause
 from .directions import direction
-from .numerals import SCALE_WORDS, Number
-from .terms import terms, with_stems
+from .text.numerals import SCALE_WORDS, Number
+from .text.terms import terms, with_stems
 
 __all__ = ["NamedCalculation", "Operation", "named_calculation", "scale_asked"]
 
@@ -61,7 +61,7 @@ def named_calculation(number: Number, said: str, question: str) -> NamedCalculat
         question: What the statement answers.
 
     Example:
-        >>> from deepseek_ocr_rag.numerals import numbers
+        >>> from deepseek_ocr_rag.text.numerals import numbers
         >>> (number,) = numbers("Sales grew by 5 %.")
         >>> sorted(named_calculation(number, "Sales grew by 5 %.", "").operations)
         ['change', 'difference']

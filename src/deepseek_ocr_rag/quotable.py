@@ -12,8 +12,8 @@ from .answer import Citation
 from .chunking import Piece
 from .facts import plain_text
 from .retrieval import Passage
-from .sentences import sentence_spans
-from .terms import terms
+from .text.sentences import sentence_spans
+from .text.terms import terms
 
 __all__ = ["Quotable", "citations", "quotables"]
 

@@ -15,7 +15,7 @@ from .answer import Citation
 from .query import parse_query
 from .quotable import Quotable, citations, quotables
 from .retrieval import Passage
-from .terms import question_terms, with_stems
+from .text.terms import question_terms, with_stems
 
 __all__ = ["Quoter"]
 

@@ -10,7 +10,7 @@ from .facts import plain_text
 from .query import parse_query
 from .retrieval import Passage
 from .statements import Statement, same_words
-from .terms import terms
+from .text.terms import terms
 
 __all__ = ["ENOUGH", "relevance"]
 

@@ -15,7 +15,7 @@ from typing import Final
 from .escaped_tags import let_through
 from .plain_markdown import heading_level, markdown_parts
 from .tables import Cell, Table, parse_table
-from .terminal_text import visible
+from .text.visible import visible
 
 __all__ = ["inert_markdown", "labelled_html", "markdown_to_html"]
 

@@ -13,7 +13,7 @@ from .facts import Facts, claimed_facts, plain_text, stated_facts
 from .figure_rows import is_row_of_figures
 from .quotable import Quotable, quotables
 from .retrieval import Passage
-from .terms import content_terms, terms, with_stems
+from .text.terms import content_terms, terms, with_stems
 
 __all__ = ["Source", "Statement", "Unit", "same_words"]
 
