@@ -37,7 +37,7 @@ from deepseek_ocr_rag.backends.page_frames import text_frame, text_from
 from deepseek_ocr_rag.backends.page_jobs import ModelSettings
 from deepseek_ocr_rag.backends.page_text import LoopWatch
 from deepseek_ocr_rag.engine.sequence import PageTask
-from deepseek_ocr_rag.isolation.frames import Frame
+from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer

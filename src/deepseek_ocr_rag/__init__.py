@@ -30,7 +30,7 @@ from .backends.server import ServerBackend
 from .backends.transformers import TransformersBackend
 from .background import Background
 from .cache import CacheStatus, PageCache
-from .cancellation import run_cancellable
+from .concurrency.cancellation import run_cancellable
 from .chunk_records import split_records
 from .chunking import Chunk, Piece, chunk_document
 from .docling_export import to_docling

@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Final
 
-from .backends.places import Places, TurnCancelledError
-from .cancellation import current_cancellation
+from .concurrency.fair_turns import Places, TurnCancelledError
+from .concurrency.cancellation import current_cancellation
 from .document import OcrDocument, Page
 from .errors import ReadCancelledError
 from .page_stream import PageStream

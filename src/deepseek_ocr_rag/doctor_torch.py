@@ -15,7 +15,7 @@ from typing import Any, Final
 from .doctor_check import Check
 from .doctor_versions import installed_version
 from .known_failures import failure_named, remedy_for
-from .offline import OFFLINE
+from .concurrency.offline import OFFLINE
 
 __all__ = ["Gpu", "TorchFacts", "disk_check", "facts_checks", "probe_torch", "torch_checks"]
 

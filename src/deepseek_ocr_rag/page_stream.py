@@ -20,7 +20,7 @@ from typing import Any, Self, cast
 from PIL.Image import Image
 
 from .backends.base import Backend, PageRequest, Reply
-from .cancellation import Cancellation, current_cancellation
+from .concurrency.cancellation import Cancellation, current_cancellation
 from .confidence import block_confidences, page_confidence
 from .document import Page
 from .errors import BackendReplyError, ReadCancelledError, SourceError

@@ -20,7 +20,7 @@ from .backends.base import Backend
 from .backends.registry import backend_named
 from .cache import PageCache
 from .cache_key import PageKey, renderer_version
-from .cancellation import run_releasing
+from .concurrency.cancellation import run_releasing
 from .document import OcrDocument, Page
 from .fetch_policy import FetchPolicy
 from .kept_pages import KeptPages, cache_named

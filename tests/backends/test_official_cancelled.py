@@ -19,7 +19,7 @@ import pytest
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.official import OfficialBackend
-from deepseek_ocr_rag.cancellation import Cancellation
+from deepseek_ocr_rag.concurrency.cancellation import Cancellation
 from deepseek_ocr_rag.pipeline import Reader
 
 MakeBackend = Callable[..., OfficialBackend]

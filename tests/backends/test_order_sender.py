@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.backends.order_sender import ROOMS, OrderSender
-from deepseek_ocr_rag.isolation.frames import BrokenFrameError, Frame, StreamedFrame, receive
+from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, StreamedFrame, receive
 
 BLOCKED = 10 * 2**20
 """More than a pipe holds."""

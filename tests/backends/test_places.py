@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from deepseek_ocr_rag.backends.places import Places, TurnCancelledError
-from deepseek_ocr_rag.cancellation import (
+from deepseek_ocr_rag.concurrency.fair_turns import Places, TurnCancelledError
+from deepseek_ocr_rag.concurrency.cancellation import (
     Cancellation,
     current_cancellation,
     run_cancellable,

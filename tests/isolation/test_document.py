@@ -29,7 +29,7 @@ from deepseek_ocr_rag.errors import (
 )
 from deepseek_ocr_rag.isolation import document as isolated_document
 from deepseek_ocr_rag.isolation import pool as pools
-from deepseek_ocr_rag.isolation.frames import Frame
+from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.isolation.pool import WorkerPool, shared_pool
 from deepseek_ocr_rag.isolation.process import Worker
 

@@ -16,7 +16,7 @@ from bombs import bombs
 
 from deepseek_ocr_rag.errors import SourceError
 from deepseek_ocr_rag.isolation import process
-from deepseek_ocr_rag.isolation.frames import Frame
+from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.isolation.process import Worker, WorkerLostError
 
 SRC = Path(__file__).resolve().parents[2] / "src"

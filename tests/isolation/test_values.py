@@ -13,7 +13,7 @@ from PIL import Image
 
 from deepseek_ocr_rag import errors
 from deepseek_ocr_rag.document import Box
-from deepseek_ocr_rag.isolation.frames import BrokenFrameError, Frame, receive, send
+from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, receive, send
 from deepseek_ocr_rag.isolation.values import (
     error_frame,
     error_from,

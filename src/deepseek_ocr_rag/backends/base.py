@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from PIL.Image import Image
 
-from ..cancellation import Cancellation
+from ..concurrency.cancellation import Cancellation
 from ..confidence import TokenLogprob
 from ..document import FinishReason
 from ..errors import BackendError

@@ -19,7 +19,7 @@ from typing import Final
 
 from ..errors import BackendError, BackendUnavailableError
 from .base import PageRequest, Reply
-from .places import Places
+from ..concurrency.fair_turns import Places
 
 __all__ = ["Failure", "OpenSession", "ReadPage", "read_concurrently"]
 

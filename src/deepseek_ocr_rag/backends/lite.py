@@ -17,7 +17,7 @@ from ..errors import BackendError, BackendUnavailableError
 from ..grammar import format_page
 from ..layout import lay_out
 from .base import PageRequest, Reply
-from .places import Places, TurnCancelledError
+from ..concurrency.fair_turns import Places, TurnCancelledError
 from .rapid import PageUnreadableError, RapidReader
 
 __all__ = ["LiteBackend", "LiteBackendWarning"]

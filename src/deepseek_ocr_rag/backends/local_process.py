@@ -16,7 +16,7 @@ from io import RawIOBase
 from typing import Any, Final, cast
 
 from ..errors import BackendError, BackendUnavailableError
-from ..isolation.frames import BrokenFrameError, Frame, receive
+from ..concurrency.frames import BrokenFrameError, Frame, receive
 from .order_sender import OrderSender
 from .page_frames import LONGEST, text_from
 from .page_writing import PageOrder, PageWriting

@@ -19,7 +19,7 @@ from collections import deque
 from contextlib import suppress
 from io import FileIO
 
-from ..isolation.frames import BrokenFrameError, Frame, receive, send, take_pipes
+from ..concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
 from ..model.tokenizer import ModelTokenizer
 from .page_frames import LONGEST, page_from, text_frame
 from .page_text import LoopWatch

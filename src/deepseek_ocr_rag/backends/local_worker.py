@@ -3,7 +3,7 @@
 It has an interpreter of its own so that nothing of the reading program (pages
 being drawn, texts being parsed) makes the GPU wait, and so that a GPU that
 fails takes down nobody else. Orders and answers are frames
-(:mod:`deepseek_ocr_rag.isolation.frames`)::
+(:mod:`deepseek_ocr_rag.concurrency.frames`)::
 
     {"folder": ..., "tokenizer": ..., "device": ..., "cache": ..., ...}  -> {"slots": 512, ...}
     {"do": "write", "key": 7, "ids": [...], ...} + pixels  -> {"key": 7, "reason": "stop", ...} + tokens
@@ -36,7 +36,7 @@ from ..engine.runner import PageImage
 from ..engine.sequence import PageTask
 from ..engine.start import EngineSettings, start_engine
 from ..errors import BackendUnavailableError, DeepSeekOCRError
-from ..isolation.frames import BrokenFrameError, Frame, receive, send, take_pipes
+from ..concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.ngrams import NoRepeat
 from ..prompts import Mode

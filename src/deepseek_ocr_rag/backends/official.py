@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ..cancellation import Cancellation
+from ..concurrency.cancellation import Cancellation
 from ..document import FinishReason
 from ..errors import (
     BackendError,
@@ -35,7 +35,7 @@ from .completion import END_TOKEN
 from .fingerprints import fingerprint, model_files
 from .images import png_bytes
 from .official_process import WorkerProcess
-from .places import Places, TurnCancelledError
+from ..concurrency.fair_turns import Places, TurnCancelledError
 from .wire import excerpt
 
 __all__ = ["OfficialBackend"]

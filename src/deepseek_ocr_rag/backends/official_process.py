@@ -23,10 +23,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any, Final, TypeVar, cast
 
-from ..cancellation import Cancellation
+from ..concurrency.cancellation import Cancellation
 from ..errors import BackendReplyError, BackendTimeoutError, BackendUnavailableError
-from ..offline import NO_TELEMETRY, OFFLINE
-from .places import TurnCancelledError
+from ..concurrency.offline import NO_TELEMETRY, OFFLINE
+from ..concurrency.fair_turns import TurnCancelledError
 
 __all__ = ["WorkerProcess"]
 

@@ -40,7 +40,7 @@ from .fingerprints import fingerprint
 from .images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as
 from .ladder import SMALLER_PICTURE, Ladder
 from .ollama_models import OllamaFacts
-from .places import Places
+from ..concurrency.fair_turns import Places
 from .reply_text import GuardedTransport
 from .wire import PLAIN, excerpt, without_credentials
 

@@ -8,7 +8,7 @@ from io import RawIOBase
 from queue import SimpleQueue
 from typing import Final
 
-from ..isolation.frames import Frame, StreamedFrame, send
+from ..concurrency.frames import Frame, StreamedFrame, send
 
 __all__ = ["OrderSender"]
 

@@ -6,7 +6,7 @@ import array
 from dataclasses import astuple
 from typing import Final
 
-from ..isolation.frames import Frame
+from ..concurrency.frames import Frame
 from ..model.page_prompt import End, GeneratedPage
 from ..model.repetition import Loop
 from .page_text import PageText

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from PIL.Image import Image
 
 from ..errors import BackendError
-from ..isolation.frames import StreamedFrame
+from ..concurrency.frames import StreamedFrame
 from ..isolation.values import picture_frame
 from ..model.ngrams import NoRepeat
 from ..prompts import Mode

@@ -13,7 +13,7 @@ from io import FileIO, RawIOBase
 from pathlib import Path
 from typing import IO, Final
 
-from ..offline import OFFLINE
+from ..concurrency.offline import OFFLINE
 
 __all__ = ["END_SECONDS", "ProcessPair", "start_pair"]
 

@@ -36,7 +36,7 @@ from .concurrency import Failure, ReadPage, read_concurrently
 from .fingerprints import fingerprint
 from .images import request_as
 from .ladder import SMALLER_PICTURE, Ladder
-from .places import Places
+from ..concurrency.fair_turns import Places
 from .recipe import NO_REPEAT, WITHOUT_FIELD, page_warnings, request_body
 from .reply_text import strict_text
 from .served_models import served_model

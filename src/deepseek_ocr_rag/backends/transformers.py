@@ -11,7 +11,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
-from ..cancellation import Cancellation
+from ..concurrency.cancellation import Cancellation
 from ..errors import BackendUnavailableError, ConfigurationError, MissingExtraError
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.ngrams import NoRepeat
@@ -20,7 +20,7 @@ from .base import PageRequest, Reply
 from .batch_size import BatchSize
 from .fingerprints import fingerprint, model_files
 from .ladder import Ladder
-from .places import Places, TurnCancelledError
+from ..concurrency.fair_turns import Places, TurnCancelledError
 
 if TYPE_CHECKING:
     from .page_jobs import ModelSettings

@@ -21,7 +21,7 @@ from ..limits import Limits
 from ..renderers.base import PageInfo
 from ..renderers.content import Content
 from ..text_layer import TextLayer
-from .frames import BrokenFrameError, Frame
+from ..concurrency.frames import BrokenFrameError, Frame
 from .pool import WorkerPool, shared_pool
 from .process import Worker, WorkerLostError
 from .values import PIXEL_BYTES, error_from, info_from, layer_from, picture_from

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from ..errors import SourceError
-from ..offline import OFFLINE
+from ..concurrency.offline import OFFLINE
 from .bounds import OUT_OF_MEMORY
-from .frames import BrokenFrameError, Frame, receive, send
+from ..concurrency.frames import BrokenFrameError, Frame, receive, send
 
 __all__ = ["Worker", "WorkerLostError"]
 

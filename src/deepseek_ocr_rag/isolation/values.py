@@ -18,7 +18,7 @@ from ..document import Box
 from ..errors import ConfigurationError, DeepSeekOCRError
 from ..renderers.base import PageInfo
 from ..text_layer import Rule, TextLayer, Word
-from .frames import BrokenFrameError, Frame, StreamedFrame
+from ..concurrency.frames import BrokenFrameError, Frame, StreamedFrame
 
 __all__ = [
     "PIXEL_BYTES",

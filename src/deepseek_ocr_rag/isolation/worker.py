@@ -29,7 +29,7 @@ from ..renderers.base import OpenedDocument
 from ..renderers.content import Content
 from ..renderers.opening import opener_for
 from .bounds import MemoryBound, ended_with_owner, write_no_files
-from .frames import BrokenFrameError, Frame, StreamedFrame, receive, send
+from ..concurrency.frames import BrokenFrameError, Frame, StreamedFrame, receive, send
 from .values import error_frame, info_frame, layer_frame, picture_frame
 
 __all__ = ["main"]

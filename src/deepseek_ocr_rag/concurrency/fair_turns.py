@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager, contextmanager
 
-from ..cancellation import Cancellation
+from .cancellation import Cancellation
 
 __all__ = ["Places", "TurnCancelledError"]
 
