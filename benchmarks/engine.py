@@ -50,7 +50,7 @@ from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.tokenizer import IMAGE
-from deepseek_ocr_rag.prompts import MODES
+from deepseek_ocr_rag.model.prompts import MODES
 
 FAMILY = FAMILIES["deepseek-ocr"]
 RULE = NoRepeat(30, 90, frozenset({128821, 128822}))

@@ -42,7 +42,7 @@ from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 from deepseek_ocr_rag.page_stream import _page_from
-from deepseek_ocr_rag.prompts import MODES, TASKS
+from deepseek_ocr_rag.model.prompts import MODES, TASKS
 
 FAMILY = FAMILIES["deepseek-ocr"]
 PROMPT = [0] * 912

@@ -32,9 +32,9 @@ from deepseek_ocr_rag.grammar import format_page
 from deepseek_ocr_rag.layout import lay_out
 from deepseek_ocr_rag.model.families import TABLE_CELLS
 from deepseek_ocr_rag.model.ngrams import NoRepeat
-from deepseek_ocr_rag.model.repetition import RepetitionWatch, find_loops
+from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loops
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
-from deepseek_ocr_rag.model.trimming import trimmed
+from deepseek_ocr_rag.model.loops.trimming import trimmed
 from deepseek_ocr_rag.source import open_source
 from deepseek_ocr_rag.text_layer import usable
 

@@ -17,7 +17,7 @@ from typing import Any
 import pypdfium2
 from PIL import Image
 
-from deepseek_ocr_rag.prompts import MODES
+from deepseek_ocr_rag.model.prompts import MODES
 
 LONG_SIDE = MODES["gundam"].long_side
 FORMATS: dict[str, dict[str, Any]] = {

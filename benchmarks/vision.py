@@ -31,7 +31,7 @@ from deepseek_ocr_rag.engine.vision import Vision
 from deepseek_ocr_rag.engine.weights import VisionWeights
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.views import page_views
-from deepseek_ocr_rag.prompts import MODES
+from deepseek_ocr_rag.model.prompts import MODES
 
 FLOPS_OF_A_PAGE = 3.47e12
 TILES = 6

@@ -13,7 +13,7 @@ from deepseek_ocr_rag import BackendUnavailableError, Box, PageCache, Reader, Re
 from deepseek_ocr_rag.cache_key import PageKey, renderer_version
 from deepseek_ocr_rag.document import Block, Page
 from deepseek_ocr_rag.kept_pages import page_from_json, page_to_json
-from deepseek_ocr_rag.prompts import mode_named, task_named
+from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 PAGES = 12
 

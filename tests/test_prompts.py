@@ -9,7 +9,7 @@ import pytest
 
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.model.families import FAMILIES
-from deepseek_ocr_rag.prompts import MODES, TASKS, mode_named, task_named
+from deepseek_ocr_rag.model.prompts import MODES, TASKS, mode_named, task_named
 
 
 def test_the_document_prompt_is_the_published_one() -> None:

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from .prompts import Mode, Task
+from .model.prompts import Mode, Task
 from .version import __version__
 
 __all__ = ["PageKey", "renderer_version"]

@@ -42,7 +42,7 @@ from .known_failures import known_failures
 from .language_model import choose_language_model
 from .page_pictures import write_page_pictures
 from .pipeline import Reader
-from .prompts import MODES
+from .model.prompts import MODES
 from .qa import DocumentQA
 from .serve_command import serve_command
 from .source import open_source

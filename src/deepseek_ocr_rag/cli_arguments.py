@@ -6,7 +6,7 @@ import argparse
 
 from . import __version__
 from .backends.registry import CHOICES
-from .prompts import MODES, TASKS
+from .model.prompts import MODES, TASKS
 from .serve_command import SERVERS
 
 __all__ = ["argument_parser"]

@@ -27,7 +27,7 @@ from .errors import BackendReplyError, ReadCancelledError, SourceError
 from .grammar import parse_page
 from .kept_pages import KeptPages
 from .page_order import PageOrder
-from .prompts import Mode, Task
+from .model.prompts import Mode, Task
 from .sections import Headings, with_sections
 from .source import Source
 from .text_layer import TextLayer, usable

@@ -26,7 +26,7 @@ from .fetch_policy import FetchPolicy
 from .kept_pages import KeptPages, cache_named
 from .limits import Limits
 from .page_stream import PageStream
-from .prompts import mode_named, task_named
+from .model.prompts import mode_named, task_named
 from .source import Source, SourceInput, end_unused_workers, open_source, parse_page_selection
 
 __all__ = ["PageStream", "Progress", "Reader"]

@@ -11,7 +11,7 @@ from deepseek_ocr_rag.backends.attempts import Attempt, AttemptSettings
 from deepseek_ocr_rag.backends.images import turned
 from deepseek_ocr_rag.backends.ladder import SMALLER_PICTURE, STRICTER, WARMTH, Ladder
 from deepseek_ocr_rag.model.families import FAMILIES
-from deepseek_ocr_rag.prompts import mode_named, task_named
+from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 RULE = FAMILIES["deepseek-ocr"].no_repeat
 TAG = "<|ref|>text<|/ref|><|det|>[[10, 20, 30, 40]]<|/det|>\n"

@@ -21,7 +21,7 @@ from deepseek_ocr_rag.backends.lite import LiteBackend, LiteBackendWarning
 from deepseek_ocr_rag.document import Box
 from deepseek_ocr_rag.errors import BackendUnavailableError, MissingExtraError
 from deepseek_ocr_rag.grammar import ParsedPage, parse_page
-from deepseek_ocr_rag.prompts import task_named
+from deepseek_ocr_rag.model.prompts import task_named
 from deepseek_ocr_rag.source import open_source
 from deepseek_ocr_rag.text_layer import TextLayer, Word
 

@@ -16,7 +16,7 @@ from deepseek_ocr_rag.backends.local_watch import Desk
 from deepseek_ocr_rag.backends.page_frames import LONGEST, page_frame, text_from
 from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, receive, send
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
-from deepseek_ocr_rag.model.repetition import find_loops
+from deepseek_ocr_rag.model.loops.detector import find_loops
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
 TOGETHER = 64

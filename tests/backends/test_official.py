@@ -32,7 +32,7 @@ from deepseek_ocr_rag.errors import (
     MissingExtraError,
 )
 from deepseek_ocr_rag.pipeline import Reader
-from deepseek_ocr_rag.prompts import mode_named, task_named
+from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 MakeBackend = Callable[..., OfficialBackend]
 
@@ -639,7 +639,7 @@ from PIL import Image
 from deepseek_ocr_rag.backends.base import PageRequest
 from deepseek_ocr_rag.backends.official import OfficialBackend
 from deepseek_ocr_rag.pipeline import Reader
-from deepseek_ocr_rag.prompts import mode_named, task_named
+from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 if __name__ == "__main__":
     # Who starts the tests in the background has Ctrl-C ignored, and so would this.

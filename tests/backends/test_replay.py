@@ -26,7 +26,7 @@ from deepseek_ocr_rag.errors import (
     ConfigurationError,
     DeepSeekOCRError,
 )
-from deepseek_ocr_rag.prompts import task_named
+from deepseek_ocr_rag.model.prompts import task_named
 
 HERE = "ab" * 32
 OTHER = "cd" * 32
@@ -359,7 +359,7 @@ RECORD = """
 import sys
 from deepseek_ocr_rag import RecordingBackend, ReplayBackend
 from deepseek_ocr_rag.backends.base import PageRequest
-from deepseek_ocr_rag.prompts import mode_named, task_named
+from deepseek_ocr_rag.model.prompts import mode_named, task_named
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 recorder = RecordingBackend(ReplayBackend(["x" * 500] * 4), sys.argv[1])

@@ -14,7 +14,7 @@ from PIL import Image
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.ollama import OllamaBackend
 from deepseek_ocr_rag.backends.server import ServerBackend
-from deepseek_ocr_rag.prompts import mode_named
+from deepseek_ocr_rag.model.prompts import mode_named
 
 CHAT, GENERATE = "/v1/chat/completions", "/api/generate"
 TAG = "<|ref|>text<|/ref|><|det|>[[10, 20, 30, 40]]<|/det|>\n"

@@ -21,7 +21,7 @@ from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
     ConfigurationError,
 )
-from deepseek_ocr_rag.prompts import mode_named, task_named
+from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 CHAT = "/v1/chat/completions"
 KEY = "sk-secret-1234"

@@ -29,7 +29,7 @@ from deepseek_ocr_rag.errors import (
 )
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.pipeline import Reader
-from deepseek_ocr_rag.prompts import MODES, TASKS, Mode
+from deepseek_ocr_rag.model.prompts import MODES, TASKS, Mode
 
 TOKENS = 6
 

@@ -15,7 +15,7 @@ from deepseek_ocr_rag import ConfigurationError
 from deepseek_ocr_rag.engine.pixels import page_tensors, patch_vectors, resized
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.views import page_views
-from deepseek_ocr_rag.prompts import MODES
+from deepseek_ocr_rag.model.prompts import MODES
 
 FIRST = FAMILIES["deepseek-ocr"]
 

@@ -32,7 +32,7 @@ from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.tokenizer import IMAGE
 from deepseek_ocr_rag.model.views import PageViews, page_grid, page_views
-from deepseek_ocr_rag.prompts import MODES
+from deepseek_ocr_rag.model.prompts import MODES
 
 pytestmark = [
     pytest.mark.gpu,

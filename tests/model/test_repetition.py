@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.model.repetition import RepetitionWatch, find_loop, find_loops
+from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loop, find_loops
 
 
 def load_benchmark() -> ModuleType:

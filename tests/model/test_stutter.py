@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from deepseek_ocr_rag.model.repetition import RepetitionWatch, find_loop, find_loops
+from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loop, find_loops
 
 PAGE = """<|ref|>text<|/ref|><|det|>[[100, 100, 900, 180]]<|/det|>
 The chair opened the meeting at nine and welcomed the members who had travelled far.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.model.text_edits import Edit, edited, moved
+from deepseek_ocr_rag.model.loops.text_edits import Edit, edited, moved
 
 
 def test_changes_are_made_whatever_their_order() -> None:

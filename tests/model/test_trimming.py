@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.grammar import parse_page
-from deepseek_ocr_rag.model.repetition import Loop, find_loops
-from deepseek_ocr_rag.model.text_edits import edited
-from deepseek_ocr_rag.model.trimming import trimmed, trims
+from deepseek_ocr_rag.model.loops.detector import Loop, find_loops
+from deepseek_ocr_rag.model.loops.text_edits import edited
+from deepseek_ocr_rag.model.loops.trimming import trimmed, trims
 
 from .test_repetition import LABELLED, PAGE
 

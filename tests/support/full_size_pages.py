@@ -15,7 +15,7 @@ from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.page_prompt import PagePrompt
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer, prompt_ids
 from deepseek_ocr_rag.model.views import page_views
-from deepseek_ocr_rag.prompts import MODES, TASKS
+from deepseek_ocr_rag.model.prompts import MODES, TASKS
 
 
 def page(number: int) -> Image.Image:

@@ -16,7 +16,7 @@ from ..concurrency.cancellation import Cancellation
 from ..confidence import TokenLogprob
 from ..document import FinishReason
 from ..errors import BackendError
-from ..prompts import Mode, Task
+from ..model.prompts import Mode, Task
 from ..text_layer import TextLayer
 
 __all__ = ["Backend", "PageRequest", "Repeatable", "Reply", "TokenLogprob", "fingerprint_of"]

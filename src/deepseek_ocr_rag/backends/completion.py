@@ -16,7 +16,7 @@ from typing import Any, Final
 from ..confidence import LEAST_LOGPROB, TokenLogprob
 from ..document import FinishReason
 from ..errors import BackendReplyError
-from ..model.repetition import RepetitionWatch
+from ..model.loops.detector import RepetitionWatch
 from .reply_text import split_lines
 from .wire import excerpt
 

@@ -22,7 +22,7 @@ from ..document import FinishReason
 from ..errors import SourceError
 from ..model.families import TABLE_CELLS
 from ..model.ngrams import NoRepeat
-from ..prompts import MODES, TASKS
+from ..model.prompts import MODES, TASKS
 from .attempts import Attempt, AttemptSettings, JudgedAttempt, Problem, judged
 from .base import PageRequest, Reply
 

@@ -17,7 +17,7 @@ from ..errors import (
 )
 from ..model.ngrams import NoRepeat
 from ..model.views import page_grid
-from ..prompts import MODES
+from ..model.prompts import MODES
 from .attempts import AttemptSettings
 from .base import PageRequest, Reply
 from .images import turned

@@ -39,7 +39,7 @@ from ..errors import BackendUnavailableError, DeepSeekOCRError
 from ..concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.ngrams import NoRepeat
-from ..prompts import Mode
+from ..model.prompts import Mode
 from .page_frames import page_frame
 
 __all__ = ["STUCK", "main"]

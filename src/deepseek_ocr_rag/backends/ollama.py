@@ -29,7 +29,7 @@ from ..errors import (
     BackendUnavailableError,
     ConfigurationError,
 )
-from ..model.repetition import RepetitionWatch
+from ..model.loops.detector import RepetitionWatch
 from ..ollama_server import is_this_machine, ollama_url
 from .attempts import Attempt, AttemptSettings
 from .backoff import wait_seconds

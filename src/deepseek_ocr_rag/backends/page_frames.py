@@ -8,7 +8,7 @@ from typing import Final
 
 from ..concurrency.frames import Frame
 from ..model.page_prompt import End, GeneratedPage
-from ..model.repetition import Loop
+from ..model.loops.detector import Loop
 from .page_text import PageText
 
 __all__ = ["LONGEST", "page_frame", "page_from", "text_frame", "text_from"]

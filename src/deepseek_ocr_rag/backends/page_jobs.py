@@ -16,7 +16,7 @@ from ..model.ngrams import NoRepeat
 from ..model.page_prompt import PagePrompt
 from ..model.tokenizer import ModelTokenizer, prompt_ids
 from ..model.views import page_views
-from ..prompts import Task
+from ..model.prompts import Task
 from .attempts import Attempt, AttemptSettings
 from .base import PageRequest, TokenLogprob
 from .images import turned

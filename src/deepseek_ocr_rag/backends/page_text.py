@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..model.page_prompt import GeneratedPage
-from ..model.repetition import Loop, RepetitionWatch, find_loops
+from ..model.loops.detector import Loop, RepetitionWatch, find_loops
 
 if TYPE_CHECKING:
     from ..model.tokenizer import ModelTokenizer

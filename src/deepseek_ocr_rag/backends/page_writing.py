@@ -13,7 +13,7 @@ from ..errors import BackendError
 from ..concurrency.frames import StreamedFrame
 from ..isolation.values import picture_frame
 from ..model.ngrams import NoRepeat
-from ..prompts import Mode
+from ..model.prompts import Mode
 from .page_text import PageText
 
 __all__ = ["PageOrder", "PageWriting"]

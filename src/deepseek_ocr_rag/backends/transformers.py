@@ -15,7 +15,7 @@ from ..concurrency.cancellation import Cancellation
 from ..errors import BackendUnavailableError, ConfigurationError, MissingExtraError
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.ngrams import NoRepeat
-from ..prompts import MODES
+from ..model.prompts import MODES
 from .base import PageRequest, Reply
 from .batch_size import BatchSize
 from .fingerprints import fingerprint, model_files

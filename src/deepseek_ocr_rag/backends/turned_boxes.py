@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..document import GRID
-from ..model.text_edits import Edit
+from ..model.loops.text_edits import Edit
 from ..tags import MAX_JUNK, read_boxes
 
 __all__ = ["boxes_turned_back"]

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from ..model.families import Family
 from ..model.views import LARGEST_PLAIN_RESIZE, PADDING, page_grid
-from ..prompts import Mode
+from ..model.prompts import Mode
 from .pointwise import has_kernels, has_triton
 
 __all__ = [

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..model.families import Family
-from ..prompts import Mode
+from ..model.prompts import Mode
 from .cache import CacheType, KVCache
 from .config import EngineConfig
 from .decoder import Decoder, Prompt

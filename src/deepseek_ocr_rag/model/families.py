@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import ConfigurationError
-from ..prompts import MODES, Mode, Task
+from .prompts import MODES, Mode, Task
 from .ngrams import NoRepeat
 
 __all__ = ["FAMILIES", "Family", "family_of"]

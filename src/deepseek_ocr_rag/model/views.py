@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..errors import ConfigurationError
-from ..prompts import Mode
+from .prompts import Mode
 from .families import Family
 
 __all__ = ["PageViews", "page_grid", "page_views", "tile_grid"]

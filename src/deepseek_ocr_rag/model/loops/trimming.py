@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from .repetition import Loop
+from .detector import Loop
 from .text_edits import Edit, edited
 
 __all__ = ["trimmed", "trims"]
@@ -44,10 +44,10 @@ def trimmed(text: str, *loops: Loop) -> str:
 
     Args:
         text: What the model wrote.
-        loops: From :func:`~deepseek_ocr_rag.model.repetition.find_loops` of this text.
+        loops: From :func:`~deepseek_ocr_rag.model.loops.detector.find_loops` of this text.
 
     Example:
-        >>> from deepseek_ocr_rag.model.repetition import find_loops
+        >>> from deepseek_ocr_rag.model.loops.detector import find_loops
         >>> text = "The total follows. " + "Nothing else was found here. " * 40
         >>> trimmed(text, *find_loops(text))
         'The total follows. Nothing else was found here.'

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from .text_units import Unit
+from .units import Unit
 
 __all__ = ["NEVER", "Prediction", "UnitPredictor"]
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .text_units import Unit
-from .unit_prediction import Prediction, UnitPredictor
+from .units import Unit
+from .predictor import Prediction, UnitPredictor
 
 __all__ = ["Stutter"]
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final, Literal
 
-from .loop_evidence import CLEAN_COPIES, Stretch
-from .stutter import Stutter
-from .text_units import Unit, UnitStream
-from .unit_prediction import CONTEXT, UnitPredictor
+from .loop_score import CLEAN_COPIES, Stretch
+from .short_loops import Stutter
+from .units import Unit, UnitStream
+from .predictor import CONTEXT, UnitPredictor
 
 __all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loop", "find_loops"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = ["MODES", "TASKS", "Mode", "Task", "mode_named", "task_named"]
 

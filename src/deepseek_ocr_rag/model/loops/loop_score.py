@@ -15,8 +15,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from .text_units import Unit
-from .unit_prediction import Prediction
+from .units import Unit
+from .predictor import Prediction
 
 __all__ = ["Stretch"]
 
