@@ -28,7 +28,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from deepseek_ocr_rag.errors import SourceError
-from deepseek_ocr_rag.grammar import format_page
+from deepseek_ocr_rag.document.grammar.parser import format_page
 from deepseek_ocr_rag.layout import lay_out
 from deepseek_ocr_rag.model.families import TABLE_CELLS
 from deepseek_ocr_rag.model.ngrams import NoRepeat
@@ -36,7 +36,7 @@ from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loops
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 from deepseek_ocr_rag.model.loops.trimming import trimmed
 from deepseek_ocr_rag.source import open_source
-from deepseek_ocr_rag.text_layer import usable
+from deepseek_ocr_rag.document.text_layer import usable
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deepseek_ocr_rag.captions import companions
-from deepseek_ocr_rag.document import Block, Box
-from deepseek_ocr_rag.grammar import parse_document
+from deepseek_ocr_rag.document.captions import companions
+from deepseek_ocr_rag.document.types import Block, Box
+from deepseek_ocr_rag.document.grammar.parser import parse_document
 
 BOX = Box(0.1, 0.1, 0.9, 0.9)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.chunk_tables import table_rows
+from deepseek_ocr_rag.document.table_heads import table_rows
 
 
 def head_of(text: str) -> str:

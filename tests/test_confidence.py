@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from deepseek_ocr_rag import Page, Reader, ReplayBackend, TokenLogprob, format_page, parse_page
 from deepseek_ocr_rag.backends.recording import RecordedReply
-from deepseek_ocr_rag.confidence import block_confidences, page_confidence
+from deepseek_ocr_rag.document.grammar.confidence import block_confidences, page_confidence
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
 WHOLE_TAG = re.compile(r"<\|ref\|>[^<\n]*<\|/ref\|><\|det\|>\[\[[0-9, \[\]]*\]\]<\|/det\|>")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import OutputError, PageRenderError
 from deepseek_ocr_rag.export import MAX_FIGURES, FolderWriter, write_folder
 from deepseek_ocr_rag.filenames import file_stem

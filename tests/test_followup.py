@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from deepseek_ocr_rag.answer import Answer
-from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.followup import standalone_question
 from deepseek_ocr_rag.language_model import Message
 from deepseek_ocr_rag.qa import DocumentQA

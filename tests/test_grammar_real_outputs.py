@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from deepseek_ocr_rag.grammar import (
+from deepseek_ocr_rag.document.grammar.parser import (
     ParsedPage,
     clean,
     format_page,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.grammar import (
+from deepseek_ocr_rag.document.grammar.parser import (
     ParsedPage,
     parse_page,
     split_pages,

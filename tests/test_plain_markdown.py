@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.plain_markdown import cut_tables, markdown_parts
+from deepseek_ocr_rag.document.markdown import cut_tables, markdown_parts
 
 TABLE = "<table><tr><td>1</td></tr></table>"
 PIECES = ("# Title", "## Part", "text", "", "  ", "```", "~~~", "\\[", "\\]", "\\[ a \\]")

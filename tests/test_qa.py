@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from deepseek_ocr_rag.context import NOT_FOUND
-from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import (
     ConfigurationError,
     LanguageModelReplyError,

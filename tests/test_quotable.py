@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepseek_ocr_rag.chunking import Piece, chunk_document
-from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.quotable import citations, quotables
 from deepseek_ocr_rag.retrieval import Passage
 

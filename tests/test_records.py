@@ -19,7 +19,7 @@ from deepseek_ocr_rag import (
     OcrDocument,
     Page,
 )
-from deepseek_ocr_rag.records import (
+from deepseek_ocr_rag.document.records import (
     OnError,
     boxes_between,
     document_record,

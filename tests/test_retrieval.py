@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag import EmbeddingModel, LiteBackendWarning, Reader, Record, page_records
-from deepseek_ocr_rag.captions import CAPTION_KINDS
-from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.document.captions import CAPTION_KINDS
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
-from deepseek_ocr_rag.grammar import parse_document
+from deepseek_ocr_rag.document.grammar.parser import parse_document
 from deepseek_ocr_rag.references import caption_reference
 from deepseek_ocr_rag.retrieval import Passage, Retriever
 

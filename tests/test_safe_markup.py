@@ -27,7 +27,7 @@ from deepseek_ocr_rag import (
     to_docling,
 )
 from deepseek_ocr_rag.figures import page_markdown
-from deepseek_ocr_rag.safe_markup import inert_markdown
+from deepseek_ocr_rag.document.sanitize import inert_markdown
 
 OURS = {
     *(

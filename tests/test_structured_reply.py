@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.answer import NOT_FOUND
-from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.language_model import Message
 from deepseek_ocr_rag.qa import DocumentQA
 from deepseek_ocr_rag.structured_reply import marked_text, reply_schema

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from deepseek_ocr_rag.grammar import parse_document
+from deepseek_ocr_rag.document.grammar.parser import parse_document
 from deepseek_ocr_rag.text.token_count import estimate_tokens
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deepseek_ocr_rag.background import Background
 from deepseek_ocr_rag.chunking import chunk_document
-from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.retrieval import Passage
 from deepseek_ocr_rag.verification import Verdict, Verifier
 

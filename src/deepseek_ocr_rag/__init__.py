@@ -34,7 +34,7 @@ from .concurrency.cancellation import run_cancellable
 from .chunk_records import split_records
 from .chunking import Chunk, Piece, chunk_document
 from .docling_export import to_docling
-from .document import Block, Box, OcrDocument, Page
+from .document.types import Block, Box, OcrDocument, Page
 from .draw import crop_boxes, draw_page
 from .embeddings import EmbeddingModel, OllamaEmbeddings
 from .errors import (
@@ -65,13 +65,13 @@ from .errors import (
 )
 from .export import FolderWriter, write_folder
 from .fetch_policy import FetchPolicy
-from .grammar import ParsedPage, format_page, parse_document, parse_page
+from .document.grammar.parser import ParsedPage, format_page, parse_document, parse_page
 from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
 from .limits import Limits
 from .paths import resolve_inside
 from .pipeline import PageStream, Reader
 from .qa import Conversation, DocumentQA
-from .records import (
+from .document.records import (
     OnError,
     Record,
     Split,
@@ -81,11 +81,11 @@ from .records import (
     page_wanted,
 )
 from .retrieval import Passage, Retriever
-from .safe_markup import markdown_to_html
+from .document.sanitize import markdown_to_html
 from .samples import sample_path
 from .source import Source, open_source, render_page
-from .tables import Cell, Table, parse_table
-from .text_layer import TextLayer
+from .document.tables import Cell, Table, parse_table
+from .document.text_layer import TextLayer
 from .text.token_count import estimate_tokens
 from .verification import Verdict, Verifier
 from .version import __version__

@@ -33,7 +33,7 @@ from .agent_replies import (
     search_reply,
     short_name,
 )
-from .document import Box, OcrDocument, Page
+from .document.types import Box, OcrDocument, Page
 from .draw import crop_boxes
 from .errors import (
     BackendUnavailableError,

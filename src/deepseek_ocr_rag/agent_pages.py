@@ -9,7 +9,7 @@ from typing import Final
 
 from .concurrency.fair_turns import Places, TurnCancelledError
 from .concurrency.cancellation import current_cancellation
-from .document import OcrDocument, Page
+from .document.types import OcrDocument, Page
 from .errors import ReadCancelledError
 from .page_stream import PageStream
 from .retrieval import Retriever

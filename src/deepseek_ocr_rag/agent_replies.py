@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .document import Box, OcrDocument, Page
+from .document.types import Box, OcrDocument, Page
 from .errors import ConfigurationError
 from .retrieval import Passage
 

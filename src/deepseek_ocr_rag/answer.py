@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from .answer_pictures import AnswerPictures, CitedPlace, draw_cited_pages
-from .document import Box
+from .document.types import Box
 from .retrieval import Passage
 from .source import SourceInput
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .document import Box
+from .document.types import Box
 from .draw import crop_boxes, highlight_boxes
 from .errors import OutputError, SourceNotAllowedError, SourceNotFoundError
 from .source import SourceInput, render_page

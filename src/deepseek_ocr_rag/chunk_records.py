@@ -27,11 +27,11 @@ from typing import Any
 
 from .text.splitting import CountTokens
 from .chunking import Chunk, Piece, check_budget, chunk_document
-from .document import Block, Box, OcrDocument, Page
-from .flow import PARAGRAPH_BREAK
-from .plain_markdown import heading_level, markdown_parts
-from .records import Record
-from .sections import HEADING_KINDS, Headings, with_sections
+from .document.types import Block, Box, OcrDocument, Page
+from .document.paragraphs import PARAGRAPH_BREAK
+from .document.markdown import heading_level, markdown_parts
+from .document.records import Record
+from .document.headings import HEADING_KINDS, Headings, with_sections
 from .text.token_count import estimate_tokens
 
 __all__ = ["record_chunk", "split_records"]

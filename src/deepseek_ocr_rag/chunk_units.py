@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .text.splitting import CountTokens, split_text
-from .chunk_tables import TableRows, table_rows
-from .flow import Float, Paragraph, Slice
+from .document.table_heads import TableRows, table_rows
+from .document.paragraphs import Float, Paragraph, Slice
 
 __all__ = ["Part", "Unit", "UnitCutter"]
 

@@ -20,9 +20,9 @@ from itertools import takewhile
 
 from .text.splitting import CountTokens
 from .chunk_units import Unit, UnitCutter
-from .document import Box, OcrDocument
+from .document.types import Box, OcrDocument
 from .errors import ConfigurationError
-from .flow import PARAGRAPH_BREAK, document_flow
+from .document.paragraphs import PARAGRAPH_BREAK, document_flow
 from .text.token_count import estimate_tokens
 
 __all__ = ["Chunk", "Piece", "check_budget", "chunk_document"]

@@ -27,7 +27,7 @@ from .cli_notes import plain_notes, say, say_all
 from .cli_signals import Ended, orderly_end
 from .demo import run_demo
 from .doctor import diagnose, failure_text
-from .document import OcrDocument, Page
+from .document.types import OcrDocument, Page
 from .errors import (
     BackendError,
     ConfigurationError,
@@ -37,7 +37,7 @@ from .errors import (
 )
 from .export import FolderWriter
 from .filenames import file_stem
-from .grammar import parse_document
+from .document.grammar.parser import parse_document
 from .known_failures import known_failures
 from .language_model import choose_language_model
 from .page_pictures import write_page_pictures

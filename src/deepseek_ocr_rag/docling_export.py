@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .document import OcrDocument
+from .document.types import OcrDocument
 from .errors import MissingExtraError
 
 if TYPE_CHECKING:

@@ -24,14 +24,14 @@ from docling_core.types.doc import (
     TableData,
 )
 
-from .captions import is_caption
-from .chunk_tables import table_rows
-from .document import Block, OcrDocument, Page
+from .document.captions import is_caption
+from .document.table_heads import table_rows
+from .document.types import Block, OcrDocument, Page
 from .filenames import file_stem
-from .flow import Float, Paragraph, Slice, document_flow
-from .plain_markdown import heading_level
-from .sections import HEADING_KINDS
-from .tables import MAX_GRID_CELLS, Cell, Table, parse_table
+from .document.paragraphs import Float, Paragraph, Slice, document_flow
+from .document.markdown import heading_level
+from .document.headings import HEADING_KINDS
+from .document.tables import MAX_GRID_CELLS, Cell, Table, parse_table
 
 __all__ = ["DoclingWriter"]
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageStat
 
-from .document import Block, Box, Page, union
+from .document.types import Block, Box, Page, union
 from .errors import ConfigurationError
 
 __all__ = ["colour_of", "crop_boxes", "draw_page", "highlight_boxes"]

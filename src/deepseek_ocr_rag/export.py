@@ -26,8 +26,8 @@ from typing import IO, Any, Final, Self
 
 from PIL import Image
 
-from .captions import FIGURE_KINDS
-from .document import Block, Box, OcrDocument, Page
+from .document.captions import FIGURE_KINDS
+from .document.types import Block, Box, OcrDocument, Page
 from .draw import crop_boxes, draw_page
 from .errors import OutputError
 from .figures import page_markdown

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from .captions import companions, is_caption
-from .document import Block, Page
-from .safe_markup import inert_markdown
+from .document.captions import companions, is_caption
+from .document.types import Block, Page
+from .document.sanitize import inert_markdown
 
 __all__ = ["alt_text", "page_markdown"]
 
@@ -22,7 +22,7 @@ def page_markdown(
     """A page as it stands in the Markdown file, with its figures where they belong.
 
     What the page itself says is written so that no viewer acts on it: see
-    :func:`~deepseek_ocr_rag.safe_markup.inert_markdown`.
+    :func:`~deepseek_ocr_rag.document.sanitize.inert_markdown`.
 
     Args:
         page: The page.

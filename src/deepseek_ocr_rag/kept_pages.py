@@ -12,7 +12,7 @@ from typing import Any
 from .backends.base import Backend, fingerprint_of
 from .cache import PageCache
 from .cache_key import PageKey
-from .document import Page
+from .document.types import Page
 from .errors import ConfigurationError
 
 __all__ = ["KeptPage", "KeptPages", "cache_named", "page_from_json", "page_to_json"]

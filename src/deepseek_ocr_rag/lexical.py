@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .bm25 import Bm25, Names
-from .captions import CAPTION_KINDS
+from .document.captions import CAPTION_KINDS
 from .chunking import Chunk
 from .page_index import PageIndex, PageKey
 from .query import Query

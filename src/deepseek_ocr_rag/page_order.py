@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .document import Page
+from .document.types import Page
 from .kept_pages import KeptPage, KeptPages
 
 __all__ = ["PageOrder"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from .document import OcrDocument
+from .document.types import OcrDocument
 from .draw import draw_page
 from .export import disk_errors
 from .filenames import file_stem

@@ -21,16 +21,16 @@ from PIL.Image import Image
 
 from .backends.base import Backend, PageRequest, Reply
 from .concurrency.cancellation import Cancellation, current_cancellation
-from .confidence import block_confidences, page_confidence
-from .document import Page
+from .document.grammar.confidence import block_confidences, page_confidence
+from .document.types import Page
 from .errors import BackendReplyError, ReadCancelledError, SourceError
-from .grammar import parse_page
+from .document.grammar.parser import parse_page
 from .kept_pages import KeptPages
 from .page_order import PageOrder
 from .model.prompts import Mode, Task
-from .sections import Headings, with_sections
+from .document.headings import Headings, with_sections
 from .source import Source
-from .text_layer import TextLayer, usable
+from .document.text_layer import TextLayer, usable
 
 __all__ = ["PageStream"]
 

@@ -21,7 +21,7 @@ from .backends.registry import backend_named
 from .cache import PageCache
 from .cache_key import PageKey, renderer_version
 from .concurrency.cancellation import run_releasing
-from .document import OcrDocument, Page
+from .document.types import OcrDocument, Page
 from .fetch_policy import FetchPolicy
 from .kept_pages import KeptPages, cache_named
 from .limits import Limits

@@ -10,7 +10,7 @@ from .answer import Answer, Timings
 from .answer_stream import AnswerStream
 from .answering import Answering, Generating, Quoting
 from .background import Background
-from .document import OcrDocument
+from .document.types import OcrDocument
 from .embeddings import EmbeddingModel, embedding_model
 from .errors import ConfigurationError
 from .followup import standalone_question

@@ -28,7 +28,7 @@ from .renderers.base import OpenedDocument, PageInfo
 from .renderers.content import Content
 from .renderers.formats import READABLE, name_format, sniff
 from .renderers.opening import opener_for
-from .text_layer import TextLayer
+from .document.text_layer import TextLayer
 
 __all__ = [
     "Source",

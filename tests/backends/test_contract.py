@@ -15,8 +15,8 @@ from deepseek_ocr_rag.backends.official import OfficialBackend
 from deepseek_ocr_rag.backends.ollama import OllamaBackend
 from deepseek_ocr_rag.backends.replay import RecordingBackend, ReplayBackend
 from deepseek_ocr_rag.backends.server import ServerBackend
-from deepseek_ocr_rag.document import Box
-from deepseek_ocr_rag.text_layer import TextLayer, Word
+from deepseek_ocr_rag.document.types import Box
+from deepseek_ocr_rag.document.text_layer import TextLayer, Word
 
 MakeRequest = Callable[..., PageRequest]
 

@@ -31,7 +31,7 @@ from deepseek_ocr_rag.backends.local_reading import READ_AHEAD
 from deepseek_ocr_rag.backends.registry import backend_named
 from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError
 from deepseek_ocr_rag.model.prompts import MODES, TASKS
-from deepseek_ocr_rag.text_layer import TextLayer
+from deepseek_ocr_rag.document.text_layer import TextLayer
 
 TOKENS = 20
 

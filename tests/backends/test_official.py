@@ -22,7 +22,7 @@ import pytest
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.official import OfficialBackend
-from deepseek_ocr_rag.document import Box
+from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.errors import (
     BackendError,
     BackendReplyError,

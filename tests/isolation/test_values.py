@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepseek_ocr_rag import errors
-from deepseek_ocr_rag.document import Box
+from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, receive, send
 from deepseek_ocr_rag.isolation.values import (
     error_frame,
@@ -26,7 +26,7 @@ from deepseek_ocr_rag.isolation.values import (
 )
 from deepseek_ocr_rag.renderers.base import PageInfo
 from deepseek_ocr_rag.source import open_source
-from deepseek_ocr_rag.text_layer import Rule, TextLayer, Word
+from deepseek_ocr_rag.document.text_layer import Rule, TextLayer, Word
 
 fractions = st.floats(0, 1)
 boxes = st.builds(Box.clamped, fractions, fractions, fractions, fractions)

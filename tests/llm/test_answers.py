@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deepseek_ocr_rag.context import build_prompt
-from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import LanguageModelUnavailableError
 from deepseek_ocr_rag.language_model import Message, OllamaModel, choose_language_model
 from deepseek_ocr_rag.qa import Answer, DocumentQA

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.grammar import parse_page
+from deepseek_ocr_rag.document.grammar.parser import parse_page
 from deepseek_ocr_rag.model.loops.detector import Loop, find_loops
 from deepseek_ocr_rag.model.loops.text_edits import edited
 from deepseek_ocr_rag.model.loops.trimming import trimmed, trims

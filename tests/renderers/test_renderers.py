@@ -14,7 +14,7 @@ from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag.document import Box
+from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.errors import (
     ConfigurationError,
     CorruptSourceError,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..document import FinishReason
-from ..grammar import ParsedPage, parse_page
+from ..document.types import FinishReason
+from ..document.grammar.parser import ParsedPage, parse_page
 from ..model.ngrams import NoRepeat
 from ..model.loops.detector import Loop, find_loops
 from ..model.loops.text_edits import Edit, edited, moved

@@ -13,11 +13,11 @@ from typing import Protocol, runtime_checkable
 from PIL.Image import Image
 
 from ..concurrency.cancellation import Cancellation
-from ..confidence import TokenLogprob
-from ..document import FinishReason
+from ..document.grammar.confidence import TokenLogprob
+from ..document.types import FinishReason
 from ..errors import BackendError
 from ..model.prompts import Mode, Task
-from ..text_layer import TextLayer
+from ..document.text_layer import TextLayer
 
 __all__ = ["Backend", "PageRequest", "Repeatable", "Reply", "TokenLogprob", "fingerprint_of"]
 

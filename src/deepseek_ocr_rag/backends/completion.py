@@ -13,8 +13,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..confidence import LEAST_LOGPROB, TokenLogprob
-from ..document import FinishReason
+from ..document.grammar.confidence import LEAST_LOGPROB, TokenLogprob
+from ..document.types import FinishReason
 from ..errors import BackendReplyError
 from ..model.loops.detector import RepetitionWatch
 from .reply_text import split_lines

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from ..document import FinishReason
+from ..document.types import FinishReason
 from ..errors import SourceError
 from ..model.families import TABLE_CELLS
 from ..model.ngrams import NoRepeat

@@ -12,9 +12,9 @@ import warnings
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from ..document import Block, Box
+from ..document.types import Block, Box
 from ..errors import BackendError, BackendUnavailableError
-from ..grammar import format_page
+from ..document.grammar.parser import format_page
 from ..layout import lay_out
 from .base import PageRequest, Reply
 from ..concurrency.fair_turns import Places, TurnCancelledError

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ..concurrency.cancellation import Cancellation
-from ..document import FinishReason
+from ..document.types import FinishReason
 from ..errors import (
     BackendError,
     BackendReplyError,

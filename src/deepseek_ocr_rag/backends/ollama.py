@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from ..document import FinishReason
+from ..document.types import FinishReason
 from ..errors import (
     BackendError,
     BackendReplyError,

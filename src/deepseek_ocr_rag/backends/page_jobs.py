@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..document import FinishReason
+from ..document.types import FinishReason
 from ..errors import BackendReplyError
 from ..model.families import Family
 from ..model.ngrams import NoRepeat

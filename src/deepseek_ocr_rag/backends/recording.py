@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from ..confidence import LEAST_LOGPROB, TokenLogprob
-from ..document import FinishReason
+from ..document.grammar.confidence import LEAST_LOGPROB, TokenLogprob
+from ..document.types import FinishReason
 from ..errors import BackendReplyError, BackendUnavailableError
 
 __all__ = ["RecordedReply", "read_recording"]

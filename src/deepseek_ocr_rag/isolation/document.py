@@ -20,7 +20,7 @@ from ..errors import CorruptSourceError, LimitExceededError, PageRenderError, So
 from ..limits import Limits
 from ..renderers.base import PageInfo
 from ..renderers.content import Content
-from ..text_layer import TextLayer
+from ..document.text_layer import TextLayer
 from ..concurrency.frames import BrokenFrameError, Frame
 from .pool import WorkerPool, shared_pool
 from .process import Worker, WorkerLostError

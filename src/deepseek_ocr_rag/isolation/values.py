@@ -14,10 +14,10 @@ from typing import Any
 from PIL import Image
 
 from .. import errors
-from ..document import Box
+from ..document.types import Box
 from ..errors import ConfigurationError, DeepSeekOCRError
 from ..renderers.base import PageInfo
-from ..text_layer import Rule, TextLayer, Word
+from ..document.text_layer import Rule, TextLayer, Word
 from ..concurrency.frames import BrokenFrameError, Frame, StreamedFrame
 
 __all__ = [

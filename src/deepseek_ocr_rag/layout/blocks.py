@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from ..document import Block, Box
+from ..document.types import Block, Box
 from .columns import Region
 from .joining import SOFT_HYPHENS, is_rtl, join_lines
 from .lines import Line

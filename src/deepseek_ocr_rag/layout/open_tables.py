@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ..tables import Cell, Table
+from ..document.tables import Cell, Table
 from .lines import Line, build_lines
 from .pieces import Piece
 from .rules import RulePiece

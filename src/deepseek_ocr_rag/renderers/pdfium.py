@@ -30,7 +30,7 @@ from ..errors import (
     UnsupportedSourceError,
 )
 from ..limits import Limits
-from ..text_layer import TextLayer
+from ..document.text_layer import TextLayer
 from .base import PageInfo
 from .content import Content
 from .frame import Frame

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import LimitExceededError
 from ..limits import Limits
-from ..text_layer import TextLayer, Word
+from ..document.text_layer import TextLayer, Word
 from .frame import Frame, direction
 from .pdfium_objects import Handle, address_of, bind, read_drawings
 from .sizes import page_failed

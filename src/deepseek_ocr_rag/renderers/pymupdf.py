@@ -25,7 +25,7 @@ from ..errors import (
     PasswordError,
 )
 from ..limits import Limits
-from ..text_layer import TextLayer
+from ..document.text_layer import TextLayer
 from .base import PageInfo
 from .content import Content
 from .passwords import normalized

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from .errors import ConfigurationError
-from .safe_markup import labelled_html, markdown_to_html
+from ..errors import ConfigurationError
+from .sanitize import labelled_html, markdown_to_html
 from .tables import Table, parse_table
 
 __all__ = ["Block", "Box", "FinishReason", "OcrDocument", "Page"]

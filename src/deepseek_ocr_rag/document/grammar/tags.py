@@ -14,8 +14,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .document import Box
-from .log_noise import find_noise
+from ..types import Box
+from .runtime_noise import find_noise
 
 __all__ = ["LABELS", "MARKER_LENGTH", "Origin", "TaggedText", "looks_like_label", "scan"]
 

@@ -36,12 +36,12 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from .document import Block, Box, OcrDocument, Page
-from .errors import ConfigurationError
-from .log_noise import encode_noise, split_pages
-from .plain_markdown import cut_tables, heading_level, markdown_parts
-from .sections import HEADING_KINDS, Headings, place_under, with_sections
-from .tables import parse_table
+from ..types import Block, Box, OcrDocument, Page
+from ...errors import ConfigurationError
+from .runtime_noise import encode_noise, split_pages
+from ..markdown import cut_tables, heading_level, markdown_parts
+from ..headings import HEADING_KINDS, Headings, place_under, with_sections
+from ..tables import parse_table
 from .tags import LABELS, MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
 
 __all__ = [

@@ -27,8 +27,8 @@ import io
 import re
 from dataclasses import dataclass
 
-from .errors import ConfigurationError
-from .escaped_tags import let_through
+from ..errors import ConfigurationError
+from .allowed_tags import let_through
 
 __all__ = ["Cell", "Table", "decode_entities", "parse_table"]
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from .captions import companions
-from .document import Block, OcrDocument, Page
+from .types import Block, OcrDocument, Page
 from .furniture import Furniture, page_furniture
-from .layout.joining import seam
-from .text.continuation import is_finished, runs_on
-from .sections import HEADING_KINDS, Headings, with_sections
+from ..layout.joining import seam
+from ..text.continuation import is_finished, runs_on
+from .headings import HEADING_KINDS, Headings, with_sections
 
 __all__ = ["PARAGRAPH_BREAK", "Float", "Paragraph", "Slice", "document_flow"]
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from .document import Block, Box, union
+from .types import Block, Box, union
 
 __all__ = ["CAPTION_KINDS", "FIGURE_KINDS", "companions", "is_caption"]
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final
 
-from .document import Block
-from .grammar import ParsedPage
+from ..types import Block
+from .parser import ParsedPage
 from .tags import Origin
 
 __all__ = ["LEAST_LOGPROB", "TokenLogprob", "block_confidences", "page_confidence"]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .document import Box
+from .types import Box
 
 __all__ = ["Rule", "TextLayer", "Word", "usable"]
 
