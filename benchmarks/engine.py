@@ -31,21 +31,21 @@ from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.local import LocalBackend
 from deepseek_ocr_rag.backends.page_jobs import ModelSettings
-from deepseek_ocr_rag.engine.cache import KVCache
-from deepseek_ocr_rag.engine.config import PUBLISHED
+from deepseek_ocr_rag.engine.kv_cache import KVCache
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
 from deepseek_ocr_rag.engine.engine import Engine
-from deepseek_ocr_rag.engine.kernels.operations import KernelOperations
-from deepseek_ocr_rag.engine.loading import random_weights
-from deepseek_ocr_rag.engine.operations import StepRows
-from deepseek_ocr_rag.engine.page_pool import PAGE
-from deepseek_ocr_rag.engine.quantization import quantised
+from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOperations
+from deepseek_ocr_rag.engine.weights.loading import random_weights
+from deepseek_ocr_rag.engine.ops import StepRows
+from deepseek_ocr_rag.engine.block_pool import PAGE
+from deepseek_ocr_rag.engine.weights.quantization import quantised
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.engine.slots import Slots
-from deepseek_ocr_rag.engine.start import EngineSettings, start_engine
-from deepseek_ocr_rag.engine.weights import EngineWeights
+from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
+from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat

@@ -14,8 +14,8 @@ if not torch.cuda.is_available():
     # Read when the kernels are defined, so before they are imported.
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
-from deepseek_ocr_rag.engine.operations import StepRows
-from deepseek_ocr_rag.engine.plain import PlainOperations
+from deepseek_ocr_rag.engine.ops import StepRows
+from deepseek_ocr_rag.engine.reference_ops import PlainOperations
 from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 
@@ -36,7 +36,7 @@ FREE = NoRepeat(0)
 def operations(request):
     if request.param == "plain":
         return PlainOperations()
-    from deepseek_ocr_rag.engine.kernels.operations import KernelOperations
+    from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOperations
 
     return KernelOperations()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deepseek_ocr_rag import ConfigurationError
-from deepseek_ocr_rag.engine.config import PUBLISHED, QwenConfig, engine_config
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED, QwenConfig, engine_config
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from deepseek_ocr_rag import BackendUnavailableError
-from deepseek_ocr_rag.engine.assembly import assemble
-from deepseek_ocr_rag.engine.config import PUBLISHED
-from deepseek_ocr_rag.engine.loading import load_weights, random_weights
-from deepseek_ocr_rag.engine.weights import DenseWeights, ExpertWeights
+from deepseek_ocr_rag.engine.weights.mapping import assemble
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED
+from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
+from deepseek_ocr_rag.engine.weights.tensors import DenseWeights, ExpertWeights
 
 PATCHES = "model.vision_model.embeddings.patch_embedding.weight"
 """Published and never used."""

@@ -14,10 +14,10 @@ from tiny_engine import SECOND
 
 from deepseek_ocr_rag.backends.transformers_generation import generate
 from deepseek_ocr_rag.backends.transformers_model import load_model
-from deepseek_ocr_rag.engine.config import EngineConfig, engine_config
+from deepseek_ocr_rag.engine.weights.config import EngineConfig, engine_config
 from deepseek_ocr_rag.engine.engine import Engine
-from deepseek_ocr_rag.engine.loading import load_weights
-from deepseek_ocr_rag.engine.plain import PlainOperations
+from deepseek_ocr_rag.engine.weights.loading import load_weights
+from deepseek_ocr_rag.engine.reference_ops import PlainOperations
 from deepseek_ocr_rag.engine.runner import Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask

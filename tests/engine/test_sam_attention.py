@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.engine.positions import fitted_grid, fitted_table
-from deepseek_ocr_rag.engine.sam_attention import square_attention
+from deepseek_ocr_rag.engine.vision.positions import fitted_grid, fitted_table
+from deepseek_ocr_rag.engine.vision.sam_attention import square_attention
 
 
 def written_out(qkv, bias, rows, columns, heads):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.engine.speculation import MOST, Drafter
+from deepseek_ocr_rag.engine.drafting import MOST, Drafter
 
 DET_END = 128819
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag import ConfigurationError
-from deepseek_ocr_rag.engine.vision import BATCH_PATCHES, BATCHES, Vision, batch_sizes
+from deepseek_ocr_rag.engine.vision.towers import BATCH_PATCHES, BATCHES, Vision, batch_sizes
 from deepseek_ocr_rag.model.families import FAMILIES
 
 

@@ -15,14 +15,16 @@ pytest.importorskip("triton")
 
 from torch.nn import functional
 
-from deepseek_ocr_rag.engine import pixels, pointwise, sam_attention
+from deepseek_ocr_rag.engine.vision.towers import preprocessing as pixels
+from deepseek_ocr_rag.engine.vision.towers import pointwise
+from deepseek_ocr_rag.engine.vision.towers import sam_attention
 from deepseek_ocr_rag.engine.kernels.activations import gelu, quick_gelu
 from deepseek_ocr_rag.engine.kernels.layer_norm import add_norm
-from deepseek_ocr_rag.engine.kernels.patches import patch_vectors
+from deepseek_ocr_rag.engine.kernels.patch_embedding import patch_vectors
 from deepseek_ocr_rag.engine.kernels.resampling import resample
-from deepseek_ocr_rag.engine.kernels.square_attention import SquareTuning, square_attention
-from deepseek_ocr_rag.engine.vision import Vision
-from deepseek_ocr_rag.engine.weights import LayerNorm
+from deepseek_ocr_rag.engine.kernels.window_attention import SquareTuning, square_attention
+from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.weights.tensors import LayerNorm
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 HALF = torch.bfloat16 if DEVICE == "cuda" else torch.float16

@@ -319,7 +319,7 @@ class LocalBackend:
 
 def engine_problem() -> DeepSeekOCRError | None:
     """Why the engine does not run on this machine, or None where it does. Imports torch."""
-    from ..engine.start import EngineSettings, engine_device
+    from ..engine.startup import EngineSettings, engine_device
 
     try:
         engine_device(EngineSettings())

@@ -30,11 +30,11 @@ from typing import Any, Final
 
 import torch
 
-from ..engine.config import UnsupportedError
+from ..engine.weights.config import UnsupportedError
 from ..engine.engine import Engine, PageTooLargeError, Writing
 from ..engine.runner import PageImage
 from ..engine.sequence import PageTask
-from ..engine.start import EngineSettings, start_engine
+from ..engine.startup import EngineSettings, start_engine
 from ..errors import BackendUnavailableError, DeepSeekOCRError
 from ..concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
 from ..model.checkpoint import Checkpoint, find_checkpoint

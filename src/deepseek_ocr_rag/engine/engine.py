@@ -25,7 +25,7 @@ from .runner import Report, Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
 from .slots import MOST_DRAFTS, MOST_EXEMPT
-from .step_graphs import MOST_DRAFTED_ROWS
+from .cuda_graphs import MOST_DRAFTED_ROWS
 
 __all__ = ["Engine", "PageTooLargeError", "Writing"]
 

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from ..model.families import Family
 from ..model.prompts import Mode
-from .cache import CacheType, KVCache
-from .config import EngineConfig
+from .kv_cache import CacheType, KVCache
+from .weights.config import EngineConfig
 from .decoder import Decoder, Prompt
-from .operations import Operations
-from .pixels import page_tensors
+from .ops import Operations
+from .vision.preprocessing import page_tensors
 from .sequence import WrittenSequence
 from .slots import Slots, SlotSettings
-from .step_graphs import StepGraphs
-from .vision import Views, Vision
-from .weights import EngineWeights
+from .cuda_graphs import StepGraphs
+from .vision.towers import Views, Vision
+from .weights.tensors import EngineWeights
 
 __all__ = ["PageImage", "Report", "Runner"]
 

@@ -14,8 +14,8 @@ import triton.language as tl
 from torch import Tensor
 
 from ..products import float32_product
-from ..weights import ExpertWeights
-from .tuning import expert_tuning
+from ..weights.tensors import ExpertWeights
+from .block_sizes import expert_tuning
 
 __all__ = ["mix"]
 

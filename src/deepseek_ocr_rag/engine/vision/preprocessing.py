@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ..model.families import Family
-from ..model.views import LARGEST_PLAIN_RESIZE, PADDING, page_grid
-from ..model.prompts import Mode
+from ...model.families import Family
+from ...model.views import LARGEST_PLAIN_RESIZE, PADDING, page_grid
+from ...model.prompts import Mode
 from .pointwise import has_kernels, has_triton
 
 __all__ = [
@@ -79,7 +79,7 @@ def patch_vectors(views: Tensor, patch: int, dtype: torch.dtype) -> Tensor:
         channels, their rows, their columns.
     """
     if has_kernels(views, dtype):
-        from .kernels.patches import patch_vectors as kernel
+        from ..kernels.patch_embedding import patch_vectors as kernel
 
         return kernel(views, patch, _number_of_byte(dtype, views.device))
     pictures, channels, side, _ = views.shape
@@ -188,7 +188,7 @@ def resample(values: Tensor, weighting: Filter) -> Tensor:
         uint8, shape ``(outer, outputs, inner)``.
     """
     if values.is_cuda and has_triton():
-        from .kernels.resampling import resample as kernel
+        from ..kernels.resampling import resample as kernel
 
         first, weights = weighting.first, weighting.weights
         return kernel(values.contiguous(), first, weights, fraction_bits=FRACTION_BITS)

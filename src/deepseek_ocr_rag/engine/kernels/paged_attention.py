@@ -15,11 +15,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..cache import LayerCache
-from ..operations import StepRows
-from ..page_pool import PAGE
+from ..kv_cache import LayerCache
+from ..ops import StepRows
+from ..block_pool import PAGE
 from ..slots import Slots
-from .tuning import attention_tuning
+from .block_sizes import attention_tuning
 
 __all__ = ["attend"]
 

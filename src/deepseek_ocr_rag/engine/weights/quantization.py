@@ -8,7 +8,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from .weights import DecoderLayer, EngineWeights, ExpertWeights
+from .tensors import DecoderLayer, EngineWeights, ExpertWeights
 
 __all__ = ["WeightType", "quantised", "rounded"]
 

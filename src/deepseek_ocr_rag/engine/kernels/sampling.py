@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..operations import StepRows
+from ..ops import StepRows
 from ..slots import MOST_EXEMPT, Slots
 
 __all__ = ["choose"]

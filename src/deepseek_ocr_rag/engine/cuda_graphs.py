@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .decoder import Decoder
-from .operations import StepRows
+from .ops import StepRows
 from .slots import MOST_DRAFTS, Slots
 
 __all__ = ["MOST_DRAFTED_ROWS", "StepGraphs", "padded_rows"]

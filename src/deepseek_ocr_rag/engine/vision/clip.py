@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .config import ClipConfig
+from ..weights.config import ClipConfig
 from .pointwise import add_norm, layer_norm, quick_gelu
 from .positions import fitted_grid
-from .weights import ClipLayer, ClipWeights
+from ..weights.tensors import ClipLayer, ClipWeights
 
 __all__ = ["Clip"]
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .config import QwenConfig
-from .weights import QwenLayer, QwenWeights
+from ..weights.config import QwenConfig
+from ..weights.tensors import QwenLayer, QwenWeights
 
 __all__ = ["Qwen"]
 

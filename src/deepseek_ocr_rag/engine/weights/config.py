@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ..errors import ConfigurationError
-from ..model.families import FAMILIES, family_of
+from ...errors import ConfigurationError
+from ...model.families import FAMILIES, family_of
 
 __all__ = [
     "PUBLISHED",

@@ -13,10 +13,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..errors import BackendUnavailableError
-from .assembly import assemble
+from ...errors import BackendUnavailableError
+from .mapping import assemble
 from .config import EngineConfig
-from .weights import EngineWeights
+from .tensors import EngineWeights
 
 __all__ = ["load_weights", "random_weights"]
 

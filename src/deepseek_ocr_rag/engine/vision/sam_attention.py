@@ -41,7 +41,7 @@ def square_attention(
         Shape ``(pictures, grid, grid, width)``.
     """
     if has_kernels(qkv):
-        from .kernels.square_attention import square_attention as kernel
+        from ..kernels.window_attention import square_attention as kernel
 
         return kernel(qkv, bias, rows, columns, heads=heads)
     side = (rows.shape[0] + 1) // 2

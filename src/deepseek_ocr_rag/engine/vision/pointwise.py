@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .weights import LayerNorm
+from ..weights.tensors import LayerNorm
 
 __all__ = ["add_norm", "gelu", "has_kernels", "has_triton", "layer_norm", "quick_gelu"]
 
@@ -57,7 +57,7 @@ def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Te
     if change is None:
         return values, layer_norm(values, norm)
     if has_kernels(values):
-        from .kernels.layer_norm import add_norm as kernel
+        from ..kernels.layer_norm import add_norm as kernel
 
         return kernel(values, change, norm)
     total = values + change
@@ -67,7 +67,7 @@ def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Te
 def gelu(values: Tensor) -> Tensor:
     """``x * Phi(x)``, not its approximation by tanh; may overwrite its argument."""
     if has_kernels(values):
-        from .kernels.activations import gelu as kernel
+        from ..kernels.activations import gelu as kernel
 
         return kernel(values)
     return functional.gelu(values)
@@ -76,7 +76,7 @@ def gelu(values: Tensor) -> Tensor:
 def quick_gelu(values: Tensor) -> Tensor:
     """``x * sigmoid(1.702 x)``, which CLIP was trained with; may overwrite its argument."""
     if has_kernels(values):
-        from .kernels.activations import quick_gelu as kernel
+        from ..kernels.activations import quick_gelu as kernel
 
         return kernel(values)
     return values * torch.sigmoid(1.702 * values)

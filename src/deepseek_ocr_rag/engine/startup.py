@@ -16,19 +16,19 @@ from ..model.checkpoint import Checkpoint
 from ..model.ngrams import NoRepeat
 from ..model.tokenizer import BOS, IMAGE
 from ..model.views import PageViews
-from .cache import CacheType, page_bytes
-from .config import DecoderConfig, EngineConfig, UnsupportedError, engine_config
+from .kv_cache import CacheType, page_bytes
+from .weights.config import DecoderConfig, EngineConfig, UnsupportedError, engine_config
 from .engine import Engine
-from .loading import load_weights
-from .operations import Operations
-from .page_pool import PAGE
-from .plain import PlainOperations
-from .pointwise import has_triton
-from .quantization import WeightType, quantised
+from .weights.loading import load_weights
+from .ops import Operations
+from .block_pool import PAGE
+from .reference_ops import PlainOperations
+from .vision.pointwise import has_triton
+from .weights.quantization import WeightType, quantised
 from .runner import Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
-from .weights import EngineWeights
+from .weights.tensors import EngineWeights
 
 __all__ = ["EngineSettings", "engine_device", "start_engine"]
 
@@ -191,7 +191,7 @@ def _on_gpu(
 
 def _kernels() -> Operations:
     # Only here: the kernels need triton, which the CPU does not.
-    from .kernels.operations import KernelOperations
+    from .kernels.kernel_ops import KernelOperations
 
     return KernelOperations()
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from .config import SamConfig
-from .pixels import patch_vectors
+from ..weights.config import SamConfig
+from .preprocessing import patch_vectors
 from .pointwise import add_norm, gelu, layer_norm
 from .positions import fitted_grid, fitted_table
 from .sam_attention import square_attention
-from .weights import SamLayer, SamWeights
+from ..weights.tensors import SamLayer, SamWeights
 
 __all__ = ["Sam"]
 

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import ConfigurationError
+from ...errors import ConfigurationError
 from .clip import Clip
-from .config import ClipConfig, EngineConfig, QwenConfig
+from ..weights.config import ClipConfig, EngineConfig, QwenConfig
 from .qwen import Qwen
 from .sam import Sam
-from .vision_graphs import VisionGraph
-from .weights import ClipWeights, QwenWeights, VisionWeights
+from .graphs import VisionGraph
+from ..weights.tensors import ClipWeights, QwenWeights, VisionWeights
 
 __all__ = ["Views", "Vision", "batch_sizes"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from .attention import attend
-from .choice import choose
-from .experts import mix
-from .normalization import add_norm
-from .rotation import rotate_and_store
+from .paged_attention import attend
+from .sampling import choose
+from .moe import mix
+from .rms_norm import add_norm
+from .rotary import rotate_and_store
 
 __all__ = ["KernelOperations"]
 

@@ -16,9 +16,9 @@ from typing import Protocol
 
 from torch import Tensor
 
-from .cache import LayerCache
+from .kv_cache import LayerCache
 from .slots import Slots
-from .weights import ExpertWeights
+from .weights.tensors import ExpertWeights
 
 __all__ = ["Operations", "StepRows"]
 

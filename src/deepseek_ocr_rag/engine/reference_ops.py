@@ -7,12 +7,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..model.ngrams import NoRepeat, banned_tokens
-from .cache import LARGEST_STORED, LayerCache
-from .operations import StepRows
-from .page_pool import PAGE
+from .kv_cache import LARGEST_STORED, LayerCache
+from .ops import StepRows
+from .block_pool import PAGE
 from .products import float32_product
 from .slots import Slots
-from .weights import ExpertWeights
+from .weights.tensors import ExpertWeights
 
 __all__ = ["PlainOperations"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .config import ClipConfig, DecoderConfig, EngineConfig, QwenConfig, SamConfig
-from .weights import (
+from .tensors import (
     ClipLayer,
     ClipWeights,
     DecoderLayer,
