@@ -27,8 +27,8 @@ from types import TracebackType
 import psutil
 
 from deepseek_ocr_rag.errors import DeepSeekOCRError
-from deepseek_ocr_rag.limits import Limits
-from deepseek_ocr_rag.source import SourceInput, open_source
+from deepseek_ocr_rag.sources.limits import Limits
+from deepseek_ocr_rag.sources.source import SourceInput, open_source
 
 __all__ = ["main"]
 

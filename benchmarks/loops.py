@@ -35,7 +35,7 @@ from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loops
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 from deepseek_ocr_rag.model.loops.trimming import trimmed
-from deepseek_ocr_rag.source import open_source
+from deepseek_ocr_rag.sources.source import open_source
 from deepseek_ocr_rag.document.text_layer import usable
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"

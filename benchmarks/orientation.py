@@ -20,7 +20,7 @@ from PIL import Image
 from deepseek_ocr_rag.backends.images import turned
 from deepseek_ocr_rag.errors import SourceError
 from deepseek_ocr_rag.model.orientation import orientation
-from deepseek_ocr_rag.source import open_source
+from deepseek_ocr_rag.sources.source import open_source
 
 CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
 SUFFIXES = {".pdf", ".png", ".jpg", ".tif", ".tiff"}

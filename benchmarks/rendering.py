@@ -21,9 +21,9 @@ from pathlib import Path
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag.isolation import pool
-from deepseek_ocr_rag.isolation.process import Worker
-from deepseek_ocr_rag.source import open_source
+from deepseek_ocr_rag.sources.isolation import pool
+from deepseek_ocr_rag.sources.isolation.process import Worker
+from deepseek_ocr_rag.sources.source import open_source
 
 __all__ = ["main"]
 

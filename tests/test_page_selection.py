@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.errors import PageRangeError
-from deepseek_ocr_rag.source import parse_page_selection
+from deepseek_ocr_rag.sources.source import parse_page_selection
 
 
 @pytest.mark.parametrize(

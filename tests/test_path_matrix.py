@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag import DeepSeekOCRError, SourceNotAllowedError, SourceNotFoundError
-from deepseek_ocr_rag import path_walk as walk
-from deepseek_ocr_rag.paths import open_inside
+from deepseek_ocr_rag.sources import path_walk as walk
+from deepseek_ocr_rag.sources.allowed_paths import open_inside
 
 INSIDE = b"%PDF inside"
 SECRET = b"%PDF secret"

@@ -17,7 +17,7 @@ from deepseek_ocr_rag import (
     SourceNotFoundError,
     open_source,
 )
-from deepseek_ocr_rag.paths import FileInside, resolve_inside
+from deepseek_ocr_rag.sources.allowed_paths import FileInside, resolve_inside
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from deepseek_ocr_rag import DocumentQA, Reader, chunk_document, write_folder
 from deepseek_ocr_rag.backends import official_process, process_pair
-from deepseek_ocr_rag.isolation import process as isolation_process
+from deepseek_ocr_rag.sources.isolation import process as isolation_process
 from deepseek_ocr_rag.concurrency.offline import NO_TELEMETRY, OFFLINE
 
 # Python loads a module of this name by itself, in every process that finds it:

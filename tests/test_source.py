@@ -33,9 +33,9 @@ from deepseek_ocr_rag.errors import (
     SourceNotFoundError,
     UnsupportedSourceError,
 )
-from deepseek_ocr_rag.fetch import FetchPolicy, public_name
-from deepseek_ocr_rag.limits import Limits
-from deepseek_ocr_rag.source import open_source, render_page
+from deepseek_ocr_rag.sources.fetch import FetchPolicy, public_name
+from deepseek_ocr_rag.sources.limits import Limits
+from deepseek_ocr_rag.sources.source import open_source, render_page
 
 HOME = FetchPolicy(allow_http=True, allow_private=True, connect_seconds=5, total_seconds=10)
 

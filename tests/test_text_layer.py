@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.document.types import Box
-from deepseek_ocr_rag.source import open_source
+from deepseek_ocr_rag.sources.source import open_source
 from deepseek_ocr_rag.document.text_layer import TextLayer, Word, usable
 
 PROSE = (

@@ -17,19 +17,10 @@ import httpx
 import pytest
 from sockets import connections, recorded_sockets
 
-from deepseek_ocr_rag import (
-    AgentReader,
-    ConfigurationError,
-    DeepSeekOCRError,
-    FetchPolicy,
-    LimitExceededError,
-    Reader,
-    SourceNotAllowedError,
-    fetch,
-    open_source,
-)
-from deepseek_ocr_rag.fetch import download
-from deepseek_ocr_rag.fetch_policy import is_public
+from deepseek_ocr_rag.sources import fetch
+from deepseek_ocr_rag import AgentReader, ConfigurationError, DeepSeekOCRError, FetchPolicy, LimitExceededError, Reader, SourceNotAllowedError, open_source
+from deepseek_ocr_rag.sources.fetch import download
+from deepseek_ocr_rag.sources.fetch_policy import is_public
 
 NAMES = {
     "public.example": ["93.184.216.34"],

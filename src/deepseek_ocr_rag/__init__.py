@@ -64,11 +64,11 @@ from .errors import (
     UnsupportedSourceError,
 )
 from .export import FolderWriter, write_folder
-from .fetch_policy import FetchPolicy
+from .sources.fetch_policy import FetchPolicy
 from .document.grammar.parser import ParsedPage, format_page, parse_document, parse_page
 from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
-from .limits import Limits
-from .paths import resolve_inside
+from .sources.limits import Limits
+from .sources.allowed_paths import resolve_inside
 from .pipeline import PageStream, Reader
 from .qa import Conversation, DocumentQA
 from .document.records import (
@@ -83,7 +83,7 @@ from .document.records import (
 from .retrieval import Passage, Retriever
 from .document.sanitize import markdown_to_html
 from .samples import sample_path
-from .source import Source, open_source, render_page
+from .sources.source import Source, open_source, render_page
 from .document.tables import Cell, Table, parse_table
 from .document.text_layer import TextLayer
 from .text.token_count import estimate_tokens

@@ -41,7 +41,7 @@ from .errors import (
     DeepSeekOCRError,
     SourceError,
 )
-from .paths import FileInside
+from .sources.allowed_paths import FileInside
 from .pipeline import PageStream, Reader
 from .retrieval import Passage, Retriever
 from .text.terms import content_terms, with_stems

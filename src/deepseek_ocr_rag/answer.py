@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from .answer_pictures import AnswerPictures, CitedPlace, draw_cited_pages
 from .document.types import Box
 from .retrieval import Passage
-from .source import SourceInput
+from .sources.source import SourceInput
 
 __all__ = [
     "NOT_FOUND",

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from .document.types import Box
 from .draw import crop_boxes, highlight_boxes
 from .errors import OutputError, SourceNotAllowedError, SourceNotFoundError
-from .source import SourceInput, render_page
+from .sources.source import SourceInput, render_page
 
 __all__ = ["AnswerPictures", "CitedPage", "CitedPlace", "draw_cited_pages"]
 

@@ -45,7 +45,7 @@ from .pipeline import Reader
 from .model.prompts import MODES
 from .qa import DocumentQA
 from .serve_command import serve_command
-from .source import open_source
+from .sources.source import open_source
 from .text.visible import json_line, visible
 
 __all__ = ["main"]

@@ -13,7 +13,7 @@ from .page_pictures import write_page_pictures
 from .pipeline import Reader
 from .qa import DocumentQA
 from .samples import sample_path
-from .source import open_source
+from .sources.source import open_source
 
 __all__ = ["QUESTIONS", "run_demo"]
 

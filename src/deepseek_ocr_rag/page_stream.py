@@ -29,7 +29,7 @@ from .kept_pages import KeptPages
 from .page_order import PageOrder
 from .model.prompts import Mode, Task
 from .document.headings import Headings, with_sections
-from .source import Source
+from .sources.source import Source
 from .document.text_layer import TextLayer, usable
 
 __all__ = ["PageStream"]

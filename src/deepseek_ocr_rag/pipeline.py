@@ -22,12 +22,12 @@ from .cache import PageCache
 from .cache_key import PageKey, renderer_version
 from .concurrency.cancellation import run_releasing
 from .document.types import OcrDocument, Page
-from .fetch_policy import FetchPolicy
+from .sources.fetch_policy import FetchPolicy
 from .kept_pages import KeptPages, cache_named
-from .limits import Limits
+from .sources.limits import Limits
 from .page_stream import PageStream
 from .model.prompts import mode_named, task_named
-from .source import Source, SourceInput, end_unused_workers, open_source, parse_page_selection
+from .sources.source import Source, SourceInput, end_unused_workers, open_source, parse_page_selection
 
 __all__ = ["PageStream", "Progress", "Reader"]
 

@@ -22,7 +22,7 @@ from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.errors import BackendUnavailableError, MissingExtraError
 from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
 from deepseek_ocr_rag.model.prompts import task_named
-from deepseek_ocr_rag.source import open_source
+from deepseek_ocr_rag.sources.source import open_source
 from deepseek_ocr_rag.document.text_layer import TextLayer, Word
 
 MakeRequest = Callable[..., PageRequest]

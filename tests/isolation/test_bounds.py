@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deepseek_ocr_rag.isolation.bounds import OUT_OF_MEMORY
+from deepseek_ocr_rag.sources.isolation.bounds import OUT_OF_MEMORY
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 
@@ -28,7 +28,7 @@ def run(program, *arguments):
 
 GREEDY = """
     import time
-    from deepseek_ocr_rag.isolation.bounds import MemoryBound
+    from deepseek_ocr_rag.sources.isolation.bounds import MemoryBound
     bound = MemoryBound(refused=sys.argv[2] == "refused")
     bound.measure()
     with bound.allowing(150_000_000):

@@ -27,11 +27,11 @@ from deepseek_ocr_rag.errors import (
     PasswordError,
     SourceError,
 )
-from deepseek_ocr_rag.isolation import document as isolated_document
-from deepseek_ocr_rag.isolation import pool as pools
+from deepseek_ocr_rag.sources.isolation import document as isolated_document
+from deepseek_ocr_rag.sources.isolation import pool as pools
 from deepseek_ocr_rag.concurrency.frames import Frame
-from deepseek_ocr_rag.isolation.pool import WorkerPool, shared_pool
-from deepseek_ocr_rag.isolation.process import Worker
+from deepseek_ocr_rag.sources.isolation.pool import WorkerPool, shared_pool
+from deepseek_ocr_rag.sources.isolation.process import Worker
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 

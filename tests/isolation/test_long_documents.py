@@ -10,7 +10,7 @@ import pytest
 from reportlab.pdfgen.canvas import Canvas
 
 from deepseek_ocr_rag import Reader, ReplayBackend
-from deepseek_ocr_rag.isolation.document import IsolatedDocument
+from deepseek_ocr_rag.sources.isolation.document import IsolatedDocument
 
 PAGES = 5_000
 GROWTH_MB = 64

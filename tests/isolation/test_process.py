@@ -15,9 +15,9 @@ import pytest
 from bombs import bombs
 
 from deepseek_ocr_rag.errors import SourceError
-from deepseek_ocr_rag.isolation import process
+from deepseek_ocr_rag.sources.isolation import process
 from deepseek_ocr_rag.concurrency.frames import Frame
-from deepseek_ocr_rag.isolation.process import Worker, WorkerLostError
+from deepseek_ocr_rag.sources.isolation.process import Worker, WorkerLostError
 
 SRC = Path(__file__).resolve().parents[2] / "src"
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -134,7 +134,7 @@ OWNER = """
     import sys, time
     sys.path.insert(0, sys.argv[1])
     from deepseek_ocr_rag import open_source
-    from deepseek_ocr_rag.isolation.pool import shared_pool
+    from deepseek_ocr_rag.sources.isolation.pool import shared_pool
     document = open_source(sys.argv[3])
     print(*[worker._process.pid for worker in shared_pool()._idle], flush=True)
     if sys.argv[2] == "exit":

@@ -14,7 +14,7 @@ from PIL import Image
 from deepseek_ocr_rag import errors
 from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, receive, send
-from deepseek_ocr_rag.isolation.values import (
+from deepseek_ocr_rag.sources.isolation.values import (
     error_frame,
     error_from,
     info_frame,
@@ -24,8 +24,8 @@ from deepseek_ocr_rag.isolation.values import (
     picture_frame,
     picture_from,
 )
-from deepseek_ocr_rag.renderers.base import PageInfo
-from deepseek_ocr_rag.source import open_source
+from deepseek_ocr_rag.sources.renderers.base import PageInfo
+from deepseek_ocr_rag.sources.source import open_source
 from deepseek_ocr_rag.document.text_layer import Rule, TextLayer, Word
 
 fractions = st.floats(0, 1)

@@ -24,9 +24,9 @@ from deepseek_ocr_rag.errors import (
     PasswordError,
     SourceError,
 )
-from deepseek_ocr_rag.limits import Limits
-from deepseek_ocr_rag.renderers.words import is_bold
-from deepseek_ocr_rag.source import open_source
+from deepseek_ocr_rag.sources.limits import Limits
+from deepseek_ocr_rag.sources.renderers.words import is_bold
+from deepseek_ocr_rag.sources.source import open_source
 
 WIDTH, HEIGHT = 400.0, 600.0
 
@@ -176,7 +176,7 @@ def test_many_threads_may_read_one_document_and_many(renderer):
 
 
 def test_a_document_that_nobody_closed_is_freed_by_the_next_call(renderer):
-    module = __import__(f"deepseek_ocr_rag.renderers.{renderer}", fromlist=["_abandoned"])
+    module = __import__(f"deepseek_ocr_rag.sources.renderers.{renderer}", fromlist=["_abandoned"])
     data = one_page(hello)
     forgotten = open_source(data, renderer=renderer, isolated=False)
     del forgotten

@@ -11,7 +11,7 @@ from PIL.Image import Image
 
 from ..errors import BackendError
 from ..concurrency.frames import StreamedFrame
-from ..isolation.values import picture_frame
+from ..sources.isolation.values import picture_frame
 from ..model.ngrams import NoRepeat
 from ..model.prompts import Mode
 from .page_text import PageText

@@ -13,12 +13,12 @@ from typing import Any
 
 from PIL import Image
 
-from .. import errors
-from ..document.types import Box
-from ..errors import ConfigurationError, DeepSeekOCRError
+from ... import errors
+from ...document.types import Box
+from ...errors import ConfigurationError, DeepSeekOCRError
 from ..renderers.base import PageInfo
-from ..document.text_layer import Rule, TextLayer, Word
-from ..concurrency.frames import BrokenFrameError, Frame, StreamedFrame
+from ...document.text_layer import Rule, TextLayer, Word
+from ...concurrency.frames import BrokenFrameError, Frame, StreamedFrame
 
 __all__ = [
     "PIXEL_BYTES",

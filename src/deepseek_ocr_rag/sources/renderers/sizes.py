@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from ..errors import ConfigurationError, LimitExceededError, PageRenderError
+from ...errors import ConfigurationError, LimitExceededError, PageRenderError
 from ..limits import Limits
 
 __all__ = ["Deadline", "fitted", "page_failed"]

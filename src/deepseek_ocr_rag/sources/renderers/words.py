@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..document.types import Box
-from ..document.text_layer import Word
-from .frame import Frame
+from ...document.types import Box
+from ...document.text_layer import Word
+from .page_space import Frame
 
 __all__ = ["Style", "build_words", "is_bold"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from ..concurrency.frames import Frame
+from ...concurrency.frames import Frame
 from .process import Worker, WorkerLostError
 
 __all__ = ["MOST_WORKERS", "WorkerPool", "shared_pool"]

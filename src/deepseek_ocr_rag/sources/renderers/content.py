@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import CorruptSourceError, LimitExceededError, SourceError, SourceNotFoundError
+from ...errors import CorruptSourceError, LimitExceededError, SourceError, SourceNotFoundError
 from ..limits import Limits
 
 __all__ = ["Content", "too_large"]

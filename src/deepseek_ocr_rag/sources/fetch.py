@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import httpx
 
-from .errors import (
+from ..errors import (
     CorruptSourceError,
     LimitExceededError,
     SourceNotAllowedError,

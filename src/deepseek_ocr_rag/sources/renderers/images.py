@@ -28,7 +28,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from ..errors import (
+from ...errors import (
     CorruptSourceError,
     DeepSeekOCRError,
     LimitExceededError,
@@ -71,13 +71,13 @@ _REDUCING_GAP = 3.0
 
 
 class PictureDocument:
-    """A picture file; see :class:`~deepseek_ocr_rag.renderers.base.OpenedDocument`.
+    """A picture file; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
 
     Thread-safe. Between two calls no pixels are held.
 
     Args:
         content: The bytes.
-        format: One of :data:`~deepseek_ocr_rag.renderers.formats.PICTURES`.
+        format: One of :data:`~deepseek_ocr_rag.sources.renderers.formats.PICTURES`.
         limits: Bounds.
 
     Raises:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import (
+from ..errors import (
     ConfigurationError,
     CorruptSourceError,
     SourceNotAllowedError,
@@ -18,7 +18,7 @@ from .errors import (
 )
 from .fetch import FetchPolicy, download, is_url, public_name
 from .limits import Limits
-from .paths import FileInside
+from .allowed_paths import FileInside
 from .renderers.content import Content, too_large
 
 __all__ = ["SourceInput", "read_input"]

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = ["FetchPolicy", "is_public"]
 

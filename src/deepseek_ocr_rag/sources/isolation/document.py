@@ -16,12 +16,12 @@ from typing import Any, Self, TypeVar
 
 from PIL.Image import Image
 
-from ..errors import CorruptSourceError, LimitExceededError, PageRenderError, SourceError
+from ...errors import CorruptSourceError, LimitExceededError, PageRenderError, SourceError
 from ..limits import Limits
 from ..renderers.base import PageInfo
 from ..renderers.content import Content
-from ..document.text_layer import TextLayer
-from ..concurrency.frames import BrokenFrameError, Frame
+from ...document.text_layer import TextLayer
+from ...concurrency.frames import BrokenFrameError, Frame
 from .pool import WorkerPool, shared_pool
 from .process import Worker, WorkerLostError
 from .values import PIXEL_BYTES, error_from, info_from, layer_from, picture_from
@@ -50,13 +50,13 @@ class _Failure:
 
 
 class IsolatedDocument:
-    """A file opened elsewhere; see :class:`~deepseek_ocr_rag.renderers.base.OpenedDocument`.
+    """A file opened elsewhere; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
 
     Thread-safe: several threads get their pages from several workers.
 
     Args:
         content: The bytes.
-        format: What :func:`~deepseek_ocr_rag.renderers.formats.sniff` found.
+        format: What :func:`~deepseek_ocr_rag.sources.renderers.formats.sniff` found.
         renderer: "pdfium" or "pymupdf", for PDFs.
         password: For encrypted PDFs.
         limits: Bounds.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from .errors import SourceError, SourceNotAllowedError, SourceNotFoundError
+from ..errors import SourceError, SourceNotAllowedError, SourceNotFoundError
 from .path_walk import LeadsOutError, NoRegularFileError, walk_inside
 
 __all__ = ["FileInside", "open_inside", "resolve_inside"]

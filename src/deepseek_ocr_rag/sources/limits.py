@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = ["Limits"]
 

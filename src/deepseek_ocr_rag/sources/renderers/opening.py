@@ -22,7 +22,7 @@ def opener_for(format: str, renderer: str) -> Opener:
     """Load a renderer.
 
     Args:
-        format: What :func:`~deepseek_ocr_rag.renderers.formats.sniff` found.
+        format: What :func:`~deepseek_ocr_rag.sources.renderers.formats.sniff` found.
         renderer: "pdfium" or "pymupdf", for PDFs.
     """
     if format in PICTURES:

@@ -22,7 +22,7 @@ from typing import Any
 import pypdfium2.raw as pdfium
 from PIL import Image
 
-from ..errors import (
+from ...errors import (
     CorruptSourceError,
     LimitExceededError,
     PageRenderError,
@@ -30,10 +30,10 @@ from ..errors import (
     UnsupportedSourceError,
 )
 from ..limits import Limits
-from ..document.text_layer import TextLayer
+from ...document.text_layer import TextLayer
 from .base import PageInfo
 from .content import Content
-from .frame import Frame
+from .page_space import Frame
 from .passwords import spellings
 from .pdfium_objects import Handle, has_notes, hide_links, largest_image
 from .pdfium_text import read_layer
@@ -77,7 +77,7 @@ def _locked() -> Iterator[None]:
 
 
 class PdfiumDocument:
-    """A PDF opened by pdfium; see :class:`~deepseek_ocr_rag.renderers.base.OpenedDocument`.
+    """A PDF opened by pdfium; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
 
     Thread-safe. A file is read from disk as it is needed.
 

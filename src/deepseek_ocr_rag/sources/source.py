@@ -11,7 +11,7 @@ from typing import Self
 
 from PIL.Image import Image
 
-from .errors import (
+from ..errors import (
     ConfigurationError,
     LimitExceededError,
     PageRangeError,
@@ -28,7 +28,7 @@ from .renderers.base import OpenedDocument, PageInfo
 from .renderers.content import Content
 from .renderers.formats import READABLE, name_format, sniff
 from .renderers.opening import opener_for
-from .document.text_layer import TextLayer
+from ..document.text_layer import TextLayer
 
 __all__ = [
     "Source",
@@ -51,7 +51,7 @@ class Source:
     Attributes:
         name: How the user called it.
         renderer: What draws it if it is a PDF: "pdfium" or "pymupdf".
-        page_objects: As in :class:`~deepseek_ocr_rag.limits.Limits`.
+        page_objects: As in :class:`~deepseek_ocr_rag.sources.limits.Limits`.
         parallel_pages: How many pages can be rendered at the same time.
     """
 
@@ -166,9 +166,9 @@ def open_source(
         password: For encrypted PDFs.
         renderer: "pdfium", or "pymupdf" (needs the extra of that name); for
             PDFs only, pictures always go through Pillow.
-        limits: Bounds; :class:`~deepseek_ocr_rag.limits.Limits` by default.
+        limits: Bounds; :class:`~deepseek_ocr_rag.sources.limits.Limits` by default.
         allow_urls: True allows https URLs of public hosts; a
-            :class:`~deepseek_ocr_rag.fetch.FetchPolicy` says more exactly what.
+            :class:`~deepseek_ocr_rag.sources.fetch.FetchPolicy` says more exactly what.
         name: How to call the document in results and messages; by default the
             path, the URL without its password, or the file object's own name.
         isolated: Whether libraries that parse and draw run in processes of their

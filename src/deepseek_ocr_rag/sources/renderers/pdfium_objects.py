@@ -15,9 +15,9 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from ..document.types import Box
-from ..document.text_layer import Rule
-from .frame import Edges, Frame, Matrix, around, bounds, multiply, transform
+from ...document.types import Box
+from ...document.text_layer import Rule
+from .page_space import Edges, Frame, Matrix, around, bounds, multiply, transform
 from .sizes import Deadline
 
 __all__ = [

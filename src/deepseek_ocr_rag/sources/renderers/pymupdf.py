@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..errors import (
+from ...errors import (
     CorruptSourceError,
     DeepSeekOCRError,
     LimitExceededError,
@@ -25,7 +25,7 @@ from ..errors import (
     PasswordError,
 )
 from ..limits import Limits
-from ..document.text_layer import TextLayer
+from ...document.text_layer import TextLayer
 from .base import PageInfo
 from .content import Content
 from .passwords import normalized
@@ -52,7 +52,7 @@ def _locked() -> Iterator[None]:
 
 
 class PymupdfDocument:
-    """A PDF opened by PyMuPDF; see :class:`~deepseek_ocr_rag.renderers.base.OpenedDocument`.
+    """A PDF opened by PyMuPDF; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
 
     Thread-safe. A file is read from disk as it is needed.
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from PIL.Image import Image
 
-from ..document.text_layer import TextLayer
+from ...document.text_layer import TextLayer
 
 __all__ = ["OpenedDocument", "PageInfo"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from .errors import PageRangeError
+from ..errors import PageRangeError
 
 __all__ = ["parse_page_selection"]
 
