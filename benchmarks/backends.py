@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw
 
-from deepseek_ocr_rag.backends.transformers_runtime import ModelRuntime, OutOfDeviceMemory
+from deepseek_ocr_rag.backends.transformers.runtime import ModelRuntime, OutOfDeviceMemory
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.page_prompt import PagePrompt
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer, prompt_ids
@@ -128,7 +128,7 @@ def main() -> None:
 def official(folder: Path, python: str | None) -> tuple[str, float, float, int, float]:
     """The published code on the same page, twice: the second time is counted."""
     from deepseek_ocr_rag.backends.base import PageRequest
-    from deepseek_ocr_rag.backends.official import OfficialBackend
+    from deepseek_ocr_rag.backends.official.backend import OfficialBackend
 
     backend = OfficialBackend(
         folder, allow_remote_code=True, **({"python": python} if python else {})

@@ -29,8 +29,8 @@ from torch import Tensor
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
-from deepseek_ocr_rag.backends.local import LocalBackend
-from deepseek_ocr_rag.backends.page_jobs import ModelSettings
+from deepseek_ocr_rag.backends.local.backend import LocalBackend
+from deepseek_ocr_rag.backends.model_settings import ModelSettings
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt

@@ -27,14 +27,14 @@ from free_engine import free_engine, ordinary
 from rendering import make_pdf
 
 from deepseek_ocr_rag import Page, PageRequest, Reader, Reply
-from deepseek_ocr_rag.backends import process_pair
+from deepseek_ocr_rag.backends.local.backend import process_pair
 from deepseek_ocr_rag.backends.attempts import AttemptSettings, judged
-from deepseek_ocr_rag.backends.local_process import EngineProcess
-from deepseek_ocr_rag.backends.local_reading import LocalReading, page_order
-from deepseek_ocr_rag.backends.local_worker import TOKENS_TOLD
-from deepseek_ocr_rag.backends.order_sender import OrderSender
-from deepseek_ocr_rag.backends.page_frames import text_frame, text_from
-from deepseek_ocr_rag.backends.page_jobs import ModelSettings
+from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
+from deepseek_ocr_rag.backends.local.reading import LocalReading, page_order
+from deepseek_ocr_rag.backends.local.engine_worker import TOKENS_TOLD
+from deepseek_ocr_rag.backends.local.request_sender import OrderSender
+from deepseek_ocr_rag.backends.local.page_frames import text_frame, text_from
+from deepseek_ocr_rag.backends.model_settings import ModelSettings
 from deepseek_ocr_rag.backends.page_text import LoopWatch
 from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.concurrency.frames import Frame

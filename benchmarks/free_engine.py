@@ -1,6 +1,6 @@
 """The engine's process with a device that takes no time and writes random tokens.
 
-Started by engine_host.py in place of :mod:`deepseek_ocr_rag.backends.local_worker`.
+Started by engine_host.py in place of :mod:`deepseek_ocr_rag.backends.local.engine_worker`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import torch
 
-from deepseek_ocr_rag.backends import local_worker
+from deepseek_ocr_rag.backends.local.backend import engine_worker as local_worker
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import WrittenSequence

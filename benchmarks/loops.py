@@ -29,7 +29,7 @@ from xml.etree import ElementTree
 
 from deepseek_ocr_rag.errors import SourceError
 from deepseek_ocr_rag.document.grammar.parser import format_page
-from deepseek_ocr_rag.layout import lay_out
+from deepseek_ocr_rag.backends.lite.layout import lay_out
 from deepseek_ocr_rag.model.families import TABLE_CELLS
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loops

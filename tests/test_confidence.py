@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag import Page, Reader, ReplayBackend, TokenLogprob, format_page, parse_page
-from deepseek_ocr_rag.backends.recording import RecordedReply
+from deepseek_ocr_rag.backends.replay_format import RecordedReply
 from deepseek_ocr_rag.document.grammar.confidence import block_confidences, page_confidence
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 

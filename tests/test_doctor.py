@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag.doctor import Check, diagnose, failure_text
-from deepseek_ocr_rag.known_failures import LONGEST_TEXT
+from deepseek_ocr_rag.backends.known_failures import LONGEST_TEXT
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.known_failures import (
+from deepseek_ocr_rag.backends.known_failures import (
     KNOWN_FAILURES,
     LONGEST_TEXT,
     failure_named,

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag import DocumentQA, Reader, chunk_document, write_folder
-from deepseek_ocr_rag.backends import official_process, process_pair
+from deepseek_ocr_rag.backends.official.backend import process as official_process
+from deepseek_ocr_rag.backends.local.backend import process_pair
 from deepseek_ocr_rag.sources.isolation import process as isolation_process
 from deepseek_ocr_rag.concurrency.offline import NO_TELEMETRY, OFFLINE
 

@@ -21,13 +21,13 @@ from .answer_pictures import AnswerPictures, CitedPage
 from .answer_stream import AnswerStream
 from .backends.auto import BackendStatus, choose_backend, probe_backends
 from .backends.base import Backend, PageRequest, Repeatable, Reply, TokenLogprob
-from .backends.lite import LiteBackend, LiteBackendWarning
-from .backends.local import LocalBackend
-from .backends.official import OfficialBackend
-from .backends.ollama import OllamaBackend
+from .backends.lite.backend import LiteBackend, LiteBackendWarning
+from .backends.local.backend import LocalBackend
+from .backends.official.backend import OfficialBackend
+from .backends.remote.ollama import OllamaBackend
 from .backends.replay import RecordingBackend, ReplayBackend
-from .backends.server import ServerBackend
-from .backends.transformers import TransformersBackend
+from .backends.remote.server import ServerBackend
+from .backends.transformers.backend import TransformersBackend
 from .background import Background
 from .cache import CacheStatus, PageCache
 from .concurrency.cancellation import run_cancellable

@@ -38,7 +38,7 @@ from .errors import (
 from .export import FolderWriter
 from .filenames import file_stem
 from .document.grammar.parser import parse_document
-from .known_failures import known_failures
+from .backends.known_failures import known_failures
 from .language_model import choose_language_model
 from .page_pictures import write_page_pictures
 from .pipeline import Reader

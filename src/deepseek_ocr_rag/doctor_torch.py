@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from .doctor_check import Check
 from .doctor_versions import installed_version
-from .known_failures import failure_named, remedy_for
+from .backends.known_failures import failure_named, remedy_for
 from .concurrency.offline import OFFLINE
 
 __all__ = ["Gpu", "TorchFacts", "disk_check", "facts_checks", "probe_torch", "torch_checks"]
@@ -87,7 +87,7 @@ def probe_torch(seconds: float = PROBE_SECONDS) -> TorchFacts | str:
     Returns:
         What it tells, or why it tells nothing.
     """
-    command = [sys.executable, "-m", "deepseek_ocr_rag.backends.transformers_probe"]
+    command = [sys.executable, "-m", "deepseek_ocr_rag.backends.transformers.device_probe"]
     try:
         done = subprocess.run(  # noqa: S603 - our own program
             command,

@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import Final
 
 from .doctor_check import Check
-from .known_failures import failure_named
+from .backends.known_failures import failure_named
 
 __all__ = ["VERSION_MATRIX", "Requirement", "installed_version", "version_checks"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from deepseek_ocr_rag.backends.images import IMAGE_TOKENS, new_tokens, png_bytes, png_data_url
+from deepseek_ocr_rag.backends.page_images import IMAGE_TOKENS, new_tokens, png_bytes, png_data_url
 from deepseek_ocr_rag.errors import BackendReplyError, ConfigurationError
 
 

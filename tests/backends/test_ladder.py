@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from deepseek_ocr_rag.backends.attempts import Attempt, AttemptSettings
-from deepseek_ocr_rag.backends.images import turned
-from deepseek_ocr_rag.backends.ladder import SMALLER_PICTURE, STRICTER, WARMTH, Ladder
+from deepseek_ocr_rag.backends.page_images import turned
+from deepseek_ocr_rag.backends.retry_ladder import SMALLER_PICTURE, STRICTER, WARMTH, Ladder
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from deepseek_ocr_rag.backends import lite, rapid
+from deepseek_ocr_rag.backends.lite.backend import backend as lite
+from deepseek_ocr_rag.backends.lite.backend import rapidocr as rapid
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
-from deepseek_ocr_rag.backends.lite import LiteBackend, LiteBackendWarning
+from deepseek_ocr_rag.backends.lite.backend import LiteBackend, LiteBackendWarning
 from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.errors import BackendUnavailableError, MissingExtraError
 from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page

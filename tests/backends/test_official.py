@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from deepseek_ocr_rag.backends.base import Reply
-from deepseek_ocr_rag.backends.official import OfficialBackend
+from deepseek_ocr_rag.backends.official.backend import OfficialBackend
 from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.errors import (
     BackendError,
@@ -411,7 +411,7 @@ def test_a_process_that_the_system_kills_ran_out_of_memory(
 def test_a_process_that_closes_its_channel_is_not_waited_for(
     light: MakeBackend, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deepseek_ocr_rag.backends.official_process.END_SECONDS", 0.2)
+    monkeypatch.setattr("deepseek_ocr_rag.backends.official.process.END_SECONDS", 0.2)
     failed, good = read(
         light("if page == 1: os.close(4); time.sleep(600)"), page_request(1), page_request(2)
     )
@@ -492,7 +492,7 @@ def test_nonsense_on_the_channel_itself_is_a_failed_page(
 def test_a_line_without_an_end_is_not_kept(
     light: MakeBackend, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deepseek_ocr_rag.backends.official_process.LONGEST_LINE", 2**20)
+    monkeypatch.setattr("deepseek_ocr_rag.backends.official.process.LONGEST_LINE", 2**20)
     backend = light("if page == 1:\n    while True: os.write(4, b'x' * 65536)")
     failed, good = read(backend, page_request(1), page_request(2))
     assert failed.finish_reason == "error"
@@ -637,7 +637,7 @@ import signal
 import sys
 from PIL import Image
 from deepseek_ocr_rag.backends.base import PageRequest
-from deepseek_ocr_rag.backends.official import OfficialBackend
+from deepseek_ocr_rag.backends.official.backend import OfficialBackend
 from deepseek_ocr_rag.pipeline import Reader
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from deepseek_ocr_rag.backends.base import Reply
-from deepseek_ocr_rag.backends.official import OfficialBackend
+from deepseek_ocr_rag.backends.official.backend import OfficialBackend
 from deepseek_ocr_rag.concurrency.cancellation import Cancellation
 from deepseek_ocr_rag.pipeline import Reader
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from deepseek_ocr_rag.backends.base import Reply
-from deepseek_ocr_rag.backends.images import IMAGE_TOKENS
-from deepseek_ocr_rag.backends.ollama import OllamaBackend
+from deepseek_ocr_rag.backends.page_images import IMAGE_TOKENS
+from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
 from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
     ConfigurationError,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.backends.order_sender import ROOMS, OrderSender
+from deepseek_ocr_rag.backends.local.request_sender import ROOMS, OrderSender
 from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, StreamedFrame, receive
 
 BLOCKED = 10 * 2**20

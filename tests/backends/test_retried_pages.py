@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from deepseek_ocr_rag.backends.base import Reply
-from deepseek_ocr_rag.backends.ollama import OllamaBackend
-from deepseek_ocr_rag.backends.server import ServerBackend
+from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
+from deepseek_ocr_rag.backends.remote.server import ServerBackend
 from deepseek_ocr_rag.model.prompts import mode_named
 
 CHAT, GENERATE = "/v1/chat/completions", "/api/generate"

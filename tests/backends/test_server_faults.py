@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.backends import backoff
+from deepseek_ocr_rag.backends.remote import backoff
 from deepseek_ocr_rag.backends.base import Reply
-from deepseek_ocr_rag.backends.server import ServerBackend
+from deepseek_ocr_rag.backends.remote.server import ServerBackend
 from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
 )

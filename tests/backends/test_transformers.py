@@ -18,10 +18,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_models import write_model
 
-from deepseek_ocr_rag.backends import transformers_runtime
+from deepseek_ocr_rag.backends.transformers.backend import runtime as transformers_runtime
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
-from deepseek_ocr_rag.backends.transformers import TransformersBackend
-from deepseek_ocr_rag.backends.transformers_generation import generate
+from deepseek_ocr_rag.backends.transformers.backend import TransformersBackend
+from deepseek_ocr_rag.backends.transformers.generation import generate
 from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
     ConfigurationError,

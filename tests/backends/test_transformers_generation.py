@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from deepseek_ocr_rag.backends import transformers_generation
-from deepseek_ocr_rag.backends.transformers_generation import generate, image_features
-from deepseek_ocr_rag.backends.transformers_model import load_model
+from deepseek_ocr_rag.backends.transformers.backend import generation as transformers_generation
+from deepseek_ocr_rag.backends.transformers.generation import generate, image_features
+from deepseek_ocr_rag.backends.transformers.loading import load_model
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat

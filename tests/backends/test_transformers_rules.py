@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.backends.transformers_rules import NoRepeatNGrams, Steps, Temperatures
+from deepseek_ocr_rag.backends.transformers.logits_rules import NoRepeatNGrams, Steps, Temperatures
 from deepseek_ocr_rag.model.ngrams import NoRepeat, banned_tokens
 from deepseek_ocr_rag.model.page_prompt import End
 from deepseek_ocr_rag.model.tokenizer import EOS, PAD

@@ -12,8 +12,8 @@ import tiny_models
 import torch
 from tiny_engine import SECOND
 
-from deepseek_ocr_rag.backends.transformers_generation import generate
-from deepseek_ocr_rag.backends.transformers_model import load_model
+from deepseek_ocr_rag.backends.transformers.generation import generate
+from deepseek_ocr_rag.backends.transformers.loading import load_model
 from deepseek_ocr_rag.engine.weights.config import EngineConfig, engine_config
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.weights.loading import load_weights

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from deepseek_ocr_rag.layout.skew import skew_of
+from deepseek_ocr_rag.backends.lite.layout.skew import skew_of
 
 
 @pytest.mark.parametrize("degrees", [-3.0, -0.5, 1.0, 5.0])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deepseek_ocr_rag.backends.images import turned
+from deepseek_ocr_rag.backends.page_images import turned
 from deepseek_ocr_rag.model.orientation import orientation
 from deepseek_ocr_rag.sources.source import open_source
 

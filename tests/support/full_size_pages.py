@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from deepseek_ocr_rag.backends.transformers_generation import _embeddings, input_device
+from deepseek_ocr_rag.backends.transformers.generation import _embeddings, input_device
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat

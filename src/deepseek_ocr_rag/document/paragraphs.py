@@ -16,7 +16,7 @@ from typing import Final
 from .captions import companions
 from .types import Block, OcrDocument, Page
 from .furniture import Furniture, page_furniture
-from ..layout.joining import seam
+from ..backends.lite.layout.joining import seam
 from ..text.continuation import is_finished, runs_on
 from .headings import HEADING_KINDS, Headings, with_sections
 
