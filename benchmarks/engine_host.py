@@ -41,7 +41,7 @@ from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
-from deepseek_ocr_rag.page_stream import _page_from
+from deepseek_ocr_rag.reading.page_stream import _page_from
 from deepseek_ocr_rag.model.prompts import MODES, TASKS
 
 FAMILY = FAMILIES["deepseek-ocr"]

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag import ConfigurationError, PageCache
-from deepseek_ocr_rag import cache as cache_module
-from deepseek_ocr_rag.cache_folder import default_cache_folder, make_private
+from deepseek_ocr_rag.reading import cache as cache_module
+from deepseek_ocr_rag.reading.cache_folder import default_cache_folder, make_private
 
 TEXTS = {f"key-{n}": f"page {n} " + "lorem ipsum " * (n * 7 % 90) for n in range(40)}
 

@@ -25,7 +25,7 @@ from deepseek_ocr_rag import (
     Reply,
     SourceNotFoundError,
 )
-from deepseek_ocr_rag.page_stream import READ_AHEAD, _has_ink
+from deepseek_ocr_rag.reading.page_stream import READ_AHEAD, _has_ink
 
 STRIP_OFFSETS = 273
 

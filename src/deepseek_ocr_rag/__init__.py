@@ -29,7 +29,7 @@ from .backends.replay import RecordingBackend, ReplayBackend
 from .backends.remote.server import ServerBackend
 from .backends.transformers.backend import TransformersBackend
 from .background import Background
-from .cache import CacheStatus, PageCache
+from .reading.cache import CacheStatus, PageCache
 from .concurrency.cancellation import run_cancellable
 from .chunk_records import split_records
 from .chunking import Chunk, Piece, chunk_document
@@ -69,7 +69,7 @@ from .document.grammar.parser import ParsedPage, format_page, parse_document, pa
 from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
 from .sources.limits import Limits
 from .sources.allowed_paths import resolve_inside
-from .pipeline import PageStream, Reader
+from .reading.reader import PageStream, Reader
 from .qa import Conversation, DocumentQA
 from .document.records import (
     OnError,

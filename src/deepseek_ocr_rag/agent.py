@@ -42,7 +42,7 @@ from .errors import (
     SourceError,
 )
 from .sources.allowed_paths import FileInside
-from .pipeline import PageStream, Reader
+from .reading.reader import PageStream, Reader
 from .retrieval import Passage, Retriever
 from .text.terms import content_terms, with_stems
 

@@ -11,7 +11,7 @@ from .concurrency.fair_turns import Places, TurnCancelledError
 from .concurrency.cancellation import current_cancellation
 from .document.types import OcrDocument, Page
 from .errors import ReadCancelledError
-from .page_stream import PageStream
+from .reading.page_stream import PageStream
 from .retrieval import Retriever
 
 __all__ = ["SharedPages"]

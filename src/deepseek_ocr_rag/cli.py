@@ -21,7 +21,7 @@ from typing import Any
 from tqdm import tqdm
 
 from .answer_stream import AnswerStream
-from .cache import PageCache
+from .reading.cache import PageCache
 from .cli_arguments import argument_parser
 from .cli_notes import plain_notes, say, say_all
 from .cli_signals import Ended, orderly_end
@@ -41,7 +41,7 @@ from .document.grammar.parser import parse_document
 from .backends.known_failures import known_failures
 from .language_model import choose_language_model
 from .page_pictures import write_page_pictures
-from .pipeline import Reader
+from .reading.reader import Reader
 from .model.prompts import MODES
 from .qa import DocumentQA
 from .serve_command import serve_command

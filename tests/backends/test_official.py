@@ -31,7 +31,7 @@ from deepseek_ocr_rag.errors import (
     ConfigurationError,
     MissingExtraError,
 )
-from deepseek_ocr_rag.pipeline import Reader
+from deepseek_ocr_rag.reading.reader import Reader
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 MakeBackend = Callable[..., OfficialBackend]
@@ -638,7 +638,7 @@ import sys
 from PIL import Image
 from deepseek_ocr_rag.backends.base import PageRequest
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
-from deepseek_ocr_rag.pipeline import Reader
+from deepseek_ocr_rag.reading.reader import Reader
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import pytest
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
 from deepseek_ocr_rag.concurrency.cancellation import Cancellation
-from deepseek_ocr_rag.pipeline import Reader
+from deepseek_ocr_rag.reading.reader import Reader
 
 MakeBackend = Callable[..., OfficialBackend]
 

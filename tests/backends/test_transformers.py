@@ -28,7 +28,7 @@ from deepseek_ocr_rag.errors import (
     MissingExtraError,
 )
 from deepseek_ocr_rag.model.families import FAMILIES
-from deepseek_ocr_rag.pipeline import Reader
+from deepseek_ocr_rag.reading.reader import Reader
 from deepseek_ocr_rag.model.prompts import MODES, TASKS, Mode
 
 TOKENS = 6

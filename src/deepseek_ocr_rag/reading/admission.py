@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from .errors import BusyError, ConfigurationError
+from ..errors import BusyError, ConfigurationError
 
 __all__ = ["MOST_DOCUMENTS", "Admission"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .document.types import Page
-from .kept_pages import KeptPage, KeptPages
+from ..document.types import Page
+from .cached_pages import KeptPage, KeptPages
 
 __all__ = ["PageOrder"]
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from .cache_file import (
+from .cache_database import (
     UnusableFileError,
     clear_pages,
     is_damage,
@@ -36,7 +36,7 @@ from .cache_file import (
     write_text,
 )
 from .cache_folder import default_cache_folder, make_private
-from .errors import ConfigurationError, OutputError
+from ..errors import ConfigurationError, OutputError
 
 __all__ = ["CacheStatus", "PageCache"]
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = ["default_cache_folder", "make_private"]
 
