@@ -11,7 +11,7 @@ from docling_core.transforms.chunker.hybrid_chunker import HybridChunker
 from docling_core.transforms.chunker.tokenizer.base import BaseTokenizer
 from docling_core.types.doc import ContentLayer, DocItemLabel, DoclingDocument, TextItem
 
-from deepseek_ocr_rag.docling_export import to_docling
+from deepseek_ocr_rag.export.docling import to_docling
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import MissingExtraError
 from deepseek_ocr_rag.document.grammar.parser import parse_document
@@ -204,7 +204,7 @@ def test_half_a_character_does_not_stop_a_document() -> None:
 
 
 def test_without_docling_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "deepseek_ocr_rag.docling_items", raising=False)
+    monkeypatch.delitem(sys.modules, "deepseek_ocr_rag.export.docling_items", raising=False)
     monkeypatch.setitem(sys.modules, "docling_core.types.doc", None)
     with pytest.raises(MissingExtraError, match=r'pip install "deepseek-ocr-rag\[docling\]"'):
         to_docling(OcrDocument("a.pdf"))

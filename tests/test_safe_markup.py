@@ -26,7 +26,7 @@ from deepseek_ocr_rag import (
     parse_page,
     to_docling,
 )
-from deepseek_ocr_rag.figures import page_markdown
+from deepseek_ocr_rag.export.page_markdown import page_markdown
 from deepseek_ocr_rag.document.sanitize import inert_markdown
 
 OURS = {

@@ -17,7 +17,7 @@ The names below are the whole public interface; whatever is not listed in
 
 from .agent import AgentPicture, AgentPlaces, AgentReader, AgentReply, AgentSearch, Place
 from .answer import Answer, Citation, Sentence, Timings
-from .answer_pictures import AnswerPictures, CitedPage
+from .export.evidence_pictures import AnswerPictures, CitedPage
 from .answer_stream import AnswerStream
 from .backends.auto import BackendStatus, choose_backend, probe_backends
 from .backends.base import Backend, PageRequest, Repeatable, Reply, TokenLogprob
@@ -33,9 +33,9 @@ from .reading.cache import CacheStatus, PageCache
 from .concurrency.cancellation import run_cancellable
 from .chunk_records import split_records
 from .chunking import Chunk, Piece, chunk_document
-from .docling_export import to_docling
+from .export.docling import to_docling
 from .document.types import Block, Box, OcrDocument, Page
-from .draw import crop_boxes, draw_page
+from .export.drawing import crop_boxes, draw_page
 from .embeddings import EmbeddingModel, OllamaEmbeddings
 from .errors import (
     BackendError,
@@ -63,7 +63,7 @@ from .errors import (
     SourceNotFoundError,
     UnsupportedSourceError,
 )
-from .export import FolderWriter, write_folder
+from .export.folder import FolderWriter, write_folder
 from .sources.fetch_policy import FetchPolicy
 from .document.grammar.parser import ParsedPage, format_page, parse_document, parse_page
 from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel

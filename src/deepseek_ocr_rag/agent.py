@@ -34,7 +34,7 @@ from .agent_replies import (
     short_name,
 )
 from .document.types import Box, OcrDocument, Page
-from .draw import crop_boxes
+from .export.drawing import crop_boxes
 from .errors import (
     BackendUnavailableError,
     ConfigurationError,

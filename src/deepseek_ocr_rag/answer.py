@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from .answer_pictures import AnswerPictures, CitedPlace, draw_cited_pages
+from .export.evidence_pictures import AnswerPictures, CitedPlace, draw_cited_pages
 from .document.types import Box
 from .retrieval import Passage
 from .sources.source import SourceInput

@@ -35,8 +35,8 @@ from .errors import (
     LanguageModelError,
     SourceError,
 )
-from .export import FolderWriter
-from .filenames import file_stem
+from .export.folder import FolderWriter
+from .export.filenames import file_stem
 from .document.grammar.parser import parse_document
 from .backends.known_failures import known_failures
 from .language_model import choose_language_model

@@ -8,9 +8,9 @@ from pathlib import Path
 from PIL.Image import Image
 
 from .document.types import OcrDocument
-from .draw import draw_page
-from .export import disk_errors
-from .filenames import file_stem
+from .export.drawing import draw_page
+from .export.folder import disk_errors
+from .export.filenames import file_stem
 
 __all__ = ["write_page_pictures"]
 

@@ -14,10 +14,10 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .document.types import Box
-from .draw import crop_boxes, highlight_boxes
-from .errors import OutputError, SourceNotAllowedError, SourceNotFoundError
-from .sources.source import SourceInput, render_page
+from ..document.types import Box
+from .drawing import crop_boxes, highlight_boxes
+from ..errors import OutputError, SourceNotAllowedError, SourceNotFoundError
+from ..sources.source import SourceInput, render_page
 
 __all__ = ["AnswerPictures", "CitedPage", "CitedPlace", "draw_cited_pages"]
 

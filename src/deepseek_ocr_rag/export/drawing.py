@@ -16,8 +16,8 @@ from typing import Final
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageStat
 
-from .document.types import Block, Box, Page, union
-from .errors import ConfigurationError
+from ..document.types import Block, Box, Page, union
+from ..errors import ConfigurationError
 
 __all__ = ["colour_of", "crop_boxes", "draw_page", "highlight_boxes"]
 

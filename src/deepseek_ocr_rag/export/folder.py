@@ -26,11 +26,11 @@ from typing import IO, Any, Final, Self
 
 from PIL import Image
 
-from .document.captions import FIGURE_KINDS
-from .document.types import Block, Box, OcrDocument, Page
-from .draw import crop_boxes, draw_page
-from .errors import OutputError
-from .figures import page_markdown
+from ..document.captions import FIGURE_KINDS
+from ..document.types import Block, Box, OcrDocument, Page
+from .drawing import crop_boxes, draw_page
+from ..errors import OutputError
+from .page_markdown import page_markdown
 from .filenames import file_stem
 
 __all__ = ["FolderWriter", "write_folder"]

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .document.types import OcrDocument
-from .errors import MissingExtraError
+from ..document.types import OcrDocument
+from ..errors import MissingExtraError
 
 if TYPE_CHECKING:
     from docling_core.types.doc import DoclingDocument

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from .document.captions import companions, is_caption
-from .document.types import Block, Page
-from .document.sanitize import inert_markdown
+from ..document.captions import companions, is_caption
+from ..document.types import Block, Page
+from ..document.sanitize import inert_markdown
 
 __all__ = ["alt_text", "page_markdown"]
 
