@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepseek_ocr_rag.answer import Answer, Citation, Sentence
 from deepseek_ocr_rag.document.types import Box
-from deepseek_ocr_rag.retrieval import Passage
+from deepseek_ocr_rag.retrieval.retriever import Passage
 
 BOX = Box(0.1, 0.2, 0.9, 0.3)
 CITATION = Citation("a.pdf", 2, (BOX,), "The lamp was lit.", (0, 17), 0)

@@ -7,9 +7,9 @@ import pytest
 from deepseek_ocr_rag.answer import NOT_FOUND
 from deepseek_ocr_rag.answer_text import Mark
 from deepseek_ocr_rag.answer_writer import AnswerWriter
-from deepseek_ocr_rag.chunking import chunk_document
+from deepseek_ocr_rag.retrieval.chunking import chunk_document
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.retrieval import Passage
+from deepseek_ocr_rag.retrieval.retriever import Passage
 from deepseek_ocr_rag.verification import Verifier
 
 TEXTS = (

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.chunk_records import record_chunk, split_records
-from deepseek_ocr_rag.chunking import chunk_document
+from deepseek_ocr_rag.retrieval.chunk_records import record_chunk, split_records
+from deepseek_ocr_rag.retrieval.chunking import chunk_document
 from deepseek_ocr_rag.document.types import OcrDocument
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.document.grammar.parser import parse_document

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.chunking import Chunk, chunk_document
+from deepseek_ocr_rag.retrieval.chunking import Chunk, chunk_document
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.document.grammar.parser import parse_document, parse_page

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag import LiteBackendWarning, Reader
-from deepseek_ocr_rag.contents_pages import is_contents
+from deepseek_ocr_rag.retrieval.contents_pages import is_contents
 
 DOTTED = """# Contents
 

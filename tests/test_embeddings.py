@@ -12,7 +12,7 @@ import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from llama_index.core.embeddings import MockEmbedding
 
-from deepseek_ocr_rag.embeddings import (
+from deepseek_ocr_rag.retrieval.embeddings import (
     BATCH,
     EmbeddingModel,
     OllamaEmbeddings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deepseek_ocr_rag.fusion import RANK_CONSTANT, reciprocal_rank_fusion
+from deepseek_ocr_rag.retrieval.rank_fusion import RANK_CONSTANT, reciprocal_rank_fusion
 
 
 def test_each_ranking_gives_the_reciprocal_of_a_rank() -> None:

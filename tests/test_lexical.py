@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.chunking import Chunk, Piece
-from deepseek_ocr_rag.lexical import LexicalIndex, LexicalScores
-from deepseek_ocr_rag.query import parse_query
+from deepseek_ocr_rag.retrieval.chunking import Chunk, Piece
+from deepseek_ocr_rag.retrieval.lexical import LexicalIndex, LexicalScores
+from deepseek_ocr_rag.retrieval.query import parse_query
 
 
 def chunk(text: str, page: int = 1, source: str = "a.pdf", section: tuple[str, ...] = ()) -> Chunk:

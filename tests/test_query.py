@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.query import parse_query
-from deepseek_ocr_rag.references import Reference
+from deepseek_ocr_rag.retrieval.query import parse_query
+from deepseek_ocr_rag.retrieval.references import Reference
 
 
 def test_a_question_is_terms_phrases_and_places() -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.chunking import Piece, chunk_document
+from deepseek_ocr_rag.retrieval.chunking import Piece, chunk_document
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.quotable import citations, quotables
-from deepseek_ocr_rag.retrieval import Passage
+from deepseek_ocr_rag.retrieval.retriever import Passage
 
 
 def passage(*blocks: tuple[str, str]) -> tuple[Passage, Page]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.references import (
+from deepseek_ocr_rag.retrieval.references import (
     Reference,
     caption_reference,
     page_references,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepseek_ocr_rag.background import Background
 from deepseek_ocr_rag.relevance import ENOUGH, relevance
-from deepseek_ocr_rag.retrieval import Passage
+from deepseek_ocr_rag.retrieval.retriever import Passage
 
 TEXTS = [
     "The lamp of the lighthouse burns rape oil.",

@@ -12,8 +12,8 @@ from deepseek_ocr_rag.document.captions import CAPTION_KINDS
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.document.grammar.parser import parse_document
-from deepseek_ocr_rag.references import caption_reference
-from deepseek_ocr_rag.retrieval import Passage, Retriever
+from deepseek_ocr_rag.retrieval.references import caption_reference
+from deepseek_ocr_rag.retrieval.retriever import Passage, Retriever
 
 BOX = Box(0.1, 0.2, 0.8, 0.3)
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deepseek_ocr_rag.embeddings import BATCH, EmbeddingModel
+from deepseek_ocr_rag.retrieval.embeddings import BATCH, EmbeddingModel
 from deepseek_ocr_rag.errors import LanguageModelError, LanguageModelReplyError
-from deepseek_ocr_rag.vectors import VectorIndex
+from deepseek_ocr_rag.retrieval.vectors import VectorIndex
 
 TEXTS = [
     "The keeper lights the lamp every evening.",

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.background import Background
-from deepseek_ocr_rag.chunking import chunk_document
+from deepseek_ocr_rag.retrieval.chunking import chunk_document
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.retrieval import Passage
+from deepseek_ocr_rag.retrieval.retriever import Passage
 from deepseek_ocr_rag.verification import Verdict, Verifier
 
 TEXTS = (

@@ -31,12 +31,12 @@ from .backends.transformers.backend import TransformersBackend
 from .background import Background
 from .reading.cache import CacheStatus, PageCache
 from .concurrency.cancellation import run_cancellable
-from .chunk_records import split_records
-from .chunking import Chunk, Piece, chunk_document
+from .retrieval.chunk_records import split_records
+from .retrieval.chunking import Chunk, Piece, chunk_document
 from .export.docling import to_docling
 from .document.types import Block, Box, OcrDocument, Page
 from .export.drawing import crop_boxes, draw_page
-from .embeddings import EmbeddingModel, OllamaEmbeddings
+from .retrieval.embeddings import EmbeddingModel, OllamaEmbeddings
 from .errors import (
     BackendError,
     BackendReplyError,
@@ -80,7 +80,7 @@ from .document.records import (
     page_records,
     page_wanted,
 )
-from .retrieval import Passage, Retriever
+from .retrieval.retriever import Passage, Retriever
 from .document.sanitize import markdown_to_html
 from .samples import sample_path
 from .sources.source import Source, open_source, render_page

@@ -43,7 +43,7 @@ from .errors import (
 )
 from .sources.allowed_paths import FileInside
 from .reading.reader import PageStream, Reader
-from .retrieval import Passage, Retriever
+from .retrieval.retriever import Passage, Retriever
 from .text.terms import content_terms, with_stems
 
 __all__ = [

@@ -12,7 +12,7 @@ from .concurrency.cancellation import current_cancellation
 from .document.types import OcrDocument, Page
 from .errors import ReadCancelledError
 from .reading.page_stream import PageStream
-from .retrieval import Retriever
+from .retrieval.retriever import Retriever
 
 __all__ = ["SharedPages"]
 

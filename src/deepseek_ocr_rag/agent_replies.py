@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from .document.types import Box, OcrDocument, Page
 from .errors import ConfigurationError
-from .retrieval import Passage
+from .retrieval.retriever import Passage
 
 __all__ = [
     "AgentPicture",

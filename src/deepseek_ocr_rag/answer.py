@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from .export.evidence_pictures import AnswerPictures, CitedPlace, draw_cited_pages
 from .document.types import Box
-from .retrieval import Passage
+from .retrieval.retriever import Passage
 from .sources.source import SourceInput
 
 __all__ = [

@@ -13,7 +13,7 @@ from .context import Prompt, build_prompt
 from .errors import LanguageModelReplyError
 from .language_model import LanguageModel, writes_json
 from .quotes import Quoter
-from .retrieval import Passage
+from .retrieval.retriever import Passage
 from .structured_reply import marked_text, reply_schema
 from .verification import Verifier
 

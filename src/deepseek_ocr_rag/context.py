@@ -20,7 +20,7 @@ from .answer import NOT_FOUND
 from .answer_text import without_invisible
 from .errors import ConfigurationError
 from .language_model import Message
-from .retrieval import Passage
+from .retrieval.retriever import Passage
 from .text.sentences import sentence_spans
 from .text.token_count import estimate_tokens
 

@@ -11,12 +11,12 @@ from .answer_stream import AnswerStream
 from .answering import Answering, Generating, Quoting
 from .background import Background
 from .document.types import OcrDocument
-from .embeddings import EmbeddingModel, embedding_model
+from .retrieval.embeddings import EmbeddingModel, embedding_model
 from .errors import ConfigurationError
 from .followup import standalone_question
 from .language_model import LanguageModel, language_model_named
 from .relevance import ENOUGH, relevance
-from .retrieval import Passage, Retriever
+from .retrieval.retriever import Passage, Retriever
 
 __all__ = ["Conversation", "DocumentQA"]
 

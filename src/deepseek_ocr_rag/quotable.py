@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import Final
 
 from .answer import Citation
-from .chunking import Piece
+from .retrieval.chunking import Piece
 from .facts import plain_text
-from .retrieval import Passage
+from .retrieval.retriever import Passage
 from .text.sentences import sentence_spans
 from .text.terms import terms
 

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from .answer import Citation
-from .query import parse_query
+from .retrieval.query import parse_query
 from .quotable import Quotable, citations, quotables
-from .retrieval import Passage
+from .retrieval.retriever import Passage
 from .text.terms import question_terms, with_stems
 
 __all__ = ["Quoter"]

@@ -7,8 +7,8 @@ from typing import Final
 
 from .background import Background
 from .facts import plain_text
-from .query import parse_query
-from .retrieval import Passage
+from .retrieval.query import parse_query
+from .retrieval.retriever import Passage
 from .statements import Statement, same_words
 from .text.terms import terms
 

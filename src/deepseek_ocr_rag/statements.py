@@ -12,7 +12,7 @@ from .directions import Direction, direction, directions_of_figures
 from .facts import Facts, claimed_facts, plain_text, stated_facts
 from .figure_rows import is_row_of_figures
 from .quotable import Quotable, quotables
-from .retrieval import Passage
+from .retrieval.retriever import Passage
 from .text.terms import content_terms, terms, with_stems
 
 __all__ = ["Source", "Statement", "Unit", "same_words"]

@@ -28,9 +28,9 @@ from typing import Final
 from .answer import Citation
 from .background import Background
 from .evidence import Evidence
-from .query import parse_query
+from .retrieval.query import parse_query
 from .quotable import citations
-from .retrieval import Passage
+from .retrieval.retriever import Passage
 from .statements import Source, Statement
 
 __all__ = ["Verdict", "Verifier"]

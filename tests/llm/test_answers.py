@@ -16,7 +16,7 @@ from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import LanguageModelUnavailableError
 from deepseek_ocr_rag.language_model import Message, OllamaModel, choose_language_model
 from deepseek_ocr_rag.qa import Answer, DocumentQA
-from deepseek_ocr_rag.retrieval import Retriever
+from deepseek_ocr_rag.retrieval.retriever import Retriever
 from deepseek_ocr_rag.structured_reply import reply_schema
 
 pytestmark = [pytest.mark.llm, pytest.mark.slow]

@@ -12,7 +12,7 @@ from .chunking import Chunk
 from .contents_pages import is_contents
 from .query import Query
 from .references import page_references
-from .text.terms import search_phrases, search_terms, with_stems
+from ..text.terms import search_phrases, search_terms, with_stems
 
 if TYPE_CHECKING:
     import numpy as np

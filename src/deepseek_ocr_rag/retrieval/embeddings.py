@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, Final, Protocol, runtime_checkable
 
-from .errors import ConfigurationError, LanguageModelUnavailableError
-from .ollama_server import OllamaServer, ollama_url
+from ..errors import ConfigurationError, LanguageModelUnavailableError
+from ..ollama_server import OllamaServer, ollama_url
 
 __all__ = ["BATCH", "EmbeddingModel", "OllamaEmbeddings", "embedding_model"]
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .embeddings import BATCH, EmbeddingModel
-from .errors import DeepSeekOCRError, LanguageModelError, LanguageModelReplyError
+from ..errors import DeepSeekOCRError, LanguageModelError, LanguageModelReplyError
 
 if TYPE_CHECKING:
     import numpy as np
