@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.alignment import clause, is_displaced
+from deepseek_ocr_rag.answering.verification.alignment import clause, is_displaced
 
 
 def displaced(claim: str, fact: str, source: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answer import Answer, Citation, Sentence
+from deepseek_ocr_rag.answering.answer import Answer, Citation, Sentence
 from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.retrieval.retriever import Passage
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.answer_text import REMOVED_LINK, AnswerCleaner, without_thoughts
+from deepseek_ocr_rag.answering.cleaner import REMOVED_LINK, AnswerCleaner, without_thoughts
 
 
 def clean(*pieces: str, sources: int = 3) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.answer import NOT_FOUND
-from deepseek_ocr_rag.answer_text import Mark
-from deepseek_ocr_rag.answer_writer import AnswerWriter
+from deepseek_ocr_rag.answering.answer import NOT_FOUND
+from deepseek_ocr_rag.answering.cleaner import Mark
+from deepseek_ocr_rag.answering.writer import AnswerWriter
 from deepseek_ocr_rag.retrieval.chunking import chunk_document
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.retrieval.retriever import Passage
-from deepseek_ocr_rag.verification import Verifier
+from deepseek_ocr_rag.answering.verification.verifier import Verifier
 
 TEXTS = (
     "Ann Lee has kept the lamp since 1902.",

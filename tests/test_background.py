@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.background import Background
+from deepseek_ocr_rag.answering.verification.term_frequencies import Background
 
 TEXTS = [("a.pdf", f"The watch has part {n}.") for n in range(20)] + [("b.pdf", "A lamp.")]
 OWN = [("a.pdf", frozenset({"the", "watch", "ha", "part", "0"}))]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.calculation import Calculation
-from deepseek_ocr_rag.facts import claimed_facts
-from deepseek_ocr_rag.figure_rows import figures_of
+from deepseek_ocr_rag.answering.verification.calculation import Calculation
+from deepseek_ocr_rag.answering.verification.facts import claimed_facts
+from deepseek_ocr_rag.answering.verification.table_figures import figures_of
 from deepseek_ocr_rag.text.numerals import numbers
 
 SHIPS = ("| Aurora | 1,250 | 1,000 |", "| Boreas | 980 | 1,140 |")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.retrieval.chunking import chunk_document
-from deepseek_ocr_rag.context import build_prompt
+from deepseek_ocr_rag.answering.prompt import build_prompt
 from deepseek_ocr_rag.document.types import OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.retrieval.retriever import Passage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.directions import direction, directions_of_figures
+from deepseek_ocr_rag.answering.verification.trend_words import direction, directions_of_figures
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.facts import claimed_facts, plain_text, stated_facts
+from deepseek_ocr_rag.answering.verification.facts import claimed_facts, plain_text, stated_facts
 
 
 def names(text: str) -> list[str]:

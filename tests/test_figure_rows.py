@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from deepseek_ocr_rag.figure_rows import column_totals, figures_of
+from deepseek_ocr_rag.answering.verification.table_figures import column_totals, figures_of
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from deepseek_ocr_rag.errors import (
     LanguageModelUnavailableError,
     RemoteModelRefusedError,
 )
-from deepseek_ocr_rag.language_model import (
+from deepseek_ocr_rag.answering.language_model import (
     LanguageModel,
     Message,
     OllamaModel,

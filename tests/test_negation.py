@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.negation import negated_terms, plain_terms
+from deepseek_ocr_rag.answering.verification.negation import negated_terms, plain_terms
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.facts import claimed_facts
-from deepseek_ocr_rag.repetition import enumerated_twice
+from deepseek_ocr_rag.answering.verification.facts import claimed_facts
+from deepseek_ocr_rag.answering.verification.repeated_facts import enumerated_twice
 
 
 def twice(claim: str, *sources: str) -> list[str]:

@@ -16,9 +16,9 @@ The names below are the whole public interface; whatever is not listed in
 """
 
 from .agent import AgentPicture, AgentPlaces, AgentReader, AgentReply, AgentSearch, Place
-from .answer import Answer, Citation, Sentence, Timings
+from .answering.answer import Answer, Citation, Sentence, Timings
 from .export.evidence_pictures import AnswerPictures, CitedPage
-from .answer_stream import AnswerStream
+from .answering.stream import AnswerStream
 from .backends.auto import BackendStatus, choose_backend, probe_backends
 from .backends.base import Backend, PageRequest, Repeatable, Reply, TokenLogprob
 from .backends.lite.backend import LiteBackend, LiteBackendWarning
@@ -28,7 +28,7 @@ from .backends.remote.ollama import OllamaBackend
 from .backends.replay import RecordingBackend, ReplayBackend
 from .backends.remote.server import ServerBackend
 from .backends.transformers.backend import TransformersBackend
-from .background import Background
+from .answering.verification.term_frequencies import Background
 from .reading.cache import CacheStatus, PageCache
 from .concurrency.cancellation import run_cancellable
 from .retrieval.chunk_records import split_records
@@ -66,11 +66,11 @@ from .errors import (
 from .export.folder import FolderWriter, write_folder
 from .sources.fetch_policy import FetchPolicy
 from .document.grammar.parser import ParsedPage, format_page, parse_document, parse_page
-from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
+from .answering.language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
 from .sources.limits import Limits
 from .sources.allowed_paths import resolve_inside
 from .reading.reader import PageStream, Reader
-from .qa import Conversation, DocumentQA
+from .answering.qa import Conversation, DocumentQA
 from .document.records import (
     OnError,
     Record,
@@ -87,7 +87,7 @@ from .sources.source import Source, open_source, render_page
 from .document.tables import Cell, Table, parse_table
 from .document.text_layer import TextLayer
 from .text.token_count import estimate_tokens
-from .verification import Verdict, Verifier
+from .answering.verification.verifier import Verdict, Verifier
 from .version import __version__
 
 __all__ = [

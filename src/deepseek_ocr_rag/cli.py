@@ -20,7 +20,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .answer_stream import AnswerStream
+from .answering.stream import AnswerStream
 from .reading.cache import PageCache
 from .cli_arguments import argument_parser
 from .cli_notes import plain_notes, say, say_all
@@ -39,11 +39,11 @@ from .export.folder import FolderWriter
 from .export.filenames import file_stem
 from .document.grammar.parser import parse_document
 from .backends.known_failures import known_failures
-from .language_model import choose_language_model
+from .answering.language_model import choose_language_model
 from .page_pictures import write_page_pictures
 from .reading.reader import Reader
 from .model.prompts import MODES
-from .qa import DocumentQA
+from .answering.qa import DocumentQA
 from .serve_command import serve_command
 from .sources.source import open_source
 from .text.visible import json_line, visible

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from .backends.auto import choose_backend
 from .backends.registry import backend_named
-from .language_model import choose_language_model
+from .answering.language_model import choose_language_model
 from .page_pictures import write_page_pictures
 from .reading.reader import Reader
-from .qa import DocumentQA
+from .answering.qa import DocumentQA
 from .samples import sample_path
 from .sources.source import open_source
 

@@ -13,7 +13,7 @@ from .doctor_torch import torch_checks
 from .doctor_versions import installed_version, version_checks
 from .errors import SourceError
 from .backends.known_failures import LONGEST_TEXT
-from .language_model import choose_language_model
+from .answering.language_model import choose_language_model
 
 __all__ = ["Check", "diagnose", "failure_text"]
 

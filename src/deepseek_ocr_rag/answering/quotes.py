@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from .answer import Citation
-from .retrieval.query import parse_query
-from .quotable import Quotable, citations, quotables
-from .retrieval.retriever import Passage
-from .text.terms import question_terms, with_stems
+from ..retrieval.query import parse_query
+from .verification.citable_units import Quotable, citations, quotables
+from ..retrieval.retriever import Passage
+from ..text.terms import question_terms, with_stems
 
 __all__ = ["Quoter"]
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from .export.evidence_pictures import AnswerPictures, CitedPlace, draw_cited_pages
-from .document.types import Box
-from .retrieval.retriever import Passage
-from .sources.source import SourceInput
+from ..export.evidence_pictures import AnswerPictures, CitedPlace, draw_cited_pages
+from ..document.types import Box
+from ..retrieval.retriever import Passage
+from ..sources.source import SourceInput
 
 __all__ = [
     "NOT_FOUND",

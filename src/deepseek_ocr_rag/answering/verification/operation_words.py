@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from .alignment import clause
-from .directions import direction
-from .text.numerals import SCALE_WORDS, Number
-from .text.terms import terms, with_stems
+from .trend_words import direction
+from ...text.numerals import SCALE_WORDS, Number
+from ...text.terms import terms, with_stems
 
 __all__ = ["NamedCalculation", "Operation", "named_calculation", "scale_asked"]
 

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import Final
 
-from .text.terms import content_terms
+from ...text.terms import content_terms
 
 __all__ = ["negated_terms", "plain_terms"]
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from .answer import UNSUPPORTED, Answer
-from .answer_text import AnswerCleaner, without_thoughts
-from .context import harmless
+from .cleaner import AnswerCleaner, without_thoughts
+from .prompt import harmless
 from .language_model import LanguageModel, Message
-from .text.terms import content_terms, terms
-from .text.token_count import estimate_tokens
+from ..text.terms import content_terms, terms
+from ..text.token_count import estimate_tokens
 
 __all__ = ["standalone_question"]
 

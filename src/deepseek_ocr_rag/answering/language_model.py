@@ -13,13 +13,13 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Protocol, TypeGuard, runtime_checkable
 
-from .errors import (
+from ..errors import (
     ConfigurationError,
     LanguageModelError,
     LanguageModelReplyError,
     LanguageModelUnavailableError,
 )
-from .ollama_server import OllamaServer, is_this_machine, ollama_url
+from ..ollama_server import OllamaServer, is_this_machine, ollama_url
 
 __all__ = [
     "LanguageModel",

@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Final
 
 from .alignment import clause, is_displaced, words_in
-from .text.dates import Date
-from .directions import direction
+from ...text.dates import Date
+from .trend_words import direction
 from .facts import Facts, Name
-from .text.numerals import Number
+from ...text.numerals import Number
 from .statements import Source, Statement, Unit, same_words
-from .text.terms import terms
+from ...text.terms import terms
 
 __all__ = ["Matter"]
 

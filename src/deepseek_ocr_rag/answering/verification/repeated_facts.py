@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from .text.dates import Date
-from .text.numerals import Number, is_year
+from ...text.dates import Date
+from ...text.numerals import Number, is_year
 
 __all__ = ["enumerated_twice"]
 

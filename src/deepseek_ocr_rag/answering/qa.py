@@ -7,16 +7,16 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from .answer import Answer, Timings
-from .answer_stream import AnswerStream
-from .answering import Answering, Generating, Quoting
-from .background import Background
-from .document.types import OcrDocument
-from .retrieval.embeddings import EmbeddingModel, embedding_model
-from .errors import ConfigurationError
-from .followup import standalone_question
+from .stream import AnswerStream
+from .strategies import Answering, Generating, Quoting
+from .verification.term_frequencies import Background
+from ..document.types import OcrDocument
+from ..retrieval.embeddings import EmbeddingModel, embedding_model
+from ..errors import ConfigurationError
+from .query_rewriting import standalone_question
 from .language_model import LanguageModel, language_model_named
 from .relevance import ENOUGH, relevance
-from .retrieval.retriever import Passage, Retriever
+from ..retrieval.retriever import Passage, Retriever
 
 __all__ = ["Conversation", "DocumentQA"]
 

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from .directions import Direction, direction, directions_of_figures
+from .trend_words import Direction, direction, directions_of_figures
 from .facts import Facts, claimed_facts, plain_text, stated_facts
-from .figure_rows import is_row_of_figures
-from .quotable import Quotable, quotables
-from .retrieval.retriever import Passage
-from .text.terms import content_terms, terms, with_stems
+from .table_figures import is_row_of_figures
+from .citable_units import Quotable, quotables
+from ...retrieval.retriever import Passage
+from ...text.terms import content_terms, terms, with_stems
 
 __all__ = ["Source", "Statement", "Unit", "same_words"]
 

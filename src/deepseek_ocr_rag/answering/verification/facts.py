@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from .text.dates import Date, dates
-from .text.numerals import Number, numbers
-from .text.terms import content_terms
+from ...text.dates import Date, dates
+from ...text.numerals import Number, numbers
+from ...text.terms import content_terms
 
 __all__ = ["Facts", "Name", "claimed_facts", "plain_text", "stated_facts"]
 

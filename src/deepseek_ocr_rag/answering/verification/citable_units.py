@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from .answer import Citation
-from .retrieval.chunking import Piece
+from ..answer import Citation
+from ...retrieval.chunking import Piece
 from .facts import plain_text
-from .retrieval.retriever import Passage
-from .text.sentences import sentence_spans
-from .text.terms import terms
+from ...retrieval.retriever import Passage
+from ...text.sentences import sentence_spans
+from ...text.terms import terms
 
 __all__ = ["Quotable", "citations", "quotables"]
 

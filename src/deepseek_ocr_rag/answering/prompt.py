@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from .answer import NOT_FOUND
-from .answer_text import without_invisible
-from .errors import ConfigurationError
+from .cleaner import without_invisible
+from ..errors import ConfigurationError
 from .language_model import Message
-from .retrieval.retriever import Passage
-from .text.sentences import sentence_spans
-from .text.token_count import estimate_tokens
+from ..retrieval.retriever import Passage
+from ..text.sentences import sentence_spans
+from ..text.token_count import estimate_tokens
 
 __all__ = ["Prompt", "build_prompt", "harmless"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from .text.dates import dates
-from .text.numerals import is_year, numbers
+from ...text.dates import dates
+from ...text.numerals import is_year, numbers
 
 __all__ = ["LONGEST", "Figure", "column_totals", "figures_of", "is_row_of_figures"]
 

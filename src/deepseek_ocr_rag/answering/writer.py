@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import Final
 
 from .answer import NOT_FOUND, UNSUPPORTED, Citation, Sentence
-from .answer_text import REMOVED_LINK, Mark, join_safely
-from .facts import plain_text
-from .text.sentences import sentence_spans
-from .text.terms import content_terms, terms
-from .verification import Verifier
+from .cleaner import REMOVED_LINK, Mark, join_safely
+from .verification.facts import plain_text
+from ..text.sentences import sentence_spans
+from ..text.terms import content_terms, terms
+from .verification.verifier import Verifier
 
 __all__ = ["AnswerWriter"]
 

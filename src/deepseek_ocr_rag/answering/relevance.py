@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from .background import Background
-from .facts import plain_text
-from .retrieval.query import parse_query
-from .retrieval.retriever import Passage
-from .statements import Statement, same_words
-from .text.terms import terms
+from .verification.term_frequencies import Background
+from .verification.facts import plain_text
+from ..retrieval.query import parse_query
+from ..retrieval.retriever import Passage
+from .verification.statements import Statement, same_words
+from ..text.terms import terms
 
 __all__ = ["ENOUGH", "relevance"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from .text.dates import dates
-from .text.terms import content_terms, terms
+from ...text.dates import dates
+from ...text.terms import content_terms, terms
 
 __all__ = ["clause", "is_displaced", "words_in"]
 

@@ -11,11 +11,11 @@ from typing import Final
 from .alignment import is_displaced
 from .calculation import Calculation, Result
 from .facts import plain_text
-from .figure_rows import Figure, figures_of
-from .matter import Matter
-from .text.numerals import Number, is_year
-from .operations import named_calculation
-from .text.terms import terms
+from .table_figures import Figure, figures_of
+from .comparison import Matter
+from ...text.numerals import Number, is_year
+from .operation_words import named_calculation
+from ...text.terms import terms
 
 __all__ = ["Derivation", "derivation"]
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 from .answer import Answer
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = ["AnswerStream"]
 

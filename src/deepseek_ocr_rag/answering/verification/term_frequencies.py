@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from .facts import plain_text
-from .text.terms import terms
+from ...text.terms import terms
 
 __all__ = ["Background"]
 

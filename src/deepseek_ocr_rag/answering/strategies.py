@@ -6,16 +6,16 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 from .answer import NOT_FOUND, Citation, Sentence
-from .answer_text import AnswerCleaner, without_thoughts
-from .answer_writer import AnswerWriter
-from .background import Background
-from .context import Prompt, build_prompt
-from .errors import LanguageModelReplyError
+from .cleaner import AnswerCleaner, without_thoughts
+from .writer import AnswerWriter
+from .verification.term_frequencies import Background
+from .prompt import Prompt, build_prompt
+from ..errors import LanguageModelReplyError
 from .language_model import LanguageModel, writes_json
 from .quotes import Quoter
-from .retrieval.retriever import Passage
+from ..retrieval.retriever import Passage
 from .structured_reply import marked_text, reply_schema
-from .verification import Verifier
+from .verification.verifier import Verifier
 
 __all__ = ["Answering", "Generating", "Quoting"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from .text.dates import Date
+from ...text.dates import Date
 from .derivation import derivation
 from .facts import Name
-from .matter import Matter
+from .comparison import Matter
 from .negation import negated_terms, plain_terms
-from .text.numerals import Number
-from .repetition import enumerated_twice
+from ...text.numerals import Number
+from .repeated_facts import enumerated_twice
 from .statements import Source, Statement
-from .text.terms import content_terms, terms
+from ...text.terms import content_terms, terms
 
 __all__ = ["Evidence"]
 
