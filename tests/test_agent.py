@@ -21,7 +21,7 @@ from deepseek_ocr_rag import (
     SourceNotAllowedError,
     SourceNotFoundError,
 )
-from deepseek_ocr_rag.agent import AgentReader
+from deepseek_ocr_rag.agents.agent_reader import AgentReader
 
 
 class Recorded:

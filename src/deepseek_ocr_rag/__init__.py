@@ -15,7 +15,7 @@ The names below are the whole public interface; whatever is not listed in
 ``__all__`` may change without notice.
 """
 
-from .agent import AgentPicture, AgentPlaces, AgentReader, AgentReply, AgentSearch, Place
+from .agents.agent_reader import AgentPicture, AgentPlaces, AgentReader, AgentReply, AgentSearch, Place
 from .answering.answer import Answer, Citation, Sentence, Timings
 from .export.evidence_pictures import AnswerPictures, CitedPage
 from .answering.stream import AnswerStream

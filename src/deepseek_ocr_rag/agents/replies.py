@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .document.types import Box, OcrDocument, Page
-from .errors import ConfigurationError
-from .retrieval.retriever import Passage
+from ..document.types import Box, OcrDocument, Page
+from ..errors import ConfigurationError
+from ..retrieval.retriever import Passage
 
 __all__ = [
     "AgentPicture",

@@ -7,12 +7,12 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Final
 
-from .concurrency.fair_turns import Places, TurnCancelledError
-from .concurrency.cancellation import current_cancellation
-from .document.types import OcrDocument, Page
-from .errors import ReadCancelledError
-from .reading.page_stream import PageStream
-from .retrieval.retriever import Retriever
+from ..concurrency.fair_turns import Places, TurnCancelledError
+from ..concurrency.cancellation import current_cancellation
+from ..document.types import OcrDocument, Page
+from ..errors import ReadCancelledError
+from ..reading.page_stream import PageStream
+from ..retrieval.retriever import Retriever
 
 __all__ = ["SharedPages"]
 

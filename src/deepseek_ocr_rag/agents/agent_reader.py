@@ -17,8 +17,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from .agent_pages import SharedPages
-from .agent_replies import (
+from .shared_pages import SharedPages
+from .replies import (
     HITS,
     AgentPicture,
     AgentPlaces,
@@ -33,18 +33,18 @@ from .agent_replies import (
     search_reply,
     short_name,
 )
-from .document.types import Box, OcrDocument, Page
-from .export.drawing import crop_boxes
-from .errors import (
+from ..document.types import Box, OcrDocument, Page
+from ..export.drawing import crop_boxes
+from ..errors import (
     BackendUnavailableError,
     ConfigurationError,
     DeepSeekOCRError,
     SourceError,
 )
-from .sources.allowed_paths import FileInside
-from .reading.reader import PageStream, Reader
-from .retrieval.retriever import Passage, Retriever
-from .text.terms import content_terms, with_stems
+from ..sources.allowed_paths import FileInside
+from ..reading.reader import PageStream, Reader
+from ..retrieval.retriever import Passage, Retriever
+from ..text.terms import content_terms, with_stems
 
 __all__ = [
     "AgentPicture",
