@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deepseek_ocr_rag.cli import main
+from deepseek_ocr_rag.cli.main import main
 
 REPLY = (
     "<|ref|>title<|/ref|><|det|>[[100, 50, 900, 100]]<|/det|>\n# Lamps\n\n"
@@ -140,7 +140,7 @@ def test_chat_answers_every_line(
 def test_characters_that_the_terminal_has_not_are_escaped(sample_pdf: Path, tmp_path: Path) -> None:
     path = tmp_path / "chinese.jsonl"
     path.write_text(json.dumps({"page": 1, "text": "灯塔"}) + "\n", "utf-8")
-    command = [sys.executable, "-m", "deepseek_ocr_rag.cli", "read", str(sample_pdf)]
+    command = [sys.executable, "-m", "deepseek_ocr_rag.cli.main", "read", str(sample_pdf)]
     done = subprocess.run(
         [*command, "--pages", "1", "--backend", f"replay:{path}"],
         capture_output=True,
@@ -360,7 +360,7 @@ def test_wrong_usage_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_closed_pipe_is_no_error(sample_pdf: Path, recording: str) -> None:
-    command = [sys.executable, "-m", "deepseek_ocr_rag.cli", "read", str(sample_pdf)]
+    command = [sys.executable, "-m", "deepseek_ocr_rag.cli.main", "read", str(sample_pdf)]
     reading = subprocess.Popen(
         [*command, "--backend", recording], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deepseek_ocr_rag.demo import run_demo
+from deepseek_ocr_rag.cli.demo import run_demo
 
 
 @pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")

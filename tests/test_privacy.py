@@ -65,7 +65,7 @@ READ_AND_ASK = """
 import warnings
 warnings.simplefilter("ignore")
 from deepseek_ocr_rag import *
-from deepseek_ocr_rag.cli import main
+from deepseek_ocr_rag.cli.main import main
 path = sample_path()
 with Reader("lite") as reader:
     document = reader.read(path)

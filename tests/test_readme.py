@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deepseek_ocr_rag.cli import COMMANDS
+from deepseek_ocr_rag.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)

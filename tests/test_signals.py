@@ -44,7 +44,7 @@ class Command:
             "TMPDIR": str(folder / "tmp"),
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "deepseek_ocr_rag.cli", *map(str, words)],
+            [sys.executable, "-m", "deepseek_ocr_rag.cli.main", *map(str, words)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -157,7 +157,7 @@ def test_a_second_signal_does_not_disturb_the_end(server, folder):
 DEAF = """
 import sys, time
 from deepseek_ocr_rag import cli
-from deepseek_ocr_rag.cli_signals import Ended
+from deepseek_ocr_rag.cli.signals import Ended
 
 def deaf(options):
     print("reading", flush=True)
@@ -196,7 +196,7 @@ def test_a_signal_that_the_caller_set_aside_stays_aside(tmp_path, sample_pdf):
 
 
 def test_main_leaves_the_handlers_of_its_caller_as_they_were(capsys):
-    from deepseek_ocr_rag.cli import main
+    from deepseek_ocr_rag.cli.main import main
 
     before = signal.getsignal(signal.SIGTERM)
     assert main(["cache", "--folder", str(Path.cwd() / "no such folder")]) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from deepseek_ocr_rag.cli import main
+from deepseek_ocr_rag.cli.main import main
 from deepseek_ocr_rag.text.visible import json_line, visible
 
 COMMANDS = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\x08\u202egnp.exe\x00"

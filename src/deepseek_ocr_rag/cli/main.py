@@ -20,33 +20,33 @@ from typing import Any
 
 from tqdm import tqdm
 
-from .answering.stream import AnswerStream
-from .reading.cache import PageCache
-from .cli_arguments import argument_parser
-from .cli_notes import plain_notes, say, say_all
-from .cli_signals import Ended, orderly_end
+from ..answering.stream import AnswerStream
+from ..reading.cache import PageCache
+from .arguments import argument_parser
+from .messages import plain_notes, say, say_all
+from .signals import Ended, orderly_end
 from .demo import run_demo
-from .doctor import diagnose, failure_text
-from .document.types import OcrDocument, Page
-from .errors import (
+from .doctor.diagnose import diagnose, failure_text
+from ..document.types import OcrDocument, Page
+from ..errors import (
     BackendError,
     ConfigurationError,
     DeepSeekOCRError,
     LanguageModelError,
     SourceError,
 )
-from .export.folder import FolderWriter
-from .export.filenames import file_stem
-from .document.grammar.parser import parse_document
-from .backends.known_failures import known_failures
-from .answering.language_model import choose_language_model
-from .page_pictures import write_page_pictures
-from .reading.reader import Reader
-from .model.prompts import MODES
-from .answering.qa import DocumentQA
+from ..export.folder import FolderWriter
+from ..export.filenames import file_stem
+from ..document.grammar.parser import parse_document
+from ..backends.known_failures import known_failures
+from ..answering.language_model import choose_language_model
+from ..page_pictures import write_page_pictures
+from ..reading.reader import Reader
+from ..model.prompts import MODES
+from ..answering.qa import DocumentQA
 from .serve_command import serve_command
-from .sources.source import open_source
-from .text.visible import json_line, visible
+from ..sources.source import open_source
+from ..text.visible import json_line, visible
 
 __all__ = ["main"]
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from .text.visible import visible
+from ..text.visible import visible
 
 __all__ = ["plain_notes", "say", "say_all"]
 

@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import Final
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 __all__ = ["SERVERS", "serve_command"]
 
