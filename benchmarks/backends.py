@@ -23,9 +23,9 @@ from PIL import Image, ImageDraw
 from deepseek_ocr_rag.backends.transformers.runtime import ModelRuntime, OutOfDeviceMemory
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.page_prompt import PagePrompt
+from deepseek_ocr_rag.model.prompts import MODES, TASKS
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer, prompt_ids
 from deepseek_ocr_rag.model.views import page_views
-from deepseek_ocr_rag.model.prompts import MODES, TASKS
 
 PAGE_TOKENS = 1000
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from altered_answers import changed_number
 
 from deepseek_ocr_rag import Background, Passage, Verifier
-from deepseek_ocr_rag.answering.verification.facts import plain_text
 from deepseek_ocr_rag.answering.verification.table_figures import Figure, figures_of
+from deepseek_ocr_rag.text.plain_text import plain_text
 from deepseek_ocr_rag.text.sentences import sentence_spans
 
 CHANGES_EACH = 3

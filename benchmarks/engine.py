@@ -31,26 +31,26 @@ from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.model_settings import ModelSettings
-from deepseek_ocr_rag.engine.kv_cache import KVCache
-from deepseek_ocr_rag.engine.weights.config import PUBLISHED
+from deepseek_ocr_rag.engine.block_pool import PAGE
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOperations
-from deepseek_ocr_rag.engine.weights.loading import random_weights
+from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import StepRows
-from deepseek_ocr_rag.engine.block_pool import PAGE
-from deepseek_ocr_rag.engine.weights.quantization import quantised
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.engine.slots import Slots
 from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED
+from deepseek_ocr_rag.engine.weights.loading import random_weights
+from deepseek_ocr_rag.engine.weights.quantization import quantised
 from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
-from deepseek_ocr_rag.model.tokenizer import IMAGE
 from deepseek_ocr_rag.model.prompts import MODES
+from deepseek_ocr_rag.model.tokenizer import IMAGE
 
 FAMILY = FAMILIES["deepseek-ocr"]
 RULE = NoRepeat(30, 90, frozenset({128821, 128822}))

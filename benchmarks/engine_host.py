@@ -27,22 +27,22 @@ from free_engine import free_engine, ordinary
 from rendering import make_pdf
 
 from deepseek_ocr_rag import Page, PageRequest, Reader, Reply
-from deepseek_ocr_rag.backends.local.backend import process_pair
 from deepseek_ocr_rag.backends.attempts import AttemptSettings, judged
+from deepseek_ocr_rag.backends.local.backend import process_pair
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
-from deepseek_ocr_rag.backends.local.reading import LocalReading, page_order
 from deepseek_ocr_rag.backends.local.engine_worker import TOKENS_TOLD
-from deepseek_ocr_rag.backends.local.request_sender import OrderSender
 from deepseek_ocr_rag.backends.local.page_frames import text_frame, text_from
+from deepseek_ocr_rag.backends.local.reading import LocalReading, page_order
+from deepseek_ocr_rag.backends.local.request_sender import OrderSender
 from deepseek_ocr_rag.backends.model_settings import ModelSettings
 from deepseek_ocr_rag.backends.page_text import LoopWatch
-from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.concurrency.frames import Frame
+from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
+from deepseek_ocr_rag.model.prompts import MODES, TASKS
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 from deepseek_ocr_rag.reading.page_stream import _page_from
-from deepseek_ocr_rag.model.prompts import MODES, TASKS
 
 FAMILY = FAMILIES["deepseek-ocr"]
 PROMPT = [0] * 912

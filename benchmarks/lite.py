@@ -42,9 +42,9 @@ from rapidfuzz import fuzz
 from deepseek_ocr_rag.backends.base import PageRequest
 from deepseek_ocr_rag.backends.lite.backend import LiteBackend, LiteBackendWarning
 from deepseek_ocr_rag.document.grammar.parser import parse_page
+from deepseek_ocr_rag.document.text_layer import TextLayer, usable
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 from deepseek_ocr_rag.sources.source import open_source
-from deepseek_ocr_rag.document.text_layer import TextLayer, usable
 
 __all__ = ["main"]
 

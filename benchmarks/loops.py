@@ -27,16 +27,16 @@ from fnmatch import fnmatch
 from pathlib import Path
 from xml.etree import ElementTree
 
-from deepseek_ocr_rag.errors import SourceError
-from deepseek_ocr_rag.document.grammar.parser import format_page
 from deepseek_ocr_rag.backends.lite.layout import lay_out
-from deepseek_ocr_rag.model.families import TABLE_CELLS
-from deepseek_ocr_rag.model.ngrams import NoRepeat
-from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loops
-from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
-from deepseek_ocr_rag.model.loops.trimming import trimmed
-from deepseek_ocr_rag.sources.source import open_source
+from deepseek_ocr_rag.document.grammar.parser import format_page
 from deepseek_ocr_rag.document.text_layer import usable
+from deepseek_ocr_rag.errors import SourceError
+from deepseek_ocr_rag.model.families import TABLE_CELLS
+from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loops
+from deepseek_ocr_rag.model.loops.trimming import trimmed
+from deepseek_ocr_rag.model.ngrams import NoRepeat
+from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
+from deepseek_ocr_rag.sources.source import open_source
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 

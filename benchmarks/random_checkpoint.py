@@ -23,8 +23,8 @@ from published_config import CONFIG
 from safetensors.torch import save_file
 from torch import Tensor
 
-from deepseek_ocr_rag.engine.weights.mapping import assemble
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
+from deepseek_ocr_rag.engine.weights.mapping import assemble
 
 UNUSED = "model.vision_model.embeddings."
 """Two tensors below it are published and no code uses them."""

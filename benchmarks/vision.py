@@ -22,16 +22,15 @@ from gpu_time import milliseconds
 from PIL import Image
 from torch import Tensor
 
-from deepseek_ocr_rag.engine.vision.towers import sam_attention
-from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.kernels.window_attention import SquareTuning, square_attention
-from deepseek_ocr_rag.engine.weights.loading import random_weights
 from deepseek_ocr_rag.engine.vision.preprocessing import PageTensors, page_tensors
-from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.vision.towers import Vision, sam_attention
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED
+from deepseek_ocr_rag.engine.weights.loading import random_weights
 from deepseek_ocr_rag.engine.weights.tensors import VisionWeights
 from deepseek_ocr_rag.model.families import FAMILIES
-from deepseek_ocr_rag.model.views import page_views
 from deepseek_ocr_rag.model.prompts import MODES
+from deepseek_ocr_rag.model.views import page_views
 
 FLOPS_OF_A_PAGE = 3.47e12
 TILES = 6

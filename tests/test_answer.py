@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answering.answer import Answer, Citation, Sentence
+from deepseek_ocr_rag.answering.answer import Answer, Sentence
+from deepseek_ocr_rag.answering.verification.citation import Citation
 from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.retrieval.retriever import Passage
 

@@ -21,8 +21,8 @@ from deepseek_ocr_rag import (
     SourceNotFoundError,
     render_page,
 )
-from deepseek_ocr_rag.export.evidence_pictures import LONG_SIDE, MARGIN
 from deepseek_ocr_rag.export.drawing import crop_boxes
+from deepseek_ocr_rag.export.evidence_pictures import LONG_SIDE, MARGIN
 
 GRANT = Box(0.14, 0.51, 0.81, 0.55)
 SIGNATURE = Box(0.15, 0.83, 0.32, 0.87)

@@ -6,11 +6,11 @@ import pytest
 
 from deepseek_ocr_rag.answering.answer import NOT_FOUND
 from deepseek_ocr_rag.answering.cleaner import Mark
-from deepseek_ocr_rag.answering.writer import AnswerWriter
-from deepseek_ocr_rag.retrieval.chunking import chunk_document
-from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.retrieval.retriever import Passage
 from deepseek_ocr_rag.answering.verification.verifier import Verifier
+from deepseek_ocr_rag.answering.writer import AnswerWriter
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.retrieval.chunking import chunk_document
+from deepseek_ocr_rag.retrieval.retriever import Passage
 
 TEXTS = (
     "Ann Lee has kept the lamp since 1902.",

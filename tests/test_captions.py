@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag.document.captions import companions
-from deepseek_ocr_rag.document.types import Block, Box
 from deepseek_ocr_rag.document.grammar.parser import parse_document
+from deepseek_ocr_rag.document.types import Block, Box
 
 BOX = Box(0.1, 0.1, 0.9, 0.9)
 

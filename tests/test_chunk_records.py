@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.retrieval.chunk_records import record_chunk, split_records
-from deepseek_ocr_rag.retrieval.chunking import chunk_document
-from deepseek_ocr_rag.document.types import OcrDocument
-from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.document.grammar.parser import parse_document
 from deepseek_ocr_rag.document.records import Record, boxes_between, document_record, page_records
+from deepseek_ocr_rag.document.types import OcrDocument
+from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.retrieval.chunk_records import record_chunk, split_records
+from deepseek_ocr_rag.retrieval.chunking import chunk_document
 
 TEXT = """<|ref|>title<|/ref|><|det|>[[100, 50, 900, 90]]<|/det|>
 # The lighthouse

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.retrieval.chunking import Chunk, chunk_document
+from deepseek_ocr_rag.document.grammar.parser import parse_document, parse_page
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
-from deepseek_ocr_rag.document.grammar.parser import parse_document, parse_page
+from deepseek_ocr_rag.retrieval.chunking import Chunk, chunk_document
 from deepseek_ocr_rag.text.token_count import estimate_tokens
 
 Content = tuple[str, str]

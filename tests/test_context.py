@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.retrieval.chunking import chunk_document
 from deepseek_ocr_rag.answering.prompt import build_prompt
 from deepseek_ocr_rag.document.types import OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.retrieval.chunking import chunk_document
 from deepseek_ocr_rag.retrieval.retriever import Passage
 from deepseek_ocr_rag.text.token_count import estimate_tokens
 

@@ -11,11 +11,11 @@ from docling_core.transforms.chunker.hybrid_chunker import HybridChunker
 from docling_core.transforms.chunker.tokenizer.base import BaseTokenizer
 from docling_core.types.doc import ContentLayer, DocItemLabel, DoclingDocument, TextItem
 
-from deepseek_ocr_rag.export.docling import to_docling
-from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.errors import MissingExtraError
 from deepseek_ocr_rag.document.grammar.parser import parse_document
 from deepseek_ocr_rag.document.tables import parse_table
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.errors import MissingExtraError
+from deepseek_ocr_rag.export.docling import to_docling
 from deepseek_ocr_rag.text.token_count import estimate_tokens
 
 BOX = Box(0.1, 0.2, 0.9, 0.3)

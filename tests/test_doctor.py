@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deepseek_ocr_rag.cli.doctor.diagnose import Check, diagnose, failure_text
 from deepseek_ocr_rag.backends.known_failures import LONGEST_TEXT
+from deepseek_ocr_rag.cli.doctor.diagnose import Check, diagnose, failure_text
 
 
 @pytest.fixture(scope="module")

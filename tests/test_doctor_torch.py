@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deepseek_ocr_rag.doctor_check import Check
+from deepseek_ocr_rag.cli.doctor.check import Check
 from deepseek_ocr_rag.cli.doctor.torch_checks import (
     GB,
     Gpu,
@@ -202,7 +202,9 @@ def test_a_broken_torch_has_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_without_torch_nothing_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deepseek_ocr_rag.cli.doctor.torch_checks.installed_version", lambda name: None)
+    monkeypatch.setattr(
+        "deepseek_ocr_rag.cli.doctor.torch_checks.installed_version", lambda name: None
+    )
     monkeypatch.setattr(sys, "executable", "/no/interpreter")
     assert torch_checks() == ()
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.doctor_check import Check
-from deepseek_ocr_rag.cli.doctor.version_checks import Requirement, installed_version, version_checks
+from deepseek_ocr_rag.cli.doctor.check import Check
+from deepseek_ocr_rag.cli.doctor.version_checks import (
+    Requirement,
+    installed_version,
+    version_checks,
+)
 
 MODERN = {"torch": "2.13.0+cpu", "transformers": "5.23.0", "tokenizers": "0.23", "safetensors": "1"}
 PUBLISHED = {

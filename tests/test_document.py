@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepseek_ocr_rag.document.grammar.parser import parse_page
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
-from deepseek_ocr_rag.document.grammar.parser import parse_page
 
 fractions = st.floats(0, 1)
 boxes = st.builds(Box.clamped, fractions, fractions, fractions, fractions)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
 from deepseek_ocr_rag.document.types import Block, Box, Page
-from deepseek_ocr_rag.export.drawing import colour_of, crop_boxes, draw_page, highlight_boxes
 from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.export.drawing import colour_of, crop_boxes, draw_page, highlight_boxes
 from deepseek_ocr_rag.samples import sample_path
 
 TITLE = Box(0.3, 0.07, 0.7, 0.1)

@@ -12,18 +12,18 @@ import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from llama_index.core.embeddings import MockEmbedding
 
-from deepseek_ocr_rag.retrieval.embeddings import (
-    BATCH,
-    EmbeddingModel,
-    OllamaEmbeddings,
-    embedding_model,
-)
 from deepseek_ocr_rag.errors import (
     ConfigurationError,
     LanguageModelReplyError,
     LanguageModelTimeoutError,
     LanguageModelUnavailableError,
     RemoteModelRefusedError,
+)
+from deepseek_ocr_rag.retrieval.embeddings import (
+    BATCH,
+    EmbeddingModel,
+    OllamaEmbeddings,
+    embedding_model,
 )
 
 Answer = tuple[int, Any]

@@ -15,8 +15,8 @@ from PIL import Image
 
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import OutputError, PageRenderError
-from deepseek_ocr_rag.export.folder import MAX_FIGURES, FolderWriter, write_folder
 from deepseek_ocr_rag.export.filenames import file_stem
+from deepseek_ocr_rag.export.folder import MAX_FIGURES, FolderWriter, write_folder
 from deepseek_ocr_rag.samples import sample_path
 
 FIGURE = Box(0.1, 0.5, 0.9, 0.8)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.answering.verification.facts import claimed_facts, plain_text, stated_facts
+from deepseek_ocr_rag.answering.verification.facts import claimed_facts, stated_facts
+from deepseek_ocr_rag.text.plain_text import plain_text
 
 
 def names(text: str) -> list[str]:

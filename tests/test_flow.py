@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.document.paragraphs import Float, Paragraph, document_flow
 from deepseek_ocr_rag.document.grammar.parser import parse_document
+from deepseek_ocr_rag.document.paragraphs import Float, Paragraph, document_flow
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 
 LEFT, RIGHT = (0.1, 0.48), (0.52, 0.9)
 FULL = (0.1, 0.9)

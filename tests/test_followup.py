@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from deepseek_ocr_rag.answering.answer import Answer
-from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.answering.query_rewriting import standalone_question
 from deepseek_ocr_rag.answering.language_model import Message
 from deepseek_ocr_rag.answering.qa import DocumentQA
+from deepseek_ocr_rag.answering.query_rewriting import standalone_question
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 
 TOWER = Answer("When was the tower built?", "It was built in 1871. [1]", query="")
 LONG = Answer("Who keeps the lamp?", "Ann Lee. " * 500)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.document.types import Block, Box, Page
 from deepseek_ocr_rag.document.furniture import page_furniture
+from deepseek_ocr_rag.document.types import Block, Box, Page
 
 BODY = ("text", "Body of the page.", 0.5)
 Line = tuple[str, str, float]

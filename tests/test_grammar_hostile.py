@@ -17,14 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.document.types import Block, Box
-from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.document.grammar.parser import (
     ParsedPage,
     format_page,
     parse_page,
 )
 from deepseek_ocr_rag.document.tables import Cell, Table
+from deepseek_ocr_rag.document.types import Block, Box
+from deepseek_ocr_rag.errors import ConfigurationError
 
 BANNER = (
     "=====================\nBASE:  torch.Size([1, 256, 1280])\n"

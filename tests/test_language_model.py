@@ -16,6 +16,13 @@ from typing import Any
 
 import pytest
 
+from deepseek_ocr_rag.answering.language_model import (
+    LanguageModel,
+    Message,
+    OllamaModel,
+    choose_language_model,
+    language_model_named,
+)
 from deepseek_ocr_rag.errors import (
     ConfigurationError,
     DeepSeekOCRError,
@@ -23,13 +30,6 @@ from deepseek_ocr_rag.errors import (
     LanguageModelTimeoutError,
     LanguageModelUnavailableError,
     RemoteModelRefusedError,
-)
-from deepseek_ocr_rag.answering.language_model import (
-    LanguageModel,
-    Message,
-    OllamaModel,
-    choose_language_model,
-    language_model_named,
 )
 
 QUESTION = (Message("user", "Who keeps the lamp?"),)

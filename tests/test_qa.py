@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from deepseek_ocr_rag.answering.language_model import Message
 from deepseek_ocr_rag.answering.prompt import NOT_FOUND
+from deepseek_ocr_rag.answering.qa import Answer, DocumentQA
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import (
     ConfigurationError,
     LanguageModelReplyError,
     RemoteModelRefusedError,
 )
-from deepseek_ocr_rag.answering.language_model import Message
-from deepseek_ocr_rag.answering.qa import Answer, DocumentQA
 
 
 def page(number: int, *paragraphs: str) -> Page:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.retrieval.chunking import Piece, chunk_document
+from deepseek_ocr_rag.answering.verification.citable_units import quotables
+from deepseek_ocr_rag.answering.verification.citation import citations
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.answering.verification.citable_units import citations, quotables
+from deepseek_ocr_rag.retrieval.chunking import Piece, chunk_document
 from deepseek_ocr_rag.retrieval.retriever import Passage
 
 

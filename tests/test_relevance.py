@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answering.verification.term_frequencies import Background
 from deepseek_ocr_rag.answering.relevance import ENOUGH, relevance
+from deepseek_ocr_rag.answering.verification.term_frequencies import Background
 from deepseek_ocr_rag.retrieval.retriever import Passage
 
 TEXTS = [

@@ -9,9 +9,9 @@ import pytest
 
 from deepseek_ocr_rag import EmbeddingModel, LiteBackendWarning, Reader, Record, page_records
 from deepseek_ocr_rag.document.captions import CAPTION_KINDS
+from deepseek_ocr_rag.document.grammar.parser import parse_document
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
-from deepseek_ocr_rag.document.grammar.parser import parse_document
 from deepseek_ocr_rag.retrieval.references import caption_reference
 from deepseek_ocr_rag.retrieval.retriever import Passage, Retriever
 

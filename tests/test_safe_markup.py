@@ -26,8 +26,8 @@ from deepseek_ocr_rag import (
     parse_page,
     to_docling,
 )
-from deepseek_ocr_rag.export.page_markdown import page_markdown
 from deepseek_ocr_rag.document.sanitize import inert_markdown
+from deepseek_ocr_rag.export.page_markdown import page_markdown
 
 OURS = {
     *(

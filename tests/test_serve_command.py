@@ -6,8 +6,8 @@ import shlex
 
 import pytest
 
-from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.cli.serve_command import serve_command
+from deepseek_ocr_rag.errors import ConfigurationError
 
 
 def words(command: str) -> list[str]:

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.answering.answer import NOT_FOUND
-from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.answering.language_model import Message
 from deepseek_ocr_rag.answering.qa import DocumentQA
 from deepseek_ocr_rag.answering.structured_reply import marked_text, reply_schema
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 
 
 def marked(reply: str, size: int = 1000) -> str:

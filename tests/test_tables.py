@@ -14,8 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepseek_ocr_rag.document.tables import (
+    MAX_GRID_CELLS,
+    Cell,
+    Table,
+    decode_entities,
+    parse_table,
+)
 from deepseek_ocr_rag.errors import ConfigurationError
-from deepseek_ocr_rag.document.tables import MAX_GRID_CELLS, Cell, Table, decode_entities, parse_table
 
 
 def rows(text: str) -> tuple[tuple[str, ...], ...]:

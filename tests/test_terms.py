@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.text.terms import question_terms, search_phrases, search_terms, terms, with_stems
+from deepseek_ocr_rag.text.terms import (
+    question_terms,
+    search_phrases,
+    search_terms,
+    terms,
+    with_stems,
+)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepseek_ocr_rag.document.text_layer import TextLayer, Word, usable
 from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.sources.source import open_source
-from deepseek_ocr_rag.document.text_layer import TextLayer, Word, usable
 
 PROSE = (
     "The harbour board grants the cooperative 18,450 crowns for a new emitter, on three "

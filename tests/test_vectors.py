@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deepseek_ocr_rag.retrieval.embeddings import BATCH, EmbeddingModel
 from deepseek_ocr_rag.errors import LanguageModelError, LanguageModelReplyError
+from deepseek_ocr_rag.retrieval.embeddings import BATCH, EmbeddingModel
 from deepseek_ocr_rag.retrieval.vectors import VectorIndex
 
 TEXTS = [

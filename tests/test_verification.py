@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.answering.verification.term_frequencies import Background
-from deepseek_ocr_rag.retrieval.chunking import chunk_document
-from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.retrieval.retriever import Passage
 from deepseek_ocr_rag.answering.verification.verifier import Verdict, Verifier
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.retrieval.chunking import chunk_document
+from deepseek_ocr_rag.retrieval.retriever import Passage
 
 TEXTS = (
     "Ann Lee has kept the lamp since 14 March 1902. The lamp burns rape oil. It needs 1.5 L a day.",

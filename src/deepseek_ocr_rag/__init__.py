@@ -15,28 +15,45 @@ The names below are the whole public interface; whatever is not listed in
 ``__all__`` may change without notice.
 """
 
-from .agents.agent_reader import AgentPicture, AgentPlaces, AgentReader, AgentReply, AgentSearch, Place
-from .answering.answer import Answer, Citation, Sentence, Timings
-from .export.evidence_pictures import AnswerPictures, CitedPage
+from .agents.agent_reader import (
+    AgentPicture,
+    AgentPlaces,
+    AgentReader,
+    AgentReply,
+    AgentSearch,
+    Place,
+)
+from .answering.answer import Answer, Sentence, Timings
+from .answering.language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
+from .answering.qa import Conversation, DocumentQA
 from .answering.stream import AnswerStream
+from .answering.verification.citation import Citation
+from .answering.verification.term_frequencies import Background
+from .answering.verification.verifier import Verdict, Verifier
 from .backends.auto import BackendStatus, choose_backend, probe_backends
 from .backends.base import Backend, PageRequest, Repeatable, Reply, TokenLogprob
 from .backends.lite.backend import LiteBackend, LiteBackendWarning
 from .backends.local.backend import LocalBackend
 from .backends.official.backend import OfficialBackend
 from .backends.remote.ollama import OllamaBackend
-from .backends.replay import RecordingBackend, ReplayBackend
 from .backends.remote.server import ServerBackend
+from .backends.replay import RecordingBackend, ReplayBackend
 from .backends.transformers.backend import TransformersBackend
-from .answering.verification.term_frequencies import Background
-from .reading.cache import CacheStatus, PageCache
 from .concurrency.cancellation import run_cancellable
-from .retrieval.chunk_records import split_records
-from .retrieval.chunking import Chunk, Piece, chunk_document
-from .export.docling import to_docling
+from .document.grammar.parser import ParsedPage, format_page, parse_document, parse_page
+from .document.records import (
+    OnError,
+    Record,
+    Split,
+    boxes_between,
+    document_record,
+    page_records,
+    page_wanted,
+)
+from .document.sanitize import markdown_to_html
+from .document.tables import Cell, Table, parse_table
+from .document.text_layer import TextLayer
 from .document.types import Block, Box, OcrDocument, Page
-from .export.drawing import crop_boxes, draw_page
-from .retrieval.embeddings import EmbeddingModel, OllamaEmbeddings
 from .errors import (
     BackendError,
     BackendReplyError,
@@ -63,31 +80,22 @@ from .errors import (
     SourceNotFoundError,
     UnsupportedSourceError,
 )
+from .export.docling import to_docling
+from .export.drawing import crop_boxes, draw_page
+from .export.evidence_pictures import AnswerPictures, CitedPage
 from .export.folder import FolderWriter, write_folder
-from .sources.fetch_policy import FetchPolicy
-from .document.grammar.parser import ParsedPage, format_page, parse_document, parse_page
-from .answering.language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
-from .sources.limits import Limits
-from .sources.allowed_paths import resolve_inside
+from .reading.cache import CacheStatus, PageCache
 from .reading.reader import PageStream, Reader
-from .answering.qa import Conversation, DocumentQA
-from .document.records import (
-    OnError,
-    Record,
-    Split,
-    boxes_between,
-    document_record,
-    page_records,
-    page_wanted,
-)
+from .retrieval.chunk_records import split_records
+from .retrieval.chunking import Chunk, Piece, chunk_document
+from .retrieval.embeddings import EmbeddingModel, OllamaEmbeddings
 from .retrieval.retriever import Passage, Retriever
-from .document.sanitize import markdown_to_html
 from .samples import sample_path
+from .sources.allowed_paths import resolve_inside
+from .sources.fetch_policy import FetchPolicy
+from .sources.limits import Limits
 from .sources.source import Source, open_source, render_page
-from .document.tables import Cell, Table, parse_table
-from .document.text_layer import TextLayer
 from .text.token_count import estimate_tokens
-from .answering.verification.verifier import Verdict, Verifier
 from .version import __version__
 
 __all__ = [

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
-from deepseek_ocr_rag.backends.remote.concurrent_requests import Failure, ReadPage, read_concurrently
+from deepseek_ocr_rag.backends.remote.concurrent_requests import (
+    Failure,
+    ReadPage,
+    read_concurrently,
+)
 from deepseek_ocr_rag.errors import BackendReplyError, BackendUnavailableError
 
 

@@ -13,10 +13,10 @@ import pytest
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
 from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
-from deepseek_ocr_rag.backends.replay import RecordingBackend, ReplayBackend
 from deepseek_ocr_rag.backends.remote.server import ServerBackend
-from deepseek_ocr_rag.document.types import Box
+from deepseek_ocr_rag.backends.replay import RecordingBackend, ReplayBackend
 from deepseek_ocr_rag.document.text_layer import TextLayer, Word
+from deepseek_ocr_rag.document.types import Box
 
 MakeRequest = Callable[..., PageRequest]
 

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from deepseek_ocr_rag.backends.lite.backend import backend as lite
-from deepseek_ocr_rag.backends.lite.backend import rapidocr as rapid
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.lite.backend import LiteBackend, LiteBackendWarning
+from deepseek_ocr_rag.backends.lite.backend import backend as lite
+from deepseek_ocr_rag.backends.lite.backend import rapidocr as rapid
+from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
+from deepseek_ocr_rag.document.text_layer import TextLayer, Word
 from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.errors import BackendUnavailableError, MissingExtraError
-from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
 from deepseek_ocr_rag.model.prompts import task_named
 from deepseek_ocr_rag.sources.source import open_source
-from deepseek_ocr_rag.document.text_layer import TextLayer, Word
 
 MakeRequest = Callable[..., PageRequest]
 TWO_WORDS = TextLayer(

@@ -19,10 +19,9 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from deepseek_ocr_rag.backends.local.backend import backend as local
-from deepseek_ocr_rag.backends.local.backend import process_pair
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
-from deepseek_ocr_rag.backends.local.backend import LocalBackend
+from deepseek_ocr_rag.backends.local.backend import LocalBackend, process_pair
+from deepseek_ocr_rag.backends.local.backend import backend as local
 from deepseek_ocr_rag.backends.local.engine_process import (
     EngineLostError,
     EngineProcess,
@@ -30,9 +29,9 @@ from deepseek_ocr_rag.backends.local.engine_process import (
 )
 from deepseek_ocr_rag.backends.local.reading import READ_AHEAD
 from deepseek_ocr_rag.backends.registry import backend_named
+from deepseek_ocr_rag.document.text_layer import TextLayer
 from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError
 from deepseek_ocr_rag.model.prompts import MODES, TASKS
-from deepseek_ocr_rag.document.text_layer import TextLayer
 
 TOKENS = 20
 

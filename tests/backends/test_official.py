@@ -31,8 +31,8 @@ from deepseek_ocr_rag.errors import (
     ConfigurationError,
     MissingExtraError,
 )
-from deepseek_ocr_rag.reading.reader import Reader
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
+from deepseek_ocr_rag.reading.reader import Reader
 
 MakeBackend = Callable[..., OfficialBackend]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.backends.remote import backoff
 from deepseek_ocr_rag.backends.base import Reply
+from deepseek_ocr_rag.backends.remote import backoff
 from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
 from deepseek_ocr_rag.errors import (
     BackendReplyError,

@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from deepseek_ocr_rag.concurrency.fair_turns import Places, TurnCancelledError
 from deepseek_ocr_rag.concurrency.cancellation import (
     Cancellation,
     current_cancellation,
     run_cancellable,
     run_releasing,
 )
+from deepseek_ocr_rag.concurrency.fair_turns import Places, TurnCancelledError
 
 WANTED = Cancellation()
 

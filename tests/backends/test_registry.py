@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
 from deepseek_ocr_rag.backends.registry import backend_named
+from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
 from deepseek_ocr_rag.backends.remote.server import ServerBackend
 from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError
 

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.backends.base import PageRequest, Reply, TokenLogprob
-from deepseek_ocr_rag.backends.replay_format import RecordedReply, read_recording
 from deepseek_ocr_rag.backends.replay import RecordingBackend, ReplayBackend
+from deepseek_ocr_rag.backends.replay_format import RecordedReply, read_recording
 from deepseek_ocr_rag.errors import (
     BackendReplyError,
     BackendUnavailableError,

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.backends.remote import backoff
-from deepseek_ocr_rag.backends.remote import server as server_module
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.page_images import IMAGE_TOKENS
+from deepseek_ocr_rag.backends.remote import backoff
+from deepseek_ocr_rag.backends.remote import server as server_module
 from deepseek_ocr_rag.backends.remote.server import ServerBackend
 from deepseek_ocr_rag.errors import (
     BackendError,

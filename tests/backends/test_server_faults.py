@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.backends.remote import backoff
 from deepseek_ocr_rag.backends.base import Reply
+from deepseek_ocr_rag.backends.remote import backoff
 from deepseek_ocr_rag.backends.remote.server import ServerBackend
 from deepseek_ocr_rag.errors import (
     BackendUnavailableError,

@@ -18,9 +18,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny_models import write_model
 
-from deepseek_ocr_rag.backends.transformers.backend import runtime as transformers_runtime
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.transformers.backend import TransformersBackend
+from deepseek_ocr_rag.backends.transformers.backend import runtime as transformers_runtime
 from deepseek_ocr_rag.backends.transformers.generation import generate
 from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
@@ -28,8 +28,8 @@ from deepseek_ocr_rag.errors import (
     MissingExtraError,
 )
 from deepseek_ocr_rag.model.families import FAMILIES
-from deepseek_ocr_rag.reading.reader import Reader
 from deepseek_ocr_rag.model.prompts import MODES, TASKS, Mode
+from deepseek_ocr_rag.reading.reader import Reader
 
 TOKENS = 6
 

@@ -6,9 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from deepseek_ocr_rag.engine.block_pool import PagePool
 from deepseek_ocr_rag.engine.kv_cache import KVCache, page_bytes
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
-from deepseek_ocr_rag.engine.block_pool import PagePool
 from deepseek_ocr_rag.engine.weights.quantization import rounded
 
 

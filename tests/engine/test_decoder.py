@@ -15,8 +15,8 @@ if not CUDA:
     # Read when the kernels are defined, so before they are imported.
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
-from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
+from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import StepRows
 from deepseek_ocr_rag.engine.reference_ops import PlainOperations
 from deepseek_ocr_rag.engine.slots import Slots, SlotSettings

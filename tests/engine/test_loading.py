@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from deepseek_ocr_rag import BackendUnavailableError
-from deepseek_ocr_rag.engine.weights.mapping import assemble
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
+from deepseek_ocr_rag.engine.weights.mapping import assemble
 from deepseek_ocr_rag.engine.weights.tensors import DenseWeights, ExpertWeights
 
 PATCHES = "model.vision_model.embeddings.patch_embedding.weight"

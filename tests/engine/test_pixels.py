@@ -14,8 +14,8 @@ from PIL import Image
 from deepseek_ocr_rag import ConfigurationError
 from deepseek_ocr_rag.engine.vision.preprocessing import page_tensors, patch_vectors, resized
 from deepseek_ocr_rag.model.families import FAMILIES
-from deepseek_ocr_rag.model.views import page_views
 from deepseek_ocr_rag.model.prompts import MODES
+from deepseek_ocr_rag.model.views import page_views
 
 FIRST = FAMILIES["deepseek-ocr"]
 

@@ -13,11 +13,11 @@ import torch
 from tiny_engine import SECOND as CONFIG
 from transformers import DeepseekOcr2ForConditionalGeneration
 
-from deepseek_ocr_rag.engine.weights.config import EngineConfig, QwenConfig
-from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
 from deepseek_ocr_rag.engine.vision.preprocessing import patch_vectors
 from deepseek_ocr_rag.engine.vision.qwen import Qwen
 from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.weights.config import EngineConfig, QwenConfig
+from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
 from deepseek_ocr_rag.model.families import FAMILIES
 
 

@@ -15,11 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from deepseek_ocr_rag.engine.kv_cache import KVCache
-from deepseek_ocr_rag.engine.weights.config import PUBLISHED, engine_config
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
 from deepseek_ocr_rag.engine.engine import Engine
-from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
+from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import Operations, StepRows
 from deepseek_ocr_rag.engine.reference_ops import PlainOperations
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
@@ -27,12 +25,14 @@ from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
 from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED, engine_config
+from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
 from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
+from deepseek_ocr_rag.model.prompts import MODES
 from deepseek_ocr_rag.model.tokenizer import IMAGE
 from deepseek_ocr_rag.model.views import PageViews, page_grid, page_views
-from deepseek_ocr_rag.model.prompts import MODES
 
 pytestmark = [
     pytest.mark.gpu,

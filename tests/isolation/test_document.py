@@ -19,6 +19,7 @@ from bombs import bombs, one_page, pdf_of, stream
 from reportlab.pdfgen.canvas import Canvas
 
 from deepseek_ocr_rag import Limits, Reader, Reply, open_source
+from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.errors import (
     CorruptSourceError,
     DeepSeekOCRError,
@@ -29,7 +30,6 @@ from deepseek_ocr_rag.errors import (
 )
 from deepseek_ocr_rag.sources.isolation import document as isolated_document
 from deepseek_ocr_rag.sources.isolation import pool as pools
-from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.sources.isolation.pool import WorkerPool, shared_pool
 from deepseek_ocr_rag.sources.isolation.process import Worker
 

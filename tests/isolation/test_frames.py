@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, StreamedFrame, receive, send
+from deepseek_ocr_rag.concurrency.frames import (
+    BrokenFrameError,
+    Frame,
+    StreamedFrame,
+    receive,
+    send,
+)
 
 
 class Slow(io.RawIOBase):

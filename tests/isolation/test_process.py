@@ -14,9 +14,9 @@ import psutil
 import pytest
 from bombs import bombs
 
+from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.errors import SourceError
 from deepseek_ocr_rag.sources.isolation import process
-from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.sources.isolation.process import Worker, WorkerLostError
 
 SRC = Path(__file__).resolve().parents[2] / "src"

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepseek_ocr_rag import errors
-from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, receive, send
+from deepseek_ocr_rag.concurrency.picture_frames import picture_frame
+from deepseek_ocr_rag.document.text_layer import Rule, TextLayer, Word
+from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.sources.isolation.values import (
     error_frame,
     error_from,
@@ -21,12 +23,10 @@ from deepseek_ocr_rag.sources.isolation.values import (
     info_from,
     layer_frame,
     layer_from,
-    picture_frame,
     picture_from,
 )
 from deepseek_ocr_rag.sources.renderers.base import PageInfo
 from deepseek_ocr_rag.sources.source import open_source
-from deepseek_ocr_rag.document.text_layer import Rule, TextLayer, Word
 
 fractions = st.floats(0, 1)
 boxes = st.builds(Box.clamped, fractions, fractions, fractions, fractions)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.document.types import Box
-from deepseek_ocr_rag.backends.lite.layout.joining import is_rtl, join_lines, line_text, reading_sequence
+from deepseek_ocr_rag.backends.lite.layout.joining import (
+    is_rtl,
+    join_lines,
+    line_text,
+    reading_sequence,
+)
 from deepseek_ocr_rag.backends.lite.layout.pieces import Piece
 from deepseek_ocr_rag.document.text_layer import Word
+from deepseek_ocr_rag.document.types import Box
 
 ANYWHERE = Box(0, 0, 1, 1)
 

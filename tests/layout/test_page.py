@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.document.types import Block, Box
 from deepseek_ocr_rag.backends.lite.layout import lay_out
 from deepseek_ocr_rag.document.text_layer import Rule, TextLayer, Word
+from deepseek_ocr_rag.document.types import Block, Box
 
 WIDTH, HEIGHT = 600.0, 800.0
 

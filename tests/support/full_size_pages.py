@@ -13,9 +13,9 @@ from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.page_prompt import PagePrompt
+from deepseek_ocr_rag.model.prompts import MODES, TASKS
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer, prompt_ids
 from deepseek_ocr_rag.model.views import page_views
-from deepseek_ocr_rag.model.prompts import MODES, TASKS
 
 
 def page(number: int) -> Image.Image:

@@ -17,7 +17,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from .shared_pages import SharedPages
+from ..document.types import Box, OcrDocument, Page
+from ..errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    DeepSeekOCRError,
+    SourceError,
+)
+from ..export.drawing import crop_boxes
+from ..reading.reader import PageStream, Reader
+from ..retrieval.retriever import Passage, Retriever
+from ..sources.allowed_paths import FileInside
+from ..text.terms import content_terms, with_stems
 from .replies import (
     HITS,
     AgentPicture,
@@ -33,18 +44,7 @@ from .replies import (
     search_reply,
     short_name,
 )
-from ..document.types import Box, OcrDocument, Page
-from ..export.drawing import crop_boxes
-from ..errors import (
-    BackendUnavailableError,
-    ConfigurationError,
-    DeepSeekOCRError,
-    SourceError,
-)
-from ..sources.allowed_paths import FileInside
-from ..reading.reader import PageStream, Reader
-from ..retrieval.retriever import Passage, Retriever
-from ..text.terms import content_terms, with_stems
+from .shared_pages import SharedPages
 
 __all__ = [
     "AgentPicture",

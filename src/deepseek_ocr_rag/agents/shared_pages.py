@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Final
 
-from ..concurrency.fair_turns import Places, TurnCancelledError
 from ..concurrency.cancellation import current_cancellation
+from ..concurrency.fair_turns import Places, TurnCancelledError
 from ..document.types import OcrDocument, Page
 from ..errors import ReadCancelledError
 from ..reading.page_stream import PageStream

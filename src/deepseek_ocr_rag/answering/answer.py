@@ -6,20 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from ..export.evidence_pictures import AnswerPictures, CitedPlace, draw_cited_pages
-from ..document.types import Box
+from ..export.evidence_pictures import AnswerPictures, CitedPlace, SourceInput, draw_cited_pages
 from ..retrieval.retriever import Passage
-from ..sources.source import SourceInput
+from .verification.citation import Citation
 
-__all__ = [
-    "NOT_FOUND",
-    "UNSUPPORTED",
-    "Answer",
-    "Citation",
-    "Sentence",
-    "SentenceStatus",
-    "Timings",
-]
+__all__ = ["NOT_FOUND", "UNSUPPORTED", "Answer", "Sentence", "SentenceStatus", "Timings"]
 
 NOT_FOUND: Final = "This is not in these documents."
 """The whole text of an answer where nothing was found."""
@@ -30,37 +21,6 @@ UNSUPPORTED: Final = "[unsupported]"
 SentenceStatus = Literal["supported", "unsupported", "absent"]
 """What became of a sentence: its sources say it; they do not, or it has none; it says
 that the documents do not have the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """Where a part of an answer comes from.
-
-    Attributes:
-        source: The document.
-        page: 1-based page number.
-        boxes: Where the block with the quote stands on the page; empty where
-            the reading gave no places.
-        quote: The words, exactly as the page's Markdown has them.
-        span: ``(start, end)`` of the quote in the page's Markdown.
-        passage: Index of its passage in :attr:`Answer.passages`.
-    """
-
-    source: str
-    page: int
-    boxes: tuple[Box, ...]
-    quote: str
-    span: tuple[int, int]
-    passage: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form: source, page, boxes, quote."""
-        return {
-            "source": self.source,
-            "page": self.page,
-            "boxes": [[round(v, 6) for v in box.as_tuple()] for box in self.boxes],
-            "quote": self.quote,
-        }
 
 
 @dataclass(frozen=True, slots=True)

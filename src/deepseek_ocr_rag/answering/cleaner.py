@@ -9,20 +9,14 @@ addresses. ``[3]`` becomes a :class:`Mark`, or goes where there is no source 3.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from string import ascii_letters
 from typing import Final
 
-__all__ = [
-    "REMOVED_LINK",
-    "AnswerCleaner",
-    "Mark",
-    "join_safely",
-    "without_invisible",
-    "without_thoughts",
-]
+from ..text.visible import without_invisible
+
+__all__ = ["REMOVED_LINK", "AnswerCleaner", "Mark", "join_safely", "without_thoughts"]
 
 REMOVED_LINK: Final = "(link removed)"
 
@@ -256,20 +250,6 @@ def _numbers(inner: str) -> list[int] | None:
             return None
         numbers += range(ends[0], ends[-1] + 1)
     return numbers
-
-
-def without_invisible(text: str) -> str:
-    """A text without format characters, in which a message can hide, and control characters.
-
-    Line ends, tabs and the joiners that some scripts need stay.
-    """
-    return "".join(map(_visible, text))
-
-
-def _visible(character: str) -> str:
-    if character in "\n\t\u200c\u200d":
-        return character
-    return {"Cf": "", "Cc": " "}.get(unicodedata.category(character), character)
 
 
 def _without_addresses(text: str) -> str:

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .answer import NOT_FOUND
-from .cleaner import without_invisible
 from ..errors import ConfigurationError
-from .language_model import Message
 from ..retrieval.retriever import Passage
 from ..text.sentences import sentence_spans
 from ..text.token_count import estimate_tokens
+from ..text.visible import without_invisible
+from .answer import NOT_FOUND
+from .language_model import Message
 
 __all__ = ["Prompt", "build_prompt", "harmless"]
 

@@ -6,17 +6,17 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
-from .answer import Answer, Timings
-from .stream import AnswerStream
-from .strategies import Answering, Generating, Quoting
-from .verification.term_frequencies import Background
 from ..document.types import OcrDocument
-from ..retrieval.embeddings import EmbeddingModel, embedding_model
 from ..errors import ConfigurationError
-from .query_rewriting import standalone_question
-from .language_model import LanguageModel, language_model_named
-from .relevance import ENOUGH, relevance
+from ..retrieval.embeddings import EmbeddingModel, embedding_model
 from ..retrieval.retriever import Passage, Retriever
+from .answer import Answer, Timings
+from .language_model import LanguageModel, language_model_named
+from .query_rewriting import standalone_question
+from .relevance import ENOUGH, relevance
+from .strategies import Answering, Generating, Quoting
+from .stream import AnswerStream
+from .verification.term_frequencies import Background
 
 __all__ = ["Conversation", "DocumentQA"]
 

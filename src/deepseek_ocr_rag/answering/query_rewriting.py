@@ -7,12 +7,12 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-from .answer import UNSUPPORTED, Answer
-from .cleaner import AnswerCleaner, without_thoughts
-from .prompt import harmless
-from .language_model import LanguageModel, Message
 from ..text.terms import content_terms, terms
 from ..text.token_count import estimate_tokens
+from .answer import UNSUPPORTED, Answer
+from .cleaner import AnswerCleaner, without_thoughts
+from .language_model import LanguageModel, Message
+from .prompt import harmless
 
 __all__ = ["standalone_question"]
 

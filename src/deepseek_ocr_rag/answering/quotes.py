@@ -11,11 +11,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from .answer import Citation
 from ..retrieval.query import parse_query
-from .verification.citable_units import Quotable, citations, quotables
 from ..retrieval.retriever import Passage
 from ..text.terms import question_terms, with_stems
+from .verification.citable_units import Quotable, quotables
+from .verification.citation import Citation, citations
 
 __all__ = ["Quoter"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from .verification.term_frequencies import Background
-from .verification.facts import plain_text
 from ..retrieval.query import parse_query
 from ..retrieval.retriever import Passage
-from .verification.statements import Statement, same_words
+from ..text.plain_text import plain_text
 from ..text.terms import terms
+from .verification.statements import Statement, same_words
+from .verification.term_frequencies import Background
 
 __all__ = ["ENOUGH", "relevance"]
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
-from .answer import NOT_FOUND, Citation, Sentence
-from .cleaner import AnswerCleaner, without_thoughts
-from .writer import AnswerWriter
-from .verification.term_frequencies import Background
-from .prompt import Prompt, build_prompt
 from ..errors import LanguageModelReplyError
-from .language_model import LanguageModel, writes_json
-from .quotes import Quoter
 from ..retrieval.retriever import Passage
+from .answer import NOT_FOUND, Sentence
+from .cleaner import AnswerCleaner, without_thoughts
+from .language_model import LanguageModel, writes_json
+from .prompt import Prompt, build_prompt
+from .quotes import Quoter
 from .structured_reply import marked_text, reply_schema
+from .verification.citation import Citation
+from .verification.term_frequencies import Background
 from .verification.verifier import Verifier
+from .writer import AnswerWriter
 
 __all__ = ["Answering", "Generating", "Quoting"]
 

@@ -6,8 +6,8 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
-from .answer import Answer
 from ..errors import ConfigurationError
+from .answer import Answer
 
 __all__ = ["AnswerStream"]
 

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from .answer import NOT_FOUND, UNSUPPORTED, Citation, Sentence
-from .cleaner import REMOVED_LINK, Mark, join_safely
-from .verification.facts import plain_text
+from ..text.plain_text import plain_text
 from ..text.sentences import sentence_spans
 from ..text.terms import content_terms, terms
+from .answer import NOT_FOUND, UNSUPPORTED, Sentence
+from .cleaner import REMOVED_LINK, Mark, join_safely
+from .verification.citation import Citation
 from .verification.verifier import Verifier
 
 __all__ = ["AnswerWriter"]

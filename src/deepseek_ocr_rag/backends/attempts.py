@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..document.types import FinishReason
 from ..document.grammar.parser import ParsedPage, parse_page
-from ..model.ngrams import NoRepeat
+from ..document.types import FinishReason
 from ..model.loops.detector import Loop, find_loops
 from ..model.loops.text_edits import Edit, edited, moved
 from ..model.loops.trimming import trims
+from ..model.ngrams import NoRepeat
 from ..model.prompts import Mode, Task
 from .base import TokenLogprob
 from .turned_boxes import boxes_turned_back

@@ -21,11 +21,11 @@ from ..model.families import FAMILIES
 from ..ollama_server import is_this_machine, ollama_url
 from .base import Backend
 from .local.backend import LocalBackend, engine_problem
+from .remote.json_exchange import without_credentials
 from .remote.ollama import OllamaBackend
 from .remote.ollama_models import OllamaFacts
 from .remote.server import ServerBackend
 from .transformers.backend import TransformersBackend, gpu_name
-from .remote.json_exchange import without_credentials
 
 __all__ = ["BackendStatus", "Choice", "choose_backend", "probe_backends"]
 

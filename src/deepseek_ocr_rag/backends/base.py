@@ -14,10 +14,10 @@ from PIL.Image import Image
 
 from ..concurrency.cancellation import Cancellation
 from ..document.grammar.confidence import TokenLogprob
+from ..document.text_layer import TextLayer
 from ..document.types import FinishReason
 from ..errors import BackendError
 from ..model.prompts import Mode, Task
-from ..document.text_layer import TextLayer
 
 __all__ = ["Backend", "PageRequest", "Repeatable", "Reply", "TokenLogprob", "fingerprint_of"]
 

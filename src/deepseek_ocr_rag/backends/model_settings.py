@@ -14,9 +14,9 @@ from ..errors import BackendReplyError
 from ..model.families import Family
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import PagePrompt
+from ..model.prompts import Task
 from ..model.tokenizer import ModelTokenizer, prompt_ids
 from ..model.views import page_views
-from ..model.prompts import Task
 from .attempts import Attempt, AttemptSettings
 from .base import PageRequest, TokenLogprob
 from .page_images import turned

@@ -12,8 +12,8 @@ from .base import Backend
 from .local.backend import LocalBackend
 from .official.backend import OfficialBackend
 from .remote.ollama import OllamaBackend
-from .replay import ReplayBackend
 from .remote.server import ServerBackend
+from .replay import ReplayBackend
 from .transformers.backend import TransformersBackend
 
 __all__ = ["CHOICES", "backend_named"]

@@ -26,7 +26,7 @@ from ..model.prompts import MODES, TASKS
 from .attempts import Attempt, AttemptSettings, JudgedAttempt, Problem, judged
 from .base import PageRequest, Reply
 
-__all__ = ["OTHER_MODE", "SMALLER_PICTURE", "Ladder"]
+__all__ = ["OTHER_MODE", "SMALLER_MODE", "SMALLER_PICTURE", "Ladder"]
 
 STRICTER: Final = NoRepeat(size=20, window=50, exempt=TABLE_CELLS)
 """What the published script for PDF files uses."""
@@ -185,3 +185,7 @@ def _way(settings: AttemptSettings, first: AttemptSettings) -> str:
         "without layout": settings.task != first.task,
     }
     return ", ".join(way for way, differs in ways.items() if differs)
+
+
+SMALLER_MODE: Final = {"gundam": "base", "large": "base", "base": "small", "small": "tiny"}
+"""What a page is read in where its mode does not fit into memory."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from ..document.grammar.tags import MAX_JUNK, read_boxes
 from ..document.types import GRID
 from ..model.loops.text_edits import Edit
-from ..document.grammar.tags import MAX_JUNK, read_boxes
 
 __all__ = ["boxes_turned_back"]
 

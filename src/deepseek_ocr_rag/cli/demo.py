@@ -6,12 +6,12 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from ..answering.language_model import choose_language_model
+from ..answering.qa import DocumentQA
 from ..backends.auto import choose_backend
 from ..backends.registry import backend_named
-from ..answering.language_model import choose_language_model
-from ..page_pictures import write_page_pictures
+from ..export.page_pictures import write_page_pictures
 from ..reading.reader import Reader
-from ..answering.qa import DocumentQA
 from ..samples import sample_path
 from ..sources.source import open_source
 

@@ -20,13 +20,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..answering.language_model import choose_language_model
+from ..answering.qa import DocumentQA
 from ..answering.stream import AnswerStream
-from ..reading.cache import PageCache
-from .arguments import argument_parser
-from .messages import plain_notes, say, say_all
-from .signals import Ended, orderly_end
-from .demo import run_demo
-from .doctor.diagnose import diagnose, failure_text
+from ..backends.known_failures import known_failures
+from ..document.grammar.parser import parse_document
 from ..document.types import OcrDocument, Page
 from ..errors import (
     BackendError,
@@ -35,18 +33,20 @@ from ..errors import (
     LanguageModelError,
     SourceError,
 )
-from ..export.folder import FolderWriter
 from ..export.filenames import file_stem
-from ..document.grammar.parser import parse_document
-from ..backends.known_failures import known_failures
-from ..answering.language_model import choose_language_model
-from ..page_pictures import write_page_pictures
-from ..reading.reader import Reader
+from ..export.folder import FolderWriter
+from ..export.page_pictures import write_page_pictures
 from ..model.prompts import MODES
-from ..answering.qa import DocumentQA
-from .serve_command import serve_command
+from ..reading.cache import PageCache
+from ..reading.reader import Reader
 from ..sources.source import open_source
 from ..text.visible import json_line, visible
+from .arguments import argument_parser
+from .demo import run_demo
+from .doctor.diagnose import diagnose, failure_text
+from .messages import plain_notes, say, say_all
+from .serve_command import serve_command
+from .signals import Ended, orderly_end
 
 __all__ = ["main"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final, Literal
 
-from .types import Page
 from .headings import HEADING_KINDS
+from .types import Page
 
 __all__ = ["FURNITURE_KINDS", "Furniture", "page_furniture"]
 

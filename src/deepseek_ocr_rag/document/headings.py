@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from .types import Block
 from .markdown import heading_level
+from .types import Block
 
 __all__ = ["HEADING_KINDS", "Headings", "place_under", "with_sections"]
 

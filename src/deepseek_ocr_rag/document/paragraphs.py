@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from .captions import companions
-from .types import Block, OcrDocument, Page
-from .furniture import Furniture, page_furniture
-from ..backends.lite.layout.joining import seam
 from ..text.continuation import is_finished, runs_on
+from ..text.line_ends import seam
+from .captions import companions
+from .furniture import Furniture, page_furniture
 from .headings import HEADING_KINDS, Headings, with_sections
+from .types import Block, OcrDocument, Page
 
 __all__ = ["PARAGRAPH_BREAK", "Float", "Paragraph", "Slice", "document_flow"]
 

@@ -39,8 +39,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from .types import Block, FinishReason, OcrDocument, Page
 from ..errors import ConfigurationError, DeepSeekOCRError
+from .types import Block, FinishReason, OcrDocument, Page
 
 __all__ = [
     "OnError",

@@ -12,10 +12,10 @@ import html
 import re
 from typing import Final
 
+from ..text.visible import visible
 from .allowed_tags import let_through
 from .markdown import heading_level, markdown_parts
 from .tables import Cell, Table, parse_table
-from ..text.visible import visible
 
 __all__ = ["inert_markdown", "labelled_html", "markdown_to_html"]
 

@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from ..model.tokenizer import EOS, IMAGE
 from .kv_cache import KVCache, LayerCache
-from .weights.config import DecoderConfig
 from .ops import Operations, StepRows
 from .products import float32_product
 from .slots import Slots, to_device
+from .weights.config import DecoderConfig
 from .weights.tensors import DecoderWeights, DenseWeights, ExpertWeights
 
 __all__ = ["Decoder", "Prompt"]

@@ -13,8 +13,8 @@ from typing import Final, Literal, Self
 import torch
 from torch import Tensor
 
-from .weights.config import DecoderConfig
 from .block_pool import PAGE
+from .weights.config import DecoderConfig
 
 __all__ = ["LARGEST_STORED", "CacheType", "KVCache", "LayerCache", "page_bytes"]
 

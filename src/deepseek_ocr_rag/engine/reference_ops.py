@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..model.ngrams import NoRepeat, banned_tokens
+from .block_pool import PAGE
 from .kv_cache import LARGEST_STORED, LayerCache
 from .ops import StepRows
-from .block_pool import PAGE
 from .products import float32_product
 from .slots import Slots
 from .weights.tensors import ExpertWeights

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from ..model.families import Family
 from ..model.prompts import Mode
-from .kv_cache import CacheType, KVCache
-from .weights.config import EngineConfig
+from .cuda_graphs import StepGraphs
 from .decoder import Decoder, Prompt
+from .kv_cache import CacheType, KVCache
 from .ops import Operations
-from .vision.preprocessing import page_tensors
 from .sequence import WrittenSequence
 from .slots import Slots, SlotSettings
-from .cuda_graphs import StepGraphs
+from .vision.preprocessing import page_tensors
 from .vision.towers import Views, Vision
+from .weights.config import EngineConfig
 from .weights.tensors import EngineWeights
 
 __all__ = ["PageImage", "Report", "Runner"]

@@ -16,18 +16,18 @@ from ..model.checkpoint import Checkpoint
 from ..model.ngrams import NoRepeat
 from ..model.tokenizer import BOS, IMAGE
 from ..model.views import PageViews
-from .kv_cache import CacheType, page_bytes
-from .weights.config import DecoderConfig, EngineConfig, UnsupportedError, engine_config
-from .engine import Engine
-from .weights.loading import load_weights
-from .ops import Operations
 from .block_pool import PAGE
+from .engine import Engine
+from .kv_cache import CacheType, page_bytes
+from .ops import Operations
 from .reference_ops import PlainOperations
-from .vision.pointwise import has_triton
-from .weights.quantization import WeightType, quantised
 from .runner import Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
+from .vision.pointwise import has_triton
+from .weights.config import DecoderConfig, EngineConfig, UnsupportedError, engine_config
+from .weights.loading import load_weights
+from .weights.quantization import WeightType, quantised
 from .weights.tensors import EngineWeights
 
 __all__ = ["EngineSettings", "engine_device", "start_engine"]

@@ -25,13 +25,13 @@ from docling_core.types.doc import (
 )
 
 from ..document.captions import is_caption
+from ..document.headings import HEADING_KINDS
+from ..document.markdown import heading_level
+from ..document.paragraphs import Float, Paragraph, Slice, document_flow
 from ..document.table_heads import table_rows
+from ..document.tables import MAX_GRID_CELLS, Cell, Table, parse_table
 from ..document.types import Block, OcrDocument, Page
 from .filenames import file_stem
-from ..document.paragraphs import Float, Paragraph, Slice, document_flow
-from ..document.markdown import heading_level
-from ..document.headings import HEADING_KINDS
-from ..document.tables import MAX_GRID_CELLS, Cell, Table, parse_table
 
 __all__ = ["DoclingWriter"]
 

@@ -15,11 +15,11 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFont
 
 from ..document.types import Box
-from .drawing import crop_boxes, highlight_boxes
 from ..errors import OutputError, SourceNotAllowedError, SourceNotFoundError
 from ..sources.source import SourceInput, render_page
+from .drawing import crop_boxes, highlight_boxes
 
-__all__ = ["AnswerPictures", "CitedPage", "CitedPlace", "draw_cited_pages"]
+__all__ = ["AnswerPictures", "CitedPage", "CitedPlace", "SourceInput", "draw_cited_pages"]
 
 LONG_SIDE: Final = 1280
 """Pixels to which a whole page is rendered."""

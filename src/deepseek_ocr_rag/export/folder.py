@@ -28,10 +28,10 @@ from PIL import Image
 
 from ..document.captions import FIGURE_KINDS
 from ..document.types import Block, Box, OcrDocument, Page
-from .drawing import crop_boxes, draw_page
 from ..errors import OutputError
-from .page_markdown import page_markdown
+from .drawing import crop_boxes, draw_page
 from .filenames import file_stem
+from .page_markdown import page_markdown
 
 __all__ = ["FolderWriter", "write_folder"]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..document.captions import companions, is_caption
-from ..document.types import Block, Page
 from ..document.sanitize import inert_markdown
+from ..document.types import Block, Page
 
 __all__ = ["alt_text", "page_markdown"]
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from ..errors import ConfigurationError
 
-__all__ = ["MODES", "TASKS", "Mode", "Task", "mode_named", "task_named"]
+__all__ = ["END_TOKEN", "MODES", "TASKS", "Mode", "Task", "mode_named", "task_named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +159,7 @@ def task_named(name: str) -> Task:
         )
     grounded = "<|grounding|>" in prompt or "<|ref|>" in prompt
     return Task(f"{verb}: {words}", prompt, f"\n{prompt}", grounded=grounded)
+
+
+END_TOKEN: Final = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the model, no secret
+"""Written out by some servers where special tokens are asked for."""

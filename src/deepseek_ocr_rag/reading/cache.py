@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
+from ..errors import ConfigurationError, OutputError
 from .cache_database import (
     UnusableFileError,
     clear_pages,
@@ -36,7 +37,6 @@ from .cache_database import (
     write_text,
 )
 from .cache_folder import default_cache_folder, make_private
-from ..errors import ConfigurationError, OutputError
 
 __all__ = ["CacheStatus", "PageCache"]
 

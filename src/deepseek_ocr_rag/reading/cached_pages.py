@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..backends.base import Backend, fingerprint_of
-from .cache import PageCache
-from ..cache_key import PageKey
 from ..document.types import Page
 from ..errors import ConfigurationError
+from .cache import PageCache
+from .cache_key import PageKey
 
 __all__ = ["KeptPage", "KeptPages", "cache_named", "page_from_json", "page_to_json"]
 

@@ -22,15 +22,15 @@ from PIL.Image import Image
 from ..backends.base import Backend, PageRequest, Reply
 from ..concurrency.cancellation import Cancellation, current_cancellation
 from ..document.grammar.confidence import block_confidences, page_confidence
+from ..document.grammar.parser import parse_page
+from ..document.headings import Headings, with_sections
+from ..document.text_layer import TextLayer, usable
 from ..document.types import Page
 from ..errors import BackendReplyError, ReadCancelledError, SourceError
-from ..document.grammar.parser import parse_page
+from ..model.prompts import Mode, Task
+from ..sources.source import Source
 from .cached_pages import KeptPages
 from .reorder_buffer import PageOrder
-from ..model.prompts import Mode, Task
-from ..document.headings import Headings, with_sections
-from ..sources.source import Source
-from ..document.text_layer import TextLayer, usable
 
 __all__ = ["PageStream"]
 

@@ -15,19 +15,25 @@ from typing import Self
 
 from PIL.Image import Image
 
-from .admission import MOST_DOCUMENTS, Admission
 from ..backends.base import Backend
 from ..backends.registry import backend_named
-from .cache import PageCache
-from ..cache_key import PageKey, renderer_version
 from ..concurrency.cancellation import run_releasing
 from ..document.types import OcrDocument, Page
-from ..sources.fetch_policy import FetchPolicy
-from .cached_pages import KeptPages, cache_named
-from ..sources.limits import Limits
-from .page_stream import PageStream
 from ..model.prompts import mode_named, task_named
-from ..sources.source import Source, SourceInput, end_unused_workers, open_source, parse_page_selection
+from ..sources.fetch_policy import FetchPolicy
+from ..sources.limits import Limits
+from ..sources.source import (
+    Source,
+    SourceInput,
+    end_unused_workers,
+    open_source,
+    parse_page_selection,
+)
+from .admission import MOST_DOCUMENTS, Admission
+from .cache import PageCache
+from .cache_key import PageKey, renderer_version
+from .cached_pages import KeptPages, cache_named
+from .page_stream import PageStream
 
 __all__ = ["PageStream", "Progress", "Reader"]
 

@@ -25,14 +25,14 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
-from ..text.splitting import CountTokens
-from .chunking import Chunk, Piece, check_budget, chunk_document
-from ..document.types import Block, Box, OcrDocument, Page
-from ..document.paragraphs import PARAGRAPH_BREAK
-from ..document.markdown import heading_level, markdown_parts
-from ..document.records import Record
 from ..document.headings import HEADING_KINDS, Headings, with_sections
+from ..document.markdown import heading_level, markdown_parts
+from ..document.paragraphs import PARAGRAPH_BREAK
+from ..document.records import Record
+from ..document.types import Block, Box, OcrDocument, Page
+from ..text.splitting import CountTokens
 from ..text.token_count import estimate_tokens
+from .chunking import Chunk, Piece, check_budget, chunk_document
 
 __all__ = ["record_chunk", "split_records"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..text.splitting import CountTokens, split_text
-from ..document.table_heads import TableRows, table_rows
 from ..document.paragraphs import Float, Paragraph, Slice
+from ..document.table_heads import TableRows, table_rows
+from ..text.splitting import CountTokens, split_text
 
 __all__ = ["Part", "Unit", "UnitCutter"]
 

@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from ..text.splitting import CountTokens
-from .chunk_units import Unit, UnitCutter
+from ..document.paragraphs import PARAGRAPH_BREAK, document_flow
 from ..document.types import Box, OcrDocument
 from ..errors import ConfigurationError
-from ..document.paragraphs import PARAGRAPH_BREAK, document_flow
+from ..text.splitting import CountTokens
 from ..text.token_count import estimate_tokens
+from .chunk_units import Unit, UnitCutter
 
 __all__ = ["Chunk", "Piece", "check_budget", "chunk_document"]
 

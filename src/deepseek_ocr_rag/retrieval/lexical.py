@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .bm25 import Bm25, Names
 from ..document.captions import CAPTION_KINDS
+from ..text.terms import search_terms, with_stems
+from .bm25 import Bm25, Names
 from .chunking import Chunk
 from .page_index import PageIndex, PageKey
 from .query import Query
 from .references import Reference, caption_reference
-from ..text.terms import search_terms, with_stems
 
 if TYPE_CHECKING:
     import numpy as np

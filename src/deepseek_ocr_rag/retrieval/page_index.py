@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ..text.terms import search_phrases, search_terms, with_stems
 from .bm25 import Bm25, Names
 from .chunking import Chunk
 from .contents_pages import is_contents
 from .query import Query
 from .references import page_references
-from ..text.terms import search_phrases, search_terms, with_stems
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from .references import Reference, references_in
 from ..text.sentences import sentence_spans
 from ..text.terms import search_phrases, search_terms, with_stems
+from .references import Reference, references_in
 
 __all__ = ["Query", "parse_query"]
 

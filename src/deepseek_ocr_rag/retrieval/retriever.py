@@ -12,16 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..document.records import Record
+from ..document.types import Box, OcrDocument
+from ..errors import ConfigurationError
 from .chunk_records import record_chunk
 from .chunking import Chunk, Piece, chunk_document
-from ..document.types import Box, OcrDocument
 from .embeddings import EmbeddingModel, embedding_model
-from ..errors import ConfigurationError
-from .rank_fusion import reciprocal_rank_fusion
 from .lexical import LexicalIndex
 from .page_index import PageKey
 from .query import parse_query
-from ..document.records import Record
+from .rank_fusion import reciprocal_rank_fusion
 from .vectors import VectorIndex
 
 __all__ = ["Passage", "Retriever"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .embeddings import BATCH, EmbeddingModel
 from ..errors import DeepSeekOCRError, LanguageModelError, LanguageModelReplyError
+from .embeddings import BATCH, EmbeddingModel
 
 if TYPE_CHECKING:
     import numpy as np

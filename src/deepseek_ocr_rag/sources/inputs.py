@@ -16,9 +16,9 @@ from ..errors import (
     SourceNotFoundError,
     UnsupportedSourceError,
 )
+from .allowed_paths import FileInside
 from .fetch import FetchPolicy, download, is_url, public_name
 from .limits import Limits
-from .allowed_paths import FileInside
 from .renderers.content import Content, too_large
 
 __all__ = ["SourceInput", "read_input"]

@@ -11,6 +11,7 @@ from typing import Self
 
 from PIL.Image import Image
 
+from ..document.text_layer import TextLayer
 from ..errors import (
     ConfigurationError,
     LimitExceededError,
@@ -28,7 +29,6 @@ from .renderers.base import OpenedDocument, PageInfo
 from .renderers.content import Content
 from .renderers.formats import READABLE, name_format, sniff
 from .renderers.opening import opener_for
-from ..document.text_layer import TextLayer
 
 __all__ = [
     "Source",

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from ..answer import Citation
-from ...retrieval.chunking import Piece
-from .facts import plain_text
 from ...retrieval.retriever import Passage
+from ...text.plain_text import plain_text
 from ...text.sentences import sentence_spans
 from ...text.terms import terms
 
-__all__ = ["Quotable", "citations", "quotables"]
+__all__ = ["Quotable", "quotables"]
 
 _TABLE: Final = ("|", "<t", "</t")
 _FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
@@ -110,59 +108,6 @@ def _is_figures(line: str) -> bool:
 def _quotable(index: int, place: int, span: tuple[int, int], text: str, above: str) -> Quotable:
     words, words_above = (frozenset(terms(plain_text(part))) for part in (text, above))
     return Quotable(index, place, span, text, above, words, words_above)
-
-
-def citations(passages: Sequence[Passage], quoted: Iterable[Quotable]) -> tuple[Citation, ...]:
-    """Where quotables stand on their pages.
-
-    Neighbours that follow each other on a page become one citation; what runs
-    over a page's end becomes two.
-
-    Args:
-        passages: Those that the quotables are of.
-        quoted: In any order.
-    """
-    found: list[Citation] = []
-    ordered = sorted(quoted, key=lambda q: (q.passage, q.place))
-    for _, run in groupby(
-        enumerate(ordered), key=lambda item: (item[1].passage, item[1].place - item[0])
-    ):
-        units = [unit for _, unit in run]
-        passage = passages[units[0].passage]
-        start, end = units[0].span[0], units[-1].span[1]
-        for pieces in _on_pages(passage, start, end):
-            found.append(_citation(passage, units[0].passage, pieces, start, end))
-    return tuple(found)
-
-
-def _on_pages(passage: Passage, start: int, end: int) -> Iterator[list[Piece]]:
-    """The pieces between two offsets of a passage, cut where the page's Markdown has something else between."""
-    run: list[Piece] = []
-    for piece in passage.pieces:
-        if piece.end <= start or end <= piece.offset or piece.offset == piece.end:
-            continue
-        if run and (
-            piece.page != run[-1].page
-            or piece.span[0] - run[-1].span[1] != piece.offset - run[-1].end
-        ):
-            yield run
-            run = []
-        run.append(piece)
-    if run:
-        yield run
-
-
-def _citation(passage: Passage, index: int, pieces: list[Piece], start: int, end: int) -> Citation:
-    start, end = max(start, pieces[0].offset), min(end, pieces[-1].end)
-    shift = pieces[0].span[0] - pieces[0].offset
-    return Citation(
-        source=passage.source,
-        page=pieces[0].page,
-        boxes=tuple(dict.fromkeys(box for piece in pieces for box in piece.boxes)),
-        quote=passage.text[start:end],
-        span=(start + shift, end + shift),
-        passage=index,
-    )
 
 
 def _is_heading(text: str, start: int, passage: Passage) -> bool:

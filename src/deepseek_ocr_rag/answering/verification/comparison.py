@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from .alignment import clause, is_displaced, words_in
 from ...text.dates import Date
-from .trend_words import direction
-from .facts import Facts, Name
 from ...text.numerals import Number
-from .statements import Source, Statement, Unit, same_words
 from ...text.terms import terms
+from .alignment import clause, is_displaced, words_in
+from .facts import Facts, Name
+from .statements import Source, Statement, Unit, same_words
+from .trend_words import direction
 
 __all__ = ["Matter"]
 

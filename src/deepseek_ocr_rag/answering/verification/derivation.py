@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from ...text.numerals import Number, is_year
+from ...text.plain_text import plain_text
+from ...text.terms import terms
 from .alignment import is_displaced
 from .calculation import Calculation, Result
-from .facts import plain_text
-from .table_figures import Figure, figures_of
 from .comparison import Matter
-from ...text.numerals import Number, is_year
 from .operation_words import named_calculation
-from ...text.terms import terms
+from .table_figures import Figure, figures_of
 
 __all__ = ["Derivation", "derivation"]
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from ...text.dates import Date
+from ...text.numerals import Number
+from ...text.terms import content_terms, terms
+from .comparison import Matter
 from .derivation import derivation
 from .facts import Name
-from .comparison import Matter
 from .negation import negated_terms, plain_terms
-from ...text.numerals import Number
 from .repeated_facts import enumerated_twice
 from .statements import Source, Statement
-from ...text.terms import content_terms, terms
 
 __all__ = ["Evidence"]
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import html
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from ...text.dates import Date, dates
 from ...text.numerals import Number, numbers
+from ...text.plain_text import plain_text
 from ...text.terms import content_terms
 
-__all__ = ["Facts", "Name", "claimed_facts", "plain_text", "stated_facts"]
+__all__ = ["Facts", "Name", "claimed_facts", "stated_facts"]
 
-_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
-_FRACTION: Final = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞])")
-_LATEX: Final = re.compile(r"\\[A-Za-z]+")
-_MARKUP: Final = str.maketrans({**dict.fromkeys("{}$\\*`"), **dict.fromkeys("^_~|", " ")})
 _ENUMERATOR: Final = re.compile(r"\s*(?:[-•]\s+)?\(?([0-9]{1,2})[.)]\s+(?=\S)")
 _FURTHER: Final = re.compile(r"(?:(?<=[.!?,;:])\s+|\n\s*)\(?([0-9]{1,2})[.)](?=\s+[^\W\d_])")
 _WORD: Final = re.compile(r"(?<![^\W_])(?:(?:[A-Z]\.){2,}|[^\W\d_][\w'’&]*)")
@@ -101,13 +96,6 @@ def claimed_facts(text: str) -> Facts:
     found = dates(plain)
     rest = _blank(plain, [date.span for date in found])
     return Facts(plain, numbers(rest), found, tuple(_names(rest)))
-
-
-def plain_text(text: str) -> str:
-    """A text without HTML tags and entities, Markdown marks and LaTeX commands, in NFKC."""
-    text = _FRACTION.sub(" ", html.unescape(_TAG.sub(" ", text)))
-    text = unicodedata.normalize("NFKC", text).replace("\\circ", "°").replace("\\%", "%")
-    return _LATEX.sub(" ", text).translate(_MARKUP)
 
 
 def _without_enumerator(plain: str) -> str:

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from .alignment import clause
-from .trend_words import direction
 from ...text.numerals import SCALE_WORDS, Number
 from ...text.terms import terms, with_stems
+from .alignment import clause
+from .trend_words import direction
 
 __all__ = ["NamedCalculation", "Operation", "named_calculation", "scale_asked"]
 

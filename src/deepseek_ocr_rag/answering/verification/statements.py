@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from .trend_words import Direction, direction, directions_of_figures
-from .facts import Facts, claimed_facts, plain_text, stated_facts
-from .table_figures import is_row_of_figures
-from .citable_units import Quotable, quotables
 from ...retrieval.retriever import Passage
+from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms, with_stems
+from .citable_units import Quotable, quotables
+from .facts import Facts, claimed_facts, stated_facts
+from .table_figures import is_row_of_figures
+from .trend_words import Direction, direction, directions_of_figures
 
 __all__ = ["Source", "Statement", "Unit", "same_words"]
 

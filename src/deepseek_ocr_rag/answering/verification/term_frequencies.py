@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from .facts import plain_text
+from ...text.plain_text import plain_text
 from ...text.terms import terms
 
 __all__ = ["Background"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-from .table_figures import is_row_of_figures
 from ...text.terms import with_stems
+from .table_figures import is_row_of_figures
 
 __all__ = ["Direction", "direction", "directions_of_figures"]
 

@@ -25,13 +25,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..answer import Citation
-from .term_frequencies import Background
-from .evidence import Evidence
 from ...retrieval.query import parse_query
-from .citable_units import citations
 from ...retrieval.retriever import Passage
+from .citation import Citation, citations
+from .evidence import Evidence
 from .statements import Source, Statement
+from .term_frequencies import Background
 
 __all__ = ["Verdict", "Verifier"]
 

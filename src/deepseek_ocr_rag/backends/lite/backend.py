@@ -12,12 +12,12 @@ import warnings
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+from ...concurrency.fair_turns import Places, TurnCancelledError
+from ...document.grammar.parser import format_page
 from ...document.types import Block, Box
 from ...errors import BackendError, BackendUnavailableError
-from ...document.grammar.parser import format_page
-from .layout import lay_out
 from ..base import PageRequest, Reply
-from ...concurrency.fair_turns import Places, TurnCancelledError
+from .layout import lay_out
 from .rapidocr import PageUnreadableError, RapidReader
 
 __all__ = ["LiteBackend", "LiteBackendWarning"]

@@ -20,10 +20,10 @@ from typing import Any, Final
 
 from PIL import Image
 
+from ...document.text_layer import TextLayer, Word
 from ...document.types import Box
 from ...errors import BackendError, BackendUnavailableError, MissingExtraError
 from .layout.skew import skew_of
-from ...document.text_layer import TextLayer, Word
 
 __all__ = ["PageUnreadableError", "RapidReader", "Recognized"]
 

@@ -22,8 +22,8 @@ from ...model.checkpoint import find_checkpoint
 from ...model.ngrams import NoRepeat
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint, model_files
-from .engine_process import EngineProcess, EngineUnsupportedError
 from ..transformers.backend import TransformersBackend
+from .engine_process import EngineProcess, EngineUnsupportedError
 
 if TYPE_CHECKING:
     from ..model_settings import ModelSettings

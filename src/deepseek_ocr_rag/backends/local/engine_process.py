@@ -15,12 +15,12 @@ from contextlib import suppress
 from io import RawIOBase
 from typing import Any, Final, cast
 
-from ...errors import BackendError, BackendUnavailableError
 from ...concurrency.frames import BrokenFrameError, Frame, receive
-from .request_sender import OrderSender
+from ...errors import BackendError, BackendUnavailableError
 from .page_frames import LONGEST, text_from
 from .page_request import PageOrder, PageWriting
 from .process_pair import END_SECONDS, ProcessPair, start_pair
+from .request_sender import OrderSender
 
 __all__ = [
     "EngineLostError",

@@ -30,13 +30,13 @@ from typing import Any, Final
 
 import torch
 
-from ...engine.weights.config import UnsupportedError
+from ...concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
 from ...engine.engine import Engine, PageTooLargeError, Writing
 from ...engine.runner import PageImage
 from ...engine.sequence import PageTask
 from ...engine.startup import EngineSettings, start_engine
+from ...engine.weights.config import UnsupportedError
 from ...errors import BackendUnavailableError, DeepSeekOCRError
-from ...concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
 from ...model.checkpoint import Checkpoint, find_checkpoint
 from ...model.ngrams import NoRepeat
 from ...model.prompts import Mode

@@ -21,8 +21,8 @@ from io import FileIO
 
 from ...concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
 from ...model.tokenizer import ModelTokenizer
-from .page_frames import LONGEST, page_from, text_frame
 from ..page_text import LoopWatch
+from .page_frames import LONGEST, page_from, text_frame
 
 __all__ = ["Desk", "main"]
 

@@ -7,8 +7,8 @@ from dataclasses import astuple
 from typing import Final
 
 from ...concurrency.frames import Frame
-from ...model.page_prompt import End, GeneratedPage
 from ...model.loops.detector import Loop
+from ...model.page_prompt import End, GeneratedPage
 from ..page_text import PageText
 
 __all__ = ["LONGEST", "page_frame", "page_from", "text_frame", "text_from"]

@@ -9,9 +9,9 @@ from queue import SimpleQueue
 
 from PIL.Image import Image
 
-from ...errors import BackendError
 from ...concurrency.frames import StreamedFrame
-from ...sources.isolation.values import picture_frame
+from ...concurrency.picture_frames import picture_frame
+from ...errors import BackendError
 from ...model.ngrams import NoRepeat
 from ...model.prompts import Mode
 from ..page_text import PageText

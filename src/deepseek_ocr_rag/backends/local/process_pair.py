@@ -20,7 +20,7 @@ __all__ = ["END_SECONDS", "ProcessPair", "start_pair"]
 ENGINE: Final = "deepseek_ocr_rag.backends.local.engine_worker"
 WATCH: Final = "deepseek_ocr_rag.backends.local.loop_watch_process"
 
-PACKAGES: Final = Path(__file__).parents[2]
+PACKAGES: Final = Path(__file__).parents[3]
 """Where this package is imported from."""
 
 END_SECONDS: Final = 10.0

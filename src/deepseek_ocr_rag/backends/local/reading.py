@@ -16,16 +16,15 @@ from ...errors import (
     SourceError,
 )
 from ...model.ngrams import NoRepeat
-from ...model.views import page_grid
 from ...model.prompts import MODES
+from ...model.views import page_grid
 from ..attempts import AttemptSettings
 from ..base import PageRequest, Reply
-from ..page_images import turned
-from ..retry_ladder import Ladder
-from .engine_process import EngineLostError, EngineProcess, PageTooLargeError
 from ..model_settings import ModelSettings
+from ..page_images import turned
+from ..retry_ladder import SMALLER_MODE, Ladder
+from .engine_process import EngineLostError, EngineProcess, PageTooLargeError
 from .page_request import PageOrder, PageWriting
-from ..transformers.backend import SMALLER_MODE
 
 __all__ = ["LocalReading", "page_order"]
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ...concurrency.cancellation import Cancellation
+from ...concurrency.fair_turns import Places, TurnCancelledError
 from ...document.types import FinishReason
 from ...errors import (
     BackendError,
@@ -28,15 +29,14 @@ from ...errors import (
     DeepSeekOCRError,
     MissingExtraError,
 )
-from ..known_failures import failure_named, remedy_for
 from ...model.families import FAMILIES, Family, family_of
+from ...model.prompts import END_TOKEN
+from ...text.excerpt import excerpt
 from ..base import PageRequest, Reply
-from ..remote.completion_stream import END_TOKEN
 from ..fingerprints import fingerprint, model_files
+from ..known_failures import failure_named, remedy_for
 from ..page_images import png_bytes
 from .process import WorkerProcess
-from ...concurrency.fair_turns import Places, TurnCancelledError
-from ..remote.json_exchange import excerpt
 
 __all__ = ["OfficialBackend"]
 

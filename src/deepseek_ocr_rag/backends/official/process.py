@@ -24,13 +24,13 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any, Final, TypeVar, cast
 
 from ...concurrency.cancellation import Cancellation
-from ...errors import BackendReplyError, BackendTimeoutError, BackendUnavailableError
-from ...concurrency.offline import NO_TELEMETRY, OFFLINE
 from ...concurrency.fair_turns import TurnCancelledError
+from ...concurrency.offline import NO_TELEMETRY, OFFLINE
+from ...errors import BackendReplyError, BackendTimeoutError, BackendUnavailableError
 
 __all__ = ["WorkerProcess"]
 
-PROGRAM: Final = Path(__file__).with_name("official_worker.py")
+PROGRAM: Final = Path(__file__).with_name("worker.py")
 
 LONGEST_LINE: Final = 64 * 2**20
 """Bytes. JSON in ASCII takes up to 6 for a character, and a text has at most 8 million."""

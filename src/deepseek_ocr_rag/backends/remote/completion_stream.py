@@ -17,13 +17,12 @@ from ...document.grammar.confidence import LEAST_LOGPROB, TokenLogprob
 from ...document.types import FinishReason
 from ...errors import BackendReplyError
 from ...model.loops.detector import RepetitionWatch
+from ...model.prompts import END_TOKEN
+from ...text.excerpt import excerpt
 from .reply_text import split_lines
-from .json_exchange import excerpt
 
-__all__ = ["END_TOKEN", "Completion", "read_completion"]
+__all__ = ["Completion", "read_completion"]
 
-END_TOKEN: Final = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the model, no secret
-"""Written out by some servers where special tokens are asked for."""
 
 LONGEST_TOKEN: Final = 128
 """Characters: the longest entries of DeepSeek's vocabulary are runs of blanks."""

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final
 
+from ...concurrency.fair_turns import Places
 from ...errors import BackendError, BackendUnavailableError
 from ..base import PageRequest, Reply
-from ...concurrency.fair_turns import Places
 
 __all__ = ["Failure", "OpenSession", "ReadPage", "read_concurrently"]
 

@@ -18,15 +18,9 @@ from ...errors import (
     ConfigurationError,
 )
 from ...ollama_server import is_this_machine
+from ...text.excerpt import excerpt
 
-__all__ = [
-    "PLAIN",
-    "JsonAnswer",
-    "excerpt",
-    "fetch_json",
-    "read_bounded",
-    "without_credentials",
-]
+__all__ = ["PLAIN", "JsonAnswer", "fetch_json", "read_bounded", "without_credentials"]
 
 MAX_JSON_BYTES: Final = 4 * 2**20
 """Lists of models and error texts."""
@@ -42,15 +36,6 @@ class JsonAnswer:
     status: int
     data: Any
     text: str
-
-
-def excerpt(text: str, *, secret: str | None = None, longest: int = 200) -> str:
-    """A server's words for use in a message: one line, printable, short, without the key."""
-    if secret:
-        text = text.replace(secret, "***")
-    printable = "".join(c if c.isprintable() else " " for c in text[: 10 * longest])
-    words = " ".join(printable.split())
-    return words if len(words) <= longest else words[: longest - 1] + "…"
 
 
 def without_credentials(url: str) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
+from ...concurrency.fair_turns import Places
 from ...document.types import FinishReason
 from ...errors import (
     BackendError,
@@ -30,19 +31,20 @@ from ...errors import (
     ConfigurationError,
 )
 from ...model.loops.detector import RepetitionWatch
+from ...model.prompts import END_TOKEN
 from ...ollama_server import is_this_machine, ollama_url
+from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings
-from .backoff import wait_seconds
 from ..base import PageRequest, Reply
-from .completion_stream import END_TOKEN, LONGEST_TOKEN
-from .concurrent_requests import Failure, ReadPage, read_concurrently
 from ..fingerprints import fingerprint
 from ..page_images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as
 from ..retry_ladder import SMALLER_PICTURE, Ladder
+from .backoff import wait_seconds
+from .completion_stream import LONGEST_TOKEN
+from .concurrent_requests import Failure, ReadPage, read_concurrently
+from .json_exchange import PLAIN, without_credentials
 from .ollama_models import OllamaFacts
-from ...concurrency.fair_turns import Places
 from .reply_text import GuardedTransport
-from .json_exchange import PLAIN, excerpt, without_credentials
 
 if TYPE_CHECKING:
     import ollama

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...errors import BackendError, BackendReplyError, BackendUnavailableError
-from .json_exchange import JsonAnswer, excerpt, fetch_json, without_credentials
+from ...text.excerpt import excerpt
+from .json_exchange import JsonAnswer, fetch_json, without_credentials
 
 __all__ = ["FIRST_VERSION", "InstalledModel", "OllamaFacts"]
 

@@ -13,8 +13,8 @@ from ...model.families import TABLE_CELLS
 from ...model.ngrams import NoRepeat
 from ..attempts import AttemptSettings
 from ..base import PageRequest
-from .completion_stream import Completion
 from ..page_images import new_tokens, png_data_url
+from .completion_stream import Completion
 
 __all__ = ["NO_REPEAT", "WITHOUT_FIELD", "page_warnings", "request_body"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...errors import BackendReplyError, BackendUnavailableError
-from .json_exchange import excerpt, fetch_json, without_credentials
+from ...text.excerpt import excerpt
+from .json_exchange import fetch_json, without_credentials
 
 __all__ = ["served_model"]
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from ...concurrency.fair_turns import Places
 from ...errors import (
     BackendError,
     BackendReplyError,
@@ -28,20 +29,20 @@ from ...errors import (
     ConfigurationError,
 )
 from ...ollama_server import is_this_machine
+from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings
-from .backoff import wait_seconds
 from ..base import PageRequest, Reply
-from .completion_stream import Completion, read_completion
-from .concurrent_requests import Failure, ReadPage, read_concurrently
 from ..fingerprints import fingerprint
 from ..page_images import request_as
 from ..retry_ladder import SMALLER_PICTURE, Ladder
-from ...concurrency.fair_turns import Places
-from .request_body import NO_REPEAT, WITHOUT_FIELD, page_warnings, request_body
+from .backoff import wait_seconds
+from .completion_stream import Completion, read_completion
+from .concurrent_requests import Failure, ReadPage, read_concurrently
+from .json_exchange import PLAIN, without_credentials
 from .reply_text import strict_text
+from .request_body import NO_REPEAT, WITHOUT_FIELD, page_warnings, request_body
 from .served_models import served_model
 from .status import Retry, check_status
-from .json_exchange import PLAIN, excerpt, without_credentials
 
 __all__ = ["ServerBackend"]
 

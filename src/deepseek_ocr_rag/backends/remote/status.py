@@ -9,7 +9,8 @@ from typing import Final
 import httpx
 
 from ...errors import BackendError, BackendReplyError, BackendUnavailableError
-from .json_exchange import excerpt, read_bounded
+from ...text.excerpt import excerpt
+from .json_exchange import read_bounded
 
 __all__ = ["Retry", "check_status"]
 

@@ -12,15 +12,15 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
 from ...concurrency.cancellation import Cancellation
+from ...concurrency.fair_turns import Places, TurnCancelledError
 from ...errors import BackendUnavailableError, ConfigurationError, MissingExtraError
 from ...model.checkpoint import Checkpoint, find_checkpoint
 from ...model.ngrams import NoRepeat
 from ...model.prompts import MODES
 from ..base import PageRequest, Reply
-from .batch_size import BatchSize
 from ..fingerprints import fingerprint, model_files
-from ..retry_ladder import Ladder
-from ...concurrency.fair_turns import Places, TurnCancelledError
+from ..retry_ladder import SMALLER_MODE, Ladder
+from .batch_size import BatchSize
 
 if TYPE_CHECKING:
     from ..model_settings import ModelSettings
@@ -35,8 +35,6 @@ MOST_PAGES: Final = 64
 TYPICAL_TOKENS: Final = 3000
 """Of a page, prompt included, for the estimate of how many fit into memory."""
 
-SMALLER_MODE: Final = {"gundam": "base", "large": "base", "base": "small", "small": "tiny"}
-"""What a page is read in where its mode does not fit into memory."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 

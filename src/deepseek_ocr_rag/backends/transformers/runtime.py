@@ -10,13 +10,13 @@ import torch
 from transformers import PreTrainedModel
 
 from ...errors import BackendUnavailableError, ConfigurationError
-from ..known_failures import remedy_for
 from ...model.checkpoint import Checkpoint
 from ...model.page_prompt import GeneratedPage, PagePrompt
+from ..known_failures import remedy_for
 from .generation import generate
 from .loading import load_model
-from .quantization import quantize
 from .logits_rules import EndCheck
+from .quantization import quantize
 
 __all__ = ["ModelRuntime", "OutOfDeviceMemory"]
 

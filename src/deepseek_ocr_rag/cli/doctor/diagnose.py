@@ -7,13 +7,13 @@ import platform
 import sys
 from pathlib import Path
 
+from ...answering.language_model import choose_language_model
 from ...backends.auto import choose_backend, probe_backends
-from ...doctor_check import Check
+from ...backends.known_failures import LONGEST_TEXT
+from ...errors import SourceError
+from .check import Check
 from .torch_checks import torch_checks
 from .version_checks import installed_version, version_checks
-from ...errors import SourceError
-from ...backends.known_failures import LONGEST_TEXT
-from ...answering.language_model import choose_language_model
 
 __all__ = ["Check", "diagnose", "failure_text"]
 

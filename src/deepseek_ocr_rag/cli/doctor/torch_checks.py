@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ...doctor_check import Check
-from .version_checks import installed_version
 from ...backends.known_failures import failure_named, remedy_for
 from ...concurrency.offline import OFFLINE
+from .check import Check
+from .version_checks import installed_version
 
 __all__ = ["Gpu", "TorchFacts", "disk_check", "facts_checks", "probe_torch", "torch_checks"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
 
-from ...doctor_check import Check
 from ...backends.known_failures import failure_named
+from .check import Check
 
 __all__ = ["VERSION_MATRIX", "Requirement", "installed_version", "version_checks"]
 

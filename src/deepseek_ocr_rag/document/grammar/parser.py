@@ -36,12 +36,12 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ..types import Block, Box, OcrDocument, Page
 from ...errors import ConfigurationError
-from .runtime_noise import encode_noise, split_pages
-from ..markdown import cut_tables, heading_level, markdown_parts
 from ..headings import HEADING_KINDS, Headings, place_under, with_sections
+from ..markdown import cut_tables, heading_level, markdown_parts
 from ..tables import parse_table
+from ..types import Block, Box, OcrDocument, Page
+from .runtime_noise import encode_noise, split_pages
 from .tags import LABELS, MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
 
 __all__ = [

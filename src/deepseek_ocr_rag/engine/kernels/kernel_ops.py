@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from .paged_attention import attend
-from .sampling import choose
 from .moe import mix
+from .paged_attention import attend
 from .rms_norm import add_norm
 from .rotary import rotate_and_store
+from .sampling import choose
 
 __all__ = ["KernelOperations"]
 

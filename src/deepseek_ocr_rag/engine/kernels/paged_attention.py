@@ -15,9 +15,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..block_pool import PAGE
 from ..kv_cache import LayerCache
 from ..ops import StepRows
-from ..block_pool import PAGE
 from ..slots import Slots
 from .block_sizes import attention_tuning
 

@@ -7,8 +7,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..kv_cache import LARGEST_STORED, LayerCache
 from ..block_pool import PAGE
+from ..kv_cache import LARGEST_STORED, LayerCache
 from ..slots import Slots
 
 __all__ = ["rotate_and_store"]

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..weights.config import ClipConfig
+from ..weights.tensors import ClipLayer, ClipWeights
 from .pointwise import add_norm, layer_norm, quick_gelu
 from .positions import fitted_grid
-from ..weights.tensors import ClipLayer, ClipWeights
 
 __all__ = ["Clip"]
 

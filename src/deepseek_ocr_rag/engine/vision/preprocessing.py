@@ -19,8 +19,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...model.families import Family
-from ...model.views import LARGEST_PLAIN_RESIZE, PADDING, page_grid
 from ...model.prompts import Mode
+from ...model.views import LARGEST_PLAIN_RESIZE, PADDING, page_grid
 from .pointwise import has_kernels, has_triton
 
 __all__ = [

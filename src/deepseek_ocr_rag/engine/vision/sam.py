@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..weights.config import SamConfig
-from .preprocessing import patch_vectors
+from ..weights.tensors import SamLayer, SamWeights
 from .pointwise import add_norm, gelu, layer_norm
 from .positions import fitted_grid, fitted_table
+from .preprocessing import patch_vectors
 from .sam_attention import square_attention
-from ..weights.tensors import SamLayer, SamWeights
 
 __all__ = ["Sam"]
 

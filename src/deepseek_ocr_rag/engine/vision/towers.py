@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import ConfigurationError
-from .clip import Clip
 from ..weights.config import ClipConfig, EngineConfig, QwenConfig
+from ..weights.tensors import ClipWeights, QwenWeights, VisionWeights
+from .clip import Clip
+from .graphs import VisionGraph
 from .qwen import Qwen
 from .sam import Sam
-from .graphs import VisionGraph
-from ..weights.tensors import ClipWeights, QwenWeights, VisionWeights
 
 __all__ = ["Views", "Vision", "batch_sizes"]
 

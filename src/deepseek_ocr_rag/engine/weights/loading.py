@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...errors import BackendUnavailableError
-from .mapping import assemble
 from .config import EngineConfig
+from .mapping import assemble
 from .tensors import EngineWeights
 
 __all__ = ["load_weights", "random_weights"]

@@ -17,9 +17,9 @@ from statistics import median
 from typing import Final, Literal
 
 from .loop_score import CLEAN_COPIES, Stretch
+from .predictor import CONTEXT, UnitPredictor
 from .short_loops import Stutter
 from .units import Unit, UnitStream
-from .predictor import CONTEXT, UnitPredictor
 
 __all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loop", "find_loops"]
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from .units import Unit
 from .predictor import Prediction
+from .units import Unit
 
 __all__ = ["Stretch"]
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .units import Unit
 from .predictor import Prediction, UnitPredictor
+from .units import Unit
 
 __all__ = ["Stutter"]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 __all__: list[str] = []
 
 if __name__ == "__main__":
-    folder = Path(__file__).resolve().parents[1]
+    folder = Path(__file__).resolve().parents[2]
     package = types.ModuleType(folder.name)
     package.__path__ = [str(folder)]
     sys.modules[folder.name] = package
-    importlib.import_module(f"{folder.name}.isolation.worker").main()
+    importlib.import_module(f"{folder.name}.sources.isolation.worker").main()

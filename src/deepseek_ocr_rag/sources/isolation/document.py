@@ -16,15 +16,16 @@ from typing import Any, Self, TypeVar
 
 from PIL.Image import Image
 
+from ...concurrency.frames import BrokenFrameError, Frame
+from ...concurrency.picture_frames import PIXEL_BYTES
+from ...document.text_layer import TextLayer
 from ...errors import CorruptSourceError, LimitExceededError, PageRenderError, SourceError
 from ..limits import Limits
 from ..renderers.base import PageInfo
 from ..renderers.content import Content
-from ...document.text_layer import TextLayer
-from ...concurrency.frames import BrokenFrameError, Frame
 from .pool import WorkerPool, shared_pool
 from .process import Worker, WorkerLostError
-from .values import PIXEL_BYTES, error_from, info_from, layer_from, picture_from
+from .values import error_from, info_from, layer_from, picture_from
 
 __all__ = ["IsolatedDocument"]
 

@@ -13,10 +13,10 @@ from io import RawIOBase
 from pathlib import Path
 from typing import IO, Final
 
-from ...errors import SourceError
-from ...concurrency.offline import OFFLINE
-from .bounds import OUT_OF_MEMORY
 from ...concurrency.frames import BrokenFrameError, Frame, receive, send
+from ...concurrency.offline import OFFLINE
+from ...errors import SourceError
+from .bounds import OUT_OF_MEMORY
 
 __all__ = ["Worker", "WorkerLostError"]
 

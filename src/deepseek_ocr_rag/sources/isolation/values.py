@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from PIL import Image
 
 from ... import errors
+from ...concurrency.frames import BrokenFrameError, Frame
+from ...concurrency.picture_frames import PIXEL_BYTES
+from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
 from ...errors import ConfigurationError, DeepSeekOCRError
 from ..renderers.base import PageInfo
-from ...document.text_layer import Rule, TextLayer, Word
-from ...concurrency.frames import BrokenFrameError, Frame, StreamedFrame
 
 __all__ = [
-    "PIXEL_BYTES",
     "error_frame",
     "error_from",
     "info_frame",
     "info_from",
     "layer_frame",
     "layer_from",
-    "picture_frame",
     "picture_from",
 ]
 
@@ -36,10 +35,6 @@ _WORD = struct.Struct("<5d3h")  # box, size; bold, hidden, rotation
 _RULE = struct.Struct("<4dh")  # box; horizontal
 _PICTURE = struct.Struct("<4d")
 
-PIXEL_BYTES = 4
-"""Of a picture as it travels."""
-
-_STRIP_BYTES = 2**18
 
 _LONGEST_TEXT = 4_000
 """Characters of a message or a label that are believed."""
@@ -60,25 +55,6 @@ def info_from(frame: Frame) -> PageInfo:
     if label is not None:
         label = _text(label)
     return PageInfo(_number(frame, "width"), _number(frame, "height"), label)
-
-
-def picture_frame(picture: Image.Image, message: dict[str, Any] | None = None) -> StreamedFrame:
-    """A picture in RGB, four bytes a pixel: Pillow takes eight times as long for three.
-
-    Args:
-        picture: The picture.
-        message: What else to tell.
-    """
-    told = {**(message or {}), "width": picture.width, "height": picture.height}
-    return StreamedFrame(told, PIXEL_BYTES * picture.width * picture.height, _strips(picture))
-
-
-def _strips(picture: Image.Image) -> Iterator[bytes]:
-    # All of it at once would be a second and a third picture in the memory of who draws it.
-    rows = max(1, _STRIP_BYTES // (PIXEL_BYTES * picture.width))
-    for top in range(0, picture.height, rows):
-        bottom = min(top + rows, picture.height)
-        yield picture.crop((0, top, picture.width, bottom)).tobytes("raw", "RGBX")
 
 
 def picture_from(frame: Frame) -> Image.Image:

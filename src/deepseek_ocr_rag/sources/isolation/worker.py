@@ -23,14 +23,15 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...concurrency.frames import BrokenFrameError, Frame, StreamedFrame, receive, send
+from ...concurrency.picture_frames import picture_frame
 from ...errors import DeepSeekOCRError, LimitExceededError, PageRenderError
 from ..limits import Limits
 from ..renderers.base import OpenedDocument
 from ..renderers.content import Content
 from ..renderers.opening import opener_for
 from .bounds import MemoryBound, ended_with_owner, write_no_files
-from ...concurrency.frames import BrokenFrameError, Frame, StreamedFrame, receive, send
-from .values import error_frame, info_frame, layer_frame, picture_frame
+from .values import error_frame, info_frame, layer_frame
 
 __all__ = ["main"]
 

@@ -12,8 +12,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ...document.types import Box
 from ...document.text_layer import Rule
+from ...document.types import Box
 
 __all__ = ["Edges", "Frame", "Matrix", "around", "bounds", "direction", "multiply", "transform"]
 

@@ -22,6 +22,7 @@ from typing import Any
 import pypdfium2.raw as pdfium
 from PIL import Image
 
+from ...document.text_layer import TextLayer
 from ...errors import (
     CorruptSourceError,
     LimitExceededError,
@@ -30,7 +31,6 @@ from ...errors import (
     UnsupportedSourceError,
 )
 from ..limits import Limits
-from ...document.text_layer import TextLayer
 from .base import PageInfo
 from .content import Content
 from .page_space import Frame

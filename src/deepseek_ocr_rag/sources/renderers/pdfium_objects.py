@@ -15,8 +15,8 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from ...document.types import Box
 from ...document.text_layer import Rule
+from ...document.types import Box
 from .page_space import Edges, Frame, Matrix, around, bounds, multiply, transform
 from .sizes import Deadline
 

@@ -9,9 +9,9 @@ import numpy as np
 import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 
+from ...document.text_layer import TextLayer, Word
 from ...errors import LimitExceededError
 from ..limits import Limits
-from ...document.text_layer import TextLayer, Word
 from .page_space import Frame, direction
 from .pdfium_objects import Handle, address_of, bind, read_drawings
 from .sizes import page_failed

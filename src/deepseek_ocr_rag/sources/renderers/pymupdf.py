@@ -16,6 +16,7 @@ from typing import Any
 
 from PIL import Image
 
+from ...document.text_layer import TextLayer
 from ...errors import (
     CorruptSourceError,
     DeepSeekOCRError,
@@ -25,7 +26,6 @@ from ...errors import (
     PasswordError,
 )
 from ..limits import Limits
-from ...document.text_layer import TextLayer
 from .base import PageInfo
 from .content import Content
 from .passwords import normalized

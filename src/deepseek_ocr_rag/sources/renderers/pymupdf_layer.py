@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
 from ...errors import LimitExceededError
 from ..limits import Limits
-from ...document.text_layer import Rule, TextLayer, Word
 from .page_space import Edges, Frame, Matrix, around, bounds, direction
 from .words import Style, build_words, is_bold
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...document.types import Box
 from ...document.text_layer import Word
+from ...document.types import Box
 from .page_space import Frame
 
 __all__ = ["Style", "build_words", "is_bold"]

@@ -10,8 +10,9 @@ from itertools import pairwise
 from statistics import median
 
 from ....document.types import Block, Box
+from ....text.line_ends import SOFT_HYPHENS
 from .columns import Region
-from .joining import SOFT_HYPHENS, is_rtl, join_lines
+from .joining import is_rtl, join_lines
 from .lines import Line
 from .pieces import union_box
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ....document.types import Block, Box
 from ....document.text_layer import TextLayer, Word
+from ....document.types import Block, Box
 from .blocks import build_blocks, page_style
 from .columns import reading_order
 from .pieces import Frame, typical_height

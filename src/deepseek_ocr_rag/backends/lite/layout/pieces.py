@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import reduce
 from statistics import median
 
-from ....document.types import Block, Box
 from ....document.text_layer import Word
+from ....document.types import Block, Box
 
 __all__ = ["Frame", "Piece", "extent", "typical_height", "union_box"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ....document.types import Block
 from ....document.tables import Cell, Table
+from ....document.types import Block
 from .joining import join_lines
 from .lines import Line, build_lines
 from .open_tables import open_table, ruled_spans

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from .document.types import OcrDocument
-from .export.drawing import draw_page
-from .export.folder import disk_errors
-from .export.filenames import file_stem
+from ..document.types import OcrDocument
+from .drawing import draw_page
+from .filenames import file_stem
+from .folder import disk_errors
 
 __all__ = ["write_page_pictures"]
 

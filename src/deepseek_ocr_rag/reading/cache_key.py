@@ -9,8 +9,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from .model.prompts import Mode, Task
-from .version import __version__
+from ..model.prompts import Mode, Task
+from ..version import __version__
 
 __all__ = ["PageKey", "renderer_version"]
 
