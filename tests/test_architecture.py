@@ -418,7 +418,7 @@ def test_no_dangerous_calls() -> None:
 
 
 def test_the_program_that_runs_published_code_is_imported_by_nobody() -> None:
-    module = f"{PACKAGE}.backends.official_worker"
+    module = f"{PACKAGE}.backends.official.worker"
     assert [other for other, imports in GRAPH.items() if module in imports] == []
     assert GRAPH[module] == set()
 

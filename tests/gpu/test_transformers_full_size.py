@@ -1,6 +1,6 @@
 """The transformers backend on a GPU with a checkpoint of the full size and random weights.
 
-``DSOCR_FULL_CHECKPOINT`` names its folder; ``benchmarks/random_checkpoint.py`` writes one.
+``DSOCR_FULL_CHECKPOINT`` names its folder; ``benchmarks/engine/random_checkpoint.py`` writes one.
 """
 
 from __future__ import annotations

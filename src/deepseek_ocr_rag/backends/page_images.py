@@ -2,7 +2,7 @@
 
 Pages go as PNG: exact, so that a recorded reply can be reproduced, and at
 ``compress_level=1`` smaller than a JPEG of quality 95 for born-digital pages,
-though somewhat larger for scans. ``benchmarks/page_upload.py`` measures both.
+though somewhat larger for scans. ``benchmarks/engine/page_upload.py`` measures both.
 """
 
 from __future__ import annotations

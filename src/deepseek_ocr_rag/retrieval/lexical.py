@@ -34,7 +34,7 @@ PHRASE_WEIGHT: Final = 0.7
 DOCUMENT_WEIGHT: Final = 0.5
 REFERENCE_WEIGHT: Final = 2.0
 """Beside 1 for the words of the page. A word counts twice, with its stem, and a
-reference once. ``benchmarks/retrieval.py`` says what they were chosen on."""
+reference once. ``benchmarks/qa/retrieval.py`` says what they were chosen on."""
 
 SHORTEST_CHUNK: Final = 0.7
 SHORTEST_DOCUMENT: Final = 0.5

@@ -46,7 +46,7 @@ SETTINGS: Final[dict[str, Any]] = {
     # Lines of one batch are padded to the longest: slower, and read less well.
     "Rec.rec_batch_num": 1,
 }
-"""Chosen on scanned receipts and pages (benchmarks/lite.py) for word recall."""
+"""Chosen on scanned receipts and pages (benchmarks/lite/lite.py) for word recall."""
 
 _TURNS: Final[dict[int, Image.Transpose]] = {
     90: Image.Transpose.ROTATE_90,

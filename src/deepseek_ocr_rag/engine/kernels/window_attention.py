@@ -53,7 +53,7 @@ WINDOWS: Final = SquareTuning(queries=64, warps=4, stages=1)
 SMALL_PICTURES: Final = SquareTuning(queries=128, warps=8, stages=3)
 LARGE_PICTURES: Final = SquareTuning(queries=64, warps=4, stages=3)
 """The fastest found for windows of 14, pictures of 40 and of 64 patches
-(``benchmarks/vision.py tilings``)."""
+(``benchmarks/engine/vision.py tilings``)."""
 
 
 @triton.jit

@@ -27,7 +27,7 @@ BATCHES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 BATCH_PATCHES: Final = 40_000
 """Most patches that go through the towers at once: 24 tiles of 640 or 8 views of
 1,024. An H200 is busy from a quarter of this; it takes 0.7 GiB at the published
-sizes (``benchmarks/vision.py``)."""
+sizes (``benchmarks/engine/vision.py``)."""
 
 
 class Views(Protocol):

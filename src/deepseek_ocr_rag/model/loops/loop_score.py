@@ -4,8 +4,8 @@ Units that were foretold add to a score and others take from it, more than hits
 give, so that the score of ordinary text stays near zero and that of a loop
 grows without end: a CUSUM test (E. S. Page, Biometrika 41, 1954).
 
-The thresholds were chosen on the pages of ``benchmarks/loops.py`` and on tables
-that nobody should lose (``tests/model/test_repetition.py``). Of the good pages
+The thresholds were chosen on the pages of ``benchmarks/safety/loops.py`` and on tables
+that nobody should lose (``tests/model/loops/test_detector.py``). Of the good pages
 there, the nearest reach a score of 11 without a miss, of 108 by counting, and of
 490 with copies that differ.
 """

@@ -7,8 +7,8 @@ for, because columns of "n/a" repeat as much; those stand in tables. Outside of
 them this test counts in full what comes again at once, by the same sum of hits
 and misses.
 
-The threshold was chosen on the pages of ``benchmarks/loops.py``, of which none
-comes above 90, and on litanies, rolls and forms (``tests/model/test_stutter.py``).
+The threshold was chosen on the pages of ``benchmarks/safety/loops.py``, of which none
+comes above 90, and on litanies, rolls and forms (``tests/model/loops/test_short_loops.py``).
 """
 
 from __future__ import annotations
