@@ -28,7 +28,7 @@ from .answering.language_model import LanguageModel, Message, OllamaModel, Struc
 from .answering.qa import Conversation, DocumentQA
 from .answering.stream import AnswerStream
 from .answering.verification.citation import Citation
-from .answering.verification.term_frequencies import Background
+from .answering.verification.term_frequencies import TermFrequencies
 from .answering.verification.verifier import Verdict, Verifier
 from .backends.auto import BackendStatus, choose_backend, probe_backends
 from .backends.base import Backend, PageRequest, Repeatable, Reply, TokenLogprob
@@ -87,7 +87,7 @@ from .export.folder import FolderWriter, write_folder
 from .reading.cache import CacheStatus, PageCache
 from .reading.reader import PageStream, Reader
 from .retrieval.chunk_records import split_records
-from .retrieval.chunking import Chunk, Piece, chunk_document
+from .retrieval.chunking import Chunk, ChunkPiece, chunk_document
 from .retrieval.embeddings import EmbeddingModel, OllamaEmbeddings
 from .retrieval.retriever import Passage, Retriever
 from .samples import sample_path
@@ -113,13 +113,13 @@ __all__ = [
     "BackendStatus",
     "BackendTimeoutError",
     "BackendUnavailableError",
-    "Background",
     "Block",
     "Box",
     "BusyError",
     "CacheStatus",
     "Cell",
     "Chunk",
+    "ChunkPiece",
     "Citation",
     "CitedPage",
     "ConfigurationError",
@@ -158,7 +158,6 @@ __all__ = [
     "ParsedPage",
     "Passage",
     "PasswordError",
-    "Piece",
     "Place",
     "ReadCancelledError",
     "Reader",
@@ -178,6 +177,7 @@ __all__ = [
     "Split",
     "StructuredLanguageModel",
     "Table",
+    "TermFrequencies",
     "TextLayer",
     "Timings",
     "TokenLogprob",

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Final
 
 from ..concurrency.cancellation import current_cancellation
-from ..concurrency.fair_turns import Places, TurnCancelledError
+from ..concurrency.fair_turns import FairSemaphore, TurnCancelledError
 from ..document.types import OcrDocument, Page
 from ..errors import ReadCancelledError
 from ..reading.page_stream import PageStream
@@ -25,7 +25,7 @@ class SharedPages:
 
     def __init__(self) -> None:
         self._pages: dict[int, Page] = {}
-        self._turns = Places(1)
+        self._turns = FairSemaphore(1)
         self._indexing = threading.Lock()
         self._indexed: tuple[Page, ...] = ()
         self._retriever: Retriever | None = None

@@ -19,8 +19,8 @@ from ..model.views import PageViews
 from .block_pool import PAGE
 from .engine import Engine
 from .kv_cache import CacheType, page_bytes
-from .ops import Operations
-from .reference_ops import PlainOperations
+from .ops import Ops
+from .reference_ops import ReferenceOps
 from .runner import Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
@@ -155,9 +155,7 @@ def _on_cpu(config: EngineConfig, weights: EngineWeights, settings: EngineSettin
     slots = settings.slots or 4
     longest = _longest(config.decoder)
     pages = 1 + longest + slots * -(-TYPICAL_TOKENS // PAGE)
-    runner = Runner(
-        config, weights, PlainOperations(), slots=slots, pages=pages, cache=settings.cache
-    )
+    runner = Runner(config, weights, ReferenceOps(), slots=slots, pages=pages, cache=settings.cache)
     scheduler = Scheduler(slots=slots, pages=pages)
     return Engine(runner, scheduler, config.decoder.max_positions)
 
@@ -189,11 +187,11 @@ def _on_gpu(
     return Engine(runner, scheduler, config.decoder.max_positions)
 
 
-def _kernels() -> Operations:
+def _kernels() -> Ops:
     # Only here: the kernels need triton, which the CPU does not.
-    from .kernels.kernel_ops import KernelOperations
+    from .kernels.kernel_ops import KernelOps
 
-    return KernelOperations()
+    return KernelOps()
 
 
 def _rehearse(runner: Runner, prompt_tokens: int, slots: int) -> None:

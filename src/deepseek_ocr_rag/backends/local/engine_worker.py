@@ -31,7 +31,7 @@ from typing import Any, Final
 import torch
 
 from ...concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
-from ...engine.engine import Engine, PageTooLargeError, Writing
+from ...engine.engine import Engine, GenerationHandle, PageTooLargeError
 from ...engine.runner import PageImage
 from ...engine.sequence import PageTask
 from ...engine.startup import EngineSettings, start_engine
@@ -90,7 +90,7 @@ class _Desk:
         self._engine = engine
         self._family = checkpoint.family
         self._answers = answers
-        self._writings: dict[int, Writing] = {}
+        self._writings: dict[int, GenerationHandle] = {}
         # The engine's thread must not wait for the owner to read.
         self._leaving: SimpleQueue[Frame] = SimpleQueue()
 
@@ -143,7 +143,7 @@ class _Desk:
         self._leaving.put(Frame({"key": key, name: tokens}))
         return False
 
-    def _done(self, key: int, writing: Writing) -> None:
+    def _done(self, key: int, writing: GenerationHandle) -> None:
         del self._writings[key]
         try:
             written = writing.result()

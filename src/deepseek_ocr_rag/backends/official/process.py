@@ -134,7 +134,7 @@ class WorkerProcess:
             stdin.write(json.dumps({**message, "id": self._asked}).encode("ascii") + b"\n")
             stdin.flush()
             unwanted = _Unwanted(self._asked)
-            with cancellation.telling(partial(self._answers.put, unwanted)):
+            with cancellation.on_cancel(partial(self._answers.put, unwanted)):
                 reply = self._line(seconds)
         except OSError as error:
             raise BackendReplyError(self._death()) from error

@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from ...concurrency.fair_turns import Places
+from ...concurrency.fair_turns import FairSemaphore
 from ...errors import (
     BackendError,
     BackendReplyError,
@@ -34,7 +34,7 @@ from ..attempts import Attempt, AttemptSettings
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint
 from ..page_images import request_as
-from ..retry_ladder import SMALLER_PICTURE, Ladder
+from ..retry_ladder import SMALLER_PICTURE, RetryLadder
 from .backoff import wait_seconds
 from .completion_stream import Completion, read_completion
 from .concurrent_requests import Failure, ReadPage, read_concurrently
@@ -105,7 +105,7 @@ class ServerBackend:
                 remedy="Check it for line ends and typographic characters.",
             )
         self.concurrency = concurrency
-        self._places = Places(concurrency)
+        self._places = FairSemaphore(concurrency)
         self._timeout = timeout
         self._stall_timeout = stall_timeout
         self._retries = retries
@@ -185,7 +185,7 @@ class ServerBackend:
         self, client: httpx.AsyncClient, model: str, request: PageRequest
     ) -> Reply | Failure:
         """Ask until the page is read, the attempts are used up or the time is over."""
-        ladder = Ladder(
+        ladder = RetryLadder(
             request,
             AttemptSettings(request.task, request.mode, NO_REPEAT),
             attempts=self._attempts,
