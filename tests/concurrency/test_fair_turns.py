@@ -14,7 +14,8 @@ from deepseek_ocr_rag.concurrency.cancellation import (
     run_cancellable,
     run_releasing,
 )
-from deepseek_ocr_rag.concurrency.fair_turns import FairSemaphore, TurnCancelledError
+from deepseek_ocr_rag.concurrency.fair_turns import FairSemaphore
+from deepseek_ocr_rag.errors import TurnCancelledError
 
 WANTED = Cancellation()
 

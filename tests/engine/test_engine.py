@@ -14,12 +14,17 @@ torch = pytest.importorskip("torch")
 
 import numpy as np
 
-from deepseek_ocr_rag.engine.engine import Engine, PageTooLargeError
+from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask
-from deepseek_ocr_rag.errors import BackendError, BackendUnavailableError, ConfigurationError
+from deepseek_ocr_rag.errors import (
+    BackendError,
+    BackendUnavailableError,
+    ConfigurationError,
+    PageTooLargeError,
+)
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.views import page_views

@@ -8,9 +8,9 @@ from contextlib import closing
 from typing import Final
 
 from ..concurrency.cancellation import current_cancellation
-from ..concurrency.fair_turns import FairSemaphore, TurnCancelledError
+from ..concurrency.fair_turns import FairSemaphore
 from ..document.types import OcrDocument, Page
-from ..errors import ReadCancelledError
+from ..errors import ReadCancelledError, TurnCancelledError
 from ..reading.page_stream import PageStream
 from ..retrieval.retriever import Retriever
 

@@ -9,13 +9,10 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager, contextmanager
 
+from ..errors import TurnCancelledError
 from .cancellation import Cancellation
 
-__all__ = ["FairSemaphore", "TurnCancelledError"]
-
-
-class TurnCancelledError(Exception):
-    """Nobody wants the page any more for which somebody waited here."""
+__all__ = ["FairSemaphore"]
 
 
 class FairSemaphore:

@@ -19,6 +19,7 @@ from ..errors import (
     BackendUnavailableError,
     ConfigurationError,
     DeepSeekOCRError,
+    PageTooLargeError,
 )
 from ..model.page_prompt import End, GeneratedPage
 from .cuda_graphs import MOST_DRAFTED_ROWS
@@ -27,7 +28,7 @@ from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
 from .slots import MOST_DRAFTS, MOST_EXEMPT
 
-__all__ = ["Engine", "GenerationHandle", "PageTooLargeError"]
+__all__ = ["Engine", "GenerationHandle"]
 
 STEPS_UNDER_WAY: Final = 2
 """One that runs and one that waits, so that the device never does."""
@@ -36,10 +37,6 @@ PROMPTS_UNDER_WAY: Final = 2
 """The same for prompts; more would keep an urgent one waiting."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
-
-
-class PageTooLargeError(BackendError):
-    """A page that does not fit into the device's memory even alone."""
 
 
 class GenerationHandle:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from ..errors import BackendUnavailableError, ConfigurationError
+from ..errors import BackendUnavailableError, ConfigurationError, EngineUnsupportedError
 from ..model.checkpoint import Checkpoint
 from ..model.ngrams import NoRepeat
 from ..model.tokenizer import BOS, IMAGE
@@ -25,7 +25,7 @@ from .runner import Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
 from .vision.pointwise import has_triton
-from .weights.config import DecoderConfig, EngineConfig, UnsupportedError, engine_config
+from .weights.config import DecoderConfig, EngineConfig, engine_config
 from .weights.loading import load_weights
 from .weights.quantization import WeightType, quantised
 from .weights.tensors import EngineWeights
@@ -234,8 +234,8 @@ def _too_little(limit: int) -> BackendUnavailableError:
     )
 
 
-def _unsupported(problem: str) -> UnsupportedError:
-    return UnsupportedError(
+def _unsupported(problem: str) -> EngineUnsupportedError:
+    return EngineUnsupportedError(
         f"the local engine cannot run here: {problem}",
         remedy="It needs an NVIDIA GPU of compute capability 8.0 or newer (Ampere: A10, A100, "
         'RTX 30) and a CUDA build of torch with Triton. Use backend="transformers" elsewhere.',

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.backends.local.request_sender import ROOMS, RequestSender
-from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, StreamedFrame, receive
+from deepseek_ocr_rag.concurrency.frames import Frame, StreamedFrame, receive
+from deepseek_ocr_rag.errors import BrokenFrameError
 
 BLOCKED = 10 * 2**20
 """More than a pipe holds."""

@@ -12,13 +12,13 @@ import warnings
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from ...concurrency.fair_turns import FairSemaphore, TurnCancelledError
+from ...concurrency.fair_turns import FairSemaphore
 from ...document.grammar.parser import format_page
 from ...document.types import Block, Box
-from ...errors import BackendError, BackendUnavailableError
+from ...errors import BackendError, BackendUnavailableError, PageUnreadableError, TurnCancelledError
 from ..base import PageRequest, Reply
 from .layout import lay_out
-from .rapidocr import PageUnreadableError, RapidReader
+from .rapidocr import RapidReader
 
 __all__ = ["LiteBackend", "LiteBackendWarning"]
 

@@ -15,34 +15,24 @@ from contextlib import suppress
 from io import RawIOBase
 from typing import Any, Final, cast
 
-from ...concurrency.frames import BrokenFrameError, Frame, receive
-from ...errors import BackendError, BackendUnavailableError
+from ...concurrency.frames import Frame, receive
+from ...errors import (
+    BackendError,
+    BackendUnavailableError,
+    BrokenFrameError,
+    EngineLostError,
+    EngineUnsupportedError,
+    PageTooLargeError,
+)
 from .page_frames import LONGEST, text_from
 from .page_request import EngineRequest, PageHandle
 from .process_pair import END_SECONDS, ProcessPair, start_pair
 from .request_sender import RequestSender
 
-__all__ = [
-    "EngineLostError",
-    "EngineProcess",
-    "EngineUnsupportedError",
-    "PageTooLargeError",
-]
+__all__ = ["EngineProcess"]
 
 TAIL_LINES: Final = 20
 """Of what the process printed, for messages."""
-
-
-class EngineUnsupportedError(BackendError):
-    """The engine runs neither on this device nor this network."""
-
-
-class EngineLostError(BackendError):
-    """The process ended while a page was being written; the page may be given to a new one."""
-
-
-class PageTooLargeError(BackendError):
-    """A page that does not fit into the device's memory even alone."""
 
 
 _KINDS: Final[dict[str, type[BackendError]]] = {

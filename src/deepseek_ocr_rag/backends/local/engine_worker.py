@@ -30,13 +30,18 @@ from typing import Any, Final
 
 import torch
 
-from ...concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
-from ...engine.engine import Engine, GenerationHandle, PageTooLargeError
+from ...concurrency.frames import Frame, receive, send, take_pipes
+from ...engine.engine import Engine, GenerationHandle
 from ...engine.runner import PageImage
 from ...engine.sequence import PageTask
 from ...engine.startup import EngineSettings, start_engine
-from ...engine.weights.config import UnsupportedError
-from ...errors import BackendUnavailableError, DeepSeekOCRError
+from ...errors import (
+    BackendUnavailableError,
+    BrokenFrameError,
+    DeepSeekOCRError,
+    EngineUnsupportedError,
+    PageTooLargeError,
+)
 from ...model.checkpoint import Checkpoint, find_checkpoint
 from ...model.ngrams import NoRepeat
 from ...model.prompts import Mode
@@ -187,7 +192,7 @@ def _pinned(length: int) -> memoryview:
 
 def _told(error: DeepSeekOCRError) -> dict[str, Any]:
     kind = "page"
-    if isinstance(error, UnsupportedError):
+    if isinstance(error, EngineUnsupportedError):
         kind = "unsupported"
     elif isinstance(error, PageTooLargeError):
         kind = "too large"

@@ -13,6 +13,8 @@ from ...errors import (
     BackendReplyError,
     BackendUnavailableError,
     DeepSeekOCRError,
+    EngineLostError,
+    PageTooLargeError,
     SourceError,
 )
 from ...model.ngrams import NoRepeat
@@ -23,7 +25,7 @@ from ..base import PageRequest, Reply
 from ..model_settings import ModelSettings
 from ..page_images import turned
 from ..retry_ladder import SMALLER_MODE, RetryLadder
-from .engine_process import EngineLostError, EngineProcess, PageTooLargeError
+from .engine_process import EngineProcess
 from .page_request import EngineRequest, PageHandle
 
 __all__ = ["LocalReading", "page_order"]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ...concurrency.cancellation import Cancellation
-from ...concurrency.fair_turns import FairSemaphore, TurnCancelledError
+from ...concurrency.fair_turns import FairSemaphore
 from ...document.types import FinishReason
 from ...errors import (
     BackendError,
@@ -28,6 +28,7 @@ from ...errors import (
     ConfigurationError,
     DeepSeekOCRError,
     MissingExtraError,
+    TurnCancelledError,
 )
 from ...model.families import FAMILIES, Family, family_of
 from ...model.prompts import END_TOKEN

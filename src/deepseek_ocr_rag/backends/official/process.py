@@ -24,9 +24,13 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any, Final, TypeVar, cast
 
 from ...concurrency.cancellation import Cancellation
-from ...concurrency.fair_turns import TurnCancelledError
 from ...concurrency.offline import NO_TELEMETRY, OFFLINE
-from ...errors import BackendReplyError, BackendTimeoutError, BackendUnavailableError
+from ...errors import (
+    BackendReplyError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    TurnCancelledError,
+)
 
 __all__ = ["WorkerProcess"]
 

@@ -27,6 +27,7 @@ from ...errors import (
     BackendTimeoutError,
     BackendUnavailableError,
     ConfigurationError,
+    RetryableError,
 )
 from ...ollama_server import is_this_machine
 from ...text.excerpt import excerpt
@@ -42,7 +43,7 @@ from .json_exchange import PLAIN, without_credentials
 from .reply_text import strict_text
 from .request_body import NO_REPEAT, WITHOUT_FIELD, page_warnings, request_body
 from .served_models import served_model
-from .status import Retry, check_status
+from .status import check_status
 
 __all__ = ["ServerBackend"]
 
@@ -201,7 +202,7 @@ class ServerBackend:
                     try:
                         attempt = await self._attempt(client, model, request, settings)
                         settings = await asyncio.to_thread(ladder.add, attempt)
-                    except Retry as retry:
+                    except RetryableError as retry:
                         error = retry.error
                         if retries == self._retries:
                             break
@@ -272,7 +273,7 @@ class ServerBackend:
         except httpx.TransportError as error:
             problem = self._transport_problem(error)
             problem.__cause__ = error
-            raise Retry(problem) from error
+            raise RetryableError(problem) from error
 
     def _transport_problem(self, error: httpx.TransportError) -> BackendError:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):

@@ -12,8 +12,13 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
 from ...concurrency.cancellation import Cancellation
-from ...concurrency.fair_turns import FairSemaphore, TurnCancelledError
-from ...errors import BackendUnavailableError, ConfigurationError, MissingExtraError
+from ...concurrency.fair_turns import FairSemaphore
+from ...errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    MissingExtraError,
+    TurnCancelledError,
+)
 from ...model.checkpoint import Checkpoint, find_checkpoint
 from ...model.ngrams import NoRepeat
 from ...model.prompts import MODES
@@ -259,8 +264,8 @@ class TransformersBackend:
 
     def _write(self, batch: Sequence[_Page]) -> Iterator[tuple[_Page, PageText | Reply]]:
         """Write a batch, in halves where it does not fit, down to single pages in smaller modes."""
+        from ...errors import OutOfDeviceMemoryError
         from ..page_text import LoopWatch
-        from .runtime import OutOfDeviceMemory
 
         batch = [page for page in batch if not page.ladder.request.cancellation.cancelled]
         if not batch:
@@ -281,7 +286,7 @@ class TransformersBackend:
         except TurnCancelledError:
             yield from self._write(batch)
             return
-        except OutOfDeviceMemory:
+        except OutOfDeviceMemoryError:
             yield from self._write_less(batch)
             return
         if self._closed.is_set():
