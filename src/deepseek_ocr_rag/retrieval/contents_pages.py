@@ -6,6 +6,8 @@ import re
 from itertools import pairwise
 from typing import Final
 
+from ..text.plain_text import without_tags
+
 __all__ = ["is_contents"]
 
 MIN_ENTRIES: Final = 5
@@ -17,7 +19,6 @@ MIN_ASCENDING: Final = 0.8
 """Share of neighbouring entries whose numbers do not fall: misread ones may."""
 
 _LINE: Final = re.compile(r"\n|</tr\s?>", re.IGNORECASE)
-_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _LAST_NUMBER: Final = re.compile(r"(?<![0-9.,])[0-9]{1,4}\Z")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 
@@ -34,7 +35,7 @@ def is_contents(text: str) -> bool:
         >>> is_contents("\n".join(["Safety 3", "Parts 4", "Cleaning 6", "Repair 9", "Index 12"]))
         True
     """
-    lines = [_TAG.sub(" ", line).strip(" \t|") for line in _LINE.split(text)]
+    lines = [without_tags(line).strip(" \t|") for line in _LINE.split(text)]
     lines = [line for line in lines if line.strip("-: |")]
     numbers = [
         int(match[0])

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ..text.plain_text import without_tags
+
 __all__ = ["Reference", "caption_reference", "page_references", "references_in"]
 
 Kind = Literal["page", "figure", "table"]
@@ -46,8 +48,6 @@ _TABLE: Final = rf"{_WORD_START}tab(?:les?|ellen?|leaux?|las?|ella|\.)|表"
 _FLOAT: Final = re.compile(
     rf"(?:({_FIGURE})|{_TABLE})\s{{0,3}}([0-9]{{1,3}}(?:[.-][0-9]{{1,3}}){{0,2}})(?![0-9])"
 )
-
-_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,60}>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def page_references(number: int, label: str | None, *, last: bool) -> frozenset[
 
 def caption_reference(text: str) -> Reference | None:
     """What a text that begins as a caption ("Table 2: Losses") calls its figure or table."""
-    start = _TAG.sub("", text[:80]).lstrip(" \t\r\n*_#>").casefold()
+    start = without_tags(text[:80], "").lstrip(" \t\r\n*_#>").casefold()
     match = _FLOAT.match(start)
     return _float(match) if match else None
 

@@ -1,4 +1,14 @@
-"""Text of anybody's for a terminal, which takes some characters for commands."""
+"""Makes untrusted text safe to show: to a terminal, in a file name or label, to a language model.
+
+============================  =================================================================
+function                      what it removes, and how
+============================  =================================================================
+:func:`visible`               control codes of a terminal; each becomes U+FFFD
+:func:`json_line`             the same in JSON; each becomes an escape, so that nothing is lost
+:func:`printable`             everything that is not printable, line ends included
+:func:`without_invisible`     characters in which a message for a language model can hide
+============================  =================================================================
+"""
 
 from __future__ import annotations
 
@@ -7,34 +17,37 @@ import re
 import unicodedata
 from typing import Any, Final
 
-__all__ = ["json_line", "visible", "without_invisible"]
+__all__ = ["json_line", "printable", "visible", "without_invisible"]
 
-_COMMANDS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_TERMINAL_CODES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that control a terminal or reverse the order of others."""
 
 
 def visible(text: str) -> str:
-    """Without characters that control a terminal or turn the order of others around.
-
-    Each becomes U+FFFD, so that it is seen that there was one; line ends and tabs stay.
-    """
-    return _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Replaces what a terminal would obey with U+FFFD; newlines and tabs stay."""
+    return _TERMINAL_CODES.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def json_line(value: dict[str, Any] | list[Any]) -> str:
-    """JSON on one line that reads back as it was, and commands no terminal."""
+    """Writes JSON on one line; what a terminal would obey becomes a JSON escape."""
     text = json.dumps(value, ensure_ascii=False)
-    return _COMMANDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _TERMINAL_CODES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def printable(text: str, replacement: str = "?") -> str:
+    """Replaces every character that is not printable, line ends included."""
+    return "".join(c if c.isprintable() else replacement for c in text)
 
 
 def without_invisible(text: str) -> str:
-    """A text without format characters, in which a message can hide, and control characters.
+    """Removes format characters and turns control characters into spaces.
 
-    Line ends, tabs and the joiners that some scripts need stay.
+    Newlines, tabs and the joiners that some scripts need stay.
     """
-    return "".join(map(_visible, text))
+    return "".join(map(_shown, text))
 
 
-def _visible(character: str) -> str:
+def _shown(character: str) -> str:
     if character in "\n\t\u200c\u200d":
         return character
     return {"Cf": "", "Cc": " "}.get(unicodedata.category(character), character)

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ...text.numerals import SCALE_WORDS, Number
+from ...text.lexicon import SCALE_WORDS
+from ...text.numerals import Number
 from ...text.terms import terms, with_stems
 from .alignment import clause
 from .trend_words import direction
