@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepseek_ocr_rag.document.grammar.parser import parse_document
-from deepseek_ocr_rag.document.paragraphs import Float, Paragraph, document_flow
+from deepseek_ocr_rag.document.paragraphs import Float, Paragraph, paragraphs_and_floats
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 
 LEFT, RIGHT = (0.1, 0.48), (0.52, 0.9)
@@ -28,7 +28,7 @@ def page_of(number: int, *contents: Content) -> Page:
 def flow_of(*pages: Page) -> list[str]:
     """Paragraphs as their text, floats as the kinds of their members."""
     shown = []
-    for item in document_flow(OcrDocument("a.pdf", pages, len(pages))):
+    for item in paragraphs_and_floats(OcrDocument("a.pdf", pages, len(pages))):
         if isinstance(item, Float):
             shown.append("+".join(block.kind for block in item.members))
         else:
@@ -142,7 +142,7 @@ def test_sections_forget_a_running_foot_that_looked_like_a_heading() -> None:
         )
         for n in (1, 2, 3)
     ]
-    items = document_flow(OcrDocument("a.pdf", tuple(pages), 3))
+    items = paragraphs_and_floats(OcrDocument("a.pdf", tuple(pages), 3))
     blocks = [item.slices[0].block for item in items if isinstance(item, Paragraph)]
     assert [b.section for b in blocks if b.text == "Body."] == [("Lamps",)] * 3
 
@@ -156,7 +156,7 @@ def test_the_running_paragraphs_of_a_real_paper_are_found(shared: Path) -> None:
     document = parse_document(file.read_text("utf-8"))
     joined = [
         item
-        for item in document_flow(document)
+        for item in paragraphs_and_floats(document)
         if isinstance(item, Paragraph) and len(item.slices) > 1
     ]
     assert [[piece.page.number for piece in item.slices] for item in joined] == [

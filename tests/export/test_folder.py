@@ -296,7 +296,7 @@ def test_links_do_not_lead_pictures_or_texts_out_of_the_folder(tmp_path: Path) -
 
 def test_a_folder_that_is_a_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OutputError, match="cannot write there") as caught:
+    with pytest.raises(OutputError, match="cannot write to this folder") as caught:
         write_folder(DOCUMENT, tmp_path / "out")
     assert caught.value.remedy
     assert isinstance(caught.value.__cause__, OSError)

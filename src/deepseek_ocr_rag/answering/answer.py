@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from ..export.evidence_pictures import AnswerPictures, CitedPlace, SourceInput, draw_cited_pages
+from ..export.evidence_pictures import AnswerPictures, CitedLocation, SourceInput, draw_cited_pages
 from ..retrieval.retriever import Passage
 from .verification.citation import Citation
 
@@ -161,7 +161,7 @@ class Answer:
             >>> answer.show().save("evidence.png")  # doctest: +SKIP
         """
         places = (
-            CitedPlace(number, cited.source, cited.page, cited.boxes)
+            CitedLocation(number, cited.source, cited.page, cited.boxes)
             for number, cited in enumerate(self.citations, start=1)
         )
         return draw_cited_pages(places, files or {}, password=password, renderer=renderer)

@@ -10,7 +10,7 @@ from ..answering.language_model import choose_language_model
 from ..answering.qa import DocumentQA
 from ..backends.auto import choose_backend
 from ..backends.registry import backend_named
-from ..export.page_pictures import write_page_pictures
+from ..export.folder import write_page_pictures
 from ..reading.reader import Reader
 from ..samples import sample_path
 from ..sources.source import open_source

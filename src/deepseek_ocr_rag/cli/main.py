@@ -34,8 +34,7 @@ from ..errors import (
     SourceError,
 )
 from ..export.filenames import file_stem
-from ..export.folder import FolderWriter
-from ..export.page_pictures import write_page_pictures
+from ..export.folder import FolderWriter, write_page_pictures
 from ..model.prompts import MODES
 from ..reading.cache import PageCache
 from ..reading.reader import Reader

@@ -1,4 +1,4 @@
-"""A page as it stands in a Markdown file: its number in front, its pictures in their places."""
+"""Writes a page for a Markdown file: its number first, its pictures where they belong."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ..document.types import Block, Page
 __all__ = ["alt_text", "page_markdown"]
 
 MAX_CAPTION: Final = 300
-"""Characters of a caption that become the picture's alternative text."""
+"""Most characters of a caption that become the picture's alternative text."""
 
 
 def page_markdown(
     page: Page, figures: Sequence[tuple[Block, str]] = (), *, left_out: int = 0
 ) -> str:
-    """A page as it stands in the Markdown file, with its figures where they belong.
+    """The Markdown of a page, with its figures where they belong.
 
-    What the page itself says is written so that no viewer acts on it: see
+    The page's own text is made inert for viewers, see
     :func:`~deepseek_ocr_rag.document.sanitize.inert_markdown`.
 
     Args:
         page: The page.
-        figures: Image blocks of it with the path of their picture.
-        left_out: How many pictures were not written; a comment says so.
+        figures: Its image blocks, each with the path of the picture.
+        left_out: Number of pictures that were not written, for a comment.
 
     Returns:
         Text that ends with an empty line.
@@ -52,21 +52,21 @@ def page_markdown(
 
 
 def paragraph_break(neighbour: str, *, at_end: bool) -> str:
-    """The line ends that are missing for an empty line towards a neighbouring text."""
+    """The newlines that are missing for an empty line next to a neighbouring text."""
     kept = neighbour.rstrip("\n") if at_end else neighbour.lstrip("\n")
     return "\n" * max(0, 2 - (len(neighbour) - len(kept))) if kept else ""
 
 
 def caption_of(page: Page, image: Block) -> str:
-    """The captions of an image, or its page where it has none."""
-    place = next(i for i, block in enumerate(page.blocks) if block is image)
-    members = [page.blocks[i] for i in companions(page.blocks)[place]]
+    """The captions of an image, or its page number if it has none."""
+    index = next(i for i, block in enumerate(page.blocks) if block is image)
+    members = [page.blocks[i] for i in companions(page.blocks)[index]]
     captions = " ".join(block.text for block in members if is_caption(block, image))
     return captions or f"Figure on page {page.number}"
 
 
 def alt_text(caption: str) -> str:
-    """A caption as the alternative text of a Markdown picture: one line, nothing active in it."""
+    """A caption as alternative text of a Markdown picture: one line, nothing active."""
     plain = " ".join(caption[: 4 * MAX_CAPTION].split())
     if len(plain) > MAX_CAPTION:
         plain = plain[: MAX_CAPTION - 1] + "…"
@@ -74,5 +74,5 @@ def alt_text(caption: str) -> str:
 
 
 def comment(text: str) -> str:
-    """Text that cannot end the HTML comment it stands in: no two hyphens in a row."""
+    """Text for an HTML comment, which it cannot end: it has no two hyphens in a row."""
     return re.sub("-(?=-)", "- ", " ".join(text.split()))

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from ..document.paragraphs import PARAGRAPH_BREAK, document_flow
+from ..document.paragraphs import PARAGRAPH_BREAK, paragraphs_and_floats
 from ..document.types import Box, OcrDocument
 from ..errors import ConfigurationError
 from ..text.splitting import CountTokens
@@ -137,7 +137,7 @@ def chunk_document(
     packer = _Packer(document.source, max_tokens)
     cutter = UnitCutter(count_tokens)
     gap = count_tokens(PARAGRAPH_BREAK)
-    for item in document_flow(document):
+    for item in paragraphs_and_floats(document):
         lead = packer.lead
         for unit in cutter.cut(item, max_tokens - lead - gap if lead else max_tokens):
             packer.add(unit)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from .visible import printable
-
 __all__ = ["excerpt"]
 
 
@@ -11,5 +9,6 @@ def excerpt(text: str, *, secret: str | None = None, longest: int = 200) -> str:
     """One printable line of at most ``longest`` characters, with ``secret`` replaced by ``***``."""
     if secret:
         text = text.replace(secret, "***")
-    words = " ".join(printable(text[: 10 * longest], " ").split())
+    printable = "".join(c if c.isprintable() else " " for c in text[: 10 * longest])
+    words = " ".join(printable.split())
     return words if len(words) <= longest else words[: longest - 1] + "…"

@@ -1,13 +1,8 @@
-"""Makes untrusted text safe to show: to a terminal, in a file name or label, to a language model.
+"""Makes untrusted text safe to show to a terminal, a viewer or a language model.
 
-============================  =================================================================
-function                      what it removes, and how
-============================  =================================================================
-:func:`visible`               control codes of a terminal; each becomes U+FFFD
-:func:`json_line`             the same in JSON; each becomes an escape, so that nothing is lost
-:func:`printable`             everything that is not printable, line ends included
-:func:`without_invisible`     characters in which a message for a language model can hide
-============================  =================================================================
+:func:`visible` and :func:`json_line` are for people: what a terminal would obey is
+replaced, or escaped in JSON, so that it stays visible. :func:`without_invisible` is
+for language models: characters in which a message can hide are removed.
 """
 
 from __future__ import annotations
@@ -17,7 +12,7 @@ import re
 import unicodedata
 from typing import Any, Final
 
-__all__ = ["json_line", "printable", "visible", "without_invisible"]
+__all__ = ["json_line", "visible", "without_invisible"]
 
 _TERMINAL_CODES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that control a terminal or reverse the order of others."""
@@ -32,11 +27,6 @@ def json_line(value: dict[str, Any] | list[Any]) -> str:
     """Writes JSON on one line; what a terminal would obey becomes a JSON escape."""
     text = json.dumps(value, ensure_ascii=False)
     return _TERMINAL_CODES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def printable(text: str, replacement: str = "?") -> str:
-    """Replaces every character that is not printable, line ends included."""
-    return "".join(c if c.isprintable() else replacement for c in text)
 
 
 def without_invisible(text: str) -> str:
