@@ -23,7 +23,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page, split_pages
+from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
+from deepseek_ocr_rag.document.grammar.runtime_noise import split_pages
 from deepseek_ocr_rag.document.types import Block
 
 OUTPUTS = Path(__file__).resolve().parents[3] / "shared" / "model-outputs"

@@ -18,7 +18,7 @@ from deepseek_ocr_rag import (
     Reader,
     ReplayBackend,
 )
-from deepseek_ocr_rag.document.grammar.parser import split_pages
+from deepseek_ocr_rag.document.grammar.runtime_noise import split_pages
 
 PAPER = "11_deepseek_OCR_paper_PR/DeepSeek_OCR_paper_det.mmd"
 SHEET = "01_thukiy_R-G/md"

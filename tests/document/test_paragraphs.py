@@ -1,4 +1,4 @@
-"""The text as it flows: over columns and pages, around floats, without furniture."""
+"""Paragraphs over columns and pages, around floats and furniture."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_paragraph_over_two_pages_is_one() -> None:
     assert flow_of(*pages) == ["The keeper went down to the sea in the night."]
 
 
-def test_over_three_pages_too() -> None:
+def test_a_paragraph_over_three_pages_is_one() -> None:
     words = ("The keeper went down to the", "sea in the night and saw the", "ships.")
     pages = [page_of(n, text(part)) for n, part in enumerate(words, start=1)]
     assert flow_of(*pages) == [" ".join(words)]
@@ -91,7 +91,7 @@ def test_a_paragraph_over_two_columns_is_one() -> None:
     assert flow_of(page) == ["The keeper went down to the sea in the night."]
 
 
-def test_lines_below_or_beside_each_other_are_not() -> None:
+def test_lines_below_or_beside_each_other_are_not_one_paragraph() -> None:
     below = page_of(1, text("a label of four words", y1=0.2), text("another label", y0=0.3))
     assert len(flow_of(below)) == 2
     beside = page_of(
@@ -122,7 +122,7 @@ def test_figures_and_furniture_in_between_do_not_part_a_paragraph() -> None:
     ]
 
 
-def test_a_page_that_is_missing_or_a_heading_does() -> None:
+def test_a_missing_page_or_a_heading_parts_a_paragraph() -> None:
     first, third = (
         page_of(1, text("The keeper went down to the")),
         page_of(3, text("sea at night.")),

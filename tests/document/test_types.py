@@ -41,7 +41,7 @@ def test_any_four_numbers_make_a_box_on_the_page(x0, y0, x1, y1):
 @pytest.mark.parametrize(
     "edges", [(0.5, 0, 0.4, 1), (0, 0, 1.01, 1), (-0.1, 0, 1, 1), (math.nan, 0, 1, 1)]
 )
-def test_edges_that_are_no_ordered_fractions_are_refused(edges):
+def test_edges_that_are_not_ordered_fractions_are_refused(edges):
     with pytest.raises(ConfigurationError, match=r"ordered fractions.*Box\.clamped"):
         Box(*edges)
 

@@ -107,7 +107,7 @@ def test_a_tag_keeps_away_from_text_where_there_is_room() -> None:
 
 
 def test_tags_of_neighbours_do_not_cover_each_other() -> None:
-    """Two blocks on the same place: the first tag shows as much as when it is alone."""
+    """Two blocks in the same box: the first tag shows as much as when it is alone."""
     blank = Image.new("RGB", (600, 800), "white")
     same = (Box(0.3, 0.3, 0.7, 0.5),)
     alone = Page(1, blocks=(Block("title", "", same),))
@@ -208,7 +208,7 @@ def test_a_crop_shows_the_pixels_of_the_page(image: Image.Image) -> None:
 
 
 @pytest.mark.parametrize(("found", "margin"), [([], 0.02), ([TITLE], -0.1), ([TITLE], 1.5)])
-def test_a_crop_without_sense_says_what_to_do(
+def test_an_impossible_crop_says_what_to_do(
     image: Image.Image, found: list[Box], margin: float
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:

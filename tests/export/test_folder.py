@@ -1,4 +1,4 @@
-"""Writing a folder: what lies in it, under which names, and what happens when it fails."""
+"""Writing a folder: its files, their names, and what happens when it fails."""
 
 from __future__ import annotations
 
@@ -316,7 +316,7 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_told_and_leaves_no_half_picture(
+def test_a_full_disk_is_reported_and_leaves_no_half_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Image.Image, file: object, *_: object, **__: object) -> None:

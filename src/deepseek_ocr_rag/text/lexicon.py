@@ -17,6 +17,11 @@ __all__ = [
     "TENS_WORDS",
 ]
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _MONTH_NAMES: Final = """
     january jan januar jänner janvier enero gennaio janeiro januari
     february feb februar février febrero febbraio fevereiro februari
@@ -64,172 +69,29 @@ SCALE_WORDS: Final = {
 }  # fmt: skip
 """Words after a number, with their power of ten."""
 
-ABBREVIATIONS: Final = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "st",
-        "vs",
-        "ed",
-        "eds",
-        "al",
-        "approx",
-        "inc",
-        "ltd",
-        "co",
-        "corp",
-        "bzw",
-        "ca",
-        "vgl",
-        "hrsg",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "sept",
-        "oct",
-        "nov",
-        "dec",
-    ]
-)
+ABBREVIATIONS: Final = _words("""
+    mr mrs ms dr prof st vs ed eds al approx inc ltd co corp bzw ca vgl hrsg
+    jan feb mar apr jun jul aug sep sept oct nov dec
+""")
 """Words whose full stop does not end a sentence."""
 
-ABBREVIATIONS_BEFORE_NUMBERS: Final = frozenset(
-    ["no", "nos", "fig", "figs", "eq", "sec", "ch", "vol", "pp", "nr", "abb", "tab", "bd", "art"]
-)
+ABBREVIATIONS_BEFORE_NUMBERS: Final = _words("""
+    no nos fig figs eq sec ch vol pp nr abb tab bd art
+""")
 """The same, but only before a number."""
 
-FUNCTION_WORDS: Final = frozenset(
-    [
-        "a",
-        "about",
-        "also",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "been",
-        "being",
-        "but",
-        "by",
-        "can",
-        "could",
-        "did",
-        "do",
-        "does",
-        "doing",
-        "for",
-        "from",
-        "had",
-        "has",
-        "have",
-        "having",
-        "he",
-        "her",
-        "hers",
-        "him",
-        "his",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "me",
-        "my",
-        "no",
-        "nor",
-        "not",
-        "of",
-        "on",
-        "or",
-        "our",
-        "she",
-        "should",
-        "so",
-        "some",
-        "such",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "us",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
-)
+FUNCTION_WORDS: Final = _words("""
+    a about also an and any are as at be been being but by can could did do does doing for from
+    had has have having he her hers him his how i if in into is it its me my no nor not of on or
+    our she should so some such than that the their them then there these they this those to us
+    was we were what when where which who whom whose why will with would you your
+""")
 """English function and question words. They stay in the index and are only left out of
 questions. Those of other languages need no list: BM25 gives little weight to a term that
 many texts contain."""
 
-COMPOUND_STARTS: Final = frozenset(
-    [
-        "all",
-        "cross",
-        "double",
-        "ex",
-        "full",
-        "half",
-        "high",
-        "inter",
-        "large",
-        "left",
-        "long",
-        "low",
-        "mid",
-        "multi",
-        "near",
-        "non",
-        "on",
-        "one",
-        "open",
-        "post",
-        "pre",
-        "right",
-        "self",
-        "semi",
-        "short",
-        "single",
-        "small",
-        "so",
-        "third",
-        "two",
-        "well",
-        "year",
-    ]
-)
+COMPOUND_STARTS: Final = _words("""
+    all cross double ex full half high inter large left long low mid multi near non on one open
+    post pre right self semi short single small so third two well year
+""")
 """First parts of English compounds that usually keep their hyphen."""

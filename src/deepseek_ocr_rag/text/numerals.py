@@ -118,43 +118,39 @@ def is_year(text: str) -> bool:
 
 def _in_digits(plain: str) -> Iterator[Number]:
     for match in _NUMBER.finditer(plain):
-        scale, unit = _scale(plain, match.end()), _unit(plain, match.end())
         is_rounded = _ABOUT.search(plain, max(0, match.start() - 16), match.start()) is not None
         for values in _readings(match[0]):
-            yield Number(match[0], values, scale, match.span(), unit, is_rounded)
+            yield _number(plain, match, values, is_rounded=is_rounded)
 
 
 def _in_words(plain: str) -> Iterator[Number]:
     for match in _WORDED.finditer(plain):
         tens, ones = (match[1] or "").casefold(), (match[2] or match[3] or "").casefold()
-        yield _exact(match, Decimal(TENS_WORDS.get(tens, 0) + NUMBER_WORDS.get(ones, 0)), plain)
+        yield _exact(plain, match, Decimal(TENS_WORDS.get(tens, 0) + NUMBER_WORDS.get(ones, 0)))
 
 
 def _in_groups(plain: str) -> Iterator[Number]:
     for match in _SPACED.finditer(plain):
-        yield _exact(match, Decimal(match[0].replace(" ", "")), plain)
-
-
-def _exact(match: re.Match[str], value: Decimal, plain: str) -> Number:
-    """A number with a single reading."""
-    scale, unit = _scale(plain, match.end()), _unit(plain, match.end())
-    return Number(match[0], frozenset((value,)), scale, match.span(), unit)
+        yield _exact(plain, match, Decimal(match[0].replace(" ", "")))
 
 
 def _misread(plain: str) -> Iterator[Number]:
     for match in _MISREAD.finditer(plain):
-        scale, unit = _scale(plain, match.end()), _unit(plain, match.end())
         for values in _readings(match[0].translate(_AS_DIGITS)):
-            yield Number(match[0], values, scale, match.span(), unit)
+            yield _number(plain, match, values)
 
 
-def _scale(plain: str, end: int) -> int:
-    match = _SCALE.match(plain, end)
-    return SCALE_WORDS[match[1].casefold()] if match else 0
+def _exact(plain: str, match: re.Match[str], value: Decimal) -> Number:
+    return _number(plain, match, frozenset((value,)))
 
 
-def _unit(plain: str, end: int) -> Unit:
-    return next((unit for unit, pattern in _UNITS if pattern.match(plain, end)), "")
+def _number(
+    plain: str, match: re.Match[str], values: frozenset[Decimal], *, is_rounded: bool = False
+) -> Number:
+    word = _SCALE.match(plain, match.end())
+    scale = SCALE_WORDS[word[1].casefold()] if word else 0
+    unit = next((unit for unit, pattern in _UNITS if pattern.match(plain, match.end())), "")
+    return Number(match[0], values, scale, match.span(), unit, is_rounded)
 
 
 def _readings(token: str) -> list[frozenset[Decimal]]:

@@ -45,15 +45,7 @@ from ..types import Block, Box, OcrDocument, Page
 from .runtime_noise import encode_noise, split_pages
 from .tags import LABELS, MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
 
-__all__ = [
-    "Headings",
-    "ParsedPage",
-    "format_page",
-    "parse_document",
-    "parse_page",
-    "split_pages",
-    "with_sections",
-]
+__all__ = ["ParsedPage", "format_page", "parse_document", "parse_page"]
 
 _TABLE_CAPTIONS = frozenset(kind for kind, owner in CAPTION_KINDS.items() if owner != "figure")
 _IDENTIFIER = re.compile(r"[a-z]+(?:_[a-z]+)*")

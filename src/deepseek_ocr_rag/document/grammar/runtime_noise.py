@@ -122,12 +122,7 @@ def encode_noise(text: str) -> str:
 
 
 def _find_all(text: str, literal: str) -> list[tuple[int, int]]:
-    spans = []
-    start = text.find(literal)
-    while start >= 0:
-        spans.append((start, start + len(literal)))
-        start = text.find(literal, start + len(literal))
-    return spans
+    return [match.span() for match in re.finditer(re.escape(literal), text)]
 
 
 def _find_page_marks(text: str) -> list[tuple[int, int]]:

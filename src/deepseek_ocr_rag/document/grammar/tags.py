@@ -11,6 +11,8 @@ else is text and stays with its block.
 from __future__ import annotations
 
 import re
+import sys
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -311,15 +313,9 @@ class _TagScanner:
 def _outside_noise(
     marks: list[tuple[int, int, str]], noise: list[tuple[int, int]]
 ) -> list[tuple[int, int, str]]:
-    kept = []
-    remaining = iter(noise)
-    span = next(remaining, None)
-    for mark in marks:
-        while span and span[1] <= mark[0]:
-            span = next(remaining, None)
-        if not span or mark[1] <= span[0]:
-            kept.append(mark)
-    return kept
+    bounds = [*noise, (sys.maxsize, sys.maxsize)]
+    ends = [end for _, end in bounds]
+    return [mark for mark in marks if mark[1] <= bounds[bisect_right(ends, mark[0])][0]]
 
 
 def _is_short_line(text: str) -> bool:
