@@ -22,7 +22,7 @@ from .types import Block, OcrDocument, Page
 __all__ = ["PARAGRAPH_BREAK", "Float", "Paragraph", "Slice", "paragraphs_and_floats"]
 
 PARAGRAPH_BREAK: Final = "\n\n"
-"""What stands between paragraphs."""
+"""The separator between paragraphs."""
 
 _TEXT_KINDS: Final = frozenset({"text", ""})
 _NOTE_KINDS: Final = frozenset({"footnote", "page_footnote", "vision_footnote"})

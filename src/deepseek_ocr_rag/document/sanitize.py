@@ -34,7 +34,7 @@ _TARGET: Final = re.compile(
       | \(\s*
         (?: <[^\n<>]{0,200}? | [^ \n)]{0,200}? )
         (?: [/?:&%\\(] | \.\.      # a path, a query, a scheme, or what may be one in disguise
-          | [^\n<>)]{200} )        # or too long to tell
+          | [^\n<>)]{200} )        # or too long to check
     )
     """,
     re.VERBOSE,

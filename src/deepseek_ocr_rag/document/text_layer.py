@@ -154,7 +154,7 @@ def _is_scan(layer: TextLayer) -> bool:
 
 
 def _misread_share(texts: Sequence[str]) -> float:
-    """The share of words that nobody writes like that, weighted by length."""
+    """The share of words that look misread, weighted by length."""
     total = misread = 0
     for text in texts:
         total += len(text)

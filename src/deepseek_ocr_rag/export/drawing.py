@@ -99,17 +99,17 @@ def draw_page(
         if kinds is None or block.kind in kinds
     ]
     draw = ImageDraw.Draw(picture)
-    width = line_width(picture)
-    ink = ink_mask(picture) if labels else None
+    width = _line_width(picture)
+    ink = _ink_mask(picture) if labels else None
     for _, block in shown:
         for box in block.boxes:
             draw.rectangle(
-                padded(box, picture.size, width), outline=colour_of(block.kind), width=width
+                _padded(box, picture.size, width), outline=colour_of(block.kind), width=width
             )
     if ink is not None:
         for number, block in shown:
             for box in block.boxes:
-                draw_tag(draw, ink, tag_text(number, block), block.kind, box)
+                _draw_tag(draw, ink, _tag_text(number, block), block.kind, box)
     return picture
 
 
@@ -123,18 +123,18 @@ def highlight_boxes(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
     Returns:
         A new RGB picture of the same size.
     """
-    picture = as_rgb(image)
+    picture = _as_rgb(image)
     draw = ImageDraw.Draw(picture)
     # All areas first: multiplying twice would darken where boxes overlap.
     marker = Image.new("RGB", picture.size, "white")
     pen = ImageDraw.Draw(marker)
     for box in boxes:
-        pen.rectangle(pixels(box, picture.size), fill=MARKER)
+        pen.rectangle(_pixels(box, picture.size), fill=MARKER)
     if boxes:
         picture.paste(ImageChops.multiply(picture, marker))
-    edge = max(1, line_width(picture) // 2)
+    edge = max(1, _line_width(picture) // 2)
     for box in boxes:
-        draw.rectangle(padded(box, picture.size, edge), outline=MARKER_EDGE, width=edge)
+        draw.rectangle(_padded(box, picture.size, edge), outline=MARKER_EDGE, width=edge)
     return picture
 
 
@@ -166,11 +166,11 @@ def crop_boxes(image: Image.Image, boxes: Sequence[Box], margin: float = 0.02) -
         raise ConfigurationError(
             f"a margin of {margin} is not a fraction of the page", remedy="Use 0 to 0.2."
         )
-    x0, y0, x1, y1 = padded(whole, image.size, round(margin * max(image.size)))
-    return as_rgb(image.crop((x0, y0, x1 + 1, y1 + 1)))
+    x0, y0, x1, y1 = _padded(whole, image.size, round(margin * max(image.size)))
+    return _as_rgb(image.crop((x0, y0, x1 + 1, y1 + 1)))
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
+def _as_rgb(image: Image.Image) -> Image.Image:
     """An RGB copy; transparency becomes white paper."""
     if image.has_transparency_data:
         layer = image.convert("RGBA")
@@ -178,22 +178,22 @@ def as_rgb(image: Image.Image) -> Image.Image:
     return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 
-def pixels(box: Box, size: tuple[int, int]) -> Rectangle:
+def _pixels(box: Box, size: tuple[int, int]) -> Rectangle:
     """The first and last pixels that a box covers: ``(left, top, right, bottom)``, inclusive."""
     x0, y0, x1, y1 = box.to_pixels(*size)
     x0, y0 = min(x0, size[0] - 1), min(y0, size[1] - 1)
     return (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1))
 
 
-def ink_mask(image: Image.Image) -> Image.Image:
+def _ink_mask(image: Image.Image) -> Image.Image:
     """White where something is drawn or written, black where there is only paper."""
     found = image.convert("L").filter(ImageFilter.FIND_EDGES)
     return found.point([0] * GRAIN + [255] * (256 - GRAIN))
 
 
-def padded(box: Box, size: tuple[int, int], distance: int) -> Rectangle:
+def _padded(box: Box, size: tuple[int, int], distance: int) -> Rectangle:
     """The pixels of a box, widened on every side but not beyond the image."""
-    x0, y0, x1, y1 = pixels(box, size)
+    x0, y0, x1, y1 = _pixels(box, size)
     return (
         max(0, x0 - distance),
         max(0, y0 - distance),
@@ -202,24 +202,24 @@ def padded(box: Box, size: tuple[int, int], distance: int) -> Rectangle:
     )
 
 
-def line_width(image: Image.Image) -> int:
+def _line_width(image: Image.Image) -> int:
     """The width of outlines: two pixels for a long side of 1280."""
     return max(1, round(max(image.size) / 640))
 
 
-def tag_text(number: int, block: Block) -> str:
+def _tag_text(number: int, block: Block) -> str:
     """Number and kind on one line of bounded length."""
     kind = " ".join(block.kind.split()) or "untagged"
     kind = "".join(c if c.isprintable() else "?" for c in kind[:200])
     return f"{number} {kind if len(kind) <= MAX_TAG else kind[: MAX_TAG - 1] + '…'}"
 
 
-def draw_tag(draw: ImageDraw.ImageDraw, ink: Image.Image, text: str, kind: str, box: Box) -> None:
+def _draw_tag(draw: ImageDraw.ImageDraw, ink: Image.Image, text: str, kind: str, box: Box) -> None:
     """Draws a tag at the edge of a box, where it hides least.
 
     Args:
         draw: The drawing context of the picture.
-        ink: The picture's :func:`ink_mask`; the tag is added to it, so that later
+        ink: The picture's :func:`_ink_mask`; the tag is added to it, so that later
             tags avoid it.
         text: The text of the tag.
         kind: The kind of block, for the colour.
@@ -228,9 +228,9 @@ def draw_tag(draw: ImageDraw.ImageDraw, ink: Image.Image, text: str, kind: str, 
     colour = colour_of(kind)
     font = ImageFont.load_default(size=max(8, round(max(ink.size) / 106)))
     left, top, right, bottom = (round(v) for v in draw.textbbox((0, 0), text, font=font))
-    pad = max(1, line_width(ink))
+    pad = max(1, _line_width(ink))
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
-    x, y = least_ink(ink, width, height, padded(box, ink.size, pad))
+    x, y = _least_ink(ink, width, height, _padded(box, ink.size, pad))
     draw.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
     red, green, blue = colour
     # Rec. 601 luma: black letters on light colours, white on dark ones.
@@ -239,7 +239,7 @@ def draw_tag(draw: ImageDraw.ImageDraw, ink: Image.Image, text: str, kind: str, 
     ink.paste(255, (x, y, x + width, y + height))
 
 
-def least_ink(ink: Image.Image, width: int, height: int, box: Rectangle) -> tuple[int, int]:
+def _least_ink(ink: Image.Image, width: int, height: int, box: Rectangle) -> tuple[int, int]:
     """The top left corner of a tag at a box that hides the least ink; the first of equals."""
     x0, y0, x1, y1 = box
     best, least = (0, 0), float("inf")

@@ -70,7 +70,7 @@ class CitedPage:
     def caption(self) -> str:
         """Citations, file name and page on one line: ``[1] [3] report.pdf, page 2``."""
         marks = " ".join(f"[{number}]" for number in self.numbers)
-        # Without folders: pictures are passed on, and may not tell about this machine.
+        # Without folders: pictures are shared, and must not reveal paths of this machine.
         name = re.split(r"[/\\]", self.source)[-1]
         name = "".join(c if c.isprintable() else "?" for c in name)
         return f"{marks} {name}, page {self.page}"

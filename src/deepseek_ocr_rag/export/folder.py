@@ -93,13 +93,13 @@ def write_page_pictures(
     Raises:
         OutputError: If the folder cannot be written.
     """
-    with disk_errors(folder):
+    with _disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for page in document.pages:
         if page.ok:
             drawn = draw_page(picture(page.number), page)
             path = folder / f"{file_stem(document.source)}-page-{page.number:04d}.png"
-            with disk_errors(folder):
+            with _disk_errors(folder):
                 drawn.save(path)
             yield path
 
@@ -145,13 +145,13 @@ class FolderWriter:
         self._pages = 0
         self._closed = False
         self._files: list[IO[str]] = []
-        with disk_errors(self._folder):
+        with _disk_errors(self._folder):
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._markdown = self._open(".md")
                 self._json = self._open(".json")
                 head = {"source": source, "sha256": sha256, "total_pages": total_pages}
-                self._json.write(f'{dump(head)[:-1]}, "pages": [')
+                self._json.write(f'{_dump(head)[:-1]}, "pages": [')
             except BaseException as error:
                 self._discard()
                 if isinstance(error, ValueError):
@@ -180,10 +180,10 @@ class FolderWriter:
                 "this writer is closed", remedy="Create a new FolderWriter for more pages."
             )
         figures = [] if image is None else self._write_pictures(page, image)
-        left_out = 0 if image is None else len(figure_boxes(page)) - len(figures)
-        record = ("" if self._pages == 0 else ",") + "\n" + dump(page.to_dict())
+        left_out = 0 if image is None else len(_figure_boxes(page)) - len(figures)
+        record = ("" if self._pages == 0 else ",") + "\n" + _dump(page.to_dict())
         try:
-            with disk_errors(self._folder):
+            with _disk_errors(self._folder):
                 self._markdown.write(page_markdown(page, figures, left_out=left_out))
                 self._json.write(record)
         except OutputError:
@@ -205,7 +205,7 @@ class FolderWriter:
         if not self._closed:
             self._finish(self._stem)
             for partial in (f"{self._stem}.partial.md", f"{self._stem}.partial.json"):
-                with disk_errors(self._folder):
+                with _disk_errors(self._folder):
                     (self._folder / partial).unlink(missing_ok=True)
         return self.paths
 
@@ -230,7 +230,7 @@ class FolderWriter:
 
     def _open(self, suffix: str) -> IO[str]:
         # "replace": some PDFs contain lone surrogates.
-        file = temporary(self._folder, suffix).open(
+        file = _temporary(self._folder, suffix).open(
             "x", encoding="utf-8", errors="replace", newline="\n"
         )
         self._files.append(file)
@@ -239,7 +239,7 @@ class FolderWriter:
     def _finish(self, stem: str) -> None:
         self._closed = True
         try:
-            with disk_errors(self._folder):
+            with _disk_errors(self._folder):
                 self._json.write("\n]}\n")
                 for file in self._files:
                     file.close()
@@ -262,7 +262,7 @@ class FolderWriter:
         name = f"page-{page.number:04d}"
         self._save(draw_page(image, page), "pages", f"{name}.png")
         figures: list[tuple[Block, str]] = []
-        for block, box in figure_boxes(page)[:MAX_FIGURES]:
+        for block, box in _figure_boxes(page)[:MAX_FIGURES]:
             file = f"{name}-{len(figures) + 1}.png"
             self._save(crop_boxes(image, [box], margin=0), "figures", file)
             figures.append((block, f"figures/{file}"))
@@ -270,7 +270,7 @@ class FolderWriter:
 
     def _save(self, image: Image.Image, subfolder: str, name: str) -> None:
         folder = self._folder / subfolder
-        with disk_errors(self._folder):
+        with _disk_errors(self._folder):
             folder.mkdir(exist_ok=True)
             if folder.resolve().parent != self._folder.resolve():
                 raise OutputError(
@@ -278,7 +278,7 @@ class FolderWriter:
                     source=str(folder),
                     remedy="Remove the link, or write into a new folder.",
                 )
-            written = temporary(folder, ".png")
+            written = _temporary(folder, ".png")
             try:
                 with written.open("xb") as file:
                     image.save(file, "PNG")
@@ -288,20 +288,20 @@ class FolderWriter:
         self._paths.append(folder / name)
 
 
-def figure_boxes(page: Page) -> list[tuple[Block, Box]]:
+def _figure_boxes(page: Page) -> list[tuple[Block, Box]]:
     """Every box of every picture on the page, in reading order."""
     return [
         (block, box) for block in page.blocks if block.kind in FIGURE_KINDS for box in block.boxes
     ]
 
 
-def temporary(folder: Path, suffix: str) -> Path:
+def _temporary(folder: Path, suffix: str) -> Path:
     """An unused random name; opened with mode "x", it cannot follow a planted link."""
     return folder / f".writing-{secrets.token_hex(8)}{suffix}"
 
 
 @contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
+def _disk_errors(folder: Path) -> Iterator[None]:
     """Turns an OSError into an OutputError with a remedy."""
     try:
         yield
@@ -313,6 +313,6 @@ def disk_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def dump(value: dict[str, Any]) -> str:
+def _dump(value: dict[str, Any]) -> str:
     """One line of JSON."""
     return json.dumps(value, ensure_ascii=False)

@@ -10,7 +10,7 @@ from ..document.captions import companions, is_caption
 from ..document.sanitize import inert_markdown
 from ..document.types import Block, Page
 
-__all__ = ["alt_text", "page_markdown"]
+__all__ = ["page_markdown"]
 
 MAX_CAPTION: Final = 300
 """Most characters of a caption that become the picture's alternative text."""
@@ -34,14 +34,14 @@ def page_markdown(
     """
     parts = [f"<!-- page {page.number} -->"]
     if not page.ok:
-        parts.append(f"<!-- not read: {comment(page.error or 'for an unknown reason')} -->")
+        parts.append(f"<!-- not read: {_comment(page.error or 'for an unknown reason')} -->")
     text, done = "", 0
     for block, path in sorted(figures, key=lambda figure: figure[0].span[0]):
-        link = f"![{alt_text(caption_of(page, block))}]({path})"
+        link = f"![{_alt_text(_caption_of(page, block))}]({path})"
         at = block.span[0]
         text += inert_markdown(page.markdown[done:at])
         after = page.markdown[at:]
-        text += paragraph_break(text, at_end=True) + link + paragraph_break(after, at_end=False)
+        text += _paragraph_break(text, at_end=True) + link + _paragraph_break(after, at_end=False)
         done = at
     text += inert_markdown(page.markdown[done:])
     if text:
@@ -51,13 +51,13 @@ def page_markdown(
     return "\n\n".join(parts) + "\n\n"
 
 
-def paragraph_break(neighbour: str, *, at_end: bool) -> str:
+def _paragraph_break(neighbour: str, *, at_end: bool) -> str:
     """The newlines that are missing for an empty line next to a neighbouring text."""
     kept = neighbour.rstrip("\n") if at_end else neighbour.lstrip("\n")
     return "\n" * max(0, 2 - (len(neighbour) - len(kept))) if kept else ""
 
 
-def caption_of(page: Page, image: Block) -> str:
+def _caption_of(page: Page, image: Block) -> str:
     """The captions of an image, or its page number if it has none."""
     index = next(i for i, block in enumerate(page.blocks) if block is image)
     members = [page.blocks[i] for i in companions(page.blocks)[index]]
@@ -65,7 +65,7 @@ def caption_of(page: Page, image: Block) -> str:
     return captions or f"Figure on page {page.number}"
 
 
-def alt_text(caption: str) -> str:
+def _alt_text(caption: str) -> str:
     """A caption as alternative text of a Markdown picture: one line, nothing active."""
     plain = " ".join(caption[: 4 * MAX_CAPTION].split())
     if len(plain) > MAX_CAPTION:
@@ -73,6 +73,6 @@ def alt_text(caption: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#!|&$~])", r"\\\1", plain)
 
 
-def comment(text: str) -> str:
+def _comment(text: str) -> str:
     """Text for an HTML comment, which it cannot end: it has no two hyphens in a row."""
     return re.sub("-(?=-)", "- ", " ".join(text.split()))

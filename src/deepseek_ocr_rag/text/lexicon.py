@@ -1,4 +1,4 @@
-"""Words of single languages that the rules of this room need: the place to add a language."""
+"""Word lists of single languages: the place to add a language."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def seam(text: str, following: str, vocabulary: frozenset[str] = frozenset()) ->
             its hyphen keeps it, one that is written without loses it.
 
     Returns:
-        How many characters to drop from the end of ``text`` (a dividing hyphen),
+        The number of characters to drop from the end of ``text`` (a dividing hyphen),
         and what to put between the two (a space, or nothing).
     """
     last, first = text[-1], following[0]

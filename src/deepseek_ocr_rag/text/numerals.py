@@ -154,7 +154,7 @@ def _number(
 
 
 def _readings(token: str) -> list[frozenset[Decimal]]:
-    """What digits with marks between them mean: one number with its readings, or several numbers."""
+    """The meaning of digits with marks between them: one number or several, with readings."""
     groups = _MARK.split(token)
     marks = _MARK.findall(token)
     if token[0] == ".":

@@ -11,7 +11,7 @@ from .sentences import sentence_spans
 __all__ = ["CountTokens", "Span", "split_text"]
 
 CountTokens = Callable[[str], int]
-"""How many tokens a text has."""
+"""Counts the tokens of a text."""
 
 Span = tuple[int, int]
 """``(start, end)`` in a text."""
