@@ -149,8 +149,8 @@ def _number(
 ) -> Number:
     word = _SCALE.match(plain, match.end())
     scale = SCALE_WORDS[word[1].casefold()] if word else 0
-    unit = next((unit for unit, pattern in _UNITS if pattern.match(plain, match.end())), "")
-    return Number(match[0], values, scale, match.span(), unit, is_rounded)
+    units = (unit for unit, pattern in _UNITS if pattern.match(plain, match.end()))
+    return Number(match[0], values, scale, match.span(), next(units, ""), is_rounded)
 
 
 def _readings(token: str) -> list[frozenset[Decimal]]:
