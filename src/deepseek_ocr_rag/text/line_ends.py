@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .lexicon import COMPOUND_STARTS
 
 __all__ = ["SOFT_HYPHENS", "is_cjk", "seam"]
@@ -11,24 +13,15 @@ SOFT_HYPHENS = "\u00ad\ufffe\u0002"
 
 _HYPHENS = "-\u2010" + SOFT_HYPHENS
 
-_CJK_RANGES = (
-    (0x2E80, 0x303F),
-    (0x3040, 0x30FF),
-    (0x3100, 0x312F),
-    (0x31A0, 0x31FF),
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0xF900, 0xFAFF),
-    (0xFE30, 0xFE4F),
-    (0xFF00, 0xFF60),
-    (0x20000, 0x3FFFF),
+_CJK = re.compile(
+    "[\u2e80-\u312f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f"
+    "\uff00-\uff60\U00020000-\U0003ffff]"
 )
 
 
 def is_cjk(char: str) -> bool:
     """Whether a character is Chinese or Japanese: these put no spaces between words."""
-    code = ord(char)
-    return code >= 0x2E80 and any(low <= code <= high for low, high in _CJK_RANGES)
+    return _CJK.match(char) is not None
 
 
 def seam(text: str, following: str, vocabulary: frozenset[str] = frozenset()) -> tuple[int, str]:
