@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from .lexicon import AMBIGUOUS_MONTHS, MONTHS
+from .word_lists import AMBIGUOUS_MONTHS, MONTHS
 
 __all__ = ["Date", "dates"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .lexicon import COMPOUND_STARTS
+from .word_lists import COMPOUND_STARTS
 
 __all__ = ["SOFT_HYPHENS", "is_cjk", "seam"]
 

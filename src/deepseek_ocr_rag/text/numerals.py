@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
-from .lexicon import NUMBER_PRONOUNS, NUMBER_WORDS, SCALE_WORDS, TENS_WORDS
+from .word_lists import NUMBER_PRONOUNS, NUMBER_WORDS, SCALE_WORDS, TENS_WORDS
 
 __all__ = ["Number", "is_year", "numbers"]
 

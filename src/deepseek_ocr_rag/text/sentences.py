@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .lexicon import ABBREVIATIONS, ABBREVIATIONS_BEFORE_NUMBERS
+from .word_lists import ABBREVIATIONS, ABBREVIATIONS_BEFORE_NUMBERS
 
 __all__ = ["sentence_spans"]
 

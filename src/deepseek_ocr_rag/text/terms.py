@@ -30,8 +30,8 @@ from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Final
 
-from .lexicon import FUNCTION_WORDS
 from .plain_text import without_tags
+from .word_lists import FUNCTION_WORDS
 
 __all__ = [
     "content_terms",

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ...text.lexicon import SCALE_WORDS
 from ...text.numerals import Number
 from ...text.terms import terms, with_stems
+from ...text.word_lists import SCALE_WORDS
 from .alignment import clause
 from .trend_words import direction
 
