@@ -27,8 +27,8 @@ from typing import Any
 
 from ..document.headings import HEADING_KINDS, Headings, with_sections
 from ..document.markdown import heading_level, markdown_parts
+from ..document.page_records import Record
 from ..document.paragraphs import PARAGRAPH_BREAK
-from ..document.records import Record
 from ..document.types import Block, Box, OcrDocument, Page
 from ..text.splitting import CountTokens
 from ..text.token_count import estimate_tokens

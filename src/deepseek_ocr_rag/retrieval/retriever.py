@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..document.records import Record
+from ..document.page_records import Record
 from ..document.types import Box, OcrDocument
 from ..errors import ConfigurationError
 from .chunk_records import record_chunk

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag import Block, Box, DeepSeekOCRError, OcrDocument, Page
-from deepseek_ocr_rag.document.records import (
+from deepseek_ocr_rag.document.page_records import (
     OnError,
     boxes_between,
     document_record,
