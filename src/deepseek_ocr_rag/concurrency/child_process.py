@@ -75,8 +75,8 @@ class ChildProcess:
         command: The program and its arguments.
         environment: All its environment variables.
         folder: Its working folder; ours by default.
-        stdin: A pipe to it by default, else a stream or descriptor that it reads.
-        stderr: Where its messages go; nowhere by default.
+        stdin: A pipe to it by default, else the descriptor that it reads.
+        stderr: The descriptor that its messages go to, or ``subprocess.PIPE``; nowhere by default.
 
     Raises:
         OSError: If it cannot be started.
@@ -88,7 +88,7 @@ class ChildProcess:
         environment: Mapping[str, str],
         *,
         folder: Path | None = None,
-        stdin: int | IO[bytes] | RawIOBase = subprocess.PIPE,
+        stdin: int = subprocess.PIPE,
         stderr: int = subprocess.DEVNULL,
     ) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - our own program in each case

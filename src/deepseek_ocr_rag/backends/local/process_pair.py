@@ -69,7 +69,7 @@ def start_pair(tokenizer: str) -> ProcessPair:
         engine = ChildProcess(module_command(ENGINE), environment, stderr=writing)
         try:
             command = module_command(WATCH, tokenizer)
-            watch = ChildProcess(command, environment, stdin=engine.stdout, stderr=writing)
+            watch = ChildProcess(command, environment, stdin=engine.stdout.fileno(), stderr=writing)
         except BaseException:
             engine.end()
             engine.close_pipes()
