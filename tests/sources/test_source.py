@@ -211,14 +211,14 @@ def test_an_empty_file(source):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"just some text, no PDF", "no PDF and no picture"),
+        (b"just some text, no PDF", "neither a PDF nor a picture"),
         (b"PK\x03\x04" + b"\0" * 30, "Office"),
         (b"\0\0\0\x18ftypheic" + b"\0" * 20, "HEIC"),
         (b"\0\0\0\x18ftypavif" + b"\0" * 20, "AVIF"),
         (b"<!DOCTYPE html><html></html>", "web page"),
         (b'<?xml version="1.0"?><svg/>', "SVG"),
         (b"%!PS-Adobe-3.0", "PostScript"),
-        (b"BM is how this text starts, which is no bitmap", "no PDF"),
+        (b"BM is how this text starts, which is no bitmap", "neither a PDF nor a picture"),
     ],
 )
 def test_foreign_formats_are_named_with_what_is_supported(data, words):
