@@ -33,7 +33,8 @@ from deepseek_ocr_rag.errors import (
     SourceNotFoundError,
     UnsupportedSourceError,
 )
-from deepseek_ocr_rag.sources.fetch import FetchPolicy, public_name
+from deepseek_ocr_rag.sources.fetch import public_name
+from deepseek_ocr_rag.sources.fetch_policy import FetchPolicy
 from deepseek_ocr_rag.sources.limits import Limits
 from deepseek_ocr_rag.sources.source import open_source, render_page
 

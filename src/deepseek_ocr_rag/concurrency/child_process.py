@@ -38,10 +38,7 @@ _PACKAGES: Final = Path(__file__).parents[2]
 def module_command(module: str, *arguments: str, flags: Sequence[str] = ()) -> list[str]:
     """The command that runs one of our modules in a new process of this interpreter.
 
-    Args:
-        module: Its full name.
-        arguments: What it finds in ``sys.argv``.
-        flags: Further ones of the interpreter.
+    ``flags`` are further flags of the interpreter.
 
     Raises:
         FileNotFoundError: If there is no interpreter, as in a frozen program.
@@ -112,21 +109,17 @@ class ChildProcess:
 
     @property
     def stdin(self) -> RawIOBase:
-        """The pipe to it.
-
-        Raises:
-            BrokenPipeError: If it is closed.
-        """
+        """The pipe to it; a BrokenPipeError if it is closed, as for the other two."""
         return _open_pipe(self._process.stdin)
 
     @property
     def stdout(self) -> RawIOBase:
-        """The pipe from it; raises as :attr:`stdin`."""
+        """The pipe from it."""
         return _open_pipe(self._process.stdout)
 
     @property
     def stderr(self) -> RawIOBase:
-        """The pipe of its messages; raises as :attr:`stdin`."""
+        """The pipe of its messages."""
         return _open_pipe(self._process.stderr)
 
     def wait(self, seconds: float) -> int | None:
@@ -209,18 +202,14 @@ def finalize_in_owner(
     """A :class:`weakref.finalize` that does nothing in a forked copy of this process.
 
     The copy has the same objects, and must not end processes that are not its own.
-
-    Args:
-        owner: Ends with it, or at the exit of this process.
-        end: What to call; holds no reference to ``owner``.
-        arguments: For ``end``.
     """
-    return weakref.finalize(owner, _end_in_owner, os.getpid(), end, arguments)
+    pid = os.getpid()
 
+    def end_in_owner() -> None:
+        if os.getpid() == pid:
+            end(*arguments)
 
-def _end_in_owner(owner: int, end: Callable[..., object], arguments: tuple[object, ...]) -> None:
-    if os.getpid() == owner:
-        end(*arguments)
+    return weakref.finalize(owner, end_in_owner)
 
 
 def _open_pipe(pipe: IO[bytes] | None) -> RawIOBase:

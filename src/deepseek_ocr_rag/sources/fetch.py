@@ -27,7 +27,7 @@ from ..errors import (
 )
 from .fetch_policy import FetchPolicy, is_public
 
-__all__ = ["FetchPolicy", "download", "is_url", "public_name"]
+__all__ = ["download", "is_url", "public_name"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -54,7 +54,7 @@ def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
         CorruptSourceError: If the transfer is interrupted.
     """
     name = public_name(url)
-    deadline = _Deadline(policy.total_seconds)
+    deadline = _DownloadDeadline(policy.total_seconds)
     try:
         with (
             deadline,
@@ -81,7 +81,7 @@ def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
         ) from error
 
 
-class _Deadline:
+class _DownloadDeadline:
     """A context that cuts the connections of a download when its time is up.
 
     A timeout between two bytes is not enough: a server that sends a byte now
@@ -139,7 +139,7 @@ def _client(policy: FetchPolicy) -> httpx.Client:
 
 @contextmanager
 def _response(
-    client: httpx.Client, url: str, policy: FetchPolicy, deadline: _Deadline
+    client: httpx.Client, url: str, policy: FetchPolicy, deadline: _DownloadDeadline
 ) -> Iterator[httpx.Response]:
     """The response at the end of the redirects, its body not yet read."""
     name = public_name(url)

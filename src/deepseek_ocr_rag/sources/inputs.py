@@ -17,7 +17,8 @@ from ..errors import (
     UnsupportedSourceError,
 )
 from .allowed_paths import FileInside
-from .fetch import FetchPolicy, download, is_url, public_name
+from .fetch import download, is_url, public_name
+from .fetch_policy import FetchPolicy
 from .limits import Limits
 from .renderers.content import Content, too_large
 

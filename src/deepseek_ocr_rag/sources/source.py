@@ -19,7 +19,7 @@ from ..errors import (
     SourceError,
     UnsupportedSourceError,
 )
-from .fetch import FetchPolicy
+from .fetch_policy import FetchPolicy
 from .inputs import SourceInput, read_input
 from .isolation.document import IsolatedDocument
 from .isolation.pool import MOST_WORKERS, shared_pool

@@ -46,7 +46,7 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class _Failure:
+class _Quarantine:
     """Why a page is quarantined."""
 
     kind: type[SourceError]
@@ -67,7 +67,7 @@ class IsolatedDocument:
         format: What :func:`~deepseek_ocr_rag.sources.renderers.formats.sniff` found.
         renderer: "pdfium" or "pymupdf", for PDFs.
         password: For encrypted PDFs.
-        limits: Bounds.
+        limits: The limits.
 
     Raises:
         MissingExtraError: If the renderer is not installed.
@@ -87,7 +87,7 @@ class IsolatedDocument:
         self._limits = limits
         self._content = content
         self._opening = _open_request(content, format, renderer, password, limits)
-        self._failures: dict[int | None, _Failure] = {}
+        self._quarantined: dict[int | None, _Quarantine] = {}
         self._closed = False
         self._lock = threading.Lock()
         self._pool: WorkerPool | None = None
@@ -150,23 +150,23 @@ class IsolatedDocument:
         budget = _TimeBudget(self._limits.page_seconds + GRACE_SECONDS)
         fresh = False
         while True:
-            failure = self._failures.get(page)
-            if failure is not None:
-                raise failure.error(self._name, page)
+            quarantine = self._quarantined.get(page)
+            if quarantine is not None:
+                raise quarantine.error(self._name, page)
             try:
                 return self._attempt(page, request, read, budget, longest, fresh)
             except LimitExceededError as error:
                 if budget.left <= GRACE_SECONDS:
                     # It used its time, and would do so again.
-                    self._failures[page] = _Failure(type(error), error.problem, error.remedy)
+                    self._quarantined[page] = _Quarantine(type(error), error.problem, error.remedy)
                 raise
             except WorkerLostError as lost:
                 if self._closed:
                     raise self._closed_error() from lost
                 if lost.late or budget.left <= 0 or fresh:
-                    failure = _failure(page, lost, self._limits)
-                    self._failures[page] = failure
-                    raise failure.error(self._name, page) from lost
+                    quarantine = _quarantine(page, lost, self._limits)
+                    self._quarantined[page] = quarantine
+                    raise quarantine.error(self._name, page) from lost
                 fresh = True
 
     def _attempt(
@@ -253,23 +253,18 @@ def _page_count(reply: Frame) -> int:
     return pages
 
 
-def _failure(page: int | None, lost: WorkerLostError, limits: Limits) -> _Failure:
+def _quarantine(page: int | None, lost: WorkerLostError, limits: Limits) -> _Quarantine:
     what = "opening the document" if page is None else "the page"
     if lost.late:
-        return _Failure(
-            LimitExceededError,
-            f"{what} took longer than {limits.page_seconds:g} seconds",
-            "Raise Limits(page_seconds=...) if you trust the file.",
-        )
+        problem = f"{what} took longer than {limits.page_seconds:g} seconds"
+        remedy = "Raise Limits(page_seconds=...) if you trust the file."
+        return _Quarantine(LimitExceededError, problem, remedy)
+    memory = f"needs more memory than {limits.worker_bytes:,.0f} bytes"
+    remedy = "Raise Limits(worker_bytes=...) if you trust the file."
     if lost.memory:
-        return _Failure(
-            LimitExceededError,
-            f"{what} needs more memory than {limits.worker_bytes:,.0f} bytes",
-            "Raise Limits(worker_bytes=...) if you trust the file.",
-        )
-    return _Failure(
+        return _Quarantine(LimitExceededError, f"{what} {memory}", remedy)
+    return _Quarantine(
         CorruptSourceError if page is None else PageRenderError,
         f"{what} ended two worker processes, one after the other ({lost})",
-        "The file is damaged or malicious, or needs more memory than "
-        f"{limits.worker_bytes:,.0f} bytes: raise Limits(worker_bytes=...) if you trust it.",
+        f"The file is damaged or malicious, or {memory}. {remedy}",
     )

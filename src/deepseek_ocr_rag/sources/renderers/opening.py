@@ -34,11 +34,7 @@ def opener_for(format: str, renderer: str) -> Opener:
     if renderer == "pymupdf":
         from .pymupdf import PymupdfDocument
 
-        return lambda content, password, limits: PymupdfDocument(
-            content, password=password, limits=limits
-        )
+        return PymupdfDocument
     from .pdfium import PdfiumDocument
 
-    return lambda content, password, limits: PdfiumDocument(
-        content, password=password, limits=limits
-    )
+    return PdfiumDocument

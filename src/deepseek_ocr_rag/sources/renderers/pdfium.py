@@ -93,7 +93,7 @@ class PdfiumDocument:
         UnsupportedSourceError: If its encryption is not supported.
     """
 
-    def __init__(self, content: Content, *, password: str | None, limits: Limits) -> None:
+    def __init__(self, content: Content, password: str | None, limits: Limits) -> None:
         self._name = content.name
         self._limits = limits
         self._content = content

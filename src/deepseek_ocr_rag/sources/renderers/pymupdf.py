@@ -71,7 +71,7 @@ class PymupdfDocument:
         CorruptSourceError: If MuPDF cannot open it, or it has no page.
     """
 
-    def __init__(self, content: Content, *, password: str | None, limits: Limits) -> None:
+    def __init__(self, content: Content, password: str | None, limits: Limits) -> None:
         self._name = content.name
         self._limits = limits
         self._mupdf = _import()
