@@ -7,7 +7,6 @@ other side sends.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import time
@@ -26,8 +25,9 @@ from .errors import (
     LanguageModelUnavailableError,
     RemoteModelRefusedError,
 )
+from .hosts import is_this_machine
 
-__all__ = ["BoundedTransport", "OllamaServer", "is_this_machine", "ollama_url"]
+__all__ = ["BoundedTransport", "OllamaServer", "ollama_url"]
 
 _MAX_BYTES: Final = 32 * 2**20
 _PORTS: Final = {"http": 80, "https": 443}
@@ -64,15 +64,6 @@ def ollama_url(host: str | None = None) -> str:
         name = "127.0.0.1"
     name = f"[{name}]" if ":" in name else name
     return f"{scheme}://{name}:{port}{parts.path.rstrip('/')}"
-
-
-def is_this_machine(url: str) -> bool:
-    """Whether a URL's host is a loopback address or ``localhost``."""
-    name = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from ..errors import (
     LanguageModelReplyError,
     LanguageModelUnavailableError,
 )
-from ..ollama_server import OllamaServer, is_this_machine, ollama_url
+from ..hosts import is_this_machine
+from ..ollama_server import OllamaServer, ollama_url
 
 __all__ = [
     "LanguageModel",

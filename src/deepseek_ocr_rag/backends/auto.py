@@ -16,9 +16,10 @@ from importlib.util import find_spec
 from typing import Final
 
 from ..errors import ConfigurationError, DeepSeekOCRError
+from ..hosts import is_this_machine
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
-from ..ollama_server import is_this_machine, ollama_url
+from ..ollama_server import ollama_url
 from .base import Backend
 from .local.backend import LocalBackend, engine_problem
 from .remote.json_exchange import without_credentials

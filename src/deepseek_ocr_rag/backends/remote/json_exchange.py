@@ -17,7 +17,7 @@ from ...errors import (
     BackendUnavailableError,
     ConfigurationError,
 )
-from ...ollama_server import is_this_machine
+from ...hosts import is_this_machine
 from ...text.excerpt import excerpt
 
 __all__ = ["PLAIN", "JsonAnswer", "fetch_json", "read_bounded", "without_credentials"]

@@ -30,9 +30,10 @@ from ...errors import (
     BackendUnavailableError,
     ConfigurationError,
 )
+from ...hosts import is_this_machine
 from ...model.loops.detector import RepetitionWatch
 from ...model.prompts import END_TOKEN
-from ...ollama_server import is_this_machine, ollama_url
+from ...ollama_server import ollama_url
 from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings
 from ..base import PageRequest, Reply

@@ -29,7 +29,7 @@ from ...errors import (
     ConfigurationError,
     RetryableError,
 )
-from ...ollama_server import is_this_machine
+from ...hosts import is_this_machine
 from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings
 from ..base import PageRequest, Reply
