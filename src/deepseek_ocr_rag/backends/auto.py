@@ -1,16 +1,16 @@
 """Chooses the backend that reads best on this machine, and says why.
 
-In this order: the server that ``DSOCR_SERVER_URL`` names, a model on this
-machine's disk where there is a GPU for it (through our own engine where that
-runs, else through transformers), an Ollama of this machine that has a
-deepseek-ocr model, and ``lite``, which always works. Nothing is downloaded. An
-``OLLAMA_HOST`` on another machine is never chosen: page images would go there
-unasked.
+In this order: the server that ``DSOCR_SERVER_URL`` names; a model on this
+machine's disk, if there is a GPU for it (through our own engine if that runs here,
+else through transformers); an Ollama of this machine that has a deepseek-ocr model;
+and ``lite``, which always works. Nothing is downloaded. An ``OLLAMA_HOST`` on
+another machine is never chosen: page images would be sent there unasked.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
@@ -27,28 +27,28 @@ from .remote.ollama_models import OllamaFacts
 from .remote.server import ServerBackend
 from .transformers.backend import TransformersBackend, gpu_name
 
-__all__ = ["BackendChoice", "BackendStatus", "choose_backend", "probe_backends"]
+__all__ = ["BackendChoice", "BackendStatus", "choose_backend", "lite_backend", "probe_backends"]
 
 CONNECT_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 2.0
-"""A probe must not keep anybody waiting who has no server at all."""
+"""Short: a user without any server must not wait for the probes."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackendStatus:
-    """What was found out about one backend.
+    """The state of one backend on this machine.
 
     Attributes:
         name: As in ``Reader(backend=...)``.
         works: Whether it can read pages now.
         detail: What was found.
-        remedy: What to do if it should work ("" where it does).
+        remedy: What to do to make it work ("" if it does).
     """
 
     name: str
     works: bool
     detail: str
-    remedy: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class BackendChoice:
     """The backend to use.
 
     Attributes:
-        backend: It belongs to the caller, who closes it.
-        reason: Why this one, and why not the better ones.
+        backend: The caller owns and closes it.
+        reason: Why it was chosen, and why the better ones were not.
     """
 
     backend: Backend
@@ -65,29 +65,35 @@ class BackendChoice:
 
 
 def choose_backend() -> BackendChoice:
-    """The best backend that is there.
+    """Choose the best backend that works here.
 
     Returns:
-        The backend and why it was chosen. Two probes on the network, a few
-        milliseconds on a machine without servers.
+        The backend and why it was chosen. Two probes use the network, which takes
+        a few milliseconds on a machine without servers.
     """
     passed_over: list[str] = []
-    for probe in (_probe_server, _probe_local, _probe_transformers, _probe_ollama):
+    for probe in _PROBES:
         backend, status = probe()
         if backend is not None:
             return BackendChoice(backend, "; ".join([status.detail, *passed_over]))
-        # Two of them may lack the same.
+        # Two backends may lack the same thing.
         if status.detail not in passed_over:
             passed_over.append(status.detail)
     return BackendChoice(
-        _lite(), "; ".join([*passed_over, "so text layers and a small OCR are used"])
+        lite_backend(), "; ".join([*passed_over, "so text layers and a small OCR are used"])
     )
 
 
 def probe_backends() -> tuple[BackendStatus, ...]:
     """The status of every backend that could be chosen, best first."""
-    probes = (_probe_server, _probe_local, _probe_transformers, _probe_ollama)
-    return (*(probe()[1] for probe in probes), _probe_lite())
+    return (*(probe()[1] for probe in _PROBES), _probe_lite())
+
+
+def lite_backend() -> Backend:
+    """The built-in backend."""
+    from .lite.backend import LiteBackend
+
+    return LiteBackend()
 
 
 def _probe_server() -> tuple[Backend | None, BackendStatus]:
@@ -95,7 +101,7 @@ def _probe_server() -> tuple[Backend | None, BackendStatus]:
     if not url:
         return None, _missing(
             "server",
-            "no server is named in DSOCR_SERVER_URL",
+            "DSOCR_SERVER_URL names no server",
             "Start one (`dsocr serve-command vllm`) and set DSOCR_SERVER_URL to its address.",
         )
     try:
@@ -104,20 +110,20 @@ def _probe_server() -> tuple[Backend | None, BackendStatus]:
     except DeepSeekOCRError as error:
         return None, _broken("server", error)
     detail = f"the server at {backend.base_url} (DSOCR_SERVER_URL) serves {model}"
-    return backend, BackendStatus("server", works=True, detail=detail, remedy="")
+    return backend, BackendStatus("server", works=True, detail=detail)
 
 
 def _probe_local() -> tuple[Backend | None, BackendStatus]:
     found = _model_on_disk("local", "torch")
     if isinstance(found, BackendStatus):
         return None, found
-    # Only now: importing torch takes seconds.
+    # Last, because importing torch takes seconds.
     if (problem := engine_problem()) is not None:
         detail = f"{found.name} is on this machine, but {problem.problem}"
         return None, _missing("local", detail, problem.remedy or "")
     detail = f"{found.name} is on this machine, and an NVIDIA GPU for it"
     backend = LocalBackend(_wanted_model() or found.family.name, download=False)
-    return backend, BackendStatus("local", works=True, detail=detail, remedy="")
+    return backend, BackendStatus("local", works=True, detail=detail)
 
 
 def _probe_transformers() -> tuple[Backend | None, BackendStatus]:
@@ -126,12 +132,12 @@ def _probe_transformers() -> tuple[Backend | None, BackendStatus]:
         return None, found
     gpu = gpu_name()
     if gpu is None:
-        detail = f"there is no GPU for {found.name}, and a CPU takes minutes for a page"
-        remedy = "To use it all the same: --backend transformers"
+        detail = f"there is no GPU for {found.name}, and a CPU takes minutes a page"
+        remedy = "To use the CPU all the same: --backend transformers"
         return None, _missing("transformers", detail, remedy)
     detail = f"{found.name} is on this machine, and {gpu}"
     backend = TransformersBackend(_wanted_model() or found.family.name, download=False)
-    return backend, BackendStatus("transformers", works=True, detail=detail, remedy="")
+    return backend, BackendStatus("transformers", works=True, detail=detail)
 
 
 def _wanted_model() -> str:
@@ -139,7 +145,7 @@ def _wanted_model() -> str:
 
 
 def _model_on_disk(backend: str, *modules: str) -> Checkpoint | BackendStatus:
-    """The model that a backend would run, or why it could not."""
+    """The model that a backend would run, or why it cannot."""
     if any(find_spec(module) is None for module in modules):
         return _missing(
             backend,
@@ -174,7 +180,7 @@ def _probe_ollama() -> tuple[Backend | None, BackendStatus]:
         if not is_this_machine(url):
             return None, _missing(
                 "ollama",
-                f"OLLAMA_HOST is another machine ({shown}), to which nothing is sent unasked",
+                f"OLLAMA_HOST is another machine ({shown}), and nothing is sent there unasked",
                 "Use OllamaBackend(host=..., allow_remote=True) if pages may go there.",
             )
         facts = OllamaFacts(url, connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
@@ -183,7 +189,7 @@ def _probe_ollama() -> tuple[Backend | None, BackendStatus]:
     except DeepSeekOCRError as error:
         return None, _broken("ollama", error)
     detail = f"Ollama at {shown} has {model}"
-    return OllamaBackend(model), BackendStatus("ollama", works=True, detail=detail, remedy="")
+    return OllamaBackend(model), BackendStatus("ollama", works=True, detail=detail)
 
 
 def _ocr_model(facts: OllamaFacts) -> str:
@@ -191,22 +197,25 @@ def _ocr_model(facts: OllamaFacts) -> str:
     found = [name for name in names if "deepseek-ocr" in name.lower()]
     if not found:
         raise facts.missing("deepseek-ocr")
-    # The published one before copies and conversions of others.
+    # The published model is preferred to copies and conversions.
     return min(found, key=lambda name: (not name.startswith("deepseek-ocr"), found.index(name)))
 
 
 def _probe_lite() -> BackendStatus:
     try:
-        _lite().close()
+        lite_backend().close()
     except DeepSeekOCRError as error:
         return _broken("lite", error)
-    return BackendStatus("lite", works=True, detail="text layers, else a small OCR", remedy="")
+    return BackendStatus("lite", works=True, detail="text layers, else a small OCR")
 
 
-def _lite() -> Backend:
-    from .lite.backend import LiteBackend
-
-    return LiteBackend()
+_PROBES: Final[tuple[Callable[[], tuple[Backend | None, BackendStatus]], ...]] = (
+    _probe_server,
+    _probe_local,
+    _probe_transformers,
+    _probe_ollama,
+)
+"""Best first."""
 
 
 def _broken(name: str, error: DeepSeekOCRError) -> BackendStatus:

@@ -1,4 +1,4 @@
-"""Boxes of a page that the model saw turned, brought back to the page as it lies."""
+"""Turns the boxes of a page that the model saw turned back to the page as it was given."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _BACK: Final[dict[int, Callable[[int, int, int, int], Corners]]] = {
 
 
 def boxes_turned_back(text: str, turn: int) -> tuple[Edit, ...]:
-    """Changes after which the boxes of model text are those of the page as it lies.
+    """Edits that turn the boxes in a model's text back to the page as it was given.
 
-    A list that the grammar could not read either stays as it is. What is changed
-    comes out in order and on the 0..999 grid.
+    A list that the grammar cannot read is left unchanged. Edited boxes have ordered
+    corners on the 0..999 grid.
 
     Args:
         text: What the model wrote about the turned page.
-        turn: By how many degrees it was turned clockwise: 0, 90, 180 or 270.
+        turn: Degrees by which the page was turned clockwise: 0, 90, 180 or 270.
 
     Example:
         >>> boxes_turned_back("<|det|>[[0, 0, 100, 999]]<|/det|>", 90)
