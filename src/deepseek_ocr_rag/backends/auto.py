@@ -10,12 +10,12 @@ another machine is never chosen: page images would be sent there unasked.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
-from ..errors import ConfigurationError, DeepSeekOCRError
+from ..errors import BackendUnavailableError, ConfigurationError, DeepSeekOCRError
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
 from ..ollama_server import is_this_machine, ollama_url
@@ -72,21 +72,31 @@ def choose_backend() -> BackendChoice:
         a few milliseconds on a machine without servers.
     """
     passed_over: list[str] = []
-    for probe in _PROBES:
-        backend, status = probe()
-        if backend is not None:
-            return BackendChoice(backend, "; ".join([status.detail, *passed_over]))
-        # Two backends may lack the same thing.
-        if status.detail not in passed_over:
-            passed_over.append(status.detail)
-    return BackendChoice(
-        lite_backend(), "; ".join([*passed_over, "so text layers and a small OCR are used"])
-    )
+    for probe in _PROBES.values():
+        try:
+            backend, detail = probe()
+        except DeepSeekOCRError as error:
+            # Two backends may lack the same thing.
+            if error.problem not in passed_over:
+                passed_over.append(error.problem)
+        else:
+            return BackendChoice(backend, "; ".join([detail, *passed_over]))
+    reason = "; ".join([*passed_over, "so text layers and a small OCR are used"])
+    return BackendChoice(lite_backend(), reason)
 
 
 def probe_backends() -> tuple[BackendStatus, ...]:
     """The status of every backend that could be chosen, best first."""
-    return (*(probe()[1] for probe in _PROBES), _probe_lite())
+    return tuple(_status(*probe) for probe in (*_PROBES.items(), ("lite", _probe_lite)))
+
+
+def _status(name: str, probe: _Probe) -> BackendStatus:
+    try:
+        backend, detail = probe()
+    except DeepSeekOCRError as error:
+        return BackendStatus(name, works=False, detail=error.problem, remedy=error.remedy or "")
+    backend.close()
+    return BackendStatus(name, works=True, detail=detail)
 
 
 def lite_backend() -> Backend:
@@ -96,76 +106,56 @@ def lite_backend() -> Backend:
     return LiteBackend()
 
 
-def _probe_server() -> tuple[Backend | None, BackendStatus]:
+def _probe_server() -> tuple[Backend, str]:
     url = os.environ.get("DSOCR_SERVER_URL", "").strip()
     if not url:
-        return None, _missing(
-            "server",
+        raise BackendUnavailableError(
             "DSOCR_SERVER_URL names no server",
-            "Start one (`dsocr serve-command vllm`) and set DSOCR_SERVER_URL to its address.",
+            remedy="Start one (`dsocr serve-command vllm`) and set DSOCR_SERVER_URL to its "
+            "address.",
         )
-    try:
-        backend = ServerBackend(url)
-        model = backend.find_model(connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
-    except DeepSeekOCRError as error:
-        return None, _broken("server", error)
-    detail = f"the server at {backend.base_url} (DSOCR_SERVER_URL) serves {model}"
-    return backend, BackendStatus("server", works=True, detail=detail)
+    backend = ServerBackend(url)
+    model = backend.find_model(connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
+    return backend, f"the server at {backend.base_url} (DSOCR_SERVER_URL) serves {model}"
 
 
-def _probe_local() -> tuple[Backend | None, BackendStatus]:
-    found = _model_on_disk("local", "torch")
-    if isinstance(found, BackendStatus):
-        return None, found
+def _probe_local() -> tuple[Backend, str]:
+    found = _model_on_disk("torch")
     # Last, because importing torch takes seconds.
     if (problem := engine_problem()) is not None:
-        detail = f"{found.name} is on this machine, but {problem.problem}"
-        return None, _missing("local", detail, problem.remedy or "")
-    detail = f"{found.name} is on this machine, and an NVIDIA GPU for it"
+        raise BackendUnavailableError(
+            f"{found.name} is on this machine, but {problem.problem}", remedy=problem.remedy
+        )
     backend = LocalBackend(_wanted_model() or found.family.name, download=False)
-    return backend, BackendStatus("local", works=True, detail=detail)
+    return backend, f"{found.name} is on this machine, and an NVIDIA GPU for it"
 
 
-def _probe_transformers() -> tuple[Backend | None, BackendStatus]:
-    found = _model_on_disk("transformers", "torch", "transformers")
-    if isinstance(found, BackendStatus):
-        return None, found
+def _probe_transformers() -> tuple[Backend, str]:
+    found = _model_on_disk("torch", "transformers")
     gpu = gpu_name()
     if gpu is None:
-        detail = f"there is no GPU for {found.name}, and a CPU takes minutes a page"
-        remedy = "To use the CPU all the same: --backend transformers"
-        return None, _missing("transformers", detail, remedy)
-    detail = f"{found.name} is on this machine, and {gpu}"
+        raise BackendUnavailableError(
+            f"there is no GPU for {found.name}, and a CPU takes minutes a page",
+            remedy="To use the CPU all the same: --backend transformers",
+        )
     backend = TransformersBackend(_wanted_model() or found.family.name, download=False)
-    return backend, BackendStatus("transformers", works=True, detail=detail)
+    return backend, f"{found.name} is on this machine, and {gpu}"
 
 
 def _wanted_model() -> str:
     return os.environ.get("DSOCR_MODEL", "").strip()
 
 
-def _model_on_disk(backend: str, *modules: str) -> Checkpoint | BackendStatus:
-    """The model that a backend would run, or why it cannot."""
+def _model_on_disk(*modules: str) -> Checkpoint:
+    """The model that a backend which needs these modules would run."""
     if any(find_spec(module) is None for module in modules):
-        return _missing(
-            backend,
+        raise BackendUnavailableError(
             "torch and transformers are not installed",
-            'For a GPU of your own: pip install "deepseek-ocr-rag[local]"',
+            remedy='For a GPU of your own: pip install "deepseek-ocr-rag[local]"',
         )
-    model = _wanted_model()
-    try:
-        return _first_checkpoint((model,) if model else tuple(FAMILIES))
-    except DeepSeekOCRError as error:
-        return _broken(backend, error)
-
-
-def _missing(name: str, detail: str, remedy: str) -> BackendStatus:
-    return BackendStatus(name, works=False, detail=detail, remedy=remedy)
-
-
-def _first_checkpoint(names: tuple[str, ...]) -> Checkpoint:
+    wanted = _wanted_model()
     first: DeepSeekOCRError | None = None
-    for name in names:
+    for name in (wanted,) if wanted else FAMILIES:
         try:
             return find_checkpoint(name, download=False)
         except DeepSeekOCRError as error:
@@ -173,50 +163,36 @@ def _first_checkpoint(names: tuple[str, ...]) -> Checkpoint:
     raise first or ConfigurationError("no model is named")
 
 
-def _probe_ollama() -> tuple[Backend | None, BackendStatus]:
-    try:
-        url = ollama_url()
-        shown = without_credentials(url)
-        if not is_this_machine(url):
-            return None, _missing(
-                "ollama",
-                f"OLLAMA_HOST is another machine ({shown}), and nothing is sent there unasked",
-                "Use OllamaBackend(host=..., allow_remote=True) if pages may go there.",
-            )
-        facts = OllamaFacts(url, connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
-        model = _ocr_model(facts)
-        facts.check_version()
-    except DeepSeekOCRError as error:
-        return None, _broken("ollama", error)
-    detail = f"Ollama at {shown} has {model}"
-    return OllamaBackend(model), BackendStatus("ollama", works=True, detail=detail)
-
-
-def _ocr_model(facts: OllamaFacts) -> str:
+def _probe_ollama() -> tuple[Backend, str]:
+    url = ollama_url()
+    shown = without_credentials(url)
+    if not is_this_machine(url):
+        raise BackendUnavailableError(
+            f"OLLAMA_HOST is another machine ({shown}), and nothing is sent there unasked",
+            remedy="Use OllamaBackend(host=..., allow_remote=True) if pages may go there.",
+        )
+    facts = OllamaFacts(url, connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
     names = [model.name for model in facts.models() if not model.remote]
     found = [name for name in names if "deepseek-ocr" in name.lower()]
     if not found:
         raise facts.missing("deepseek-ocr")
     # The published model is preferred to copies and conversions.
-    return min(found, key=lambda name: (not name.startswith("deepseek-ocr"), found.index(name)))
+    model = min(found, key=lambda name: (not name.startswith("deepseek-ocr"), found.index(name)))
+    facts.check_version()
+    return OllamaBackend(model), f"Ollama at {shown} has {model}"
 
 
-def _probe_lite() -> BackendStatus:
-    try:
-        lite_backend().close()
-    except DeepSeekOCRError as error:
-        return _broken("lite", error)
-    return BackendStatus("lite", works=True, detail="text layers, else a small OCR")
+def _probe_lite() -> tuple[Backend, str]:
+    return lite_backend(), "text layers, else a small OCR"
 
 
-_PROBES: Final[tuple[Callable[[], tuple[Backend | None, BackendStatus]], ...]] = (
-    _probe_server,
-    _probe_local,
-    _probe_transformers,
-    _probe_ollama,
-)
+_Probe = Callable[[], tuple[Backend, str]]
+"""Returns a backend that works and what was found; raises a DeepSeekOCRError if none does."""
+
+_PROBES: Final[Mapping[str, _Probe]] = {
+    "server": _probe_server,
+    "local": _probe_local,
+    "transformers": _probe_transformers,
+    "ollama": _probe_ollama,
+}
 """Best first."""
-
-
-def _broken(name: str, error: DeepSeekOCRError) -> BackendStatus:
-    return _missing(name, error.problem, error.remedy or "")

@@ -27,20 +27,7 @@ Loaded = TypeVar("Loaded")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointOptions:
-    """Which checkpoint to run, and how pages are asked for.
-
-    Attributes:
-        model: A folder, a hub id, or the name of a family.
-        revision: Commit of a hub id.
-        tokenizer: ``tokenizer.json``, if it is not in the folder.
-        device: Name of the device; None for the best one.
-        no_repeat: The repetition rule; None for the model's own.
-        max_new_tokens: Most tokens of a page; None for what the model can write.
-        max_tiles: Most tiles of a page in mode gundam; None for the model's.
-        attempts: How often a page is asked for at most.
-        page_seconds: Time after which no further attempt at a page starts.
-        download: Whether the hub may be asked.
-    """
+    """The options that all such backends have; :class:`TransformersBackend` documents them."""
 
     model: str
     revision: str | None
@@ -54,7 +41,7 @@ class CheckpointOptions:
     download: bool
 
     def find_checkpoint(self) -> Checkpoint:
-        """Find the model's files, or download them."""
+        """Find the model's files, or download them if that is allowed."""
         return find_checkpoint(
             self.model, revision=self.revision, tokenizer=self.tokenizer, download=self.download
         )

@@ -21,7 +21,8 @@ pytest.importorskip("torch")
 
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.local import backend as local
-from deepseek_ocr_rag.backends.local.backend import LocalBackend, process_pair
+from deepseek_ocr_rag.backends.local import process_pair
+from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
 from deepseek_ocr_rag.backends.local.reading import READ_AHEAD
 from deepseek_ocr_rag.backends.registry import backend_named

@@ -23,6 +23,7 @@ from PIL import Image
 from ...document.text_layer import TextLayer, Word
 from ...document.types import Box
 from ...errors import BackendUnavailableError, MissingExtraError, PageUnreadableError
+from ..turned_boxes import turned_back
 from .layout.skew import skew_of
 
 __all__ = ["RapidReader", "Recognized"]
@@ -294,13 +295,15 @@ def _words(line: _RecognizedLine, turn: int, size: tuple[int, int]) -> Iterator[
     for text in line.text.split():
         held = letters[start : start + len(text)] or letters[-1:]
         start += len(text)
-        x0, y0, x1, y1 = (
+        corners = (
             min(e[0] for e in held) / size[0],
             min(e[1] for e in held) / size[1],
             max(e[2] for e in held) / size[0],
             max(e[3] for e in held) / size[1],
         )
-        yield Word(text, _turned_back(x0, y0, x1, y1, turn), thickness, rotation=rotation)
+        # The picture was turned counter-clockwise; turning on to 360 degrees restores it.
+        box = Box.clamped(*turned_back(corners, (360 - turn) % 360, 1.0, 1.0))
+        yield Word(text, box, thickness, rotation=rotation)
 
 
 def _spread(line: _RecognizedLine) -> tuple[tuple[float, float, float, float], ...]:
@@ -314,13 +317,3 @@ def _spread(line: _RecognizedLine) -> tuple[tuple[float, float, float, float], .
         return tuple((x0, y0 + i * step, x1, y0 + (i + 1) * step) for i in visible)
     step = (x1 - x0) / n
     return tuple((x0 + i * step, y0, x0 + (i + 1) * step, y1) for i in visible)
-
-
-def _turned_back(x0: float, y0: float, x1: float, y1: float, turn: int) -> Box:
-    if turn == 90:
-        return Box.clamped(1 - y1, x0, 1 - y0, x1)
-    if turn == 180:
-        return Box.clamped(1 - x1, 1 - y1, 1 - x0, 1 - y0)
-    if turn == 270:
-        return Box.clamped(y0, 1 - x1, y1, 1 - x0)
-    return Box.clamped(x0, y0, x1, y1)

@@ -34,13 +34,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(slots=True)
 class _LoadedEngine:
-    """A model that is ready.
-
-    Attributes:
-        process: The process that runs it.
-        settings: How the model is asked, and how its tokens are read.
-        startup: What the process is started with.
-    """
+    """A model that is ready, and what its process is started with."""
 
     process: EngineProcess
     settings: ModelSettings

@@ -42,19 +42,12 @@ Pages that are being generated have no picture any more, so memory does not grow
 
 @dataclass(slots=True)
 class _PageInProgress:
-    """A page that is being read.
-
-    Attributes:
-        ladder: Its attempts.
-        number: How many pages of the same document came before it.
-        losses: How many processes ended while they generated it.
-        cancellation: While the page is being generated, its link to the request's cancellation.
-    """
+    """A page that is being read, the ``number``-th of its document, counted from 0."""
 
     ladder: RetryLadder
     number: int
-    losses: int = 0
-    cancellation: ExitStack = field(default_factory=ExitStack)
+    losses: int = 0  # processes that ended while they generated it
+    cancellation: ExitStack = field(default_factory=ExitStack)  # active while it is generated
 
 
 class LocalReading:

@@ -132,7 +132,7 @@ class _CompletionBuilder:
             if reason not in _REASONS:
                 raise BackendReplyError(f"the server ended the reply: {excerpt(str(reason))}")
             self._finish = _REASONS[reason]
-        return self._loops(text) or self._too_long()
+        return self._must_stop(text)
 
     def completion(self) -> Completion:
         if self._finish is None:
@@ -169,22 +169,19 @@ class _CompletionBuilder:
             for end, (_, logprob) in zip(ends, found, strict=True)
         ]
 
-    def _loops(self, text: str) -> bool:
-        # A reply that has ended is judged as a whole later.
-        loops = self._finish is None and self._watch.feed(text) is not None
-        if loops:
+    def _must_stop(self, text: str) -> bool:
+        """Whether a reply that has not ended repeats itself or is too long."""
+        if self._finish is not None:
+            return False
+        if self._watch.feed(text) is not None:
             self._finish = "repetition"
-        return loops
-
-    def _too_long(self) -> bool:
         # An event carries at least one token: there are no fewer tokens than events.
-        too_long = self._finish is None and (
+        elif (
             len(self._pieces) > self._max_tokens
             or self._characters > self._max_tokens * LONGEST_TOKEN
-        )
-        if too_long:
+        ):
             self._finish = "length"
-        return too_long
+        return self._finish is not None
 
 
 def _read_logprobs(listed: object) -> list[tuple[str, float]]:

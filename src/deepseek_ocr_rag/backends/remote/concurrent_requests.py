@@ -98,15 +98,10 @@ def read_concurrently(
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How a request ended.
+    """How a request ended."""
 
-    Attributes:
-        request: The page; None if the thread itself ended, for the reason in ``result``.
-        result: None if the request was cancelled; an exception if it hit a bug.
-    """
-
-    request: PageRequest | None
-    result: Reply | Failure | BaseException | None
+    request: PageRequest | None  # None: the thread itself ended
+    result: Reply | Failure | BaseException | None  # None: the request was cancelled
 
 
 class _Availability:

@@ -222,8 +222,10 @@ class OllamaBackend(RemoteBackend):
                     pieces.append(part.response)
                     characters += len(part.response)
                 if part.done:
-                    reason = _reason(part.done_reason)
-                    return self._attempt(settings, pieces, reason, part.eval_count)
+                    reason = part.done_reason or "stop"
+                    if reason not in _REASONS:
+                        raise BackendReplyError(f"Ollama ended the reply: {excerpt(reason)}")
+                    return self._attempt(settings, pieces, _REASONS[reason], part.eval_count)
                 # Closing the reply makes Ollama stop generating.
                 if part.response and watch.feed(part.response) is not None:
                     return self._attempt(settings, pieces, "repetition")
@@ -297,10 +299,3 @@ def _may_pass(error: Exception) -> bool:
         error, httpx.ConnectTimeout
     )
     return isinstance(error, httpx.TransportError | ConnectionError) and not silent
-
-
-def _reason(done_reason: str | None) -> FinishReason:
-    reason = done_reason or "stop"
-    if reason not in _REASONS:
-        raise BackendReplyError(f"Ollama ended the reply: {excerpt(reason)}")
-    return _REASONS[reason]

@@ -32,18 +32,10 @@ CONNECT_SECONDS = 10.0
 
 
 class RemoteBackend(ABC):
-    """A backend that sends page images to a server.
-
-    Args:
-        concurrency: Pages in flight at once, over all documents.
-        timeout: Longest time for one page in seconds, all attempts together.
-        stall_timeout: Longest silence of the server in seconds.
-        attempts: How often a page that comes out badly is asked for at most.
-        retries: How often a page is asked for again when the server is busy,
-            away, or breaks off.
+    """A backend that sends page images to a server; :class:`ServerBackend` documents its arguments.
 
     Raises:
-        ConfigurationError: If one of them is out of range.
+        ConfigurationError: If an argument is out of range.
     """
 
     needs_image = True

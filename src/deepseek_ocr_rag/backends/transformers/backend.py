@@ -189,19 +189,17 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
             for page, result in self._generate(batch):
                 if isinstance(result, Reply):
                     yield result
-                elif self._needs_another_attempt(page.ladder, result):
+                    continue
+                _, settings = self._ready()
+                ladder = page.ladder
+                if ladder.add(settings.attempt(ladder.settings, result, ladder.warnings)):
                     again.append(page)
                 else:
-                    yield page.ladder.reply()
+                    yield ladder.reply()
 
     def _page(self, request: PageRequest, reading: object) -> _BatchPage:
         _, settings = self._ready()
         return _BatchPage(self._ladder(request, settings), reading)
-
-    def _needs_another_attempt(self, ladder: RetryLadder, text: PageText) -> bool:
-        _, settings = self._ready()
-        attempt = settings.attempt(ladder.settings, text, ladder.warnings)
-        return ladder.add(attempt) is not None
 
     def _generate(
         self, batch: Sequence[_BatchPage]

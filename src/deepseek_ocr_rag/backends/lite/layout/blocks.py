@@ -19,13 +19,11 @@ from .pieces import union_box
 __all__ = ["BodyStyle", "build_blocks", "page_style"]
 
 TITLE_RATIO = 1.6
-"""Smallest ratio of a title's size to the body text's."""
-
 HEADING_RATIO = 1.15
-"""Smallest ratio of a heading's size to the body text's."""
+"""Smallest ratios of a title's and a heading's size to the body text's."""
 
 LOOSE_HEADING_RATIO = 1.4
-"""The same if sizes are measured on a picture, with an error of about 15 %."""
+"""The same for headings if sizes are measured on a picture, with an error of about 15 %."""
 
 HEADING_LENGTH = 160
 """Most characters of a heading."""
@@ -102,7 +100,9 @@ def build_blocks(regions: Sequence[Region], style: BodyStyle) -> list[Block]:
         for group in _groups(region, style):
             block = _block(group, region, style)
             if first and blocks and _continues(blocks[-1], block):
-                blocks[-1] = _joined(blocks[-1], block, style)
+                last = blocks[-1]
+                text = join_lines([last.text, block.text], style.vocabulary)
+                blocks[-1] = Block("text", text, (*last.boxes, *block.boxes))
             else:
                 blocks.append(block)
             first = False
@@ -214,14 +214,12 @@ def _body(group: Sequence[Line], region: Region, style: BodyStyle) -> str:
     """The text of a paragraph; items of a list and short lines (an address) keep their lines."""
     parts: list[list[str]] = []
     for i, line in enumerate(group):
-        text = line.text
         above = group[max(0, i - 1)]
-        starts = i == 0 or _ITEM.match(text) or _is_row(above) or _is_row(line)
-        starts = starts or _was_short(above, line, region)
-        if starts:
-            parts.append([text])
+        starts = i == 0 or _ITEM.match(line.text) or _is_row(above) or _is_row(line)
+        if starts or _was_short(above, line, region):
+            parts.append([line.text])
         else:
-            parts[-1].append(text)
+            parts[-1].append(line.text)
     lines = [join_lines(part, style.vocabulary) for part in parts]
     return "\n".join(_BULLET.sub("- ", t, count=1) if t[0] in _BULLETS else t for t in lines)
 
@@ -253,11 +251,6 @@ def _continues(last: Block, block: Block) -> bool:
         return False
     end, start = last.text.rstrip()[-1], block.text[0]
     return start.islower() and end not in _SENTENCE_END and not _ITEM.match(block.text)
-
-
-def _joined(last: Block, block: Block, style: BodyStyle) -> Block:
-    text = join_lines([last.text, block.text], style.vocabulary)
-    return Block("text", text, (*last.boxes, *block.boxes))
 
 
 def _with_captions(blocks: Sequence[Block]) -> list[Block]:

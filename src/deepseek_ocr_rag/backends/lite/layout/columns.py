@@ -62,19 +62,13 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class _Strip:
-    """Pieces between two white stripes across the whole width.
-
-    Attributes:
-        pieces: The words and blocks.
-        y0: Upper edge.
-        y1: Lower edge.
-        runs: The horizontal intervals that they cover, including the spaces between
-            words: a space in a heading must not look like part of a gutter below it.
-    """
+    """Pieces between two white stripes across the whole width."""
 
     pieces: tuple[LayoutPiece, ...]
     y0: float
     y1: float
+    # The horizontal intervals that the pieces cover, including the spaces between words:
+    # a space in a heading must not look like part of a gutter below it.
     runs: tuple[Gap, ...]
 
 

@@ -50,12 +50,10 @@ def reading_sequence(pieces: Sequence[LayoutPiece]) -> list[LayoutPiece]:
         ordered, key=lambda p: (_is_ltr(p.text) and not is_rtl(p.text)) == rtl_line
     ):
         words = list(run)
-        result.extend(reversed(words) if against and (rtl_line or _all_rtl(words)) else words)
+        if against and (rtl_line or all(is_rtl(p.text) for p in words)):
+            words.reverse()
+        result.extend(words)
     return result
-
-
-def _all_rtl(words: Sequence[LayoutPiece]) -> bool:
-    return all(is_rtl(p.text) for p in words)
 
 
 def line_text(pieces: Sequence[LayoutPiece]) -> str:
@@ -91,10 +89,9 @@ def join_lines(lines: Sequence[str], vocabulary: frozenset[str] = frozenset()) -
     """
     text = ""
     for line in lines:
-        text = _append(text, line, vocabulary) if text else line
+        if not text:
+            text = line
+            continue
+        dropped, between = seam(text, line, vocabulary)
+        text = f"{text[: len(text) - dropped]}{between}{line}"
     return text
-
-
-def _append(text: str, line: str, vocabulary: frozenset[str]) -> str:
-    dropped, between = seam(text, line, vocabulary)
-    return f"{text[: len(text) - dropped]}{between}{line}"

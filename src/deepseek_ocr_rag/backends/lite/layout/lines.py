@@ -112,9 +112,9 @@ def build_lines(pieces: Sequence[LayoutPiece]) -> list[Line]:
     _fill(bands, core, least=0.5)
     base = list(bands)
     for piece in (p for p in words if p.height < 0.6 * usual):
-        near = _touched(base, piece, least=0.3)
-        if near:
-            max(near, key=lambda b: b.overlap(piece)).add(piece, core=False)
+        near = max(base, key=lambda b: b.overlap(piece), default=None)
+        if near is not None and near.overlap(piece) >= 0.3:
+            near.add(piece, core=False)
         else:
             _fill(bands, [piece], least=0.5, start=len(base))
     _add_tall(bands, base, [p for p in words if p.height > TALL * usual])
@@ -135,10 +135,6 @@ def _fill(
             best.add(piece, core=True)
         else:
             bands.append(_Band(piece))
-
-
-def _touched(bands: Sequence[_Band], piece: LayoutPiece, *, least: float) -> list[_Band]:
-    return [b for b in bands if b.overlap(piece) >= least]
 
 
 def _add_tall(bands: list[_Band], base: Sequence[_Band], tall: Sequence[LayoutPiece]) -> None:

@@ -15,6 +15,7 @@ from statistics import median
 
 from ....document.text_layer import Word
 from ....document.types import Block, Box
+from ...turned_boxes import turned_back
 
 __all__ = ["LayoutPiece", "UprightFrame", "extent", "typical_height", "union_box"]
 
@@ -82,12 +83,12 @@ class UprightFrame:
 
     @property
     def upright_width(self) -> float:
-        """Width of the page once its text is upright."""
+        """Width of the page after it was turned upright."""
         return self.height if self.rotation in (90, 270) else self.width
 
     @property
     def upright_height(self) -> float:
-        """Height of the page once its text is upright."""
+        """Height of the page after it was turned upright."""
         return self.width if self.rotation in (90, 270) else self.height
 
     def piece(
@@ -98,7 +99,8 @@ class UprightFrame:
         order: int | None = None,
     ) -> LayoutPiece:
         """Map a rectangle of the displayed page into this frame."""
-        x0, y0, x1, y1 = self._turned(box)
+        corners = box.to_points(self.width, self.height)
+        x0, y0, x1, y1 = turned_back(corners, self.rotation, self.width, self.height)
         if self.skew:
             # Only the centre is rotated, around the page's centre: the box of a short
             # word on a slightly tilted line is hardly larger than the word.
@@ -110,16 +112,6 @@ class UprightFrame:
             cy = dy * cos - dx * sin + self.upright_height / 2
             x0, y0, x1, y1 = cx - half_w, cy - half_h, cx + half_w, cy + half_h
         return LayoutPiece(x0, y0, x1, y1, box, word, block, order)
-
-    def _turned(self, box: Box) -> tuple[float, float, float, float]:
-        x0, y0, x1, y1 = box.to_points(self.width, self.height)
-        if self.rotation == 90:
-            return y0, self.width - x1, y1, self.width - x0
-        if self.rotation == 180:
-            return self.width - x1, self.height - y1, self.width - x0, self.height - y0
-        if self.rotation == 270:
-            return self.height - y1, x0, self.height - y0, x1
-        return x0, y0, x1, y1
 
 
 def extent(pieces: Iterable[LayoutPiece]) -> tuple[float, float, float, float]:

@@ -50,34 +50,27 @@ def find_tables(
         held, table = _grid_table(remaining, group, usual)
         if table is not None:
             tables.append(_piece(held, table))
-            taken = set(map(id, held))
-            remaining = [p for p in remaining if id(p) not in taken]
-    loose = [r for r in rules if r.horizontal]
-    for top, bottom, x0, x1 in ruled_spans(loose, usual):
+            remaining = _without(remaining, held)
+    for top, bottom, x0, x1 in ruled_spans([r for r in rules if r.horizontal], usual):
         held = [p for p in remaining if top < p.y_centre < bottom and _within(p, x0, x1)]
         table = open_table(held, usual)
-        if table is not None and not _crowded(remaining, held, (x0, top, x1, bottom)):
+        others = _without(remaining, held)
+        # Words that are not held but reach into the area: it is not a table.
+        if table is not None and not any(
+            top < p.y_centre < bottom and p.x0 < x1 and p.x1 > x0 for p in others
+        ):
             tables.append(_piece(held, table))
-            taken = set(map(id, held))
-            remaining = [p for p in remaining if id(p) not in taken]
+            remaining = others
     return remaining, tables
+
+
+def _without(pieces: Sequence[LayoutPiece], held: Sequence[LayoutPiece]) -> list[LayoutPiece]:
+    taken = set(map(id, held))
+    return [p for p in pieces if id(p) not in taken]
 
 
 def _within(piece: LayoutPiece, x0: float, x1: float) -> bool:
     return x0 <= (piece.x0 + piece.x1) / 2 <= x1
-
-
-def _crowded(
-    pieces: Sequence[LayoutPiece],
-    held: Sequence[LayoutPiece],
-    area: tuple[float, float, float, float],
-) -> bool:
-    """Whether words that are not held reach into the area, which is then not a table."""
-    x0, top, x1, bottom = area
-    inside = set(map(id, held))
-    return any(
-        top < p.y_centre < bottom and p.x0 < x1 and p.x1 > x0 for p in pieces if id(p) not in inside
-    )
 
 
 def _piece(held: Sequence[LayoutPiece], table: Table) -> LayoutPiece:
