@@ -1,8 +1,7 @@
-"""A running Ollama: where it is, what it has, and its failures as our errors.
+"""Talks to a running Ollama: its address, its models, and its failures as our errors.
 
 Connections go straight to the host, never through a proxy of the environment,
-follow no redirect, and end after a set time and number of bytes, whatever the
-other side sends.
+follow no redirect, and are limited in time and bytes, whatever the server sends.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ _OLLAMA_PORT: Final = 11434
 
 
 def ollama_url(host: str | None = None) -> str:
-    """The address that a host setting means, by the rules of Ollama's own client.
+    """The URL that a host setting means, by the rules of Ollama's own client.
 
     Args:
         host: ``host``, ``host:port`` or a URL; None for ``OLLAMA_HOST``, else
-            port 11434 of this machine. The address that a server listens on
-            everywhere with (``0.0.0.0``) means this machine.
+            port 11434 of this machine. ``0.0.0.0``, on which a server listens on
+            all interfaces, means this machine.
 
     Returns:
-        A URL without a slash at its end.
+        A URL without a trailing slash.
 
     Raises:
-        ConfigurationError: If it is no address.
+        ConfigurationError: If it is not an address.
     """
     text = (host or os.environ.get("OLLAMA_HOST") or "127.0.0.1").strip()
     scheme, separator, rest = text.partition("://")
@@ -58,7 +57,7 @@ def ollama_url(host: str | None = None) -> str:
         name = parts.hostname or "127.0.0.1"
     except (ValueError, KeyError) as error:
         raise ConfigurationError(
-            f"{text!r} is no address of an Ollama", remedy="Write http://127.0.0.1:11434."
+            f"{text!r} is not the address of an Ollama", remedy="Write http://127.0.0.1:11434."
         ) from error
     if name in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         name = "127.0.0.1"
@@ -68,7 +67,7 @@ def ollama_url(host: str | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OllamaServer:
-    """How to talk to one Ollama.
+    """A client of one Ollama.
 
     Attributes:
         url: Its address, see :func:`ollama_url`.
@@ -82,11 +81,11 @@ class OllamaServer:
 
     @property
     def timeouts(self) -> httpx.Timeout:
-        """For httpx; to connect never takes longer than ten seconds."""
+        """Timeouts for httpx; connecting takes at most ten seconds."""
         return httpx.Timeout(self.timeout, connect=min(10.0, self.timeout))
 
     def transport(self) -> BoundedTransport:
-        """For httpx: bounded in time and bytes, without a proxy."""
+        """A transport for httpx: limited in time and bytes, without a proxy."""
         return BoundedTransport(max_seconds=self.max_seconds, max_bytes=_MAX_BYTES)
 
     def show(self, model: str) -> dict[str, Any]:
@@ -114,7 +113,7 @@ class OllamaServer:
             return _names(_json(client.get("/api/tags")))
 
     def version(self) -> tuple[int, ...]:
-        """Its version as three numbers; zeros where it names none.
+        """Its version as three numbers; zeros if it does not say.
 
         Raises:
             LanguageModelError: As :meth:`show`.
@@ -130,10 +129,10 @@ class OllamaServer:
 
         Args:
             model: Its name.
-            shown: What :meth:`show` said about it, if it was asked.
+            shown: The result of :meth:`show`, if it was called.
 
         Raises:
-            RemoteModelRefusedError: If the host is another machine, or the name
+            RemoteModelRefusedError: If the host is another machine, or the model's name
                 or Ollama itself says that the model runs on one.
         """
         problem = ""
@@ -165,7 +164,7 @@ class OllamaServer:
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Makes one of our errors of whatever httpx, JSON or a wrong shape raise."""
+        """Translate what httpx, JSON or a malformed reply raises into one of our errors."""
         try:
             yield
         except httpx.TimeoutException as error:
@@ -195,11 +194,11 @@ class OllamaServer:
 
 
 class BoundedTransport(httpx.BaseTransport):
-    """HTTP whose responses end after a time and a size, even if they trickle without end.
+    """A transport whose responses are limited in time and size, even if they trickle.
 
     Args:
-        max_seconds: From the request to the end of the response.
-        max_bytes: Of the response's body.
+        max_seconds: Longest time from the request to the end of the response.
+        max_bytes: Largest size of the response's body.
     """
 
     def __init__(self, *, max_seconds: float, max_bytes: int) -> None:
@@ -235,7 +234,7 @@ class _BoundedStream(httpx.SyncByteStream):
             if time.monotonic() > self._deadline:
                 raise httpx.ReadTimeout("the reply as a whole took too long")
             if self._left < 0:
-                raise httpx.ReadError("the reply is longer than any answer")
+                raise httpx.ReadError("the reply is longer than any valid answer")
             yield part
 
     def close(self) -> None:

@@ -91,7 +91,8 @@ def leftovers() -> tuple[set[str], list[int], list[str]]:
     workers = [
         process.pid
         for process in psutil.Process().children(recursive=True)
-        if process.status() != psutil.STATUS_ZOMBIE and "official_worker" in str(process.cmdline())
+        if process.status() != psutil.STATUS_ZOMBIE
+        and "official/worker.py" in str(process.cmdline())
     ]
     return folders, workers, [t.name for t in threading.enumerate() if "official" in t.name]
 
@@ -313,7 +314,7 @@ def test_an_argument_that_cannot_be_meant_is_refused_at_once(
 def test_the_published_model_is_pinned_to_a_commit() -> None:
     backend = OfficialBackend(allow_remote_code=True)
     assert backend.model == "deepseek-ai/DeepSeek-OCR"
-    assert backend._order.revision == "9f30c71f441d010e5429c532364a86705536c53a"
+    assert backend._load_request.revision == "9f30c71f441d010e5429c532364a86705536c53a"
 
 
 def test_a_page_without_a_picture_is_a_failed_page(light: MakeBackend, page_request: Any) -> None:
