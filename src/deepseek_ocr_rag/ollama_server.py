@@ -21,13 +21,14 @@ import httpx
 
 from .errors import (
     ConfigurationError,
+    DeepSeekOCRError,
     LanguageModelReplyError,
     LanguageModelTimeoutError,
     LanguageModelUnavailableError,
     RemoteModelRefusedError,
 )
 
-__all__ = ["BoundedTransport", "OllamaServer", "is_this_machine", "ollama_url"]
+__all__ = ["BoundedTransport", "OllamaErrors", "OllamaServer", "is_this_machine", "ollama_url"]
 
 _MAX_BYTES: Final = 32 * 2**20
 _PORTS: Final = {"http": 80, "https": 443}
@@ -76,6 +77,21 @@ def is_this_machine(url: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class OllamaErrors:
+    """Which errors to raise: a server of language models and one of embeddings differ.
+
+    Attributes:
+        unavailable: The server or the model is not there.
+        timeout: No reply in time.
+        reply: A reply that breaks the protocol or was cut off.
+    """
+
+    unavailable: type[DeepSeekOCRError] = LanguageModelUnavailableError
+    timeout: type[DeepSeekOCRError] = LanguageModelTimeoutError
+    reply: type[DeepSeekOCRError] = LanguageModelReplyError
+
+
+@dataclass(frozen=True, slots=True)
 class OllamaServer:
     """How to talk to one Ollama.
 
@@ -83,11 +99,13 @@ class OllamaServer:
         url: Its address, see :func:`ollama_url`.
         timeout: Longest silence in seconds.
         max_seconds: Longest time for a whole reply.
+        errors: What to raise when it fails.
     """
 
     url: str
     timeout: float = 120.0
     max_seconds: float = 600.0
+    errors: OllamaErrors = OllamaErrors()
 
     @property
     def timeouts(self) -> httpx.Timeout:
@@ -102,9 +120,9 @@ class OllamaServer:
         """What ``/api/show`` says about a model.
 
         Raises:
-            LanguageModelUnavailableError: If the server or the model is not there.
-            LanguageModelTimeoutError: If it stays silent.
-            LanguageModelReplyError: If it is not Ollama's protocol.
+            DeepSeekOCRError: One of :attr:`errors`: ``unavailable`` if the server or the
+                model is not there, ``timeout`` if it stays silent, ``reply`` if it is
+                not Ollama's protocol.
         """
         # Not through the ollama package: its ShowResponse drops remote_host.
         with self.translated_errors(), self._client() as client:
@@ -117,7 +135,7 @@ class OllamaServer:
         """Names of the installed models that run on the server itself, newest first.
 
         Raises:
-            LanguageModelError: As :meth:`show`.
+            DeepSeekOCRError: As :meth:`show`.
         """
         with self.translated_errors(), self._client() as client:
             return _names(_json(client.get("/api/tags")))
@@ -126,7 +144,7 @@ class OllamaServer:
         """Its version as three numbers; zeros where it names none.
 
         Raises:
-            LanguageModelError: As :meth:`show`.
+            DeepSeekOCRError: As :meth:`show`.
         """
         with self.translated_errors(), self._client() as client:
             response = client.get("/api/version")
@@ -158,17 +176,17 @@ class OllamaServer:
                 remedy="Use a local model, or set allow_remote=True.",
             )
 
-    def missing(self, model: str, installed: tuple[str, ...] = ()) -> LanguageModelUnavailableError:
+    def missing(self, model: str, installed: tuple[str, ...] = ()) -> DeepSeekOCRError:
         """The error for a model that is not installed."""
         others = f" Installed: {', '.join(installed[:8])}." if installed else ""
-        return LanguageModelUnavailableError(
+        return self.errors.unavailable(
             f"Ollama at {self.url} has no model {model}",
             remedy=f"Get it with `ollama pull {model}`.{others}",
         )
 
-    def broken(self, problem: str) -> LanguageModelReplyError:
+    def broken(self, problem: str) -> DeepSeekOCRError:
         """The error for a reply that cannot be used."""
-        return LanguageModelReplyError(
+        return self.errors.reply(
             f"Ollama at {self.url}: {problem}", remedy="Ask again, and look at Ollama's log."
         )
 
@@ -178,17 +196,17 @@ class OllamaServer:
         try:
             yield
         except httpx.TimeoutException as error:
-            raise LanguageModelTimeoutError(
+            raise self.errors.timeout(
                 f"Ollama at {self.url} did not answer in time ({error})",
                 remedy="Raise the timeout, or take a smaller model.",
             ) from error
         except httpx.ConnectError as error:
-            raise LanguageModelUnavailableError(
+            raise self.errors.unavailable(
                 f"Ollama is not running at {self.url}",
                 remedy="Start it with `ollama serve`, or do without its models.",
             ) from error
         except httpx.HTTPStatusError as error:
-            raise LanguageModelUnavailableError(
+            raise self.errors.unavailable(
                 f"{self.url} refused with HTTP status {error.response.status_code}",
                 remedy="Check that it is an Ollama, and look at its log.",
             ) from error

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Protocol, TypeGuard, runtime_checkable
 
 from ..errors import (
     ConfigurationError,
+    DeepSeekOCRError,
     LanguageModelError,
     LanguageModelReplyError,
     LanguageModelUnavailableError,
@@ -293,7 +294,7 @@ class ModelReply:
         if (prompt_tokens or 0) + self._options["num_predict"] > self._options["num_ctx"]:
             self.warnings += ("The prompt filled the context: the model may have missed a part.",)
 
-    def _error(self, status: int, message: str) -> LanguageModelError:
+    def _error(self, status: int, message: str) -> DeepSeekOCRError:
         if status == 404:
             return self._server.missing(self._model)
         if status >= 300:

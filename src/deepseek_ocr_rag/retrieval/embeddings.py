@@ -11,8 +11,13 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, Final, Protocol, runtime_checkable
 
-from ..errors import ConfigurationError, LanguageModelUnavailableError
-from ..ollama_server import OllamaServer, ollama_url
+from ..errors import (
+    ConfigurationError,
+    EmbeddingModelReplyError,
+    EmbeddingModelTimeoutError,
+    EmbeddingModelUnavailableError,
+)
+from ..ollama_server import OllamaErrors, OllamaServer, ollama_url
 
 __all__ = ["BATCH", "EmbeddingModel", "OllamaEmbeddings", "embedding_model"]
 
@@ -82,7 +87,10 @@ class OllamaEmbeddings:
             )
         self.model = model
         self.allow_remote = allow_remote
-        self.server = OllamaServer(ollama_url(host), timeout, max_seconds=max(600.0, timeout))
+        errors = OllamaErrors(
+            EmbeddingModelUnavailableError, EmbeddingModelTimeoutError, EmbeddingModelReplyError
+        )
+        self.server = OllamaServer(ollama_url(host), timeout, max(600.0, timeout), errors)
         known = PREFIXES.get(model.rpartition("/")[2].partition(":")[0], ("", ""))
         self.query_prefix = known[0] if query_prefix is None else query_prefix
         self.document_prefix = known[1] if document_prefix is None else document_prefix
@@ -95,7 +103,7 @@ class OllamaEmbeddings:
 
         Raises:
             RemoteModelRefusedError: If Ollama would run the model elsewhere.
-            LanguageModelError: If there are none.
+            EmbeddingModelError: If there are none.
         """
         vectors: list[list[float]] = []
         for start in range(0, len(texts), BATCH):
@@ -126,7 +134,7 @@ class OllamaEmbeddings:
         except ollama.ResponseError as error:
             if error.status_code == 404:
                 raise self.server.missing(self.model) from error
-            raise LanguageModelUnavailableError(
+            raise EmbeddingModelUnavailableError(
                 f"Ollama at {self.server.url} cannot embed with {self.model}: {error.error}",
                 remedy="Take an embedding model, such as nomic-embed-text, or look at its log.",
             ) from error

@@ -78,7 +78,7 @@ class Retriever:
 
     Raises:
         ConfigurationError: If there is no such embedding model.
-        LanguageModelError: If the embedding model fails.
+        EmbeddingModelError: If the embedding model fails.
 
     Example:
         >>> retriever = Retriever.from_documents([document])  # doctest: +SKIP
@@ -182,7 +182,7 @@ class Retriever:
 
         Raises:
             ConfigurationError: If ``k`` is below 1 or ``neighbours`` below 0.
-            LanguageModelError: If the embedding model fails.
+            EmbeddingModelError: If the embedding model fails.
         """
         parsed = parse_query(query)
         return tuple(
@@ -203,7 +203,7 @@ class Retriever:
 
         Raises:
             ConfigurationError: As :meth:`search`.
-            LanguageModelError: As :meth:`search`.
+            EmbeddingModelError: As :meth:`search`.
         """
         if k < 1 or neighbours < 0:
             raise ConfigurationError(

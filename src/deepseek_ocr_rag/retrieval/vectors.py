@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..errors import DeepSeekOCRError, LanguageModelError, LanguageModelReplyError
+from ..errors import DeepSeekOCRError, EmbeddingModelError, EmbeddingModelReplyError
 from .embeddings import BATCH, EmbeddingModel
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class VectorIndex:
         texts: What is to be found; embedded now, in batches.
 
     Raises:
-        LanguageModelError: If the model fails, or gives nothing that can be used.
+        EmbeddingModelError: If the model fails, or gives nothing that can be used.
     """
 
     def __init__(self, model: EmbeddingModel, texts: Sequence[str]) -> None:
@@ -43,7 +43,7 @@ class VectorIndex:
         """The cosine of each text's vector with the question's, -1..1.
 
         Raises:
-            LanguageModelError: As of the class.
+            EmbeddingModelError: As of the class.
         """
         import numpy as np
 
@@ -65,7 +65,7 @@ def _unit_vectors(embed: Callable[[], Sequence[Sequence[float]]], count: int) ->
     except DeepSeekOCRError:
         raise
     except Exception as error:
-        raise LanguageModelError(
+        raise EmbeddingModelError(
             f"the embedding model failed: {error}", remedy="Search without embeddings, or mend it."
         ) from error
     try:
@@ -81,7 +81,7 @@ def _unit_vectors(embed: Callable[[], Sequence[Sequence[float]]], count: int) ->
     return unit
 
 
-def _unusable(what: str) -> LanguageModelReplyError:
-    return LanguageModelReplyError(
+def _unusable(what: str) -> EmbeddingModelReplyError:
+    return EmbeddingModelReplyError(
         f"the embedding model gave {what}", remedy="Take another embedding model."
     )
