@@ -38,7 +38,7 @@ import numpy as np
 import pypdfium2 as pdfium
 
 from deepseek_ocr_rag import LiteBackendWarning, OcrDocument, Reader, Retriever
-from deepseek_ocr_rag.retrieval.retriever import lexical
+from deepseek_ocr_rag.retrieval import lexical
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus"
