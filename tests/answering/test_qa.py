@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from deepseek_ocr_rag.answering.fixed_texts import NOT_FOUND
 from deepseek_ocr_rag.answering.language_model import Message
-from deepseek_ocr_rag.answering.prompt import NOT_FOUND
 from deepseek_ocr_rag.answering.qa import Answer, DocumentQA
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import (

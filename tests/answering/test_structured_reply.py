@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.answering.answer import NOT_FOUND
+from deepseek_ocr_rag.answering.fixed_texts import NOT_FOUND
 from deepseek_ocr_rag.answering.language_model import Message
 from deepseek_ocr_rag.answering.qa import DocumentQA
 from deepseek_ocr_rag.answering.structured_reply import marked_text, reply_schema

@@ -1,9 +1,8 @@
-"""The language model that writes answers: Ollama's, or any object with the same members.
+"""Language models that write answers: Ollama's, or any object with the same members.
 
-What the user's documents say must not leave the machine by accident, so a host
-that is not this machine is refused, and so is a model that Ollama itself would
-run elsewhere (its "cloud" models), unless ``allow_remote`` is set. Models are
-never downloaded.
+The text of the user's documents must not leave the machine by accident, so a host on
+another machine is refused, and so is a model that Ollama itself would run elsewhere
+(its "cloud" models), unless ``allow_remote`` is set. Models are never downloaded.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ __all__ = [
 ]
 
 DEFAULT_CONTEXT: Final = 8192
-"""Tokens of context where the user names no number: Ollama allocates memory for
-every one of them, and a question with five passages needs no more."""
+"""Default tokens of context: a question with five passages needs no more, and Ollama
+allocates memory for each."""
 
 STRUCTURED_FROM: Final = (0, 5, 0)
-"""The first Ollama that holds a model to a JSON schema."""
+"""First Ollama version that enforces a JSON schema."""
 
 SUGGESTED_MODEL: Final = "gemma3:4b"
 
@@ -53,40 +52,40 @@ class Message:
 
 @runtime_checkable
 class LanguageModel(Protocol):
-    """What writes answers."""
+    """Writes answers."""
 
     @property
     def name(self) -> str:
-        """How it is named in answers."""
+        """The model's name in answers."""
         ...
 
     @property
     def context_length(self) -> int:
-        """Tokens that prompt and reply may have together."""
+        """Most tokens of prompt and reply together."""
         ...
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
         """Write a reply, piece by piece.
 
-        The iterator may have what :class:`ModelReply` has besides: ``close()``
-        and, read when it is exhausted, ``warnings``.
+        Like :class:`ModelReply`, the iterator may have a ``close()`` method and an
+        attribute ``warnings``, which is read when it is exhausted.
 
         Args:
             messages: The conversation so far.
             max_tokens: Longest reply.
 
         Raises:
-            LanguageModelError: If there is none.
+            LanguageModelError: If the model gives no reply.
         """
         ...
 
 
 class StructuredLanguageModel(LanguageModel, Protocol):
-    """What also writes answers as JSON of a given form, each sentence with its sources."""
+    """Also writes answers as JSON that fits a schema."""
 
     @property
     def structured(self) -> bool:
-        """Whether it can be held to a JSON schema, as far as is known."""
+        """Whether it is expected to obey a JSON schema."""
         ...
 
     def stream_json(
@@ -100,18 +99,18 @@ class StructuredLanguageModel(LanguageModel, Protocol):
             max_tokens: Longest reply.
 
         Raises:
-            LanguageModelError: If there is none.
+            LanguageModelError: If the model gives no reply.
         """
         ...
 
 
 def writes_json(model: LanguageModel) -> TypeGuard[StructuredLanguageModel]:
-    """Whether a model is to be asked for JSON.
+    """Whether to ask a model for JSON.
 
     Raises:
-        LanguageModelError: If it has to be asked itself and does not answer.
+        LanguageModelError: If finding out needs a request, and it fails.
     """
-    # Not isinstance: up to Python 3.11 that reads every property.
+    # Not isinstance: up to Python 3.11 it reads every property.
     return callable(getattr(model, "stream_json", None)) and bool(
         getattr(model, "structured", False)
     )
@@ -120,25 +119,25 @@ def writes_json(model: LanguageModel) -> TypeGuard[StructuredLanguageModel]:
 class OllamaModel:
     """A model of a running Ollama.
 
-    Nothing is asked of the server before the first use. Each request has a
-    connection of its own, so there is nothing to close.
+    Sends no request before the first use. Each request has its own connection, so
+    there is nothing to close.
 
     Args:
         model: As ``ollama list`` shows it.
-        host: Where Ollama listens; without it ``OLLAMA_HOST``, else port 11434
+        host: Where Ollama listens; by default ``OLLAMA_HOST``, else port 11434
             of this machine.
-        timeout: Longest silence in seconds, the loading of the model included.
+        timeout: Longest silence in seconds, including the time to load the model.
         max_seconds: Longest time for a whole reply.
-        num_ctx: Tokens of context to ask for, 8192 without it; never more than
-            the model was trained for.
+        num_ctx: Tokens of context to request, by default 8192; capped at what the
+            model was trained for.
         allow_remote: Whether the documents' text may go to another machine.
-        structured: Whether to ask for answers as JSON. None: where the server
-            can hold a model to a schema, which Ollama can from 0.5.0.
+        structured: Whether to ask for answers as JSON. None asks for it if the server
+            enforces a schema, as Ollama does from 0.5.0.
 
     Raises:
         RemoteModelRefusedError: If the host is another machine, or the model's
             name says that it runs on one.
-        ConfigurationError: If an argument cannot be meant.
+        ConfigurationError: If an argument is invalid.
     """
 
     def __init__(
@@ -175,11 +174,11 @@ class OllamaModel:
 
     @property
     def context_length(self) -> int:
-        """Tokens that are set, at most the model's own number. Asks the server once.
+        """The requested tokens, at most what the model allows. Asks the server once.
 
         Raises:
             RemoteModelRefusedError: If Ollama would run the model elsewhere.
-            LanguageModelError: If server or model are not there.
+            LanguageModelError: If the server or the model is missing.
         """
         if self._context is None:
             shown = self.server.show(self.model)
@@ -191,16 +190,16 @@ class OllamaModel:
                 for key, value in (info.items() if isinstance(info, dict) else ())
                 if key.endswith(".context_length") and isinstance(value, int) and value > 0
             ]
-            # Where the server does not say, ModelReply reports a context that was full.
+            # If the server does not say, ModelReply warns about a full context.
             self._context = min([self._wanted, *lengths])
         return self._context
 
     @property
     def structured(self) -> bool:
-        """Whether it is asked for JSON. Asks the server once.
+        """Whether to ask it for JSON. Asks the server once.
 
         Raises:
-            LanguageModelError: If the server is not there.
+            LanguageModelError: If the server is missing.
         """
         if self._structured is None:
             self._structured = self.server.version() >= STRUCTURED_FROM
@@ -217,7 +216,7 @@ class OllamaModel:
         return ModelReply(self.server, self.model, messages, self._options(max_tokens), schema)
 
     def _options(self, max_tokens: int) -> dict[str, int]:
-        # Temperature 0 and a fixed seed: the same question gets the same answer.
+        # With temperature 0 and a fixed seed the same question gets the same answer.
         return {
             "num_ctx": self.context_length,
             "num_predict": max_tokens,
@@ -227,10 +226,10 @@ class OllamaModel:
 
 
 class ModelReply:
-    """The pieces of one reply, as they come. Closing it ends the request.
+    """Iterates over the pieces of a reply. Closing it ends the request.
 
     Attributes:
-        warnings: What a user should know; complete when the reply is.
+        warnings: What a user should know; complete when the iterator is exhausted.
     """
 
     def __init__(
@@ -255,7 +254,7 @@ class ModelReply:
         return next(self._pieces)
 
     def close(self) -> None:
-        """End the request; the server stops writing."""
+        """End the request, so that the server stops writing."""
         self._pieces.close()
 
     def _read(self, messages: Sequence[Message]) -> Generator[str]:
@@ -319,15 +318,15 @@ def language_model_named(
     """The model that ``"ollama/<model>"`` names; None for ``"none"``.
 
     Raises:
-        ConfigurationError: If it is neither.
-        RemoteModelRefusedError: If it is another machine's.
+        ConfigurationError: If ``spec`` is neither.
+        RemoteModelRefusedError: If it would run on another machine.
     """
     if spec == "none":
         return None
     provider, _, model = spec.partition("/")
     if provider != "ollama" or not model:
         raise ConfigurationError(
-            f"there is no language model {spec!r}", remedy="Write 'ollama/<model>' or 'none'."
+            f"{spec!r} names no language model", remedy="Write 'ollama/<model>' or 'none'."
         )
     return OllamaModel(
         model, host=host, timeout=timeout, num_ctx=num_ctx, allow_remote=allow_remote
@@ -335,14 +334,14 @@ def language_model_named(
 
 
 def choose_language_model(host: str | None = None) -> tuple[str | None, str]:
-    """A model of this machine that can write answers, if there is one.
+    """Choose a model on this machine that can write answers.
 
     Args:
         host: As for :class:`OllamaModel`.
 
     Returns:
-        ``("ollama/<model>", "")`` for the newest installed model that runs
-        here and writes text, else None and one line that says what to do.
+        ``("ollama/<model>", "")`` for the newest installed model that runs on this
+        machine and writes text, else None and one line that says what to do.
     """
     start = "For a written answer start Ollama (`ollama serve`)"
     pull = f"`ollama pull {SUGGESTED_MODEL}`"
@@ -364,5 +363,5 @@ def _writes_text(server: OllamaServer, model: str) -> bool:
     shown = server.show(model)
     if shown.get("remote_host") or shown.get("remote_model") or "deepseek-ocr" in model:
         return False
-    # Servers before 0.6.4 do not say what a model can do.
+    # Servers before 0.6.4 do not report capabilities.
     return "completion" in (shown.get("capabilities") or ("completion",))

@@ -1,4 +1,4 @@
-"""The ways in which an answer comes about: nothing is found, passages are quoted, a model writes."""
+"""Three ways to answer: nothing was found, quote passages, let a model write."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from ..errors import LanguageModelReplyError
 from ..retrieval.retriever import Passage
-from .answer import NOT_FOUND, Sentence
+from .answer import Sentence
 from .cleaner import AnswerCleaner, without_thoughts
+from .fixed_texts import NOT_FOUND
 from .language_model import LanguageModel, writes_json
 from .prompt import AnswerPrompt, build_prompt
 from .quotes import Quoter
@@ -21,19 +22,21 @@ from .writer import AnswerWriter
 __all__ = ["AnswerStrategy", "GeneratingStrategy", "QuotingStrategy"]
 
 QUOTES = 3
-"""Sentences that an answer without a language model quotes at most."""
+"""Most sentences to quote in an answer without a language model."""
 
 
 class AnswerStrategy:
-    """One answer while it comes about; this one says that nothing was found.
+    """Writes one answer; this base class answers that nothing was found.
+
+    The attributes are complete when :meth:`write` is exhausted.
 
     Attributes:
-        text: What was given so far.
-        sentences: Complete when :meth:`write` is exhausted, as all that follows.
-        citations: Those of the sentences.
+        text: The text so far.
+        sentences: The sentences of the answer.
+        citations: Their citations.
         warnings: What a user should know.
-        llm: Name of the model that wrote.
-        checking: Seconds spent on comparing with the sources.
+        llm: Name of the model that wrote it, None without a model.
+        checking: Seconds spent on comparing sentences with their sources.
     """
 
     def __init__(self) -> None:
@@ -45,7 +48,7 @@ class AnswerStrategy:
         self.checking = 0.0
 
     def write(self) -> Generator[str]:
-        """Give the text in pieces.
+        """Yield the text in pieces.
 
         Raises:
             LanguageModelError: If a model gave no answer.
@@ -69,26 +72,26 @@ class QuotingStrategy(AnswerStrategy):
 
     def _pieces(self) -> Generator[str]:
         yield "Quoted from the documents (no language model was asked):"
-        for place, citation in enumerate(Quoter(self._passages).best(self._question, QUOTES)):
+        for index, citation in enumerate(Quoter(self._passages).best(self._question, QUOTES)):
             yield "\n\n"
-            text = f"“{citation.quote}” [{place + 1}]"
+            text = f"“{citation.quote}” [{index + 1}]"
             span = (len(self.text), len(self.text) + len(text))
             self.citations.append(citation)
             self.sentences.append(
-                Sentence(citation.quote, "supported", (place,), (citation.passage,), span=span)
+                Sentence(citation.quote, "supported", (index,), (citation.passage,), span=span)
             )
             yield text
 
 
 class GeneratingStrategy(AnswerStrategy):
-    """Has a model write, cleans its words and checks its sentences."""
+    """Lets a model write, cleans its text and checks its sentences."""
 
     def __init__(
         self,
         passages: tuple[Passage, ...],
         question: str,
         model: LanguageModel,
-        background: TermFrequencies,
+        frequencies: TermFrequencies,
         *,
         strict: bool,
     ) -> None:
@@ -97,7 +100,7 @@ class GeneratingStrategy(AnswerStrategy):
         self._model = model
         self._passages = passages
         self._question = question
-        self._background = background
+        self._frequencies = frequencies
         self._strict = strict
 
     def _pieces(self) -> Generator[str]:
@@ -106,7 +109,7 @@ class GeneratingStrategy(AnswerStrategy):
             self._question, self._passages, self._model.context_length, structured=structured
         )
         self.warnings += prompt.warnings
-        verifier = Verifier(self._passages[: prompt.used], self._question, self._background)
+        verifier = Verifier(self._passages[: prompt.used], self._question, self._frequencies)
         writer = AnswerWriter(verifier, self._question, strict=self._strict)
         self.sentences, self.citations = writer.sentences, writer.citations
         cleaner = AnswerCleaner(prompt.used)
@@ -120,7 +123,7 @@ class GeneratingStrategy(AnswerStrategy):
         self.checking = writer.seconds
         if not writer.text:
             raise LanguageModelReplyError(
-                f"{self._model.name} wrote nothing", remedy="Ask again, or take another model."
+                f"{self._model.name} wrote nothing", remedy="Ask again, or use another model."
             )
         removed = [sentence for sentence in writer.sentences if sentence.span is None]
         if removed:
@@ -128,7 +131,7 @@ class GeneratingStrategy(AnswerStrategy):
 
     @contextmanager
     def _reply(self, prompt: AnswerPrompt) -> Iterator[Iterator[str]]:
-        """What the model says, thoughts left out; leaving it ends the model's work."""
+        """The model's reply without its thoughts; leaving the block ends the request."""
         if writes_json(self._model):
             schema = reply_schema(prompt.used)
             pieces = self._model.stream_json(
