@@ -104,55 +104,62 @@ class AnswerCleaner:
     def __init__(self, sources: int) -> None:
         self._sources = sources
         self._buffer = ""
+        self._final = False
+        self._shown: list[str | CitationMark] = []
         self._space = ""
         self._last = ""
 
     def feed(self, piece: str) -> list[str | CitationMark]:
         """Take a piece; return what can be shown now, text and marks in order."""
         self._buffer += without_invisible(piece)
-        return self._scan(final=False)
+        return self._scan()
 
     def finish(self) -> list[str | CitationMark]:
         """Return the rest, after the last piece."""
-        return self._scan(final=True)
+        self._final = True
+        return self._scan()
 
-    def _scan(self, final: bool) -> list[str | CitationMark]:
-        shown: list[str | CitationMark] = []
+    def _scan(self) -> list[str | CitationMark]:
+        self._shown = []
         position = 0
         while position < len(self._buffer):
-            length = self._step(position, final, shown)
+            length = self._step(position)
             if not length:
                 break
             position += length
         self._buffer = self._buffer[position:]
-        return shown
+        return self._shown
 
-    def _step(self, position: int, final: bool, shown: list[str | CitationMark]) -> int:
+    def _step(self, position: int) -> int:
         """Process what begins at a position; return its length, 0 if its end has not come yet."""
         first = self._buffer[position]
         if first.isspace():
             self._space += first
             return 1
         if first == "!":
-            return self._image(position, final, shown)
+            return self._image(position)
         if first == "[":
-            return self._bracket(position, final, shown)
+            return self._bracket(position)
         if first == "<":
-            return self._tag(position, final, shown)
+            return self._tag(position)
         if first == "]":
-            self._show("]", shown)
+            self._show("]")
             return 1
         match = _RUN.match(self._buffer, position)
-        if match is None or (match.end() == len(self._buffer) and not final):
+        if match is None or self._is_cut(match.end()):
             return 0
-        self._show(_without_addresses(match[0]), shown)
+        self._show(_without_addresses(match[0]))
         return len(match[0])
 
-    def _image(self, position: int, final: bool, shown: list[str | CitationMark]) -> int:
-        if position + 1 == len(self._buffer) and not final:
+    def _is_cut(self, end: int) -> bool:
+        """Whether more of the reply may follow at an offset."""
+        return end == len(self._buffer) and not self._final
+
+    def _image(self, position: int) -> int:
+        if self._is_cut(position + 1):
             return 0
         if self._buffer.startswith("[", position + 1):
-            read = self._read_bracket(position + 1, final)
+            read = self._read_bracket(position + 1)
             if read is None:
                 return 0
             inner, end, _ = read
@@ -160,75 +167,65 @@ class AnswerCleaner:
             if inner is not None and _numbers(inner) is None:
                 self._drop()
                 return end - position
-        self._show("!", shown)
+        self._show("!")
         return 1
 
-    def _bracket(self, position: int, final: bool, shown: list[str | CitationMark]) -> int:
-        read = self._read_bracket(position, final)
+    def _bracket(self, position: int) -> int:
+        read = self._read_bracket(position)
         if read is None:
             return 0
         inner, end, linked = read
         if inner is None:
-            self._show("[", shown)
+            self._show("[")
             return 1
         numbers = _numbers(inner)
         if numbers is not None:
-            self._mark(numbers, shown)
+            self._mark(numbers)
         else:
             text = _without_addresses(_OPENING.sub("< ", _WHOLE_TAG.sub("", inner)))
-            self._show(text if linked else f"[{text}]", shown)
+            self._show(text if linked else f"[{text}]")
         return end - position
 
-    def _read_bracket(self, position: int, final: bool) -> tuple[str | None, int, bool] | None:
+    def _read_bracket(self, position: int) -> tuple[str | None, int, bool] | None:
         """Inner text (None without a closing bracket), end, whether a link target follows.
 
         None if more of the reply is needed.
         """
-        buffer = self._buffer
-        match = _BRACKET.match(buffer, position)
-        if match is None:
-            return None, position + 1, False
-        if not final and match.end() == len(buffer):
+        match = _BRACKET.match(self._buffer, position)
+        if match and self._is_cut(match.end()):
             return None
-        if match[2] is None:
+        if match is None or match[2] is None:
             return None, position + 1, False
-        target = _TARGET.match(buffer, match.end())
-        if target is None:
-            return match[1], match.end(), False
-        if target[2] is None:
-            if not final and target.end() == len(buffer):
-                return None
-            return match[1], match.end(), False
-        return match[1], target.end(), True
+        target = _TARGET.match(self._buffer, match.end())
+        if target and target[2]:
+            return match[1], target.end(), True
+        if target and self._is_cut(target.end()):
+            return None
+        return match[1], match.end(), False
 
-    def _tag(self, position: int, final: bool, shown: list[str | CitationMark]) -> int:
-        if position + 1 == len(self._buffer) and not final:
-            return 0
+    def _tag(self, position: int) -> int:
         match = _TAG.match(self._buffer, position)
-        if match is None:
-            self._show("<", shown)
-            return 1
-        if match[2] is None:
-            if match.end() == len(self._buffer) and not final:
-                return 0
-            # With a space behind it, it can never become a tag.
-            self._show("< ", shown)
-            return 1
-        if _ADDRESS.search(match[0]) and "=" not in match[0]:
-            self._show(REMOVED_LINK, shown)
-        return len(match[0])
+        if match and match[2]:
+            if _ADDRESS.search(match[0]) and "=" not in match[0]:
+                self._show(REMOVED_LINK)
+            return len(match[0])
+        if self._is_cut(match.end() if match else position + 1):
+            return 0
+        # With a space behind it, it can never become a tag.
+        self._show("< " if match else "<")
+        return 1
 
-    def _mark(self, numbers: list[int], shown: list[str | CitationMark]) -> None:
+    def _mark(self, numbers: list[int]) -> None:
         known = tuple(dict.fromkeys(n for n in numbers if 1 <= n <= self._sources))
         if not known:
             self._drop()
             return
-        shown.append(CitationMark(known, self._spaced("[")))
+        self._shown.append(CitationMark(known, self._spaced("[")))
         self._space, self._last = "", "]"
 
-    def _show(self, text: str, shown: list[str | CitationMark]) -> None:
+    def _show(self, text: str) -> None:
         if text:
-            shown.append(self._spaced(text) + text)
+            self._shown.append(self._spaced(text) + text)
             self._space, self._last = "", text[-1]
 
     def _spaced(self, text: str) -> str:

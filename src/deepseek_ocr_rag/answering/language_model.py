@@ -225,7 +225,7 @@ class OllamaModel:
         }
 
 
-class ModelReply:
+class ModelReply(Iterator[str]):
     """Iterates over the pieces of a reply. Closing it ends the request.
 
     Attributes:
@@ -246,9 +246,6 @@ class ModelReply:
         self._options = options
         self._schema = schema
         self._pieces = self._read(messages)
-
-    def __iter__(self) -> Iterator[str]:
-        return self
 
     def __next__(self) -> str:
         return next(self._pieces)

@@ -122,7 +122,13 @@ def build_prompt(
             remedy="Raise num_ctx, use a model with a longer context, or ask a shorter question.",
         )
     messages = (Message("system", system), Message("user", "".join(sources) + asked))
-    warnings = _left_out(len(sources), len(passages), cut, context_length)
+    warnings: tuple[str, ...] = ()
+    if cut or len(sources) < len(passages):
+        last = ", the last one cut" if cut and len(sources) else ""
+        warnings = (
+            f"The model was given {len(sources)} of {len(passages)} passages{last}: "
+            f"its context has {context_length} tokens.",
+        )
     return AnswerPrompt(messages, max_tokens, len(sources), warnings)
 
 
@@ -147,13 +153,3 @@ def _cut(text: str, room: int) -> str:
             break
         end = stop
     return text[:end] if estimate_tokens(text[:end]) >= _SMALLEST_CUT else ""
-
-
-def _left_out(used: int, found: int, cut: bool, context_length: int) -> tuple[str, ...]:
-    if used == found and not cut:
-        return ()
-    last = ", the last one cut" if cut and used else ""
-    return (
-        f"The model was given {used} of {found} passages{last}: "
-        f"its context has {context_length} tokens.",
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from ..errors import LanguageModelReplyError
 from ..retrieval.retriever import Passage
@@ -25,6 +26,7 @@ QUOTES = 3
 """Most sentences to quote in an answer without a language model."""
 
 
+@dataclass
 class AnswerStrategy:
     """Writes one answer; this base class answers that nothing was found.
 
@@ -39,13 +41,12 @@ class AnswerStrategy:
         checking: Seconds spent on comparing sentences with their sources.
     """
 
-    def __init__(self) -> None:
-        self.text = ""
-        self.sentences: list[Sentence] = []
-        self.citations: list[Citation] = []
-        self.warnings: tuple[str, ...] = ()
-        self.llm: str | None = None
-        self.checking = 0.0
+    text: str = field(default="", init=False)
+    sentences: list[Sentence] = field(default_factory=list, init=False)
+    citations: list[Citation] = field(default_factory=list, init=False)
+    warnings: tuple[str, ...] = field(default=(), init=False)
+    llm: str | None = field(default=None, init=False)
+    checking: float = field(default=0.0, init=False)
 
     def write(self) -> Generator[str]:
         """Yield the text in pieces.
@@ -62,17 +63,16 @@ class AnswerStrategy:
         yield NOT_FOUND
 
 
+@dataclass
 class QuotingStrategy(AnswerStrategy):
     """Quotes the sentences that fit a question best."""
 
-    def __init__(self, passages: tuple[Passage, ...], question: str) -> None:
-        super().__init__()
-        self._passages = passages
-        self._question = question
+    passages: tuple[Passage, ...]
+    question: str
 
     def _pieces(self) -> Generator[str]:
         yield "Quoted from the documents (no language model was asked):"
-        for index, citation in enumerate(Quoter(self._passages).best(self._question, QUOTES)):
+        for index, citation in enumerate(Quoter(self.passages).best(self.question, QUOTES)):
             yield "\n\n"
             text = f"“{citation.quote}” [{index + 1}]"
             span = (len(self.text), len(self.text) + len(text))
@@ -83,34 +83,25 @@ class QuotingStrategy(AnswerStrategy):
             yield text
 
 
+@dataclass
 class GeneratingStrategy(AnswerStrategy):
     """Lets a model write, cleans its text and checks its sentences."""
 
-    def __init__(
-        self,
-        passages: tuple[Passage, ...],
-        question: str,
-        model: LanguageModel,
-        frequencies: TermFrequencies,
-        *,
-        strict: bool,
-    ) -> None:
-        super().__init__()
-        self.llm = model.name
-        self._model = model
-        self._passages = passages
-        self._question = question
-        self._frequencies = frequencies
-        self._strict = strict
+    passages: tuple[Passage, ...]
+    question: str
+    model: LanguageModel
+    frequencies: TermFrequencies
+    strict: bool = field(kw_only=True)
 
     def _pieces(self) -> Generator[str]:
-        structured = writes_json(self._model)
+        self.llm = self.model.name
+        structured = writes_json(self.model)
         prompt = build_prompt(
-            self._question, self._passages, self._model.context_length, structured=structured
+            self.question, self.passages, self.model.context_length, structured=structured
         )
         self.warnings += prompt.warnings
-        verifier = Verifier(self._passages[: prompt.used], self._question, self._frequencies)
-        writer = AnswerWriter(verifier, self._question, strict=self._strict)
+        verifier = Verifier(self.passages[: prompt.used], self.question, self.frequencies)
+        writer = AnswerWriter(verifier, self.question, strict=self.strict)
         self.sentences, self.citations = writer.sentences, writer.citations
         cleaner = AnswerCleaner(prompt.used)
         with self._reply(prompt) as reply:
@@ -123,7 +114,7 @@ class GeneratingStrategy(AnswerStrategy):
         self.checking = writer.seconds
         if not writer.text:
             raise LanguageModelReplyError(
-                f"{self._model.name} wrote nothing", remedy="Ask again, or use another model."
+                f"{self.model.name} wrote nothing", remedy="Ask again, or use another model."
             )
         removed = [sentence for sentence in writer.sentences if sentence.span is None]
         if removed:
@@ -132,13 +123,13 @@ class GeneratingStrategy(AnswerStrategy):
     @contextmanager
     def _reply(self, prompt: AnswerPrompt) -> Iterator[Iterator[str]]:
         """The model's reply without its thoughts; leaving the block ends the request."""
-        if writes_json(self._model):
+        if writes_json(self.model):
             schema = reply_schema(prompt.used)
-            pieces = self._model.stream_json(
+            pieces = self.model.stream_json(
                 prompt.messages, schema=schema, max_tokens=prompt.max_tokens
             )
         else:
-            pieces = self._model.stream(prompt.messages, max_tokens=prompt.max_tokens)
+            pieces = self.model.stream(prompt.messages, max_tokens=prompt.max_tokens)
         try:
             yield without_thoughts(pieces)
         finally:

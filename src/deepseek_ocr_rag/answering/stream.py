@@ -12,7 +12,7 @@ from .answer import Answer
 __all__ = ["AnswerStream"]
 
 
-class AnswerStream:
+class AnswerStream(Iterator[str], AsyncIterator[str]):
     """Iterates over the pieces of an answer's text (``for`` or ``async for``); then :attr:`answer`.
 
     Closing it, or leaving its ``with`` block, ends the model's work.
@@ -49,17 +49,11 @@ class AnswerStream:
             pass
         return self.answer
 
-    def __iter__(self) -> Iterator[str]:
-        return self
-
     def __next__(self) -> str:
         piece = self._next()
         if piece is None:
             raise StopIteration
         return piece
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
 
     async def __anext__(self) -> str:
         try:

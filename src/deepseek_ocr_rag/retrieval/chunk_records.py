@@ -233,19 +233,17 @@ def _page_number(metadata: Mapping[str, Any]) -> int:
 
 
 def _is_box(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
-    return (
-        isinstance(entry, dict)
-        and isinstance(entry.get("kind"), str)
-        and all(isinstance(entry.get(key), int) for key in ("start", "end"))
-        and isinstance(entry.get("bbox"), list)
-        and len(entry["bbox"]) == 4
-        and all(isinstance(value, int | float) for value in entry["bbox"])
-    )
+    match entry:
+        case {"kind": str(), "start": int(), "end": int(), "bbox": [_, _, _, _] as box}:
+            return all(isinstance(value, int | float) for value in box)
+    return False
 
 
 def _is_span(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
-    keys = ("page", "start", "end", "offset")
-    return isinstance(entry, dict) and all(isinstance(entry.get(key), int) for key in keys)
+    match entry:
+        case {"page": int(), "start": int(), "end": int(), "offset": int()}:
+            return True
+    return False
 
 
 def _blocks(markdown: str, boxes: Iterable[Mapping[str, Any]]) -> Iterator[Block]:

@@ -157,8 +157,6 @@ def check_budget(max_tokens: int) -> None:
 
 
 class _Packer:
-    """Packs a stream of units into chunks."""
-
     def __init__(self, source: str, budget: int) -> None:
         self._source = source
         self._budget = budget
@@ -229,7 +227,6 @@ def _chunk(source: str, units: Sequence[ChunkUnit]) -> Chunk:
 
 
 def _common_prefix(sections: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The longest common prefix."""
     shared = sections[0]
     for section in sections[1:]:
         same = takewhile(lambda pair: pair[0] == pair[1], zip(shared, section, strict=False))

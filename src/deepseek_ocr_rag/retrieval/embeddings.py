@@ -143,8 +143,6 @@ class OllamaEmbeddings:
 
 
 class _LlamaIndexEmbeddings:
-    """Adapts a LlamaIndex embedding model to :class:`EmbeddingModel`."""
-
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - no import of the framework here
         self._model = model
 

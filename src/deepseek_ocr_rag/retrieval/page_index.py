@@ -65,13 +65,19 @@ class PageIndex:
     ) -> None:
         import numpy as np
 
-        self.terms = _page_terms(chunks, terms)
+        self.terms: dict[PageKey, list[str]] = defaultdict(list)
+        texts: dict[PageKey, list[str]] = defaultdict(list)
+        for chunk, own in zip(chunks, terms, strict=True):
+            pieces = [piece for piece in chunk.pieces if not piece.repeated]
+            one_page = len(chunk.pages) == 1 and len(pieces) == len(chunk.pieces)
+            if one_page:
+                self.terms[chunk.source, chunk.pages[0]] += own
+            for piece in pieces:
+                key, text = (chunk.source, piece.page), chunk.text[piece.offset : piece.end]
+                texts[key].append(text)
+                if not one_page:
+                    self.terms[key] += search_terms(text)
         self.keys = tuple(self.terms)
-        texts: dict[PageKey, list[str]] = {key: [] for key in self.keys}
-        for chunk in chunks:
-            for piece in chunk.pieces:
-                if not piece.repeated:
-                    texts[chunk.source, piece.page].append(chunk.text[piece.offset : piece.end])
         self._contents = np.array([is_contents("\n".join(text)) for text in texts.values()], bool)
         self._words = Bm25(map(with_stems, self.terms.values()), min_length=MIN_LENGTH)
         self._phrases = Bm25(map(search_phrases, self.terms.values()), min_length=MIN_LENGTH)
@@ -99,16 +105,3 @@ class PageIndex:
             references=self._references.scores(query.references),
             factor=factor,
         )
-
-
-def _page_terms(chunks: Sequence[Chunk], terms: Sequence[list[str]]) -> dict[PageKey, list[str]]:
-    pages: dict[PageKey, list[str]] = defaultdict(list)
-    for chunk, text in zip(chunks, terms, strict=True):
-        if len(chunk.pages) == 1 and not any(piece.repeated for piece in chunk.pieces):
-            pages[chunk.source, chunk.pages[0]] += text
-            continue
-        for piece in chunk.pieces:
-            if not piece.repeated:
-                found = search_terms(chunk.text[piece.offset : piece.end])
-                pages[chunk.source, piece.page] += found
-    return dict(pages)

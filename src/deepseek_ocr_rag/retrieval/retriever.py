@@ -104,7 +104,7 @@ class Retriever:
         self._embedding_weight = embedding_weight
         self._vectors = None
         if embeddings is not None:
-            texts = [_with_section(chunk) for chunk in self.chunks]
+            texts = [" > ".join(c.section) + "\n" * bool(c.section) + c.text for c in self.chunks]
             self._vectors = VectorIndex(embedding_model(embeddings), texts)
 
     @classmethod
@@ -187,8 +187,9 @@ class Retriever:
         """
         parsed = parse_query(query)
         return tuple(
-            _passage(self.chunks[index], self._lexical.page_of(index, parsed), score)
+            Passage(c.text, c.source, n, c.boxes_on(n), score, c.section, c.span_on(n), c.pieces)
             for index, score in self.rank(query, k, neighbours=neighbours)
+            for c, n in [(self.chunks[index], self._lexical.page_of(index, parsed))]
         )
 
     def rank(self, query: str, k: int = 5, *, neighbours: int = 0) -> tuple[tuple[int, float], ...]:
@@ -224,20 +225,3 @@ class Retriever:
         for near in range(max(0, index - count), min(len(self.chunks), index + count + 1)):
             if self.chunks[near].source == source:
                 yield near
-
-
-def _with_section(chunk: Chunk) -> str:
-    return "\n".join((" > ".join(chunk.section), chunk.text)) if chunk.section else chunk.text
-
-
-def _passage(chunk: Chunk, page: int, score: float) -> Passage:
-    return Passage(
-        text=chunk.text,
-        source=chunk.source,
-        page=page,
-        boxes=chunk.boxes_on(page),
-        score=score,
-        section=chunk.section,
-        span=chunk.span_on(page),
-        pieces=chunk.pieces,
-    )

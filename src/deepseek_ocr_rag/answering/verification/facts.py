@@ -60,7 +60,9 @@ def stated_facts(text: str) -> Facts:
     Args:
         text: Plain or Markdown. The number of a list item is not a fact.
     """
-    plain = _without_enumerator(plain_text(text))
+    plain = plain_text(text)
+    if enumerator := _ENUMERATOR.match(plain):
+        plain = plain[enumerator.end() :]
     return Facts(plain, numbers(plain, every_reading=True), dates(plain, overlapping=True))
 
 
@@ -82,11 +84,6 @@ def claimed_facts(text: str) -> Facts:
     found = dates(plain)
     rest = _blank(plain, [date.span for date in found])
     return Facts(plain, numbers(rest), found, tuple(_names(rest)))
-
-
-def _without_enumerator(plain: str) -> str:
-    enumerator = _ENUMERATOR.match(plain)
-    return plain[enumerator.end() :] if enumerator else plain
 
 
 def _in_sequence(enumerators: Iterable[re.Match[str]], number: int) -> Iterator[re.Match[str]]:

@@ -27,39 +27,42 @@ __all__ = [
     "direction",
 ]
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # --- facts ------------------------------------------------------------------------------
 
-_GERMAN: Final = """
+GERMAN_WORDS: Final = _words("""
     aus auch bei das dem der ein eine einen einer für ist mit nach nicht oder sind und werden
     wird wurde zum zur
-"""
-GERMAN_WORDS: Final = frozenset(_GERMAN.split())
+""")
 """Lower-case words that only German has. It capitalises every noun, so there a single
 capital does not show a name."""
 
 GERMAN_NOT_NAMES: Final = GERMAN_WORDS | {"am", "den", "die", "es", "im", "sie", "vom", "wenn"}
 
-_CONNECTIVES: Final = """
+NOT_NAMES: Final = _words("""
     after although because before between during each except if not once since through unless
     until when whether while within
-"""
-NOT_NAMES: Final = frozenset(_CONNECTIVES.split())
+""")
 """Words that are capitalised only because a line or a list item begins with them."""
 
 # --- words of statements ----------------------------------------------------------------
 
-_FRAME: Final = """
+FRAME_WORDS: Final = _words("""
     according answer based described document following here mentioned page provided say said
     section source state stated text yes
-"""
-FRAME_WORDS: Final = frozenset(_FRAME.split())
+""")
 """Words about the answer itself."""
 
-_JOINING: Final = """
+JOINING_WORDS: Final = frozenset(
+    terms("""
     among amongst during however many may might much must need needed possible respectively
     shall therefore thus upon using versus via vs whereas while
-"""
-JOINING_WORDS: Final = frozenset(terms(_JOINING))
+""")
+)
 """Prepositions, conjunctions and modal words: search counts them, but they state nothing
 that a source could lack."""
 
@@ -76,12 +79,13 @@ NEGATION: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-_ABSENCE: Final = """
+ABSENCE_WORDS: Final = frozenset(
+    terms("""
     answer available contain contained context detail document documents evidence find found given
     have include included information mention mentioned passage provide provided question say
     source sources specify specified state stated text there unfortunately
-"""
-ABSENCE_WORDS: Final = frozenset(terms(_ABSENCE))
+""")
+)
 """A negated sentence of only these and the question's words says that nothing was found."""
 
 ABSENCE_NEGATION: Final = re.compile(
