@@ -203,7 +203,7 @@ def test_strict_mode_leaves_out_what_no_source_says() -> None:
         "supported",
         "unsupported",
     ]
-    assert answer.warnings == ("Left out without support: 2 of the sentences.",)
+    assert answer.warnings == ("Removed without support: 2 of the sentences.",)
 
 
 def test_strict_mode_says_that_nothing_was_found_where_nothing_is_left() -> None:

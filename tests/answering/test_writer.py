@@ -134,7 +134,7 @@ def test_list_items_are_sentences_of_their_own() -> None:
     )
 
 
-def test_a_link_that_was_taken_out_is_no_sentence() -> None:
+def test_a_removed_link_is_not_a_sentence() -> None:
     parts = ["(link removed)\n\nAnn Lee keeps the lamp", cite(1), "."]
     for strict, shown in ((False, "(link removed)\n\n"), (True, "")):
         writing = writer(strict=strict)

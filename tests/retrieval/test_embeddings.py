@@ -143,7 +143,7 @@ def test_the_model_is_looked_at_once(ollama: EmbeddingOllama) -> None:
     assert [path for path, _ in ollama.asked].count("/api/show") == 1
 
 
-def test_a_missing_model_is_not_pulled_but_told(ollama: EmbeddingOllama) -> None:
+def test_a_missing_model_is_reported_and_not_pulled(ollama: EmbeddingOllama) -> None:
     ollama.show = (404, {"error": "model not found"})
     with pytest.raises(EmbeddingModelUnavailableError, match="ollama pull tiny") as error:
         model(ollama).embed_query("q")
@@ -220,7 +220,7 @@ def test_a_model_that_runs_elsewhere_never_sees_a_text(ollama: EmbeddingOllama) 
 
 
 @pytest.mark.parametrize(("name", "options"), [(" ", {}), ("tiny", {"timeout": 0})])
-def test_settings_that_cannot_be_meant_are_refused(name: str, options: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused(name: str, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         OllamaEmbeddings(name, **options)
 

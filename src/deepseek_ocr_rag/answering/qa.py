@@ -137,7 +137,8 @@ class DocumentQA:
             earlier: The answers of the conversation so far.
 
         Raises:
-            ConfigurationError: If the question is empty.
+            ConfigurationError: If the question is empty; other errors of :meth:`ask` come
+                while the text is read.
         """
         if not question.strip():
             raise ConfigurationError("the question is empty", remedy="Ask a question.")

@@ -118,7 +118,7 @@ class GeneratingStrategy(AnswerStrategy):
             )
         removed = [sentence for sentence in writer.sentences if sentence.span is None]
         if removed:
-            self.warnings += (f"Left out without support: {len(removed)} of the sentences.",)
+            self.warnings += (f"Removed without support: {len(removed)} of the sentences.",)
 
     @contextmanager
     def _reply(self, prompt: AnswerPrompt) -> Iterator[Iterator[str]]:

@@ -123,7 +123,6 @@ class AnswerWriter:
         )
 
     def _check(self, text: str, cited: tuple[int, ...]) -> tuple[Sentence, tuple[Citation, ...]]:
-        """The checked sentence, and its citations."""
         if self._says_absent(text):
             return Sentence(text, "absent", cited=cited), ()
         begin = time.perf_counter()

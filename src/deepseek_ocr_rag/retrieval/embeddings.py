@@ -66,7 +66,7 @@ class OllamaEmbeddings:
     Raises:
         RemoteModelRefusedError: If the host is another machine, or the model's
             name says that it runs on one.
-        ConfigurationError: If an argument cannot be meant.
+        ConfigurationError: If an argument is invalid.
     """
 
     def __init__(

@@ -62,7 +62,7 @@ def test_lines_of_figures_belong_to_the_label_before_them() -> None:
     ]
 
 
-def test_a_single_number_on_a_line_is_no_part_of_a_row() -> None:
+def test_a_single_number_on_a_line_is_not_part_of_a_row() -> None:
     found, _ = passage(("text", "WHAT TO USE\n\n1\n\nHOW TO CLEAN"))
     assert [unit.text for unit in citable_units(found, 0)] == ["WHAT TO USE", "1", "HOW TO CLEAN"]
 

@@ -53,7 +53,7 @@ def test_a_total_may_stand_behind_the_last_row_where_lines_were_joined() -> None
     assert [whole.value for _, whole in column_totals(rows, rows[0])] == [15, 24]
 
 
-def test_a_row_is_no_total_of_itself() -> None:
+def test_a_row_is_not_a_total_of_itself() -> None:
     rows = [figures_of(text, place) for place, text in enumerate(("Tower 10 20", "Store 10 20"))]
     assert list(column_totals(rows, rows[0])) == []
 
@@ -69,7 +69,7 @@ def test_a_row_is_no_total_of_itself() -> None:
         ("Oil 12 14", set()),
     ],
 )
-def test_the_percentages_of_a_row_of_figures_say_it_by_their_signs(
+def test_the_signs_of_percentages_in_a_row_of_figures_show_a_direction(
     row: str, directions: set[str]
 ) -> None:
     assert directions_of_figures(row) == directions

@@ -87,7 +87,7 @@ def claimed_facts(text: str) -> Facts:
 
 
 def _in_sequence(enumerators: Iterable[re.Match[str]], number: int) -> Iterator[re.Match[str]]:
-    """Those of the item numbers that count up from a number."""
+    """The item numbers that count up from a number."""
     for match in enumerators:
         if int(match[1]) == number:
             number += 1
@@ -112,7 +112,7 @@ def _names(plain: str) -> list[Name]:
     for before, word, after in zip([None, *words], words, [*words[1:], None], strict=False):
         if not _is_capital(word):
             continue
-        opens = _opens(plain, word.start())
+        opens = bool(_OPENS.search(plain, max(0, word.start() - 20), word.start()))
         run = (_adjoin(plain, word, after) and _is_capital(after)) or (
             _adjoin(plain, before, word) and _is_capital(before)
         )
@@ -143,7 +143,3 @@ def _is_abbreviation(word: str) -> bool:
 
 def _adjoin(plain: str, word: re.Match[str] | None, after: re.Match[str] | None) -> bool:
     return word is not None and after is not None and plain[word.end() : after.start()] == " "
-
-
-def _opens(plain: str, start: int) -> bool:
-    return _OPENS.search(plain, max(0, start - 20), start) is not None
