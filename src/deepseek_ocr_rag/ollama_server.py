@@ -12,9 +12,9 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,6 +27,9 @@ from .errors import (
     LanguageModelUnavailableError,
     RemoteModelRefusedError,
 )
+
+if TYPE_CHECKING:
+    import ollama
 
 __all__ = ["BoundedTransport", "OllamaErrors", "OllamaServer", "is_this_machine", "ollama_url"]
 
@@ -216,6 +219,30 @@ class OllamaServer:
             if isinstance(error, ConfigurationError):
                 raise
             raise self.broken("the reply is not Ollama's protocol") from error
+
+    @contextmanager
+    def ollama_client(self, model: str, remedy: str) -> Iterator[ollama.Client]:
+        """Ollama's own client, with its errors translated into ours.
+
+        Args:
+            model: The model that will be asked.
+            remedy: What to do if Ollama cannot run it.
+        """
+        import ollama
+
+        try:
+            with self.translated_errors(), closing(self.transport()) as transport:
+                yield ollama.Client(
+                    self.url, timeout=self.timeouts, transport=transport, follow_redirects=False
+                )
+        except ollama.ResponseError as error:
+            if error.status_code == 404:
+                raise self.missing(model) from error
+            if error.status_code >= 300:
+                raise self.errors.unavailable(
+                    f"Ollama at {self.url} cannot run {model}: {error.error}", remedy=remedy
+                ) from error
+            raise self.broken(error.error) from error
 
     def _client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=self.timeouts, transport=self.transport())

@@ -14,9 +14,7 @@ from typing import Any, Final, Literal, Protocol, TypeGuard, runtime_checkable
 
 from ..errors import (
     ConfigurationError,
-    DeepSeekOCRError,
     LanguageModelError,
-    LanguageModelReplyError,
     LanguageModelUnavailableError,
 )
 from ..ollama_server import OllamaServer, is_this_machine, ollama_url
@@ -255,32 +253,22 @@ class ModelReply(Iterator[str]):
         self._pieces.close()
 
     def _read(self, messages: Sequence[Message]) -> Generator[str]:
-        import ollama
-
         turns = [asdict(message) for message in messages]
+        form = None if self._schema is None else dict(self._schema)
+        remedy = "Look at Ollama's log; a smaller model or num_ctx needs less memory."
         done = False
-        try:
-            with self._server.translated_errors(), closing(self._server.transport()) as transport:
-                client = ollama.Client(
-                    self._server.url,
-                    timeout=self._server.timeouts,
-                    transport=transport,
-                    follow_redirects=False,
-                )
-                form = None if self._schema is None else dict(self._schema)
-                stream = client.chat(
-                    self._model, turns, stream=True, options=self._options, format=form
-                )
-                with closing(stream) as parts:  # type: ignore[type-var]
-                    for part in parts:
-                        if part.message.content:
-                            yield part.message.content
-                        if part.done:
-                            done = True
-                            self._finish(part.done_reason, part.prompt_eval_count)
-                            break
-        except ollama.ResponseError as error:
-            raise self._error(error.status_code, error.error) from error
+        with self._server.ollama_client(self._model, remedy) as client:
+            stream = client.chat(
+                self._model, turns, stream=True, options=self._options, format=form
+            )
+            with closing(stream) as parts:  # type: ignore[type-var]
+                for part in parts:
+                    if part.message.content:
+                        yield part.message.content
+                    if part.done:
+                        done = True
+                        self._finish(part.done_reason, part.prompt_eval_count)
+                        break
         if not done:
             raise self._server.broken("the reply was cut off before its end")
 
@@ -289,19 +277,6 @@ class ModelReply(Iterator[str]):
             self.warnings += ("The answer was cut: the model reached its longest reply.",)
         if (prompt_tokens or 0) + self._options["num_predict"] > self._options["num_ctx"]:
             self.warnings += ("The prompt filled the context: the model may have missed a part.",)
-
-    def _error(self, status: int, message: str) -> DeepSeekOCRError:
-        if status == 404:
-            return self._server.missing(self._model)
-        if status >= 300:
-            return LanguageModelUnavailableError(
-                f"Ollama at {self._server.url} cannot run {self._model}: {message}",
-                remedy="Look at Ollama's log; a smaller model or num_ctx needs less memory.",
-            )
-        return LanguageModelReplyError(
-            f"Ollama at {self._server.url} failed: {message}",
-            remedy="Ask again, and look at Ollama's log.",
-        )
 
 
 def language_model_named(

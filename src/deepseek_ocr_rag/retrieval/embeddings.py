@@ -8,7 +8,6 @@ another machine, or one that would run the model elsewhere, is refused unless
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any, Final, Protocol, runtime_checkable
 
 from ..errors import (
@@ -114,29 +113,14 @@ class OllamaEmbeddings:
         return self._embed([self.query_prefix + text])[0]
 
     def _embed(self, texts: list[str]) -> list[list[float]]:
-        import ollama
-
         if not self._checked:
             shown = self.server.show(self.model)
             if not self.allow_remote:
                 self.server.refuse_remote(self.model, shown)
             self._checked = True
-        try:
-            with self.server.translated_errors(), closing(self.server.transport()) as transport:
-                client = ollama.Client(
-                    self.server.url,
-                    timeout=self.server.timeouts,
-                    transport=transport,
-                    follow_redirects=False,
-                )
-                embeddings = client.embed(self.model, texts).embeddings
-        except ollama.ResponseError as error:
-            if error.status_code == 404:
-                raise self.server.missing(self.model) from error
-            raise EmbeddingModelUnavailableError(
-                f"Ollama at {self.server.url} cannot embed with {self.model}: {error.error}",
-                remedy="Use an embedding model, such as nomic-embed-text, or look at Ollama's log.",
-            ) from error
+        remedy = "Use an embedding model, such as nomic-embed-text, or look at Ollama's log."
+        with self.server.ollama_client(self.model, remedy) as client:
+            embeddings = client.embed(self.model, texts).embeddings
         if len(embeddings) != len(texts):
             raise self.server.broken(f"{len(embeddings)} vectors for {len(texts)} texts")
         return [list(vector) for vector in embeddings]
