@@ -194,10 +194,10 @@ class OllamaModel:
 
     @property
     def structured(self) -> bool:
-        """Whether to ask it for JSON. Asks the server once.
+        """Whether to ask for JSON. Asks the server once.
 
         Raises:
-            LanguageModelError: If the server is missing.
+            LanguageModelError: If the server does not answer.
         """
         if self._structured is None:
             self._structured = self.server.version() >= STRUCTURED_FROM
