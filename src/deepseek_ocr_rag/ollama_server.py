@@ -10,15 +10,16 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 
 from .errors import (
     ConfigurationError,
+    DeepSeekOCRError,
     LanguageModelReplyError,
     LanguageModelTimeoutError,
     LanguageModelUnavailableError,
@@ -26,7 +27,10 @@ from .errors import (
 )
 from .hosts import is_this_machine
 
-__all__ = ["BoundedTransport", "OllamaServer", "ollama_url"]
+if TYPE_CHECKING:
+    import ollama
+
+__all__ = ["BoundedTransport", "OllamaErrors", "OllamaServer", "ollama_url"]
 
 _MAX_BYTES: Final = 32 * 2**20
 _PORTS: Final = {"http": 80, "https": 443}
@@ -66,6 +70,21 @@ def ollama_url(host: str | None = None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class OllamaErrors:
+    """Which errors to raise: a server of language models and one of embeddings differ.
+
+    Attributes:
+        unavailable: The server or the model is not there.
+        timeout: No reply in time.
+        reply: A reply that breaks the protocol or was cut off.
+    """
+
+    unavailable: type[DeepSeekOCRError] = LanguageModelUnavailableError
+    timeout: type[DeepSeekOCRError] = LanguageModelTimeoutError
+    reply: type[DeepSeekOCRError] = LanguageModelReplyError
+
+
+@dataclass(frozen=True, slots=True)
 class OllamaServer:
     """A client of one Ollama.
 
@@ -73,11 +92,13 @@ class OllamaServer:
         url: Its address, see :func:`ollama_url`.
         timeout: Longest silence in seconds.
         max_seconds: Longest time for a whole reply.
+        errors: What to raise when it fails.
     """
 
     url: str
     timeout: float = 120.0
     max_seconds: float = 600.0
+    errors: OllamaErrors = OllamaErrors()
 
     @property
     def timeouts(self) -> httpx.Timeout:
@@ -92,9 +113,9 @@ class OllamaServer:
         """What ``/api/show`` says about a model.
 
         Raises:
-            LanguageModelUnavailableError: If the server or the model is not there.
-            LanguageModelTimeoutError: If it stays silent.
-            LanguageModelReplyError: If it is not Ollama's protocol.
+            DeepSeekOCRError: One of :attr:`errors`: ``unavailable`` if the server or the
+                model is not there, ``timeout`` if it stays silent, ``reply`` if it is
+                not Ollama's protocol.
         """
         # Not through the ollama package: its ShowResponse drops remote_host.
         with self.translated_errors(), self._client() as client:
@@ -107,7 +128,7 @@ class OllamaServer:
         """Names of the installed models that run on the server itself, newest first.
 
         Raises:
-            LanguageModelError: As :meth:`show`.
+            DeepSeekOCRError: As :meth:`show`.
         """
         with self.translated_errors(), self._client() as client:
             return _names(_json(client.get("/api/tags")))
@@ -116,7 +137,7 @@ class OllamaServer:
         """Its version as three numbers; zeros if it does not say.
 
         Raises:
-            LanguageModelError: As :meth:`show`.
+            DeepSeekOCRError: As :meth:`show`.
         """
         with self.translated_errors(), self._client() as client:
             response = client.get("/api/version")
@@ -148,17 +169,17 @@ class OllamaServer:
                 remedy="Use a local model, or set allow_remote=True.",
             )
 
-    def missing(self, model: str, installed: tuple[str, ...] = ()) -> LanguageModelUnavailableError:
+    def missing(self, model: str, installed: tuple[str, ...] = ()) -> DeepSeekOCRError:
         """The error for a model that is not installed."""
         others = f" Installed: {', '.join(installed[:8])}." if installed else ""
-        return LanguageModelUnavailableError(
+        return self.errors.unavailable(
             f"Ollama at {self.url} has no model {model}",
             remedy=f"Get it with `ollama pull {model}`.{others}",
         )
 
-    def broken(self, problem: str) -> LanguageModelReplyError:
+    def broken(self, problem: str) -> DeepSeekOCRError:
         """The error for a reply that cannot be used."""
-        return LanguageModelReplyError(
+        return self.errors.reply(
             f"Ollama at {self.url}: {problem}", remedy="Ask again, and look at Ollama's log."
         )
 
@@ -168,17 +189,17 @@ class OllamaServer:
         try:
             yield
         except httpx.TimeoutException as error:
-            raise LanguageModelTimeoutError(
+            raise self.errors.timeout(
                 f"Ollama at {self.url} did not answer in time ({error})",
                 remedy="Raise the timeout, or take a smaller model.",
             ) from error
         except httpx.ConnectError as error:
-            raise LanguageModelUnavailableError(
+            raise self.errors.unavailable(
                 f"Ollama is not running at {self.url}",
                 remedy="Start it with `ollama serve`, or do without its models.",
             ) from error
         except httpx.HTTPStatusError as error:
-            raise LanguageModelUnavailableError(
+            raise self.errors.unavailable(
                 f"{self.url} refused with HTTP status {error.response.status_code}",
                 remedy="Check that it is an Ollama, and look at its log.",
             ) from error
@@ -188,6 +209,30 @@ class OllamaServer:
             if isinstance(error, ConfigurationError):
                 raise
             raise self.broken("the reply is not Ollama's protocol") from error
+
+    @contextmanager
+    def ollama_client(self, model: str, remedy: str) -> Iterator[ollama.Client]:
+        """Ollama's own client, with its errors translated into ours.
+
+        Args:
+            model: The model that will be asked.
+            remedy: What to do if Ollama cannot run it.
+        """
+        import ollama
+
+        try:
+            with self.translated_errors(), closing(self.transport()) as transport:
+                yield ollama.Client(
+                    self.url, timeout=self.timeouts, transport=transport, follow_redirects=False
+                )
+        except ollama.ResponseError as error:
+            if error.status_code == 404:
+                raise self.missing(model) from error
+            if error.status_code >= 300:
+                raise self.errors.unavailable(
+                    f"Ollama at {self.url} cannot run {model}: {error.error}", remedy=remedy
+                ) from error
+            raise self.broken(error.error) from error
 
     def _client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=self.timeouts, transport=self.transport())

@@ -267,7 +267,7 @@ def test_with_embeddings_there_are_always_as_many_as_asked_for(minilm: Embedding
 
 
 @pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf")])
-def test_a_weight_that_cannot_be_meant_is_refused(weight: float) -> None:
+def test_an_invalid_weight_is_refused(weight: float) -> None:
     with pytest.raises(ConfigurationError, match="embedding_weight"):
         Retriever([], embedding_weight=weight)
 

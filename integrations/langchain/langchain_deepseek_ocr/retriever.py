@@ -41,7 +41,7 @@ class DocumentRetriever(BaseRetriever):
 
     Raises:
         ValidationError: If an argument cannot be meant.
-        LanguageModelError: If the embedding model fails.
+        EmbeddingModelError: If the embedding model fails.
 
     Example:
         >>> pages = DeepSeekOCRLoader("report.pdf").load()  # doctest: +SKIP

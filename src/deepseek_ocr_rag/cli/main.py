@@ -30,7 +30,9 @@ from ..errors import (
     BackendError,
     ConfigurationError,
     DeepSeekOCRError,
+    EmbeddingModelError,
     LanguageModelError,
+    RemoteModelRefusedError,
     SourceError,
 )
 from ..export.filenames import file_stem
@@ -54,6 +56,8 @@ EXIT_CODES: tuple[tuple[type[DeepSeekOCRError], int], ...] = (
     (SourceError, 3),
     (BackendError, 4),
     (LanguageModelError, 5),
+    (EmbeddingModelError, 5),
+    (RemoteModelRefusedError, 5),
     (DeepSeekOCRError, 1),
 )
 PAGES_FAILED = 6
@@ -191,7 +195,7 @@ def _chat(options: argparse.Namespace) -> int:
         for question in _questions():
             try:
                 _print_stream(conversation.stream(question))
-            except LanguageModelError as error:
+            except (LanguageModelError, EmbeddingModelError, RemoteModelRefusedError) as error:
                 # The documents are read; the next question may be answered.
                 say(str(error))
     return 0

@@ -111,7 +111,9 @@ class Widths:
 def test_a_page_that_ends_its_process_is_a_failed_page_and_the_rest_goes_on(pool):
     with open_source(with_crash(2, 3), limits=SMALL, name="a.pdf") as source:
         assert source.render(1, 50).size == (50, 50)
-        with pytest.raises(PageRenderError, match=r"a\.pdf, page 2: .* ended two worker processes") as caught:
+        with pytest.raises(
+            PageRenderError, match=r"a\.pdf, page 2: .* ended two worker processes"
+        ) as caught:
             source.render(2, 50)
         assert "worker_bytes" in str(caught.value)
         assert source.render(3, 50).size == (50, 50)

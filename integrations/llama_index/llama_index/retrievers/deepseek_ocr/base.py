@@ -39,7 +39,7 @@ class DeepSeekOCRRetriever(BaseRetriever):
 
     Raises:
         ConfigurationError: If an argument cannot be meant.
-        LanguageModelError: If the embedding model fails.
+        EmbeddingModelError: If the embedding model fails.
 
     Example:
         >>> nodes = DeepSeekOCRNodeParser().get_nodes_from_documents(documents)  # doctest: +SKIP
