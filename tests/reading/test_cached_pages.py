@@ -179,7 +179,7 @@ def test_a_cache_that_cannot_be_written_costs_no_page_and_is_said_once(tmp_path,
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING), Reader(Numbered(), cache=tmp_path / "file") as reader:
         assert len(reader.read(pdf)) == PAGES
-    assert len([r for r in caplog.records if "cannot be kept" in r.message]) == 1
+    assert len([r for r in caplog.records if "cannot be stored" in r.message]) == 1
 
 
 def test_a_page_survives_as_json_exactly():

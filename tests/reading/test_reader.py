@@ -25,7 +25,7 @@ from deepseek_ocr_rag import (
     Reply,
     SourceNotFoundError,
 )
-from deepseek_ocr_rag.reading.page_stream import READ_AHEAD, _has_ink
+from deepseek_ocr_rag.reading.preparation import READ_AHEAD, has_ink
 
 STRIP_OFFSETS = 273
 
@@ -304,4 +304,4 @@ def test_errors_of_the_source_come_before_any_page() -> None:
 def test_ink_is_what_stands_out_from_the_page_anywhere(box, grey, ink) -> None:
     image = Image.new("RGB", (100, 1000), "white")
     image.paste((grey, grey, grey), box)
-    assert _has_ink(image) is ink
+    assert has_ink(image) is ink

@@ -1,4 +1,4 @@
-"""What a finished page depends on: :class:`PageKey`. Pages of the same key are the same page."""
+"""The cache key of a page: :class:`PageKey`, everything that its content depends on."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ..version import __version__
 __all__ = ["PageKey", "renderer_version"]
 
 FORMAT: Final = 1
-"""Of the stored JSON; another number makes everything kept before a miss."""
+"""Version of the stored JSON; changing it invalidates all cached pages."""
 
 _DISTRIBUTIONS: Final = {"pdfium": "pypdfium2", "pymupdf": "pymupdf"}
 
 
 @dataclass(frozen=True, slots=True)
 class PageKey:
-    """Everything that a page's text, boxes and remarks depend on.
+    """Everything that a page's text, boxes and warnings depend on.
 
     Attributes:
         sha256: Hash of the file's bytes, 64 hex digits.
-        page: 1-based.
-        renderer: See :func:`renderer_version`.
-        task: What is asked.
-        mode: How large the model sees the page.
-        page_objects: As in :class:`~deepseek_ocr_rag.Limits`: it decides how many
-            lines of a page's drawing are seen, without an error.
-        backend: Who reads.
-        model: With which model.
+        page: Page number, 1-based.
+        renderer: Renderer and version, see :func:`renderer_version`.
+        task: What the model was asked.
+        mode: Resolution at which the model saw the page.
+        page_objects: As in :class:`~deepseek_ocr_rag.Limits`. It belongs to the key
+            because objects beyond it are ignored without an error.
+        backend: Name of the backend.
+        model: Name of the model.
         fingerprint: See :class:`~deepseek_ocr_rag.backends.base.Repeatable`.
-        version: Of this package.
+        version: Version of this package.
     """
 
     sha256: str
@@ -50,17 +50,17 @@ class PageKey:
     version: str = __version__
 
     def digest(self) -> str:
-        """The SHA-256 of all of it, 64 hex digits."""
+        """SHA-256 of all the attributes, 64 hex digits."""
         data = json.dumps([FORMAT, asdict(self)], sort_keys=True)
         return hashlib.sha256(data.encode("ascii")).hexdigest()
 
 
 @cache
 def renderer_version(renderer: str) -> str:
-    """A renderer with its version, and Pillow's, which opens pictures and scales.
+    """The versions of a renderer and of Pillow, which opens pictures and scales pages.
 
-    The renderer is asked for by its distribution, which is pinned to the library
-    that it wraps, so that this process need not load it.
+    They are the versions of the installed distributions, so that this process need
+    not import the renderer.
     """
     return ", ".join(
         _installed(name) for name in (_DISTRIBUTIONS.get(renderer, renderer), "pillow")

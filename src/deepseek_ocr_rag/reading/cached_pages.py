@@ -1,4 +1,4 @@
-"""The pages of one document that were finished before, read in the same way."""
+"""Pages of one document in the page cache: found, stored, and turned into JSON and back."""
 
 from __future__ import annotations
 
@@ -15,69 +15,69 @@ from ..errors import ConfigurationError
 from .cache import PageCache
 from .cache_key import PageKey
 
-__all__ = ["KeptPage", "KeptPages", "cache_named", "page_from_json", "page_to_json"]
+__all__ = ["CachedPage", "CachedPages", "page_from_json", "page_to_json", "resolve_cache"]
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPage:
-    """A page that waits for its turn; packed, because thousands may wait for one.
+class CachedPage:
+    """A page from the cache, compressed because thousands may wait for one that is being read.
 
     Attributes:
-        packed: Its JSON, compressed.
+        compressed: Its JSON, compressed with zlib.
     """
 
-    packed: bytes
+    compressed: bytes
 
     @classmethod
-    def of(cls, content: str) -> KeptPage:
-        """Pack the JSON of a page."""
+    def from_json(cls, content: str) -> CachedPage:
+        """Compress the JSON of a page."""
         return cls(zlib.compress(content.encode("ascii"), 1))
 
     def page(self) -> Page:
         """The page."""
-        return page_from_json(zlib.decompress(self.packed).decode("ascii"))
+        return page_from_json(zlib.decompress(self.compressed).decode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPages:
-    """What a cache has of one document, for one way to read it.
+class CachedPages:
+    """The cached pages of one document that were read with the same settings.
 
     Attributes:
-        cache: Where.
-        key: Of any page of the document; the number in it does not count.
+        cache: Where they are stored.
+        key: The key of any of the pages; its page number is replaced.
     """
 
     cache: PageCache
     key: PageKey
 
-    def read_by(self, backend: Backend) -> KeptPages | None:
-        """Those that a backend read; None where it cannot say what its text depends on."""
+    def read_by(self, backend: Backend) -> CachedPages | None:
+        """The pages read by this backend; None if its pages must not be cached."""
         fingerprint = fingerprint_of(backend)
         if fingerprint is None:
             return None
         key = replace(self.key, backend=backend.name, model=backend.model, fingerprint=fingerprint)
         return replace(self, key=key)
 
-    def find(self, number: int) -> KeptPage | None:
-        """The page with that number, if it was finished before."""
+    def find(self, number: int) -> CachedPage | None:
+        """The page with this number, or None if it is not in the cache."""
         content = self.cache.get(replace(self.key, page=number).digest())
-        return None if content is None else KeptPage.of(content)
+        return None if content is None else CachedPage.from_json(content)
 
-    def keep(self, page: Page) -> None:
-        """Keep a page, unless it failed."""
+    def store(self, page: Page) -> None:
+        """Store a page, unless it failed."""
         if not page.ok:
             return
         content = page_to_json(page)
-        # Text that JSON does not give back (halves of a surrogate pair side by
-        # side) is better read again.
+        # JSON does not return every text unchanged (two halves of a surrogate pair side
+        # by side become one character). Such a page is read again instead.
         if page_from_json(content) == page:
             self.cache.put(replace(self.key, page=page.number).digest(), content)
 
 
 def page_to_json(page: Page) -> str:
-    """A page as ASCII, exactly: :meth:`Page.to_dict` rounds boxes."""
+    """Convert a page to ASCII JSON without loss (:meth:`Page.to_dict` alone rounds boxes)."""
     data = page.to_dict()
     blocks: list[dict[str, Any]] = data["blocks"]
     for block, exact in zip(blocks, page.blocks, strict=True):
@@ -90,12 +90,15 @@ def page_from_json(content: str) -> Page:
     return Page.from_dict(json.loads(content))
 
 
-def cache_named(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache | None:
-    """The cache that :class:`~deepseek_ocr_rag.Reader` was told to use, None for none.
+def resolve_cache(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache | None:
+    """The cache that the ``cache`` argument of :class:`~deepseek_ocr_rag.Reader` means.
+
+    Returns:
+        None for no cache. That includes True on a system without a folder for this
+        user's caches, which is logged.
 
     Raises:
-        ConfigurationError: If a folder that was named cannot be meant. Where only
-            this user's own is wanted and there is none, that is logged.
+        ConfigurationError: If a named folder cannot be used.
     """
     if isinstance(cache, PageCache):
         return cache
@@ -106,5 +109,5 @@ def cache_named(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache |
     except ConfigurationError as error:
         if cache is not True:
             raise
-        _log.warning("finished pages are not kept: %s", error)
+        _log.warning("finished pages are not cached: %s", error)
         return None

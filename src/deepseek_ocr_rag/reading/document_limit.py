@@ -1,4 +1,4 @@
-"""How many documents one reader takes on at the same time: :class:`DocumentLimit`."""
+"""Limits how many documents one reader has open at the same time: :class:`DocumentLimit`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ..errors import BusyError, ConfigurationError
 __all__ = ["MOST_DOCUMENTS", "DocumentLimit"]
 
 MOST_DOCUMENTS: Final = 128
-"""A call that waits for its turn costs a few threads and an open file."""
+"""An open document costs a few threads and an open file."""
 
 
 class DocumentLimit:
-    """Lets in a number of documents, and refuses more at once instead of letting them wait.
+    """Admits a number of documents, and refuses more at once instead of queueing them.
 
     Args:
         most: How many.
 
     Raises:
-        ConfigurationError: If that is below 1.
+        ConfigurationError: If ``most`` is below 1.
     """
 
     def __init__(self, most: int) -> None:
@@ -32,17 +32,17 @@ class DocumentLimit:
         self._free = threading.BoundedSemaphore(most)
 
     def enter(self) -> None:
-        """Let one in, who must :meth:`leave`.
+        """Admit a document; call :meth:`leave` when it is closed.
 
         Raises:
-            BusyError: If there is no place.
+            BusyError: If the limit is reached.
         """
         if not self._free.acquire(blocking=False):
             raise BusyError(
-                f"the reader is busy with {self._most} documents",
-                remedy="Try again in a moment.",
+                f"the reader already has {self._most} documents open",
+                remedy="Try again in a moment, or raise most_documents.",
             )
 
     def leave(self) -> None:
-        """Free a place."""
+        """Make room for another document."""
         self._free.release()
