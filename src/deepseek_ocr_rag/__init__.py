@@ -16,12 +16,12 @@ The names below are the whole public interface; whatever is not listed in
 """
 
 from .agents.agent_reader import (
+    AgentLocations,
     AgentPicture,
-    AgentPlaces,
     AgentReader,
     AgentReply,
     AgentSearch,
-    Place,
+    Location,
 )
 from .answering.answer import Answer, Sentence, Timings
 from .answering.language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
@@ -99,8 +99,8 @@ from .text.token_count import estimate_tokens
 from .version import __version__
 
 __all__ = [
+    "AgentLocations",
     "AgentPicture",
-    "AgentPlaces",
     "AgentReader",
     "AgentReply",
     "AgentSearch",
@@ -140,6 +140,7 @@ __all__ = [
     "LiteBackend",
     "LiteBackendWarning",
     "LocalBackend",
+    "Location",
     "Message",
     "MissingExtraError",
     "OcrDocument",
@@ -158,7 +159,6 @@ __all__ = [
     "ParsedPage",
     "Passage",
     "PasswordError",
-    "Place",
     "ReadCancelledError",
     "Reader",
     "Record",

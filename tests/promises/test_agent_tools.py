@@ -160,9 +160,9 @@ class TestLocate:
         backend.places = {2: "<|ref|>the lamp<|/ref|><|det|>[[200, 300, 400, 500]]<|/det|>"}
         found = agent.locate("report.pdf", "the lamp")
         assert not found.by_words
-        (place,) = found.places
-        assert place.page == 2
-        assert place.boxes[0].to_grid() == (200, 300, 400, 500)
+        (location,) = found.locations
+        assert location.page == 2
+        assert location.boxes[0].to_grid() == (200, 300, 400, 500)
         assert "page 2, box [0.200, 0.300, 0.400, 0.501]" in found.text
         assert {task for task, _ in backend.asked} == {"locate: the lamp"}
 
@@ -172,18 +172,23 @@ class TestLocate:
         backend = Looking({}, dict.fromkeys(range(1, 12), tag))
         agent = AgentReader(Reader(backend), root_dir=root)
         first = agent.locate("long.pdf", "the seal")
-        assert (len(first.places), first.next_pages) == (8, "9-11")
+        assert (len(first.locations), first.next_pages) == (8, "9-11")
         assert 'call again with pages="9-11"' in first.text
         last = agent.locate("long.pdf", "the seal", pages=first.next_pages)
-        assert ([place.page for place in last.places], last.next_pages) == ([9, 10, 11], None)
+        assert ([location.page for location in last.locations], last.next_pages) == (
+            [9, 10, 11],
+            None,
+        )
 
     def test_a_reader_that_cannot_see_finds_the_words_and_says_so(self, agent: AgentReader) -> None:
         found = agent.locate("report.pdf", "whale oil")
         assert found.by_words
         assert "found by the words of the text" in found.text
         assert "it cannot see" in found.text
-        assert [(place.page, place.text) for place in found.places] == [(2, WORDS[1][1])]
-        assert found.places[0].boxes[0].to_grid() == (100, 100, 900, 200)
+        assert [(location.page, location.text) for location in found.locations] == [
+            (2, WORDS[1][1])
+        ]
+        assert found.locations[0].boxes[0].to_grid() == (100, 100, 900, 200)
 
     def test_where_looking_finds_nothing_the_words_are_searched(
         self, agent: AgentReader, backend: Looking
@@ -192,11 +197,11 @@ class TestLocate:
         found = agent.locate("report.pdf", "whale oil")
         assert found.by_words
         assert "Looking at the pages found nothing" in found.text
-        assert [place.page for place in found.places] == [2]
+        assert [location.page for location in found.locations] == [2]
 
     def test_what_is_nowhere_is_not_found(self, agent: AgentReader) -> None:
         found = agent.locate("report.pdf", "quantum chromodynamics")
-        assert found.places == ()
+        assert found.locations == ()
         assert "It was not found" in found.text
 
     def test_a_reply_is_bounded(self, root: Path) -> None:

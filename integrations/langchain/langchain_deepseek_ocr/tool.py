@@ -140,4 +140,4 @@ class LocateTool(AgentTool):
         self, path: str, what: str, pages: str | None = None
     ) -> tuple[str, list[dict[str, Any]]]:
         found = self._call(lambda: self._agent.locate(path, what, pages))
-        return found.text, [place.to_dict() for place in found.places]
+        return found.text, [location.to_dict() for location in found.locations]
