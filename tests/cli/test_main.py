@@ -282,7 +282,7 @@ def test_doctor_explains_what_is_piped_in(
 
 def test_doctor_says_so_where_it_knows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "missing.log"]) == 0
-    assert "neither a file nor an error that is known" in capsys.readouterr().out
+    assert "neither a file nor a known error" in capsys.readouterr().out
 
 
 def test_remote_code_runs_only_where_the_command_allows_it(

@@ -156,8 +156,8 @@ def test_a_second_signal_does_not_disturb_the_end(server, folder):
 
 DEAF = """
 import sys, time
-from deepseek_ocr_rag import cli
-from deepseek_ocr_rag.cli.signals import Ended
+from deepseek_ocr_rag.cli import main as cli
+from deepseek_ocr_rag.cli.shutdown import TerminatedBySignal
 
 def deaf(options):
     print("reading", flush=True)
@@ -165,7 +165,7 @@ def deaf(options):
     while time.monotonic() < ends:
         try:
             time.sleep(60)
-        except Ended:
+        except TerminatedBySignal:
             pass
 
 cli.COMMANDS["doctor"] = deaf
@@ -187,7 +187,7 @@ def test_a_signal_that_the_caller_set_aside_stays_aside(tmp_path, sample_pdf):
     """As ``nohup`` does with SIGHUP."""
     code = (
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
-        "from deepseek_ocr_rag import cli;"
+        "from deepseek_ocr_rag.cli import main as cli;"
         "cli.COMMANDS['doctor'] = lambda o: print(signal.getsignal(signal.SIGHUP).name) or 0;"
         "sys.exit(cli.main(['doctor']))"
     )

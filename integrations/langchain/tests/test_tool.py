@@ -252,7 +252,7 @@ class Endless(Echo):
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         for request in requests:
             unwanted = threading.Event()
-            with request.cancellation.telling(unwanted.set):
+            with request.cancellation.on_cancel(unwanted.set):
                 self.started.set()
                 unwanted.wait(60)
             self.left.set()
