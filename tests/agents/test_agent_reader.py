@@ -23,6 +23,8 @@ from deepseek_ocr_rag import (
 )
 from deepseek_ocr_rag.agents.agent_reader import AgentReader
 
+pytestmark = pytest.mark.minimum
+
 
 class Recorded:
     """A backend with a text for every page, which remembers what it was asked."""

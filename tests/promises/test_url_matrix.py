@@ -31,6 +31,8 @@ from deepseek_ocr_rag.sources import fetch
 from deepseek_ocr_rag.sources.fetch import download
 from deepseek_ocr_rag.sources.fetch_policy import is_public
 
+pytestmark = pytest.mark.minimum
+
 NAMES = {
     "public.example": ["93.184.216.34"],
     "public6.example": ["2606:2800:220:1:248:1893:25c8:1946"],

@@ -27,6 +27,8 @@ from deepseek_ocr_rag import (
 )
 from deepseek_ocr_rag.reading.preparation import READ_AHEAD, has_ink
 
+pytestmark = pytest.mark.minimum
+
 STRIP_OFFSETS = 273
 
 

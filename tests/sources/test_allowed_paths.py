@@ -19,6 +19,8 @@ from deepseek_ocr_rag import (
 )
 from deepseek_ocr_rag.sources.allowed_paths import FileInside, resolve_inside
 
+pytestmark = pytest.mark.minimum
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:

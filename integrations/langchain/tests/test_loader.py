@@ -28,6 +28,8 @@ from deepseek_ocr_rag import (
     SourceNotFoundError,
 )
 
+pytestmark = pytest.mark.minimum
+
 
 def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, reader: Reader) -> None:
     documents = DeepSeekOCRLoader(pdf, reader=reader).load()

@@ -13,6 +13,8 @@ from langchain_deepseek_ocr import DeepSeekOCRLoader, DeepSeekOCRParser
 
 from deepseek_ocr_rag import ConfigurationError, CorruptSourceError, Reader
 
+pytestmark = pytest.mark.minimum
+
 
 def test_a_blob_on_disk_gives_what_the_loader_gives(pdf: Path, reader: Reader) -> None:
     parsed = DeepSeekOCRParser(reader=reader).parse(Blob.from_path(pdf))

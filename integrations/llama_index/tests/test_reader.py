@@ -23,6 +23,8 @@ from deepseek_ocr_rag import (
     SourceNotFoundError,
 )
 
+pytestmark = pytest.mark.minimum
+
 
 def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, core: Reader) -> None:
     documents = DeepSeekOCRReader(reader=core).load_data(pdf)
