@@ -159,7 +159,7 @@ def test_the_hub_really_stays_offline_and_silent_when_told_so(tmp_path: Path) ->
     assert json.loads(done.stdout) == [True, True]
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
 def test_no_log_repeats_what_a_document_says(
     sample_pdf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

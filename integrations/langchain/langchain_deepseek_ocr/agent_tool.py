@@ -17,16 +17,11 @@ from pydantic import (
     model_validator,
 )
 
-from deepseek_ocr_rag import (
-    AgentReader,
-    Backend,
-    ConfigurationError,
-    DeepSeekOCRError,
-    FetchPolicy,
-    Limits,
-    Reader,
-    run_cancellable,
-)
+from deepseek_ocr_rag import DeepSeekOCRError, FetchPolicy, Limits, Reader
+from deepseek_ocr_rag.agents import AgentReader
+from deepseek_ocr_rag.backends import Backend
+from deepseek_ocr_rag.concurrency import run_cancellable
+from deepseek_ocr_rag.errors import ConfigurationError
 
 from .options import ReaderOptions, reader_from
 
@@ -38,8 +33,9 @@ Result = TypeVar("Result")
 class AgentSettings(BaseModel):
     """Which documents an agent may read, and how they are read.
 
-    Only files under ``root_dir`` can be named; :func:`deepseek_ocr_rag.resolve_inside`
-    lists what is refused. Absolute paths of this machine do not reach the model.
+    Only files under ``root_dir`` can be named;
+    :func:`deepseek_ocr_rag.sources.resolve_inside` lists what is refused. Absolute
+    paths of this machine do not reach the model.
 
     Attributes:
         root_dir: The folder that may be read from, with its subfolders; by default

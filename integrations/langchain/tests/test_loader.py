@@ -16,14 +16,12 @@ from langchain_core.documents import Document
 from langchain_deepseek_ocr import DeepSeekOCRLoader, boxes_for
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from deepseek_ocr_rag import (
+from deepseek_ocr_rag import DeepSeekOCRError, Reader
+from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.errors import (
     ConfigurationError,
     CorruptSourceError,
-    DeepSeekOCRError,
     PageRangeError,
-    PageRequest,
-    Reader,
-    Reply,
     SourceNotAllowedError,
     SourceNotFoundError,
 )
@@ -294,7 +292,7 @@ def test_boxes_are_found_for_any_part_of_a_document(pdf: Path, reader: Reader, f
     assert len(boxes_for(document)) == 4
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
 def test_every_chunk_of_the_sample_knows_its_boxes(sample: Path) -> None:
     documents = DeepSeekOCRLoader(sample, backend="lite", pages="1").load()
     splitter = RecursiveCharacterTextSplitter(

@@ -9,7 +9,8 @@ from langchain_core.documents import BaseDocumentTransformer, Document
 from langchain_deepseek_ocr import DeepSeekOCRLoader, LayoutTextSplitter, boxes_for
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from deepseek_ocr_rag import ConfigurationError, Reader
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_a_budget_too_small_is_refused_when_the_splitter_is_made() -> None:
         LayoutTextSplitter(max_tokens=3)
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
 def test_every_chunk_of_the_sample_has_boxes_on_its_pages(sample: Path) -> None:
     # The second page is a scan: to read it takes ten seconds and shows nothing more.
     documents = DeepSeekOCRLoader(sample, backend="lite", pages="1,3").load()

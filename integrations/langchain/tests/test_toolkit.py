@@ -21,7 +21,8 @@ from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
 from pydantic import ValidationError
 
-from deepseek_ocr_rag import AgentReader, LiteBackend, Reader
+from deepseek_ocr_rag import LiteBackend, Reader
+from deepseek_ocr_rag.agents import AgentReader
 
 
 class _Standard:
@@ -163,7 +164,7 @@ def test_the_reader_is_asked_where_something_stands(
     ]
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
 def test_a_reader_that_cannot_look_finds_the_words(sample: Path) -> None:
     tool = LocateTool(root_dir=sample.parent, backend=LiteBackend())
     args = {"path": "sample.pdf", "what": "Table 1", "pages": "3"}

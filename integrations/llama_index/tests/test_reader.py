@@ -15,13 +15,8 @@ from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import MetadataMode
 from llama_index.readers.deepseek_ocr import DeepSeekOCRReader
 
-from deepseek_ocr_rag import (
-    ConfigurationError,
-    DeepSeekOCRError,
-    PageRangeError,
-    Reader,
-    SourceNotFoundError,
-)
+from deepseek_ocr_rag import DeepSeekOCRError, Reader
+from deepseek_ocr_rag.errors import ConfigurationError, PageRangeError, SourceNotFoundError
 
 pytestmark = pytest.mark.minimum
 
@@ -167,7 +162,7 @@ def test_it_reads_in_worker_processes(tmp_path: Path, sample: Path) -> None:
     assert all(d.metadata["backend"] == "lite" and len(d.text) > 200 for d in documents)
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
 def test_it_pickles_also_after_use(pdf: Path, sample: Path) -> None:
     reader = DeepSeekOCRReader(backend="lite", pages="1", password="open sesame")
     before = reader.load_data(sample)

@@ -34,7 +34,7 @@ class PageKey:
             because objects beyond it are ignored without an error.
         backend: Name of the backend.
         model: Name of the model.
-        fingerprint: See :class:`~deepseek_ocr_rag.backends.base.Repeatable`.
+        fingerprint: See :class:`~deepseek_ocr_rag.backends.Repeatable`.
         version: Version of this package.
     """
 

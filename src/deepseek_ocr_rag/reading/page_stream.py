@@ -37,7 +37,7 @@ class PageStream(Iterator[Page]):
     An iterator and context manager, both synchronous and asynchronous. It closes
     itself after the last page. To stop early, call :meth:`close` from any thread; a
     thread that is waiting for a page then gets a
-    :class:`~deepseek_ocr_rag.ReadCancelledError`.
+    :class:`~deepseek_ocr_rag.errors.ReadCancelledError`.
 
     Attributes:
         source: Name of the document.

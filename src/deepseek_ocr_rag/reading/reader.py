@@ -45,7 +45,7 @@ class Reader:
     """Reads documents. Threads and coroutines may share one.
 
     Args:
-        backend: What reads the pages: a :class:`~deepseek_ocr_rag.Backend`, or
+        backend: What reads the pages: a :class:`~deepseek_ocr_rag.backends.Backend`, or
             "auto" (the best one available), "lite", "ollama", "ollama/<model>",
             "server", "server:<base url>", "transformers", "transformers:<folder or
             hub id>", "official:<folder or hub id>", "replay:<file>".
@@ -66,7 +66,7 @@ class Reader:
             where it stopped and no page is read twice: True for this user's cache
             folder, a folder, a :class:`~deepseek_ocr_rag.PageCache`, or False for
             no cache. Only pages of backends that implement
-            :class:`~deepseek_ocr_rag.Repeatable` are stored: all built-in ones but
+            :class:`~deepseek_ocr_rag.backends.Repeatable` are stored: all built-in ones but
             "replay".
         most_documents: How many documents may be open at the same time. Their pages
             take turns at the backend.
