@@ -49,7 +49,7 @@ def command(server, folder, *more, size=None):
 
 
 @pytest.mark.slow
-def test_the_text_comes_whichever_write_fails_and_the_cache_is_sound(server, tmp_path):
+def test_the_text_is_printed_whichever_write_fails_and_the_cache_stays_intact(server, tmp_path):
     (tmp_path / "a.pdf").write_bytes(marked_pdf(PAGES))
     expected, _ = command(server, tmp_path, "--json", "--no-cache").communicate(timeout=60)
     assert f"This is number {PAGES}." in expected
@@ -76,7 +76,7 @@ def test_the_text_comes_whichever_write_fails_and_the_cache_is_sound(server, tmp
         ]
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_that_says_so(server, tmp_path):
+def test_an_unwritable_folder_is_reported(server, tmp_path):
     (tmp_path / "a.pdf").write_bytes(marked_pdf(2))
     process = command(server, tmp_path, "-o", "out", size=300)
     _, said = process.communicate(timeout=60)
@@ -98,7 +98,7 @@ except SourceError as error:
 """
 
 
-def test_a_stream_that_no_temporary_file_can_hold_is_an_error_that_says_so(tmp_path):
+def test_a_stream_too_large_for_temporary_files_is_reported(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", LARGE_STREAM],
         capture_output=True,

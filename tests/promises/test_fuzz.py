@@ -27,7 +27,7 @@ def test_there_are_twenty_thousand_examples() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_any_text_is_taken(name: str) -> None:
+def test_any_text_is_parsed(name: str) -> None:
     ran = 0
 
     @seed(20_000)

@@ -66,7 +66,7 @@ def examined(files, renderer):
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("renderer", ["pdfium", "pymupdf"])
-def test_every_hostile_file_ends_in_pages_or_in_a_typed_error(shared, renderer, chunk):
+def test_every_hostile_file_gives_pages_or_a_typed_error(shared, renderer, chunk):
     """In bounded time and memory, see ``benchmarks/safety/hostile.py``."""
     if renderer == "pymupdf":
         pytest.importorskip("pymupdf")
@@ -79,7 +79,7 @@ def test_every_hostile_file_ends_in_pages_or_in_a_typed_error(shared, renderer, 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded to the byte on Linux only")
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_every_bomb_ends_in_pages_or_in_a_typed_error(tmp_path, chunk):
+def test_every_bomb_gives_pages_or_a_typed_error(tmp_path, chunk):
     made = list(bombs().items())[chunk::CHUNKS]
     for name, make in made:
         (tmp_path / name).write_bytes(make())
@@ -94,7 +94,7 @@ def test_every_bomb_ends_in_pages_or_in_a_typed_error(tmp_path, chunk):
 CIPHERS = ("RC4_40", "RC4_128", "AES_128", "AES_256", "RC4_128_R3")
 
 
-def test_what_is_encrypted_ends_in_a_typed_error_within_the_bounds(tmp_path):
+def test_an_encrypted_file_gives_a_typed_error_within_the_bounds(tmp_path):
     for cipher in CIPHERS:
         (tmp_path / f"{cipher}.pdf").write_bytes(encrypted(cipher))
     results = examined(sorted(tmp_path.iterdir()), "pdfium")
@@ -103,7 +103,7 @@ def test_what_is_encrypted_ends_in_a_typed_error_within_the_bounds(tmp_path):
 
 
 @pytest.mark.parametrize("cipher", CIPHERS)
-def test_every_cipher_opens_with_its_password_and_only_then(cipher):
+def test_every_cipher_opens_with_its_password_only(cipher):
     data = encrypted(cipher)
     for password in (None, "wrong"):
         with pytest.raises(PasswordError):

@@ -38,7 +38,7 @@ source.render(1, 1280)
         ),
     ],
 )
-def test_a_page_without_an_end_ends_with_its_owner(renderer, bomb):
+def test_an_endless_page_ends_when_its_owner_is_killed(renderer, bomb):
     if renderer == "pymupdf":
         pytest.importorskip("pymupdf")
     owner = subprocess.Popen(

@@ -125,7 +125,7 @@ NOT_FOUND.remove("${PWD}/../x")  # climbs, whatever stands before it
 REFUSED.append("${PWD}/../x")
 
 
-def test_the_matrix_is_as_large_as_it_claims() -> None:
+def test_the_matrix_is_large_enough() -> None:
     assert len(set(REFUSED)) + len(set(NOT_FOUND)) == len(REFUSED) + len(NOT_FOUND)
     print(f"{len(REFUSED) + len(NOT_FOUND)} attempts on paths")
     assert len(REFUSED) + len(NOT_FOUND) >= 80
@@ -135,7 +135,7 @@ def test_the_matrix_is_as_large_as_it_claims() -> None:
 @pytest.mark.parametrize(
     ("attempts", "kind"), [(REFUSED, SourceNotAllowedError), (NOT_FOUND, SourceNotFoundError)]
 )
-def test_no_attempt_reads_anything_and_no_message_tells_where_the_folder_is(
+def test_no_attempt_reads_anything_and_no_message_names_the_folder(
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
     attempts: list[str],
@@ -158,7 +158,7 @@ def test_no_attempt_reads_anything_and_no_message_tells_where_the_folder_is(
 
 
 @pytest.mark.parametrize("by_descriptor", [True, False])
-def test_what_is_inside_is_read_by_every_name(
+def test_a_file_inside_is_read_by_each_of_its_names(
     root: Path, monkeypatch: pytest.MonkeyPatch, by_descriptor: bool
 ) -> None:
     monkeypatch.setattr(walk, "BY_DESCRIPTOR", by_descriptor)
@@ -179,7 +179,7 @@ def test_what_is_inside_is_read_by_every_name(
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
-def test_files_that_the_kernel_makes_up_are_refused_even_below_the_folder() -> None:
+def test_files_of_the_kernel_are_refused_even_below_the_folder() -> None:
     for path in ("proc/self/environ", "proc/version", "sys/kernel/notes", "dev/zero"):
         with pytest.raises((SourceNotFoundError, SourceNotAllowedError)):
             open_inside("/", path)
@@ -244,7 +244,7 @@ def read(root: Path, name: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not walk.BY_DESCRIPTOR, reason="needs descriptors of folders")
-def test_a_race_of_exchanged_links_never_leads_out(swapped: Path) -> None:
+def test_swapping_links_in_a_race_never_leads_out(swapped: Path) -> None:
     names = ("victim.pdf", "folder/x.pdf", "link.pdf")
     seen = Counter(read(swapped, names[turn % len(names)]) for turn in range(ITERATIONS))
     print(f"symlink race: {dict(seen)}")
@@ -255,7 +255,7 @@ def test_a_race_of_exchanged_links_never_leads_out(swapped: Path) -> None:
 
 
 @pytest.mark.skipif(not walk.BY_DESCRIPTOR, reason="needs descriptors of folders")
-def test_the_race_would_catch_a_program_that_checks_a_name_and_then_opens_it(
+def test_the_race_catches_a_program_that_checks_a_name_and_then_opens_it(
     swapped: Path,
 ) -> None:
     base = swapped.resolve()

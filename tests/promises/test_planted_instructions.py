@@ -76,14 +76,14 @@ def test_the_true_sentence_is_still_answered_and_cited(page: Any) -> None:
 
 
 @each_page
-def test_nothing_is_called_and_the_model_is_asked_once(page: Any) -> None:
+def test_no_tool_is_called_and_the_model_is_asked_once(page: Any) -> None:
     model = Obedient(page.reply)
     DocumentQA(page.document, model).ask(page.question)
     assert len(model.asked) == 1
 
 
 @each_page
-def test_nothing_is_supported_but_the_words_of_the_page(page: Any) -> None:
+def test_only_the_words_of_the_page_are_supported(page: Any) -> None:
     answer = DocumentQA(page.document, Obedient(page.reply)).ask(page.question)
     supported = [sentence.text for sentence in answer.sentences if sentence.status == "supported"]
     assert page.true in supported

@@ -142,7 +142,7 @@ def test_our_own_processes_are_told_to_stay_offline(monkeypatch: pytest.MonkeyPa
     assert NO_TELEMETRY["HF_HUB_DISABLE_TELEMETRY"] == "1"
 
 
-def test_the_hub_really_stays_offline_and_silent_when_told_so(tmp_path: Path) -> None:
+def test_the_hub_client_stays_offline_and_silent(tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub")
     done = subprocess.run(
         [

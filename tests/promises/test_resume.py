@@ -22,7 +22,7 @@ CONCURRENCY = 4
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_killed_at_50_points_a_read_gives_the_same_and_reads_no_page_twice(tmp_path):
+def test_a_read_killed_at_50_points_gives_the_same_and_reads_no_page_twice(tmp_path):
     pdf = tmp_path / "a.pdf"
     pdf.write_bytes(marked_pdf(PAGES))
     log = tmp_path / "log"

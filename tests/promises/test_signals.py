@@ -106,7 +106,7 @@ def expected(server, tmp_path_factory):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_a_signal_ends_it_and_the_next_run_goes_on(server, folder, expected, number, code):
+def test_a_signal_ends_it_and_the_next_run_resumes(server, folder, expected, number, code):
     server.asked.clear()
     command = Command(folder, *words(server, "--json"))
     wait_for(server, 25, command.process)
@@ -143,7 +143,7 @@ def test_a_signal_while_a_folder_is_written_leaves_no_temporary_file(server, fol
     assert [page["number"] for page in data["pages"]] == list(range(1, PAGES + 1))
 
 
-def test_a_second_signal_does_not_disturb_the_end(server, folder):
+def test_a_second_signal_does_not_disturb_the_shutdown(server, folder):
     server.asked.clear()
     command = Command(folder, *words(server))
     wait_for(server, 5, command.process)
@@ -173,7 +173,7 @@ sys.exit(cli.main(["doctor"]))
 """
 
 
-def test_a_library_that_does_not_hear_the_signal_does_not_keep_it_from_ending():
+def test_a_library_that_ignores_the_signal_does_not_delay_the_exit():
     process = subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout.readline() == "reading\n"
@@ -183,7 +183,7 @@ def test_a_library_that_does_not_hear_the_signal_does_not_keep_it_from_ending():
     assert time.monotonic() - began < SECONDS
 
 
-def test_a_signal_that_the_caller_set_aside_stays_aside(tmp_path, sample_pdf):
+def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path, sample_pdf):
     """As ``nohup`` does with SIGHUP."""
     code = (
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
@@ -195,7 +195,7 @@ def test_a_signal_that_the_caller_set_aside_stays_aside(tmp_path, sample_pdf):
     assert done.stdout == "SIG_IGN\n"
 
 
-def test_main_leaves_the_handlers_of_its_caller_as_they_were(capsys):
+def test_main_restores_the_signal_handlers_of_its_caller(capsys):
     from deepseek_ocr_rag.cli.main import main
 
     before = signal.getsignal(signal.SIGTERM)

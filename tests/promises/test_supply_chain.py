@@ -90,7 +90,7 @@ def test_the_oldest_versions_are_the_lower_bounds_that_we_promise() -> None:
     assert set(higher) <= {"pydantic", "tqdm"}
 
 
-def test_no_lock_file_names_a_place_of_the_machine_that_wrote_it() -> None:
+def test_no_lock_file_names_a_path_of_the_machine_that_wrote_it() -> None:
     for path in LOCKS.glob("*.txt"):
         text = path.read_text(encoding="utf-8")
         assert (

@@ -130,7 +130,7 @@ def test_no_refused_url_is_connected_to() -> None:
     }
 
 
-def test_with_a_list_of_hosts_no_other_is_asked() -> None:
+def test_with_a_list_of_hosts_no_other_host_is_connected_to() -> None:
     with recorded_sockets() as seen:
         outcomes = {url: outcome(url, LISTED) for url in (*REFUSED, *NOT_LISTED)}
     assert connections(seen) == []
@@ -153,7 +153,7 @@ def test_listed_hosts_are_allowed(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["https://x.org", "x.org/a", "", "*", "*.*.org", "a b", "x:80"])
-def test_what_is_no_host_is_refused_in_a_list(host: str) -> None:
+def test_an_invalid_host_in_a_list_is_refused(host: str) -> None:
     with pytest.raises(ConfigurationError, match="is no host"):
         FetchPolicy(hosts=(host,))
 
@@ -164,7 +164,7 @@ def test_these_addresses_are_not_public(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
-def test_these_are(address: str) -> None:
+def test_these_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -222,7 +222,7 @@ def test_an_agent_needs_a_list_of_hosts() -> None:
     assert connections(seen) == []
 
 
-def test_an_agent_asks_no_url_unless_allowed() -> None:
+def test_an_agent_opens_no_url_unless_allowed() -> None:
     with Reader("lite", allow_urls=True) as reader:
         agent = AgentReader(reader)
         with recorded_sockets() as seen:
@@ -277,7 +277,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
     ],
     ids=["header", "body", "silence", "handshake"],
 )
-def test_a_server_that_sends_a_byte_now_and_then_is_cut_off_in_time(
+def test_a_server_that_drips_bytes_is_cut_off_in_time(
     dripping: tuple[str, list[bytes]], scheme: str, sent: bytes
 ) -> None:
     address, to_send = dripping

@@ -75,7 +75,7 @@ class Scripted:
         self.closed = True
 
 
-def test_pages_come_in_page_order_whatever_order_the_backend_answers_in() -> None:
+def test_pages_come_in_page_order_in_whatever_order_the_backend_answers() -> None:
     document = Reader(Scripted(batch=4)).read(pdf(9))
     assert [page.number for page in document] == list(range(1, 10))
     assert [page.markdown for page in document] == [f"Page {n}" for n in range(1, 10)]
@@ -177,7 +177,7 @@ def test_read_ahead_is_bounded() -> None:
         assert max(rendered) <= 5 + READ_AHEAD
 
 
-def test_a_backend_that_let_a_picture_go_can_have_it_drawn_again() -> None:
+def test_a_backend_that_dropped_an_image_can_have_it_rendered_again() -> None:
     class Forgetful(Scripted):
         def read(self, requests):
             for request in requests:
@@ -190,7 +190,7 @@ def test_a_backend_that_let_a_picture_go_can_have_it_drawn_again() -> None:
     assert same == [True] * 3
 
 
-def test_leaving_early_stops_the_backend_and_leaves_no_thread() -> None:
+def test_stopping_early_stops_the_backend_and_leaves_no_thread() -> None:
     backend = Scripted()
     before = set(threading.enumerate())
     for page in (pages := Reader(backend).iter_pages(pdf(50))):
@@ -204,7 +204,7 @@ def test_leaving_early_stops_the_backend_and_leaves_no_thread() -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_progress_is_told_after_every_page() -> None:
+def test_progress_is_reported_after_every_page() -> None:
     seen: list[tuple[int, int, int]] = []
     Reader(Scripted()).read(
         pdf(3), on_page=lambda page, done, total: seen.append((page.number, done, total))
@@ -242,7 +242,7 @@ async def test_cancelling_an_async_read_ends_it() -> None:
     assert len(backend.asked) < 50
 
 
-def test_a_backend_that_was_given_is_left_open_for_its_owner() -> None:
+def test_a_backend_that_was_passed_in_is_left_open() -> None:
     backend = Scripted()
     with Reader(backend) as reader:
         reader.read(pdf(1))
@@ -252,12 +252,12 @@ def test_a_backend_that_was_given_is_left_open_for_its_owner() -> None:
 @pytest.mark.parametrize(
     "arguments", [{"mode": "huge"}, {"task": "guess"}, {"task": "locate:"}, {"backend": "psychic"}]
 )
-def test_arguments_that_name_nothing_are_refused(arguments: dict[str, str]) -> None:
+def test_unknown_arguments_are_refused(arguments: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError):
         Reader(**arguments).read(pdf(1))
 
 
-def test_locate_asks_for_a_place_and_gives_its_boxes_by_page() -> None:
+def test_locate_asks_for_a_location_and_returns_boxes_by_page() -> None:
     class Finder(Scripted):
         def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
             for request in requests:
@@ -301,7 +301,7 @@ def test_errors_of_the_source_come_before_any_page() -> None:
         ((0, 512, 100, 1000), 246, True),  # one half of the page in another grey
     ],
 )
-def test_ink_is_what_stands_out_from_the_page_anywhere(box, grey, ink) -> None:
+def test_ink_is_anything_that_stands_out_from_the_background(box, grey, ink) -> None:
     image = Image.new("RGB", (100, 1000), "white")
     image.paste((grey, grey, grey), box)
     assert has_ink(image) is ink

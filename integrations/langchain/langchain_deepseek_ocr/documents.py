@@ -20,7 +20,7 @@ from deepseek_ocr_rag.records import (
     page_wanted,
 )
 
-__all__ = ["Translation", "to_document"]
+__all__ = ["DocumentConverter", "to_document"]
 
 
 def to_document(record: Record, *, flat: bool = False) -> Document:
@@ -30,7 +30,7 @@ def to_document(record: Record, *, flat: bool = False) -> Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Translation:
+class DocumentConverter:
     """How pages are converted to documents.
 
     Attributes:

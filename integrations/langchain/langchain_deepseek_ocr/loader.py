@@ -14,7 +14,7 @@ from langchain_core.documents import Document
 from deepseek_ocr_rag import Reader, SourceError
 from deepseek_ocr_rag.records import OnError, Split
 
-from .documents import Translation
+from .documents import DocumentConverter
 from .options import ReaderOptions, reader_from
 
 __all__ = ["DeepSeekOCRLoader", "FilePath"]
@@ -82,7 +82,7 @@ class DeepSeekOCRLoader(BaseLoader):
         self._flat = flat_metadata
         self._on_error = on_error
         self._reader = reader_from(reader, options)
-        Translation(mode, on_error=on_error)  # report a wrong choice now, not when loading
+        DocumentConverter(mode, on_error=on_error)  # report a wrong choice now, not when loading
 
     def lazy_load(self) -> Iterator[Document]:
         """Load page by page.
@@ -99,7 +99,7 @@ class DeepSeekOCRLoader(BaseLoader):
             except SourceError as error:
                 self._skip_or_raise(error)
             else:
-                yield from self._translation(file).documents(stream)
+                yield from self._converter(file).documents(stream)
 
     async def alazy_load(self) -> AsyncIterator[Document]:
         """:meth:`lazy_load` without blocking the event loop."""
@@ -111,14 +111,14 @@ class DeepSeekOCRLoader(BaseLoader):
             except SourceError as error:
                 self._skip_or_raise(error)
             else:
-                async for document in self._translation(file).adocuments(stream):
+                async for document in self._converter(file).adocuments(stream):
                     yield document
 
-    def _translation(self, file: FilePath) -> Translation:
+    def _converter(self, file: FilePath) -> DocumentConverter:
         nameless = not isinstance(file, str | os.PathLike) and not isinstance(
             getattr(file, "name", None), str
         )
-        return Translation(self._mode, self._flat, self._on_error, nameless=nameless)
+        return DocumentConverter(self._mode, self._flat, self._on_error, nameless=nameless)
 
     def _skip_or_raise(self, error: SourceError) -> None:
         if self._on_error != "skip":

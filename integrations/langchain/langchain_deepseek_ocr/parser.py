@@ -12,7 +12,7 @@ from langchain_core.documents.base import Blob
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.records import OnError, Split
 
-from .documents import Translation
+from .documents import DocumentConverter
 from .options import ReaderOptions, reader_from
 
 __all__ = ["DeepSeekOCRParser"]
@@ -62,7 +62,7 @@ class DeepSeekOCRParser(BaseBlobParser):
         self._flat = flat_metadata
         self._on_error = on_error
         self._reader = reader_from(reader, options)
-        Translation(mode, on_error=on_error)  # report a wrong choice now, not when parsing
+        DocumentConverter(mode, on_error=on_error)  # report a wrong choice now, not when parsing
 
     def lazy_parse(self, blob: Blob) -> Iterator[Document]:
         """Parse a blob page by page.
@@ -83,11 +83,11 @@ class DeepSeekOCRParser(BaseBlobParser):
             password=self._password,
             name=blob.source,
         )
-        translation = Translation(
+        converter = DocumentConverter(
             self._mode,
             self._flat,
             self._on_error,
             extra=blob.metadata,
             nameless=blob.source is None,
         )
-        yield from translation.documents(stream)
+        yield from converter.documents(stream)

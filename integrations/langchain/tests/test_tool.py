@@ -70,7 +70,7 @@ class TestStandardIntegration(_Standard, ToolsIntegrationTests):
     pass
 
 
-def test_the_message_is_short_text_and_the_artifact_full_documents(tool: DeepSeekOCRTool) -> None:
+def test_the_message_is_short_and_the_artifact_has_full_documents(tool: DeepSeekOCRTool) -> None:
     message = tool.invoke(call("report.pdf", pages="1-2"))
     assert isinstance(message, ToolMessage)
     assert message.status == "success"
@@ -92,14 +92,14 @@ def test_a_reply_is_bounded_and_the_next_pages_can_be_asked_for(
     assert "page 2 of 5" in tool.invoke(call("report.pdf", pages="2-5")).text
 
 
-def test_pages_that_were_read_are_kept(tool: DeepSeekOCRTool, backend: Any) -> None:
+def test_pages_are_not_read_twice(tool: DeepSeekOCRTool, backend: Any) -> None:
     tool.invoke(call("report.pdf", pages="1"))
     tool.invoke(call("report.pdf", pages="1-2"))
     assert backend.asked == [1, 2]
 
 
 @pytest.mark.parametrize("pages", [2, [2], "2", "2-2"])
-def test_pages_are_taken_as_models_write_them(tool: DeepSeekOCRTool, pages: Any) -> None:
+def test_pages_are_accepted_as_models_write_them(tool: DeepSeekOCRTool, pages: Any) -> None:
     assert "page 2 of 5" in tool.invoke(call("report.pdf", pages=pages)).text
 
 
@@ -133,7 +133,7 @@ async def test_every_failure_is_a_message_that_says_what_to_do(
 
 
 @pytest.mark.parametrize("arguments", [{}, {"path": None}, {"path": "report.pdf", "start": -1}])
-async def test_wrong_arguments_are_a_message_too(
+async def test_wrong_arguments_become_a_message(
     tool: DeepSeekOCRTool, arguments: dict[str, Any]
 ) -> None:
     request = {**call(""), "args": arguments}
@@ -142,7 +142,7 @@ async def test_wrong_arguments_are_a_message_too(
         assert "Call again with path" in message.text
 
 
-def test_a_backend_that_is_not_there_is_a_message(folder: Path) -> None:
+def test_an_unavailable_backend_becomes_a_message(folder: Path) -> None:
     class Missing:
         name, model, needs_image, reads_text_layer = "missing", "none", False, False
 
@@ -164,13 +164,13 @@ def test_a_link_out_of_the_folder_is_refused(tool: DeepSeekOCRTool, folder: Path
     assert "leads out" in tool.invoke(call("link.pdf")).text
 
 
-def test_failures_can_be_had_as_exceptions(folder: Path, reader: Reader) -> None:
+def test_failures_can_be_raised_as_exceptions(folder: Path, reader: Reader) -> None:
     tool = DeepSeekOCRTool(root_dir=folder, reader=reader, handle_tool_error=False)
     with pytest.raises(ToolException, match="no such file"):
         tool.invoke(call("missing.pdf"))
 
 
-def test_without_a_folder_it_reads_the_current_one(
+def test_without_root_dir_it_reads_the_current_directory(
     folder: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -182,24 +182,24 @@ def test_without_a_folder_it_reads_the_current_one(
 @pytest.mark.parametrize(
     "values", [{"max_chars": 5}, {"root_dir": "no such folder"}, {"resolution": "huge"}]
 )
-def test_impossible_settings_are_told_when_the_tool_is_made(values: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused_when_the_tool_is_created(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         DeepSeekOCRTool(**values)
 
 
-def test_the_schema_tells_a_model_what_to_fill_in(tool: DeepSeekOCRTool) -> None:
+def test_the_schema_describes_every_argument(tool: DeepSeekOCRTool) -> None:
     assert set(tool.args) == {"path", "pages", "start"}
     assert all(len(field["description"]) > 30 for field in tool.args.values())
     assert {"type": "string"} in tool.args["pages"]["anyOf"]
 
 
-def test_the_password_does_not_show(folder: Path, reader: Reader) -> None:
+def test_the_password_is_not_shown(folder: Path, reader: Reader) -> None:
     tool = DeepSeekOCRTool(root_dir=folder, reader=reader, password=SecretStr("open sesame"))
     assert "sesame" not in repr(tool)
     assert "sesame" not in str(tool.model_dump())
 
 
-async def test_calls_at_the_same_time_share_what_is_read(
+async def test_simultaneous_calls_share_pages(
     tool: DeepSeekOCRTool, backend: Any
 ) -> None:
     messages = await asyncio.gather(
@@ -226,7 +226,7 @@ class Echo:
         pass
 
 
-async def test_64_calls_at_the_same_time_are_not_mixed_up(tmp_path: Path) -> None:
+async def test_64_simultaneous_calls_are_not_mixed_up(tmp_path: Path) -> None:
     nonces = {}
     for number in range(64):
         file = tmp_path / f"{number}.png"
@@ -299,7 +299,7 @@ def asks(path: str, number: int, **values: Any) -> AIMessage:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_an_agent_goes_on_after_a_failing_call(
+async def test_an_agent_continues_after_a_failed_call(
     tool: DeepSeekOCRTool, asynchronous: bool
 ) -> None:
     model = Scripted(
