@@ -25,7 +25,7 @@ pytestmark = pytest.mark.minimum
 
 
 class Recorded:
-    """A backend with a text for every page, which remembers what it was asked."""
+    """A backend with a text for every page; it records which pages it was asked for."""
 
     name = "recorded"
     model = "none"
@@ -247,7 +247,9 @@ def test_without_root_dir_it_is_the_current_directory(
     assert "page 1 of 9" in agent.read("report.pdf", "1").text
 
 
-def test_the_root_of_the_file_system_must_be_named_explicitly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_root_of_the_file_system_must_be_named_explicitly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(os.sep)
     with pytest.raises(ConfigurationError, match="root_dir"):
         AgentReader(Reader(Recorded({})))

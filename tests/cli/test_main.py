@@ -1,4 +1,4 @@
-"""The terminal: what is printed, where, and with which exit code."""
+"""The command line: what is printed, where, and with which exit code."""
 
 from __future__ import annotations
 
@@ -137,7 +137,9 @@ def test_chat_answers_every_line(
     assert capsys.readouterr().out.count("page 1") >= 2
 
 
-def test_characters_that_the_terminal_cannot_show_are_escaped(sample_pdf: Path, tmp_path: Path) -> None:
+def test_characters_that_the_terminal_cannot_show_are_escaped(
+    sample_pdf: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "chinese.jsonl"
     path.write_text(json.dumps({"page": 1, "text": "灯塔"}) + "\n", "utf-8")
     command = [sys.executable, "-m", "deepseek_ocr_rag.cli.main", "read", str(sample_pdf)]
@@ -235,9 +237,7 @@ def test_cache_shows_and_clears_pages(
     assert capsys.readouterr().out in whole
 
 
-def test_cache_uses_the_folder_option(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cache_uses_the_folder_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "pages").mkdir()
     (tmp_path / "pages" / "pages-1.sqlite3").write_text("not a database")
     assert main(["cache", "--folder", str(tmp_path)]) == 0

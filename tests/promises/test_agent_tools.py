@@ -1,4 +1,4 @@
-"""AgentReader for tools: searching a document, finding a place on it, looking at a page."""
+"""AgentReader for tools: searching, locating and looking."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def tagged(title: str, text: str) -> str:
 
 
 class Looking:
-    """A backend that reads pages and, where it was given places, finds things on them."""
+    """A backend that reads pages and, if it was given locations, locates things on them."""
 
     name = "looking"
     model = "none"
     needs_image = False
     reads_text_layer = False
 
-    def __init__(self, texts: dict[int, str], places: dict[int, str] | None = None) -> None:
+    def __init__(self, texts: dict[int, str], locations: dict[int, str] | None = None) -> None:
         self.texts = texts
-        self.places = places
+        self.locations = locations
         self.asked: list[tuple[str, int]] = []
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         for request in requests:
             self.asked.append((request.task.name, request.page))
             locating = request.task.name.startswith("locate:")
-            if locating and self.places is None:
+            if locating and self.locations is None:
                 raise BackendUnavailableError("it cannot see", remedy="Use another one.")
-            found = (self.places or {}) if locating else self.texts
+            found = (self.locations or {}) if locating else self.texts
             if request.page in found:
                 yield Reply(request.key, found[request.page])
             elif locating:
@@ -156,7 +156,7 @@ class TestSearch:
 
 class TestLocate:
     def test_a_model_that_can_locate_is_asked(self, agent: AgentReader, backend: Looking) -> None:
-        backend.places = {2: "<|ref|>the lamp<|/ref|><|det|>[[200, 300, 400, 500]]<|/det|>"}
+        backend.locations = {2: "<|ref|>the lamp<|/ref|><|det|>[[200, 300, 400, 500]]<|/det|>"}
         found = agent.locate("report.pdf", "the lamp")
         assert not found.by_words
         (location,) = found.locations
@@ -179,7 +179,9 @@ class TestLocate:
             None,
         )
 
-    def test_a_backend_that_cannot_locate_searches_words_and_says_so(self, agent: AgentReader) -> None:
+    def test_a_backend_that_cannot_locate_searches_words_and_says_so(
+        self, agent: AgentReader
+    ) -> None:
         found = agent.locate("report.pdf", "whale oil")
         assert found.by_words
         assert "found by the words of the text" in found.text
@@ -192,7 +194,7 @@ class TestLocate:
     def test_words_are_searched_if_looking_finds_nothing(
         self, agent: AgentReader, backend: Looking
     ) -> None:
-        backend.places = {}
+        backend.locations = {}
         found = agent.locate("report.pdf", "whale oil")
         assert found.by_words
         assert "Looking at the pages found nothing" in found.text

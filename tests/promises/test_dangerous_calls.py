@@ -34,7 +34,7 @@ UNSAFE_VALUES = {
 
 
 def dangers(source: str) -> list[str]:
-    """Calls and imports that run what a document or a model wrote, and asserts that vanish."""
+    """Calls and imports that could run what a document or a model wrote, and asserts."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):

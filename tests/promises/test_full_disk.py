@@ -1,4 +1,4 @@
-"""A disk that is full, at any write: the text comes all the same, and the cache stays sound."""
+"""The disk is full at any write: the text is still printed, and the cache stays intact."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no file size li
 
 PAGES = 20
 SIZES = (0, 100, 4_096, 8_192, 12_000, 33_000, 90_000, 4_000_000)
-"""Bytes that any one file may have: from none to more than the cache needs in the end."""
+"""File size limits in bytes: from none to more than the whole cache needs."""
 
 
 def limited(size):
-    """Have the system refuse to let any file of the process grow over a size."""
+    """Make the system refuse to let any file of the process grow beyond a size."""
 
     def limit():
         import resource
@@ -54,7 +54,7 @@ def test_the_text_is_printed_whichever_write_fails_and_the_cache_stays_intact(se
     expected, _ = command(server, tmp_path, "--json", "--no-cache").communicate(timeout=60)
     assert f"This is number {PAGES}." in expected
     kept = []
-    # Two at a time: most of it is the start of an interpreter.
+    # Two at a time, because most of the time goes into starting interpreters.
     for pair in zip(SIZES[::2], SIZES[1::2], strict=True):
         running = {size: command(server, tmp_path, "--json", size=size) for size in pair}
         for size, process in running.items():
@@ -66,7 +66,7 @@ def test_the_text_is_printed_whichever_write_fails_and_the_cache_stays_intact(se
     print(f"pages kept with files of at most {SIZES} bytes: {kept}")
     assert kept[0] == 0
     assert kept[-1] == PAGES
-    # What was kept before the disk was full is sound.
+    # What was stored before the disk was full is intact.
     for size in SIZES:
         backend = ServerBackend(f"{server.url}/v1")
         with Reader(backend, mode="tiny", cache=tmp_path / f"cache-{size}") as reader:

@@ -1,4 +1,4 @@
-"""Files that were made, or collected, to break readers: each ends in pages or in a typed error."""
+"""Files made or collected to break readers: each gives pages or a typed error."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ GO_OFF = {
     "PNG header of 65,535 x 65,535": re.compile("LimitExceededError: the picture has 65,535"),
     "TIFF of 100,000 frames": re.compile("LimitExceededError: the TIFF has more than 10,000"),
 }
-"""What some of the bombs do, by name."""
+"""Expected results of some of the bombs."""
 
 
 def examined(files, renderer):
-    """What became of each file, by the benchmark in a process of its own."""
+    """The result for each file, from the benchmark in a separate process."""
     done = subprocess.run(
         [
             *(sys.executable, str(PROGRAM), "--json", "--renderer", renderer),
@@ -86,7 +86,7 @@ def test_every_bomb_gives_pages_or_a_typed_error(tmp_path, chunk):
     results = examined([tmp_path / name for name, _ in made], "pdfium")
     assert [result for result in results if not result["ok"]] == []
     details = {Path(result["name"]).name: result["detail"] for result in results}
-    # Those that are known to go off must do so, else this would show nothing.
+    # The bombs that are known to go off must do so, or the test would prove nothing.
     harmless = [n for n in details if n in GO_OFF and not GO_OFF[n].search(details[n])]
     assert harmless == []
 

@@ -1,4 +1,4 @@
-"""An owner that is killed takes its reading processes with it, whatever they are doing."""
+"""When a process is killed, its reading processes end too, whatever they are doing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ source.render(1, 1280)
     ("renderer", "bomb"),
     [
         ("pdfium", "shading with a slow program"),
-        # A thread that looks for the owner would never be let run here.
+        # A thread in the worker that checks for the owner would never get to run here.
         pytest.param(
             "pymupdf",
             "shading with a slow program",

@@ -1,7 +1,7 @@
-"""What a language model may try in order to read a file that it should not: nothing works.
+"""Ways in which a language model may try to read a file that it must not: none works.
 
-Every attempt is made through the function that opens files for the agent tools. The
-race is run by a second process that exchanges files and links as fast as it can.
+Every attempt goes through the function that opens files for the agent tools. In the
+race, a second process swaps files and links as fast as it can.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ NOT_FOUND = [
     "..;/secret.pdf", "$HOME/secret.pdf", "${PWD}/../x", "`pwd`", "*.pdf", "2024/*", "?eport.pdf",
     "a/" * 5000 + "b", "report.pdf?x=1", "report.pdf#page=2", "-rf", "--help", "|cat /etc/passwd", "; id",
 ]  # fmt: skip
-NOT_FOUND.remove("${PWD}/../x")  # climbs, whatever stands before it
+NOT_FOUND.remove("${PWD}/../x")  # climbs, whatever comes before it
 REFUSED.append("${PWD}/../x")
 
 
@@ -221,7 +221,7 @@ ITERATIONS = 100_000
 
 @pytest.fixture
 def swapped(root: Path):
-    """A folder whose files and subfolders are links out of it every other moment."""
+    """A folder whose files and subfolders are constantly swapped with links out of it."""
     (root / "good.pdf").write_bytes(INSIDE)
     (root / "victim.pdf").write_bytes(INSIDE)
     (root / "link.pdf").symlink_to("victim.pdf")
@@ -249,7 +249,7 @@ def test_swapping_links_in_a_race_never_leads_out(swapped: Path) -> None:
     seen = Counter(read(swapped, names[turn % len(names)]) for turn in range(ITERATIONS))
     print(f"symlink race: {dict(seen)}")
     assert seen["escaped"] == 0
-    # Both were met, again and again: there was a race.
+    # Both states were seen many times, so there was a race.
     assert seen["read"] > ITERATIONS / 100
     assert seen["SourceNotAllowedError"] > ITERATIONS / 100
 

@@ -1,7 +1,7 @@
-"""Pages with instructions to the model: an obedient model gets nothing out of the house.
+"""Pages with instructions to the model: even an obedient model can send nothing out.
 
 The pages are those of ``benchmarks/qa/injected_pages.py``; a renderer of Markdown that
-is not ours looks for what got through.
+is not ours checks what got through.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def injected_pages_module() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up while it is being loaded.
+    # Dataclasses look up their module while it is being loaded.
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
@@ -39,7 +39,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.documen
 
 
 class Obedient:
-    """A language model that does what the page says."""
+    """A language model that obeys the page."""
 
     name = "obedient"
     context_length = 8192

@@ -1,4 +1,4 @@
-"""Signals to the real command: it ends in time, says so, leaves nothing, and goes on where it stopped."""
+"""The real command on a signal: exits in time, says so, leaves nothing behind, and resumes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 PAGES = 60
 SECONDS = 5.0
-"""To end after a signal."""
+"""Limit for exiting after a signal."""
 
 
 @pytest.fixture(autouse=True)
 def signals_are_heard():
-    """A suite that was started with ``&`` or nohup ignores some, and so would its children."""
+    """A suite started with ``&`` or nohup ignores some signals, and its children would too."""
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
         signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
@@ -34,7 +34,7 @@ def signals_are_heard():
 
 
 class Command:
-    """``dsocr`` as a user starts it, in a session of its own, with its own cache and TMPDIR."""
+    """``dsocr`` as a user starts it, in its own session, with its own cache and TMPDIR."""
 
     def __init__(self, folder, *words):
         (folder / "tmp").mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ class Command:
         )
 
     def end(self, number):
-        """Send a signal; seconds until the end, and the children that outlived it."""
+        """Send a signal; returns the seconds until the exit, and the child processes left."""
         children = psutil.Process(self.process.pid).children(recursive=True)
         assert children, "nothing was being read"
         began = time.monotonic()
@@ -65,7 +65,7 @@ class Command:
         return spent, orphans
 
     def finish(self):
-        """What it prints."""
+        """Wait for the exit; returns the output."""
         self.output, self.said = self.process.communicate(timeout=120)
         assert self.process.returncode == 0, self.said
         return self.output
@@ -97,7 +97,7 @@ def wait_for(server, asked, process):
 
 @pytest.fixture(scope="module")
 def expected(server, tmp_path_factory):
-    """What the command prints when nothing happens to it."""
+    """The output of the command without a signal."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "a.pdf").write_bytes(marked_pdf(PAGES))
     return Command(folder, *words(server, "--json", "--no-cache")).finish()
@@ -121,7 +121,7 @@ def test_a_signal_ends_it_and_the_next_run_resumes(server, folder, expected, num
     assert number.name in command.said
     before = list(server.asked)
     server.asked.clear()
-    # The source's path is part of the output, and that is the same relative one.
+    # The output contains the path of the source, which is the same relative path.
     assert Command(folder, *words(server, "--json")).finish() == expected
     twice = set(before) & set(server.asked)
     print(f"{len(before)} pages asked for before, {len(server.asked)} after, {len(twice)} in both")

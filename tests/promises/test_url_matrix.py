@@ -1,4 +1,4 @@
-"""What a URL may try in order to have this machine ask where it should not: nothing is asked.
+"""URLs that try to make this machine connect where it must not: it never connects.
 
 Connections are counted by the interpreter's audit events, below every library. Names are
 resolved by a table here, as an attacker's name server would answer.
@@ -92,7 +92,7 @@ LISTED = FetchPolicy(hosts=("public.example", "*.papers.example"))
 
 @pytest.fixture(autouse=True)
 def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table above for names; addresses and "localhost" are resolved by the system."""
+    """Resolve names by the table above; addresses and "localhost" by the system."""
     system = socket.getaddrinfo
 
     def resolve(host: str, port: int, *arguments: object, **options: object) -> list[object]:
@@ -124,7 +124,7 @@ def test_no_refused_url_is_connected_to() -> None:
         outcomes = {url: outcome(url, True) for url in REFUSED}
     assert [url for url, kind in outcomes.items() if kind == "opened"] == []
     assert connections(seen) == []
-    # What a release of httpx takes for malformed, another one hands on to be checked.
+    # What one release of httpx refuses as malformed, another one passes on to our check.
     assert set(outcomes.values()) <= {
         *("SourceNotAllowedError", "SourceNotFoundError", "CorruptSourceError")
     }
@@ -169,12 +169,12 @@ def test_these_addresses_are_public(address: str) -> None:
 
 
 HOPS = [url for url in REFUSED if url not in MALFORMED]
-"""Where a redirect may lead; what is malformed is a place on the same host."""
+"""Targets of redirects; a malformed one is a path on the same host."""
 
 
 @pytest.fixture
 def redirecting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A public host that answers with redirects; the list has the addresses that were asked."""
+    """A public host that answers with redirects; the list has the addresses connected to."""
     asked: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -239,7 +239,7 @@ HOME = {"allow_http": True, "allow_private": True, "connect_seconds": 5.0}
 
 @pytest.fixture
 def dripping() -> Iterator[tuple[str, list[bytes]]]:
-    """A server that sends the given bytes one at a time, ten a second, and then waits."""
+    """A server that sends the given bytes one at a time, ten per second, and then waits."""
     listener = socket.create_server(("127.0.0.1", 0))
     to_send: list[bytes] = [b""]
     ended = threading.Event()

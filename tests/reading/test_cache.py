@@ -1,4 +1,4 @@
-"""The cache: a page is the one that was kept, or a miss; whatever happens to the file."""
+"""The cache: a page is the one that was stored, or a miss, whatever happens to the file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXTS = {f"key-{n}": f"page {n} " + "lorem ipsum " * (n * 7 % 90) for n in range
 
 
 def filled(folder: Path) -> Path:
-    """A cache with all of TEXTS; its file, closed."""
+    """Store all of TEXTS in a cache and close it; returns its file."""
     with PageCache(folder) as cache:
         for key, text in TEXTS.items():
             cache.put(key, text)
@@ -70,13 +70,13 @@ def test_flipped_bytes_are_misses_and_never_other_text(
     dice = random.Random(6)
     hits = misses = 0
     # Every byte of the header, and bytes from everywhere else.
-    places = [*range(100), *dice.sample(range(100, len(data)), 300)]
-    for turn, place in enumerate(places):
+    offsets = [*range(100), *dice.sample(range(100, len(data)), 300)]
+    for turn, offset in enumerate(offsets):
         broken = bytearray(data)
-        broken[place] ^= dice.randrange(1, 256)
+        broken[offset] ^= dice.randrange(1, 256)
         hits, misses = _check(tmp_path / str(turn), bytes(broken), hits, misses)
-    print(f"{len(places)} bytes flipped: {hits} pages found, {misses} missed, 0 wrong")
-    assert hits > 5_000, "most pages are not where the byte was"
+    print(f"{len(offsets)} bytes flipped: {hits} pages found, {misses} missed, 0 wrong")
+    assert hits > 5_000, "most pages do not contain the flipped byte"
     assert misses > 100
 
 
@@ -98,7 +98,7 @@ def test_runs_of_zeros_and_noise_are_never_other_text(tmp_path: Path) -> None:
 
 
 def _check(folder: Path, data: bytes, hits: int, misses: int) -> tuple[int, int]:
-    """All keys on a damaged file, and that keeping goes on afterwards."""
+    """Look up all keys in a damaged file, and check that storing still works afterwards."""
     (folder / "pages").mkdir(parents=True)
     (folder / "pages" / "pages-1.sqlite3").write_bytes(data)
     with PageCache(folder) as cache:
@@ -109,7 +109,7 @@ def _check(folder: Path, data: bytes, hits: int, misses: int) -> tuple[int, int]
         for key, text in TEXTS.items():
             cache.put(key, text)
             assert cache.get(key) == text
-        # Damage that a later put comes upon may cost what an earlier one kept.
+        # If a later put finds damage, texts stored by an earlier one may be lost.
         assert all(cache.get(key) in (text, None) for key, text in TEXTS.items())
     return hits, misses
 
@@ -194,7 +194,7 @@ def test_clearing_leaves_no_text_on_the_disk(tmp_path: Path) -> None:
 def test_clearing_a_full_disk_deletes_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As seen on a tmpfs without a free byte: overwriting needs room for a journal."""
+    """Seen on a tmpfs without a free byte: overwriting needs room for a journal."""
 
     def full(connection: sqlite3.Connection) -> int:
         error = sqlite3.OperationalError("database or disk is full")
@@ -303,7 +303,7 @@ for number in range(30):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="this system has no file size limit")
 def test_a_full_disk_leaves_the_cache_intact(tmp_path: Path) -> None:
-    """The system refuses to let any file grow over a limit, which is swept over all writes."""
+    """The system refuses to let any file grow beyond a limit; the limits cover all writes."""
     sizes = [0, 20, 32, 300, 4096, 5000, 8192, 12_320, 20_000, 30_000, 41_232, 61_000]
     running = [
         (

@@ -1,4 +1,4 @@
-"""Finished pages are kept: what a read does with them, and what makes a page another one."""
+"""Cached pages: when a read uses them, and what their key depends on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGES = 12
 
 
 class Numbered:
-    """A backend whose pages may be kept; it notes what it is asked, and fails where it is told to."""
+    """A backend whose pages may be cached; it records requests and fails as told."""
 
     name = "numbered"
     needs_image = False
@@ -60,7 +60,7 @@ def pdf():
 
 @pytest.fixture
 def read(tmp_path, pdf):
-    """Reads with a fresh reader, as the next process would; the backend tells what it was asked."""
+    """Read with a new reader, as the next process would."""
 
     def run(backend, *, data=pdf, pages=None, **options):
         with Reader(backend, cache=tmp_path, **options) as reader:

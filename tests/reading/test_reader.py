@@ -1,4 +1,4 @@
-"""The reader: whatever happens to a page, it stays a page, in its place."""
+"""The reader: whatever happens to a page, it stays a page, in order."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pdf(pages: int) -> bytes:
 
 
 class Scripted:
-    """A backend that answers "Page n" for every page, in an order and with faults of its own."""
+    """A backend that answers "Page n" for every page, in any order and with faults."""
 
     name = "scripted"
     model = "none"
@@ -198,7 +198,7 @@ def test_stopping_early_stops_the_backend_and_leaves_no_thread() -> None:
             break
     pages.close()
     assert backend.asked == [1, 2, 3]
-    # The alarm of an order that was answered ends a moment after it is switched off.
+    # The timeout thread of a rendering request ends a moment after it is cancelled.
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
     assert set(threading.enumerate()) <= before
@@ -297,7 +297,7 @@ def test_errors_of_the_source_come_before_any_page() -> None:
     [
         ((0, 0, 100, 1000), 255, False),
         ((40, 996, 44, 1000), 0, True),  # a dot at the very bottom
-        ((40, 4, 44, 8), 248, False),  # fainter than anybody could read
+        ((40, 4, 44, 8), 248, False),  # too faint to read
         ((0, 512, 100, 1000), 246, True),  # one half of the page in another grey
     ],
 )

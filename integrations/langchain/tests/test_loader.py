@@ -57,9 +57,7 @@ def test_a_custom_prompt_is_used(pdf: Path, tmp_path: Path) -> None:
     assert document.page_content == "12 May 1871"
 
 
-def test_known_confidences_are_in_boxes_and_documents(
-    pdf: Path, tmp_path: Path
-) -> None:
+def test_known_confidences_are_in_boxes_and_documents(pdf: Path, tmp_path: Path) -> None:
     recording = tmp_path / "sure.jsonl"
     text = "<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>lamp"
     line = {"page": 1, "text": text, "logprobs": [[len(text) - 4, 0], [len(text), -0.6931]]}
@@ -220,9 +218,7 @@ def test_mistakes_are_typed_errors(folder: Path, reader: Reader) -> None:
         ({"reader": Reader("lite"), "backend": "lite"}, "reader and backend"),
     ],
 )
-def test_invalid_arguments_are_refused_before_loading(
-    values: dict[str, Any], message: str
-) -> None:
+def test_invalid_arguments_are_refused_before_loading(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         DeepSeekOCRLoader("a.pdf", **values)
 
@@ -238,7 +234,7 @@ async def test_asynchronous_loading_gives_the_same(pdf: Path, reader: Reader) ->
 
 
 class Slow:
-    """A backend that needs a while for every page, as models do."""
+    """A backend that takes a while for every page, as models do."""
 
     name = "slow"
     model = "none"

@@ -68,7 +68,7 @@ def test_mistakes_are_typed_errors(folder: Path, reader: Reader) -> None:
 
 
 class Folder(BlobLoader):
-    """What file and cloud blob loaders are: something that yields blobs."""
+    """Yields blobs, as file and cloud blob loaders do."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

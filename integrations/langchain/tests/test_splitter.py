@@ -110,7 +110,7 @@ def test_too_small_max_tokens_are_refused_when_the_splitter_is_created() -> None
 
 @pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
 def test_every_chunk_of_the_sample_has_boxes_on_its_pages(sample: Path) -> None:
-    # The second page is a scan: to read it takes ten seconds and shows nothing more.
+    # Without the second page, a scan that takes ten seconds and would show nothing new.
     documents = DeepSeekOCRLoader(sample, backend="lite", pages="1,3").load()
     by_page = {document.metadata["page"]: document.page_content for document in documents}
     chunks = LayoutTextSplitter(max_tokens=200).split_documents(documents)

@@ -1,4 +1,4 @@
-"""DeepSeekOCRTool: what an agent gets, and what it never gets."""
+"""DeepSeekOCRTool: what an agent can and cannot read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tool(folder: Path, reader: Reader) -> DeepSeekOCRTool:
 
 
 class _Standard:
-    """The tool that LangChain's own tests look at."""
+    """The tool under LangChain's standard tests."""
 
     @pytest.fixture(autouse=True)
     def _folder(self, folder: Path, reader: Reader) -> None:
@@ -199,9 +199,7 @@ def test_the_password_is_not_shown(folder: Path, reader: Reader) -> None:
     assert "sesame" not in str(tool.model_dump())
 
 
-async def test_simultaneous_calls_share_pages(
-    tool: DeepSeekOCRTool, backend: Any
-) -> None:
+async def test_simultaneous_calls_share_pages(tool: DeepSeekOCRTool, backend: Any) -> None:
     messages = await asyncio.gather(
         *(tool.ainvoke(call("report.pdf", pages="1-2")) for _ in range(4))
     )
@@ -210,7 +208,7 @@ async def test_simultaneous_calls_share_pages(
 
 
 class Echo:
-    """Answers every page with the hash of its file, which is its nonce."""
+    """Answers every page with the hash of its file."""
 
     name = "echo"
     model = "echo"
@@ -245,7 +243,7 @@ async def test_64_simultaneous_calls_are_not_mixed_up(tmp_path: Path) -> None:
 
 
 class Endless(Echo):
-    """Never finishes a page until nobody wants it."""
+    """Finishes a page only when it is cancelled."""
 
     def __init__(self) -> None:
         self.started = threading.Event()
@@ -273,7 +271,7 @@ async def test_a_cancelled_call_stops_reading_within_a_second(folder: Path) -> N
 
 
 class Scripted(BaseChatModel):
-    """A chat model that says what it was told to, and remembers what it heard."""
+    """A chat model that follows a script and records its input."""
 
     script: list[AIMessage]
     heard: list[list[BaseMessage]] = Field(default_factory=list)

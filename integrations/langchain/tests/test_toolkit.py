@@ -1,4 +1,4 @@
-"""DeepSeekOCRToolkit: searching, looking and locating, on what was read once."""
+"""DeepSeekOCRToolkit: reading, searching, locating and looking share their pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from deepseek_ocr_rag.agents import AgentReader
 
 
 class _Standard:
-    """The tool that LangChain's own tests look at."""
+    """The tool under LangChain's standard tests."""
 
     kind: type[BaseTool]
     example: dict[str, Any]
@@ -152,9 +152,7 @@ def test_looking_gives_the_model_an_image_block(tools: dict[str, BaseTool]) -> N
     assert message.artifact.page == 2
 
 
-def test_the_model_is_asked_to_locate(
-    tools: dict[str, BaseTool], backend: Any
-) -> None:
+def test_the_model_is_asked_to_locate(tools: dict[str, BaseTool], backend: Any) -> None:
     backend.replies[2] = "<|ref|>the lamp<|/ref|><|det|>[[200, 300, 400, 500]]<|/det|>"
     message = ask(tools["locate"], what="the lamp", pages="2")
     assert "found by looking at the pages" in message.text

@@ -1,4 +1,4 @@
-"""Documents in an ingestion pipeline that is run again and again."""
+"""Documents in an ingestion pipeline that runs repeatedly."""
 
 from __future__ import annotations
 

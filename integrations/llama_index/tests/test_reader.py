@@ -72,9 +72,7 @@ def test_extra_info_wins_and_is_hidden_from_models(pdf: Path, core: Reader) -> N
     assert extra == {"file_path": "/a/b.pdf", "model": "mine"}
 
 
-def test_a_failed_page_is_kept_with_its_error_unless_set_otherwise(
-    pdf: Path, core: Reader
-) -> None:
+def test_a_failed_page_is_kept_with_its_error_unless_set_otherwise(pdf: Path, core: Reader) -> None:
     kept = DeepSeekOCRReader(reader=core).load_data(pdf)[2]
     assert (kept.text, kept.metadata["finish_reason"]) == ("", "error")
     assert "torn" in kept.metadata["error"]
@@ -153,7 +151,7 @@ def test_it_reads_in_worker_processes(tmp_path: Path, sample: Path) -> None:
     papers.mkdir()
     for name in ("a.pdf", "b.pdf"):
         (papers / name).write_bytes(sample.read_bytes())
-    # Page 1 has a text layer: no worker has to load an OCR model.
+    # Page 1 has a text layer, so no worker has to load an OCR model.
     reader = DeepSeekOCRReader(backend="lite", pages="1")
     documents = SimpleDirectoryReader(
         papers, file_extractor={".pdf": reader}, raise_on_error=True

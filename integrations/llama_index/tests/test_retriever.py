@@ -1,4 +1,4 @@
-"""DeepSeekOCRRetriever: nodes by their words and by their meaning."""
+"""DeepSeekOCRRetriever: finds nodes by words and by meaning."""
 
 from __future__ import annotations
 

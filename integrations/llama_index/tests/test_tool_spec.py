@@ -1,4 +1,4 @@
-"""DeepSeekOCRToolSpec: what an agent gets, and what it never gets."""
+"""DeepSeekOCRToolSpec: what an agent can and cannot read."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ async def test_an_agent_continues_after_a_failed_call(tool: FunctionTool) -> Non
 
 
 class Endless:
-    """Never finishes a page until nobody wants it."""
+    """Finishes a page only when it is cancelled."""
 
     name = "endless"
     model = "none"

@@ -1,4 +1,4 @@
-"""The doctor finds what is there and has a remedy for what is not."""
+"""The doctor finds what works, and has a remedy for what does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deepseek_ocr_rag.cli.doctor.diagnose import Check, diagnose, failure_text
 
 @pytest.fixture(scope="module")
 def checks() -> Iterator[dict[str, Check]]:
-    """Of this machine, where nobody listens."""
+    """The checks of this machine, without any server."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OLLAMA_HOST", "http://127.0.0.1:9")
         patch.delenv("DSOCR_SERVER_URL", raising=False)

@@ -1,4 +1,4 @@
-"""What is said about torch and its GPU, for machines of every kind."""
+"""Checks of torch and its GPUs, for machines of every kind."""
 
 from __future__ import annotations
 
@@ -113,7 +113,9 @@ def test_an_apple_gpu_works() -> None:
         ("anything else", False, "--no-build-isolation"),
     ],
 )
-def test_a_flash_attn_built_for_another_torch_is_found(error: str | None, ok: bool, remedy: str) -> None:
+def test_a_flash_attn_built_for_another_torch_is_found(
+    error: str | None, ok: bool, remedy: str
+) -> None:
     check = checks(TorchFacts("2.13.0", cuda="12.8", gpus=(H200,), flash_attn_error=error))
     assert check["flash-attn"].ok is ok
     assert remedy in check["flash-attn"].remedy

@@ -1,4 +1,4 @@
-"""The version matrix: what each backend needs, and what is said about what is installed."""
+"""The version matrix: what each backend needs, compared with what is installed."""
 
 from __future__ import annotations
 
