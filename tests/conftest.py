@@ -21,8 +21,7 @@ from deepseek_ocr_rag.retrieval import EmbeddingModel
 ROOT = Path(__file__).resolve().parent.parent
 
 # The gate must judge the change, not the draw, so it uses the same examples each time.
-# Others are drawn
-# wherever else the suite runs.
+# Elsewhere it draws new ones.
 settings.register_profile("gate", derandomize=True, database=None, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("gate")
