@@ -14,8 +14,12 @@ from deepseek_ocr_rag.backends import Reply
 from deepseek_ocr_rag.document.types import Block, Page
 from deepseek_ocr_rag.errors import BackendUnavailableError
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
-from deepseek_ocr_rag.reading.cache_key import PageKey, renderer_version
-from deepseek_ocr_rag.reading.cached_pages import page_from_json, page_to_json
+from deepseek_ocr_rag.reading.cached_pages import (
+    PageKey,
+    page_from_json,
+    page_to_json,
+    renderer_version,
+)
 
 PAGES = 12
 

@@ -23,7 +23,8 @@ from ..errors import (
     SourceError,
 )
 from ..export.drawing import crop_boxes
-from ..reading.reader import PageStream, Reader
+from ..reading.page_stream import PageStream
+from ..reading.reader import Reader
 from ..retrieval.retriever import Passage, Retriever
 from ..sources.allowed_paths import FileInside
 from ..text.terms import content_terms, with_stems
@@ -33,15 +34,7 @@ from .results import AgentLocations, AgentPicture, AgentReply, AgentSearch, Loca
 from .shared_pages import SharedPages
 from .tool_arguments import PageChoice, check_words, page_selection, region_of
 
-__all__ = [
-    "AgentLocations",
-    "AgentPicture",
-    "AgentReader",
-    "AgentReply",
-    "AgentSearch",
-    "Location",
-    "PageChoice",
-]
+__all__ = ["AgentReader"]
 
 SMALLEST_REPLY: Final = 1000
 """Characters. A shorter reply would have hardly any room for text."""

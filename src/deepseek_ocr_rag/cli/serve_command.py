@@ -8,14 +8,7 @@ from typing import Final
 
 from ..errors import ConfigurationError
 
-__all__ = [
-    "FIRST_VLLM",
-    "FIRST_VLLM_WITH_NEW_RUNNER",
-    "SERVERS",
-    "Release",
-    "release_of",
-    "serve_command",
-]
+__all__ = ["SERVERS", "Release", "release_of", "serve_command"]
 
 SERVERS: Final = ("vllm", "sglang")
 """Servers for which :func:`serve_command` has a command."""

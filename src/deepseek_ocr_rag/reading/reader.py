@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Self
+from typing import Final, Self
 
 from PIL.Image import Image
 
@@ -19,6 +19,7 @@ from ..backends.base import Backend
 from ..backends.registry import backend_named
 from ..concurrency.cancellation import run_releasing
 from ..document.types import OcrDocument, Page
+from ..errors import BusyError, ConfigurationError
 from ..model.prompts import Task, mode_named, task_named
 from ..sources.fetch_policy import FetchPolicy
 from ..sources.limits import Limits
@@ -30,12 +31,13 @@ from ..sources.source import (
     parse_page_selection,
 )
 from .cache import PageCache
-from .cache_key import PageKey, renderer_version
-from .cached_pages import CachedPages, resolve_cache
-from .document_limit import MOST_DOCUMENTS, DocumentLimit
+from .cached_pages import CachedPages, PageKey, renderer_version, resolve_cache
 from .page_stream import PageStream
 
-__all__ = ["PageStream", "Progress", "Reader"]
+__all__ = ["Progress", "Reader"]
+
+MOST_DOCUMENTS: Final = 128
+"""An open document costs a few threads and an open file."""
 
 Progress = Callable[[Page, int, int], None]
 """Called after every page with the page, the number of pages done, and the total."""
@@ -106,7 +108,12 @@ class Reader:
         self._allow_remote_code = allow_remote_code
         self._isolated = isolated
         self._cache = resolve_cache(cache)
-        self._open_documents = DocumentLimit(most_documents)
+        if most_documents < 1:
+            raise ConfigurationError(
+                f"most_documents={most_documents} is too small", remedy="Give 1 or more."
+            )
+        self._most_documents = most_documents
+        self._free_documents = threading.BoundedSemaphore(most_documents)
 
     def __repr__(self) -> str:
         return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"
@@ -163,11 +170,15 @@ class Reader:
         name: str | None,
         task: Task,
     ) -> PageStream:
-        self._open_documents.enter()
+        if not self._free_documents.acquire(blocking=False):
+            raise BusyError(
+                f"the reader already has {self._most_documents} documents open",
+                remedy="Try again in a moment, or raise most_documents.",
+            )
         try:
             return self._stream(self._open_source(source, password, name), pages, task)
         except BaseException:
-            self._open_documents.leave()
+            self._free_documents.release()
             raise
 
     def _stream(self, opened: Source, pages: str | Sequence[int] | None, task: Task) -> PageStream:
@@ -180,7 +191,7 @@ class Reader:
                 task=task,
                 mode=self._mode,
                 cached=self._cached_pages(opened, task),
-                on_end=self._open_documents.leave,
+                on_end=self._free_documents.release,
             )
         except BaseException:
             opened.close()
@@ -303,7 +314,10 @@ class Reader:
         name: str | None = None,
     ) -> AsyncIterator[Page]:
         """:meth:`iter_pages` without blocking the event loop."""
-        async with await self._aopen(source, pages, password, name) as stream:
+        stream = await run_releasing(
+            lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
+        )
+        async with stream:
             async for page in stream:
                 yield page
 
@@ -318,23 +332,15 @@ class Reader:
     ) -> OcrDocument:
         """:meth:`read` without blocking the event loop."""
         done: list[Page] = []
-        async with await self._aopen(source, pages, password, name) as stream:
+        stream = await run_releasing(
+            lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
+        )
+        async with stream:
             async for page in stream:
                 done.append(page)
                 if on_page is not None:
                     on_page(page, len(done), len(stream.page_numbers))
         return _document(stream, done)
-
-    async def _aopen(
-        self,
-        source: SourceInput,
-        pages: str | Sequence[int] | None,
-        password: str | None,
-        name: str | None,
-    ) -> PageStream:
-        return await run_releasing(
-            lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
-        )
 
     def _open_source(self, source: SourceInput, password: str | None, name: str | None) -> Source:
         return open_source(
