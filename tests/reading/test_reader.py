@@ -8,7 +8,7 @@ import struct
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from PIL import Image, ImageDraw
@@ -19,6 +19,7 @@ from deepseek_ocr_rag import Reader, ReplayBackend
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.errors import (
     BackendReplyError,
+    BusyError,
     ConfigurationError,
     PageRangeError,
     SourceNotFoundError,
@@ -250,9 +251,16 @@ def test_a_backend_that_was_passed_in_is_left_open() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"mode": "huge"}, {"task": "guess"}, {"task": "locate:"}, {"backend": "psychic"}]
+    "arguments",
+    [
+        {"mode": "huge"},
+        {"task": "guess"},
+        {"task": "locate:"},
+        {"backend": "psychic"},
+        {"most_documents": 0},
+    ],
 )
-def test_unknown_arguments_are_refused(arguments: dict[str, str]) -> None:
+def test_invalid_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         Reader(**arguments).read(pdf(1))
 
@@ -282,6 +290,14 @@ def test_locate_asks_for_a_location_and_returns_boxes_by_page() -> None:
 def test_locate_needs_to_know_what() -> None:
     with pytest.raises(ConfigurationError, match="locate"):
         Reader(Scripted()).locate(" ", pdf(1))
+
+
+def test_locate_counts_as_an_open_document() -> None:
+    reader = Reader(Scripted(), most_documents=1)
+    with reader.open(pdf(1)), pytest.raises(BusyError, match="most_documents=1"):
+        reader.locate("the total", pdf(1))
+    reader.locate("the total", pdf(1))
+    reader.locate("the total", pdf(1))
 
 
 def test_errors_of_the_source_come_before_any_page() -> None:

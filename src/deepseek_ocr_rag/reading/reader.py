@@ -172,8 +172,8 @@ class Reader:
     ) -> PageStream:
         if not self._free_documents.acquire(blocking=False):
             raise BusyError(
-                f"the reader already has {self._most_documents} documents open",
-                remedy="Try again in a moment, or raise most_documents.",
+                f"the reader has reached its limit of most_documents={self._most_documents}",
+                remedy="Try again in a moment, or set a higher limit.",
             )
         try:
             return self._stream(self._open_source(source, password, name), pages, task)
