@@ -294,7 +294,7 @@ def test_locate_needs_to_know_what() -> None:
 
 def test_locate_counts_as_an_open_document() -> None:
     reader = Reader(Scripted(), most_documents=1)
-    with reader.open(pdf(1)), pytest.raises(BusyError, match="most_documents=1"):
+    with reader.open(pdf(1)), pytest.raises(BusyError, match="busy with 1 document"):
         reader.locate("the total", pdf(1))
     reader.locate("the total", pdf(1))
     reader.locate("the total", pdf(1))

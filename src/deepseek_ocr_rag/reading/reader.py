@@ -171,8 +171,9 @@ class Reader:
         task: Task,
     ) -> PageStream:
         if not self._free_documents.acquire(blocking=False):
+            count = self._most_documents
             raise BusyError(
-                f"the reader has reached its limit of most_documents={self._most_documents}",
+                f"the reader is busy with {count} document{'s' if count > 1 else ''}",
                 remedy="Try again in a moment, or set a higher limit.",
             )
         try:
