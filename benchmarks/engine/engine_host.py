@@ -44,7 +44,7 @@ from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
 from deepseek_ocr_rag.model.prompts import MODES, TASKS
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
-from deepseek_ocr_rag.reading.page_stream import _page_from
+from deepseek_ocr_rag.reading.page_stream import page_from_reply
 
 FAMILY = FAMILIES["deepseek-ocr"]
 PROMPT = [0] * 912
@@ -164,7 +164,7 @@ def written_ms(settings: ModelSettings, texts: Sequence[tuple[int, ...]]) -> tup
     def judge() -> None:
         for frame in frames:
             best = judged(settings.attempt(how, text_from(frame)))
-            _page_from(Reply(0, best.text, logprobs=best.logprobs), Page(1))
+            page_from_reply(Reply(0, best.text, logprobs=best.logprobs), Page(1))
 
     return cpu_ms(watch, len(texts)), cpu_ms(judge, len(texts))
 

@@ -18,6 +18,8 @@ from deepseek_ocr_rag.retrieval import EmbeddingModel
 from deepseek_ocr_rag.retrieval.references import caption_reference
 from deepseek_ocr_rag.retrieval.retriever import Passage, Retriever
 
+pytestmark = pytest.mark.minimum
+
 BOX = Box(0.1, 0.2, 0.8, 0.3)
 
 

@@ -38,6 +38,8 @@ from deepseek_ocr_rag.sources.fetch_policy import FetchPolicy
 from deepseek_ocr_rag.sources.limits import Limits
 from deepseek_ocr_rag.sources.source import open_source, render_page
 
+pytestmark = pytest.mark.minimum
+
 HOME = FetchPolicy(allow_http=True, allow_private=True, connect_seconds=5, total_seconds=10)
 
 
