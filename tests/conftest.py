@@ -15,7 +15,7 @@ from hypothesis import settings
 from PIL import Image
 
 from deepseek_ocr_rag import EmbeddingModel, open_source
-from deepseek_ocr_rag.prompts import Mode
+from deepseek_ocr_rag.model.prompts import Mode
 
 ROOT = Path(__file__).resolve().parent.parent
 

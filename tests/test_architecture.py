@@ -404,7 +404,7 @@ def test_the_gate_lets_harmless_code_pass() -> None:
     )
 
 
-REMOTE_CODE_HOME = "src/deepseek_ocr_rag/backends/official_worker.py"
+REMOTE_CODE_HOME = "src/deepseek_ocr_rag/backends/official/worker.py"
 """The one program that runs published code, in a process of its own. It passes on
 what its caller allows (OfficialBackend refuses to start it otherwise), and that
 is all that it may: the flag is a value of its order, never written out."""
@@ -418,7 +418,7 @@ def test_no_dangerous_calls() -> None:
 
 
 def test_the_program_that_runs_published_code_is_imported_by_nobody() -> None:
-    module = f"{PACKAGE}.backends.official_worker"
+    module = f"{PACKAGE}.backends.official.worker"
     assert [other for other, imports in GRAPH.items() if module in imports] == []
     assert GRAPH[module] == set()
 

@@ -15,28 +15,45 @@ The names below are the whole public interface; whatever is not listed in
 ``__all__`` may change without notice.
 """
 
-from .agent import AgentPicture, AgentPlaces, AgentReader, AgentReply, AgentSearch, Place
-from .answer import Answer, Citation, Sentence, Timings
-from .answer_pictures import AnswerPictures, CitedPage
-from .answer_stream import AnswerStream
+from .agents.agent_reader import (
+    AgentPicture,
+    AgentPlaces,
+    AgentReader,
+    AgentReply,
+    AgentSearch,
+    Place,
+)
+from .answering.answer import Answer, Sentence, Timings
+from .answering.language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
+from .answering.qa import Conversation, DocumentQA
+from .answering.stream import AnswerStream
+from .answering.verification.citation import Citation
+from .answering.verification.term_frequencies import Background
+from .answering.verification.verifier import Verdict, Verifier
 from .backends.auto import BackendStatus, choose_backend, probe_backends
 from .backends.base import Backend, PageRequest, Repeatable, Reply, TokenLogprob
-from .backends.lite import LiteBackend, LiteBackendWarning
-from .backends.local import LocalBackend
-from .backends.official import OfficialBackend
-from .backends.ollama import OllamaBackend
+from .backends.lite.backend import LiteBackend, LiteBackendWarning
+from .backends.local.backend import LocalBackend
+from .backends.official.backend import OfficialBackend
+from .backends.remote.ollama import OllamaBackend
+from .backends.remote.server import ServerBackend
 from .backends.replay import RecordingBackend, ReplayBackend
-from .backends.server import ServerBackend
-from .backends.transformers import TransformersBackend
-from .background import Background
-from .cache import CacheStatus, PageCache
-from .cancellation import run_cancellable
-from .chunk_records import split_records
-from .chunking import Chunk, Piece, chunk_document
-from .docling_export import to_docling
-from .document import Block, Box, OcrDocument, Page
-from .draw import crop_boxes, draw_page
-from .embeddings import EmbeddingModel, OllamaEmbeddings
+from .backends.transformers.backend import TransformersBackend
+from .concurrency.cancellation import run_cancellable
+from .document.grammar.parser import ParsedPage, format_page, parse_document, parse_page
+from .document.records import (
+    OnError,
+    Record,
+    Split,
+    boxes_between,
+    document_record,
+    page_records,
+    page_wanted,
+)
+from .document.sanitize import markdown_to_html
+from .document.tables import Cell, Table, parse_table
+from .document.text_layer import TextLayer
+from .document.types import Block, Box, OcrDocument, Page
 from .errors import (
     BackendError,
     BackendReplyError,
@@ -63,31 +80,22 @@ from .errors import (
     SourceNotFoundError,
     UnsupportedSourceError,
 )
-from .export import FolderWriter, write_folder
-from .fetch_policy import FetchPolicy
-from .grammar import ParsedPage, format_page, parse_document, parse_page
-from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
-from .limits import Limits
-from .paths import resolve_inside
-from .pipeline import PageStream, Reader
-from .qa import Conversation, DocumentQA
-from .records import (
-    OnError,
-    Record,
-    Split,
-    boxes_between,
-    document_record,
-    page_records,
-    page_wanted,
-)
-from .retrieval import Passage, Retriever
-from .safe_markup import markdown_to_html
+from .export.docling import to_docling
+from .export.drawing import crop_boxes, draw_page
+from .export.evidence_pictures import AnswerPictures, CitedPage
+from .export.folder import FolderWriter, write_folder
+from .reading.cache import CacheStatus, PageCache
+from .reading.reader import PageStream, Reader
+from .retrieval.chunk_records import split_records
+from .retrieval.chunking import Chunk, Piece, chunk_document
+from .retrieval.embeddings import EmbeddingModel, OllamaEmbeddings
+from .retrieval.retriever import Passage, Retriever
 from .samples import sample_path
-from .source import Source, open_source, render_page
-from .tables import Cell, Table, parse_table
-from .text_layer import TextLayer
-from .tokens import estimate_tokens
-from .verification import Verdict, Verifier
+from .sources.allowed_paths import resolve_inside
+from .sources.fetch_policy import FetchPolicy
+from .sources.limits import Limits
+from .sources.source import Source, open_source, render_page
+from .text.token_count import estimate_tokens
 from .version import __version__
 
 __all__ = [

@@ -15,10 +15,10 @@ if not CUDA:
     # Read when the kernels are defined, so before they are imported.
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
-from deepseek_ocr_rag.engine.cache import KVCache
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
-from deepseek_ocr_rag.engine.operations import StepRows
-from deepseek_ocr_rag.engine.plain import PlainOperations
+from deepseek_ocr_rag.engine.kv_cache import KVCache
+from deepseek_ocr_rag.engine.ops import StepRows
+from deepseek_ocr_rag.engine.reference_ops import PlainOperations
 from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 
@@ -58,7 +58,7 @@ def plain(golden_config, golden_weights, golden_picture) -> Setup:
 
 @pytest.fixture(scope="module")
 def kernels(golden_config, golden_weights, golden_picture) -> Setup:
-    from deepseek_ocr_rag.engine.kernels.operations import KernelOperations
+    from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOperations
 
     device = "cuda" if CUDA else "cpu"
     weights = moved(golden_weights.decoder, device)

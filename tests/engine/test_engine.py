@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 import numpy as np
 
 from deepseek_ocr_rag.engine.engine import Engine, PageTooLargeError
-from deepseek_ocr_rag.engine.plain import PlainOperations
+from deepseek_ocr_rag.engine.reference_ops import PlainOperations
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask

@@ -15,24 +15,24 @@ import numpy as np
 import pytest
 import torch
 
-from deepseek_ocr_rag.engine.cache import KVCache
-from deepseek_ocr_rag.engine.config import PUBLISHED, engine_config
 from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
 from deepseek_ocr_rag.engine.engine import Engine
-from deepseek_ocr_rag.engine.loading import load_weights, random_weights
-from deepseek_ocr_rag.engine.operations import Operations, StepRows
-from deepseek_ocr_rag.engine.plain import PlainOperations
+from deepseek_ocr_rag.engine.kv_cache import KVCache
+from deepseek_ocr_rag.engine.ops import Operations, StepRows
+from deepseek_ocr_rag.engine.reference_ops import PlainOperations
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
-from deepseek_ocr_rag.engine.vision import Vision
-from deepseek_ocr_rag.engine.weights import EngineWeights
+from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED, engine_config
+from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
+from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
+from deepseek_ocr_rag.model.prompts import MODES
 from deepseek_ocr_rag.model.tokenizer import IMAGE
 from deepseek_ocr_rag.model.views import PageViews, page_grid, page_views
-from deepseek_ocr_rag.prompts import MODES
 
 pytestmark = [
     pytest.mark.gpu,
@@ -47,7 +47,7 @@ PROMPT = [0, *[IMAGE] * PICTURE, *range(100, 108)]
 
 def kernels() -> Operations:
     # Only here: without a GPU there may be no triton.
-    from deepseek_ocr_rag.engine.kernels.operations import KernelOperations
+    from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOperations
 
     return KernelOperations()
 

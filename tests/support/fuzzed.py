@@ -19,10 +19,10 @@ from deepseek_ocr_rag import (
     parse_page,
     parse_table,
 )
-from deepseek_ocr_rag.log_noise import encode_noise, find_noise, split_pages
-from deepseek_ocr_rag.plain_markdown import cut_tables, markdown_parts
-from deepseek_ocr_rag.safe_markup import inert_markdown
-from deepseek_ocr_rag.tables import MAX_GRID_CELLS
+from deepseek_ocr_rag.document.grammar.runtime_noise import encode_noise, find_noise, split_pages
+from deepseek_ocr_rag.document.markdown import cut_tables, markdown_parts
+from deepseek_ocr_rag.document.sanitize import inert_markdown
+from deepseek_ocr_rag.document.tables import MAX_GRID_CELLS
 
 LINE_END = re.compile(r"\r\n?")
 

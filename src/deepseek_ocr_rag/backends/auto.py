@@ -20,12 +20,12 @@ from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
 from ..ollama_server import is_this_machine, ollama_url
 from .base import Backend
-from .local import LocalBackend, engine_problem
-from .ollama import OllamaBackend
-from .ollama_models import OllamaFacts
-from .server import ServerBackend
-from .transformers import TransformersBackend, gpu_name
-from .wire import without_credentials
+from .local.backend import LocalBackend, engine_problem
+from .remote.json_exchange import without_credentials
+from .remote.ollama import OllamaBackend
+from .remote.ollama_models import OllamaFacts
+from .remote.server import ServerBackend
+from .transformers.backend import TransformersBackend, gpu_name
 
 __all__ = ["BackendStatus", "Choice", "choose_backend", "probe_backends"]
 
@@ -202,7 +202,7 @@ def _probe_lite() -> BackendStatus:
 
 
 def _lite() -> Backend:
-    from .lite import LiteBackend
+    from .lite.backend import LiteBackend
 
     return LiteBackend()
 

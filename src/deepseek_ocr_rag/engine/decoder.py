@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..model.tokenizer import EOS, IMAGE
-from .cache import KVCache, LayerCache
-from .config import DecoderConfig
-from .operations import Operations, StepRows
+from .kv_cache import KVCache, LayerCache
+from .ops import Operations, StepRows
 from .products import float32_product
 from .slots import Slots, to_device
-from .weights import DecoderWeights, DenseWeights, ExpertWeights
+from .weights.config import DecoderConfig
+from .weights.tensors import DecoderWeights, DenseWeights, ExpertWeights
 
 __all__ = ["Decoder", "Prompt"]
 

@@ -21,11 +21,11 @@ from ..errors import (
     DeepSeekOCRError,
 )
 from ..model.page_prompt import End, GeneratedPage
+from .cuda_graphs import MOST_DRAFTED_ROWS
 from .runner import Report, Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
 from .slots import MOST_DRAFTS, MOST_EXEMPT
-from .step_graphs import MOST_DRAFTED_ROWS
 
 __all__ = ["Engine", "PageTooLargeError", "Writing"]
 

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 from ..model.families import Family
-from ..prompts import Mode
-from .cache import CacheType, KVCache
-from .config import EngineConfig
+from ..model.prompts import Mode
+from .cuda_graphs import StepGraphs
 from .decoder import Decoder, Prompt
-from .operations import Operations
-from .pixels import page_tensors
+from .kv_cache import CacheType, KVCache
+from .ops import Operations
 from .sequence import WrittenSequence
 from .slots import Slots, SlotSettings
-from .step_graphs import StepGraphs
-from .vision import Views, Vision
-from .weights import EngineWeights
+from .vision.preprocessing import page_tensors
+from .vision.towers import Views, Vision
+from .weights.config import EngineConfig
+from .weights.tensors import EngineWeights
 
 __all__ = ["PageImage", "Report", "Runner"]
 

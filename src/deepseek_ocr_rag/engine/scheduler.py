@@ -15,7 +15,7 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .page_pool import PAGE, PagePool
+from .block_pool import PAGE, PagePool
 from .sequence import WrittenSequence
 
 __all__ = ["Plan", "Scheduler"]

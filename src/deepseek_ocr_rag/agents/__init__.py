@@ -1,0 +1,1 @@
+"""What the tools of LangChain and LlamaIndex share."""

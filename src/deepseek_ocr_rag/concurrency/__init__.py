@@ -1,0 +1,1 @@
+"""Cancellation, fair turns, frames on a pipe, child processes, offline mode."""

@@ -1,0 +1,1 @@
+"""Documents as data: pages, blocks, boxes, tables, headings, records."""

@@ -1,0 +1,1 @@
+"""Writes results: folders, drawings, evidence pictures, docling."""

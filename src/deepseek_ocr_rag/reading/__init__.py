@@ -1,0 +1,1 @@
+"""Reads documents: the Reader, its page stream, order, cache and admission."""

@@ -1,0 +1,1 @@
+"""From what a user names to page images: files, URLs, limits, renderers, isolation."""
