@@ -22,8 +22,17 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "outside_links",
     "public_names",
     "settings_table",
+]
+public_modules = [
+    "deepseek_ocr_rag",
+    "deepseek_ocr_rag.errors",
+    "langchain_deepseek_ocr",
+    "llama_index.readers.deepseek_ocr",
+    "llama_index.retrievers.deepseek_ocr",
+    "llama_index.tools.deepseek_ocr",
 ]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "_ext"]

@@ -16,6 +16,7 @@ from types import ModuleType
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.errors import ExtensionError
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
@@ -91,7 +92,18 @@ def defining_modules(name: str, value: object) -> Iterator[ModuleType]:
                 yield module
 
 
+def import_all(app: Sphinx, config: Config) -> None:
+    """Import what will be described before autodoc rewrites annotations of classes in place.
+
+    pydantic could not build further models on them.
+    """
+    for name in config.public_modules:
+        importlib.import_module(name)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directive."""
+    app.add_config_value("public_modules", [], "env", [list])
+    app.connect("config-inited", import_all)
     app.add_directive("public-names", PublicNames)
     return {"parallel_read_safe": True}

@@ -12,10 +12,14 @@ from dataclasses import MISSING, fields, is_dataclass
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 REQUIRED = "required"
+OURS = ("deepseek_ocr_rag", "langchain_deepseek_ocr", "llama_index.readers.deepseek_ocr",
+        "llama_index.retrievers.deepseek_ocr", "llama_index.tools.deepseek_ocr")
+
+_log = logging.getLogger(__name__)
 
 
 class Settings(SphinxDirective):
@@ -39,9 +43,9 @@ class Settings(SphinxDirective):
         ]
         for setting, default in defaults(described).items():
             if setting not in meanings:
-                raise ExtensionError(f"{self.get_location()}: {name} does not describe {setting}")
+                _log.warning("%s does not describe %s", name, setting, location=self.get_location())
             lines += [f"   * - ``{setting}``", f"     - {shown(default)}"]
-            lines += [f"     - {meanings[setting]}"]
+            lines += [f"     - {meanings.get(setting, '')}"]
         return self.parse_text_to_nodes("\n".join([*lines, ""]))
 
 
@@ -59,11 +63,27 @@ def defaults(described: object) -> dict[str, object]:
             for field in fields(described)
             if field.init
         }
+    if hasattr(described, "model_fields"):
+        return model_defaults(described)
     parameters = inspect.signature(described).parameters.values()  # type: ignore[arg-type]
     return {
         each.name: REQUIRED if each.default is each.empty else each.default
         for each in parameters
         if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    }
+
+
+def model_defaults(described: type) -> dict[str, object]:
+    """The fields of a pydantic model, without those that it inherits from a framework."""
+    named: set[str] = set()
+    inherited: set[str] = set()
+    for kind in described.__mro__:
+        names = kind.__dict__.get("__annotations__", {})
+        (named if kind.__module__.startswith(OURS) else inherited).update(names)
+    return {
+        name: REQUIRED if field.is_required() else field.get_default(call_default_factory=True)
+        for name, field in described.model_fields.items()  # type: ignore[attr-defined]
+        if name in named - inherited
     }
 
 
@@ -84,10 +104,10 @@ def descriptions(described: object) -> dict[str, str]:
         for section in re.findall(
             r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", text, flags=re.MULTILINE
         ):
-            for name, meaning in re.findall(
-                r"^    (\w+)(?: \([^)]*\))?: (.*(?:\n(?:        .*|$))*)", section, flags=re.MULTILINE
+            for names, meaning in re.findall(
+                r"^    (\w+(?:, \w+)*): (.*(?:\n(?:        .*|$))*)", section, flags=re.MULTILINE
             ):
-                found[name] = " ".join(meaning.split())
+                found |= dict.fromkeys(names.split(", "), " ".join(meaning.split()))
     return found
 
 

@@ -47,7 +47,7 @@ def environment(folder: Path, kept_pages: Path) -> dict[str, str]:
     """The commands of this checkout, no server, and nobody who listens where Ollama would."""
     commands = folder / ".bin"
     commands.mkdir()
-    for name, module in (("dsocr", "-m deepseek_ocr_rag.cli"), ("python", "")):
+    for name, module in (("dsocr", "-m deepseek_ocr_rag.cli.main"), ("python", "")):
         script = commands / name
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
         script.chmod(0o755)
