@@ -20,7 +20,8 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw
 
-from deepseek_ocr_rag.backends.transformers.runtime import ModelRuntime, OutOfDeviceMemory
+from deepseek_ocr_rag.backends.transformers.runtime import ModelRuntime
+from deepseek_ocr_rag.errors import OutOfDeviceMemoryError
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.page_prompt import PagePrompt
 from deepseek_ocr_rag.model.prompts import MODES, TASKS
@@ -74,7 +75,7 @@ def measured_largest(
     while True:
         try:
             return size, *measure(runtime, prompt, size)
-        except OutOfDeviceMemory:
+        except OutOfDeviceMemoryError:
             print(f"a batch of {size} does not fit")
             size //= 2
 

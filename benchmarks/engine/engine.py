@@ -32,9 +32,9 @@ from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.model_settings import ModelSettings
 from deepseek_ocr_rag.engine.block_pool import PAGE
-from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
+from deepseek_ocr_rag.engine.decoder import Decoder, PrefillRequest
 from deepseek_ocr_rag.engine.engine import Engine
-from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOperations
+from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import StepRows
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
@@ -83,7 +83,7 @@ class Bench:
         self.slots.history.random_(3, 120_000)
         self.slots.sizes[:rows] = RULE.size
         self.slots.windows[:rows] = RULE.window
-        self.decoder = Decoder(SIZES, weights.decoder, KernelOperations(), cache, self.slots)
+        self.decoder = Decoder(SIZES, weights.decoder, KernelOps(), cache, self.slots)
         self.rewind()
 
     def rewind(self) -> None:
@@ -157,7 +157,7 @@ def steps() -> list[Row]:
     for count in (1, 4, 8):
         bench = Bench(weights, count, 928, "model")
         picture = torch.randn(PICTURE, SIZES.width, dtype=torch.bfloat16, device=CUDA)
-        prompts = [Prompt(slot, PROMPT, picture) for slot in range(count)]
+        prompts = [PrefillRequest(slot, PROMPT, picture) for slot in range(count)]
         time_ms = milliseconds(lambda b=bench, p=prompts: b.decoder.prefill(p))
         found.append((f"prefill of {count} pages", f"{time_ms / count:.2f} ms a page", ""))
     return found
@@ -178,7 +178,7 @@ def task(picture: PageImage, tokens: int = TOKENS, **more: object) -> PageTask:
     return PageTask(PROMPT, picture, RULE, tokens, least_tokens=tokens, **more)
 
 
-class Forced(KernelOperations):
+class Forced(KernelOps):
     """Writes a text that is given: what the model would write if it were that text."""
 
     def __init__(self, text: list[int]) -> None:

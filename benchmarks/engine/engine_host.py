@@ -26,14 +26,15 @@ from pathlib import Path
 from free_engine import free_engine, ordinary
 from rendering import make_pdf
 
-from deepseek_ocr_rag import Page, PageRequest, Reader, Reply
+from deepseek_ocr_rag import Page, Reader
+from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.backends.attempts import AttemptSettings, judged
 from deepseek_ocr_rag.backends.local.backend import process_pair
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
 from deepseek_ocr_rag.backends.local.engine_worker import TOKENS_TOLD
 from deepseek_ocr_rag.backends.local.page_frames import text_frame, text_from
 from deepseek_ocr_rag.backends.local.reading import LocalReading, page_order
-from deepseek_ocr_rag.backends.local.request_sender import OrderSender
+from deepseek_ocr_rag.backends.local.request_sender import RequestSender
 from deepseek_ocr_rag.backends.model_settings import ModelSettings
 from deepseek_ocr_rag.backends.page_text import LoopWatch
 from deepseek_ocr_rag.concurrency.frames import Frame
@@ -81,7 +82,7 @@ class Orders:
         self._settings = settings
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        sender = OrderSender(FileIO(os.devnull, "wb"))
+        sender = RequestSender(FileIO(os.devnull, "wb"))
         for number, request in enumerate(requests):
             order = page_order(self._settings, request, self._settings.first(request), number)
             sender.send(order.frame(number))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from altered_answers import changed_number
 
-from deepseek_ocr_rag import Background, Passage, Verifier
+from deepseek_ocr_rag import Passage
+from deepseek_ocr_rag.answering import TermFrequencies, Verifier
 from deepseek_ocr_rag.answering.verification.table_figures import Figure, figures_of
 from deepseek_ocr_rag.text.plain_text import plain_text
 from deepseek_ocr_rag.text.sentences import sentence_spans
@@ -65,7 +66,9 @@ def calculated(row: Row) -> Iterator[tuple[str, str, str]]:
     yield "average", question, f"On average it was {(new + old) / 2:,.1f}."
 
 
-def verify_calculated(passages: Sequence[Passage], background: Background) -> dict[str, list[bool]]:
+def verify_calculated(
+    passages: Sequence[Passage], background: TermFrequencies
+) -> dict[str, list[bool]]:
     """By kind, whether the calculated numbers were accepted and the changed ones rejected."""
     judged: dict[str, list[bool]] = {}
     for passage in passages:

@@ -12,17 +12,9 @@ from altered_answers import CHANGES, DATE, NAME, NUMBER
 from calculated_answers import verify_calculated
 from rapidfuzz import fuzz
 
-from deepseek_ocr_rag import (
-    Background,
-    Chunk,
-    DocumentQA,
-    OcrDocument,
-    Passage,
-    Piece,
-    Verdict,
-    Verifier,
-    chunk_document,
-)
+from deepseek_ocr_rag import Chunk, DocumentQA, OcrDocument, Passage, chunk_document
+from deepseek_ocr_rag.answering import TermFrequencies, Verdict, Verifier
+from deepseek_ocr_rag.retrieval import ChunkPiece
 from deepseek_ocr_rag.text.sentences import sentence_spans
 
 WANTED = 0.95
@@ -71,7 +63,7 @@ class Case:
         text: str,
         sources: Sequence[Passage],
         cited: Sequence[int],
-        background: Background,
+        background: TermFrequencies,
     ) -> Verdict:
         """What becomes of a sentence that cites some of the sources."""
         return Verifier(sources, self.question["question"], background).verify(text, cited)
@@ -95,7 +87,7 @@ def cases(asked: Sequence[dict], chunks: dict[str, tuple[Chunk, ...]]) -> Iterat
         if not question.get("evidence_text"):
             continue
         text = "\n".join(question["evidence_text"])
-        piece = Piece(question["evidence_pages"][0], "text", (0, len(text)), 0)
+        piece = ChunkPiece(question["evidence_pages"][0], "text", (0, len(text)), 0)
         evidence = Passage(text, question["pdf"], piece.page, (), 0.0, (), (0, len(text)), (piece,))
         passages = [passage_of(chunk) for chunk in chunks[question["pdf"]]]
         right = set(question["evidence_pages"])
@@ -109,7 +101,7 @@ def cases(asked: Sequence[dict], chunks: dict[str, tuple[Chunk, ...]]) -> Iterat
 
 
 def verify(
-    qa: DocumentQA, found: Sequence[Case], background: Background, details: bool
+    qa: DocumentQA, found: Sequence[Case], background: TermFrequencies, details: bool
 ) -> dict[str, list[bool]]:
     """By kind of sentence, whether each was judged right."""
     judged: dict[str, list[bool]] = {}
@@ -160,7 +152,7 @@ def sentences(chunks: Sequence[Chunk]) -> list[tuple[str, Passage]]:
 
 
 def verify_sentences(
-    chunks: dict[str, tuple[Chunk, ...]], background: Background
+    chunks: dict[str, tuple[Chunk, ...]], background: TermFrequencies
 ) -> dict[str, list[bool]]:
     """As :func:`verify`, with sentences of the documents as they stand and changed."""
     judged: dict[str, list[bool]] = {}
@@ -187,7 +179,7 @@ def print_verification(
     qa: DocumentQA, asked: Sequence[dict], documents: Sequence[OcrDocument], details: bool
 ) -> list[str]:
     chunks = {document.source: chunk_document(document) for document in documents}
-    background = Background((c.source, c.text) for group in chunks.values() for c in group)
+    background = TermFrequencies((c.source, c.text) for group in chunks.values() for c in group)
     start = time.perf_counter()
     judged = verify(qa, list(cases(asked, chunks)), background, details)
     judged |= verify_sentences(chunks, background)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepseek_ocr_rag.answering.relevance import ENOUGH, relevance
-from deepseek_ocr_rag.answering.verification.term_frequencies import Background
+from deepseek_ocr_rag.answering.verification.term_frequencies import TermFrequencies
 from deepseek_ocr_rag.retrieval.retriever import Passage
 
 TEXTS = [
@@ -12,7 +12,7 @@ TEXTS = [
     "The bell is rung in fog.",
 ]
 PASSAGES = [Passage(text, "a.pdf", 1, (), 1.0, (), (0, 1), ()) for text in TEXTS]
-BACKGROUND = Background(("a.pdf", text) for text in TEXTS)
+BACKGROUND = TermFrequencies(("a.pdf", text) for text in TEXTS)
 
 
 def test_a_question_whose_words_are_there_is_relevant() -> None:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from deepseek_ocr_rag.backends.attempts import Attempt, AttemptSettings
 from deepseek_ocr_rag.backends.page_images import turned
-from deepseek_ocr_rag.backends.retry_ladder import SMALLER_PICTURE, STRICTER, WARMTH, Ladder
+from deepseek_ocr_rag.backends.retry_ladder import SMALLER_PICTURE, STRICTER, WARMTH, RetryLadder
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
@@ -31,14 +31,14 @@ def first(task: str = "document", mode: str = "gundam", *, rule: bool = True) ->
 
 @pytest.fixture
 def make(page_request: Any) -> Any:
-    def ladder(settings: AttemptSettings | None = None, **options: Any) -> Ladder:
+    def ladder(settings: AttemptSettings | None = None, **options: Any) -> RetryLadder:
         request = page_request(7, image=options.pop("image", Image.new("RGB", (60, 80))))
-        return Ladder(request, settings or first(), **{"attempts": 9, **options})
+        return RetryLadder(request, settings or first(), **{"attempts": 9, **options})
 
     return ladder
 
 
-def tried(ladder: Ladder, text: str = LOOP, finish: Any = "length") -> list[AttemptSettings]:
+def tried(ladder: RetryLadder, text: str = LOOP, finish: Any = "length") -> list[AttemptSettings]:
     """All settings that a ladder asks for if every answer is the same."""
     asked = [ladder.settings]
     while (following := ladder.add(Attempt(asked[-1], text, finish))) is not None:
@@ -133,7 +133,7 @@ def test_no_attempt_begins_after_the_deadline(make: Any) -> None:
 # --- which answer is kept ----------------------------------------------------------------
 
 
-def answers(ladder: Ladder, *texts: tuple[str, str]) -> None:
+def answers(ladder: RetryLadder, *texts: tuple[str, str]) -> None:
     for text, finish in texts:
         ladder.add(Attempt(ladder.settings, text, finish))  # type: ignore[arg-type]
 

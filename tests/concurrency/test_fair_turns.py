@@ -14,7 +14,8 @@ from deepseek_ocr_rag.concurrency.cancellation import (
     run_cancellable,
     run_releasing,
 )
-from deepseek_ocr_rag.concurrency.fair_turns import Places, TurnCancelledError
+from deepseek_ocr_rag.concurrency.fair_turns import FairSemaphore
+from deepseek_ocr_rag.errors import TurnCancelledError
 
 WANTED = Cancellation()
 
@@ -31,7 +32,7 @@ def waiting(places):
 
 
 def test_readings_take_turns_however_many_pages_they_wait_with():
-    places = Places(1)
+    places = FairSemaphore(1)
     order = []
 
     def page(reading):
@@ -50,7 +51,7 @@ def test_readings_take_turns_however_many_pages_they_wait_with():
 
 
 def test_never_more_than_there_are_places():
-    places = Places(3)
+    places = FairSemaphore(3)
     held = most = 0
     lock = threading.Lock()
 
@@ -74,7 +75,7 @@ def test_never_more_than_there_are_places():
 
 
 def test_one_who_is_cancelled_while_waiting_leaves_the_line():
-    places = Places(1)
+    places = FairSemaphore(1)
     unwanted = Cancellation()
     ends = []
 
@@ -96,7 +97,7 @@ def test_one_who_is_cancelled_while_waiting_leaves_the_line():
 
 
 def test_one_who_was_cancelled_before_gets_no_place_even_where_one_is_free():
-    places = Places(1)
+    places = FairSemaphore(1)
     unwanted = Cancellation()
     unwanted.cancel()
     with pytest.raises(TurnCancelledError), places.place("a", unwanted):
@@ -105,7 +106,7 @@ def test_one_who_was_cancelled_before_gets_no_place_even_where_one_is_free():
 
 
 async def test_coroutines_of_several_loops_and_threads_share_the_places():
-    places = Places(2)
+    places = FairSemaphore(2)
     done = []
 
     async def page(name):
@@ -127,7 +128,7 @@ async def test_coroutines_of_several_loops_and_threads_share_the_places():
 
 
 async def test_a_cancelled_coroutine_gives_its_place_back_or_leaves_the_line():
-    places = Places(1)
+    places = FairSemaphore(1)
 
     async def hold():
         async with places.aplace("x"):
@@ -149,12 +150,12 @@ async def test_a_cancelled_coroutine_gives_its_place_back_or_leaves_the_line():
 def test_a_cancellation_tells_once_and_late_comers_at_once():
     cancellation = Cancellation()
     told = []
-    with cancellation.telling(lambda: told.append("outside")):
+    with cancellation.on_cancel(lambda: told.append("outside")):
         pass
-    with cancellation.telling(lambda: told.append("inside")):
+    with cancellation.on_cancel(lambda: told.append("inside")):
         cancellation.cancel()
         cancellation.cancel()
-    with cancellation.telling(lambda: told.append("late")):
+    with cancellation.on_cancel(lambda: told.append("late")):
         pass
     assert told == ["inside", "late"]
 
@@ -164,7 +165,7 @@ async def test_cancelling_a_task_tells_the_thread_that_works_for_it():
     started = threading.Event()
 
     def work():
-        with current_cancellation().telling(told.set):
+        with current_cancellation().on_cancel(told.set):
             started.set()
             told.wait(10)
 

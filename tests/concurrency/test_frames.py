@@ -9,13 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.concurrency.frames import (
-    BrokenFrameError,
-    Frame,
-    StreamedFrame,
-    receive,
-    send,
-)
+from deepseek_ocr_rag.concurrency.frames import Frame, StreamedFrame, receive, send
+from deepseek_ocr_rag.errors import BrokenFrameError
 
 
 class Slow(io.RawIOBase):

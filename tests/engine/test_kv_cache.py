@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from deepseek_ocr_rag.engine.block_pool import PagePool
+from deepseek_ocr_rag.engine.block_pool import BlockPool
 from deepseek_ocr_rag.engine.kv_cache import KVCache, page_bytes
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.quantization import rounded
@@ -47,7 +47,7 @@ def test_a_token_of_the_published_model_takes_61440_bytes() -> None:
 
 
 def test_the_first_page_is_never_given_away() -> None:
-    pool = PagePool(5)
+    pool = BlockPool(5)
     assert sorted(pool.take(4)) == [1, 2, 3, 4]
     with pytest.raises(ValueError, match="0 are free"):
         pool.take(1)

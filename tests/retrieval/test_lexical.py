@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.retrieval.chunking import Chunk, Piece
+from deepseek_ocr_rag.retrieval.chunking import Chunk, ChunkPiece
 from deepseek_ocr_rag.retrieval.lexical import LexicalIndex, LexicalScores
 from deepseek_ocr_rag.retrieval.query import parse_query
 
 
 def chunk(text: str, page: int = 1, source: str = "a.pdf", section: tuple[str, ...] = ()) -> Chunk:
-    return Chunk(text, source, (Piece(page, "text", (0, len(text)), 0),), section)
+    return Chunk(text, source, (ChunkPiece(page, "text", (0, len(text)), 0),), section)
 
 
 def scores(chunks: list[Chunk], question: str) -> LexicalScores:
@@ -104,8 +104,8 @@ def test_a_table_is_found_by_the_number_in_its_caption() -> None:
     def table(number: int) -> Chunk:
         caption, body = f"Table {number}: Prices of oil", "| oil | 3 |"
         pieces = (
-            Piece(number, "table_caption", (0, len(caption)), 0),
-            Piece(number, "table", (20, 31), len(caption) + 2),
+            ChunkPiece(number, "table_caption", (0, len(caption)), 0),
+            ChunkPiece(number, "table", (20, 31), len(caption) + 2),
         )
         return Chunk(f"{caption}\n\n{body}", "a.pdf", pieces)
 
@@ -119,7 +119,7 @@ def test_a_table_is_found_by_the_number_in_its_caption() -> None:
 RUNNING = Chunk(
     "The keeper was born in Bergen and learned his trade from his father the smith.",
     "a.pdf",
-    (Piece(1, "text", (0, 30), 0), Piece(2, "text", (0, 48), 30)),
+    (ChunkPiece(1, "text", (0, 30), 0), ChunkPiece(2, "text", (0, 48), 30)),
 )
 
 
@@ -137,8 +137,8 @@ def test_what_a_chunk_repeats_counts_for_no_page() -> None:
         f"{head}\n{row}",
         "a.pdf",
         (
-            Piece(1, "table", (0, len(head)), 0, repeated=True),
-            Piece(2, "table", (0, len(row)), len(head) + 1),
+            ChunkPiece(1, "table", (0, len(head)), 0, repeated=True),
+            ChunkPiece(2, "table", (0, len(row)), len(head) + 1),
         ),
     )
     index = LexicalIndex([part, chunk("A page on weather.", 1)])

@@ -8,9 +8,9 @@ from contextlib import closing
 from typing import Final
 
 from ..concurrency.cancellation import current_cancellation
-from ..concurrency.fair_turns import Places, TurnCancelledError
+from ..concurrency.fair_turns import FairSemaphore
 from ..document.types import OcrDocument, Page
-from ..errors import ReadCancelledError
+from ..errors import ReadCancelledError, TurnCancelledError
 from ..reading.page_stream import PageStream
 from ..retrieval.retriever import Retriever
 
@@ -25,7 +25,7 @@ class SharedPages:
 
     def __init__(self) -> None:
         self._pages: dict[int, Page] = {}
-        self._turns = Places(1)
+        self._turns = FairSemaphore(1)
         self._indexing = threading.Lock()
         self._indexed: tuple[Page, ...] = ()
         self._retriever: Retriever | None = None

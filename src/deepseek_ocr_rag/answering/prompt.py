@@ -24,7 +24,7 @@ from ..text.visible import without_invisible
 from .answer import NOT_FOUND
 from .language_model import Message
 
-__all__ = ["Prompt", "build_prompt", "harmless"]
+__all__ = ["AnswerPrompt", "build_prompt", "harmless"]
 
 LONGEST_REPLY: Final = 1024
 """Tokens kept free for the answer, but never more than a quarter of the context."""
@@ -59,7 +59,7 @@ the answer as each text, and the numbers of the sources it comes from.
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class AnswerPrompt:
     """What a model is asked.
 
     Attributes:
@@ -81,7 +81,7 @@ def build_prompt(
     context_length: int,
     *,
     structured: bool = False,
-) -> Prompt:
+) -> AnswerPrompt:
     """Pack question and passages into a context.
 
     Args:
@@ -124,7 +124,7 @@ def build_prompt(
         )
     messages = (Message("system", system), Message("user", "".join(sources) + asked))
     warnings = _left_out(len(sources), len(passages), cut, context_length)
-    return Prompt(messages, max_tokens, len(sources), warnings)
+    return AnswerPrompt(messages, max_tokens, len(sources), warnings)
 
 
 def _place(passage: Passage) -> str:

@@ -14,9 +14,9 @@ from .answer import Answer, Timings
 from .language_model import LanguageModel, language_model_named
 from .query_rewriting import standalone_question
 from .relevance import ENOUGH, relevance
-from .strategies import Answering, Generating, Quoting
+from .strategies import AnswerStrategy, GeneratingStrategy, QuotingStrategy
 from .stream import AnswerStream
-from .verification.term_frequencies import Background
+from .verification.term_frequencies import TermFrequencies
 
 __all__ = ["Conversation", "DocumentQA"]
 
@@ -88,7 +88,7 @@ class DocumentQA:
             else embedding_model(embeddings, host=host, allow_remote=allow_remote),
         )
         self._by_words_only = embeddings is None
-        self._background = Background((c.source, c.text) for c in self.retriever.chunks)
+        self._background = TermFrequencies((c.source, c.text) for c in self.retriever.chunks)
         self._unread = tuple(
             f"Page {page.number} of {document.source} could not be read and was not searched."
             for document in documents
@@ -159,12 +159,18 @@ class DocumentQA:
         turns.append(answer)
         stream.finish(answer)
 
-    def _answering(self, query: str, passages: tuple[Passage, ...]) -> Answering:
+    def _answering(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
         if not passages:
-            return Answering()
+            return AnswerStrategy()
         if self.llm is not None:
-            return Generating(passages, query, self.llm, self._background, strict=self.strict)
-        return Quoting(passages, query) if self._is_told_of(query, passages) else Answering()
+            return GeneratingStrategy(
+                passages, query, self.llm, self._background, strict=self.strict
+            )
+        return (
+            QuotingStrategy(passages, query)
+            if self._is_told_of(query, passages)
+            else AnswerStrategy()
+        )
 
     def _is_told_of(self, query: str, passages: tuple[Passage, ...]) -> bool:
         """Whether what was found is about the question: some word of it nearly always is found."""

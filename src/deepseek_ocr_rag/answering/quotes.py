@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ..retrieval.query import parse_query
 from ..retrieval.retriever import Passage
 from ..text.terms import question_terms, with_stems
-from .verification.citable_units import Quotable, quotables
+from .verification.citable_units import CitableUnit, quotables
 from .verification.citation import Citation, citations
 
 __all__ = ["Quoter"]
@@ -64,14 +64,14 @@ class Quoter:
                     quotes.setdefault(citation.quote, citation)
         return tuple(quotes.values())
 
-    def _cite(self, quotable: Quotable) -> tuple[Citation, ...]:
+    def _cite(self, quotable: CitableUnit) -> tuple[Citation, ...]:
         return citations(self._passages, (quotable,))
 
-    def _score(self, quotable: Quotable, wanted: set[str]) -> float:
+    def _score(self, quotable: CitableUnit, wanted: set[str]) -> float:
         found = self._terms[quotable]
         shared = sum(math.log(1 + self._total / self._count[term]) for term in wanted & found)
         return shared / math.sqrt(len(found) + _LENGTH_PRIOR)
 
 
-def _terms(quotable: Quotable) -> frozenset[str]:
+def _terms(quotable: CitableUnit) -> frozenset[str]:
     return frozenset(with_stems(sorted(quotable.terms | quotable.terms_above)))

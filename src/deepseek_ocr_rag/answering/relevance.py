@@ -10,7 +10,7 @@ from ..retrieval.retriever import Passage
 from ..text.plain_text import plain_text
 from ..text.terms import terms
 from .verification.statements import Statement, same_words
-from .verification.term_frequencies import Background
+from .verification.term_frequencies import TermFrequencies
 
 __all__ = ["ENOUGH", "relevance"]
 
@@ -19,7 +19,7 @@ ENOUGH: Final = 1 / 3
 the documents answer in other words, less would quote for any."""
 
 
-def relevance(question: str, passages: Iterable[Passage], background: Background) -> float:
+def relevance(question: str, passages: Iterable[Passage], background: TermFrequencies) -> float:
     """How much of a question one of the passages has, each word by its weight.
 
     Args:

@@ -10,21 +10,21 @@ from ..retrieval.retriever import Passage
 from .answer import NOT_FOUND, Sentence
 from .cleaner import AnswerCleaner, without_thoughts
 from .language_model import LanguageModel, writes_json
-from .prompt import Prompt, build_prompt
+from .prompt import AnswerPrompt, build_prompt
 from .quotes import Quoter
 from .structured_reply import marked_text, reply_schema
 from .verification.citation import Citation
-from .verification.term_frequencies import Background
+from .verification.term_frequencies import TermFrequencies
 from .verification.verifier import Verifier
 from .writer import AnswerWriter
 
-__all__ = ["Answering", "Generating", "Quoting"]
+__all__ = ["AnswerStrategy", "GeneratingStrategy", "QuotingStrategy"]
 
 QUOTES = 3
 """Sentences that an answer without a language model quotes at most."""
 
 
-class Answering:
+class AnswerStrategy:
     """One answer while it comes about; this one says that nothing was found.
 
     Attributes:
@@ -59,7 +59,7 @@ class Answering:
         yield NOT_FOUND
 
 
-class Quoting(Answering):
+class QuotingStrategy(AnswerStrategy):
     """Quotes the sentences that fit a question best."""
 
     def __init__(self, passages: tuple[Passage, ...], question: str) -> None:
@@ -80,7 +80,7 @@ class Quoting(Answering):
             yield text
 
 
-class Generating(Answering):
+class GeneratingStrategy(AnswerStrategy):
     """Has a model write, cleans its words and checks its sentences."""
 
     def __init__(
@@ -88,7 +88,7 @@ class Generating(Answering):
         passages: tuple[Passage, ...],
         question: str,
         model: LanguageModel,
-        background: Background,
+        background: TermFrequencies,
         *,
         strict: bool,
     ) -> None:
@@ -127,7 +127,7 @@ class Generating(Answering):
             self.warnings += (f"Left out without support: {len(removed)} of the sentences.",)
 
     @contextmanager
-    def _reply(self, prompt: Prompt) -> Iterator[Iterator[str]]:
+    def _reply(self, prompt: AnswerPrompt) -> Iterator[Iterator[str]]:
         """What the model says, thoughts left out; leaving it ends the model's work."""
         if writes_json(self._model):
             schema = reply_schema(prompt.used)

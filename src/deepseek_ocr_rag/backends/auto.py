@@ -27,7 +27,7 @@ from .remote.ollama_models import OllamaFacts
 from .remote.server import ServerBackend
 from .transformers.backend import TransformersBackend, gpu_name
 
-__all__ = ["BackendStatus", "Choice", "choose_backend", "probe_backends"]
+__all__ = ["BackendChoice", "BackendStatus", "choose_backend", "probe_backends"]
 
 CONNECT_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 2.0
@@ -52,7 +52,7 @@ class BackendStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BackendChoice:
     """The backend to use.
 
     Attributes:
@@ -64,7 +64,7 @@ class Choice:
     reason: str
 
 
-def choose_backend() -> Choice:
+def choose_backend() -> BackendChoice:
     """The best backend that is there.
 
     Returns:
@@ -75,11 +75,13 @@ def choose_backend() -> Choice:
     for probe in (_probe_server, _probe_local, _probe_transformers, _probe_ollama):
         backend, status = probe()
         if backend is not None:
-            return Choice(backend, "; ".join([status.detail, *passed_over]))
+            return BackendChoice(backend, "; ".join([status.detail, *passed_over]))
         # Two of them may lack the same.
         if status.detail not in passed_over:
             passed_over.append(status.detail)
-    return Choice(_lite(), "; ".join([*passed_over, "so text layers and a small OCR are used"]))
+    return BackendChoice(
+        _lite(), "; ".join([*passed_over, "so text layers and a small OCR are used"])
+    )
 
 
 def probe_backends() -> tuple[BackendStatus, ...]:

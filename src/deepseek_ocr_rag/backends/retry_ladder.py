@@ -26,7 +26,7 @@ from ..model.prompts import MODES, TASKS
 from .attempts import Attempt, AttemptSettings, JudgedAttempt, Problem, judged
 from .base import PageRequest, Reply
 
-__all__ = ["OTHER_MODE", "SMALLER_MODE", "SMALLER_PICTURE", "Ladder"]
+__all__ = ["OTHER_MODE", "SMALLER_MODE", "SMALLER_PICTURE", "RetryLadder"]
 
 STRICTER: Final = NoRepeat(size=20, window=50, exempt=TABLE_CELLS)
 """What the published script for PDF files uses."""
@@ -47,7 +47,7 @@ SMALLER_PICTURE: Final = {"gundam": "base", "large": "base", "base": "small"}
 """The same for backends where a mode is only the size of the picture that is sent."""
 
 
-class Ladder:
+class RetryLadder:
     """The attempts at one page, within its deadline.
 
     Ask for the page with :attr:`settings`, :meth:`add` what came, and so on until

@@ -46,7 +46,7 @@ from .demo import run_demo
 from .doctor.diagnose import diagnose, failure_text
 from .messages import plain_notes, say, say_all
 from .serve_command import serve_command
-from .signals import Ended, orderly_end
+from .signals import TerminatedBySignal, orderly_end
 
 __all__ = ["main"]
 
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return code
     except DeepSeekOCRError as error:
         return _complain(error)
-    except Ended as ended:
+    except TerminatedBySignal as ended:
         going_on = "; the same command goes on after the pages that were kept"
         say(f"ended by {ended}{going_on if getattr(options, 'cache', False) else ''}")
         return ended.exit_code

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-__all__ = ["Ended", "orderly_end"]
+__all__ = ["TerminatedBySignal", "orderly_end"]
 
 ORDERLY_SECONDS: Final = 4.0
 """For closing what is open. A library that is deep in its own code does not hear a
@@ -18,7 +18,7 @@ signal; after that time the process ends all the same, and so do its own when th
 pipes to them close."""
 
 
-class Ended(KeyboardInterrupt):
+class TerminatedBySignal(KeyboardInterrupt):
     """A signal that ends the command; raised wherever the main thread is.
 
     Attributes:
@@ -32,7 +32,7 @@ class Ended(KeyboardInterrupt):
 
 @contextmanager
 def orderly_end() -> Iterator[None]:
-    """Raise :class:`Ended` at the first signal; more of them change nothing.
+    """Raise :class:`TerminatedBySignal` at the first signal; more of them change nothing.
 
     A signal that the caller has set aside (``nohup``, background jobs) stays so.
     Outside of the main thread nothing is changed at all.
@@ -56,7 +56,7 @@ def orderly_end() -> Iterator[None]:
         late = threading.Timer(ORDERLY_SECONDS, os._exit, (128 + number,))
         late.daemon = True
         late.start()
-        raise Ended(number)
+        raise TerminatedBySignal(number)
 
     for number in ours:
         signal.signal(number, end)

@@ -39,7 +39,7 @@ class Cancellation:
             step()
 
     @contextmanager
-    def telling(self, step: Callable[[], object]) -> Iterator[None]:
+    def on_cancel(self, step: Callable[[], object]) -> Iterator[None]:
         """Have a step called, in the thread that cancels, if that happens inside of the context.
 
         Args:

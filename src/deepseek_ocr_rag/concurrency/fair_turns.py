@@ -9,16 +9,13 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import asynccontextmanager, contextmanager
 
+from ..errors import TurnCancelledError
 from .cancellation import Cancellation
 
-__all__ = ["Places", "TurnCancelledError"]
+__all__ = ["FairSemaphore"]
 
 
-class TurnCancelledError(Exception):
-    """Nobody wants the page any more for which somebody waited here."""
-
-
-class Places:
+class FairSemaphore:
     """A number of places at something that all share. Thread-safe, also over event loops.
 
     Of those who wait, readings take turns: one that waits with many pages gets
@@ -35,9 +32,9 @@ class Places:
         self._lock = threading.Lock()
         self._waiting: OrderedDict[object, deque[Future[None]]] = OrderedDict()
 
-    def __reduce__(self) -> tuple[type[Places], tuple[int]]:
+    def __reduce__(self) -> tuple[type[FairSemaphore], tuple[int]]:
         # Backends travel to other processes, where nobody waits yet.
-        return Places, (self._count,)
+        return FairSemaphore, (self._count,)
 
     @property
     def contested(self) -> bool:
@@ -58,7 +55,7 @@ class Places:
         """
         asked = self._ask(reading)
         try:
-            with cancellation.telling(asked.cancel):
+            with cancellation.on_cancel(asked.cancel):
                 asked.result()
             if cancellation.cancelled:
                 raise TurnCancelledError

@@ -16,7 +16,9 @@ from io import FileIO, RawIOBase
 from itertools import chain
 from typing import Any
 
-__all__ = ["BrokenFrameError", "Frame", "StreamedFrame", "receive", "send", "take_pipes"]
+from ..errors import BrokenFrameError
+
+__all__ = ["Frame", "StreamedFrame", "receive", "send", "take_pipes"]
 
 _HEADER = struct.Struct("!IQ")
 
@@ -25,10 +27,6 @@ LONGEST_MESSAGE = 64 * 2**20
 at most 12 bytes of ASCII (an escaped pair of surrogates)."""
 
 _PIECE = 2**20
-
-
-class BrokenFrameError(Exception):
-    """The other side ended, or sent what is no frame."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["PAGE", "PagePool"]
+__all__ = ["PAGE", "BlockPool"]
 
 PAGE: Final = 64
 """Tokens in a page of the cache."""
 
 
-class PagePool:
+class BlockPool:
     """The free pages. Page 0 belongs to nobody and is never given away.
 
     Args:

@@ -13,7 +13,7 @@ from .decoder import Decoder
 from .ops import StepRows
 from .slots import MOST_DRAFTS, Slots
 
-__all__ = ["MOST_DRAFTED_ROWS", "StepGraphs", "padded_rows"]
+__all__ = ["MOST_DRAFTED_ROWS", "DecodeGraphs", "padded_rows"]
 
 _cuda: Any = torch.cuda
 """Its streams have no types of their own."""
@@ -43,7 +43,7 @@ class _Recorded:
     reports: Tensor
 
 
-class StepGraphs:
+class DecodeGraphs:
     """The decoder's steps. Without a GPU, or without recording, they run as they are.
 
     Args:
@@ -76,7 +76,7 @@ class StepGraphs:
             drafts: For each, what probably follows; at most ``MOST_DRAFTS``.
 
         Returns:
-            What :meth:`.operations.Operations.choose` reports, a row for each
+            What :meth:`.ops.Ops.choose` reports, a row for each
             sequence. It is overwritten by the next step.
         """
         longest = max(map(len, drafts), default=0)

@@ -20,7 +20,7 @@ from .kv_cache import LayerCache
 from .slots import Slots
 from .weights.tensors import ExpertWeights
 
-__all__ = ["Operations", "StepRows"]
+__all__ = ["Ops", "StepRows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class StepRows:
     queries: int = 1
 
 
-class Operations(Protocol):
+class Ops(Protocol):
     """The operations."""
 
     def add_norm(

@@ -14,18 +14,18 @@ from .products import float32_product
 from .slots import Slots
 from .weights.tensors import ExpertWeights
 
-__all__ = ["PlainOperations"]
+__all__ = ["ReferenceOps"]
 
 LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
 
 
-class PlainOperations:
-    """See :class:`~.operations.Operations`."""
+class ReferenceOps:
+    """See :class:`~.ops.Ops`."""
 
     def add_norm(
         self, residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float
     ) -> Tensor:
-        """See :meth:`.operations.Operations.add_norm`."""
+        """See :meth:`.ops.Ops.add_norm`."""
         if update is not None:
             residual += update.float().sum(1)
         mean_square = residual.square().mean(-1, keepdim=True)
@@ -40,7 +40,7 @@ class PlainOperations:
         owners: Slots,
         cache: LayerCache,
     ) -> Tensor:
-        """See :meth:`.operations.Operations.rotate_and_store`."""
+        """See :meth:`.ops.Ops.rotate_and_store`."""
         heads, width = cache.keys.shape[1], cache.keys.shape[3]
         queries, keys, values = qkv.view(len(qkv), 3, heads, width).unbind(1)
         cosine, sine = angles[:, positions, None]
@@ -66,7 +66,7 @@ class PlainOperations:
     def attend(
         self, queries: Tensor, rows: StepRows, owners: Slots, cache: LayerCache, window: int | None
     ) -> Tensor:
-        """See :meth:`.operations.Operations.attend`."""
+        """See :meth:`.ops.Ops.attend`."""
         heads, width = cache.keys.shape[1], cache.keys.shape[3]
         results = []
         for row, slot in enumerate(rows.slots.tolist()):
@@ -93,7 +93,7 @@ class PlainOperations:
         return torch.cat(results)
 
     def mix(self, values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
-        """See :meth:`.operations.Operations.mix`."""
+        """See :meth:`.ops.Ops.mix`."""
         routed = len(experts.router)
         logits = float32_product(values, experts.router)
         weights, chosen = logits.softmax(-1).topk(per_token, -1)
@@ -111,7 +111,7 @@ class PlainOperations:
         return added
 
     def choose(self, logits: Tensor, rows: StepRows, owners: Slots, end: int) -> Tensor:
-        """See :meth:`.operations.Operations.choose`."""
+        """See :meth:`.ops.Ops.choose`."""
         reports = []
         scores = logits.view(-1, rows.queries, logits.shape[-1])
         for row, (slot, drafts) in enumerate(

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from ..errors import BackendUnavailableError, ConfigurationError
+from ..errors import BackendUnavailableError, ConfigurationError, EngineUnsupportedError
 from ..model.checkpoint import Checkpoint
 from ..model.ngrams import NoRepeat
 from ..model.tokenizer import BOS, IMAGE
@@ -19,13 +19,13 @@ from ..model.views import PageViews
 from .block_pool import PAGE
 from .engine import Engine
 from .kv_cache import CacheType, page_bytes
-from .ops import Operations
-from .reference_ops import PlainOperations
+from .ops import Ops
+from .reference_ops import ReferenceOps
 from .runner import Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
 from .vision.pointwise import has_triton
-from .weights.config import DecoderConfig, EngineConfig, UnsupportedError, engine_config
+from .weights.config import DecoderConfig, EngineConfig, engine_config
 from .weights.loading import load_weights
 from .weights.quantization import WeightType, quantised
 from .weights.tensors import EngineWeights
@@ -155,9 +155,7 @@ def _on_cpu(config: EngineConfig, weights: EngineWeights, settings: EngineSettin
     slots = settings.slots or 4
     longest = _longest(config.decoder)
     pages = 1 + longest + slots * -(-TYPICAL_TOKENS // PAGE)
-    runner = Runner(
-        config, weights, PlainOperations(), slots=slots, pages=pages, cache=settings.cache
-    )
+    runner = Runner(config, weights, ReferenceOps(), slots=slots, pages=pages, cache=settings.cache)
     scheduler = Scheduler(slots=slots, pages=pages)
     return Engine(runner, scheduler, config.decoder.max_positions)
 
@@ -189,11 +187,11 @@ def _on_gpu(
     return Engine(runner, scheduler, config.decoder.max_positions)
 
 
-def _kernels() -> Operations:
+def _kernels() -> Ops:
     # Only here: the kernels need triton, which the CPU does not.
-    from .kernels.kernel_ops import KernelOperations
+    from .kernels.kernel_ops import KernelOps
 
-    return KernelOperations()
+    return KernelOps()
 
 
 def _rehearse(runner: Runner, prompt_tokens: int, slots: int) -> None:
@@ -236,8 +234,8 @@ def _too_little(limit: int) -> BackendUnavailableError:
     )
 
 
-def _unsupported(problem: str) -> UnsupportedError:
-    return UnsupportedError(
+def _unsupported(problem: str) -> EngineUnsupportedError:
+    return EngineUnsupportedError(
         f"the local engine cannot run here: {problem}",
         remedy="It needs an NVIDIA GPU of compute capability 8.0 or newer (Ampere: A10, A100, "
         'RTX 30) and a CUDA build of torch with Triton. Use backend="transformers" elsewhere.',

@@ -1,4 +1,4 @@
-"""How many documents one reader takes on at the same time: :class:`Admission`."""
+"""How many documents one reader takes on at the same time: :class:`DocumentLimit`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 
 from ..errors import BusyError, ConfigurationError
 
-__all__ = ["MOST_DOCUMENTS", "Admission"]
+__all__ = ["MOST_DOCUMENTS", "DocumentLimit"]
 
 MOST_DOCUMENTS: Final = 128
 """A call that waits for its turn costs a few threads and an open file."""
 
 
-class Admission:
+class DocumentLimit:
     """Lets in a number of documents, and refuses more at once instead of letting them wait.
 
     Args:

@@ -26,16 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
-from ..errors import ConfigurationError, OutputError
-from .cache_database import (
-    UnusableFileError,
-    clear_pages,
-    is_damage,
-    number_of,
-    prepare,
-    read_text,
-    write_text,
-)
+from ..errors import ConfigurationError, ForeignDatabaseError, OutputError
+from .cache_database import clear_pages, is_damage, number_of, prepare, read_text, write_text
 from .cache_folder import default_cache_folder, make_private
 
 __all__ = ["CacheStatus", "PageCache"]
@@ -206,7 +198,7 @@ class PageCache:
             for _ in range(2):
                 try:
                     return step(self._connected())
-                except (sqlite3.Error, UnicodeDecodeError, UnusableFileError) as error:
+                except (sqlite3.Error, UnicodeDecodeError, ForeignDatabaseError) as error:
                     if not (is_damage(error) or self._is_marked_read_only(error)):
                         raise
                     self._set_aside(str(error))

@@ -7,15 +7,9 @@ import sqlite3
 from contextlib import suppress
 from typing import Final
 
-__all__ = [
-    "UnusableFileError",
-    "clear_pages",
-    "is_damage",
-    "number_of",
-    "prepare",
-    "read_text",
-    "write_text",
-]
+from ..errors import ForeignDatabaseError
+
+__all__ = ["clear_pages", "is_damage", "number_of", "prepare", "read_text", "write_text"]
 
 KEPT_SHARE: Final = 0.9
 """What is left of the limit after the oldest pages were removed, so that it is not every time."""
@@ -43,10 +37,6 @@ _DAMAGED: Final = frozenset(
 )
 
 
-class UnusableFileError(Exception):
-    """A SQLite file that is not one of ours, or not any more."""
-
-
 def prepare(connection: sqlite3.Connection) -> None:
     """Set a connection up; a file without anything in it becomes one of ours."""
     connection.text_factory = bytes
@@ -57,7 +47,7 @@ def prepare(connection: sqlite3.Connection) -> None:
         _create(connection)
     schema = connection.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL").fetchall()
     if schema != [(_SCHEMA.encode("ascii"),)]:
-        raise UnusableFileError("it is not a page cache")
+        raise ForeignDatabaseError("it is not a page cache")
     with suppress(sqlite3.OperationalError):
         # Locked only while another process does the same.
         connection.execute("PRAGMA journal_mode = WAL")
@@ -73,7 +63,7 @@ def _create(connection: sqlite3.Connection) -> None:
             connection.execute(_SCHEMA)
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         elif number_of(connection, "PRAGMA application_id") != _APPLICATION:
-            raise UnusableFileError("it is another program's database")
+            raise ForeignDatabaseError("it is another program's database")
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):
@@ -99,7 +89,7 @@ def write_text(connection: sqlite3.Connection, key: str, content: str, max_bytes
             (key, _checksum(key, text), text),
         )
         if read_text(connection, key) != content:
-            raise UnusableFileError("what was written cannot be found again")
+            raise ForeignDatabaseError("what was written cannot be found again")
         _evict(connection, max_bytes)
         connection.execute("COMMIT")
     except BaseException:
@@ -146,7 +136,7 @@ def _checksum(key: str, text: bytes) -> bytes:
 def is_damage(error: Exception) -> bool:
     """Whether an error comes from what is in the file, not from how the system treats it."""
     # SQLite's message about a damaged schema can quote it, which is then no text.
-    if isinstance(error, UnusableFileError | UnicodeDecodeError):
+    if isinstance(error, ForeignDatabaseError | UnicodeDecodeError):
         return True
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:

@@ -30,7 +30,7 @@ from ..errors import BackendReplyError, ReadCancelledError, SourceError
 from ..model.prompts import Mode, Task
 from ..sources.source import Source
 from .cached_pages import KeptPages
-from .reorder_buffer import PageOrder
+from .reorder_buffer import ReorderBuffer
 
 __all__ = ["PageStream"]
 
@@ -95,7 +95,7 @@ class PageStream(Iterator[Page]):
         self._at_end.atexit = False
         self._cancellation = Cancellation()
         self._heeding = ExitStack()
-        self._heeding.enter_context(current_cancellation().telling(self._cancellation.cancel))
+        self._heeding.enter_context(current_cancellation().on_cancel(self._cancellation.cancel))
         self._pages = self._run()
         self._worker: ThreadPoolExecutor | None = None
 
@@ -178,7 +178,9 @@ class PageStream(Iterator[Page]):
     def _in_order(self) -> Iterator[Page]:
         """Ask the backend for every page and put its replies into page order."""
         backend = self._backend()
-        order = PageOrder(self.page_numbers, self._kept.read_by(backend) if self._kept else None)
+        order = ReorderBuffer(
+            self.page_numbers, self._kept.read_by(backend) if self._kept else None
+        )
         replies = backend.read(self._requests(backend, order))
         try:
             yield from order.ready()
@@ -204,7 +206,7 @@ class PageStream(Iterator[Page]):
 
         yield from order.rest(unanswered)
 
-    def _requests(self, backend: Backend, order: PageOrder) -> Iterator[PageRequest]:
+    def _requests(self, backend: Backend, order: ReorderBuffer) -> Iterator[PageRequest]:
         def prepare(key: int) -> tuple[int, _Prepared]:
             return key, _prepare(self._opened, self.page_numbers[key], backend, self._mode)
 
@@ -254,7 +256,7 @@ def _read_ahead(
     pool = ThreadPoolExecutor(source.parallel_pages, thread_name_prefix="dsocr-render")
     unwanted: Future[Any] = Future()
     try:
-        with cancellation.telling(lambda: unwanted.set_result(None)):
+        with cancellation.on_cancel(lambda: unwanted.set_result(None)):
             for key in chain(keys, repeat(None)):
                 if key is not None:
                     pending.append(pool.submit(prepare, key))

@@ -29,7 +29,7 @@ from ..sources.source import (
     open_source,
     parse_page_selection,
 )
-from .admission import MOST_DOCUMENTS, Admission
+from .admission import MOST_DOCUMENTS, DocumentLimit
 from .cache import PageCache
 from .cache_key import PageKey, renderer_version
 from .cached_pages import KeptPages, cache_named
@@ -106,7 +106,7 @@ class Reader:
         self._allow_remote_code = allow_remote_code
         self._isolated = isolated
         self._cache = cache_named(cache)
-        self._admission = Admission(most_documents)
+        self._admission = DocumentLimit(most_documents)
 
     def __repr__(self) -> str:
         return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from ..document.types import Page
 from .cached_pages import KeptPage, KeptPages
 
-__all__ = ["PageOrder"]
+__all__ = ["ReorderBuffer"]
 
 
-class PageOrder:
+class ReorderBuffer:
     """The pages of one document on their way: asked for, ended, given out.
 
     A page's key is its place in the selection. One thread may take

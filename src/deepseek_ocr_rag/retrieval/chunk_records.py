@@ -32,7 +32,7 @@ from ..document.records import Record
 from ..document.types import Block, Box, OcrDocument, Page
 from ..text.splitting import CountTokens
 from ..text.token_count import estimate_tokens
-from .chunking import Chunk, Piece, check_budget, chunk_document
+from .chunking import Chunk, ChunkPiece, check_budget, chunk_document
 
 __all__ = ["record_chunk", "split_records"]
 
@@ -85,7 +85,7 @@ def record_chunk(record: Record) -> Chunk:
     if "start_index" in metadata:
         metadata = {key: value for key, value in metadata.items() if key != "boxes"}
     pieces = [
-        Piece(
+        ChunkPiece(
             page=sheet.number,
             kind=block.kind,
             span=(sheet.start + block.span[0], sheet.start + block.span[1]),
@@ -102,7 +102,7 @@ def record_chunk(record: Record) -> Chunk:
     return Chunk(
         text=record.text,
         source=str(metadata.get("source", "")),
-        pieces=tuple(pieces) or (Piece(number, "", (0, len(record.text)), 0),),
+        pieces=tuple(pieces) or (ChunkPiece(number, "", (0, len(record.text)), 0),),
         section=tuple(section.split(" > ")) if isinstance(section, str) and section else (),
     )
 
@@ -317,7 +317,7 @@ def _record(chunk: Chunk, first: Record, sheets: Mapping[int, _Sheet], number: i
     return record.flat() if isinstance(first.metadata["boxes"], str) else record
 
 
-def _boxes(piece: Piece) -> Iterator[dict[str, Any]]:
+def _boxes(piece: ChunkPiece) -> Iterator[dict[str, Any]]:
     known = {} if piece.confidence is None else {"confidence": piece.confidence}
     for box in piece.boxes:
         yield {

@@ -9,7 +9,7 @@ from ..document.paragraphs import Float, Paragraph, Slice
 from ..document.table_heads import TableRows, table_rows
 from ..text.splitting import CountTokens, split_text
 
-__all__ = ["Part", "Unit", "UnitCutter"]
+__all__ = ["ChunkUnit", "Part", "UnitCutter"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +26,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Unit:
+class ChunkUnit:
     """Parts that stay together.
 
     Attributes:
@@ -77,7 +77,7 @@ class UnitCutter:
         # Of the table before, as long as nothing came between.
         self._head: _Head | None = None
 
-    def cut(self, item: Paragraph | Float, budget: int) -> Iterator[Unit]:
+    def cut(self, item: Paragraph | Float, budget: int) -> Iterator[ChunkUnit]:
         """The units of the next item.
 
         Args:
@@ -93,15 +93,15 @@ class UnitCutter:
             self._head = self._head if item.furniture else None
             yield from self._paragraph(item, budget)
 
-    def _unit(self, parts: Sequence[Part], *, heading: bool = False) -> Unit:
+    def _unit(self, parts: Sequence[Part], *, heading: bool = False) -> ChunkUnit:
         texts = (part.slice.before + part.slice.text for part in parts if part.slice.text)
-        return Unit(tuple(parts), sum(map(self._count, texts)), heading)
+        return ChunkUnit(tuple(parts), sum(map(self._count, texts)), heading)
 
     def _pieces(self, whole: Slice, budget: int) -> list[Slice]:
         spans = split_text(whole.page.markdown, budget, self._count, (whole.start, whole.end))
         return [replace(whole, start=start, end=end) for start, end in spans]
 
-    def _paragraph(self, paragraph: Paragraph, budget: int) -> Iterator[Unit]:
+    def _paragraph(self, paragraph: Paragraph, budget: int) -> Iterator[ChunkUnit]:
         text = ""
         starts: list[int] = []
         for piece in paragraph.slices:
@@ -125,7 +125,7 @@ class UnitCutter:
             previous = end
             yield self._unit(parts, heading=paragraph.heading)
 
-    def _figure(self, item: Float, budget: int) -> Iterator[Unit]:
+    def _figure(self, item: Float, budget: int) -> Iterator[ChunkUnit]:
         """Picture, captions and texts in it; where that is too long, the picture with the first."""
         members = item.slices
         whole = self._unit([*map(Part, members)])
@@ -138,7 +138,7 @@ class UnitCutter:
                 yield self._unit([*pictures, Part(piece)])
                 pictures = []
 
-    def _table(self, item: Float, budget: int) -> Iterator[Unit]:
+    def _table(self, item: Float, budget: int) -> Iterator[ChunkUnit]:
         """A table with its captions; where that is too long, parts that repeat captions and head."""
         table = next(piece for piece in item.slices if piece.block is item.block)
         above: list[Part] = []
@@ -157,7 +157,7 @@ class UnitCutter:
 
     def _rows(
         self, table: Slice, above: Sequence[Part], below: Sequence[Part], budget: int
-    ) -> Iterator[Unit]:
+    ) -> Iterator[ChunkUnit]:
         rows = table_rows(table.text)
         lent = self._lent(table, rows, above)
         body = replace(table, start=table.start + rows.starts[rows.body]) if rows.body else table

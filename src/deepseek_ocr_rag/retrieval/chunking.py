@@ -4,7 +4,7 @@ A :class:`Chunk` is a run of blocks under one heading, up to a budget of tokens.
 Headings stay with what follows them, captions with their figure or table, and the
 parts of a long table each repeat its head. Paragraphs that run over a column or
 page are whole again, and page furniture is left out. What a chunk says can be
-traced: it is made of :class:`Piece` objects, each an exact slice of one page's
+traced: it is made of :class:`ChunkPiece` objects, each an exact slice of one page's
 Markdown with its boxes.
 
 A chunk ends with its page, unless the text runs on: a paragraph that is cut by the
@@ -23,13 +23,13 @@ from ..document.types import Box, OcrDocument
 from ..errors import ConfigurationError
 from ..text.splitting import CountTokens
 from ..text.token_count import estimate_tokens
-from .chunk_units import Unit, UnitCutter
+from .chunk_units import ChunkUnit, UnitCutter
 
-__all__ = ["Chunk", "Piece", "check_budget", "chunk_document"]
+__all__ = ["Chunk", "ChunkPiece", "check_budget", "chunk_document"]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ChunkPiece:
     """A slice of one page that stands, unchanged, in a chunk.
 
     Attributes:
@@ -71,7 +71,7 @@ class Chunk:
 
     text: str
     source: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ChunkPiece, ...]
     section: tuple[str, ...] = ()
 
     @property
@@ -162,7 +162,7 @@ class _Packer:
     def __init__(self, source: str, budget: int) -> None:
         self._source = source
         self._budget = budget
-        self._units: list[Unit] = []
+        self._units: list[ChunkUnit] = []
         self._size = 0
         self._chunks: list[Chunk] = []
 
@@ -171,7 +171,7 @@ class _Packer:
         """Tokens of the headings that wait for what they stand above."""
         return sum(unit.size for unit in self._units[self._body() :])
 
-    def add(self, unit: Unit) -> None:
+    def add(self, unit: ChunkUnit) -> None:
         last = self._units[-1].last_page if self._units else unit.first_page
         turned = unit.first_page != last
         full = self._size + unit.size > self._budget
@@ -205,14 +205,14 @@ class _Packer:
             self._size = sum(unit.size for unit in self._units)
 
 
-def _chunk(source: str, units: Sequence[Unit]) -> Chunk:
-    pieces: list[Piece] = []
+def _chunk(source: str, units: Sequence[ChunkUnit]) -> Chunk:
+    pieces: list[ChunkPiece] = []
     text = ""
     for part in (part for unit in units for part in unit.parts):
         piece, words = part.slice, part.slice.text
         text += piece.before if text and words else ""
         pieces.append(
-            Piece(
+            ChunkPiece(
                 piece.page.number,
                 piece.block.kind,
                 (piece.start, piece.end),

@@ -16,7 +16,7 @@ from ..document.records import Record
 from ..document.types import Box, OcrDocument
 from ..errors import ConfigurationError
 from .chunk_records import record_chunk
-from .chunking import Chunk, Piece, chunk_document
+from .chunking import Chunk, ChunkPiece, chunk_document
 from .embeddings import EmbeddingModel, embedding_model
 from .lexical import LexicalIndex
 from .page_index import PageKey
@@ -50,7 +50,7 @@ class Passage:
     score: float
     section: tuple[str, ...]
     span: tuple[int, int]
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ChunkPiece, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form: source, page, boxes, text, score."""

@@ -17,8 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from ..errors import SourceError, SourceNotAllowedError, SourceNotFoundError
-from .path_walk import LeadsOutError, NoRegularFileError, walk_inside
+from ..errors import (
+    NotARegularFileError,
+    PathEscapesError,
+    SourceError,
+    SourceNotAllowedError,
+    SourceNotFoundError,
+)
+from .path_walk import walk_inside
 
 __all__ = ["FileInside", "open_inside", "resolve_inside"]
 
@@ -124,19 +130,19 @@ def _walked(base: Path, path: str | os.PathLike[str]) -> tuple[int, tuple[str, .
 def _followed(base: Path, text: str) -> tuple[int, tuple[str, ...]]:
     try:
         return walk_inside(base, text)
-    except (LeadsOutError, NoRegularFileError, OSError, RuntimeError, ValueError) as error:
+    except (PathEscapesError, NotARegularFileError, OSError, RuntimeError, ValueError) as error:
         raise _typed(error, _shown(base, text)) from error
 
 
 def _typed(error: Exception, shown: str) -> SourceError:
-    if isinstance(error, NoRegularFileError | FileNotFoundError | NotADirectoryError):
-        missing = not isinstance(error, NoRegularFileError)
+    if isinstance(error, NotARegularFileError | FileNotFoundError | NotADirectoryError):
+        missing = not isinstance(error, NotARegularFileError)
         return SourceNotFoundError(
             "there is no such file" if missing else "this is a folder or not a regular file",
             source=shown,
             remedy="Check the spelling; the path is relative to the allowed folder.",
         )
-    if isinstance(error, LeadsOutError):
+    if isinstance(error, PathEscapesError):
         return SourceNotAllowedError(
             "the path leads out of the allowed folder",
             source=shown,

@@ -11,7 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-__all__ = ["LeadsOutError", "NoRegularFileError", "walk_inside"]
+from ..errors import NotARegularFileError, PathEscapesError
+
+__all__ = ["walk_inside"]
 
 LONGEST_WAY: Final = 40
 """Symbolic links that are followed, as many as Linux follows."""
@@ -40,14 +42,6 @@ _KERNEL_SYSTEMS: Final = frozenset(
     {"proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "devtmpfs", "devpts"}
     | {"configfs", "pstore", "bpf", "efivarfs", "mqueue", "binfmt_misc", "fusectl", "selinuxfs"}
 )
-
-
-class LeadsOutError(Exception):
-    """The path leads out of the folder."""
-
-
-class NoRegularFileError(Exception):
-    """There is something of that name, and it is no regular file."""
 
 
 def walk_inside(base: Path, path: str) -> tuple[int, tuple[str, ...]]:
@@ -107,11 +101,11 @@ class _Way:
                 self._names.append(name)
             else:
                 return self._opened(name, found), (*self._names, name)
-        raise NoRegularFileError
+        raise NotARegularFileError
 
     def _back(self) -> None:
         if not self._names:
-            raise LeadsOutError
+            raise PathEscapesError
         self._names.pop()
         os.close(self._folders.pop())
 
@@ -119,7 +113,7 @@ class _Way:
         """Where a link leads, from the folder where we then stand."""
         self._links += 1
         if self._links > LONGEST_WAY:
-            raise LeadsOutError
+            raise PathEscapesError
         target = os.readlink(name, dir_fd=self._folders[-1])
         if not target.startswith("/"):
             return _components(target)
@@ -148,7 +142,7 @@ def _opened_by_name(base: Path, wanted: Sequence[str]) -> tuple[int, tuple[str, 
     try:
         again, way = _resolved(base, wanted)
         if not os.path.samestat(os.fstat(opened), again.stat()):
-            raise LeadsOutError
+            raise PathEscapesError
     except BaseException:
         os.close(opened)
         raise
@@ -159,9 +153,9 @@ def _resolved(base: Path, wanted: Sequence[str]) -> tuple[Path, tuple[str, ...]]
     root = base.resolve(strict=True)
     target = root.joinpath(*wanted).resolve()
     if not target.is_relative_to(root):
-        raise LeadsOutError
+        raise PathEscapesError
     if not target.is_file() and target.exists():
-        raise NoRegularFileError
+        raise NotARegularFileError
     return target.resolve(strict=True), target.relative_to(root).parts
 
 
@@ -172,7 +166,7 @@ def _below(base: Path, path: str) -> list[str]:
         own = _components(root.as_posix())
         if ahead[: len(own)] == own:
             return ahead[len(own) :]
-    raise LeadsOutError
+    raise PathEscapesError
 
 
 def _components(path: str) -> list[str]:
@@ -181,7 +175,7 @@ def _components(path: str) -> list[str]:
 
 def _check_regular(found: os.stat_result, *, opened: bool = False) -> None:
     if not stat.S_ISREG(found.st_mode) or (opened and _made_by_kernel(found.st_dev)):
-        raise NoRegularFileError
+        raise NotARegularFileError
 
 
 @lru_cache(maxsize=256)

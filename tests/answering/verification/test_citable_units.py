@@ -5,7 +5,7 @@ from __future__ import annotations
 from deepseek_ocr_rag.answering.verification.citable_units import quotables
 from deepseek_ocr_rag.answering.verification.citation import citations
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.retrieval.chunking import Piece, chunk_document
+from deepseek_ocr_rag.retrieval.chunking import ChunkPiece, chunk_document
 from deepseek_ocr_rag.retrieval.retriever import Passage
 
 
@@ -91,8 +91,8 @@ def test_sentences_apart_from_each_other_are_citations_of_their_own() -> None:
 def test_what_runs_over_a_page_is_cited_on_both() -> None:
     text = "The lamp was lit by Ann."
     pieces = (
-        Piece(1, "text", (100, 112), 0, (Box(0, 0.9, 1, 1),)),
-        Piece(2, "text", (0, 11), 13, (Box(0, 0, 1, 0.1),)),
+        ChunkPiece(1, "text", (100, 112), 0, (Box(0, 0.9, 1, 1),)),
+        ChunkPiece(2, "text", (0, 11), 13, (Box(0, 0, 1, 0.1),)),
     )
     whole = Passage(text, "a.pdf", 1, (), 1.0, (), (100, 112), pieces)
     first, second = citations([whole], quotables(whole, 0))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.answering.verification.term_frequencies import Background
+from deepseek_ocr_rag.answering.verification.term_frequencies import TermFrequencies
 from deepseek_ocr_rag.answering.verification.verifier import Verdict, Verifier
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.retrieval.chunking import chunk_document
@@ -31,7 +31,7 @@ def passage(text: str, number: int, section: tuple[str, ...] = ()) -> Passage:
 
 
 PASSAGES = [passage(text, number) for number, text in enumerate(TEXTS, start=1)]
-BACKGROUND = Background(("light.pdf", text) for text in TEXTS)
+BACKGROUND = TermFrequencies(("light.pdf", text) for text in TEXTS)
 
 
 def verify(claim: str, *cited: int, question: str = "") -> Verdict:

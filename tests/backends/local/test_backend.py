@@ -22,15 +22,16 @@ pytest.importorskip("torch")
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.local import backend as local
 from deepseek_ocr_rag.backends.local.backend import LocalBackend, process_pair
-from deepseek_ocr_rag.backends.local.engine_process import (
-    EngineLostError,
-    EngineProcess,
-    EngineUnsupportedError,
-)
+from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
 from deepseek_ocr_rag.backends.local.reading import READ_AHEAD
 from deepseek_ocr_rag.backends.registry import backend_named
 from deepseek_ocr_rag.document.text_layer import TextLayer
-from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError
+from deepseek_ocr_rag.errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    EngineLostError,
+    EngineUnsupportedError,
+)
 from deepseek_ocr_rag.model.prompts import MODES, TASKS
 
 TOKENS = 20

@@ -14,7 +14,8 @@ pytest.importorskip("tokenizers")
 
 from deepseek_ocr_rag.backends.local.loop_watch_process import Desk
 from deepseek_ocr_rag.backends.local.page_frames import LONGEST, page_frame, text_from
-from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, receive, send
+from deepseek_ocr_rag.concurrency.frames import Frame, receive, send
+from deepseek_ocr_rag.errors import BrokenFrameError
 from deepseek_ocr_rag.model.loops.detector import find_loops
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.backends.local.request_sender import ROOMS, OrderSender
-from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, StreamedFrame, receive
+from deepseek_ocr_rag.backends.local.request_sender import ROOMS, RequestSender
+from deepseek_ocr_rag.concurrency.frames import Frame, StreamedFrame, receive
+from deepseek_ocr_rag.errors import BrokenFrameError
 
 BLOCKED = 10 * 2**20
 """More than a pipe holds."""
@@ -44,7 +45,7 @@ def everything(pipe: FileIO) -> list[Frame]:
 @given(lengths=st.lists(st.none() | st.integers(0, 300), max_size=12))
 def test_orders_arrive_in_their_order_and_pictures_whole(lengths: list[int | None]) -> None:
     reading, writing = os.pipe()
-    sender = OrderSender(FileIO(writing, "wb"))
+    sender = RequestSender(FileIO(writing, "wb"))
     with FileIO(reading, "rb") as incoming:
         for number, length in enumerate(lengths):
             sender.send(Frame({"key": number}) if length is None else picture(number, length))
@@ -59,7 +60,7 @@ def test_orders_arrive_in_their_order_and_pictures_whole(lengths: list[int | Non
 
 def test_a_picture_is_made_ready_while_another_is_on_its_way_and_no_more(pipes) -> None:
     incoming, outgoing = pipes
-    sender = OrderSender(outgoing)
+    sender = RequestSender(outgoing)
     made: list[int] = []
 
     def send() -> None:
@@ -82,7 +83,7 @@ def test_a_picture_is_made_ready_while_another_is_on_its_way_and_no_more(pipes) 
 def test_nothing_waits_for_a_process_that_is_gone(pipes) -> None:
     incoming, outgoing = pipes
     incoming.close()
-    sender = OrderSender(outgoing)
+    sender = RequestSender(outgoing)
     for number in range(3 * ROOMS):
         sender.send(picture(number, 10))
     sender.close()
@@ -98,7 +99,7 @@ def test_a_picture_that_cannot_be_made_takes_no_room(pipes) -> None:
         raise ValueError("no picture")
 
     incoming, outgoing = pipes
-    sender = OrderSender(outgoing)
+    sender = RequestSender(outgoing)
     for _ in range(2 * ROOMS):
         with pytest.raises(ValueError, match="no picture"):
             sender.send(StreamedFrame({}, 2, broken()))

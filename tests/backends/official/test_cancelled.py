@@ -226,7 +226,7 @@ class Late(Cancellation):
     """Tells what it was to tell only when the work is done, as another thread may."""
 
     @contextmanager
-    def telling(self, step: Callable[[], object]) -> Iterator[None]:
+    def on_cancel(self, step: Callable[[], object]) -> Iterator[None]:
         yield
         step()
 

@@ -12,17 +12,17 @@ if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
 pytest.importorskip("triton")
 
-from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOperations
+from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import StepRows
-from deepseek_ocr_rag.engine.reference_ops import PlainOperations
+from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.slots import Slots
 from deepseek_ocr_rag.engine.weights.config import DecoderConfig
 from deepseek_ocr_rag.engine.weights.quantization import rounded
 from deepseek_ocr_rag.engine.weights.tensors import ExpertWeights
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-PLAIN, KERNELS = PlainOperations(), KernelOperations()
+PLAIN, KERNELS = ReferenceOps(), KernelOps()
 HALF = torch.bfloat16 if DEVICE == "cuda" else torch.float16
 """The interpreter cannot multiply bfloat16."""
 

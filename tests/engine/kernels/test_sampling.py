@@ -15,7 +15,7 @@ if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 from deepseek_ocr_rag.engine.ops import StepRows
-from deepseek_ocr_rag.engine.reference_ops import PlainOperations
+from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 
@@ -35,10 +35,10 @@ FREE = NoRepeat(0)
 )
 def operations(request):
     if request.param == "plain":
-        return PlainOperations()
-    from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOperations
+        return ReferenceOps()
+    from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 
-    return KernelOperations()
+    return KernelOps()
 
 
 def integers(values) -> torch.Tensor:

@@ -15,9 +15,9 @@ import pytest
 from bombs import bombs
 
 from deepseek_ocr_rag.concurrency.frames import Frame
-from deepseek_ocr_rag.errors import SourceError
+from deepseek_ocr_rag.errors import SourceError, WorkerLostError
 from deepseek_ocr_rag.sources.isolation import process
-from deepseek_ocr_rag.sources.isolation.process import Worker, WorkerLostError
+from deepseek_ocr_rag.sources.isolation.process import Worker
 
 SRC = Path(__file__).resolve().parents[3] / "src"
 posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

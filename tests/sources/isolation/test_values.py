@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepseek_ocr_rag import errors
-from deepseek_ocr_rag.concurrency.frames import BrokenFrameError, Frame, receive, send
+from deepseek_ocr_rag.concurrency.frames import Frame, receive, send
 from deepseek_ocr_rag.concurrency.picture_frames import picture_frame
 from deepseek_ocr_rag.document.text_layer import Rule, TextLayer, Word
 from deepseek_ocr_rag.document.types import Box
+from deepseek_ocr_rag.errors import BrokenFrameError
 from deepseek_ocr_rag.sources.isolation.values import (
     error_frame,
     error_from,

@@ -13,7 +13,7 @@ from ...text.plain_text import plain_text
 from ...text.sentences import sentence_spans
 from ...text.terms import terms
 
-__all__ = ["Quotable", "quotables"]
+__all__ = ["CitableUnit", "quotables"]
 
 _TABLE: Final = ("|", "<t", "</t")
 _FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
@@ -22,7 +22,7 @@ _ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Quotable:
+class CitableUnit:
     """A sentence, list item or table row of a passage.
 
     Attributes:
@@ -50,7 +50,7 @@ class Quotable:
         return self.text.startswith(_TABLE)
 
 
-def quotables(passage: Passage, index: int) -> tuple[Quotable, ...]:
+def quotables(passage: Passage, index: int) -> tuple[CitableUnit, ...]:
     """All of a passage that can be quoted.
 
     Headings, and heads of tables, are quoted only where nothing stands under them.
@@ -59,10 +59,10 @@ def quotables(passage: Passage, index: int) -> tuple[Quotable, ...]:
         passage: As it was found.
         index: Its index, which the quotables get.
     """
-    body: list[Quotable] = []
-    headings: list[Quotable] = []
+    body: list[CitableUnit] = []
+    headings: list[CitableUnit] = []
     heading = head = ""
-    waiting: Quotable | None = None
+    waiting: CitableUnit | None = None
     for place, span in enumerate(_with_figures(passage.text, sentence_spans(passage.text))):
         text = passage.text[slice(*span)]
         head = head if text.startswith(_TABLE) else ""
@@ -105,9 +105,9 @@ def _is_figures(line: str) -> bool:
     return all(map(_FIGURES.fullmatch, line.split()))
 
 
-def _quotable(index: int, place: int, span: tuple[int, int], text: str, above: str) -> Quotable:
+def _quotable(index: int, place: int, span: tuple[int, int], text: str, above: str) -> CitableUnit:
     words, words_above = (frozenset(terms(plain_text(part))) for part in (text, above))
-    return Quotable(index, place, span, text, above, words, words_above)
+    return CitableUnit(index, place, span, text, above, words, words_above)
 
 
 def _is_heading(text: str, start: int, passage: Passage) -> bool:

@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Any
 
 from ...document.types import Box
-from ...retrieval.chunking import Piece
+from ...retrieval.chunking import ChunkPiece
 from ...retrieval.retriever import Passage
-from .citable_units import Quotable
+from .citable_units import CitableUnit
 
 __all__ = ["Citation", "citations"]
 
@@ -46,7 +46,7 @@ class Citation:
         }
 
 
-def citations(passages: Sequence[Passage], quoted: Iterable[Quotable]) -> tuple[Citation, ...]:
+def citations(passages: Sequence[Passage], quoted: Iterable[CitableUnit]) -> tuple[Citation, ...]:
     """Where quotables stand on their pages.
 
     Neighbours that follow each other on a page become one citation; what runs
@@ -69,9 +69,9 @@ def citations(passages: Sequence[Passage], quoted: Iterable[Quotable]) -> tuple[
     return tuple(found)
 
 
-def _on_pages(passage: Passage, start: int, end: int) -> Iterator[list[Piece]]:
+def _on_pages(passage: Passage, start: int, end: int) -> Iterator[list[ChunkPiece]]:
     """The pieces between two offsets of a passage, cut where the page's Markdown has something else between."""
-    run: list[Piece] = []
+    run: list[ChunkPiece] = []
     for piece in passage.pieces:
         if piece.end <= start or end <= piece.offset or piece.offset == piece.end:
             continue
@@ -86,7 +86,9 @@ def _on_pages(passage: Passage, start: int, end: int) -> Iterator[list[Piece]]:
         yield run
 
 
-def _citation(passage: Passage, index: int, pieces: list[Piece], start: int, end: int) -> Citation:
+def _citation(
+    passage: Passage, index: int, pieces: list[ChunkPiece], start: int, end: int
+) -> Citation:
     start, end = max(start, pieces[0].offset), min(end, pieces[-1].end)
     shift = pieces[0].span[0] - pieces[0].offset
     return Citation(

@@ -11,16 +11,16 @@ from ...text.numerals import Number
 from ...text.terms import terms
 from .alignment import clause, is_displaced, words_in
 from .facts import Facts, Name
-from .statements import Source, Statement, Unit, same_words
+from .statements import CitedSource, FactualUnit, Statement, same_words
 from .trend_words import direction
 
-__all__ = ["Matter"]
+__all__ = ["ClaimComparison"]
 
 NEIGHBOURS: Final = 2
 """Units before and after the evidence in which the words of the question may stand."""
 
 
-class Matter:
+class ClaimComparison:
     """A statement beside the sources that it cites.
 
     Args:
@@ -33,7 +33,9 @@ class Matter:
         facts: The statement's numbers and dates.
     """
 
-    def __init__(self, said: Statement, question: Statement, sources: Sequence[Source]) -> None:
+    def __init__(
+        self, said: Statement, question: Statement, sources: Sequence[CitedSource]
+    ) -> None:
         self.said, self.question, self.sources = said, question, tuple(sources)
         self.places = [(source, unit) for source in sources for unit in source.units]
         vocabulary = {word for source in sources for word in source.words | source.above}
@@ -129,7 +131,7 @@ class Matter:
             for (_, unit), amount in zip(self.places, overlap, strict=True)
         )
 
-    def displaces(self, unit: Unit, fact: Number | Date | Name) -> bool:
+    def displaces(self, unit: FactualUnit, fact: Number | Date | Name) -> bool:
         """Whether a unit has something else where the statement has a fact, or a part of a date."""
         said = self.said.facts.plain
         spans = [fact.span]

@@ -13,7 +13,7 @@ from ...text.plain_text import plain_text
 from ...text.terms import terms
 from .alignment import is_displaced
 from .calculation import Calculation, Result
-from .comparison import Matter
+from .comparison import ClaimComparison
 from .operation_words import named_calculation
 from .table_figures import Figure, figures_of
 
@@ -35,7 +35,9 @@ class Derivation:
     naming: frozenset[str]
 
 
-def derivation(number: Number, matter: Matter, least: Sequence[float]) -> Derivation | None:
+def derivation(
+    number: Number, matter: ClaimComparison, least: Sequence[float]
+) -> Derivation | None:
     """How a number of a statement follows from the figures of its sources, if it does.
 
     Args:
@@ -63,7 +65,7 @@ def derivation(number: Number, matter: Matter, least: Sequence[float]) -> Deriva
     return None
 
 
-def _rows(matter: Matter) -> list[tuple[Figure, ...]]:
+def _rows(matter: ClaimComparison) -> list[tuple[Figure, ...]]:
     """The figures of each unit, without those above it."""
     rows = []
     for place, (_, unit) in enumerate(matter.places):
@@ -72,7 +74,9 @@ def _rows(matter: Matter) -> list[tuple[Figure, ...]]:
     return rows
 
 
-def _part_on_matter(rows: Sequence[Sequence[Figure]], matter: Matter) -> tuple[Figure, ...]:
+def _part_on_matter(
+    rows: Sequence[Sequence[Figure]], matter: ClaimComparison
+) -> tuple[Figure, ...]:
     """The figures of the one part of a sentence that has most of the statement's words."""
     words = matter.said.words | matter.question.words
     same = [matter.same(word) for word in words]
@@ -90,7 +94,9 @@ def _part_on_matter(rows: Sequence[Sequence[Figure]], matter: Matter) -> tuple[F
     return best
 
 
-def _is_displaced(number: Number, matter: Matter, near: Sequence[int], result: Result) -> bool:
+def _is_displaced(
+    number: Number, matter: ClaimComparison, near: Sequence[int], result: Result
+) -> bool:
     """Whether a unit on the matter has a number in its place that is no operand of it."""
     for place in near:
         rest = matter.places[place][1].facts.plain

@@ -8,12 +8,12 @@ from typing import Final
 from ...text.dates import Date
 from ...text.numerals import Number
 from ...text.terms import content_terms, terms
-from .comparison import Matter
+from .comparison import ClaimComparison
 from .derivation import derivation
 from .facts import Name
 from .negation import negated_terms, plain_terms
 from .repeated_facts import enumerated_twice
-from .statements import Source, Statement
+from .statements import CitedSource, Statement
 
 __all__ = ["Evidence"]
 
@@ -48,8 +48,8 @@ class Evidence:
             evidence that has them has none, or the other way round.
     """
 
-    def __init__(self, said: Statement, asked: Statement, sources: Sequence[Source]) -> None:
-        self._matter = matter = Matter(said, asked, sources)
+    def __init__(self, said: Statement, asked: Statement, sources: Sequence[CitedSource]) -> None:
+        self._matter = matter = ClaimComparison(said, asked, sources)
         self.sources = matter.sources
         own = said.words - asked.words
         stating = {fact: self._places_of(fact) for fact in matter.facts}

@@ -11,12 +11,12 @@ from typing import Final
 from ...retrieval.retriever import Passage
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms, with_stems
-from .citable_units import Quotable, quotables
+from .citable_units import CitableUnit, quotables
 from .facts import Facts, claimed_facts, stated_facts
 from .table_figures import is_row_of_figures
 from .trend_words import Direction, direction, directions_of_figures
 
-__all__ = ["Source", "Statement", "Unit", "same_words"]
+__all__ = ["CitedSource", "FactualUnit", "Statement", "same_words"]
 
 MISREAD: Final = 0.86
 """Likeness (:mod:`difflib`) from which two long words are one that OCR misread, or that
@@ -84,7 +84,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class FactualUnit:
     """What can be quoted, with the facts that it states.
 
     Attributes:
@@ -94,14 +94,14 @@ class Unit:
         is_row: Whether it is a table row, or was one.
     """
 
-    quotable: Quotable
+    quotable: CitableUnit
     facts: Facts
     directions: frozenset[Direction]
     is_row: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CitedSource:
     """A cited passage.
 
     Attributes:
@@ -117,10 +117,10 @@ class Source:
     words: frozenset[str]
     above: frozenset[str]
     facts_above: Facts
-    units: tuple[Unit, ...]
+    units: tuple[FactualUnit, ...]
 
     @classmethod
-    def of(cls, passage: Passage, index: int) -> Source:
+    def of(cls, passage: Passage, index: int) -> CitedSource:
         """A passage prepared for comparison; ``index`` is the passage's."""
         above = " ; ".join((*passage.section, re.split(r"[/\\]", passage.source)[-1]))
         units = tuple(map(_unit, quotables(passage, index)))
@@ -128,9 +128,9 @@ class Source:
         return cls(passage.source, words, frozenset(terms(above)), stated_facts(above), units)
 
 
-def _unit(quotable: Quotable) -> Unit:
+def _unit(quotable: CitableUnit) -> FactualUnit:
     plain = plain_text(quotable.text)
-    return Unit(
+    return FactualUnit(
         quotable,
         stated_facts(f"{quotable.text} ; {quotable.above}"),
         directions_of_figures(plain),

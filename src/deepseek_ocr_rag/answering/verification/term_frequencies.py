@@ -10,7 +10,7 @@ from typing import Final
 from ...text.plain_text import plain_text
 from ...text.terms import terms
 
-__all__ = ["Background"]
+__all__ = ["TermFrequencies"]
 
 SEEN: Final = 0.5
 CHUNKS: Final = 5.0
@@ -21,7 +21,7 @@ MOST_CHUNKS: Final = 500
 """As many of a document are counted at most, evenly spread."""
 
 
-class Background:
+class TermFrequencies:
     """How common words are in documents. A document is counted when it is first asked about.
 
     Args:

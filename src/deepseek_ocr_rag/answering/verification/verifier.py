@@ -29,8 +29,8 @@ from ...retrieval.query import parse_query
 from ...retrieval.retriever import Passage
 from .citation import Citation, citations
 from .evidence import Evidence
-from .statements import Source, Statement
-from .term_frequencies import Background
+from .statements import CitedSource, Statement
+from .term_frequencies import TermFrequencies
 
 __all__ = ["Verdict", "Verifier"]
 
@@ -89,12 +89,12 @@ class Verifier:
         self,
         passages: Sequence[Passage],
         question: str = "",
-        background: Background | None = None,
+        background: TermFrequencies | None = None,
     ) -> None:
         self._passages = tuple(passages)
         self._asked = Statement.of(parse_query(question).asked)
-        self._background = background or Background()
-        self._sources: dict[int, Source] = {}
+        self._background = background or TermFrequencies()
+        self._sources: dict[int, CitedSource] = {}
 
     def verify(self, claim: str, cited: Iterable[int]) -> Verdict:
         """Check one sentence.
@@ -148,9 +148,9 @@ class Verifier:
             return Verdict(True, found, weight=weight)
         return Verdict(False, problem=problem, weight=weight)
 
-    def _source(self, index: int) -> Source:
+    def _source(self, index: int) -> CitedSource:
         if index not in self._sources:
-            self._sources[index] = Source.of(self._passages[index], index)
+            self._sources[index] = CitedSource.of(self._passages[index], index)
         return self._sources[index]
 
     def _weight(self, evidence: Evidence) -> float:

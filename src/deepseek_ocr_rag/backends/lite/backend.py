@@ -12,13 +12,13 @@ import warnings
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from ...concurrency.fair_turns import Places, TurnCancelledError
+from ...concurrency.fair_turns import FairSemaphore
 from ...document.grammar.parser import format_page
 from ...document.types import Block, Box
-from ...errors import BackendError, BackendUnavailableError
+from ...errors import BackendError, BackendUnavailableError, PageUnreadableError, TurnCancelledError
 from ..base import PageRequest, Reply
 from .layout import lay_out
-from .rapidocr import PageUnreadableError, RapidReader
+from .rapidocr import RapidReader
 
 __all__ = ["LiteBackend", "LiteBackendWarning"]
 
@@ -74,7 +74,7 @@ class LiteBackend:
 
     def __init__(self, *, threads: int = 2) -> None:
         self._ocr = RapidReader(threads=threads)
-        self._places = Places(1)
+        self._places = FairSemaphore(1)
 
     def __repr__(self) -> str:
         return "LiteBackend()"

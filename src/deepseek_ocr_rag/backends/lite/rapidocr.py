@@ -22,10 +22,10 @@ from PIL import Image
 
 from ...document.text_layer import TextLayer, Word
 from ...document.types import Box
-from ...errors import BackendError, BackendUnavailableError, MissingExtraError
+from ...errors import BackendUnavailableError, MissingExtraError, PageUnreadableError
 from .layout.skew import skew_of
 
-__all__ = ["PageUnreadableError", "RapidReader", "Recognized"]
+__all__ = ["RapidReader", "Recognized"]
 
 MIN_SCORE = 0.5
 """Lines that the recogniser believes in less are noise: RapidOCR's own default."""
@@ -54,10 +54,6 @@ _TURNS: Final[dict[int, Image.Transpose]] = {
     270: Image.Transpose.ROTATE_270,
 }
 """What makes text upright that runs in that direction (PIL turns counterclockwise)."""
-
-
-class PageUnreadableError(BackendError):
-    """The OCR failed on one picture; others may be fine."""
 
 
 @dataclass(frozen=True, slots=True)

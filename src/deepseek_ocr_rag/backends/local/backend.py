@@ -16,6 +16,7 @@ from ...errors import (
     BackendUnavailableError,
     ConfigurationError,
     DeepSeekOCRError,
+    EngineUnsupportedError,
     MissingExtraError,
 )
 from ...model.checkpoint import find_checkpoint
@@ -23,7 +24,7 @@ from ...model.ngrams import NoRepeat
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint, model_files
 from ..transformers.backend import TransformersBackend
-from .engine_process import EngineProcess, EngineUnsupportedError
+from .engine_process import EngineProcess
 
 if TYPE_CHECKING:
     from ..model_settings import ModelSettings

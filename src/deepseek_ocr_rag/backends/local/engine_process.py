@@ -15,34 +15,24 @@ from contextlib import suppress
 from io import RawIOBase
 from typing import Any, Final, cast
 
-from ...concurrency.frames import BrokenFrameError, Frame, receive
-from ...errors import BackendError, BackendUnavailableError
+from ...concurrency.frames import Frame, receive
+from ...errors import (
+    BackendError,
+    BackendUnavailableError,
+    BrokenFrameError,
+    EngineLostError,
+    EngineUnsupportedError,
+    PageTooLargeError,
+)
 from .page_frames import LONGEST, text_from
-from .page_request import PageOrder, PageWriting
+from .page_request import EngineRequest, PageHandle
 from .process_pair import END_SECONDS, ProcessPair, start_pair
-from .request_sender import OrderSender
+from .request_sender import RequestSender
 
-__all__ = [
-    "EngineLostError",
-    "EngineProcess",
-    "EngineUnsupportedError",
-    "PageTooLargeError",
-]
+__all__ = ["EngineProcess"]
 
 TAIL_LINES: Final = 20
 """Of what the process printed, for messages."""
-
-
-class EngineUnsupportedError(BackendError):
-    """The engine runs neither on this device nor this network."""
-
-
-class EngineLostError(BackendError):
-    """The process ended while a page was being written; the page may be given to a new one."""
-
-
-class PageTooLargeError(BackendError):
-    """A page that does not fit into the device's memory even alone."""
 
 
 _KINDS: Final[dict[str, type[BackendError]]] = {
@@ -82,7 +72,7 @@ class EngineProcess:
             ) from error
         self._tail: deque[bytes] = deque(maxlen=TAIL_LINES)
         self._state = _State(self._processes, self._tail)
-        self._sender = OrderSender(self._processes.orders)
+        self._sender = RequestSender(self._processes.orders)
         self._keys = itertools.count()
         threads = [self._sender.thread]
         self._end = weakref.finalize(
@@ -112,19 +102,19 @@ class EngineProcess:
 
     def submit(
         self,
-        order: PageOrder,
-        news: Callable[[PageWriting], object] | None = None,
-    ) -> PageWriting:
+        order: EngineRequest,
+        news: Callable[[PageHandle], object] | None = None,
+    ) -> PageHandle:
         """Have a page written; its result fails with :class:`EngineLostError` if the process ends.
 
         Args:
             order: The page.
-            news: See :class:`PageWriting`. It is called in a thread of this object, one
+            news: See :class:`PageHandle`. It is called in a thread of this object, one
                 after the other for all its pages.
         """
         key = next(self._keys)
         cancel = Frame({"do": "cancel", "key": key})
-        writing = PageWriting(lambda: self._sender.send(cancel), news)
+        writing = PageHandle(lambda: self._sender.send(cancel), news)
         if self._state.add(key, writing):
             self._sender.send(order.frame(key))
         return writing
@@ -142,9 +132,9 @@ class _State:
         self._processes = processes
         self._tail = tail
         self._lock = threading.Lock()
-        self._writings: dict[int, PageWriting] = {}
+        self._writings: dict[int, PageHandle] = {}
 
-    def add(self, key: int, writing: PageWriting) -> bool:
+    def add(self, key: int, writing: PageHandle) -> bool:
         """Note a page; False if there is nobody to write it, which it has then been told."""
         with self._lock:
             if not self.lost:
@@ -222,7 +212,7 @@ def _error(told: dict[str, Any]) -> BackendError:
 
 def _end(
     processes: ProcessPair,
-    sender: OrderSender,
+    sender: RequestSender,
     threads: Sequence[threading.Thread],
     owner: int,
 ) -> None:

@@ -30,13 +30,18 @@ from typing import Any, Final
 
 import torch
 
-from ...concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
-from ...engine.engine import Engine, PageTooLargeError, Writing
+from ...concurrency.frames import Frame, receive, send, take_pipes
+from ...engine.engine import Engine, GenerationHandle
 from ...engine.runner import PageImage
 from ...engine.sequence import PageTask
 from ...engine.startup import EngineSettings, start_engine
-from ...engine.weights.config import UnsupportedError
-from ...errors import BackendUnavailableError, DeepSeekOCRError
+from ...errors import (
+    BackendUnavailableError,
+    BrokenFrameError,
+    DeepSeekOCRError,
+    EngineUnsupportedError,
+    PageTooLargeError,
+)
 from ...model.checkpoint import Checkpoint, find_checkpoint
 from ...model.ngrams import NoRepeat
 from ...model.prompts import Mode
@@ -90,7 +95,7 @@ class _Desk:
         self._engine = engine
         self._family = checkpoint.family
         self._answers = answers
-        self._writings: dict[int, Writing] = {}
+        self._writings: dict[int, GenerationHandle] = {}
         # The engine's thread must not wait for the owner to read.
         self._leaving: SimpleQueue[Frame] = SimpleQueue()
 
@@ -143,7 +148,7 @@ class _Desk:
         self._leaving.put(Frame({"key": key, name: tokens}))
         return False
 
-    def _done(self, key: int, writing: Writing) -> None:
+    def _done(self, key: int, writing: GenerationHandle) -> None:
         del self._writings[key]
         try:
             written = writing.result()
@@ -187,7 +192,7 @@ def _pinned(length: int) -> memoryview:
 
 def _told(error: DeepSeekOCRError) -> dict[str, Any]:
     kind = "page"
-    if isinstance(error, UnsupportedError):
+    if isinstance(error, EngineUnsupportedError):
         kind = "unsupported"
     elif isinstance(error, PageTooLargeError):
         kind = "too large"

@@ -19,7 +19,8 @@ from collections import deque
 from contextlib import suppress
 from io import FileIO
 
-from ...concurrency.frames import BrokenFrameError, Frame, receive, send, take_pipes
+from ...concurrency.frames import Frame, receive, send, take_pipes
+from ...errors import BrokenFrameError
 from ...model.tokenizer import ModelTokenizer
 from ..page_text import LoopWatch
 from .page_frames import LONGEST, page_from, text_frame

@@ -16,11 +16,11 @@ from ...model.ngrams import NoRepeat
 from ...model.prompts import Mode
 from ..page_text import PageText
 
-__all__ = ["PageOrder", "PageWriting"]
+__all__ = ["EngineRequest", "PageHandle"]
 
 
 @dataclass(frozen=True, slots=True)
-class PageOrder:
+class EngineRequest:
     """A page that is to be written; see :class:`~deepseek_ocr_rag.engine.sequence.PageTask`.
 
     Attributes:
@@ -66,7 +66,7 @@ class PageOrder:
         return picture_frame(self.image, told)
 
 
-class PageWriting:
+class PageHandle:
     """A page that is being written in the other process.
 
     Args:
@@ -81,7 +81,7 @@ class PageWriting:
     def __init__(
         self,
         cancel: Callable[[], None],
-        news: Callable[[PageWriting], object] | None = None,
+        news: Callable[[PageHandle], object] | None = None,
     ) -> None:
         self.cancel = cancel
         self.begun = False

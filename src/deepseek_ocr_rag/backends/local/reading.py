@@ -13,6 +13,8 @@ from ...errors import (
     BackendReplyError,
     BackendUnavailableError,
     DeepSeekOCRError,
+    EngineLostError,
+    PageTooLargeError,
     SourceError,
 )
 from ...model.ngrams import NoRepeat
@@ -22,9 +24,9 @@ from ..attempts import AttemptSettings
 from ..base import PageRequest, Reply
 from ..model_settings import ModelSettings
 from ..page_images import turned
-from ..retry_ladder import SMALLER_MODE, Ladder
-from .engine_process import EngineLostError, EngineProcess, PageTooLargeError
-from .page_request import PageOrder, PageWriting
+from ..retry_ladder import SMALLER_MODE, RetryLadder
+from .engine_process import EngineProcess
+from .page_request import EngineRequest, PageHandle
 
 __all__ = ["LocalReading", "page_order"]
 
@@ -53,7 +55,7 @@ class _Page:
         heeding: While it is being written, what ends that when nobody wants it any more.
     """
 
-    ladder: Ladder
+    ladder: RetryLadder
     number: int
     losses: int = 0
     warnings: list[str] = field(default_factory=list)
@@ -81,9 +83,9 @@ class LocalReading:
         self._settings = settings
         self._attempts = attempts
         self._seconds = seconds
-        self._under_way: dict[PageWriting, _Page] = {}
-        self._waiting: set[PageWriting] = set()
-        self._news: SimpleQueue[PageWriting] = SimpleQueue()
+        self._under_way: dict[PageHandle, _Page] = {}
+        self._waiting: set[PageHandle] = set()
+        self._news: SimpleQueue[PageHandle] = SimpleQueue()
 
     def replies(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Replies as pages end; a request is taken only while few pages wait to begin.
@@ -107,10 +109,10 @@ class LocalReading:
 
     def _page(self, request: PageRequest, number: int) -> _Page:
         first = self._settings.first(request)
-        ladder = Ladder(request, first, attempts=self._attempts, seconds=self._seconds)
+        ladder = RetryLadder(request, first, attempts=self._attempts, seconds=self._seconds)
         return _Page(ladder, number)
 
-    def _ended(self, *, wait: bool) -> PageWriting | None:
+    def _ended(self, *, wait: bool) -> PageHandle | None:
         """Take the news up to a page that has ended; wait for some only if asked to."""
         while wait or not self._news.empty():
             wait = False
@@ -139,10 +141,10 @@ class LocalReading:
         writing = self._engine().submit(order, self._news.put)
         self._under_way[writing] = page
         self._waiting.add(writing)
-        page.heeding.enter_context(ladder.request.cancellation.telling(writing.cancel))
+        page.heeding.enter_context(ladder.request.cancellation.on_cancel(writing.cancel))
         return None
 
-    def _end(self, page: _Page, writing: PageWriting) -> Reply | None:
+    def _end(self, page: _Page, writing: PageHandle) -> Reply | None:
         """The page's reply, unless it is asked for again or not wanted any more."""
         page.heeding.close()
         if page.ladder.request.cancellation.cancelled:
@@ -182,7 +184,7 @@ def page_order(
     number: int,
     *,
     stream: bool = False,
-) -> PageOrder:
+) -> EngineRequest:
     """What the engine is asked for a page.
 
     Args:
@@ -205,7 +207,7 @@ def page_order(
         image = image.convert("RGB")
     grid = page_grid(*image.size, how.mode, settings.family, max_tiles=settings.max_tiles)
     ids = settings.ids(how.task, settings.family.view_sides(how.mode)[0], grid)
-    return PageOrder(
+    return EngineRequest(
         ids=ids,
         image=image,
         mode=how.mode,

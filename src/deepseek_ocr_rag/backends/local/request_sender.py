@@ -10,13 +10,13 @@ from typing import Final
 
 from ...concurrency.frames import Frame, StreamedFrame, send
 
-__all__ = ["OrderSender"]
+__all__ = ["RequestSender"]
 
 ROOMS: Final = 2
 """Pictures in memory: one that is sent, and the next, which is made ready meanwhile."""
 
 
-class OrderSender:
+class RequestSender:
     """Sends frames in their order. Thread-safe.
 
     A picture is sent in one go: between pieces, busy threads of this process would take

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from ...concurrency.cancellation import Cancellation
-from ...concurrency.fair_turns import Places, TurnCancelledError
+from ...concurrency.fair_turns import FairSemaphore
 from ...document.types import FinishReason
 from ...errors import (
     BackendError,
@@ -28,6 +28,7 @@ from ...errors import (
     ConfigurationError,
     DeepSeekOCRError,
     MissingExtraError,
+    TurnCancelledError,
 )
 from ...model.families import FAMILIES, Family, family_of
 from ...model.prompts import END_TOKEN
@@ -145,7 +146,7 @@ class OfficialBackend:
             place, commit, device, dtype, None if attention == "auto" else attention, True
         )
         self._python = str(python or sys.executable)
-        self._places = Places(1)
+        self._places = FairSemaphore(1)
         self._worker: WorkerProcess | None = None
         self._family: Family | None = None
         self._lost = 0

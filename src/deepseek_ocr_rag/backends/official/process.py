@@ -24,9 +24,13 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any, Final, TypeVar, cast
 
 from ...concurrency.cancellation import Cancellation
-from ...concurrency.fair_turns import TurnCancelledError
 from ...concurrency.offline import NO_TELEMETRY, OFFLINE
-from ...errors import BackendReplyError, BackendTimeoutError, BackendUnavailableError
+from ...errors import (
+    BackendReplyError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    TurnCancelledError,
+)
 
 __all__ = ["WorkerProcess"]
 
@@ -134,7 +138,7 @@ class WorkerProcess:
             stdin.write(json.dumps({**message, "id": self._asked}).encode("ascii") + b"\n")
             stdin.flush()
             unwanted = _Unwanted(self._asked)
-            with cancellation.telling(partial(self._answers.put, unwanted)):
+            with cancellation.on_cancel(partial(self._answers.put, unwanted)):
                 reply = self._line(seconds)
         except OSError as error:
             raise BackendReplyError(self._death()) from error

@@ -226,7 +226,7 @@ class PublishedModel:
                 torch.cuda.empty_cache()
 
 
-class Generating(Protocol):
+class SupportsGenerate(Protocol):
     """What has a ``generate``."""
 
     generate: Callable[..., object]
@@ -244,7 +244,7 @@ class Generation:
         ended: Whether the last one is the end token; None as above.
     """
 
-    def __init__(self, model: Generating, end_token: object) -> None:
+    def __init__(self, model: SupportsGenerate, end_token: object) -> None:
         self._generate = model.generate
         self._end_token = end_token
         self.tokens: int | None = None

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final
 
-from ...concurrency.fair_turns import Places
+from ...concurrency.fair_turns import FairSemaphore
 from ...errors import BackendError, BackendUnavailableError
 from ..base import PageRequest, Reply
 
@@ -47,7 +47,7 @@ def read_concurrently(
     open_session: OpenSession,
     *,
     concurrency: int,
-    places: Places | None = None,
+    places: FairSemaphore | None = None,
 ) -> Iterator[Reply]:
     """Answer requests, at most ``concurrency`` at once; replies as they finish.
 
@@ -83,7 +83,7 @@ def read_concurrently(
                 if request is None:
                     exhausted = True
                     break
-                worker = worker or _Worker(open_session, places or Places(concurrency))
+                worker = worker or _Worker(open_session, places or FairSemaphore(concurrency))
                 worker.submit(request)
                 under_way += 1
             if worker is None or not under_way:
@@ -137,7 +137,7 @@ class _Verdict:
 class _Worker:
     """An event loop in a thread, and the requests that run on it."""
 
-    def __init__(self, open_session: OpenSession, places: Places) -> None:
+    def __init__(self, open_session: OpenSession, places: FairSemaphore) -> None:
         self.outcomes: SimpleQueue[_Outcome] = SimpleQueue()
         self._open_session = open_session
         self._places = places
@@ -199,7 +199,7 @@ class _Worker:
         task = asyncio.current_task()
         result: Reply | Failure | BaseException | None = None
         try:
-            with request.cancellation.telling(lambda: self._call(lambda: task and task.cancel())):
+            with request.cancellation.on_cancel(lambda: self._call(lambda: task and task.cancel())):
                 read_page = await asyncio.shield(self._opened)
                 async with self._places.aplace(self):
                     result = await read_page(request)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from ...concurrency.fair_turns import Places
+from ...concurrency.fair_turns import FairSemaphore
 from ...document.types import FinishReason
 from ...errors import (
     BackendError,
@@ -38,7 +38,7 @@ from ..attempts import Attempt, AttemptSettings
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint
 from ..page_images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as
-from ..retry_ladder import SMALLER_PICTURE, Ladder
+from ..retry_ladder import SMALLER_PICTURE, RetryLadder
 from .backoff import wait_seconds
 from .completion_stream import LONGEST_TOKEN
 from .concurrent_requests import Failure, ReadPage, read_concurrently
@@ -119,7 +119,7 @@ class OllamaBackend:
         self.model = model
         self.host = ollama_url(host)
         self.concurrency = concurrency
-        self._places = Places(concurrency)
+        self._places = FairSemaphore(concurrency)
         self._facts = OllamaFacts(self.host)
         self._attempts = attempts
         self._retries = retries
@@ -202,7 +202,7 @@ class OllamaBackend:
             await client.close()  # type: ignore[no-untyped-call]
 
     async def _read_page(self, client: ollama.AsyncClient, request: PageRequest) -> Reply | Failure:
-        ladder = Ladder(
+        ladder = RetryLadder(
             request,
             AttemptSettings(request.task, request.mode),
             attempts=self._attempts,

@@ -20,13 +20,14 @@ from typing import Any
 
 import httpx
 
-from ...concurrency.fair_turns import Places
+from ...concurrency.fair_turns import FairSemaphore
 from ...errors import (
     BackendError,
     BackendReplyError,
     BackendTimeoutError,
     BackendUnavailableError,
     ConfigurationError,
+    RetryableError,
 )
 from ...ollama_server import is_this_machine
 from ...text.excerpt import excerpt
@@ -34,7 +35,7 @@ from ..attempts import Attempt, AttemptSettings
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint
 from ..page_images import request_as
-from ..retry_ladder import SMALLER_PICTURE, Ladder
+from ..retry_ladder import SMALLER_PICTURE, RetryLadder
 from .backoff import wait_seconds
 from .completion_stream import Completion, read_completion
 from .concurrent_requests import Failure, ReadPage, read_concurrently
@@ -42,7 +43,7 @@ from .json_exchange import PLAIN, without_credentials
 from .reply_text import strict_text
 from .request_body import NO_REPEAT, WITHOUT_FIELD, page_warnings, request_body
 from .served_models import served_model
-from .status import Retry, check_status
+from .status import check_status
 
 __all__ = ["ServerBackend"]
 
@@ -105,7 +106,7 @@ class ServerBackend:
                 remedy="Check it for line ends and typographic characters.",
             )
         self.concurrency = concurrency
-        self._places = Places(concurrency)
+        self._places = FairSemaphore(concurrency)
         self._timeout = timeout
         self._stall_timeout = stall_timeout
         self._retries = retries
@@ -185,7 +186,7 @@ class ServerBackend:
         self, client: httpx.AsyncClient, model: str, request: PageRequest
     ) -> Reply | Failure:
         """Ask until the page is read, the attempts are used up or the time is over."""
-        ladder = Ladder(
+        ladder = RetryLadder(
             request,
             AttemptSettings(request.task, request.mode, NO_REPEAT),
             attempts=self._attempts,
@@ -201,7 +202,7 @@ class ServerBackend:
                     try:
                         attempt = await self._attempt(client, model, request, settings)
                         settings = await asyncio.to_thread(ladder.add, attempt)
-                    except Retry as retry:
+                    except RetryableError as retry:
                         error = retry.error
                         if retries == self._retries:
                             break
@@ -272,7 +273,7 @@ class ServerBackend:
         except httpx.TransportError as error:
             problem = self._transport_problem(error)
             problem.__cause__ = error
-            raise Retry(problem) from error
+            raise RetryableError(problem) from error
 
     def _transport_problem(self, error: httpx.TransportError) -> BackendError:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):

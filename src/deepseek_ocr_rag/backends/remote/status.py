@@ -8,27 +8,13 @@ from typing import Final
 
 import httpx
 
-from ...errors import BackendError, BackendReplyError, BackendUnavailableError
+from ...errors import BackendError, BackendReplyError, BackendUnavailableError, RetryableError
 from ...text.excerpt import excerpt
 from .json_exchange import read_bounded
 
-__all__ = ["Retry", "check_status"]
+__all__ = ["check_status"]
 
 _BUSY: Final = (408, 425, 429, 502, 503, 504)
-
-
-class Retry(Exception):  # noqa: N818 - a signal between two functions, never seen outside
-    """Another attempt may help.
-
-    Attributes:
-        error: What to report if there is none.
-        after: Seconds that the server asks to wait, or None.
-    """
-
-    def __init__(self, error: BackendError, after: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.after = after
 
 
 async def check_status(
@@ -58,7 +44,7 @@ async def check_status(
     text = await read_bounded(response)
     problem = f"the server answers with HTTP {status} ({excerpt(_message(text), secret=secret)})"
     if status in _BUSY:
-        raise Retry(
+        raise RetryableError(
             BackendUnavailableError(problem, remedy="Wait until it is ready, or ask it less."),
             _retry_after(response),
         )
@@ -67,7 +53,7 @@ async def check_status(
     raise _final(status, problem)
 
 
-def _final(status: int, problem: str) -> BackendError | Retry:
+def _final(status: int, problem: str) -> BackendError | RetryableError:
     if status in (401, 403):
         return BackendUnavailableError(
             problem, remedy="Set api_key or DSOCR_SERVER_API_KEY to the server's key."
@@ -81,7 +67,7 @@ def _final(status: int, problem: str) -> BackendError | Retry:
             problem, remedy="Redirects are not followed: name the final address."
         )
     if status >= 500:
-        return Retry(BackendReplyError(problem, remedy="Look at the server's log."))
+        return RetryableError(BackendReplyError(problem, remedy="Look at the server's log."))
     return BackendReplyError(problem)
 
 

@@ -12,14 +12,19 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal
 
 from ...concurrency.cancellation import Cancellation
-from ...concurrency.fair_turns import Places, TurnCancelledError
-from ...errors import BackendUnavailableError, ConfigurationError, MissingExtraError
+from ...concurrency.fair_turns import FairSemaphore
+from ...errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    MissingExtraError,
+    TurnCancelledError,
+)
 from ...model.checkpoint import Checkpoint, find_checkpoint
 from ...model.ngrams import NoRepeat
 from ...model.prompts import MODES
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint, model_files
-from ..retry_ladder import SMALLER_MODE, Ladder
+from ..retry_ladder import SMALLER_MODE, RetryLadder
 from .batch_size import BatchSize
 
 if TYPE_CHECKING:
@@ -43,7 +48,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 class _Page:
     """A page that is being read, and in which call."""
 
-    ladder: Ladder
+    ladder: RetryLadder
     reading: object
     warnings: list[str] = field(default_factory=list)
 
@@ -128,7 +133,7 @@ class TransformersBackend:
         self._page_seconds = page_seconds
         self._download = download
         self._loading = threading.Lock()
-        self._places = Places(1)
+        self._places = FairSemaphore(1)
         self._loaded: tuple[ModelRuntime, ModelSettings] | None = None
         self._closed = threading.Event()
         self._size = BatchSize(batch_size or MOST_PAGES)
@@ -242,7 +247,7 @@ class TransformersBackend:
     def _page(self, request: PageRequest, reading: object) -> _Page:
         _, settings = self._ready()
         return _Page(
-            Ladder(
+            RetryLadder(
                 request,
                 settings.first(request),
                 attempts=self._attempts,
@@ -259,8 +264,8 @@ class TransformersBackend:
 
     def _write(self, batch: Sequence[_Page]) -> Iterator[tuple[_Page, PageText | Reply]]:
         """Write a batch, in halves where it does not fit, down to single pages in smaller modes."""
+        from ...errors import OutOfDeviceMemoryError
         from ..page_text import LoopWatch
-        from .runtime import OutOfDeviceMemory
 
         batch = [page for page in batch if not page.ladder.request.cancellation.cancelled]
         if not batch:
@@ -281,7 +286,7 @@ class TransformersBackend:
         except TurnCancelledError:
             yield from self._write(batch)
             return
-        except OutOfDeviceMemory:
+        except OutOfDeviceMemoryError:
             yield from self._write_less(batch)
             return
         if self._closed.is_set():
@@ -370,7 +375,7 @@ class TransformersBackend:
             loaded[0].close()
 
 
-def _out_of_memory(ladder: Ladder) -> Reply:
+def _out_of_memory(ladder: RetryLadder) -> Reply:
     request = ladder.request
     error = BackendUnavailableError(
         "out of memory even in the smallest mode",

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import torch
 from transformers import PreTrainedModel
 
-from ...errors import BackendUnavailableError, ConfigurationError
+from ...errors import BackendUnavailableError, ConfigurationError, OutOfDeviceMemoryError
 from ...model.checkpoint import Checkpoint
 from ...model.page_prompt import GeneratedPage, PagePrompt
 from ..known_failures import remedy_for
@@ -18,7 +18,7 @@ from .loading import load_model
 from .logits_rules import EndCheck
 from .quantization import quantize
 
-__all__ = ["ModelRuntime", "OutOfDeviceMemory"]
+__all__ = ["ModelRuntime"]
 
 CACHE_BYTES: Final = 61_440
 """A token of the decoder's cache in 16 bits: 12 layers, keys and values of 1280."""
@@ -27,10 +27,6 @@ GIB: Final = 2**30
 
 CPU_FLOAT32_BYTES: Final = 20 * GIB
 """Free memory from which a CPU computes in float32: the weights take 13.4 GB."""
-
-
-class OutOfDeviceMemory(Exception):  # noqa: N818 - caught here and never shown
-    """A batch did not fit; the runtime is still usable."""
 
 
 class ModelRuntime:
@@ -121,7 +117,7 @@ class ModelRuntime:
             # The traceback holds the batch's tensors until the handler is left.
             problem = str(error)
         self._empty()
-        raise OutOfDeviceMemory(problem)
+        raise OutOfDeviceMemoryError(problem)
 
     def _empty(self) -> None:
         gc.collect()

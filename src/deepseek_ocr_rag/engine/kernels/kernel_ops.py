@@ -10,11 +10,11 @@ from .rms_norm import add_norm
 from .rotary import rotate_and_store
 from .sampling import choose
 
-__all__ = ["KernelOperations"]
+__all__ = ["KernelOps"]
 
 
-class KernelOperations:
-    """See :class:`...operations.Operations`."""
+class KernelOps:
+    """See :class:`...operations.Ops`."""
 
     add_norm: Final = staticmethod(add_norm)
     rotate_and_store: Final = staticmethod(rotate_and_store)

@@ -190,7 +190,7 @@ def _down(
 
 
 def mix(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
-    """See :meth:`..operations.Operations.mix`."""
+    """See :meth:`..operations.Ops.mix`."""
     tokens, width = values.shape
     routed, count, inner = len(experts.router), len(experts.down), experts.down.shape[2]
     shared = count - routed

@@ -264,7 +264,7 @@ def _join_chunks(
 def attend(
     queries: Tensor, rows: StepRows, owners: Slots, cache: LayerCache, window: int | None
 ) -> Tensor:
-    """See :meth:`..operations.Operations.attend`."""
+    """See :meth:`..operations.Ops.attend`."""
     heads, width = cache.keys.shape[1], cache.keys.shape[3]
     count = len(rows.slots)
     single = cache.key_scales is not None and rows.queries == 1

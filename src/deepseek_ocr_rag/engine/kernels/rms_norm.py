@@ -37,7 +37,7 @@ def _add_norm(
 
 
 def add_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float) -> Tensor:
-    """See :meth:`..operations.Operations.add_norm`."""
+    """See :meth:`..operations.Ops.add_norm`."""
     tokens, width = residual.shape
     normed = torch.empty(tokens, width, dtype=weight.dtype, device=weight.device)
     parts = 0 if update is None else update.shape[1]

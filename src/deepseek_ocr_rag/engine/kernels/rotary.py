@@ -105,7 +105,7 @@ def rotate_and_store(
     owners: Slots,
     cache: LayerCache,
 ) -> Tensor:
-    """See :meth:`..operations.Operations.rotate_and_store`."""
+    """See :meth:`..operations.Ops.rotate_and_store`."""
     heads, head_width = cache.keys.shape[1], cache.keys.shape[3]
     _rotate_and_store[(len(qkv), heads)](
         qkv,

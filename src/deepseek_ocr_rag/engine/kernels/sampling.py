@@ -182,7 +182,7 @@ def _keep(
 
 
 def choose(logits: Tensor, rows: StepRows, owners: Slots, end: int) -> Tensor:
-    """See :meth:`..operations.Operations.choose`."""
+    """See :meth:`..operations.Ops.choose`."""
     queries, vocabulary = logits.shape
     room = owners.history.shape[1]
     spans = triton.cdiv(vocabulary, SPAN)

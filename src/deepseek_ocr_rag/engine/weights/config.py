@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, EngineUnsupportedError
 from ...model.families import FAMILIES, family_of
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "EngineConfig",
     "QwenConfig",
     "SamConfig",
-    "UnsupportedError",
     "engine_config",
 ]
 
@@ -31,10 +30,6 @@ QWEN: Final = "qwen2-0-5b"
 
 REFERENCE_WINDOW: Final = 128
 """Unlimited-OCR's sliding window in tokens, where its configuration is silent."""
-
-
-class UnsupportedError(ConfigurationError):
-    """What this engine does not run, and the transformers backend does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,8 +318,8 @@ def _check(sizes: EngineConfig) -> None:
         )
 
 
-def _unsupported(what: str) -> UnsupportedError:
-    return UnsupportedError(
+def _unsupported(what: str) -> EngineUnsupportedError:
+    return EngineUnsupportedError(
         f"the local engine does not run {what}",
         remedy='Use backend="transformers" for this model.',
     )

@@ -19,7 +19,7 @@ from typing import Final, Literal
 from .loop_score import CLEAN_COPIES, Stretch
 from .predictor import CONTEXT, UnitPredictor
 from .short_loops import Stutter
-from .units import Unit, UnitStream
+from .units import TextUnit, UnitStream
 
 __all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loop", "find_loops"]
 
@@ -118,7 +118,7 @@ class RepetitionWatch:
                 self._loops[-1] = replace(loop, end=length)
         return tuple(self._loops)
 
-    def _take(self, units: Iterable[Unit]) -> None:
+    def _take(self, units: Iterable[TextUnit]) -> None:
         for unit in units:
             prediction = self._past.add(unit)
             self._stretch.add(unit, prediction)

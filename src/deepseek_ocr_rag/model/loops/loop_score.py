@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from .predictor import Prediction
-from .units import Unit
+from .units import TextUnit
 
 __all__ = ["Stretch"]
 
@@ -166,7 +166,7 @@ class Stretch:
             in_formula and self._is_varied(IN_FORMULA_SCORE, BROKEN_OFF_COPIES)
         )
 
-    def add(self, unit: Unit, prediction: Prediction) -> None:
+    def add(self, unit: TextUnit, prediction: Prediction) -> None:
         """Take the next unit and how it was foretold."""
         here = self._next
         self._next += 1

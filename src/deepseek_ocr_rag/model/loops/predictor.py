@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from .units import Unit
+from .units import TextUnit
 
 __all__ = ["NEVER", "Prediction", "UnitPredictor"]
 
@@ -71,7 +71,7 @@ class UnitPredictor:
     """
 
     def __init__(self) -> None:
-        self.units: list[Unit] = []
+        self.units: list[TextUnit] = []
         self.predictions: list[Prediction] = []
         self._texts: tuple[str, ...] = ()
         self._values: tuple[int | None, ...] = ()
@@ -80,7 +80,7 @@ class UnitPredictor:
         self._last_seen: dict[tuple[str, int | None], int] = {}
         self._places: list[_Place] = []
 
-    def add(self, unit: Unit) -> Prediction:
+    def add(self, unit: TextUnit) -> Prediction:
         """Take the next unit; tells how it was foretold, from the nearest place if from several."""
         here = len(self.units)
         self.units.append(unit)
@@ -102,7 +102,7 @@ class UnitPredictor:
         self._look_up(foretold=lag > 0)
         return prediction
 
-    def _distance(self, unit: Unit, here: int) -> int:
+    def _distance(self, unit: TextUnit, here: int) -> int:
         key = unit.text, unit.value
         before = self._last_seen.get(key)
         self._last_seen[key] = here

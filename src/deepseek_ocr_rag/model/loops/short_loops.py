@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from .predictor import Prediction, UnitPredictor
-from .units import Unit
+from .units import TextUnit
 
 __all__ = ["Stutter"]
 
@@ -47,7 +47,7 @@ FALL: Final = 60.0
 """How far the score falls from its peak before the text has left."""
 
 
-def evidence(unit: Unit, prediction: Prediction) -> float:
+def evidence(unit: TextUnit, prediction: Prediction) -> float:
     """What a unit says for a loop, and if negative, against one."""
     if unit.in_table:
         return 0.0
@@ -83,7 +83,7 @@ class Stutter:
         left = self.proven is not None and self._score < self._peak - FALL
         return self._peak > 0 and (self._score <= 0 or left)
 
-    def add(self, unit: Unit, prediction: Prediction) -> None:
+    def add(self, unit: TextUnit, prediction: Prediction) -> None:
         """Take the next unit and how it was foretold."""
         here = self._next
         self._next += 1

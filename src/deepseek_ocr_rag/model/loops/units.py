@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-__all__ = ["Unit", "UnitStream"]
+__all__ = ["TextUnit", "UnitStream"]
 
 LONGEST_RUN: Final = 256
 """Times that a run's character comes before the next run begins."""
@@ -58,7 +58,7 @@ _WEIGHTS: Final[dict[str, tuple[float, float]]] = {
 chosen together with the thresholds in :mod:`.loop_evidence`."""
 
 
-class Unit(NamedTuple):
+class TextUnit(NamedTuple):
     """One unit of a text; a page has thousands.
 
     Attributes:
@@ -98,18 +98,18 @@ class UnitStream:
         """Characters of the text so far."""
         return self._offset + len(self._rest)
 
-    def push(self, piece: str) -> list[Unit]:
+    def push(self, piece: str) -> list[TextUnit]:
         """The units that are complete with this piece; short pieces are gathered first."""
         self._rest += piece
         if len(self._rest) < 2 * LONGEST_UNIT:
             return []
         return self._take(len(self._rest) - LONGEST_UNIT)
 
-    def finish(self) -> list[Unit]:
+    def finish(self) -> list[TextUnit]:
         """The units that were held back; nothing may be pushed afterwards."""
         return self._take(None)
 
-    def _take(self, limit: int | None) -> list[Unit]:
+    def _take(self, limit: int | None) -> list[TextUnit]:
         """The units that begin before ``limit`` and do not touch the end; all without one."""
         text, base = self._rest, self._offset
         units = []
@@ -175,7 +175,7 @@ class _Row:
         return kind
 
 
-def _unit(match: re.Match[str], base: int, row: _Row) -> Unit:
+def _unit(match: re.Match[str], base: int, row: _Row) -> TextUnit:
     kind, text, value = match.lastgroup, match[0], None
     weight = kind if kind in _WEIGHTS else "mark"
     if kind == "number":
@@ -193,7 +193,7 @@ def _unit(match: re.Match[str], base: int, row: _Row) -> Unit:
         text = f"{character}{weight}"
     if kind != "cell":
         row.content(text)
-    return Unit(
+    return TextUnit(
         text,
         value,
         base + match.start(),

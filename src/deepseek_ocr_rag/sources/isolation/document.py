@@ -16,15 +16,22 @@ from typing import Any, Self, TypeVar
 
 from PIL.Image import Image
 
-from ...concurrency.frames import BrokenFrameError, Frame
+from ...concurrency.frames import Frame
 from ...concurrency.picture_frames import PIXEL_BYTES
 from ...document.text_layer import TextLayer
-from ...errors import CorruptSourceError, LimitExceededError, PageRenderError, SourceError
+from ...errors import (
+    BrokenFrameError,
+    CorruptSourceError,
+    LimitExceededError,
+    PageRenderError,
+    SourceError,
+    WorkerLostError,
+)
 from ..limits import Limits
 from ..renderers.base import PageInfo
 from ..renderers.content import Content
 from .pool import WorkerPool, shared_pool
-from .process import Worker, WorkerLostError
+from .process import Worker
 from .values import error_from, info_from, layer_from, picture_from
 
 __all__ = ["IsolatedDocument"]

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from ...concurrency.frames import Frame
-from .process import Worker, WorkerLostError
+from ...errors import WorkerLostError
+from .process import Worker
 
 __all__ = ["MOST_WORKERS", "WorkerPool", "shared_pool"]
 

@@ -13,12 +13,12 @@ from io import RawIOBase
 from pathlib import Path
 from typing import IO, Final
 
-from ...concurrency.frames import BrokenFrameError, Frame, receive, send
+from ...concurrency.frames import Frame, receive, send
 from ...concurrency.offline import OFFLINE
-from ...errors import SourceError
+from ...errors import BrokenFrameError, SourceError, WorkerLostError
 from .bounds import OUT_OF_MEMORY
 
-__all__ = ["Worker", "WorkerLostError"]
+__all__ = ["Worker"]
 
 PROGRAM: Final = Path(__file__).with_name("bootstrap.py")
 
@@ -41,20 +41,6 @@ _INHERITED = (
     "TEMP",
     "TMP",
 )
-
-
-class WorkerLostError(Exception):
-    """A process that is no more, or that cannot be believed any more.
-
-    Attributes:
-        late: It was ended because it took too long.
-        memory: It ended because it used too much memory.
-    """
-
-    def __init__(self, how: str, *, late: bool = False, memory: bool = False) -> None:
-        super().__init__(how)
-        self.late = late
-        self.memory = memory
 
 
 class Worker:

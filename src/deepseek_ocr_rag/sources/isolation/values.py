@@ -14,11 +14,11 @@ from typing import Any
 from PIL import Image
 
 from ... import errors
-from ...concurrency.frames import BrokenFrameError, Frame
+from ...concurrency.frames import Frame
 from ...concurrency.picture_frames import PIXEL_BYTES
 from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
-from ...errors import ConfigurationError, DeepSeekOCRError
+from ...errors import BrokenFrameError, ConfigurationError, DeepSeekOCRError
 from ..renderers.base import PageInfo
 
 __all__ = [

@@ -23,9 +23,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...concurrency.frames import BrokenFrameError, Frame, StreamedFrame, receive, send
+from ...concurrency.frames import Frame, StreamedFrame, receive, send
 from ...concurrency.picture_frames import picture_frame
-from ...errors import DeepSeekOCRError, LimitExceededError, PageRenderError
+from ...errors import BrokenFrameError, DeepSeekOCRError, LimitExceededError, PageRenderError
 from ..limits import Limits
 from ..renderers.base import OpenedDocument
 from ..renderers.content import Content

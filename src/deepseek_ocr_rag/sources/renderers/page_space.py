@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ...document.text_layer import Rule
 from ...document.types import Box
 
-__all__ = ["Edges", "Frame", "Matrix", "around", "bounds", "direction", "multiply", "transform"]
+__all__ = ["Edges", "Matrix", "PageSpace", "around", "bounds", "direction", "multiply", "transform"]
 
 Matrix = tuple[float, float, float, float, float, float]
 
@@ -30,7 +30,7 @@ _SHORTEST = 0.008
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PageSpace:
     """The part of page space that is displayed.
 
     Attributes:

@@ -33,7 +33,7 @@ from ...errors import (
 from ..limits import Limits
 from .base import PageInfo
 from .content import Content
-from .page_space import Frame
+from .page_space import PageSpace
 from .passwords import spellings
 from .pdfium_objects import Handle, has_notes, hide_links, largest_image
 from .pdfium_text import read_layer
@@ -212,12 +212,12 @@ class PdfiumDocument:
         finally:
             pdfium.FPDF_CloseDocument(document)
 
-    def _frame(self, page: Handle, number: int) -> Frame:
+    def _frame(self, page: Handle, number: int) -> PageSpace:
         box = pdfium.FS_RECTF()
         if not pdfium.FPDF_GetPageBoundingBox(page, box):
             raise page_failed(self._name, number)
         rotation = 90 * pdfium.FPDFPage_GetRotation(page)
-        return Frame(box.left, box.bottom, box.right, box.top, rotation)
+        return PageSpace(box.left, box.bottom, box.right, box.top, rotation)
 
     def _check_images(self, page: Handle, deadline: Deadline) -> None:
         pixels = largest_image(page, deadline)

@@ -17,7 +17,7 @@ import pypdfium2.raw as pdfium
 
 from ...document.text_layer import Rule
 from ...document.types import Box
-from .page_space import Edges, Frame, Matrix, around, bounds, multiply, transform
+from .page_space import Edges, Matrix, PageSpace, around, bounds, multiply, transform
 from .sizes import Deadline
 
 __all__ = [
@@ -160,7 +160,7 @@ def _is_bilevel(image: Handle) -> bool:
 
 
 def read_drawings(
-    page: Handle, frame: Frame, budget: int
+    page: Handle, frame: PageSpace, budget: int
 ) -> tuple[tuple[Rule, ...], tuple[Box, ...]]:
     """Rules and raster images of a loaded page, from its first ``budget`` objects and segments."""
     rules: list[Rule] = []
@@ -187,7 +187,7 @@ def _bounds_of(item: int, shown: Matrix) -> Edges:
     return bounds(shown, *edges)
 
 
-def _read_path(item: int, shown: Matrix, frame: Frame, rules: list[Rule], budget: int) -> int:
+def _read_path(item: int, shown: Matrix, frame: PageSpace, rules: list[Rule], budget: int) -> int:
     """Add a path's rules; returns how many segments were looked at."""
     if not frame.may_hold_rule(*_bounds_of(item, shown)):
         return 0

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ...document.text_layer import TextLayer, Word
 from ...errors import LimitExceededError
 from ..limits import Limits
-from .page_space import Frame, direction
+from .page_space import PageSpace, direction
 from .pdfium_objects import Handle, address_of, bind, read_drawings
 from .sizes import page_failed
-from .words import Style, build_words, is_bold
+from .words import WordStyle, build_words, is_bold
 
 __all__ = ["read_layer"]
 
@@ -39,7 +39,7 @@ _get_font_size = bind(pdfium.FPDFText_GetFontSize, ctypes.c_double, _HANDLE, _IN
 
 
 def read_layer(
-    page: Handle, frame: Frame, limits: Limits, *, source: str, number: int
+    page: Handle, frame: PageSpace, limits: Limits, *, source: str, number: int
 ) -> TextLayer:
     """Words, rules and pictures of a loaded page.
 
@@ -67,7 +67,7 @@ def read_layer(
     return TextLayer(words, rules, pictures, frame.width, frame.height)
 
 
-def _read_words(text: Handle, count: int, frame: Frame) -> tuple[Word, ...]:
+def _read_words(text: Handle, count: int, frame: PageSpace) -> tuple[Word, ...]:
     handle = address_of(text)
     codes = np.fromiter((_get_unicode(handle, i) for i in range(count)), np.uint32, count)
     # FS_RECTF is four floats: left, top, right, bottom.
@@ -114,7 +114,7 @@ def _ink(text: int, index: int) -> tuple[float, float, float, float] | None:
     return left.value, top.value, right.value, bottom.value
 
 
-def _displayed(edges: NDArray[np.float32], frame: Frame) -> NDArray[np.float64]:
+def _displayed(edges: NDArray[np.float32], frame: PageSpace) -> NDArray[np.float64]:
     a, b, c, d, e, f = frame.matrix
     x, y = edges[:, (0, 2)].astype(np.float64), edges[:, (1, 3)].astype(np.float64)
     across, down = a * x + c * y + e, b * x + d * y + f
@@ -126,20 +126,20 @@ def _displayed(edges: NDArray[np.float32], frame: Frame) -> NDArray[np.float64]:
 class _Styles:
     """The style of the character with a given index; one text object has one style."""
 
-    def __init__(self, text: int, frame: Frame) -> None:
+    def __init__(self, text: int, frame: PageSpace) -> None:
         self._text = text
         self._frame = frame.matrix
         self._matrix = pdfium.FS_MATRIX()
-        self._objects: dict[int, Style] = {}
+        self._objects: dict[int, WordStyle] = {}
         self._fonts: dict[int, bool] = {}
 
-    def __call__(self, index: int) -> Style:
+    def __call__(self, index: int) -> WordStyle:
         drawn_by = _get_text_object(self._text, index) or 0
         style = self._objects.get(drawn_by)
         if style is None:
             bold, hidden = self._look(drawn_by) if drawn_by else (False, False)
             size, rotation = self.place(index)
-            style = Style(size, bold, hidden, rotation)
+            style = WordStyle(size, bold, hidden, rotation)
             # Characters that pdfium made up have no object and share nothing.
             if drawn_by:
                 self._objects[drawn_by] = style

@@ -14,8 +14,8 @@ from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
 from ...errors import LimitExceededError
 from ..limits import Limits
-from .page_space import Edges, Frame, Matrix, around, bounds, direction
-from .words import Style, build_words, is_bold
+from .page_space import Edges, Matrix, PageSpace, around, bounds, direction
+from .words import WordStyle, build_words, is_bold
 
 __all__ = ["Handle", "read_layer"]
 
@@ -36,7 +36,7 @@ def read_layer(page: Handle, limits: Limits, *, source: str, number: int) -> Tex
         LimitExceededError: If it has too many characters.
     """
     rect = page.rect
-    frame = Frame(0.0, 0.0, rect.width, rect.height)
+    frame = PageSpace(0.0, 0.0, rect.width, rect.height)
     turn = page.rotation_matrix
     shown: Matrix = (turn.a, turn.b, turn.c, turn.d, turn.e, turn.f)
     spans = list(_spans(page))
@@ -71,11 +71,11 @@ def _spans(page: Handle) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def _read_words(
-    spans: list[tuple[dict[str, Any], dict[str, Any]]], frame: Frame, shown: Matrix
+    spans: list[tuple[dict[str, Any], dict[str, Any]]], frame: PageSpace, shown: Matrix
 ) -> tuple[Word, ...]:
     codes: list[int] = []
     boxes: list[tuple[float, float, float, float]] = []
-    styles: list[Style] = []
+    styles: list[WordStyle] = []
     previous: dict[str, Any] | None = None
     for line, span in spans:
         style = _style(line, span, shown)
@@ -94,10 +94,10 @@ def _read_words(
     return build_words(np.array(codes, dtype=np.uint32), edges, styles.__getitem__, frame)
 
 
-def _style(line: dict[str, Any], span: dict[str, Any], shown: Matrix) -> Style:
+def _style(line: dict[str, Any], span: dict[str, Any], shown: Matrix) -> WordStyle:
     x, y = line["dir"]
     a, b, c, d = shown[:4]
-    return Style(
+    return WordStyle(
         size=span["size"],
         bold=bool(span["flags"] & _BOLD_FLAG) or is_bold(span["font"]),
         hidden=not span["char_flags"] & (_FILLED | _STROKED),
@@ -106,7 +106,7 @@ def _style(line: dict[str, Any], span: dict[str, Any], shown: Matrix) -> Style:
     )
 
 
-def _read_rules(page: Handle, frame: Frame, shown: Matrix, budget: int) -> Iterator[Rule]:
+def _read_rules(page: Handle, frame: PageSpace, shown: Matrix, budget: int) -> Iterator[Rule]:
     for drawing in page.get_drawings():
         stroked = "s" in drawing["type"]
         half = (drawing["width"] or 0.0) / 2 if stroked else 0.0
@@ -147,7 +147,7 @@ def _filled(items: list[tuple[Any, ...]]) -> Iterator[Edges]:
             yield box.x0, box.y0, box.x1, box.y1
 
 
-def _read_pictures(page: Handle, frame: Frame, shown: Matrix) -> Iterator[Box]:
+def _read_pictures(page: Handle, frame: PageSpace, shown: Matrix) -> Iterator[Box]:
     for image in page.get_image_info():
         box = frame.box(*bounds(shown, *image["bbox"]))
         if box is not None and box.area > 0:

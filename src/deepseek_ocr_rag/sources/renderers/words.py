@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...document.text_layer import Word
 from ...document.types import Box
-from .page_space import Frame
+from .page_space import PageSpace
 
-__all__ = ["Style", "build_words", "is_bold"]
+__all__ = ["WordStyle", "build_words", "is_bold"]
 
 _GAP = 0.5
 """Characters further apart than this share of their height, in any direction,
@@ -31,7 +31,7 @@ _LINE_END_HYPHENS = (0x02, 0xFFFE)
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|[-,]bd|(?:^|\+)(?:cm|sf|ec|la)[a-z]{0,3}b[x0-9]")
 
 
-class Style(NamedTuple):
+class WordStyle(NamedTuple):
     """What the characters of a word share; see :class:`Word`."""
 
     size: float
@@ -48,8 +48,8 @@ def is_bold(font_name: str) -> bool:
 def build_words(
     codes: NDArray[np.uint32],
     boxes: NDArray[np.float64],
-    style: Callable[[int], Style],
-    frame: Frame,
+    style: Callable[[int], WordStyle],
+    frame: PageSpace,
 ) -> tuple[Word, ...]:
     """Split characters into words at white space and at gaps.
 

@@ -10,19 +10,19 @@ from deepseek_ocr_rag.backends.lite.layout.joining import (
     line_text,
     reading_sequence,
 )
-from deepseek_ocr_rag.backends.lite.layout.pieces import Piece
+from deepseek_ocr_rag.backends.lite.layout.pieces import LayoutPiece
 from deepseek_ocr_rag.document.text_layer import Word
 from deepseek_ocr_rag.document.types import Box
 
 ANYWHERE = Box(0, 0, 1, 1)
 
 
-def line(*texts: str, gap: float = 4) -> list[Piece]:
+def line(*texts: str, gap: float = 4) -> list[LayoutPiece]:
     """Words side by side from left to right, ten points high."""
     pieces, x = [], 0.0
     for text in texts:
         x1 = x + 5 * len(text)
-        pieces.append(Piece(x, 0, x1, 10, ANYWHERE, Word(text, ANYWHERE)))
+        pieces.append(LayoutPiece(x, 0, x1, 10, ANYWHERE, Word(text, ANYWHERE)))
         x = x1 + gap
     return pieces
 

@@ -16,7 +16,7 @@ from .joining import is_rtl, join_lines
 from .lines import Line
 from .pieces import union_box
 
-__all__ = ["Style", "build_blocks", "page_style"]
+__all__ = ["BodyStyle", "build_blocks", "page_style"]
 
 TITLE_RATIO = 1.6
 """How much larger than the body text a title is."""
@@ -48,7 +48,7 @@ _SENTENCE_END = ".!?:;,。！？：；"
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class BodyStyle:
     """What the body text of a page looks like.
 
     Attributes:
@@ -64,7 +64,7 @@ class Style:
     vocabulary: frozenset[str]
 
 
-def page_style(regions: Iterable[Region], *, loose: bool) -> Style:
+def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
     """The style that most characters of the page have."""
     sizes: Counter[float] = Counter()
     bold = 0
@@ -82,10 +82,10 @@ def page_style(regions: Iterable[Region], *, loose: bool) -> Style:
     size = sizes.most_common(1)[0][0] if sizes else 1.0
     if loose and heights:
         size = median(heights)
-    return Style(size or 1.0, bold > 0, loose, frozenset(words))
+    return BodyStyle(size or 1.0, bold > 0, loose, frozenset(words))
 
 
-def build_blocks(regions: Sequence[Region], style: Style) -> list[Block]:
+def build_blocks(regions: Sequence[Region], style: BodyStyle) -> list[Block]:
     """The blocks of a page in reading order.
 
     Args:
@@ -109,7 +109,7 @@ def build_blocks(regions: Sequence[Region], style: Style) -> list[Block]:
     return _with_captions(blocks)
 
 
-def _groups(region: Region, style: Style) -> list[list[Line]]:
+def _groups(region: Region, style: BodyStyle) -> list[list[Line]]:
     """The lines of each block."""
     groups: list[list[Line]] = []
     pitch = _usual_pitch(region.lines)
@@ -132,7 +132,9 @@ def _usual_pitch(lines: Sequence[Line]) -> float:
     return steps[len(steps) * 2 // 5] if steps else 0.0
 
 
-def _belongs(group: Sequence[Line], line: Line, region: Region, style: Style, pitch: float) -> bool:
+def _belongs(
+    group: Sequence[Line], line: Line, region: Region, style: BodyStyle, pitch: float
+) -> bool:
     above = group[-1]
     if line.is_block or above.is_block:
         return False
@@ -167,7 +169,7 @@ def _starts_paragraph(group: Sequence[Line], line: Line, region: Region) -> bool
     return region.x1 - above.x1 > 0.35 * full and above.text[-1] in ".!?。" and len(group) > 1
 
 
-def _is_heading_line(line: Line, style: Style) -> int:
+def _is_heading_line(line: Line, style: BodyStyle) -> int:
     """The level of a heading, or 0. Only what stands out is a heading."""
     text = line.text
     if len(text) > HEADING_LENGTH or not any(c.isalpha() for c in text):
@@ -181,7 +183,7 @@ def _is_heading_line(line: Line, style: Style) -> int:
     return 3 if stands_out and text[-1] not in ".,;" else 0
 
 
-def _block(group: Sequence[Line], region: Region, style: Style) -> Block:
+def _block(group: Sequence[Line], region: Region, style: BodyStyle) -> Block:
     if group[0].is_block:
         made = group[0].pieces[0].block
         if made is not None:
@@ -208,7 +210,7 @@ def _is_numbered_heading(line: Line, region: Region) -> bool:
     )
 
 
-def _body(group: Sequence[Line], region: Region, style: Style) -> str:
+def _body(group: Sequence[Line], region: Region, style: BodyStyle) -> str:
     """Paragraph lines joined; items of a list, and short lines such as an address, kept apart."""
     parts: list[list[str]] = []
     for i, line in enumerate(group):
@@ -253,7 +255,7 @@ def _goes_on(last: Block, block: Block) -> bool:
     return start.islower() and end not in _SENTENCE_END and not _ITEM.match(block.text)
 
 
-def _continued(last: Block, block: Block, style: Style) -> Block:
+def _continued(last: Block, block: Block, style: BodyStyle) -> Block:
     boxes: tuple[Box, ...] = (*last.boxes, *block.boxes)
     return Block("text", join_lines([last.text, block.text], style.vocabulary), boxes)
 

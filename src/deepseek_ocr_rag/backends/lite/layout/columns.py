@@ -19,7 +19,7 @@ from itertools import pairwise
 from .gutters import are_columns
 from .joining import is_rtl
 from .lines import Line, build_lines
-from .pieces import Piece, extent, typical_height
+from .pieces import LayoutPiece, extent, typical_height
 
 __all__ = ["Region", "reading_order"]
 
@@ -72,13 +72,13 @@ class _Strip:
             space must not look like the gutter that happens to lie below it.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[LayoutPiece, ...]
     y0: float
     y1: float
     runs: tuple[Gap, ...]
 
 
-def reading_order(pieces: Sequence[Piece], page_height: float) -> list[Region]:
+def reading_order(pieces: Sequence[LayoutPiece], page_height: float) -> list[Region]:
     """Cut a page into columns.
 
     Args:
@@ -113,7 +113,7 @@ class _Budget:
         return self.left >= 0
 
 
-def _region(pieces: Sequence[Piece]) -> Region:
+def _region(pieces: Sequence[LayoutPiece]) -> Region:
     x0, _, x1, _ = extent(pieces)
     return Region(tuple(build_lines(pieces)), x0, x1)
 
@@ -139,14 +139,14 @@ def _furniture(
     return strips[:first], strips[first:last], strips[last:]
 
 
-def _strips(pieces: Sequence[Piece]) -> list[_Strip]:
+def _strips(pieces: Sequence[LayoutPiece]) -> list[_Strip]:
     """Cut at every white stripe that runs over the whole width.
 
     Boxes of neighbouring lines touch where a font's box is larger than its
     letters, so a fifth of each word's height is left out at both edges.
     """
     strips: list[_Strip] = []
-    held: list[Piece] = []
+    held: list[LayoutPiece] = []
     bottom = float("-inf")
     for piece in sorted(pieces, key=lambda p: _core(p)[0]):
         y0, y1 = _core(piece)
@@ -160,12 +160,12 @@ def _strips(pieces: Sequence[Piece]) -> list[_Strip]:
     return strips
 
 
-def _core(piece: Piece) -> tuple[float, float]:
+def _core(piece: LayoutPiece) -> tuple[float, float]:
     trim = 0.2 * piece.height if piece.word is not None else 0.0
     return piece.y0 + trim, piece.y1 - trim
 
 
-def _strip(pieces: Sequence[Piece]) -> _Strip:
+def _strip(pieces: Sequence[LayoutPiece]) -> _Strip:
     _, y0, _, y1 = extent(pieces)
     runs: list[Gap] = []
     for line in build_lines(pieces):
@@ -177,12 +177,12 @@ def _strip(pieces: Sequence[Piece]) -> _Strip:
     return _Strip(tuple(pieces), y0, y1, tuple(_merged(runs)))
 
 
-def _cut(pieces: Sequence[Piece], rtl: bool, depth: int, budget: _Budget) -> list[Region]:
+def _cut(pieces: Sequence[LayoutPiece], rtl: bool, depth: int, budget: _Budget) -> list[Region]:
     strips = _strips(pieces)
     x0, _, x1, _ = extent(pieces)
     usual = typical_height(pieces)
     regions: list[Region] = []
-    single: list[Piece] = []
+    single: list[LayoutPiece] = []
     number = 0
     while number < len(strips):
         found = _stack(strips, number, (x0, x1), usual, budget) if depth else None
@@ -204,7 +204,7 @@ def _cut(pieces: Sequence[Piece], rtl: bool, depth: int, budget: _Budget) -> lis
 
 def _stack(
     strips: Sequence[_Strip], start: int, column: Gap, usual: float, budget: _Budget
-) -> tuple[int, tuple[list[Piece], list[Piece]]] | None:
+) -> tuple[int, tuple[list[LayoutPiece], list[LayoutPiece]]] | None:
     """The longest run of strips from ``start`` that a gutter divides into columns."""
     covered: list[Gap] = []
     ends: list[tuple[int, list[Gap]]] = []
@@ -251,8 +251,8 @@ def _merged(intervals: Sequence[Gap]) -> list[Gap]:
 
 
 def _divide(
-    pieces: Sequence[Piece], gaps: Sequence[Gap], usual: float, budget: _Budget
-) -> tuple[list[Piece], list[Piece]] | None:
+    pieces: Sequence[LayoutPiece], gaps: Sequence[Gap], usual: float, budget: _Budget
+) -> tuple[list[LayoutPiece], list[LayoutPiece]] | None:
     """Divide at the widest gap with columns at both sides, or not at all."""
     for left, right in sorted(gaps, key=lambda gap: gap[0] - gap[1])[:6]:
         if right - left < 0.6 * usual or not budget.take(len(pieces)):

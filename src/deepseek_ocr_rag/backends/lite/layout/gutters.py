@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 
 from .lines import Line, build_lines
-from .pieces import Piece, extent
+from .pieces import LayoutPiece, extent
 
 __all__ = ["are_columns"]
 
@@ -30,7 +30,7 @@ class _Side:
         return self.lines >= 3 and self.words >= 3 and self.fill >= 0.55 and self.numeric < 0.4
 
 
-def _side(pieces: Sequence[Piece]) -> _Side:
+def _side(pieces: Sequence[LayoutPiece]) -> _Side:
     lines = build_lines(pieces)
     x0, _, x1, _ = extent(pieces)
     words = [p.text for p in pieces if p.word is not None]
@@ -50,7 +50,9 @@ def _count(line: Line) -> float:
     return max(len(line.pieces), sum(len(p.text) for p in line.pieces) / 6)
 
 
-def are_columns(left: Sequence[Piece], right: Sequence[Piece], *, gap: float, usual: float) -> bool:
+def are_columns(
+    left: Sequence[LayoutPiece], right: Sequence[LayoutPiece], *, gap: float, usual: float
+) -> bool:
     """Whether two sides of a gap are read one after the other, not row by row."""
     if not left or not right:
         return False
@@ -88,7 +90,7 @@ def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:
     return level / fewer.lines
 
 
-def _crossings(left: Sequence[Piece], right: Sequence[Piece]) -> int | None:
+def _crossings(left: Sequence[LayoutPiece], right: Sequence[LayoutPiece]) -> int | None:
     """How often the drawing order comes back from the right to the left.
 
     Programs draw a column of text in one go but the rows of a table one by one.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from ....text.line_ends import is_cjk, seam
-from .pieces import Piece
+from .pieces import LayoutPiece
 
 __all__ = ["is_rtl", "join_lines", "line_text", "reading_sequence"]
 
@@ -33,7 +33,7 @@ def _is_ltr(text: str) -> bool:
     return any(unicodedata.bidirectional(char) in ("L", "EN", "AN") for char in text)
 
 
-def reading_sequence(pieces: Sequence[Piece]) -> list[Piece]:
+def reading_sequence(pieces: Sequence[LayoutPiece]) -> list[LayoutPiece]:
     """The words of one line in the order in which they are read.
 
     A line that runs right to left is read from its right end, but for the
@@ -45,7 +45,7 @@ def reading_sequence(pieces: Sequence[Piece]) -> list[Piece]:
     rtl_line = is_rtl("".join(p.text for p in ordered))
     if rtl_line:
         ordered.reverse()
-    result: list[Piece] = []
+    result: list[LayoutPiece] = []
     for against, run in groupby(
         ordered, key=lambda p: (_is_ltr(p.text) and not is_rtl(p.text)) == rtl_line
     ):
@@ -54,14 +54,14 @@ def reading_sequence(pieces: Sequence[Piece]) -> list[Piece]:
     return result
 
 
-def _all_rtl(words: Sequence[Piece]) -> bool:
+def _all_rtl(words: Sequence[LayoutPiece]) -> bool:
     return all(is_rtl(p.text) for p in words)
 
 
-def line_text(pieces: Sequence[Piece]) -> str:
+def line_text(pieces: Sequence[LayoutPiece]) -> str:
     """One line's text: its words in the order given, with a space where one is due."""
     parts: list[str] = []
-    previous: Piece | None = None
+    previous: LayoutPiece | None = None
     for piece in pieces:
         if previous is not None and not _glued(previous, piece):
             parts.append(" ")
@@ -70,7 +70,7 @@ def line_text(pieces: Sequence[Piece]) -> str:
     return "".join(parts)
 
 
-def _glued(left: Piece, right: Piece) -> bool:
+def _glued(left: LayoutPiece, right: LayoutPiece) -> bool:
     if not (left.text and right.text and is_cjk(left.text[-1]) and is_cjk(right.text[0])):
         return False
     gap = max(right.x0 - left.x1, left.x0 - right.x1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .joining import line_text, reading_sequence
-from .pieces import Piece, extent, typical_height
+from .pieces import LayoutPiece, extent, typical_height
 
 __all__ = ["Line", "build_lines"]
 
@@ -29,7 +29,7 @@ class Line:
         bold: Whether most of its characters are bold.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[LayoutPiece, ...]
     x0: float
     y0: float
     x1: float
@@ -38,7 +38,7 @@ class Line:
     bold: bool
 
     @classmethod
-    def of(cls, pieces: Sequence[Piece]) -> Line:
+    def of(cls, pieces: Sequence[LayoutPiece]) -> Line:
         """A line of these words, put into reading order."""
         sizes: Counter[float] = Counter()
         bold = 0
@@ -72,17 +72,17 @@ class _Band:
 
     __slots__ = ("bottom", "pieces", "top")
 
-    def __init__(self, piece: Piece) -> None:
+    def __init__(self, piece: LayoutPiece) -> None:
         self.pieces = [piece]
         self.top = piece.y0
         self.bottom = piece.y1
 
-    def overlap(self, piece: Piece) -> float:
+    def overlap(self, piece: LayoutPiece) -> float:
         """Shared height as a share of the lower of the two."""
         shared = min(self.bottom, piece.y1) - max(self.top, piece.y0)
         return shared / max(1e-6, min(self.bottom - self.top, piece.height))
 
-    def add(self, piece: Piece, *, core: bool) -> None:
+    def add(self, piece: LayoutPiece, *, core: bool) -> None:
         self.pieces.append(piece)
         if core:
             # The running mean: one word that stands high or low must not make
@@ -92,7 +92,7 @@ class _Band:
             self.bottom += (piece.y1 - self.bottom) / n
 
 
-def build_lines(pieces: Sequence[Piece]) -> list[Line]:
+def build_lines(pieces: Sequence[LayoutPiece]) -> list[Line]:
     """The lines of one column from top to bottom.
 
     Usual words make the lines; small ones (superscripts, commas) then join the
@@ -123,7 +123,9 @@ def build_lines(pieces: Sequence[Piece]) -> list[Line]:
     return sorted(lines, key=lambda line: (line.y0 + line.y1, line.x0))
 
 
-def _fill(bands: list[_Band], pieces: Sequence[Piece], *, least: float, start: int = 0) -> None:
+def _fill(
+    bands: list[_Band], pieces: Sequence[LayoutPiece], *, least: float, start: int = 0
+) -> None:
     """Put words into the bands from number ``start`` on, or into new ones."""
     for piece in sorted(pieces, key=lambda p: (p.y_centre, p.x0)):
         best = max(
@@ -135,11 +137,11 @@ def _fill(bands: list[_Band], pieces: Sequence[Piece], *, least: float, start: i
             bands.append(_Band(piece))
 
 
-def _touched(bands: Sequence[_Band], piece: Piece, *, least: float) -> list[_Band]:
+def _touched(bands: Sequence[_Band], piece: LayoutPiece, *, least: float) -> list[_Band]:
     return [b for b in bands if b.overlap(piece) >= least]
 
 
-def _add_tall(bands: list[_Band], base: Sequence[_Band], tall: Sequence[Piece]) -> None:
+def _add_tall(bands: list[_Band], base: Sequence[_Band], tall: Sequence[LayoutPiece]) -> None:
     own: list[_Band] = []
     for piece in sorted(tall, key=lambda p: p.y_centre):
         near = [b for b in base if b.overlap(piece) >= 0.6 and _beside(b, piece)]
@@ -150,7 +152,7 @@ def _add_tall(bands: list[_Band], base: Sequence[_Band], tall: Sequence[Piece]) 
     bands.extend(own)
 
 
-def _beside(band: _Band, piece: Piece) -> bool:
+def _beside(band: _Band, piece: LayoutPiece) -> bool:
     """Whether a tall word stands close to the line, not across the column from it."""
     reach = 1.5 * piece.height
     return any(p.x0 - reach < piece.x1 and piece.x0 < p.x1 + reach for p in band.pieces)

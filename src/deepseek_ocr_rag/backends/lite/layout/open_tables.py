@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from ....document.tables import Cell, Table
 from .lines import Line, build_lines
-from .pieces import Piece
+from .pieces import LayoutPiece
 from .rules import RulePiece
 
 __all__ = ["open_table", "ruled_spans"]
@@ -31,7 +31,7 @@ def ruled_spans(
     return [(s[0].at, s[-1].at, s[0].start, s[0].end) for s in stacks if len(s) >= 2]
 
 
-def open_table(pieces: Sequence[Piece], usual: float) -> Table | None:
+def open_table(pieces: Sequence[LayoutPiece], usual: float) -> Table | None:
     """A table of the rows between two rules, where white gaps make clear columns."""
     if not pieces:
         return None
@@ -47,9 +47,9 @@ def open_table(pieces: Sequence[Piece], usual: float) -> Table | None:
     return Table(tuple(rows))
 
 
-def _segments(line: Line, usual: float) -> list[list[Piece]]:
+def _segments(line: Line, usual: float) -> list[list[LayoutPiece]]:
     """The runs of words of a line between gaps wider than a space."""
-    runs: list[list[Piece]] = []
+    runs: list[list[LayoutPiece]] = []
     for piece in sorted(line.pieces, key=lambda p: p.x0):
         if runs and piece.x0 - max(p.x1 for p in runs[-1]) < 0.9 * usual:
             runs[-1].append(piece)
@@ -77,7 +77,7 @@ def _common_gaps(lines: Sequence[Line], usual: float) -> list[float]:
 
 
 def _open_row(line: Line, gaps: Sequence[float], usual: float) -> tuple[Cell, ...]:
-    held: dict[int, list[Piece]] = {}
+    held: dict[int, list[LayoutPiece]] = {}
     reach: dict[int, int] = {}
     for run in _segments(line, usual):
         x0, x1 = run[0].x0, max(p.x1 for p in run)

@@ -9,7 +9,7 @@ from ....document.text_layer import TextLayer, Word
 from ....document.types import Block, Box
 from .blocks import build_blocks, page_style
 from .columns import reading_order
-from .pieces import Frame, typical_height
+from .pieces import UprightFrame, typical_height
 from .ruled_tables import find_tables
 from .rules import RulePiece
 
@@ -44,7 +44,7 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
     blocks: list[Block] = []
     for direction in directions:
         main = direction == directions[0]
-        frame = Frame(width, height, direction if direction in (90, 180, 270) else 0, skew)
+        frame = UprightFrame(width, height, direction if direction in (90, 180, 270) else 0, skew)
         pieces = [
             frame.piece(w.box, word=w, order=None if measured else i)
             for i, w in enumerate(words)
@@ -62,7 +62,7 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
     return tuple(blocks)
 
 
-def _rule_piece(frame: Frame, box: Box, horizontal: bool) -> RulePiece:
+def _rule_piece(frame: UprightFrame, box: Box, horizontal: bool) -> RulePiece:
     piece = frame.piece(box)
     level = horizontal if frame.rotation in (0, 180) else not horizontal
     if level:

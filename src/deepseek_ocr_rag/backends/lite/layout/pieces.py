@@ -16,11 +16,11 @@ from statistics import median
 from ....document.text_layer import Word
 from ....document.types import Block, Box
 
-__all__ = ["Frame", "Piece", "extent", "typical_height", "union_box"]
+__all__ = ["LayoutPiece", "UprightFrame", "extent", "typical_height", "union_box"]
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class LayoutPiece:
     """A word, or a block that is laid out as a whole (a table, a picture).
 
     Attributes:
@@ -65,7 +65,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class UprightFrame:
     """How the displayed page is turned to make its text upright and level.
 
     Attributes:
@@ -96,7 +96,7 @@ class Frame:
         word: Word | None = None,
         block: Block | None = None,
         order: int | None = None,
-    ) -> Piece:
+    ) -> LayoutPiece:
         """A rectangle of the displayed page in this frame."""
         x0, y0, x1, y1 = self._turned(box)
         if self.skew:
@@ -109,7 +109,7 @@ class Frame:
             cx = dx * cos + dy * sin + self.upright_width / 2
             cy = dy * cos - dx * sin + self.upright_height / 2
             x0, y0, x1, y1 = cx - half_w, cy - half_h, cx + half_w, cy + half_h
-        return Piece(x0, y0, x1, y1, box, word, block, order)
+        return LayoutPiece(x0, y0, x1, y1, box, word, block, order)
 
     def _turned(self, box: Box) -> tuple[float, float, float, float]:
         x0, y0, x1, y1 = box.to_points(self.width, self.height)
@@ -122,7 +122,7 @@ class Frame:
         return x0, y0, x1, y1
 
 
-def extent(pieces: Iterable[Piece]) -> tuple[float, float, float, float]:
+def extent(pieces: Iterable[LayoutPiece]) -> tuple[float, float, float, float]:
     """The smallest rectangle ``(x0, y0, x1, y1)`` that holds all of one or more pieces."""
     held = list(pieces)
     return (
@@ -133,12 +133,12 @@ def extent(pieces: Iterable[Piece]) -> tuple[float, float, float, float]:
     )
 
 
-def union_box(pieces: Iterable[Piece]) -> Box:
+def union_box(pieces: Iterable[LayoutPiece]) -> Box:
     """The smallest box on the displayed page that holds all of one or more pieces."""
     return reduce(Box.union, (p.box for p in pieces))
 
 
-def typical_height(pieces: Sequence[Piece]) -> float:
+def typical_height(pieces: Sequence[LayoutPiece]) -> float:
     """The height of a usual word; 1 where there is none, so that it can divide."""
     heights = [p.height for p in pieces if p.word is not None and p.height > 0]
     return median(heights) if heights else 1.0

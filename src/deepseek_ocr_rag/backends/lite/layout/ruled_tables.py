@@ -15,7 +15,7 @@ from ....document.types import Block
 from .joining import join_lines
 from .lines import Line, build_lines
 from .open_tables import open_table, ruled_spans
-from .pieces import Piece, extent, union_box
+from .pieces import LayoutPiece, extent, union_box
 from .rules import RulePiece, connected, distinct_places, whole_rules
 
 __all__ = ["find_tables"]
@@ -28,8 +28,8 @@ MAX_RULES = 1500
 
 
 def find_tables(
-    pieces: Sequence[Piece], rules: Sequence[RulePiece], usual: float
-) -> tuple[list[Piece], list[Piece]]:
+    pieces: Sequence[LayoutPiece], rules: Sequence[RulePiece], usual: float
+) -> tuple[list[LayoutPiece], list[LayoutPiece]]:
     """Take the tables that rules draw out of a page.
 
     Args:
@@ -45,7 +45,7 @@ def find_tables(
     if not 2 <= len(rules) <= MAX_RULES:
         return list(pieces), []
     remaining = list(pieces)
-    tables: list[Piece] = []
+    tables: list[LayoutPiece] = []
     for group in connected(rules, tolerance=0.35 * usual):
         held, table = _grid_table(remaining, group, usual)
         if table is not None:
@@ -63,12 +63,14 @@ def find_tables(
     return remaining, tables
 
 
-def _within(piece: Piece, x0: float, x1: float) -> bool:
+def _within(piece: LayoutPiece, x0: float, x1: float) -> bool:
     return x0 <= (piece.x0 + piece.x1) / 2 <= x1
 
 
 def _crowded(
-    pieces: Sequence[Piece], held: Sequence[Piece], area: tuple[float, float, float, float]
+    pieces: Sequence[LayoutPiece],
+    held: Sequence[LayoutPiece],
+    area: tuple[float, float, float, float],
 ) -> bool:
     """Whether words outside of the area reach into it: then it is no table of its own."""
     x0, top, x1, bottom = area
@@ -78,15 +80,15 @@ def _crowded(
     )
 
 
-def _piece(held: Sequence[Piece], table: Table) -> Piece:
+def _piece(held: Sequence[LayoutPiece], table: Table) -> LayoutPiece:
     box = union_box(held)
     block = Block("table", table.to_html(), (box,), html=table.to_html())
-    return Piece(*extent(held), box, block=block)
+    return LayoutPiece(*extent(held), box, block=block)
 
 
 def _grid_table(
-    pieces: Sequence[Piece], rules: Sequence[RulePiece], usual: float
-) -> tuple[list[Piece], Table | None]:
+    pieces: Sequence[LayoutPiece], rules: Sequence[RulePiece], usual: float
+) -> tuple[list[LayoutPiece], Table | None]:
     tolerance = 0.35 * usual
     level = [r for r in rules if r.horizontal]
     upright = [r for r in rules if not r.horizontal]
@@ -101,7 +103,7 @@ def _grid_table(
         return [], None
     held = [p for p in pieces if ys[0] < p.y_centre < ys[-1] and _within(p, xs[0], xs[-1])]
     cells = _cells(xs, ys, level, upright, tolerance)
-    filled: dict[tuple[int, int], list[Piece]] = {}
+    filled: dict[tuple[int, int], list[LayoutPiece]] = {}
     owner = {place: cell for cell, places in cells.items() for place in places}
     for piece in held:
         column = _slot(xs, (piece.x0 + piece.x1) / 2)
@@ -167,7 +169,9 @@ def _drawn(rules: Sequence[RulePiece], start: float, end: float) -> bool:
     return covered >= 0.5 * (end - start)
 
 
-def _table(cells: Places, filled: dict[tuple[int, int], list[Piece]], row_count: int) -> Table:
+def _table(
+    cells: Places, filled: dict[tuple[int, int], list[LayoutPiece]], row_count: int
+) -> Table:
     lines = {place: build_lines(pieces) for place, pieces in filled.items()}
     levels = [_levels(cells, lines, row) for row in range(row_count)]
     rows: list[list[Cell]] = [[] for _ in range(sum(map(len, levels)))]
