@@ -1,7 +1,7 @@
 """The directive ``public-names``: describes what the ``__all__`` of a public module lists.
 
-Without content it describes every name. With content it describes the names given there,
-so that a long module can be told in sections; ``tests/docs`` checks that none is left out.
+The first argument is the module. Names may follow, so that a long module can be told in
+sections; ``tests/docs`` checks that none is left out. Without them, all are described.
 A name that the package also offers at the top is described there and only linked here.
 """
 
@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
@@ -28,14 +27,15 @@ class PublicNames(SphinxDirective):
     """Describes public names of one module."""
 
     required_arguments = 1
-    has_content = True
+    optional_arguments = 1
+    final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
         """Generate autodoc directives and parse them."""
         name = self.arguments[0]
         module = importlib.import_module(name)
         listed = list(module.__all__)
-        wanted = " ".join(self.content).split() or listed
+        wanted = self.arguments[1].split() if self.arguments[1:] else listed
         if unknown := set(wanted) - set(listed):
             raise ExtensionError(f"{self.get_location()}: {name} does not list {sorted(unknown)}")
         elsewhere = [each for each in wanted if at_the_top(name, module, each)]

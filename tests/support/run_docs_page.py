@@ -70,4 +70,4 @@ def _shell(block: CodeBlock) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_page(Path(sys.argv[1])))
+    sys.exit(run_page(Path(sys.argv[1])) or 0)
