@@ -112,8 +112,8 @@ class Sizes:
     code: int = 14
     head: int = 16
     heads: int = 8
-    sam: int = 32
-    sam_heads: int = 2
+    sam: int = 16
+    sam_heads: int = 1
     sam_layers: int = 3
     neck: int = 16
     downsampled: tuple[int, int] = (24, 32)
