@@ -83,10 +83,10 @@ minimum: $(VENV)/.uv
 		-r requirements/minimum.txt
 	PYTHONPATH=src:integrations/langchain:integrations/llama_index \
 		$(OLDEST)/bin/python -m pytest -q -W default -m "not slow and not gpu and not llm" \
-		tests/test_agent.py tests/test_document.py tests/test_draw.py tests/test_export.py \
-		tests/test_paths.py tests/test_pipeline.py tests/test_retrieval.py tests/test_safe_markup.py \
-		tests/test_source.py tests/test_tables.py tests/test_url_matrix.py \
-		tests/backends/test_lite.py tests/backends/test_ollama.py \
+		tests/agents/test_agent_reader.py tests/document/test_types.py tests/export/test_drawing.py tests/export/test_folder.py \
+		tests/sources/test_allowed_paths.py tests/reading/test_reader.py tests/retrieval/test_retriever.py tests/document/test_sanitize.py \
+		tests/sources/test_source.py tests/document/test_tables.py tests/promises/test_url_matrix.py \
+		tests/backends/lite/test_backend.py tests/backends/remote/test_ollama.py \
 		integrations/langchain/tests/test_loader.py integrations/langchain/tests/test_parser.py \
 		integrations/llama_index/tests/test_reader.py integrations/llama_index/tests/test_node_parser.py \
 		--deselect integrations/llama_index/tests/test_node_parser.py::test_nodes_of_other_splitters_keep_their_boxes

@@ -1,6 +1,6 @@
 """PDFs and scans to Markdown with page and box metadata, and answers that point to them.
 
-Reading, and a question::
+Reading a document and asking a question::
 
     from deepseek_ocr_rag import DocumentQA, Reader, sample_path
 
@@ -11,194 +11,13 @@ Reading, and a question::
     for citation in answer.citations:
         print(citation.page, citation.boxes, citation.quote)
 
-The names below are the whole public interface; whatever is not listed in
-``__all__`` may change without notice.
+These names are what most users need. The rest of the public interface stands in the
+rooms (:mod:`.sources`, :mod:`.document`, :mod:`.backends`, :mod:`.reading`, :mod:`.retrieval`,
+:mod:`.answering`, :mod:`.export`, :mod:`.agents`, :mod:`.text`, :mod:`.concurrency`) and in
+:mod:`.errors`, :mod:`.records` and :mod:`.grammar`. Each of them lists its public names in
+``__all__``; everything else may change without notice. Importing loads nothing until a name is used.
 """
 
-from .agent import AgentPicture, AgentPlaces, AgentReader, AgentReply, AgentSearch, Place
-from .answer import Answer, Citation, Sentence, Timings
-from .answer_pictures import AnswerPictures, CitedPage
-from .answer_stream import AnswerStream
-from .backends.auto import BackendStatus, choose_backend, probe_backends
-from .backends.base import Backend, PageRequest, Repeatable, Reply, TokenLogprob
-from .backends.lite import LiteBackend, LiteBackendWarning
-from .backends.local import LocalBackend
-from .backends.official import OfficialBackend
-from .backends.ollama import OllamaBackend
-from .backends.replay import RecordingBackend, ReplayBackend
-from .backends.server import ServerBackend
-from .backends.transformers import TransformersBackend
-from .background import Background
-from .cache import CacheStatus, PageCache
-from .cancellation import run_cancellable
-from .chunk_records import split_records
-from .chunking import Chunk, Piece, chunk_document
-from .docling_export import to_docling
-from .document import Block, Box, OcrDocument, Page
-from .draw import crop_boxes, draw_page
-from .embeddings import EmbeddingModel, OllamaEmbeddings
-from .errors import (
-    BackendError,
-    BackendReplyError,
-    BackendTimeoutError,
-    BackendUnavailableError,
-    BusyError,
-    ConfigurationError,
-    CorruptSourceError,
-    DeepSeekOCRError,
-    LanguageModelError,
-    LanguageModelReplyError,
-    LanguageModelTimeoutError,
-    LanguageModelUnavailableError,
-    LimitExceededError,
-    MissingExtraError,
-    OutputError,
-    PageRangeError,
-    PageRenderError,
-    PasswordError,
-    ReadCancelledError,
-    RemoteModelRefusedError,
-    SourceError,
-    SourceNotAllowedError,
-    SourceNotFoundError,
-    UnsupportedSourceError,
-)
-from .export import FolderWriter, write_folder
-from .fetch_policy import FetchPolicy
-from .grammar import ParsedPage, format_page, parse_document, parse_page
-from .language_model import LanguageModel, Message, OllamaModel, StructuredLanguageModel
-from .limits import Limits
-from .paths import resolve_inside
-from .pipeline import PageStream, Reader
-from .qa import Conversation, DocumentQA
-from .records import (
-    OnError,
-    Record,
-    Split,
-    boxes_between,
-    document_record,
-    page_records,
-    page_wanted,
-)
-from .retrieval import Passage, Retriever
-from .safe_markup import markdown_to_html
-from .samples import sample_path
-from .source import Source, open_source, render_page
-from .tables import Cell, Table, parse_table
-from .text_layer import TextLayer
-from .tokens import estimate_tokens
-from .verification import Verdict, Verifier
-from .version import __version__
+import lazy_loader
 
-__all__ = [
-    "AgentPicture",
-    "AgentPlaces",
-    "AgentReader",
-    "AgentReply",
-    "AgentSearch",
-    "Answer",
-    "AnswerPictures",
-    "AnswerStream",
-    "Backend",
-    "BackendError",
-    "BackendReplyError",
-    "BackendStatus",
-    "BackendTimeoutError",
-    "BackendUnavailableError",
-    "Background",
-    "Block",
-    "Box",
-    "BusyError",
-    "CacheStatus",
-    "Cell",
-    "Chunk",
-    "Citation",
-    "CitedPage",
-    "ConfigurationError",
-    "Conversation",
-    "CorruptSourceError",
-    "DeepSeekOCRError",
-    "DocumentQA",
-    "EmbeddingModel",
-    "FetchPolicy",
-    "FolderWriter",
-    "LanguageModel",
-    "LanguageModelError",
-    "LanguageModelReplyError",
-    "LanguageModelTimeoutError",
-    "LanguageModelUnavailableError",
-    "LimitExceededError",
-    "Limits",
-    "LiteBackend",
-    "LiteBackendWarning",
-    "LocalBackend",
-    "Message",
-    "MissingExtraError",
-    "OcrDocument",
-    "OfficialBackend",
-    "OllamaBackend",
-    "OllamaEmbeddings",
-    "OllamaModel",
-    "OnError",
-    "OutputError",
-    "Page",
-    "PageCache",
-    "PageRangeError",
-    "PageRenderError",
-    "PageRequest",
-    "PageStream",
-    "ParsedPage",
-    "Passage",
-    "PasswordError",
-    "Piece",
-    "Place",
-    "ReadCancelledError",
-    "Reader",
-    "Record",
-    "RecordingBackend",
-    "RemoteModelRefusedError",
-    "Repeatable",
-    "ReplayBackend",
-    "Reply",
-    "Retriever",
-    "Sentence",
-    "ServerBackend",
-    "Source",
-    "SourceError",
-    "SourceNotAllowedError",
-    "SourceNotFoundError",
-    "Split",
-    "StructuredLanguageModel",
-    "Table",
-    "TextLayer",
-    "Timings",
-    "TokenLogprob",
-    "TransformersBackend",
-    "UnsupportedSourceError",
-    "Verdict",
-    "Verifier",
-    "__version__",
-    "boxes_between",
-    "choose_backend",
-    "chunk_document",
-    "crop_boxes",
-    "document_record",
-    "draw_page",
-    "estimate_tokens",
-    "format_page",
-    "markdown_to_html",
-    "open_source",
-    "page_records",
-    "page_wanted",
-    "parse_document",
-    "parse_page",
-    "parse_table",
-    "probe_backends",
-    "render_page",
-    "resolve_inside",
-    "run_cancellable",
-    "sample_path",
-    "split_records",
-    "to_docling",
-    "write_folder",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

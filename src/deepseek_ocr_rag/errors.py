@@ -3,29 +3,43 @@
 ::
 
     DeepSeekOCRError
-    ├── ConfigurationError (ValueError)      an argument that cannot be meant
+    ├── ConfigurationError (ValueError)      an invalid argument
     ├── MissingExtraError (ImportError)      an optional dependency is not installed
     ├── SourceError                          a document that cannot be read
-    │   ├── SourceNotFoundError              missing file, folder instead of a file
+    │   ├── SourceNotFoundError              missing file, or a folder instead of a file
     │   ├── SourceNotAllowedError            a URL or a path outside what the user allowed
-    │   ├── UnsupportedSourceError           neither a PDF nor a picture that we read
+    │   ├── UnsupportedSourceError           neither a PDF nor a picture format that we read
     │   ├── CorruptSourceError               empty, truncated, damaged, without pages
     │   ├── PasswordError                    password missing or wrong
     │   ├── PageRangeError (ValueError)      a page that the document does not have
     │   ├── LimitExceededError               larger or slower than the limits allow
     │   └── PageRenderError                  one page that could not be rendered
-    ├── ReadCancelledError                   nobody wants the pages any more
+    ├── ReadCancelledError                   the read was cancelled
+    ├── BusyError                            too many documents at once, try again
     ├── BackendError                         no text for a page image
-    │   ├── BusyError                        too many calls at once, try again
     │   ├── BackendUnavailableError          not installed, not running, model missing
     │   ├── BackendTimeoutError              no reply in time
-    │   └── BackendReplyError                a reply that breaks the protocol
+    │   ├── BackendReplyError                a reply that breaks the protocol
+    │   ├── EngineUnsupportedError           (also a ConfigurationError) cannot run this network or device
+    │   ├── EngineLostError                  the engine process ended while writing
+    │   ├── PageTooLargeError                a page that does not fit into GPU memory alone
+    │   └── PageUnreadableError              the built-in OCR failed on one picture
     ├── OutputError                          a result that cannot be written
     └── LanguageModelError                   no answer to a question
         ├── LanguageModelUnavailableError    Ollama not running, model missing
         ├── LanguageModelTimeoutError        no answer in time
-        ├── LanguageModelReplyError          an answer that breaks the protocol or is cut
+        ├── LanguageModelReplyError          an answer that breaks the protocol or is cut off
         └── RemoteModelRefusedError          the model would run on somebody else's machine
+
+    InternalError                            raised and caught inside; callers never see one
+    ├── BrokenFrameError                     the other end of a pipe ended or sent garbage
+    ├── TurnCancelledError                   cancelled while waiting for a slot
+    ├── WorkerLostError                      a reading process ended or cannot be trusted
+    ├── PathEscapesError                     a path leads out of the allowed folder
+    ├── NotARegularFileError                 a path is not a regular file
+    ├── ForeignDatabaseError                 an SQLite file that is not ours
+    ├── OutOfDeviceMemoryError               a batch did not fit, a smaller one may
+    └── RetryableError                       a request failed, another attempt may succeed
 
 A message says what happened, to which file and page, and what to do.
 Errors of other libraries are wrapped where they enter, with ``from``.
@@ -44,6 +58,8 @@ __all__ = [
     "ConfigurationError",
     "CorruptSourceError",
     "DeepSeekOCRError",
+    "EngineLostError",
+    "EngineUnsupportedError",
     "LanguageModelError",
     "LanguageModelReplyError",
     "LanguageModelTimeoutError",
@@ -53,6 +69,8 @@ __all__ = [
     "OutputError",
     "PageRangeError",
     "PageRenderError",
+    "PageTooLargeError",
+    "PageUnreadableError",
     "PasswordError",
     "ReadCancelledError",
     "RemoteModelRefusedError",
@@ -111,7 +129,7 @@ def _rebuild(
 
 
 class ConfigurationError(DeepSeekOCRError, ValueError):
-    """An argument that cannot be meant: an unknown mode, a negative limit."""
+    """An invalid argument: an unknown mode, a negative limit."""
 
 
 class MissingExtraError(DeepSeekOCRError, ImportError):
@@ -158,12 +176,12 @@ class ReadCancelledError(DeepSeekOCRError):
     """Nobody wants the pages any more: the read was cancelled, or its stream closed elsewhere."""
 
 
+class BusyError(DeepSeekOCRError):
+    """As many documents are being read as one reader takes on; try again later."""
+
+
 class BackendError(DeepSeekOCRError):
     """A backend gave no text for a page image."""
-
-
-class BusyError(BackendError):
-    """As many documents are being read as one reader takes on; a later call may do."""
 
 
 class BackendUnavailableError(BackendError):
@@ -176,6 +194,22 @@ class BackendTimeoutError(BackendError):
 
 class BackendReplyError(BackendError):
     """The backend's reply breaks its protocol, or was cut off."""
+
+
+class EngineUnsupportedError(BackendError, ConfigurationError):
+    """The engine cannot run this network, or cannot run on this device."""
+
+
+class EngineLostError(BackendError):
+    """The engine process ended while it was writing a page; a new process may read the page."""
+
+
+class PageTooLargeError(BackendError):
+    """The page does not fit into the device's memory, not even alone."""
+
+
+class PageUnreadableError(BackendError):
+    """The built-in OCR failed on one picture; others may be fine."""
 
 
 class OutputError(DeepSeekOCRError):
@@ -200,3 +234,59 @@ class LanguageModelReplyError(LanguageModelError):
 
 class RemoteModelRefusedError(LanguageModelError):
     """The model would run on somebody else's machine, which was not allowed."""
+
+
+class InternalError(Exception):
+    """Base of the errors that one part of this package raises for another; callers never see them."""
+
+
+class BrokenFrameError(InternalError):
+    """The process at the other end of a pipe ended, or sent something that is not a frame."""
+
+
+class TurnCancelledError(InternalError):
+    """The caller was cancelled while waiting for a slot."""
+
+
+class WorkerLostError(InternalError):
+    """A reading process ended, or broke the protocol and cannot be trusted any more.
+
+    Attributes:
+        late: It was ended because it took too long.
+        memory: It ended because it used too much memory.
+    """
+
+    def __init__(self, how: str, *, late: bool = False, memory: bool = False) -> None:
+        super().__init__(how)
+        self.late = late
+        self.memory = memory
+
+
+class PathEscapesError(InternalError):
+    """A path leads out of the allowed folder."""
+
+
+class NotARegularFileError(InternalError):
+    """The path exists but is not a regular file."""
+
+
+class ForeignDatabaseError(InternalError):
+    """An SQLite file that this package did not write, or that is damaged."""
+
+
+class OutOfDeviceMemoryError(InternalError):
+    """A batch did not fit into the device's memory; the runtime is still usable."""
+
+
+class RetryableError(InternalError):
+    """A request failed, and another attempt may succeed.
+
+    Attributes:
+        error: What to report if no attempt succeeds.
+        after: Seconds that the server asks to wait, or None.
+    """
+
+    def __init__(self, error: BackendError, after: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.after = after

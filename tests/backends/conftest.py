@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from deepseek_ocr_rag.backends.base import PageRequest
-from deepseek_ocr_rag.backends.official import OfficialBackend
-from deepseek_ocr_rag.prompts import mode_named, task_named
+from deepseek_ocr_rag.backends.official.backend import OfficialBackend
+from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 Answer = Callable[["Exchange"], None]
 

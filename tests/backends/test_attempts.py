@@ -8,7 +8,7 @@ import pytest
 
 from deepseek_ocr_rag.backends.attempts import Attempt, AttemptSettings, judged
 from deepseek_ocr_rag.backends.base import TokenLogprob
-from deepseek_ocr_rag.prompts import mode_named, task_named
+from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 TAG = "<|ref|>text<|/ref|><|det|>[[10, 20, 30, 40]]<|/det|>\n"
 GOOD = f"{TAG}The members met at noon.\n\n{TAG}They left at dusk.\n\n"

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag import ConfigurationError
 from deepseek_ocr_rag.backends import auto
 from deepseek_ocr_rag.backends.auto import BackendStatus, choose_backend, probe_backends
+from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.model.families import FAMILIES
 
-pytest.importorskip("deepseek_ocr_rag.backends.lite")
+pytest.importorskip("deepseek_ocr_rag.backends.lite.backend")
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +122,7 @@ def test_an_ollama_on_another_machine_is_not_even_asked(monkeypatch: pytest.Monk
     def no_network(*args: object, **kwargs: object) -> None:
         raise AssertionError("the network was used")
 
-    monkeypatch.setattr("deepseek_ocr_rag.backends.ollama_models.fetch_json", no_network)
+    monkeypatch.setattr("deepseek_ocr_rag.backends.remote.ollama_models.fetch_json", no_network)
     choice = choose_backend()
     assert choice.backend.name == "lite"
     assert "another machine" in choice.reason

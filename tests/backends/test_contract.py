@@ -11,12 +11,12 @@ import psutil
 import pytest
 
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
-from deepseek_ocr_rag.backends.official import OfficialBackend
-from deepseek_ocr_rag.backends.ollama import OllamaBackend
+from deepseek_ocr_rag.backends.official.backend import OfficialBackend
+from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
+from deepseek_ocr_rag.backends.remote.server import ServerBackend
 from deepseek_ocr_rag.backends.replay import RecordingBackend, ReplayBackend
-from deepseek_ocr_rag.backends.server import ServerBackend
-from deepseek_ocr_rag.document import Box
-from deepseek_ocr_rag.text_layer import TextLayer, Word
+from deepseek_ocr_rag.document.text_layer import TextLayer, Word
+from deepseek_ocr_rag.document.types import Box
 
 MakeRequest = Callable[..., PageRequest]
 
@@ -72,7 +72,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Case]:
         folder = request.getfixturevalue("light_transformers")()
         made = Case(OfficialBackend(folder, allow_remote_code=True), 1)
     else:
-        lite = pytest.importorskip("deepseek_ocr_rag.backends.lite")
+        lite = pytest.importorskip("deepseek_ocr_rag.backends.lite.backend")
         made = Case(lite.LiteBackend(), 1, reads_layers=True)
     yield made
     made.backend.close()

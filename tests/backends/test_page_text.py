@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 pytest.importorskip("tokenizers")
 
 from deepseek_ocr_rag.backends.page_text import LoopWatch, PageText
+from deepseek_ocr_rag.model.loops.detector import find_loops
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
-from deepseek_ocr_rag.model.repetition import find_loops
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
 TOGETHER = 128

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.backends.ollama import OllamaBackend
 from deepseek_ocr_rag.backends.registry import backend_named
-from deepseek_ocr_rag.backends.server import ServerBackend
+from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
+from deepseek_ocr_rag.backends.remote.server import ServerBackend
 from deepseek_ocr_rag.errors import BackendUnavailableError, ConfigurationError
 
 
 def test_lite_needs_nothing() -> None:
-    pytest.importorskip("deepseek_ocr_rag.backends.lite")
+    pytest.importorskip("deepseek_ocr_rag.backends.lite.backend")
     backend = backend_named("lite")
     assert backend.name == "lite"
     backend.close()
@@ -81,7 +81,7 @@ def test_a_missing_recording_is_an_error_at_once(tmp_path: Path) -> None:
 def test_auto_logs_what_it_chose_and_why(
     refused_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pytest.importorskip("deepseek_ocr_rag.backends.lite")
+    pytest.importorskip("deepseek_ocr_rag.backends.lite.backend")
     monkeypatch.setenv("OLLAMA_HOST", refused_url)
     with caplog.at_level(logging.INFO, logger="deepseek_ocr_rag"):
         assert backend_named("auto").name == "lite"

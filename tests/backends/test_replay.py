@@ -18,15 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.backends.base import PageRequest, Reply, TokenLogprob
-from deepseek_ocr_rag.backends.recording import RecordedReply, read_recording
 from deepseek_ocr_rag.backends.replay import RecordingBackend, ReplayBackend
+from deepseek_ocr_rag.backends.replay_format import RecordedReply, read_recording
 from deepseek_ocr_rag.errors import (
     BackendReplyError,
     BackendUnavailableError,
     ConfigurationError,
     DeepSeekOCRError,
 )
-from deepseek_ocr_rag.prompts import task_named
+from deepseek_ocr_rag.model.prompts import task_named
 
 HERE = "ab" * 32
 OTHER = "cd" * 32
@@ -201,7 +201,7 @@ def test_bytes_that_are_no_utf8_are_named_by_their_line(tmp_path: Path) -> None:
 def test_a_line_without_an_end_is_not_read_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deepseek_ocr_rag.backends.recording.MAX_LINE_BYTES", 1000)
+    monkeypatch.setattr("deepseek_ocr_rag.backends.replay_format.MAX_LINE_BYTES", 1000)
     path = tmp_path / "r.jsonl"
     path.write_text(json.dumps({"page": 1, "text": "x" * 1000}), "utf-8")
     with pytest.raises(BackendReplyError, match="too long"):
@@ -211,7 +211,7 @@ def test_a_line_without_an_end_is_not_read_into_memory(
 def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deepseek_ocr_rag.backends.recording.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr("deepseek_ocr_rag.backends.replay_format.MAX_FILE_BYTES", 10)
     path = written(tmp_path / "r.jsonl", {"page": 1, "text": "a"})
     with pytest.raises(BackendUnavailableError, match="larger"):
         ReplayBackend.from_file(path)
@@ -359,7 +359,7 @@ RECORD = """
 import sys
 from deepseek_ocr_rag import RecordingBackend, ReplayBackend
 from deepseek_ocr_rag.backends.base import PageRequest
-from deepseek_ocr_rag.prompts import mode_named, task_named
+from deepseek_ocr_rag.model.prompts import mode_named, task_named
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 recorder = RecordingBackend(ReplayBackend(["x" * 500] * 4), sys.argv[1])

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.backends.turned_boxes import boxes_turned_back
-from deepseek_ocr_rag.document import Box
-from deepseek_ocr_rag.grammar import parse_page
-from deepseek_ocr_rag.model.text_edits import edited
+from deepseek_ocr_rag.document.grammar.parser import parse_page
+from deepseek_ocr_rag.document.types import Box
+from deepseek_ocr_rag.model.loops.text_edits import edited
 
 TURNS = st.sampled_from([0, 90, 180, 270])
 GRID = st.integers(0, 999)

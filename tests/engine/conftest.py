@@ -10,9 +10,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from deepseek_ocr_rag.engine.config import EngineConfig, engine_config
-from deepseek_ocr_rag.engine.loading import load_weights
-from deepseek_ocr_rag.engine.weights import EngineWeights
+from deepseek_ocr_rag.engine.weights.config import EngineConfig, engine_config
+from deepseek_ocr_rag.engine.weights.loading import load_weights
+from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 
 
 @pytest.fixture(scope="session")

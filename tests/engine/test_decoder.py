@@ -15,10 +15,10 @@ if not CUDA:
     # Read when the kernels are defined, so before they are imported.
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
-from deepseek_ocr_rag.engine.cache import KVCache
-from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
-from deepseek_ocr_rag.engine.operations import StepRows
-from deepseek_ocr_rag.engine.plain import PlainOperations
+from deepseek_ocr_rag.engine.decoder import Decoder, PrefillRequest
+from deepseek_ocr_rag.engine.kv_cache import KVCache
+from deepseek_ocr_rag.engine.ops import StepRows
+from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 
@@ -52,17 +52,17 @@ def moved(value, device):
 @pytest.fixture(scope="module")
 def plain(golden_config, golden_weights, golden_picture) -> Setup:
     return Setup(
-        golden_config.decoder, golden_weights.decoder, golden_picture, PlainOperations(), "cpu"
+        golden_config.decoder, golden_weights.decoder, golden_picture, ReferenceOps(), "cpu"
     )
 
 
 @pytest.fixture(scope="module")
 def kernels(golden_config, golden_weights, golden_picture) -> Setup:
-    from deepseek_ocr_rag.engine.kernels.operations import KernelOperations
+    from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 
     device = "cuda" if CUDA else "cpu"
     weights = moved(golden_weights.decoder, device)
-    return Setup(golden_config.decoder, weights, golden_picture, KernelOperations(), device)
+    return Setup(golden_config.decoder, weights, golden_picture, KernelOps(), device)
 
 
 @pytest.fixture(
@@ -106,12 +106,12 @@ class Bench:
         self.logits.append(logits.cpu())
         return self.operations.choose(logits, rows, owners, end)
 
-    def prompt(self, slot, case) -> Prompt:
+    def prompt(self, slot, case) -> PrefillRequest:
         ids = case.arrays("expected")["input_ids"].tolist()
         rule = NoRepeat(case.facts["no_repeat_ngram_size"])
         # The golden tokens were written with the end token forbidden.
         self.slots.occupy(slot, ids, len(ids), SlotSettings(rule, least_tokens=TOKENS))
-        return Prompt(slot, ids, self.setup.picture(case).to(self.setup.device))
+        return PrefillRequest(slot, ids, self.setup.picture(case).to(self.setup.device))
 
     def rows(self, slots, drafts=None, queries=1) -> StepRows:
         numbers = [

@@ -14,12 +14,17 @@ torch = pytest.importorskip("torch")
 
 import numpy as np
 
-from deepseek_ocr_rag.engine.engine import Engine, PageTooLargeError
-from deepseek_ocr_rag.engine.plain import PlainOperations
+from deepseek_ocr_rag.engine.engine import Engine
+from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask
-from deepseek_ocr_rag.errors import BackendError, BackendUnavailableError, ConfigurationError
+from deepseek_ocr_rag.errors import (
+    BackendError,
+    BackendUnavailableError,
+    ConfigurationError,
+    PageTooLargeError,
+)
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.views import page_views
@@ -35,7 +40,7 @@ def make_engine(golden_config, golden_weights) -> Iterator:
 
     def make(slots: int = 3, pages: int = 140, operations=None) -> Engine:
         runner = Runner(
-            golden_config, golden_weights, operations or PlainOperations(), slots=slots, pages=pages
+            golden_config, golden_weights, operations or ReferenceOps(), slots=slots, pages=pages
         )
         made.append(Engine(runner, Scheduler(slots=slots, pages=pages), 8192))
         return made[-1]
@@ -168,7 +173,7 @@ def test_a_page_too_large_even_alone_says_so(make_engine, cases, monkeypatch) ->
 def test_a_device_that_fails_ends_all_pages_and_nothing_hangs(make_engine, cases) -> None:
     submitted = threading.Event()
 
-    class Fails(PlainOperations):
+    class Fails(ReferenceOps):
         def attend(self, *arguments):
             submitted.wait(60)
             raise RuntimeError("CUDA error: an illegal memory access was encountered")

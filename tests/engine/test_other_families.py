@@ -12,15 +12,15 @@ import tiny_models
 import torch
 from tiny_engine import SECOND
 
-from deepseek_ocr_rag.backends.transformers_generation import generate
-from deepseek_ocr_rag.backends.transformers_model import load_model
-from deepseek_ocr_rag.engine.config import EngineConfig, engine_config
+from deepseek_ocr_rag.backends.transformers.generation import generate
+from deepseek_ocr_rag.backends.transformers.loading import load_model
 from deepseek_ocr_rag.engine.engine import Engine
-from deepseek_ocr_rag.engine.loading import load_weights
-from deepseek_ocr_rag.engine.plain import PlainOperations
+from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask
+from deepseek_ocr_rag.engine.weights.config import EngineConfig, engine_config
+from deepseek_ocr_rag.engine.weights.loading import load_weights
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
@@ -55,7 +55,7 @@ def config(family, folder) -> EngineConfig:
 @pytest.fixture
 def engine(folder, config) -> Iterator[Engine]:
     weights = load_weights(config, [folder / "model.safetensors"], dtype=torch.float32)
-    runner = Runner(config, weights, PlainOperations(), slots=2, pages=40)
+    runner = Runner(config, weights, ReferenceOps(), slots=2, pages=40)
     made = Engine(runner, Scheduler(slots=2, pages=40), 1024)
     yield made
     made.close()

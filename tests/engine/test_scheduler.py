@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.engine.page_pool import PAGE
+from deepseek_ocr_rag.engine.block_pool import PAGE
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.model.ngrams import NoRepeat

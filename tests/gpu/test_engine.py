@@ -15,24 +15,24 @@ import numpy as np
 import pytest
 import torch
 
-from deepseek_ocr_rag.engine.cache import KVCache
-from deepseek_ocr_rag.engine.config import PUBLISHED, engine_config
-from deepseek_ocr_rag.engine.decoder import Decoder, Prompt
+from deepseek_ocr_rag.engine.decoder import Decoder, PrefillRequest
 from deepseek_ocr_rag.engine.engine import Engine
-from deepseek_ocr_rag.engine.loading import load_weights, random_weights
-from deepseek_ocr_rag.engine.operations import Operations, StepRows
-from deepseek_ocr_rag.engine.plain import PlainOperations
+from deepseek_ocr_rag.engine.kv_cache import KVCache
+from deepseek_ocr_rag.engine.ops import Ops, StepRows
+from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
-from deepseek_ocr_rag.engine.vision import Vision
-from deepseek_ocr_rag.engine.weights import EngineWeights
+from deepseek_ocr_rag.engine.vision.towers import Vision
+from deepseek_ocr_rag.engine.weights.config import PUBLISHED, engine_config
+from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
+from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
+from deepseek_ocr_rag.model.prompts import MODES
 from deepseek_ocr_rag.model.tokenizer import IMAGE
 from deepseek_ocr_rag.model.views import PageViews, page_grid, page_views
-from deepseek_ocr_rag.prompts import MODES
 
 pytestmark = [
     pytest.mark.gpu,
@@ -45,11 +45,11 @@ PICTURE = 903
 PROMPT = [0, *[IMAGE] * PICTURE, *range(100, 108)]
 
 
-def kernels() -> Operations:
+def kernels() -> Ops:
     # Only here: without a GPU there may be no triton.
-    from deepseek_ocr_rag.engine.kernels.operations import KernelOperations
+    from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 
-    return KernelOperations()
+    return KernelOps()
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_among_256_pages_every_page_gets_them_too(golden_engine, golden_cases) -
 class Bench:
     """A decoder of the published sizes; keeps the logits that tokens were chosen from."""
 
-    def __init__(self, weights: EngineWeights, rows: int, operations: Operations) -> None:
+    def __init__(self, weights: EngineWeights, rows: int, operations: Ops) -> None:
         self.logits: list[Any] = []
         self._operations = operations
         self.slots = Slots.empty(rows, positions=2048, device="cuda")
@@ -126,7 +126,7 @@ class Bench:
         prompts = []
         for slot, picture in enumerate(pictures):
             self.slots.occupy(slot, PROMPT, len(PROMPT), SlotSettings(NoRepeat(30, 90)))
-            prompts.append(Prompt(slot, PROMPT, picture))
+            prompts.append(PrefillRequest(slot, PROMPT, picture))
         reports = [self.decoder.prefill(prompts[n : n + 4]) for n in range(0, len(prompts), 4)]
         return torch.cat(reports)[:, 1].tolist()
 
@@ -166,7 +166,7 @@ def test_first_logits_in_bfloat16_are_close_to_float32(full_size) -> None:
     )
     logits = []
     exact = as_float32(full_size)
-    for weights, operations in ((full_size, kernels()), (exact, PlainOperations())):
+    for weights, operations in ((full_size, kernels()), (exact, ReferenceOps())):
         [picture] = Vision(PUBLISHED, weights.vision).embed([views])
         bench = Bench(weights, 1, operations)
         bench.begin([picture])

@@ -1,6 +1,6 @@
 """The transformers backend on a GPU with a checkpoint of the full size and random weights.
 
-``DSOCR_FULL_CHECKPOINT`` names its folder; ``benchmarks/random_checkpoint.py`` writes one.
+``DSOCR_FULL_CHECKPOINT`` names its folder; ``benchmarks/engine/random_checkpoint.py`` writes one.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 from full_size_pages import first_logits, pdf, prompt
 
 from deepseek_ocr_rag import Reader
-from deepseek_ocr_rag.backends.transformers import TransformersBackend
-from deepseek_ocr_rag.backends.transformers_generation import generate
-from deepseek_ocr_rag.backends.transformers_model import load_model
+from deepseek_ocr_rag.backends.transformers.backend import TransformersBackend
+from deepseek_ocr_rag.backends.transformers.generation import generate
+from deepseek_ocr_rag.backends.transformers.loading import load_model
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 
 pytestmark = [

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.context import build_prompt
-from deepseek_ocr_rag.document import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.answering.language_model import Message, OllamaModel, choose_language_model
+from deepseek_ocr_rag.answering.prompt import build_prompt
+from deepseek_ocr_rag.answering.qa import Answer, DocumentQA
+from deepseek_ocr_rag.answering.structured_reply import reply_schema
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import LanguageModelUnavailableError
-from deepseek_ocr_rag.language_model import Message, OllamaModel, choose_language_model
-from deepseek_ocr_rag.qa import Answer, DocumentQA
-from deepseek_ocr_rag.retrieval import Retriever
-from deepseek_ocr_rag.structured_reply import reply_schema
+from deepseek_ocr_rag.retrieval.retriever import Retriever
 
 pytestmark = [pytest.mark.llm, pytest.mark.slow]
 
@@ -25,7 +25,9 @@ pytestmark = [pytest.mark.llm, pytest.mark.slow]
 @pytest.fixture(autouse=True)
 def same_marker(monkeypatch: pytest.MonkeyPatch) -> None:
     """The marker around the sources: a model this weak writes nothing at all after some of them."""
-    monkeypatch.setattr("deepseek_ocr_rag.context.secrets.token_hex", lambda size: "5e" * size)
+    monkeypatch.setattr(
+        "deepseek_ocr_rag.answering.prompt.secrets.token_hex", lambda size: "5e" * size
+    )
 
 
 BOX = Box(0.1, 0.2, 0.9, 0.3)

@@ -9,7 +9,7 @@ import pytest
 
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.model.families import FAMILIES, family_of
-from deepseek_ocr_rag.prompts import MODES, TASKS, task_named
+from deepseek_ocr_rag.model.prompts import MODES, TASKS, task_named
 
 FIRST = FAMILIES["deepseek-ocr"]
 

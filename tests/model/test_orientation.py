@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from deepseek_ocr_rag.backends.images import turned
+from deepseek_ocr_rag.backends.page_images import turned
 from deepseek_ocr_rag.model.orientation import orientation
-from deepseek_ocr_rag.source import open_source
+from deepseek_ocr_rag.sources.source import open_source
 
 PROSE = (
     "qa/pdf/AMCOR_2022_8K_dated-2022-07-01.pdf",

@@ -10,8 +10,8 @@ from PIL import Image
 
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.model.families import FAMILIES
+from deepseek_ocr_rag.model.prompts import MODES
 from deepseek_ocr_rag.model.views import page_views, tile_grid
-from deepseek_ocr_rag.prompts import MODES
 
 FIRST = FAMILIES["deepseek-ocr"]
 SECOND = FAMILIES["deepseek-ocr-2"]

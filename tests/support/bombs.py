@@ -1,6 +1,6 @@
 """Documents that are made to take a reader down: each a few lines that unfold into trouble.
 
-Used by the tests and by ``benchmarks/hostile.py``. Every entry of :func:`bombs`
+Used by the tests and by ``benchmarks/safety/hostile.py``. Every entry of :func:`bombs`
 is a name and a function that gives the file's bytes, and a password where it
 has one.
 """

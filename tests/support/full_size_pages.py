@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from deepseek_ocr_rag.backends.transformers_generation import _embeddings, input_device
+from deepseek_ocr_rag.backends.transformers.generation import _embeddings, input_device
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.page_prompt import PagePrompt
+from deepseek_ocr_rag.model.prompts import MODES, TASKS
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer, prompt_ids
 from deepseek_ocr_rag.model.views import page_views
-from deepseek_ocr_rag.prompts import MODES, TASKS
 
 
 def page(number: int) -> Image.Image:

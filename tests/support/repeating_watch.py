@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.backends import local_watch
+from deepseek_ocr_rag.backends.local import loop_watch_process as local_watch
 
 
 class Repeating(local_watch.LoopWatch):

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import tiny_models
 
-from deepseek_ocr_rag.engine.config import DecoderConfig, EngineConfig, QwenConfig, SamConfig
+from deepseek_ocr_rag.engine.weights.config import (
+    DecoderConfig,
+    EngineConfig,
+    QwenConfig,
+    SamConfig,
+)
 
 __all__ = ["SECOND"]
 

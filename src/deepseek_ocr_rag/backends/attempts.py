@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..document import FinishReason
-from ..grammar import ParsedPage, parse_page
+from ..document.grammar.parser import ParsedPage, parse_page
+from ..document.types import FinishReason
+from ..model.loops.detector import Loop, find_loops
+from ..model.loops.text_edits import Edit, edited, moved
+from ..model.loops.trimming import trims
 from ..model.ngrams import NoRepeat
-from ..model.repetition import Loop, find_loops
-from ..model.text_edits import Edit, edited, moved
-from ..model.trimming import trims
-from ..prompts import Mode, Task
+from ..model.prompts import Mode, Task
 from .base import TokenLogprob
 from .turned_boxes import boxes_turned_back
 

@@ -20,14 +20,14 @@ from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
 from ..ollama_server import is_this_machine, ollama_url
 from .base import Backend
-from .local import LocalBackend, engine_problem
-from .ollama import OllamaBackend
-from .ollama_models import OllamaFacts
-from .server import ServerBackend
-from .transformers import TransformersBackend, gpu_name
-from .wire import without_credentials
+from .local.backend import LocalBackend, engine_problem
+from .remote.json_exchange import without_credentials
+from .remote.ollama import OllamaBackend
+from .remote.ollama_models import OllamaFacts
+from .remote.server import ServerBackend
+from .transformers.backend import TransformersBackend, gpu_name
 
-__all__ = ["BackendStatus", "Choice", "choose_backend", "probe_backends"]
+__all__ = ["BackendChoice", "BackendStatus", "choose_backend", "probe_backends"]
 
 CONNECT_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 2.0
@@ -52,7 +52,7 @@ class BackendStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BackendChoice:
     """The backend to use.
 
     Attributes:
@@ -64,7 +64,7 @@ class Choice:
     reason: str
 
 
-def choose_backend() -> Choice:
+def choose_backend() -> BackendChoice:
     """The best backend that is there.
 
     Returns:
@@ -75,11 +75,13 @@ def choose_backend() -> Choice:
     for probe in (_probe_server, _probe_local, _probe_transformers, _probe_ollama):
         backend, status = probe()
         if backend is not None:
-            return Choice(backend, "; ".join([status.detail, *passed_over]))
+            return BackendChoice(backend, "; ".join([status.detail, *passed_over]))
         # Two of them may lack the same.
         if status.detail not in passed_over:
             passed_over.append(status.detail)
-    return Choice(_lite(), "; ".join([*passed_over, "so text layers and a small OCR are used"]))
+    return BackendChoice(
+        _lite(), "; ".join([*passed_over, "so text layers and a small OCR are used"])
+    )
 
 
 def probe_backends() -> tuple[BackendStatus, ...]:
@@ -202,7 +204,7 @@ def _probe_lite() -> BackendStatus:
 
 
 def _lite() -> Backend:
-    from .lite import LiteBackend
+    from .lite.backend import LiteBackend
 
     return LiteBackend()
 

@@ -12,12 +12,12 @@ from typing import Protocol, runtime_checkable
 
 from PIL.Image import Image
 
-from ..cancellation import Cancellation
-from ..confidence import TokenLogprob
-from ..document import FinishReason
+from ..concurrency.cancellation import Cancellation
+from ..document.grammar.confidence import TokenLogprob
+from ..document.text_layer import TextLayer
+from ..document.types import FinishReason
 from ..errors import BackendError
-from ..prompts import Mode, Task
-from ..text_layer import TextLayer
+from ..model.prompts import Mode, Task
 
 __all__ = ["Backend", "PageRequest", "Repeatable", "Reply", "TokenLogprob", "fingerprint_of"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model.loops.detector import Loop, RepetitionWatch, find_loops
 from ..model.page_prompt import GeneratedPage
-from ..model.repetition import Loop, RepetitionWatch, find_loops
 
 if TYPE_CHECKING:
     from ..model.tokenizer import ModelTokenizer

@@ -9,12 +9,12 @@ from typing import Final
 from ..errors import ConfigurationError
 from .auto import choose_backend
 from .base import Backend
-from .local import LocalBackend
-from .official import OfficialBackend
-from .ollama import OllamaBackend
+from .local.backend import LocalBackend
+from .official.backend import OfficialBackend
+from .remote.ollama import OllamaBackend
+from .remote.server import ServerBackend
 from .replay import ReplayBackend
-from .server import ServerBackend
-from .transformers import TransformersBackend
+from .transformers.backend import TransformersBackend
 
 __all__ = ["CHOICES", "backend_named"]
 
@@ -68,7 +68,7 @@ def backend_named(spec: str, *, allow_remote_code: bool = False) -> Backend:
         _log.info("backend %s: %s", choice.backend.name, choice.reason)
         return choice.backend
     if spec == "lite":
-        from .lite import LiteBackend
+        from .lite.backend import LiteBackend
 
         return LiteBackend()
     if spec == "ollama":

@@ -11,7 +11,7 @@ from typing import cast
 
 from ..errors import BackendReplyError, BackendUnavailableError, ConfigurationError
 from .base import Backend, PageRequest, Reply
-from .recording import MAX_LINE_BYTES, RecordedReply, read_recording
+from .replay_format import MAX_LINE_BYTES, RecordedReply, read_recording
 
 __all__ = ["RecordingBackend", "ReplayBackend"]
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from ..document import GRID
-from ..model.text_edits import Edit
-from ..tags import MAX_JUNK, read_boxes
+from ..document.grammar.tags import MAX_JUNK, read_boxes
+from ..document.types import GRID
+from ..model.loops.text_edits import Edit
 
 __all__ = ["boxes_turned_back"]
 

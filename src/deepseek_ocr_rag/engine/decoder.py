@@ -10,18 +10,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..model.tokenizer import EOS, IMAGE
-from .cache import KVCache, LayerCache
-from .config import DecoderConfig
-from .operations import Operations, StepRows
+from .kv_cache import KVCache, LayerCache
+from .ops import Ops, StepRows
 from .products import float32_product
 from .slots import Slots, to_device
-from .weights import DecoderWeights, DenseWeights, ExpertWeights
+from .weights.config import DecoderConfig
+from .weights.tensors import DecoderWeights, DenseWeights, ExpertWeights
 
-__all__ = ["Decoder", "Prompt"]
+__all__ = ["Decoder", "PrefillRequest"]
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class PrefillRequest:
     """A sequence that is to be computed from its start.
 
     Attributes:
@@ -51,7 +51,7 @@ class Decoder:
         self,
         config: DecoderConfig,
         weights: DecoderWeights,
-        operations: Operations,
+        operations: Ops,
         cache: KVCache,
         slots: Slots,
     ) -> None:
@@ -63,11 +63,11 @@ class Decoder:
         self._angles = _angles(config, slots.history.shape[1]).to(slots.device)
 
     @torch.inference_mode()
-    def prefill(self, prompts: Sequence[Prompt]) -> Tensor:
+    def prefill(self, prompts: Sequence[PrefillRequest]) -> Tensor:
         """Compute whole prompts and write a first token for each.
 
         Returns:
-            What :meth:`.operations.Operations.choose` reports, a row a prompt.
+            What :meth:`.operations.Ops.choose` reports, a row a prompt.
         """
         lengths = [len(prompt.ids) for prompt in prompts]
         ids = self._integers([token for prompt in prompts for token in prompt.ids])
@@ -102,7 +102,7 @@ class Decoder:
         Nothing here waits for the device, so that it can be captured.
 
         Returns:
-            What :meth:`.operations.Operations.choose` reports.
+            What :meth:`.operations.Ops.choose` reports.
         """
         slots, positions = rows.slots, self._slots.lengths[rows.slots]
         if rows.queries > 1:
@@ -156,7 +156,7 @@ class Decoder:
         normed = self._operations.add_norm(residual, update, norm, self._config.epsilon)
         return float32_product(normed, self._weights.head)
 
-    def _picture_places(self, prompts: Sequence[Prompt]) -> Tensor:
+    def _picture_places(self, prompts: Sequence[PrefillRequest]) -> Tensor:
         ids = (token for prompt in prompts for token in prompt.ids)
         return self._integers([place for place, token in enumerate(ids) if token == IMAGE])
 

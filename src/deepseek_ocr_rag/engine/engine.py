@@ -19,15 +19,16 @@ from ..errors import (
     BackendUnavailableError,
     ConfigurationError,
     DeepSeekOCRError,
+    PageTooLargeError,
 )
 from ..model.page_prompt import End, GeneratedPage
-from .runner import Report, Runner
+from .cuda_graphs import MOST_DRAFTED_ROWS
+from .runner import Runner, StepOutput
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
 from .slots import MOST_DRAFTS, MOST_EXEMPT
-from .step_graphs import MOST_DRAFTED_ROWS
 
-__all__ = ["Engine", "PageTooLargeError", "Writing"]
+__all__ = ["Engine", "GenerationHandle"]
 
 STEPS_UNDER_WAY: Final = 2
 """One that runs and one that waits, so that the device never does."""
@@ -38,11 +39,7 @@ PROMPTS_UNDER_WAY: Final = 2
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
-class PageTooLargeError(BackendError):
-    """A page that does not fit into the device's memory even alone."""
-
-
-class Writing:
+class GenerationHandle:
     """A page on its way: an iterator of its tokens, and its result.
 
     Example:
@@ -79,7 +76,7 @@ class Writing:
         """
         return self._future.result(timeout)
 
-    def when_done(self, tell: Callable[[Writing], object]) -> None:
+    def when_done(self, tell: Callable[[GenerationHandle], object]) -> None:
         """Have a function called once the result is there, in the engine's thread."""
         self._future.add_done_callback(lambda _: tell(self))
 
@@ -92,7 +89,7 @@ class Writing:
 class _Request:
     """What another thread asks of the engine's: to write a page or no longer to; or to end."""
 
-    writing: Writing | None
+    writing: GenerationHandle | None
     cancel: bool = False
 
 
@@ -119,16 +116,16 @@ class Engine:
         self.slots = scheduler.slots
         self._arrivals = count()
         self._requests: SimpleQueue[_Request] = SimpleQueue()
-        self._writings: dict[WrittenSequence, Writing] = {}
-        self._steps: deque[Report] = deque()
-        self._begun: deque[Report] = deque()
+        self._writings: dict[WrittenSequence, GenerationHandle] = {}
+        self._steps: deque[StepOutput] = deque()
+        self._begun: deque[StepOutput] = deque()
         self._failure: BaseException | None = None
         self._closing = False
         self.turns = 0
         self._thread = threading.Thread(target=self._run, name="dsocr-engine", daemon=True)
         self._thread.start()
 
-    def submit(self, task: PageTask) -> Writing:
+    def submit(self, task: PageTask) -> GenerationHandle:
         """Have a page written.
 
         Raises:
@@ -149,7 +146,7 @@ class Engine:
             )
         if self._closing:
             raise self._unavailable()
-        writing = Writing(WrittenSequence(task, next(self._arrivals)), self._requests)
+        writing = GenerationHandle(WrittenSequence(task, next(self._arrivals)), self._requests)
         self._requests.put(_Request(writing))
         if not self._thread.is_alive():
             self._refuse_requests()
@@ -266,7 +263,7 @@ class Engine:
                 if sequence.end is not None:
                     self._scheduler.remove(sequence)
 
-    def _take(self, report: Report) -> None:
+    def _take(self, report: StepOutput) -> None:
         for sequence, (tokens, logprobs) in zip(report.sequences, report.wait(), strict=True):
             sequence.in_flight -= report.queries
             writing = self._writings.get(sequence)

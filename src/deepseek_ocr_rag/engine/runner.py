@@ -12,19 +12,19 @@ import torch
 from torch import Tensor
 
 from ..model.families import Family
-from ..prompts import Mode
-from .cache import CacheType, KVCache
-from .config import EngineConfig
-from .decoder import Decoder, Prompt
-from .operations import Operations
-from .pixels import page_tensors
+from ..model.prompts import Mode
+from .cuda_graphs import DecodeGraphs
+from .decoder import Decoder, PrefillRequest
+from .kv_cache import CacheType, KVCache
+from .ops import Ops
 from .sequence import WrittenSequence
 from .slots import Slots, SlotSettings
-from .step_graphs import StepGraphs
-from .vision import Views, Vision
-from .weights import EngineWeights
+from .vision.preprocessing import page_tensors
+from .vision.towers import Views, Vision
+from .weights.config import EngineConfig
+from .weights.tensors import EngineWeights
 
-__all__ = ["PageImage", "Report", "Runner"]
+__all__ = ["PageImage", "Runner", "StepOutput"]
 
 _cuda: Any = torch.cuda
 """Its streams and events have no types of their own."""
@@ -59,13 +59,13 @@ class PageImage:
         return page_tensors(pixels, self.mode, self.family, max_tiles=self.max_tiles)
 
 
-class Report:
+class StepOutput:
     """What a step writes, on its way to the host.
 
     Args:
         sequences: Whose tokens they are, row by row.
         queries: Most new tokens of each.
-        report: From :meth:`.operations.Operations.choose`.
+        report: From :meth:`.operations.Ops.choose`.
     """
 
     def __init__(self, sequences: Sequence[WrittenSequence], queries: int, report: Tensor) -> None:
@@ -117,7 +117,7 @@ class Runner:
         self,
         config: EngineConfig,
         weights: EngineWeights,
-        operations: Operations,
+        operations: Ops,
         *,
         slots: int,
         pages: int,
@@ -148,7 +148,7 @@ class Runner:
             kind=self._kind,
         )
         decoder = Decoder(self._config, self._weights, self._operations, self._cache, self._slots)
-        self._graphs = StepGraphs(decoder, self._slots, record=self.device.type == "cuda")
+        self._graphs = DecodeGraphs(decoder, self._slots, record=self.device.type == "cuda")
         self._decoder = decoder
 
     @torch.inference_mode()
@@ -158,7 +158,7 @@ class Runner:
             self._graphs.record_from(least_rows, self._slots.nobody)
 
     @torch.inference_mode()
-    def begin(self, sequences: Sequence[WrittenSequence]) -> Report:
+    def begin(self, sequences: Sequence[WrittenSequence]) -> StepOutput:
         """See pages and compute their prompts.
 
         Raises:
@@ -174,13 +174,15 @@ class Runner:
             self._upload([_slot(sequence) for sequence in sequences])
             pictures = self._vision.embed([self._views(s.task.picture) for s in sequences])
             prompts = [
-                Prompt(_slot(sequence), sequence.task.ids, picture)
+                PrefillRequest(_slot(sequence), sequence.task.ids, picture)
                 for sequence, picture in zip(sequences, pictures, strict=True)
             ]
-            return Report(sequences, 1, self._decoder.prefill(prompts))
+            return StepOutput(sequences, 1, self._decoder.prefill(prompts))
 
     @torch.inference_mode()
-    def step(self, sequences: Sequence[WrittenSequence], drafts: Sequence[Sequence[int]]) -> Report:
+    def step(
+        self, sequences: Sequence[WrittenSequence], drafts: Sequence[Sequence[int]]
+    ) -> StepOutput:
         """Write the next tokens of sequences that have begun."""
         with self._on(self._steps):
             for sequence in sequences:
@@ -189,7 +191,7 @@ class Runner:
                 self._upload(self._grown)
                 self._grown = []
             report = self._graphs.run([_slot(sequence) for sequence in sequences], drafts)
-            return Report(sequences, (report.shape[1] - 1) // 2, report)
+            return StepOutput(sequences, (report.shape[1] - 1) // 2, report)
 
     @torch.inference_mode()
     def put_aside(self, sequence: WrittenSequence, pages: Sequence[int]) -> None:

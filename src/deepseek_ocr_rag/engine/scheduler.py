@@ -15,7 +15,7 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .page_pool import PAGE, PagePool
+from .block_pool import PAGE, BlockPool
 from .sequence import WrittenSequence
 
 __all__ = ["Plan", "Scheduler"]
@@ -56,7 +56,7 @@ class Scheduler:
         self._together = min(together, slots)
         self._prompt_tokens = prompt_tokens
         self._free_slots = list(range(slots - 1, -1, -1))
-        self._pool = PagePool(pages)
+        self._pool = BlockPool(pages)
         self._waiting: list[WrittenSequence] = []
         self._aside: list[WrittenSequence] = []
         self._running: list[WrittenSequence] = []

@@ -9,8 +9,8 @@ from typing import Any
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import End, GeneratedPage
 from ..model.tokenizer import EOS
-from .page_pool import PAGE
-from .speculation import Drafter
+from .block_pool import PAGE
+from .drafting import Drafter
 
 __all__ = ["EndCheck", "PageTask", "WrittenSequence", "never"]
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..model.ngrams import NoRepeat
-from .page_pool import PAGE
+from .block_pool import PAGE
 
 __all__ = ["MOST_DRAFTS", "MOST_EXEMPT", "SlotSettings", "Slots", "to_device"]
 

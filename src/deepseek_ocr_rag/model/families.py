@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import ConfigurationError
-from ..prompts import MODES, Mode, Task
 from .ngrams import NoRepeat
+from .prompts import MODES, Mode, Task
 
 __all__ = ["FAMILIES", "Family", "family_of"]
 

@@ -4,7 +4,7 @@ Where lines run across, ink smeared along them stays in bars with white between,
 and ink smeared across them becomes an even grey: so the one has more variance
 than the other. Every part of the page votes. Which side is up is told by the
 lines themselves: in Latin script they end more sharply at the bottom, where few
-letters reach below the line, than at the top. ``benchmarks/orientation.py``
+letters reach below the line, than at the top. ``benchmarks/lite/orientation.py``
 measures both.
 """
 

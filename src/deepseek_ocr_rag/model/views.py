@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..errors import ConfigurationError
-from ..prompts import Mode
 from .families import Family
+from .prompts import Mode
 
 __all__ = ["PageViews", "page_grid", "page_views", "tile_grid"]
 

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..weights import LayerNorm
+from ..weights.tensors import LayerNorm
 
 __all__ = ["add_norm"]
 

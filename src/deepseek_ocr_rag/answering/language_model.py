@@ -1,0 +1,367 @@
+"""The language model that writes answers: Ollama's, or any object with the same members.
+
+What the user's documents say must not leave the machine by accident, so a host
+that is not this machine is refused, and so is a model that Ollama itself would
+run elsewhere (its "cloud" models), unless ``allow_remote`` is set. Models are
+never downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, Protocol, TypeGuard, runtime_checkable
+
+from ..errors import (
+    ConfigurationError,
+    LanguageModelError,
+    LanguageModelReplyError,
+    LanguageModelUnavailableError,
+)
+from ..ollama_server import OllamaServer, is_this_machine, ollama_url
+
+__all__ = [
+    "LanguageModel",
+    "Message",
+    "ModelReply",
+    "OllamaModel",
+    "StructuredLanguageModel",
+    "choose_language_model",
+    "language_model_named",
+    "writes_json",
+]
+
+DEFAULT_CONTEXT: Final = 8192
+"""Tokens of context where the user names no number: Ollama allocates memory for
+every one of them, and a question with five passages needs no more."""
+
+STRUCTURED_FROM: Final = (0, 5, 0)
+"""The first Ollama that holds a model to a JSON schema."""
+
+SUGGESTED_MODEL: Final = "gemma3:4b"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """What writes answers."""
+
+    @property
+    def name(self) -> str:
+        """How it is named in answers."""
+        ...
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that prompt and reply may have together."""
+        ...
+
+    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
+        """Write a reply, piece by piece.
+
+        The iterator may have what :class:`ModelReply` has besides: ``close()``
+        and, read when it is exhausted, ``warnings``.
+
+        Args:
+            messages: The conversation so far.
+            max_tokens: Longest reply.
+
+        Raises:
+            LanguageModelError: If there is none.
+        """
+        ...
+
+
+class StructuredLanguageModel(LanguageModel, Protocol):
+    """What also writes answers as JSON of a given form, each sentence with its sources."""
+
+    @property
+    def structured(self) -> bool:
+        """Whether it can be held to a JSON schema, as far as is known."""
+        ...
+
+    def stream_json(
+        self, messages: Sequence[Message], *, schema: Mapping[str, Any], max_tokens: int
+    ) -> Iterator[str]:
+        """Write a reply that fits a JSON schema, piece by piece; see :meth:`LanguageModel.stream`.
+
+        Args:
+            messages: The conversation so far.
+            schema: A JSON schema of an object.
+            max_tokens: Longest reply.
+
+        Raises:
+            LanguageModelError: If there is none.
+        """
+        ...
+
+
+def writes_json(model: LanguageModel) -> TypeGuard[StructuredLanguageModel]:
+    """Whether a model is to be asked for JSON.
+
+    Raises:
+        LanguageModelError: If it has to be asked itself and does not answer.
+    """
+    # Not isinstance: up to Python 3.11 that reads every property.
+    return callable(getattr(model, "stream_json", None)) and bool(
+        getattr(model, "structured", False)
+    )
+
+
+class OllamaModel:
+    """A model of a running Ollama.
+
+    Nothing is asked of the server before the first use. Each request has a
+    connection of its own, so there is nothing to close.
+
+    Args:
+        model: As ``ollama list`` shows it.
+        host: Where Ollama listens; without it ``OLLAMA_HOST``, else port 11434
+            of this machine.
+        timeout: Longest silence in seconds, the loading of the model included.
+        max_seconds: Longest time for a whole reply.
+        num_ctx: Tokens of context to ask for, 8192 without it; never more than
+            the model was trained for.
+        allow_remote: Whether the documents' text may go to another machine.
+        structured: Whether to ask for answers as JSON. None: where the server
+            can hold a model to a schema, which Ollama can from 0.5.0.
+
+    Raises:
+        RemoteModelRefusedError: If the host is another machine, or the model's
+            name says that it runs on one.
+        ConfigurationError: If an argument cannot be meant.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        host: str | None = None,
+        timeout: float = 120.0,
+        max_seconds: float = 600.0,
+        num_ctx: int | None = None,
+        allow_remote: bool = False,
+        structured: bool | None = None,
+    ) -> None:
+        if not model.strip():
+            raise ConfigurationError("no model is named", remedy="Write 'ollama/<model>'.")
+        if timeout <= 0 or max_seconds <= 0 or (num_ctx is not None and num_ctx < 512):
+            raise ConfigurationError(
+                "timeouts must be above 0 and num_ctx at least 512",
+                remedy="Leave them out for the defaults.",
+            )
+        self.model = model
+        self.server = OllamaServer(ollama_url(host), timeout, max_seconds)
+        self.allow_remote = allow_remote
+        self._wanted = num_ctx or DEFAULT_CONTEXT
+        self._context: int | None = None
+        self._structured = structured
+        if not allow_remote:
+            self.server.refuse_remote(model)
+
+    @property
+    def name(self) -> str:
+        """``ollama/<model>``."""
+        return f"ollama/{self.model}"
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that are set, at most the model's own number. Asks the server once.
+
+        Raises:
+            RemoteModelRefusedError: If Ollama would run the model elsewhere.
+            LanguageModelError: If server or model are not there.
+        """
+        if self._context is None:
+            shown = self.server.show(self.model)
+            if not self.allow_remote:
+                self.server.refuse_remote(self.model, shown)
+            info = shown.get("model_info")
+            lengths = [
+                value
+                for key, value in (info.items() if isinstance(info, dict) else ())
+                if key.endswith(".context_length") and isinstance(value, int) and value > 0
+            ]
+            # Where the server does not say, ModelReply reports a context that was full.
+            self._context = min([self._wanted, *lengths])
+        return self._context
+
+    @property
+    def structured(self) -> bool:
+        """Whether it is asked for JSON. Asks the server once.
+
+        Raises:
+            LanguageModelError: If the server is not there.
+        """
+        if self._structured is None:
+            self._structured = self.server.version() >= STRUCTURED_FROM
+        return self._structured
+
+    def stream(self, messages: Sequence[Message], *, max_tokens: int) -> ModelReply:
+        """Write a reply; see :meth:`LanguageModel.stream`."""
+        return ModelReply(self.server, self.model, messages, self._options(max_tokens))
+
+    def stream_json(
+        self, messages: Sequence[Message], *, schema: Mapping[str, Any], max_tokens: int
+    ) -> ModelReply:
+        """Write JSON; see :meth:`StructuredLanguageModel.stream_json`."""
+        return ModelReply(self.server, self.model, messages, self._options(max_tokens), schema)
+
+    def _options(self, max_tokens: int) -> dict[str, int]:
+        # Temperature 0 and a fixed seed: the same question gets the same answer.
+        return {
+            "num_ctx": self.context_length,
+            "num_predict": max_tokens,
+            "temperature": 0,
+            "seed": 0,
+        }
+
+
+class ModelReply:
+    """The pieces of one reply, as they come. Closing it ends the request.
+
+    Attributes:
+        warnings: What a user should know; complete when the reply is.
+    """
+
+    def __init__(
+        self,
+        server: OllamaServer,
+        model: str,
+        messages: Sequence[Message],
+        options: Mapping[str, int],
+        schema: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.warnings: tuple[str, ...] = ()
+        self._server = server
+        self._model = model
+        self._options = options
+        self._schema = schema
+        self._pieces = self._read(messages)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    def close(self) -> None:
+        """End the request; the server stops writing."""
+        self._pieces.close()
+
+    def _read(self, messages: Sequence[Message]) -> Generator[str]:
+        import ollama
+
+        turns = [asdict(message) for message in messages]
+        done = False
+        try:
+            with self._server.translated_errors(), closing(self._server.transport()) as transport:
+                client = ollama.Client(
+                    self._server.url,
+                    timeout=self._server.timeouts,
+                    transport=transport,
+                    follow_redirects=False,
+                )
+                form = None if self._schema is None else dict(self._schema)
+                stream = client.chat(
+                    self._model, turns, stream=True, options=self._options, format=form
+                )
+                with closing(stream) as parts:  # type: ignore[type-var]
+                    for part in parts:
+                        if part.message.content:
+                            yield part.message.content
+                        if part.done:
+                            done = True
+                            self._finish(part.done_reason, part.prompt_eval_count)
+                            break
+        except ollama.ResponseError as error:
+            raise self._error(error.status_code, error.error) from error
+        if not done:
+            raise self._server.broken("the reply was cut off before its end")
+
+    def _finish(self, reason: str | None, prompt_tokens: int | None) -> None:
+        if reason == "length":
+            self.warnings += ("The answer was cut: the model reached its longest reply.",)
+        if (prompt_tokens or 0) + self._options["num_predict"] > self._options["num_ctx"]:
+            self.warnings += ("The prompt filled the context: the model may have missed a part.",)
+
+    def _error(self, status: int, message: str) -> LanguageModelError:
+        if status == 404:
+            return self._server.missing(self._model)
+        if status >= 300:
+            return LanguageModelUnavailableError(
+                f"Ollama at {self._server.url} cannot run {self._model}: {message}",
+                remedy="Look at Ollama's log; a smaller model or num_ctx needs less memory.",
+            )
+        return LanguageModelReplyError(
+            f"Ollama at {self._server.url} failed: {message}",
+            remedy="Ask again, and look at Ollama's log.",
+        )
+
+
+def language_model_named(
+    spec: str,
+    *,
+    host: str | None = None,
+    timeout: float = 120.0,
+    num_ctx: int | None = None,
+    allow_remote: bool = False,
+) -> OllamaModel | None:
+    """The model that ``"ollama/<model>"`` names; None for ``"none"``.
+
+    Raises:
+        ConfigurationError: If it is neither.
+        RemoteModelRefusedError: If it is another machine's.
+    """
+    if spec == "none":
+        return None
+    provider, _, model = spec.partition("/")
+    if provider != "ollama" or not model:
+        raise ConfigurationError(
+            f"there is no language model {spec!r}", remedy="Write 'ollama/<model>' or 'none'."
+        )
+    return OllamaModel(
+        model, host=host, timeout=timeout, num_ctx=num_ctx, allow_remote=allow_remote
+    )
+
+
+def choose_language_model(host: str | None = None) -> tuple[str | None, str]:
+    """A model of this machine that can write answers, if there is one.
+
+    Args:
+        host: As for :class:`OllamaModel`.
+
+    Returns:
+        ``("ollama/<model>", "")`` for the newest installed model that runs
+        here and writes text, else None and one line that says what to do.
+    """
+    start = "For a written answer start Ollama (`ollama serve`)"
+    pull = f"`ollama pull {SUGGESTED_MODEL}`"
+    try:
+        server = OllamaServer(ollama_url(host), timeout=5.0, max_seconds=10.0)
+        if not is_this_machine(server.url):
+            return None, f"Ollama at {server.url} is not this machine: name its model to use it."
+        for model in server.models():
+            if _writes_text(server, model):
+                return f"ollama/{model}", ""
+    except LanguageModelUnavailableError:
+        return None, f"{start} and get a model ({pull})."
+    except (LanguageModelError, ConfigurationError) as error:
+        return None, f"No written answer: {error}"
+    return None, f"For a written answer get a model: {pull}."
+
+
+def _writes_text(server: OllamaServer, model: str) -> bool:
+    shown = server.show(model)
+    if shown.get("remote_host") or shown.get("remote_model") or "deepseek-ocr" in model:
+        return False
+    # Servers before 0.6.4 do not say what a model can do.
+    return "completion" in (shown.get("capabilities") or ("completion",))

@@ -1,0 +1,1 @@
+"""Checks each sentence of an answer against its sources."""

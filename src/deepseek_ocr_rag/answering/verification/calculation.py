@@ -1,0 +1,186 @@
+"""Numbers that a source does not print but that follow from those that it does.
+
+"A decline of 4.4 %" follows from the 23,706 and 24,804 of a table row. With enough
+operands any number follows from something, so that a result counts only
+
+* for the calculation that the statement or its question names: a change, a share, a
+  ratio, a total, a difference, an average; or where the source gives a rate ("for
+  every litre") and the question the amount;
+* of operands in the same row, or in the same column of rows on the matter; and
+* if so few other results were possible that a number drawn at random would seldom
+  be among them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import combinations, permutations
+from typing import Final
+
+from ...text.numerals import Number
+from .operation_words import named_calculation, scale_asked
+from .table_figures import LONGEST, Figure, column_totals
+
+__all__ = ["Calculation", "Result"]
+
+CHANCE: Final = 0.05
+"""Share of all numbers as long as a result that may be possible results; one always may."""
+
+MOST_ROWS: Final = 30
+MOST_FIGURES: Final = 12
+"""Rows on the matter, and figures in one, beyond which everything follows from something."""
+
+_RATE: Final = re.compile(r"\b(?:per|every|each|pro|je|jede[nmrs]?)\b|/", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What follows from some figures.
+
+    Attributes:
+        value: In the unit of the figures, or in percent.
+        operands: The figures.
+    """
+
+    value: Decimal
+    operands: tuple[Figure, ...]
+
+
+class Calculation:
+    """What a number of a statement can have been calculated from.
+
+    Args:
+        number: Of the statement.
+        said: The statement without markup, in which the number's span counts.
+        question: What the statement answers.
+        given: Other numbers of the question or the statement, without years.
+    """
+
+    def __init__(self, number: Number, said: str, question: str, given: Iterable[Decimal]) -> None:
+        self._number = number
+        self._given = tuple(given)
+        self._named = named_calculation(number, said, question)
+        scale = scale_asked(question)
+        self._table_scales = (0, 3, 6, 9) if number.scale else (0, -scale) if scale else (0,)
+
+    def result(self, rows: Sequence[Sequence[Figure]], matter: Iterable[int]) -> Result | None:
+        """The result that the number is, if it is one and that can hardly be chance.
+
+        Args:
+            rows: The figures of each sentence or table row of the sources, in order.
+            matter: The indices of those that are about the same matter.
+        """
+        on_matter = [rows[i] for i in matter if 0 < len(rows[i]) <= MOST_FIGURES]
+        if not on_matter or len(on_matter) > MOST_ROWS:
+            return None
+        pools = (self._shares_of_totals(rows, on_matter), self._results(on_matter))
+        return next(filter(None, (self._among(list(pool)) for pool in pools)), None)
+
+    def result_of(self, figures: Sequence[Figure]) -> Result | None:
+        """As :meth:`result`, of the figures of a part of a sentence."""
+        return self._among(list(self._results([figures])))
+
+    def _among(self, possible: Sequence[Result]) -> Result | None:
+        """That of some possible results which the number is, if there are few enough."""
+        if len(self._number.text) > LONGEST:
+            return None
+        hits = [result for result in possible if self._is(result.value)]
+        if not hits:
+            return None
+        shown, places = self._shown()
+        alike = {
+            round(value, places)
+            for result in possible
+            for value in self._scalings(abs(result.value))
+            if value.adjusted() == shown.adjusted()
+        }
+        as_long = 9 * 10 ** max(0, shown.adjusted() + places)
+        return hits[0] if len(alike) <= max(1, CHANCE * as_long) else None
+
+    def _shown(self) -> tuple[Decimal, int]:
+        """The number in its main reading, and its decimal places."""
+        value = self._number.value
+        return value, max(0, -int(value.as_tuple().exponent))
+
+    def _is(self, value: Decimal) -> bool:
+        shown, places = self._shown()
+        margin = Decimal(1).scaleb(-places) / 2
+        return any(abs(scaled - shown) <= margin for scaled in self._scalings(abs(value)))
+
+    def _scalings(self, value: Decimal) -> Iterator[Decimal]:
+        return (value.scaleb(scale - self._number.scale) for scale in self._table_scales)
+
+    def _shares_of_totals(
+        self, rows: Sequence[Sequence[Figure]], matter: Sequence[Sequence[Figure]]
+    ) -> Iterator[Result]:
+        """Shares of what is, by its place and by its amount, the total of a column."""
+        if self._named.is_percent and "share" in self._named.operations:
+            wholes = (pair for row in matter for pair in column_totals(rows, row))
+            yield from _quotients(wholes, lambda a, b: 100 * a / b)
+
+    def _results(self, matter: Sequence[Sequence[Figure]]) -> Iterator[Result]:
+        pairs = [*_pairs(matter)]
+        if self._named.is_percent:
+            plain = [p for p in pairs if not (p[0].is_percent or p[1].is_percent)]
+            if "change" in self._named.operations:
+                beside = [p for p in plain if p[0].place == p[1].place]
+                yield from _quotients(beside, lambda a, b: 100 * (b - a) / abs(a))
+            if "share" in self._named.operations:
+                yield from _quotients(plain, lambda a, b: 100 * a / b)
+        if self._named.is_percent or self._number.is_points:
+            pairs = [p for p in pairs if p[0].is_percent and p[1].is_percent]
+        else:
+            pairs = [p for p in pairs if not (p[0].is_percent or p[1].is_percent)]
+            yield from self._products(matter)
+            if "ratio" in self._named.operations:
+                yield from _quotients(pairs, lambda a, b: a / b)
+        if "difference" in self._named.operations:
+            factor = 100 if self._number.unit == "basis points" else 1
+            for a, b in pairs:
+                yield Result(factor * (a.value - b.value), (a, b))
+        groups = [*_columns(matter, percent=self._named.is_percent), *({*map(_ordered, pairs)})]
+        for group in groups:
+            total = sum((figure.value for figure in group), Decimal())
+            if "total" in self._named.operations:
+                yield Result(total, group)
+            if "average" in self._named.operations:
+                yield Result(total / len(group), group)
+
+    def _products(self, matter: Sequence[Sequence[Figure]]) -> Iterator[Result]:
+        for row in matter:
+            for figure in row:
+                if _RATE.search(figure.sentence):
+                    for amount in self._given:
+                        yield Result(amount * figure.value, (figure,))
+
+
+def _quotients(
+    pairs: Iterable[tuple[Figure, Figure]], of: Callable[[Decimal, Decimal], Decimal]
+) -> Iterator[Result]:
+    return (Result(of(a.value, b.value), (a, b)) for a, b in pairs if a.value and b.value)
+
+
+def _ordered(pair: tuple[Figure, Figure]) -> tuple[Figure, ...]:
+    return tuple(sorted(pair, key=lambda figure: (figure.place, figure.column)))
+
+
+def _pairs(matter: Sequence[Sequence[Figure]]) -> Iterator[tuple[Figure, Figure]]:
+    """Two figures of a row, or in the same column of two rows that are as long, in both orders."""
+    for row in matter:
+        yield from permutations(row, 2)
+    for one, other in permutations(matter, 2):
+        if len(one) == len(other):
+            yield from zip(one, other, strict=True)
+
+
+def _columns(matter: Sequence[Sequence[Figure]], *, percent: bool) -> Iterator[tuple[Figure, ...]]:
+    """Of three and more rows that follow each other and are as long, the figures of a column."""
+    for start, end in combinations(range(len(matter) + 1), 2):
+        run = matter[start:end]
+        if len(run) > 2 and len({len(row) for row in run}) == 1:
+            for column in zip(*run, strict=True):
+                if all(figure.is_percent == percent for figure in column):
+                    yield column

@@ -1,0 +1,115 @@
+"""What can be quoted of a passage: its sentences, list items and table rows, with their places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from ...retrieval.retriever import Passage
+from ...text.plain_text import plain_text
+from ...text.sentences import sentence_spans
+from ...text.terms import terms
+
+__all__ = ["CitableUnit", "quotables"]
+
+_TABLE: Final = ("|", "<t", "</t")
+_FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
+_ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
+"""The end of a line that is no label of a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class CitableUnit:
+    """A sentence, list item or table row of a passage.
+
+    Attributes:
+        passage: Index of its passage.
+        place: Index of it among all sentences of its passage.
+        span: ``(start, end)`` in the passage's text.
+        text: The words themselves.
+        above: The heading over it in the passage and, for a table row, the head of
+            its table; empty where there is none.
+        terms: Its terms.
+        terms_above: Those of what is above it.
+    """
+
+    passage: int
+    place: int
+    span: tuple[int, int]
+    text: str
+    above: str
+    terms: frozenset[str]
+    terms_above: frozenset[str]
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a table row."""
+        return self.text.startswith(_TABLE)
+
+
+def quotables(passage: Passage, index: int) -> tuple[CitableUnit, ...]:
+    """All of a passage that can be quoted.
+
+    Headings, and heads of tables, are quoted only where nothing stands under them.
+
+    Args:
+        passage: As it was found.
+        index: Its index, which the quotables get.
+    """
+    body: list[CitableUnit] = []
+    headings: list[CitableUnit] = []
+    heading = head = ""
+    waiting: CitableUnit | None = None
+    for place, span in enumerate(_with_figures(passage.text, sentence_spans(passage.text))):
+        text = passage.text[slice(*span)]
+        head = head if text.startswith(_TABLE) else ""
+        above = " ; ".join(filter(None, (heading, head)))
+        unit = _quotable(index, place, span, text, above)
+        if text.startswith(_TABLE):
+            if not head:
+                head, waiting = text, unit
+            elif unit.terms:
+                waiting = None
+                body.append(unit)
+            continue
+        body += [waiting] if waiting else []
+        waiting = None
+        if _is_heading(text, span[0], passage):
+            heading = text
+            headings.append(unit)
+        elif unit.terms:
+            body.append(unit)
+    body += [waiting] if waiting else []
+    return tuple(body or headings)
+
+
+def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Joins to a line those behind it that have only figures: a table's row, a cell a line."""
+    joined: list[tuple[int, int]] = []
+    for are_figures, run in groupby(spans, lambda span: _is_figures(text[slice(*span)])):
+        found = list(run)
+        cells = " ".join(text[slice(*span)] for span in found).split()
+        label = text[slice(*joined[-1])] if joined else ""
+        # A single number can be that of a page or of a figure.
+        if are_figures and len(cells) > 1 and label and not _ENDS.search(label):
+            joined[-1] = (joined[-1][0], found[-1][1])
+        else:
+            joined += found
+    return joined
+
+
+def _is_figures(line: str) -> bool:
+    return all(map(_FIGURES.fullmatch, line.split()))
+
+
+def _quotable(index: int, place: int, span: tuple[int, int], text: str, above: str) -> CitableUnit:
+    words, words_above = (frozenset(terms(plain_text(part))) for part in (text, above))
+    return CitableUnit(index, place, span, text, above, words, words_above)
+
+
+def _is_heading(text: str, start: int, passage: Passage) -> bool:
+    kind = next((p.kind for p in passage.pieces if p.offset <= start < p.end), "")
+    return kind in ("title", "sub_title") or text.startswith("#")

@@ -1,0 +1,101 @@
+"""A citation: what was quoted, from which page and boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from ...document.types import Box
+from ...retrieval.chunking import ChunkPiece
+from ...retrieval.retriever import Passage
+from .citable_units import CitableUnit
+
+__all__ = ["Citation", "citations"]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a part of an answer comes from.
+
+    Attributes:
+        source: The document.
+        page: 1-based page number.
+        boxes: Where the block with the quote stands on the page; empty where
+            the reading gave no places.
+        quote: The words, exactly as the page's Markdown has them.
+        span: ``(start, end)`` of the quote in the page's Markdown.
+        passage: Index of its passage in :attr:`Answer.passages`.
+    """
+
+    source: str
+    page: int
+    boxes: tuple[Box, ...]
+    quote: str
+    span: tuple[int, int]
+    passage: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form: source, page, boxes, quote."""
+        return {
+            "source": self.source,
+            "page": self.page,
+            "boxes": [[round(v, 6) for v in box.as_tuple()] for box in self.boxes],
+            "quote": self.quote,
+        }
+
+
+def citations(passages: Sequence[Passage], quoted: Iterable[CitableUnit]) -> tuple[Citation, ...]:
+    """Where quotables stand on their pages.
+
+    Neighbours that follow each other on a page become one citation; what runs
+    over a page's end becomes two.
+
+    Args:
+        passages: Those that the quotables are of.
+        quoted: In any order.
+    """
+    found: list[Citation] = []
+    ordered = sorted(quoted, key=lambda q: (q.passage, q.place))
+    for _, run in groupby(
+        enumerate(ordered), key=lambda item: (item[1].passage, item[1].place - item[0])
+    ):
+        units = [unit for _, unit in run]
+        passage = passages[units[0].passage]
+        start, end = units[0].span[0], units[-1].span[1]
+        for pieces in _on_pages(passage, start, end):
+            found.append(_citation(passage, units[0].passage, pieces, start, end))
+    return tuple(found)
+
+
+def _on_pages(passage: Passage, start: int, end: int) -> Iterator[list[ChunkPiece]]:
+    """The pieces between two offsets of a passage, cut where the page's Markdown has something else between."""
+    run: list[ChunkPiece] = []
+    for piece in passage.pieces:
+        if piece.end <= start or end <= piece.offset or piece.offset == piece.end:
+            continue
+        if run and (
+            piece.page != run[-1].page
+            or piece.span[0] - run[-1].span[1] != piece.offset - run[-1].end
+        ):
+            yield run
+            run = []
+        run.append(piece)
+    if run:
+        yield run
+
+
+def _citation(
+    passage: Passage, index: int, pieces: list[ChunkPiece], start: int, end: int
+) -> Citation:
+    start, end = max(start, pieces[0].offset), min(end, pieces[-1].end)
+    shift = pieces[0].span[0] - pieces[0].offset
+    return Citation(
+        source=passage.source,
+        page=pieces[0].page,
+        boxes=tuple(dict.fromkeys(box for piece in pieces for box in piece.boxes)),
+        quote=passage.text[start:end],
+        span=(start + shift, end + shift),
+        passage=index,
+    )

@@ -1,0 +1,98 @@
+"""The calculation that a statement or its question names, by words and by marks behind a number."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ...text.numerals import SCALE_WORDS, Number
+from ...text.terms import terms, with_stems
+from .alignment import clause
+from .trend_words import direction
+
+__all__ = ["NamedCalculation", "Operation", "named_calculation", "scale_asked"]
+
+Operation = Literal["change", "share", "ratio", "total", "difference", "average"]
+_WORDS: Final[dict[Operation, str]] = {
+    "change": "change growth veränderung wachstum",
+    "share": "account anteil contribute contribution fraction margin percentage portion proportion "
+    "ratio represent share",
+    "ratio": "coverage divided quotient ratio turnover verhältnis",
+    "total": "aggregate altogether combined gesamt insgesamt sum summe together total zusammen",
+    "difference": "differ difference differenz exceed unterschied",
+    "average": "average durchschnitt durchschnittlich",
+}
+_STEMS: Final = {
+    operation: frozenset(with_stems(terms(words))) for operation, words in _WORDS.items()
+}
+_PERCENT_ASKED: Final = re.compile(r"\b(?:percent(?:age)?|Prozent)\b|%", re.IGNORECASE)
+_TIMES: Final = re.compile(r"\s?(?:times|x|mal)\b")
+_COMPARED: Final = re.compile(r"\s[^.;]{0,40}?\b(?:more|fewer|less|higher|lower|mehr|weniger)\b")
+_COMPARING: Final = re.compile(
+    r"\bhow (?:many|much) (?:more|fewer|less|higher|lower)\b|\bwie viele? (?:mehr|weniger)\b", re.I
+)
+_LEVEL: Final = re.compile(r"\b(?:to|auf)\s[$€£~]?$", re.IGNORECASE)
+"""What stands before a number that something rose to, which is no difference."""
+_SCALED: Final = re.compile(rf"\b(?:in|of)\s[^.?;]{{0,20}}\b({'|'.join(SCALE_WORDS)})s?\b", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCalculation:
+    """What a number of a statement is said to be.
+
+    Attributes:
+        operations: What it can be the result of.
+        naming: The terms that name these, such as "total" or "declined".
+        is_percent: Whether it counts percent.
+    """
+
+    operations: frozenset[Operation]
+    naming: frozenset[str]
+    is_percent: bool
+
+
+def named_calculation(number: Number, said: str, question: str) -> NamedCalculation:
+    """The calculation that stands behind a number.
+
+    Args:
+        number: Of the statement.
+        said: The statement without markup, in which the number's span counts.
+        question: What the statement answers.
+
+    Example:
+        >>> from deepseek_ocr_rag.text.numerals import numbers
+        >>> (number,) = numbers("Sales grew by 5 %.")
+        >>> sorted(named_calculation(number, "Sales grew by 5 %.", "").operations)
+        ['change', 'difference']
+    """
+    start, end = number.span
+    asked = set(terms(f"{clause(said, number.span)} {question}"))
+    stems = set(with_stems(sorted(asked)))
+    operations = {name for name, known in _STEMS.items() if stems & known}
+    if any(map(direction, asked)) and not _LEVEL.search(said[:start]):
+        operations |= {"change", "difference"}
+    if number.is_points or _COMPARED.match(said, end) or _COMPARING.search(question):
+        operations.add("difference")
+    if _TIMES.match(said, end):
+        operations.add("ratio")
+    return NamedCalculation(
+        operations=frozenset(operations),
+        naming=frozenset(word for word in asked if direction(word) or _is_naming(word)),
+        is_percent=number.unit == "percent" or _counts_percent(said[end:], question),
+    )
+
+
+def scale_asked(question: str) -> int:
+    """The power of ten that a question asks for: 6 for "in USD millions", 0 for none."""
+    named = _SCALED.search(question)
+    return SCALE_WORDS[named[1].casefold()] if named else 0
+
+
+def _counts_percent(behind: str, question: str) -> bool:
+    """Whether a number is the whole rest of an answer, and the question asks for percent."""
+    return not behind.strip(" .") and _PERCENT_ASKED.search(question) is not None
+
+
+def _is_naming(term: str) -> bool:
+    return any(not known.isdisjoint(with_stems([term])) for known in _STEMS.values())

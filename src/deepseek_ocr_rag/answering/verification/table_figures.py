@@ -1,0 +1,115 @@
+"""The figures of sentences and table rows, signed and scaled, ready for calculation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from ...text.dates import dates
+from ...text.numerals import is_year, numbers
+
+__all__ = ["LONGEST", "Figure", "column_totals", "figures_of", "is_row_of_figures"]
+
+LONGEST: Final = 20
+"""Characters of a figure; a longer number is a code."""
+
+_CELL: Final = re.compile(r"[^\s|]+")
+_FIGURE: Final = re.compile(r"[-−–+($€£¥]*[0-9][0-9.,]*[)%]*|[-−–$€£¥]")
+_FOOTNOTE: Final = re.compile(r"(?<=[^\W\d_])\([0-9]{1,2}\)")
+_OPENS: Final = re.compile(r"\(\s?[$€£¥]?\s?$")
+_MINUS: Final = re.compile(r"(?:^|[\s|;])[$€£¥]?[-−–][$€£¥]?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number that a source states.
+
+    Attributes:
+        value: Negative in parentheses or behind a minus; "million" behind it counts.
+        is_percent: Whether it is followed by a percent sign.
+        place: Index of its sentence or row.
+        column: How many figures stand before it there.
+        span: ``(start, end)`` in its sentence.
+        sentence: Its sentence or row, without markup.
+    """
+
+    value: Decimal
+    is_percent: bool
+    place: int
+    column: int
+    span: tuple[int, int]
+    sentence: str
+
+
+def figures_of(plain: str, place: int) -> tuple[Figure, ...]:
+    """The figures of a sentence or a row; dates, years and the marks of footnotes are none.
+
+    Args:
+        plain: Without markup.
+        place: Its index, which the figures get.
+
+    Example:
+        >>> [str(f.value) for f in figures_of("Net loss(2) in 2022: $ (1,234)", 0)]
+        ['-1234']
+    """
+    no_figures = [*(date.span for date in dates(plain))]
+    no_figures += [match.span() for match in _FOOTNOTE.finditer(plain)]
+    found: list[Figure] = []
+    for number in sorted(numbers(plain), key=lambda number: number.span):
+        start, end = number.span
+        if any(s < end and start < e for s, e in no_figures) or is_year(number.text):
+            continue
+        if (found and found[-1].span == number.span) or len(number.text) > LONGEST:
+            continue
+        value = number.value
+        before = plain[max(0, start - 4) : start]
+        in_parentheses = _OPENS.search(before) and plain.startswith((")", " )", "%)"), end)
+        sign = -1 if in_parentheses or _MINUS.search(before) else 1
+        value = sign * value.scaleb(number.scale)
+        found.append(Figure(value, number.unit == "percent", place, len(found), number.span, plain))
+    return tuple(found)
+
+
+def is_row_of_figures(plain: str) -> bool:
+    """Whether a text is a row of a table, or was one: at least half of it are figures.
+
+    Example:
+        >>> is_row_of_figures("International 46,363 46,619 (0.6)%")
+        True
+    """
+    cells = _CELL.findall(plain)
+    return 0 < len(cells) <= 2 * sum(map(bool, map(_FIGURE.fullmatch, cells)))
+
+
+def column_totals(
+    rows: Sequence[Sequence[Figure]], row: Sequence[Figure]
+) -> Iterator[tuple[Figure, Figure]]:
+    """Figures of a row, each with one that is the sum of its column from that row on or before.
+
+    Args:
+        rows: The figures of all sentences and rows, by their places.
+        row: One of them.
+    """
+    width = len(row)
+    for figure in row:
+        first = last = figure.place
+        while first > 0 and len(rows[first - 1]) >= width:
+            first -= 1
+        above = Decimal()
+        sums_above = {above}
+        for place in range(first, figure.place):
+            above += rows[place][figure.column].value
+            sums_above.add(above)
+        total = above
+        while last < len(rows) and len(rows[last]) >= width:
+            total += rows[last][figure.column].value
+            below = rows[last + 1] if last + 1 < len(rows) else ()
+            for whole in (*rows[last][width:], *below):
+                # The rows that are added up may begin at the row itself or at one before it.
+                starts = sums_above if last > figure.place else sums_above - {above}
+                if total - whole.value in starts:
+                    yield figure, whole
+            last += 1

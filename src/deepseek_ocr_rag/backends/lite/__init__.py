@@ -1,0 +1,1 @@
+"""The built-in reader: a PDF's own text, or a small OCR."""

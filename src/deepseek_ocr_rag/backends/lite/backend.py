@@ -1,0 +1,157 @@
+"""The built-in reader: a page's own text layer, else a small OCR; no GPU, no weights, no network.
+
+It is not DeepSeek-OCR. It needs nothing but the package, reads born-digital
+pages exactly, scans well enough to search them, and has no idea of formulas,
+charts or handwriting. Its output is in the model's grammar, with a box for
+every block, so that everything behind it works as with the model.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from ...concurrency.fair_turns import FairSemaphore
+from ...document.grammar.parser import format_page
+from ...document.types import Block, Box
+from ...errors import BackendError, BackendUnavailableError, PageUnreadableError, TurnCancelledError
+from ..base import PageRequest, Reply
+from .layout import lay_out
+from .rapidocr import RapidReader
+
+__all__ = ["LiteBackend", "LiteBackendWarning"]
+
+TASKS = frozenset({"document", "ocr", "free"})
+"""The tasks that ask for a page's text, which is all that can be read here."""
+
+LOW_CONFIDENCE = 0.85
+"""Mean confidence below which a page is marked as hard to read. The scans of
+the benchmark have 0.94 and more."""
+
+
+class LiteBackendWarning(UserWarning):
+    """Said once per process: pages are read by the built-in reader, not by DeepSeek-OCR."""
+
+
+_warned = False
+
+
+def _warn_once() -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            "pages are read by the built-in 'lite' reader (the PDF's own text, else a small "
+            "OCR), not by DeepSeek-OCR: tables without rules, formulas and handwriting "
+            "suffer. To get the model, install Ollama and run: ollama pull deepseek-ocr",
+            LiteBackendWarning,
+            stacklevel=3,
+        )
+
+
+class LiteBackend:
+    """Reads text layers, and pictures of pages with RapidOCR's small ONNX models.
+
+    A request with a text layer costs some 0.05 s, a scanned page some 5 s and
+    1.1 GB of memory on two cores. A page on which nothing can be read gives one
+    ``image`` block that covers it and a warning: it is not blank, and the
+    figure may still be wanted. Threads may share it; scans are then read one
+    after the other.
+
+    Args:
+        threads: Threads of the OCR.
+
+    Example:
+        >>> from deepseek_ocr_rag import Reader
+        >>> with Reader(backend="lite") as reader:  # doctest: +SKIP
+        ...     print(reader.read("scan.png").to_markdown())
+    """
+
+    name = "lite"
+    needs_image = True
+    reads_text_layer = True
+
+    def __init__(self, *, threads: int = 2) -> None:
+        self._ocr = RapidReader(threads=threads)
+        self._places = FairSemaphore(1)
+
+    def __repr__(self) -> str:
+        return "LiteBackend()"
+
+    @property
+    def model(self) -> str:
+        """The OCR that reads what has no text layer, with its version."""
+        return self._ocr.model
+
+    @property
+    def fingerprint(self) -> str:
+        """Nothing but the model and this package's version, which is part of every key."""
+        return "lite"
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        """Read pages one after the other, in the order of the requests.
+
+        Raises:
+            MissingExtraError: If a scanned page comes and RapidOCR is not installed.
+            BackendUnavailableError: If its models are not on this machine, or
+                the task is none of :data:`TASKS`.
+        """
+        # Before the first request: of a document whose pages are kept there is none.
+        _warn_once()
+        reading = object()
+        for request in requests:
+            if request.task.name not in TASKS:
+                raise BackendUnavailableError(
+                    f"the lite backend reads text and cannot do the task {request.task.name!r}",
+                    remedy="Use a backend with DeepSeek-OCR; `dsocr doctor` says which there are.",
+                )
+            try:
+                yield self._read_page(request, reading)
+            except TurnCancelledError:
+                continue
+
+    def close(self) -> None:
+        """Free the OCR's models."""
+        self._ocr.close()
+
+    def _read_page(self, request: PageRequest, reading: object) -> Reply:
+        if request.text_layer is not None:
+            blocks = lay_out(request.text_layer)
+            return Reply(request.key, format_page(blocks))
+        if request.image is None:
+            error = BackendError(
+                "it came with neither a text layer nor a picture",
+                source=request.source,
+                page=request.page,
+            )
+            return Reply(request.key, "", finish_reason="error", error=str(error))
+        try:
+            with self._places.place(reading, request.cancellation):
+                found = self._ocr.read(request.image, partial(_check_wanted, request))
+        except PageUnreadableError as error:
+            error.source, error.page = request.source, request.page
+            return Reply(request.key, "", finish_reason="error", error=str(error))
+        if not found.layer.words:
+            whole = Block("image", "", (Box(0.0, 0.0, 1.0, 1.0),))
+            return Reply(
+                request.key,
+                format_page([whole]),
+                warnings=("no text was found on this page; it is kept as one picture",),
+            )
+        text = format_page(lay_out(found.layer, skew=found.skew, measured=True))
+        return Reply(request.key, text, warnings=_doubts(found.confidence))
+
+
+def _check_wanted(request: PageRequest) -> None:
+    if request.cancellation.cancelled:
+        raise TurnCancelledError
+
+
+def _doubts(confidence: float) -> tuple[str, ...]:
+    if confidence >= LOW_CONFIDENCE:
+        return ()
+    return (
+        f"this page was hard to read (mean confidence {confidence:.2f}); "
+        "DeepSeek-OCR may read it better",
+    )

@@ -1,0 +1,276 @@
+"""Lines to blocks: headings, paragraphs, lists, captions."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from ....document.types import Block, Box
+from ....text.line_ends import SOFT_HYPHENS
+from .columns import Region
+from .joining import is_rtl, join_lines
+from .lines import Line
+from .pieces import union_box
+
+__all__ = ["BodyStyle", "build_blocks", "page_style"]
+
+TITLE_RATIO = 1.6
+"""How much larger than the body text a title is."""
+
+HEADING_RATIO = 1.15
+"""How much larger than the body text a heading is."""
+
+LOOSE_HEADING_RATIO = 1.4
+"""The same where sizes are measured on a picture, which is some 15 % uncertain."""
+
+HEADING_LENGTH = 160
+"""Most characters of a heading."""
+
+_BULLETS = "•●○◦▪■□▫‣⁃∙·❖➢➤✓✔\uf0b7\uf0a7\uf0d8\uf076\uf0fc"
+_BULLET = re.compile(rf"[{_BULLETS}]\s?")
+_ITEM = re.compile(
+    rf"(?:[{_BULLETS}](?=\s|\w)|[-–—*](?=\s)|\(?(?:\d{{1,3}}|[a-zA-Z]|[ivxIVX]{{1,5}})[.)](?=\s)"
+    r"|\d{1,2}(?:\.\d{1,2}){1,4}\.?(?=\s))"
+)
+_CAPTION = re.compile(
+    r"(figure|fig\.|figura|abbildung|abb\.|table|tab\.|tabelle|tableau|tabla|图|圖|図|表)"
+    r"\s{0,2}[0-9A-Z]{1,3}",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}\.?\s[^\W\d_]")
+_LEADER = re.compile(r"\.{4,200}|(?:\. ){3,200}\.")
+_TABLE_WORD = re.compile(r"tab|表", re.IGNORECASE)
+_SENTENCE_END = ".!?:;,。！？：；"
+
+
+@dataclass(frozen=True, slots=True)
+class BodyStyle:
+    """What the body text of a page looks like.
+
+    Attributes:
+        size: Its font size.
+        bold: Whether it is bold.
+        loose: Whether sizes are measured on a picture.
+        vocabulary: Case-folded words of the page.
+    """
+
+    size: float
+    bold: bool
+    loose: bool
+    vocabulary: frozenset[str]
+
+
+def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
+    """The style that most characters of the page have."""
+    sizes: Counter[float] = Counter()
+    bold = 0
+    words: set[str] = set()
+    heights: list[float] = []
+    for region in regions:
+        for line in region.lines:
+            if line.is_block:
+                continue
+            count = sum(len(p.text) for p in line.pieces)
+            sizes[round(line.size * 2) / 2] += count
+            heights.append(line.size)
+            bold += count if line.bold else -count
+            words.update(p.text.strip(".,;:()").casefold() for p in line.pieces[:-1])
+    size = sizes.most_common(1)[0][0] if sizes else 1.0
+    if loose and heights:
+        size = median(heights)
+    return BodyStyle(size or 1.0, bold > 0, loose, frozenset(words))
+
+
+def build_blocks(regions: Sequence[Region], style: BodyStyle) -> list[Block]:
+    """The blocks of a page in reading order.
+
+    Args:
+        regions: The page's columns.
+        style: Its body text.
+
+    Returns:
+        Blocks of the kinds title, sub_title, text, table, image and their
+        captions. A paragraph that goes on in the next column has two boxes.
+    """
+    blocks: list[Block] = []
+    for region in regions:
+        first = True
+        for group in _groups(region, style):
+            block = _block(group, region, style)
+            if first and blocks and _goes_on(blocks[-1], block):
+                blocks[-1] = _continued(blocks[-1], block, style)
+            else:
+                blocks.append(block)
+            first = False
+    return _with_captions(blocks)
+
+
+def _groups(region: Region, style: BodyStyle) -> list[list[Line]]:
+    """The lines of each block."""
+    groups: list[list[Line]] = []
+    pitch = _usual_pitch(region.lines)
+    for line in region.lines:
+        if groups and _belongs(groups[-1], line, region, style, pitch):
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
+
+
+def _usual_pitch(lines: Sequence[Line]) -> float:
+    """Distance of neighbouring baselines within paragraphs."""
+    steps = sorted(
+        b.y1 - a.y1
+        for a, b in pairwise(lines)
+        if not (a.is_block or b.is_block) and 0 < b.y1 - a.y1 < 3 * max(a.height, b.height)
+    )
+    # Below the median: gaps between paragraphs only make steps longer.
+    return steps[len(steps) * 2 // 5] if steps else 0.0
+
+
+def _belongs(
+    group: Sequence[Line], line: Line, region: Region, style: BodyStyle, pitch: float
+) -> bool:
+    above = group[-1]
+    if line.is_block or above.is_block:
+        return False
+    if abs(line.size - above.size) > (0.3 if style.loose else 0.12) * max(line.size, above.size):
+        return False
+    step = line.y1 - above.y1
+    limit = min(1.35 * pitch, 2.2 * line.height) if pitch else 1.8 * line.height
+    limit = max(limit, 1.25 * line.height)
+    if step > limit:
+        return False
+    level, level_above = _is_heading_line(line, style), _is_heading_line(above, style)
+    if level != level_above:
+        return False
+    if level and _ITEM.match(line.text):
+        return False
+    return not _starts_paragraph(group, line, region)
+
+
+def _starts_paragraph(group: Sequence[Line], line: Line, region: Region) -> bool:
+    """A first line that is set in, after a last line that ended early."""
+    if _ITEM.match(line.text) or any(_ITEM.match(item.text) for item in group[-12:]):
+        # An item, its second line and the next item stay together.
+        return False
+    above = group[-1]
+    indent = line.x0 - above.x0
+    if is_rtl(line.text):
+        indent = above.x1 - line.x1
+    full = region.x1 - region.x0
+    flush = abs(above.x0 - min(g.x0 for g in group)) < 0.5 * line.height
+    if len(group) > 1 and flush and 0.8 * line.height < indent < 5 * line.height:
+        return True
+    return region.x1 - above.x1 > 0.35 * full and above.text[-1] in ".!?。" and len(group) > 1
+
+
+def _is_heading_line(line: Line, style: BodyStyle) -> int:
+    """The level of a heading, or 0. Only what stands out is a heading."""
+    text = line.text
+    if len(text) > HEADING_LENGTH or not any(c.isalpha() for c in text):
+        return 0
+    ratio = line.size / style.size
+    if ratio >= TITLE_RATIO:
+        return 1
+    if ratio >= (LOOSE_HEADING_RATIO if style.loose else HEADING_RATIO):
+        return 2
+    stands_out = line.bold and not style.bold and ratio > 0.9
+    return 3 if stands_out and text[-1] not in ".,;" else 0
+
+
+def _block(group: Sequence[Line], region: Region, style: BodyStyle) -> Block:
+    if group[0].is_block:
+        made = group[0].pieces[0].block
+        if made is not None:
+            return made
+    box = union_box(p for line in group for p in line.pieces)
+    level = _is_heading_line(group[0], style)
+    texts = [line.text for line in group]
+    if level and len(group) <= 4 and sum(map(len, texts)) <= HEADING_LENGTH:
+        kind = "title" if level == 1 else "sub_title"
+        return Block(kind, "#" * level + " " + join_lines(texts, style.vocabulary), (box,))
+    if len(group) == 1 and _is_numbered_heading(group[0], region):
+        return Block("sub_title", f"### {texts[0]}", (box,))
+    return Block("text", _body(group, region, style), (box,))
+
+
+def _is_numbered_heading(line: Line, region: Region) -> bool:
+    """A short line "5.1 Results" by itself, in a font whose name does not say bold."""
+    text = line.text
+    return (
+        _NUMBERED.match(text) is not None
+        and text[-1].isalpha()
+        and line.x1 - line.x0 < 0.7 * (region.x1 - region.x0)
+        and next(c for c in text if c.isalpha()).isupper()
+    )
+
+
+def _body(group: Sequence[Line], region: Region, style: BodyStyle) -> str:
+    """Paragraph lines joined; items of a list, and short lines such as an address, kept apart."""
+    parts: list[list[str]] = []
+    for i, line in enumerate(group):
+        text = line.text
+        above = group[max(0, i - 1)]
+        starts = i == 0 or _ITEM.match(text) or _is_row(above) or _is_row(line)
+        starts = starts or _was_short(above, line, region)
+        if starts:
+            parts.append([text])
+        else:
+            parts[-1].append(text)
+    lines = [join_lines(part, style.vocabulary) for part in parts]
+    return "\n".join(_BULLET.sub("- ", t, count=1) if t[0] in _BULLETS else t for t in lines)
+
+
+def _is_row(line: Line) -> bool:
+    """Whether a line has gaps as between cells, or dots that lead to a page number."""
+    ordered = sorted(line.pieces, key=lambda p: p.x0)
+    gaps = (right.x0 - left.x1 for left, right in pairwise(ordered))
+    return any(gap > 2 * line.height for gap in gaps) or _LEADER.search(line.text) is not None
+
+
+def _was_short(above: Line, line: Line, region: Region) -> bool:
+    """Whether the line's first word would have fitted above: then the break was meant."""
+    if above.text[-1] in "-\u2010" + SOFT_HYPHENS:
+        return False
+    first = line.pieces[0].width + 0.4 * line.height
+    if is_rtl(above.text):
+        return above.x0 - region.x0 > first + 0.12 * (region.x1 - region.x0)
+    room = region.x1 - above.x1
+    # Ragged margins leave some room too; centred lines leave half at each side.
+    if line.text[0].islower():
+        return False
+    return room > first + 0.12 * (region.x1 - region.x0)
+
+
+def _goes_on(last: Block, block: Block) -> bool:
+    """Whether a paragraph was cut by the end of a column."""
+    if last.kind != "text" or block.kind != "text" or not (last.text and block.text):
+        return False
+    end, start = last.text.rstrip()[-1], block.text[0]
+    return start.islower() and end not in _SENTENCE_END and not _ITEM.match(block.text)
+
+
+def _continued(last: Block, block: Block, style: BodyStyle) -> Block:
+    boxes: tuple[Box, ...] = (*last.boxes, *block.boxes)
+    return Block("text", join_lines([last.text, block.text], style.vocabulary), boxes)
+
+
+def _with_captions(blocks: Sequence[Block]) -> list[Block]:
+    """Text that names a figure or a table beside one is its caption."""
+    result = list(blocks)
+    for i, block in enumerate(blocks):
+        if block.kind not in ("text", "sub_title") or len(block.text) > 4 * HEADING_LENGTH:
+            continue
+        match = _CAPTION.match(block.text.lstrip("# "))
+        if match is None:
+            continue
+        wanted = "table" if _TABLE_WORD.match(match[1]) else "image"
+        near = [blocks[k].kind for k in (i - 1, i + 1) if 0 <= k < len(blocks)]
+        if wanted in near:
+            result[i] = Block(f"{wanted}_caption", block.text.lstrip("# "), block.boxes)
+    return result

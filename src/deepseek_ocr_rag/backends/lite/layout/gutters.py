@@ -1,0 +1,106 @@
+"""Whether a white gap divides columns of text, or runs through a table, a list or a form."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from .lines import Line, build_lines
+from .pieces import LayoutPiece, extent
+
+__all__ = ["are_columns"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What one side of a gutter looks like."""
+
+    lines: int
+    words: float
+    fill: float
+    numeric: float
+    centres: tuple[float, ...]
+    has_block: bool
+
+    @property
+    def is_prose(self) -> bool:
+        return self.lines >= 3 and self.words >= 3 and self.fill >= 0.55 and self.numeric < 0.4
+
+
+def _side(pieces: Sequence[LayoutPiece]) -> _Side:
+    lines = build_lines(pieces)
+    x0, _, x1, _ = extent(pieces)
+    words = [p.text for p in pieces if p.word is not None]
+    texts = [line for line in lines if not line.is_block]
+    return _Side(
+        lines=len(texts),
+        words=median(_count(line) for line in texts) if texts else 0,
+        fill=median((line.x1 - line.x0) / max(1e-6, x1 - x0) for line in texts) if texts else 0,
+        numeric=sum(any(c.isdigit() for c in w) for w in words) / max(1, len(words)),
+        centres=tuple((line.y0 + line.y1) / 2 for line in texts),
+        has_block=len(texts) < len(lines),
+    )
+
+
+def _count(line: Line) -> float:
+    """Words of a line; six letters count as one in scripts without spaces."""
+    return max(len(line.pieces), sum(len(p.text) for p in line.pieces) / 6)
+
+
+def are_columns(
+    left: Sequence[LayoutPiece], right: Sequence[LayoutPiece], *, gap: float, usual: float
+) -> bool:
+    """Whether two sides of a gap are read one after the other, not row by row."""
+    if not left or not right:
+        return False
+    a, b = _side(left), _side(right)
+    if a.is_prose and b.is_prose:
+        return gap >= (0.6 if min(a.lines, b.lines) >= 6 else 1.0) * usual
+    if gap < 1.2 * usual:
+        return False
+    fewer, more = (a, b) if a.lines <= b.lines else (b, a)
+    if fewer.lines == 0:
+        # A picture or a table beside text.
+        return fewer.has_block and more.lines >= 2
+    share = _aligned_share(fewer, more, usual)
+    crossings = _crossings(left, right)
+    if crossings is not None and crossings >= 0.5 * fewer.lines and share >= 0.3:
+        return False
+    if fewer.lines >= 3 and share < 0.5:
+        return True
+    if max(a.numeric, b.numeric) >= 0.4 or min(a.words, b.words) < 2 or gap < 2 * usual:
+        return False
+    if fewer.lines == 2:
+        return share == 0 and gap >= 3 * usual
+    return fewer.lines >= 3 and (
+        share < 0.7 or (crossings is not None and crossings <= 1 and gap >= 3 * usual)
+    )
+
+
+def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:
+    """Share of lines that stand level with one of the other side."""
+    centres = sorted(more.centres)
+    level = 0
+    for y in fewer.centres:
+        after = bisect_right(centres, y - 0.3 * usual)
+        level += after < len(centres) and centres[after] < y + 0.3 * usual
+    return level / fewer.lines
+
+
+def _crossings(left: Sequence[LayoutPiece], right: Sequence[LayoutPiece]) -> int | None:
+    """How often the drawing order comes back from the right to the left.
+
+    Programs draw a column of text in one go but the rows of a table one by one.
+    None where the order says nothing (recognised text is sorted by rows).
+    """
+    order = sorted(
+        [(p.order, False) for p in left if p.order is not None]
+        + [(p.order, True) for p in right if p.order is not None]
+    )
+    if not order:
+        return None
+    pairs = pairwise(order)
+    return sum(was_right and not is_right for (_, was_right), (_, is_right) in pairs)

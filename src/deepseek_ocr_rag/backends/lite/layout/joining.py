@@ -1,0 +1,100 @@
+"""Words to text: order within a line, spaces, and what happens where a line ends.
+
+Nothing here drops a character but for one case: the hyphen of a word that was
+divided at the end of a line.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from itertools import groupby
+
+from ....text.line_ends import is_cjk, seam
+from .pieces import LayoutPiece
+
+__all__ = ["is_rtl", "join_lines", "line_text", "reading_sequence"]
+
+
+def is_rtl(text: str) -> bool:
+    """Whether most strong characters run right to left (Arabic, Hebrew)."""
+    balance = 0
+    for char in text:
+        if char.isascii():
+            balance -= char.isalpha()
+        else:
+            direction = unicodedata.bidirectional(char)
+            balance += direction in ("R", "AL")
+            balance -= direction == "L"
+    return balance > 0
+
+
+def _is_ltr(text: str) -> bool:
+    return any(unicodedata.bidirectional(char) in ("L", "EN", "AN") for char in text)
+
+
+def reading_sequence(pieces: Sequence[LayoutPiece]) -> list[LayoutPiece]:
+    """The words of one line in the order in which they are read.
+
+    A line that runs right to left is read from its right end, but for the
+    Latin words and numbers in it, and the other way round.
+    """
+    ordered = sorted(pieces, key=lambda p: (p.x0, p.x1))
+    if all(p.text.isascii() for p in ordered):
+        return ordered
+    rtl_line = is_rtl("".join(p.text for p in ordered))
+    if rtl_line:
+        ordered.reverse()
+    result: list[LayoutPiece] = []
+    for against, run in groupby(
+        ordered, key=lambda p: (_is_ltr(p.text) and not is_rtl(p.text)) == rtl_line
+    ):
+        words = list(run)
+        result.extend(reversed(words) if against and (rtl_line or _all_rtl(words)) else words)
+    return result
+
+
+def _all_rtl(words: Sequence[LayoutPiece]) -> bool:
+    return all(is_rtl(p.text) for p in words)
+
+
+def line_text(pieces: Sequence[LayoutPiece]) -> str:
+    """One line's text: its words in the order given, with a space where one is due."""
+    parts: list[str] = []
+    previous: LayoutPiece | None = None
+    for piece in pieces:
+        if previous is not None and not _glued(previous, piece):
+            parts.append(" ")
+        parts.append(piece.text)
+        previous = piece
+    return "".join(parts)
+
+
+def _glued(left: LayoutPiece, right: LayoutPiece) -> bool:
+    if not (left.text and right.text and is_cjk(left.text[-1]) and is_cjk(right.text[0])):
+        return False
+    gap = max(right.x0 - left.x1, left.x0 - right.x1)
+    return gap < 0.5 * max(left.height, right.height)
+
+
+def join_lines(lines: Sequence[str], vocabulary: frozenset[str] = frozenset()) -> str:
+    """The lines of a paragraph as one text.
+
+    Args:
+        lines: In reading order, none of them empty.
+        vocabulary: Case-folded words of the page, which decide whether a
+            divided word keeps its hyphen.
+
+    Returns:
+        One line of text. ``exam-`` and ``ple`` become ``example``, ``well-``
+        and ``known`` stay ``well-known``.
+    """
+    text = ""
+    for line in lines:
+        text = _append(text, line, vocabulary) if text else line
+    return text
+
+
+def _append(text: str, line: str, vocabulary: frozenset[str]) -> str:
+    dropped, between = seam(text, line, vocabulary)
+    return f"{text[: len(text) - dropped]}{between}{line}"

@@ -1,0 +1,94 @@
+"""A page's text layer to its blocks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ....document.text_layer import TextLayer, Word
+from ....document.types import Block, Box
+from .blocks import build_blocks, page_style
+from .columns import reading_order
+from .pieces import UprightFrame, typical_height
+from .ruled_tables import find_tables
+from .rules import RulePiece
+
+__all__ = ["lay_out"]
+
+DEFAULT_SIZE = (595.0, 842.0)
+"""A4 in points, where a layer does not tell its page's size."""
+
+MIN_PICTURE = 0.004
+"""Share of the page below which a picture is an ornament, a line or a bullet."""
+
+
+def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> tuple[Block, ...]:
+    """Put the words of a page into blocks, in reading order.
+
+    Args:
+        layer: Words, rules and pictures.
+        skew: Angle of the text lines to the horizontal in radians, positive
+            where they fall to the right. Order is found on the levelled page;
+            the boxes that come out are those of the page as it is.
+        measured: Whether font sizes are measured on a picture.
+
+    Returns:
+        Blocks of the kinds title, sub_title, text, table, image, image_caption
+        and table_caption. Every word is in exactly one of them. Text that runs
+        in another direction than most is in blocks of its own at the end.
+    """
+    words = [w for w in layer.words if w.text.strip()]
+    turned = Counter(w.rotation % 360 for w in words for _ in w.text)
+    directions = [direction for direction, _ in turned.most_common()] or [0]
+    width, height = (layer.width, layer.height) if layer.width and layer.height else DEFAULT_SIZE
+    blocks: list[Block] = []
+    for direction in directions:
+        main = direction == directions[0]
+        frame = UprightFrame(width, height, direction if direction in (90, 180, 270) else 0, skew)
+        pieces = [
+            frame.piece(w.box, word=w, order=None if measured else i)
+            for i, w in enumerate(words)
+            if w.rotation % 360 == direction
+        ]
+        usual = typical_height(pieces)
+        if main:
+            rules = [_rule_piece(frame, rule.box, rule.horizontal) for rule in layer.rules]
+            pictures = _pictures(layer.pictures, words)
+            pieces, tables = find_tables(pieces, rules, usual)
+            pieces += tables
+            pieces += [frame.piece(b, block=Block("image", "", (b,))) for b in pictures]
+        regions = reading_order(pieces, frame.upright_height)
+        blocks.extend(build_blocks(regions, page_style(regions, loose=measured)))
+    return tuple(blocks)
+
+
+def _rule_piece(frame: UprightFrame, box: Box, horizontal: bool) -> RulePiece:
+    piece = frame.piece(box)
+    level = horizontal if frame.rotation in (0, 180) else not horizontal
+    if level:
+        return RulePiece(True, piece.y_centre, piece.x0, piece.x1)
+    return RulePiece(False, (piece.x0 + piece.x1) / 2, piece.y0, piece.y1)
+
+
+def _pictures(boxes: Sequence[Box], words: Sequence[Word]) -> list[Box]:
+    """Pictures beside the text: parts of one joined, ornaments and backgrounds left out."""
+    joined: list[Box] = []
+    for box in sorted(boxes)[:500]:
+        whole = box
+        while True:
+            touching = [b for b in joined if b.intersection(whole) is not None]
+            if not touching:
+                break
+            for other in touching:
+                joined.remove(other)
+                whole = whole.union(other)
+        joined.append(whole)
+    return [b for b in joined if b.area >= MIN_PICTURE and not _has_words(b, words)]
+
+
+def _has_words(box: Box, words: Sequence[Word]) -> bool:
+    """Whether text stands on the picture: such a picture is a ground, not a figure."""
+    return any(
+        box.x0 < (w.box.x0 + w.box.x1) / 2 < box.x1 and box.y0 < (w.box.y0 + w.box.y1) / 2 < box.y1
+        for w in words
+    )

@@ -1,0 +1,1 @@
+"""The CUDA engine in a process of its own."""

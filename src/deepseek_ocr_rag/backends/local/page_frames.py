@@ -1,0 +1,48 @@
+"""What was written for a page, as it travels between processes."""
+
+from __future__ import annotations
+
+import array
+from dataclasses import astuple
+from typing import Final
+
+from ...concurrency.frames import Frame
+from ...model.loops.detector import Loop
+from ...model.page_prompt import End, GeneratedPage
+from ..page_text import PageText
+
+__all__ = ["LONGEST", "page_frame", "page_from", "text_frame", "text_from"]
+
+LONGEST: Final = 12 * 2**20
+"""Bytes: four for each of a million tokens, its log-probability, and where it ends."""
+
+
+def page_frame(key: int, page: GeneratedPage) -> Frame:
+    """The tokens of a page, and their log-probabilities."""
+    body = array.array("i", page.tokens).tobytes() + array.array("f", page.logprobs).tobytes()
+    return Frame({"key": key, "reason": page.end.reason, "count": len(page.tokens)}, body)
+
+
+def page_from(frame: Frame) -> GeneratedPage:
+    """The page of either frame."""
+    count, body = int(frame.message["count"]), bytes(frame.body)
+    tokens, logprobs = array.array("i"), array.array("f")
+    tokens.frombytes(body[: 4 * count])
+    logprobs.frombytes(body[4 * count : 8 * count])
+    return GeneratedPage(tuple(tokens), tuple(logprobs), End(count, frame.message["reason"]))
+
+
+def text_frame(key: int, page: PageText) -> Frame:
+    """The same with the text, its loops, and where each token ends."""
+    frame = page_frame(key, page.written)
+    told = {**frame.message, "text": page.text, "loops": [astuple(loop) for loop in page.loops]}
+    return Frame(told, bytes(frame.body) + array.array("i", page.ends).tobytes())
+
+
+def text_from(frame: Frame) -> PageText:
+    """The text of a :func:`text_frame`."""
+    written = page_from(frame)
+    ends = array.array("i")
+    ends.frombytes(bytes(frame.body)[8 * len(written.tokens) :])
+    loops = tuple(Loop(*loop) for loop in frame.message["loops"])
+    return PageText(written, frame.message["text"], tuple(ends), loops)

@@ -1,0 +1,115 @@
+"""A page on its way through a model: prompts out of requests, attempts out of tokens.
+
+Shared by the backends that run a model on this machine; what they do with the
+prompts in between is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..document.types import FinishReason
+from ..errors import BackendReplyError
+from ..model.families import Family
+from ..model.ngrams import NoRepeat
+from ..model.page_prompt import PagePrompt
+from ..model.prompts import Task
+from ..model.tokenizer import ModelTokenizer, prompt_ids
+from ..model.views import page_views
+from .attempts import Attempt, AttemptSettings
+from .base import PageRequest, TokenLogprob
+from .page_images import turned
+from .page_text import PageText
+
+__all__ = ["ModelSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """How a loaded model is asked and understood.
+
+    Attributes:
+        family: Which model it is.
+        tokenizer: Its tokenizer.
+        max_positions: Longest sequence in tokens, prompt included.
+        no_repeat: The rule against repeats at the first attempt.
+        max_new_tokens: Most new tokens of a page, or None for what fits.
+        max_tiles: Most tiles of a page, or None for the family's.
+    """
+
+    family: Family
+    tokenizer: ModelTokenizer
+    max_positions: int
+    no_repeat: NoRepeat
+    max_new_tokens: int | None = None
+    max_tiles: int | None = None
+
+    def first(self, request: PageRequest) -> AttemptSettings:
+        """How a page is asked for at first."""
+        return AttemptSettings(request.task, request.mode, self.no_repeat)
+
+    def prompt(self, request: PageRequest, settings: AttemptSettings) -> PagePrompt:
+        """What the model is asked for a page.
+
+        Raises:
+            ConfigurationError: If the model has no such mode or no such prompt.
+            BackendReplyError: If the page has no image.
+        """
+        image = request.drawn()
+        if image is None:
+            raise BackendReplyError(
+                "the page has no image", source=request.source, page=request.page
+            )
+        views = page_views(
+            turned(image, settings.turn), settings.mode, self.family, max_tiles=self.max_tiles
+        )
+        ids = self.ids(settings.task, views.side, views.grid)
+        return PagePrompt(
+            ids=ids,
+            views=views,
+            rule=settings.no_repeat or NoRepeat(0),
+            max_new_tokens=self.new_tokens(ids),
+            temperature=settings.temperature,
+        )
+
+    def ids(self, task: Task, side: int, grid: tuple[int, int] | None) -> list[int]:
+        """The ids of a whole prompt, for a page whose views have this side and grid."""
+        count = self.family.image_tokens(side, grid)
+        return prompt_ids(self.tokenizer, self.family.prompt(task), count)
+
+    def new_tokens(self, ids: Sequence[int]) -> int:
+        """How many new tokens a prompt may get."""
+        room = max(1, self.max_positions - len(ids))
+        return min(self.max_new_tokens or room, room)
+
+    def attempt(
+        self,
+        settings: AttemptSettings,
+        page: PageText,
+        warnings: Sequence[str] = (),
+    ) -> Attempt:
+        """What a page's text says.
+
+        Args:
+            settings: How the page was asked for.
+            page: The text.
+            warnings: What else to tell the user.
+        """
+        written = page.written
+        reason = written.end.reason
+        # A cancelled text is never shown; its caller knows why.
+        ended: FinishReason = "error" if reason == "cancelled" else reason
+        return Attempt(
+            settings,
+            page.text,
+            ended,
+            tokens=len(written.tokens),
+            logprobs=tuple(
+                TokenLogprob(end, logprob)
+                for end, logprob in zip(page.ends, written.logprobs, strict=True)
+            ),
+            limited=len(written.tokens) == self.max_new_tokens,
+            warnings=(*self.family.prompt_warnings(settings.task), *warnings),
+            loops=page.loops,
+        )

@@ -1,0 +1,1 @@
+"""The published code in a process and an environment of its own."""

@@ -1,0 +1,363 @@
+"""The published code of DeepSeek-OCR, for comparison and for those who must run it.
+
+The code comes with the weights and is somebody else's: it is run only where the
+caller says so, in a process of its own (:mod:`.official_worker`), which is no
+sandbox. It imports only with transformers up to 4.47, which cannot live in one
+environment with what :class:`~.transformers.TransformersBackend` needs; so it
+usually gets another interpreter.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from ...concurrency.cancellation import Cancellation
+from ...concurrency.fair_turns import FairSemaphore
+from ...document.types import FinishReason
+from ...errors import (
+    BackendError,
+    BackendReplyError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ConfigurationError,
+    DeepSeekOCRError,
+    MissingExtraError,
+    TurnCancelledError,
+)
+from ...model.families import FAMILIES, Family, family_of
+from ...model.prompts import END_TOKEN
+from ...text.excerpt import excerpt
+from ..base import PageRequest, Reply
+from ..fingerprints import fingerprint, model_files
+from ..known_failures import failure_named, remedy_for
+from ..page_images import png_bytes
+from .process import WorkerProcess
+
+__all__ = ["OfficialBackend"]
+
+TESTED_TRANSFORMERS: Final = "4.46.3"
+"""What the publisher tested the code with."""
+
+LOST_IN_A_ROW: Final = 2
+"""So many pages in a row at which the process died or hung, and no further one is tried."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What the process shall load; see :mod:`.official_worker`."""
+
+    model: str
+    revision: str | None
+    device: str | None
+    dtype: str | None
+    attention: str | None
+    allow_remote_code: bool
+
+
+class OfficialBackend:
+    """Reads pages with the published ``infer``, one after the other.
+
+    The process starts with the first page. A page at which the code raises is a
+    failed page; so is one at which the process dies or hangs, and the next page
+    has a new process. Where that is lost as well, reading ends with an error.
+    Threads may share a backend: their pages queue for the one process. The code
+    cannot be told to leave a page, so one that is cancelled ends the process, and
+    the next page waits until the model is loaded anew.
+
+    Args:
+        model: A folder with weights and code, or a hub id, which is then
+            downloaded.
+        allow_remote_code: Must be True: whoever wrote the code in ``model`` can
+            do with this account whatever its user can.
+        python: An interpreter (3.11 or newer) with the packages of the extra
+            "official"; without it, this one.
+        revision: Of a hub id: 40 hex digits. The published models have a default.
+        device: "cuda", "cuda:1", "cpu"; without it CUDA where there is one. The
+            code as published runs on CUDA only.
+        dtype: "bfloat16", "float16" or "float32"; without it bfloat16 on CUDA.
+        attention: "flash_attention_2", "eager", or "auto" for the first where
+            flash-attn is installed.
+        timeout: Longest time for one page in seconds.
+        load_timeout: Longest time for loading in seconds, a download included.
+
+    Raises:
+        ConfigurationError: If remote code is not allowed, or an argument cannot
+            be meant.
+
+    Example:
+        >>> backend = OfficialBackend(  # doctest: +SKIP
+        ...     "models/DeepSeek-OCR",
+        ...     allow_remote_code=True,
+        ...     python="official-env/bin/python",
+        ... )
+    """
+
+    name = "official"
+    needs_image = True
+    reads_text_layer = False
+
+    def __init__(
+        self,
+        model: str | Path = FAMILIES["deepseek-ocr"].hub_id,
+        *,
+        allow_remote_code: bool = False,
+        python: str | Path | None = None,
+        revision: str | None = None,
+        device: str | None = None,
+        dtype: Literal["bfloat16", "float16", "float32"] | None = None,
+        attention: Literal["auto", "flash_attention_2", "eager"] = "auto",
+        timeout: float = 900.0,
+        load_timeout: float = 1800.0,
+    ) -> None:
+        if allow_remote_code is not True:
+            raise ConfigurationError(
+                f"the backend 'official' runs the Python code that lies beside the weights of "
+                f"{model}, as you and with all your rights",
+                remedy="If you trust who wrote it, say allow_remote_code=True "
+                "(--allow-remote-code). The backend 'transformers' reads with the same weights "
+                "and runs none of it.",
+            )
+        if not timeout > 0 or not load_timeout > 0:
+            raise ConfigurationError("timeouts must be above 0", remedy="Leave them out.")
+        if dtype not in (None, "bfloat16", "float16", "float32"):
+            raise ConfigurationError(
+                f"there is no number format {dtype!r}", remedy="Use bfloat16, float16 or float32."
+            )
+        if attention not in ("auto", "flash_attention_2", "eager"):
+            raise ConfigurationError(
+                f"there is no attention {attention!r}",
+                remedy="Use flash_attention_2, eager or auto.",
+            )
+        place, commit = _place(model, revision)
+        self.model = Path(model).name if commit is None else str(model)
+        self.timeout = timeout
+        self.load_timeout = load_timeout
+        self._order = _Order(
+            place, commit, device, dtype, None if attention == "auto" else attention, True
+        )
+        self._python = str(python or sys.executable)
+        self._places = FairSemaphore(1)
+        self._worker: WorkerProcess | None = None
+        self._family: Family | None = None
+        self._lost = 0
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"OfficialBackend({self._order.model!r}, allow_remote_code=True)"
+
+    @property
+    def fingerprint(self) -> str:
+        """The weights and the code, and how they are run."""
+        order = self._order
+        return fingerprint(
+            model=model_files(order.model, order.revision),
+            device=order.device,
+            dtype=order.dtype,
+            attention=order.attention,
+            python=self._python,
+        )
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        """Read pages; see :meth:`Backend.read`.
+
+        Raises:
+            BackendError: If the model cannot be loaded, or two pages in a row
+                end its process.
+            MissingExtraError: If the interpreter lacks a package.
+            ConfigurationError: If the model was not made for the requests' mode.
+        """
+        reading = object()
+        for request in requests:
+            try:
+                yield self._read_page(request, reading)
+            except TurnCancelledError:
+                continue
+
+    def close(self) -> None:
+        """End the process; a page that is being read in another thread fails."""
+        self._closed = True
+        worker = self._worker
+        if worker is not None:
+            worker.stop()
+
+    def _read_page(self, request: PageRequest, reading: object) -> Reply:
+        try:
+            png = png_bytes(request)
+        except BackendReplyError as error:
+            return Reply(request.key, "", "error", error=str(error))
+        with self._places.place(reading, request.cancellation):
+            worker, family = self._loaded(request.cancellation)
+            question = _question(worker, family, request, png)
+            try:
+                answer = worker.ask(question, self.timeout, request.cancellation)
+            except BackendError as error:
+                self._stop_worker()
+                return self._lost_page(request, _explained(error, worker, "Raise timeout."))
+            except BaseException:
+                # The code goes on, and its answer would be taken for the next page's.
+                self._stop_worker()
+                raise
+            self._lost = 0
+            if answer.get("broken"):
+                self._stop_worker()
+        return _reply(request, answer, family.prompt_warnings(request.task))
+
+    def _lost_page(self, request: PageRequest, error: BackendError) -> Reply:
+        if self._closed:
+            raise BackendUnavailableError("the backend was closed while it read") from error
+        self._lost += 1
+        if self._lost >= LOST_IN_A_ROW:
+            self._lost = 0
+            raise error
+        error.source, error.page = request.source, request.page
+        return Reply(request.key, "", "error", error=str(error))
+
+    def _loaded(self, cancellation: Cancellation) -> tuple[WorkerProcess, Family]:
+        """The process with its model, started where there is none."""
+        if self._closed:
+            raise BackendUnavailableError(
+                "the backend was closed", remedy="Make a new OfficialBackend."
+            )
+        if self._worker is not None and self._family is not None:
+            return self._worker, self._family
+        worker = self._worker = WorkerProcess(
+            # A folder has no revision; a hub id may have to be downloaded.
+            self._python,
+            offline=self._order.revision is None,
+        )
+        try:
+            if self._closed:
+                raise BackendUnavailableError("the backend was closed while it started")
+            facts = worker.ask(asdict(self._order), self.load_timeout, cancellation)
+        except BackendError as error:
+            self._stop_worker()
+            slow = f"Raise load_timeout. {failure_named('very slow load').cure}"
+            raise _explained(error, worker, slow, "loading the model: ") from error
+        except BaseException:
+            self._stop_worker()
+            raise
+        if "error" in facts:
+            self._stop_worker()
+            raise _loading_error(facts, self._python)
+        if facts.get("transformers") != TESTED_TRANSFORMERS:
+            _log.warning(
+                "official: transformers %s is not %s, which the published code was tested with",
+                excerpt(str(facts.get("transformers"))),
+                TESTED_TRANSFORMERS,
+            )
+        self._family = _family(facts.get("config"))
+        return worker, self._family
+
+    def _stop_worker(self) -> None:
+        worker, self._worker, self._family = self._worker, None, None
+        if worker is not None:
+            worker.stop()
+
+
+def _place(model: str | Path, revision: str | None) -> tuple[str, str | None]:
+    """The absolute folder, or the hub id and its pinned commit."""
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise ConfigurationError(
+                "a folder has no revision",
+                source=str(model),
+                remedy="Leave revision out, or name a hub id.",
+            )
+        return str(folder.absolute()), None
+    published = {family.hub_id.lower(): family.revision for family in FAMILIES.values()}
+    commit = revision or published.get(str(model).lower())
+    if commit is None or not _COMMIT.fullmatch(commit):
+        raise ConfigurationError(
+            "there is no such folder, and for a hub id the commit is not pinned, so that "
+            "its code could change at any time",
+            source=str(model),
+            remedy="Name a folder, or give revision=, the 40 hex digits of a commit that you "
+            "have looked at.",
+        )
+    return str(model), commit
+
+
+def _family(config: object) -> Family:
+    try:
+        return family_of(config if isinstance(config, dict) else {})
+    except (ConfigurationError, AttributeError, TypeError):
+        # A variant with a name of its own: they are all made from the first one.
+        return FAMILIES["deepseek-ocr"]
+
+
+def _question(
+    worker: WorkerProcess, family: Family, request: PageRequest, png: bytes
+) -> dict[str, Any]:
+    """What the process is asked for a page, whose picture is left in its folder."""
+    side, tile = family.view_sides(request.mode)
+    image = worker.folder / "page.png"
+    try:
+        image.write_bytes(png)
+    except OSError as error:
+        raise BackendUnavailableError(
+            f"the page's picture cannot be written to {worker.folder} ({error.strerror})",
+            remedy="Free some space there, or set TMPDIR.",
+        ) from error
+    return {
+        "prompt": f"<image>{family.prompt(request.task)}",
+        "image": str(image),
+        "base_size": side,
+        "image_size": tile or request.mode.image_size,
+        "crop_mode": request.mode.crop,
+    }
+
+
+def _reply(request: PageRequest, answer: Mapping[str, Any], warnings: tuple[str, ...]) -> Reply:
+    text, tokens = answer.get("text"), answer.get("tokens")
+    if not isinstance(text, str):
+        problem = excerpt(f"{answer.get('kind')}: {answer.get('error')}", longest=500)
+        error = BackendReplyError(
+            f"the published code failed ({problem})",
+            source=request.source,
+            page=request.page,
+            remedy=remedy_for(str(answer.get("error"))),
+        )
+        return Reply(request.key, "", "error", error=str(error))
+    text = text.removesuffix(END_TOKEN)
+    if not text.strip():
+        warnings += ("the model wrote nothing",)
+    finish: FinishReason = "length" if answer.get("ended") is False else "stop"
+    return Reply(
+        request.key,
+        text,
+        finish,
+        tokens=tokens if isinstance(tokens, int) and tokens >= 0 else None,
+        warnings=warnings,
+    )
+
+
+def _loading_error(facts: Mapping[str, Any], python: str) -> DeepSeekOCRError:
+    problem = excerpt(f"{facts.get('kind')}: {facts.get('error')}", longest=500)
+    text = f"the published code cannot be loaded ({problem})"
+    if any(words in problem for words in ("No module named", "packages that were not found")):
+        return MissingExtraError(
+            text, remedy=f'Run: {python} -m pip install "deepseek-ocr-rag[official]"'
+        )
+    return BackendUnavailableError(text, remedy=remedy_for(problem))
+
+
+def _explained(
+    error: BackendError, worker: WorkerProcess, if_late: str, doing: str = ""
+) -> BackendError:
+    """The same error with what the process said last, and what is known to help."""
+    said = excerpt(" / ".join(worker.last_words.strip().splitlines()[-3:]), longest=400)
+    problem = f"{doing}{error.problem}" + (f"; its last words: {said}" if said else "")
+    late = isinstance(error, BackendTimeoutError)
+    known = remedy_for(f"{worker.last_words}\n{error.problem}")
+    return type(error)(problem, remedy=if_late if late else known)

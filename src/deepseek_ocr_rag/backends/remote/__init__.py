@@ -1,0 +1,1 @@
+"""Backends that ask a server: Ollama and OpenAI-compatible ones."""

@@ -1,0 +1,238 @@
+"""Reads what an OpenAI-compatible server sends for one page: an event stream, or one JSON.
+
+Format: the streaming reference of OpenAI's chat completions, as vLLM, SGLang
+and llama.cpp serve it. Each ``data:`` line is an event of its own, and lists the
+log-probabilities of the tokens whose text it carries, where they were asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ...document.grammar.confidence import LEAST_LOGPROB, TokenLogprob
+from ...document.types import FinishReason
+from ...errors import BackendReplyError
+from ...model.loops.detector import RepetitionWatch
+from ...model.prompts import END_TOKEN
+from ...text.excerpt import excerpt
+from .reply_text import split_lines
+
+__all__ = ["Completion", "read_completion"]
+
+
+LONGEST_TOKEN: Final = 128
+"""Characters: the longest entries of DeepSeek's vocabulary are runs of blanks."""
+
+MISPLACED: Final = 8
+"""Characters of an event's text that may belong to tokens whose own text is
+another: the parts of a rare character, or a token that is not shown."""
+
+_REASONS: Final[dict[str, FinishReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "repetition": "repetition",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole reply.
+
+    Attributes:
+        text: As the model wrote it.
+        finish_reason: Why it ends.
+        tokens: How many there are, where the server counts.
+        logprobs: Of every token; empty where the server did not say all.
+    """
+
+    text: str
+    finish_reason: FinishReason
+    tokens: int | None
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
+    """Read a reply to its end, or to where it repeats itself or is longer than it may be.
+
+    Args:
+        texts: The body as it comes. Leaving it early closes the connection, and
+            the server stops writing.
+        max_tokens: What the server was asked for. A server that goes on is
+            cut off there, and the reply ends with "length"; one whose model
+            repeats itself is cut off too, and it ends with "repetition".
+
+    Raises:
+        BackendReplyError: If the server reports an error, breaks the protocol
+            or stops in the middle.
+    """
+    reply = _Reply(max_tokens)
+    async with aclosing(split_lines(texts)) as lines:
+        async for data in _events(lines):
+            if data == "[DONE]" or reply.add(_parsed(data)):
+                break
+    return reply.completion()
+
+
+async def _events(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The payload of each event; a body that is one JSON document is one event."""
+    document: list[str] = []
+    async for line in lines:
+        if document:
+            document.append(line)
+        elif line.startswith(("data:", "error:")):
+            yield line.partition(":")[2].strip()
+        elif line.lstrip().startswith("{"):
+            document.append(line)
+        # The rest is comments, event names, ids and the empty lines between events.
+    if document:
+        yield "\n".join(document)
+
+
+def _parsed(data: str) -> dict[str, Any]:
+    try:
+        event = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BackendReplyError(f"an event is not JSON: {excerpt(data)!r}") from error
+    if not isinstance(event, dict):
+        raise BackendReplyError(f"an event is not an object: {excerpt(data)!r}")
+    return event
+
+
+class _Reply:
+    """Collects events."""
+
+    def __init__(self, max_tokens: int) -> None:
+        self._max_tokens = max_tokens
+        self._pieces: list[str] = []
+        self._characters = 0
+        self._finish: FinishReason | None = None
+        self._tokens: int | None = None
+        self._logprobs: list[TokenLogprob] | None = []
+        self._watch = RepetitionWatch()
+
+    def add(self, event: dict[str, Any]) -> bool:
+        """Take one event; True where the rest of the reply is not wanted."""
+        _raise_for_error(event)
+        usage = event.get("usage")
+        if isinstance(usage, dict) and isinstance(usage.get("completion_tokens"), int):
+            self._tokens = usage["completion_tokens"]
+        choices = event.get("choices")
+        if not isinstance(choices, list):
+            raise BackendReplyError("an event holds neither choices nor an error")
+        if not choices:
+            return False
+        choice = choices[0]
+        if not isinstance(choice, dict):
+            raise BackendReplyError("a choice is not an object")
+        text = self._add_text(choice)
+        self._add_logprobs(choice, text)
+        reason = choice.get("finish_reason")
+        if reason is not None:
+            if reason not in _REASONS:
+                raise BackendReplyError(f"the server ended the reply: {excerpt(str(reason))}")
+            self._finish = _REASONS[reason]
+        return self._loops(text) or self._too_long()
+
+    def completion(self) -> Completion:
+        """The reply.
+
+        Raises:
+            BackendReplyError: If it was cut off.
+        """
+        if self._finish is None:
+            raise BackendReplyError("the reply was cut off: it has no finish_reason")
+        text = "".join(self._pieces).removesuffix(END_TOKEN)
+        logprobs = tuple(
+            TokenLogprob(min(token.end, len(text)), token.logprob) for token in self._logprobs or ()
+        )
+        return Completion(text, self._finish, self._tokens, logprobs)
+
+    def _add_text(self, choice: dict[str, Any]) -> str:
+        message = choice.get("delta", choice.get("message"))
+        content = message.get("content") if isinstance(message, dict) else None
+        if not isinstance(content, str | None):
+            raise BackendReplyError("the content of a choice is not text")
+        if content:
+            self._pieces.append(content)
+            self._characters += len(content)
+        return content or ""
+
+    def _add_logprobs(self, choice: dict[str, Any], text: str) -> None:
+        """Take the tokens of one event; None from the first one on that says too little."""
+        listed = choice.get("logprobs")
+        found = _read_logprobs(listed.get("content") if isinstance(listed, dict) else [])
+        if self._logprobs is None or (not found and not text):
+            return
+        if not found or len(self._logprobs) + len(found) > self._max_tokens + 1:
+            self._logprobs = None
+            return
+        before = self._characters - len(text)
+        ends = _token_ends(text, [token for token, _ in found])
+        self._logprobs += [
+            TokenLogprob(before + end, logprob)
+            for end, (_, logprob) in zip(ends, found, strict=True)
+        ]
+
+    def _loops(self, text: str) -> bool:
+        # A reply that has ended is judged as a whole, elsewhere.
+        loops = self._finish is None and self._watch.feed(text) is not None
+        if loops:
+            self._finish = "repetition"
+        return loops
+
+    def _too_long(self) -> bool:
+        # An event carries one token or more, so events bound tokens from below.
+        too_long = self._finish is None and (
+            len(self._pieces) > self._max_tokens
+            or self._characters > self._max_tokens * LONGEST_TOKEN
+        )
+        if too_long:
+            self._finish = "length"
+        return too_long
+
+
+def _read_logprobs(listed: object) -> list[tuple[str, float]]:
+    """The text and log-probability of each token; nothing where one cannot be read."""
+    found = []
+    for entry in listed if isinstance(listed, list) else []:
+        fields = entry if isinstance(entry, dict) else {}
+        token, logprob = fields.get("token"), fields.get("logprob")
+        if not isinstance(token, str) or not isinstance(logprob, int | float):
+            return []
+        # Bounded before it is a float: a server may write an integer of any length,
+        # and in this order what is no number becomes the bound.
+        found.append((token, float(min(0.0, max(LEAST_LOGPROB, logprob)))))
+    return found
+
+
+def _token_ends(text: str, tokens: Sequence[str]) -> list[int]:
+    """Where each token ends in the text of its event; the last one ends it.
+
+    A token whose text is not there, or not close, has no length: it is a part
+    of a character or is not shown.
+    """
+    ends = []
+    position = 0
+    for token in tokens:
+        longest = position + MISPLACED + len(token)
+        found = text.find(token, position, longest) if token else -1
+        if found >= 0:
+            position = found + len(token)
+        ends.append(position)
+    return [*ends[:-1], len(text)]
+
+
+def _raise_for_error(event: dict[str, Any]) -> None:
+    problem = event.get("error")
+    if problem is None and event.get("object") == "error":
+        problem = event
+    if problem is None and "choices" not in event and isinstance(event.get("message"), str):
+        problem = event
+    if problem is None:
+        return
+    words = problem.get("message", problem) if isinstance(problem, dict) else problem
+    raise BackendReplyError(f"the server reports an error: {excerpt(str(words))}")

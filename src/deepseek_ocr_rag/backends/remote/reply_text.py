@@ -1,0 +1,113 @@
+"""The text of a reply as it streams in: bounded, strict, line by line.
+
+A server is not trusted to end its replies, to write valid UTF-8 or to keep its
+lines short: every reply has a largest size, and text is decoded strictly,
+because a replacement character would be a silent hole in somebody's document.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from typing import Final
+
+import httpx
+
+from ...errors import BackendReplyError
+
+__all__ = ["GuardedTransport", "split_lines", "strict_text"]
+
+MAX_REPLY_BYTES: Final = 64 * 2**20
+"""8192 tokens take about 2.5 MB with a JSON envelope around each."""
+
+MAX_LINE_CHARACTERS: Final = 8 * 2**20
+"""A server that ignores ``stream`` sends its whole reply as one line."""
+
+_LINE_LIKE: Final = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
+
+async def strict_text(
+    chunks: AsyncIterable[bytes], *, longest: int = MAX_REPLY_BYTES
+) -> AsyncGenerator[str]:
+    """Decode a reply as it comes.
+
+    Raises:
+        BackendReplyError: If it is not UTF-8 or longer than ``longest`` bytes.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    size = 0
+    try:
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > longest:
+                raise BackendReplyError(
+                    f"the reply is longer than {longest // 2**20} MiB",
+                    remedy="Check that this is the right server.",
+                )
+            yield decoder.decode(chunk)
+        yield decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise BackendReplyError(
+            "the reply is not valid UTF-8", remedy="Check that this is the right server."
+        ) from error
+
+
+async def split_lines(texts: AsyncIterable[str]) -> AsyncGenerator[str]:
+    """Lines that end in a line feed, and only there: JSON may hold other line separators.
+
+    Raises:
+        BackendReplyError: If a line does not end.
+    """
+    parts: list[str] = []
+    length = 0
+    async for text in texts:
+        *whole, rest = text.split("\n")
+        for line in whole:
+            yield "".join([*parts, line]).removesuffix("\r")
+            parts, length = [], 0
+        parts.append(rest)
+        length += len(rest)
+        if length > MAX_LINE_CHARACTERS:
+            raise BackendReplyError("the reply holds a line without an end")
+    if length:
+        yield "".join(parts)
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """A transport for client libraries that read replies themselves: strict and bounded.
+
+    It also escapes the three characters that Python's ``splitlines`` takes for
+    line ends but JSON allows inside of a string, because httpx splits there.
+    """
+
+    def __init__(self) -> None:
+        self._inner = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request; the reply's stream is the guarded one."""
+        response = await self._inner.handle_async_request(request)
+        stream = response.stream
+        if isinstance(stream, httpx.AsyncByteStream):
+            response.stream = _GuardedStream(stream)
+        return response
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._inner.aclose()
+
+
+class _GuardedStream(httpx.AsyncByteStream):
+    def __init__(self, inner: httpx.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        open_line = 0
+        async for text in strict_text(self._inner):
+            feed = text.rfind("\n")
+            open_line = len(text) - feed - 1 if feed >= 0 else open_line + len(text)
+            if open_line > MAX_LINE_CHARACTERS:
+                raise BackendReplyError("the reply holds a line without an end")
+            yield text.translate(_LINE_LIKE).encode()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()

@@ -1,0 +1,91 @@
+"""What an HTTP status of an OpenAI-compatible server means for a page."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Final
+
+import httpx
+
+from ...errors import BackendError, BackendReplyError, BackendUnavailableError, RetryableError
+from ...text.excerpt import excerpt
+from .json_exchange import read_bounded
+
+__all__ = ["check_status"]
+
+_BUSY: Final = (408, 425, 429, 502, 503, 504)
+
+
+async def check_status(
+    response: httpx.Response, *, optional: tuple[str, ...] = (), secret: str | None = None
+) -> tuple[str, ...]:
+    """Judge the head of a response.
+
+    Args:
+        response: Its body is read only where it explains a refusal.
+        optional: Fields of the request that may be left out.
+        secret: What must not appear in a message.
+
+    Returns:
+        The optional fields that the server names in its refusal; empty where
+        it did not refuse.
+
+    Raises:
+        Retry: If the server is busy or failed for this once.
+        BackendError: If asking again is of no use.
+    """
+    status = response.status_code
+    if status == 200:
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        if encoding != "identity":
+            raise BackendReplyError(f"the reply is compressed ({excerpt(encoding)}), unasked")
+        return ()
+    text = await read_bounded(response)
+    problem = f"the server answers with HTTP {status} ({excerpt(_message(text), secret=secret)})"
+    if status in _BUSY:
+        raise RetryableError(
+            BackendUnavailableError(problem, remedy="Wait until it is ready, or ask it less."),
+            _retry_after(response),
+        )
+    if status in (400, 422) and (named := tuple(name for name in optional if name in text)):
+        return named
+    raise _final(status, problem)
+
+
+def _final(status: int, problem: str) -> BackendError | RetryableError:
+    if status in (401, 403):
+        return BackendUnavailableError(
+            problem, remedy="Set api_key or DSOCR_SERVER_API_KEY to the server's key."
+        )
+    if status == 404:
+        return BackendUnavailableError(
+            problem, remedy="Check the address and the name of the model."
+        )
+    if 300 <= status < 400:
+        return BackendUnavailableError(
+            problem, remedy="Redirects are not followed: name the final address."
+        )
+    if status >= 500:
+        return RetryableError(BackendReplyError(problem, remedy="Look at the server's log."))
+    return BackendReplyError(problem)
+
+
+def _message(text: str) -> str:
+    """The server's words out of its JSON, or all of it."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    for name in ("error", "message", "detail"):
+        if isinstance(data, dict) and data.get(name):
+            data = data[name]
+    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    try:
+        seconds = float(response.headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -1,0 +1,1 @@
+"""The models through transformers, in this process."""

@@ -1,0 +1,197 @@
+"""What happens between two tokens: repeats are forbidden, probabilities kept, texts ended.
+
+All of it for a whole batch at once, on the device; rows may follow different rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from transformers import LogitsProcessor, StoppingCriteria
+
+from ...model.ngrams import NoRepeat
+from ...model.page_prompt import End
+from ...model.tokenizer import EOS
+
+__all__ = ["EndCheck", "EndRows", "KeepScores", "NoRepeatNGrams", "Steps", "Temperatures"]
+
+EndCheck = Callable[[int, Sequence[int]], bool]
+"""Whether a row shall end, given its number and the tokens that came since it was asked last."""
+
+Tensor = torch.Tensor
+
+
+class NoRepeatNGrams(LogitsProcessor):
+    """Forbids tokens that would complete an n-gram a second time.
+
+    Equal to :func:`deepseek_ocr_rag.model.ngrams.banned_tokens` in every row.
+
+    Args:
+        rules: One for every row.
+        vocabulary: Number of token ids.
+    """
+
+    def __init__(self, rules: Sequence[NoRepeat], vocabulary: int) -> None:
+        rows: dict[NoRepeat, list[int]] = {}
+        for row, rule in enumerate(rules):
+            rows.setdefault(rule, []).append(row)
+        self._groups = tuple(rows.items())
+        self._vocabulary = vocabulary
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Scores, ``(rows, vocabulary)``, with what is forbidden at minus infinity."""
+        length = input_ids.shape[1]
+        for rule, rows in self._groups:
+            # No n-gram has its start within the window and its end before the next token.
+            if rule.size == 0 or min(rule.window or length, length) < rule.size:
+                continue
+            if len(rows) == len(input_ids):
+                banned = self._banned(input_ids, rule)
+                scores = scores.masked_fill(banned, float("-inf"))
+            else:
+                banned = self._banned(input_ids[rows], rule)
+                scores = scores.clone()
+                scores[rows] = scores[rows].masked_fill(banned, float("-inf"))
+        return scores
+
+    def _banned(self, tokens: Tensor, rule: NoRepeat) -> Tensor:
+        length = tokens.shape[1]
+        first = 0 if rule.window is None else max(0, length - rule.window)
+        following = tokens[:, first + rule.size - 1 :]
+        if rule.size == 1:
+            matches = torch.ones_like(following, dtype=torch.bool)
+        else:
+            earlier = tokens[:, first : length - 1].unfold(1, rule.size - 1, 1)
+            newest = tokens[:, None, length - rule.size + 1 :]
+            matches = (earlier == newest).all(-1)
+        for token in rule.exempt:
+            matches &= following != token
+        # What does not match writes to a column beyond the vocabulary, so that
+        # no write of False can undo one of True.
+        columns = torch.where(matches, following, self._vocabulary)
+        banned = torch.zeros(
+            (len(tokens), self._vocabulary + 1), dtype=torch.bool, device=tokens.device
+        )
+        return banned.scatter_(1, columns, value=True)[:, : self._vocabulary]
+
+
+class Temperatures(LogitsProcessor):
+    """Samples rows that have a temperature, by Gumbel noise, so that arg-max does the drawing.
+
+    Source: Gumbel, 1954: the arg-max of ``score / T + noise`` is distributed as
+    ``softmax(score / T)``. The noise has a seed of its own: results repeat, and
+    nobody else's random numbers change.
+
+    Args:
+        temperatures: One for every row; 0 leaves the row greedy.
+        seed: For the noise.
+    """
+
+    def __init__(self, temperatures: Sequence[float], seed: int = 0) -> None:
+        self._temperatures = tuple(temperatures)
+        self._seed = seed
+        self._noise: torch.Generator | None = None
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Scores with noise in the rows that are sampled."""
+        if not any(self._temperatures):
+            return scores
+        if self._noise is None:
+            self._noise = torch.Generator(scores.device).manual_seed(self._seed)
+        uniform = torch.rand(scores.shape, generator=self._noise, device=scores.device)
+        gumbel = -torch.log(-torch.log(uniform.clamp_min(1e-20)))
+        heat = torch.tensor(self._temperatures, device=scores.device)[:, None]
+        return scores + gumbel * heat
+
+
+class Steps:
+    """Keeps every new token's log-probability and says which rows have ended.
+
+    Args:
+        limits: Most new tokens for every row.
+        at_end: Whether a row shall end, given its number and the tokens that
+            came since it was asked last.
+        interval: Tokens between two questions; each waits for the device.
+        cancelled: Asked after every step; True ends all rows.
+    """
+
+    def __init__(
+        self,
+        limits: Sequence[int],
+        at_end: EndCheck,
+        *,
+        interval: int,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self._limits = limits
+        self._at_end = at_end
+        self._interval = interval
+        self._cancelled = cancelled
+        self._logprobs: list[Tensor] = []
+        self._asked = 0
+        self._ends: list[End | None] = [None] * len(limits)
+        self.scores: Tensor | None = None
+        """What the model gave for the step under way, before any rule."""
+
+    def after(self, input_ids: Tensor) -> Tensor:
+        """Which rows have ended, now that a token was chosen for each; shape ``(rows,)``."""
+        if self.scores is not None:
+            chosen = self.scores.gather(1, input_ids[:, -1:])[:, 0]
+            self._logprobs.append(chosen.float() - self.scores.float().logsumexp(-1))
+            self.scores = None
+        step = len(self._logprobs)
+        if step - self._asked >= self._interval or step >= min(self._limits):
+            self._ask(input_ids, step)
+        if self._cancelled():
+            self._ends = [end or End(step, "cancelled") for end in self._ends]
+        ended = [end is not None for end in self._ends]
+        return torch.tensor(ended, device=input_ids.device)
+
+    def _ask(self, input_ids: Tensor, step: int) -> None:
+        fresh = input_ids[:, input_ids.shape[1] - (step - self._asked) :].tolist()
+        for row, tokens in enumerate(fresh):
+            if self._ends[row] is not None:
+                continue
+            text = tokens[: tokens.index(EOS)] if EOS in tokens else tokens
+            looping = self._at_end(row, text)
+            if len(text) < len(tokens):
+                self._ends[row] = End(self._asked + len(text), "stop")
+            elif looping:
+                self._ends[row] = End(step, "repetition")
+            elif step >= self._limits[row]:
+                self._ends[row] = End(self._limits[row], "length")
+        self._asked = step
+
+    def finish(self, input_ids: Tensor) -> tuple[tuple[End, tuple[float, ...]], ...]:
+        """Every row's end and the log-probabilities of its tokens, once generation is over."""
+        step = len(self._logprobs)
+        self._ask(input_ids, step)
+        probabilities = torch.stack(self._logprobs, 1).tolist() if step else [[]] * len(self._ends)
+        ends = [end or End(step, "length") for end in self._ends]
+        return tuple(
+            (end, tuple(row[: end.tokens])) for end, row in zip(ends, probabilities, strict=True)
+        )
+
+
+class KeepScores(LogitsProcessor):
+    """Stands first among the processors and hands the model's own scores to the steps."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """The scores, unchanged."""
+        self._steps.scores = scores
+        return scores
+
+
+class EndRows(StoppingCriteria):
+    """Ends the rows that the steps say have ended."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **_: object) -> Tensor:
+        """True for every row that has ended."""
+        return self._steps.after(input_ids)

@@ -1,0 +1,197 @@
+"""A loaded model on a device: chooses device and number format, writes batches, says when memory is out."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal
+
+import torch
+from transformers import PreTrainedModel
+
+from ...errors import BackendUnavailableError, ConfigurationError, OutOfDeviceMemoryError
+from ...model.checkpoint import Checkpoint
+from ...model.page_prompt import GeneratedPage, PagePrompt
+from ..known_failures import remedy_for
+from .generation import generate
+from .loading import load_model
+from .logits_rules import EndCheck
+from .quantization import quantize
+
+__all__ = ["ModelRuntime"]
+
+CACHE_BYTES: Final = 61_440
+"""A token of the decoder's cache in 16 bits: 12 layers, keys and values of 1280."""
+
+GIB: Final = 2**30
+
+CPU_FLOAT32_BYTES: Final = 20 * GIB
+"""Free memory from which a CPU computes in float32: the weights take 13.4 GB."""
+
+
+class ModelRuntime:
+    """A model that is loaded and can write.
+
+    Args:
+        checkpoint: What to load.
+        device: "cuda", "cuda:1", "mps", "cpu", "auto" (spread over all GPUs),
+            or None for the best there is.
+        dtype: "bfloat16", "float16", "float32", or None for what the device can do.
+        quantization: "8bit", "4bit" or None.
+
+    Raises:
+        ConfigurationError: If there is no such device or number format.
+        BackendUnavailableError: If the weights do not fit the model or the device.
+        MissingExtraError: If a quantization's library is not installed.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        quantization: Literal["8bit", "4bit"] | None = None,
+    ) -> None:
+        self.device = _device(device)
+        self.dtype = _dtype(dtype, self.device)
+        self._checkpoint = checkpoint
+        try:
+            self._model = self._load(device == "auto", quantization)
+        except torch.OutOfMemoryError as error:
+            raise BackendUnavailableError(
+                f"the weights do not fit into the memory of {self.device}",
+                source=checkpoint.name,
+                remedy='Use quantization="8bit" or "4bit", another device, or device="auto" to '
+                "spread them over several GPUs.",
+            ) from error
+
+    def _load(self, spread: bool, quantization: str | None) -> PreTrainedModel:
+        if quantization is None:
+            place: Any = "auto" if spread else {"": self.device}
+            return load_model(self._checkpoint, dtype=self.dtype, device_map=place)
+        # In the device's memory only ever in its small form.
+        model = load_model(self._checkpoint, dtype=self.dtype, device_map={"": "cpu"})
+        quantize(model, quantization, self.device)
+        return model
+
+    @property
+    def max_positions(self) -> int:
+        """Longest sequence in tokens that the checkpoint was made for."""
+        return int(self._model.config.get_text_config().max_position_embeddings)
+
+    def pages_that_fit(self, tokens: int) -> int:
+        """An estimate of how many pages of so many tokens fit into the memory that is free."""
+        if self.device.type != "cuda":
+            return 1
+        free, _ = torch.cuda.mem_get_info(self.device)
+        # Half: a growing cache is copied, and the vision tower needs room beside it.
+        return max(1, int(free * 0.5) // (tokens * CACHE_BYTES))
+
+    def generate(
+        self,
+        pages: Sequence[PagePrompt],
+        *,
+        at_end: EndCheck,
+        interval: int = 32,
+        cancelled: Callable[[], bool],
+    ) -> tuple[GeneratedPage, ...]:
+        """Write a batch; see :func:`~.transformers_generation.generate`.
+
+        Raises:
+            OutOfDeviceMemory: If the batch is too large; what it held is freed.
+            BackendUnavailableError: If the device fails otherwise.
+        """
+        try:
+            return generate(
+                self._model, pages, at_end=at_end, interval=interval, cancelled=cancelled
+            )
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise BackendUnavailableError(
+                    f"the model failed on {self.device}: {str(error).splitlines()[0]}",
+                    source=self._checkpoint.name,
+                    remedy=remedy_for(str(error))
+                    or "Run `dsocr doctor`; after a CUDA error, start the program again.",
+                ) from error
+            # The traceback holds the batch's tensors until the handler is left.
+            problem = str(error)
+        self._empty()
+        raise OutOfDeviceMemoryError(problem)
+
+    def _empty(self) -> None:
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.device.type == "mps":
+            torch.mps.empty_cache()
+
+    def close(self) -> None:
+        """Free the device's memory."""
+        del self._model
+        self._empty()
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was short: CUDA has a class for it, MPS and the CPU only a message."""
+    message = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        sign in message for sign in ("out of memory", "can't allocate memory", "not enough memory")
+    )
+
+
+def _device(name: str | None) -> torch.device:
+    if name in (None, "auto"):
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(str(name))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigurationError(
+            f"the device {name!r} cannot be used: {str(error).splitlines()[0]}",
+            remedy="Leave device out for the best one here, or run `dsocr doctor`.",
+        ) from error
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+def _dtype(name: str | None, device: torch.device) -> torch.dtype:
+    if name is not None:
+        chosen = {
+            "bfloat16": torch.bfloat16,
+            "float16": torch.float16,
+            "float32": torch.float32,
+        }.get(name)
+        if chosen is None:
+            raise ConfigurationError(
+                f"there is no number format {name!r}",
+                remedy="Use bfloat16, float16 or float32.",
+            )
+        return chosen
+    if device.type == "cuda":
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if native else torch.float16
+    if device.type == "mps":
+        return torch.bfloat16 if _computes_bfloat16(device) else torch.float16
+    return torch.float32 if _free_memory() >= CPU_FLOAT32_BYTES else torch.bfloat16
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    """Whether it can: macOS 13 and older cannot."""
+    try:
+        torch.ones(1, dtype=torch.bfloat16, device=device).add_(1)
+    except (RuntimeError, TypeError):
+        return False
+    return True
+
+
+def _free_memory() -> int:
+    """Bytes of the machine's memory that are free; 0 where it cannot be told."""
+    try:
+        import psutil
+    except ImportError:
+        return 0
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,146 @@
+"""The words that ``dsocr`` understands."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..backends.registry import CHOICES
+from ..model.prompts import MODES, TASKS
+from ..version import __version__
+from .serve_command import SERVERS
+
+__all__ = ["argument_parser"]
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The parser; its result names the command in ``command``."""
+    parser = argparse.ArgumentParser(
+        prog="dsocr",
+        description="Read PDFs and scans with DeepSeek-OCR; ask questions, get cited answers.",
+        epilog="Start with: dsocr demo",
+    )
+    parser.add_argument("--version", action="version", version=f"dsocr {__version__}")
+    commands = parser.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
+    )
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text)
+
+    read = command("read", "print documents as Markdown or JSON, or write a folder")
+    _add_files(read)
+    _add_reading(read)
+    read.add_argument("--json", action="store_true", help="print one JSON object a file")
+    read.add_argument(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        help="write Markdown, JSON, page pictures and figure crops into this folder",
+    )
+
+    ask = command("ask", "answer one question about documents, with pages and boxes")
+    _add_files(ask)
+    ask.add_argument("question", metavar="QUESTION")
+    ask.add_argument("--json", action="store_true", help="print one JSON object")
+    ask.add_argument(
+        "--picture",
+        metavar="FILE.png",
+        help="draw the cited boxes on their pages and write them as one PNG",
+    )
+    _add_reading(ask)
+    _add_answering(ask)
+
+    chat = command("chat", "answer questions about documents, one a line")
+    _add_files(chat)
+    _add_reading(chat)
+    _add_answering(chat)
+
+    boxes = command("boxes", "draw the pages with their boxes as PNG")
+    _add_files(boxes)
+    boxes.add_argument("-o", "--output", default=".", metavar="FOLDER", help="default: here")
+    boxes.add_argument("--long-side", type=int, default=1280, metavar="PIXELS")
+    _add_reading(boxes)
+
+    parse = command("parse", "turn raw model text into the same JSON (for bug reports)")
+    parse.add_argument("files", nargs="+", metavar="FILE", help="'-' reads standard input")
+    parse.add_argument("--json", action="store_true", help="the only format; for symmetry")
+
+    cache = command("cache", "show or clear the pages that are kept, so that none is read twice")
+    cache.add_argument("action", nargs="?", choices=["show", "clear"], default="show")
+    cache.add_argument(
+        "--folder", help="default: DSOCR_CACHE_DIR, else this user's folder for caches"
+    )
+    cache.add_argument("--json", action="store_true", help="print one JSON object")
+
+    doctor = command("doctor", "say what is installed, what works and what to fix")
+    doctor.add_argument(
+        "failure",
+        nargs="?",
+        metavar="ERROR",
+        help="an error message or a log file: say what it means and what helps; "
+        "'-' reads standard input",
+    )
+    doctor.add_argument("--json", action="store_true", help="print one JSON array")
+
+    serve = command("serve-command", "print the command that starts a right server")
+    serve.add_argument("server", choices=list(SERVERS))
+    serve.add_argument("--version", help="of the server, for what only some versions need")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--model", default="deepseek-ai/DeepSeek-OCR")
+
+    demo = command("demo", "read the sample document and answer two questions about it")
+    demo.add_argument("-o", "--output", default="demo-output", metavar="FOLDER")
+    demo.add_argument("--backend", default="auto")
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="PDF or picture")
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pages", metavar="LIST", help="for example 1-3,7 (default: all)")
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help=f"{', '.join(CHOICES)} (default: auto)",
+    )
+    parser.add_argument(
+        "--allow-remote-code",
+        action="store_true",
+        help="let the backend 'official' run the code that lies beside the weights",
+    )
+    parser.add_argument("--mode", default="gundam", choices=list(MODES))
+    parser.add_argument(
+        "--task",
+        default="document",
+        help=f"{', '.join(TASKS)}, 'locate: what to find', or 'prompt: your own words'",
+    )
+    parser.add_argument(
+        "--no-cache",
+        dest="cache",
+        action="store_false",
+        help="neither use nor keep finished pages (see: dsocr cache)",
+    )
+    parser.add_argument("--password", help="of an encrypted PDF")
+    parser.add_argument("--renderer", default="pdfium", choices=["pdfium", "pymupdf"])
+
+
+def _add_answering(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--llm",
+        default="auto",
+        metavar="MODEL",
+        help="'ollama/<model>', 'none' to quote passages only, or 'auto' (default): "
+        "a model of the running Ollama, else none",
+    )
+    parser.add_argument(
+        "--embeddings",
+        metavar="MODEL",
+        help="search by meaning as well, with Ollama's 'ollama/<embedding model>'",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="leave out sentences that no page supports, instead of marking them",
+    )

@@ -1,0 +1,228 @@
+"""What torch finds on this machine, and what that means for reading pages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ...backends.known_failures import failure_named, remedy_for
+from ...concurrency.offline import OFFLINE
+from .check import Check
+from .version_checks import installed_version
+
+__all__ = ["Gpu", "TorchFacts", "disk_check", "facts_checks", "probe_torch", "torch_checks"]
+
+GB: Final = 10**9
+
+PROBE_SECONDS: Final = 120.0
+"""A first import of torch from a slow disk takes a minute."""
+
+WEIGHTS_BYTES: Final = 7 * GB
+READING_BYTES: Final = 9 * GB
+"""The weights in 16 bits, and a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU as torch sees it.
+
+    Attributes:
+        name: Its name.
+        capability: CUDA compute capability, major and minor.
+        free: Bytes of free memory.
+        total: Bytes of memory.
+        error: Why nothing can be computed on it; empty where it can.
+    """
+
+    name: str
+    capability: tuple[int, int]
+    free: int
+    total: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TorchFacts:
+    """What the probe tells.
+
+    Attributes:
+        version: Of torch.
+        cuda: The CUDA that it was built for, or None.
+        hip: The ROCm that it was built for, or None.
+        mps: Whether an Apple GPU can be used.
+        gpus: What CUDA or ROCm shows.
+        warnings: What torch said meanwhile.
+        flash_attn_error: Why flash-attn cannot be imported; empty where it can,
+            None where it is not installed.
+    """
+
+    version: str
+    cuda: str | None = None
+    hip: str | None = None
+    mps: bool = False
+    gpus: tuple[Gpu, ...] = ()
+    warnings: str = ""
+    flash_attn_error: str | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TorchFacts:
+        """Take what the probe printed."""
+        gpus = tuple(
+            Gpu(**{**gpu, "capability": (gpu["capability"][0], gpu["capability"][1])})
+            for gpu in data["gpus"]
+        )
+        return cls(**{**data, "gpus": gpus})
+
+
+def probe_torch(seconds: float = PROBE_SECONDS) -> TorchFacts | str:
+    """Ask torch in a process of its own.
+
+    Returns:
+        What it tells, or why it tells nothing.
+    """
+    command = [sys.executable, "-m", "deepseek_ocr_rag.backends.transformers.device_probe"]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program
+            command,
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            env={**os.environ, **OFFLINE},
+        )
+    except subprocess.TimeoutExpired:
+        return f"importing torch took longer than {seconds:g} s"
+    except OSError as error:
+        return f"Python cannot be started ({error.strerror})"
+    said = done.stderr.decode("utf-8", "replace").strip()
+    try:
+        return TorchFacts.from_json(json.loads(done.stdout.splitlines()[-1]))
+    except (IndexError, KeyError, TypeError, ValueError):
+        last = said.splitlines()[-1] if said else f"exit code {done.returncode}"
+        return f"torch cannot be imported ({last})"
+
+
+def torch_checks() -> tuple[Check, ...]:
+    """Findings about torch, the GPU, flash-attn and the place for the weights."""
+    if installed_version("torch") is None:
+        return ()
+    facts = probe_torch()
+    if isinstance(facts, str):
+        remedy = remedy_for(facts) or 'Run: pip install --force-reinstall "deepseek-ocr-rag[local]"'
+        return (Check("torch", False, facts, remedy), disk_check())
+    return (*facts_checks(facts, nvidia_driver=_has_nvidia_driver()), disk_check())
+
+
+def facts_checks(facts: TorchFacts, *, nvidia_driver: bool) -> tuple[Check, ...]:
+    """What the probe's facts mean.
+
+    Args:
+        facts: Of this machine.
+        nvidia_driver: Whether it has a driver for NVIDIA cards.
+    """
+    build = f"CUDA {facts.cuda}" if facts.cuda else f"ROCm {facts.hip}" if facts.hip else "CPU"
+    checks = [Check("torch", True, f"{facts.version}, built for {build}")]
+    if facts.gpus:
+        checks += [_gpu_check(index, gpu, facts.hip) for index, gpu in enumerate(facts.gpus)]
+    elif facts.mps:
+        checks.append(Check("gpu", True, "Apple GPU (mps)"))
+    else:
+        checks.append(_no_gpu(facts, nvidia_driver=nvidia_driver))
+    checks.append(_flash_attn(facts))
+    return tuple(checks)
+
+
+def _gpu_check(index: int, gpu: Gpu, hip: str | None) -> Check:
+    name = f"gpu cuda:{index}"
+    if gpu.error:
+        remedy = remedy_for(gpu.error) or "Look for its error with `dsocr doctor '<the error>'`."
+        return Check(name, False, f"{gpu.name}: {gpu.error.splitlines()[0]}", remedy)
+    native = hip is not None or gpu.capability >= (8, 0)
+    detail = (
+        f"{gpu.name}, {gpu.free / GB:.1f} of {gpu.total / GB:.1f} GB free, compute capability "
+        f"{gpu.capability[0]}.{gpu.capability[1]}, {'bfloat16' if native else 'float16'}"
+    )
+    if gpu.free < READING_BYTES:
+        remedy = f"{READING_BYTES / GB:.0f} GB are needed. {failure_named('out of memory').cure}"
+        return Check(name, False, detail, remedy)
+    if not native:
+        # vLLM and the published code fail there; our backend takes another format.
+        remedy = failure_named("bfloat16 unsupported").cure
+        return Check(name, True, detail, remedy)
+    return Check(name, True, detail)
+
+
+def _no_gpu(facts: TorchFacts, *, nvidia_driver: bool) -> Check:
+    if nvidia_driver and not facts.cuda:
+        failure = failure_named("torch without CUDA")
+        return Check(
+            "gpu",
+            False,
+            "this machine has an NVIDIA driver, but torch was built for the CPU only",
+            failure.cure,
+        )
+    if nvidia_driver:
+        said = facts.warnings or "torch finds no card that it can use"
+        remedy = remedy_for(said) or "Compare nvidia-smi's CUDA version with torch's."
+        return Check("gpu", False, said.splitlines()[0][:300], remedy)
+    return Check(
+        "gpu",
+        False,
+        "none that torch can use: the model runs on the CPU, minutes a page",
+        'Read with the backend "lite", which takes seconds a page, or with a server on a machine '
+        "that has a GPU. If this one has, install its driver.",
+    )
+
+
+def _flash_attn(facts: TorchFacts) -> Check:
+    if facts.flash_attn_error is None:
+        return Check("flash-attn", True, "not installed, and not needed")
+    version = installed_version("flash-attn") or ""
+    if not facts.flash_attn_error:
+        return Check("flash-attn", True, version)
+    remedy = remedy_for(facts.flash_attn_error) or failure_named("flash-attn mismatched").cure
+    detail = f"{version} cannot be imported ({facts.flash_attn_error.splitlines()[0][:200]})"
+    return Check("flash-attn", False, detail, remedy)
+
+
+def _has_nvidia_driver() -> bool:
+    return bool(shutil.which("nvidia-smi")) or Path("/proc/driver/nvidia/version").exists()
+
+
+def disk_check(environment: Mapping[str, str] = os.environ) -> Check:
+    """Whether there is room for the weights where Hugging Face's libraries keep them."""
+    cache = _hub_cache(environment)
+    there = sorted(
+        folder.name.removeprefix("models--").replace("--", "/")
+        for folder in cache.glob("models--*")
+        if "ocr" in folder.name.lower() and any(folder.glob("snapshots/*/*.safetensors"))
+    )
+    existing = next(path for path in (cache, *cache.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    detail = f"{free / GB:.0f} GB free for weights in {cache}"
+    if there:
+        detail += f", which has {', '.join(there)}"
+    return Check(
+        "disk",
+        bool(there) or free >= WEIGHTS_BYTES,
+        detail,
+        f"The weights take {WEIGHTS_BYTES / GB:.0f} GB: free some space, or set HF_HOME to a "
+        "folder on a larger disk.",
+    )
+
+
+def _hub_cache(environment: Mapping[str, str]) -> Path:
+    """As huggingface_hub's documentation has it."""
+    named = environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE")
+    if named:
+        return Path(named).expanduser().absolute()
+    home = environment.get("HF_HOME") or str(
+        Path(environment.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+    )
+    return Path(home, "hub").expanduser().absolute()

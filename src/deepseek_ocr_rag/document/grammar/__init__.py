@@ -1,0 +1,1 @@
+"""The model's output grammar: parser, tags, runtime noise, confidence."""

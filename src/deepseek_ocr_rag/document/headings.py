@@ -1,0 +1,74 @@
+"""Headings: which ones stand above a block, within a page and over pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from .markdown import heading_level
+from .types import Block
+
+__all__ = ["HEADING_KINDS", "Headings", "place_under", "with_sections"]
+
+Headings = tuple[tuple[int, str], ...]
+"""The headings in force, outermost first: level (1 to 6, ascending) and title."""
+
+HEADING_KINDS = {"title": 1, "sub_title": 2}
+"""The labels of headings, with the level of one that is written without ``#``."""
+
+
+def place_under(kind: str, text: str, headings: Headings) -> tuple[tuple[str, ...], Headings]:
+    """Where a block stands, and the headings in force after it.
+
+    Args:
+        kind: The block's kind.
+        text: Its Markdown; a heading's may hold several lines with ``#``.
+        headings: Those in force before it.
+
+    Returns:
+        Its section (a heading's own names only those of a higher rank), and the
+        headings after it.
+    """
+    above: Headings | None = None
+    before = headings
+    if kind in HEADING_KINDS:
+        for line in text.split("\n"):
+            level = heading_level(line)
+            title = line[level:].strip().strip("#").strip() if level else ""
+            if title:
+                higher = tuple(h for h in headings if h[0] < level)
+                above = higher if above is None else above
+                headings = (*higher, (level, title))
+    return tuple(title for _, title in (before if above is None else above)), headings
+
+
+def with_sections(
+    blocks: Iterable[Block], headings: Headings = ()
+) -> tuple[tuple[Block, ...], Headings]:
+    """Sets each block's section from the headings above it.
+
+    Only blocks of kind title and sub_title are headings (a ``#`` in a text block
+    is more often a comment in code); their level is the number of ``#``. A
+    heading's own section names those of a higher rank.
+
+    Args:
+        blocks: One page's blocks, in reading order.
+        headings: Those in force at the top of the page.
+
+    Returns:
+        The blocks, and the headings in force at the bottom of the page.
+
+    Example:
+        >>> blocks, headings = with_sections([Block("title", "# A"), Block("text", "b")])
+        >>> blocks[1].section, headings
+        (('A',), ((1, 'A'),))
+    """
+    placed = []
+    section = tuple(title for _, title in headings)
+    for block in blocks:
+        own = section
+        if block.kind in HEADING_KINDS:
+            own, headings = place_under(block.kind, block.text, headings)
+            section = tuple(title for _, title in headings)
+        placed.append(replace(block, section=own))
+    return tuple(placed), headings

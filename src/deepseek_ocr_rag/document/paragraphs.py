@@ -1,0 +1,252 @@
+"""The text of a document as it flows: paragraphs over columns and pages, figures and tables.
+
+Pages are how a document was printed, not how it was written. Here a paragraph that
+runs on behind a column's or page's end is one again, figures and tables (floats) are
+together with their captions and out of the way of the paragraphs around them, and
+page furniture is told from text. Nothing is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ..text.continuation import is_finished, runs_on
+from ..text.line_ends import seam
+from .captions import companions
+from .furniture import Furniture, page_furniture
+from .headings import HEADING_KINDS, Headings, with_sections
+from .types import Block, OcrDocument, Page
+
+__all__ = ["PARAGRAPH_BREAK", "Float", "Paragraph", "Slice", "document_flow"]
+
+PARAGRAPH_BREAK: Final = "\n\n"
+"""What stands between paragraphs."""
+
+_TEXT_KINDS: Final = frozenset({"text", ""})
+_NOTE_KINDS: Final = frozenset({"footnote", "page_footnote", "vision_footnote"})
+_TOUCH: Final = 0.02
+"""How far boxes that only touch may overlap, in fractions of the page."""
+_DROP: Final = 0.05
+"""How far a text ends below the top of the next column, at least: lines side by side do not."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slice:
+    """A part of one page's Markdown.
+
+    Attributes:
+        page: The page.
+        block: The block that it is a part of.
+        start: Offset in the page's Markdown.
+        end: The same, behind its last character.
+        before: What stands between it and the text before it.
+    """
+
+    page: Page
+    block: Block
+    start: int
+    end: int
+    before: str = PARAGRAPH_BREAK
+
+    @property
+    def text(self) -> str:
+        """Its characters."""
+        return self.page.markdown[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Paragraph:
+    """Text that belongs together: a block, or several where it runs over columns or pages.
+
+    Attributes:
+        slices: In reading order; a hyphen that divides a word between two of
+            them is in neither.
+        heading: Whether it is a heading.
+        furniture: Whether it is page furniture.
+        repeated: Whether it is furniture that an earlier page has as well, or
+            that says nothing, or is labelled so.
+    """
+
+    slices: tuple[Slice, ...]
+    heading: bool = False
+    furniture: bool = False
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Float:
+    """A figure or a table with what belongs to it.
+
+    Attributes:
+        page: The page.
+        block: The figure or table.
+        members: Captions, notes, texts inside of a picture, and the block itself,
+            in reading order.
+    """
+
+    page: Page
+    block: Block
+    members: tuple[Block, ...]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table."""
+        return self.block.kind == "table"
+
+    @property
+    def slices(self) -> tuple[Slice, ...]:
+        """Its members as slices, of which those without words are empty."""
+        return tuple(
+            Slice(self.page, block, *(block.span if block.text.strip() else block.span[:1] * 2))
+            for block in self.members
+        )
+
+
+def document_flow(document: OcrDocument) -> tuple[Paragraph | Float, ...]:
+    """The paragraphs, figures and tables of a document.
+
+    A text goes on in the next one if it stands at the end of a column or page
+    and ends without a full stop, and the next one begins with a small letter (or
+    the first ends with a comma or hyphen; or, in a script without capitals, has
+    commas or stops in it as prose does). Floats, notes and furniture may stand
+    between them.
+
+    Args:
+        document: What was read.
+
+    Returns:
+        All of it in reading order; floats inside of a paragraph come behind it.
+        Pages without blocks are one paragraph. Sections are set anew where a
+        running head had been taken for a heading.
+    """
+    furniture = page_furniture(document.pages)
+    pages = _with_true_sections(document.pages, furniture)
+    items = [i for page, found in zip(pages, furniture, strict=True) for i in _items(page, found)]
+    vocabularies: dict[int, frozenset[str]] = {}
+    result: list[Paragraph | Float] = []
+    taken: set[int] = set()
+    for place, item in enumerate(items):
+        if place in taken:
+            continue
+        while isinstance(item, Paragraph) and (following := _following(items, place, item)):
+            place, other = following
+            taken.add(place)
+            item = _joined(item, other, vocabularies)
+        result.append(item)
+    return tuple(result)
+
+
+def _with_true_sections(pages: Sequence[Page], furniture: Sequence[Furniture]) -> Sequence[Page]:
+    """Pages whose sections no running head has a part in."""
+    if not any(
+        page.blocks[i].kind in HEADING_KINDS
+        for page, found in zip(pages, furniture, strict=True)
+        for i in found.blocks
+    ):
+        return pages
+    result = []
+    headings: Headings = ()
+    for page, found in zip(pages, furniture, strict=True):
+        plain = [replace(b, kind="") if i in found.blocks else b for i, b in enumerate(page.blocks)]
+        placed, headings = with_sections(plain, headings)
+        blocks = [replace(b, section=p.section) for b, p in zip(page.blocks, placed, strict=True)]
+        result.append(replace(page, blocks=tuple(blocks)))
+    return result
+
+
+def _items(page: Page, furniture: Furniture) -> Iterator[Paragraph | Float]:
+    """One page's paragraphs and floats, empty blocks left out."""
+    if not page.blocks and page.markdown.strip():
+        yield Paragraph((Slice(page, Block("", page.markdown), 0, len(page.markdown)),))
+        return
+    owners = companions(page.blocks)
+    members = {i: (owner, *others) for owner, others in owners.items() for i in (owner, *others)}
+    shown: set[int] = set()
+    for i, block in enumerate(page.blocks):
+        if i in members:
+            owner = members[i][0]
+            if owner not in shown:
+                shown.add(owner)
+                blocks = tuple(page.blocks[j] for j in sorted(members[i]))
+                yield Float(page, page.blocks[owner], blocks)
+        elif block.text.strip():
+            yield Paragraph(
+                (Slice(page, block, *block.span),),
+                heading=_is_heading(block) and i not in furniture.blocks,
+                furniture=i in furniture.blocks,
+                repeated=i in furniture.blocks and i not in furniture.first,
+            )
+
+
+def _is_heading(block: Block) -> bool:
+    lone = block.text.startswith("#") and "\n" not in block.text.strip()
+    return block.kind in HEADING_KINDS or lone
+
+
+def _following(
+    items: Sequence[Paragraph | Float], place: int, paragraph: Paragraph
+) -> tuple[int, Paragraph] | None:
+    """The paragraph that one goes on in, with its place."""
+    last = paragraph.slices[-1]
+    if not _can_run(paragraph) or is_finished(last.text):
+        return None
+    page = last.page.number
+    for i in range(place + 1, len(items)):
+        item = items[i]
+        number = item.page.number if isinstance(item, Float) else item.slices[0].page.number
+        if number > page + 1:
+            return None
+        page = number
+        if isinstance(item, Float) or item.furniture:
+            continue
+        first = item.slices[0]
+        if first.block.kind not in _NOTE_KINDS:
+            fits = _can_run(item) and _is_next_column(last, first)
+            return (i, item) if fits and runs_on(last.text, first.text) else None
+    return None
+
+
+def _can_run(paragraph: Paragraph) -> bool:
+    plain = not (paragraph.heading or paragraph.furniture)
+    return plain and paragraph.slices[0].block.kind in _TEXT_KINDS
+
+
+def _is_next_column(last: Slice, following: Slice) -> bool:
+    """Whether a slice stands at the top of another column or on another page."""
+    if last.page is not following.page:
+        return True
+    boxes = last.block.boxes[-1:] + following.block.boxes[:1]
+    if len(boxes) < 2:
+        return False
+    before, after = boxes
+    beside = before.x1 <= after.x0 + _TOUCH or after.x1 <= before.x0 + _TOUCH
+    return beside and after.y0 <= before.y0 + _TOUCH and before.y1 - after.y0 > _DROP
+
+
+def _joined(
+    paragraph: Paragraph, other: Paragraph, vocabularies: dict[int, frozenset[str]]
+) -> Paragraph:
+    *before, last = paragraph.slices
+    first = other.slices[0]
+    text, following = last.text.rstrip(), first.text.lstrip()
+    words = _words(last.page, vocabularies) | _words(first.page, vocabularies)
+    dropped, between = seam(text, following, words)
+    return replace(
+        paragraph,
+        slices=(
+            *before,
+            replace(last, end=last.start + len(text) - dropped),
+            replace(first, start=first.end - len(following), before=between),
+        ),
+    )
+
+
+def _words(page: Page, known: dict[int, frozenset[str]]) -> frozenset[str]:
+    if page.number not in known:
+        known[page.number] = frozenset(
+            re.findall(r"[^\W\d_]+(?:-[^\W\d_]+)*", page.markdown.casefold())
+        )
+    return known[page.number]

@@ -1,0 +1,120 @@
+r"""A page's Markdown where somebody looks at it: text, headings and tables, and nothing active.
+
+Whoever made a document decides what stands on its pages, and a viewer does what
+Markdown and HTML tell it: loads a picture (and so tells its address who reads
+what), offers a link, runs a script. Therefore all text is escaped, and only the
+tags that are listed here come out, without attributes but for a cell's spans.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Final
+
+from ..text.visible import visible
+from .allowed_tags import let_through
+from .markdown import heading_level, markdown_parts
+from .tables import Cell, Table, parse_table
+
+__all__ = ["inert_markdown", "labelled_html", "markdown_to_html"]
+
+_KEPT: Final = "b|i|u|s|em|strong|sub|sup|br"
+_TABLE: Final = "table|thead|tbody|tfoot|tr|td|th|caption"
+_SPANS: Final = r"""(?:\s{1,9}(?:colspan|rowspan)\s{0,9}=\s{0,9}["']?[0-9]{1,6}["']?){0,2}\s{0,9}"""
+
+_ESCAPED_TAG: Final = re.compile(rf"&lt;(/?)({_KEPT})\s{{0,9}}/?&gt;", re.IGNORECASE)
+_ACTIVE_TAG: Final = re.compile(
+    rf"<(?=\S)(?!(?:/?(?:{_KEPT}|{_TABLE})\s{{0,9}}/?|(?:td|th){_SPANS})>)", re.IGNORECASE
+)
+_TARGET: Final = re.compile(
+    r"""
+    \](?=
+        :                          # a definition of a link
+      | \(\s*
+        (?: <[^\n<>]{0,200}? | [^ \n)]{0,200}? )
+        (?: [/?:&%\\(] | \.\.      # a path, a query, a scheme, or what may be one in disguise
+          | [^\n<>)]{200} )        # or too long to tell
+    )
+    """,
+    re.VERBOSE,
+)
+"""The end of a link's text before a target that is more than a name. The ``[f](t)`` of a
+formula stays, because a reference in it would spoil it."""
+_PICTURE: Final = re.compile(r"!(?=\[)")
+_PIPE: Final = re.compile(r"(?<!\\)\|")
+_BREAK: Final = re.compile(r"<br[ \t]{0,9}/?>", re.IGNORECASE)
+
+
+def markdown_to_html(text: str) -> str:
+    r"""A page's Markdown as HTML that shows it and can do nothing.
+
+    Headings, paragraphs, tables, code, and ``b i u s em strong sub sup br``;
+    formulas are shown as they are written. No picture, no link, no script, no
+    style, no attribute that the page wrote; and where a notebook typesets
+    formulas, it is told to leave this text alone, because TeX has links too.
+
+    Args:
+        text: Markdown as in :attr:`Page.markdown`, whatever is in it.
+
+    Returns:
+        One ``<div>``.
+
+    Example:
+        >>> markdown_to_html("# A <script>")
+        '<div class="tex2jax_ignore mathjax_ignore"><h1>A &lt;script&gt;</h1></div>'
+    """
+    parts = (_part(*part[:3]) for part in markdown_parts(visible(text)))
+    return f'<div class="tex2jax_ignore mathjax_ignore">{"".join(parts)}</div>'
+
+
+def inert_markdown(text: str) -> str:
+    """A page's Markdown for a file that a viewer may show: the same text, nothing active.
+
+    Pictures, links, definitions of links, and tags other than those of tables and of
+    :func:`markdown_to_html` become plain text. Only a link to a bare name stays,
+    which leads no further than to a file beside this one.
+
+    Args:
+        text: Markdown as in :attr:`Page.markdown`, whatever is in it.
+    """
+    # References, not backslashes: one that stands before would take ours away.
+    text = _PICTURE.sub("&#33;", _ACTIVE_TAG.sub("&lt;", visible(text)))
+    return _TARGET.sub("&#93;", text)
+
+
+def labelled_html(label: str, inner: str) -> str:
+    """HTML of ours under a label that may be anybody's."""
+    return f"<div><p><b>{html.escape(visible(label))}</b></p>{inner}</div>"
+
+
+def _part(kind: str, text: str, table: str | None) -> str:
+    if kind == "table":
+        return (_pipe_table(text) if table is None else parse_table(table)).to_html()
+    if kind in ("title", "sub_title"):
+        level = heading_level(text.strip())
+        return f"<h{level}>{_inline(text.strip()[level:].strip())}</h{level}>"
+    if kind == "code":
+        return f"<pre><code>{html.escape(text)}</code></pre>"
+    if kind == "equation":
+        return f"<pre><code>{html.escape(text)}</code></pre>"
+    return f"<p>{_inline(text).replace(chr(10), '<br>')}</p>"
+
+
+def _inline(text: str) -> str:
+    return let_through(html.escape(text), _ESCAPED_TAG)
+
+
+def _pipe_table(text: str) -> Table:
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    rows = [lines[0], *lines[2:]]  # the second is the rule under the heading
+    return Table(tuple(_row(line, header=number == 0) for number, line in enumerate(rows)))
+
+
+def _row(line: str, *, header: bool) -> tuple[Cell, ...]:
+    inner = line.removeprefix("|")
+    inner = inner[:-1] if inner.endswith("|") and not inner.endswith("\\|") else inner
+    return tuple(
+        Cell(_BREAK.sub("\n", cell.replace("\\|", "|")).strip(), header=header)
+        for cell in _PIPE.split(inner)
+    )

@@ -1,0 +1,345 @@
+"""What a document becomes: pages, blocks and boxes, all frozen.
+
+Conventions, for the whole package:
+
+* A **box** is four fractions of the displayed page, 0..1, origin top left.
+* A **page number** is 1-based and counts the file's pages, whatever selection
+  was read; the printed label ("iv") is kept beside it.
+* A **span** is ``(start, end)`` in characters of the page's Markdown, and
+  ``page.markdown[start:end] == block.text`` always holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from ..errors import ConfigurationError
+from .sanitize import labelled_html, markdown_to_html
+from .tables import Table, parse_table
+
+__all__ = ["Block", "Box", "FinishReason", "OcrDocument", "Page"]
+
+FinishReason = Literal["stop", "length", "repetition", "blank", "error"]
+"""Why a page's text ends: the model's end token, the token limit, a loop that
+was cut, a page without ink, or a failure (see :attr:`Page.error`)."""
+
+GRID = 999
+"""The model writes coordinates as integers from 0 to 999, both included."""
+
+
+SHOWN_PAGES: Final = 20
+"""Of a document, in a notebook."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Box:
+    """A rectangle on a page, in fractions of its width and height.
+
+    Attributes:
+        x0: Left edge, 0..1.
+        y0: Top edge, 0..1.
+        x1: Right edge, ``x0 <= x1 <= 1``.
+        y1: Bottom edge, ``y0 <= y1 <= 1``.
+
+    Raises:
+        ConfigurationError: If the edges are not ordered fractions.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.x0 <= self.x1 <= 1 and 0 <= self.y0 <= self.y1 <= 1):
+            raise ConfigurationError(
+                f"a box needs ordered fractions of the page, not {self.as_tuple()}",
+                remedy="Box.clamped() makes a box of any four numbers.",
+            )
+
+    @classmethod
+    def clamped(cls, x0: float, y0: float, x1: float, y1: float) -> Box:
+        """The box nearest to four arbitrary finite fractions: ordered, then cut to the page."""
+        values = [min(1.0, max(0.0, v if math.isfinite(v) else 0.0)) for v in (x0, y0, x1, y1)]
+        return cls(
+            min(values[0], values[2]),
+            min(values[1], values[3]),
+            max(values[0], values[2]),
+            max(values[1], values[3]),
+        )
+
+    @classmethod
+    def from_grid(cls, x0: float, y0: float, x1: float, y1: float) -> Box:
+        """The box that the model means with four numbers on its 0..999 grid."""
+        return cls.clamped(x0 / GRID, y0 / GRID, x1 / GRID, y1 / GRID)
+
+    def to_grid(self) -> tuple[int, int, int, int]:
+        """The four integers on the model's 0..999 grid."""
+        return (
+            round(self.x0 * GRID),
+            round(self.y0 * GRID),
+            round(self.x1 * GRID),
+            round(self.y1 * GRID),
+        )
+
+    def as_tuple(self) -> tuple[float, float, float, float]:
+        """``(x0, y0, x1, y1)`` as fractions."""
+        return (self.x0, self.y0, self.x1, self.y1)
+
+    def to_points(self, width: float, height: float) -> tuple[float, float, float, float]:
+        """``(x0, y0, x1, y1)`` on a page of that many points, origin still top left."""
+        return (self.x0 * width, self.y0 * height, self.x1 * width, self.y1 * height)
+
+    def to_pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """The smallest whole-pixel rectangle that covers the box, as PIL's ``crop`` takes it."""
+        return (
+            math.floor(self.x0 * width),
+            math.floor(self.y0 * height),
+            math.ceil(self.x1 * width),
+            math.ceil(self.y1 * height),
+        )
+
+    @property
+    def area(self) -> float:
+        """Its share of the page, 0..1."""
+        return (self.x1 - self.x0) * (self.y1 - self.y0)
+
+    def union(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        return Box(
+            min(self.x0, other.x0),
+            min(self.y0, other.y0),
+            max(self.x1, other.x1),
+            max(self.y1, other.y1),
+        )
+
+    def intersection(self, other: Box) -> Box | None:
+        """What both cover, or None where they do not touch."""
+        x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
+        x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
+        return Box(x0, y0, x1, y1) if x0 <= x1 and y0 <= y1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of a page's layout.
+
+    Attributes:
+        kind: The model's label: text, title, sub_title, table, table_caption,
+            image, image_caption, equation, ...; unknown labels are kept. The
+            empty string marks text that stood outside of any tag.
+        text: Its Markdown, exactly ``page.markdown[span[0]:span[1]]``; empty
+            for a picture.
+        boxes: Where it stands; a paragraph that runs over two columns has two.
+            Empty where the model named no place.
+        span: Offsets of ``text`` in the page's Markdown.
+        section: The headings above it, outermost first.
+        html: For a table, the HTML as the model wrote it; else None.
+        confidence: How sure the model was of the text, 0..1: the geometric mean
+            of its tokens' probabilities, see :mod:`.confidence`. None where the
+            backend does not know.
+    """
+
+    kind: str
+    text: str
+    boxes: tuple[Box, ...] = ()
+    span: tuple[int, int] = (0, 0)
+    section: tuple[str, ...] = ()
+    html: str | None = None
+    confidence: float | None = None
+
+    @property
+    def table(self) -> Table | None:
+        """The rows of a table, or None for any other block."""
+        return None if self.html is None else parse_table(self.html)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form; boxes become lists of four fractions."""
+        data: dict[str, Any] = {
+            "kind": self.kind,
+            "text": self.text,
+            "boxes": [[round(v, 6) for v in box.as_tuple()] for box in self.boxes],
+            "span": list(self.span),
+            "section": list(self.section),
+        }
+        if self.html is not None:
+            data["html"] = self.html
+        if self.confidence is not None:
+            data["confidence"] = self.confidence
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Block:
+        """The inverse of :meth:`to_dict`."""
+        return cls(
+            kind=data["kind"],
+            text=data["text"],
+            boxes=tuple(Box(*box) for box in data["boxes"]),
+            span=(data["span"][0], data["span"][1]),
+            section=tuple(data.get("section", ())),
+            html=data.get("html"),
+            confidence=data.get("confidence"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page as it was read. A page that failed is still a page, with its error.
+
+    Attributes:
+        number: 1-based, in the file.
+        markdown: The whole page.
+        blocks: In reading order.
+        label: The number printed on the page where the PDF records it ("iv").
+        width: Width of the displayed page in points (1/72 inch).
+        height: Height of the displayed page in points.
+        backend: Who read it: lite, ollama, server, ...
+        model: Which model, as the backend names it.
+        mode: Resolution mode: tiny, small, base, large, gundam.
+        finish_reason: See :data:`FinishReason`.
+        attempts: How often the backend was asked.
+        warnings: What a user should know about this page.
+        error: What went wrong, where ``finish_reason`` is "error".
+        confidence: As of a block, over all that the model wrote for the page.
+    """
+
+    number: int
+    markdown: str = ""
+    blocks: tuple[Block, ...] = ()
+    label: str | None = None
+    width: float = 0.0
+    height: float = 0.0
+    backend: str = ""
+    model: str = ""
+    mode: str = ""
+    finish_reason: FinishReason = "stop"
+    attempts: int = 1
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    confidence: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the page was read (a blank page was; a failed one was not)."""
+        return self.finish_reason != "error"
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """The boxes of all its blocks, in reading order: for "locate", what was found."""
+        return tuple(box for block in self.blocks for box in block.boxes)
+
+    def blocks_in(self, start: int, end: int) -> tuple[Block, ...]:
+        """The blocks whose text overlaps characters ``start`` to ``end`` of the Markdown."""
+        return tuple(b for b in self.blocks if b.span[0] < end and start < b.span[1])
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what the page says, and nothing that it could do."""
+        shown = self.markdown if self.ok else f"not read: {self.error or 'for an unknown reason'}"
+        return labelled_html(f"Page {self.number}", markdown_to_html(shown))
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {
+            "number": self.number,
+            "label": self.label,
+            "width": self.width,
+            "height": self.height,
+            "markdown": self.markdown,
+            "finish_reason": self.finish_reason,
+            "backend": self.backend,
+            "model": self.model,
+            "mode": self.mode,
+            "attempts": self.attempts,
+            "warnings": list(self.warnings),
+            "error": self.error,
+            "confidence": self.confidence,
+            "blocks": [block.to_dict() for block in self.blocks],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Page:
+        """The inverse of :meth:`to_dict`."""
+        values = dict(data)
+        values["blocks"] = tuple(Block.from_dict(b) for b in data["blocks"])
+        values["warnings"] = tuple(data.get("warnings", ()))
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class OcrDocument:
+    """A document as it was read.
+
+    Attributes:
+        source: What the user named: a path, a URL, or a name for bytes.
+        pages: The pages that were asked for, in the file's order.
+        total_pages: How many pages the file has.
+        sha256: Hash of the file's bytes, 64 hex digits ("" where unknown).
+    """
+
+    source: str
+    pages: tuple[Page, ...] = field(default_factory=tuple)
+    total_pages: int = 0
+    sha256: str = ""
+
+    def __iter__(self) -> Iterator[Page]:
+        return iter(self.pages)
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+    @property
+    def failed_pages(self) -> tuple[Page, ...]:
+        """The pages that could not be read."""
+        return tuple(page for page in self.pages if not page.ok)
+
+    def page(self, number: int) -> Page:
+        """The page with that 1-based number in the file.
+
+        Raises:
+            KeyError: If it was not read.
+        """
+        for page in self.pages:
+            if page.number == number:
+                return page
+        raise KeyError(number)
+
+    def to_markdown(self) -> str:
+        """All pages, an empty line between them."""
+        return "\n\n".join(page.markdown for page in self.pages if page.markdown)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the first pages, see :meth:`Page._repr_html_`."""
+        pages = [page._repr_html_() for page in self.pages[:SHOWN_PAGES]]
+        left = len(self.pages) - len(pages)
+        note = f"<p>… and {left} more pages: document.page(n)</p>" if left else ""
+        return labelled_html(self.source, "".join(pages) + note)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {
+            "source": self.source,
+            "sha256": self.sha256,
+            "total_pages": self.total_pages,
+            "pages": [page.to_dict() for page in self.pages],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> OcrDocument:
+        """The inverse of :meth:`to_dict`."""
+        return cls(
+            source=data["source"],
+            pages=tuple(Page.from_dict(p) for p in data["pages"]),
+            total_pages=data.get("total_pages", len(data["pages"])),
+            sha256=data.get("sha256", ""),
+        )
+
+
+def union(boxes: Iterable[Box]) -> Box | None:
+    """The smallest box that holds all of them, or None where there are none."""
+    result: Box | None = None
+    for box in boxes:
+        result = box if result is None else result.union(box)
+    return result

@@ -1,0 +1,130 @@
+"""Queries and keys turned to their positions, keys and values put into the cache."""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from ..block_pool import PAGE
+from ..kv_cache import LARGEST_STORED, LayerCache
+from ..slots import Slots
+
+__all__ = ["rotate_and_store"]
+
+LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
+
+
+@triton.jit
+def _storable(value, LARGEST: tl.constexpr):
+    value = tl.where(value == value, value, 0.0)
+    return tl.minimum(tl.maximum(value, -LARGEST), LARGEST)
+
+
+@triton.jit
+def _store(
+    stored,
+    scales,
+    place,
+    first,
+    second,
+    LARGEST: tl.constexpr,
+    HALF: tl.constexpr,
+    SCALED: tl.constexpr,
+):
+    """Put the halves of a head's key or value into its place of the cache."""
+    channel = tl.arange(0, HALF)
+    if SCALED:
+        first = first.to(tl.float32)
+        second = second.to(tl.float32)
+        peak = tl.maximum(tl.max(tl.abs(first), 0), tl.max(tl.abs(second), 0))
+        scale = tl.maximum(peak, 1e-12) / LARGEST
+        tl.store(scales + place, scale)
+        first = first / scale
+        second = second / scale
+    target = stored + place * (2 * HALF) + channel
+    tl.store(target, first.to(stored.dtype.element_ty))
+    tl.store(target + HALF, second.to(stored.dtype.element_ty))
+
+
+@triton.jit
+def _rotate_and_store(
+    qkv,
+    angles,
+    positions,
+    slots,
+    pages,
+    keys,
+    values,
+    key_scales,
+    value_scales,
+    heads,
+    most_pages,
+    most_positions,
+    LARGEST: tl.constexpr,
+    HALF: tl.constexpr,
+    PAGE_SIZE: tl.constexpr,
+    SCALED: tl.constexpr,
+    STORED: tl.constexpr,
+):
+    token = tl.program_id(0)
+    head = tl.program_id(1)
+    channel = tl.arange(0, HALF)
+    position = tl.load(positions + token)
+    page = tl.load(pages + tl.load(slots + token) * most_pages + position // PAGE_SIZE)
+    place = (page.to(tl.int64) * heads + head) * PAGE_SIZE + position % PAGE_SIZE
+    cosine = tl.load(angles + position * HALF + channel)
+    sine = tl.load(angles + (most_positions + position) * HALF + channel)
+
+    width = heads * 2 * HALF
+    query = qkv + token.to(tl.int64) * 3 * width + head * 2 * HALF + channel
+    key = query + width
+    first = tl.load(query).to(tl.float32)
+    second = tl.load(query + HALF).to(tl.float32)
+    tl.store(query, (first * cosine - second * sine).to(qkv.dtype.element_ty))
+    tl.store(query + HALF, (second * cosine + first * sine).to(qkv.dtype.element_ty))
+    first = tl.load(key).to(tl.float32)
+    second = tl.load(key + HALF).to(tl.float32)
+    turned_first = _storable(first * cosine - second * sine, STORED).to(qkv.dtype.element_ty)
+    turned_second = _storable(second * cosine + first * sine, STORED).to(qkv.dtype.element_ty)
+    tl.store(key, turned_first)
+    tl.store(key + HALF, turned_second)
+    _store(keys, key_scales, place, turned_first, turned_second, LARGEST, HALF, SCALED)
+    first = _storable(tl.load(key + width).to(tl.float32), STORED).to(qkv.dtype.element_ty)
+    second = _storable(tl.load(key + width + HALF).to(tl.float32), STORED)
+    second = second.to(qkv.dtype.element_ty)
+    _store(values, value_scales, place, first, second, LARGEST, HALF, SCALED)
+
+
+def rotate_and_store(
+    qkv: Tensor,
+    angles: Tensor,
+    positions: Tensor,
+    slots: Tensor,
+    owners: Slots,
+    cache: LayerCache,
+) -> Tensor:
+    """See :meth:`..operations.Ops.rotate_and_store`."""
+    heads, head_width = cache.keys.shape[1], cache.keys.shape[3]
+    _rotate_and_store[(len(qkv), heads)](
+        qkv,
+        angles,
+        positions,
+        slots,
+        owners.pages,
+        cache.keys,
+        cache.values,
+        cache.key_scales,
+        cache.value_scales,
+        heads,
+        owners.pages.shape[1],
+        angles.shape[1],
+        LARGEST=LARGEST_E4M3,
+        HALF=head_width // 2,
+        PAGE_SIZE=PAGE,
+        SCALED=cache.key_scales is not None,
+        STORED=LARGEST_STORED,
+        num_warps=1,
+    )
+    return qkv[:, : heads * head_width]

@@ -1,0 +1,336 @@
+"""Attention within squares of patches, with relative positions added by the matrix units.
+
+For each query a first kernel computes what it adds for each row and each column
+of its square. Flash attention (Dao et al., 2023) then goes over blocks of keys
+that are small squares themselves: a block has few rows and columns, so that one
+more product, of the numbers for these with a matrix of zeros and ones, puts the
+right sum on every score. Rows and columns that only fill a block up have a
+number that no score survives.
+
+Squares and blocks are found by arithmetic on the places of patches: nothing is
+cut out, filled up or put together in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import triton
+import triton.language as tl
+from torch import Tensor
+
+__all__ = ["SquareTuning", "square_attention"]
+
+LOG2_E = 1.4426950408889634
+
+NEVER = -30_000.0
+"""A score that counts for nothing, and fits into 16 bits."""
+
+BLOCK = 8
+"""Side of a block of keys in patches: 8 rows and 8 columns are the 16 that a matrix unit takes."""
+
+LARGEST_WINDOW = 16
+"""Side of squares whose keys are one block."""
+
+
+@dataclass(frozen=True, slots=True)
+class SquareTuning:
+    """How the work is cut.
+
+    Attributes:
+        queries: That are computed at once.
+        warps: Of a program.
+        stages: Blocks under way at once.
+    """
+
+    queries: int
+    warps: int
+    stages: int
+
+
+WINDOWS: Final = SquareTuning(queries=64, warps=4, stages=1)
+SMALL_PICTURES: Final = SquareTuning(queries=128, warps=8, stages=3)
+LARGE_PICTURES: Final = SquareTuning(queries=64, warps=4, stages=3)
+"""The fastest found for windows of 14, pictures of 40 and of 64 patches
+(``benchmarks/engine/vision.py tilings``)."""
+
+
+@triton.jit
+def _terms(
+    qkv,
+    rows,
+    columns,
+    terms,
+    grid,
+    heads,
+    SIDE: tl.constexpr,
+    FILLED_UP: tl.constexpr,
+    WIDTH: tl.constexpr,
+    QUERIES: tl.constexpr,
+    DISTANCES: tl.constexpr,
+    KEYS: tl.constexpr,
+    FACTOR: tl.constexpr,
+    NEVER: tl.constexpr,
+):
+    """What queries add for each row and each column of their square, times ``FACTOR``."""
+    patches = grid * grid
+    picture = tl.program_id(1) // heads
+    head = tl.program_id(1) % heads
+    patch = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
+    inside = patch < patches
+    channel = tl.arange(0, WIDTH)
+    place = (picture * patches + patch) * (3 * heads * WIDTH) + head * WIDTH
+    query = tl.load(qkv + place[:, None] + channel[None, :], mask=inside[:, None], other=0.0)
+    distance = tl.arange(0, DISTANCES)
+    known = distance < 2 * SIDE - 1
+    vector = distance[None, :] * WIDTH + channel[:, None]
+    above = tl.load(rows + vector, mask=known[None, :], other=0.0)
+    before = tl.load(columns + vector, mask=known[None, :], other=0.0)
+
+    key = tl.arange(0, KEYS)[None, :]
+    start = terms + (picture * heads + head).to(tl.int64) * patches * (2 * FILLED_UP)
+    target = start + (patch[:, None] * (2 * FILLED_UP) + key)
+    stored = inside[:, None] & (key < FILLED_UP)
+    for axis in tl.static_range(2):
+        table = above if axis == 0 else before
+        own = (patch // grid if axis == 0 else patch % grid) % SIDE
+        added = (tl.dot(query, table, input_precision="ieee") * FACTOR).to(query.dtype)
+        away = own[:, None] - key + (SIDE - 1)
+        found = tl.gather(added, tl.where(key < SIDE, away, 0), axis=1)
+        tl.store(target + axis * FILLED_UP, tl.where(key < SIDE, found, NEVER), mask=stored)
+
+
+@triton.jit
+def _within_windows(
+    qkv,
+    bias,
+    terms,
+    result,
+    grid,
+    heads,
+    across,
+    factor,
+    SIDE: tl.constexpr,
+    FILLED_UP: tl.constexpr,
+    WIDTH: tl.constexpr,
+    QUERIES: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """A head's attention within one window: its keys at once, its queries in turn."""
+    patches = grid * grid
+    width = heads * WIDTH
+    window = tl.program_id(0) % (across * across)
+    picture = tl.program_id(0) // (across * across)
+    head = tl.program_id(1)
+    top = window // across * SIDE
+    left = window % across * SIDE
+    channel = tl.arange(0, WIDTH)
+    start = qkv + picture * patches * (3 * width) + head * WIDTH
+
+    spot = tl.arange(0, FILLED_UP * FILLED_UP)
+    row = spot // FILLED_UP
+    column = spot % FILLED_UP
+    real = (row < SIDE) & (column < SIDE) & (top + row < grid) & (left + column < grid)
+    seen = start + ((top + row) * grid + left + column) * (3 * width)
+    key = tl.load(width + seen[None, :] + channel[:, None], mask=real[None, :], other=0.0)
+    value = tl.load(2 * width + seen[:, None] + channel[None, :], mask=real[:, None], other=0.0)
+    # Beyond the picture's edge the layer saw zeros, and gave its biases.
+    key_bias = tl.load(bias + width + head * WIDTH + channel)
+    value_bias = tl.load(bias + 2 * width + head * WIDTH + channel)
+    key = tl.where(real[None, :], key, key_bias[:, None])
+    value = tl.where(real[:, None], value, value_bias[None, :])
+    part = tl.arange(0, 2 * FILLED_UP)[:, None]
+    is_own = (part == row[None, :]) | (part == FILLED_UP + column[None, :])
+    ones = is_own.to(key.dtype)
+
+    for first in tl.range(0, FILLED_UP * FILLED_UP, QUERIES, num_stages=STAGES):
+        own = first + tl.arange(0, QUERIES)
+        asked = (own // FILLED_UP < SIDE) & (own % FILLED_UP < SIDE)
+        asked &= (top + own // FILLED_UP < grid) & (left + own % FILLED_UP < grid)
+        patch = tl.where(asked, (top + own // FILLED_UP) * grid + left + own % FILLED_UP, 0)
+        query = tl.load(
+            start + patch[:, None] * (3 * width) + channel[None, :], mask=asked[:, None], other=0.0
+        )
+        place = ((picture * heads + head).to(tl.int64) * patches + patch) * (2 * FILLED_UP)
+        term = tl.load(
+            terms + place[:, None] + tl.arange(0, 2 * FILLED_UP)[None, :],
+            mask=asked[:, None],
+            other=0.0,
+        )
+        score = tl.dot(query, key, input_precision="ieee")
+        score = tl.dot(term, ones, score, input_precision="ieee")
+        peak = tl.max(score, 1)
+        weight = tl.exp2(score * factor - (peak * factor)[:, None])
+        total = tl.sum(weight, 1)
+        mixed = tl.dot(weight.to(value.dtype), value, input_precision="ieee")
+        mixed = mixed * (1.0 / total)[:, None]
+        target = result + (picture * patches + patch) * width + head * WIDTH
+        tl.store(
+            target[:, None] + channel[None, :],
+            mixed.to(result.dtype.element_ty),
+            mask=asked[:, None],
+        )
+
+
+@triton.jit
+def _over_pictures(
+    qkv,
+    terms,
+    result,
+    heads,
+    factor,
+    SIDE: tl.constexpr,
+    FILLED_UP: tl.constexpr,
+    WIDTH: tl.constexpr,
+    QUERIES: tl.constexpr,
+    BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
+):
+    """A head's attention of some queries over all of their picture."""
+    patches = SIDE * SIDE
+    width = heads * WIDTH
+    picture = tl.program_id(1)
+    head = tl.program_id(2)
+    channel = tl.arange(0, WIDTH)
+    start = qkv + picture * patches * (3 * width) + head * WIDTH
+
+    patch = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
+    asked = patch < patches
+    query = tl.load(
+        start + patch[:, None] * (3 * width) + channel[None, :], mask=asked[:, None], other=0.0
+    )
+    place = ((picture * heads + head).to(tl.int64) * patches + patch) * (2 * FILLED_UP)
+    part = tl.arange(0, 2 * BLOCK)
+    row_terms = terms + place[:, None] + part[None, :]
+    column_terms = row_terms + FILLED_UP - BLOCK
+    for_rows = asked[:, None] & (part < BLOCK)[None, :]
+    for_columns = asked[:, None] & (part >= BLOCK)[None, :]
+
+    spot = tl.arange(0, BLOCK * BLOCK)
+    row = spot // BLOCK
+    column = spot % BLOCK
+    is_own = (part[:, None] == row[None, :]) | (part[:, None] == BLOCK + column[None, :])
+    ones = is_own.to(query.dtype)
+
+    peak = tl.full([QUERIES], float("-inf"), tl.float32)
+    total = tl.zeros([QUERIES], tl.float32)
+    mixed = tl.zeros([QUERIES, WIDTH], tl.float32)
+    across: tl.constexpr = FILLED_UP // BLOCK
+    for block in tl.range(0, across * across, num_stages=STAGES):
+        top = block // across * BLOCK
+        left = block % across * BLOCK
+        seen = start + ((top + row) * SIDE + left + column) * (3 * width)
+        if FILLED_UP > SIDE:
+            real = (top + row < SIDE) & (left + column < SIDE)
+            key = tl.load(width + seen[None, :] + channel[:, None], mask=real[None, :], other=0.0)
+            value = tl.load(
+                2 * width + seen[:, None] + channel[None, :], mask=real[:, None], other=0.0
+            )
+        else:
+            key = tl.load(width + seen[None, :] + channel[:, None])
+            value = tl.load(2 * width + seen[:, None] + channel[None, :])
+        term = tl.load(row_terms + top, mask=for_rows, other=0.0)
+        term += tl.load(column_terms + left, mask=for_columns, other=0.0)
+        score = tl.dot(query, key, input_precision="ieee")
+        score = tl.dot(term, ones, score, input_precision="ieee")
+        new_peak = tl.maximum(peak, tl.max(score, 1))
+        weight = tl.exp2(score * factor - (new_peak * factor)[:, None])
+        shrink = tl.exp2((peak - new_peak) * factor)
+        total = total * shrink + tl.sum(weight, 1)
+        mixed = mixed * shrink[:, None]
+        mixed += tl.dot(weight.to(value.dtype), value, input_precision="ieee")
+        peak = new_peak
+    mixed = mixed * (1.0 / total)[:, None]
+    target = result + (picture * patches + patch) * width + head * WIDTH
+    tl.store(
+        target[:, None] + channel[None, :], mixed.to(result.dtype.element_ty), mask=asked[:, None]
+    )
+
+
+def square_attention(
+    qkv: Tensor,
+    bias: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    *,
+    heads: int,
+    tuning: SquareTuning | None = None,
+) -> Tensor:
+    """See :func:`..sam_attention.square_attention`.
+
+    Args:
+        qkv: Shape ``(pictures, grid, grid, 3 * width)``, contiguous.
+        bias: Shape ``(3 * width,)``.
+        rows: Shape ``(2 * side - 1, head width)``, contiguous.
+        columns: The same.
+        heads: Attention heads.
+        tuning: How the work is cut, None for what was measured best.
+
+    Returns:
+        Shape ``(pictures, grid, grid, width)``.
+    """
+    pictures, grid, _, channels = qkv.shape
+    width = channels // 3 // heads
+    side = (len(rows) + 1) // 2
+    in_windows = side <= LARGEST_WINDOW
+    filled_up = (
+        max(BLOCK, triton.next_power_of_2(side)) if in_windows else triton.cdiv(side, BLOCK) * BLOCK
+    )
+    terms = qkv.new_empty(pictures, heads, grid * grid, 2 * filled_up)
+    _terms[(triton.cdiv(grid * grid, 64), pictures * heads)](
+        qkv,
+        rows,
+        columns,
+        terms,
+        grid,
+        heads,
+        SIDE=side,
+        FILLED_UP=filled_up,
+        WIDTH=width,
+        QUERIES=64,
+        DISTANCES=triton.next_power_of_2(2 * side),
+        KEYS=triton.next_power_of_2(filled_up),
+        # They are added before the scores are scaled.
+        FACTOR=width**0.5,
+        NEVER=NEVER,
+        num_warps=4 if side <= 64 else 8,
+    )
+    result = qkv.new_empty(pictures, grid, grid, channels // 3)
+    factor = width**-0.5 * LOG2_E
+    if in_windows:
+        tuning = tuning or WINDOWS
+        across = triton.cdiv(grid, side)
+        _within_windows[(pictures * across**2, heads)](
+            qkv,
+            bias,
+            terms,
+            result,
+            grid,
+            heads,
+            across,
+            factor,
+            SIDE=side,
+            FILLED_UP=filled_up,
+            WIDTH=width,
+            QUERIES=tuning.queries,
+            STAGES=tuning.stages,
+            num_warps=tuning.warps,
+        )
+    else:
+        tuning = tuning or (SMALL_PICTURES if side < 64 else LARGE_PICTURES)
+        _over_pictures[(triton.cdiv(grid * grid, tuning.queries), pictures, heads)](
+            qkv,
+            terms,
+            result,
+            heads,
+            factor,
+            SIDE=side,
+            FILLED_UP=filled_up,
+            WIDTH=width,
+            QUERIES=tuning.queries,
+            BLOCK=BLOCK,
+            STAGES=tuning.stages,
+            num_warps=tuning.warps,
+        )
+    return result

@@ -1,0 +1,170 @@
+"""The operations in plain PyTorch: the definition, for any device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..model.ngrams import NoRepeat, banned_tokens
+from .block_pool import PAGE
+from .kv_cache import LARGEST_STORED, LayerCache
+from .ops import StepRows
+from .products import float32_product
+from .slots import Slots
+from .weights.tensors import ExpertWeights
+
+__all__ = ["ReferenceOps"]
+
+LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
+
+
+class ReferenceOps:
+    """See :class:`~.ops.Ops`."""
+
+    def add_norm(
+        self, residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float
+    ) -> Tensor:
+        """See :meth:`.ops.Ops.add_norm`."""
+        if update is not None:
+            residual += update.float().sum(1)
+        mean_square = residual.square().mean(-1, keepdim=True)
+        return (residual * torch.rsqrt(mean_square + epsilon) * weight.float()).to(weight.dtype)
+
+    def rotate_and_store(
+        self,
+        qkv: Tensor,
+        angles: Tensor,
+        positions: Tensor,
+        slots: Tensor,
+        owners: Slots,
+        cache: LayerCache,
+    ) -> Tensor:
+        """See :meth:`.ops.Ops.rotate_and_store`."""
+        heads, width = cache.keys.shape[1], cache.keys.shape[3]
+        queries, keys, values = qkv.view(len(qkv), 3, heads, width).unbind(1)
+        cosine, sine = angles[:, positions, None]
+        for part in (queries, keys):
+            first, second = part.float().chunk(2, -1)
+            turned = (first * cosine - second * sine, second * cosine + first * sine)
+            part.copy_(torch.cat(turned, -1))
+        pages = owners.pages[slots, positions // PAGE]
+        # What is no number, or too large to be one here, must not reach the pages' next owner.
+        qkv.nan_to_num_(0.0, LARGEST_STORED, -LARGEST_STORED)
+        for part, stored, scales in (
+            (keys, cache.keys, cache.key_scales),
+            (values, cache.values, cache.value_scales),
+        ):
+            if scales is None:
+                stored[pages, :, positions % PAGE] = part
+            else:
+                scale = part.float().abs().amax(-1).clamp_min(1e-12) / LARGEST_E4M3
+                scales[pages, :, positions % PAGE] = scale
+                stored[pages, :, positions % PAGE] = (part / scale[..., None]).to(stored.dtype)
+        return queries.flatten(1)
+
+    def attend(
+        self, queries: Tensor, rows: StepRows, owners: Slots, cache: LayerCache, window: int | None
+    ) -> Tensor:
+        """See :meth:`.ops.Ops.attend`."""
+        heads, width = cache.keys.shape[1], cache.keys.shape[3]
+        results = []
+        for row, slot in enumerate(rows.slots.tolist()):
+            cached = int(owners.lengths[slot])
+            length = cached + rows.queries
+            pages = owners.pages[slot, : -(-length // PAGE)]
+            keys, values = (
+                _stored(stored, scales, pages)[:, :length].to(queries.dtype)
+                for stored, scales in (
+                    (cache.keys, cache.key_scales),
+                    (cache.values, cache.value_scales),
+                )
+            )
+            own = queries[row * rows.queries : (row + 1) * rows.queries]
+            place = torch.arange(length, device=queries.device)
+            newest = (cached + torch.arange(rows.queries, device=queries.device))[:, None]
+            seen = place <= newest
+            if window is not None:
+                seen &= (place < owners.prompts[slot]) | (place > newest - window)
+            result = functional.scaled_dot_product_attention(
+                own.view(rows.queries, heads, width).transpose(0, 1), keys, values, attn_mask=seen
+            )
+            results.append(result.transpose(0, 1).flatten(1))
+        return torch.cat(results)
+
+    def mix(self, values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
+        """See :meth:`.ops.Ops.mix`."""
+        routed = len(experts.router)
+        logits = float32_product(values, experts.router)
+        weights, chosen = logits.softmax(-1).topk(per_token, -1)
+        shared = torch.arange(routed, len(experts.down), device=values.device)
+        chosen = torch.cat([chosen, shared.expand(len(values), -1)], 1)
+        weights = torch.cat([weights * scale, weights.new_ones(len(values), len(shared))], 1)
+        added = values.new_empty(*chosen.shape, values.shape[1])
+        for expert in torch.unique(chosen).tolist():
+            token, part = torch.where(chosen == expert)
+            both = _product(values[token], experts.gate_up, experts.gate_up_scales, expert)
+            gate, up = both.chunk(2, -1)
+            inner = functional.silu(gate) * up
+            result = _product(inner, experts.down, experts.down_scales, expert)
+            added[token, part] = (result * weights[token, part, None]).to(values.dtype)
+        return added
+
+    def choose(self, logits: Tensor, rows: StepRows, owners: Slots, end: int) -> Tensor:
+        """See :meth:`.ops.Ops.choose`."""
+        reports = []
+        scores = logits.view(-1, rows.queries, logits.shape[-1])
+        for row, (slot, drafts) in enumerate(
+            zip(rows.slots.tolist(), rows.drafts.tolist(), strict=True)
+        ):
+            tokens: list[int] = []
+            logprobs: list[float] = []
+            known = int(owners.lengths[slot]) + 1
+            while True:
+                query = len(tokens)
+                history = owners.history[slot, : known + query].tolist()
+                token = _best(scores[row, query], history, slot, owners, end)
+                tokens.append(token)
+                logprobs.append(float(scores[row, query].log_softmax(-1)[token]))
+                if query == drafts or token != int(owners.history[slot, known + query]):
+                    break
+            owners.history[slot, known : known + len(tokens)] = torch.tensor(tokens)
+            if slot != owners.nobody:
+                owners.lengths[slot] += len(tokens)
+            unused = [0] * (rows.queries - len(tokens))
+            bits = torch.tensor([*logprobs, *unused], dtype=torch.float32).view(torch.int32)
+            reports.append([len(tokens), *tokens, *unused, *bits.tolist()])
+        return torch.tensor(reports, dtype=torch.int32, device=logits.device)
+
+
+def _product(values: Tensor, weight: Tensor, scales: Tensor | None, expert: int) -> Tensor:
+    """Values times an expert's matrix."""
+    product = functional.linear(values, weight[expert].to(values.dtype))
+    return product if scales is None else (product * scales[expert]).to(values.dtype)
+
+
+def _stored(stored: Tensor, scales: Tensor | None, pages: Tensor) -> Tensor:
+    """Keys or values of a sequence, ``(heads, tokens, head width)``."""
+    found = stored[pages].transpose(0, 1).flatten(1, 2)
+    if scales is None:
+        return found
+    return found.float() * scales[pages].transpose(0, 1).flatten(1, 2)[..., None]
+
+
+def _best(scores: Tensor, history: list[int], slot: int, owners: Slots, end: int) -> int:
+    rule = NoRepeat(
+        int(owners.sizes[slot]),
+        int(owners.windows[slot]),
+        frozenset(token for token in owners.exempt[slot].tolist() if token >= 0),
+    )
+    banned = banned_tokens(history, rule)
+    if len(history) < int(owners.end_from[slot]):
+        banned |= {end}
+    allowed = scores.clone()
+    allowed[list(banned)] = float("-inf")
+    if heat := float(owners.temperatures[slot]):
+        seed = int(owners.seeds[slot]) * owners.history.shape[1] + len(history)
+        noise = torch.Generator().manual_seed(seed)
+        uniform = torch.rand(scores.shape, generator=noise).clamp_min(1e-20).to(scores.device)
+        allowed -= heat * torch.log(-torch.log(uniform))
+    return int(allowed.argmax())

@@ -1,0 +1,242 @@
+"""From a checkpoint to a running engine: what the device can do, and what fits into its memory."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+
+from ..errors import BackendUnavailableError, ConfigurationError, EngineUnsupportedError
+from ..model.checkpoint import Checkpoint
+from ..model.ngrams import NoRepeat
+from ..model.tokenizer import BOS, IMAGE
+from ..model.views import PageViews
+from .block_pool import PAGE
+from .engine import Engine
+from .kv_cache import CacheType, page_bytes
+from .ops import Ops
+from .reference_ops import ReferenceOps
+from .runner import Runner
+from .scheduler import Scheduler
+from .sequence import PageTask, WrittenSequence
+from .vision.pointwise import has_triton
+from .weights.config import DecoderConfig, EngineConfig, engine_config
+from .weights.loading import load_weights
+from .weights.quantization import WeightType, quantised
+from .weights.tensors import EngineWeights
+
+__all__ = ["EngineSettings", "engine_device", "start_engine"]
+
+OLDEST_CAPABILITY: Final = (8, 0)
+"""Ampere: older ones have no bfloat16."""
+
+EIGHT_BIT_CAPABILITY: Final = (8, 9)
+"""Ada: older ones cannot convert e4m3 numbers."""
+
+TYPICAL_TOKENS: Final = 1600
+"""Of a page while it is written, prompt included: for how many slots are worth having."""
+
+MOST_SLOTS: Final = 512
+"""More gain little: reading the cache is then nearly all of a step."""
+
+PROMPT_TOKENS: Final = 8192
+FEWER_PROMPT_TOKENS: Final = 4096
+"""Of the prompts that are computed at once; the second on small cards."""
+
+SMALL: Final = 24 * 2**30
+"""Bytes of a card that is small."""
+
+SPARE: Final = 0.02
+"""Share of the memory that the allocator will not be able to use."""
+
+RECORDED: Final = 256 * 2**20
+"""Bytes for the picture batches that are recorded when they first come."""
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """How an engine is set up.
+
+    Attributes:
+        device: A CUDA device, "cpu" (for tests: it is slow), or None for the first GPU.
+        cache: "fp8" stores keys and values in eight bits: twice the pages at
+            once, and faster large batches.
+        memory_limit: Bytes of the GPU's memory that may be used; None uses what is free.
+        slots: Most pages at once; None takes what is useful and fits.
+        weights: "int8" stores the experts in eight bits: 2.4 GB less.
+    """
+
+    device: str | None = None
+    cache: CacheType = "model"
+    memory_limit: int | None = None
+    slots: int | None = None
+    weights: WeightType = "model"
+
+
+def engine_device(settings: EngineSettings) -> torch.device:
+    """The device that the engine will run on.
+
+    Raises:
+        UnsupportedError: If it cannot run there; the remedy says what it needs.
+        ConfigurationError: If there is no such device, or it lacks what is asked for.
+    """
+    try:
+        device = torch.device(settings.device or "cuda")
+    except RuntimeError as error:
+        raise ConfigurationError(f"there is no device {settings.device!r}") from error
+    if device.type == "cpu":
+        return device
+    if device.type != "cuda" or torch.version.hip is not None or not torch.cuda.is_available():
+        raise _unsupported("there is no CUDA device")
+    device = torch.device("cuda", device.index or 0)
+    if device.index >= torch.cuda.device_count():
+        raise ConfigurationError(
+            f"there is no device {device}",
+            remedy=f"Use one of cuda:0 to cuda:{torch.cuda.device_count() - 1}.",
+        )
+    capability = torch.cuda.get_device_capability(device)
+    if capability < OLDEST_CAPABILITY:
+        name = torch.cuda.get_device_name(device)
+        raise _unsupported(f"{name} has compute capability {capability[0]}.{capability[1]}")
+    if not has_triton():
+        raise _unsupported("Triton is not installed")
+    if settings.cache == "fp8" and capability < EIGHT_BIT_CAPABILITY:
+        raise ConfigurationError(
+            "a cache of fp8 needs compute capability 8.9", remedy='Use cache="model".'
+        )
+    return device
+
+
+def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None) -> Engine:
+    """Load a model and make it ready to write.
+
+    Args:
+        checkpoint: The model.
+        settings: How.
+
+    Raises:
+        BackendUnavailableError: If the memory or the weights do not do.
+        UnsupportedError: If the network or the device is one that this engine
+            does not run.
+    """
+    settings = settings or EngineSettings()
+    start = time.monotonic()
+    config = engine_config(checkpoint.config)
+    device = engine_device(settings)
+    if device.type == "cpu":
+        weights = load_weights(config, checkpoint.weights, dtype=torch.float32)
+        if settings.weights == "int8":
+            weights = quantised(weights)
+        return _on_cpu(config, weights, settings)
+    torch.cuda.set_device(device)
+    total = torch.cuda.get_device_properties(device).total_memory
+    limit = min(settings.memory_limit or total, total)
+    torch.cuda.set_per_process_memory_fraction(limit / total, device)
+    try:
+        weights = load_weights(config, checkpoint.weights, device=device)
+        if settings.weights == "int8":
+            weights = quantised(weights)
+            torch.cuda.empty_cache()
+        engine = _on_gpu(config, weights, settings, limit)
+    except torch.OutOfMemoryError as error:
+        raise _too_little(limit) from error
+    _log.info("model %s ready in %.1f s", checkpoint.name, time.monotonic() - start)
+    return engine
+
+
+def _on_cpu(config: EngineConfig, weights: EngineWeights, settings: EngineSettings) -> Engine:
+    slots = settings.slots or 4
+    longest = _longest(config.decoder)
+    pages = 1 + longest + slots * -(-TYPICAL_TOKENS // PAGE)
+    runner = Runner(config, weights, ReferenceOps(), slots=slots, pages=pages, cache=settings.cache)
+    scheduler = Scheduler(slots=slots, pages=pages)
+    return Engine(runner, scheduler, config.decoder.max_positions)
+
+
+def _on_gpu(
+    config: EngineConfig, weights: EngineWeights, settings: EngineSettings, limit: int
+) -> Engine:
+    of_page = page_bytes(config.decoder, weights.decoder.head.dtype, settings.cache)
+    useful = _room(limit) // (of_page * -(-TYPICAL_TOKENS // PAGE))
+    slots = settings.slots or max(1, min(MOST_SLOTS, useful))
+    prompt_tokens = FEWER_PROMPT_TOKENS if limit < SMALL else PROMPT_TOKENS
+    rehearsed = 2 + prompt_tokens // PAGE * 2
+    runner = Runner(config, weights, _kernels(), slots=slots, pages=rehearsed, cache=settings.cache)
+    torch.cuda.reset_peak_memory_stats()
+    _rehearse(runner, prompt_tokens, slots)
+    # Recording gives back what was free, so that the allocator has not kept what prompts need.
+    needed = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
+    torch.cuda.empty_cache()
+    spare = int(SPARE * limit) + RECORDED + needed
+    pages = rehearsed + (_room(limit) - spare) // of_page
+    if pages < 1 + _longest(config.decoder):
+        raise _too_little(limit)
+    runner.resize(0)
+    torch.cuda.empty_cache()
+    runner.resize(pages)
+    runner.record()
+    _log.info("%d pages at once, a cache of %d tokens", slots, (pages - 1) * PAGE)
+    scheduler = Scheduler(slots=slots, pages=pages, prompt_tokens=prompt_tokens)
+    return Engine(runner, scheduler, config.decoder.max_positions)
+
+
+def _kernels() -> Ops:
+    # Only here: the kernels need triton, which the CPU does not.
+    from .kernels.kernel_ops import KernelOps
+
+    return KernelOps()
+
+
+def _rehearse(runner: Runner, prompt_tokens: int, slots: int) -> None:
+    """Do the largest work that there will be: kernels are compiled, and memory is taken."""
+    picture = PageViews(
+        np.zeros((3, 1024, 1024), np.uint8), np.zeros((6, 3, 640, 640), np.uint8), (2, 3)
+    )
+    ids = [BOS, *[IMAGE] * REHEARSED_PICTURE, 3]
+    task = PageTask(ids, picture, NoRepeat(0), 1)
+    pages = -(-(len(ids) + 1) // PAGE)
+    for count in (1, max(1, min(slots, prompt_tokens // len(ids)))):
+        sequences = [
+            WrittenSequence(task, number, slot=number, pages=list(range(1, 1 + pages)))
+            for number in range(count)
+        ]
+        runner.begin(sequences).wait()
+    runner.record(least_rows=slots)
+
+
+REHEARSED_PICTURE: Final = 903
+"""Picture tokens of a page of 2 x 3 tiles."""
+
+
+def _longest(config: DecoderConfig) -> int:
+    """Pages of the longest sequence, with room for the drafts behind it."""
+    return math.ceil((config.max_positions + PAGE) / PAGE)
+
+
+def _room(limit: int) -> int:
+    """Bytes that are still free, within the limit."""
+    free, _ = torch.cuda.mem_get_info()
+    return min(free, limit - torch.cuda.memory_reserved())
+
+
+def _too_little(limit: int) -> BackendUnavailableError:
+    return BackendUnavailableError(
+        f"the model and one page do not fit into {limit / 2**30:.1f} GiB of GPU memory",
+        remedy='Free memory, raise the limit, use cache="fp8", or '
+        'use backend="transformers" with quantization="4bit".',
+    )
+
+
+def _unsupported(problem: str) -> EngineUnsupportedError:
+    return EngineUnsupportedError(
+        f"the local engine cannot run here: {problem}",
+        remedy="It needs an NVIDIA GPU of compute capability 8.0 or newer (Ampere: A10, A100, "
+        'RTX 30) and a CUDA build of torch with Triton. Use backend="transformers" elsewhere.',
+    )

@@ -1,0 +1,82 @@
+"""Norms and activations of the vision towers: in PyTorch, or in one pass by a kernel."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..weights.tensors import LayerNorm
+
+__all__ = ["add_norm", "gelu", "has_kernels", "has_triton", "layer_norm", "quick_gelu"]
+
+
+def has_kernels(values: Tensor, dtype: torch.dtype | None = None) -> bool:
+    """Whether the Triton kernels can work on this tensor.
+
+    They want 16-bit numbers on a CUDA device of compute capability 8.0 or
+    newer; everything else goes the way of plain PyTorch.
+
+    Args:
+        values: The tensor.
+        dtype: What its numbers become, if not what they are.
+    """
+    return (
+        values.is_cuda
+        and (dtype or values.dtype) in (torch.bfloat16, torch.float16)
+        and has_triton()
+        and torch.cuda.get_device_capability(values.device) >= (8, 0)
+    )
+
+
+@cache
+def has_triton() -> bool:
+    """Whether Triton is installed; it comes with the CUDA builds of PyTorch for Linux."""
+    return importlib.util.find_spec("triton") is not None
+
+
+def layer_norm(values: Tensor, norm: LayerNorm) -> Tensor:
+    """The layer norm of the last dimension."""
+    return functional.layer_norm(values, values.shape[-1:], norm.weight, norm.bias, norm.epsilon)
+
+
+def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Tensor, Tensor]:
+    """Close a residual connection and take the norm of the sum.
+
+    Args:
+        values: The residual stream, shape ``(..., width)``; may be overwritten.
+        change: What is added to it, same shape; None before the first layer.
+        norm: What the next layer sees the sum through.
+
+    Returns:
+        The sum, and its layer norm.
+    """
+    if change is None:
+        return values, layer_norm(values, norm)
+    if has_kernels(values):
+        from ..kernels.layer_norm import add_norm as kernel
+
+        return kernel(values, change, norm)
+    total = values + change
+    return total, layer_norm(total, norm)
+
+
+def gelu(values: Tensor) -> Tensor:
+    """``x * Phi(x)``, not its approximation by tanh; may overwrite its argument."""
+    if has_kernels(values):
+        from ..kernels.activations import gelu as kernel
+
+        return kernel(values)
+    return functional.gelu(values)
+
+
+def quick_gelu(values: Tensor) -> Tensor:
+    """``x * sigmoid(1.702 x)``, which CLIP was trained with; may overwrite its argument."""
+    if has_kernels(values):
+        from ..kernels.activations import quick_gelu as kernel
+
+        return kernel(values)
+    return values * torch.sigmoid(1.702 * values)

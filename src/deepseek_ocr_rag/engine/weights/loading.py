@@ -1,0 +1,147 @@
+"""Weights from safetensors files, memory-mapped, straight to the device; or random ones."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ...errors import BackendUnavailableError
+from .config import EngineConfig
+from .mapping import assemble
+from .tensors import EngineWeights
+
+__all__ = ["load_weights", "random_weights"]
+
+UNUSED: Final = re.compile(
+    r"model\.vision_model\.embeddings\.(?:patch_embedding\.weight|position_ids)"
+    r"|.*\.rotary_emb\.inv_freq"
+)
+"""Published with the weights and never read by the published code: the second
+tower takes the first one's output for its patches, and the rest are constants."""
+
+REMEDY: Final = "Use the weights as they are published, of one revision; download the folder again."
+
+
+def load_weights(
+    config: EngineConfig,
+    files: Sequence[Path],
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.bfloat16,
+) -> EngineWeights:
+    """Read the published weights; every tensor must be there, and no other.
+
+    Args:
+        config: The sizes that the tensors must have.
+        files: The safetensors files of the checkpoint.
+        device: Where the tensors go.
+        dtype: What they become.
+
+    Raises:
+        BackendUnavailableError: If a file is damaged, or a tensor is missing,
+            left over, there twice, or of another shape.
+    """
+    with contextlib.ExitStack() as opened:
+        source = _Files(files, torch.device(device), dtype, opened)
+        weights = assemble(config, source.take)
+        source.check_left_over()
+    return weights
+
+
+class _Files:
+    """The tensors of some safetensors files, by name."""
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        device: torch.device,
+        dtype: torch.dtype,
+        opened: contextlib.ExitStack,
+    ) -> None:
+        self._dtype = dtype
+        self._file_of: dict[str, Any] = {}
+        for path in files:
+            with _reading(path):
+                file = opened.enter_context(safe_open(path, framework="pt", device=str(device)))
+                names = list(file.keys())
+            if twice := self._file_of.keys() & set(names):
+                raise _unfit(f"{min(twice)} is there twice")
+            self._file_of |= dict.fromkeys(names, (file, path))
+        self._left = set(self._file_of)
+
+    def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """The tensor of that name."""
+        if name not in self._file_of:
+            raise _unfit(f"{name} is missing")
+        file, path = self._file_of[name]
+        with _reading(path):
+            found = tuple(file.get_slice(name).get_shape())
+            if found != shape:
+                raise _unfit(f"{name} has the shape {found}, not {shape}")
+            tensor: Tensor = file.get_tensor(name)
+        self._left.discard(name)
+        return tensor.to(self._dtype)
+
+    def check_left_over(self) -> None:
+        """Refuse tensors that nobody asked for: they belong to another network."""
+        extra = sorted(name for name in self._left if not UNUSED.fullmatch(name))
+        if extra:
+            more = f" and {len(extra) - 3} more" if len(extra) > 3 else ""
+            raise _unfit(f"{', '.join(extra[:3])}{more} belong to another network")
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        raise BackendUnavailableError(
+            f"the weights cannot be read: {error}", source=str(path), remedy=REMEDY
+        ) from error
+
+
+def _unfit(problem: str) -> BackendUnavailableError:
+    return BackendUnavailableError(f"the weights do not fit the model: {problem}", remedy=REMEDY)
+
+
+def random_weights(
+    config: EngineConfig,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.bfloat16,
+    seed: int = 0,
+    deviation: float | None = None,
+) -> EngineWeights:
+    """Weights of the right sizes that mean nothing, for measuring and for tests.
+
+    Args:
+        config: The sizes.
+        device: Where they are made.
+        dtype: Of the tensors.
+        seed: Of the random numbers.
+        deviation: Standard deviation of every matrix; None draws each so that it
+            keeps the size of what it multiplies, as trained ones do roughly. Then
+            rounding to bfloat16 sends some tokens to other experts; with 0.02, what the
+            published classes start training with, it hardly does.
+    """
+    generator = torch.Generator(device).manual_seed(seed)
+
+    def take(name: str, shape: tuple[int, ...]) -> Tensor:
+        size = 0.02
+        if len(shape) > 1:
+            size = deviation or math.prod(shape[1:]) ** -0.5
+        tensor = torch.empty(shape, device=device, dtype=dtype).normal_(
+            0, size, generator=generator
+        )
+        is_norm = len(shape) == 1 and name.endswith(".weight")
+        return tensor.add_(1) if is_norm else tensor
+
+    return assemble(config, take)

@@ -1,0 +1,1 @@
+"""Finds and trims the loops that a model falls into."""

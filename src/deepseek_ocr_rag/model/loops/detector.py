@@ -1,0 +1,245 @@
+r"""Finds where a model repeats itself: the same words, a counter, endless empty cells.
+
+A loop is a stretch of text that the text before it foretells
+(:mod:`.unit_prediction`), for so long that no page is like that
+(:mod:`.loop_evidence`, and :mod:`.stutter` for loops of a few words that a rule
+against repeats disturbs). This takes linear time, some 5 us a character, and works
+while the text is being written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Final, Literal
+
+from .loop_score import CLEAN_COPIES, Stretch
+from .predictor import CONTEXT, UnitPredictor
+from .short_loops import Stutter
+from .units import TextUnit, UnitStream
+
+__all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loop", "find_loops"]
+
+LoopKind = Literal["exact", "counting", "similar"]
+"""The same units again and again, numbers that count up or down among them, or
+copies that differ here and there."""
+
+SIMILAR: Final = 0.02
+"""Share of units that were not foretold, from which on copies count as different."""
+
+STRICTNESS: Final = 6.0
+MILDNESS: Final = 1.25
+"""How much more a miss counts where the beginning of a loop is looked for: without
+misses inside of it, and with some."""
+
+CLEAN_STREAK: Final = 12
+"""Hits in a row that mark a beginning where nothing else does: more than the tags
+of a block give."""
+
+_TABLE_TAG = re.compile(r"<(/?)table")
+_FORMULA_TAG = re.compile(r"(?<!\\)\\(?:([\[(]|begin\{)|[\])]|end\{)")
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A stretch of text that repeats what stands before it.
+
+    Attributes:
+        start: Offset of the second copy: the text up to here holds one whole copy.
+        end: Offset behind the last copy.
+        kind: See :data:`LoopKind`.
+        period: Characters of one copy, on average.
+        copies: How many there are, the first one included.
+    """
+
+    start: int
+    end: int
+    kind: LoopKind
+    period: float
+    copies: float
+
+
+class RepetitionWatch:
+    """Watches a text while it is written. Not for several threads at once.
+
+    Example:
+        >>> watch = RepetitionWatch()
+        >>> watch.feed("The total of all items is as follows. ")
+        >>> watch.feed("Nothing else was found on this page. " * 30)
+        75
+    """
+
+    def __init__(self) -> None:
+        self._units = UnitStream()
+        self._past = UnitPredictor()
+        self._stretch = Stretch(0)
+        self._stutter = Stutter(0)
+        self._loops: list[Loop] = []
+        self._since: int | None = None
+
+    @property
+    def length(self) -> int:
+        """Characters of the text so far."""
+        return self._units.length
+
+    def feed(self, piece: str) -> int | None:
+        """Take the next piece of the text.
+
+        Returns:
+            None while all is well; once the text repeats itself, the offset
+            since which it first does (:attr:`Loop.start`).
+        """
+        self._take(self._units.push(piece))
+        return self._since
+
+    def finish(self, *, in_table: bool = False, in_formula: bool = False) -> tuple[Loop, ...]:
+        """All loops, in their order; nothing may be fed afterwards.
+
+        Args:
+            in_table: Whether the text breaks off inside of a table. Then less
+                evidence will do for a loop at its end, and more of a rest
+                behind one is taken to be a part of it.
+            in_formula: The same of a formula.
+        """
+        self._take(self._units.finish())
+        if self._stretch.proven is not None or self._stretch.breaks_off(
+            in_table=in_table, in_formula=in_formula
+        ):
+            self._keep(self._loop())
+        if self._stutter.proven is not None:
+            self._keep(self._stuttered())
+        if self._loops:
+            loop, length = self._loops[-1], self._units.length
+            whole = loop.end - loop.start if in_table or in_formula else loop.period
+            if length - loop.end <= whole / 2 or self._cut_inside_a_unit(loop):
+                self._loops[-1] = replace(loop, end=length)
+        return tuple(self._loops)
+
+    def _take(self, units: Iterable[TextUnit]) -> None:
+        for unit in units:
+            prediction = self._past.add(unit)
+            self._stretch.add(unit, prediction)
+            self._stutter.add(unit, prediction)
+            if self._since is None:
+                if self._stretch.proven is not None:
+                    self._since = self._loop().start
+                elif self._stutter.proven is not None:
+                    self._since = self._stuttered().start
+            if self._stretch.is_over:
+                if self._stretch.proven is not None:
+                    self._keep(self._loop())
+                self._stretch = Stretch(len(self._past.units))
+            if self._stutter.is_over:
+                if self._stutter.proven is not None:
+                    self._keep(self._stuttered())
+                self._stutter = Stutter(len(self._past.units))
+
+    def _cut_inside_a_unit(self, loop: Loop) -> bool:
+        """Whether only the beginning of the unit follows that the next copy has there."""
+        units = self._past.units
+        lag = self._past.predictions[-2].lag
+        return (
+            lag > 0
+            and units[-2].end == loop.end
+            and units[-1].text != ""
+            and units[-1 - lag].text.startswith(units[-1].text)
+        )
+
+    def _keep(self, loop: Loop) -> None:
+        """Add a loop, as one with those that it overlaps."""
+        others = []
+        for other in self._loops:
+            if other.start < loop.end and loop.start < other.end:
+                loop = _joined(other, loop)
+            else:
+                others.append(other)
+        self._loops = sorted([*others, loop], key=lambda one: one.start)
+
+    def _stuttered(self) -> Loop:
+        first, last = self._stutter.begin(self._past), self._stutter.last
+        past = self._past.predictions[first : last + 1]
+        lag = round(median(prediction.distance for prediction in past))
+        return self._between(first, last, lag, "similar")
+
+    def _between(self, first: int, last: int, lag: int, kind: LoopKind) -> Loop:
+        repeats = max(1.0, (last + 1 - first) / lag)
+        start, end = self._past.units[first].start, self._past.units[last].end
+        return Loop(start, end, kind, (end - start) / repeats, 1 + repeats)
+
+    def _loop(self) -> Loop:
+        past, last = self._past, self._stretch.last
+        first = _second_copy(past, self._stretch)
+        hits = [prediction for prediction in past.predictions[first : last + 1] if prediction.lag]
+        kind: LoopKind = "counting" if any(hit.counted for hit in hits) else "exact"
+        if len(hits) < (1 - SIMILAR) * (last + 1 - first - CONTEXT):
+            kind = "similar"
+        lag = round(median(hit.lag for hit in hits))
+        left = last + 2 * CONTEXT < len(past.units)
+        if left and kind != "similar" and last + 1 - first > lag:
+            # What follows a loop may begin like one more copy: tags do.
+            last = first + (last + 1 - first) // lag * lag - 1
+        return self._between(first, last, lag, kind)
+
+
+def _joined(one: Loop, other: Loop) -> Loop:
+    longest = max(one, other, key=lambda loop: loop.end - loop.start)
+    start, end = min(one.start, other.start), max(one.end, other.end)
+    return replace(longest, start=start, end=end, copies=1 + (end - start) / longest.period)
+
+
+def find_loops(text: str, watch: RepetitionWatch | None = None) -> tuple[Loop, ...]:
+    """The loops of what a model wrote for a page, in their order.
+
+    Args:
+        text: The whole text.
+        watch: What watched its beginning while it was written, to go on from there.
+    """
+    watch = watch or RepetitionWatch()
+    watch.feed(text[watch.length :])
+    # Where fewer end than begin, the text breaks off inside of one.
+    tables = Counter(bool(match[1]) for match in _TABLE_TAG.finditer(text))
+    formulas = Counter(bool(match[1]) for match in _FORMULA_TAG.finditer(text))
+    return watch.finish(
+        in_table=tables[False] > tables[True], in_formula=formulas[True] > formulas[False]
+    )
+
+
+def find_loop(text: str) -> Loop | None:
+    """The loop with the most characters, or None; see :func:`find_loops`."""
+    return max(find_loops(text), key=lambda loop: loop.end - loop.start, default=None)
+
+
+def _second_copy(past: UnitPredictor, stretch: Stretch) -> int:
+    """The unit with which the second copy of a loop begins.
+
+    A stretch may begin before it, with text that only resembles what stands
+    before: the tags of blocks, the words of an exercise. So the beginning is
+    looked for with the same test, but stricter.
+    """
+    proven = stretch.last if stretch.proven is None else stretch.proven
+    strictness = STRICTNESS if stretch.clean else MILDNESS
+    begin, score = stretch.first, 0.0
+    for position in range(stretch.first, proven + 1):
+        unit = past.units[position]
+        score += unit.hit if past.predictions[position].lag else -strictness * unit.miss
+        if score <= 0:
+            begin, score = position + 1, 0.0
+    if proven + 1 - begin < CLEAN_COPIES * past.predictions[proven].lag:
+        begin = _first_streak(past, stretch.first, proven)
+    # The first units of the second copy were needed to tell that it is one.
+    lag = max(1, past.predictions[begin].lag)
+    while begin > lag and past.units[begin - 1].text == past.units[begin - 1 - lag].text:
+        begin -= 1
+    return begin
+
+
+def _first_streak(past: UnitPredictor, first: int, last: int) -> int:
+    streak = 0
+    for position in range(first, last + 1):
+        streak = streak + 1 if past.predictions[position].lag else 0
+        if streak == CLEAN_STREAK:
+            return position + 1 - streak
+    return first

@@ -1,0 +1,199 @@
+"""How much speaks for it that a stretch of text is a loop, and when that is enough.
+
+Units that were foretold add to a score and others take from it, more than hits
+give, so that the score of ordinary text stays near zero and that of a loop
+grows without end: a CUSUM test (E. S. Page, Biometrika 41, 1954).
+
+The thresholds were chosen on the pages of ``benchmarks/safety/loops.py`` and on tables
+that nobody should lose (``tests/model/loops/test_detector.py``). Of the good pages
+there, the nearest reach a score of 11 without a miss, of 108 by counting, and of
+490 with copies that differ.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from .predictor import Prediction
+from .units import TextUnit
+
+__all__ = ["Stretch"]
+
+FRESH: Final = 8
+"""Units after which one that comes again counts in full."""
+
+LEAST_FRESHNESS: Final = 0.25
+"""What a word or number still counts that comes again at once."""
+
+CLEAN_SCORE: Final = 100.0
+CLEAN_COPIES: Final = 2.5
+"""A loop without a miss: so much score and so many copies, the first one not
+counted. Forms come in up to four copies on a page. It is 40 words, or 200 empty
+cells: a blank form has rows and rows of them."""
+
+COUNTING_SCORE: Final = 220.0
+COUNTING_COPIES: Final = 64.0
+"""The same where numbers count up, as on an answer sheet, a list of parts or a
+questionnaire: more lines than a page has of them."""
+
+EXACT_UNITS: Final = 75.0
+EXACT_COPIES: Final = 3.5
+"""Also a loop: so many fresh units without a miss and without counting, whatever
+they weigh. A matrix of a hundred zeros has 51."""
+
+VARIED_SCORE: Final = 1000.0
+VARIED_COPIES: Final = 5.0
+"""A loop whose copies differ. Sixty invoice or log lines that differ in their
+numbers, or rows of "not applicable", come to 570."""
+
+IN_TABLE_SCORE: Final = 300.0
+IN_FORMULA_SCORE: Final = 80.0
+BROKEN_OFF_COPIES: Final = 3.5
+"""Enough at the end of a text that breaks off inside of a table or a formula."""
+
+FALL: Final = 60.0
+"""How far the score of a loop falls from its peak before the loop counts as left."""
+
+
+def _freshness(prediction: Prediction) -> float:
+    return min(1.0, max(LEAST_FRESHNESS, prediction.distance / FRESH))
+
+
+class _Tally(NamedTuple):
+    """What was counted over units that were foretold.
+
+    Attributes:
+        hits: How many there were.
+        score: What they say for a loop.
+        fresh: How many there were, those that come again soon counted as less.
+        counted: How many of them went on counting.
+    """
+
+    hits: int = 0
+    score: float = 0.0
+    fresh: float = 0.0
+    counted: int = 0
+
+    def plus(self, prediction: Prediction, score: float) -> _Tally:
+        """With one more unit."""
+        return _Tally(
+            self.hits + 1,
+            self.score + score,
+            self.fresh + _freshness(prediction),
+            self.counted + prediction.counted,
+        )
+
+    def since(self, earlier: _Tally) -> _Tally:
+        """What came after an earlier state."""
+        return _Tally(
+            self.hits - earlier.hits,
+            self.score - earlier.score,
+            self.fresh - earlier.fresh,
+            self.counted - earlier.counted,
+        )
+
+
+class _Streak:
+    """Units without a miss, and the largest lag since each of them.
+
+    A loop without a miss is an end of it that is some times as long as its
+    largest lag. What lies before may have been foretold from farther away.
+    """
+
+    __slots__ = ("_largest", "_now")
+
+    def __init__(self) -> None:
+        self._now = _Tally()
+        self._largest: list[tuple[int, _Tally]] = [(0, self._now)]
+
+    def add(self, prediction: Prediction, score: float) -> None:
+        """Take the next unit."""
+        self._now = self._now.plus(prediction, score)
+        while len(self._largest) > 1 and self._largest[-1][0] <= prediction.lag:
+            self._largest.pop()
+        self._largest.append((prediction.lag, self._now))
+
+    def is_loop(self) -> bool:
+        """Whether some end of it is enough for a loop."""
+        if self._now.score < CLEAN_SCORE and self._now.fresh < EXACT_UNITS:
+            return False
+        return any(
+            _is_clean(self._now.since(before), lag)
+            for (_, before), (lag, _) in pairwise(self._largest)
+        )
+
+
+def _is_clean(tally: _Tally, lag: int) -> bool:
+    if tally.counted:
+        return tally.score >= COUNTING_SCORE and tally.hits >= COUNTING_COPIES * lag
+    if tally.score >= CLEAN_SCORE and tally.hits >= CLEAN_COPIES * lag:
+        return True
+    return tally.fresh >= EXACT_UNITS and tally.hits >= EXACT_COPIES * lag
+
+
+class Stretch:
+    """The evidence since the score was last zero.
+
+    Attributes:
+        first: Number of the first unit.
+        last: Number of the unit with which the score was highest.
+        proven: Number of the unit with which it was enough, or None.
+        clean: Whether it was enough without a miss.
+    """
+
+    def __init__(self, first: int) -> None:
+        self.first = self.last = first
+        self.proven: int | None = None
+        self.clean = False
+        self._next = first
+        self._score = self._peak = 0.0
+        self._hits = 0
+        self._gained = self._lags = 0.0
+        self._streak = _Streak()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the text has left the stretch."""
+        if not self._hits:
+            return False
+        fall = max(FALL, self._peak / 2) if self.proven is None else FALL
+        return self._score <= 0 or self._score < self._peak - fall
+
+    def breaks_off(self, *, in_table: bool, in_formula: bool) -> bool:
+        """Whether it is enough, given that the text ends inside of a table or a formula."""
+        return (in_table and self._is_varied(IN_TABLE_SCORE, BROKEN_OFF_COPIES)) or (
+            in_formula and self._is_varied(IN_FORMULA_SCORE, BROKEN_OFF_COPIES)
+        )
+
+    def add(self, unit: TextUnit, prediction: Prediction) -> None:
+        """Take the next unit and how it was foretold."""
+        here = self._next
+        self._next += 1
+        if not (prediction.lag or self._hits):
+            # It has not begun.
+            self.first = self.last = self._next
+            return
+        says = unit.hit if prediction.lag else -unit.miss
+        if unit.has_content and not prediction.counted:
+            says *= _freshness(prediction)
+        self._score += says
+        if not prediction.lag:
+            self._streak = _Streak()
+            return
+        self._streak.add(prediction, says)
+        self._hits += 1
+        self._gained += says
+        self._lags += says * prediction.lag
+        if self._score > self._peak:
+            self._peak, self.last = self._score, here
+        if self.proven is None:
+            self.clean = self._streak.is_loop()
+            if self.clean or self._is_varied(VARIED_SCORE, VARIED_COPIES):
+                self.proven = here
+                # A higher peak before was another matter.
+                self._peak, self.last = self._score, here
+
+    def _is_varied(self, score: float, copies: float) -> bool:
+        # The mean of the lags counts each by what its unit says.
+        return self._peak >= score and self._hits * self._gained >= copies * self._lags

@@ -1,0 +1,116 @@
+r"""Cuts loops out of model text, so that what is left is text in the model's grammar.
+
+The first copy of a loop stays. The cut is made where a block, a table row, a line
+or a sentence ends; no half tag is left, and a table that was cut is closed. What
+stands behind a loop that the model left again stays too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from .detector import Loop
+from .text_edits import Edit, edited
+
+__all__ = ["trimmed", "trims"]
+
+_BOUNDARIES: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"(?=<\|ref\|>)",
+        r"(?<=</tr>)",
+        r"(?<=\n)",
+        r"(?<=[.!?]\s)|(?<=[。！？])",
+        r"(?<=</td>)|(?<=\s)",
+    )
+)
+"""Where a text may be cut, the best place first."""
+
+LONGEST_TAG: Final = 300
+"""Characters; a tag that is not closed after so many is a broken one with text behind it."""
+
+_HALF_TAG = re.compile(
+    r"<(?:\|(?:(?:ref|det)\|>(?:(?!<\|/det\|>)[^\n])*|[a-z/|]*)|/?[a-z][^<>\n]*)?\Z"
+)
+_MARKER = re.compile(r"<\|(/?)(?:ref|det)\|>")
+_NEXT_TABLE = re.compile(r"<(/?)table|<\|ref\|>")
+_CELLS = re.compile(r"<(/?)(td|th|tr)\b")
+
+
+def trimmed(text: str, *loops: Loop) -> str:
+    """The text without the repeats of its loops, white space at its end gone.
+
+    Args:
+        text: What the model wrote.
+        loops: From :func:`~deepseek_ocr_rag.model.loops.detector.find_loops` of this text.
+
+    Example:
+        >>> from deepseek_ocr_rag.model.loops.detector import find_loops
+        >>> text = "The total follows. " + "Nothing else was found here. " * 40
+        >>> trimmed(text, *find_loops(text))
+        'The total follows. Nothing else was found here.'
+    """
+    return edited(text, trims(text, loops)).rstrip()
+
+
+def trims(text: str, loops: Iterable[Loop]) -> tuple[Edit, ...]:
+    """What :func:`trimmed` changes: for every loop one change, in their order."""
+    edits: list[Edit] = []
+    for loop in sorted(loops, key=lambda loop: loop.start):
+        done = edits[-1].end if edits else 0
+        begin = max(done, _begin(text, loop))
+        end = max(begin, loop.end + _torn_tag(text[loop.end :]))
+        edits.append(Edit(begin, end, _seam(text[:begin], text[end:])))
+    return tuple(edits)
+
+
+def _begin(text: str, loop: Loop) -> int:
+    """The best place to cut within one copy from where the repeats begin."""
+    stop = min(loop.end, loop.start + max(1, round(loop.period)))
+    cut = loop.start
+    for boundary in _BOUNDARIES:
+        match = boundary.search(text, loop.start, stop + len("<|ref|>"))
+        if match and match.start() <= stop:
+            cut = match.start()
+            break
+    head = text[:cut]
+    tag = head.rfind("<|ref|>")
+    begins = tag if tag >= 0 and "<|/det|>" not in head[tag:] else cut - LONGEST_TAG
+    half = _HALF_TAG.search(head, max(0, begins, cut - LONGEST_TAG))
+    return half.start() if half else cut
+
+
+def _torn_tag(tail: str) -> int:
+    """Characters that end a tag whose beginning was a part of the loop."""
+    first = _MARKER.search(tail[:LONGEST_TAG])
+    if first is None or not first[1]:
+        return 0
+    place = tail.find("<|/det|>", 0, 2 * LONGEST_TAG)
+    return place + len("<|/det|>") if place >= 0 else first.end()
+
+
+def _seam(head: str, tail: str) -> str:
+    """What must stand between: a table is closed, opened again, or goes on."""
+    inside = head.rfind("<table") > head.rfind("</table")
+    following = _NEXT_TABLE.search(tail)
+    goes_on = following is not None and bool(following[1])
+    between = "<table>" if goes_on and not inside else ""
+    if inside and not goes_on:
+        between = _closing(head[head.rfind("<table") :])
+    if not tail.strip() or goes_on:
+        return between
+    return f"{between}\n\n" if tail.startswith("<|") or between else " "
+
+
+def _closing(table: str) -> str:
+    """The end tags that a table lacks."""
+    opened: list[str] = []
+    for closes, name in _CELLS.findall(table):
+        if not closes:
+            opened.append(name)
+        elif name in opened:
+            del opened[opened.index(name) :]
+    cell = next((f"</{name}>" for name in reversed(opened) if name != "tr"), "")
+    return cell + ("</tr>" if "tr" in opened else "") + "</table>"

@@ -1,0 +1,205 @@
+r"""Model text as a stream of small units, for finding where it repeats itself.
+
+A unit is a word, a number, a tag, a LaTeX command, an empty table cell, a
+character, or a run of one character ("......", "0 0 0 0 0 0 0 0"). White space
+and the tags of a table are no units: how often its rows break says nothing about
+whether its cells repeat. But rows without content that are not even of one width
+stand in no real table, so that they weigh much.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+__all__ = ["TextUnit", "UnitStream"]
+
+LONGEST_RUN: Final = 256
+"""Times that a run's character comes before the next run begins."""
+
+LONGEST_UNIT: Final = 96
+"""Characters that no unit but a run can exceed: so many at the end of the text so
+far may still become a part of another unit."""
+
+LEADERS: Final = "._-=*…·•─―—"
+"""Characters that pages fill lines with."""
+
+_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_UNIT = re.compile(
+    rf"""
+      (?P<run>(\S)(?:\s{{0,3}}\2){{7,{LONGEST_RUN - 1}}})
+    | (?P<blank>\s{{64,{LONGEST_RUN}}})
+    | (?P<cell><t[dh]\b[^<>]{{0,48}}>\s{{0,3}}</t[dh]>)
+    | (?P<skipped></?(?:table|thead|tbody|tr|td|th)\b[^<>]{{0,48}}>|\s+)
+    | (?P<tag><\|?/?[A-Za-z]\w{{0,31}}\|?>)
+    | (?P<command>\\(?:begin|end)\{{[A-Za-z]{{1,32}}\*?\}}|\\[A-Za-z]{{1,32}})
+    | (?P<ideograph>[{_CJK}])
+    | (?P<number>[0-9]{{1,15}})
+    | (?P<word>[^\W\d_{_CJK}]{{1,32}})
+    | (?P<mark>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+SHORT_WORD: Final = 2
+"""Letters of the longest word that says as little as a mark."""
+
+_WEIGHTS: Final[dict[str, tuple[float, float]]] = {
+    "word": (2.5, 4.0),
+    "ideograph": (1.0, 2.0),
+    "number": (0.5, 4.0),
+    "digit": (0.5, 1.5),
+    "cell": (0.5, 0.5),
+    "cell after a ragged row": (4.0, 0.5),
+    "mark": (0.25, 0.75),
+    "long run": (16.0, 1.5),
+}
+"""What a unit says for a loop if it could be foretold, and against one if not;
+chosen together with the thresholds in :mod:`.loop_evidence`."""
+
+
+class TextUnit(NamedTuple):
+    """One unit of a text; a page has thousands.
+
+    Attributes:
+        text: What must come again for the unit to come again; empty for a
+            number, of which ``value`` says which.
+        value: Of a number, else None.
+        start: Offset of its first character in the whole text.
+        end: Offset behind its last character.
+        hit: What it says for a loop where it could be foretold.
+        miss: What it says against one where it could not.
+        has_content: Whether it is a number or a word of three letters or more.
+        is_run: Whether it is one character again and again, but no leader or rule.
+        in_table: Whether it stands in a table, HTML or Markdown.
+    """
+
+    text: str
+    value: int | None
+    start: int
+    end: int
+    hit: float
+    miss: float
+    has_content: bool
+    is_run: bool
+    in_table: bool
+
+
+class UnitStream:
+    """Cuts a text into units while it grows: the same ones, however it comes in pieces."""
+
+    def __init__(self) -> None:
+        self._rest = ""
+        self._offset = 0
+        self._row = _Row()
+
+    @property
+    def length(self) -> int:
+        """Characters of the text so far."""
+        return self._offset + len(self._rest)
+
+    def push(self, piece: str) -> list[TextUnit]:
+        """The units that are complete with this piece; short pieces are gathered first."""
+        self._rest += piece
+        if len(self._rest) < 2 * LONGEST_UNIT:
+            return []
+        return self._take(len(self._rest) - LONGEST_UNIT)
+
+    def finish(self) -> list[TextUnit]:
+        """The units that were held back; nothing may be pushed afterwards."""
+        return self._take(None)
+
+    def _take(self, limit: int | None) -> list[TextUnit]:
+        """The units that begin before ``limit`` and do not touch the end; all without one."""
+        text, base = self._rest, self._offset
+        units = []
+        done = 0
+        for match in _UNIT.finditer(text):
+            if limit is not None and (match.start() >= limit or match.end() == len(text)):
+                break
+            done = match.end()
+            if match.lastgroup == "skipped":
+                skipped = match[0]
+                (self._row.tag if skipped.startswith("<") else self._row.space)(skipped)
+            else:
+                units.append(_unit(match, base, self._row))
+        self._rest = text[done:]
+        self._offset = base + done
+        return units
+
+
+class _Row:
+    """The table row that is being written, and the one before."""
+
+    __slots__ = ("_before", "_begins", "_empty", "_open", "_piped", "_ragged", "_width")
+
+    def __init__(self) -> None:
+        self._width = self._before = 0
+        self._empty = True
+        self._ragged = False
+        self._open = self._piped = False
+        self._begins = True
+
+    @property
+    def in_table(self) -> bool:
+        """Whether there is such a row."""
+        return self._open or self._piped
+
+    def space(self, space: str) -> None:
+        """Take white space: a line that begins with a pipe is a row."""
+        if "\n" in space:
+            self._begins, self._piped = True, False
+
+    def tag(self, tag: str) -> None:
+        """Take one of the tags that are no units."""
+        self._open = not tag.startswith("</table")
+        if tag.startswith("<tr"):
+            self._ragged = self._empty and 0 < self._width != self._before > 0
+            self._before, self._width, self._empty = self._width, 0, True
+        elif tag.startswith(("<td", "<th")) and not tag.startswith(("<thead", "<tbody")):
+            self._width += 1
+
+    def content(self, text: str) -> None:
+        """Take anything else that stands in the row."""
+        self._empty = False
+        self._piped = self._piped or (self._begins and text == "|")
+        self._begins = False
+        # A table that nobody closed ends with its block.
+        self._open = self._open and text != "<|ref|>"
+
+    def cell(self) -> str:
+        """Take an empty cell; returns what kind it is."""
+        self._width += 1
+        kind = "cell after a ragged row" if self._ragged else "cell"
+        self._ragged = False
+        return kind
+
+
+def _unit(match: re.Match[str], base: int, row: _Row) -> TextUnit:
+    kind, text, value = match.lastgroup, match[0], None
+    weight = kind if kind in _WEIGHTS else "mark"
+    if kind == "number":
+        weight = "digit" if len(text) == 1 else "number"
+        text, value = "", int(text)
+    elif kind == "word" and len(text) <= SHORT_WORD:
+        weight = "mark"
+    elif kind == "cell":
+        text, weight = "<td></td>", row.cell()
+    elif kind in ("run", "blank"):
+        # How long a run is matters only where it never seems to end.
+        character = match[2] or " "
+        long = len(text) - sum(map(str.isspace, text)) * (kind == "run") == LONGEST_RUN
+        weight = "long run" if long else "mark"
+        text = f"{character}{weight}"
+    if kind != "cell":
+        row.content(text)
+    return TextUnit(
+        text,
+        value,
+        base + match.start(),
+        base + match.end(),
+        *_WEIGHTS[weight],
+        has_content=weight in ("word", "number", "digit"),
+        is_run=kind == "run" and match[2] not in LEADERS,
+        in_table=row.in_table,
+    )

@@ -1,0 +1,165 @@
+"""What the model is asked (tasks) and how large it sees the page (modes).
+
+Source of both: the published model card and scripts of deepseek-ai/DeepSeek-OCR.
+What its successors do otherwise says :mod:`.model.families`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ..errors import ConfigurationError
+
+__all__ = ["END_TOKEN", "MODES", "TASKS", "Mode", "Task", "mode_named", "task_named"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A published prompt, or one of the user's own.
+
+    Attributes:
+        name: What our API calls it.
+        prompt: The text without ``<image>`` and outer white space.
+        ollama_prompt: The form that Ollama's ``deepseek-ocr`` was tested with
+            by its publisher; its template puts the image in front.
+        grounded: Whether the reply carries boxes.
+    """
+
+    name: str
+    prompt: str
+    ollama_prompt: str
+    grounded: bool
+
+    @property
+    def custom(self) -> bool:
+        """Whether the prompt is the user's own."""
+        return self.name.startswith("prompt:")
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A resolution mode of the published code.
+
+    Attributes:
+        name: What everybody calls it.
+        base_size: Side of the global view in pixels.
+        image_size: Side of a tile in pixels (equal to ``base_size`` without tiles),
+            as the first model has it.
+        crop: Whether the page is also cut into tiles; how large and how many
+            they are is the model's matter.
+        long_side: Pixels of the page's long side worth rendering: more is
+            thrown away by the model's own resize, whichever model it is.
+    """
+
+    name: str
+    base_size: int
+    image_size: int
+    crop: bool
+    long_side: int
+
+
+TASKS: Final[dict[str, Task]] = {
+    task.name: task
+    for task in (
+        Task(
+            "document",
+            "<|grounding|>Convert the document to markdown.",
+            "\n<|grounding|>Convert the document to markdown.",
+            grounded=True,
+        ),
+        Task(
+            "ocr",
+            "<|grounding|>OCR this image.",
+            "\n<|grounding|>OCR this image.",
+            grounded=True,
+        ),
+        Task("free", "Free OCR.", "\nFree OCR.", grounded=False),
+        Task("figure", "Parse the figure.", "\nParse the figure.", grounded=False),
+        Task(
+            "describe",
+            "Describe this image in detail.",
+            "\nDescribe this image in detail.",
+            grounded=False,
+        ),
+    )
+}
+"""By name. ``document`` is what an ingestion wants. Tasks with words of their own
+are made by :func:`task_named`."""
+
+IMAGE: Final = "<image>"
+"""The place of the page in a published prompt; ours always begin with it."""
+
+MODES: Final[dict[str, Mode]] = {
+    mode.name: mode
+    for mode in (
+        Mode("tiny", 512, 512, crop=False, long_side=512),
+        Mode("small", 640, 640, crop=False, long_side=640),
+        Mode("base", 1024, 1024, crop=False, long_side=1024),
+        Mode("large", 1280, 1280, crop=False, long_side=1280),
+        # An A4 page becomes 2 x 3 tiles, which have 768 pixels in DeepSeek-OCR-2.
+        Mode("gundam", 1024, 640, crop=True, long_side=3 * 768),
+    )
+}
+
+
+def mode_named(name: str) -> Mode:
+    """The mode with that name.
+
+    Raises:
+        ConfigurationError: If there is none.
+    """
+    try:
+        return MODES[name]
+    except KeyError:
+        raise ConfigurationError(
+            f"there is no mode {name!r}", remedy=f"Choose one of {', '.join(MODES)}."
+        ) from None
+
+
+def task_named(name: str) -> Task:
+    """The task with that name, or one made of the words behind its colon.
+
+    ``"locate: X"`` asks where X is on the page. ``"prompt: X"`` asks X as it is
+    written, special tokens included; ``<|grounding|>`` in it asks for boxes. An
+    ``<image>`` at its head, as published prompts have it, is left out, for the
+    page always stands there.
+
+    Raises:
+        ConfigurationError: If there is no such task, or the prompt wants a
+            second image.
+
+    Example:
+        >>> task_named("locate: the total").prompt
+        'Locate <|ref|>the total<|/ref|> in the image.'
+        >>> task_named("prompt: <|grounding|>Read the dates.").grounded
+        True
+    """
+    if name in TASKS:
+        return TASKS[name]
+    verb, _, words = name.partition(":")
+    words = words.strip()
+    prompt = ""
+    if verb == "prompt":
+        prompt = words = words.removeprefix(IMAGE).strip()
+    elif verb == "locate":
+        # Tag markers inside the request would end its own reference early.
+        words = words.replace("<|", "").replace("|>", "").strip()
+        prompt = words and f"Locate <|ref|>{words}<|/ref|> in the image."
+    if not prompt:
+        raise ConfigurationError(
+            f"there is no task {name!r}",
+            remedy=f"Choose one of {', '.join(TASKS)}, 'locate: what to find', "
+            "or 'prompt: any words'.",
+        )
+    if IMAGE in prompt:
+        raise ConfigurationError(
+            f"the task {name!r} wants an image of its own",
+            remedy=f"Leave {IMAGE} out: the page always stands before the prompt.",
+        )
+    grounded = "<|grounding|>" in prompt or "<|ref|>" in prompt
+    return Task(f"{verb}: {words}", prompt, f"\n{prompt}", grounded=grounded)
+
+
+END_TOKEN: Final = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the model, no secret
+"""Written out by some servers where special tokens are asked for."""

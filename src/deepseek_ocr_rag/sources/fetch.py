@@ -1,0 +1,237 @@
+"""Downloads of a document from a URL, for users who allow them.
+
+A URL may come from a language model or a stranger, so by default only https
+and only machines on the public internet are asked. Every address that the host
+name resolves to is checked, and the connection is then made to such an address
+and not to the name, which might resolve to another one the next time. Proxies
+of the environment are not used.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Self
+
+import httpx
+
+from ..errors import (
+    CorruptSourceError,
+    LimitExceededError,
+    SourceNotAllowedError,
+    SourceNotFoundError,
+)
+from .fetch_policy import FetchPolicy, is_public
+
+__all__ = ["FetchPolicy", "download", "is_url", "public_name"]
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def is_url(text: str) -> bool:
+    """Whether a source is written as a URL, of whatever scheme."""
+    return _SCHEME.match(text) is not None
+
+
+def public_name(url: str) -> str:
+    """The URL without the user name and password that it may hold."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
+    """The body of a URL, piece by piece. Close the iterator to stop it.
+
+    Raises:
+        SourceNotAllowedError: If the policy forbids the URL or one it leads to.
+        SourceNotFoundError: If the server cannot be reached or has no such file.
+        LimitExceededError: If it takes too long or redirects too often.
+        CorruptSourceError: If the transfer breaks off.
+    """
+    name = public_name(url)
+    deadline = _Deadline(policy.total_seconds)
+    try:
+        with (
+            deadline,
+            _client(policy) as client,
+            _response(client, url, policy, deadline) as response,
+        ):
+            for chunk in response.iter_bytes():
+                deadline.check(name, policy)
+                yield chunk
+            # A connection that was cut may look like the end of the file.
+            deadline.check(name, policy)
+    except httpx.TimeoutException as error:
+        raise _too_slow(name, policy) from error
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        deadline.check(name, policy)
+        if isinstance(error, httpx.ConnectError):
+            raise SourceNotFoundError(
+                f"the server cannot be reached ({error})",
+                source=name,
+                remedy="Check the address and the network.",
+            ) from error
+        raise CorruptSourceError(
+            f"the download failed ({error})", source=name, remedy="Try again later."
+        ) from error
+
+
+class _Deadline:
+    """Cuts the connections of a download when its time is up; a context.
+
+    A server that sends one byte now and then keeps every timeout between two
+    bytes, so these alone would let it hold us for hours.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._passed = False
+        self._connections: list[socket.socket] = []
+        self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._cut)
+        self._timer.daemon = True
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """For httpcore, which calls it for everything that happens."""
+        if event == "connection.connect_tcp.complete":
+            # A second handle on the same connection: encryption takes the first one over.
+            connection = info["return_value"].get_extra_info("socket").dup()
+            with self._lock:
+                self._connections.append(connection)
+                passed = self._passed
+            if passed:
+                self._cut()
+
+    def check(self, name: str, policy: FetchPolicy) -> None:
+        """Raises LimitExceededError once the time is up."""
+        if self._passed or time.monotonic() > self._end:
+            raise _too_slow(name, policy)
+
+    def _cut(self) -> None:
+        with self._lock:
+            self._passed = True
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+
+def _client(policy: FetchPolicy) -> httpx.Client:
+    return httpx.Client(
+        trust_env=False, follow_redirects=False, timeout=httpx.Timeout(policy.connect_seconds)
+    )
+
+
+@contextmanager
+def _response(
+    client: httpx.Client, url: str, policy: FetchPolicy, deadline: _Deadline
+) -> Iterator[httpx.Response]:
+    """The answer at the end of the redirects, its body not yet read."""
+    name = public_name(url)
+    target = httpx.URL(url)
+    for _ in range(policy.redirects + 1):
+        deadline.check(name, policy)
+        request = _pinned(client, target, policy, name)
+        request.extensions["trace"] = deadline.trace
+        response = client.send(request, stream=True)
+        try:
+            if response.has_redirect_location:
+                target = target.join(response.headers["location"])
+                continue
+            if response.status_code != httpx.codes.OK:
+                raise SourceNotFoundError(
+                    f"the server answers {response.status_code} {response.reason_phrase}",
+                    source=name,
+                    remedy="Check the address, or download the file with a browser.",
+                )
+            yield response
+            return
+        finally:
+            response.close()
+    raise LimitExceededError(
+        f"it redirects more than {policy.redirects} times",
+        source=name,
+        remedy="Use the address that it leads to.",
+    )
+
+
+def _pinned(
+    client: httpx.Client, target: httpx.URL, policy: FetchPolicy, name: str
+) -> httpx.Request:
+    """A request to a checked address that is still made for the host's name."""
+    if target.scheme not in ("https", "http") or not target.host:
+        raise SourceNotAllowedError(
+            f"{target.scheme or 'an empty'} URLs are not read",
+            source=name,
+            remedy="Use an https URL, or download the file first.",
+        )
+    if target.scheme == "http" and not policy.allow_http:
+        raise SourceNotAllowedError(
+            "it is not an https URL",
+            source=name,
+            remedy="Use https, or allow it with FetchPolicy(allow_http=True).",
+        )
+    if target.port is not None and not 0 < target.port < 65536:
+        raise SourceNotAllowedError(
+            f"there is no port {target.port}", source=name, remedy="Check the address."
+        )
+    host = target.raw_host.decode("ascii")
+    if not policy.allows_host(host):
+        raise SourceNotAllowedError(
+            f"the host {target.host} is not on the list of allowed hosts",
+            source=name,
+            remedy="Add it with FetchPolicy(hosts=...) if you trust it, or download the file first.",
+        )
+    address = _address(target, policy, name)
+    request = client.build_request(
+        "GET",
+        target.copy_with(host=address),
+        headers={"Host": target.netloc.decode("ascii"), "Accept-Encoding": "identity"},
+    )
+    request.extensions["sni_hostname"] = host
+    return request
+
+
+def _address(target: httpx.URL, policy: FetchPolicy, name: str) -> str:
+    port = target.port or (443 if target.scheme == "https" else 80)
+    try:
+        found = socket.getaddrinfo(target.raw_host.decode("ascii"), port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise SourceNotFoundError(
+            f"the host {target.host} is not known",
+            source=name,
+            remedy="Check the address and the network.",
+        ) from error
+    addresses = [str(entry[4][0]) for entry in found]
+    private = [address for address in addresses if not is_public(address)]
+    if private and not policy.allow_private:
+        raise SourceNotAllowedError(
+            f"the host {target.host} is on a private network ({private[0]})",
+            source=name,
+            remedy="Allow it with FetchPolicy(allow_private=True) if you trust the URL.",
+        )
+    return addresses[0]
+
+
+def _too_slow(name: str, policy: FetchPolicy) -> LimitExceededError:
+    return LimitExceededError(
+        f"the download took longer than {policy.total_seconds:g} seconds, "
+        f"or stood still for {policy.connect_seconds:g}",
+        source=name,
+        remedy="Download it first, or raise FetchPolicy(total_seconds=...).",
+    )

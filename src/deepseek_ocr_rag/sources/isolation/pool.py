@@ -1,0 +1,203 @@
+"""The reading processes of this process: a few, started when needed, shared by all documents."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from ...concurrency.frames import Frame
+from ...errors import WorkerLostError
+from .process import Worker
+
+__all__ = ["MOST_WORKERS", "WorkerPool", "shared_pool"]
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+MOST_WORKERS: Final = min(4, _usable_cores())
+"""One a core; four render 60 pages a second or more, which no backend reads."""
+
+LINGER_SECONDS: Final = 10.0
+"""How long workers wait for a next document after the last one was closed."""
+
+CLOSE_SECONDS: Final = 5.0
+"""For a worker to close a document."""
+
+FINISH_SECONDS: Final = 0.5
+"""For a page that is being rendered when its document is closed; then the worker is ended."""
+
+
+class WorkerPool:
+    """Workers that are lent to one thread at a time. Thread-safe.
+
+    Args:
+        most: How many there may be.
+    """
+
+    def __init__(self, most: int = MOST_WORKERS) -> None:
+        self._most = most
+        self._changed = threading.Condition()
+        self._numbers = itertools.count(1)
+        self._documents: set[int] = set()
+        self._abandoned: deque[int] = deque()
+        self._idle: list[Worker] = []
+        self._starting = 0
+        self._busy: dict[Worker, int] = {}
+        self._timer: threading.Timer | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many are running."""
+        with self._changed:
+            return len(self._idle) + len(self._busy)
+
+    def register(self) -> int:
+        """A number for a new document; workers stay while there is one."""
+        with self._changed:
+            self._stop_timer()
+            number = next(self._numbers)
+            self._documents.add(number)
+            return number
+
+    @contextmanager
+    def worker(self, document: int, *, fresh: bool = False) -> Iterator[Worker]:
+        """A worker for one order about a document: one that has it open, if there is a choice.
+
+        Args:
+            document: Its number.
+            fresh: Whether the worker must be a new one, in place of an idle one.
+
+        Raises:
+            SourceError: If a new one is needed and cannot be started.
+        """
+        worker = self._take(document, fresh)
+        try:
+            yield worker
+        finally:
+            self._give_back(worker)
+
+    def abandon(self, document: int) -> None:
+        """Note that nobody has the document any more, to be closed when a worker is used next.
+
+        For the garbage collector, which may run where the pool is locked.
+        """
+        self._abandoned.append(document)
+
+    def forget(self, document: int) -> None:
+        """Close a document everywhere, and end what is still being done for it."""
+        with self._changed:
+            self._sweep()
+            self._documents.discard(document)
+            self._changed.wait_for(lambda: document not in self._busy.values(), FINISH_SECONDS)
+            for worker, number in self._busy.items():
+                if number == document:
+                    worker.interrupt()
+            holders = [each for each in self._idle if document in each.documents]
+            for worker in holders:
+                self._idle.remove(worker)
+                self._busy[worker] = 0
+        for worker in holders:
+            self._give_back(worker)
+        with self._changed:
+            if not self._documents and self._timer is None:
+                self._timer = threading.Timer(LINGER_SECONDS, self.end_if_unused)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def end_if_unused(self) -> None:
+        """End all workers, unless a document is open."""
+        with self._changed:
+            self._sweep()
+            if self._documents:
+                return
+            self._stop_timer()
+            ending, self._idle = self._idle, []
+        for worker in ending:
+            worker.stop()
+
+    def leave(self) -> None:
+        """Forget all workers without ending them: they are those of the process we were forked from."""
+        for worker in (*self._idle, *self._busy):
+            worker.leave()
+
+    def _take(self, document: int, fresh: bool) -> Worker:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._idle or len(self._busy) + self._starting < self._most
+            )
+            while self._idle:
+                holders = [each for each in self._idle if document in each.documents]
+                worker = (holders or self._idle)[-1]
+                self._idle.remove(worker)
+                if worker.alive and not fresh:
+                    self._busy[worker] = document
+                    return worker
+                worker.stop()
+                if fresh:
+                    break
+            self._starting += 1
+        started: Worker | None = None
+        try:
+            started = Worker()
+        finally:
+            with self._changed:
+                self._starting -= 1
+                if started is not None:
+                    self._busy[started] = document
+                self._changed.notify_all()
+        return started
+
+    def _give_back(self, worker: Worker) -> None:
+        """Let others have a worker, rid of the documents that were closed meanwhile."""
+        with self._changed:
+            self._sweep()
+            closed = worker.documents - self._documents
+        with suppress(WorkerLostError):
+            for number in closed:
+                worker.ask(Frame({"do": "close", "document": number}), CLOSE_SECONDS)
+                worker.documents.discard(number)
+        alive = worker.alive
+        if not alive:
+            worker.stop()
+        with self._changed:
+            del self._busy[worker]
+            if alive:
+                self._idle.append(worker)
+            self._changed.notify_all()
+
+    def _sweep(self) -> None:
+        while self._abandoned:
+            self._documents.discard(self._abandoned.popleft())
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+_shared = WorkerPool()
+
+
+def shared_pool() -> WorkerPool:
+    """The one pool of this process."""
+    return _shared
+
+
+def _start_afresh() -> None:
+    """In a forked copy of this process: its workers answer to the original."""
+    global _shared
+    inherited, _shared = _shared, WorkerPool()
+    inherited.leave()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)

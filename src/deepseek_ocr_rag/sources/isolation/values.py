@@ -1,0 +1,183 @@
+"""Pages, text layers and errors as frames, and back.
+
+What comes back is checked as if an enemy had sent it: the process that read a
+hostile file may be in its hands.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+from PIL import Image
+
+from ... import errors
+from ...concurrency.frames import Frame
+from ...concurrency.picture_frames import PIXEL_BYTES
+from ...document.text_layer import Rule, TextLayer, Word
+from ...document.types import Box
+from ...errors import BrokenFrameError, ConfigurationError, DeepSeekOCRError
+from ..renderers.base import PageInfo
+
+__all__ = [
+    "error_frame",
+    "error_from",
+    "info_frame",
+    "info_from",
+    "layer_frame",
+    "layer_from",
+    "picture_from",
+]
+
+_WORD = struct.Struct("<5d3h")  # box, size; bold, hidden, rotation
+_RULE = struct.Struct("<4dh")  # box; horizontal
+_PICTURE = struct.Struct("<4d")
+
+
+_LONGEST_TEXT = 4_000
+"""Characters of a message or a label that are believed."""
+
+
+def info_frame(info: PageInfo) -> Frame:
+    """A page's size and label."""
+    return Frame({"width": info.width, "height": info.height, "label": info.label})
+
+
+def info_from(frame: Frame) -> PageInfo:
+    """The size and label of a page.
+
+    Raises:
+        BrokenFrameError: If it is none.
+    """
+    label = frame.message.get("label")
+    if label is not None:
+        label = _text(label)
+    return PageInfo(_number(frame, "width"), _number(frame, "height"), label)
+
+
+def picture_from(frame: Frame) -> Image.Image:
+    """The picture.
+
+    Raises:
+        BrokenFrameError: If it is none.
+    """
+    size = (_count(frame, "width"), _count(frame, "height"))
+    if not all(size) or PIXEL_BYTES * size[0] * size[1] != len(frame.body):
+        raise BrokenFrameError(f"{len(frame.body)} bytes for a picture of {size}")
+    return Image.frombytes("RGB", size, frame.body, "raw", "RGBX")
+
+
+def layer_frame(layer: TextLayer | None) -> Frame:
+    """A text layer, or that there is none."""
+    if layer is None:
+        return Frame({"words": None})
+    parts = [
+        *(
+            _WORD.pack(*word.box.as_tuple(), word.size, word.bold, word.hidden, word.rotation)
+            for word in layer.words
+        ),
+        *(_RULE.pack(*rule.box.as_tuple(), rule.horizontal) for rule in layer.rules),
+        *(_PICTURE.pack(*box.as_tuple()) for box in layer.pictures),
+    ]
+    message = {
+        "words": [word.text for word in layer.words],
+        "rule_count": len(layer.rules),
+        "width": layer.width,
+        "height": layer.height,
+    }
+    return Frame(message, b"".join(parts))
+
+
+def layer_from(frame: Frame) -> TextLayer | None:
+    """The text layer.
+
+    Raises:
+        BrokenFrameError: If it is none.
+    """
+    texts = frame.message.get("words")
+    if texts is None:
+        return None
+    if not isinstance(texts, list):
+        raise BrokenFrameError("words that are no list")
+    body = memoryview(frame.body)
+    rules_at = len(texts) * _WORD.size
+    pictures_at = rules_at + _count(frame, "rule_count") * _RULE.size
+    try:
+        return TextLayer(
+            words=tuple(_words(texts, body[:rules_at])),
+            rules=tuple(
+                Rule(Box(*edges), bool(horizontal))
+                for *edges, horizontal in _RULE.iter_unpack(body[rules_at:pictures_at])
+            ),
+            pictures=tuple(Box(*edges) for edges in _PICTURE.iter_unpack(body[pictures_at:])),
+            width=_number(frame, "width"),
+            height=_number(frame, "height"),
+        )
+    except (ValueError, struct.error) as error:
+        raise BrokenFrameError("a text layer that does not fit together") from error
+
+
+def _words(texts: list[object], numbers: memoryview) -> Iterable[Word]:
+    for text, (x0, y0, x1, y1, size, bold, hidden, rotation) in zip(
+        texts, _WORD.iter_unpack(numbers), strict=True
+    ):
+        if not isinstance(text, str):
+            raise BrokenFrameError("a word that is no text")
+        yield Word(text, Box(x0, y0, x1, y1), size, bool(bold), bool(hidden), rotation)
+
+
+def error_frame(error: DeepSeekOCRError) -> Frame:
+    """One of our errors."""
+    return Frame(
+        {
+            "error": type(error).__name__,
+            "problem": error.problem,
+            "source": error.source,
+            "page": error.page,
+            "remedy": error.remedy,
+        }
+    )
+
+
+def error_from(frame: Frame, source: str) -> DeepSeekOCRError | None:
+    """The error that a frame tells, about that source; None where it tells none.
+
+    Raises:
+        BrokenFrameError: If it names no kind of ours.
+    """
+    told: dict[str, Any] = frame.message
+    if "error" not in told:
+        return None
+    kind = getattr(errors, str(told["error"]), None) if told["error"] in errors.__all__ else None
+    page, remedy = told.get("page"), told.get("remedy")
+    if not (isinstance(kind, type) and issubclass(kind, DeepSeekOCRError)):
+        raise BrokenFrameError("an error that is none of ours")
+    return kind(
+        _text(told.get("problem")),
+        # An argument that cannot be meant is no matter of the document.
+        source=None if kind is ConfigurationError or told.get("source") is None else source,
+        page=page if isinstance(page, int) else None,
+        remedy=None if remedy is None else _text(remedy),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise BrokenFrameError("a text that is none, or too long")
+    return value
+
+
+def _count(frame: Frame, key: str) -> int:
+    value = frame.message.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BrokenFrameError(f"{key} is no count")
+    return value
+
+
+def _number(frame: Frame, key: str) -> float:
+    value = frame.message.get(key)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise BrokenFrameError(f"{key} is no number")
+    return float(value)

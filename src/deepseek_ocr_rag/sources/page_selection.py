@@ -1,0 +1,84 @@
+"""Page selections as users write them: "1-3,7"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ..errors import PageRangeError
+
+__all__ = ["parse_page_selection"]
+
+# Eighteen digits are enough for any page and cost nothing to convert.
+_ITEM = re.compile(r"([0-9]{1,18})?\s*(-)?\s*([0-9]{1,18})?", re.ASCII)
+_FORM = 'Write it like "1-3,7", "5-" (from 5 to the end) or "-3" (the first three).'
+
+
+def parse_page_selection(
+    selection: str | int | Iterable[int] | None, page_count: int, source: str | None = None
+) -> tuple[int, ...]:
+    """The pages that a user asks for.
+
+    Args:
+        selection: Pages and ranges with commas between them: "1-3,7", "5-" up
+            to the end, "-3" from the start; or page numbers; or None for all.
+        page_count: How many pages the document has.
+        source: The document's name, for messages.
+
+    Returns:
+        1-based page numbers, each once, ascending.
+
+    Raises:
+        PageRangeError: If it is malformed, selects nothing, or names a page
+            that the document does not have.
+
+    Example:
+        >>> parse_page_selection("7,1-3,2", 10)
+        (1, 2, 3, 7)
+    """
+    if selection is None:
+        return tuple(range(1, page_count + 1))
+    if isinstance(selection, str):
+        ranges = [_range(item.strip(), page_count, source) for item in selection.split(",")]
+    else:
+        numbers = [selection] if isinstance(selection, int) else selection
+        ranges = [_single(number, page_count, source) for number in numbers]
+    if not ranges:
+        raise _error("the page selection is empty", page_count, source)
+    return _merged(ranges)
+
+
+def _range(item: str, page_count: int, source: str | None) -> tuple[int, int]:
+    match = _ITEM.fullmatch(item)
+    if match is None or not (match[1] or match[3]) or (match[1] and match[3] and not match[2]):
+        shown = item if len(item) <= 40 else f"{item[:40]}..."
+        raise _error(f"{shown!r} is no page or range of pages", page_count, source)
+    first = int(match[1] or 1)
+    last = int(match[3]) if match[3] else page_count if match[2] else first
+    for number in (first, last):
+        _single(number, page_count, source)
+    if first > last:
+        raise _error(f"the range {item!r} runs backwards", page_count, source)
+    return first, last
+
+
+def _single(number: object, page_count: int, source: str | None) -> tuple[int, int]:
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise _error(f"{number!r} is no page number", page_count, source)
+    if not 1 <= number <= page_count:
+        raise _error(f"there is no page {number}", page_count, source)
+    return number, number
+
+
+def _merged(ranges: list[tuple[int, int]]) -> tuple[int, ...]:
+    pages: list[int] = []
+    done = 0
+    for first, last in sorted(ranges):
+        pages.extend(range(max(first, done + 1), last + 1))
+        done = max(done, last)
+    return tuple(pages)
+
+
+def _error(problem: str, page_count: int, source: str | None) -> PageRangeError:
+    count = "1 page" if page_count == 1 else f"{page_count} pages"
+    return PageRangeError(f"{problem}; the document has {count}", source=source, remedy=_FORM)

@@ -1,0 +1,239 @@
+"""Picture files as pages, through Pillow.
+
+Every frame of a TIFF is a page; of an animation (GIF, APNG, WebP) the first
+frame is the one page. A page's size in points is its pixels * 72 / dpi, with
+the file's resolution where it is believable, else 96, the pixel of CSS. EXIF
+orientation is applied first. Pictures are only ever reduced, never enlarged.
+
+Pillow's plugins are opened by class: that leaves out every other format, and
+Pillow's process-wide pixel limit, whose place :class:`Limits` takes.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from ...errors import (
+    CorruptSourceError,
+    DeepSeekOCRError,
+    LimitExceededError,
+    PageRenderError,
+)
+from ..limits import Limits
+from .base import PageInfo
+from .colours import to_rgb
+from .content import Content
+from .sizes import Deadline, fitted
+
+__all__ = ["PictureDocument"]
+
+_PLUGINS: dict[str, Any] = {
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+}
+
+# TIFF 6.0, sections 8 and 23; EXIF 2.3 uses the same tags.
+_IMAGE_WIDTH, _IMAGE_LENGTH, _ORIENTATION = 0x0100, 0x0101, 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its orientation tag."""
+
+_DEFAULT_DPI = 96.0
+_BELIEVABLE_DPI = (30.0, 4800.0)
+_REDUCING_GAP = 3.0
+
+
+class PictureDocument:
+    """A picture file; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+
+    Thread-safe. Between two calls no pixels are held.
+
+    Args:
+        content: The bytes.
+        format: One of :data:`~deepseek_ocr_rag.sources.renderers.formats.PICTURES`.
+        limits: Bounds.
+
+    Raises:
+        CorruptSourceError: If the header cannot be read.
+        LimitExceededError: If it has too many frames, or the first is too large.
+    """
+
+    def __init__(self, content: Content, *, format: str, limits: Limits) -> None:
+        self._content = content
+        self._format = format
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._pages = 1
+        with self._frame(1) as picture:
+            if format == "TIFF":
+                self._pages = self._count(picture)
+
+    @property
+    def page_count(self) -> int:
+        """Frames of a TIFF, else 1."""
+        return self._pages
+
+    def info(self, number: int) -> PageInfo:
+        """Size of a frame in points, upright."""
+        with self._frame(number) as picture:
+            width, height = _stored_size(picture)
+            across, down = _dpi(picture)
+            size = (width * 72 / across, height * 72 / down)
+            if _orientation(picture) in _SIDEWAYS:
+                size = (size[1], size[0])
+        return PageInfo(*size)
+
+    def render(self, number: int, long_side: int) -> Image.Image:
+        """A frame, upright, in RGB, reduced where it is longer than ``long_side``."""
+        deadline = Deadline(self._limits, self._content.name, number)
+        with self._frame(number) as picture:
+            size = picture.size
+            if self._format == "JPEG":
+                # Decodes at a half, a quarter or an eighth where that is enough.
+                share = min(1.0, 2 * long_side / max(size))
+                picture.draft(None, (round(size[0] * share), round(size[1] * share)))
+            picture.load()
+            if self._format == "TIFF":
+                # It turns itself upright while it loads.
+                size = picture.size
+            deadline.check()
+            wanted = fitted(
+                *size,
+                min(long_side, max(size)),
+                self._limits,
+                source=self._content.name,
+                page=number,
+            )
+            # Asked before the conversion, which drops what tells it.
+            turn = _TURNS.get(_orientation(picture))
+            rgb = to_rgb(picture, wanted)
+            if rgb.size != wanted:
+                rgb = rgb.resize(wanted, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
+            deadline.check()
+            return rgb if turn is None else rgb.transpose(turn)
+
+    def text_layer(self, number: int) -> None:
+        """None: pictures have no text."""
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+    @contextmanager
+    def _frame(self, number: int) -> Iterator[ImageFile.ImageFile]:
+        """One frame, header read and size checked; errors of Pillow become ours."""
+        with self._lock, self._content.open() as file:
+            try:
+                with self._plugin(file) as picture:
+                    if number > 1:
+                        picture.seek(number - 1)
+                    self._check_size(picture.size, number)
+                    yield picture
+            except DeepSeekOCRError:
+                raise
+            except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+                # Some plugins ask Pillow's own limit on their own.
+                raise self._too_large("has far more pixels than a page", number) from error
+            except MemoryError as error:
+                raise LimitExceededError(
+                    "the picture needs more memory than there is, or than the limit allows",
+                    source=self._content.name,
+                    page=number,
+                    remedy="Reduce it, or raise Limits(worker_bytes=...) if you trust it.",
+                ) from error
+            except Exception as error:
+                # Damaged files raise nearly every exception there is inside of Pillow.
+                raise self._damaged(error, number) from error
+
+    def _plugin(self, file: IO[bytes]) -> ImageFile.ImageFile:
+        picture: ImageFile.ImageFile = _PLUGINS[self._format](file, self._content.name)
+        return picture
+
+    def _count(self, picture: ImageFile.ImageFile) -> int:
+        """How many frames can be reached; a chain that loops ends where it meets itself."""
+        count = 1
+        while count <= self._limits.pages:
+            try:
+                picture.seek(count)
+            except EOFError:
+                return count
+            count += 1
+        raise LimitExceededError(
+            f"the TIFF has more than {self._limits.pages:,} frames",
+            source=self._content.name,
+            remedy="Split it, or raise Limits(pages=...).",
+        )
+
+    def _check_size(self, size: tuple[int, int], number: int) -> None:
+        if size[0] * size[1] > self._limits.image_pixels:
+            raise self._too_large(
+                f"has {size[0]:,} x {size[1]:,} pixels and the limit is "
+                f"{self._limits.image_pixels:,}",
+                number,
+            )
+
+    def _too_large(self, what: str, number: int) -> LimitExceededError:
+        return LimitExceededError(
+            f"the picture {what}",
+            source=self._content.name,
+            page=number,
+            remedy="Reduce it, or raise Limits(image_pixels=...).",
+        )
+
+    def _damaged(self, error: Exception, number: int) -> DeepSeekOCRError:
+        # Of several frames the others may be fine.
+        kind = PageRenderError if self._pages > 1 else CorruptSourceError
+        return kind(
+            f"the {self._format} picture is damaged or truncated ({error})",
+            source=self._content.name,
+            page=number,
+            remedy="Get an intact copy, or save it again with an image editor.",
+        )
+
+
+def _orientation(picture: Image.Image) -> int:
+    value = picture.getexif().get(_ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _stored_size(picture: Image.Image) -> tuple[int, int]:
+    """Pixels as stored: Pillow tells a TIFF's size as it will be once turned upright."""
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        return picture.tag_v2[_IMAGE_WIDTH], picture.tag_v2[_IMAGE_LENGTH]
+    return picture.size
+
+
+def _dpi(picture: Image.Image) -> tuple[float, float]:
+    try:
+        across, down = (float(value) for value in picture.info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return _DEFAULT_DPI, _DEFAULT_DPI
+    low, high = _BELIEVABLE_DPI
+    believable = all(math.isfinite(v) and low <= v <= high for v in (across, down))
+    return (across, down) if believable else (_DEFAULT_DPI, _DEFAULT_DPI)

@@ -1,0 +1,134 @@
+"""From a PDF's page space to the page as it is displayed, and which drawn boxes are rules.
+
+Page space has its origin at the bottom left and y upwards; displayed points
+have their origin at the top left and y downwards, after the page's rotation.
+A matrix is PDF's ``(a, b, c, d, e, f)``: ``x' = a*x + c*y + e``,
+``y' = b*x + d*y + f`` (ISO 32000-1, 8.3.3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ...document.text_layer import Rule
+from ...document.types import Box
+
+__all__ = ["Edges", "Matrix", "PageSpace", "around", "bounds", "direction", "multiply", "transform"]
+
+Matrix = tuple[float, float, float, float, float, float]
+
+Edges = tuple[float, float, float, float]
+"""``x0, y0, x1, y1`` of an upright box, ordered."""
+
+_THICKEST = 0.005
+"""A rule is at most this share of the page's long side thick: 4 points on Letter."""
+
+_SHORTEST = 0.008
+"""A rule is at least this share long: 6 points on Letter, about a letter's width."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpace:
+    """The part of page space that is displayed.
+
+    Attributes:
+        left: Left edge in page space.
+        bottom: Bottom edge in page space.
+        right: Right edge in page space.
+        top: Top edge in page space.
+        rotation: The page's own, degrees clockwise: 0, 90, 180 or 270.
+    """
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+    rotation: int = 0
+
+    @property
+    def width(self) -> float:
+        """Width of the displayed page in points."""
+        across = self.rotation % 180 == 0
+        return self.right - self.left if across else self.top - self.bottom
+
+    @property
+    def height(self) -> float:
+        """Height of the displayed page in points."""
+        across = self.rotation % 180 == 0
+        return self.top - self.bottom if across else self.right - self.left
+
+    @property
+    def matrix(self) -> Matrix:
+        """From page space to displayed points."""
+        if self.rotation == 90:
+            return (0.0, 1.0, 1.0, 0.0, -self.bottom, -self.left)
+        if self.rotation == 180:
+            return (-1.0, 0.0, 0.0, 1.0, self.right, -self.bottom)
+        if self.rotation == 270:
+            return (0.0, -1.0, -1.0, 0.0, self.top, self.right)
+        return (1.0, 0.0, 0.0, -1.0, -self.left, self.top)
+
+    def box(self, x0: float, y0: float, x1: float, y1: float) -> Box | None:
+        """Displayed points as a box, cut to the page; None where it lies off the page."""
+        x0, x1 = min(x0, x1), max(x0, x1)
+        y0, y1 = min(y0, y1), max(y0, y1)
+        width, height = self.width, self.height
+        on_page = x1 >= 0 and y1 >= 0 and x0 <= width and y0 <= height
+        # The comparison is false for NaN too.
+        if not on_page or width <= 0 or height <= 0:
+            return None
+        return Box.clamped(x0 / width, y0 / height, x1 / width, y1 / height)
+
+    def may_hold_rule(self, x0: float, y0: float, x1: float, y1: float) -> bool:
+        """Whether a drawing with these bounds, in displayed points, is large enough for a rule."""
+        return max(abs(x1 - x0), abs(y1 - y0)) >= _SHORTEST * max(self.width, self.height)
+
+    def rule(self, x0: float, y0: float, x1: float, y1: float) -> Rule | None:
+        """Displayed points as a rule, or None where they are no thin straight line."""
+        across, down = abs(x1 - x0), abs(y1 - y0)
+        side = max(self.width, self.height)
+        thickness, length = min(across, down), max(across, down)
+        if thickness > _THICKEST * side or length < max(_SHORTEST * side, 3 * thickness):
+            return None
+        box = self.box(x0, y0, x1, y1)
+        return None if box is None else Rule(box, horizontal=across >= down)
+
+
+def transform(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
+    """Where a point goes."""
+    a, b, c, d, e, f = matrix
+    return a * x + c * y + e, b * x + d * y + f
+
+
+def multiply(first: Matrix, second: Matrix) -> Matrix:
+    """The matrix that does ``first`` and then ``second``."""
+    a, b, c, d, e, f = first
+    g, h, i, j, k, m = second
+    return (
+        a * g + b * i,
+        a * h + b * j,
+        c * g + d * i,
+        c * h + d * j,
+        e * g + f * i + k,
+        e * h + f * j + m,
+    )
+
+
+def bounds(matrix: Matrix, x0: float, y0: float, x1: float, y1: float) -> Edges:
+    """The upright box around a transformed box."""
+    return around(transform(matrix, x, y) for x, y in ((x0, y0), (x1, y0), (x0, y1), (x1, y1)))
+
+
+def around(points: Iterable[Iterable[float]]) -> Edges:
+    """The upright box around some points."""
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def direction(x: float, y: float) -> int:
+    """The right angle nearest to a direction in displayed points, degrees clockwise."""
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return 0
+    return round(math.degrees(math.atan2(y, x)) / 90) * 90 % 360

@@ -1,0 +1,316 @@
+"""PDFs through pdfium, the default renderer.
+
+pdfium is not thread-safe, not even across documents: every call to it is made
+under :data:`LOCK`. Its handles are used without pypdfium2's helper objects,
+whose finalizers would call pdfium from the garbage collector, without the lock.
+
+A page's UserUnit is ignored, as pdfium ignores it: sizes are in the page's own
+units, which are points in almost every file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pypdfium2.raw as pdfium
+from PIL import Image
+
+from ...document.text_layer import TextLayer
+from ...errors import (
+    CorruptSourceError,
+    LimitExceededError,
+    PageRenderError,
+    PasswordError,
+    UnsupportedSourceError,
+)
+from ..limits import Limits
+from .base import PageInfo
+from .content import Content
+from .page_space import PageSpace
+from .passwords import spellings
+from .pdfium_objects import Handle, has_notes, hide_links, largest_image
+from .pdfium_text import read_layer
+from .sizes import Deadline, fitted, page_failed
+
+__all__ = ["LOCK", "PdfiumDocument"]
+
+LOCK = threading.RLock()
+"""Held around every call to pdfium in this process."""
+
+_LABEL_CHARACTERS = 100
+_WHITE = 0xFFFFFFFF
+_PauseCallback: Any = dict(pdfium.IFSDK_PAUSE._fields_)["NeedToPauseNow"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Handles:
+    """What must be freed together, and what must live until then."""
+
+    document: Handle
+    form: Handle
+    keep: tuple[Any, ...]
+
+    def free(self) -> None:
+        if self.form:
+            pdfium.FPDFDOC_ExitFormFillEnvironment(self.form)
+        pdfium.FPDF_CloseDocument(self.document)
+
+
+# Documents that were never closed. The garbage collector may run at any moment
+# and on any thread, so it only puts them here; the next call frees them.
+_abandoned: deque[_Handles] = deque()
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    with LOCK:
+        while _abandoned:
+            _abandoned.popleft().free()
+        yield
+
+
+class PdfiumDocument:
+    """A PDF opened by pdfium; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+
+    Thread-safe. A file is read from disk as it is needed.
+
+    Args:
+        content: The bytes.
+        password: For encrypted files.
+        limits: Bounds.
+
+    Raises:
+        PasswordError: If the password is missing or wrong.
+        CorruptSourceError: If pdfium cannot open it, or it has no page.
+        UnsupportedSourceError: If its encryption is unknown.
+    """
+
+    def __init__(self, content: Content, *, password: str | None, limits: Limits) -> None:
+        self._name = content.name
+        self._limits = limits
+        self._content = content
+        with _locked():
+            opened, self._password = _open(content, password)
+            self._handles: _Handles | None = opened
+            self._pages: int = pdfium.FPDF_GetPageCount(opened.document)
+        self._finalizer = weakref.finalize(self, _abandoned.append, opened)
+        self._finalizer.atexit = False
+        if self._pages < 1:
+            self.close()
+            raise CorruptSourceError(
+                "the PDF has no pages",
+                source=self._name,
+                remedy="It may be damaged: try to repair it, for example with qpdf.",
+            )
+
+    @property
+    def page_count(self) -> int:
+        """Pages of the file."""
+        return self._pages
+
+    def info(self, number: int) -> PageInfo:
+        """Size and label of a page."""
+        size = pdfium.FS_SIZEF()
+        with _locked():
+            document = self._open_handles().document
+            if not pdfium.FPDF_GetPageSizeByIndexF(document, number - 1, size):
+                raise page_failed(self._name, number)
+            label = _label(document, number - 1)
+        return PageInfo(size.width, size.height, label)
+
+    def render(self, number: int, long_side: int) -> Image.Image:
+        """The displayed page with annotations and form fields, on white."""
+        deadline = Deadline(self._limits, self._name, number)
+        with self._page(number) as page:
+            deadline.check()
+            width, height = fitted(
+                pdfium.FPDF_GetPageWidthF(page),
+                pdfium.FPDF_GetPageHeightF(page),
+                long_side,
+                self._limits,
+                source=self._name,
+                page=number,
+            )
+            self._check_images(page, deadline)
+            deadline.check()
+            return self._draw(page, width, height, deadline)
+
+    def text_layer(self, number: int) -> TextLayer:
+        """Words, rules and pictures of a page, its form fields and notes included."""
+        deadline = Deadline(self._limits, self._name, number)
+        with self._page(number) as page:
+            deadline.check()
+            frame = self._frame(page, number)
+            with self._flattened(page, number) as flat:
+                deadline.check()
+                layer = read_layer(flat, frame, self._limits, source=self._name, number=number)
+            deadline.check()
+            return layer
+
+    def close(self) -> None:
+        """Free the file."""
+        with _locked():
+            if self._handles is not None and self._finalizer.detach():
+                self._handles.free()
+            self._handles = None
+
+    def _open_handles(self) -> _Handles:
+        if self._handles is None:
+            raise PageRenderError(
+                "the document is closed", source=self._name, remedy="Open it again."
+            )
+        return self._handles
+
+    @contextmanager
+    def _page(self, number: int) -> Iterator[Any]:
+        with _locked():
+            handles = self._open_handles()
+            page = pdfium.FPDF_LoadPage(handles.document, number - 1)
+            if not page:
+                raise page_failed(self._name, number)
+            hide_links(page)
+            if handles.form:
+                pdfium.FORM_OnAfterLoadPage(page, handles.form)
+            try:
+                yield page
+            finally:
+                if handles.form:
+                    pdfium.FORM_OnBeforeClosePage(page, handles.form)
+                pdfium.FPDF_ClosePage(page)
+
+    @contextmanager
+    def _flattened(self, page: Handle, number: int) -> Iterator[Handle]:
+        """The page with its annotations made part of it, which is where text is looked for.
+
+        That changes the document, so it is done to a second copy of it, and
+        only for pages that have something to add.
+        """
+        if not has_notes(page):
+            yield page
+            return
+        document, _keep = _load(self._content, self._password)
+        try:
+            first = pdfium.FPDF_LoadPage(document, number - 1) if document else None
+            if not first:
+                raise page_failed(self._name, number)
+            pdfium.FPDFPage_Flatten(first, pdfium.FLAT_NORMALDISPLAY)
+            pdfium.FPDF_ClosePage(first)
+            flat = pdfium.FPDF_LoadPage(document, number - 1)
+            if not flat:
+                raise page_failed(self._name, number)
+            try:
+                yield flat
+            finally:
+                pdfium.FPDF_ClosePage(flat)
+        finally:
+            pdfium.FPDF_CloseDocument(document)
+
+    def _frame(self, page: Handle, number: int) -> PageSpace:
+        box = pdfium.FS_RECTF()
+        if not pdfium.FPDF_GetPageBoundingBox(page, box):
+            raise page_failed(self._name, number)
+        rotation = 90 * pdfium.FPDFPage_GetRotation(page)
+        return PageSpace(box.left, box.bottom, box.right, box.top, rotation)
+
+    def _check_images(self, page: Handle, deadline: Deadline) -> None:
+        pixels = largest_image(page, deadline)
+        if pixels > self._limits.image_pixels:
+            raise LimitExceededError(
+                f"it holds an image of {pixels:,.0f} pixels and the limit is "
+                f"{self._limits.image_pixels:,}",
+                source=self._name,
+                page=deadline.page,
+                remedy="Raise Limits(image_pixels=...) if you trust the file.",
+            )
+
+    def _draw(self, page: Handle, width: int, height: int, deadline: Deadline) -> Image.Image:
+        stride = 4 * width
+        buffer = bytearray(stride * height)
+        memory = (ctypes.c_char * len(buffer)).from_buffer(buffer)
+        bitmap = pdfium.FPDFBitmap_CreateEx(width, height, pdfium.FPDFBitmap_BGRx, memory, stride)
+        if not bitmap:
+            raise page_failed(self._name, deadline.page)
+        try:
+            pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
+            place = (0, 0, width, height, 0, pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER)
+            self._draw_content(bitmap, page, place, deadline)
+            form = self._open_handles().form
+            if form:
+                pdfium.FPDF_FFLDraw(form, bitmap, page, *place)
+            return Image.frombytes("RGB", (width, height), buffer, "raw", "RGBX", stride, 1)
+        finally:
+            pdfium.FPDFBitmap_Destroy(bitmap)
+
+    def _draw_content(
+        self, bitmap: Handle, page: Handle, place: tuple[int, ...], deadline: Deadline
+    ) -> None:
+        callback = _PauseCallback(lambda _pause: deadline.passed())
+        pause = pdfium.IFSDK_PAUSE(version=1, NeedToPauseNow=callback)
+        try:
+            status = pdfium.FPDF_RenderPageBitmap_Start(bitmap, page, *place, pause)
+        finally:
+            pdfium.FPDF_RenderPage_Close(page)
+        if status == pdfium.FPDF_RENDER_TOBECONTINUED:
+            raise deadline.error()
+        if status != pdfium.FPDF_RENDER_DONE:
+            raise page_failed(self._name, deadline.page)
+
+
+def _open(content: Content, password: str | None) -> tuple[_Handles, bytes | None]:
+    """The document, and the spelling of the password that opened it."""
+    for candidate in spellings(password):
+        document, keep = _load(content, candidate)
+        if document:
+            config = pdfium.FPDF_FORMFILLINFO(version=2)
+            form = None
+            if pdfium.FPDF_GetFormType(document) != pdfium.FORMTYPE_NONE:
+                form = pdfium.FPDFDOC_InitFormFillEnvironment(document, config)
+            return _Handles(document, form, (*keep, config)), candidate
+        code = pdfium.FPDF_GetLastError()
+        if code != pdfium.FPDF_ERR_PASSWORD:
+            raise _open_error(content.name, code)
+    problem = "the PDF is encrypted" if password is None else "the password is wrong"
+    raise PasswordError(
+        problem, source=content.name, remedy="Pass the right password=... to open it."
+    )
+
+
+def _load(content: Content, password: bytes | None) -> tuple[Any, tuple[Any, ...]]:
+    if content.path is None:
+        data = content.data or b""
+        return pdfium.FPDF_LoadMemDocument64(data, len(data), password), (data,)
+    path = str(content.path.absolute()).encode("utf-8", "surrogateescape")
+    return pdfium.FPDF_LoadDocument(path, password), ()
+
+
+def _open_error(name: str, code: int) -> Exception:
+    if code == pdfium.FPDF_ERR_SECURITY:
+        return UnsupportedSourceError(
+            "the PDF uses an encryption that is not supported",
+            source=name,
+            remedy="Save an unencrypted copy with the program that made it.",
+        )
+    return CorruptSourceError(
+        "the PDF is damaged or truncated and cannot be opened",
+        source=name,
+        remedy="Get an intact copy, repair it, for example with qpdf, or try "
+        'renderer="pymupdf", which repairs more.',
+    )
+
+
+def _label(document: Handle, index: int) -> str | None:
+    size = pdfium.FPDF_GetPageLabel(document, index, None, 0)
+    # Two bytes end the string; the upper bound is no real label.
+    if not 2 < size <= 100_000:
+        return None
+    buffer = ctypes.create_string_buffer(size)
+    pdfium.FPDF_GetPageLabel(document, index, buffer, size)
+    text = buffer.raw[: size - 2].decode("utf-16-le", "replace")
+    return text[:_LABEL_CHARACTERS].strip() or None

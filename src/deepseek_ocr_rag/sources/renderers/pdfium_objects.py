@@ -1,0 +1,251 @@
+"""What is drawn on a page beside text, as pdfium tells it. Callers hold pdfium's lock.
+
+Pages have thousands of objects and characters and each needs several calls, so
+those calls are bound again with plain integers as handles, and without letting
+go of Python's global lock: that halves their cost.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pypdfium2.raw as pdfium
+
+from ...document.text_layer import Rule
+from ...document.types import Box
+from .page_space import Edges, Matrix, PageSpace, around, bounds, multiply, transform
+from .sizes import Deadline
+
+__all__ = [
+    "Handle",
+    "address_of",
+    "bind",
+    "has_notes",
+    "hide_links",
+    "largest_image",
+    "read_drawings",
+]
+
+_FORM_DEPTH = 12
+"""Forms inside of forms are followed this deep."""
+
+_CHECKED = 4096
+"""After so many objects the clock is looked at."""
+
+_BILEVEL = (b"CCITTFaxDecode", b"JBIG2Decode")
+
+_RECTANGLE_POINTS = 6
+"""A filled shape with more corners than a rectangle's is no rule."""
+
+_WORDLESS = (
+    pdfium.FPDF_ANNOT_LINK,
+    pdfium.FPDF_ANNOT_POPUP,
+    pdfium.FPDF_ANNOT_HIGHLIGHT,
+    pdfium.FPDF_ANNOT_UNDERLINE,
+    pdfium.FPDF_ANNOT_SQUIGGLY,
+    pdfium.FPDF_ANNOT_STRIKEOUT,
+)
+
+_UPRIGHT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+
+Handle = Any
+"""A pointer or a function of pypdfium2's bindings, which carry no types."""
+
+
+def bind(function: Handle, result: Handle, *arguments: Handle) -> Callable[..., Any]:
+    """The same C function, taking handles and addresses as integers, cheaper to call."""
+    return ctypes.PYFUNCTYPE(result, *arguments)(address_of(function))
+
+
+def address_of(pointer: Handle) -> int:
+    """A handle of pypdfium2's as an integer."""
+    return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
+_INT, _HANDLE = ctypes.c_int, ctypes.c_void_p
+_get_object = bind(pdfium.FPDFPage_GetObject, _HANDLE, _HANDLE, _INT)
+_get_form_object = bind(pdfium.FPDFFormObj_GetObject, _HANDLE, _HANDLE, ctypes.c_ulong)
+_get_type = bind(pdfium.FPDFPageObj_GetType, _INT, _HANDLE)
+_get_bounds = bind(pdfium.FPDFPageObj_GetBounds, _INT, *[_HANDLE] * 5)
+_get_matrix = bind(pdfium.FPDFPageObj_GetMatrix, _INT, _HANDLE, _HANDLE)
+_get_segment = bind(pdfium.FPDFPath_GetPathSegment, _HANDLE, _HANDLE, _INT)
+_get_point = bind(pdfium.FPDFPathSegment_GetPoint, _INT, _HANDLE, _HANDLE, _HANDLE)
+_get_segment_type = bind(pdfium.FPDFPathSegment_GetType, _INT, _HANDLE)
+_get_close = bind(pdfium.FPDFPathSegment_GetClose, _INT, _HANDLE)
+
+
+def _objects(page: Handle) -> Iterator[tuple[int, int, Matrix]]:
+    """Every object of a page and of its forms: handle, type, matrix of its container."""
+    handle = address_of(page)
+    for i in range(pdfium.FPDFPage_CountObjects(page)):
+        yield from _unfolded(_get_object(handle, i), _UPRIGHT, _FORM_DEPTH)
+
+
+def _unfolded(item: int | None, matrix: Matrix, depth: int) -> Iterator[tuple[int, int, Matrix]]:
+    if not item:
+        return
+    kind = _get_type(item)
+    yield item, kind, matrix
+    if kind == pdfium.FPDF_PAGEOBJ_FORM and depth > 0:
+        inner = multiply(_matrix_of(item), matrix)
+        pointer = ctypes.cast(item, pdfium.FPDF_PAGEOBJECT)
+        for i in range(pdfium.FPDFFormObj_CountObjects(pointer)):
+            yield from _unfolded(_get_form_object(item, i), inner, depth - 1)
+
+
+def _matrix_of(item: int) -> Matrix:
+    m = pdfium.FS_MATRIX()
+    if not _get_matrix(item, ctypes.addressof(m)):
+        return _UPRIGHT
+    return (m.a, m.b, m.c, m.d, m.e, m.f)
+
+
+def hide_links(page: Handle) -> None:
+    """Keep a loaded page's links from being drawn: their frames would cross out what they frame."""
+    for annotation in _annotations(page):
+        if pdfium.FPDFAnnot_GetSubtype(annotation) == pdfium.FPDF_ANNOT_LINK:
+            flags = pdfium.FPDFAnnot_GetFlags(annotation) | pdfium.FPDF_ANNOT_FLAG_HIDDEN
+            pdfium.FPDFAnnot_SetFlags(annotation, flags)
+
+
+def has_notes(page: Handle) -> bool:
+    """Whether a loaded page has annotations that can hold text: form fields, notes, stamps."""
+    return any(
+        pdfium.FPDFAnnot_GetSubtype(annotation) not in _WORDLESS
+        for annotation in _annotations(page)
+    )
+
+
+def _annotations(page: Handle) -> Iterator[Handle]:
+    """Each annotation of a page, to be used before the next is asked for."""
+    for i in range(pdfium.FPDFPage_GetAnnotCount(page)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, i)
+        if annotation:
+            try:
+                yield annotation
+            finally:
+                pdfium.FPDFPage_CloseAnnot(annotation)
+
+
+def largest_image(page: Handle, deadline: Deadline) -> float:
+    """Pixels of the largest raster image on a loaded page; bilevel ones count a 24th.
+
+    Raises:
+        LimitExceededError: If there is too much on the page to look at in time.
+    """
+    largest = 0.0
+    width, height = ctypes.c_uint(), ctypes.c_uint()
+    for count, (item, kind, _) in enumerate(_objects(page)):
+        if count % _CHECKED == 0:
+            deadline.check()
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            pointer = ctypes.cast(item, pdfium.FPDF_PAGEOBJECT)
+            if pdfium.FPDFImageObj_GetImagePixelSize(pointer, width, height):
+                depth = 1 / 24 if _is_bilevel(pointer) else 1.0
+                largest = max(largest, width.value * height.value * depth)
+    return largest
+
+
+def _is_bilevel(image: Handle) -> bool:
+    last = pdfium.FPDFImageObj_GetImageFilterCount(image) - 1
+    if last < 0:
+        return False
+    name = ctypes.create_string_buffer(64)
+    pdfium.FPDFImageObj_GetImageFilter(image, last, name, len(name))
+    return name.value in _BILEVEL
+
+
+def read_drawings(
+    page: Handle, frame: PageSpace, budget: int
+) -> tuple[tuple[Rule, ...], tuple[Box, ...]]:
+    """Rules and raster images of a loaded page, from its first ``budget`` objects and segments."""
+    rules: list[Rule] = []
+    pictures: list[Box] = []
+    for item, kind, matrix in _objects(page):
+        budget -= 1
+        if budget <= 0:
+            break
+        shown = multiply(matrix, frame.matrix)
+        if kind == pdfium.FPDF_PAGEOBJ_PATH:
+            budget -= _read_path(item, shown, frame, rules, budget)
+        elif kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            picture = frame.box(*_bounds_of(item, shown))
+            if picture is not None and picture.area > 0:
+                pictures.append(picture)
+    return tuple(rules), tuple(pictures)
+
+
+def _bounds_of(item: int, shown: Matrix) -> Edges:
+    edges = (ctypes.c_float * 4)()
+    start = ctypes.addressof(edges)
+    if not _get_bounds(item, start, start + 4, start + 8, start + 12):
+        return (math.nan,) * 4
+    return bounds(shown, *edges)
+
+
+def _read_path(item: int, shown: Matrix, frame: PageSpace, rules: list[Rule], budget: int) -> int:
+    """Add a path's rules; returns how many segments were looked at."""
+    if not frame.may_hold_rule(*_bounds_of(item, shown)):
+        return 0
+    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    path = ctypes.cast(item, pdfium.FPDF_PAGEOBJECT)
+    pdfium.FPDFPath_GetDrawMode(path, fill, stroke)
+    if not fill.value and not stroke.value:
+        return 0
+    count: int = min(pdfium.FPDFPath_CountSegments(path), budget)
+    matrix = multiply(_matrix_of(item), shown)
+    half = _line_width(path, matrix) / 2 if stroke.value else 0.0
+    for points in _straight_runs(item, count, matrix):
+        lines = _segments(points, half) if stroke.value else _filled(points)
+        rules.extend(rule for line in lines if (rule := frame.rule(*line)) is not None)
+    return count
+
+
+def _line_width(path: Handle, matrix: Matrix) -> float:
+    width = ctypes.c_float()
+    pdfium.FPDFPageObj_GetStrokeWidth(path, width)
+    return width.value * math.sqrt(abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]))
+
+
+def _straight_runs(item: int, count: int, matrix: Matrix) -> Iterator[list[tuple[float, float]]]:
+    """The corners of each part of a path that has no curve in it."""
+    x, y = ctypes.c_float(), ctypes.c_float()
+    at_x, at_y = ctypes.addressof(x), ctypes.addressof(y)
+    run: list[tuple[float, float]] = []
+    start = (0.0, 0.0)
+    for i in range(count):
+        segment = _get_segment(item, i)
+        if not segment or not _get_point(segment, at_x, at_y):
+            continue
+        point = transform(matrix, x.value, y.value)
+        kind = _get_segment_type(segment)
+        if kind != pdfium.FPDF_SEGMENT_LINETO:
+            if len(run) > 1:
+                yield run
+            run = []
+            if kind == pdfium.FPDF_SEGMENT_MOVETO:
+                start = point
+        run.append(point)
+        if _get_close(segment):
+            run.append(start)
+    if len(run) > 1:
+        yield run
+
+
+def _segments(points: list[tuple[float, float]], half: float) -> Iterator[Edges]:
+    """The box that each stroked line covers."""
+    for first, second in pairwise(points):
+        x0, y0, x1, y1 = around((first, second))
+        across = x1 - x0 >= y1 - y0
+        dx, dy = (0.0, half) if across else (half, 0.0)
+        yield x0 - dx, y0 - dy, x1 + dx, y1 + dy
+
+
+def _filled(points: list[tuple[float, float]]) -> Iterator[Edges]:
+    """The box that a filled rectangle covers."""
+    if len(points) <= _RECTANGLE_POINTS:
+        yield around(points)

@@ -1,0 +1,177 @@
+"""The text layer of a page as pdfium tells it. Callers hold pdfium's lock."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+
+import numpy as np
+import pypdfium2.raw as pdfium
+from numpy.typing import NDArray
+
+from ...document.text_layer import TextLayer, Word
+from ...errors import LimitExceededError
+from ..limits import Limits
+from .page_space import PageSpace, direction
+from .pdfium_objects import Handle, address_of, bind, read_drawings
+from .sizes import page_failed
+from .words import WordStyle, build_words, is_bold
+
+__all__ = ["read_layer"]
+
+_TALL = 1.8
+"""Fonts are about 1.2 times as tall as their size; what is beyond this is a mistake."""
+
+_MEANT = (0x02, 0x09, 0x0A, 0x0D)
+"""Control characters that pdfium itself writes: hyphen, tab, line ends."""
+
+_INVISIBLE = 3
+_FORCE_BOLD = 1 << 18
+"""Bit 19 of a font descriptor's flags (ISO 32000-1, table 123)."""
+
+_INT, _HANDLE = ctypes.c_int, ctypes.c_void_p
+_get_unicode = bind(pdfium.FPDFText_GetUnicode, ctypes.c_uint, _HANDLE, _INT)
+_get_loose_box = bind(pdfium.FPDFText_GetLooseCharBox, _INT, _HANDLE, _INT, _HANDLE)
+_get_ink = bind(pdfium.FPDFText_GetCharBox, _INT, _HANDLE, _INT, *[_HANDLE] * 4)
+_get_text_object = bind(pdfium.FPDFText_GetTextObject, _HANDLE, _HANDLE, _INT)
+_get_char_matrix = bind(pdfium.FPDFText_GetMatrix, _INT, _HANDLE, _INT, _HANDLE)
+_get_font_size = bind(pdfium.FPDFText_GetFontSize, ctypes.c_double, _HANDLE, _INT)
+
+
+def read_layer(
+    page: Handle, frame: PageSpace, limits: Limits, *, source: str, number: int
+) -> TextLayer:
+    """Words, rules and pictures of a loaded page.
+
+    Raises:
+        LimitExceededError: If it has too many characters.
+        PageRenderError: If its text cannot be read.
+    """
+    text = pdfium.FPDFText_LoadPage(page)
+    if not text:
+        raise page_failed(source, number)
+    try:
+        count = pdfium.FPDFText_CountChars(text)
+        if count > limits.page_characters:
+            raise LimitExceededError(
+                f"its text layer has {count:,} characters and the limit is "
+                f"{limits.page_characters:,}",
+                source=source,
+                page=number,
+                remedy="Raise Limits(page_characters=...), or leave this page out.",
+            )
+        words = _read_words(text, count, frame) if count > 0 else ()
+    finally:
+        pdfium.FPDFText_ClosePage(text)
+    rules, pictures = read_drawings(page, frame, limits.page_objects)
+    return TextLayer(words, rules, pictures, frame.width, frame.height)
+
+
+def _read_words(text: Handle, count: int, frame: PageSpace) -> tuple[Word, ...]:
+    handle = address_of(text)
+    codes = np.fromiter((_get_unicode(handle, i) for i in range(count)), np.uint32, count)
+    # FS_RECTF is four floats: left, top, right, bottom.
+    edges = np.zeros((count, 4), dtype=np.float32)
+    address, step = edges.ctypes.data, edges.strides[0]
+    for i in range(count):
+        _get_loose_box(handle, i, address + i * step)
+    styles = _Styles(handle, frame)
+    _correct_boxes(handle, edges, styles)
+    _blank_controls(handle, codes)
+    return build_words(codes, _displayed(edges, frame), styles, frame)
+
+
+def _correct_boxes(text: int, edges: NDArray[np.float32], styles: _Styles) -> None:
+    """Take the ink's box where a font claims to be far taller than its size.
+
+    Bullets from symbol fonts do, and would reach into the lines above and below.
+    """
+    extent = np.abs(edges[:, (2, 1)] - edges[:, (0, 3)]).max(axis=1)
+    # Asking for a size is slow: only those that stand out are asked.
+    for i in np.flatnonzero(extent > _TALL / 1.4 * np.median(extent)).tolist():
+        size, _ = styles.place(i)
+        if size and extent[i] > _TALL * size:
+            ink = _ink(text, i)
+            if ink is not None:
+                edges[i] = ink
+
+
+def _blank_controls(text: int, codes: NDArray[np.uint32]) -> None:
+    """Make control characters without ink spaces: some fonts keep their space there."""
+    for i in np.flatnonzero(codes < 0x20).tolist():
+        if codes[i] not in _MEANT and _ink(text, i) is None:
+            codes[i] = 0x20
+
+
+def _ink(text: int, index: int) -> tuple[float, float, float, float] | None:
+    """Left, top, right and bottom of a glyph's ink in page space, or None without ink."""
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    places = (ctypes.addressof(value) for value in (left, right, bottom, top))
+    if not _get_ink(text, index, *places):
+        return None
+    if not (left.value < right.value and bottom.value < top.value):
+        return None
+    return left.value, top.value, right.value, bottom.value
+
+
+def _displayed(edges: NDArray[np.float32], frame: PageSpace) -> NDArray[np.float64]:
+    a, b, c, d, e, f = frame.matrix
+    x, y = edges[:, (0, 2)].astype(np.float64), edges[:, (1, 3)].astype(np.float64)
+    across, down = a * x + c * y + e, b * x + d * y + f
+    return np.stack(
+        [across.min(axis=1), down.min(axis=1), across.max(axis=1), down.max(axis=1)], axis=1
+    )
+
+
+class _Styles:
+    """The style of the character with a given index; one text object has one style."""
+
+    def __init__(self, text: int, frame: PageSpace) -> None:
+        self._text = text
+        self._frame = frame.matrix
+        self._matrix = pdfium.FS_MATRIX()
+        self._objects: dict[int, WordStyle] = {}
+        self._fonts: dict[int, bool] = {}
+
+    def __call__(self, index: int) -> WordStyle:
+        drawn_by = _get_text_object(self._text, index) or 0
+        style = self._objects.get(drawn_by)
+        if style is None:
+            bold, hidden = self._look(drawn_by) if drawn_by else (False, False)
+            size, rotation = self.place(index)
+            style = WordStyle(size, bold, hidden, rotation)
+            # Characters that pdfium made up have no object and share nothing.
+            if drawn_by:
+                self._objects[drawn_by] = style
+        return style
+
+    def place(self, index: int) -> tuple[float, int]:
+        """Size in points and rotation of a character."""
+        m = self._matrix
+        if not _get_char_matrix(self._text, index, ctypes.addressof(m)):
+            return 0.0, 0
+        size = _get_font_size(self._text, index)
+        points = abs(size) * math.hypot(m.c, m.d)
+        # A negative size writes backwards.
+        x, y = (-m.a, -m.b) if size < 0 else (m.a, m.b)
+        a, b, c, d = self._frame[:4]
+        return points if math.isfinite(points) else 0.0, direction(a * x + c * y, b * x + d * y)
+
+    def _look(self, text_object: int) -> tuple[bool, bool]:
+        pointer = ctypes.cast(text_object, pdfium.FPDF_PAGEOBJECT)
+        hidden = pdfium.FPDFTextObj_GetTextRenderMode(pointer) == _INVISIBLE
+        font = pdfium.FPDFTextObj_GetFont(pointer)
+        return bool(font) and self._bold(font), hidden
+
+    def _bold(self, font: Handle) -> bool:
+        key = address_of(font)
+        if key not in self._fonts:
+            name = ctypes.create_string_buffer(256)
+            pdfium.FPDFFont_GetBaseFontName(font, name, len(name))
+            flags = pdfium.FPDFFont_GetFlags(font)
+            # The weight that pdfium tells is a guess from the stems: many book
+            # faces have 700 and more.
+            self._fonts[key] = is_bold(name.value.decode("utf-8", "replace")) or (
+                flags > 0 and bool(flags & _FORCE_BOLD)
+            )
+        return self._fonts[key]

@@ -1,0 +1,223 @@
+"""PDFs through PyMuPDF, an optional second renderer (AGPL or commercial licence).
+
+MuPDF is not thread-safe: every call is made under :data:`LOCK`. It cannot be
+interrupted from Python either, so ``Limits.page_seconds`` is only looked at
+between its steps: a page that takes too long still ends in an error, but late.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from PIL import Image
+
+from ...document.text_layer import TextLayer
+from ...errors import (
+    CorruptSourceError,
+    DeepSeekOCRError,
+    LimitExceededError,
+    MissingExtraError,
+    PageRenderError,
+    PasswordError,
+)
+from ..limits import Limits
+from .base import PageInfo
+from .content import Content
+from .passwords import normalized
+from .pymupdf_layer import Handle, read_layer
+from .sizes import Deadline, fitted, page_failed
+
+__all__ = ["LOCK", "PymupdfDocument"]
+
+LOCK = threading.RLock()
+"""Held around every call to MuPDF in this process."""
+
+_LABEL_CHARACTERS = 100
+
+# See renderers/pdfium.py: freed by the next call, not by the garbage collector.
+_abandoned: deque[Any] = deque()
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    with LOCK:
+        while _abandoned:
+            _abandoned.popleft().close()
+        yield
+
+
+class PymupdfDocument:
+    """A PDF opened by PyMuPDF; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+
+    Thread-safe. A file is read from disk as it is needed.
+
+    Args:
+        content: The bytes.
+        password: For encrypted files.
+        limits: Bounds.
+
+    Raises:
+        MissingExtraError: If PyMuPDF is not installed.
+        PasswordError: If the password is missing or wrong.
+        CorruptSourceError: If MuPDF cannot open it, or it has no page.
+    """
+
+    def __init__(self, content: Content, *, password: str | None, limits: Limits) -> None:
+        self._name = content.name
+        self._limits = limits
+        self._mupdf = _import()
+        with _locked():
+            self._document: Any = self._open(content)
+            self._finalizer = weakref.finalize(self, _abandoned.append, self._document)
+            self._finalizer.atexit = False
+            try:
+                self._unlock(password)
+                self._pages = self._count()
+            except BaseException:
+                self.close()
+                raise
+
+    @property
+    def page_count(self) -> int:
+        """Pages of the file."""
+        return self._pages
+
+    def info(self, number: int) -> PageInfo:
+        """Size and label of a page."""
+        with self._page(number) as page:
+            label = page.get_label() or ""
+            rect = page.rect
+            return PageInfo(rect.width, rect.height, label[:_LABEL_CHARACTERS].strip() or None)
+
+    def render(self, number: int, long_side: int) -> Image.Image:
+        """The displayed page with annotations and form fields, on white."""
+        deadline = Deadline(self._limits, self._name, number)
+        with self._page(number) as page:
+            rect = page.rect
+            width, height = fitted(
+                rect.width,
+                rect.height,
+                long_side,
+                self._limits,
+                source=self._name,
+                page=number,
+            )
+            self._check_images(page, number)
+            deadline.check()
+            scale = self._mupdf.Matrix(width / rect.width, height / rect.height)
+            pixels = page.get_pixmap(matrix=scale, colorspace=self._mupdf.csRGB, alpha=False)
+            deadline.check()
+            picture = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.samples)
+            # MuPDF rounds the page's edges outwards, which may add a pixel.
+            return picture if picture.size == (width, height) else picture.resize((width, height))
+
+    def text_layer(self, number: int) -> TextLayer:
+        """Words, rules and pictures of a page; empty for a scan."""
+        deadline = Deadline(self._limits, self._name, number)
+        with self._page(number) as page:
+            layer = read_layer(page, self._limits, source=self._name, number=number)
+            deadline.check()
+            return layer
+
+    def close(self) -> None:
+        """Free the file."""
+        with _locked():
+            if self._document is not None and self._finalizer.detach():
+                self._document.close()
+            self._document = None
+
+    def _open(self, content: Content) -> Handle:
+        try:
+            if content.path is None:
+                return self._mupdf.open(stream=content.data, filetype="pdf")
+            return self._mupdf.open(str(content.path), filetype="pdf")
+        except Exception as error:
+            raise self._damaged() from error
+
+    def _unlock(self, password: str | None) -> None:
+        if not self._document.needs_pass:
+            return
+        if password is None:
+            problem = "the PDF is encrypted"
+        elif any(map(self._opens, (password, normalized(password)))):
+            return
+        else:
+            problem = "the password is wrong"
+        raise PasswordError(
+            problem, source=self._name, remedy="Pass the right password=... to open it."
+        )
+
+    def _opens(self, password: str) -> bool:
+        try:
+            return bool(self._document.authenticate(password))
+        except (UnicodeError, TypeError):
+            # Lone surrogates: no password in a file can be that.
+            return False
+
+    def _count(self) -> int:
+        try:
+            count: int = self._document.page_count
+        except Exception as error:
+            raise self._damaged() from error
+        if count < 1 or not self._document.is_pdf:
+            raise CorruptSourceError(
+                "the PDF has no pages",
+                source=self._name,
+                remedy="It may be damaged: try to repair it, for example with qpdf.",
+            )
+        return count
+
+    def _damaged(self) -> CorruptSourceError:
+        return CorruptSourceError(
+            "the PDF is damaged or truncated and cannot be opened",
+            source=self._name,
+            remedy="Get an intact copy, or repair it, for example with qpdf.",
+        )
+
+    @contextmanager
+    def _page(self, number: int) -> Iterator[Any]:
+        """A loaded page; whatever MuPDF raises over it becomes an error of ours."""
+        with _locked():
+            if self._document is None:
+                raise PageRenderError(
+                    "the document is closed", source=self._name, remedy="Open it again."
+                )
+            try:
+                yield self._document.load_page(number - 1)
+            except DeepSeekOCRError:
+                raise
+            except Exception as error:
+                raise page_failed(self._name, number) from error
+
+    def _check_images(self, page: Handle, number: int) -> None:
+        # xref, soft mask, width, height, bits a component, ...
+        for image in page.get_images(full=True):
+            pixels = image[2] * image[3] / (24 if image[4] == 1 else 1)
+            if pixels > self._limits.image_pixels:
+                raise LimitExceededError(
+                    f"it holds an image of {pixels:,.0f} pixels and the limit is "
+                    f"{self._limits.image_pixels:,}",
+                    source=self._name,
+                    page=number,
+                    remedy="Raise Limits(image_pixels=...) if you trust the file.",
+                )
+
+
+def _import() -> Handle:
+    try:
+        import pymupdf
+    except ImportError as error:
+        raise MissingExtraError(
+            "the renderer pymupdf is not installed",
+            remedy='pip install "deepseek-ocr-rag[pymupdf]"',
+        ) from error
+    tools: Handle = pymupdf.TOOLS
+    # Its complaints about damaged files would go to the standard output.
+    tools.mupdf_display_errors(False)
+    tools.mupdf_display_warnings(False)
+    return pymupdf

@@ -1,0 +1,154 @@
+"""The text layer of a page as PyMuPDF tells it. Callers hold MuPDF's lock.
+
+The boxes of vertical writing are MuPDF's and stand up to one character too low.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...document.text_layer import Rule, TextLayer, Word
+from ...document.types import Box
+from ...errors import LimitExceededError
+from ..limits import Limits
+from .page_space import Edges, Matrix, PageSpace, around, bounds, direction
+from .words import WordStyle, build_words, is_bold
+
+__all__ = ["Handle", "read_layer"]
+
+Handle = Any
+"""An object of PyMuPDF's, which carries no types."""
+
+_RECTANGLE_POINTS = 6
+"""A filled shape with more corners than a rectangle's is no rule."""
+
+_BOLD_FLAG = 1 << 4
+_FILLED, _STROKED = 1 << 4, 1 << 5
+
+
+def read_layer(page: Handle, limits: Limits, *, source: str, number: int) -> TextLayer:
+    """Words, rules and pictures of a loaded page.
+
+    Raises:
+        LimitExceededError: If it has too many characters.
+    """
+    rect = page.rect
+    frame = PageSpace(0.0, 0.0, rect.width, rect.height)
+    turn = page.rotation_matrix
+    shown: Matrix = (turn.a, turn.b, turn.c, turn.d, turn.e, turn.f)
+    spans = list(_spans(page))
+    count = sum(len(span["chars"]) for _, span in spans)
+    if count > limits.page_characters:
+        raise LimitExceededError(
+            f"its text layer has {count:,} characters and the limit is {limits.page_characters:,}",
+            source=source,
+            page=number,
+            remedy="Raise Limits(page_characters=...), or leave this page out.",
+        )
+    return TextLayer(
+        _read_words(spans, frame, shown),
+        tuple(_read_rules(page, frame, shown, limits.page_objects)),
+        tuple(_read_pictures(page, frame, shown)),
+        frame.width,
+        frame.height,
+    )
+
+
+def _spans(page: Handle) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    # Imported here: PyMuPDF is optional.
+    import pymupdf
+
+    # Pictures would be decoded, and ligatures kept as one character, unlike pdfium.
+    flags = pymupdf.TEXTFLAGS_RAWDICT
+    flags &= ~(pymupdf.TEXT_PRESERVE_IMAGES | pymupdf.TEXT_PRESERVE_LIGATURES)
+    for block in page.get_text("rawdict", flags=flags)["blocks"]:
+        for line in block.get("lines", ()):
+            for span in line["spans"]:
+                yield line, span
+
+
+def _read_words(
+    spans: list[tuple[dict[str, Any], dict[str, Any]]], frame: PageSpace, shown: Matrix
+) -> tuple[Word, ...]:
+    codes: list[int] = []
+    boxes: list[tuple[float, float, float, float]] = []
+    styles: list[WordStyle] = []
+    previous: dict[str, Any] | None = None
+    for line, span in spans:
+        style = _style(line, span, shown)
+        # A line's end separates words like a space. In vertical writing MuPDF calls
+        # every character a line.
+        if line is not previous and not line["wmode"]:
+            codes.append(0x0A)
+            boxes.append((0.0, 0.0, 0.0, 0.0))
+            styles.append(style)
+        previous = line
+        for character in span["chars"]:
+            codes.append(ord(character["c"][:1] or "\x00"))
+            boxes.append(bounds(shown, *character["bbox"]))
+            styles.append(style)
+    edges = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    return build_words(np.array(codes, dtype=np.uint32), edges, styles.__getitem__, frame)
+
+
+def _style(line: dict[str, Any], span: dict[str, Any], shown: Matrix) -> WordStyle:
+    x, y = line["dir"]
+    a, b, c, d = shown[:4]
+    return WordStyle(
+        size=span["size"],
+        bold=bool(span["flags"] & _BOLD_FLAG) or is_bold(span["font"]),
+        hidden=not span["char_flags"] & (_FILLED | _STROKED),
+        # Vertical writing runs downwards with upright characters.
+        rotation=(direction(a * x + c * y, b * x + d * y) - 90 * line["wmode"]) % 360,
+    )
+
+
+def _read_rules(page: Handle, frame: PageSpace, shown: Matrix, budget: int) -> Iterator[Rule]:
+    for drawing in page.get_drawings():
+        stroked = "s" in drawing["type"]
+        half = (drawing["width"] or 0.0) / 2 if stroked else 0.0
+        items = drawing["items"][: max(0, budget)]
+        budget -= len(items) + 1
+        for x0, y0, x1, y1 in _stroked(items) if stroked else _filled(items):
+            dx, dy = (0.0, half) if x1 - x0 >= y1 - y0 else (half, 0.0)
+            rule = frame.rule(*bounds(shown, x0 - dx, y0 - dy, x1 + dx, y1 + dy))
+            if rule is not None:
+                yield rule
+
+
+def _stroked(items: list[tuple[Any, ...]]) -> Iterator[Edges]:
+    """The lines of a stroked path: its own, and the sides of its rectangles."""
+    for item in items:
+        if item[0] == "l":
+            yield around(item[1:3])
+        elif item[0] in ("re", "qu"):
+            box = item[1] if item[0] == "re" else item[1].rect
+            yield box.x0, box.y0, box.x1, box.y0
+            yield box.x0, box.y1, box.x1, box.y1
+            yield box.x0, box.y0, box.x0, box.y1
+            yield box.x1, box.y0, box.x1, box.y1
+
+
+def _filled(items: list[tuple[Any, ...]]) -> Iterator[Edges]:
+    """The rectangles of a filled path, also those that are drawn as four lines."""
+    corners: list[Any] = []
+    for item in [*items, ("end",)]:
+        if item[0] == "l" and corners and corners[-1] == item[1]:
+            corners.append(item[2])
+            continue
+        if 2 < len(corners) <= _RECTANGLE_POINTS:
+            yield around(corners)
+        corners = list(item[1:3]) if item[0] == "l" else []
+        if item[0] in ("re", "qu"):
+            box = item[1] if item[0] == "re" else item[1].rect
+            yield box.x0, box.y0, box.x1, box.y1
+
+
+def _read_pictures(page: Handle, frame: PageSpace, shown: Matrix) -> Iterator[Box]:
+    for image in page.get_image_info():
+        box = frame.box(*bounds(shown, *image["bbox"]))
+        if box is not None and box.area > 0:
+            yield box

@@ -1,0 +1,137 @@
+"""Characters with boxes to words with boxes: the same for every renderer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...document.text_layer import Word
+from ...document.types import Box
+from .page_space import PageSpace
+
+__all__ = ["WordStyle", "build_words", "is_bold"]
+
+_GAP = 0.5
+"""Characters further apart than this share of their height, in any direction,
+belong to two words even without a space between them."""
+
+_HYPHENS = (0x02, 0xAD, 0xFFFE)
+"""How renderers write a hyphen at a line's end; drawn, so it is text."""
+
+_UNKNOWN = 0xFFFD
+"""The replacement character."""
+
+_LINE_END_HYPHENS = (0x02, 0xFFFE)
+
+# Besides plain words: "Bd" as a style of its own, and TeX's CMBX, CMSSBX, SFBX, ECBX.
+_BOLD_NAME = re.compile(r"bold|black|heavy|demi|[-,]bd|(?:^|\+)(?:cm|sf|ec|la)[a-z]{0,3}b[x0-9]")
+
+
+class WordStyle(NamedTuple):
+    """What the characters of a word share; see :class:`Word`."""
+
+    size: float
+    bold: bool
+    hidden: bool
+    rotation: int
+
+
+def is_bold(font_name: str) -> bool:
+    """Whether a font's name says bold."""
+    return _BOLD_NAME.search(font_name.lower()) is not None
+
+
+def build_words(
+    codes: NDArray[np.uint32],
+    boxes: NDArray[np.float64],
+    style: Callable[[int], WordStyle],
+    frame: PageSpace,
+) -> tuple[Word, ...]:
+    """Split characters into words at white space and at gaps.
+
+    Args:
+        codes: Unicode code points or UTF-16 units, shape (n,).
+        boxes: Displayed points x0, y0, x1, y1, shape (n, 4).
+        style: Gives the style of the character with that index; asked once a word.
+        frame: The displayed page.
+
+    Returns:
+        The words on the page, in the order of the characters.
+    """
+    spaces = _IS_SPACE[np.minimum(codes, _LAST)]
+    indices = np.flatnonzero(~spaces & _drawn(codes, boxes))
+    if not len(indices):
+        return ()
+    spaced = np.diff(np.cumsum(spaces)[indices]) > 0
+    codes, boxes = codes[indices], boxes[indices]
+    starts = np.flatnonzero(np.concatenate(([True], spaced | _apart(codes, boxes))))
+    edges = np.concatenate(
+        [
+            np.minimum.reduceat(boxes[:, :2], starts, axis=0),
+            np.maximum.reduceat(boxes[:, 2:], starts, axis=0),
+        ],
+        axis=1,
+    )
+    size = np.array([frame.width, frame.height] * 2)
+    on_page = np.all((edges[:, 2:] >= 0) & (edges[:, :2] <= size[:2]), axis=1).tolist()
+    fractions = np.clip(edges / size, 0.0, 1.0).tolist()
+    text = _decode(codes)
+    ends = [*starts[1:].tolist(), len(codes)]
+    return tuple(
+        Word(_paired(text[start:end]), Box(*fractions[number]), *style(first))
+        for number, (start, end, first) in enumerate(
+            zip(starts.tolist(), ends, indices[starts].tolist(), strict=True)
+        )
+        if on_page[number]
+    )
+
+
+_LAST = 0xFFFF
+# str.isspace as an array, with the zero-width space and without the separators 0x1C to 0x1F,
+# which are glyphs in PDFs; all of them are in the first plane.
+_IS_SPACE = np.array(
+    [(chr(i).isspace() and not 0x1C <= i <= 0x1F) or i == 0x200B for i in range(_LAST + 1)]
+)
+
+
+def _controls(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (codes < 0x20) & (codes != _HYPHENS[0])
+    return found
+
+
+def _drawn(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    # A control character that takes up room is a glyph whose meaning the font does not tell.
+    room = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    drawn: NDArray[np.bool_] = (room | ~_controls(codes)) & np.isfinite(boxes).all(axis=1)
+    return drawn
+
+
+def _apart(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Between which neighbours a word ends without a space."""
+    before, after = boxes[:-1], boxes[1:]
+    distance = np.maximum(after[:, :2] - before[:, 2:], before[:, :2] - after[:, 2:]).max(axis=1)
+    extent = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    far: NDArray[np.bool_] = distance > _GAP * np.maximum(extent[:-1], extent[1:])
+    line_end = np.isin(codes[:-1], _LINE_END_HYPHENS)
+    return line_end | far
+
+
+def _decode(codes: NDArray[np.uint32]) -> str:
+    """One character for each code, in which glyphs without a meaning show as such.
+
+    Surrogates stay as they are.
+    """
+    plain = np.where(np.isin(codes, _HYPHENS), ord("-"), codes)
+    plain[_controls(codes) | (plain > 0x10FFFF)] = _UNKNOWN
+    return plain.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def _paired(text: str) -> str:
+    """Pairs of surrogates become one character, lone ones the replacement character."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

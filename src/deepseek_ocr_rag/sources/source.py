@@ -1,0 +1,284 @@
+"""Anything that a user may call a document, opened: its pages rendered one at a time.
+
+Paths, bytes, binary file objects and, where allowed, URLs; PDFs and pictures,
+told apart by their content.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Self
+
+from PIL.Image import Image
+
+from ..document.text_layer import TextLayer
+from ..errors import (
+    ConfigurationError,
+    LimitExceededError,
+    PageRangeError,
+    SourceError,
+    UnsupportedSourceError,
+)
+from .fetch import FetchPolicy
+from .inputs import SourceInput, read_input
+from .isolation.document import IsolatedDocument
+from .isolation.pool import MOST_WORKERS, shared_pool
+from .limits import Limits
+from .page_selection import parse_page_selection
+from .renderers.base import OpenedDocument, PageInfo
+from .renderers.content import Content
+from .renderers.formats import READABLE, name_format, sniff
+from .renderers.opening import opener_for
+
+__all__ = [
+    "Source",
+    "SourceInput",
+    "end_unused_workers",
+    "open_source",
+    "parse_page_selection",
+    "render_page",
+]
+
+_RENDERERS = ("pdfium", "pymupdf")
+_SNIFFED = 64 * 1024
+
+
+class Source:
+    """An opened document. Thread-safe; a context manager.
+
+    Made by :func:`open_source`. Page numbers are 1-based.
+
+    Attributes:
+        name: How the user called it.
+        renderer: What draws it if it is a PDF: "pdfium" or "pymupdf".
+        page_objects: As in :class:`~deepseek_ocr_rag.sources.limits.Limits`.
+        parallel_pages: How many pages can be rendered at the same time.
+    """
+
+    def __init__(
+        self,
+        content: Content,
+        document: OpenedDocument,
+        *,
+        renderer: str,
+        page_objects: int,
+        parallel_pages: int,
+    ) -> None:
+        self.name = content.name
+        self.renderer = renderer
+        self.page_objects = page_objects
+        self.parallel_pages = parallel_pages
+        self._content = content
+        self._document = document
+        self._sha256: str | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def page_count(self) -> int:
+        """Pages of the file."""
+        return self._document.page_count
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the file's bytes, 64 hex digits; computed when first asked for."""
+        with self._lock:
+            if self._sha256 is None:
+                self._sha256 = self._content.sha256()
+            return self._sha256
+
+    def info(self, number: int) -> PageInfo:
+        """Size and printed label of a page.
+
+        Raises:
+            PageRangeError: If the file has no such page.
+            PageRenderError: If the page is damaged.
+        """
+        return self._page(number).info(number)
+
+    def render(self, number: int, long_side: int) -> Image:
+        """A page as it is displayed, in RGB on white.
+
+        Args:
+            number: The page.
+            long_side: Pixels of its longer side. PDF pages get exactly that
+                many, whatever their size in points; pictures are reduced to it
+                but never enlarged.
+
+        Raises:
+            PageRangeError: If the file has no such page.
+            PageRenderError: If the page is damaged.
+            LimitExceededError: If it is too large or takes too long.
+        """
+        return self._page(number).render(number, long_side)
+
+    def text_layer(self, number: int) -> TextLayer | None:
+        """A page's text with boxes; None for pictures, which cannot have one.
+
+        Raises:
+            PageRangeError: If the file has no such page.
+            PageRenderError: If the page is damaged.
+            LimitExceededError: If there is too much of it.
+        """
+        return self._page(number).text_layer(number)
+
+    def close(self) -> None:
+        """Free the file; a second call does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._document.close()
+                self._content.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _page(self, number: int) -> OpenedDocument:
+        if self._closed:
+            raise SourceError("the document is closed", source=self.name, remedy="Open it again.")
+        if not 1 <= number <= self.page_count:
+            raise PageRangeError(
+                f"there is no page {number}, the document has {self.page_count}",
+                source=self.name,
+                remedy=f"Ask for a page from 1 to {self.page_count}.",
+            )
+        return self._document
+
+
+def open_source(
+    source: SourceInput,
+    *,
+    password: str | None = None,
+    renderer: str = "pdfium",
+    limits: Limits | None = None,
+    allow_urls: bool | FetchPolicy = False,
+    name: str | None = None,
+    isolated: bool = True,
+) -> Source:
+    """Open a document.
+
+    Args:
+        source: A path; the file's bytes; a binary file object, read from its
+            start where it can be rewound; or a URL.
+        password: For encrypted PDFs.
+        renderer: "pdfium", or "pymupdf" (needs the extra of that name); for
+            PDFs only, pictures always go through Pillow.
+        limits: Bounds; :class:`~deepseek_ocr_rag.sources.limits.Limits` by default.
+        allow_urls: True allows https URLs of public hosts; a
+            :class:`~deepseek_ocr_rag.sources.fetch.FetchPolicy` says more exactly what.
+        name: How to call the document in results and messages; by default the
+            path, the URL without its password, or the file object's own name.
+        isolated: Whether libraries that parse and draw run in processes of their
+            own, bounded in time and memory, whose crash is an error and no
+            more. Turn it off only for documents that you trust, where
+            processes cannot be started.
+
+    Returns:
+        The opened document; close it, or use it in a ``with`` block.
+
+    Raises:
+        ConfigurationError: If an argument cannot be meant.
+        MissingExtraError: If the renderer is not installed.
+        SourceError: One of its kinds, for everything that can be wrong with
+            the document: see :mod:`~deepseek_ocr_rag.errors`.
+
+    Example:
+        >>> with open_source("scan.pdf") as scan:  # doctest: +SKIP
+        ...     picture = scan.render(1, long_side=1280)
+    """
+    if renderer not in _RENDERERS:
+        raise ConfigurationError(
+            f"there is no renderer {renderer!r}", remedy=f"Use one of {', '.join(_RENDERERS)}."
+        )
+    limits = limits or Limits()
+    content = read_input(source, limits, allow_urls, name)
+    try:
+        document = _open_document(content, password, renderer, limits, isolated)
+        try:
+            _check_pages(document.page_count, content.name, limits)
+        except BaseException:
+            document.close()
+            raise
+    except BaseException:
+        content.close()
+        raise
+    return Source(
+        content,
+        document,
+        renderer=renderer,
+        page_objects=limits.page_objects,
+        parallel_pages=MOST_WORKERS if isolated else 1,
+    )
+
+
+def render_page(
+    source: SourceInput,
+    number: int = 1,
+    *,
+    long_side: int = 1280,
+    password: str | None = None,
+    renderer: str = "pdfium",
+) -> Image:
+    """One page as a picture: to draw boxes on, or to look at.
+
+    Args:
+        source: As for :func:`open_source`.
+        number: The page, 1-based.
+        long_side: Pixels of its longer side.
+        password: For an encrypted PDF.
+        renderer: "pdfium" or "pymupdf".
+
+    Returns:
+        The page in RGB.
+
+    Raises:
+        SourceError: If the document or the page cannot be read.
+    """
+    with open_source(source, password=password, renderer=renderer) as opened:
+        return opened.render(number, long_side)
+
+
+def end_unused_workers() -> None:
+    """End the processes that documents are read in, unless a document is open.
+
+    Without this they end some seconds after the last document was closed, and
+    with this process.
+    """
+    shared_pool().end_if_unused()
+
+
+def _open_document(
+    content: Content, password: str | None, renderer: str, limits: Limits, isolated: bool
+) -> OpenedDocument:
+    head, tail = content.ends(_SNIFFED)
+    found = sniff(head, tail)
+    if found is None:
+        raise _unsupported(content.name, head)
+    if isolated:
+        return IsolatedDocument(
+            content, format=found, renderer=renderer, password=password, limits=limits
+        )
+    return opener_for(found, renderer)(content, password, limits)
+
+
+def _unsupported(name: str, head: bytes) -> UnsupportedSourceError:
+    known = name_format(head)
+    remedy = f"Supported are {READABLE}."
+    if known in ("HEIC", "AVIF"):
+        remedy = f"Convert it to JPEG or PNG first. {remedy}"
+    elif known is not None:
+        remedy = f"Convert it to PDF first. {remedy}"
+    problem = f"it is {known}, which is not read" if known else "it is no PDF and no picture"
+    return UnsupportedSourceError(problem, source=name, remedy=remedy)
+
+
+def _check_pages(count: int, name: str, limits: Limits) -> None:
+    if count > limits.pages:
+        raise LimitExceededError(
+            f"the document has {count:,} pages and the limit is {limits.pages:,}",
+            source=name,
+            remedy="Split it, or raise Limits(pages=...).",
+        )

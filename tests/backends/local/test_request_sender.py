@@ -1,0 +1,109 @@
+"""Orders on their way to another process: in their order, pictures whole, nothing after the end."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from io import FileIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepseek_ocr_rag.backends.local.request_sender import ROOMS, RequestSender
+from deepseek_ocr_rag.concurrency.frames import Frame, StreamedFrame, receive
+from deepseek_ocr_rag.errors import BrokenFrameError
+
+BLOCKED = 10 * 2**20
+"""More than a pipe holds."""
+
+
+@pytest.fixture
+def pipes() -> Iterator[tuple[FileIO, FileIO]]:
+    reading, writing = os.pipe()
+    with FileIO(reading, "rb") as incoming, FileIO(writing, "wb") as outgoing:
+        yield incoming, outgoing
+
+
+def picture(number: int, length: int) -> StreamedFrame:
+    piece = bytes([number])
+    return StreamedFrame(
+        {"key": number}, length, iter([piece * (length // 2), piece * (length - length // 2)])
+    )
+
+
+def everything(pipe: FileIO) -> list[Frame]:
+    found = []
+    while True:
+        try:
+            found.append(receive(pipe, longest=float("inf")))
+        except BrokenFrameError:
+            return found
+
+
+@given(lengths=st.lists(st.none() | st.integers(0, 300), max_size=12))
+def test_orders_arrive_in_their_order_and_pictures_whole(lengths: list[int | None]) -> None:
+    reading, writing = os.pipe()
+    sender = RequestSender(FileIO(writing, "wb"))
+    with FileIO(reading, "rb") as incoming:
+        for number, length in enumerate(lengths):
+            sender.send(Frame({"key": number}) if length is None else picture(number, length))
+        sender.close()
+        found = everything(incoming)
+    sender.thread.join()
+    assert [frame.message["key"] for frame in found] == list(range(len(lengths)))
+    assert [bytes(frame.body) for frame in found] == [
+        bytes([number]) * (length or 0) for number, length in enumerate(lengths)
+    ]
+
+
+def test_a_picture_is_made_ready_while_another_is_on_its_way_and_no_more(pipes) -> None:
+    incoming, outgoing = pipes
+    sender = RequestSender(outgoing)
+    made: list[int] = []
+
+    def send() -> None:
+        for number in range(ROOMS + 1):
+            sender.send(picture(number, BLOCKED) if number < ROOMS else picture(number, 1))
+            made.append(number)
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    sending.join(5)
+    assert sending.is_alive()
+    assert made == list(range(ROOMS))
+    sender.close()
+    found = [receive(incoming, longest=BLOCKED).message["key"] for _ in range(ROOMS)]
+    sending.join()
+    sender.thread.join()
+    assert found == list(range(ROOMS))
+
+
+def test_nothing_waits_for_a_process_that_is_gone(pipes) -> None:
+    incoming, outgoing = pipes
+    incoming.close()
+    sender = RequestSender(outgoing)
+    for number in range(3 * ROOMS):
+        sender.send(picture(number, 10))
+    sender.close()
+    sender.thread.join()
+    for number in range(3 * ROOMS):
+        sender.send(picture(number, 10))
+    assert outgoing.closed
+
+
+def test_a_picture_that_cannot_be_made_takes_no_room(pipes) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"x"
+        raise ValueError("no picture")
+
+    incoming, outgoing = pipes
+    sender = RequestSender(outgoing)
+    for _ in range(2 * ROOMS):
+        with pytest.raises(ValueError, match="no picture"):
+            sender.send(StreamedFrame({}, 2, broken()))
+    sender.send(picture(7, 2))
+    sender.close()
+    sender.thread.join()
+    assert [bytes(frame.body) for frame in everything(incoming)] == [b"\7\7"]

@@ -1,0 +1,92 @@
+"""The printed command is the one that a shell should run."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from deepseek_ocr_rag.cli.serve_command import serve_command
+from deepseek_ocr_rag.errors import ConfigurationError
+
+
+def words(command: str) -> list[str]:
+    """The command as a POSIX shell splits it, without its comments."""
+    return shlex.split(command.replace("\\\n", " "), comments=True)
+
+
+def option(command: str, name: str) -> str:
+    split = words(command)
+    return split[split.index(name) + 1]
+
+
+def test_vllm_gets_what_its_recipe_for_the_model_asks_for() -> None:
+    command = serve_command("vllm", version="0.20.0")
+    assert words(command)[:3] == ["vllm", "serve", "deepseek-ai/DeepSeek-OCR"]
+    assert option(command, "--logits-processors") == (
+        "vllm.model_executor.models.deepseek_ocr:NGramPerReqLogitsProcessor"
+    )
+    assert "--no-enable-prefix-caching" in words(command)
+    assert option(command, "--mm-processor-cache-gb") == "0"
+
+
+@pytest.mark.parametrize("server", ["vllm", "sglang"])
+def test_the_server_listens_on_this_machine_only(server: str) -> None:
+    command = serve_command(server, port=9000)
+    assert option(command, "--host") == "127.0.0.1"
+    assert option(command, "--port") == "9000"
+
+
+@pytest.mark.parametrize(
+    ("version", "needed"),
+    [
+        ("0.11.1", False),
+        ("0.30.2", False),
+        ("0.31.0", True),
+        ("v0.32.1rc2", True),
+        ("0.33", True),
+        ("0.34.0", True),
+        ("1.31.0", True),
+        (None, True),
+    ],
+)
+def test_the_old_model_runner_is_chosen_where_the_new_one_refuses_the_processor(
+    version: str | None, needed: bool
+) -> None:
+    command = serve_command("vllm", version=version)
+    assert (words(command)[0] == "VLLM_USE_V2_MODEL_RUNNER=0") is needed
+    assert ("VLLM_USE_V2_MODEL_RUNNER" in command) is needed
+
+
+def test_without_a_version_a_comment_says_why_the_variable_is_there() -> None:
+    comments = [line for line in serve_command("vllm").splitlines() if line.startswith("#")]
+    assert any("0.31 and newer" in line for line in comments)
+
+
+@pytest.mark.parametrize("version", ["0.11.0", "0.8.5"])
+def test_a_vllm_without_the_model_is_refused(version: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"0\.11\.1"):
+        serve_command("vllm", version=version)
+
+
+def test_the_model_is_quoted_for_the_shell() -> None:
+    model = "/models/my model; rm -rf $HOME"
+    for server in ("vllm", "sglang"):
+        assert model in words(serve_command(server, model=model))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"server": "ollama"},
+        {"server": "vllm", "port": 0},
+        {"server": "vllm", "port": 65536},
+        {"server": "vllm", "version": "new"},
+        {"server": "vllm", "model": ""},
+        {"server": "vllm", "model": "--trust-remote-code"},
+        {"server": "vllm", "model": "a\nb"},
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError):
+        serve_command(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,200 @@
+"""Places that all readings share: taken in turn, given back whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from deepseek_ocr_rag.concurrency.cancellation import (
+    Cancellation,
+    current_cancellation,
+    run_cancellable,
+    run_releasing,
+)
+from deepseek_ocr_rag.concurrency.fair_turns import FairSemaphore
+from deepseek_ocr_rag.errors import TurnCancelledError
+
+WANTED = Cancellation()
+
+
+def wait_until(condition, seconds=5.0):
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "it never happened"
+        time.sleep(0.002)
+
+
+def waiting(places):
+    return sum(len(pages) for pages in places._waiting.values())
+
+
+def test_readings_take_turns_however_many_pages_they_wait_with():
+    places = FairSemaphore(1)
+    order = []
+
+    def page(reading):
+        with places.place(reading, WANTED):
+            order.append(reading)
+
+    with places.place("held", WANTED):
+        threads = []
+        for reading in ["long"] * 5 + ["short"] + ["other"] * 2:
+            threads.append(threading.Thread(target=page, args=(reading,)))
+            threads[-1].start()
+            wait_until(lambda: waiting(places) == len(threads))
+    for thread in threads:
+        thread.join()
+    assert order == ["long", "short", "other", "long", "other", "long", "long", "long"]
+
+
+def test_never_more_than_there_are_places():
+    places = FairSemaphore(3)
+    held = most = 0
+    lock = threading.Lock()
+
+    def work(reading):
+        nonlocal held, most
+        for _ in range(30):
+            with places.place(reading, WANTED):
+                with lock:
+                    held += 1
+                    most = max(most, held)
+                time.sleep(0.0005)
+                with lock:
+                    held -= 1
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (held, most) == (0, 3)
+
+
+def test_one_who_is_cancelled_while_waiting_leaves_the_line():
+    places = FairSemaphore(1)
+    unwanted = Cancellation()
+    ends = []
+
+    def wait():
+        with pytest.raises(TurnCancelledError), places.place("a", unwanted):
+            pass
+        ends.append(time.perf_counter())
+
+    with places.place("held", WANTED):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        wait_until(lambda: places.contested)
+        began = time.perf_counter()
+        unwanted.cancel()
+        thread.join()
+    assert ends[0] - began < 0.5
+    with places.place("b", WANTED):
+        assert not places.contested
+
+
+def test_one_who_was_cancelled_before_gets_no_place_even_where_one_is_free():
+    places = FairSemaphore(1)
+    unwanted = Cancellation()
+    unwanted.cancel()
+    with pytest.raises(TurnCancelledError), places.place("a", unwanted):
+        pass
+    assert places._free == 1
+
+
+async def test_coroutines_of_several_loops_and_threads_share_the_places():
+    places = FairSemaphore(2)
+    done = []
+
+    async def page(name):
+        async with places.aplace(name):
+            await asyncio.sleep(0.002)
+            done.append(name)
+
+    def other_loop(name):
+        async def pages():
+            await asyncio.gather(*(page(name) for _ in range(10)))
+
+        asyncio.run(pages())
+
+    await asyncio.gather(
+        *(asyncio.to_thread(other_loop, n) for n in range(3)), *(page(9) for _ in range(10))
+    )
+    assert len(done) == 40
+    assert places._free == 2
+
+
+async def test_a_cancelled_coroutine_gives_its_place_back_or_leaves_the_line():
+    places = FairSemaphore(1)
+
+    async def hold():
+        async with places.aplace("x"):
+            await asyncio.sleep(60)
+
+    tasks = [asyncio.create_task(hold()) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.timeout(1), places.aplace("y"):
+        pass
+    assert places._free == 1
+
+
+# Cancellation
+
+
+def test_a_cancellation_tells_once_and_late_comers_at_once():
+    cancellation = Cancellation()
+    told = []
+    with cancellation.on_cancel(lambda: told.append("outside")):
+        pass
+    with cancellation.on_cancel(lambda: told.append("inside")):
+        cancellation.cancel()
+        cancellation.cancel()
+    with cancellation.on_cancel(lambda: told.append("late")):
+        pass
+    assert told == ["inside", "late"]
+
+
+async def test_cancelling_a_task_tells_the_thread_that_works_for_it():
+    told = threading.Event()
+    started = threading.Event()
+
+    def work():
+        with current_cancellation().on_cancel(told.set):
+            started.set()
+            told.wait(10)
+
+    task = asyncio.create_task(run_cancellable(work))
+    await asyncio.to_thread(started.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert told.wait(1)
+
+
+async def test_a_thread_that_nobody_cancels_gives_its_result():
+    assert await run_cancellable(lambda: current_cancellation().cancelled) is False
+
+
+async def test_what_is_opened_for_a_cancelled_task_is_released():
+    released = threading.Event()
+    begun = threading.Event()
+    go_on = threading.Event()
+
+    def work():
+        begun.set()
+        go_on.wait(10)
+        return released
+
+    task = asyncio.create_task(run_releasing(work, threading.Event.set))
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    go_on.set()
+    assert await asyncio.to_thread(released.wait, 5)

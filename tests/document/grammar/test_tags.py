@@ -1,0 +1,175 @@
+"""Broken tags, in every form that was seen: what can be recovered is, and text is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from deepseek_ocr_rag.document.grammar.parser import (
+    ParsedPage,
+    parse_page,
+)
+
+
+def tag(label: str, *boxes: tuple[int, ...]) -> str:
+    places = ", ".join(str(list(box)) for box in boxes or [(1, 2, 3, 4)])
+    return f"<|ref|>{label}<|/ref|><|det|>[{places}]<|/det|>"
+
+
+def seen(page: ParsedPage) -> list[tuple[str, str]]:
+    return [(block.kind, block.text) for block in page.blocks]
+
+
+def grids(page: ParsedPage) -> list[list[tuple[int, int, int, int]]]:
+    return [[box.to_grid() for box in block.boxes] for block in page.blocks]
+
+
+def check_layout(page: ParsedPage) -> None:
+    end = 0
+    for block in page.blocks:
+        assert end <= block.span[0] <= block.span[1]
+        assert page.markdown[block.span[0] : block.span[1]] == block.text
+        end = block.span[1]
+    assert page.markdown == "\n\n".join(block.text for block in page.blocks if block.text)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "body", "boxes"),
+    [
+        ("<|ref|>equation<|/ref|><|det|>[0.5ex] \n\\[", "equation", "[0.5ex]\n\\[", []),
+        ("<|ref|>text<|/ref|><|det|>[[118, algemeine", "text", "[[118, algemeine", []),
+        ("<|ref|>equation\n\\[I = 1\\]", "equation", "\\[I = 1\\]", []),
+        ("<|ref|>text</td>x", "text", "</td>x", []),
+        ("<|ref|>text<|/ref|>成为 17", "text", "成为 17", []),
+        ("<|ref|>text<|/ref|>大为<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\nb", "text", "大为\nb", 1),
+        ("<|ref|>text<|/ref|>s<|det|>[[1, 2, 3, 4]]<|/det|>\nb", "text", "s\nb", 1),
+        ("<|ref|>text<|/ref|><|det|>[[0, 0, 997, 0]]", "text", "", [(0, 0, 997, 0)]),
+        ("<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]\nb", "text", "b", 1),
+        ("<|ref|>text<|/ref|><|/det|>\nb", "text", "b", []),
+        ("<|ref|>equation<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\nb", "text", "b", 1),
+        ("<|ref|>text<|det|>[[1, 2, 3, 4]]<|/det|>\nb", "text", "b", 1),
+        ("<|det|>[[1, 2, 3, 4]]<|/det|>\nb", "", "b", 1),
+        ("<|ref|>this month the model\nsaid", "text", "this month the model\nsaid", []),
+        ("a<|/ref|>b", "text", "a b", []),
+        ("<|ref|>text<|/ref|><|det|>hello<|/det|>\nb", "text", "hello\nb", []),
+        ("<|det|>text [1, 2, 3, 4]\nb", "text", "b", 1),
+        ("<|det|>text [1, 2, 3, 4] a<|/det|>b", "text", "a b", 1),
+    ],
+)
+def test_a_broken_tag_gives_what_can_be_recovered(text, kind, body, boxes):
+    page = parse_page(text)
+    check_layout(page)
+    assert len(page.blocks) == 1
+    block = page.blocks[0]
+    assert block.text == body
+    assert [box.to_grid() for box in block.boxes] == ([(1, 2, 3, 4)] if boxes == 1 else boxes)
+    assert block.kind == kind
+    assert any("broken tag" in warning for warning in page.warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<|ref|>equation",
+        "<|ref|>equation<|/ref|>",
+        "<|ref|>equation<|/ref|><|det|>[[114",
+        "<|ref|>",
+        "<|det|>[[114, 3",
+        "<|det|>image_cap",
+        "<|det|>image_caption ",
+        "<|det|>image_caption [603, 12",
+        "<|det|>text [603, 12\n===============save results:===============\n",
+    ],
+)
+def test_a_tag_that_was_cut_before_its_place_is_no_block(text):
+    whole = f"{tag('text')}\nkept\n\n"
+    page = parse_page(whole + text)
+    assert seen(page) == [("text", "kept")]
+    assert page.warnings
+
+
+@pytest.mark.parametrize(
+    ("numbers", "grid"),
+    [
+        ("[[114 821, 880, 873]]", [(114, 821, 880, 873)]),
+        ("[[144, clef 0, 848, 0]]", [(144, 0, 848, 0)]),
+        ("[[115,配 0, 875, 0]]", [(115, 0, 875, 0)]),
+        ("[[150,, 884, 884, 901]]", [(150, 884, 884, 901)]),
+        ("[[144, - 383, 896, 398]]", [(144, 383, 896, 398)]),
+        ("[[3480: 400, 978, 400]]", [(978, 400, 999, 400)]),
+        ("[150, 312, 799, 397]]", [(150, 312, 799, 397)]),
+        ("[[44, raw 666]]", []),
+        ("[[1, 2, 3, 4, 5]]", []),
+        ("[[١, ٢, ٣, ٤]]", []),
+    ],
+)
+def test_dirty_box_lists_give_boxes_only_where_the_numbers_are_clear(numbers, grid):
+    page = parse_page(f"<|ref|>text<|/ref|><|det|>{numbers}<|/det|>\nb")
+    assert grids(page) == [grid]
+    assert seen(page) == [("text", "b")]
+    assert bool(page.warnings) == (not grid)
+
+
+def test_a_long_text_in_the_place_of_a_box_list_is_kept():
+    sentence = "[[12, 34 which is a sentence and no list of coordinates]]"
+    page = parse_page(f"<|ref|>text<|/ref|><|det|>{sentence}<|/det|>\nb")
+    assert page.markdown == f"{sentence}\nb"
+
+
+def test_unknown_labels_are_kept_as_kinds():
+    page = parse_page(f"{tag('equation group')}\n\\[a\\]\n\n{tag('text')}\nb")
+    assert seen(page) == [("equation group", "\\[a\\]"), ("text", "b")]
+
+
+def test_a_label_that_is_a_sentence_is_text():
+    page = parse_page(f"{tag('text')}\na\n\n{tag('Really, is it?')}\n\n{tag('text')}\nb")
+    assert seen(page) == [("text", "a"), ("text", "Really, is it?"), ("text", "b")]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "expected"),
+    [
+        (tag("page_break"), ("page_break", "")),
+        (tag("Total 12"), ("text", "Total 12")),
+        ("<|ref|>total<|/ref|>", ("text", "total")),
+    ],
+)
+def test_an_unknown_label_without_text_is_text_unless_it_names_a_place(unknown, expected):
+    page = parse_page(f"{tag('text')}\na\n\n{unknown}\n\n{tag('text')}\nb")
+    assert seen(page) == [("text", "a"), expected, ("text", "b")]
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\nbody", ["\nbody"]),
+        ("<|ref|>image<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\n",
+         ["<|ref|>image<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>"]),
+        ("<|det|>text [1, 2, 3, 4]<|/det|>body\n", ["body\n"]),
+        ("loose<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>body", ["loose", "body"]),
+        # Of a broken tag, what is text counts, and with it the markers beside that text.
+        ("<|ref|>equation\n\\[I = 1\\]", ["\n\\[I = 1\\]"]),
+        ("<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]\nbody", ["\nbody"]),
+        ("<|det|>text [1, 2, 3, 4]\nbody", ["\nbody"]),
+        ("<|ref|>text<|/ref|>s<|det|>[[1, 2, 3, 4]]<|/det|>b",
+         ["s<|det|>[[1, 2, 3, 4]]<|/det|>b"]),
+        ("<|ref|>text<|/ref|><|det|>hello<|/det|>b", ["hello<|/det|>b"]),
+        ("<|det|>text [1, 2, 3, 4] a<|/det|>b", ["text [1, 2, 3, 4] a<|/det|>b"]),
+        ("a<|/ref|>b", ["a<|/ref|>b"]),
+        ("<|ref|>equation<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>b", ["b"]),
+    ],
+)  # fmt: skip
+def test_every_block_knows_where_it_stood(text, origins):
+    page = parse_page(text)
+    assert [text[start:end] for start, end in page.origins] == origins
+
+
+def test_labels_are_lines_where_nothing_else_is_there():
+    page = parse_page("\n".join(map(tag, ["Total", "text", "12.50 €", "[AI models] don't"])))
+    assert seen(page) == [("text", t) for t in ["Total", "text", "12.50 €", "[AI models] don't"]]
+
+
+def test_a_table_in_capitals_is_a_table():
+    page = parse_page(f"{tag('table')}\n<TABLE><TR><TD>a</TD><td>b</td></TR></TABLE>")
+    (block,) = page.blocks
+    assert (block.kind, block.text) == ("table", "| a | b |\n| --- | --- |")
+    assert block.table is not None

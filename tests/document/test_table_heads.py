@@ -1,0 +1,77 @@
+"""Which rows of a table are its head."""
+
+from __future__ import annotations
+
+from deepseek_ocr_rag.document.table_heads import table_rows
+
+
+def head_of(text: str) -> str:
+    rows = table_rows(text)
+    return text[: rows.starts[rows.body]] if rows.body else ""
+
+
+def html(*rows: str) -> str:
+    return "<table>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"
+
+
+def cells(*texts: str) -> str:
+    return "".join(f"<td>{text}</td>" for text in texts)
+
+
+def test_the_first_row_of_a_pipe_table_with_its_rule() -> None:
+    head = "| item | price |\n| --- | --- |\n"
+    assert head_of(head + "| lamp | 3 |\n| wick | 1 |") == head
+
+
+def test_the_first_row_of_an_html_table() -> None:
+    head = cells("item", "price")
+    assert head_of(html(head, cells("lamp", "3"))) == f"<table><tr>{head}</tr>"
+
+
+def test_a_title_over_all_columns_comes_with_the_row_below() -> None:
+    title, names = '<td colspan="3">Prices in 1871</td>', cells("item", "price", "seller")
+    assert names in head_of(html(title, names, cells("lamp", "3", "Lee")))
+
+
+def test_a_title_in_the_first_cell_alone_is_one_too() -> None:
+    title, names = cells("Prices", "", ""), cells("", "2021", "2022")
+    assert names in head_of(html(title, names, cells("lamp", "3", "4")))
+
+
+def test_a_title_above_numbers_is_the_whole_head() -> None:
+    title = '<td colspan="2">Prices</td>'
+    assert (
+        head_of(html(title, cells("3.50", "4.00"), cells("1", "2"))) == f"<table><tr>{title}</tr>"
+    )
+
+
+def test_rows_into_which_the_names_reach_belong_to_the_head() -> None:
+    first = '<td rowspan="2">Mode</td><td colspan="2">Size</td>'
+    second = cells("width", "height")
+    assert second in head_of(html(first, second, cells("tiny", "512", "512")))
+
+
+def test_a_cell_that_groups_many_rows_is_no_name() -> None:
+    first = '<td rowspan="9">Lamps</td><td>small</td><td>3</td>'
+    rows = [cells("large", str(n)) for n in range(8)]
+    assert head_of(html(first, *rows)) == f"<table><tr>{first}</tr>"
+
+
+def test_over_two_columns_a_single_name_is_no_title() -> None:
+    head = "|  | Price |\n| --- | --- |\n"
+    assert head_of(head + "| Lamp | 3 |\n| Wick | 1 |") == head
+
+
+def test_a_table_of_one_row_has_no_head() -> None:
+    assert head_of(html(cells("a", "b"))) == ""
+    assert head_of("| a | b |\n| --- | --- |") == ""
+
+
+def test_text_that_is_no_table_has_no_rows() -> None:
+    assert table_rows("no table").starts == ()
+
+
+def test_years_are_names_and_amounts_are_not() -> None:
+    assert table_rows("| Item | 2021 | 2022 |\n| --- | --- | --- |\n| a | 1 | 2 |").named
+    numbers = table_rows("| $3.50 | (14.1)% |\n| --- | --- |\n| 1 | 2 |")
+    assert (numbers.named, numbers.numeric) == (False, True)

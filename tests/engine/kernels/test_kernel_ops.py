@@ -1,0 +1,175 @@
+"""The kernels compute what the plain operations compute, on a GPU or in Triton's interpreter."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+torch = pytest.importorskip("torch")
+if not torch.cuda.is_available():
+    # Read when the kernels are defined, so before they are imported.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+pytest.importorskip("triton")
+
+from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
+from deepseek_ocr_rag.engine.kv_cache import KVCache
+from deepseek_ocr_rag.engine.ops import StepRows
+from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
+from deepseek_ocr_rag.engine.slots import Slots
+from deepseek_ocr_rag.engine.weights.config import DecoderConfig
+from deepseek_ocr_rag.engine.weights.quantization import rounded
+from deepseek_ocr_rag.engine.weights.tensors import ExpertWeights
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+PLAIN, KERNELS = ReferenceOps(), KernelOps()
+HALF = torch.bfloat16 if DEVICE == "cuda" else torch.float16
+"""The interpreter cannot multiply bfloat16."""
+
+END = 1
+
+
+def config(**changes) -> DecoderConfig:
+    sizes = {
+        "width": 64, "layers": 1, "heads": 2, "vocabulary": 5000, "dense_layers": 0,
+        "dense_width": 64, "experts": 8, "experts_per_token": 3, "expert_width": 48,
+        "shared_experts": 2, "routed_scale": 1.0, "max_positions": 400, "rope_theta": 1e4,
+        "epsilon": 1e-6, "reference_window": None,
+    }  # fmt: skip
+    return DecoderConfig(**(sizes | changes))
+
+
+@pytest.fixture
+def numbers():
+    """Fresh random numbers in every test."""
+    generator = torch.Generator(DEVICE)
+    generator.seed()
+
+    def draw(*shape, dtype=torch.float32):
+        return torch.randn(shape, generator=generator, device=DEVICE).to(dtype)
+
+    return draw
+
+
+def integers(values) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.int32, device=DEVICE)
+
+
+def difference(found, expected) -> float:
+    """Relative, over all numbers together; not a number never passes."""
+    found, expected = found.double(), expected.double()
+    return float((found - expected).norm() / expected.norm())
+
+
+TOLERANCE = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 8e-3}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+@pytest.mark.parametrize("parts", [0, 1, 5])
+def test_add_norm(numbers, dtype, parts) -> None:
+    residual = numbers(3, 80)
+    update = numbers(3, parts, 80, dtype=dtype) if parts else None
+    weight = numbers(80, dtype=dtype)
+    copy = residual.clone()
+    expected = PLAIN.add_norm(copy, update, weight, 1e-6)
+    found = KERNELS.add_norm(residual, update, weight, 1e-6)
+    assert difference(residual, copy) < 1e-6
+    assert difference(found, expected) < TOLERANCE[dtype]
+
+
+def filled(numbers, lengths, *, kind="model", dtype=torch.float32, prompts=None, sizes=None):
+    """Slots of those lengths, whose pages lie scattered, and a cache full of numbers."""
+    sizes = sizes or config()
+    slots = Slots.empty(len(lengths), positions=max(lengths) + 1, device=DEVICE)
+    most = slots.pages.shape[1]
+    order = torch.randperm(len(lengths) * most, device=DEVICE).int() + 1
+    slots.pages[:-1] = order.view(len(lengths), most)
+    slots.lengths[:-1] = integers(lengths)
+    slots.prompts[:-1] = integers(prompts or [1] * len(lengths))
+    cache = KVCache.empty(
+        sizes, 1 + len(lengths) * most, device=DEVICE, dtype=dtype, kind=kind
+    ).layer(0)
+    for stored, scales in ((cache.keys, cache.key_scales), (cache.values, cache.value_scales)):
+        stored.copy_(numbers(*stored.shape).to(stored.dtype))
+        if scales is not None:
+            scales.copy_(numbers(*scales.shape).abs() / 3)
+    return slots, cache
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [
+    (torch.float32, "model"), (HALF, "model"), (HALF, "fp8"),
+])  # fmt: skip
+def test_rotate_and_store(numbers, dtype, kind) -> None:
+    slots, cache = filled(numbers, [5, 130, 0], kind=kind, dtype=dtype)
+    twin = type(cache)(*(None if part is None else part.clone() for part in (
+        cache.keys, cache.values, cache.key_scales, cache.value_scales
+    )))  # fmt: skip
+    qkv = numbers(4, 3 * 64, dtype=dtype)
+    copy = qkv.clone()
+    angles = numbers(2, slots.history.shape[1], 16)
+    arguments = (angles, integers([5, 130, 131, 0]), integers([0, 1, 1, 2]), slots)
+    expected = PLAIN.rotate_and_store(copy, *arguments, twin)
+    found = KERNELS.rotate_and_store(qkv, *arguments, cache)
+    assert difference(found, expected) < TOLERANCE[dtype]
+    assert difference(qkv, copy) < TOLERANCE[dtype]
+    for name in ("keys", "values", "key_scales", "value_scales"):
+        if getattr(cache, name) is not None:
+            # The interpreter rounds some numbers just below a power of two down by half.
+            limit = 0.1 if kind == "fp8" and DEVICE == "cpu" else TOLERANCE[dtype]
+            assert difference(getattr(cache, name), getattr(twin, name)) < limit
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [
+    (torch.float32, "model"), (HALF, "model"), (HALF, "fp8"),
+])  # fmt: skip
+@pytest.mark.parametrize("queries", [1, 5])
+@pytest.mark.parametrize("window", [None, 40])
+def test_attend(numbers, dtype, kind, queries, window) -> None:
+    lengths = [0, 7, 63, 64, 200, 301]
+    slots, cache = filled(
+        numbers, lengths, kind=kind, dtype=dtype, prompts=[1, 3, 63, 20, 190, 100]
+    )
+    rows = StepRows(integers([4, 0, 5, 2, 1, 3]), integers([0] * 6), queries)
+    values = numbers(6 * queries, 64, dtype=dtype)
+    expected = PLAIN.attend(values, rows, slots, cache, window)
+    found = KERNELS.attend(values, rows, slots, cache, window)
+    assert difference(found, expected) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+@pytest.mark.parametrize("tokens", [1, 20, 600])
+def test_mix(numbers, dtype, tokens) -> None:
+    experts = ExpertWeights(
+        router=numbers(8, 64, dtype=dtype),
+        gate_up=numbers(10, 96, 64, dtype=dtype) / 8,
+        down=numbers(10, 64, 48, dtype=dtype) / 8,
+    )
+    values = numbers(tokens, 64, dtype=dtype)
+    expected = PLAIN.mix(values, experts, 3, 1.5)
+    found = KERNELS.mix(values, experts, 3, 1.5)
+    assert found.shape == expected.shape
+    assert difference(found.float().sum(1), expected.float().sum(1)) < TOLERANCE[dtype]
+
+
+def test_mix_with_experts_in_eight_bits(numbers) -> None:
+    gate_up, gate_up_scales = rounded(numbers(10, 96, 64, dtype=HALF) / 8)
+    down, down_scales = rounded(numbers(10, 64, 48, dtype=HALF) / 8)
+    router = numbers(8, 64, dtype=HALF)
+    experts = ExpertWeights(router, gate_up, down, gate_up_scales, down_scales)
+    values = numbers(20, 64, dtype=HALF)
+    expected = PLAIN.mix(values, experts, 3, 1.5)
+    found = KERNELS.mix(values, experts, 3, 1.5)
+    assert difference(found.float().sum(1), expected.float().sum(1)) < 2 * TOLERANCE[HALF]
+
+
+@pytest.mark.parametrize("operations", [PLAIN, KERNELS])
+@pytest.mark.parametrize("kind", ["model", "fp8"])
+def test_nothing_but_numbers_is_stored(numbers, operations, kind) -> None:
+    slots, cache = filled(numbers, [5], kind=kind, dtype=HALF)
+    qkv = numbers(3, 3 * 64, dtype=HALF)
+    qkv[0, 70], qkv[1, 80], qkv[2, 150] = float("nan"), float("inf"), -float("inf")
+    angles = numbers(2, slots.history.shape[1], 16)
+    places = integers([3, 4, 5]), integers([0, 0, 0])
+    operations.rotate_and_store(qkv, angles, *places, slots, cache)
+    for part in (cache.keys, cache.values, cache.key_scales, cache.value_scales):
+        assert part is None or part.float().isfinite().all()

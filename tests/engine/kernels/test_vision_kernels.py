@@ -1,0 +1,172 @@
+"""The vision kernels compute what plain PyTorch computes, on a GPU or in Triton's interpreter."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields, is_dataclass, replace
+
+import pytest
+import torch
+
+if not torch.cuda.is_available():
+    # Read when the kernels are defined, so before they are imported.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+pytest.importorskip("triton")
+
+from torch.nn import functional
+
+from deepseek_ocr_rag.engine.kernels.activations import gelu, quick_gelu
+from deepseek_ocr_rag.engine.kernels.layer_norm import add_norm
+from deepseek_ocr_rag.engine.kernels.patch_embedding import patch_vectors
+from deepseek_ocr_rag.engine.kernels.resampling import resample
+from deepseek_ocr_rag.engine.kernels.window_attention import SquareTuning, square_attention
+from deepseek_ocr_rag.engine.vision import preprocessing as pixels
+from deepseek_ocr_rag.engine.vision.towers import Vision, pointwise, sam_attention
+from deepseek_ocr_rag.engine.weights.tensors import LayerNorm
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+HALF = torch.bfloat16 if DEVICE == "cuda" else torch.float16
+"""The interpreter cannot multiply bfloat16."""
+
+TOLERANCE = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1e-2}
+
+
+@pytest.fixture
+def numbers():
+    """Fresh random numbers in every test."""
+    generator = torch.Generator(DEVICE)
+    generator.seed()
+
+    def draw(*shape, dtype=torch.float32):
+        return torch.randn(shape, generator=generator, device=DEVICE).to(dtype)
+
+    return draw
+
+
+def difference(found, expected) -> float:
+    """Relative, over all numbers together; not a number never passes."""
+    found, expected = found.double(), expected.double()
+    return float((found - expected).norm() / expected.norm())
+
+
+def on_device(weights):
+    """The same weights on the device of these tests."""
+    if isinstance(weights, torch.Tensor):
+        return weights.to(DEVICE)
+    if isinstance(weights, tuple):
+        return tuple(on_device(part) for part in weights)
+    if is_dataclass(weights):
+        return replace(
+            weights, **{f.name: on_device(getattr(weights, f.name)) for f in fields(weights)}
+        )
+    return weights
+
+
+SQUARES = [
+    pytest.param(1, 20, 20, SquareTuning(64, 4, 1), id="whole picture, blocks reach over its edge"),
+    pytest.param(2, 24, 24, SquareTuning(128, 4, 2), id="whole picture, cut into blocks"),
+    pytest.param(1, 8, 8, None, id="small picture"),
+    pytest.param(2, 12, 4, SquareTuning(16, 4, 1), id="windows that fit"),
+    pytest.param(2, 10, 4, SquareTuning(32, 4, 1), id="windows that reach over the edge"),
+    pytest.param(1, 10, 14, None, id="picture smaller than a window"),
+    pytest.param(1, 20, 14, None, id="the published window"),
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+@pytest.mark.parametrize(("pictures", "grid", "side", "tuning"), SQUARES)
+def test_square_attention(numbers, dtype, pictures, grid, side, tuning) -> None:
+    heads, width = 2, 16
+    qkv = numbers(pictures, grid, grid, 3 * heads * width, dtype=dtype)
+    bias = numbers(3 * heads * width, dtype=dtype)
+    tables = [numbers(2 * side - 1, width, dtype=dtype) * 0.5 for _ in range(2)]
+    exact = (part.float() for part in (qkv, bias, *tables))
+    expected = sam_attention.square_attention(*exact, heads=heads)
+    found = square_attention(qkv, bias, *tables, heads=heads, tuning=tuning)
+    assert difference(found, expected) < TOLERANCE[dtype]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(DEVICE == "cpu", reason="no CUDA device")
+@pytest.mark.parametrize(
+    ("grid", "side"), [(64, 64), (40, 40), (32, 32), (80, 80), (64, 14), (40, 14)]
+)
+def test_square_attention_at_the_published_sizes(numbers, grid, side) -> None:
+    heads, width = 12, 64
+    qkv = numbers(1, grid, grid, 3 * heads * width, dtype=HALF)
+    bias = numbers(3 * heads * width, dtype=HALF)
+    tables = [numbers(2 * side - 1, width, dtype=HALF) * 0.3 for _ in range(2)]
+    exact = (part.float() for part in (qkv, bias, *tables))
+    expected = sam_attention.square_attention(*exact, heads=heads)
+    assert difference(square_attention(qkv, bias, *tables, heads=heads), expected) < 1e-2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+@pytest.mark.parametrize("width", [64, 100])
+def test_add_norm(numbers, dtype, width) -> None:
+    stream, change = numbers(2, 5, width, dtype=dtype), numbers(2, 5, width, dtype=dtype)
+    norm = LayerNorm(numbers(width, dtype=dtype), numbers(width, dtype=dtype), 1e-6)
+    total = stream + change
+    expected = functional.layer_norm(total, (width,), norm.weight, norm.bias, norm.epsilon)
+    found_total, found = add_norm(stream, change, norm)
+    assert difference(found_total, total) < 1e-6
+    assert difference(found, expected) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+@pytest.mark.parametrize(
+    ("kernel", "plain"),
+    [
+        (gelu, functional.gelu),
+        (quick_gelu, lambda values: values * torch.sigmoid(1.702 * values)),
+    ],
+)
+def test_activations(numbers, dtype, kernel, plain) -> None:
+    values = numbers(3, 1000, dtype=dtype) * 3
+    expected = plain(values.float())
+    assert difference(kernel(values), expected) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("outputs", [13, 40, 77])
+def test_resampling_to_the_byte(outputs) -> None:
+    values = torch.randint(0, 256, (5, 40, 3), dtype=torch.uint8)
+    weighting = pixels.bicubic_filter(40, outputs, torch.device("cpu"))
+    expected = pixels.resample(values, weighting)
+    found = resample(
+        values.to(DEVICE),
+        weighting.first.to(DEVICE),
+        weighting.weights.to(DEVICE),
+        fraction_bits=pixels.FRACTION_BITS,
+    )
+    assert torch.equal(found.cpu(), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+def test_patch_vectors_to_the_bit(dtype) -> None:
+    views = torch.randint(0, 256, (2, 3, 96, 96), dtype=torch.uint8)
+    views[0, 0, :16, :16] = torch.arange(256).view(16, 16)
+    expected = pixels.patch_vectors(views, 16, dtype)
+    numbers = pixels.patch_vectors(views[:1, :, :16, :16], 16, dtype).flatten()[:256]
+    found = patch_vectors(views.to(DEVICE), 16, numbers.to(DEVICE))
+    assert torch.equal(found.cpu(), expected)
+
+
+def test_the_towers_together(monkeypatch, golden_config, golden_weights) -> None:
+    """Every kernel where it is used: a picture smaller than a window, and one larger."""
+    weights = on_device(golden_weights.vision)
+    vision = Vision(golden_config, weights, capture=False)
+    views = [torch.randint(0, 256, (1, 3, side, side), dtype=torch.uint8) for side in (128, 320)]
+    views = [view.to(DEVICE) for view in views]
+    expected = [vision.features(view) for view in views]
+    for module in (pointwise, pixels, sam_attention):
+        monkeypatch.setattr(module, "has_kernels", lambda *_: True)
+    for view, plain in zip(views, expected, strict=True):
+        assert difference(vision.features(view), plain) < 1e-4
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(DEVICE == "cpu", reason="no CUDA device")
+def test_kernels_are_used_for_16_bit_numbers_on_a_gpu_only(numbers) -> None:
+    assert pointwise.has_kernels(numbers(1, dtype=torch.bfloat16))
+    assert not pointwise.has_kernels(numbers(1))
+    assert not pointwise.has_kernels(numbers(1, dtype=torch.bfloat16).cpu())

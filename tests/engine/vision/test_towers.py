@@ -1,0 +1,104 @@
+"""The towers equal the published code, and put a page's tokens into the prompt's order."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepseek_ocr_rag.engine.vision.towers import BATCH_PATCHES, BATCHES, Vision, batch_sizes
+from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.model.families import FAMILIES
+
+
+@pytest.fixture(scope="module")
+def vision(golden_config, golden_weights) -> Vision:
+    return Vision(golden_config, golden_weights.vision)
+
+
+def views(case):
+    """A golden page as the vision takes it."""
+    pixels = case.arrays("pixels")
+    grid = tuple(case.facts["crop_grid"]) if case.facts["tiles"] else None
+    tiles = pixels["tiles"] if grid else np.empty((0, 3, 640, 640), np.uint8)
+    return SimpleNamespace(global_view=pixels["global_view"], tiles=tiles, grid=grid)
+
+
+def test_embeddings_equal_the_published_ones(golden_case, vision, golden_picture) -> None:
+    (found,) = vision.embed([views(golden_case)])
+    assert len(found) == golden_case.facts["image_tokens"]
+    assert (found - golden_picture(golden_case)).abs().max() < 1e-4
+
+
+def random_page(side=64, grid=None, tile_side=64, seed=0):
+    numbers = np.random.default_rng(seed)
+
+    def draw(*shape):
+        return numbers.integers(0, 256, shape, dtype=np.uint8)
+
+    count = grid[0] * grid[1] if grid else 0
+    return SimpleNamespace(
+        global_view=draw(3, side, side), tiles=draw(count, 3, tile_side, tile_side), grid=grid
+    )
+
+
+def test_pages_together_equal_pages_alone(vision) -> None:
+    """Of different sizes, cut and not, in the order that they were given."""
+    pages = [
+        random_page(128, (2, 1), seed=1),
+        random_page(64, seed=2),
+        random_page(192, (1, 3), tile_side=128, seed=3),
+        random_page(128, seed=4),
+    ]
+    together = vision.embed(pages)
+    for page, found in zip(pages, together, strict=True):
+        (alone,) = vision.embed([page])
+        assert (found - alone).abs().max() < 1e-4
+
+
+def test_tiles_come_first_as_one_picture_with_closed_rows(vision, golden_weights) -> None:
+    page = random_page(128, (2, 3), tile_side=128)
+    (found,) = vision.embed([page])
+    features = vision.features(torch.from_numpy(page.tiles))
+    ends = golden_weights.vision
+    # Tiles of 2 x 2 tokens: 3 * 2 rows of 2 * 2 and an end.
+    rows = found[:30].view(6, 5, -1)
+    assert torch.equal(rows[:, 4], ends.row_end.expand(6, -1))
+    assert torch.allclose(rows[2, :4], features[2:4, :2].flatten(0, 1), atol=1e-4)
+    assert torch.allclose(rows[5, 2], features[5, 2], atol=1e-4)
+    # The page itself: 2 rows of 2 and an end, and the end of all.
+    whole = found[30:36].view(2, 3, -1)
+    assert torch.equal(whole[:, 2], ends.row_end.expand(2, -1))
+    assert torch.equal(found[36], ends.view_end)
+    assert len(found) == 37
+
+
+@pytest.mark.parametrize(("side", "grid"), [(512, None), (640, None), (576, (2, 1))])
+def test_there_are_as_many_as_the_prompt_has_places(vision, side, grid) -> None:
+    page = random_page(side, grid, tile_side=640)
+    expected = FAMILIES["deepseek-ocr"].image_tokens(side, grid)
+    assert len(vision.embed([page])[0]) == expected
+
+
+def test_no_pages_give_no_embeddings(vision) -> None:
+    assert vision.embed([]) == []
+
+
+@pytest.mark.parametrize("shape", [(3, 100, 100), (3, 64, 128)])
+def test_views_that_cannot_be_cut_into_patches_are_refused(vision, shape) -> None:
+    page = SimpleNamespace(global_view=np.zeros(shape, np.uint8), tiles=(), grid=None)
+    with pytest.raises(ConfigurationError, match=f"{shape[1]} x {shape[2]}"):
+        vision.embed([page])
+
+
+@given(count=st.integers(0, 500), patches=st.sampled_from([64, 1024, 1600, 4096, 6400, 10**6]))
+def test_batches_are_few_sizes_that_fit(count, patches) -> None:
+    sizes = batch_sizes(count, patches)
+    assert sum(sizes) == count
+    assert set(sizes) <= set(BATCHES)
+    assert all(size == 1 or size * patches <= BATCH_PATCHES for size in sizes)
+    assert sizes == sorted(sizes, reverse=True)

@@ -1,0 +1,204 @@
+"""Signals to the real command: it ends in time, says so, leaves nothing, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from page_server import PageServer, marked_pdf
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+PAGES = 60
+SECONDS = 5.0
+"""To end after a signal."""
+
+
+@pytest.fixture(autouse=True)
+def signals_are_heard():
+    """A suite that was started with ``&`` or nohup ignores some, and so would its children."""
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Command:
+    """``dsocr`` as a user starts it, in a session of its own, with its own cache and TMPDIR."""
+
+    def __init__(self, folder, *words):
+        (folder / "tmp").mkdir(exist_ok=True)
+        environment = {
+            **os.environ,
+            "DSOCR_CACHE_DIR": str(folder / "cache"),
+            "TMPDIR": str(folder / "tmp"),
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "deepseek_ocr_rag.cli.main", *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+        )
+
+    def end(self, number):
+        """Send a signal; seconds until the end, and the children that outlived it."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        assert children, "nothing was being read"
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.output, self.said = self.process.communicate(timeout=30)
+        spent = time.monotonic() - began
+        _, orphans = psutil.wait_procs(children, timeout=max(0.0, SECONDS - spent))
+        return spent, orphans
+
+    def finish(self):
+        """What it prints."""
+        self.output, self.said = self.process.communicate(timeout=120)
+        assert self.process.returncode == 0, self.said
+        return self.output
+
+
+@pytest.fixture(scope="module")
+def server():
+    with PageServer(0.03) as made:
+        yield made
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "a.pdf").write_bytes(marked_pdf(PAGES))
+    return tmp_path
+
+
+def words(server, *more):
+    return ("read", "a.pdf", "--mode", "tiny", "--backend", f"server:{server.url}/v1", *more)
+
+
+def wait_for(server, asked, process):
+    ends = time.monotonic() + 60
+    while len(server.asked) < asked:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < ends, "it never asked"
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def expected(server, tmp_path_factory):
+    """What the command prints when nothing happens to it."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "a.pdf").write_bytes(marked_pdf(PAGES))
+    return Command(folder, *words(server, "--json", "--no-cache")).finish()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_it_and_the_next_run_goes_on(server, folder, expected, number, code):
+    server.asked.clear()
+    command = Command(folder, *words(server, "--json"))
+    wait_for(server, 25, command.process)
+    spent, orphans = command.end(number)
+    print(f"{number.name}: exit code {command.process.returncode} after {spent:.2f} s")
+    assert command.process.returncode == code
+    assert spent < SECONDS
+    assert orphans == []
+    assert list((folder / "tmp").iterdir()) == []
+    assert command.output == ""
+    assert command.said.count("\n") == 1
+    assert number.name in command.said
+    before = list(server.asked)
+    server.asked.clear()
+    # The source's path is part of the output, and that is the same relative one.
+    assert Command(folder, *words(server, "--json")).finish() == expected
+    twice = set(before) & set(server.asked)
+    print(f"{len(before)} pages asked for before, {len(server.asked)} after, {len(twice)} in both")
+    assert len(twice) <= 16, "only pages that were under way"
+    assert len(server.asked) < PAGES - 5
+
+
+def test_a_signal_while_a_folder_is_written_leaves_no_temporary_file(server, folder):
+    server.asked.clear()
+    command = Command(folder, *words(server, "-o", "out"))
+    wait_for(server, 30, command.process)
+    spent, orphans = command.end(signal.SIGTERM)
+    assert (command.process.returncode, orphans) == (143, [])
+    assert spent < SECONDS
+    assert list((folder / "tmp").iterdir()) == []
+    assert [path for path in folder.rglob("*") if path.name.startswith(".writing")] == []
+    Command(folder, *words(server, "-o", "out")).finish()
+    data = json.loads((folder / "out" / "a.json").read_text("utf-8"))
+    assert [page["number"] for page in data["pages"]] == list(range(1, PAGES + 1))
+
+
+def test_a_second_signal_does_not_disturb_the_end(server, folder):
+    server.asked.clear()
+    command = Command(folder, *words(server))
+    wait_for(server, 5, command.process)
+    command.process.send_signal(signal.SIGINT)
+    spent, orphans = command.end(signal.SIGTERM)
+    assert (command.process.returncode, orphans) == (130, [])
+    assert spent < SECONDS
+    assert "Traceback" not in command.said
+
+
+DEAF = """
+import sys, time
+from deepseek_ocr_rag import cli
+from deepseek_ocr_rag.cli.signals import Ended
+
+def deaf(options):
+    print("reading", flush=True)
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        try:
+            time.sleep(60)
+        except Ended:
+            pass
+
+cli.COMMANDS["doctor"] = deaf
+sys.exit(cli.main(["doctor"]))
+"""
+
+
+def test_a_library_that_does_not_hear_the_signal_does_not_keep_it_from_ending():
+    process = subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout.readline() == "reading\n"
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(30) == 143
+    assert time.monotonic() - began < SECONDS
+
+
+def test_a_signal_that_the_caller_set_aside_stays_aside(tmp_path, sample_pdf):
+    """As ``nohup`` does with SIGHUP."""
+    code = (
+        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
+        "from deepseek_ocr_rag import cli;"
+        "cli.COMMANDS['doctor'] = lambda o: print(signal.getsignal(signal.SIGHUP).name) or 0;"
+        "sys.exit(cli.main(['doctor']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "SIG_IGN\n"
+
+
+def test_main_leaves_the_handlers_of_its_caller_as_they_were(capsys):
+    from deepseek_ocr_rag.cli.main import main
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["cache", "--folder", str(Path.cwd() / "no such folder")]) == 0
+    assert main(["read", "no such file", "--backend", "lite"]) == 3
+    assert signal.getsignal(signal.SIGTERM) is before

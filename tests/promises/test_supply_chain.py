@@ -1,0 +1,125 @@
+"""What is installed: by hash, by versions that were tested, and reviewed one by one."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ROOT / "requirements"
+UNLOCKED = {"torch", "deepseek-ocr-rag"}
+"""Ours, and torch, of which every machine has another build."""
+
+PINNED = re.compile(
+    r"([A-Za-z0-9._-]+)==([^ ;\\]+)(?: ; ([^\\]+?))? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)"
+)
+
+
+def project(folder: str) -> dict:
+    return tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+PROJECTS = {
+    folder: project(folder)
+    for folder in (".", "integrations/langchain", "integrations/llama_index")
+}
+
+
+def pinned(name: str) -> dict[str, list[Version]]:
+    """What a lock file has, by name; more than one version where markers choose."""
+    text = (LOCKS / name).read_text(encoding="utf-8")
+    found: dict[str, list[Version]] = {}
+    for match in PINNED.finditer(text):
+        found.setdefault(canonicalize_name(match[1]), []).append(Version(match[2]))
+    # Every line that names a package has hashes: none was passed over.
+    named = re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)
+    assert len(named) == sum(map(len, found.values()))
+    return found
+
+
+def wanted(*groups: str) -> list[Requirement]:
+    lines = [line for each in PROJECTS.values() for line in each["project"]["dependencies"]]
+    for group in groups:
+        lines += PROJECTS["."]["dependency-groups"][group]
+    requirements = [Requirement(line) for line in lines]
+    return [r for r in requirements if canonicalize_name(r.name) not in UNLOCKED]
+
+
+@pytest.mark.parametrize(
+    ("lock", "groups"),
+    [
+        ("dev.txt", ("dev", "lock")),
+        ("minimum.txt", ("minimum",)),
+        ("lock.txt", ()),
+        ("models.txt", ()),
+    ],
+)
+def test_every_requirement_is_locked_to_a_version_that_it_allows(
+    lock: str, groups: tuple[str, ...]
+) -> None:
+    """Run ``make lock`` after a change of a requirement."""
+    have = pinned(lock)
+    assert have
+    wrong = {
+        str(requirement): have.get(canonicalize_name(requirement.name))
+        for requirement in (wanted(*groups) if groups else [])
+        if not any(
+            requirement.specifier.contains(version, prereleases=True)
+            for version in have.get(canonicalize_name(requirement.name), [])
+        )
+    }
+    assert wrong == {}
+
+
+def test_the_oldest_versions_are_the_lower_bounds_that_we_promise() -> None:
+    have = pinned("minimum.txt")
+    higher = {}
+    for requirement in wanted():
+        bounds = [Version(s.version) for s in requirement.specifier if s.operator == ">="]
+        assert bounds, f"{requirement} has no lower bound"
+        locked = min(have[canonicalize_name(requirement.name)])
+        if locked != max(bounds):
+            higher[requirement.name] = str(locked)
+    # Of these a framework that we integrate asks more than we do.
+    assert set(higher) <= {"pydantic", "tqdm"}
+
+
+def test_no_lock_file_names_a_place_of_the_machine_that_wrote_it() -> None:
+    for path in LOCKS.glob("*.txt"):
+        text = path.read_text(encoding="utf-8")
+        assert (
+            re.findall(r"https?://|file:|--index-url|--find-links|--extra-index|(?:^| )/\w", text)
+            == []
+        )
+
+
+def test_every_run_time_dependency_is_reviewed() -> None:
+    review = (ROOT / "SECURITY.md").read_text(encoding="utf-8").partition("## Dependencies")[2]
+    missing = [
+        name
+        for each in PROJECTS.values()
+        for name in (
+            Requirement(line).name
+            for line in [
+                *each["project"]["dependencies"],
+                *(d for e in each["project"].get("optional-dependencies", {}).values() for d in e),
+            ]
+        )
+        if canonicalize_name(name) != "deepseek-ocr-rag" and f"`{name}`" not in review
+    ]
+    assert missing == []
+
+
+def test_the_gate_installs_from_the_lock_files() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    development = makefile.partition("$(VENV)/.dev:")[2].partition("\n\n")[0]
+    assert "--require-hashes --no-deps" in development
+    assert "requirements/dev.txt" in development
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert re.search(r"^make .*\bminimum\b", gate, re.MULTILINE)

@@ -1,0 +1,305 @@
+"""The reader: whatever happens to a page, it stays a page, in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import struct
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import ClassVar
+
+import pytest
+from PIL import Image, ImageDraw
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+
+from deepseek_ocr_rag import Reader, ReplayBackend
+from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.errors import (
+    BackendReplyError,
+    ConfigurationError,
+    PageRangeError,
+    SourceNotFoundError,
+)
+from deepseek_ocr_rag.reading.page_stream import READ_AHEAD, _has_ink
+
+STRIP_OFFSETS = 273
+
+
+def pdf(pages: int) -> bytes:
+    """A PDF whose page n says "Page n", apart from blank pages where n is a multiple of 10."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=A4)
+    for number in range(1, pages + 1):
+        if number % 10:
+            canvas.drawString(72, 700, f"Page {number}")
+        canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+class Scripted:
+    """A backend that answers "Page n" for every page, in an order and with faults of its own."""
+
+    name = "scripted"
+    model = "none"
+    needs_image = True
+    reads_text_layer = False
+
+    def __init__(self, *, batch: int = 1, silent: tuple[int, ...] = ()) -> None:
+        self.batch = batch
+        self.silent = silent
+        self.asked: list[int] = []
+        self.closed = False
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        held: list[PageRequest] = []
+        for request in requests:
+            self.asked.append(request.page)
+            held.append(request)
+            if len(held) == self.batch:
+                yield from self._answer(held)
+        yield from self._answer(held)
+
+    def _answer(self, held: list[PageRequest]) -> Iterator[Reply]:
+        while held:
+            request = held.pop()
+            if request.page not in self.silent:
+                yield Reply(request.key, f"Page {request.page}")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_pages_come_in_page_order_whatever_order_the_backend_answers_in() -> None:
+    document = Reader(Scripted(batch=4)).read(pdf(9))
+    assert [page.number for page in document] == list(range(1, 10))
+    assert [page.markdown for page in document] == [f"Page {n}" for n in range(1, 10)]
+
+
+def test_a_selection_keeps_the_numbers_of_the_file() -> None:
+    document = Reader(Scripted()).read(pdf(9), pages="2-3,7")
+    assert [(page.number, page.markdown) for page in document] == [
+        (2, "Page 2"),
+        (3, "Page 3"),
+        (7, "Page 7"),
+    ]
+    assert document.total_pages == 9
+
+
+def test_a_page_without_ink_is_blank_and_never_reaches_the_backend() -> None:
+    backend = Scripted()
+    document = Reader(backend).read(pdf(11))
+    assert document.page(10).finish_reason == "blank"
+    assert document.page(10).ok
+    assert 10 not in backend.asked
+    assert document.page(11).markdown == "Page 11"
+
+
+def test_a_page_that_the_backend_does_not_answer_is_a_failed_page() -> None:
+    document = Reader(Scripted(silent=(3,))).read(pdf(5))
+    assert len(document) == 5
+    assert [page.number for page in document.failed_pages] == [3]
+    assert "page 3" in (document.page(3).error or "")
+
+
+def test_an_error_reply_keeps_the_text_that_came_before_it() -> None:
+    class Cut(Scripted):
+        def _answer(self, held: list[PageRequest]) -> Iterator[Reply]:
+            while held:
+                yield Reply(held.pop().key, "Half a", finish_reason="error", error="cut off")
+
+    page = Reader(Cut()).read(pdf(1)).page(1)
+    assert (page.markdown, page.finish_reason, page.error) == ("Half a", "error", "cut off")
+
+
+def test_a_reply_to_a_page_that_was_not_asked_for_is_an_error() -> None:
+    class Confused(Scripted):
+        def _answer(self, held: list[PageRequest]) -> Iterator[Reply]:
+            held.clear()
+            yield Reply(99, "")
+
+    with pytest.raises(BackendReplyError, match="not asked for"):
+        Reader(Confused()).read(pdf(1))
+
+
+def tiff_with_a_damaged_second_frame() -> bytes:
+    frames = []
+    for word in ("one", "two", "three"):
+        frame = Image.new("L", (200, 100), 255)
+        ImageDraw.Draw(frame).text((20, 40), word, fill=0)
+        frames.append(frame)
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
+    with Image.open(buffer) as tiff:
+        tiff.seek(1)
+        (offset,) = tiff.tag_v2[STRIP_OFFSETS]
+    # An entry of a TIFF directory: tag, type (4 = 32-bit), count, value.
+    entry = struct.pack("<HHII", STRIP_OFFSETS, 4, 1, offset)
+    data = buffer.getvalue()
+    assert data.count(entry) == 1
+    return data.replace(entry, struct.pack("<HHII", STRIP_OFFSETS, 4, 1, len(data) * 4))
+
+
+def test_a_page_that_cannot_be_rendered_fails_alone() -> None:
+    document = Reader(Scripted()).read(tiff_with_a_damaged_second_frame(), name="scan.tif")
+    assert [page.number for page in document] == [1, 2, 3]
+    assert [page.number for page in document.failed_pages] == [2]
+    assert "scan.tif, page 2" in (document.page(2).error or "")
+
+
+def test_headings_carry_over_to_the_next_page() -> None:
+    box = "<|det|>[[0, 0, 999, 99]]<|/det|>"
+    backend = ReplayBackend(
+        {
+            1: f"<|ref|>title<|/ref|>{box}\n# Report\n\n<|ref|>sub_title<|/ref|>{box}\n## Costs",
+            2: f"<|ref|>text<|/ref|>{box}\nThey rose.",
+        }
+    )
+    document = Reader(backend).read(pdf(2))
+    assert document.page(2).blocks[0].section == ("Report", "Costs")
+
+
+def test_read_ahead_is_bounded() -> None:
+    backend = Scripted()
+    with Reader(backend).open(pdf(50)) as stream:
+        rendered: list[int] = []
+        render = stream._opened.render
+        stream._opened.render = lambda number, side: rendered.append(number) or render(number, side)  # type: ignore[method-assign, func-returns-value]
+        next(stream)
+        assert max(rendered) <= 1 + READ_AHEAD
+        for _ in range(4):
+            next(stream)
+        assert max(rendered) <= 5 + READ_AHEAD
+
+
+def test_a_backend_that_let_a_picture_go_can_have_it_drawn_again() -> None:
+    class Forgetful(Scripted):
+        def read(self, requests):
+            for request in requests:
+                again = replace(request, image=None).drawn()
+                same.append(again is not None and again.tobytes() == request.image.tobytes())
+                yield Reply(request.key, "text")
+
+    same: list[bool] = []
+    Reader(Forgetful()).read(pdf(3))
+    assert same == [True] * 3
+
+
+def test_leaving_early_stops_the_backend_and_leaves_no_thread() -> None:
+    backend = Scripted()
+    before = set(threading.enumerate())
+    for page in (pages := Reader(backend).iter_pages(pdf(50))):
+        if page.number == 3:
+            break
+    pages.close()
+    assert backend.asked == [1, 2, 3]
+    # The alarm of an order that was answered ends a moment after it is switched off.
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+    assert set(threading.enumerate()) <= before
+
+
+def test_progress_is_told_after_every_page() -> None:
+    seen: list[tuple[int, int, int]] = []
+    Reader(Scripted()).read(
+        pdf(3), on_page=lambda page, done, total: seen.append((page.number, done, total))
+    )
+    assert seen == [(1, 1, 3), (2, 2, 3), (3, 3, 3)]
+
+
+async def test_async_reading_gives_the_same_document() -> None:
+    reader, data = Reader(Scripted()), pdf(5)
+    assert await reader.aread(data, name="x") == reader.read(data, name="x")
+
+
+async def test_async_reading_leaves_the_event_loop_free() -> None:
+    release = threading.Event()
+
+    class Slow(Scripted):
+        def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+            for reply in super().read(requests):
+                release.wait(10)
+                yield reply
+
+    async def let_go() -> None:
+        await asyncio.sleep(0.05)
+        release.set()
+
+    document, _ = await asyncio.gather(Reader(Slow()).aread(pdf(2)), let_go())
+    assert len(document) == 2
+
+
+async def test_cancelling_an_async_read_ends_it() -> None:
+    backend = Scripted()
+    pages = Reader(backend).aiter_pages(pdf(50))
+    assert (await anext(pages)).number == 1
+    await pages.aclose()  # type: ignore[attr-defined]
+    assert len(backend.asked) < 50
+
+
+def test_a_backend_that_was_given_is_left_open_for_its_owner() -> None:
+    backend = Scripted()
+    with Reader(backend) as reader:
+        reader.read(pdf(1))
+    assert not backend.closed
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"mode": "huge"}, {"task": "guess"}, {"task": "locate:"}, {"backend": "psychic"}]
+)
+def test_arguments_that_name_nothing_are_refused(arguments: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError):
+        Reader(**arguments).read(pdf(1))
+
+
+def test_locate_asks_for_a_place_and_gives_its_boxes_by_page() -> None:
+    class Finder(Scripted):
+        def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+            for request in requests:
+                self.prompts.append(request.task.prompt)
+                place = "[[100, 200, 300, 400]]" if request.page == 2 else "[]"
+                tag = f"<|ref|>the total<|/ref|><|det|>{place}<|/det|>"
+                yield Reply(request.key, tag)
+
+        prompts: ClassVar[list[str]] = []
+
+    backend = Finder()
+    with Reader(backend, task="free") as reader:
+        found = reader.locate("the total", pdf(3), pages="1-2")
+    assert backend.prompts == ["Locate <|ref|>the total<|/ref|> in the image."] * 2
+    assert {page.number: [box.to_grid() for box in page.boxes] for page in found} == {
+        1: [],
+        2: [(100, 200, 300, 400)],
+    }
+    assert not backend.closed
+
+
+def test_locate_needs_to_know_what() -> None:
+    with pytest.raises(ConfigurationError, match="locate"):
+        Reader(Scripted()).locate(" ", pdf(1))
+
+
+def test_errors_of_the_source_come_before_any_page() -> None:
+    reader = Reader(Scripted())
+    with pytest.raises(SourceNotFoundError, match=r"missing\.pdf"):
+        reader.open("missing.pdf")
+    with pytest.raises(PageRangeError, match="9"):
+        reader.open(pdf(3), pages="9")
+
+
+@pytest.mark.parametrize(
+    ("box", "grey", "ink"),
+    [
+        ((0, 0, 100, 1000), 255, False),
+        ((40, 996, 44, 1000), 0, True),  # a dot at the very bottom
+        ((40, 4, 44, 8), 248, False),  # fainter than anybody could read
+        ((0, 512, 100, 1000), 246, True),  # one half of the page in another grey
+    ],
+)
+def test_ink_is_what_stands_out_from_the_page_anywhere(box, grey, ink) -> None:
+    image = Image.new("RGB", (100, 1000), "white")
+    image.paste((grey, grey, grey), box)
+    assert _has_ink(image) is ink

@@ -1,0 +1,175 @@
+"""resolve_inside: a path from a language model is a request, not a fact."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepseek_ocr_rag import DeepSeekOCRError, Limits, open_source
+from deepseek_ocr_rag.errors import LimitExceededError, SourceNotAllowedError, SourceNotFoundError
+from deepseek_ocr_rag.sources.allowed_paths import FileInside, resolve_inside
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An allowed folder with two files, and a secret beside it."""
+    folder = tmp_path / "papers"
+    (folder / "2024").mkdir(parents=True)
+    (folder / "report.pdf").write_bytes(b"%PDF")
+    (folder / "2024" / "über uns.pdf").write_bytes(b"%PDF")
+    (tmp_path / "secret.pdf").write_bytes(b"%PDF")
+    (tmp_path / "papers-private").mkdir()
+    (tmp_path / "papers-private" / "x.pdf").write_bytes(b"%PDF")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["report.pdf", "./report.pdf", "2024//über uns.pdf", "2024/./über uns.pdf", Path("report.pdf")],
+)
+def test_a_relative_path_to_a_file_inside_is_found(root: Path, path: str | Path) -> None:
+    assert resolve_inside(root, path) == (root / path).resolve()
+
+
+def test_an_absolute_path_that_stays_inside_is_taken(root: Path) -> None:
+    assert resolve_inside(root, str(root / "report.pdf")) == (root / "report.pdf").resolve()
+
+
+def test_the_allowed_folder_may_itself_be_a_link(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(root)
+    assert resolve_inside(tmp_path / "link", "report.pdf") == (root / "report.pdf").resolve()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "   ",
+        "../secret.pdf",
+        "2024/../report.pdf",
+        "2024/../../secret.pdf",
+        "..",
+        "~/secret.pdf",
+        "~root/secret.pdf",
+        "report.pdf\x00.png",
+        "report\n.pdf",
+        r"..\secret.pdf",
+        r"2024\report.pdf",
+        r"C:\secret.pdf",
+        "C:secret.pdf",
+        "C:/secret.pdf",
+        r"\\server\share\secret.pdf",
+        "http://example.com/a.pdf",
+        "file:///etc/passwd",
+        "/etc/passwd",
+        "/",
+        "//etc/passwd",
+        "a" * 5000,
+        "\ud800.pdf",
+    ],
+)
+def test_a_refused_path_is_not_allowed_and_the_message_says_what_to_do(
+    root: Path, path: str
+) -> None:
+    with pytest.raises(SourceNotAllowedError) as caught:
+        resolve_inside(root, path)
+    assert caught.value.remedy
+    assert str(root) not in str(caught.value)
+    assert "\x00" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_neighbour_whose_name_begins_like_the_folder_is_outside(root: Path) -> None:
+    with pytest.raises(SourceNotAllowedError, match="leads out"):
+        resolve_inside(root, str(root.parent / "papers-private" / "x.pdf"))
+
+
+@pytest.mark.parametrize("target", ["../secret.pdf", "/etc/passwd"])
+def test_a_link_to_a_file_outside_is_not_allowed(root: Path, target: str) -> None:
+    (root / "link.pdf").symlink_to(target)
+    with pytest.raises(SourceNotAllowedError, match="leads out"):
+        resolve_inside(root, "link.pdf")
+
+
+def test_a_linked_folder_outside_is_not_allowed(root: Path) -> None:
+    (root / "more").symlink_to(root.parent / "papers-private")
+    with pytest.raises(SourceNotAllowedError, match="leads out"):
+        resolve_inside(root, "more/x.pdf")
+
+
+def test_a_link_that_stays_inside_is_followed(root: Path) -> None:
+    (root / "latest.pdf").symlink_to("report.pdf")
+    assert resolve_inside(root, "latest.pdf") == (root / "report.pdf").resolve()
+
+
+def test_a_loop_of_links_is_a_typed_error(root: Path) -> None:
+    (root / "a.pdf").symlink_to("b.pdf")
+    (root / "b.pdf").symlink_to("a.pdf")
+    with pytest.raises((SourceNotAllowedError, SourceNotFoundError)):
+        resolve_inside(root, "a.pdf")
+
+
+@pytest.mark.parametrize("path", ["missing.pdf", "2024", ".", "report.pdf/x"])
+def test_what_is_inside_and_no_file_is_not_found_without_telling_the_folder(
+    root: Path, path: str
+) -> None:
+    with pytest.raises(SourceNotFoundError) as caught:
+        resolve_inside(root, path)
+    assert str(root) not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_no_file_to_read(root: Path) -> None:
+    os.mkfifo(root / "pipe.pdf")
+    with pytest.raises(SourceNotFoundError, match="regular file"):
+        resolve_inside(root, "pipe.pdf")
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(alphabet="./~\\: ab\x00€", max_size=20))
+def test_whatever_is_asked_the_answer_is_inside_or_a_typed_error(
+    tmp_path_factory: pytest.TempPathFactory, path: str
+) -> None:
+    root = tmp_path_factory.getbasetemp() / "inside"
+    root.mkdir(exist_ok=True)
+    (root / "a").write_bytes(b"")
+    try:
+        found = resolve_inside(root, path)
+    except DeepSeekOCRError:
+        return
+    assert found.is_relative_to(root.resolve())
+    assert found.is_file()
+
+
+def test_a_file_that_became_a_link_after_it_was_named_is_not_read(root: Path) -> None:
+    file = FileInside.named(root, "report.pdf")
+    with file.open() as opened:
+        assert opened.read() == b"%PDF"
+    (root / "report.pdf").unlink()
+    (root / "report.pdf").symlink_to("../secret.pdf")
+    with pytest.raises(SourceNotAllowedError, match="leads out"):
+        file.open()
+    with pytest.raises(SourceNotAllowedError, match="leads out"):
+        open_source(file)
+
+
+def test_a_file_that_was_named_is_a_document_called_by_its_path_below_the_folder(
+    root: Path, sample_pdf: Path
+) -> None:
+    (root / "2024" / "sample.pdf").write_bytes(sample_pdf.read_bytes())
+    (root / "newest.pdf").symlink_to("2024/sample.pdf")
+    with open_source(FileInside.named(root, "newest.pdf")) as source:
+        assert (source.name, source.page_count) == ("2024/sample.pdf", 3)
+    with pytest.raises(LimitExceededError, match=r"2024/sample\.pdf"):
+        open_source(FileInside.named(root, "newest.pdf"), limits=Limits(file_bytes=100))
+
+
+def test_a_link_may_lead_to_a_name_that_could_not_be_asked_for(root: Path) -> None:
+    (root / "~draft.pdf").write_bytes(b"%PDF")
+    (root / "draft.pdf").symlink_to("~draft.pdf")
+    with FileInside.named(root, "draft.pdf").open() as file:
+        assert file.read() == b"%PDF"

@@ -1,0 +1,76 @@
+"""Dates: the same day in other words and orders is the same day."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepseek_ocr_rag.text.dates import dates
+
+
+def says(source: str, claim: str) -> bool:
+    (claimed,) = dates(claim)
+    return any(claimed.matches(stated) for stated in dates(source, overlapping=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2015-03-24", (2015, 3, 24)),
+        ("24.03.2015", (2015, 3, 24)),
+        ("March 24, 2015", (2015, 3, 24)),
+        ("December 31,2018", (2018, 12, 31)),
+        ("31st March, 2007", (2007, 3, 31)),
+        ("3. März 2015", (2015, 3, 3)),
+        ("1er mai 2010", (2010, 5, 1)),
+        ("2015年3月24日", (2015, 3, 24)),
+        ("May 2016", (2016, 5, None)),
+        ("12 May", (None, 5, 12)),
+    ],
+)
+def test_a_date_is_read_in_many_forms(text: str, day: tuple[int | None, int, int | None]) -> None:
+    (date,) = dates(f"It was on {text} as they say")
+    assert date.days == {day}
+
+
+def test_a_date_in_numbers_can_mean_two_days() -> None:
+    (date,) = dates("3/4/2015")
+    assert date.days == {(2015, 3, 4), (2015, 4, 3)}
+
+
+@pytest.mark.parametrize(
+    "text", ["it may 5 times", "to March 10,000 people", "1.2.3", "99/99/2015"]
+)
+def test_what_only_looks_like_a_date_is_none(text: str) -> None:
+    assert dates(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "claim", "said"),
+    [
+        ("24.03.2015", "March 24, 2015", True),
+        ("24.03.2015", "March 2015", True),
+        ("24.03.2015", "March 25, 2015", False),
+        ("24.03.2015", "April 24, 2015", False),
+        ("March 24, 2014", "March 24, 2015", False),
+        ("March 2015", "March 24, 2015", False),
+        ("Sept 30 dec 5", "December 5", True),
+    ],
+)
+def test_a_source_says_a_date(source: str, claim: str, said: bool) -> None:
+    assert says(source, claim) is said
+
+
+@given(st.dates(datetime.date(1500, 1, 1), datetime.date(2199, 12, 31)))
+def test_every_day_is_known_in_words_and_in_numbers(day: datetime.date) -> None:
+    assert says(day.isoformat(), f"{day:%B} {day.day}, {day.year}")
+    assert says(f"{day.day}. {day:%B} {day.year}", day.isoformat())
+
+
+@given(st.text("0123456789.-/ Maymarchdec年月日", max_size=60))
+def test_no_text_breaks_it(text: str) -> None:
+    for date in dates(text):
+        assert all(1 <= month <= 12 for _, month, _ in date.days)
