@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scripted_checkpoint import Scripted
 
-from deepseek_ocr_rag import Page
+from deepseek_ocr_rag import Block
 
-__all__ = ["CASES", "LONG", "LOOPING", "SHORT", "TINY", "BlockSeen", "Case", "blocks_of", "script"]
+__all__ = [
+    "CASES",
+    "LONG",
+    "LOOPING",
+    "SHORT",
+    "SINGING",
+    "TINY",
+    "BlockSeen",
+    "Case",
+    "blocks_seen",
+    "script",
+]
 
 Grid = tuple[int, int, int, int]
 
@@ -69,7 +81,7 @@ class Case:
         return published[verb]
 
 
-def blocks_of(page: Page) -> tuple[BlockSeen, ...]:
+def blocks_seen(blocks: Iterable[Block]) -> tuple[BlockSeen, ...]:
     """What of a page's blocks is compared."""
     return tuple(
         BlockSeen(
@@ -79,7 +91,7 @@ def blocks_of(page: Page) -> tuple[BlockSeen, ...]:
             if block.table is None
             else tuple(tuple(cell.text for cell in row) for row in block.table.rows),
         )
-        for block in page.blocks
+        for block in blocks
     )
 
 
@@ -87,7 +99,7 @@ def script() -> list[Scripted]:
     """All texts for one checkpoint; a prompt that is not in it gets an empty page."""
     return [
         Scripted(case.prompt, case.writes, end=case.end, loop=case.loop)
-        for case in CASES
+        for case in (*CASES, SINGING)
         if case.writes or case.loop
     ]
 
@@ -107,14 +119,17 @@ LONGEST = 640
 """Tokens of the largest context that the tests give an engine; ``LONG`` has more."""
 
 
+WORDS = [
+    *("lamp", "keeper", "stone", "tower", "harbour", "winter", "letter", "wind", "ladder", "oil"),
+    *("glass", "boat", "night", "rope", "island", "bread", "signal", "rock", "storm", "book"),
+    *("table", "door", "candle", "summer", "fish", "wall", "bell", "water"),
+]
+
+
 def _many_words() -> str:
     """Text without an end that is no loop either."""
-    words = (
-        "lamp keeper stone tower harbour winter letter wind ladder oil glass boat night rope "
-        "island bread signal rock storm book table door candle summer fish wall bell water"
-    ).split()
     dice = random.Random(7)
-    return " ".join(dice.choice(words) for _ in range(LONGEST))
+    return " ".join(dice.choice(WORDS) for _ in range(LONGEST))
 
 
 LONG = _many_words()
@@ -145,7 +160,7 @@ TINY = Case(
     "one-word",
     "prompt: <|grounding|>Read the first word.",
     f"{marked('title', (109, 63, 490, 96))}Lamps",
-    "Lamps",
+    "# Lamps",
     (BlockSeen("title", ((109, 63, 490, 96),)),),
 )
 """Read many times over."""
@@ -160,6 +175,17 @@ LOOPING = Case(
     marked=False,
     loop=UNIT,
 )
+
+SINGING = Case(
+    "short-loop",
+    "prompt: Sing the song.",
+    "Sing: ",
+    "",
+    (BlockSeen("text"),),
+    marked=False,
+    loop="again and once more, ",
+)
+"""A loop that every rule against repeats sees; a server without such a rule writes it for ever."""
 
 CASES = (
     SHORT,
@@ -253,7 +279,7 @@ CASES = (
         "locate: the lamp",
         "<|ref|>the lamp<|/ref|><|det|>[[610, 12, 700, 88]]<|/det|>",
         "the lamp",
-        (BlockSeen("the lamp", ((610, 12, 700, 88),)),),
+        (BlockSeen("text", ((610, 12, 700, 88),)),),
     ),
     Case("nothing", "prompt: Say nothing.", "", "", (), marked=False),
     LOOPING,

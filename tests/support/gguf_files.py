@@ -44,7 +44,7 @@ POSITIONS = re.compile(r"embedding|pos_embed|rel_pos|neck|net_")
 
 
 def write_language_model(
-    checkpoint: Path, file: Path, *, layout_tokens_shown: bool = False
+    checkpoint: Path, file: Path, *, layout_tokens_shown: bool = False, context: int | None = None
 ) -> Path:
     """Write the language model.
 
@@ -53,13 +53,15 @@ def write_language_model(
         file: What to write.
         layout_tokens_shown: Whether :data:`LAYOUT_TOKENS` are of the type USER_DEFINED, so that
             llama.cpp writes them out.
+        context: Longest sequence in tokens, beyond which llama.cpp gives no slot; None takes the
+            checkpoint's.
     """
     config = _json(checkpoint / "config.json")["language_config"]
     writer = gguf.GGUFWriter(file, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.DEEPSEEK2OCR])
     writer.add_name("scripted deepseek-ocr")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     writer.add_block_count(config["num_hidden_layers"])
-    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_context_length(context or config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
