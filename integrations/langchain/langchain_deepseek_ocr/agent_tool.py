@@ -45,7 +45,11 @@ class AgentSettings(BaseModel):
         keep: How many documents are remembered.
         flat_metadata: Make every metadata value in the artifacts a scalar.
         reader: Reads; without one it is built from the fields that follow.
-        backend, resolution, task, renderer, limits: As in :class:`ReaderOptions`.
+        backend: As in :class:`ReaderOptions`.
+        resolution: As in :class:`ReaderOptions`.
+        task: As in :class:`ReaderOptions`.
+        renderer: As in :class:`ReaderOptions`.
+        limits: As in :class:`ReaderOptions`.
         allow_urls: Off by default; True only with a ``reader`` whose own policy
             names the hosts, otherwise such a policy:
             ``FetchPolicy(hosts=("arxiv.org",))``.
