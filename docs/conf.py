@@ -15,7 +15,7 @@ from deepseek_ocr_rag.version import __version__  # noqa: E402
 
 project = "deepseek-ocr-rag"
 author = "the deepseek-ocr-rag authors"
-copyright = f"2026, {author}"  # noqa: A001 - Sphinx reads this name
+copyright = f"2026, {author}"
 version = release = __version__
 
 extensions = [

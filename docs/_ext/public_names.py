@@ -52,11 +52,7 @@ class PublicNames(SphinxDirective):
 def at_the_top(name: str, module: ModuleType, public: str) -> bool:
     """Whether the top of the package has the same object under the same name."""
     top = importlib.import_module(TOP)
-    return (
-        name != TOP
-        and public in top.__all__
-        and getattr(top, public) is getattr(module, public)
-    )
+    return name != TOP and public in top.__all__ and getattr(top, public) is getattr(module, public)
 
 
 def directive(module: ModuleType, name: str) -> list[str]:

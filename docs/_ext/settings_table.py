@@ -16,8 +16,13 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 REQUIRED = "required"
-OURS = ("deepseek_ocr_rag", "langchain_deepseek_ocr", "llama_index.readers.deepseek_ocr",
-        "llama_index.retrievers.deepseek_ocr", "llama_index.tools.deepseek_ocr")
+OURS = (
+    "deepseek_ocr_rag",
+    "langchain_deepseek_ocr",
+    "llama_index.readers.deepseek_ocr",
+    "llama_index.retrievers.deepseek_ocr",
+    "llama_index.tools.deepseek_ocr",
+)
 
 _log = logging.getLogger(__name__)
 

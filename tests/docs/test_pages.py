@@ -198,10 +198,10 @@ def test_rooms_are_the_folders_of_the_package() -> None:
 @pytest.mark.parametrize("page", TEXT, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_a_page_names_exist(page: Path) -> None:
     named = re.findall(r"`((?:src|tests|benchmarks|tools|docs|integrations)/[^`\s]*)`", TEXT[page])
-    named += re.findall(r"(?:python|pytest)[^\n]*? ((?:tests|benchmarks|tools)/[^\s`]+)", TEXT[page])
-    rooms = re.findall(
-        r"\(`((?:\w+/)+(?:\w+\.py)?)`(?:, `((?:\w+/)+(?:\w+\.py)?)`)?\)", TEXT[page]
+    named += re.findall(
+        r"(?:python|pytest)[^\n]*? ((?:tests|benchmarks|tools)/[^\s`]+)", TEXT[page]
     )
+    rooms = re.findall(r"\(`((?:\w+/)+(?:\w+\.py)?)`(?:, `((?:\w+/)+(?:\w+\.py)?)`)?\)", TEXT[page])
     named += [f"src/deepseek_ocr_rag/{name}" for pair in rooms for name in pair if name]
     missing = {n for n in named if "<" not in n and not (ROOT / n.partition("::")[0]).exists()}
     assert missing == set()

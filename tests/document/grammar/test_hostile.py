@@ -1,4 +1,4 @@
-"""The grammar and hostile text: written and read back, nothing lost, linear time, no effect."""
+"""Hostile text in the grammar: it survives a round trip, loses nothing, takes linear time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.document.grammar.parser import (
-    ParsedPage,
-    format_page,
-    parse_page,
-)
+from deepseek_ocr_rag.document.grammar.parser import ParsedPage, format_page, parse_page
 from deepseek_ocr_rag.document.tables import Cell, Table
 from deepseek_ocr_rag.document.types import Block, Box
 from deepseek_ocr_rag.errors import ConfigurationError

@@ -1,14 +1,11 @@
-"""What runtimes print around the text is left out, and nothing else."""
+"""The output of runtimes around the text is left out, and nothing else."""
 
 from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.document.grammar.parser import (
-    ParsedPage,
-    parse_page,
-    split_pages,
-)
+from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
+from deepseek_ocr_rag.document.grammar.runtime_noise import split_pages
 
 BANNER = (
     "=====================\nBASE:  torch.Size([1, 256, 1280])\n"

@@ -1,32 +1,32 @@
-"""Records: text with metadata and an id, the form in which stores of both frameworks take pages.
+"""Turns pages into records: text with metadata and an id, as vector stores take them.
 
-The metadata of a record, which LangChain and LlamaIndex documents share:
+LangChain and LlamaIndex documents share this metadata:
 
 ===============  ==========================================================
-``source``       what the document is called
-``page``         0-based page number (the first one of a whole document)
+``source``       the name of the document
+``page``         0-based page number (of a whole document: the first)
 ``page_label``   the printed label, or the 1-based number, as text
-``total_pages``  how many pages the file has
+``total_pages``  number of pages in the file
 ``boxes``        list of ``{kind, bbox, start, end}``: ``bbox`` is
                  ``[x0, y0, x1, y1]`` in fractions of the page, origin top
                  left; ``start`` and ``end`` are offsets into the record's
-                 text. One entry for every box, so a paragraph over two
-                 columns has two with the same offsets. In a whole document
-                 each entry has its 0-based ``page`` as well; where it is known,
-                 each has the ``confidence`` of its block, 0..1.
-``spans``        only of a whole document: list of ``{page, page_label, start, end,
-                 offset}``, which part of which 0-based page's text stands at
-                 which offset of the record's
-``section``      the headings that a block stands under, or more than half of
-                 the text of a page or document; joined by " > "
-``backend``      who read it: lite, ollama, server, ...
-``model``        which model
+                 text. One entry for each box, so a paragraph over two columns
+                 has two with the same offsets. In a whole document each entry
+                 also has its 0-based ``page``; where it is known, each has the
+                 ``confidence`` of its block, 0..1.
+``spans``        whole documents only: list of ``{page, page_label, start, end,
+                 offset}``: characters ``start`` to ``end`` of that 0-based
+                 page's Markdown stand at ``offset`` in the record's text
+``section``      the headings above a block, or above more than half of the
+                 text of a page or document; joined by " > "
+``backend``      the backend that read it: lite, ollama, server, ...
+``model``        the model
 ``mode``         resolution mode: tiny, small, base, large, gundam
 ``finish_reason``  stop, length, repetition, blank, error
-``confidence``   of the page or block, 0..1; only where it is known, and not
-                 of a whole document
-``error``        only where the page failed: why
-``warnings``     only where there are any: list of text
+``confidence``   of the page or block, 0..1; only where it is known, never for
+                 a whole document
+``error``        why the page failed; only where it did
+``warnings``     list of texts; only where there are any
 ===============  ==========================================================
 """
 
@@ -40,6 +40,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ..errors import ConfigurationError, DeepSeekOCRError
+from .headings import HEADING_KINDS
 from .types import Block, FinishReason, OcrDocument, Page
 
 __all__ = [
@@ -53,14 +54,13 @@ __all__ = [
 ]
 
 Split = Literal["page", "block", "document"]
-"""What becomes one record: a page, a block of its layout, or the whole document."""
+"""The unit of a record: a page, a block of its layout, or the whole document."""
 
 OnError = Literal["keep", "raise", "skip"]
-"""What becomes of a page that could not be read: a record without text that
-has the error, an exception, or nothing."""
+"""What to do with a page that could not be read: keep it as a record without text that
+holds the error, raise an exception, or skip it."""
 
 _NAMESPACE = uuid.UUID("6f0d1a3c-6f1e-5d39-9a55-0c3c7f6d2b41")
-_HEADINGS = frozenset({"title", "sub_title"})
 _WORST_FIRST: tuple[FinishReason, ...] = ("error", "repetition", "length", "stop", "blank")
 
 
@@ -69,12 +69,13 @@ class Record:
     """One piece of text for a store.
 
     Attributes:
-        id: A UUID made of the source, the split, the page and the block's
-            place on it. Reading the same source again gives the same ids,
-            whatever the text has become: stores replace instead of doubling.
+        id: A UUID made from the source, the split, the page and the block's
+            index on it. Reading the same source again gives the same ids, even
+            if the text differs, so that stores replace records and do not
+            duplicate them.
         text: Markdown.
-        metadata: As in the table above.
-        parent: Of a chunk, the id of the record on which it begins.
+        metadata: See the table above.
+        parent: For a chunk, the id of the record in which it begins.
     """
 
     id: str
@@ -83,7 +84,7 @@ class Record:
     parent: str | None = None
 
     def flat(self) -> Record:
-        """The same with scalars only: every list in the metadata becomes JSON text.
+        """A copy whose metadata holds scalars only: every list becomes JSON text.
 
         For stores that refuse nested values, such as Chroma.
         """
@@ -104,16 +105,14 @@ def page_records(
 ) -> Iterator[Record]:
     """The records of one page.
 
-    Split into blocks, pictures are left out, for they have no text; a page
-    without any text is still one record, so that no page is lost.
-
     Args:
         page: The page.
-        source: What its document is called.
-        total_pages: How many pages the file has.
-        split: One record for the page, or one for each block with text.
-        identity: What the ids are made of instead of ``source``: for bytes
-            without a name, their hash.
+        source: The name of its document.
+        total_pages: Number of pages in the file.
+        split: One record for the page, or one for each block with text. A page
+            without text is always one record, so that no page is lost.
+        identity: What the ids are made from instead of ``source``: the hash of
+            bytes that have no name.
 
     Yields:
         Records in reading order, at least one.
@@ -139,12 +138,12 @@ def page_records(
 def document_record(document: OcrDocument, *, identity: str | None = None) -> Record:
     """One record for all pages that were read, joined as in :meth:`OcrDocument.to_markdown`.
 
-    Its finish reason is the worst of its pages; errors and warnings name their
-    page. Its id covers the selection of pages.
+    Its finish reason is the worst of its pages', and errors and warnings name
+    their page. Another selection of pages gives another id.
 
     Args:
-        document: At least one page.
-        identity: What the id is made of instead of the source.
+        document: The document, with at least one page.
+        identity: What the id is made from instead of the source.
 
     Raises:
         ConfigurationError: If the document has no pages.
@@ -160,8 +159,8 @@ def document_record(document: OcrDocument, *, identity: str | None = None) -> Re
     offset = 0
     for page in pages:
         for block in page.blocks:
-            place = (block.span[0] + offset, block.span[1] + offset)
-            boxes += [{**entry, "page": page.number - 1} for entry in _boxes(block, *place)]
+            start, end = block.span[0] + offset, block.span[1] + offset
+            boxes += [{**entry, "page": page.number - 1} for entry in _boxes(block, start, end)]
         if page.markdown:
             span = {"page": page.number - 1, "page_label": _label(page)}
             spans.append({**span, "start": 0, "end": len(page.markdown), "offset": offset})
@@ -195,10 +194,10 @@ def document_record(document: OcrDocument, *, identity: str | None = None) -> Re
 
 
 def page_wanted(page: Page, source: str, on_error: OnError) -> bool:
-    """Whether a page goes on into a store.
+    """Whether a page becomes a record.
 
     Raises:
-        ConfigurationError: If ``on_error`` is none of the three.
+        ConfigurationError: If ``on_error`` has no such choice.
         DeepSeekOCRError: If the page failed and ``on_error`` is "raise".
     """
     if on_error not in get_args(OnError):
@@ -214,20 +213,19 @@ def page_wanted(page: Page, source: str, on_error: OnError) -> bool:
         f"the page could not be read ({page.error})",
         source=source,
         page=page.number,
-        remedy='Read it again, or go on without it: on_error="keep" or "skip".',
+        remedy='Read it again, or continue without it: on_error="keep" or "skip".',
     )
 
 
 def boxes_between(metadata: Mapping[str, Any], start: int, end: int) -> list[dict[str, Any]]:
-    """The entries of ``metadata["boxes"]`` that lie in a part of the record's text.
+    """The entries of ``metadata["boxes"]`` that belong to a part of the record's text.
 
-    A picture has no text; it counts where its place is inside the part or at
-    its edge.
+    A picture has no text: it belongs to a part that its offset is in or next to.
 
     Args:
-        metadata: Of a record, flat or not, or of a chunk that inherited it.
-        start: First character of the part, in the record's text.
-        end: The character behind its last one.
+        metadata: The metadata of a record, flat or not, or of a chunk that inherited it.
+        start: Offset of the part's first character in the record's text.
+        end: Offset after its last character.
     """
     boxes = metadata.get("boxes") or []
     entries: list[dict[str, Any]] = json.loads(boxes) if isinstance(boxes, str) else list(boxes)
@@ -258,7 +256,7 @@ def _metadata(page: Page, source: str, total_pages: int) -> dict[str, Any]:
 
 
 def _ordered(metadata: dict[str, Any]) -> dict[str, Any]:
-    """What people look for first comes first: the frameworks print metadata in order."""
+    """Puts first what people look for first: the frameworks print metadata in order."""
     first = ("source", "page", "page_label", "total_pages", "section")
     last = tuple(key for key in ("spans", "boxes") if key in metadata)
     rest = [key for key in metadata if key not in (*first, *last)]
@@ -270,15 +268,15 @@ def _label(page: Page) -> str:
 
 
 def _section(blocks: Iterable[Block]) -> str:
-    """The deepest headings that more than half of the text stands under.
+    """The deepest headings above more than half of the text.
 
-    Not those of the first block: that is often a running header, which still
-    counts under the last heading of the page before.
+    Not those of the first block: that is often a running head, whose section is
+    still that of the page before.
     """
     sizes: Counter[tuple[str, ...]] = Counter()
     total = 0
     for block in blocks:
-        if block.kind not in _HEADINGS:
+        if block.kind not in HEADING_KINDS:
             total += len(block.text)
             for depth in range(1, len(block.section) + 1):
                 sizes[block.section[:depth]] += len(block.text)
@@ -307,6 +305,6 @@ def _confidence(read: Page | Block) -> dict[str, float]:
 
 
 def _id(identity: str, *parts: str) -> str:
-    # A path need not be valid Unicode, and uuid5 by itself would refuse such a name.
+    # A path may be invalid Unicode, which uuid5 refuses.
     name = "\x1f".join((identity, *parts)).encode("utf-8", "surrogatepass").hex()
     return str(uuid.uuid5(_NAMESPACE, name))

@@ -1,4 +1,4 @@
-"""Records: what both frameworks store of a page."""
+"""Records: what both frameworks store for a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag import Block, Box, DeepSeekOCRError, OcrDocument, Page
-from deepseek_ocr_rag.document.records import (
+from deepseek_ocr_rag.document.page_records import (
     OnError,
     boxes_between,
     document_record,
@@ -259,6 +259,6 @@ def test_a_page_that_was_read_is_always_wanted_even_blank() -> None:
         assert page_wanted(Page(1, finish_reason="blank"), "a.pdf", choice)
 
 
-def test_an_unknown_choice_is_told() -> None:
+def test_an_unknown_choice_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="keep, raise, skip"):
         page_wanted(page(), "a.pdf", "ignore")  # type: ignore[arg-type]
