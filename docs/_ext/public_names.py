@@ -83,9 +83,9 @@ def defining_modules(name: str, value: object) -> Iterator[ModuleType]:
     """Modules of ours that bind the name to the same value."""
     for module in list(sys.modules.values()):
         package = getattr(module, "__name__", "").partition(".")[0]
-        if package in (TOP, "langchain_deepseek_ocr", "llama_index"):
-            if vars(module).get(name) is value and getattr(module, "__file__", None):
-                yield module
+        ours = package in (TOP, "langchain_deepseek_ocr", "llama_index")
+        if ours and getattr(module, "__file__", None) and vars(module).get(name) is value:
+            yield module
 
 
 def import_all(app: Sphinx, config: Config) -> None:

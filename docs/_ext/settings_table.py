@@ -83,7 +83,7 @@ def model_defaults(described: type) -> dict[str, object]:
     named: set[str] = set()
     inherited: set[str] = set()
     for kind in described.__mro__:
-        names = kind.__dict__.get("__annotations__", {})
+        names = inspect.get_annotations(kind)
         (named if kind.__module__.startswith(OURS) else inherited).update(names)
     return {
         name: REQUIRED if field.is_required() else field.get_default(call_default_factory=True)
