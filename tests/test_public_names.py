@@ -42,7 +42,8 @@ DOORS = {
     "document": "Block Box Cell OcrDocument Page Table TextLayer markdown_to_html parse_table",
     "errors": "BackendError BackendReplyError BackendTimeoutError BackendUnavailableError BusyError"
     " ConfigurationError CorruptSourceError DeepSeekOCRError EngineLostError"
-    " EngineUnsupportedError LanguageModelError LanguageModelReplyError LanguageModelTimeoutError"
+    " EngineUnsupportedError EmbeddingModelError EmbeddingModelReplyError"
+    " EmbeddingModelTimeoutError EmbeddingModelUnavailableError LanguageModelError LanguageModelReplyError LanguageModelTimeoutError"
     " LanguageModelUnavailableError LimitExceededError MissingExtraError OutputError"
     " PageRangeError PageRenderError PageTooLargeError PageUnreadableError PasswordError"
     " ReadCancelledError RemoteModelRefusedError SourceError SourceNotAllowedError"

@@ -84,7 +84,7 @@ def defining_modules(name: str, value: object) -> Iterator[ModuleType]:
     for module in list(sys.modules.values()):
         package = getattr(module, "__name__", "").partition(".")[0]
         ours = package in (TOP, "langchain_deepseek_ocr", "llama_index")
-        if ours and getattr(module, "__file__", None) and vars(module).get(name) is value:
+        if ours and vars(module).get(name) is value and getattr(module, "__file__", None):
             yield module
 
 

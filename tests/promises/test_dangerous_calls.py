@@ -123,7 +123,7 @@ def test_the_gate_lets_harmless_code_pass() -> None:
     )
 
 
-REMOTE_CODE_HOME = "src/deepseek_ocr_rag/backends/official/worker.py"
+REMOTE_CODE_HOME = "src/deepseek_ocr_rag/backends/official/published_code.py"
 """The one program that runs published code, in a process of its own. It passes on
 what its caller allows (OfficialBackend refuses to start it otherwise), and that
 is all that it may: the flag is a value of its order, never written out."""
@@ -132,12 +132,12 @@ is all that it may: the flag is a value of its order, never written out."""
 def test_no_dangerous_calls() -> None:
     found = {name_of(path): dangers(path.read_text(encoding="utf-8")) for path in OUR_FILES}
     passed_on = found.pop(REMOTE_CODE_HOME)
-    assert set(passed_on) == {"trust_remote_code=order['allow_remote_code']"}
+    assert set(passed_on) == {"trust_remote_code=load['allow_remote_code']"}
     assert offenders(found) == {}
 
 
 def test_no_module_imports_the_program_that_runs_published_code() -> None:
-    module = "deepseek_ocr_rag.backends.official.worker"
+    module = "deepseek_ocr_rag.backends.official.published_code"
     graph = import_graph()
     assert [other for other, imports in graph.items() if module in imports] == []
     assert graph[module] == set()

@@ -14,7 +14,7 @@ import pytest
 
 from deepseek_ocr_rag import DocumentQA, Reader, chunk_document, write_folder
 from deepseek_ocr_rag.backends.local import process_pair
-from deepseek_ocr_rag.backends.official import process as official_process
+from deepseek_ocr_rag.backends.official import published_code_process as official_process
 from deepseek_ocr_rag.concurrency.offline import NO_TELEMETRY, OFFLINE
 from deepseek_ocr_rag.sources.isolation import process as isolation_process
 

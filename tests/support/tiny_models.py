@@ -17,7 +17,7 @@ from transformers import (
     UnlimitedOcrForConditionalGeneration,
 )
 
-from deepseek_ocr_rag.backends.transformers.loading import model_config
+from deepseek_ocr_rag.backends.transformers.model_loading import model_config
 from deepseek_ocr_rag.model.checkpoint import Checkpoint
 from deepseek_ocr_rag.model.families import family_of
 

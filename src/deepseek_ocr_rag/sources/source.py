@@ -25,9 +25,9 @@ from .isolation.document import IsolatedDocument
 from .isolation.pool import MOST_WORKERS, shared_pool
 from .limits import Limits
 from .page_selection import parse_page_selection
-from .renderers.base import OpenedDocument, PageInfo
 from .renderers.content import Content
 from .renderers.formats import READABLE, name_format, sniff
+from .renderers.opened_document import OpenedDocument, PageInfo
 from .renderers.opening import opener_for
 
 __all__ = [

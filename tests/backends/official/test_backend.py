@@ -92,7 +92,7 @@ def leftovers() -> tuple[set[str], list[int], list[str]]:
         process.pid
         for process in psutil.Process().children(recursive=True)
         if process.status() != psutil.STATUS_ZOMBIE
-        and "official/worker.py" in str(process.cmdline())
+        and "official/published_code.py" in str(process.cmdline())
     ]
     return folders, workers, [t.name for t in threading.enumerate() if "official" in t.name]
 
@@ -412,7 +412,9 @@ def test_a_process_that_the_system_kills_ran_out_of_memory(
 def test_a_process_that_closes_its_channel_is_not_waited_for(
     light: MakeBackend, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deepseek_ocr_rag.backends.official.process.END_SECONDS", 0.2)
+    monkeypatch.setattr(
+        "deepseek_ocr_rag.backends.official.published_code_process.END_SECONDS", 0.2
+    )
     failed, good = read(
         light("if page == 1: os.close(4); time.sleep(600)"), page_request(1), page_request(2)
     )
@@ -493,7 +495,9 @@ def test_nonsense_on_the_channel_itself_is_a_failed_page(
 def test_a_line_without_an_end_is_not_kept(
     light: MakeBackend, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deepseek_ocr_rag.backends.official.process.LONGEST_LINE", 2**20)
+    monkeypatch.setattr(
+        "deepseek_ocr_rag.backends.official.published_code_process.LONGEST_LINE", 2**20
+    )
     backend = light("if page == 1:\n    while True: os.write(4, b'x' * 65536)")
     failed, good = read(backend, page_request(1), page_request(2))
     assert failed.finish_reason == "error"

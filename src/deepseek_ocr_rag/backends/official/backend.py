@@ -1,7 +1,7 @@
 """Runs the published code of DeepSeek-OCR, for comparison and for those who must.
 
 The code comes with the weights and is not ours: it runs only if the caller allows
-it, in a process of its own (:mod:`.worker`), which is not a sandbox. It needs
+it, in a process of its own (:mod:`.published_code`), which is not a sandbox. It needs
 transformers 4.47 or older, while :class:`~deepseek_ocr_rag.TransformersBackend`
 needs a newer one; so it usually runs in another interpreter.
 """
@@ -36,7 +36,7 @@ from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint, model_files
 from ..known_failures import failure_named, remedy_for
 from ..page_images import png_bytes
-from .process import WorkerProcess
+from .published_code_process import WorkerProcess
 
 __all__ = ["OfficialBackend"]
 
@@ -53,7 +53,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(frozen=True, slots=True)
 class _LoadRequest:
-    """What the process loads; see :mod:`.worker`."""
+    """What the process loads; see :mod:`.published_code`."""
 
     model: str
     revision: str | None

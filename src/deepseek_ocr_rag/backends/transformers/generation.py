@@ -45,7 +45,7 @@ def generate(
     """Generate the tokens of a batch of pages.
 
     Args:
-        model: From :func:`~deepseek_ocr_rag.backends.transformers.loading.load_model`.
+        model: From :func:`~deepseek_ocr_rag.backends.transformers.model_loading.load_model`.
         pages: They may differ in views, grids, prompts and rules.
         at_end: Called with a row's number and its newest tokens; True ends the row.
         interval: Tokens between two calls of ``at_end``; 1 streams.

@@ -14,9 +14,9 @@ from ...model.checkpoint import Checkpoint
 from ...model.page_prompt import GeneratedPage, PagePrompt
 from ..known_failures import remedy_for
 from .generation import generate
-from .loading import load_model
 from .logits_rules import EndCheck
-from .quantization import quantize
+from .model_loading import load_model
+from .quantization_config import quantize
 
 __all__ = ["ModelRuntime"]
 

@@ -28,8 +28,8 @@ from ...errors import (
     WorkerLostError,
 )
 from ..limits import Limits
-from ..renderers.base import PageInfo
 from ..renderers.content import Content
+from ..renderers.opened_document import PageInfo
 from .pool import WorkerPool, shared_pool
 from .process import Worker
 from .values import error_from, info_from, layer_from, picture_from
@@ -58,7 +58,7 @@ class _Quarantine:
 
 
 class IsolatedDocument:
-    """A file opened by workers; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+    """A file opened by workers; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
     Thread-safe: several threads use several workers.
 

@@ -19,7 +19,7 @@ from ...concurrency.picture_frames import PIXEL_BYTES
 from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
 from ...errors import BrokenFrameError, ConfigurationError, DeepSeekOCRError
-from ..renderers.base import PageInfo
+from ..renderers.opened_document import PageInfo
 
 __all__ = [
     "error_frame",

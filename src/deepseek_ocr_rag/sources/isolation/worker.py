@@ -27,8 +27,8 @@ from ...concurrency.frames import Frame, StreamedFrame, receive, send, take_pipe
 from ...concurrency.picture_frames import picture_frame
 from ...errors import BrokenFrameError, DeepSeekOCRError, LimitExceededError, PageRenderError
 from ..limits import Limits
-from ..renderers.base import OpenedDocument
 from ..renderers.content import Content
+from ..renderers.opened_document import OpenedDocument
 from ..renderers.opening import opener_for
 from .bounds import MemoryBound, ended_with_owner, write_no_files
 from .values import error_frame, info_frame, layer_frame

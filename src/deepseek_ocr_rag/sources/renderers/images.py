@@ -35,9 +35,9 @@ from ...errors import (
     PageRenderError,
 )
 from ..limits import Limits
-from .base import PageInfo
 from .colours import to_rgb
 from .content import Content
+from .opened_document import PageInfo
 from .sizes import Deadline, fitted
 
 __all__ = ["PictureDocument"]
@@ -71,7 +71,7 @@ _REDUCING_GAP = 3.0
 
 
 class PictureDocument:
-    """A picture file; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+    """A picture file; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
     Thread-safe. It holds no pixels between two calls.
 

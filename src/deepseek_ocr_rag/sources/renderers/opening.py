@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..limits import Limits
-from .base import OpenedDocument
 from .content import Content
 from .formats import PICTURES
+from .opened_document import OpenedDocument
 
 __all__ = ["Opener", "opener_for"]
 

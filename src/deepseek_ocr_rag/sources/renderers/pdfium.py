@@ -25,8 +25,8 @@ from PIL import Image
 from ...document.text_layer import TextLayer
 from ...errors import CorruptSourceError, PageRenderError, SourceError, UnsupportedSourceError
 from ..limits import Limits
-from .base import PageInfo
 from .content import Content
+from .opened_document import PageInfo
 from .page_space import PageSpace
 from .passwords import spellings
 from .pdfium_objects import Handle, has_notes, hide_links, largest_image
@@ -78,7 +78,7 @@ def _locked() -> Iterator[None]:
 
 
 class PdfiumDocument:
-    """A PDF open in pdfium; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+    """A PDF open in pdfium; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
     Thread-safe. A file is read from disk as needed.
 

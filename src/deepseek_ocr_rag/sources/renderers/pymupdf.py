@@ -24,8 +24,8 @@ from ...errors import (
     PageRenderError,
 )
 from ..limits import Limits
-from .base import PageInfo
 from .content import Content
+from .opened_document import PageInfo
 from .passwords import normalized
 from .pymupdf_layer import Handle, read_layer
 from .sizes import (
@@ -56,7 +56,7 @@ def _locked() -> Iterator[None]:
 
 
 class PymupdfDocument:
-    """A PDF open in PyMuPDF; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+    """A PDF open in PyMuPDF; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
     Thread-safe. A file is read from disk as needed.
 

@@ -1,6 +1,6 @@
 """The program that runs the published code, in its own process and usually its own interpreter.
 
-:mod:`.process` starts it. It imports nothing of this package, which the other
+:mod:`.published_code_process` starts it. It imports nothing of this package, which the other
 interpreter may not have.
 
 Protocol: JSON objects in ASCII, one a line, over standard input and output. The

@@ -35,7 +35,7 @@ from ...errors import (
 
 __all__ = ["WorkerProcess"]
 
-PROGRAM: Final = Path(__file__).with_name("worker.py")
+PROGRAM: Final = Path(__file__).with_name("published_code.py")
 
 LONGEST_LINE: Final = 64 * 2**20
 """Bytes. JSON in ASCII takes up to 6 for a character, and a text has at most 8 million."""
@@ -56,7 +56,7 @@ longer belongs to something that left the process group."""
 
 
 class WorkerProcess:
-    """A running program; see :mod:`.worker` for its protocol.
+    """A running program; see :mod:`.published_code` for its protocol.
 
     It ends with :meth:`stop`, when it is garbage-collected, when this process
     exits, and by itself if this process is killed.
@@ -124,7 +124,7 @@ class WorkerProcess:
         After an error the program may still work on the message: stop it.
 
         Args:
-            message: See :mod:`.worker`.
+            message: See :mod:`.published_code`.
             seconds: Longest wait.
             cancellation: Ends the wait.
 

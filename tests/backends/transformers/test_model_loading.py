@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from deepseek_ocr_rag.backends.transformers.loading import model_config
+from deepseek_ocr_rag.backends.transformers.model_loading import model_config
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.model.checkpoint import Checkpoint
 from deepseek_ocr_rag.model.families import family_of
