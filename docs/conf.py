@@ -23,8 +23,10 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "outside_links",
+    "plain_docstrings",
     "public_names",
     "settings_table",
+    "short_references",
 ]
 public_modules = [
     "deepseek_ocr_rag",
@@ -56,7 +58,6 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 napoleon_google_docstring = True

@@ -54,7 +54,7 @@ def wanted(*groups: str) -> list[Requirement]:
 @pytest.mark.parametrize(
     ("lock", "groups"),
     [
-        ("dev.txt", ("dev", "lock")),
+        ("dev.txt", ("dev", "docs", "lock")),
         ("minimum.txt", ("minimum",)),
         ("lock.txt", ()),
         ("models.txt", ()),

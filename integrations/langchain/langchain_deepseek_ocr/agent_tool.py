@@ -45,7 +45,11 @@ class AgentSettings(BaseModel):
         keep: How many documents to remember.
         flat_metadata: Make every metadata value in the artifacts a scalar.
         reader: Reads the documents; by default built from the fields below.
-        backend, resolution, task, renderer, limits: As in :class:`ReaderOptions`.
+        backend: As in :class:`ReaderOptions`.
+        resolution: As in :class:`ReaderOptions`.
+        task: As in :class:`ReaderOptions`.
+        renderer: As in :class:`ReaderOptions`.
+        limits: As in :class:`ReaderOptions`.
         allow_urls: Which URLs the model may name; none by default. A policy that
             lists the hosts, ``FetchPolicy(hosts=("arxiv.org",))``, or True with a
             ``reader`` whose own policy does so.
