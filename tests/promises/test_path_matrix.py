@@ -1,7 +1,7 @@
 """Ways in which a language model may try to read a file that it must not: none works.
 
-Every attempt goes through the function that opens files for the agent tools. In the
-race, a second process swaps files and links as fast as it can.
+Every attempt is made through the class that opens files for the agent tools. The
+race is run by a second process that exchanges files and links as fast as it can.
 """
 
 from __future__ import annotations
@@ -12,16 +12,22 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from deepseek_ocr_rag import DeepSeekOCRError
 from deepseek_ocr_rag.errors import SourceNotAllowedError, SourceNotFoundError
 from deepseek_ocr_rag.sources import path_walk as walk
-from deepseek_ocr_rag.sources.allowed_paths import open_inside
+from deepseek_ocr_rag.sources.allowed_paths import FileInside
 
 INSIDE = b"%PDF inside"
 SECRET = b"%PDF secret"
+
+
+def open_inside(root: str | Path, path: str) -> BinaryIO:
+    """As the agent tools do it."""
+    return FileInside.named(root, path).open()
 
 
 @pytest.fixture
@@ -235,7 +241,8 @@ def swapped(root: Path):
 
 def read(root: Path, name: str) -> str:
     try:
-        with open_inside(root, name) as file:
+        # Named at another time: only the opening is raced.
+        with FileInside(root, name).open() as file:
             data = file.read(100)
     except DeepSeekOCRError as error:
         return type(error).__name__

@@ -26,7 +26,7 @@ from ..errors import (
 )
 from .path_walk import walk_inside
 
-__all__ = ["FileInside", "open_inside", "resolve_inside"]
+__all__ = ["FileInside", "resolve_inside"]
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -41,6 +41,10 @@ _SHOWN = 200
 @dataclass(frozen=True, slots=True)
 class FileInside:
     """A file under a folder; its path is checked again whenever it is opened.
+
+    No link is followed out of the folder, even if others exchange files and links
+    in it at the same time. Only regular files are opened, and none that the
+    kernel generates (``/proc``, ``/sys``).
 
     Attributes:
         root: The folder.
@@ -64,19 +68,6 @@ class FileInside:
         return os.fdopen(descriptor, "rb")
 
 
-def open_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file under ``root`` that a language model named, for reading.
-
-    No link is followed out of ``root``, even if others exchange files and links
-    in it at the same time. Only regular files are opened, and none that the
-    kernel generates (``/proc``, ``/sys``).
-
-    Arguments and errors as for :func:`resolve_inside`.
-    """
-    descriptor, _ = _open_checked(Path(root).absolute(), path)
-    return os.fdopen(descriptor, "rb")
-
-
 def resolve_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -> Path:
     """The file that ``path`` names, if it lies under ``root``.
 
@@ -89,7 +80,7 @@ def resolve_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -
     that stays inside is accepted.
 
     The result is only true at this moment. To read the file use
-    :func:`open_inside`, which is safe even if others exchange files.
+    :class:`FileInside`, which is safe even if others exchange files.
 
     Args:
         root: The folder that may be read from, with its subfolders.
