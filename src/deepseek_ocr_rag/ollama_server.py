@@ -279,7 +279,7 @@ class _BoundedStream(httpx.SyncByteStream):
             if time.monotonic() > self._deadline:
                 raise httpx.ReadTimeout("the reply as a whole took too long")
             if self._left < 0:
-                raise httpx.ReadError("the reply is longer than any valid answer")
+                raise httpx.ReadError("the reply is longer than any answer")
             yield part
 
     def close(self) -> None:

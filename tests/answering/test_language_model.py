@@ -420,7 +420,7 @@ def test_invalid_settings_are_refused(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("host", ["ftp://127.0.0.1", "http://127.0.0.1:notaport"])
 def test_an_address_that_is_none_is_refused(host: str) -> None:
-    with pytest.raises(DeepSeekOCRError, match="no address"):
+    with pytest.raises(DeepSeekOCRError, match="not the address"):
         OllamaModel("tiny", host=host)
 
 

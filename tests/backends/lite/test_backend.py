@@ -162,7 +162,7 @@ def test_a_request_with_nothing_to_read_is_a_failed_page(
 def test_an_ocr_that_fails_on_one_page_goes_on_with_the_next(
     page_request: MakeRequest, monkeypatch: pytest.MonkeyPatch, letter: Image.Image
 ) -> None:
-    def fail(self: Any, picture: Image.Image, look_up: object) -> Any:
+    def fail(self: Any, picture: Image.Image, check_cancelled: object) -> Any:
         raise rapid.PageUnreadableError("the OCR failed on its picture")
 
     monkeypatch.setattr(rapid.RapidReader, "read", fail)

@@ -192,7 +192,7 @@ def test_none_instead_of_the_text_says_that_the_code_is_old(
     failed, good = read(published, page_request(7), page_request(1))
     assert failed.finish_reason == "error"
     assert "infer returned NoneType" in (failed.error or "")
-    assert "Download the code that is published now" in (failed.error or "")
+    assert "Download the current code" in (failed.error or "")
     assert good.text == "Page 1 ß"
 
 
@@ -320,7 +320,7 @@ def test_the_published_model_is_pinned_to_a_commit() -> None:
 def test_a_page_without_a_picture_is_a_failed_page(light: MakeBackend, page_request: Any) -> None:
     (reply,) = read(light(), page_request(1, image=None))
     assert reply.finish_reason == "error"
-    assert "no page image" in (reply.error or "")
+    assert "the page has no image" in (reply.error or "")
 
 
 def test_its_text_goes_through_the_same_grammar(light: MakeBackend, sample_pdf: Path) -> None:

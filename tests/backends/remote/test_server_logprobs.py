@@ -157,7 +157,7 @@ def test_tokens_that_are_missing_or_wrong_leave_the_page_without_any_and_say_so(
     assert reply.text == "abc"
     assert reply.logprobs == ()
     (warning,) = reply.warnings
-    assert "confidences are not known" in warning
+    assert "confidences are unknown" in warning
 
 
 def test_a_server_that_refuses_them_is_asked_without_and_the_page_says_so(
