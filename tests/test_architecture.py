@@ -211,7 +211,13 @@ def is_private(name: str) -> bool:
 
 
 def test_no_module_uses_private_names_of_another() -> None:
-    public_in_spite = {"_exit", "_replace", "_asdict", "_fields", "_fields_"}  # os, namedtuple, ctypes
+    public_in_spite = {
+        "_exit",
+        "_replace",
+        "_asdict",
+        "_fields",
+        "_fields_",
+    }  # os, namedtuple, ctypes
     wrong: dict[str, list[str]] = {}
     for path in OUR_FILES:
         tree = parsed(path)

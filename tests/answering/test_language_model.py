@@ -218,7 +218,7 @@ def test_closing_a_stream_ends_the_request(ollama: ScriptedOllama) -> None:
     assert gone.wait(5)
 
 
-def test_bytes_that_are_no_utf8_are_replaced(ollama: ScriptedOllama) -> None:
+def test_invalid_utf8_is_replaced(ollama: ScriptedOllama) -> None:
     def broken(send: Send) -> None:
         send(part("A?n").replace(b"?", b"\xff"))
         send_parts(send)
@@ -319,7 +319,7 @@ def test_a_line_without_end_is_cut_off(ollama: ScriptedOllama) -> None:
             send(b"x" * 2**20)
 
     ollama.chat = endless
-    with pytest.raises(LanguageModelReplyError, match="longer than any answer"):
+    with pytest.raises(LanguageModelReplyError, match="longer than any"):
         reply(ollama, max_seconds=60)
 
 
@@ -413,7 +413,7 @@ def test_an_unknown_provider_is_refused(spec: str) -> None:
 
 
 @pytest.mark.parametrize("options", [{"timeout": 0}, {"max_seconds": -1}, {"num_ctx": 10}])
-def test_settings_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="timeouts"):
         OllamaModel("tiny", **options)
 

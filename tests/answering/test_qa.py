@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from deepseek_ocr_rag.answering.fixed_texts import NOT_FOUND
 from deepseek_ocr_rag.answering.language_model import Message
-from deepseek_ocr_rag.answering.prompt import NOT_FOUND
 from deepseek_ocr_rag.answering.qa import Answer, DocumentQA
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import (
@@ -203,7 +203,7 @@ def test_strict_mode_leaves_out_what_no_source_says() -> None:
         "supported",
         "unsupported",
     ]
-    assert answer.warnings == ("Left out without support: 2 of the sentences.",)
+    assert answer.warnings == ("Removed without support: 2 of the sentences.",)
 
 
 def test_strict_mode_says_that_nothing_was_found_where_nothing_is_left() -> None:

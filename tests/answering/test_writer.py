@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.answering.answer import NOT_FOUND
-from deepseek_ocr_rag.answering.cleaner import Mark
+from deepseek_ocr_rag.answering.cleaner import CitationMark
+from deepseek_ocr_rag.answering.fixed_texts import NOT_FOUND
 from deepseek_ocr_rag.answering.verification.verifier import Verifier
 from deepseek_ocr_rag.answering.writer import AnswerWriter
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
@@ -31,8 +31,8 @@ def writer(*, strict: bool = False) -> AnswerWriter:
     return AnswerWriter(Verifier(passages, QUESTION), QUESTION, strict=strict)
 
 
-def cite(*numbers: int) -> Mark:
-    return Mark(numbers, " ")
+def cite(*numbers: int) -> CitationMark:
+    return CitationMark(numbers, " ")
 
 
 def test_text_is_shown_up_to_its_first_citation_and_that_once_it_is_checked() -> None:
@@ -134,7 +134,7 @@ def test_list_items_are_sentences_of_their_own() -> None:
     )
 
 
-def test_a_link_that_was_taken_out_is_no_sentence() -> None:
+def test_a_removed_link_is_not_a_sentence() -> None:
     parts = ["(link removed)\n\nAnn Lee keeps the lamp", cite(1), "."]
     for strict, shown in ((False, "(link removed)\n\n"), (True, "")):
         writing = writer(strict=strict)

@@ -13,6 +13,8 @@ from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.export.drawing import colour_of, crop_boxes, draw_page, highlight_boxes
 from deepseek_ocr_rag.samples import sample_path
 
+pytestmark = pytest.mark.minimum
+
 TITLE = Box(0.3, 0.07, 0.7, 0.1)
 COLUMN = Box(0.09, 0.26, 0.49, 0.92)
 PAGE = Page(

@@ -19,6 +19,8 @@ from deepseek_ocr_rag.export.filenames import file_stem
 from deepseek_ocr_rag.export.folder import MAX_FIGURES, FolderWriter, write_folder
 from deepseek_ocr_rag.samples import sample_path
 
+pytestmark = pytest.mark.minimum
+
 FIGURE = Box(0.1, 0.5, 0.9, 0.8)
 CAPTION = "Figure 1. Electricity used by the six lights."
 

@@ -28,7 +28,7 @@ def test_block_runs_as_printed(code: str, tmp_path: Path) -> None:
     assert ran.stdout.strip(), "a block of the README prints something"
 
 
-def test_every_command_that_is_printed_exists() -> None:
+def test_every_printed_command_exists() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     named = set(re.findall(r"^(?:\.venv/bin/)?dsocr ([a-z-]+)", text, re.M))
     assert named

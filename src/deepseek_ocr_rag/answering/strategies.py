@@ -1,14 +1,16 @@
-"""The ways in which an answer comes about: nothing is found, passages are quoted, a model writes."""
+"""Three ways to answer: nothing was found, quote passages, let a model write."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from ..errors import LanguageModelReplyError
 from ..retrieval.retriever import Passage
-from .answer import NOT_FOUND, Sentence
+from .answer import Sentence
 from .cleaner import AnswerCleaner, without_thoughts
+from .fixed_texts import NOT_FOUND
 from .language_model import LanguageModel, writes_json
 from .prompt import AnswerPrompt, build_prompt
 from .quotes import Quoter
@@ -21,31 +23,33 @@ from .writer import AnswerWriter
 __all__ = ["AnswerStrategy", "GeneratingStrategy", "QuotingStrategy"]
 
 QUOTES = 3
-"""Sentences that an answer without a language model quotes at most."""
+"""Most sentences to quote in an answer without a language model."""
 
 
+@dataclass
 class AnswerStrategy:
-    """One answer while it comes about; this one says that nothing was found.
+    """Writes one answer; this base class answers that nothing was found.
+
+    The attributes are complete when :meth:`write` is exhausted.
 
     Attributes:
-        text: What was given so far.
-        sentences: Complete when :meth:`write` is exhausted, as all that follows.
-        citations: Those of the sentences.
+        text: The text so far.
+        sentences: The sentences of the answer.
+        citations: Their citations.
         warnings: What a user should know.
-        llm: Name of the model that wrote.
-        checking: Seconds spent on comparing with the sources.
+        llm: Name of the model that wrote it, None without a model.
+        checking: Seconds spent on comparing sentences with their sources.
     """
 
-    def __init__(self) -> None:
-        self.text = ""
-        self.sentences: list[Sentence] = []
-        self.citations: list[Citation] = []
-        self.warnings: tuple[str, ...] = ()
-        self.llm: str | None = None
-        self.checking = 0.0
+    text: str = field(default="", init=False)
+    sentences: list[Sentence] = field(default_factory=list, init=False)
+    citations: list[Citation] = field(default_factory=list, init=False)
+    warnings: tuple[str, ...] = field(default=(), init=False)
+    llm: str | None = field(default=None, init=False)
+    checking: float = field(default=0.0, init=False)
 
     def write(self) -> Generator[str]:
-        """Give the text in pieces.
+        """Yield the text in pieces.
 
         Raises:
             LanguageModelError: If a model gave no answer.
@@ -59,55 +63,45 @@ class AnswerStrategy:
         yield NOT_FOUND
 
 
+@dataclass
 class QuotingStrategy(AnswerStrategy):
     """Quotes the sentences that fit a question best."""
 
-    def __init__(self, passages: tuple[Passage, ...], question: str) -> None:
-        super().__init__()
-        self._passages = passages
-        self._question = question
+    passages: tuple[Passage, ...]
+    question: str
 
     def _pieces(self) -> Generator[str]:
         yield "Quoted from the documents (no language model was asked):"
-        for place, citation in enumerate(Quoter(self._passages).best(self._question, QUOTES)):
+        for index, citation in enumerate(Quoter(self.passages).best(self.question, QUOTES)):
             yield "\n\n"
-            text = f"“{citation.quote}” [{place + 1}]"
+            text = f"“{citation.quote}” [{index + 1}]"
             span = (len(self.text), len(self.text) + len(text))
             self.citations.append(citation)
             self.sentences.append(
-                Sentence(citation.quote, "supported", (place,), (citation.passage,), span=span)
+                Sentence(citation.quote, "supported", (index,), (citation.passage,), span=span)
             )
             yield text
 
 
+@dataclass
 class GeneratingStrategy(AnswerStrategy):
-    """Has a model write, cleans its words and checks its sentences."""
+    """Lets a model write, cleans its text and checks its sentences."""
 
-    def __init__(
-        self,
-        passages: tuple[Passage, ...],
-        question: str,
-        model: LanguageModel,
-        background: TermFrequencies,
-        *,
-        strict: bool,
-    ) -> None:
-        super().__init__()
-        self.llm = model.name
-        self._model = model
-        self._passages = passages
-        self._question = question
-        self._background = background
-        self._strict = strict
+    passages: tuple[Passage, ...]
+    question: str
+    model: LanguageModel
+    frequencies: TermFrequencies
+    strict: bool = field(kw_only=True)
 
     def _pieces(self) -> Generator[str]:
-        structured = writes_json(self._model)
+        self.llm = self.model.name
+        structured = writes_json(self.model)
         prompt = build_prompt(
-            self._question, self._passages, self._model.context_length, structured=structured
+            self.question, self.passages, self.model.context_length, structured=structured
         )
         self.warnings += prompt.warnings
-        verifier = Verifier(self._passages[: prompt.used], self._question, self._background)
-        writer = AnswerWriter(verifier, self._question, strict=self._strict)
+        verifier = Verifier(self.passages[: prompt.used], self.question, self.frequencies)
+        writer = AnswerWriter(verifier, self.question, strict=self.strict)
         self.sentences, self.citations = writer.sentences, writer.citations
         cleaner = AnswerCleaner(prompt.used)
         with self._reply(prompt) as reply:
@@ -120,22 +114,22 @@ class GeneratingStrategy(AnswerStrategy):
         self.checking = writer.seconds
         if not writer.text:
             raise LanguageModelReplyError(
-                f"{self._model.name} wrote nothing", remedy="Ask again, or take another model."
+                f"{self.model.name} wrote nothing", remedy="Ask again, or use another model."
             )
         removed = [sentence for sentence in writer.sentences if sentence.span is None]
         if removed:
-            self.warnings += (f"Left out without support: {len(removed)} of the sentences.",)
+            self.warnings += (f"Removed without support: {len(removed)} of the sentences.",)
 
     @contextmanager
     def _reply(self, prompt: AnswerPrompt) -> Iterator[Iterator[str]]:
-        """What the model says, thoughts left out; leaving it ends the model's work."""
-        if writes_json(self._model):
+        """The model's reply without its thoughts; leaving the block ends the request."""
+        if writes_json(self.model):
             schema = reply_schema(prompt.used)
-            pieces = self._model.stream_json(
+            pieces = self.model.stream_json(
                 prompt.messages, schema=schema, max_tokens=prompt.max_tokens
             )
         else:
-            pieces = self._model.stream(prompt.messages, max_tokens=prompt.max_tokens)
+            pieces = self.model.stream(prompt.messages, max_tokens=prompt.max_tokens)
         try:
             yield without_thoughts(pieces)
         finally:

@@ -1,8 +1,8 @@
-"""Replies as JSON, for models that can be held to a form: sentences with their sources.
+"""Parses JSON replies of models that support a schema: sentences with their sources.
 
-The reply is read while it comes and becomes the text with marks that other models
-write by themselves: ``{"sentences": [{"text": "It is old.", "sources": [1]}]}``
-becomes ``It is old. [1]``.
+The reply is parsed while it streams and becomes the text with citation marks that other
+models write: ``{"sentences": [{"text": "It is old.", "sources": [1]}]}`` becomes
+``It is old. [1]``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any, Final
 
-from .answer import NOT_FOUND
+from .fixed_texts import NOT_FOUND
 
 __all__ = ["marked_text", "reply_schema"]
 
 MOST_SENTENCES: Final = 32
-"""Of a reply: a small model that is held to a list may never end it by itself."""
+"""Most sentences of a reply: a small model may never end a list by itself."""
 
 _LIST: Final = re.compile(r'"sentences"\s*:\s*\[')
 _BETWEEN: Final = " \t\r\n,"
@@ -31,7 +31,7 @@ def reply_schema(sources: int) -> dict[str, Any]:
     """The JSON schema of a reply.
 
     Args:
-        sources: How many sources the model is given; it can cite no others.
+        sources: Number of sources in the prompt; the schema allows no others.
     """
     number = {"type": "integer", "enum": list(range(1, sources + 1))}
     sentence = {
@@ -52,11 +52,11 @@ def reply_schema(sources: int) -> dict[str, Any]:
 
 
 def marked_text(pieces: Iterable[str]) -> Iterator[str]:
-    """The sentences of a reply, each with its sources behind it, as soon as they are whole.
+    """Yield each sentence of a reply with citation marks as soon as it is complete.
 
-    A reply without sentences becomes :data:`~.answer.NOT_FOUND`. One that is no
-    JSON object is passed on as it is: some servers ignore the schema. A sentence
-    that was cut off is left out, unless only its sources were.
+    A reply without sentences becomes :data:`~.fixed_texts.NOT_FOUND`. A reply that is
+    not a JSON object passes unchanged, because some servers ignore the schema. A
+    sentence that is cut off is dropped, unless only its sources are cut.
 
     Args:
         pieces: The reply, in any pieces.
@@ -70,7 +70,7 @@ def marked_text(pieces: Iterable[str]) -> Iterator[str]:
     if not start.lstrip().startswith("{"):
         yield from chain((start,), rest)
         return
-    reader = _Reader()
+    reader = _ReplyParser()
     for piece in chain((start,), rest):
         yield from reader.feed(piece)
     yield from reader.rest()
@@ -78,8 +78,8 @@ def marked_text(pieces: Iterable[str]) -> Iterator[str]:
         yield NOT_FOUND
 
 
-class _Reader:
-    """Takes the objects of the list out of the JSON, one by one."""
+class _ReplyParser:
+    """Extracts the objects of the list from the JSON, one by one."""
 
     def __init__(self) -> None:
         self._buffer = ""
@@ -89,11 +89,11 @@ class _Reader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the list was closed and nothing was in it."""
+        """Whether the list was closed and empty."""
         return self._at_end and not self._count
 
     def feed(self, piece: str) -> Iterator[str]:
-        """The sentences that are whole with this piece."""
+        """Yield the sentences that this piece completes."""
         if self._at_end:
             return
         self._buffer += piece
@@ -108,7 +108,7 @@ class _Reader:
         yield from self._objects()
 
     def rest(self) -> Iterator[str]:
-        """At the end of the reply a sentence whose sources were cut off."""
+        """Yield the last sentence if only its sources were cut off."""
         cut = None if self._at_end or not self._in_list else _WHOLE_TEXT.match(self._buffer)
         if cut:
             with suppress(ValueError):
@@ -123,7 +123,7 @@ class _Reader:
                 return
             try:
                 item, end = json.JSONDecoder().raw_decode(self._buffer)
-            except (ValueError, RecursionError):  # not whole yet, or not meant to be read
+            except (ValueError, RecursionError):  # incomplete, or too deeply nested
                 return
             self._buffer = self._buffer[end:]
             if text := _marked(item):
@@ -132,7 +132,7 @@ class _Reader:
 
 
 def _marked(item: object) -> str:
-    """A sentence with its marks, and with what keeps it apart from the next one."""
+    """A sentence with citation marks and a separator; empty if malformed."""
     if not isinstance(item, dict) or not isinstance(item.get("text"), str):
         return ""
     text = item["text"].strip()

@@ -1,52 +1,42 @@
-"""Sentences put together from a model's words, checked one by one, and numbered citations.
+"""Assembles an answer from a model's text: checks each sentence and numbers its citations.
 
-A sentence is shown while it comes, up to its first citation or its end; what
-follows is held back until the sentence is whole and checked. In strict mode all
-of it is held back, and what no source supports is never shown.
+A sentence is shown while it comes, up to its first citation or its end; the rest is
+held back until the sentence is complete and checked. In strict mode all of it is held
+back, and an unsupported sentence is never shown.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
 
 from ..text.plain_text import plain_text
 from ..text.sentences import sentence_spans
 from ..text.terms import content_terms, terms
-from .answer import NOT_FOUND, UNSUPPORTED, Sentence
-from .cleaner import REMOVED_LINK, Mark, join_safely
+from .answer import Sentence
+from .cleaner import REMOVED_LINK, CitationMark, join_safely
+from .fixed_texts import NOT_FOUND, UNSUPPORTED
 from .verification.citation import Citation
+from .verification.lexicon import ABSENCE_NEGATION, ABSENCE_WORDS
 from .verification.verifier import Verifier
 
 __all__ = ["AnswerWriter"]
-
-_ABSENT: Final = """
-    answer available contain contained context detail document documents evidence find found given
-    have include included information mention mentioned passage provide provided question say
-    source sources specify specified state stated text there unfortunately
-"""
-_ABSENT_WORDS: Final = frozenset(terms(_ABSENT))
-"""With these and the words of the question a sentence can only say that nothing was found."""
-
-_NEGATION: Final = re.compile(r"\b(?:not|no|nothing|cannot|neither|nor)\b|n['’]t\b", re.IGNORECASE)
 
 
 class AnswerWriter:
     """Checks the sentences of an answer while they come.
 
     Args:
-        verifier: Knows the passages, as many as the model was given, and the question.
-        question: What is answered.
-        strict: Whether sentences without support are left out.
+        verifier: Has the passages that the model was given, and the question.
+        question: The question that is answered.
+        strict: Whether to remove sentences without support.
 
     Attributes:
-        text: All that was shown.
-        sentences: All that came.
-        citations: In the order in which they were shown first.
-        seconds: Spent on checking.
+        text: All text shown so far.
+        sentences: All sentences so far, including removed ones.
+        citations: In the order in which they were first shown.
+        seconds: Time spent on checking.
     """
 
     def __init__(self, verifier: Verifier, question: str, *, strict: bool = False) -> None:
@@ -57,19 +47,19 @@ class AnswerWriter:
         self._verifier = verifier
         self._question = frozenset(terms(question))
         self._strict = strict
-        # What came since the last whole sentence, the marks in it, how much of it
-        # was shown, and where that began in the text.
+        # The text since the last complete sentence, the marks in it with their offsets, how
+        # much of it was shown, and where it begins in self.text.
         self._open = ""
-        self._marks: list[tuple[int, Mark]] = []
+        self._marks: list[tuple[int, CitationMark]] = []
         self._shown = 0
         self._base = 0
         self._gap = ""
 
-    def feed(self, parts: Iterable[str | Mark]) -> str:
-        """Take what a cleaner gave; return what can be shown by now."""
+    def feed(self, parts: Iterable[str | CitationMark]) -> str:
+        """Take the output of a cleaner; return what can be shown now."""
         before = len(self.text)
         for part in parts:
-            if isinstance(part, Mark):
+            if isinstance(part, CitationMark):
                 self._marks.append((len(self._open), part))
                 continue
             self._open += part
@@ -79,7 +69,7 @@ class AnswerWriter:
         return self.text[before:]
 
     def finish(self) -> str:
-        """The rest, after the last part; in strict mode that nothing was found, if that is so."""
+        """Return the rest; says that nothing was found if all sentences were removed."""
         before = len(self.text)
         self._close_sentences()
         for start, end in sentence_spans(self._open):
@@ -94,18 +84,18 @@ class AnswerWriter:
             self._close(start, end, following)
 
     def _close(self, start: int, end: int, following: int) -> None:
-        """Check the first sentence, show what was held back of it, and go on behind it."""
-        marks = [(min(place, end), mark) for place, mark in self._marks if place < following]
-        if any(map(str.isalnum, _said(self._open[start:end]))):
+        """Check the first sentence, show the rest of it, and drop it from the open text."""
+        marks = [(min(offset, end), mark) for offset, mark in self._marks if offset < following]
+        if any(map(str.isalnum, _without_removed_links(self._open[start:end]))):
             self._write(start, end, marks)
         elif not self._strict:
             self._show_until(end)
-        self._marks = [(place - end, mark) for place, mark in self._marks if place >= following]
+        self._marks = [(offset - end, mark) for offset, mark in self._marks if offset >= following]
         self._open = self._open[end:]
         self._shown = max(0, self._shown - end)
         self._base = len(self.text)
 
-    def _write(self, start: int, end: int, marks: Sequence[tuple[int, Mark]]) -> None:
+    def _write(self, start: int, end: int, marks: Sequence[tuple[int, CitationMark]]) -> None:
         cited = tuple(dict.fromkeys(n - 1 for _, mark in marks for n in mark.numbers))
         sentence, found = self._check(self._open[start:end], cited)
         if self._strict:
@@ -117,8 +107,8 @@ class AnswerWriter:
             self._gap, self._shown = "", start
             self._emit(gap if self.text else "")
         numbers: list[int] = []
-        for place, space, label in _labels(sentence, found, marks, end):
-            self._show_until(place)
+        for offset, space, label in _labels(sentence, found, marks, end):
+            self._show_until(offset)
             if isinstance(label, str):
                 self._emit(space + label)
             else:
@@ -133,12 +123,11 @@ class AnswerWriter:
         )
 
     def _check(self, text: str, cited: tuple[int, ...]) -> tuple[Sentence, tuple[Citation, ...]]:
-        """What becomes of a sentence, and where it stands."""
         if self._says_absent(text):
             return Sentence(text, "absent", cited=cited), ()
         begin = time.perf_counter()
-        said = _said(text)
-        verdict = self._verifier.verify(said, cited) if cited else self._verifier.find(said)
+        claim = _without_removed_links(text)
+        verdict = self._verifier.verify(claim, cited) if cited else self._verifier.find(claim)
         self.seconds += time.perf_counter() - begin
         if verdict.supported:
             return Sentence(text, "supported", cited=cited), verdict.citations
@@ -147,44 +136,43 @@ class AnswerWriter:
 
     def _says_absent(self, text: str) -> bool:
         words = set(content_terms(plain_text(text)))
-        return words <= self._question | _ABSENT_WORDS and _NEGATION.search(text) is not None
+        return words <= self._question | ABSENCE_WORDS and bool(ABSENCE_NEGATION.search(text))
 
     def _number(self, citation: Citation) -> int:
         if citation not in self.citations:
             self.citations.append(citation)
         return self.citations.index(citation)
 
-    def _show_until(self, place: int) -> None:
-        if place > self._shown:
-            self._emit(self._open[self._shown : place])
-            self._shown = place
+    def _show_until(self, offset: int) -> None:
+        if offset > self._shown:
+            self._emit(self._open[self._shown : offset])
+            self._shown = offset
 
     def _emit(self, text: str) -> None:
         self.text += join_safely(self.text, text)
 
 
-def _said(text: str) -> str:
-    """What of it the model wrote."""
+def _without_removed_links(text: str) -> str:
     return text.replace(REMOVED_LINK, "")
 
 
 def _labels(
     sentence: Sentence,
     found: tuple[Citation, ...],
-    marks: Sequence[tuple[int, Mark]],
+    marks: Sequence[tuple[int, CitationMark]],
     end: int,
 ) -> Iterator[tuple[int, str, str | list[Citation]]]:
-    """What to write into a sentence: its place, what stands before it, and a word or citations.
+    """What to insert into a sentence: offset, space before it, and a fixed text or citations.
 
-    A citation stands where the model cited its passage last.
+    A citation stands where the model last cited its passage.
     """
-    last_place, last_space = (marks[-1][0], marks[-1][1].space) if marks else (end, " ")
+    last_offset, last_space = (marks[-1][0], marks[-1][1].space) if marks else (end, " ")
     if sentence.status == "unsupported":
-        yield last_place, last_space or " ", UNSUPPORTED
+        yield last_offset, last_space or " ", UNSUPPORTED
     elif not marks and found:
         yield end, " ", list(found)
-    for position, (place, mark) in enumerate(marks):
+    for position, (offset, mark) in enumerate(marks):
         later = {number for _, other in marks[position + 1 :] for number in other.numbers}
         here = [c for n in mark.numbers if n not in later for c in found if c.passage == n - 1]
         if here:
-            yield place, mark.space, here
+            yield offset, mark.space, here

@@ -1,4 +1,4 @@
-"""Tables of contents: pages that name every matter and tell of none."""
+"""Tables of contents: pages that name every topic and explain none."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["is_contents"]
 
 MIN_ENTRIES: Final = 5
 MIN_SHARE: Final = 0.5
-"""Lines of a page that end with a page number, at least; the others are headings and
-entries that OCR has misread."""
+"""Lowest share of lines that end with a page number; the others are headings and
+entries that OCR misread."""
 
 MIN_ASCENDING: Final = 0.8
-"""Share of neighbouring entries whose numbers do not fall: misread ones may."""
+"""Lowest share of neighbouring entries whose numbers do not fall: misread ones may."""
 
 _LINE: Final = re.compile(r"\n|</tr\s?>", re.IGNORECASE)
 _LAST_NUMBER: Final = re.compile(r"(?<![0-9.,])[0-9]{1,4}\Z")

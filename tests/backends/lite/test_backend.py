@@ -26,6 +26,8 @@ from deepseek_ocr_rag.errors import BackendUnavailableError, MissingExtraError
 from deepseek_ocr_rag.model.prompts import task_named
 from deepseek_ocr_rag.sources.source import open_source
 
+pytestmark = pytest.mark.minimum
+
 MakeRequest = Callable[..., PageRequest]
 TWO_WORDS = TextLayer(
     (Word("Hello", Box(0.1, 0.1, 0.2, 0.12), 10), Word("world", Box(0.21, 0.1, 0.3, 0.12), 10)),

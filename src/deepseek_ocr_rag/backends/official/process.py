@@ -1,6 +1,6 @@
-"""The process that runs the published code, seen from our side: started, asked, and ended for certain.
+"""The process that runs the published code, as seen by its owner: start it, ask it, end it.
 
-It may print, hang, die or answer nonsense; nothing of that blocks the asker
+It may print, hang, die or reply with garbage. None of that blocks the caller
 for longer than a deadline, and no process, thread or file outlives it.
 """
 
@@ -9,21 +9,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
 import time
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from io import RawIOBase
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, Any, Final, TypeVar, cast
+from typing import Any, Final
 
 from ...concurrency.cancellation import Cancellation
+from ...concurrency.child_process import ChildProcess, OutputTail, describe_exit, finalize_in_owner
+from ...concurrency.frames import write_all
 from ...concurrency.offline import NO_TELEMETRY, OFFLINE
 from ...errors import (
     BackendReplyError,
@@ -42,39 +43,34 @@ LONGEST_LINE: Final = 64 * 2**20
 MOST_UNREAD: Final = 16
 """Lines. The program writes one for each that it reads."""
 
-TAIL: Final = 8 * 1024
-"""Bytes that are kept of what the program printed last."""
-
 MARK: Final = "\x1e"
-"""Before the number of a request, where what is printed for it begins: the pipe of
-messages may be read later than that of answers."""
+"""Precedes the number of a request in the messages, where those about it begin: the pipe
+of messages may be read later than that of replies."""
 
 END_SECONDS: Final = 5.0
-"""For a process that is ending."""
+"""How long to wait for the exit code of a process that has closed its pipe."""
 
 DRAIN_SECONDS: Final = 0.5
-"""For what a process that has ended left in its pipes. A pipe that is open for longer
-belongs to something that left the process group."""
-
-_Into = TypeVar("_Into")
+"""How long to read what an ended process left in its pipes. A pipe that stays open
+longer belongs to something that left the process group."""
 
 
 class WorkerProcess:
-    """A running program; see :mod:`.official_worker` for what it takes and gives.
+    """A running program; see :mod:`.worker` for its protocol.
 
-    It ends with :meth:`stop`, when it is garbage-collected, at the end of this
-    process, and by itself should this process be killed.
+    It ends with :meth:`stop`, when it is garbage-collected, when this process
+    exits, and by itself if this process is killed.
 
     Args:
         python: The interpreter.
-        offline: Whether the hub must not be asked.
+        offline: Whether the program must not ask the hub.
 
     Attributes:
-        folder: Readable by this user alone; gone when the program has ended.
+        folder: Readable by this user alone; removed when the program has ended.
 
     Raises:
-        BackendUnavailableError: If the interpreter cannot be started, or there is
-            no place for the folder.
+        BackendUnavailableError: If the interpreter cannot be started, or the
+            folder cannot be made.
     """
 
     def __init__(self, python: str, *, offline: bool = True) -> None:
@@ -82,7 +78,7 @@ class WorkerProcess:
             self.folder = Path(tempfile.mkdtemp(prefix="dsocr-official-")).resolve()
         except OSError as error:
             raise BackendUnavailableError(
-                f"no private folder can be made for the pages ({error.strerror})",
+                f"cannot make a private folder for the pages ({error.strerror})",
                 remedy="Free some space, or set TMPDIR to a folder that you may write to.",
             ) from error
         try:
@@ -94,176 +90,146 @@ class WorkerProcess:
                 remedy="Give python= the path of a Python with the packages of the extra "
                 '"official".',
             ) from error
-        self._answers: SimpleQueue[bytes | _Unwanted] = SimpleQueue()
-        self._tail = bytearray()
-        self._asked = 0
+        self._replies: SimpleQueue[bytes | _Cancelled] = SimpleQueue()
+        self._request = 0
         readers: list[threading.Thread] = []
-        self._end = weakref.finalize(self, _end, self._process, self.folder, readers, os.getpid())
-        # Neither thread may hold this object, or it would never be collected.
-        readers += [
-            _reader("replies", _forward_lines, self._process.stdout, self._answers),
-            _reader("messages", _keep_tail, self._process.stderr, self._tail),
-        ]
+        self._end = finalize_in_owner(self, _end, self._process, self.folder, readers)
+        self._messages = OutputTail(self._process.stderr, "dsocr-official-messages")
+        readers.append(self._messages.thread)
+        # No thread may hold this object, or it would never be collected.
+        lines = threading.Thread(
+            target=_forward_lines,
+            args=(self._process.stdout, self._replies),
+            name="dsocr-official-replies",
+            daemon=True,
+        )
+        readers.append(lines)
+        lines.start()
 
     @property
     def last_words(self) -> str:
-        """The end of what the program printed since it was asked last."""
-        said = bytes(self._tail).decode("utf-8", "replace")
-        _, mark, since = said.rpartition(f"{MARK}{self._asked}\n")
+        """The end of what the program printed since the last request."""
+        printed = self._messages.text
+        _, mark, since = printed.rpartition(f"{MARK}{self._request}\n")
         if mark:
             return since
-        # Without any mark all of it is of this request: so much that its mark is gone.
-        return "" if MARK in said else said
+        # Without any mark all of it is about this request: so much that the mark is cut off.
+        return "" if MARK in printed else printed
 
     def ask(
         self, message: Mapping[str, Any], seconds: float, cancellation: Cancellation
     ) -> dict[str, Any]:
-        """Send one message and wait for its answer.
+        """Send one message and wait for its reply.
 
         After an error the program may still work on the message: stop it.
 
         Args:
-            message: See :mod:`.official_worker`.
+            message: See :mod:`.worker`.
             seconds: Longest wait.
-            cancellation: Ends the waiting.
+            cancellation: Ends the wait.
 
         Raises:
-            TurnCancelledError: If it was cancelled before there was an answer.
-            BackendTimeoutError: If there is none in time.
-            BackendReplyError: If the program died, or its answer is none.
+            TurnCancelledError: If it was cancelled before there was a reply.
+            BackendTimeoutError: If there is no reply in time.
+            BackendReplyError: If the program died, or its reply breaks the protocol.
         """
-        stdin = cast("IO[bytes]", self._process.stdin)
-        self._asked += 1
+        self._request += 1
+        line = json.dumps({**message, "id": self._request}).encode("ascii") + b"\n"
+        cancelled = _Cancelled(self._request)
         try:
-            stdin.write(json.dumps({**message, "id": self._asked}).encode("ascii") + b"\n")
-            stdin.flush()
-            unwanted = _Unwanted(self._asked)
-            with cancellation.on_cancel(partial(self._answers.put, unwanted)):
+            write_all(self._process.stdin, line)
+            with cancellation.on_cancel(partial(self._replies.put, cancelled)):
                 reply = self._line(seconds)
         except OSError as error:
             raise BackendReplyError(self._death()) from error
         except Empty:
-            raise BackendTimeoutError(f"no answer in {seconds:g} s") from None
+            raise BackendTimeoutError(f"no reply in {seconds:g} s") from None
         if not reply:
             raise BackendReplyError(self._death())
         try:
             answer = json.loads(reply)
         except (ValueError, RecursionError) as error:
-            raise BackendReplyError("the published code's process answered no JSON") from error
-        if not isinstance(answer, dict) or answer.get("id") != self._asked:
-            raise BackendReplyError("the published code's process answered something else")
+            raise BackendReplyError(
+                "the reply of the published code's process is not JSON"
+            ) from error
+        if not isinstance(answer, dict) or answer.get("id") != self._request:
+            raise BackendReplyError(
+                "the published code's process replied to something that was not asked"
+            )
         return answer
-
-    def _line(self, seconds: float) -> bytes:
-        ends = time.monotonic() + seconds
-        while True:
-            line = self._answers.get(timeout=max(0.0, ends - time.monotonic()))
-            if isinstance(line, bytes):
-                return line
-            # One that was cancelled when it had its answer says nothing about this one.
-            if line.request == self._asked:
-                raise TurnCancelledError
-
-    def _death(self) -> str:
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(END_SECONDS)
-        code = self._process.returncode
-        if code is None:
-            return "the process of the published code answers no more"
-        if code < 0:
-            name = {each.value: each.name for each in signal.Signals}.get(-code, str(-code))
-            return f"the process of the published code was terminated by signal {name}"
-        return f"the process of the published code ended with exit code {code}"
 
     def stop(self) -> None:
         """End the program and all that it started, and remove its folder; twice does nothing."""
         self._end()
 
+    def _line(self, seconds: float) -> bytes:
+        deadline = time.monotonic() + seconds
+        while True:
+            line = self._replies.get(timeout=max(0.0, deadline - time.monotonic()))
+            if isinstance(line, bytes):
+                return line
+            # An earlier request that was cancelled when it had its reply does not concern this.
+            if line.request == self._request:
+                raise TurnCancelledError
 
-def _start(python: str, folder: Path, told: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def _death(self) -> str:
+        code = self._process.wait(END_SECONDS)
+        if code is None:
+            return "the process of the published code does not reply any more"
+        return f"the process of the published code {describe_exit(code)}"
+
+
+def _start(python: str, folder: Path, hub_settings: Mapping[str, str]) -> ChildProcess:
     environment = {
         **os.environ,
-        **told,
-        # A private copy of the code: two folders of one name would share theirs.
+        **hub_settings,
+        # A private copy of the code: two models whose folders have one name would share theirs.
         "HF_MODULES_CACHE": str(folder / "modules"),
-        # The published code prints text of every script.
+        # The published code prints text in any script.
         "PYTHONIOENCODING": "utf-8:backslashreplace",
     }
     program = str(Path(python).absolute()) if Path(python).name != python else python
-    return subprocess.Popen(  # noqa: S603 - the interpreter is what the caller named
+    return ChildProcess(
         # -P: the modules beside the program must not be taken for others of their name.
         [program, "-P", str(PROGRAM), str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        environment,
+        folder=folder,
         stderr=subprocess.PIPE,
-        cwd=folder,
-        env=environment,
-        # Ctrl-C is for us alone, and what the code starts can be ended with it.
-        start_new_session=True,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Unwanted:
-    """Nobody waits any more for the answer to the request of this number."""
+class _Cancelled:
+    """Nobody waits any more for the reply to the request of this number."""
 
     request: int
 
 
-def _reader(
-    name: str, work: Callable[[int, _Into], None], piped: IO[bytes] | None, into: _Into
-) -> threading.Thread:
-    pipe = cast("IO[bytes]", piped)  # Popen was told to make it
+def _forward_lines(pipe: RawIOBase, lines: SimpleQueue[bytes | _Cancelled]) -> None:
+    """Pass on whole lines as they arrive, then an empty one.
 
-    def read() -> None:
-        with pipe:
-            work(pipe.fileno(), into)
-
-    thread = threading.Thread(target=read, name=f"dsocr-official-{name}", daemon=True)
-    thread.start()
-    return thread
-
-
-def _forward_lines(pipe: int, lines: SimpleQueue[bytes | _Unwanted]) -> None:
-    """Whole lines as they come, then an empty one.
-
-    A line that is too long is the last, and so is one before which too many are unread.
+    Stops after a line that is too long, and when too many lines are unread.
     """
     parts: list[bytes] = []
     length = 0
-    while (
-        length <= LONGEST_LINE and lines.qsize() <= MOST_UNREAD and (chunk := os.read(pipe, 2**16))
-    ):
-        *whole, rest = chunk.split(b"\n")
-        for line in whole:
-            lines.put(b"".join([*parts, line, b"\n"]))
-            parts, length = [], 0
-        parts.append(rest)
-        length += len(rest)
+    with pipe:
+        while (
+            length <= LONGEST_LINE and lines.qsize() <= MOST_UNREAD and (chunk := pipe.read(2**16))
+        ):
+            *whole, rest = chunk.split(b"\n")
+            for line in whole:
+                lines.put(b"".join([*parts, line, b"\n"]))
+                parts, length = [], 0
+            parts.append(rest)
+            length += len(rest)
     lines.put(b"too long" if length > LONGEST_LINE else b"")
 
 
-def _keep_tail(pipe: int, tail: bytearray) -> None:
-    while chunk := os.read(pipe, 2**16):
-        tail += chunk
-        del tail[:-TAIL]
-
-
-def _end(
-    process: subprocess.Popen[bytes], folder: Path, readers: list[threading.Thread], owner: int
-) -> None:
-    if os.getpid() != owner:
-        return  # a forked copy of the process that started it
-    with suppress(ProcessLookupError, PermissionError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(END_SECONDS)
+def _end(process: ChildProcess, folder: Path, readers: list[threading.Thread]) -> None:
+    process.end()
     with suppress(OSError):
-        cast("IO[bytes]", process.stdin).close()
-    drained = time.monotonic() + DRAIN_SECONDS
+        process.stdin.close()
+    deadline = time.monotonic() + DRAIN_SECONDS
     for reader in readers:
-        reader.join(max(0.0, drained - time.monotonic()))
+        reader.join(max(0.0, deadline - time.monotonic()))
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,24 +1,24 @@
-"""The program that runs the published code, in a process and often an interpreter of its own.
+"""The program that runs the published code, in its own process and usually its own interpreter.
 
-Started by :mod:`.official_process`. It imports nothing of this package, which
-the other interpreter may not have.
+:mod:`.process` starts it. It imports nothing of this package, which the other
+interpreter may not have.
 
-Protocol: JSON objects, one a line, in ASCII. The first line in says what to
-load, each further one is a page; every line in has one line out with its ``id``. Standard input
-and output carry it, but only until the program starts: it moves them out of the
-published code's reach, and whatever that prints goes to standard error. When
-the input ends, because the other side closed it or died, the program removes
-its folder and ends, in the middle of a page too.
+Protocol: JSON objects in ASCII, one a line, over standard input and output. The
+first line in says what to load, each further one is a page; every line in is
+answered by one line out with the same ``id``. At its start the program duplicates
+both channels and redirects the originals, so that whatever the published code prints
+goes to standard error. When the input ends, because the other side closed it or died,
+the program removes its folder and ends, even in the middle of a page.
 
 =========  ====================================================================
 in         ``model``, ``revision``, ``device``, ``dtype``, ``attention``,
            ``allow_remote_code``
-out        ``transformers`` (its version), ``config`` (what tells the families
-           apart)
+out        ``transformers`` (its version), ``config`` (what distinguishes the
+           families)
 in         ``prompt``, ``image``, ``base_size``, ``image_size``, ``crop_mode``
-out        ``text``, ``tokens``, ``ended``; the last two null where unknown
-out        in place of both: ``error`` and ``kind`` (the exception's class), and
-           ``broken`` where no further page can be read
+out        ``text``, ``tokens``, ``ended``; the last two null if unknown
+out        instead of either: ``error``, ``kind`` (the exception's class), and
+           ``broken`` (true if no further page can be read)
 =========  ====================================================================
 """
 
@@ -51,7 +51,7 @@ INFER_ARGUMENTS = (
     "save_results",
     "eval_mode",
 )
-"""Of the published ``infer``, beside the tokenizer. The first published code had no ``eval_mode``."""
+"""Of the published ``infer``, besides the tokenizer. The first published code had no ``eval_mode``."""
 
 LONGEST_TEXT = 8 * 2**20
 """Characters. A page has at most 8,192 tokens of at most 128 characters."""
@@ -60,14 +60,14 @@ LONGEST_ERROR = 4000
 
 
 class UnusableCodeError(Exception):
-    """The folder's code cannot be run as this program runs it."""
+    """The published code does not work the way this program calls it."""
 
 
 def main(folder: str) -> None:
     """Load a model, then read pages until the input ends.
 
     Args:
-        folder: A private folder that is removed at the end.
+        folder: A private folder; it is removed at the end.
     """
     requests, replies = _own_channels()
     inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
@@ -78,14 +78,14 @@ def main(folder: str) -> None:
         replies.write(line.encode("ascii") + b"\n")
         replies.flush()
 
-    order = inbox.get()
-    _mark(order)
+    load = inbox.get()
+    _mark(load)
     try:
-        model = PublishedModel(order)
-    except Exception as error:  # noqa: BLE001 - other people's code: everything is reported
-        send(_report(error), order)
+        model = PublishedModel(load)
+    except Exception as error:  # noqa: BLE001 - foreign code may raise anything: all is reported
+        send(_report(error), load)
         return
-    send(model.facts, order)
+    send(model.facts, load)
     while True:
         request = inbox.get()
         _mark(request)
@@ -110,7 +110,7 @@ def _own_channels() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _mark(request: Mapping[str, Any]) -> None:
-    """Tell on the other pipe where what is printed for a request begins."""
+    """Mark on standard error where the output for a request begins."""
     sys.stderr.flush()
     os.write(2, f"\x1e{request['id']}\n".encode("ascii"))
 
@@ -120,7 +120,7 @@ def _receive(requests: BinaryIO, inbox: SimpleQueue[dict[str, Any]], folder: str
         inbox.put(json.loads(line))
     shutil.rmtree(folder, ignore_errors=True)
     if os.name == "posix" and os.getpgrp() == os.getpid():
-        # What the published code started ends with it.
+        # Ends the processes that the published code started as well.
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
@@ -129,50 +129,50 @@ def _report(error: Exception) -> dict[str, Any]:
     with contextlib.suppress(Exception):
         traceback.print_exc()
     text = str(error)[:LONGEST_ERROR]
-    # After an error of the device itself, every further call fails in the same way.
+    # After an error of the device itself, every further call fails too.
     broken = "CUDA error" in text and "out of memory" not in text
     return {"error": text, "kind": type(error).__name__, "broken": broken}
 
 
 class PublishedModel:
-    """A model that was loaded with its own code.
+    """A model that is loaded with its own code.
 
     Args:
-        order: What to load: see the table above.
+        load: What to load: see the table above.
 
     Attributes:
-        facts: The answer to the order.
+        facts: The answer to that line.
 
     Raises:
-        UnusableCodeError: If the code is somewhere else, or its ``infer`` too old.
+        UnusableCodeError: If the code is in another repository, or its ``infer`` is too old.
         Exception: Whatever transformers and the code raise.
     """
 
-    def __init__(self, order: Mapping[str, Any]) -> None:
+    def __init__(self, load: Mapping[str, Any]) -> None:
         import torch
         import transformers
 
-        where = {"revision": order["revision"] or "main"}
-        config = _json_file(order["model"], "config.json", **where)
+        source = {"revision": load["revision"] or "main"}
+        config = _json_file(load["model"], "config.json", **source)
         _refuse_code_from_elsewhere(config)
-        _refuse_code_from_elsewhere(_json_file(order["model"], "tokenizer_config.json", **where))
-        device = torch.device(order["device"] or ("cuda" if torch.cuda.is_available() else "cpu"))
+        _refuse_code_from_elsewhere(_json_file(load["model"], "tokenizer_config.json", **source))
+        device = torch.device(load["device"] or ("cuda" if torch.cuda.is_available() else "cpu"))
         if device.type == "cuda" and device.index is not None:
-            # The published code calls .cuda(), which is the current device.
+            # The published code calls .cuda(), which uses the current device.
             torch.cuda.set_device(device)
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(
-            order["model"], trust_remote_code=order["allow_remote_code"], **where
+            load["model"], trust_remote_code=load["allow_remote_code"], **source
         )
-        # As the model card loads it: in the checkpoint's format, cast afterwards.
+        # As in the model card: loaded in the checkpoint's number format, then cast.
         self._model: Any = transformers.AutoModel.from_pretrained(
-            order["model"],
-            trust_remote_code=order["allow_remote_code"],
+            load["model"],
+            trust_remote_code=load["allow_remote_code"],
             use_safetensors=True,
-            _attn_implementation=order["attention"] or _attention(device.type),
-            **where,
+            _attn_implementation=load["attention"] or _attention(device.type),
+            **source,
         )
         _check_infer(self._model)
-        dtype = order["dtype"] or ("bfloat16" if device.type == "cuda" else "float32")
+        dtype = load["dtype"] or ("bfloat16" if device.type == "cuda" else "float32")
         self._model = self._model.eval().to(device).to(getattr(torch, dtype))
         self._generation = (
             Generation(self._model, getattr(self._tokenizer, "eos_token_id", None))
@@ -191,10 +191,10 @@ class PublishedModel:
         }
 
     def read(self, request: Mapping[str, Any], output: str) -> dict[str, Any]:
-        """Read one page; the answer as in the table above."""
-        seen = self._generation
-        if seen is not None:
-            seen.forget()
+        """Read one page; returns the answer in the table above."""
+        generation = self._generation
+        if generation is not None:
+            generation.forget()
         text = self._model.infer(
             self._tokenizer,
             prompt=request["prompt"],
@@ -213,12 +213,12 @@ class PublishedModel:
             raise UnusableCodeError(f"infer returned {len(text):,} characters for one page")
         return {
             "text": text,
-            "tokens": seen.tokens if seen else None,
-            "ended": seen.ended if seen else None,
+            "tokens": generation.tokens if generation else None,
+            "ended": generation.ended if generation else None,
         }
 
     def free_memory(self) -> None:
-        """Give back what a page that failed has left."""
+        """Free the memory that a failed page left allocated."""
         import torch
 
         if self._on_cuda:
@@ -227,21 +227,21 @@ class PublishedModel:
 
 
 class SupportsGenerate(Protocol):
-    """What has a ``generate``."""
+    """An object with a ``generate`` method."""
 
     generate: Callable[..., object]
 
 
 class Generation:
-    """Looks at what ``generate`` returns, because ``infer`` does not say how a text ended.
+    """Observes what ``generate`` returns, because ``infer`` does not say how a text ended.
 
     Args:
         model: Its ``generate`` is replaced by this object.
-        end_token: Its id.
+        end_token: Id of the end token.
 
     Attributes:
-        tokens: New tokens, or None where they could not be seen.
-        ended: Whether the last one is the end token; None as above.
+        tokens: Number of new tokens, or None if unknown.
+        ended: Whether the last one is the end token, or None if unknown.
     """
 
     def __init__(self, model: SupportsGenerate, end_token: object) -> None:
@@ -252,11 +252,11 @@ class Generation:
         model.generate = self
 
     def forget(self) -> None:
-        """Begin a new page."""
+        """Prepare for a new page."""
         self.tokens = self.ended = None
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        """Do what ``generate`` does."""
+        """Call ``generate`` and look at its result."""
         written: Any = self._generate(*args, **kwargs)
         prompt: Any = args[0] if args else kwargs.get("input_ids")
         with contextlib.suppress(AttributeError, IndexError, TypeError, ValueError):
@@ -272,16 +272,18 @@ def _json_file(model: str, name: str, revision: str) -> dict[str, Any]:
     path = cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
     data = json.loads(Path(path).read_text("utf-8")) if path else {}
     if not isinstance(data, dict):
-        raise UnusableCodeError(f"{name} holds no object")
+        raise UnusableCodeError(f"{name} is not a JSON object")
     return data
 
 
 def _refuse_code_from_elsewhere(config: Mapping[str, Any]) -> None:
-    """A folder may name another repository for its code, which nobody has agreed to run."""
+    """Refuse a folder that names another repository for its code, which was not allowed."""
     for names in dict(config.get("auto_map") or {}).values():
         for name in names if isinstance(names, list) else [names]:
             if "--" in str(name):
-                raise UnusableCodeError(f"it wants to run the code of another repository: {name}")
+                raise UnusableCodeError(
+                    f"its code is in another repository, which is not allowed: {name}"
+                )
 
 
 def _attention(device_type: str) -> str:

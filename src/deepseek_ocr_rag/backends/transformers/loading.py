@@ -1,4 +1,4 @@
-"""Loads a model of the family with transformers' own classes: no remote code, every weight accounted for."""
+"""Loads a checkpoint into transformers' own classes, without remote code, and checks every weight."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ QWEN_DEFAULTS: Final = {
     "rope_parameters": {"rope_type": "default", "rope_theta": 1_000_000.0},
     "vocab_size": 1,
 }
-"""Of DeepSeek-OCR-2's second tower, Qwen2 0.5B without its vocabulary: the
-published configuration names only its width (the rest is in its code)."""
+"""DeepSeek-OCR-2's second tower, Qwen2 0.5B without its vocabulary. The published
+configuration gives only its width; the rest is in the published code."""
 
 REFERENCE_WINDOW: Final = 128
-"""Unlimited-OCR's sliding window in tokens; the first model has none, but its
-class wants a number."""
+"""Unlimited-OCR's sliding window in tokens; the first model has none, but the
+class requires a number."""
 
 
 def load_model(
@@ -51,16 +51,16 @@ def load_model(
     """Load the weights of a checkpoint.
 
     Args:
-        checkpoint: What to load.
-        dtype: Of the weights in memory.
+        checkpoint: The model's files.
+        dtype: Number format of the weights in memory.
         device_map: A device, "auto", or where each module goes.
 
     Returns:
         The model, in evaluation mode.
 
     Raises:
-        BackendUnavailableError: If a weight is missing, left over or of another
-            shape. transformers only warns, and leaves such weights random.
+        BackendUnavailableError: If a weight is missing, unexpected or of another
+            shape, about which transformers only warns.
     """
     config, model_class = model_config(checkpoint)
     try:
@@ -71,7 +71,7 @@ def load_model(
             device_map=device_map,
             use_safetensors=True,
             local_files_only=True,
-            ignore_mismatched_sizes=True,  # they are in the report, by name
+            ignore_mismatched_sizes=True,  # the report names them
             output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -94,15 +94,15 @@ def _check(checkpoint: Checkpoint, report: Mapping[str, Any]) -> None:
             raise BackendUnavailableError(
                 f"the weights do not fit the model, {what.replace('_', ' ')}: {shown}",
                 source=checkpoint.name,
-                remedy="Use the files as they are published, of one revision.",
+                remedy="Use the published files, all of one revision.",
             )
 
 
 def model_config(checkpoint: Checkpoint) -> tuple[Any, Any]:
-    """The configuration in transformers' form, and the class it is for.
+    """The configuration in transformers' form, and the model class that takes it.
 
     Raises:
-        ConfigurationError: If the published form lacks something.
+        ConfigurationError: If the published configuration lacks something.
     """
     try:
         if checkpoint.family.name == "deepseek-ocr-2":
@@ -110,14 +110,14 @@ def model_config(checkpoint: Checkpoint) -> tuple[Any, Any]:
         return _first(checkpoint), UnlimitedOcrForConditionalGeneration
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"config.json cannot be understood: {error!r}",
+            f"config.json is not one of the family: {error!r}",
             source=checkpoint.name,
             remedy="Use the config.json that is published with the weights.",
         ) from error
 
 
 def _first(checkpoint: Checkpoint) -> UnlimitedOcrConfig:
-    """DeepSeek-OCR and Unlimited-OCR: the same network but for the window."""
+    """DeepSeek-OCR and Unlimited-OCR: the same network, apart from the window."""
     config = checkpoint.config
     if "text_config" in config:
         return UnlimitedOcrConfig.from_dict(dict(config))
@@ -151,7 +151,7 @@ def _second(config: Mapping[str, Any]) -> DeepseekOcr2Config:
     towers = config["vision_config"]["width"]
     encoder = {**QWEN_DEFAULTS, "hidden_size": towers[QWEN]["dim"]}
     sam = _sam(towers[SAM])
-    # The published configuration says 1024 here, its code and weights have the tower's width.
+    # The published configuration says 1024, but code and weights have the tower's width.
     sam["downsample_channels"] = [sam["downsample_channels"][0], encoder["hidden_size"]]
     vision = {"sam_config": sam, "encoder_config": encoder}
     return DeepseekOcr2Config(vision_config=vision, text_config=text)
@@ -176,7 +176,7 @@ TEXT_KEYS: Final = (
     "topk_method",
     "vocab_size",
 )
-"""What the decoder's configuration takes over; the rest is about latent
+"""Keys that the decoder's configuration keeps; the others describe latent
 attention, which these models do not use."""
 
 

@@ -1,8 +1,8 @@
-"""Weights in 8 or 4 bits, for cards that are too small for 16.
+"""Quantizes weights to 8 or 4 bits, for cards that are too small for 16.
 
 Only the decoder's experts (72 % of all weights) and, in 8 bits, its projections
-are changed. The vision towers, the router and the two vocabulary layers stay as
-they are: they are small and readings depend on them.
+are quantized. The vision towers, the router and the two vocabulary layers are not:
+they are small, and the text depends on them.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ EXPERTS = r"re:.*language_model\.layers\..*experts\.(gate_up|down)_proj"
 
 
 def quantize(model: PreTrainedModel, form: str, device: torch.device) -> None:
-    """Make a model's weights small and move it to its device.
+    """Quantize a model's weights and move it to its device.
 
     Args:
         model: Loaded on the CPU; changed in place.
-        form: "8bit" (torchao, a scale for every row) or "4bit" (bitsandbytes, NF4).
+        form: "8bit" (torchao, one scale per row) or "4bit" (bitsandbytes, NF4).
         device: Where it will run.
 
     Raises:
         ConfigurationError: If there is no such form.
-        MissingExtraError: If its library is not installed.
+        MissingExtraError: If the library for it is not installed.
     """
     if form == "8bit":
         _eight_bits(model, device)
@@ -47,7 +47,7 @@ def _eight_bits(model: PreTrainedModel, device: torch.device) -> None:
         from torchao.quantization import FqnToConfig, Int8WeightOnlyConfig, quantize_
     except ImportError as error:
         raise _missing("torchao") from error
-    # Only the plain loop over experts takes them one at a time, as this form needs.
+    # torchao's weights work only with the plain loop, which takes the experts one by one.
     model.set_experts_implementation("eager")
     rows = Int8WeightOnlyConfig(version=2)
     quantize_(model, FqnToConfig({EXPERTS: rows, PROJECTIONS: rows}), filter_fn=None, device=device)

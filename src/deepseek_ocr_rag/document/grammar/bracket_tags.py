@@ -30,7 +30,7 @@ _NUMBER: Final = re.compile(r"\d+")
 
 
 def bracket_tags(text: str, labels: frozenset[str]) -> list[BracketTag]:
-    """Finds the tags of a page that came without their marks.
+    r"""Finds the tags of a page that came without their marks.
 
     Args:
         text: One page of model text in which no mark stands.
@@ -40,7 +40,7 @@ def bracket_tags(text: str, labels: frozenset[str]) -> list[BracketTag]:
         The tags in order; none where the brackets are the page's own text.
 
     Example:
-        >>> bracket_tags("title[[108, 62, 489, 95]]\\n# Report", frozenset({"title"}))
+        >>> bracket_tags("title[[108, 62, 489, 95]]\n# Report", frozenset({"title"}))
         [(0, 5, 25)]
     """
     candidates = list(_candidates(text, labels))

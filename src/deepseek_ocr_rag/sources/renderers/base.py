@@ -1,4 +1,4 @@
-"""What a renderer does: open the bytes of a document and give its pages one at a time."""
+"""The interface of renderers, which open documents and draw their pages."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["OpenedDocument", "PageInfo"]
 
 @dataclass(frozen=True, slots=True)
 class PageInfo:
-    """A page before it is rendered.
+    """What is known about a page without rendering it.
 
     Attributes:
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
-        label: Printed label where the file records one.
+        label: Printed label, if the file records one.
     """
 
     width: float
@@ -28,7 +28,7 @@ class PageInfo:
 
 
 class OpenedDocument(Protocol):
-    """An opened file. Page numbers are 1-based. Not thread-safe unless it says so."""
+    """An open file. Page numbers are 1-based. Implementations say whether they are thread-safe."""
 
     @property
     def page_count(self) -> int:
@@ -44,7 +44,7 @@ class OpenedDocument(Protocol):
         ...
 
     def render(self, number: int, long_side: int) -> Image:
-        """The displayed page as an RGB picture whose long side has that many pixels.
+        """The displayed page as an RGB picture whose long side has ``long_side`` pixels.
 
         Raises:
             PageRenderError: If the page is damaged.
@@ -53,7 +53,7 @@ class OpenedDocument(Protocol):
         ...
 
     def text_layer(self, number: int) -> TextLayer | None:
-        """The page's text with boxes; None where the format cannot have one.
+        """The page's text with boxes; None for formats that have no text.
 
         Raises:
             PageRenderError: If the page is damaged.
