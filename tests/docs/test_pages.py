@@ -165,7 +165,7 @@ def test_the_page_has_every_exit_code() -> None:
 
 
 def test_the_table_has_every_key_of_the_metadata() -> None:
-    source = (SRC / "deepseek_ocr_rag/document/records.py").read_text("utf-8")
+    source = (SRC / "deepseek_ocr_rag/document/page_records.py").read_text("utf-8")
     documented = set(re.findall(r"^``(\w+)``  ", source, re.MULTILINE))
     listed = {name for cells in rows("reference/metadata.md") for name in code(cells[0])}
     assert documented

@@ -70,6 +70,13 @@ def test_text_that_only_resembles_noise_is_kept(text):
     assert parse_page(f"{tag('text')}\n{text}").markdown == text
 
 
+def test_markers_inside_of_noise_are_not_tags():
+    warning = f"You are using a model of type {tag('title')}\n"
+    page = parse_page(f"{warning}{BANNER}{tag('text')}\nA")
+    assert seen(page) == [("text", "A")]
+    assert page.warnings == ()
+
+
 def test_text_behind_noise_stands_outside_of_the_tag_before():
     page = parse_page(f"{tag('text')}\na{STATISTICS}something else")
     assert seen(page) == [("text", "a"), ("", "something else")]
