@@ -42,8 +42,9 @@ from ..headings import HEADING_KINDS, Headings, section_of, with_sections
 from ..markdown import cut_tables, heading_level, markdown_parts
 from ..tables import parse_table
 from ..types import Block, Box, OcrDocument, Page
+from .labels import LABELS
 from .runtime_noise import encode_noise, split_pages
-from .tags import LABELS, MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
+from .tags import MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
 
 __all__ = ["ParsedPage", "format_page", "parse_document", "parse_page"]
 
@@ -52,6 +53,13 @@ _IDENTIFIER = re.compile(r"[a-z]+(?:_[a-z]+)*")
 
 _NAMED = {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"', "&nbsp;": " "}
 _TABLE = re.compile("<table", re.IGNORECASE)
+_CELL = re.compile("<t[rdh][^a-z]", re.IGNORECASE)
+
+WITHOUT_CELLS = (
+    "table(s) came without the marks of their cells, so their text is left out: the server hides"
+    " these marks. Start llama-server with --special; for Ollama, run `dsocr ollama-model`"
+)
+"""What a page's warning says of tables whose cells cannot be told apart."""
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|nbsp|#[0-9]{1,7});")
 
 
@@ -106,6 +114,8 @@ def parse_page(text: str) -> ParsedPage:
         warnings.append(f"{broken} broken tag{'s' * (broken > 1)}: the text was kept")
     if unreadable:
         warnings.append(f"{unreadable} box list{'s' * (unreadable > 1)} could not be read")
+    if builder.without_cells:
+        warnings.append(f"{builder.without_cells} {WITHOUT_CELLS}")
     return ParsedPage(
         "\n\n".join(builder.texts),
         tuple(builder.blocks),
@@ -237,7 +247,10 @@ def _add_lines(builder: _PageBuilder, pieces: list[TaggedText], text: str) -> No
 def _label_in_body(piece: TaggedText, text: str) -> TaggedText:
     """Moves a label that is text of the page to the head of the body."""
     label = piece.label or ""
-    start = text.index(label, piece.tag_origin[0] + MARKER_LENGTH)
+    start = piece.tag_origin[0]
+    if text.startswith("<|", start):
+        start += MARKER_LENGTH
+    start = text.index(label, start)
     end = piece.body_origin[1] if piece.body.strip() else start + len(label)
     return replace(piece, label="text", body=f"{label}\n{piece.body}", body_origin=(start, end))
 
@@ -318,6 +331,7 @@ class _PageBuilder:
         self.length = 0
         self.headings: Headings = ()
         self.section: tuple[str, ...] = ()
+        self.without_cells = 0
 
     def add(
         self,
@@ -327,7 +341,10 @@ class _PageBuilder:
         origin: Origin,
         html: str | None = None,
     ) -> None:
-        if html is not None:
+        if html is not None and not _CELL.search(html) and parse_table(html).rows:
+            # Its numbers would run together: no text is better than a wrong one.
+            self.without_cells += 1
+        elif html is not None:
             table = parse_table(html)
             text = table.to_html() if table.has_spans else table.to_markdown()
         if not text:
