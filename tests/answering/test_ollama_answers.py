@@ -19,7 +19,12 @@ from deepseek_ocr_rag import Answer, DocumentQA, OllamaModel
 from deepseek_ocr_rag.answering.language_model import choose_language_model
 from deepseek_ocr_rag.answering.query_rewriting import standalone_question
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
-from deepseek_ocr_rag.errors import ConfigurationError, LanguageModelError, LanguageModelReplyError
+from deepseek_ocr_rag.errors import (
+    ConfigurationError,
+    EmbeddingModelUnavailableError,
+    LanguageModelError,
+    LanguageModelReplyError,
+)
 from deepseek_ocr_rag.retrieval import OllamaEmbeddings
 
 QUESTION = "Who keeps the lamp?"
@@ -51,7 +56,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_small_file(tmp_path_factory.mktemp("blobs") / "model.gguf")
 
 
-@pytest.fixture(params=[Ollama024, Ollama033, FromSource], ids=["0.24", "0.33", "source"])
+@pytest.fixture(params=[Ollama024, Ollama033], ids=["0.24", "0.33"])
 def ollama(request: pytest.FixtureRequest, file: Path, tmp_path: Path) -> Iterator[FakeOllama]:
     embedding = FakeModel(
         "all-minilm:latest", None, lambda body: Written(""), ("embedding",), "bert", 512
@@ -98,8 +103,12 @@ def test_an_answer_comes_through_a_schema_is_checked_and_has_its_boxes(say: Say)
     assert answer.warnings == ()
 
 
-def test_an_ollama_built_from_source_is_held_to_the_schema_too(say: Say) -> None:
-    assert OllamaModel("tiny", host=say(Written("")).url).structured
+def test_an_ollama_built_from_source_is_held_to_the_schema_too(tmp_path: Path) -> None:
+    tiny = FakeModel("tiny:latest", None, lambda body: Written(f"{JSON}]}}"))
+    with FromSource(tmp_path, tiny) as ollama:
+        answer = DocumentQA(DOCUMENT, "ollama/tiny", host=ollama.url).ask(QUESTION)
+    assert answer.text == SHOWN[JSON]
+    assert "format" in ollama.asked("/api/chat")[0]
 
 
 def test_an_embedding_model_of_ollama_searches(say: Say) -> None:
@@ -180,7 +189,7 @@ def test_a_model_that_loops_in_its_thoughts_leaves_the_passages(say: Say) -> Non
 def test_what_was_whole_before_a_reply_broke_off_is_kept_with_a_note(
     say: Say, begun: str, fault: str, strict: bool
 ) -> None:
-    tokens = {JSON: 40, MARKS: 13}[begun]
+    tokens = {JSON: 40, MARKS: 18}[begun]
     written = begun + OPEN[begun] + " lit by rape oil every night" * 3
     ollama = say(Written(written, **{fault: tokens}))
     for answer in answers(ollama, begun, strict=strict):
@@ -238,7 +247,9 @@ def test_none_of_them_is_chosen(ollama: FakeOllama) -> None:
 
 
 def test_a_language_model_is_not_taken_for_an_embedding_model(say: Say) -> None:
-    with pytest.raises(Exception, match="does not support embeddings.*nomic-embed-text"):
+    with pytest.raises(
+        EmbeddingModelUnavailableError, match=r"does not support embeddings.*nomic-embed-text"
+    ):
         OllamaEmbeddings("tiny", host=say(Written("")).url).embed_query("lamp")
 
 

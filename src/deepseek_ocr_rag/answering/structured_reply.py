@@ -26,6 +26,9 @@ MOST_SENTENCES: Final = 32
 _LIST: Final = re.compile(r'"sentences"\s*:\s*\[')
 _BETWEEN: Final = " \t\r\n,"
 _OPEN_TEXT: Final = re.compile(r'\{\s*"text"\s*:\s*"((?:[^"\\]|\\.)*)$', re.DOTALL)
+_MARK: Final = re.compile(r"[.!?。！？n]")
+"""What may end a sentence in JSON, where a line ends with an escaped "n"."""
+
 _WHOLE_TEXT: Final = re.compile(r'\{\s*"text"\s*:\s*("(?:[^"\\]|\\.)*")(.*)', re.DOTALL)
 
 
@@ -112,16 +115,21 @@ class _ReplyParser:
         yield from self._objects()
 
     def _repeating_text(self, piece: str) -> Iterator[str]:
-        """Yield the open text if a sentence of it has come too often."""
-        begun = _OPEN_TEXT.match(self._buffer) if ends_sentence(piece.rstrip()) else None
+        """Yield the open text up to a sentence that comes too often."""
+        begun = _OPEN_TEXT.match(self._buffer) if _MARK.search(piece) else None
         if begun is None:
             return
-        text = str(json.loads(f'"{begun[1]}"', strict=False))
+        try:
+            text = str(json.loads(f'"{begun[1]}"', strict=False))
+        except ValueError:  # an escape of which a part has not come yet
+            return
         counter = SentenceCounter()
-        counts = [counter.add(text[start:end]) for start, end in sentence_spans(text)]
-        if max(counts, default=0) >= MOST_EQUAL:
-            self._at_end = True
-            yield f"{text}\n"
+        for start, end in sentence_spans(text):
+            if counter.add(text[start:end]) >= MOST_EQUAL:
+                self._at_end = True
+                self._count += 1
+                yield f"{text[:end]}\n"
+                return
 
     def rest(self) -> Iterator[str]:
         """Yield the last sentence if only its sources were cut off."""
