@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from engine_cases import CASES, LOOPING, SHORT, TINY, Case, blocks_seen, script
+from engine_cases import CASES, LOOPING, PLAIN, SHORT, TINY, Case, blocks_seen, script
 from gguf_files import write_language_model, write_projector
 from llama_server import FIRST_BUILD, LlamaServer, llama_build
 from page_server import marked_pdf
@@ -222,10 +222,10 @@ def test_every_engine_reads_the_same_page(
 def test_several_pages_come_in_their_order(
     engine: str, sample_pdf: Path, request: pytest.FixtureRequest
 ) -> None:
-    pages = read(request.getfixturevalue(engine), sample_pdf, SHORT).pages
+    pages = read(request.getfixturevalue(engine), sample_pdf, TINY).pages
     assert [page.number for page in pages] == [1, 2, 3]
     for page in pages:
-        check(page, SHORT)
+        check(page, TINY)
 
 
 @pytest.fixture(scope="module")
@@ -244,10 +244,10 @@ def many_pages() -> bytes:
 def test_forty_pages_at_once(
     engine: str, many_pages: bytes, request: pytest.FixtureRequest
 ) -> None:
-    pages = read(request.getfixturevalue(engine), many_pages, TINY).pages
+    pages = read(request.getfixturevalue(engine), many_pages, PLAIN).pages
     assert [page.number for page in pages] == list(range(1, MANY + 1))
     for page in pages:
-        check(page, TINY)
+        check(page, PLAIN)
 
 
 def test_llama_cpp_cuts_text_into_the_published_tokens(
