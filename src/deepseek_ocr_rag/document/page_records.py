@@ -270,8 +270,8 @@ def _label(page: Page) -> str:
 def _section(blocks: Iterable[Block]) -> str:
     """The deepest headings above more than half of the text.
 
-    Not those of the first block: that is often a running head, whose section is
-    still that of the page before.
+    Not those of the first block: that is often a running head, whose section is still that of the
+    page before.
     """
     sizes: Counter[tuple[str, ...]] = Counter()
     total = 0

@@ -72,14 +72,7 @@ _ENCODED = re.compile(
 
 
 def find_noise(text: str) -> list[tuple[int, int]]:
-    """Finds the output of a runtime in the text.
-
-    Args:
-        text: One or more pages of model text, lines ended by newlines.
-
-    Returns:
-        Ascending, disjoint ``(start, end)`` offsets.
-    """
+    """The ``(start, end)`` offsets of a runtime's output in the text, ascending and disjoint."""
     spans = _find_banners(text)
     if "\nimage size: " in text:
         spans += [_with_rule(text, m.start(), m.end()) for m in _STATISTICS.finditer(text)]
@@ -91,15 +84,9 @@ def find_noise(text: str) -> list[tuple[int, int]]:
 def split_pages(text: str) -> list[str]:
     """Cuts a stored output into its pages, in order; an empty page stays a page.
 
-    Page marks (``<--- Page Split --->``, ``<PAGE>``) and the banner that the
-    published code prints before every page separate pages. The stretch before the
-    first mark and the one after the last are pages only if they have text.
-
-    Args:
-        text: The whole output.
-
-    Returns:
-        The text of each page; a single item for a text without marks.
+    Page marks (``<--- Page Split --->``, ``<PAGE>``) and the banner that the published code prints
+    before every page separate pages. The stretch before the first mark and the one after the last
+    are pages only if they have text.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     marks = _find_all(text, _PAGE_SPLIT) + _find_page_marks(text) + _find_banners(text)
