@@ -74,13 +74,9 @@ def split_records(
 def record_chunk(record: Record) -> Chunk:
     """Turn a record that is already cut, or came back from a store, into one chunk.
 
-    Args:
-        record: With flat or nested metadata, of this package or of others. Its boxes
-            are dropped if another splitter cut it (and set ``start_index``), because
-            their offsets no longer hold.
-
-    Returns:
-        The unchanged text, with one piece per block.
+    The text stays unchanged, with one piece per block. Metadata may be flat or nested, of this
+    package or of others. Boxes are dropped if another splitter cut the record (and set
+    ``start_index``), because their offsets no longer hold.
     """
     metadata = record.metadata
     if "start_index" in metadata:
@@ -128,27 +124,16 @@ def _split(
 
 @dataclass(slots=True)
 class _PageText:
-    """The text of one page: a whole record, a part of one, or several records joined.
+    """The text of one page: a whole record, a part of one, or several records joined."""
 
-    Attributes:
-        record: The first record that it comes from.
-        number: The page's 1-based number.
-        label: The page's label.
-        text: Markdown.
-        blocks: With spans in the text and without sections.
-        partial: Whether it holds only some blocks of the page, so that more may be added.
-        offset: Where the text begins in the record's text.
-        start: Where the text begins in the page's Markdown.
-    """
-
-    record: Record
-    number: int
+    record: Record  # the first that it comes from
+    number: int  # 1-based
     label: str
-    text: str
-    blocks: list[Block]
-    partial: bool
-    offset: int = 0
-    start: int = 0
+    text: str  # Markdown
+    blocks: list[Block]  # with spans in the text and without sections
+    partial: bool  # only some blocks of the page, so that more may be added
+    offset: int = 0  # where the text begins in the record's text
+    start: int = 0  # where the text begins in the page's Markdown
 
     @property
     def source(self) -> object:

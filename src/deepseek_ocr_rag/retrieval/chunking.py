@@ -145,11 +145,7 @@ def chunk_document(
 
 
 def check_budget(max_tokens: int) -> None:
-    """Refuse a budget without room for a heading and a sentence.
-
-    Raises:
-        ConfigurationError: If it is below 16.
-    """
+    """Refuse a budget without room for a heading and a sentence (below 16)."""
     if max_tokens < 16:
         raise ConfigurationError(
             f"a chunk of {max_tokens} tokens is too short", remedy="Set max_tokens to 16 or more."
