@@ -41,14 +41,8 @@ _INHERITED: Final = (
 class Worker:
     """A running :mod:`.worker`, used by one thread at a time.
 
-    It ends with :meth:`stop`, when it is garbage-collected, when this process
-    exits, and by itself if this process is killed.
-
-    Attributes:
-        documents: Numbers of the documents that it has open.
-
-    Raises:
-        SourceError: If no process can be started.
+    It ends with :meth:`stop`, when it is garbage-collected, when this process exits, and by itself
+    if this process is killed. ``documents`` are the numbers of those that it has open.
     """
 
     def __init__(self) -> None:
@@ -70,15 +64,9 @@ class Worker:
         return not self._late and self._process.wait(0) is None
 
     def ask(self, request: Frame, seconds: float, *, longest: float = 0) -> Frame:
-        """Send one request and wait for its reply.
+        """Send one request and wait for its reply, whose body has at most ``longest`` bytes.
 
-        Args:
-            request: See :mod:`.worker`.
-            seconds: When to end the process instead.
-            longest: Most bytes that the body of the reply may have.
-
-        Raises:
-            WorkerLostError: If there is no reply; the process has then ended.
+        After so many seconds the process is ended: a WorkerLostError, as for any missing reply.
         """
         return self._exchange(request, seconds, longest=longest)
 

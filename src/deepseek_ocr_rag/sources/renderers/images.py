@@ -71,18 +71,9 @@ _REDUCING_GAP = 3.0
 
 
 class PictureDocument:
-    """A picture file; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
+    """A picture as :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
     Thread-safe. It holds no pixels between two calls.
-
-    Args:
-        content: The bytes.
-        format: One of :data:`~deepseek_ocr_rag.sources.renderers.formats.PICTURES`.
-        limits: Bounds.
-
-    Raises:
-        CorruptSourceError: If the header cannot be read.
-        LimitExceededError: If it has too many frames, or the first one is too large.
     """
 
     def __init__(self, content: Content, *, format: str, limits: Limits) -> None:

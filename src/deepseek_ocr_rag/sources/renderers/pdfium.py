@@ -78,20 +78,7 @@ def _locked() -> Iterator[None]:
 
 
 class PdfiumDocument:
-    """A PDF open in pdfium; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
-
-    Thread-safe. A file is read from disk as needed.
-
-    Args:
-        content: The bytes.
-        password: For encrypted files.
-        limits: The limits.
-
-    Raises:
-        PasswordError: If the password is missing or wrong.
-        CorruptSourceError: If pdfium cannot open it, or it has no page.
-        UnsupportedSourceError: If its encryption is not supported.
-    """
+    """A PDF open in pdfium. Thread-safe. A file is read from disk as needed."""
 
     def __init__(self, content: Content, password: str | None, limits: Limits) -> None:
         self._name = content.name

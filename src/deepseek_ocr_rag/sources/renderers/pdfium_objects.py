@@ -138,11 +138,7 @@ def _annotations(page: Handle) -> Iterator[Handle]:
 
 
 def largest_image(page: Handle, deadline: Deadline) -> float:
-    """Pixels of the largest raster image on a loaded page; those of bilevel images count 1/24.
-
-    Raises:
-        LimitExceededError: If the page has too many objects to check in time.
-    """
+    """Pixels of the largest raster image on a loaded page; those of bilevel images count 1/24."""
     largest = 0.0
     width, height = ctypes.c_uint(), ctypes.c_uint()
     for count, (item, kind, _) in enumerate(_objects(page)):

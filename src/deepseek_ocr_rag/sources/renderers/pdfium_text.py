@@ -40,12 +40,7 @@ _get_font_size = bind(pdfium.FPDFText_GetFontSize, ctypes.c_double, _HANDLE, _IN
 def read_layer(
     page: Handle, space: PageSpace, limits: Limits, *, source: str, number: int
 ) -> TextLayer:
-    """Words, rules and pictures of a loaded page.
-
-    Raises:
-        LimitExceededError: If it has too many characters.
-        PageRenderError: If its text cannot be read.
-    """
+    """Words, rules and pictures of a loaded page; bounded in characters."""
     text = pdfium.FPDFText_LoadPage(page)
     if not text:
         raise page_failed(source, number)

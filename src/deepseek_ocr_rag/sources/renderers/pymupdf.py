@@ -56,20 +56,7 @@ def _locked() -> Iterator[None]:
 
 
 class PymupdfDocument:
-    """A PDF open in PyMuPDF; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
-
-    Thread-safe. A file is read from disk as needed.
-
-    Args:
-        content: The bytes.
-        password: For encrypted files.
-        limits: The limits.
-
-    Raises:
-        MissingExtraError: If PyMuPDF is not installed.
-        PasswordError: If the password is missing or wrong.
-        CorruptSourceError: If MuPDF cannot open it, or it has no page.
-    """
+    """A PDF open in PyMuPDF. Thread-safe. A file is read from disk as needed."""
 
     def __init__(self, content: Content, password: str | None, limits: Limits) -> None:
         self._name = content.name

@@ -27,11 +27,7 @@ _FILLED, _STROKED = 1 << 4, 1 << 5
 
 
 def read_layer(page: Handle, limits: Limits, *, source: str, number: int) -> TextLayer:
-    """Words, rules and pictures of a loaded page.
-
-    Raises:
-        LimitExceededError: If it has too many characters.
-    """
+    """Words, rules and pictures of a loaded page; bounded in characters."""
     rect = page.rect
     space = PageSpace(0.0, 0.0, rect.width, rect.height)
     turn = page.rotation_matrix

@@ -29,12 +29,7 @@ _LABEL_CHARACTERS = 100
 
 
 class Deadline:
-    """When a page has taken too long.
-
-    Attributes:
-        source: Name of the document.
-        page: The 1-based page.
-    """
+    """When a page (1-based) has taken too long."""
 
     def __init__(self, limits: Limits, source: str, page: int) -> None:
         self.source = source
@@ -66,13 +61,8 @@ def fitted(
 ) -> tuple[int, int]:
     """Width and height in pixels of a page whose long side gets ``long_side`` pixels.
 
-    Only the ratio of ``width`` and ``height`` matters, so huge pages need no more
-    memory than others.
-
-    Raises:
-        ConfigurationError: If ``long_side`` is not positive.
-        PageRenderError: If the page has no area.
-        LimitExceededError: If these are more than ``limits.image_pixels``.
+    Only the ratio of ``width`` and ``height`` matters, so huge pages need no more memory than
+    others. ``limits.image_pixels`` bounds the result.
     """
     if long_side < 1:
         raise ConfigurationError(
