@@ -59,17 +59,11 @@ _TURNS: Final[dict[int, Image.Transpose]] = {
 
 @dataclass(frozen=True, slots=True)
 class Recognized:
-    """What was read on a picture.
-
-    Attributes:
-        layer: The words; width and height are in pixels.
-        skew: Tilt of the lines in radians, after the text was turned upright.
-        confidence: Mean score of the lines, weighted by length, 0..1; 0 without text.
-    """
+    """What was read on a picture; the layer's width and height are in pixels."""
 
     layer: TextLayer
-    skew: float
-    confidence: float
+    skew: float  # of the lines in radians, after the text was turned upright
+    confidence: float  # mean score of the lines, weighted by length, 0..1; 0 without text
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +106,7 @@ class _CancellableSession:
 
 
 class RapidReader:
-    """One RapidOCR engine, made when the first picture comes.
-
-    Args:
-        threads: Number of threads that the models run on.
-    """
+    """One RapidOCR engine, made when the first picture comes."""
 
     def __init__(self, *, threads: int = 2) -> None:
         self._threads = max(1, min(threads, os.cpu_count() or 1))
@@ -141,20 +131,10 @@ class RapidReader:
         picture: Image.Image,
         check_cancelled: Callable[[], object] = _never_cancelled,
     ) -> Recognized:
-        """Read the picture of a page, whichever way it is turned.
+        """Read an RGB picture, whichever way it is turned; boxes are those of the picture as given.
 
-        Args:
-            picture: RGB.
-            check_cancelled: Called before every run of a model, which is once per line
-                of text, from the second picture on; what it raises ends the reading.
-
-        Returns:
-            The words, with boxes on the picture as given.
-
-        Raises:
-            MissingExtraError: If RapidOCR is not installed.
-            BackendUnavailableError: If its models are missing.
-            PageUnreadableError: If it fails on this picture.
+        ``check_cancelled`` is called before every run of a model, which is once per line of text,
+        from the second picture on; what it raises ends the reading.
         """
         self._check_cancelled = check_cancelled
         turn, lines = 0, self._lines(picture)
@@ -230,8 +210,7 @@ def _make_engine(threads: int) -> tuple[Any, tuple[type[Exception], ...]]:
 def bundled_models() -> tuple[Path, Path]:
     """The paths of the detector and the recogniser in RapidOCR's wheel.
 
-    Raises:
-        BackendUnavailableError: If one is missing, or would need a download.
+    Raises BackendUnavailableError if one is missing, or would need a download.
     """
     spec = importlib.util.find_spec("rapidocr")
     folder = Path(spec.origin).parent / "models" if spec and spec.origin else Path()
