@@ -37,11 +37,7 @@ IMAGE_TOKENS: Final = 16 * 17 + 1 + 90 * 11
 line token, one separator) and nine tiles of 640 on top of each other (90 rows
 of 10 and one line token). Source: the published model code."""
 
-_TURNS: Final = {
-    90: Transpose.ROTATE_270,
-    180: Transpose.ROTATE_180,
-    270: Transpose.ROTATE_90,
-}
+_TURNS: Final = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
 """Pillow turns counter-clockwise."""
 
 

@@ -19,10 +19,7 @@ _Number = TypeVar("_Number", int, float)
 
 
 def turned_back(
-    corners: tuple[_Number, _Number, _Number, _Number],
-    turn: int,
-    width: _Number,
-    height: _Number,
+    corners: tuple[_Number, _Number, _Number, _Number], turn: int, width: _Number, height: _Number
 ) -> tuple[_Number, _Number, _Number, _Number]:
     """Turn a box ``(x0, y0, x1, y1)`` (y downwards) counter-clockwise by 0, 90, 180 or 270 degrees.
 

@@ -63,10 +63,7 @@ def write_all(stream: RawIOBase, data: bytes | bytearray | memoryview) -> None:
 
 
 def receive(
-    stream: RawIOBase,
-    *,
-    longest: float,
-    room: Callable[[int], bytearray | memoryview] = bytearray,
+    stream: RawIOBase, *, longest: float, room: Callable[[int], bytearray | memoryview] = bytearray
 ) -> Frame:
     """Read a frame from an unbuffered stream.
 

@@ -166,11 +166,7 @@ def draw_cited_pages(
 
 
 def _page_picture(
-    source: str,
-    number: int,
-    files: Mapping[str, SourceInput],
-    password: str | None,
-    renderer: str,
+    source: str, number: int, files: Mapping[str, SourceInput], password: str | None, renderer: str
 ) -> Image.Image:
     try:
         return render_page(

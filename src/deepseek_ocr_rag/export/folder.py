@@ -67,10 +67,7 @@ def write_folder(
                 write_folder(document, "out", picture=lambda n: source.render(n, 1920))
     """
     with FolderWriter(
-        folder,
-        source=document.source,
-        sha256=document.sha256,
-        total_pages=document.total_pages,
+        folder, source=document.source, sha256=document.sha256, total_pages=document.total_pages
     ) as writer:
         for page in document.pages:
             writer.add_page(page, picture(page.number) if picture and page.ok else None)
@@ -123,12 +120,7 @@ class FolderWriter:
     """
 
     def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        source: str,
-        sha256: str = "",
-        total_pages: int = 0,
+        self, folder: str | os.PathLike[str], *, source: str, sha256: str = "", total_pages: int = 0
     ) -> None:
         self._folder = Path(folder)
         self._stem = file_stem(source)

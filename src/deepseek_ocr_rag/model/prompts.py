@@ -57,10 +57,7 @@ TASKS: Final[dict[str, Task]] = {
             grounded=True,
         ),
         Task(
-            "ocr",
-            "<|grounding|>OCR this image.",
-            "\n<|grounding|>OCR this image.",
-            grounded=True,
+            "ocr", "<|grounding|>OCR this image.", "\n<|grounding|>OCR this image.", grounded=True
         ),
         Task("free", "Free OCR.", "\nFree OCR.", grounded=False),
         Task("figure", "Parse the figure.", "\nParse the figure.", grounded=False),

@@ -42,10 +42,7 @@ _PAGE_ONLY_KEYS = frozenset({"boxes", "spans", "confidence", "start_index"})
 
 
 def split_records(
-    records: Iterable[Record],
-    *,
-    max_tokens: int = 400,
-    count_tokens: CountTokens = estimate_tokens,
+    records: Iterable[Record], *, max_tokens: int = 400, count_tokens: CountTokens = estimate_tokens
 ) -> Iterator[Record]:
     """Cut records by layout, as :func:`chunk_document` cuts a document.
 

@@ -107,10 +107,7 @@ class Chunk:
 
 
 def chunk_document(
-    document: OcrDocument,
-    *,
-    max_tokens: int = 400,
-    count_tokens: CountTokens = estimate_tokens,
+    document: OcrDocument, *, max_tokens: int = 400, count_tokens: CountTokens = estimate_tokens
 ) -> tuple[Chunk, ...]:
     """Cut a document into chunks, in reading order.
 

@@ -45,10 +45,7 @@ class PageIndex:
     """The pages on which chunks stand; ``labels`` are the numbers printed on pages, where known."""
 
     def __init__(
-        self,
-        chunks: Sequence[Chunk],
-        terms: Sequence[list[str]],
-        labels: Mapping[PageKey, str],
+        self, chunks: Sequence[Chunk], terms: Sequence[list[str]], labels: Mapping[PageKey, str]
     ) -> None:
         import numpy as np
 

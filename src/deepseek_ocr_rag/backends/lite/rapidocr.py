@@ -127,9 +127,7 @@ class RapidReader:
         self._engine = None
 
     def read(
-        self,
-        picture: Image.Image,
-        check_cancelled: Callable[[], object] = _never_cancelled,
+        self, picture: Image.Image, check_cancelled: Callable[[], object] = _never_cancelled
     ) -> Recognized:
         """Read an RGB picture, whichever way it is turned; boxes are those of the picture as given.
 

@@ -90,9 +90,7 @@ class EngineProcess:
         return not self._pages.lost
 
     def submit(
-        self,
-        request: EngineRequest,
-        notify: Callable[[PageHandle], object] | None = None,
+        self, request: EngineRequest, notify: Callable[[PageHandle], object] | None = None
     ) -> PageHandle:
         """Request a page; its result is an :class:`EngineLostError` if the process ends.
 

@@ -61,9 +61,7 @@ class PageHandle:
     """
 
     def __init__(
-        self,
-        cancel: Callable[[], None],
-        notify: Callable[[PageHandle], object] | None = None,
+        self, cancel: Callable[[], None], notify: Callable[[PageHandle], object] | None = None
     ) -> None:
         self.cancel = cancel
         self.begun = False

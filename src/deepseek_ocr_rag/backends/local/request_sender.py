@@ -71,9 +71,7 @@ def _collected(frame: StreamedFrame, buffer: bytearray) -> Frame:
 
 
 def _send_all(
-    pipe: RawIOBase,
-    queue: SimpleQueue[Frame | None],
-    buffers: SimpleQueue[bytearray | None],
+    pipe: RawIOBase, queue: SimpleQueue[Frame | None], buffers: SimpleQueue[bytearray | None]
 ) -> None:
     while (frame := queue.get()) is not None:
         with suppress(OSError):

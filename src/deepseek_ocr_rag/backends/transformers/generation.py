@@ -12,14 +12,7 @@ from transformers import StoppingCriteriaList as StoppingCriteria
 from ...model.page_prompt import GeneratedPage, PagePrompt
 from ...model.tokenizer import BOS, EOS, IMAGE, PAD
 from ...model.views import PageViews
-from .logits_rules import (
-    EndCheck,
-    EndRows,
-    KeepScores,
-    NoRepeatNGrams,
-    Steps,
-    Temperatures,
-)
+from .logits_rules import EndCheck, EndRows, KeepScores, NoRepeatNGrams, Steps, Temperatures
 
 __all__ = ["generate", "image_features", "normalised"]
 

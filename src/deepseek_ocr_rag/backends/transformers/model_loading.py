@@ -43,10 +43,7 @@ class requires a number."""
 
 
 def load_model(
-    checkpoint: Checkpoint,
-    *,
-    dtype: torch.dtype,
-    device_map: str | Mapping[str, Any],
+    checkpoint: Checkpoint, *, dtype: torch.dtype, device_map: str | Mapping[str, Any]
 ) -> PreTrainedModel:
     """Load the weights of a checkpoint, in evaluation mode.
 

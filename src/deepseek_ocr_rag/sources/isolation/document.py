@@ -64,13 +64,7 @@ class IsolatedDocument:
     """
 
     def __init__(
-        self,
-        content: Content,
-        *,
-        format: str,
-        renderer: str,
-        password: str | None,
-        limits: Limits,
+        self, content: Content, *, format: str, renderer: str, password: str | None, limits: Limits
     ) -> None:
         self._name = content.name
         self._limits = limits

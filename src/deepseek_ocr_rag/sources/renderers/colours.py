@@ -56,9 +56,6 @@ def _to_eight_bits(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image
 
 def _from_lab(picture: Image.Image) -> Image.Image:
     result = ImageCms.profileToProfile(
-        picture,
-        ImageCms.createProfile("LAB"),
-        ImageCms.createProfile("sRGB"),
-        outputMode="RGB",
+        picture, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
     )
     return result if result is not None else picture.convert("RGB")

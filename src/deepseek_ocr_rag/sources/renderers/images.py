@@ -28,12 +28,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from ...errors import (
-    CorruptSourceError,
-    DeepSeekOCRError,
-    LimitExceededError,
-    PageRenderError,
-)
+from ...errors import CorruptSourceError, DeepSeekOCRError, LimitExceededError, PageRenderError
 from ..limits import Limits
 from .colours import to_rgb
 from .content import Content

@@ -17,12 +17,7 @@ from typing import Any
 from PIL import Image
 
 from ...document.text_layer import TextLayer
-from ...errors import (
-    CorruptSourceError,
-    DeepSeekOCRError,
-    MissingExtraError,
-    PageRenderError,
-)
+from ...errors import CorruptSourceError, DeepSeekOCRError, MissingExtraError, PageRenderError
 from ..limits import Limits
 from .content import Content
 from .opened_document import PageInfo
@@ -90,12 +85,7 @@ class PymupdfDocument:
         with self._page(number) as page:
             rect = page.rect
             width, height = fitted(
-                rect.width,
-                rect.height,
-                long_side,
-                self._limits,
-                source=self._name,
-                page=number,
+                rect.width, rect.height, long_side, self._limits, source=self._name, page=number
             )
             self._check_images(page, number)
             deadline.check()
