@@ -1,33 +1,6 @@
 """Turns pages into records: text with metadata and an id, as vector stores take them.
 
-LangChain and LlamaIndex documents share this metadata:
-
-===============  ==========================================================
-``source``       the name of the document
-``page``         0-based page number (of a whole document: the first)
-``page_label``   the printed label, or the 1-based number, as text
-``total_pages``  number of pages in the file
-``boxes``        list of ``{kind, bbox, start, end}``: ``bbox`` is
-                 ``[x0, y0, x1, y1]`` in fractions of the page, origin top
-                 left; ``start`` and ``end`` are offsets into the record's
-                 text. One entry for each box, so a paragraph over two columns
-                 has two with the same offsets. In a whole document each entry
-                 also has its 0-based ``page``; where it is known, each has the
-                 ``confidence`` of its block, 0..1.
-``spans``        whole documents only: list of ``{page, page_label, start, end,
-                 offset}``: characters ``start`` to ``end`` of that 0-based
-                 page's Markdown stand at ``offset`` in the record's text
-``section``      the headings above a block, or above more than half of the
-                 text of a page or document; joined by " > "
-``backend``      the backend that read it: lite, ollama, server, ...
-``model``        the model
-``mode``         resolution mode: tiny, small, base, large, gundam
-``finish_reason``  stop, length, repetition, blank, error
-``confidence``   of the page or block, 0..1; only where it is known, never for
-                 a whole document
-``error``        why the page failed; only where it did
-``warnings``     list of texts; only where there are any
-===============  ==========================================================
+LangChain and LlamaIndex documents share the metadata: see ``docs/reference/metadata.md``.
 """
 
 from __future__ import annotations
@@ -74,7 +47,7 @@ class Record:
             if the text differs, so that stores replace records and do not
             duplicate them.
         text: Markdown.
-        metadata: See the table above.
+        metadata: As ``docs/reference/metadata.md`` lists it.
         parent: For a chunk, the id of the record in which it begins.
     """
 

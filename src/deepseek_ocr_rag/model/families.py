@@ -22,10 +22,12 @@ TOKEN_SIDE: Final = 64
 TABLE_CELLS: Final = frozenset({128821, 128822})
 """``<td>`` and ``</td>``: the published vLLM scripts let them repeat."""
 
+_NO_REPEAT: Final = NoRepeat(size=30, window=90, exempt=TABLE_CELLS)
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One of the published models."""
+    """One of the published models; the defaults are those of the first."""
 
     name: str  # also the start of its folder's usual name
     hub_id: str
@@ -33,10 +35,10 @@ class Family:
     tile_side: int  # pixels; only a page that is larger than a tile is cut into tiles
     max_tiles: int  # of a page
     row_ends: bool  # whether every row of tokens is closed by a newline token
-    sides: tuple[int, ...]  # of its global view in pixels; empty where any will do
-    document_prompt: str | None  # the only one it was published for; None: the first model's
-    no_repeat: NoRepeat  # by default
-    max_positions: int  # longest sequence, prompt included, in tokens
+    sides: tuple[int, ...] = ()  # of its global view in pixels; empty where any will do
+    document_prompt: str | None = None  # the only one it was published for; None: the first's
+    no_repeat: NoRepeat = _NO_REPEAT
+    max_positions: int = 8192  # longest sequence, prompt included, in tokens
 
     def has_mode(self, mode: Mode) -> bool:
         """Whether the model was made for views of the mode's size."""
@@ -91,10 +93,6 @@ FAMILIES: Final[dict[str, Family]] = {
             tile_side=640,
             max_tiles=9,
             row_ends=True,
-            sides=(),
-            document_prompt=None,
-            no_repeat=NoRepeat(size=30, window=90, exempt=TABLE_CELLS),
-            max_positions=8192,
         ),
         Family(
             name="deepseek-ocr-2",
@@ -104,9 +102,6 @@ FAMILIES: Final[dict[str, Family]] = {
             max_tiles=6,
             row_ends=False,
             sides=(768, 1024),
-            document_prompt=None,
-            no_repeat=NoRepeat(size=30, window=90, exempt=TABLE_CELLS),
-            max_positions=8192,
         ),
         Family(
             name="unlimited-ocr",
@@ -115,7 +110,6 @@ FAMILIES: Final[dict[str, Family]] = {
             tile_side=640,
             max_tiles=32,
             row_ends=True,
-            sides=(),
             document_prompt="document parsing.",
             no_repeat=NoRepeat(size=35, window=128),
             max_positions=32768,

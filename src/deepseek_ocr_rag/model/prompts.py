@@ -16,16 +16,16 @@ __all__ = ["END_TOKEN", "MODES", "TASKS", "Mode", "Task", "mode_named", "task_na
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A published prompt, or one of the user's own.
-
-    ``ollama_prompt`` is the form that Ollama's ``deepseek-ocr`` was tested with by its publisher;
-    its template puts the image in front.
-    """
+    """A published prompt, or one of the user's own."""
 
     name: str
     prompt: str  # without ``<image>`` and outer white space
-    ollama_prompt: str
     grounded: bool  # whether the reply carries boxes
+
+    @property
+    def ollama_prompt(self) -> str:
+        """As Ollama's publisher tested ``deepseek-ocr``; its template puts the image in front."""
+        return f"\n{self.prompt}"
 
     @property
     def custom(self) -> bool:
@@ -50,23 +50,11 @@ class Mode:
 TASKS: Final[dict[str, Task]] = {
     task.name: task
     for task in (
-        Task(
-            "document",
-            "<|grounding|>Convert the document to markdown.",
-            "\n<|grounding|>Convert the document to markdown.",
-            grounded=True,
-        ),
-        Task(
-            "ocr", "<|grounding|>OCR this image.", "\n<|grounding|>OCR this image.", grounded=True
-        ),
-        Task("free", "Free OCR.", "\nFree OCR.", grounded=False),
-        Task("figure", "Parse the figure.", "\nParse the figure.", grounded=False),
-        Task(
-            "describe",
-            "Describe this image in detail.",
-            "\nDescribe this image in detail.",
-            grounded=False,
-        ),
+        Task("document", "<|grounding|>Convert the document to markdown.", grounded=True),
+        Task("ocr", "<|grounding|>OCR this image.", grounded=True),
+        Task("free", "Free OCR.", grounded=False),
+        Task("figure", "Parse the figure.", grounded=False),
+        Task("describe", "Describe this image in detail.", grounded=False),
     )
 }
 """By name. ``document`` is what an ingestion wants. Tasks with words of their own
@@ -129,7 +117,7 @@ def task_named(name: str) -> Task:
             remedy=f"Leave {IMAGE} out: the page always stands before the prompt.",
         )
     grounded = "<|grounding|>" in prompt or "<|ref|>" in prompt
-    return Task(f"{verb}: {words}", prompt, f"\n{prompt}", grounded=grounded)
+    return Task(f"{verb}: {words}", prompt, grounded=grounded)
 
 
 END_TOKEN: Final = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the model, no secret

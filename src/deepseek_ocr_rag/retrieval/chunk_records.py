@@ -1,17 +1,6 @@
 """Cuts records of pages into records of chunks, for the stores of both frameworks.
 
-A chunk has the metadata of the page on which it begins, except:
-
-==============  ===========================================================
-``page``        0-based number of the page with most of its text
-``page_label``  the label of its page, or the labels of its first and last
-                page, joined by a hyphen
-``section``     the headings above all of it, joined by " > "
-``boxes``       as in the record of a whole document: ``start`` and ``end``
-                are offsets into the chunk's text, each entry has a ``page``
-``spans``       list of ``{page, start, end, offset}``: which part of which
-                page's text stands at which offset of the chunk's text
-==============  ===========================================================
+``docs/reference/metadata.md`` describes their metadata.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from PIL import Image
 from ...document.text_layer import TextLayer, Word
 from ...document.types import Box
 from ...errors import BackendUnavailableError, MissingExtraError, PageUnreadableError
+from ..page_images import turned
 from ..turned_boxes import turned_back
 from .layout.skew import skew_of
 
@@ -48,13 +49,6 @@ SETTINGS: Final[dict[str, Any]] = {
     "Rec.rec_batch_num": 1,
 }
 """Chosen for word recall on scanned receipts and pages (benchmarks/lite/lite.py)."""
-
-_TURNS: Final[dict[int, Image.Transpose]] = {
-    90: Image.Transpose.ROTATE_90,
-    180: Image.Transpose.ROTATE_180,
-    270: Image.Transpose.ROTATE_270,
-}
-"""By the direction of the text, what makes it upright (PIL turns counter-clockwise)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +131,15 @@ class RapidReader:
         self._check_cancelled = check_cancelled
         turn, lines = 0, self._lines(picture)
         for other in _turns_to_try(lines):
-            found = self._lines(picture.transpose(_TURNS[other]))
+            found = self._lines(turned(picture, 360 - other))
             if _total_score(found) > 1.1 * _total_score(lines):
                 turn, lines = other, found
             if _mean_score(lines) >= GOOD_SCORE and not _mostly_sideways(lines):
                 break
         kept = [line for line in lines if line.score >= MIN_SCORE]
         width, height = picture.size
-        turned = (height, width) if turn in (90, 270) else (width, height)
-        words = tuple(word for line in kept for word in _words(line, turn, turned))
+        size = (height, width) if turn in (90, 270) else (width, height)
+        words = tuple(word for line in kept for word in _words(line, turn, size))
         level = [_middle(line) for line in kept if not line.is_sideways]
         layer = TextLayer(words, width=float(width), height=float(height))
         return Recognized(layer, skew_of(level), _mean_score(kept))
