@@ -46,7 +46,7 @@ from .labels import LABELS
 from .runtime_noise import encode_noise, split_pages
 from .tags import MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
 
-__all__ = ["ParsedPage", "format_page", "parse_document", "parse_page"]
+__all__ = ["ParsedPage", "clean", "format_page", "parse_document", "parse_page"]
 
 _TABLE_CAPTIONS = frozenset(kind for kind, owner in CAPTION_KINDS.items() if owner != "figure")
 _IDENTIFIER = re.compile(r"[a-z]+(?:_[a-z]+)*")
@@ -103,7 +103,7 @@ def parse_page(text: str) -> ParsedPage:
     if not tagged:
         for piece in pieces:
             for kind, part, html, start, end in markdown_parts(piece.body):
-                part = part if kind == "code" else _clean(part)
+                part = part if kind == "code" else clean(part)
                 builder.add(kind, part, (), _part(piece.body, piece.body_origin, start, end), html)
     elif _labels_are_lines(tagged):
         _add_lines(builder, pieces, plain)
@@ -183,7 +183,7 @@ def format_page(blocks: Iterable[Block]) -> str:
     return "".join(map(_format_block, blocks))
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Removes ``<center>`` and trailing spaces from a text and decodes its entities."""
     text = text.strip()
     if text.startswith("<center>"):
@@ -291,7 +291,7 @@ def _add_body(builder: _PageBuilder, kind: str, piece: TaggedText) -> None:
         builder.add(kind, "", boxes, tag)
         kind = "text"
     if not _TABLE.search(body):
-        text = _clean(body)
+        text = clean(body)
         builder.add(kind, text, boxes, piece.body_origin if text else tag)
         return
     if kind == "table":
@@ -301,7 +301,7 @@ def _add_body(builder: _PageBuilder, kind: str, piece: TaggedText) -> None:
         if html is not None:
             builder.add("table", "", boxes, origin, html)
             kind = "text"
-        elif text := _clean(part):
+        elif text := clean(part):
             builder.add(kind, text, boxes, origin)
 
 
@@ -309,7 +309,7 @@ def _add_captioned_table(builder: _PageBuilder, table: TaggedText, caption: Tagg
     body, body_origin = caption.body, caption.body_origin
     found = _TABLE.search(body)
     start = found.start() if found else 0
-    above = _clean(body[:start])
+    above = clean(body[:start])
     origin = _part(body, body_origin, 0, start) if above else caption.tag_origin
     below = bool(table.boxes and caption.boxes and caption.boxes[0].y0 >= table.boxes[0].y1 - 0.01)
     label = caption.label or ""
