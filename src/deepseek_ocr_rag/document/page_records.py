@@ -20,6 +20,7 @@ __all__ = [
     "OnError",
     "Record",
     "Split",
+    "box_entries",
     "boxes_between",
     "document_record",
     "page_records",
@@ -94,13 +95,13 @@ def page_records(
     common = _metadata(page, source, total_pages)
     blocks = [block for block in page.blocks if block.text.strip()] if split == "block" else []
     if not blocks:
-        boxes = [entry for block in page.blocks for entry in _boxes(block, *block.span)]
+        boxes = [entry for block in page.blocks for entry in box_entries(block, *block.span)]
         metadata = {**common, "boxes": boxes, "section": _section(page.blocks)}
         metadata |= _confidence(page)
         yield Record(_id(identity or source, split, number, ""), page.markdown, _ordered(metadata))
         return
     for index, block in enumerate(blocks):
-        boxes = _boxes(block, 0, len(block.text))
+        boxes = box_entries(block, 0, len(block.text))
         metadata = {**common, "boxes": boxes, "section": " > ".join(block.section)}
         metadata |= _confidence(block)
         yield Record(
@@ -133,7 +134,9 @@ def document_record(document: OcrDocument, *, identity: str | None = None) -> Re
     for page in pages:
         for block in page.blocks:
             start, end = block.span[0] + offset, block.span[1] + offset
-            boxes += [{**entry, "page": page.number - 1} for entry in _boxes(block, start, end)]
+            boxes += [
+                {**entry, "page": page.number - 1} for entry in box_entries(block, start, end)
+            ]
         if page.markdown:
             span = {"page": page.number - 1, "page_label": _label(page)}
             spans.append({**span, "start": 0, "end": len(page.markdown), "offset": offset})
@@ -260,7 +263,8 @@ def _section(blocks: Iterable[Block]) -> str:
     return " > ".join(deepest)
 
 
-def _boxes(block: Block, start: int, end: int) -> list[dict[str, Any]]:
+def box_entries(block: Block, start: int, end: int) -> list[dict[str, Any]]:
+    """The entries of ``boxes`` for a block that stands at these offsets of a record's text."""
     return [
         {
             "kind": block.kind,

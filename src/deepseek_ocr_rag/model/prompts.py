@@ -1,7 +1,7 @@
 """What the model is asked (tasks) and how large it sees the page (modes).
 
 Source of both: the published model card and scripts of deepseek-ai/DeepSeek-OCR.
-What its successors do otherwise says :mod:`.model.families`.
+What its successors do otherwise says :mod:`.families`.
 """
 
 from __future__ import annotations

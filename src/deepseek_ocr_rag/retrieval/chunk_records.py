@@ -16,7 +16,7 @@ from typing import Any
 
 from ..document.headings import HEADING_KINDS, Headings, with_sections
 from ..document.markdown import heading_level, markdown_parts
-from ..document.page_records import Record
+from ..document.page_records import Record, box_entries
 from ..document.paragraphs import PARAGRAPH_BREAK
 from ..document.types import Block, Box, OcrDocument, Page
 from ..text.splitting import CountTokens
@@ -284,18 +284,13 @@ def _record(chunk: Chunk, first: Record, pages: Mapping[int, _PageText], number:
         for piece in chunk.pieces
         if piece.end > piece.offset
     ]
-    metadata["boxes"] = [entry for piece in chunk.pieces for entry in _boxes(piece)]
+    metadata["boxes"] = [
+        {**entry, "page": piece.page - 1}
+        for piece in chunk.pieces
+        for entry in box_entries(_block(piece), piece.offset, piece.end)
+    ]
     return record.flat() if isinstance(first.metadata["boxes"], str) else record
 
 
-def _boxes(piece: ChunkPiece) -> Iterator[dict[str, Any]]:
-    known = {} if piece.confidence is None else {"confidence": piece.confidence}
-    for box in piece.boxes:
-        yield {
-            "kind": piece.kind,
-            "bbox": [round(value, 6) for value in box.as_tuple()],
-            "start": piece.offset,
-            "end": piece.end,
-            "page": piece.page - 1,
-            **known,
-        }
+def _block(piece: ChunkPiece) -> Block:
+    return Block(piece.kind, "", piece.boxes, confidence=piece.confidence)

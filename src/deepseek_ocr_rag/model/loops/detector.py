@@ -1,8 +1,8 @@
 r"""Finds where a model repeats itself: the same words, a counter, endless empty cells.
 
 A loop is a stretch of text that the text before it foretells
-(:mod:`.unit_prediction`), for so long that no page is like that
-(:mod:`.loop_evidence`, and :mod:`.stutter` for loops of a few words that a rule
+(:mod:`.predictor`), for so long that no page is like that
+(:mod:`.loop_score`, and :mod:`.short_loops` for loops of a few words that a rule
 against repeats disturbs). This takes linear time, some 5 us a character, and works
 while the text is being written.
 """
@@ -21,7 +21,7 @@ from .predictor import CONTEXT, UnitPredictor
 from .short_loops import Stutter
 from .units import TextUnit, UnitStream
 
-__all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loop", "find_loops"]
+__all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loops"]
 
 LoopKind = Literal["exact", "counting", "similar"]
 """The same units again and again, numbers that count up or down among them, or
@@ -180,11 +180,6 @@ def find_loops(text: str, watch: RepetitionWatch | None = None) -> tuple[Loop, .
     return watch.finish(
         in_table=tables[False] > tables[True], in_formula=formulas[True] > formulas[False]
     )
-
-
-def find_loop(text: str) -> Loop | None:
-    """The loop with the most characters, or None; see :func:`find_loops`."""
-    return max(find_loops(text), key=lambda loop: loop.end - loop.start, default=None)
 
 
 def _second_copy(past: UnitPredictor, stretch: Stretch) -> int:

@@ -2,7 +2,7 @@
 
 The rules against repeated n-grams make every loop of a few words look like this:
 after 20 to 35 tokens they force another one, and the loop goes on. For copies
-that short the tests of :mod:`.loop_evidence` ask for more than a page has room
+that short the tests of :mod:`.loop_score` ask for more than a page has room
 for, because columns of "n/a" repeat as much; those stand in tables. Outside of
 them this test counts in full what comes again at once, by the same sum of hits
 and misses.

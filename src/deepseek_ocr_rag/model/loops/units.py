@@ -55,7 +55,7 @@ _WEIGHTS: Final[dict[str, tuple[float, float]]] = {
     "long run": (16.0, 1.5),
 }
 """What a unit says for a loop if it could be foretold, and against one if not;
-chosen together with the thresholds in :mod:`.loop_evidence`."""
+chosen together with the thresholds in :mod:`.loop_score`."""
 
 
 class TextUnit(NamedTuple):
