@@ -16,12 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ..document.types import OcrDocument, Page
-from ..errors import (
-    BackendUnavailableError,
-    ConfigurationError,
-    DeepSeekOCRError,
-    SourceError,
-)
+from ..errors import BackendUnavailableError, ConfigurationError, DeepSeekOCRError, SourceError
 from ..export.drawing import crop_boxes
 from ..reading.page_stream import PageStream
 from ..reading.reader import Reader
@@ -217,11 +212,7 @@ class AgentReader:
         source, name = self._resolve(path)
         share = max(region.x1 - region.x0, region.y1 - region.y0, PICTURE_SIDE / RENDERED_SIDE)
         whole = self._reader.render_page(
-            source,
-            page,
-            long_side=round(PICTURE_SIDE / share),
-            password=self._password,
-            name=name,
+            source, page, long_side=round(PICTURE_SIDE / share), password=self._password, name=name
         )
         picture = whole if box is None else crop_boxes(whole, [region])
         picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))

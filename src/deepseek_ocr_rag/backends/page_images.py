@@ -37,11 +37,7 @@ IMAGE_TOKENS: Final = 16 * 17 + 1 + 90 * 11
 line token, one separator) and nine tiles of 640 on top of each other (90 rows
 of 10 and one line token). Source: the published model code."""
 
-_TURNS: Final = {
-    90: Transpose.ROTATE_270,
-    180: Transpose.ROTATE_180,
-    270: Transpose.ROTATE_90,
-}
+_TURNS: Final = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
 """Pillow turns counter-clockwise."""
 
 
@@ -54,10 +50,6 @@ def request_as(request: PageRequest, settings: AttemptSettings) -> PageRequest:
     """The request with the prompt and the picture of one attempt.
 
     For backends that cannot choose the mode: another mode makes the picture smaller.
-
-    Raises:
-        SourceError: If the image can no longer be drawn.
-        BackendReplyError: If the request has no image.
     """
     image = turned(request.drawn(), settings.turn)
     side = settings.mode.long_side
@@ -79,13 +71,8 @@ def resolution_warnings(server: str, mode: Mode) -> tuple[str, ...]:
 def new_tokens(prompt: str, context: int = CONTEXT_TOKENS) -> int:
     """How many tokens a reply may have beside the largest image and the prompt.
 
-    Args:
-        prompt: Its bytes are an upper bound of its tokens, as every token of a
-            byte-level vocabulary has at least one byte.
-        context: Context length in tokens.
-
-    Raises:
-        ConfigurationError: If nothing is left.
+    The prompt's bytes are an upper bound of its tokens, as every token of a byte-level vocabulary
+    has at least one byte. A ConfigurationError if nothing of the context is left.
     """
     left = context - IMAGE_TOKENS - len(prompt.encode()) - 1
     if left < 1:

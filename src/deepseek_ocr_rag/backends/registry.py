@@ -62,23 +62,12 @@ CHOICES: Final = tuple(_FACTORIES)
 
 
 def backend_named(spec: str, *, allow_remote_code: bool = False) -> Backend:
-    """Make the backend that a text names; the caller owns and closes it.
+    """Make the backend that one of :data:`CHOICES` names; the caller owns and closes it.
 
-    Args:
-        spec: One of :data:`CHOICES`. "server" is the one in ``DSOCR_SERVER_URL``,
-            else port 8000 of this machine; "local" and "transformers" run the model
-            in ``DSOCR_MODEL``, else DeepSeek-OCR. "auto" logs what it chose, and
-            why. "official" runs in the interpreter that ``DSOCR_OFFICIAL_PYTHON``
-            names, else in the current one.
-        allow_remote_code: Whether "official" may run the code in its folder.
-
-    Raises:
-        ConfigurationError: If there is no such backend.
-        BackendError: If the backend cannot work here.
-
-    Example:
-        >>> backend_named("server:http://127.0.0.1:8000").name
-        'server'
+    "server" is the one in ``DSOCR_SERVER_URL``, else port 8000 of this machine; "local" and
+    "transformers" run the model in ``DSOCR_MODEL``, else DeepSeek-OCR. "auto" logs what it chose,
+    and why. "official" runs in the interpreter that ``DSOCR_OFFICIAL_PYTHON`` names, else in the
+    current one; ``allow_remote_code`` says whether it may run the code in its folder.
     """
     for form, make in _FACTORIES.items():
         prefix, argument, _ = form.partition("<")

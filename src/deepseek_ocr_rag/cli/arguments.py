@@ -101,11 +101,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pages", metavar="LIST", help="for example 1-3,7 (default: all)")
-    parser.add_argument(
-        "--backend",
-        default="auto",
-        help=f"{', '.join(CHOICES)} (default: auto)",
-    )
+    parser.add_argument("--backend", default="auto", help=f"{', '.join(CHOICES)} (default: auto)")
     parser.add_argument(
         "--allow-remote-code",
         action="store_true",

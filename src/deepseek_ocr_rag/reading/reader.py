@@ -1,10 +1,4 @@
-"""Reads a document into pages: :class:`Reader`, the main class of the package.
-
-::
-
-    with Reader() as reader:
-        document = reader.read("report.pdf")
-"""
+"""Reads a document into pages: :class:`Reader`, the main class of the package."""
 
 from __future__ import annotations
 

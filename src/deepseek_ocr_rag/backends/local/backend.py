@@ -127,8 +127,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     def _load(self) -> _LoadedEngine | TransformersBackend:
         if find_spec("torch") is None:
             raise MissingExtraError(
-                "torch is not installed",
-                remedy='Install it: pip install "deepseek-ocr-rag[local]"',
+                "torch is not installed", remedy='Install it: pip install "deepseek-ocr-rag[local]"'
             )
         # Only now: tokenizers is not needed before a model is loaded.
         from ...model.tokenizer import ModelTokenizer
