@@ -31,6 +31,7 @@ from ...errors import (
 )
 from ...model.families import FAMILIES, Family, family_of
 from ...model.prompts import END_TOKEN
+from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint, model_files
@@ -63,6 +64,7 @@ class _LoadRequest:
     allow_remote_code: bool
 
 
+@with_known_settings()
 class OfficialBackend:
     """Reads pages with the published ``infer``, one after the other.
 
