@@ -27,6 +27,7 @@ from pydantic import BaseModel, ValidationError
 import deepseek_ocr_rag
 from deepseek_ocr_rag.agents import AgentReader
 from deepseek_ocr_rag.answering import Verifier
+from deepseek_ocr_rag.cli.arguments import argument_parser
 from deepseek_ocr_rag.errors import ConfigurationError, UnknownSettingError
 from deepseek_ocr_rag.export import AnswerPictures, FolderWriter
 from deepseek_ocr_rag.setting_names import near_name
@@ -145,3 +146,13 @@ def test_a_setting_that_exists_is_taken_as_before(tmp_path: Path) -> None:
     assert DeepSeekOCRToolkit(root_dir=tmp_path, backend="lite").root_dir == tmp_path
     assert str(inspect.signature(deepseek_ocr_rag.Reader)).startswith("(backend")
     assert importlib.import_module("deepseek_ocr_rag.setting_names").__all__
+
+
+@pytest.mark.parametrize("option", ["--bakend", "--bakend=lite", "--backnd"])
+def test_a_misspelled_option_of_a_command_names_the_near_one(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        argument_parser().parse_args(["read", "report.pdf", option, "lite"])
+    assert stopped.value.code == 2
+    assert f"there is no option {option.split('=')[0]}; write --" in capsys.readouterr().err

@@ -272,13 +272,6 @@ def refused_url() -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def no_servers_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests see no server, key or proxy but their own."""
-    for name in ("DSOCR_SERVER_URL", "DSOCR_SERVER_API_KEY", "OLLAMA_HOST", "OLLAMA_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """No test leaves a thread of ours."""
     yield

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import fields, is_dataclass, replace
 
 import pytest
 import torch
 
-if not torch.cuda.is_available():
-    # Read when the kernels are defined, so before they are imported.
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 pytest.importorskip("triton")
 
 from torch.nn import functional
