@@ -50,7 +50,9 @@ class PageViews:
         return int(self.global_view.shape[-1])
 
 
-def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tuple[int, int]:
+def tile_grid(
+    width: int, height: int, *, tile_side: int, max_tiles: int, larger_sooner: bool = False
+) -> tuple[int, int]:
     """Columns and rows of the grid whose shape comes nearest to the page's.
 
     Of grids that come equally near, the larger one is taken if the page has
@@ -61,6 +63,8 @@ def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tup
         height: Of the page, in pixels.
         tile_side: Side of a tile in pixels.
         max_tiles: Most tiles; at least 2.
+        larger_sooner: Of equal grids, take the larger one if the page has more than half as many
+            pixels as the smaller one, as Ollama's own runner does.
 
     Raises:
         ConfigurationError: If no grid has so few tiles.
@@ -80,7 +84,8 @@ def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tup
     best, best_difference = (1, 1), float("inf")
     for columns, rows in sorted(grids, key=lambda grid: grid[0] * grid[1]):
         difference = abs(shape - columns / rows)
-        larger_fits = width * height > 0.5 * tile_side * tile_side * columns * rows
+        tiles = best[0] * best[1] if larger_sooner else columns * rows
+        larger_fits = width * height > 0.5 * tile_side * tile_side * tiles
         if difference < best_difference or (difference == best_difference and larger_fits):
             best, best_difference = (columns, rows), difference
     return best
