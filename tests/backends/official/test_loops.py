@@ -53,6 +53,11 @@ CODE = """
 WORDS = ["the", "total", "of", "all", "items", "in", "this", "list", "is", "unknown."]
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> None:
+    """One backend serves this whole module."""
+
+
 @pytest.fixture(scope="module")
 def writing(
     published_folder: Callable[..., Path], published_code: str
