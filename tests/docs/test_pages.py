@@ -57,7 +57,10 @@ def public_modules() -> list[str]:
         path.parent.name for path in folder.glob("*/__init__.py")
     }
     modules = ["deepseek_ocr_rag", *(f"deepseek_ocr_rag.{n}" for n in sorted(names - {"__init__"}))]
-    internal = {f"deepseek_ocr_rag.{name}" for name in ("hosts", "ollama_server", "version")}
+    internal = {
+        f"deepseek_ocr_rag.{name}"
+        for name in ("hosts", "ollama_server", "setting_names", "version")
+    }
     return [
         name
         for name in [*modules, *INTEGRATIONS]

@@ -21,6 +21,7 @@ from ..export.drawing import crop_boxes
 from ..reading.page_stream import PageStream
 from ..reading.reader import Reader
 from ..retrieval.retriever import Passage, Retriever
+from ..setting_names import with_known_settings
 from ..sources.allowed_paths import FileInside
 from ..text.terms import content_terms, with_stems
 from .replies import PASSAGES, ReplyBuilder, locations_reply, search_reply
@@ -49,6 +50,7 @@ RENDERED_SIDE: Final = 4096
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 
 
+@with_known_settings()
 class AgentReader:
     """Reads, searches and shows the documents in one folder. Threads may share one.
 

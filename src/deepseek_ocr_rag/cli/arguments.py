@@ -7,6 +7,7 @@ import argparse
 from ..backends.registry import CHOICES
 from ..model.prompts import MODES, TASKS
 from ..version import __version__
+from .near_options import NearOptionsParser
 from .serve_command import SERVERS
 
 __all__ = ["argument_parser"]
@@ -14,7 +15,7 @@ __all__ = ["argument_parser"]
 
 def argument_parser() -> argparse.ArgumentParser:
     """The parser. Its result has the name of the command in ``command``."""
-    parser = argparse.ArgumentParser(
+    parser = NearOptionsParser(
         prog="dsocr",
         description="Read PDFs and scans with DeepSeek-OCR; ask questions, get cited answers.",
         epilog="Start with: dsocr demo",

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..document.types import Box
 from ..errors import OutputError, SourceNotAllowedError, SourceNotFoundError
+from ..setting_names import with_known_settings
 from ..sources.source import SourceInput, render_page
 from .drawing import crop_boxes, highlight_boxes
 
@@ -69,6 +70,7 @@ class CitedPage:
         return f"{marks} {name}, page {self.page}"
 
 
+@with_known_settings()
 @dataclass(frozen=True, slots=True)
 class AnswerPictures:
     """The pages that an answer cites, for a notebook, a file or your own program.

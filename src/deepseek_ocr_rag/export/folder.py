@@ -29,6 +29,7 @@ from PIL import Image
 from ..document.captions import FIGURE_KINDS
 from ..document.types import Block, Box, OcrDocument, Page
 from ..errors import OutputError
+from ..setting_names import with_known_settings
 from .drawing import crop_boxes, draw_page
 from .filenames import file_stem
 from .page_markdown import page_markdown
@@ -92,6 +93,7 @@ def write_page_pictures(
             yield path
 
 
+@with_known_settings()
 class FolderWriter:
     """Writes pages into a folder as they arrive; a context manager.
 

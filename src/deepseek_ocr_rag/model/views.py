@@ -43,11 +43,13 @@ class PageViews:
         return int(self.global_view.shape[-1])
 
 
-def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tuple[int, int]:
+def tile_grid(
+    width: int, height: int, *, tile_side: int, max_tiles: int, larger_sooner: bool = False
+) -> tuple[int, int]:
     """Columns and rows of the grid whose shape comes nearest to the page's (in pixels).
 
     Of grids that come equally near, the larger one is taken if the page has more than half as many
-    pixels as it.
+    pixels as it; with ``larger_sooner``, than the smaller one, as Ollama's own runner does.
     """
     if max_tiles < MIN_TILES:
         raise ConfigurationError(
@@ -64,7 +66,8 @@ def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tup
     best, best_difference = (1, 1), float("inf")
     for columns, rows in sorted(grids, key=lambda grid: grid[0] * grid[1]):
         difference = abs(shape - columns / rows)
-        larger_fits = width * height > 0.5 * tile_side * tile_side * columns * rows
+        tiles = best[0] * best[1] if larger_sooner else columns * rows
+        larger_fits = width * height > 0.5 * tile_side * tile_side * tiles
         if difference < best_difference or (difference == best_difference and larger_fits):
             best, best_difference = (columns, rows), difference
     return best

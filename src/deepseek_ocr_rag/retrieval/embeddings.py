@@ -17,6 +17,7 @@ from ..errors import (
     EmbeddingModelUnavailableError,
 )
 from ..ollama_server import OllamaErrors, OllamaServer, ollama_url
+from ..setting_names import with_known_settings
 
 __all__ = ["BATCH", "EmbeddingModel", "OllamaEmbeddings", "embedding_model"]
 
@@ -47,6 +48,7 @@ class EmbeddingModel(Protocol):
         ...
 
 
+@with_known_settings()
 class OllamaEmbeddings:
     """An embedding model of a running Ollama.
 

@@ -19,6 +19,7 @@ from ...errors import (
     MissingExtraError,
 )
 from ...model.ngrams import NoRepeat
+from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
 from ..checkpoint_backend import CheckpointBackend, CheckpointOptions, check_positive
 from ..transformers.backend import TransformersBackend
@@ -41,6 +42,7 @@ class _LoadedEngine:
     startup: dict[str, Any]
 
 
+@with_known_settings()
 class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     """Reads pages with a DeepSeek-OCR model on an NVIDIA GPU, hundreds at once.
 

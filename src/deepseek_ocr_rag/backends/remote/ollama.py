@@ -33,6 +33,7 @@ from ...hosts import is_this_machine
 from ...model.loops.detector import RepetitionWatch
 from ...model.prompts import END_TOKEN
 from ...ollama_server import ollama_url
+from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings
 from ..base import PageRequest, Reply
@@ -55,6 +56,7 @@ _BUSY: Final = (408, 425, 429)
 _REASONS: Final[dict[str, FinishReason]] = {"stop": "stop", "length": "length"}
 
 
+@with_known_settings()
 class OllamaBackend(RemoteBackend):
     """Reads pages with a model of a running Ollama.
 

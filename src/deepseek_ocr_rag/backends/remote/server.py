@@ -29,6 +29,7 @@ from ...errors import (
     RetryableError,
 )
 from ...hosts import is_this_machine
+from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings
 from ..base import PageRequest, Reply
@@ -46,6 +47,7 @@ from .status import check_status
 __all__ = ["ServerBackend"]
 
 
+@with_known_settings()
 class ServerBackend(RemoteBackend):
     """Reads pages through an OpenAI-compatible server.
 
