@@ -21,6 +21,7 @@ from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
 from ..ollama_server import ollama_url
 from .base import Backend
+from .layout_model.layout_model import hides_layout
 from .local.backend import LocalBackend, engine_problem
 from .remote.json_exchange import without_credentials
 from .remote.ollama import OllamaBackend
@@ -176,9 +177,12 @@ def _probe_ollama() -> tuple[Backend, str]:
     model = meant_model([model.name for model in facts.models() if not model.remote])
     if model is None:
         raise facts.missing(MODEL)
-    facts.check_version()
+    version = facts.check_version()
     facts.check_sees(model, facts.show(model))
-    return OllamaBackend(model), f"Ollama at {shown} has {model}"
+    detail = f"Ollama at {shown} has {model}"
+    if hides_layout(facts, model, version):
+        detail += " (it keeps boxes and table cells back: run `dsocr ollama-model` once)"
+    return OllamaBackend(model), detail
 
 
 def _probe_lite() -> tuple[Backend, str]:
