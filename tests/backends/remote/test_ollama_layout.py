@@ -29,7 +29,9 @@ PAGE = (
 GOOD_TEXT = "Every keeper signed the book. The lamp was lit at six and went out at dawn. "
 TEXTS = {
     "<|grounding|>Convert the document to markdown.": Written(PAGE),
-    "Free OCR.": Written("It is plain text, without any mark of a layout.\nNothing is hidden here."),
+    "Free OCR.": Written(
+        "It is plain text, without any mark of a layout.\nNothing is hidden here."
+    ),
     "Chinese": Written("六点钟点亮了灯。海上有雾，风从东北方来。" * 5),
     "blanks": Written(GOOD_TEXT, loop="\n"),
     "words": Written(GOOD_TEXT, loop=" so"),
@@ -161,9 +163,7 @@ def test_a_model_without_eyes_is_refused_before_the_first_page(
     assert either.asked(GENERATE) == []
 
 
-def test_a_copy_without_eyes_is_not_chosen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_without_eyes_is_not_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Ollama024(tmp_path, blind("deepseek-ocr:text")) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.url)
         (status,) = (each for each in probe_backends() if each.name == "ollama")
@@ -233,9 +233,7 @@ def test_the_first_reply_of_an_unknown_version_decides(
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_the_tokens_of_the_published_prompts_are_counted_rightly(
-    name: str, tokenizer: Any
-) -> None:
+def test_the_tokens_of_the_published_prompts_are_counted_rightly(name: str, tokenizer: Any) -> None:
     words = TASKS[name].prompt
     assert PROMPT_TOKENS[words] == len(tokenizer.encode(words))
     assert len(tokenizer.encode(f"\n{words}")) == PROMPT_TOKENS[words] + 1
