@@ -19,7 +19,8 @@ FEWEST: Final = 4
 """A block has four marks. Fewer missing tokens may be a piece that the server joined."""
 
 _MARK = re.compile(r"<\|/?(?:ref|det)\|>|</?t[dr]\b")
-_BARE_BOX = re.compile(r"^[^\n\[\]<>|]{1,60}\[\[\d{1,3}(?:, ?\d{1,3}){3}\]", re.MULTILINE)
+_BOX = r"\[\d{1,3}(?:, ?\d{1,3}){3}\]"
+_BARE_HEAD = re.compile(rf"^\w{{1,40}}\[{_BOX}(?:, ?{_BOX})*\][ \t]*$", re.MULTILINE)
 _TABLE = "<table>"
 
 
@@ -44,7 +45,7 @@ def hidden_tokens(
         return 0
     missing = None if tokens is None else max(0, tokens - pieces - ended)
     cells_lost = _TABLE in text
-    if cells_lost or _BARE_BOX.search(text):
+    if cells_lost or _BARE_HEAD.search(text):
         # A table without cells is no table, whatever was counted.
         return max(missing or 0, int(cells_lost or missing is None))
     if not token_a_piece or missing is None:
