@@ -65,6 +65,6 @@ def hidden_warning(server: str, count: int, cure: str) -> str:
     """
     many = f"{count} tokens" if count > 1 else "tokens"
     return (
-        f"{server} kept {many} of the layout back, so boxes may be missing and tables have lost "
-        f"their cells: {cure}"
+        f"{server} kept {many} of the layout back: boxes were read from what was left, and tables "
+        f"have lost their cells; {cure}"
     )
