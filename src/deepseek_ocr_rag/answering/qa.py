@@ -28,6 +28,8 @@ class DocumentQA:
     With one, the model sees numbered passages and cites them. Every sentence is then
     compared with what it cites (:mod:`.verification`). A supported sentence gets
     citations with words, page and boxes; any other is marked, or removed in strict mode.
+    If none is supported, the sentences that fit the question best are quoted as well. A
+    sentence that comes again is shown once, and the third time ends the model's work.
 
     Args:
         documents: One or more documents.
@@ -165,6 +167,7 @@ class DocumentQA:
             ),
             sentences=tuple(strategy.sentences),
             query=query,
+            quoted=strategy.quoted,
         )
 
     def _strategy(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
@@ -172,7 +175,12 @@ class DocumentQA:
             return AnswerStrategy()
         if self.llm is not None:
             return GeneratingStrategy(
-                passages, query, self.llm, self._frequencies, strict=self.strict
+                passages,
+                query,
+                self.llm,
+                self._frequencies,
+                relevant=self._is_relevant(query, passages),
+                strict=self.strict,
             )
         if self._is_relevant(query, passages):
             return QuotingStrategy(passages, query)

@@ -14,7 +14,7 @@ from .models import FakeModel
 if TYPE_CHECKING:
     from .answers import OllamaFake
 
-__all__ = ["Connections", "Json", "Refusal", "Request"]
+__all__ = ["Connections", "Json", "Killed", "Refusal", "Request"]
 
 Json = dict[str, Any]
 
@@ -26,6 +26,10 @@ class Refusal(Exception):  # noqa: N818 - an answer, no error of ours
         super().__init__(words)
         self.status = status
         self.words = words
+
+
+class Killed(Exception):  # noqa: N818 - no error of ours
+    """Ollama itself ends; its connections close as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._post(self.rfile.read(int(self.headers.get("content-length") or 0)))
         except Refusal as refusal:
             self._json(refusal.status, {"error": refusal.words})
+        except Killed:
+            self.close_connection = True
         except OSError:
             # Line "the client goes away": the writing stops.
             self.server.fake.stopped += 1

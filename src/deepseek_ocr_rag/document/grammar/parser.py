@@ -99,7 +99,7 @@ def parse_page(text: str) -> ParsedPage:
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     pieces, broken, unreadable = scan(plain)
     tagged = [piece for piece in pieces if piece.label is not None]
-    builder = _PageBuilder()
+    builder = _PageBuilder(marks_are_hidden="<|ref|>" not in plain and "<|det|>" not in plain)
     if not tagged:
         for piece in pieces:
             for kind, part, html, start, end in markdown_parts(piece.body):
@@ -324,7 +324,8 @@ def _add_captioned_table(builder: _PageBuilder, table: TaggedText, caption: Tagg
 class _PageBuilder:
     """Lays blocks out in the page's Markdown."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, marks_are_hidden: bool) -> None:
+        self.marks_are_hidden = marks_are_hidden
         self.texts: list[str] = []
         self.blocks: list[Block] = []
         self.origins: list[Origin] = []
@@ -341,9 +342,9 @@ class _PageBuilder:
         origin: Origin,
         html: str | None = None,
     ) -> None:
-        if html is not None and not _CELL.search(html) and parse_table(html).rows:
+        if html is not None and self.marks_are_hidden and not _CELL.search(html):
             # Its numbers would run together: no text is better than a wrong one.
-            self.without_cells += 1
+            self.without_cells += bool(parse_table(html).rows)
         elif html is not None:
             table = parse_table(html)
             text = table.to_html() if table.has_spans else table.to_markdown()
