@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..backends.registry import CHOICES
+from ..backends.remote.ollama_models import LAYOUT_MODEL, MODEL
 from ..model.prompts import MODES, TASKS
 from ..version import __version__
 from .near_options import NearOptionsParser
@@ -89,6 +90,25 @@ def argument_parser() -> argparse.ArgumentParser:
     serve.add_argument("--version", help="of the server; some need extra options")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--model", default="deepseek-ai/DeepSeek-OCR")
+
+    model = command("ollama-model", "make a model in Ollama whose boxes and table cells arrive")
+    model.add_argument(
+        "--from",
+        dest="source",
+        default=MODEL,
+        metavar="MODEL",
+        help=f"the installed model (default: {MODEL})",
+    )
+    model.add_argument(
+        "--as",
+        dest="name",
+        default=LAYOUT_MODEL,
+        metavar="MODEL",
+        help=f"what the new one is called (default: {LAYOUT_MODEL})",
+    )
+    model.add_argument(
+        "--file", help="a copy of the model's file, where Ollama's own cannot be read"
+    )
 
     demo = command("demo", "read the sample document and answer two questions about it")
     demo.add_argument("-o", "--output", default="demo-output", metavar="FOLDER")

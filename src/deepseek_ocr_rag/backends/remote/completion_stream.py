@@ -19,6 +19,7 @@ from ...errors import BackendReplyError
 from ...model.loops.detector import RepetitionWatch
 from ...model.prompts import END_TOKEN
 from ...text.excerpt import excerpt
+from .hidden_tokens import hidden_tokens
 from .reply_text import split_lines
 
 __all__ = ["Completion", "read_completion"]
@@ -46,12 +47,14 @@ class Completion:
         finish_reason: Why it ended.
         tokens: Number of tokens, or None if the server does not count them.
         logprobs: Of every token; empty unless the server gave all of them.
+        hidden: How many tokens of the layout the server kept back.
     """
 
     text: str
     finish_reason: FinishReason
     tokens: int | None
     logprobs: tuple[TokenLogprob, ...] = ()
+    hidden: int = 0
 
 
 async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
@@ -141,7 +144,14 @@ class _CompletionBuilder:
         logprobs = tuple(
             TokenLogprob(min(token.end, len(text)), token.logprob) for token in self._logprobs or ()
         )
-        return Completion(text, self._finish, self._tokens, logprobs)
+        hidden = hidden_tokens(
+            text,
+            self._tokens,
+            len(self._pieces),
+            ended=self._finish == "stop",
+            token_a_piece=False,
+        )
+        return Completion(text, self._finish, self._tokens, logprobs, hidden)
 
     def _add_text(self, choice: dict[str, Any]) -> str:
         message = choice.get("delta", choice.get("message"))

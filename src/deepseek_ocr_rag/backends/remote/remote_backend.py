@@ -6,7 +6,8 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import httpx
 
@@ -25,10 +26,23 @@ from ..retry_ladder import SMALLER_PICTURE, RetryLadder
 from .backoff import wait_seconds
 from .concurrent_requests import Failure, ReadPage, read_concurrently
 
-__all__ = ["RemoteBackend"]
+__all__ = ["BrokenOff", "RemoteBackend"]
 
 CONNECT_SECONDS = 10.0
 """Longest wait for a connection, unless ``stall_timeout`` is shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """A reply that the server did not end: asked for again, and kept if that does not help.
+
+    Attributes:
+        attempt: What came, with a warning that says so.
+        error: What to report where nothing came.
+    """
+
+    attempt: Attempt
+    error: BackendError
 
 
 class RemoteBackend(ABC):
@@ -82,7 +96,7 @@ class RemoteBackend(ABC):
     async def _read_page(
         self,
         request: PageRequest,
-        ask: Callable[[PageRequest, AttemptSettings], Awaitable[Attempt]],
+        ask: Callable[[PageRequest, AttemptSettings], Awaitable[Attempt | BrokenOff]],
         no_repeat: NoRepeat | None = None,
     ) -> Reply | Failure:
         """Ask until the page is read, the attempts are used up or the time is over.
@@ -100,33 +114,63 @@ class RemoteBackend(ABC):
             seconds=self._timeout,
             modes=SMALLER_PICTURE,
         )
-        retries = 0
+        tries = _Tries()
         try:
             async with asyncio.timeout(self._timeout):
                 settings: AttemptSettings | None = ladder.settings
                 while settings is not None:
-                    try:
-                        attempt = await ask(request, settings)
-                    except RetryableError as failed:
-                        if retries == self._retries:
-                            raise failed.error from failed
-                        retries += 1
-                        await asyncio.sleep(wait_seconds(retries, failed.after))
-                        continue
+                    attempt = await self._whole_attempt(partial(ask, request, settings), tries)
                     settings = await asyncio.to_thread(ladder.add, attempt)
-            return _with_retries(ladder.reply(), retries)
+            return _with_retries(ladder.reply(), tries.retries)
         except TimeoutError:
             error: BackendError = BackendTimeoutError(
                 f"no complete reply in {self._timeout:g} s", remedy="Raise the timeout."
             )
         except BackendError as problem:
             error = problem
+        if not ladder.answered and tries.broken_off is not None:
+            ladder.add(tries.broken_off.attempt)
         if ladder.answered:
-            return _with_retries(ladder.reply(error), retries)
+            return _with_retries(ladder.reply(error), tries.retries)
         if not isinstance(error, BackendUnavailableError):
             # A server that is away is no failure of this page.
             error.source, error.page = request.source, request.page
-        return Failure(error, retries + 1)
+        return Failure(error, tries.retries + 1)
+
+    async def _whole_attempt(
+        self, ask: Callable[[], Awaitable[Attempt | BrokenOff]], tries: _Tries
+    ) -> Attempt:
+        """Ask in one way until a reply is whole; the page's retries used up, keep the longest."""
+        tries.broken_off = None
+        while True:
+            cause: RetryableError | None = None
+            try:
+                answer = await ask()
+                if isinstance(answer, Attempt):
+                    return answer
+                tries.keep(answer)
+                error = answer.error
+            except RetryableError as failed:
+                cause, error = failed, failed.error
+            if tries.retries == self._retries:
+                if tries.broken_off is not None:
+                    return tries.broken_off.attempt
+                raise error from cause
+            tries.retries += 1
+            await asyncio.sleep(wait_seconds(tries.retries, cause and cause.after))
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How often a page was asked for again, and the longest reply that broke off, if it has text."""
+
+    retries: int = 0
+    broken_off: BrokenOff | None = None
+
+    def keep(self, answer: BrokenOff) -> None:
+        kept = len(self.broken_off.attempt.text) if self.broken_off else 0
+        if len(answer.attempt.text.strip()) > kept:
+            self.broken_off = answer
 
 
 def _with_retries(reply: Reply, retries: int) -> Reply:

@@ -15,6 +15,7 @@ from ..attempts import AttemptSettings
 from ..base import PageRequest
 from ..page_images import new_tokens, png_data_url, resolution_warnings
 from .completion_stream import Completion
+from .hidden_tokens import SERVER_CURE, hidden_warning
 
 __all__ = ["NO_REPEAT", "WITHOUT_FIELD", "page_warnings", "request_body"]
 
@@ -82,6 +83,8 @@ def page_warnings(
     """
     warnings = [f"the server refused {name}: {WITHOUT_FIELD[name]}" for name in refused]
     warnings += resolution_warnings("the server", request.mode)
+    if answer.hidden:
+        warnings.append(hidden_warning("the server", answer.hidden, SERVER_CURE))
     unknown = logprobs and not answer.logprobs and "logprobs" not in refused
     if unknown and answer.text.strip():
         warnings.append(
