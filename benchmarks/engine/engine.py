@@ -31,7 +31,7 @@ from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.model_settings import ModelSettings
-from deepseek_ocr_rag.engine.block_pool import PAGE
+from deepseek_ocr_rag.engine.block_pool import BLOCK_SIZE
 from deepseek_ocr_rag.engine.decoder import Decoder, PrefillRequest
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
@@ -44,7 +44,7 @@ from deepseek_ocr_rag.engine.slots import Slots
 from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.loading import random_weights
-from deepseek_ocr_rag.engine.weights.quantization import quantised
+from deepseek_ocr_rag.engine.weights.quantization import quantize_experts
 from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
@@ -70,7 +70,7 @@ class Bench:
     def __init__(self, weights: EngineWeights, rows: int, context: int, kind: str) -> None:
         self.rows, self.context = rows, context
         self.slots = Slots.empty(rows, positions=SIZES.max_positions, device=CUDA)
-        pages = -(-(context + 2 * PAGE) // PAGE)
+        pages = -(-(context + 2 * BLOCK_SIZE) // BLOCK_SIZE)
         cache = KVCache.empty(SIZES, 1 + rows * pages, device=CUDA, kind=kind)
         for stored in (cache.keys, cache.values):
             for layer in stored:
@@ -79,7 +79,7 @@ class Bench:
             if scales is not None:
                 scales.fill_(0.02)
         order = torch.randperm(rows * pages, device=CUDA).int() + 1
-        self.slots.pages[:rows, :pages] = order.view(rows, pages)
+        self.slots.block_table[:rows, :pages] = order.view(rows, pages)
         self.slots.history.random_(3, 120_000)
         self.slots.sizes[:rows] = RULE.size
         self.slots.windows[:rows] = RULE.window
@@ -141,7 +141,7 @@ def steps() -> list[Row]:
     ]
     for rows, queries, kind, stored, target in cases:
         if stored == "int8" and eight_bits is None:
-            eight_bits = quantised(weights)
+            eight_bits = quantize_experts(weights)
         bench = Bench(eight_bits if stored == "int8" else weights, rows, 1400, kind)
         graph = bench.step(queries)
         time_ms = milliseconds(graph.replay)
@@ -175,7 +175,7 @@ def page_image(mark: int = 0) -> PageImage:
 
 
 def task(picture: PageImage, tokens: int = TOKENS, **more: object) -> PageTask:
-    return PageTask(PROMPT, picture, RULE, tokens, least_tokens=tokens, **more)
+    return PageTask(PROMPT, picture, RULE, tokens, min_new_tokens=tokens, **more)
 
 
 class Forced(KernelOps):
@@ -184,12 +184,12 @@ class Forced(KernelOps):
     def __init__(self, text: list[int]) -> None:
         self._text = torch.tensor(text, dtype=torch.int64, device=CUDA)
 
-    def choose(self, logits: Tensor, rows: StepRows, owners: Slots, end: int) -> Tensor:
+    def sample(self, logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
         each = torch.arange(1, 1 + rows.queries, device=CUDA)
-        place = owners.lengths[rows.slots] - owners.prompts[rows.slots]
+        place = state.lengths[rows.slots] - state.prompts[rows.slots]
         place = (place[:, None] + each).clamp(0, len(self._text) - 1).flatten()
         logits.scatter_(1, self._text[place][:, None], 1e4)
-        return super().choose(logits, rows, owners, end)
+        return super().sample(logits, rows, state, end)
 
 
 def single() -> list[Row]:
@@ -198,9 +198,9 @@ def single() -> list[Row]:
     random.seed(0)
     text = [random.randrange(3, 120_000) for _ in range(TOKENS)]
     draft = [token if random.random() < 0.8 else random.randrange(3, 120_000) for token in text]
-    runner = Runner(config, weights, Forced(text), slots=4, pages=600)
+    runner = Runner(config, weights, Forced(text), slots=4, blocks=600)
     runner.record()
-    engine = Engine(runner, Scheduler(slots=4, pages=600), SIZES.max_positions)
+    engine = Engine(runner, Scheduler(slots=4, blocks=600), SIZES.max_positions)
     picture = page_image()
     found = []
     for name, source, target in (("plain", [], 500), ("drafts 80 % right", draft, 1500)):

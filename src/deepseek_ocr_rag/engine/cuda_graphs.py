@@ -11,9 +11,9 @@ from torch import Tensor
 
 from .decoder import Decoder
 from .ops import StepRows
-from .slots import MOST_DRAFTS, Slots
+from .slots import MAX_DRAFTS, Slots
 
-__all__ = ["MOST_DRAFTED_ROWS", "DecodeGraphs", "padded_rows"]
+__all__ = ["MAX_DRAFTED_ROWS", "DecodeGraphs", "padded_rows"]
 
 _cuda: Any = torch.cuda
 """Its streams have no types of their own."""
@@ -22,10 +22,10 @@ FEW: Final = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
 FURTHER: Final = 64
 """Rows of the recorded steps; above 256 every multiple of 64."""
 
-QUERIES: Final = (1, 4, 8, MOST_DRAFTS + 1)
+QUERIES: Final = (1, 4, 8, MAX_DRAFTS + 1)
 """Tokens a row of the recorded steps."""
 
-MOST_DRAFTED_ROWS: Final = 4
+MAX_DRAFTED_ROWS: Final = 4
 """Steps of more rows take no drafts: they would have to compute, not only to wait on memory."""
 
 
@@ -40,7 +40,7 @@ def padded_rows(rows: int) -> int:
 class _Recorded:
     inputs: Tensor
     graph: torch.cuda.CUDAGraph
-    reports: Tensor
+    outputs: Tensor
 
 
 class DecodeGraphs:
@@ -61,11 +61,11 @@ class DecodeGraphs:
         # See VisionGraph: what runs beside these must have been recorded on another one.
         self._stream: Any = _cuda.Stream() if record else None
 
-    def record_from(self, least_rows: int, most_rows: int) -> None:
+    def capture(self, least_rows: int, most_rows: int) -> None:
         """Record these sizes now, the largest first: the others fit into its memory."""
         sizes = {padded_rows(rows) for rows in range(least_rows, most_rows + 1)}
         for rows in sorted(sizes, reverse=True):
-            for queries in QUERIES if rows <= MOST_DRAFTED_ROWS else (1,):
+            for queries in QUERIES if rows <= MAX_DRAFTED_ROWS else (1,):
                 self._of_size(rows, queries)
 
     def run(self, slots: Sequence[int], drafts: Sequence[Sequence[int]]) -> Tensor:
@@ -73,7 +73,7 @@ class DecodeGraphs:
 
         Args:
             slots: Of the sequences.
-            drafts: For each, what probably follows; at most ``MOST_DRAFTS``.
+            drafts: For each, what probably follows; at most ``MAX_DRAFTS``.
 
         Returns:
             What :meth:`.ops.Ops.choose` reports, a row for each
@@ -88,14 +88,14 @@ class DecodeGraphs:
         inputs = self._inputs(slots, drafts, recorded.inputs.shape[1], queries)
         recorded.inputs.copy_(inputs.pin_memory(), non_blocking=True)
         recorded.graph.replay()
-        return recorded.reports[: len(slots)]
+        return recorded.outputs[: len(slots)]
 
     def _inputs(
         self, slots: Sequence[int], drafts: Sequence[Sequence[int]], rows: int, queries: int
     ) -> Tensor:
         """Slots, numbers of drafts and the drafts as one tensor, ``(1 + queries, rows)``."""
         inputs = torch.zeros(1 + queries, rows, dtype=torch.int32)
-        inputs[0] = self._slots.nobody
+        inputs[0] = self._slots.padding_slot
         inputs[0, : len(slots)] = torch.tensor(slots, dtype=torch.int32)
         for row, tokens in enumerate(drafts):
             if tokens:
@@ -106,7 +106,7 @@ class DecodeGraphs:
     def _step(self, inputs: Tensor) -> Tensor:
         rows = StepRows(inputs[0], inputs[1], len(inputs) - 1)
         if rows.queries > 1:
-            self._slots.propose(rows.slots, inputs[2:])
+            self._slots.write_drafts(rows.slots, inputs[2:])
         return self._decoder.step(rows)
 
     def _of_size(self, rows: int, queries: int) -> _Recorded:
@@ -126,6 +126,6 @@ class DecodeGraphs:
         with torch.cuda.graph(
             graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"
         ):
-            reports = self._step(inputs)
+            outputs = self._step(inputs)
         self._first = self._first or graph
-        return _Recorded(inputs, graph, reports)
+        return _Recorded(inputs, graph, outputs)

@@ -51,13 +51,13 @@ class Decoder:
         self,
         config: DecoderConfig,
         weights: DecoderWeights,
-        operations: Ops,
+        ops: Ops,
         cache: KVCache,
         slots: Slots,
     ) -> None:
         self._config = config
         self._weights = weights
-        self._operations = operations
+        self._ops = ops
         self._cache = cache
         self._slots = slots
         self._angles = _angles(config, slots.history.shape[1]).to(slots.device)
@@ -93,7 +93,7 @@ class Decoder:
         last = self._integers(lengths).cumsum(0) - 1
         logits = self._logits(residual[last], update[last])
         rows = StepRows(slots, torch.zeros_like(slots), 1)
-        return self._operations.choose(logits, rows, self._slots, EOS)
+        return self._ops.sample(logits, rows, self._slots, EOS)
 
     @torch.inference_mode()
     def step(self, rows: StepRows) -> Tensor:
@@ -112,12 +112,12 @@ class Decoder:
         residual = self._weights.embeddings[self._slots.history[slots, positions]].float()
 
         def attend(queries: Tensor, qkv: Tensor, cache: LayerCache) -> Tensor:
-            return self._operations.attend(
+            return self._ops.attend(
                 queries, rows, self._slots, cache, self._config.reference_window
             )
 
         update = self._layers(residual, positions, slots, attend)
-        return self._operations.choose(self._logits(residual, update), rows, self._slots, EOS)
+        return self._ops.sample(self._logits(residual, update), rows, self._slots, EOS)
 
     def _layers(
         self,
@@ -127,17 +127,15 @@ class Decoder:
         attend: Callable[[Tensor, Tensor, LayerCache], Tensor],
     ) -> Tensor:
         """Run all layers; what the last one adds is left to the caller."""
-        operations, epsilon = self._operations, self._config.epsilon
+        ops, epsilon = self._ops, self._config.epsilon
         update: Tensor | None = None
         for number, layer in enumerate(self._weights.layers):
-            normed = operations.add_norm(residual, update, layer.attention_norm, epsilon)
+            normed = ops.add_norm(residual, update, layer.attention_norm, epsilon)
             qkv = functional.linear(normed, layer.qkv)
             cache = self._cache.layer(number)
-            queries = operations.rotate_and_store(
-                qkv, self._angles, positions, slots, self._slots, cache
-            )
+            queries = ops.rotate_and_store(qkv, self._angles, positions, slots, self._slots, cache)
             attended = functional.linear(attend(queries, qkv, cache), layer.projection)
-            normed = operations.add_norm(residual, attended[:, None], layer.mlp_norm, epsilon)
+            normed = ops.add_norm(residual, attended[:, None], layer.mlp_norm, epsilon)
             update = self._mlp(normed, layer.mlp)
         if update is None:
             return residual.new_zeros(len(residual), 1, residual.shape[1])
@@ -145,7 +143,7 @@ class Decoder:
 
     def _mlp(self, values: Tensor, mlp: DenseWeights | ExpertWeights) -> Tensor:
         if isinstance(mlp, ExpertWeights):
-            return self._operations.mix(
+            return self._ops.moe(
                 values, mlp, self._config.experts_per_token, self._config.routed_scale
             )
         gate, up = functional.linear(values, mlp.gate_up).chunk(2, -1)
@@ -153,7 +151,7 @@ class Decoder:
 
     def _logits(self, residual: Tensor, update: Tensor) -> Tensor:
         norm = self._weights.norm
-        normed = self._operations.add_norm(residual, update, norm, self._config.epsilon)
+        normed = self._ops.add_norm(residual, update, norm, self._config.epsilon)
         return float32_product(normed, self._weights.head)
 
     def _picture_places(self, prompts: Sequence[PrefillRequest]) -> Tensor:

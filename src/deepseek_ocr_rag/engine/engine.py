@@ -22,11 +22,11 @@ from ..errors import (
     PageTooLargeError,
 )
 from ..model.page_prompt import End, GeneratedPage
-from .cuda_graphs import MOST_DRAFTED_ROWS
+from .cuda_graphs import MAX_DRAFTED_ROWS
 from .runner import Runner, StepOutput
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
-from .slots import MOST_DRAFTS, MOST_EXEMPT
+from .slots import MAX_DRAFTS, MAX_EXEMPT
 
 __all__ = ["Engine", "GenerationHandle"]
 
@@ -76,7 +76,7 @@ class GenerationHandle:
         """
         return self._future.result(timeout)
 
-    def when_done(self, tell: Callable[[GenerationHandle], object]) -> None:
+    def on_done(self, tell: Callable[[GenerationHandle], object]) -> None:
         """Have a function called once the result is there, in the engine's thread."""
         self._future.add_done_callback(lambda _: tell(self))
 
@@ -116,12 +116,12 @@ class Engine:
         self.slots = scheduler.slots
         self._arrivals = count()
         self._requests: SimpleQueue[_Request] = SimpleQueue()
-        self._writings: dict[WrittenSequence, GenerationHandle] = {}
+        self._handles: dict[WrittenSequence, GenerationHandle] = {}
         self._steps: deque[StepOutput] = deque()
-        self._begun: deque[StepOutput] = deque()
+        self._prefills: deque[StepOutput] = deque()
         self._failure: BaseException | None = None
         self._closing = False
-        self.turns = 0
+        self.iterations = 0
         self._thread = threading.Thread(target=self._run, name="dsocr-engine", daemon=True)
         self._thread.start()
 
@@ -139,10 +139,10 @@ class Engine:
                 f"do not fit into {self.max_positions} positions",
                 remedy="Ask for fewer new tokens.",
             )
-        if len(task.rule.exempt) > MOST_EXEMPT:
+        if len(task.rule.exempt) > MAX_EXEMPT:
             raise ConfigurationError(
                 f"{len(task.rule.exempt)} tokens are exempt from the rule against repeats",
-                remedy=f"Exempt at most {MOST_EXEMPT}.",
+                remedy=f"Exempt at most {MAX_EXEMPT}.",
             )
         if self._closing:
             raise self._unavailable()
@@ -164,19 +164,19 @@ class Engine:
                 self._take_requests()
                 if self._closing:
                     break
-                self._turn()
+                self._iterate()
         except BaseException as error:  # noqa: BLE001 - told to everybody who waits
             _log.exception("the local engine failed")
             self._failure = error
         finally:
             self._closing = True
-            for sequence in list(self._writings):
+            for sequence in list(self._handles):
                 self._fail(sequence, self._unavailable())
             self._refuse_requests()
 
     def _take_requests(self) -> None:
         """Take what other threads ask for; wait for it where there is nothing else to do."""
-        wait = not self._writings
+        wait = not self._handles
         while True:
             try:
                 request = self._requests.get(block=wait)
@@ -188,85 +188,85 @@ class Engine:
                 return
             sequence = writing._sequence
             if not request.cancel:
-                self._writings[sequence] = writing
+                self._handles[sequence] = writing
                 self._scheduler.add(sequence)
-            elif sequence in self._writings:
+            elif sequence in self._handles:
                 self._cancel(sequence)
 
-    def _turn(self) -> None:
+    def _iterate(self) -> None:
         """One turn of the loop."""
-        self.turns += 1
-        drafting = len(self._scheduler.running) <= MOST_DRAFTED_ROWS
+        self.iterations += 1
+        drafting = len(self._scheduler.running) <= MAX_DRAFTED_ROWS
         # Drafts follow what was written last, so that must be known.
-        self._bring_back(0 if drafting else STEPS_UNDER_WAY - 1)
-        self._bring_begun()
+        self._collect_steps(0 if drafting else STEPS_UNDER_WAY - 1)
+        self._collect_prefills()
         plan = self._scheduler.plan(
-            1 + MOST_DRAFTS if drafting else 1, begin=len(self._begun) < PROMPTS_UNDER_WAY
+            1 + MAX_DRAFTS if drafting else 1, prefill=len(self._prefills) < PROMPTS_UNDER_WAY
         )
         if plan is None:
-            self._bring_back(0)
-            self._bring_begun(wait=True)
+            self._collect_steps(0)
+            self._collect_prefills(wait=True)
             return
-        for sequence, pages in plan.put_aside:
-            self._runner.put_aside(sequence, pages)
-        for sequence in plan.resume:
-            self._runner.resume(sequence)
-        if plan.begin:
-            self._begin(plan.begin)
-        rows = [sequence for sequence in self._scheduler.running if sequence.begun]
+        for sequence, blocks in plan.swap_out:
+            self._runner.swap_out(sequence, blocks)
+        for sequence in plan.swap_in:
+            self._runner.swap_in(sequence)
+        if plan.prefill:
+            self._prefill(plan.prefill)
+        rows = [sequence for sequence in self._scheduler.running if sequence.prefilled]
         if rows:
             self._step(rows)
-        elif self._begun:
-            self._bring_begun(wait=True)
+        elif self._prefills:
+            self._collect_prefills(wait=True)
 
-    def _begin(self, sequences: Sequence[WrittenSequence]) -> None:
+    def _prefill(self, sequences: Sequence[WrittenSequence]) -> None:
         try:
-            report = self._runner.begin(sequences)
+            output = self._runner.prefill(sequences)
         except (torch.OutOfMemoryError, DeepSeekOCRError, ValueError) as error:
             if len(sequences) > 1:
                 # One of them may be at fault, or all together too large.
                 if isinstance(error, torch.OutOfMemoryError):
-                    self._scheduler.expect_less()
+                    self._scheduler.prefill_less()
                 for sequence in sequences:
-                    self._begin([sequence])
+                    self._prefill([sequence])
                 return
             self._scheduler.remove(sequences[0])
             self._fail(sequences[0], _page_error(error))
             return
         for sequence in sequences:
             sequence.in_flight += 1
-        self._begun.append(report)
+        self._prefills.append(output)
 
     def _step(self, rows: Sequence[WrittenSequence]) -> None:
-        known = len(rows) <= MOST_DRAFTED_ROWS and not any(row.in_flight for row in rows)
+        known = len(rows) <= MAX_DRAFTED_ROWS and not any(row.in_flight for row in rows)
         drafts = [row.drafts() if known else [] for row in rows]
-        report = self._runner.step(rows, drafts)
+        output = self._runner.step(rows, drafts)
         for row in rows:
-            row.in_flight += report.queries
-        self._steps.append(report)
+            row.in_flight += output.queries
+        self._steps.append(output)
 
-    def _bring_back(self, under_way: int) -> None:
+    def _collect_steps(self, under_way: int) -> None:
         """Take what steps wrote, until so few are under way."""
         while len(self._steps) > under_way:
             self._take(self._steps.popleft())
 
-    def _bring_begun(self, *, wait: bool = False) -> None:
+    def _collect_prefills(self, *, wait: bool = False) -> None:
         """Take the first tokens of prompts that are computed."""
-        while self._begun and (wait or self._begun[0].is_here):
-            report = self._begun.popleft()
-            self._take(report)
-            for sequence in report.sequences:
-                sequence.begun = True
+        while self._prefills and (wait or self._prefills[0].is_ready):
+            output = self._prefills.popleft()
+            self._take(output)
+            for sequence in output.sequences:
+                sequence.prefilled = True
                 # Some megabytes, which nobody needs any more.
                 sequence.task = replace(sequence.task, picture=None)
-                sequence.task.at_begin()
+                sequence.task.on_prefill()
                 if sequence.end is not None:
                     self._scheduler.remove(sequence)
 
-    def _take(self, report: StepOutput) -> None:
-        for sequence, (tokens, logprobs) in zip(report.sequences, report.wait(), strict=True):
-            sequence.in_flight -= report.queries
-            writing = self._writings.get(sequence)
+    def _take(self, output: StepOutput) -> None:
+        for sequence, (tokens, logprobs) in zip(output.sequences, output.wait(), strict=True):
+            sequence.in_flight -= output.queries
+            writing = self._handles.get(sequence)
             # It may have ended since: what the device wrote behind its end is nobody's.
             if writing is None:
                 continue
@@ -280,17 +280,17 @@ class Engine:
     def _cancel(self, sequence: WrittenSequence) -> None:
         sequence.end = sequence.end or End(len(sequence.tokens), "cancelled")
         # While its prompt is computed, which no step waits for, its pages are nobody else's.
-        if sequence.begun or not sequence.in_flight:
+        if sequence.prefilled or not sequence.in_flight:
             self._scheduler.remove(sequence)
         self._finish(sequence)
 
     def _finish(self, sequence: WrittenSequence) -> None:
-        writing = self._writings.pop(sequence)
+        writing = self._handles.pop(sequence)
         writing._future.set_result(sequence.result())
         writing._tokens.put(None)
 
     def _fail(self, sequence: WrittenSequence, error: BackendError) -> None:
-        writing = self._writings.pop(sequence)
+        writing = self._handles.pop(sequence)
         writing._future.set_exception(error)
         writing._tokens.put(None)
 

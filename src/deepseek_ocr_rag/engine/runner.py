@@ -68,19 +68,19 @@ class StepOutput:
         report: From :meth:`.operations.Ops.choose`.
     """
 
-    def __init__(self, sequences: Sequence[WrittenSequence], queries: int, report: Tensor) -> None:
+    def __init__(self, sequences: Sequence[WrittenSequence], queries: int, output: Tensor) -> None:
         self.sequences = tuple(sequences)
         self.queries = queries
         self._done: Any = None
-        self._host = report
-        if report.is_cuda:
-            self._host = torch.empty(report.shape, dtype=report.dtype, pin_memory=True)
-            self._host.copy_(report, non_blocking=True)
+        self._host = output
+        if output.is_cuda:
+            self._host = torch.empty(output.shape, dtype=output.dtype, pin_memory=True)
+            self._host.copy_(output, non_blocking=True)
             self._done = _cuda.Event()
             self._done.record()
 
     @property
-    def is_here(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it has arrived."""
         return self._done is None or self._done.query()
 
@@ -117,37 +117,37 @@ class Runner:
         self,
         config: EngineConfig,
         weights: EngineWeights,
-        operations: Ops,
+        ops: Ops,
         *,
         slots: int,
-        pages: int,
+        blocks: int,
         cache: CacheType = "model",
     ) -> None:
         self.device = weights.decoder.head.device
         self._config = config.decoder
         self._weights = weights.decoder
-        self._operations = operations
+        self._ops = ops
         self._kind = cache
         self._slots = Slots.empty(slots, positions=config.decoder.max_positions, device=self.device)
         self._vision = Vision(config, weights.vision)
-        self.resize(pages)
+        self.resize(blocks)
         on_gpu = self.device.type == "cuda"
         self._steps = _cuda.Stream() if on_gpu else None
         self._prompts = _cuda.Stream() if on_gpu else None
-        self._table = np.zeros(tuple(self._slots.pages.shape), np.int32)
-        self._noted = [0] * self._slots.nobody
-        self._grown: list[int] = []
+        self._table = np.zeros(tuple(self._slots.block_table.shape), np.int32)
+        self._known_blocks = [0] * self._slots.padding_slot
+        self._changed_slots: list[int] = []
 
-    def resize(self, pages: int) -> None:
+    def resize(self, blocks: int) -> None:
         """Make a new cache of so many pages; what was in the old one is lost."""
         self._cache = KVCache.empty(
             self._config,
-            pages,
+            blocks,
             device=self.device,
             dtype=self._weights.head.dtype,
             kind=self._kind,
         )
-        decoder = Decoder(self._config, self._weights, self._operations, self._cache, self._slots)
+        decoder = Decoder(self._config, self._weights, self._ops, self._cache, self._slots)
         self._graphs = DecodeGraphs(decoder, self._slots, record=self.device.type == "cuda")
         self._decoder = decoder
 
@@ -155,10 +155,10 @@ class Runner:
     def record(self, least_rows: int = 1) -> None:
         """Record the steps of so many rows and more; others are when they first come."""
         with self._on(self._steps):
-            self._graphs.record_from(least_rows, self._slots.nobody)
+            self._graphs.capture(least_rows, self._slots.padding_slot)
 
     @torch.inference_mode()
-    def begin(self, sequences: Sequence[WrittenSequence]) -> StepOutput:
+    def prefill(self, sequences: Sequence[WrittenSequence]) -> StepOutput:
         """See pages and compute their prompts.
 
         Raises:
@@ -169,8 +169,8 @@ class Runner:
             self._prompts.wait_stream(self._steps)
         with self._on(self._prompts):
             for sequence in sequences:
-                self._note_pages(sequence, 0)
-                self._occupy(sequence)
+                self._update_block_table(sequence, 0)
+                self._assign(sequence)
             self._upload([_slot(sequence) for sequence in sequences])
             pictures = self._vision.embed([self._views(s.task.picture) for s in sequences])
             prompts = [
@@ -186,46 +186,46 @@ class Runner:
         """Write the next tokens of sequences that have begun."""
         with self._on(self._steps):
             for sequence in sequences:
-                self._note_pages(sequence, self._noted[_slot(sequence)])
-            if self._grown:
-                self._upload(self._grown)
-                self._grown = []
-            report = self._graphs.run([_slot(sequence) for sequence in sequences], drafts)
-            return StepOutput(sequences, (report.shape[1] - 1) // 2, report)
+                self._update_block_table(sequence, self._known_blocks[_slot(sequence)])
+            if self._changed_slots:
+                self._upload(self._changed_slots)
+                self._changed_slots = []
+            output = self._graphs.run([_slot(sequence) for sequence in sequences], drafts)
+            return StepOutput(sequences, (output.shape[1] - 1) // 2, output)
 
     @torch.inference_mode()
-    def put_aside(self, sequence: WrittenSequence, pages: Sequence[int]) -> None:
+    def swap_out(self, sequence: WrittenSequence, blocks: Sequence[int]) -> None:
         """Copy the keys and values of a sequence to the host's memory."""
         with self._on(self._steps):
-            sequence.saved = self._cache.save(pages)
+            sequence.swapped = self._cache.save(blocks)
 
     @torch.inference_mode()
-    def resume(self, sequence: WrittenSequence) -> None:
+    def swap_in(self, sequence: WrittenSequence) -> None:
         """Copy them back, to the slot and pages that it has now."""
         with self._on(self._steps):
-            self._note_pages(sequence, 0)
-            self._occupy(sequence)
-            saved = sequence.saved
-            self._cache.restore(sequence.pages[: saved[0].shape[1]], saved)
-            sequence.saved = None
+            self._update_block_table(sequence, 0)
+            self._assign(sequence)
+            swapped = sequence.swapped
+            self._cache.restore(sequence.blocks[: swapped[0].shape[1]], swapped)
+            sequence.swapped = None
 
-    def _occupy(self, sequence: WrittenSequence) -> None:
+    def _assign(self, sequence: WrittenSequence) -> None:
         task = sequence.task
-        settings = SlotSettings(task.rule, task.least_tokens, task.temperature)
+        settings = SlotSettings(task.rule, task.min_new_tokens, task.temperature)
         tokens = [*task.ids, *sequence.tokens]
-        self._slots.occupy(_slot(sequence), tokens, len(task.ids), settings)
+        self._slots.assign(_slot(sequence), tokens, len(task.ids), settings)
 
     def _views(self, picture: Views | PageImage) -> Views:
         return picture.views(self.device) if isinstance(picture, PageImage) else picture
 
-    def _note_pages(self, sequence: WrittenSequence, known: int) -> None:
+    def _update_block_table(self, sequence: WrittenSequence, known: int) -> None:
         """Note a sequence's pages in the host's table, from the first that it does not know."""
-        count = len(sequence.pages)
+        count = len(sequence.blocks)
         if count > known:
             slot = _slot(sequence)
-            self._table[slot, known:count] = sequence.pages[known:]
-            self._noted[slot] = count
-            self._grown.append(slot)
+            self._table[slot, known:count] = sequence.blocks[known:]
+            self._known_blocks[slot] = count
+            self._changed_slots.append(slot)
 
     def _upload(self, slots: Sequence[int]) -> None:
         """Copy slots' rows of the host's table to the device."""
@@ -233,7 +233,7 @@ class Runner:
         if self.device.type == "cuda":
             rows = rows.pin_memory()
         rows = rows.to(self.device, non_blocking=True)
-        self._slots.pages[rows[:, 0]] = rows[:, 1:]
+        self._slots.block_table[rows[:, 0]] = rows[:, 1:]
 
     def _on(self, stream: object | None) -> contextlib.AbstractContextManager[object]:
         return contextlib.nullcontext() if stream is None else _cuda.stream(stream)

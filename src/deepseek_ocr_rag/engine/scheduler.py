@@ -15,7 +15,7 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .block_pool import PAGE, BlockPool
+from .block_pool import BLOCK_SIZE, BlockPool
 from .sequence import WrittenSequence
 
 __all__ = ["Plan", "Scheduler"]
@@ -32,9 +32,9 @@ class Plan:
         begin: Sequences whose prompts are computed, together.
     """
 
-    put_aside: tuple[tuple[WrittenSequence, tuple[int, ...]], ...] = ()
-    resume: tuple[WrittenSequence, ...] = ()
-    begin: tuple[WrittenSequence, ...] = ()
+    swap_out: tuple[tuple[WrittenSequence, tuple[int, ...]], ...] = ()
+    swap_in: tuple[WrittenSequence, ...] = ()
+    prefill: tuple[WrittenSequence, ...] = ()
 
 
 class Scheduler:
@@ -50,15 +50,15 @@ class Scheduler:
     """
 
     def __init__(
-        self, *, slots: int, pages: int, together: int = 4, prompt_tokens: int = 8192
+        self, *, slots: int, blocks: int, min_batch: int = 4, max_prefill_tokens: int = 8192
     ) -> None:
         self.slots = slots
-        self._together = min(together, slots)
-        self._prompt_tokens = prompt_tokens
+        self._min_batch = min(min_batch, slots)
+        self._max_prefill_tokens = max_prefill_tokens
         self._free_slots = list(range(slots - 1, -1, -1))
-        self._pool = BlockPool(pages)
+        self._pool = BlockPool(blocks)
         self._waiting: list[WrittenSequence] = []
-        self._aside: list[WrittenSequence] = []
+        self._swapped: list[WrittenSequence] = []
         self._running: list[WrittenSequence] = []
 
     @property
@@ -76,46 +76,46 @@ class Scheduler:
         What the device still computes for it must come before what is planned
         from now on, so that it overwrites nothing of the next owner's.
         """
-        for group in (self._waiting, self._aside, self._running):
+        for group in (self._waiting, self._swapped, self._running):
             if sequence in group:
                 group.remove(sequence)
         self._release(sequence)
-        sequence.saved = None
+        sequence.swapped = None
 
-    def expect_less(self) -> None:
+    def prefill_less(self) -> None:
         """So many prompts at once were too much for the device."""
-        self._prompt_tokens = max(1, self._prompt_tokens // 2)
+        self._max_prefill_tokens = max(1, self._max_prefill_tokens // 2)
 
-    def plan(self, queries: int, *, begin: bool = True) -> Plan | None:
+    def plan(self, queries: int, *, prefill: bool = True) -> Plan | None:
         """The next turn.
 
         Args:
             queries: Tokens of each running sequence that are computed in it.
-            begin: Whether prompts may be begun.
+            prefill: Whether prompts may be started.
 
         Returns:
             None if a sequence must be put aside of which the device may have
             written tokens that are not known yet: bring them back and ask again.
         """
-        leaving = self._leaving(queries, begin=begin)
+        leaving = self._to_swap_out(queries, prefill=prefill)
         if any(sequence.in_flight for sequence in leaving):
             return None
-        put_aside = tuple((sequence, tuple(sequence.pages)) for sequence in leaving)
+        swap_out = tuple((sequence, tuple(sequence.blocks)) for sequence in leaving)
         for sequence in leaving:
             self._release(sequence)
             self._running.remove(sequence)
-        for sequence, missing in self._short_of_pages(self._running, queries):
-            sequence.pages += self._pool.take(missing)
-        resume, begun = self._entering(queries, begin=begin)
-        self._aside += leaving
-        return Plan(put_aside, resume, begun)
+        for sequence, missing in self._short_of_blocks(self._running, queries):
+            sequence.blocks += self._pool.take(missing)
+        swap_in, prefilled = self._to_start(queries, prefill=prefill)
+        self._swapped += leaving
+        return Plan(swap_out, swap_in, prefilled)
 
-    def _leaving(self, queries: int, *, begin: bool) -> list[WrittenSequence]:
+    def _to_swap_out(self, queries: int, *, prefill: bool) -> list[WrittenSequence]:
         """Who must go so that the others have room."""
         staying = list(self.running)
         leaving: list[WrittenSequence] = []
         free = len(self._pool)
-        first = min(self._waiting, key=_rank, default=None) if begin else None
+        first = min(self._waiting, key=_rank, default=None) if prefill else None
         if (
             first is not None
             and staying
@@ -123,48 +123,48 @@ class Scheduler:
             and (not self._free_slots or self._missing(first, queries) > free)
         ):
             leaving.append(staying.pop())
-            free += len(leaving[-1].pages)
-        while sum(missing for _, missing in self._short_of_pages(staying, queries)) > free:
+            free += len(leaving[-1].blocks)
+        while sum(missing for _, missing in self._short_of_blocks(staying, queries)) > free:
             leaving.append(staying.pop())
-            free += len(leaving[-1].pages)
+            free += len(leaving[-1].blocks)
         return leaving
 
-    def _entering(
-        self, queries: int, *, begin: bool
+    def _to_start(
+        self, queries: int, *, prefill: bool
     ) -> tuple[tuple[WrittenSequence, ...], tuple[WrittenSequence, ...]]:
         """Who comes to the device: sequences that go on, and sequences that begin."""
         resumed: list[WrittenSequence] = []
-        begun: list[WrittenSequence] = []
+        prefilled: list[WrittenSequence] = []
         tokens = 0
         worst = self.running[-1].task.priority if self._running else None
-        crowded = worst is not None and len(self._free_slots) < self._together
-        for sequence in sorted((*self._aside, *self._waiting), key=_rank):
-            goes_on = sequence in self._aside
+        crowded = worst is not None and len(self._free_slots) < self._min_batch
+        for sequence in sorted((*self._swapped, *self._waiting), key=_rank):
+            goes_on = sequence in self._swapped
             if not goes_on:
                 tokens += sequence.length
-                too_many = begun and tokens > self._prompt_tokens
+                too_many = prefilled and tokens > self._max_prefill_tokens
                 # A better ranked one does not wait for company.
                 in_company = crowded and worst is not None and sequence.task.priority >= worst
-                if not begin or too_many or in_company:
+                if not prefill or too_many or in_company:
                     continue
             # Room to spare, or the next page that is needed puts it aside again.
             if not self._free_slots or self._missing(sequence, queries) + self._spare > len(
                 self._pool
             ):
                 break
-            (self._aside if goes_on else self._waiting).remove(sequence)
-            (resumed if goes_on else begun).append(sequence)
+            (self._swapped if goes_on else self._waiting).remove(sequence)
+            (resumed if goes_on else prefilled).append(sequence)
             sequence.slot = self._free_slots.pop()
-            sequence.pages += self._pool.take(self._missing(sequence, queries))
+            sequence.blocks += self._pool.take(self._missing(sequence, queries))
             insort(self._running, sequence, key=_rank)
-        return tuple(resumed), tuple(begun)
+        return tuple(resumed), tuple(prefilled)
 
     @property
     def _spare(self) -> int:
         """Pages that the running sequences will need soon."""
         return len(self._running)
 
-    def _short_of_pages(
+    def _short_of_blocks(
         self, sequences: Sequence[WrittenSequence], queries: int
     ) -> list[tuple[WrittenSequence, int]]:
         """Those that need more pages, and how many; few of hundreds in a turn."""
@@ -175,11 +175,11 @@ class Scheduler:
         ]
 
     def _missing(self, sequence: WrittenSequence, queries: int) -> int:
-        return max(0, -((sequence.room - queries) // PAGE))
+        return max(0, -((sequence.room - queries) // BLOCK_SIZE))
 
     def _release(self, sequence: WrittenSequence) -> None:
-        self._pool.give_back(sequence.pages)
-        sequence.pages = []
+        self._pool.give_back(sequence.blocks)
+        sequence.blocks = []
         if sequence.slot is not None:
             self._free_slots.append(sequence.slot)
             sequence.slot = None

@@ -9,16 +9,16 @@ from typing import Any
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import End, GeneratedPage
 from ..model.tokenizer import EOS
-from .block_pool import PAGE
+from .block_pool import BLOCK_SIZE
 from .drafting import Drafter
 
-__all__ = ["EndCheck", "PageTask", "WrittenSequence", "never"]
+__all__ = ["PageTask", "StopCheck", "WrittenSequence", "never_stop"]
 
-EndCheck = Callable[[Sequence[int]], bool]
+StopCheck = Callable[[Sequence[int]], bool]
 """Whether a text is at its end, for instance in a loop, given its tokens since the last question."""
 
 
-def never(tokens: Sequence[int]) -> bool:
+def never_stop(tokens: Sequence[int]) -> bool:
     """Leaves the end to the model."""
     return False
 
@@ -50,12 +50,12 @@ class PageTask:
     picture: Any
     rule: NoRepeat
     max_new_tokens: int
-    least_tokens: int = 0
+    min_new_tokens: int = 0
     temperature: float = 0.0
     source: Sequence[int] = ()
     priority: int = 0
-    at_begin: Callable[[], object] = _unheard
-    at_end: EndCheck = never
+    on_prefill: Callable[[], object] = _unheard
+    should_stop: StopCheck = never_stop
     interval: int = 32
 
 
@@ -81,10 +81,10 @@ class WrittenSequence:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     slot: int | None = None
-    pages: list[int] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=list)
     in_flight: int = 0
-    begun: bool = False
-    saved: Any = None
+    prefilled: bool = False
+    swapped: Any = None
     end: End | None = None
     _checked: int = 0
     _drafter: Drafter | None = None
@@ -104,7 +104,7 @@ class WrittenSequence:
     def room(self) -> int:
         """Tokens that its pages have places for, beyond those that are known or under way."""
         used = len(self.task.ids) + len(self.tokens) + self.in_flight
-        return PAGE * len(self.pages) - used
+        return BLOCK_SIZE * len(self.blocks) - used
 
     def take(self, tokens: Sequence[int], logprobs: Sequence[float]) -> None:
         """Add what was written, and see whether the text is at its end."""
@@ -123,7 +123,7 @@ class WrittenSequence:
         elif len(self.tokens) - self._checked >= self.task.interval:
             unseen = self.tokens[self._checked :]
             self._checked = len(self.tokens)
-            if self.task.at_end(unseen):
+            if self.task.should_stop(unseen):
                 self.end = End(len(self.tokens), "repetition")
 
     def drafts(self) -> list[int]:
@@ -132,9 +132,9 @@ class WrittenSequence:
             return []
         if self._drafter is None:
             self._drafter = Drafter(self.task.source)
-        self._drafter.wrote(self.tokens[self._drafted :])
+        self._drafter.observe(self.tokens[self._drafted :])
         self._drafted = len(self.tokens)
-        return self._drafter.drafts()[: self.task.max_new_tokens - len(self.tokens) - 1]
+        return self._drafter.draft()[: self.task.max_new_tokens - len(self.tokens) - 1]
 
     def result(self) -> GeneratedPage:
         """What was written, at the end."""

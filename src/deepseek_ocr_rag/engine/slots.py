@@ -20,17 +20,17 @@ import torch
 from torch import Tensor
 
 from ..model.ngrams import NoRepeat
-from .block_pool import PAGE
+from .block_pool import BLOCK_SIZE
 
-__all__ = ["MOST_DRAFTS", "MOST_EXEMPT", "SlotSettings", "Slots", "to_device"]
+__all__ = ["MAX_DRAFTS", "MAX_EXEMPT", "SlotSettings", "Slots", "to_device"]
 
-MOST_DRAFTS: Final = 15
+MAX_DRAFTS: Final = 15
 """Drafts behind the newest token; with it they fill a matrix unit's 16 rows."""
 
-MOST_EXEMPT: Final = 16
+MAX_EXEMPT: Final = 16
 """Tokens that a sequence may exempt from its rule."""
 
-WHOLE: Final = 2**30
+UNLIMITED: Final = 2**30
 """A window larger than any sequence."""
 
 
@@ -46,7 +46,7 @@ class SlotSettings:
     """
 
     rule: NoRepeat
-    least_tokens: int = 0
+    min_new_tokens: int = 0
     temperature: float = 0.0
     seed: int = 0
 
@@ -66,16 +66,16 @@ class Slots:
         sizes: Length of the n-grams that may not repeat, 0 for none, int32.
         windows: Over how many of the last tokens they may not, int32.
         exempt: Tokens that may complete any n-gram, filled up with -1, int32,
-            ``(slots + 1, MOST_EXEMPT)``.
+            ``(slots + 1, MAX_EXEMPT)``.
         temperatures: float32.
         seeds: int32.
     """
 
     lengths: Tensor
     history: Tensor
-    pages: Tensor
+    block_table: Tensor
     prompts: Tensor
-    end_from: Tensor
+    eos_from: Tensor
     sizes: Tensor
     windows: Tensor
     exempt: Tensor
@@ -88,7 +88,7 @@ class Slots:
         rows = slots + 1
         # A sequence that is at its end is computed once or twice more before
         # the host has seen it, drafts included.
-        room = positions + 4 * (1 + MOST_DRAFTS)
+        room = positions + 4 * (1 + MAX_DRAFTS)
 
         def integers(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.int32, device=device)
@@ -96,18 +96,18 @@ class Slots:
         return cls(
             lengths=integers(rows),
             history=integers(rows, room),
-            pages=integers(rows, -(-room // PAGE)),
+            block_table=integers(rows, -(-room // BLOCK_SIZE)),
             prompts=integers(rows),
-            end_from=integers(rows),
+            eos_from=integers(rows),
             sizes=integers(rows),
-            windows=integers(rows) + WHOLE,
-            exempt=integers(rows, MOST_EXEMPT),
+            windows=integers(rows) + UNLIMITED,
+            exempt=integers(rows, MAX_EXEMPT),
             temperatures=torch.zeros(rows, device=device),
             seeds=integers(rows),
         )
 
     @property
-    def nobody(self) -> int:
+    def padding_slot(self) -> int:
         """The slot that fills up batches."""
         return len(self.lengths) - 1
 
@@ -116,7 +116,7 @@ class Slots:
         """Where all of it is."""
         return self.lengths.device
 
-    def occupy(self, slot: int, tokens: Sequence[int], prompt: int, settings: SlotSettings) -> None:
+    def assign(self, slot: int, tokens: Sequence[int], prompt: int, settings: SlotSettings) -> None:
         """Give a slot to a sequence.
 
         Args:
@@ -128,18 +128,18 @@ class Slots:
         rule = settings.rule
         exempt = sorted(rule.exempt)
         self.history[slot, : len(tokens)] = to_device(tokens, self.device)
-        unused = [-1] * (MOST_EXEMPT - len(exempt))
+        unused = [-1] * (MAX_EXEMPT - len(exempt))
         self.exempt[slot] = to_device([*exempt, *unused], self.device)
         # Filled, not assigned: a number that is assigned is copied, and the copy waited for.
         self.lengths[slot].fill_(len(tokens) - 1)
         self.prompts[slot].fill_(prompt)
-        self.end_from[slot].fill_(prompt + settings.least_tokens)
+        self.eos_from[slot].fill_(prompt + settings.min_new_tokens)
         self.sizes[slot].fill_(rule.size)
-        self.windows[slot].fill_(WHOLE if rule.window is None else rule.window)
+        self.windows[slot].fill_(UNLIMITED if rule.window is None else rule.window)
         self.temperatures[slot].fill_(settings.temperature)
         self.seeds[slot].fill_(settings.seed)
 
-    def propose(self, slots: Tensor, drafts: Tensor) -> None:
+    def write_drafts(self, slots: Tensor, drafts: Tensor) -> None:
         """Write drafts behind the newest tokens of sequences.
 
         Args:

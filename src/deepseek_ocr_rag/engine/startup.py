@@ -16,9 +16,9 @@ from ..model.checkpoint import Checkpoint
 from ..model.ngrams import NoRepeat
 from ..model.tokenizer import BOS, IMAGE
 from ..model.views import PageViews
-from .block_pool import PAGE
+from .block_pool import BLOCK_SIZE
 from .engine import Engine
-from .kv_cache import CacheType, page_bytes
+from .kv_cache import CacheType, block_bytes
 from .ops import Ops
 from .reference_ops import ReferenceOps
 from .runner import Runner
@@ -27,7 +27,7 @@ from .sequence import PageTask, WrittenSequence
 from .vision.pointwise import has_triton
 from .weights.config import DecoderConfig, EngineConfig, engine_config
 from .weights.loading import load_weights
-from .weights.quantization import WeightType, quantised
+from .weights.quantization import WeightType, quantize_experts
 from .weights.tensors import EngineWeights
 
 __all__ = ["EngineSettings", "engine_device", "start_engine"]
@@ -54,7 +54,7 @@ SMALL: Final = 24 * 2**30
 SPARE: Final = 0.02
 """Share of the memory that the allocator will not be able to use."""
 
-RECORDED: Final = 256 * 2**20
+GRAPH_BYTES: Final = 256 * 2**20
 """Bytes for the picture batches that are recorded when they first come."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
@@ -133,7 +133,7 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
     if device.type == "cpu":
         weights = load_weights(config, checkpoint.weights, dtype=torch.float32)
         if settings.weights == "int8":
-            weights = quantised(weights)
+            weights = quantize_experts(weights)
         return _on_cpu(config, weights, settings)
     torch.cuda.set_device(device)
     total = torch.cuda.get_device_properties(device).total_memory
@@ -142,11 +142,11 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
     try:
         weights = load_weights(config, checkpoint.weights, device=device)
         if settings.weights == "int8":
-            weights = quantised(weights)
+            weights = quantize_experts(weights)
             torch.cuda.empty_cache()
         engine = _on_gpu(config, weights, settings, limit)
     except torch.OutOfMemoryError as error:
-        raise _too_little(limit) from error
+        raise _out_of_memory(limit) from error
     _log.info("model %s ready in %.1f s", checkpoint.name, time.monotonic() - start)
     return engine
 
@@ -154,36 +154,40 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
 def _on_cpu(config: EngineConfig, weights: EngineWeights, settings: EngineSettings) -> Engine:
     slots = settings.slots or 4
     longest = _longest(config.decoder)
-    pages = 1 + longest + slots * -(-TYPICAL_TOKENS // PAGE)
-    runner = Runner(config, weights, ReferenceOps(), slots=slots, pages=pages, cache=settings.cache)
-    scheduler = Scheduler(slots=slots, pages=pages)
+    blocks = 1 + longest + slots * -(-TYPICAL_TOKENS // BLOCK_SIZE)
+    runner = Runner(
+        config, weights, ReferenceOps(), slots=slots, blocks=blocks, cache=settings.cache
+    )
+    scheduler = Scheduler(slots=slots, blocks=blocks)
     return Engine(runner, scheduler, config.decoder.max_positions)
 
 
 def _on_gpu(
     config: EngineConfig, weights: EngineWeights, settings: EngineSettings, limit: int
 ) -> Engine:
-    of_page = page_bytes(config.decoder, weights.decoder.head.dtype, settings.cache)
-    useful = _room(limit) // (of_page * -(-TYPICAL_TOKENS // PAGE))
+    bytes_per_block = block_bytes(config.decoder, weights.decoder.head.dtype, settings.cache)
+    useful = _free_bytes(limit) // (bytes_per_block * -(-TYPICAL_TOKENS // BLOCK_SIZE))
     slots = settings.slots or max(1, min(MOST_SLOTS, useful))
-    prompt_tokens = FEWER_PROMPT_TOKENS if limit < SMALL else PROMPT_TOKENS
-    rehearsed = 2 + prompt_tokens // PAGE * 2
-    runner = Runner(config, weights, _kernels(), slots=slots, pages=rehearsed, cache=settings.cache)
+    max_prefill_tokens = FEWER_PROMPT_TOKENS if limit < SMALL else PROMPT_TOKENS
+    warm_up_blocks = 2 + max_prefill_tokens // BLOCK_SIZE * 2
+    runner = Runner(
+        config, weights, _kernels(), slots=slots, blocks=warm_up_blocks, cache=settings.cache
+    )
     torch.cuda.reset_peak_memory_stats()
-    _rehearse(runner, prompt_tokens, slots)
+    _warm_up(runner, max_prefill_tokens, slots)
     # Recording gives back what was free, so that the allocator has not kept what prompts need.
     needed = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
     torch.cuda.empty_cache()
-    spare = int(SPARE * limit) + RECORDED + needed
-    pages = rehearsed + (_room(limit) - spare) // of_page
-    if pages < 1 + _longest(config.decoder):
-        raise _too_little(limit)
+    spare = int(SPARE * limit) + GRAPH_BYTES + needed
+    blocks = warm_up_blocks + (_free_bytes(limit) - spare) // bytes_per_block
+    if blocks < 1 + _longest(config.decoder):
+        raise _out_of_memory(limit)
     runner.resize(0)
     torch.cuda.empty_cache()
-    runner.resize(pages)
+    runner.resize(blocks)
     runner.record()
-    _log.info("%d pages at once, a cache of %d tokens", slots, (pages - 1) * PAGE)
-    scheduler = Scheduler(slots=slots, pages=pages, prompt_tokens=prompt_tokens)
+    _log.info("%d pages at once, a cache of %d tokens", slots, (blocks - 1) * BLOCK_SIZE)
+    scheduler = Scheduler(slots=slots, blocks=blocks, max_prefill_tokens=max_prefill_tokens)
     return Engine(runner, scheduler, config.decoder.max_positions)
 
 
@@ -194,39 +198,39 @@ def _kernels() -> Ops:
     return KernelOps()
 
 
-def _rehearse(runner: Runner, prompt_tokens: int, slots: int) -> None:
+def _warm_up(runner: Runner, max_prefill_tokens: int, slots: int) -> None:
     """Do the largest work that there will be: kernels are compiled, and memory is taken."""
     picture = PageViews(
         np.zeros((3, 1024, 1024), np.uint8), np.zeros((6, 3, 640, 640), np.uint8), (2, 3)
     )
-    ids = [BOS, *[IMAGE] * REHEARSED_PICTURE, 3]
+    ids = [BOS, *[IMAGE] * WARM_UP_IMAGE_TOKENS, 3]
     task = PageTask(ids, picture, NoRepeat(0), 1)
-    pages = -(-(len(ids) + 1) // PAGE)
-    for count in (1, max(1, min(slots, prompt_tokens // len(ids)))):
+    blocks = -(-(len(ids) + 1) // BLOCK_SIZE)
+    for count in (1, max(1, min(slots, max_prefill_tokens // len(ids)))):
         sequences = [
-            WrittenSequence(task, number, slot=number, pages=list(range(1, 1 + pages)))
+            WrittenSequence(task, number, slot=number, blocks=list(range(1, 1 + blocks)))
             for number in range(count)
         ]
-        runner.begin(sequences).wait()
+        runner.prefill(sequences).wait()
     runner.record(least_rows=slots)
 
 
-REHEARSED_PICTURE: Final = 903
+WARM_UP_IMAGE_TOKENS: Final = 903
 """Picture tokens of a page of 2 x 3 tiles."""
 
 
 def _longest(config: DecoderConfig) -> int:
     """Pages of the longest sequence, with room for the drafts behind it."""
-    return math.ceil((config.max_positions + PAGE) / PAGE)
+    return math.ceil((config.max_positions + BLOCK_SIZE) / BLOCK_SIZE)
 
 
-def _room(limit: int) -> int:
+def _free_bytes(limit: int) -> int:
     """Bytes that are still free, within the limit."""
     free, _ = torch.cuda.mem_get_info()
     return min(free, limit - torch.cuda.memory_reserved())
 
 
-def _too_little(limit: int) -> BackendUnavailableError:
+def _out_of_memory(limit: int) -> BackendUnavailableError:
     return BackendUnavailableError(
         f"the model and one page do not fit into {limit / 2**30:.1f} GiB of GPU memory",
         remedy='Free memory, raise the limit, use cache="fp8", or '

@@ -124,7 +124,7 @@ class _Desk:
             self._leaving.put(Frame({"key": key, **_told(error)}))
             return
         self._writings[key] = writing
-        writing.when_done(partial(self._done, key))
+        writing.on_done(partial(self._done, key))
 
     def _task(self, key: int, order: Frame) -> PageTask:
         told = order.message
@@ -139,8 +139,8 @@ class _Desk:
             temperature=told["temperature"],
             source=told["source"],
             priority=told["priority"],
-            at_begin=partial(self._leaving.put, Frame({"key": key, "begun": True})),
-            at_end=partial(self._pass_on, key, "tokens" if told["stream"] else "piece"),
+            on_prefill=partial(self._leaving.put, Frame({"key": key, "begun": True})),
+            should_stop=partial(self._pass_on, key, "tokens" if told["stream"] else "piece"),
             interval=1 if told["stream"] else TOKENS_TOLD,
         )
 
@@ -177,8 +177,8 @@ class _Desk:
         turns, since = -1, time.monotonic()
         while True:
             time.sleep(LOOK_SECONDS)
-            if self._engine.turns != turns or not self._writings:
-                turns, since = self._engine.turns, time.monotonic()
+            if self._engine.iterations != turns or not self._writings:
+                turns, since = self._engine.iterations, time.monotonic()
             elif time.monotonic() - since > STUCK_SECONDS:
                 os._exit(STUCK)
 

@@ -1,4 +1,4 @@
-"""The vision towers' residual stream: add what a layer gives, and norm it for the next."""
+"""Fused residual addition and layer norm of the vision towers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _add_norm(
 
 
 def add_norm(stream: Tensor, change: Tensor, norm: LayerNorm) -> tuple[Tensor, Tensor]:
-    """See :func:`..pointwise.add_norm`; the sum takes the place of ``stream``."""
+    """See :func:`..pointwise.add_norm`; the sum overwrites ``stream``."""
     width = stream.shape[-1]
     rows = stream.numel() // width
     normed = torch.empty_like(stream)

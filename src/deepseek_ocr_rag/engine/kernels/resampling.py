@@ -1,4 +1,4 @@
-"""One axis of a picture resampled, in Pillow's integers."""
+"""Resamples one axis of a picture in Pillow's integer arithmetic."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _resample(
 
 
 def resample(values: Tensor, first: Tensor, weights: Tensor, *, fraction_bits: int) -> Tensor:
-    """See :func:`..pixels.resample`.
+    """See :func:`..preprocessing.resample`.
 
     Args:
         values: uint8, shape ``(outer, inputs, inner)``, contiguous.
@@ -69,7 +69,7 @@ def resample(values: Tensor, first: Tensor, weights: Tensor, *, fraction_bits: i
         outputs,
         inner,
         taps,
-        # In steps, so that pages of all sizes need few kernels.
+        # In steps of four, so that few kernels serve pages of all sizes.
         MOST_TAPS=triton.cdiv(taps, 4) * 4,
         FRACTION_BITS=fraction_bits,
         BLOCK=BLOCK,

@@ -1,4 +1,4 @@
-"""The residual stream: add what a layer gives, and norm it for the next."""
+"""Fused residual addition and RMS norm of the decoder."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _add_norm(
 
 
 def add_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float) -> Tensor:
-    """See :meth:`..operations.Ops.add_norm`."""
+    """See :meth:`..ops.Ops.add_norm`."""
     tokens, width = residual.shape
     normed = torch.empty(tokens, width, dtype=weight.dtype, device=weight.device)
     parts = 0 if update is None else update.shape[1]

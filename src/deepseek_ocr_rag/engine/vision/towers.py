@@ -1,4 +1,4 @@
-"""From the views of pages to the embeddings that the decoder reads in place of them."""
+"""Turns the views of pages into the embeddings that the decoder reads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ sizes (``benchmarks/engine/vision.py``)."""
 
 
 class Views(Protocol):
-    """The pixels of a page: :class:`~deepseek_ocr_rag.model.views.PageViews`, or its like."""
+    """A page's pixels: :class:`~deepseek_ocr_rag.model.views.PageViews` or ``PageTensors``."""
 
     @property
     def global_view(self) -> NDArray[np.uint8] | Tensor:
@@ -39,24 +39,23 @@ class Views(Protocol):
 
     @property
     def tiles(self) -> NDArray[np.uint8] | Tensor:
-        """Its tiles row by row, uint8, shape ``(columns * rows, 3, side, side)``."""
+        """The tiles row by row, uint8, shape ``(columns * rows, 3, side, side)``."""
 
     @property
     def grid(self) -> tuple[int, int] | None:
-        """Columns and rows of the tiles, or None where there are none."""
+        """Columns and rows of tiles, or None for a page without tiles."""
 
 
 class Vision:
     """Both towers and the projector.
 
-    Calls share buffers: make them from one thread, and on one CUDA stream.
+    Calls share buffers: make them from one thread and on one CUDA stream.
 
     Args:
         config: The sizes of the network.
-        weights: Its tensors; their device and type are where and in what it computes.
-        capture: Whether to record the work for a number of views as a CUDA
-            graph when that number first comes, and replay it from then on. None
-            means yes on a GPU.
+        weights: Its tensors; they determine the device and type of the computation.
+        capture: Whether to capture a CUDA graph for each number of views when it
+            first occurs. None means yes on a GPU.
     """
 
     def __init__(
@@ -73,19 +72,19 @@ class Vision:
     def embed(self, pages: Sequence[Views]) -> list[Tensor]:
         """The embeddings of pages, in the order of the prompt's image tokens.
 
-        The tiles of all pages go through the towers together.
+        The views of all pages go through the towers together.
 
         Args:
             pages: Their views.
 
         Returns:
             For each page, shape ``(image tokens, decoder width)``: its tiles as
-            one picture, each row closed by a row end; the whole page in the
-            same way; a view end. The second model has no row ends, and its
-            tiles follow each other.
+            one picture, each row closed by a row end; the whole page likewise; a
+            view end. The second model has no row ends, and its tiles follow each
+            other.
 
         Raises:
-            ConfigurationError: If a view's side is no multiple of a patch's.
+            ConfigurationError: If a view's side is not a multiple of the patch's.
         """
         waiting: defaultdict[int, list[Tensor]] = defaultdict(list)
         for page in pages:
@@ -98,7 +97,7 @@ class Vision:
         ]
 
     def features(self, views: Tensor) -> Tensor:
-        """Send views of one size through the towers, all at once.
+        """Send views of one size through the towers at once.
 
         Args:
             views: uint8, shape ``(count, 3, side, side)``, on the weights' device.
@@ -113,8 +112,8 @@ class Vision:
         side = groups[0].shape[-1]
         if side % self._patch or groups[0].shape[-2] != side:
             raise ConfigurationError(
-                f"a view of {groups[0].shape[-2]} x {side} pixels cannot be seen",
-                remedy=f"Use squares whose side is a multiple of {self._patch}.",
+                f"cannot encode a view of {groups[0].shape[-2]} x {side} pixels",
+                remedy=f"Use square views whose side is a multiple of {self._patch}.",
             )
         counts = [len(group) for group in groups]
         views = torch.cat([group.to(self._device, non_blocking=True) for group in groups])
@@ -152,7 +151,7 @@ class Vision:
 
 
 def _reader(config: EngineConfig, weights: VisionWeights) -> Callable[[Tensor], Tensor]:
-    """What the projector is given for the first tower's output."""
+    """The function from the first tower's output to the projector's input."""
     if isinstance(config.second, QwenConfig) and isinstance(weights.second, QwenWeights):
         return Qwen(config.second, weights.second)
     if isinstance(config.second, ClipConfig) and isinstance(weights.second, ClipWeights):
