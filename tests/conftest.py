@@ -14,8 +14,9 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from deepseek_ocr_rag import EmbeddingModel, open_source
+from deepseek_ocr_rag import open_source
 from deepseek_ocr_rag.model.prompts import Mode
+from deepseek_ocr_rag.retrieval import EmbeddingModel
 
 ROOT = Path(__file__).resolve().parent.parent
 

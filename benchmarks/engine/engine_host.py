@@ -26,7 +26,8 @@ from pathlib import Path
 from free_engine import free_engine, ordinary
 from rendering import make_pdf
 
-from deepseek_ocr_rag import Page, PageRequest, Reader, Reply
+from deepseek_ocr_rag import Page, Reader
+from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.backends.attempts import AttemptSettings, judged
 from deepseek_ocr_rag.backends.local.backend import process_pair
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess

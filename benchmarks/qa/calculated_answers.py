@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from altered_answers import changed_number
 
-from deepseek_ocr_rag import Passage, TermFrequencies, Verifier
+from deepseek_ocr_rag import Passage
+from deepseek_ocr_rag.answering import TermFrequencies, Verifier
 from deepseek_ocr_rag.answering.verification.table_figures import Figure, figures_of
 from deepseek_ocr_rag.text.plain_text import plain_text
 from deepseek_ocr_rag.text.sentences import sentence_spans

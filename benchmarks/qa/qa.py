@@ -53,14 +53,8 @@ from retrieval import (
 )
 from verification import on_pages, print_verification
 
-from deepseek_ocr_rag import (
-    Box,
-    DocumentQA,
-    Message,
-    OcrDocument,
-    Reader,
-    ReplayBackend,
-)
+from deepseek_ocr_rag import Box, DocumentQA, OcrDocument, Reader, ReplayBackend
+from deepseek_ocr_rag.answering import Message
 
 OUTPUTS = CORPUS.parent / "model-outputs"
 WANTED = 0.85

@@ -37,7 +37,8 @@ import bm25s
 import numpy as np
 import pypdfium2 as pdfium
 
-from deepseek_ocr_rag import LiteBackendWarning, OcrDocument, Reader, Retriever
+from deepseek_ocr_rag import OcrDocument, Reader, Retriever
+from deepseek_ocr_rag.backends import LiteBackendWarning
 from deepseek_ocr_rag.retrieval.retriever import lexical
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,17 +12,9 @@ from altered_answers import CHANGES, DATE, NAME, NUMBER
 from calculated_answers import verify_calculated
 from rapidfuzz import fuzz
 
-from deepseek_ocr_rag import (
-    Chunk,
-    ChunkPiece,
-    DocumentQA,
-    OcrDocument,
-    Passage,
-    TermFrequencies,
-    Verdict,
-    Verifier,
-    chunk_document,
-)
+from deepseek_ocr_rag import Chunk, DocumentQA, OcrDocument, Passage, chunk_document
+from deepseek_ocr_rag.answering import TermFrequencies, Verdict, Verifier
+from deepseek_ocr_rag.retrieval import ChunkPiece
 from deepseek_ocr_rag.text.sentences import sentence_spans
 
 WANTED = 0.95

@@ -9,19 +9,17 @@ from pathlib import Path
 import pypdfium2
 import pytest
 
-from deepseek_ocr_rag import (
+from deepseek_ocr_rag import DeepSeekOCRError, Reader
+from deepseek_ocr_rag.agents.agent_reader import AgentReader
+from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
     ConfigurationError,
     CorruptSourceError,
-    DeepSeekOCRError,
     PageRangeError,
-    PageRequest,
-    Reader,
-    Reply,
     SourceNotAllowedError,
     SourceNotFoundError,
 )
-from deepseek_ocr_rag.agents.agent_reader import AgentReader
 
 
 class Recorded:

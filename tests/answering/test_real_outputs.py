@@ -9,15 +9,8 @@ from pathlib import Path
 import pypdfium2
 import pytest
 
-from deepseek_ocr_rag import (
-    Answer,
-    Citation,
-    DocumentQA,
-    Message,
-    OcrDocument,
-    Reader,
-    ReplayBackend,
-)
+from deepseek_ocr_rag import Answer, Citation, DocumentQA, OcrDocument, Reader, ReplayBackend
+from deepseek_ocr_rag.answering import Message
 from deepseek_ocr_rag.document.grammar.parser import split_pages
 
 PAPER = "11_deepseek_OCR_paper_PR/DeepSeek_OCR_paper_det.mmd"

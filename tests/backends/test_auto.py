@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag import ConfigurationError
 from deepseek_ocr_rag.backends import auto
 from deepseek_ocr_rag.backends.auto import BackendStatus, choose_backend, probe_backends
+from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.model.families import FAMILIES
 
 pytest.importorskip("deepseek_ocr_rag.backends.lite.backend")

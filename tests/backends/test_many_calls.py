@@ -12,15 +12,10 @@ from functools import partial
 import pytest
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag import (
-    AgentReader,
-    BusyError,
-    OllamaBackend,
-    ReadCancelledError,
-    Reader,
-    ServerBackend,
-    run_cancellable,
-)
+from deepseek_ocr_rag import OllamaBackend, Reader, ServerBackend
+from deepseek_ocr_rag.agents import AgentReader
+from deepseek_ocr_rag.concurrency import run_cancellable
+from deepseek_ocr_rag.errors import BusyError, ReadCancelledError
 
 CHAT = "/v1/chat/completions"
 CALLS = 64

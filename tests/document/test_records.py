@@ -11,14 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag import (
-    Block,
-    Box,
-    ConfigurationError,
-    DeepSeekOCRError,
-    OcrDocument,
-    Page,
-)
+from deepseek_ocr_rag import Block, Box, DeepSeekOCRError, OcrDocument, Page
 from deepseek_ocr_rag.document.records import (
     OnError,
     boxes_between,
@@ -26,6 +19,7 @@ from deepseek_ocr_rag.document.records import (
     page_records,
     page_wanted,
 )
+from deepseek_ocr_rag.errors import ConfigurationError
 
 TOP = Box(0.1, 0.1, 0.9, 0.2)
 LEFT = Box(0.1, 0.3, 0.45, 0.9)

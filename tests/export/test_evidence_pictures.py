@@ -10,17 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
-from deepseek_ocr_rag import (
-    Answer,
-    AnswerPictures,
-    Box,
-    Citation,
-    CitedPage,
-    OutputError,
-    SourceNotAllowedError,
-    SourceNotFoundError,
-    render_page,
-)
+from deepseek_ocr_rag import Answer, Box, Citation, render_page
+from deepseek_ocr_rag.errors import OutputError, SourceNotAllowedError, SourceNotFoundError
+from deepseek_ocr_rag.export import AnswerPictures, CitedPage
 from deepseek_ocr_rag.export.drawing import crop_boxes
 from deepseek_ocr_rag.export.evidence_pictures import LONG_SIDE, MARGIN
 

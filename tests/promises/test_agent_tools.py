@@ -11,14 +11,13 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from deepseek_ocr_rag import (
-    AgentReader,
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.agents import AgentReader
+from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
     ConfigurationError,
     PageRangeError,
-    PageRequest,
-    Reader,
-    Reply,
     SourceNotAllowedError,
 )
 

@@ -14,7 +14,8 @@ from bombs import bombs
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag import PasswordError, open_source
+from deepseek_ocr_rag import open_source
+from deepseek_ocr_rag.errors import PasswordError
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "benchmarks" / "safety" / "hostile.py"

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from deepseek_ocr_rag import DeepSeekOCRError, SourceNotAllowedError, SourceNotFoundError
+from deepseek_ocr_rag import DeepSeekOCRError
+from deepseek_ocr_rag.errors import SourceNotAllowedError, SourceNotFoundError
 from deepseek_ocr_rag.sources import path_walk as walk
 from deepseek_ocr_rag.sources.allowed_paths import open_inside
 

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from deepseek_ocr_rag import DocumentQA, Message
+from deepseek_ocr_rag import DocumentQA
+from deepseek_ocr_rag.answering import Message
 
 
 def injected_pages_module() -> ModuleType:

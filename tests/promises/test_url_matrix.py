@@ -17,16 +17,9 @@ import httpx
 import pytest
 from sockets import connections, recorded_sockets
 
-from deepseek_ocr_rag import (
-    AgentReader,
-    ConfigurationError,
-    DeepSeekOCRError,
-    FetchPolicy,
-    LimitExceededError,
-    Reader,
-    SourceNotAllowedError,
-    open_source,
-)
+from deepseek_ocr_rag import DeepSeekOCRError, FetchPolicy, Reader, open_source
+from deepseek_ocr_rag.agents import AgentReader
+from deepseek_ocr_rag.errors import ConfigurationError, LimitExceededError, SourceNotAllowedError
 from deepseek_ocr_rag.sources import fetch
 from deepseek_ocr_rag.sources.fetch import download
 from deepseek_ocr_rag.sources.fetch_policy import is_public

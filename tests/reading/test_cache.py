@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from deepseek_ocr_rag import ConfigurationError, PageCache
+from deepseek_ocr_rag import PageCache
+from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.reading import cache as cache_module
 from deepseek_ocr_rag.reading.cache_folder import default_cache_folder, make_private
 

@@ -9,8 +9,10 @@ from dataclasses import fields, replace
 import pytest
 from page_server import marked_pdf
 
-from deepseek_ocr_rag import BackendUnavailableError, Box, PageCache, Reader, Reply
+from deepseek_ocr_rag import Box, PageCache, Reader
+from deepseek_ocr_rag.backends import Reply
 from deepseek_ocr_rag.document.types import Block, Page
+from deepseek_ocr_rag.errors import BackendUnavailableError
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 from deepseek_ocr_rag.reading.cache_key import PageKey, renderer_version
 from deepseek_ocr_rag.reading.cached_pages import page_from_json, page_to_json

@@ -15,14 +15,12 @@ from PIL import Image, ImageDraw
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag import (
+from deepseek_ocr_rag import Reader, ReplayBackend
+from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.errors import (
     BackendReplyError,
     ConfigurationError,
     PageRangeError,
-    PageRequest,
-    Reader,
-    ReplayBackend,
-    Reply,
     SourceNotFoundError,
 )
 from deepseek_ocr_rag.reading.page_stream import READ_AHEAD, _has_ink

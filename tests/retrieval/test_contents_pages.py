@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag import LiteBackendWarning, Reader
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.backends import LiteBackendWarning
 from deepseek_ocr_rag.retrieval.contents_pages import is_contents
 
 DOTTED = """# Contents

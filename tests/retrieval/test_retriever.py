@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from deepseek_ocr_rag import EmbeddingModel, LiteBackendWarning, Reader, Record, page_records
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.backends import LiteBackendWarning
 from deepseek_ocr_rag.document.captions import CAPTION_KINDS
 from deepseek_ocr_rag.document.grammar.parser import parse_document
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.records import Record, page_records
+from deepseek_ocr_rag.retrieval import EmbeddingModel
 from deepseek_ocr_rag.retrieval.references import caption_reference
 from deepseek_ocr_rag.retrieval.retriever import Passage, Retriever
 

@@ -9,14 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag import (
-    DeepSeekOCRError,
-    LimitExceededError,
-    Limits,
-    SourceNotAllowedError,
-    SourceNotFoundError,
-    open_source,
-)
+from deepseek_ocr_rag import DeepSeekOCRError, Limits, open_source
+from deepseek_ocr_rag.errors import LimitExceededError, SourceNotAllowedError, SourceNotFoundError
 from deepseek_ocr_rag.sources.allowed_paths import FileInside, resolve_inside
 
 

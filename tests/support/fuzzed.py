@@ -11,18 +11,13 @@ import json
 import re
 from dataclasses import replace
 
-from deepseek_ocr_rag import (
-    ParsedPage,
-    format_page,
-    markdown_to_html,
-    parse_document,
-    parse_page,
-    parse_table,
-)
+from deepseek_ocr_rag import markdown_to_html, parse_document, parse_page
+from deepseek_ocr_rag.document import parse_table
 from deepseek_ocr_rag.document.grammar.runtime_noise import encode_noise, find_noise, split_pages
 from deepseek_ocr_rag.document.markdown import cut_tables, markdown_parts
 from deepseek_ocr_rag.document.sanitize import inert_markdown
 from deepseek_ocr_rag.document.tables import MAX_GRID_CELLS
+from deepseek_ocr_rag.grammar import ParsedPage, format_page
 
 LINE_END = re.compile(r"\r\n?")
 

@@ -17,16 +17,11 @@ from pydantic import (
     model_validator,
 )
 
-from deepseek_ocr_rag import (
-    AgentReader,
-    Backend,
-    ConfigurationError,
-    DeepSeekOCRError,
-    FetchPolicy,
-    Limits,
-    Reader,
-    run_cancellable,
-)
+from deepseek_ocr_rag import DeepSeekOCRError, FetchPolicy, Limits, Reader
+from deepseek_ocr_rag.agents import AgentReader
+from deepseek_ocr_rag.backends import Backend
+from deepseek_ocr_rag.concurrency import run_cancellable
+from deepseek_ocr_rag.errors import ConfigurationError
 
 from .options import ReaderOptions, reader_from
 
@@ -39,7 +34,7 @@ class AgentSettings(BaseModel):
     """What an agent may read, and who reads it.
 
     Only files under ``root_dir`` can be named: see
-    :func:`deepseek_ocr_rag.resolve_inside` for what is refused. Without
+    :func:`deepseek_ocr_rag.sources.resolve_inside` for what is refused. Without
     ``root_dir`` that is the current directory at the time of construction. Absolute
     paths of this machine do not reach the model.
 

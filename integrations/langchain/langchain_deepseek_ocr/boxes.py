@@ -6,7 +6,7 @@ from typing import Any
 
 from langchain_core.documents import Document
 
-from deepseek_ocr_rag import boxes_between
+from deepseek_ocr_rag.records import boxes_between
 
 __all__ = ["boxes_for"]
 

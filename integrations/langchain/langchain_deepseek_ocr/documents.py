@@ -8,12 +8,11 @@ from typing import Any, get_args
 
 from langchain_core.documents import Document
 
-from deepseek_ocr_rag import (
-    ConfigurationError,
-    OcrDocument,
+from deepseek_ocr_rag import OcrDocument, Page
+from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.reading import PageStream
+from deepseek_ocr_rag.records import (
     OnError,
-    Page,
-    PageStream,
     Record,
     Split,
     document_record,

@@ -11,7 +11,8 @@ from typing import BinaryIO, Unpack
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
-from deepseek_ocr_rag import OnError, Reader, SourceError, Split
+from deepseek_ocr_rag import Reader, SourceError
+from deepseek_ocr_rag.records import OnError, Split
 
 from .documents import Translation
 from .options import ReaderOptions, reader_from

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from deepseek_ocr_rag import Backend, ConfigurationError, FetchPolicy, Limits, Reader
+from deepseek_ocr_rag import FetchPolicy, Limits, Reader
+from deepseek_ocr_rag.backends import Backend
+from deepseek_ocr_rag.errors import ConfigurationError
 
 __all__ = ["ReaderOptions", "reader_from"]
 

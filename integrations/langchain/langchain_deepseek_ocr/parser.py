@@ -9,7 +9,8 @@ from langchain_core.document_loaders import BaseBlobParser
 from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 
-from deepseek_ocr_rag import OnError, Reader, Split
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.records import OnError, Split
 
 from .documents import Translation
 from .options import ReaderOptions, reader_from

@@ -10,7 +10,8 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field, PrivateAttr, model_validator
 
-from deepseek_ocr_rag import Record, Retriever
+from deepseek_ocr_rag import Retriever
+from deepseek_ocr_rag.records import Record
 
 from .splitter import LayoutTextSplitter
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from langchain_core.documents import BaseDocumentTransformer, Document
 
-from deepseek_ocr_rag import Record, estimate_tokens, split_records
+from deepseek_ocr_rag.records import Record, split_records
+from deepseek_ocr_rag.text import estimate_tokens
 
 __all__ = ["LayoutTextSplitter"]
 

@@ -9,7 +9,9 @@ from langchain_core.documents import Document
 from langchain_core.messages.content import create_image_block, create_text_block
 from langchain_core.tools.base import ArgsSchema
 
-from deepseek_ocr_rag import AgentPicture, Passage, Record, page_records
+from deepseek_ocr_rag import Passage
+from deepseek_ocr_rag.agents import AgentPicture
+from deepseek_ocr_rag.records import Record, page_records
 
 from .agent_tool import AgentTool
 from .documents import to_document

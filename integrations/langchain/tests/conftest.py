@@ -9,7 +9,8 @@ import pypdfium2
 import pytest
 from langchain_core.embeddings import Embeddings
 
-from deepseek_ocr_rag import PageRequest, Reader, Reply
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.backends import PageRequest, Reply
 
 REPLIES = {
     1: "<|ref|>title<|/ref|><|det|>[[100, 50, 900, 90]]<|/det|>\n# The lighthouse\n\n"

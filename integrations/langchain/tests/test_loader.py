@@ -16,14 +16,12 @@ from langchain_core.documents import Document
 from langchain_deepseek_ocr import DeepSeekOCRLoader, boxes_for
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from deepseek_ocr_rag import (
+from deepseek_ocr_rag import DeepSeekOCRError, Reader
+from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.errors import (
     ConfigurationError,
     CorruptSourceError,
-    DeepSeekOCRError,
     PageRangeError,
-    PageRequest,
-    Reader,
-    Reply,
     SourceNotAllowedError,
     SourceNotFoundError,
 )

@@ -11,7 +11,8 @@ from langchain_core.document_loaders import BlobLoader
 from langchain_core.documents.base import Blob
 from langchain_deepseek_ocr import DeepSeekOCRLoader, DeepSeekOCRParser
 
-from deepseek_ocr_rag import ConfigurationError, CorruptSourceError, Reader
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.errors import ConfigurationError, CorruptSourceError
 
 
 def test_a_blob_on_disk_gives_what_the_loader_gives(pdf: Path, reader: Reader) -> None:

@@ -18,7 +18,8 @@ from langchain_deepseek_ocr import (
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 from pydantic import ValidationError
 
-from deepseek_ocr_rag import ConfigurationError, Reader
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.errors import ConfigurationError
 
 LAMPS = [Document(f"The lamp of tower {n} burns oil.", metadata={"page": n}) for n in range(5)]
 

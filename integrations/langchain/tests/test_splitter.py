@@ -9,7 +9,8 @@ from langchain_core.documents import BaseDocumentTransformer, Document
 from langchain_deepseek_ocr import DeepSeekOCRLoader, LayoutTextSplitter, boxes_for
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from deepseek_ocr_rag import ConfigurationError, Reader
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.errors import ConfigurationError
 
 
 @pytest.fixture

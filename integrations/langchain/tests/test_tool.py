@@ -23,7 +23,9 @@ from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
 from pydantic import Field, SecretStr, ValidationError
 
-from deepseek_ocr_rag import BackendUnavailableError, PageRequest, Reader, Reply
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.errors import BackendUnavailableError
 
 
 def call(path: str, **values: Any) -> dict[str, Any]:

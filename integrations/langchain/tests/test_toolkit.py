@@ -21,7 +21,8 @@ from langchain_tests.unit_tests import ToolsUnitTests
 from PIL import Image
 from pydantic import ValidationError
 
-from deepseek_ocr_rag import AgentReader, LiteBackend, Reader
+from deepseek_ocr_rag import LiteBackend, Reader
+from deepseek_ocr_rag.agents import AgentReader
 
 
 class _Standard:

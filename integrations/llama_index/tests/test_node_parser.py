@@ -15,7 +15,8 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
 from llama_index.readers.deepseek_ocr import DeepSeekOCRNodeParser, DeepSeekOCRReader, boxes_for
 
-from deepseek_ocr_rag import ConfigurationError, Reader
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.errors import ConfigurationError
 
 
 @pytest.fixture

@@ -15,13 +15,8 @@ from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import MetadataMode
 from llama_index.readers.deepseek_ocr import DeepSeekOCRReader
 
-from deepseek_ocr_rag import (
-    ConfigurationError,
-    DeepSeekOCRError,
-    PageRangeError,
-    Reader,
-    SourceNotFoundError,
-)
+from deepseek_ocr_rag import DeepSeekOCRError, Reader
+from deepseek_ocr_rag.errors import ConfigurationError, PageRangeError, SourceNotFoundError
 
 
 def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, core: Reader) -> None:

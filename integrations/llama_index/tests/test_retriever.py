@@ -12,7 +12,8 @@ from llama_index.core.schema import BaseNode, TextNode
 from llama_index.readers.deepseek_ocr import DeepSeekOCRNodeParser, DeepSeekOCRReader, boxes_for
 from llama_index.retrievers.deepseek_ocr import DeepSeekOCRRetriever
 
-from deepseek_ocr_rag import ConfigurationError, Reader
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.errors import ConfigurationError
 
 
 @pytest.fixture

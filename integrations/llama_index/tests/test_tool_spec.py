@@ -17,7 +17,9 @@ from llama_index.core.tools import FunctionTool
 from llama_index.tools.deepseek_ocr import DeepSeekOCRToolSpec
 from PIL import Image
 
-from deepseek_ocr_rag import ConfigurationError, PageRequest, Reader, Reply
+from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.errors import ConfigurationError
 
 
 @pytest.fixture

@@ -1,1 +1,5 @@
 """What the tools of LangChain and LlamaIndex share."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

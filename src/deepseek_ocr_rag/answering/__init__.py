@@ -1,1 +1,5 @@
-"""Questions and answers with citations."""
+"""Questions, and answers whose sentences are checked against their sources."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

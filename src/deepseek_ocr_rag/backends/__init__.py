@@ -1,1 +1,5 @@
-"""Backends: how text is got from a page image. Import them from their own modules."""
+"""Backends: from a page image to the model's text."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from .. import __version__
 from ..backends.registry import CHOICES
 from ..model.prompts import MODES, TASKS
+from ..version import __version__
 from .serve_command import SERVERS
 
 __all__ = ["argument_parser"]

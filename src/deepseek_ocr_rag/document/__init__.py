@@ -1,1 +1,5 @@
-"""Documents as data: pages, blocks, boxes, tables, headings, records."""
+"""Documents as data: pages, blocks, boxes and tables."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""Writes results: folders, drawings, evidence pictures, docling."""
+"""Writing and showing results: folders, drawings, evidence pictures, docling."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""Reads documents: the Reader, its page stream, order, cache and admission."""
+"""Reads documents: the Reader, its page stream and its cache."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
 """From what a user names to page images: files, URLs, limits, renderers, isolation."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag import PageRequest, Reply, ServerBackend, TokenLogprob
+from deepseek_ocr_rag import ServerBackend
+from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.grammar import TokenLogprob
 
 CHAT = "/v1/chat/completions"
 MakeRequest = Callable[..., PageRequest]

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag import Page, Reader, ReplayBackend, TokenLogprob, format_page, parse_page
+from deepseek_ocr_rag import Page, Reader, ReplayBackend, parse_page
 from deepseek_ocr_rag.backends.replay_format import RecordedReply
 from deepseek_ocr_rag.document.grammar.confidence import block_confidences, page_confidence
+from deepseek_ocr_rag.grammar import TokenLogprob, format_page
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
 WHOLE_TAG = re.compile(r"<\|ref\|>[^<\n]*<\|/ref\|><\|det\|>\[\[[0-9, \[\]]*\]\]<\|/det\|>")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from deepseek_ocr_rag import ConfigurationError
 from deepseek_ocr_rag.engine.vision.preprocessing import page_tensors, patch_vectors, resized
+from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.prompts import MODES
 from deepseek_ocr_rag.model.views import page_views

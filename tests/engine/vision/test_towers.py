@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag import ConfigurationError
 from deepseek_ocr_rag.engine.vision.towers import BATCH_PATCHES, BATCHES, Vision, batch_sizes
+from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.model.families import FAMILIES
 
 

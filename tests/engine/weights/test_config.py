@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag import ConfigurationError
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED, QwenConfig, engine_config
+from deepseek_ocr_rag.errors import ConfigurationError
 
 
 @pytest.fixture

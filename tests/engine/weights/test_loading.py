@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from deepseek_ocr_rag import BackendUnavailableError
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
 from deepseek_ocr_rag.engine.weights.mapping import assemble
 from deepseek_ocr_rag.engine.weights.tensors import DenseWeights, ExpertWeights
+from deepseek_ocr_rag.errors import BackendUnavailableError
 
 PATCHES = "model.vision_model.embeddings.patch_embedding.weight"
 """Published and never used."""

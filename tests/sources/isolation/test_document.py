@@ -18,7 +18,8 @@ import pytest
 from bombs import bombs, one_page, pdf_of, stream
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag import Limits, Reader, Reply, open_source
+from deepseek_ocr_rag import Limits, Reader, open_source
+from deepseek_ocr_rag.backends import Reply
 from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.errors import (
     CorruptSourceError,

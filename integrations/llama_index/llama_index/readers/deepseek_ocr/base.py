@@ -11,15 +11,10 @@ from llama_index.core.bridge.pydantic import Field, PrivateAttr, SecretStr
 from llama_index.core.readers.base import BasePydanticReader
 from llama_index.core.schema import Document
 
-from deepseek_ocr_rag import (
-    ConfigurationError,
-    OnError,
-    Page,
-    PageStream,
-    Reader,
-    page_records,
-    page_wanted,
-)
+from deepseek_ocr_rag import Page, Reader
+from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.reading import PageStream
+from deepseek_ocr_rag.records import OnError, page_records, page_wanted
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem  # type: ignore[import-untyped]

@@ -17,7 +17,8 @@ from llama_index.core.schema import (
     TextNode,
 )
 
-from deepseek_ocr_rag import Record, boxes_between, estimate_tokens, split_records
+from deepseek_ocr_rag.records import Record, boxes_between, split_records
+from deepseek_ocr_rag.text import estimate_tokens
 
 __all__ = ["DeepSeekOCRNodeParser", "boxes_for"]
 

@@ -10,7 +10,9 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks.base import CallbackManager
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
-from deepseek_ocr_rag import ConfigurationError, Record, Retriever
+from deepseek_ocr_rag import Retriever
+from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.records import Record
 
 __all__ = ["DeepSeekOCRRetriever"]
 

@@ -11,16 +11,11 @@ from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.tools import FunctionTool, ToolMetadata
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 
-from deepseek_ocr_rag import (
-    AgentReader,
-    Backend,
-    ConfigurationError,
-    DeepSeekOCRError,
-    FetchPolicy,
-    Limits,
-    Reader,
-    run_cancellable,
-)
+from deepseek_ocr_rag import DeepSeekOCRError, FetchPolicy, Limits, Reader
+from deepseek_ocr_rag.agents import AgentReader
+from deepseek_ocr_rag.backends import Backend
+from deepseek_ocr_rag.concurrency import run_cancellable
+from deepseek_ocr_rag.errors import ConfigurationError
 
 __all__ = ["DeepSeekOCRToolSpec"]
 
@@ -40,7 +35,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
     "search_document", "locate"])``.
 
     Only files under ``root_dir`` can be named: see
-    :func:`deepseek_ocr_rag.resolve_inside` for what is refused. Absolute paths
+    :func:`deepseek_ocr_rag.sources.resolve_inside` for what is refused. Absolute paths
     of this machine do not reach the model.
 
     Args:

@@ -1,0 +1,5 @@
+from .cancellation import run_cancellable
+
+__all__ = [
+    "run_cancellable",
+]

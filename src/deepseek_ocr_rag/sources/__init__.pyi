@@ -1,0 +1,13 @@
+from .allowed_paths import resolve_inside
+from .fetch_policy import FetchPolicy
+from .limits import Limits
+from .source import Source, open_source, render_page
+
+__all__ = [
+    "FetchPolicy",
+    "Limits",
+    "Source",
+    "open_source",
+    "render_page",
+    "resolve_inside",
+]

@@ -1,0 +1,5 @@
+from .token_count import estimate_tokens
+
+__all__ = [
+    "estimate_tokens",
+]
