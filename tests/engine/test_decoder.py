@@ -15,11 +15,12 @@ if not CUDA:
     # Read when the kernels are defined, so before they are imported.
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
-from deepseek_ocr_rag.engine.decoder import Decoder, PrefillRequest
+from deepseek_ocr_rag.engine.decoder import Decoder
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import StepRows
+from deepseek_ocr_rag.engine.prefill import PrefillRequest
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
-from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
+from deepseek_ocr_rag.engine.slots import Assignment, Slots, SlotSettings
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 
 TOKENS = 64
@@ -110,7 +111,8 @@ class Bench:
         ids = case.arrays("expected")["input_ids"].tolist()
         rule = NoRepeat(case.facts["no_repeat_ngram_size"])
         # The golden tokens were written with the end token forbidden.
-        self.slots.assign(slot, ids, len(ids), SlotSettings(rule, min_new_tokens=TOKENS))
+        settings = SlotSettings(rule, min_new_tokens=TOKENS)
+        self.slots.assign([Assignment(slot, ids, len(ids), settings)])
         return PrefillRequest(slot, ids, self.setup.picture(case).to(self.setup.device))
 
     def rows(self, slots, drafts=None, queries=1) -> StepRows:

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 import numpy as np
 
-from deepseek_ocr_rag.engine.engine import Engine
+from deepseek_ocr_rag.engine.engine import MANY_ROWS, MAX_URGENT_STEPS, Engine
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
@@ -148,15 +148,15 @@ def test_a_page_that_cannot_be_seen_fails_alone(make_engine, cases) -> None:
 
 
 def test_out_of_memory_begins_fewer_pages_at_once(make_engine, cases, monkeypatch) -> None:
-    begin, sizes = Runner.prefill, []
+    prefill, sizes = Runner.prefill, []
 
     def scarce(self, sequences):
         sizes.append(len(sequences))
         if len(sequences) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return begin(self, sequences)
+        return prefill(self, sequences)
 
-    monkeypatch.setattr(Runner, "begin", scarce)
+    monkeypatch.setattr(Runner, "prefill", scarce)
     engine = make_engine()
     writings = [engine.submit(task(cases["tiny"])) for _ in range(3)]
     assert {w.result(60).tokens for w in writings} == {expected(cases["tiny"])}
@@ -166,7 +166,7 @@ def test_a_page_too_large_even_alone_says_so(make_engine, cases, monkeypatch) ->
     def full(self, sequences):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Runner, "begin", full)
+    monkeypatch.setattr(Runner, "prefill", full)
     with pytest.raises(PageTooLargeError, match="does not fit"):
         make_engine().submit(task(cases["tiny"])).result(60)
 
@@ -268,6 +268,38 @@ def test_the_place_of_a_cancelled_prompt_is_nobodys_until_it_is_computed() -> No
     assert len(following.result(30).tokens) == 5
     running.cancel()
     engine.close()
+
+
+def test_an_urgent_page_gets_several_steps_for_each_of_the_others() -> None:
+    stepped: list[set[int]] = []
+    everything = threading.Event()
+
+    class SeenRunner(FreeRunner):
+        def step(self, sequences, drafts) -> FreeReport:
+            stepped.append({sequence.arrival for sequence in sequences})
+            if len(sequences) > MANY_ROWS:
+                everything.set()
+            time.sleep(0.001)
+            return super().step(sequences, drafts)
+
+    scheduler = Scheduler(slots=MANY_ROWS + 1, blocks=5000, max_prefill_tokens=10**6)
+    engine = Engine(SeenRunner(), scheduler, 8192)
+    job = [
+        engine.submit(PageTask([0] * 30, None, NoRepeat(0), 8000, priority=1))
+        for _ in range(MANY_ROWS)
+    ]
+    urgent = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 8000, temperature=1.0))
+    assert everything.wait(30)
+    seen = len(stepped)
+    time.sleep(0.3)
+    urgent.cancel()
+    urgent.result(30)
+    alone = sum(rows == {MANY_ROWS} for rows in stepped[seen:])
+    others = sum(len(rows) == MANY_ROWS + 1 for rows in stepped[seen:])
+    for handle in job:
+        handle.cancel()
+    engine.close()
+    assert 0 < 3 * others <= alone <= MAX_URGENT_STEPS * (others + 1)
 
 
 def test_2000_pages_leave_nothing_in_the_memory_of_the_host() -> None:

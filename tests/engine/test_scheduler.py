@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.engine.block_pool import BLOCK_SIZE
-from deepseek_ocr_rag.engine.scheduler import Scheduler
+from deepseek_ocr_rag.engine.scheduler import PATIENCE, Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.page_prompt import End
@@ -89,8 +89,44 @@ def test_prompts_wait_for_company_while_all_slots_are_used() -> None:
     assert prefilled(scheduler) == [6, 7, 8]
 
 
-def test_prompts_together_stay_within_their_tokens() -> None:
+def test_prompts_wait_a_little_for_pages_that_arrive() -> None:
+    scheduler = Scheduler(slots=9, blocks=100)
+    scheduler.add(sequence(0, new=50))
+    assert prefilled(scheduler) == [0]
+    scheduler.add(sequence(1))
+    assert [prefilled(scheduler) for _ in range(PATIENCE + 1)] == [[]] * PATIENCE + [[1]]
+
+
+def test_the_last_prompts_do_not_wait_for_slots_that_they_do_not_need() -> None:
+    """They would run alone in the end."""
+    scheduler = Scheduler(slots=6, blocks=100)
+    for n in range(5):
+        scheduler.add(sequence(n, new=50))
+    assert prefilled(scheduler) == [0, 1, 2, 3, 4]
+    scheduler.add(sequence(5))
+    assert [5] in [prefilled(scheduler) for _ in range(PATIENCE + 1)]
+
+
+def test_prompts_that_fill_a_batch_do_not_wait() -> None:
     scheduler = Scheduler(slots=9, blocks=100, max_prefill_tokens=100)
+    scheduler.add(sequence(0, new=50))
+    assert prefilled(scheduler) == [0]
+    scheduler.add(sequence(1, prompt=100))
+    assert prefilled(scheduler) == [1]
+
+
+def test_an_urgent_page_waits_for_nothing_and_shares_with_no_other() -> None:
+    scheduler = Scheduler(slots=9, blocks=100)
+    scheduler.add(sequence(0, new=50, priority=1))
+    assert prefilled(scheduler) == [0]
+    for arrival, priority in ((1, 1), (2, 0), (3, 1)):
+        scheduler.add(sequence(arrival, priority=priority))
+    plan = scheduler.plan(1, prefill=False)
+    assert [one.arrival for one in plan.prefill] == [2]
+
+
+def test_prompts_together_stay_within_their_tokens() -> None:
+    scheduler = Scheduler(slots=9, blocks=100, min_batch=1, max_prefill_tokens=100)
     for n in range(3):
         scheduler.add(sequence(n, prompt=60))
     assert [prefilled(scheduler) for _ in range(3)] == [[0], [1], [2]]

@@ -15,15 +15,16 @@ import numpy as np
 import pytest
 import torch
 
-from deepseek_ocr_rag.engine.decoder import Decoder, PrefillRequest
+from deepseek_ocr_rag.engine.decoder import Decoder
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import Ops, StepRows
+from deepseek_ocr_rag.engine.prefill import PrefillRequest
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
-from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
+from deepseek_ocr_rag.engine.slots import Assignment, Slots, SlotSettings
 from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED, engine_config
 from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
@@ -127,7 +128,8 @@ class Bench:
     def prefill(self, pictures: list[Any]) -> list[int]:
         prompts = []
         for slot, picture in enumerate(pictures):
-            self.slots.assign(slot, PROMPT, len(PROMPT), SlotSettings(NoRepeat(30, 90)))
+            settings = SlotSettings(NoRepeat(30, 90))
+            self.slots.assign([Assignment(slot, PROMPT, len(PROMPT), settings)])
             prompts.append(PrefillRequest(slot, PROMPT, picture))
         outputs = [self.decoder.prefill(prompts[n : n + 4]) for n in range(0, len(prompts), 4)]
         return torch.cat(outputs)[:, 1].tolist()

@@ -11,7 +11,7 @@ the drafts behind it, stored row by row.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from torch import Tensor
 
@@ -19,7 +19,10 @@ from .kv_cache import LayerCache
 from .slots import Slots
 from .weights.tensors import ExpertWeights
 
-__all__ = ["Ops", "StepRows"]
+__all__ = ["QUERY_TILE", "Ops", "StepRows"]
+
+QUERY_TILE: Final = 64
+"""Queries that prompt attention computes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,22 @@ class Ops(Protocol):
 
         Returns:
             ``(rows * queries, width)``.
+        """
+        ...
+
+    def attend_prompts(self, qkv: Tensor, tiles: Tensor, heads: int) -> Tensor:
+        """Causal attention within each of several prompts.
+
+        Args:
+            qkv: The prompts' tokens one after the other, padding behind them;
+                queries and keys rotated, ``(tokens, 3 * width)``.
+            tiles: The tiles of at most :data:`QUERY_TILE` queries: the prompt's
+                first token in ``qkv``, the tile's first query within the prompt,
+                the prompt's length; int32, ``(tiles, 3)``. Rows of zeros are padding.
+            heads: Attention heads.
+
+        Returns:
+            ``(tokens, width)``; zeros for padding.
         """
         ...
 

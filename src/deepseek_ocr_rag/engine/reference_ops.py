@@ -94,6 +94,17 @@ class ReferenceOps:
             results.append(result.transpose(0, 1).flatten(1))
         return torch.cat(results)
 
+    def attend_prompts(self, qkv: Tensor, tiles: Tensor, heads: int) -> Tensor:
+        """See :meth:`.ops.Ops.attend_prompts`."""
+        result = qkv.new_zeros(len(qkv), qkv.shape[1] // 3)
+        for start, first, length in tiles.tolist():
+            if first == 0 and length > 0:
+                prompt = qkv[start : start + length].view(length, 3, heads, -1)
+                query, key, value = prompt.permute(1, 2, 0, 3)[:, None]
+                found = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+                result[start : start + length] = found[0].transpose(0, 1).flatten(1)
+        return result
+
     def moe(self, values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
         """See :meth:`.ops.Ops.mix`."""
         routed = len(experts.router)

@@ -14,7 +14,8 @@ pytest.importorskip("triton")
 
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.kv_cache import KVCache
-from deepseek_ocr_rag.engine.ops import StepRows
+from deepseek_ocr_rag.engine.ops import QUERY_TILE, StepRows
+from deepseek_ocr_rag.engine.prefill import PrefillBatch, PrefillRequest, pack
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.slots import Slots
 from deepseek_ocr_rag.engine.weights.config import DecoderConfig
@@ -96,6 +97,22 @@ def filled(numbers, lengths, *, kind="model", dtype=torch.float32, prompts=None,
     return slots, cache
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+def test_attend_prompts(numbers, dtype) -> None:
+    """Prompts of a token, of exactly a tile, of a tile and a bit; padding behind them."""
+    lengths = [1, QUERY_TILE, QUERY_TILE + 9, 3]
+    requests = [
+        PrefillRequest(slot, [7] * length, torch.empty(0)) for slot, length in enumerate(lengths)
+    ]
+    tokens, prompts = sum(lengths) + 40, len(lengths) + 2
+    batch = PrefillBatch.unpack(pack(requests, tokens, prompts, 9), tokens, prompts)
+    qkv = numbers(tokens, 3 * 64, dtype=dtype)
+    expected = PLAIN.attend_prompts(qkv, batch.tiles, 2)
+    found = KERNELS.attend_prompts(qkv, batch.tiles.to(DEVICE), 2)
+    assert difference(found[: sum(lengths)], expected[: sum(lengths)]) < TOLERANCE[dtype]
+    assert not found[sum(lengths) :].any()
+
+
 @pytest.mark.parametrize(("dtype", "kind"), [
     (torch.float32, "model"), (HALF, "model"), (HALF, "fp8"),
 ])  # fmt: skip
@@ -162,7 +179,7 @@ def test_mix_with_experts_in_eight_bits(numbers) -> None:
     assert difference(found.float().sum(1), expected.float().sum(1)) < 2 * TOLERANCE[HALF]
 
 
-@pytest.mark.parametrize("operations", [PLAIN, KERNELS])
+@pytest.mark.parametrize("ops", [PLAIN, KERNELS])
 @pytest.mark.parametrize("kind", ["model", "fp8"])
 def test_nothing_but_numbers_is_stored(numbers, ops, kind) -> None:
     slots, cache = filled(numbers, [5], kind=kind, dtype=HALF)

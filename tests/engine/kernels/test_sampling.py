@@ -16,7 +16,7 @@ if not torch.cuda.is_available():
 
 from deepseek_ocr_rag.engine.ops import StepRows
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
-from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
+from deepseek_ocr_rag.engine.slots import Assignment, Slots, SlotSettings
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -50,7 +50,8 @@ def slots_with(*sequences, settings=None, rules=None, prompts=None) -> Slots:
     slots = Slots.empty(len(sequences), positions=1000, device=DEVICE)
     for slot, tokens in enumerate(sequences):
         how = (settings or SlotSettings(FREE)) if rules is None else SlotSettings(rules[slot])
-        slots.assign(slot, tokens, prompts[slot] if prompts else len(tokens), how)
+        prompt = prompts[slot] if prompts else len(tokens)
+        slots.assign([Assignment(slot, tokens, prompt, how)])
     return slots
 
 
@@ -180,7 +181,8 @@ def test_a_temperature_draws_tokens_as_often_as_they_are_probable(ops) -> None:
     sequences = [[5]] * draws
     slots = slots_with(*sequences)
     for slot in range(draws):
-        slots.assign(slot, [5], 1, SlotSettings(FREE, temperature=2.0, seed=slot))
+        settings = SlotSettings(FREE, temperature=2.0, seed=slot)
+        slots.assign([Assignment(slot, [5], 1, settings)])
     odds = torch.tensor([0.5, 0.3, 0.15, 0.05], device=DEVICE)
     scores = (2 * odds.log()).expand(draws, -1).contiguous()
     drawn = [tokens[0] for tokens, _ in sample(ops, scores, slots)]

@@ -121,7 +121,7 @@ def test_a_file_that_broke_off_is_refused(golden_config, golden_checkpoint, tmp_
     whole = (golden_checkpoint / "model.safetensors").read_bytes()
     broken = tmp_path / "model.safetensors"
     broken.write_bytes(whole[: int(len(whole) * keep) if isinstance(keep, float) else keep])
-    with pytest.raises(BackendUnavailableError, match=r"model\.safetensors.*cannot be read"):
+    with pytest.raises(BackendUnavailableError, match=r"model\.safetensors.*cannot read"):
         load_weights(golden_config, [broken])
 
 

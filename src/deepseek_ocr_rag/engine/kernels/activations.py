@@ -6,6 +6,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .launching import launch
+
 __all__ = ["gelu", "quick_gelu"]
 
 BLOCK = 2048
@@ -44,12 +46,22 @@ def _activate(values, count, QUICK: tl.constexpr, BLOCK: tl.constexpr):
 def gelu(values: Tensor) -> Tensor:
     """See :func:`..pointwise.gelu`; overwrites its argument."""
     count = values.numel()
-    _activate[(triton.cdiv(count, BLOCK),)](values, count, QUICK=False, BLOCK=BLOCK, num_warps=8)
+    launch(
+        _activate,
+        (triton.cdiv(count, BLOCK),),
+        values,
+        count,
+        QUICK=False,
+        BLOCK=BLOCK,
+        num_warps=8,
+    )
     return values
 
 
 def quick_gelu(values: Tensor) -> Tensor:
     """See :func:`..pointwise.quick_gelu`; overwrites its argument."""
     count = values.numel()
-    _activate[(triton.cdiv(count, BLOCK),)](values, count, QUICK=True, BLOCK=BLOCK, num_warps=8)
+    launch(
+        _activate, (triton.cdiv(count, BLOCK),), values, count, QUICK=True, BLOCK=BLOCK, num_warps=8
+    )
     return values

@@ -6,6 +6,7 @@ from typing import Final
 
 from .moe import moe
 from .paged_attention import attend
+from .prompt_attention import attend_prompts
 from .rms_norm import add_norm
 from .rotary import rotate_and_store
 from .sampling import sample
@@ -19,5 +20,6 @@ class KernelOps:
     add_norm: Final = staticmethod(add_norm)
     rotate_and_store: Final = staticmethod(rotate_and_store)
     attend: Final = staticmethod(attend)
+    attend_prompts: Final = staticmethod(attend_prompts)
     moe: Final = staticmethod(moe)
     sample: Final = staticmethod(sample)

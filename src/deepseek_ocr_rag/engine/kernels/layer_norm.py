@@ -8,6 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..weights.tensors import LayerNorm
+from .launching import launch
 
 __all__ = ["add_norm"]
 
@@ -50,7 +51,9 @@ def add_norm(stream: Tensor, change: Tensor, norm: LayerNorm) -> tuple[Tensor, T
     rows = stream.numel() // width
     normed = torch.empty_like(stream)
     at_once = 4
-    _add_norm[(triton.cdiv(rows, at_once),)](
+    launch(
+        _add_norm,
+        (triton.cdiv(rows, at_once),),
         stream,
         change,
         norm.weight,

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..products import float32_product
 from ..weights.tensors import ExpertWeights
 from .block_sizes import expert_tuning
+from .launching import launch
 
 __all__ = ["moe"]
 
@@ -203,7 +204,9 @@ def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
     counts = torch.zeros(count, dtype=torch.int32, device=values.device)
     members = new(count, tokens, dtype=torch.int32)
     shares = new(tokens, parts, dtype=torch.float32)
-    _route[(tokens,)](
+    launch(
+        _route,
+        (tokens,),
         float32_product(values, experts.router),
         shares,
         counts,
@@ -230,7 +233,9 @@ def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
         "num_warps": tuning.warps,
     }
     inner_values = new(tokens * parts, inner, dtype=values.dtype)
-    _gate_up[(blocks, triton.cdiv(inner, tuning.outputs))](
+    launch(
+        _gate_up,
+        (blocks, triton.cdiv(inner, tuning.outputs)),
         values,
         experts.gate_up,
         experts.gate_up_scales,
@@ -245,7 +250,9 @@ def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
         **common,
     )
     added = new(tokens, parts, width, dtype=values.dtype)
-    _down[(blocks, triton.cdiv(width, tuning.outputs))](
+    launch(
+        _down,
+        (blocks, triton.cdiv(width, tuning.outputs)),
         inner_values,
         experts.down,
         experts.down_scales,

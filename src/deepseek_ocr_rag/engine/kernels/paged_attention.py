@@ -20,6 +20,7 @@ from ..kv_cache import LayerCache
 from ..ops import StepRows
 from ..slots import Slots
 from .block_sizes import attention_tuning
+from .launching import launch
 
 __all__ = ["attend"]
 
@@ -304,7 +305,9 @@ def attend(
     )
     grid = (count * heads, chunks)
     if single:
-        _attend_chunk_singly[grid](
+        launch(
+            _attend_chunk_singly,
+            grid,
             *arguments,
             TILE=tuning.tile,
             BLOCK_SIZE=BLOCK_SIZE,
@@ -313,7 +316,9 @@ def attend(
             **common,
         )
     else:
-        _attend_chunk[grid](
+        launch(
+            _attend_chunk,
+            grid,
             *arguments,
             QUERIES=rows.queries,
             TILE=tuning.tile,
@@ -326,7 +331,9 @@ def attend(
             **common,
         )
     joined = torch.empty(queries.shape, dtype=queries.dtype, device=queries.device)
-    _join_chunks[(len(queries), heads)](
+    launch(
+        _join_chunks,
+        (len(queries), heads),
         parts,
         weights,
         joined,

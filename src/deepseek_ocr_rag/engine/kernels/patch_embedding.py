@@ -6,6 +6,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .launching import launch
+
 __all__ = ["patch_vectors"]
 
 
@@ -41,7 +43,9 @@ def patch_vectors(views: Tensor, patch: int, numbers: Tensor) -> Tensor:
     grid = side // patch
     vectors = numbers.new_empty(pictures, grid, grid, 3 * patch * patch)
     at_once = 8
-    _patch_vectors[(grid, pictures * 3, triton.cdiv(grid, at_once))](
+    launch(
+        _patch_vectors,
+        (grid, pictures * 3, triton.cdiv(grid, at_once)),
         views.contiguous(),
         numbers,
         vectors,

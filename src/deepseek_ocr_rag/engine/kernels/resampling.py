@@ -6,6 +6,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .launching import launch
+
 __all__ = ["resample"]
 
 BLOCK = 1024
@@ -60,7 +62,9 @@ def resample(values: Tensor, first: Tensor, weights: Tensor, *, fraction_bits: i
     outer, inputs, inner = values.shape
     outputs, taps = weights.shape
     result = values.new_empty(outer, outputs, inner)
-    _resample[(triton.cdiv(outputs * inner, BLOCK), outer)](
+    launch(
+        _resample,
+        (triton.cdiv(outputs * inner, BLOCK), outer),
         values,
         first,
         weights,

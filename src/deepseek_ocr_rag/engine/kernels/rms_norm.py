@@ -7,6 +7,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .launching import launch
+
 __all__ = ["add_norm"]
 
 
@@ -42,7 +44,9 @@ def add_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: f
     normed = torch.empty(tokens, width, dtype=weight.dtype, device=weight.device)
     parts = 0 if update is None else update.shape[1]
     given = residual if update is None else update.contiguous()
-    _add_norm[(tokens,)](
+    launch(
+        _add_norm,
+        (tokens,),
         residual,
         given,
         weight,

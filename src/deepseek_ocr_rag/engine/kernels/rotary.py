@@ -10,6 +10,7 @@ from torch import Tensor
 from ..block_pool import BLOCK_SIZE
 from ..kv_cache import LARGEST_STORED, LayerCache
 from ..slots import Slots
+from .launching import launch
 
 __all__ = ["rotate_and_store"]
 
@@ -107,7 +108,9 @@ def rotate_and_store(
 ) -> Tensor:
     """See :meth:`..ops.Ops.rotate_and_store`."""
     heads, head_width = cache.keys.shape[1], cache.keys.shape[3]
-    _rotate_and_store[(len(qkv), heads)](
+    launch(
+        _rotate_and_store,
+        (len(qkv), heads),
         qkv,
         angles,
         positions,

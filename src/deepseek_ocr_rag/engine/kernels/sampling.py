@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..ops import StepRows
 from ..slots import MAX_EXEMPT, Slots
+from .launching import launch
 
 __all__ = ["sample"]
 
@@ -190,7 +191,9 @@ def sample(logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
         return torch.empty(shape, dtype=dtype, device=logits.device)
 
     forbidden, counts = new(queries, room), new(queries)
-    _forbid[(queries,)](
+    launch(
+        _forbid,
+        (queries,),
         rows.slots,
         rows.drafts,
         state.lengths,
@@ -210,7 +213,9 @@ def sample(logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
     )
     best_tokens = new(queries, spans)
     best = [new(queries, spans, dtype=torch.float32) for _ in range(4)]
-    _best_of_span[(queries, spans)](
+    launch(
+        _best_of_span,
+        (queries, spans),
         logits,
         rows.slots,
         state.lengths,
@@ -229,7 +234,9 @@ def sample(logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
         num_warps=4,
     )
     outputs = new(len(rows.slots), 1 + 2 * rows.queries)
-    _keep[(len(rows.slots),)](
+    launch(
+        _keep,
+        (len(rows.slots),),
         rows.slots,
         rows.drafts,
         state.lengths,

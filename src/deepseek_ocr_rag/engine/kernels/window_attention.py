@@ -20,6 +20,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .launching import launch
+
 __all__ = ["WindowTuning", "window_attention"]
 
 LOG2_E = 1.4426950408889634
@@ -278,7 +280,9 @@ def window_attention(
         max(BLOCK, triton.next_power_of_2(side)) if in_windows else triton.cdiv(side, BLOCK) * BLOCK
     )
     terms = qkv.new_empty(pictures, heads, grid * grid, 2 * filled_up)
-    _terms[(triton.cdiv(grid * grid, 64), pictures * heads)](
+    launch(
+        _terms,
+        (triton.cdiv(grid * grid, 64), pictures * heads),
         qkv,
         rows,
         columns,
@@ -301,7 +305,9 @@ def window_attention(
     if in_windows:
         tuning = tuning or WINDOWS
         across = triton.cdiv(grid, side)
-        _within_windows[(pictures * across**2, heads)](
+        launch(
+            _within_windows,
+            (pictures * across**2, heads),
             qkv,
             bias,
             terms,
@@ -319,7 +325,9 @@ def window_attention(
         )
     else:
         tuning = tuning or (SMALL_PICTURES if side < 64 else LARGE_PICTURES)
-        _over_pictures[(triton.cdiv(grid * grid, tuning.queries), pictures, heads)](
+        launch(
+            _over_pictures,
+            (triton.cdiv(grid * grid, tuning.queries), pictures, heads),
             qkv,
             terms,
             result,

@@ -17,11 +17,10 @@ _cuda: Any = torch.cuda
 class VisionGraph:
     """A CUDA graph of the towers for one shape of views.
 
-    Launching the 500 kernels of a page from Python takes about as long as they
-    run, and holds up the thread that feeds the decoder.
+    Launching the 500 kernels of a page from Python takes about as long as they run.
 
-    Captured on a stream of its own: on PyTorch's default capture stream it would
-    share a cuBLAS workspace with the decode steps, which run at the same time.
+    Captured on a stream of its own, so that it shares no cuBLAS workspace with graphs
+    that another stream may replay at the same time.
 
     Args:
         compute: The work, a function of its argument alone.
@@ -49,7 +48,7 @@ class VisionGraph:
             self._output = compute(self._input)
 
     def __call__(self, views: Tensor) -> Tensor:
-        """The result for views of the captured shape."""
-        self._input.copy_(views)
+        """The result for at most as many views as were captured."""
+        self._input[: len(views)].copy_(views)
         self._graph.replay()
-        return self._output.clone()
+        return self._output[: len(views)].clone()
