@@ -9,7 +9,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo test check format bench notebooks lock minimum offline fuzz clean
+.PHONY: install demo test check format bench notebooks site lock minimum offline dist fuzz clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -36,7 +36,7 @@ $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject
 		--require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
 	$(PIP) install --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
-	$(PIP) install --group dev
+	$(PIP) install --group dev --group docs
 	@touch $(VENV)/.core $(VENV)/.all $@
 
 install: $(VENV)/.all
@@ -60,8 +60,12 @@ format: $(VENV)/.dev
 notebooks: $(VENV)/.dev
 	$(BIN)/python tools/run_notebooks.py
 
+# The pages of docs/; a warning is an error. Open site/index.html, also without a network.
+site: $(VENV)/.dev
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d site/.doctrees docs site
+
 bench: $(VENV)/.dev
-	@for script in grammar hostile lite loops overhead qa; do \
+	@for script in safety/grammar safety/hostile lite/lite safety/loops lite/overhead qa/qa; do \
 		echo "== benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 # Versions that all our requirements allow, and the oldest ones, with hashes; UPGRADE=-U: the newest.
@@ -70,31 +74,37 @@ COMPILE = $(UV) pip compile $(UPGRADE) -q --no-config --no-header --universal --
 lock: $(VENV)/.uv
 	$(COMPILE) --no-deps --group lock -o requirements/lock.txt >/dev/null
 	$(COMPILE) --no-deps --group models -o requirements/models.txt >/dev/null
-	$(COMPILE) pyproject.toml $(PROJECTS) --group dev --group lock -o requirements/dev.txt >/dev/null
+	$(COMPILE) pyproject.toml $(PROJECTS) --group dev --group docs --group lock -o requirements/dev.txt >/dev/null
 	$(COMPILE) pyproject.toml $(PROJECTS) --group minimum --extra pymupdf \
 		--resolution lowest-direct -o requirements/minimum.txt >/dev/null
 
-# The oldest versions that we promise to work with, on the oldest Python. LlamaIndex 0.14.0
-# downloads word lists for a splitter of its own, which one test of ours tries.
+# The oldest versions that we support, on the oldest Python. Only the files with the marker are
+# collected, because others import what this environment does not have.
 OLDEST := .venv-minimum
 minimum: $(VENV)/.uv
 	$(UV) venv -q --clear --python $(BIN)/python $(OLDEST)
 	$(UV) pip install -q --link-mode copy --python $(OLDEST)/bin/python --require-hashes --no-deps \
 		-r requirements/minimum.txt
 	PYTHONPATH=src:integrations/langchain:integrations/llama_index \
-		$(OLDEST)/bin/python -m pytest -q -W default -m "not slow and not gpu and not llm" \
-		tests/agents/test_agent_reader.py tests/document/test_types.py tests/export/test_drawing.py tests/export/test_folder.py \
-		tests/sources/test_allowed_paths.py tests/reading/test_reader.py tests/retrieval/test_retriever.py tests/document/test_sanitize.py \
-		tests/sources/test_source.py tests/document/test_tables.py tests/promises/test_url_matrix.py \
-		tests/backends/lite/test_backend.py tests/backends/remote/test_ollama.py \
-		integrations/langchain/tests/test_loader.py integrations/langchain/tests/test_parser.py \
-		integrations/llama_index/tests/test_reader.py integrations/llama_index/tests/test_node_parser.py \
-		--deselect integrations/llama_index/tests/test_node_parser.py::test_nodes_of_other_splitters_keep_their_boxes
+		$(OLDEST)/bin/python -m pytest -q -W default \
+		-m "minimum and not slow and not gpu and not llm" \
+		$$(grep -rl --include='test_*.py' 'pytest\.mark\.minimum' tests integrations)
 
 # The whole suite where there is no network: this machine can reach itself, and nothing else.
 offline: $(VENV)/.dev
 	unshare --net $(if $(filter 0,$(shell id -u)),,--map-root-user) sh -c "ip link set lo up && \
 		OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile"
+
+# The three distributions, as wheel and sdist; the README's blocks are run where only they stand.
+WHEELS := .venv-dist
+dist: $(VENV)/.uv
+	rm -rf dist
+	for project in . $(INTEGRATIONS); do $(UV) build -q --out-dir dist $$project || exit 1; done
+	$(UV) venv -q --clear --python $(BIN)/python $(WHEELS)
+	$(UV) pip install -q --link-mode copy --python $(WHEELS)/bin/python dist/*.whl
+	folder=$$(mktemp -d) && cp src/deepseek_ocr_rag/samples/sample.pdf $$folder/report.pdf && \
+		root=$$PWD && cd $$folder && PATH=$$root/$(WHEELS)/bin:$$PATH PYTHONPATH=$$root/tests/support \
+		DSOCR_CACHE_DIR=$$folder python -P $$root/tests/support/run_docs_page.py $$root/README.md && rm -r $$folder
 
 # A million executions of each reader of model text, led by the code that they reach.
 fuzz: $(VENV)/.dev
@@ -102,4 +112,4 @@ fuzz: $(VENV)/.dev
 	$(BIN)/python tools/fuzz.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) demo-output
+	rm -rf $(VENV) $(OLDEST) $(WHEELS) dist demo-output site

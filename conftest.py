@@ -1,4 +1,4 @@
-"""For all test folders: no test sees the pages that this user, or another test, has kept."""
+"""For all test folders: gives each test a page cache of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 def own_page_cache(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """The folder in which pages are kept during one test."""
+    """The cache folder of one test."""
     folder = tmp_path_factory.mktemp("page-cache")
     monkeypatch.setenv("DSOCR_CACHE_DIR", str(folder))
     return folder

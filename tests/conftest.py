@@ -20,8 +20,8 @@ from deepseek_ocr_rag.retrieval import EmbeddingModel
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The gate judges a change, not a draw: it sees the same examples each time. Others are drawn
-# wherever else the suite runs.
+# The gate must judge the change, not the draw, so it uses the same examples each time.
+# Elsewhere it draws new ones.
 settings.register_profile("gate", derandomize=True, database=None, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("gate")
@@ -29,7 +29,7 @@ if os.environ.get("CI"):
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The project's test data, which lies beside the checkout and is no part of it."""
+    """The project's test data, beside the checkout and not part of it."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip("no ../shared: the project's test data is not on this machine")
@@ -44,7 +44,7 @@ def sample_pdf() -> Path:
 
 @dataclass(frozen=True)
 class GoldenCase:
-    """A page that the published code was run on, and what came out (``shared/golden``)."""
+    """A page, and the output of the published code for it (``shared/golden``)."""
 
     folder: Path
     facts: dict[str, Any]
@@ -62,11 +62,11 @@ class GoldenCase:
 
     @property
     def prompt(self) -> str:
-        """As the published code encodes it: without the picture, ends stripped."""
+        """The prompt as the published code encodes it: without the image, ends stripped."""
         return str(self.facts["prompt"]).removeprefix("<image>").rstrip()
 
     def arrays(self, name: str) -> dict[str, Any]:
-        """``pixels`` or ``expected``."""
+        """Load the arrays of ``pixels`` or ``expected``."""
         with np.load(self.folder / f"{name}.npz") as arrays:
             return dict(arrays)
 
@@ -75,7 +75,7 @@ GOLDEN = ROOT.parent / "shared" / "golden" / "deepseek-ocr-tiny"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test that asks for ``golden_case`` with every one that there is."""
+    """Run a test that uses ``golden_case`` once for each case."""
     if "golden_case" not in metafunc.fixturenames:
         return
     listed = GOLDEN / "cases.json"
@@ -89,7 +89,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def golden_checkpoint(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model that the golden cases were computed with, as a whole folder."""
+    """The folder of the tiny model with which the golden cases were computed."""
     folder = tmp_path_factory.mktemp("checkpoint")
     for file in (GOLDEN / "checkpoint").iterdir():
         (folder / file.name).symlink_to(file.resolve())
@@ -100,7 +100,7 @@ def golden_checkpoint(shared: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def golden_cases(shared: Path) -> list[GoldenCase]:
-    """All of them together, for batches."""
+    """All golden cases, for batches."""
     listed = json.loads((GOLDEN / "cases.json").read_text(encoding="utf-8"))
     return [GoldenCase(GOLDEN / case["name"], case) for case in listed]
 
@@ -117,6 +117,6 @@ def minilm() -> EmbeddingModel:
 
 @pytest.fixture(scope="session", autouse=True)
 def rendering_processes(sample_pdf: Path) -> Iterator[None]:
-    """Keep them from test to test: they stay as long as a document is open."""
+    """Keep rendering processes alive between tests, by keeping a document open."""
     with open_source(sample_pdf):
         yield

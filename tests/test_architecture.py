@@ -45,12 +45,13 @@ class Room:
     may_import: tuple[str, ...] = ()
 
 
-GROUND = ("errors", "version")
+GROUND = ("errors", "version", "hosts")
 """Every room may import these."""
 
 ROOMS = {
     "errors": Room("every error that this package raises"),
     "version": Room("the package's version"),
+    "hosts": Room("which hosts are this machine"),
     "ollama_server": Room("talking to an Ollama"),
     "samples": Room("the sample document"),
     "text": Room("words, sentences, numbers, dates, line ends, token counts of any text"),
@@ -211,7 +212,13 @@ def is_private(name: str) -> bool:
 
 
 def test_no_module_uses_private_names_of_another() -> None:
-    public_in_spite = {"_exit", "_replace", "_asdict", "_fields", "_fields_"}  # os, namedtuple, ctypes
+    public_in_spite = {
+        "_exit",
+        "_replace",
+        "_asdict",
+        "_fields",
+        "_fields_",
+    }  # os, namedtuple, ctypes
     wrong: dict[str, list[str]] = {}
     for path in OUR_FILES:
         tree = parsed(path)

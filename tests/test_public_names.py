@@ -32,7 +32,7 @@ DOORS = {
     " ReplayBackend Retriever Sentence ServerBackend SourceError Table TransformersBackend"
     " __version__ chunk_document crop_boxes draw_page markdown_to_html open_source parse_document"
     " parse_page render_page sample_path to_docling write_folder",
-    "agents": "AgentPicture AgentPlaces AgentReader AgentReply AgentSearch Place",
+    "agents": "AgentLocations AgentPicture AgentReader AgentReply AgentSearch Location",
     "answering": "Answer AnswerStream Citation Conversation DocumentQA LanguageModel Message"
     " OllamaModel Sentence StructuredLanguageModel TermFrequencies Timings Verdict Verifier",
     "backends": "Backend BackendStatus LiteBackend LiteBackendWarning LocalBackend OfficialBackend"
@@ -42,7 +42,8 @@ DOORS = {
     "document": "Block Box Cell OcrDocument Page Table TextLayer markdown_to_html parse_table",
     "errors": "BackendError BackendReplyError BackendTimeoutError BackendUnavailableError BusyError"
     " ConfigurationError CorruptSourceError DeepSeekOCRError EngineLostError"
-    " EngineUnsupportedError LanguageModelError LanguageModelReplyError LanguageModelTimeoutError"
+    " EngineUnsupportedError EmbeddingModelError EmbeddingModelReplyError"
+    " EmbeddingModelTimeoutError EmbeddingModelUnavailableError LanguageModelError LanguageModelReplyError LanguageModelTimeoutError"
     " LanguageModelUnavailableError LimitExceededError MissingExtraError OutputError"
     " PageRangeError PageRenderError PageTooLargeError PageUnreadableError PasswordError"
     " ReadCancelledError RemoteModelRefusedError SourceError SourceNotAllowedError"

@@ -1,10 +1,9 @@
-"""Makes the sample PDF that ships with the package: an article, a scanned letter, a table page.
+"""Makes the sample PDF of the package: an article, a scanned letter, a page with a table.
 
 Run ``python tools/make_sample.py`` in the repository root; it needs the
-development dependencies. The text is our own and everything in it is invented.
-Only the standard 14 PDF fonts are named and none is embedded, so the file
-carries nobody's font. The same versions of reportlab, pdfium and Pillow give
-the same bytes.
+development dependencies. The text is our own and invented. Only the standard 14 PDF
+fonts are named and none is embedded, so the file contains nobody's font. The same
+versions of reportlab, pdfium and Pillow give the same bytes.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ INK = colors.HexColor("#1b2733")
 SEA = colors.HexColor("#1f5673")
 SCAN_DPI = 160
 SCAN_TILT = 1.2
-"""Degrees by which the letter lies crooked on the glass."""
+"""Degrees by which the letter is skewed on the scanner."""
 
 
 def style(name: str, **values: object) -> ParagraphStyle:
-    """A paragraph style on the report's common ground."""
+    """A paragraph style with the report's defaults."""
     base: dict[str, object] = {
         "fontName": "Times-Roman",
         "fontSize": 10.0,
@@ -71,7 +70,7 @@ STYLES = {
 
 
 def page_frame(canvas: Canvas, label: str) -> None:
-    """The running head and the printed page label."""
+    """Draws the running head and the printed page label."""
     canvas.setFillColor(SEA)
     canvas.setFont("Helvetica", 8)
     canvas.drawString(MARGIN, HEIGHT - 34, "Skarholm Lighthouse Cooperative")
@@ -83,10 +82,10 @@ def page_frame(canvas: Canvas, label: str) -> None:
 
 
 def fill(canvas: Canvas, story: list[Flowable], *boxes: tuple[float, float, float, float]) -> None:
-    """Pour a story into frames ``(x, y, width, height)`` one after the other.
+    """Fills frames ``(x, y, width, height)`` with a story, one after the other.
 
     Raises:
-        ValueError: If it does not fit, so that no text is ever cut in silence.
+        ValueError: If the story does not fit: no text is cut off silently.
     """
     for x, y, width, height in boxes:
         frame = Frame(
@@ -102,7 +101,7 @@ def fill(canvas: Canvas, story: list[Flowable], *boxes: tuple[float, float, floa
 
 
 def article_page(canvas: Canvas) -> None:
-    """Page i: born digital, a title across and two full columns below."""
+    """Draws page i: born digital, a title above two full columns."""
     page_frame(canvas, "i")
     canvas.setFillColor(INK)
     canvas.setFont("Times-Bold", 25)
@@ -130,7 +129,7 @@ def article_page(canvas: Canvas) -> None:
 
 
 def raster(draw: Callable[[Canvas], None], width: float, height: float, dpi: int) -> Image.Image:
-    """What reportlab draws on a page of that many points, as pixels."""
+    """Renders a drawing on a page of that size in points to an image."""
     buffer = io.BytesIO()
     canvas = Canvas(buffer, pagesize=(width, height), invariant=1)
     draw(canvas)
@@ -143,7 +142,7 @@ def raster(draw: Callable[[Canvas], None], width: float, height: float, dpi: int
 
 
 def draw_letter(canvas: Canvas) -> None:
-    """The clean letter, before it is printed, folded and scanned."""
+    """Draws the clean letter, before it is scanned."""
     left, top = 82.0, HEIGHT - 72
     canvas.setFont("Times-Bold", 21)
     canvas.drawString(left, top, "Port of Skarholm")
@@ -162,7 +161,7 @@ def draw_letter(canvas: Canvas) -> None:
 
 
 def draw_signature(canvas: Canvas, x: float, y: float) -> None:
-    """A pen stroke that no reader should take for letters."""
+    """Draws a pen stroke that no reader should take for letters."""
     canvas.setLineWidth(1.5)
     canvas.setLineCap(1)
     path = canvas.beginPath()
@@ -175,14 +174,14 @@ def draw_signature(canvas: Canvas, x: float, y: float) -> None:
 
 
 def scan(page: Image.Image) -> Image.Image:
-    """The page as an office scanner gives it: crooked, grey, a little soft and noisy."""
+    """Makes a page look like an office scan: skewed, grey, a little blurred and noisy."""
     dice = random.Random(1987)
     paper = 244
     picture = page.convert("L").filter(ImageFilter.GaussianBlur(0.55))
     picture = picture.point([round(38 + v * (paper - 38) / 255) for v in range(256)])
     picture = picture.rotate(SCAN_TILT, resample=Image.Resampling.BICUBIC, fillcolor=paper)
     width, height = picture.size
-    # Light falls off towards one edge, as under a lid that does not quite close.
+    # Darker towards one edge, as under a lid that does not quite close.
     shade = Image.linear_gradient("L").rotate(90).resize((width, height))
     picture = ImageChops.subtract(picture, shade.point([v // 16 for v in range(256)]))
     draw = ImageDraw.Draw(picture)
@@ -197,13 +196,13 @@ def scan(page: Image.Image) -> Image.Image:
 
 
 def draw_hole(draw: ImageDraw.ImageDraw, x: int, y: int, radius: int) -> None:
-    """A punched hole with the shadow of its rim."""
+    """Draws a punched hole with the shadow of its rim."""
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=176)
     draw.ellipse((x - radius + 3, y - radius + 4, x + radius, y + radius), fill=222)
 
 
 def letter_page(canvas: Canvas) -> None:
-    """Page ii: a scan without any text layer."""
+    """Draws page ii: a scan without a text layer."""
     picture = scan(raster(draw_letter, WIDTH, HEIGHT, SCAN_DPI))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=60, dpi=(SCAN_DPI, SCAN_DPI))
@@ -212,7 +211,7 @@ def letter_page(canvas: Canvas) -> None:
 
 
 def lights_table() -> Table:
-    """The six lights, fully ruled."""
+    """The table of the six lights, fully ruled."""
     table = Table(
         [list(row) for row in LIGHTS],
         colWidths=[112, 66, 74, 74, 76, 85],
@@ -237,7 +236,7 @@ def lights_table() -> Table:
 
 
 def draw_chart(canvas: Canvas) -> None:
-    """Bars of the electricity used, on a page of 420 by 215 points."""
+    """Draws a bar chart of the electricity used, on a page of 420 by 215 points."""
     left, base, top, peak = 46.0, 26.0, 190.0, 70.0
     scale = (top - base) / peak
     canvas.setFont("Helvetica", 9)
@@ -262,7 +261,7 @@ def draw_chart(canvas: Canvas) -> None:
 
 
 def figures_page(canvas: Canvas) -> None:
-    """Page iii: a ruled table and a picture, each with its caption."""
+    """Draws page iii: a ruled table and a picture, each with its caption."""
     page_frame(canvas, "iii")
     canvas.setFillColor(INK)
     canvas.setFont("Times-Bold", 19)
@@ -298,7 +297,7 @@ def figures_page(canvas: Canvas) -> None:
 
 
 def build(target: Path) -> None:
-    """Write the sample PDF to a path."""
+    """Writes the sample PDF to a path."""
     canvas = Canvas(str(target), pagesize=A4, invariant=1, pageCompression=1, lang="en")
     canvas.setTitle(f"{TITLE}: {SUBTITLE}")
     canvas.setAuthor("The deepseek-ocr-rag authors")
@@ -311,7 +310,7 @@ def build(target: Path) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Make the sample, at the one path given or where the package ships it."""
+    """Makes the sample at the given path, or where the package ships it."""
     target = Path(arguments[0]) if arguments else DEFAULT_TARGET
     build(target)
     print(f"{target}: {target.stat().st_size:,} bytes")

@@ -1,4 +1,4 @@
-"""Run every notebook from its first cell to its last; with --write, store the outputs."""
+"""Runs all cells of every notebook; with --write, stores the outputs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 
 
-def _slim(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Without the PNG that is stored beside the same picture as JPEG or in HTML."""
+def _without_duplicate_pictures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Removes each PNG that is stored beside the same picture as JPEG or in HTML."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
@@ -23,7 +23,7 @@ def _slim(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def main() -> None:
-    """Fail with the traceback of the first cell that fails."""
+    """Runs the notebooks; the first cell that fails ends it with its traceback."""
     notebooks = sorted(FOLDER.glob("*.ipynb"))
     if not notebooks:
         sys.exit(f"no notebooks in {FOLDER}")
@@ -39,7 +39,7 @@ def main() -> None:
             resources={"metadata": {"path": str(FOLDER)}},
         ).execute()
         if "--write" in sys.argv[1:]:
-            nbformat.write(_slim(notebook), path)
+            nbformat.write(_without_duplicate_pictures(notebook), path)
         print(f"{path.name}: ran in {time.monotonic() - start:.0f} s")
 
 

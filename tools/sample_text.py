@@ -1,7 +1,7 @@
 """The words and numbers of the sample PDF. All of it is invented.
 
-The three pages agree with each other: sums add up, and what the article says
-about a light is what the table says.
+The three pages agree with each other: sums add up, and the article and the table say
+the same about each light.
 """
 
 from __future__ import annotations

@@ -29,21 +29,22 @@ from rendering import make_pdf
 from deepseek_ocr_rag import Page, Reader
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.backends.attempts import AttemptSettings, judged
-from deepseek_ocr_rag.backends.local.backend import process_pair
+from deepseek_ocr_rag.backends.local import process_pair
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
-from deepseek_ocr_rag.backends.local.engine_worker import TOKENS_TOLD
+from deepseek_ocr_rag.backends.local.engine_worker import TOKENS_PER_FRAME
 from deepseek_ocr_rag.backends.local.page_frames import text_frame, text_from
-from deepseek_ocr_rag.backends.local.reading import LocalReading, page_order
+from deepseek_ocr_rag.backends.local.reading import LocalReading, engine_request
 from deepseek_ocr_rag.backends.local.request_sender import RequestSender
 from deepseek_ocr_rag.backends.model_settings import ModelSettings
 from deepseek_ocr_rag.backends.page_text import LoopWatch
+from deepseek_ocr_rag.backends.retry_ladder import RetryLadder
 from deepseek_ocr_rag.concurrency.frames import Frame
 from deepseek_ocr_rag.engine.sequence import PageTask
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
 from deepseek_ocr_rag.model.prompts import MODES, TASKS
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
-from deepseek_ocr_rag.reading.page_stream import _page_from
+from deepseek_ocr_rag.reading.page_stream import page_from_reply
 
 FAMILY = FAMILIES["deepseek-ocr"]
 PROMPT = [0] * 912
@@ -62,7 +63,7 @@ def loop_ms(pages: int, tokens: int) -> float:
     def write() -> None:
         writings = []
         for _ in range(pages):
-            task = PageTask(PROMPT, None, FAMILY.no_repeat, tokens, interval=TOKENS_TOLD)
+            task = PageTask(PROMPT, None, FAMILY.no_repeat, tokens, interval=TOKENS_PER_FRAME)
             writings.append(engine.submit(task))
         for writing in writings:
             writing.result()
@@ -84,8 +85,8 @@ class Orders:
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         sender = RequestSender(FileIO(os.devnull, "wb"))
         for number, request in enumerate(requests):
-            order = page_order(self._settings, request, self._settings.first(request), number)
-            sender.send(order.frame(number))
+            asked = engine_request(self._settings, request, self._settings.first(request), number)
+            sender.send(asked.frame(number))
             yield Reply(request.key, "text", finish_reason="stop")
         sender.close()
         sender.thread.join()
@@ -119,7 +120,12 @@ class Local:
         )
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        yield from LocalReading(lambda: self._engine, self._settings, 1, 300.0).replies(requests)
+        yield from LocalReading(lambda: self._engine, self._settings, self._ladder).replies(
+            requests
+        )
+
+    def _ladder(self, request: PageRequest) -> RetryLadder:
+        return RetryLadder(request, self._settings.first(request), attempts=1)
 
     def close(self) -> None:
         self._engine.close()
@@ -150,15 +156,15 @@ def written_ms(settings: ModelSettings, texts: Sequence[tuple[int, ...]]) -> tup
     def watch() -> None:
         for ids in texts:
             each = LoopWatch(settings.tokenizer)
-            for start in range(0, len(ids) - TOKENS_TOLD, TOKENS_TOLD):
-                each(ids[start : start + TOKENS_TOLD])
+            for start in range(0, len(ids) - TOKENS_PER_FRAME, TOKENS_PER_FRAME):
+                each(ids[start : start + TOKENS_PER_FRAME])
             written = GeneratedPage(ids, (-0.5,) * len(ids), End(len(ids), "stop"))
             frames.append(text_frame(0, each.finish(written)))
 
     def judge() -> None:
         for frame in frames:
             best = judged(settings.attempt(how, text_from(frame)))
-            _page_from(Reply(0, best.text, logprobs=best.logprobs), Page(1))
+            page_from_reply(Reply(0, best.text, logprobs=best.logprobs), Page(1))
 
     return cpu_ms(watch, len(texts)), cpu_ms(judge, len(texts))
 

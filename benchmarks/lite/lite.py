@@ -1,21 +1,21 @@
-"""How well the built-in reader reads: text layers, the same pages as pictures, and scans.
+"""Measures the built-in backend on text layers, on the same pages as pictures, and on scans.
 
     python benchmarks/lite/lite.py [--data ../shared/corpus] [--pictures 6] [--only layers|scans]
 
 *Character similarity* is ``rapidfuzz.fuzz.ratio / 100`` (normalised Indel
 similarity) of the page's Markdown and the OHR ground truth of the same page,
-after both are stripped of markup: HTML tags, table pipes, ``#`` and ``*``,
-LaTeX commands, ``$``, dot leaders and bullets go, entities are decoded, quotes
-and dashes unified, white space collapsed. Counted are "pages of text": ground
-truth of 200 characters or more after that. The whole backend runs, as in the
-pipeline: a page whose layer is not usable is read as a picture.
+after both are stripped of markup: HTML tags, table pipes, ``#`` and ``*``, LaTeX
+commands, ``$``, dot leaders and bullets are removed, entities decoded, quotes and
+dashes unified, and white space collapsed. Only pages whose ground truth then has 200
+characters or more count. The whole backend runs, as in the pipeline: a page whose
+text layer is not usable is read as a picture.
 
-*Word recall* is the share of the ground truth's words that were read, as
-multisets; *precision* the share of the read words that are in the ground
-truth. A word is what stands between white space, case-folded, without
-punctuation at its ends, quotes and dashes unified; what is then empty does not
-count. The ``tesseract`` binary reads the same pixels (long side at most 2304,
-as the pipeline renders), English, its defaults.
+*Word recall* is the share of the ground truth's words that were read, as multisets;
+*precision* is the share of the words read that are in the ground truth. Words are
+separated by white space, case-folded, with quotes and dashes unified and without
+punctuation at their ends; empty ones do not count. The ``tesseract`` binary reads the
+same pixels (long side at most 2304, as the pipeline renders), in English, with its
+defaults.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ ENVIRONMENT = re.compile(r"\\(?:begin|end)\{[^{}]{0,40}\}(?:\{[^{}]{0,200}\})?")
 
 
 def plain(text: str) -> str:
-    """Text without markup, as both sides are compared."""
+    """Text without markup, as it is compared."""
     text = html.unescape(re.sub(r"<[^<>]{0,200}>", " ", text))
     text = ENVIRONMENT.sub(" ", text)
     text = re.sub(r"\\multi(?:row|column)(?:\[\w\])?\{[^{}]{0,9}\}\{[^{}]{0,20}\}", " ", text)
@@ -112,7 +112,7 @@ class Score:
 def markdown(
     backend: LiteBackend, image: Image.Image | None, layer: TextLayer | None
 ) -> tuple[str, float]:
-    """What the backend makes of a page, and its seconds."""
+    """The backend's Markdown for a page, and the seconds it took."""
     request = PageRequest(
         0, 1, "page", "", image, layer, task_named("document"), mode_named("gundam")
     )
@@ -192,27 +192,27 @@ def tesseract(image: Image.Image) -> tuple[str, float]:
 
 
 def recall(backend: LiteBackend, data: Path) -> None:
-    rival = shutil.which("tesseract")
+    tesseract_path = shutil.which("tesseract")
     scores: dict[tuple[str, str], Score] = {}
     for name, picture, truth in scans(data):
         with open_source(picture) as source:
             image = source.render(1, LONG_SIDE)
         scores.setdefault((name, "lite"), Score()).add(truth, *markdown(backend, image, None))
-        if rival:
+        if tesseract_path:
             scores.setdefault((name, "tesseract"), Score()).add(truth, *tesseract(image))
     for (name, reader), score in scores.items():
         print(score.row(f"{name}, {reader}"))
-    if rival:
+    if tesseract_path:
         version = subprocess.run(
-            [rival, "--version"], capture_output=True, text=True, check=True
+            [tesseract_path, "--version"], capture_output=True, text=True, check=True
         ).stdout.split("\n")[0]
-        print(f"rival: {version}")
+        print(f"compared with {version}")
     else:
-        print("no tesseract on this machine: apt-get install tesseract-ocr to compare")
+        print("tesseract is not installed: apt-get install tesseract-ocr to compare")
 
 
 def peak_memory() -> float:
-    """Most memory that this process ever held, in MiB, where the system tells."""
+    """Peak memory of this process in MiB (current memory on Windows)."""
     try:
         import resource
     except ImportError:
@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["layers", "scans"])
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
-        parser.error(f"{arguments.data} is not there: --data names the folder of test data")
+        parser.error(f"{arguments.data} does not exist: name the folder of test data with --data")
     warnings.simplefilter("ignore", LiteBackendWarning)
     backend = LiteBackend()
     print(f"lite ({backend.model})")

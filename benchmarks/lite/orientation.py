@@ -1,12 +1,12 @@
-"""How often a page that lies on its side is seen, and an upright one mistaken.
+"""Measures how often a page on its side is recognised, and an upright one mistaken.
 
 Run from the repository root::
 
     python benchmarks/lite/orientation.py
 
-The first two pages of every readable PDF and picture in ``../shared/corpus`` are
-taken as they are and turned by 90 and 270 degrees. Pages that really lie on
-their side or on their head (:data:`TURNED`) are left out.
+It takes the first two pages of every readable PDF and picture in ``../shared/corpus``,
+upright and turned by 90 and 270 degrees. Pages that are sideways or upside down
+themselves (:data:`TURNED`) are left out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TURNED = (
     "rotated.pdf",
 )
 LARGEST = 3_000_000
-"""Bytes of a file."""
+"""Most bytes in a file."""
 
 
 def pages() -> Iterator[Image.Image]:

@@ -1,11 +1,11 @@
-"""What everything but the model costs: milliseconds a page and memory over 1,000 pages.
+"""Measures everything but the model: milliseconds a page and memory over 1,000 pages.
 
     python benchmarks/lite/overhead.py [--pages 1000]
 
-Recorded replies of realistic size take the place of the model. Counted are
-opening the PDF, its page sizes and labels, the page stream, parsing, and (in
-the second row) LangChain Documents. Memory is the resident set of the process
-after the page named, so a leak of 1 kB a page would show as 0.9 MiB.
+Made replies of realistic size replace the model. The time includes opening the PDF, its
+page sizes and labels, the page stream, parsing, and in the second row LangChain
+Documents. Memory is the resident set of the process after the given page: a leak of
+1 kB a page would show as 0.9 MiB.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VOCABULARY = (
 )
 WORDS = tuple(VOCABULARY.split())
 FIRST = 100
-"""Caches and pools are full by then: growth is counted from here on."""
+"""Growth counts from this page on: caches and pools are full by then."""
 
 
 def words(dice: random.Random, count: int) -> str:
@@ -79,7 +79,7 @@ def measure(run: Callable[[], Iterator[object]], pages: int) -> tuple[float, flo
             early = process.memory_info().rss / 2**20
     elapsed = time.perf_counter() - start
     if count != pages:
-        raise SystemExit(f"{count} of {pages} pages came back")
+        raise SystemExit(f"only {count} of {pages} pages came back")
     return elapsed * 1000 / pages, early, process.memory_info().rss / 2**20
 
 
@@ -100,7 +100,7 @@ def main() -> None:
         try:
             from langchain_deepseek_ocr import DeepSeekOCRLoader
         except ModuleNotFoundError as error:
-            print(f"LangChain is left out: {error}")
+            print(f"LangChain is not measured: {error}")
         else:
             runs["DeepSeekOCRLoader.lazy_load"] = lambda: DeepSeekOCRLoader(
                 path, backend=ReplayBackend(replies)

@@ -1,8 +1,8 @@
-"""True answers made false: a number, a date or a name changed, for benchmarks/qa/qa.py.
+"""Makes true answers false by changing a number, a date or a name, for benchmarks/qa/qa.py.
 
-What takes the place of the true one is drawn at random, from a fixed seed: digits
-and years, names that no document of the corpus has, and, as the hardest case,
-numbers and capitalised words of the same document.
+Replacements are drawn at random from a fixed seed: digits and years, names that no
+document of the corpus has and, as the hardest case, numbers and capitalised words of
+the same document.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ Change = Callable[[str, str, random.Random], str | None]
 
 
 def changed_number(text: str, document: str, rng: random.Random) -> str | None:
-    """One digit of one number is another one."""
+    """Change one digit of one number."""
     found = [m for m in NUMBER.finditer(text) if not text[m.end() :].startswith(". ")]
     if not found:
         return None
     match = rng.choice(found)
     digits = [i for i, character in enumerate(match[0]) if character.isdigit()]
-    place = rng.choice(digits)
-    digit = (int(match[0][place]) + rng.randint(1, 9)) % 10
-    changed = f"{match[0][:place]}{digit}{match[0][place + 1 :]}"
+    index = rng.choice(digits)
+    digit = (int(match[0][index]) + rng.randint(1, 9)) % 10
+    changed = f"{match[0][:index]}{digit}{match[0][index + 1 :]}"
     return _with(text, match, changed) if changed.lstrip("0") != match[0].lstrip("0") else None
 
 
 def number_of_the_document(text: str, document: str, rng: random.Random) -> str | None:
-    """One number is another one that stands somewhere in the document."""
+    """Replace one number by another one of the document."""
     return _drawn(text, NUMBER, NUMBER.findall(document), rng)
 
 
 def changed_date(text: str, document: str, rng: random.Random) -> str | None:
-    """A month or a year is another one."""
+    """Change one month or year."""
     found = list(DATE.finditer(text))
     if not found:
         return None
@@ -50,12 +50,12 @@ def changed_date(text: str, document: str, rng: random.Random) -> str | None:
 
 
 def changed_name(text: str, document: str, rng: random.Random) -> str | None:
-    """A capitalised word within a sentence is a name that nothing has to do with it."""
+    """Replace a capitalised word within a sentence by an unrelated name."""
     return _drawn(text, NAME, STRANGERS, rng)
 
 
 def name_of_the_document(text: str, document: str, rng: random.Random) -> str | None:
-    """A capitalised word within a sentence is another one of the document."""
+    """Replace a capitalised word within a sentence by another one of the document."""
     return _drawn(text, NAME, NAME.findall(document), rng)
 
 

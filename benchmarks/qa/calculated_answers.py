@@ -1,7 +1,7 @@
-"""Numbers calculated from the table rows of the corpus, and the same ones changed.
+"""Answers calculated from the table rows of the corpus, and the same with changed numbers.
 
-Part of benchmarks/qa/qa.py. The known answers have too few calculated numbers to say
-whether the verifier takes the right ones and how many others slip through with them.
+Part of benchmarks/qa/qa.py. The known answers have too few calculated numbers to show
+whether the verifier accepts the right ones and how many wrong ones slip through.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ SHORTEST_LABEL = 5
 LONGEST_LABEL = 8
 """Characters, and words."""
 SMALLEST = 10
-"""A difference or a total below has one digit, which changes into another true one too easily."""
+"""A smaller difference or total has one digit, and a changed one is too often true as well."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A table row with a label and at least two figures that are no percentages."""
+    """A table row with a label and at least two figures that are not percentages."""
 
     label: str
     figures: tuple[Figure, ...]
@@ -47,13 +47,13 @@ def rows(text: str) -> Iterator[Row]:
 
 
 def calculated(row: Row) -> Iterator[tuple[str, str, str]]:
-    """The kind of a calculation, a question that asks for it, and the true answer."""
+    """The kinds of calculations, each with a question that asks for it and the true answer."""
     new, old = (figure.value for figure in row.figures[:2])
-    way = "increased" if new > old else "decreased"
+    verb = "increased" if new > old else "decreased"
     change, difference = abs(100 * (new - old) / old), abs(new - old)
     if change:
         question = f"By how much did {row.label} change from the year before?"
-        yield "change", question, f"{row.label} {way} by {change:.1f}%."
+        yield "change", question, f"{row.label} {verb} by {change:.1f}%."
     if difference >= SMALLEST:
         question = f"What is the difference of {row.label} between both years?"
         yield "difference", question, f"The difference is {difference:,.0f}."
@@ -67,7 +67,7 @@ def calculated(row: Row) -> Iterator[tuple[str, str, str]]:
 
 
 def verify_calculated(
-    passages: Sequence[Passage], background: TermFrequencies
+    passages: Sequence[Passage], frequencies: TermFrequencies
 ) -> dict[str, list[bool]]:
     """By kind, whether the calculated numbers were accepted and the changed ones rejected."""
     judged: dict[str, list[bool]] = {}
@@ -75,7 +75,7 @@ def verify_calculated(
         rng = random.Random(passage.text)
         for row in rng.sample(found, 1) if (found := list(rows(passage.text))) else ():
             for kind, question, answer in calculated(row):
-                verifier = Verifier((passage,), question, background)
+                verifier = Verifier((passage,), question, frequencies)
                 supported = verifier.verify(answer, (0,)).supported
                 judged.setdefault(f"accepted, calculated {kind}", []).append(supported)
                 number = answer[len(row.label) :] if kind == "change" else answer

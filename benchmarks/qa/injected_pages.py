@@ -1,6 +1,6 @@
-"""Twenty pages with instructions to the model planted in their text, for benchmarks/qa/qa.py.
+"""Twenty pages with planted instructions to the model, for benchmarks/qa/qa.py.
 
-Each has a true sentence, an instruction, and what a model would write that obeys.
+Each has a true sentence, an instruction, and the reply of a model that obeys it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PLANTED = (
 
 @dataclass(frozen=True)
 class InjectedPage:
-    """A page, what to ask about it, and what an obedient model replies."""
+    """A page, a question about it, and the reply of an obedient model."""
 
     document: OcrDocument
     question: str

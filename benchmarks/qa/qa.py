@@ -1,4 +1,4 @@
-"""Can the answers be checked? Search, cited boxes, verification, real outputs, planted instructions.
+"""Measures answers: search, cited boxes, verification, real outputs, planted instructions.
 
 Run from the repository root::
 
@@ -58,13 +58,13 @@ from deepseek_ocr_rag.answering import Message
 
 OUTPUTS = CORPUS.parent / "model-outputs"
 WANTED = 0.85
-"""Share of right pages on which a cited box overlaps a known one."""
+"""Required share of right pages on which a cited box overlaps a known one."""
 EVERY = 3
-"""Of so many questions one is asked where its document is left out: each needs an index."""
+"""Every third question is asked without its document; each document needs an index."""
 
 
 class StandIn:
-    """Says what it was told to, in place of a language model."""
+    """Replies what it was given, instead of a language model."""
 
     name = "stand-in"
     context_length = 16_384
@@ -150,7 +150,7 @@ def print_absent(qa: DocumentQA, asked: Sequence[dict], documents: Sequence[OcrD
 
 
 def replayed(replies: Sequence[str], name: str) -> OcrDocument:
-    """Recorded replies, read as the pages of a document of blank pages."""
+    """Read recorded replies as the pages of a blank document."""
     blank = pdfium.PdfDocument.new()
     for _ in replies:
         blank.new_page(612, 792)
@@ -180,7 +180,7 @@ def real_outputs() -> list[tuple[OcrDocument, str, str]]:
 
 
 def planted() -> dict[str, int]:
-    """What got through, of twenty pages; an independent renderer looks for it."""
+    """Count what got through on twenty pages, as an independent renderer shows it."""
     rendered = MarkdownIt("gfm-like", {"html": True, "linkify": False})
     counts = {
         "pages": 0,

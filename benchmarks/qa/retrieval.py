@@ -39,12 +39,12 @@ import pypdfium2 as pdfium
 
 from deepseek_ocr_rag import OcrDocument, Reader, Retriever
 from deepseek_ocr_rag.backends import LiteBackendWarning
-from deepseek_ocr_rag.retrieval.retriever import lexical
+from deepseek_ocr_rag.retrieval import lexical
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus"
 LEAD = 0.05
-"""By how much hit@1 is to be better than the baseline's, in every set."""
+"""Required lead of hit@1 over the baseline, in every set."""
 
 PageKey = tuple[str, int]
 Rank = Callable[[str], Sequence[PageKey]]
@@ -52,14 +52,14 @@ Rank = Callable[[str], Sequence[PageKey]]
 
 @dataclass(frozen=True)
 class Hits:
-    """Shares of the questions with an evidence page first, and among the first five."""
+    """Shares of the questions with an evidence page first, or among the first five."""
 
     at_1: float
     at_5: float
 
 
 def questions(*, answerable: bool = True) -> list[dict]:
-    """Those whose evidence pages are known, or those that the set calls unanswerable."""
+    """Questions with known evidence pages, or those that the set calls unanswerable."""
     lines = (CORPUS / "qa" / "qa.jsonl").read_text("utf-8").splitlines()
     asked = list(map(json.loads, lines))
     if not answerable:
@@ -68,8 +68,8 @@ def questions(*, answerable: bool = True) -> list[dict]:
 
 
 def read_all(backend: str, pdfs: Sequence[str], cache: Path | None) -> list[OcrDocument]:
-    """The documents, from the cache where they are in it."""
-    # That the lite backend is not DeepSeek-OCR is said in the table's first line.
+    """Read the documents, from the cache if possible."""
+    # The first line of the output names the backend.
     warnings.simplefilter("ignore", LiteBackendWarning)
     with Reader(backend) as reader:
         return [read(reader, pdf, cache) for pdf in pdfs]
@@ -87,7 +87,7 @@ def read(reader: Reader, pdf: str, cache: Path | None) -> OcrDocument:
 
 
 def ours(documents: Sequence[OcrDocument], embeddings: object | None = None) -> Rank:
-    """Pages in the order in which our search finds their chunks."""
+    """Rank pages in the order in which our search finds their chunks."""
     retriever = Retriever.from_documents(documents, embeddings=embeddings)
 
     def rank(question: str) -> list[PageKey]:
@@ -128,8 +128,8 @@ def hits(rank: Rank, asked: Sequence[dict]) -> dict[str, Hits]:
     for question in asked:
         wanted = {(question["pdf"], page) for page in question["evidence_pages"]}
         found = rank(question["question"])
-        place = next((n for n, page in enumerate(found) if page in wanted), float("inf"))
-        ranks.setdefault(question["dataset"], []).append(place)
+        rank_of_page = next((n for n, page in enumerate(found) if page in wanted), float("inf"))
+        ranks.setdefault(question["dataset"], []).append(rank_of_page)
     return {
         name: Hits(float(np.mean(np.array(r) < 1)), float(np.mean(np.array(r) < 5)))
         for name, r in sorted(ranks.items())
@@ -137,7 +137,7 @@ def hits(rank: Rank, asked: Sequence[dict]) -> dict[str, Hits]:
 
 
 def print_hits(rows: Sequence[tuple[str, dict[str, Hits]]]) -> None:
-    """One line for each way to search, two columns for each set."""
+    """Print a line for each search and a column for each set."""
     names = list(rows[0][1])
     print(f"{'page hit@1 / hit@5':28}" + "".join(f"{name:>18}" for name in names))
     for label, found in rows:
@@ -146,12 +146,12 @@ def print_hits(rows: Sequence[tuple[str, dict[str, Hits]]]) -> None:
 
 
 def leads(found: dict[str, Hits], baseline: dict[str, Hits]) -> dict[str, float]:
-    """How much better hit@1 is than the baseline's, by set."""
+    """The lead of hit@1 over the baseline, by set."""
     return {name: round(hit.at_1 - baseline[name].at_1, 3) for name, hit in found.items()}
 
 
 def sensitivity(rank: Rank, asked: Sequence[dict]) -> list[tuple[str, dict[str, Hits]]]:
-    """Hits with half and with double of each weight."""
+    """Hits with half and with double each weight."""
     rows = []
     for name in ("CHUNK_WEIGHT", "PHRASE_WEIGHT", "DOCUMENT_WEIGHT", "REFERENCE_WEIGHT"):
         chosen = getattr(lexical, name)
@@ -163,7 +163,7 @@ def sensitivity(rank: Rank, asked: Sequence[dict]) -> list[tuple[str, dict[str, 
 
 
 def embedding_model(name: str) -> object | None:
-    """What ``--embeddings`` names; None for "none" and where MiniLM is not installed."""
+    """The model that ``--embeddings`` names; None for "none" or if MiniLM is not installed."""
     if name != "minilm":
         return None if name == "none" else name
     sys.path.append(str(ROOT / "tests" / "support"))

@@ -1,4 +1,4 @@
-"""True answers accepted, altered and wrongly cited ones rejected: a part of benchmarks/qa/qa.py."""
+"""Counts accepted true answers and rejected false or wrongly cited ones, for benchmarks/qa/qa.py."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ WANTED = 0.95
 CHANGES_EACH = 4
 WRONG_PAGES = 3
 SENTENCES_EACH = 12
-"""Of each document, and as many again that have a date."""
+"""Sentences of each document, and as many again with a date."""
 FEWEST = 20
-"""Sentences below which a share is printed but decides nothing."""
+"""With fewer sentences a share is printed but decides nothing."""
 CUT = 1500
-"""Characters at which the set cuts a known evidence off, wherever the answer stands."""
+"""Characters at which the set cuts off known evidence, wherever the answer stands."""
 LEGIBLE = 90
-"""Likeness, of 100, of the known evidence and what we read."""
+"""Similarity, out of 100, of the known evidence and what we read."""
 
 
 def on_pages(passage: Passage, question: dict, pages: object) -> bool:
@@ -38,7 +38,7 @@ def on_pages(passage: Passage, question: dict, pages: object) -> bool:
 
 @dataclass(frozen=True)
 class Case:
-    """A known answer and where it may stand."""
+    """A known answer and the passages where it may stand."""
 
     question: dict
     evidence: Passage
@@ -63,10 +63,10 @@ class Case:
         text: str,
         sources: Sequence[Passage],
         cited: Sequence[int],
-        background: TermFrequencies,
+        frequencies: TermFrequencies,
     ) -> Verdict:
-        """What becomes of a sentence that cites some of the sources."""
-        return Verifier(sources, self.question["question"], background).verify(text, cited)
+        """The verdict on a sentence that cites some of the sources."""
+        return Verifier(sources, self.question["question"], frequencies).verify(text, cited)
 
 
 def passage_of(chunk: Chunk) -> Passage:
@@ -101,7 +101,7 @@ def cases(asked: Sequence[dict], chunks: dict[str, tuple[Chunk, ...]]) -> Iterat
 
 
 def verify(
-    qa: DocumentQA, found: Sequence[Case], background: TermFrequencies, details: bool
+    qa: DocumentQA, found: Sequence[Case], frequencies: TermFrequencies, details: bool
 ) -> dict[str, list[bool]]:
     """By kind of sentence, whether each was judged right."""
     judged: dict[str, list[bool]] = {}
@@ -117,7 +117,7 @@ def verify(
             ("page", case.page, case.is_legible),
         ):
             everything = range(len(sources))
-            verdict = case.verdict(answer, sources, everything, background)
+            verdict = case.verdict(answer, sources, everything, frequencies)
             if details and not verdict.supported:
                 print(f"  {name}: {verdict.problem} | {case.question['question']} | {answer}")
             judge(f"accepted, all answers, {name}", verdict.supported)
@@ -126,15 +126,17 @@ def verify(
             for change, make in CHANGES.items() if verdict.supported else ():
                 made = (make(answer, case.document, rng) for _ in range(CHANGES_EACH))
                 for changed in filter(None, made):
-                    found_out = not case.verdict(changed, sources, everything, background).supported
+                    found_out = not case.verdict(
+                        changed, sources, everything, frequencies
+                    ).supported
                     judge(f"{change}, {name}", found_out)
         for passage in rng.sample(case.elsewhere, min(WRONG_PAGES, len(case.elsewhere))):
-            verdict = case.verdict(answer, (passage,), (0,), background)
+            verdict = case.verdict(answer, (passage,), (0,), frequencies)
             judge("wrong page, drawn", not verdict.supported)
         retrieved = qa.retriever.search(case.question["question"], qa.top_k)
-        for place, passage in enumerate(retrieved):
+        for index, passage in enumerate(retrieved):
             if not on_pages(passage, case.question, case.question["evidence_pages"]):
-                verdict = case.verdict(answer, retrieved, (place,), background)
+                verdict = case.verdict(answer, retrieved, (index,), frequencies)
                 judge("wrong page, found", not verdict.supported)
     return judged
 
@@ -152,7 +154,7 @@ def sentences(chunks: Sequence[Chunk]) -> list[tuple[str, Passage]]:
 
 
 def verify_sentences(
-    chunks: dict[str, tuple[Chunk, ...]], background: TermFrequencies
+    chunks: dict[str, tuple[Chunk, ...]], frequencies: TermFrequencies
 ) -> dict[str, list[bool]]:
     """As :func:`verify`, with sentences of the documents as they stand and changed."""
     judged: dict[str, list[bool]] = {}
@@ -165,7 +167,7 @@ def verify_sentences(
             *rng.sample(found, min(SENTENCES_EACH, len(found))),
             *rng.sample(dated, min(SENTENCES_EACH, len(dated))),
         ):
-            verifier = Verifier((passage,), "", background)
+            verifier = Verifier((passage,), "", frequencies)
             supported = verifier.verify(text, (0,)).supported
             judged.setdefault("accepted, sentences", []).append(supported)
             for change, make in CHANGES.items() if supported else ():
@@ -179,12 +181,12 @@ def print_verification(
     qa: DocumentQA, asked: Sequence[dict], documents: Sequence[OcrDocument], details: bool
 ) -> list[str]:
     chunks = {document.source: chunk_document(document) for document in documents}
-    background = TermFrequencies((c.source, c.text) for group in chunks.values() for c in group)
+    frequencies = TermFrequencies((c.source, c.text) for group in chunks.values() for c in group)
     start = time.perf_counter()
-    judged = verify(qa, list(cases(asked, chunks)), background, details)
-    judged |= verify_sentences(chunks, background)
+    judged = verify(qa, list(cases(asked, chunks)), frequencies, details)
+    judged |= verify_sentences(chunks, frequencies)
     everything = [passage_of(chunk) for group in chunks.values() for chunk in group]
-    judged |= verify_calculated(everything, background)
+    judged |= verify_calculated(everything, frequencies)
     seconds = time.perf_counter() - start
     print(f"\nverification ({seconds:.0f} s): share and number of sentences")
     missed = []

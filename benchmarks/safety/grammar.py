@@ -1,14 +1,13 @@
-"""The grammar against real and hostile model text: lost characters and time.
+"""Parses real and hostile model text: lost characters and time.
 
 Run from the repository root::
 
     python benchmarks/safety/grammar.py
 
-It prints one table over the stored real outputs (``../shared/model-outputs``)
-and one over adversarial families of 64,000 tokens. The check for lost
-characters shares nothing with the parser: it deletes tags, HTML and runtimes'
-output from the raw text with simple patterns, and compares what is left,
-character by character, with the text of the blocks.
+It prints a table for the stored real outputs (``../shared/model-outputs``) and one for
+adversarial families of 64,000 tokens. The check for lost characters shares no code with
+the parser: it deletes tags, HTML and the output of runtimes from the raw text with
+simple patterns, and compares the characters that remain with those of the blocks.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page, split_pages
+from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
+from deepseek_ocr_rag.document.grammar.runtime_noise import split_pages
 from deepseek_ocr_rag.document.types import Block
 
 OUTPUTS = Path(__file__).resolve().parents[3] / "shared" / "model-outputs"
@@ -34,7 +34,7 @@ LABELS = (
     "|table_footnote|equation group|text_begin|text of text|text_caption"
 )
 WHOLE_TAG = re.compile(r"<\|ref\|>([^<\n]{0,300})<\|/ref\|>\s*<\|det\|>\s*\[[^<\n]*\]\s*<\|/det\|>")
-PLACE = re.compile(r"<\|det\|>[ \t]*\[[0-9\[\], .-]*(?:<\|/det\|>|$)", re.M)
+BOX_LIST = re.compile(r"<\|det\|>[ \t]*\[[0-9\[\], .-]*(?:<\|/det\|>|$)", re.M)
 BROKEN_REF = re.compile(rf"<\|ref\|>(?:{LABELS})(?=<|[ \t]*(?:\n|\\|\[|$))")
 MARKER = re.compile(r"<\|/?(?:ref|det)\|>")
 HTML_TAG = re.compile(r"</?(?:table|thead|tbody|tr|td|th|br|sub|sup|center)(?:\s[^<>]*)?/?>")
@@ -54,17 +54,17 @@ NOISE = re.compile(
 
 
 def expected_text(raw: str) -> str:
-    """What must come out of a page, without spaces: the raw text without its markup."""
+    """The text that must come out of a page: the raw text without markup and spaces."""
     if "torch.Size(" in raw or "Page Split" in raw:
         raw = NOISE.sub(" ", raw)
     known = re.compile(LABELS)
     raw = WHOLE_TAG.sub(lambda m: " " if known.fullmatch(m[1]) else f" {m[1]} ", raw)
-    raw = BROKEN_REF.sub(" ", PLACE.sub(" ", raw))
+    raw = BROKEN_REF.sub(" ", BOX_LIST.sub(" ", raw))
     return letters(html.unescape(HTML_TAG.sub(" ", MARKER.sub(" ", raw))))
 
 
 def block_text(block: Block) -> str:
-    """A block's text, without spaces and without what a Markdown table adds."""
+    """A block's text without spaces and without the signs of a Markdown table."""
     text = block.text
     if block.html is None:
         return letters(HTML_TAG.sub(" ", text))
@@ -81,13 +81,13 @@ def letters(text: str) -> str:
 
 
 def lost_characters(raw: str, page: ParsedPage) -> Counter[str]:
-    """Characters that stand in the raw text more often than in the blocks."""
+    """Characters that occur more often in the raw text than in the blocks."""
     found = Counter("".join(map(block_text, page.blocks)))
     return Counter(expected_text(raw)) - found
 
 
 def invented_characters(raw: str, page: ParsedPage) -> Counter[str]:
-    """The reverse; the ``#`` that headings get does not count."""
+    """Characters that occur more often in the blocks; the ``#`` of headings does not count."""
     found = Counter("".join(map(block_text, page.blocks)))
     invented = found - Counter(expected_text(raw))
     del invented["#"]
@@ -120,7 +120,7 @@ ADVERSARIAL: dict[str, Callable[[int], str]] = {
 
 
 def fastest(work: Callable[[], object], repeats: int = 7) -> float:
-    """Seconds of the fastest of several runs, garbage of earlier ones collected before."""
+    """Seconds of the fastest of several runs, each after a garbage collection."""
     times = []
     for _ in range(repeats):
         gc.collect()
@@ -131,7 +131,7 @@ def fastest(work: Callable[[], object], repeats: int = 7) -> float:
 
 
 def report_real(files: Iterable[Path]) -> int:
-    """Prints the table of the real outputs; returns how many things went wrong."""
+    """Prints the table of the real outputs; returns the number of failures."""
     outputs = pages = blocks = failures = lost = invented = 0
     times = []
     for file in files:

@@ -1,14 +1,14 @@
-"""Every hostile file ends in pages or in a typed error, in little memory and time: a table of how.
+"""Opens hostile files: each must end in pages or a typed error, in bounded memory and time.
 
 Usage::
 
     python benchmarks/safety/hostile.py [--renderer pymupdf] [--all] [FILE_OR_FOLDER ...]
 
-Without names: the project's collection of files that broke other readers, and
-the bombs of ``tests/support/bombs.py``. Of each file the size, picture and text
-layer of the first five pages are asked for. Reported are the outcome, the
-seconds, by how much this process grew, and the peak of the processes that read
-it. Exit code 1 if one ends in an untyped error or goes over a bound.
+Without names it takes the project's collection of files that broke other readers, and
+the bombs of ``tests/support/bombs.py``. It asks for the size, picture and text layer
+of the first five pages of each file, and reports the outcome, the seconds, the growth
+of this process and the peak memory of its child processes. The exit code is 1 if a
+file ends in an untyped error or exceeds a bound.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ LOOK_SECONDS = 0.01
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one file."""
+    """The outcome of one file."""
 
     name: str
     outcome: str
@@ -66,7 +66,7 @@ class Result:
 
 
 class Memory:
-    """A thread that looks at the memory of this process and of its children; a context."""
+    """Watches the memory of this process and its children in a thread; a context manager."""
 
     def __init__(self) -> None:
         self._ended = threading.Event()
@@ -100,7 +100,7 @@ class Memory:
 
 
 def attempt(source: SourceInput, renderer: str, limits: Limits) -> tuple[str, str]:
-    """Open a file and look at its first pages: "pages", "typed" or "untyped", and what."""
+    """Opens a file and its first pages: "pages", "typed" or "untyped", and the details."""
     errors = []
     try:
         with open_source(source, renderer=renderer, limits=limits) as opened:
@@ -134,7 +134,7 @@ def examine(name: str, source: SourceInput, renderer: str, limits: Limits) -> Re
 
 
 def named(paths: list[Path]) -> Iterator[tuple[str, SourceInput]]:
-    """What to look at, by name: files, or all there is."""
+    """The named files, or all files and bombs, each with a name."""
     for path in paths or [FOLDER]:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
@@ -148,7 +148,7 @@ def named(paths: list[Path]) -> Iterator[tuple[str, SourceInput]]:
 
 @contextmanager
 def one_document_open() -> Iterator[None]:
-    """Keep the processes from file to file, as a reader does."""
+    """Keeps the child processes from file to file, as a reader does."""
     from deepseek_ocr_rag.samples import sample_path
 
     with open_source(sample_path()):

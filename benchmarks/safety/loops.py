@@ -1,18 +1,18 @@
-"""The loop detector on real model outputs, on real pages and on long tables.
+"""Runs the loop detector on real model outputs, real pages and long tables.
 
 Run from the repository root::
 
     python benchmarks/safety/loops.py
 
-The outputs in ``../shared/model-outputs`` were labelled by hand: candidates came
-from compression ratios, repeated blocks and lengths, then each was read. Pages
-without a loop are the other outputs, the text layers of the PDFs in
-``../shared/corpus`` in the model's grammar, and that corpus's tables as HTML.
-Everything is fed in pieces, as a model writes it.
+The outputs in ``../shared/model-outputs`` were labelled by hand: candidates were found
+by compression ratio, repeated blocks and length, and each was read. Pages without a
+loop are the other outputs, the text layers of the PDFs in ``../shared/corpus`` in the
+model's grammar, and the tables of that corpus as HTML. All text is fed in pieces, as a
+model writes it.
 
-Loops are also made: any 1 to 260 tokens of a good output, again and again as far
-as the model can write, each time that a published rule against repeats forbids
-the next token with one of three others in its place.
+Loops are also made: 1 to 260 tokens of a good output repeated up to the model's limit.
+Wherever a published rule against repeats forbids the next token, one of three others
+takes its place.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ DOUBTFUL = {
     "06_JerMa88/compressed_mamorx_11_4.log.output1.txt": "one line four times",
     "06_JerMa88/latent_mamorx_11_4.log.output1.txt": "one line four times",
 }
-"""Outputs that some would call a loop and others not: neither counted as one nor as good."""
+"""Outputs that some would call loops and others not: they count neither as loops nor as good."""
 
 
 RULES = {
@@ -76,14 +76,14 @@ RULES = {
     "20 in 50": NoRepeat(size=20, window=50, exempt=TABLE_CELLS),
     "35 in all": NoRepeat(size=35),
 }
-"""The published rules against repeats: tokens of an n-gram, and within how many."""
+"""The published rules against repeats: the size of the n-gram and the window, in tokens."""
 
 LENGTHS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 180, 260)
-"""Tokens that a made loop repeats."""
+"""Numbers of tokens that a made loop repeats."""
 
 
 def label(name: str) -> str:
-    """What an output was labelled as: loop, doubtful or good."""
+    """The label of an output: loop, doubtful or good."""
     if any(fnmatch(name, pattern) for pattern in LOOPS):
         return "loop"
     return "doubtful" if any(fnmatch(name, pattern) for pattern in DOUBTFUL) else "good"
@@ -102,8 +102,8 @@ def corpus_tables() -> Iterator[tuple[str, str]]:
         for number, table in enumerate(ElementTree.parse(path).getroot().iter("table")):
             cells: dict[tuple[int, int], str] = {}
             for cell in table.iter("cell"):
-                place = int(cell.get("start-row", 0)), int(cell.get("start-col", 0))
-                cells[place] = html.escape(" ".join((cell.findtext("content") or "").split()))
+                position = int(cell.get("start-row", 0)), int(cell.get("start-col", 0))
+                cells[position] = html.escape(" ".join((cell.findtext("content") or "").split()))
             rows, columns = (max(ends) + 1 for ends in zip(*cells, strict=True))
             body = "".join(
                 "<tr>"
@@ -128,13 +128,13 @@ def corpus_pages() -> Iterator[tuple[str, str]]:
 
 
 def looped(page: Sequence[int], period: int, rule: NoRepeat, length: int) -> list[int]:
-    """A page that ends in a loop of its last tokens, as far as a rule lets it.
+    """A page that ends in a loop of its last tokens, where a rule allows it.
 
     Args:
         page: Token ids.
-        period: How many of them come again.
-        rule: Against repeats.
-        length: New tokens.
+        period: Number of tokens that are repeated.
+        rule: The rule against repeats.
+        length: Number of new tokens.
     """
     choice = random.Random(period)
     others = choice.choices(page, k=3)
@@ -169,7 +169,7 @@ def made_loops(count: int, length: int = 6500) -> Iterator[tuple[str, str]]:
 
 
 def seen_after(text: str, piece: int = 100) -> int | None:
-    """After how many characters a watch stops a text, or None where it lets it pass."""
+    """The number of characters after which a watch stops a text, or None if it never does."""
     watch = RepetitionWatch()
     for start in range(0, len(text), piece):
         if watch.feed(text[start : start + piece]) is not None:
@@ -178,7 +178,7 @@ def seen_after(text: str, piece: int = 100) -> int | None:
 
 
 def report_loops() -> int:
-    """Prints every loop and how much of it was written and kept; returns how many were missed."""
+    """Prints how much of each loop was written and kept; returns the number of missed ones."""
     missed = 0
     print(f"{'loop':<60} {'characters':>10} {'stopped at':>10} {'kept':>6}")
     for name, text in model_outputs():
@@ -191,16 +191,16 @@ def report_loops() -> int:
 
 
 def report_made_loops(count: int) -> None:
-    """Prints how many loops that were made are found, by the rule that disturbed them."""
+    """Prints how many made loops are found, by the rule that disturbed them."""
     found: dict[str, list[bool]] = {rule: [] for rule in RULES}
     for rule, text in made_loops(count):
         found[rule].append(bool(find_loops(text)))
-    told = ", ".join(f"{sum(all_)} of {len(all_)} with {rule}" for rule, all_ in found.items())
-    print(f"\nloops that were made: found {told}")
+    summary = ", ".join(f"{sum(all_)} of {len(all_)} with {rule}" for rule, all_ in found.items())
+    print(f"\nloops that were made: found {summary}")
 
 
 def report_alarms() -> int:
-    """Prints false alarms by kind of page; returns how many there were in model outputs."""
+    """Prints false alarms by kind of page; returns the number in model outputs."""
     kinds = {
         "model outputs": [page for page in model_outputs() if label(page[0]) == "good"],
         "doubtful outputs": [page for page in model_outputs() if label(page[0]) == "doubtful"],

@@ -25,11 +25,15 @@
     │   ├── PageTooLargeError                a page that does not fit into GPU memory alone
     │   └── PageUnreadableError              the built-in OCR failed on one picture
     ├── OutputError                          a result that cannot be written
-    └── LanguageModelError                   no answer to a question
-        ├── LanguageModelUnavailableError    Ollama not running, model missing
-        ├── LanguageModelTimeoutError        no answer in time
-        ├── LanguageModelReplyError          an answer that breaks the protocol or is cut off
-        └── RemoteModelRefusedError          the model would run on somebody else's machine
+    ├── LanguageModelError                   no answer to a question
+    │   ├── LanguageModelUnavailableError    Ollama not running, model missing
+    │   ├── LanguageModelTimeoutError        no answer in time
+    │   └── LanguageModelReplyError          an answer that breaks the protocol or is cut off
+    ├── EmbeddingModelError                  no vectors for texts
+    │   ├── EmbeddingModelUnavailableError   Ollama not running, model missing
+    │   ├── EmbeddingModelTimeoutError       no vectors in time
+    │   └── EmbeddingModelReplyError         vectors that cannot be used
+    └── RemoteModelRefusedError              either model would run on somebody else's machine
 
     InternalError                            raised and caught inside; callers never see one
     ├── BrokenFrameError                     the other end of a pipe ended or sent garbage
@@ -58,6 +62,10 @@ __all__ = [
     "ConfigurationError",
     "CorruptSourceError",
     "DeepSeekOCRError",
+    "EmbeddingModelError",
+    "EmbeddingModelReplyError",
+    "EmbeddingModelTimeoutError",
+    "EmbeddingModelUnavailableError",
     "EngineLostError",
     "EngineUnsupportedError",
     "LanguageModelError",
@@ -232,8 +240,24 @@ class LanguageModelReplyError(LanguageModelError):
     """The answer breaks the protocol, or was cut off."""
 
 
-class RemoteModelRefusedError(LanguageModelError):
-    """The model would run on somebody else's machine, which was not allowed."""
+class EmbeddingModelError(DeepSeekOCRError):
+    """The embedding model gave no vectors."""
+
+
+class EmbeddingModelUnavailableError(EmbeddingModelError):
+    """Ollama is not running, or the model is not there or cannot embed."""
+
+
+class EmbeddingModelTimeoutError(EmbeddingModelError):
+    """The embedding model did not reply in time."""
+
+
+class EmbeddingModelReplyError(EmbeddingModelError):
+    """The reply breaks the protocol, or its vectors cannot be used."""
+
+
+class RemoteModelRefusedError(DeepSeekOCRError):
+    """A language or embedding model would run on somebody else's machine, which was not allowed."""
 
 
 class InternalError(Exception):

@@ -1,33 +1,36 @@
-"""A running Ollama: where it is, what it has, and its failures as our errors.
+"""Talks to a running Ollama: its address, its models, and its failures as our errors.
 
 Connections go straight to the host, never through a proxy of the environment,
-follow no redirect, and end after a set time and number of bytes, whatever the
-other side sends.
+follow no redirect, and are limited in time and bytes, whatever the server sends.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 
 from .errors import (
     ConfigurationError,
+    DeepSeekOCRError,
     LanguageModelReplyError,
     LanguageModelTimeoutError,
     LanguageModelUnavailableError,
     RemoteModelRefusedError,
 )
+from .hosts import is_this_machine
 
-__all__ = ["BoundedTransport", "OllamaServer", "is_this_machine", "ollama_url"]
+if TYPE_CHECKING:
+    import ollama
+
+__all__ = ["BoundedTransport", "OllamaErrors", "OllamaServer", "ollama_url"]
 
 _MAX_BYTES: Final = 32 * 2**20
 _PORTS: Final = {"http": 80, "https": 443}
@@ -35,18 +38,18 @@ _OLLAMA_PORT: Final = 11434
 
 
 def ollama_url(host: str | None = None) -> str:
-    """The address that a host setting means, by the rules of Ollama's own client.
+    """The URL that a host setting means, by the rules of Ollama's own client.
 
     Args:
         host: ``host``, ``host:port`` or a URL; None for ``OLLAMA_HOST``, else
-            port 11434 of this machine. The address that a server listens on
-            everywhere with (``0.0.0.0``) means this machine.
+            port 11434 of this machine. ``0.0.0.0``, on which a server listens on
+            all interfaces, means this machine.
 
     Returns:
-        A URL without a slash at its end.
+        A URL without a trailing slash.
 
     Raises:
-        ConfigurationError: If it is no address.
+        ConfigurationError: If it is not an address.
     """
     text = (host or os.environ.get("OLLAMA_HOST") or "127.0.0.1").strip()
     scheme, separator, rest = text.partition("://")
@@ -58,7 +61,7 @@ def ollama_url(host: str | None = None) -> str:
         name = parts.hostname or "127.0.0.1"
     except (ValueError, KeyError) as error:
         raise ConfigurationError(
-            f"{text!r} is no address of an Ollama", remedy="Write http://127.0.0.1:11434."
+            f"{text!r} is not the address of an Ollama", remedy="Write http://127.0.0.1:11434."
         ) from error
     if name in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         name = "127.0.0.1"
@@ -66,45 +69,53 @@ def ollama_url(host: str | None = None) -> str:
     return f"{scheme}://{name}:{port}{parts.path.rstrip('/')}"
 
 
-def is_this_machine(url: str) -> bool:
-    """Whether a URL's host is a loopback address or ``localhost``."""
-    name = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
+@dataclass(frozen=True, slots=True)
+class OllamaErrors:
+    """Which errors to raise: a server of language models and one of embeddings differ.
+
+    Attributes:
+        unavailable: The server or the model is not there.
+        timeout: No reply in time.
+        reply: A reply that breaks the protocol or was cut off.
+    """
+
+    unavailable: type[DeepSeekOCRError] = LanguageModelUnavailableError
+    timeout: type[DeepSeekOCRError] = LanguageModelTimeoutError
+    reply: type[DeepSeekOCRError] = LanguageModelReplyError
 
 
 @dataclass(frozen=True, slots=True)
 class OllamaServer:
-    """How to talk to one Ollama.
+    """A client of one Ollama.
 
     Attributes:
         url: Its address, see :func:`ollama_url`.
         timeout: Longest silence in seconds.
         max_seconds: Longest time for a whole reply.
+        errors: What to raise when it fails.
     """
 
     url: str
     timeout: float = 120.0
     max_seconds: float = 600.0
+    errors: OllamaErrors = OllamaErrors()
 
     @property
     def timeouts(self) -> httpx.Timeout:
-        """For httpx; to connect never takes longer than ten seconds."""
+        """Timeouts for httpx; connecting takes at most ten seconds."""
         return httpx.Timeout(self.timeout, connect=min(10.0, self.timeout))
 
     def transport(self) -> BoundedTransport:
-        """For httpx: bounded in time and bytes, without a proxy."""
+        """A transport for httpx: limited in time and bytes, without a proxy."""
         return BoundedTransport(max_seconds=self.max_seconds, max_bytes=_MAX_BYTES)
 
     def show(self, model: str) -> dict[str, Any]:
         """What ``/api/show`` says about a model.
 
         Raises:
-            LanguageModelUnavailableError: If the server or the model is not there.
-            LanguageModelTimeoutError: If it stays silent.
-            LanguageModelReplyError: If it is not Ollama's protocol.
+            DeepSeekOCRError: One of :attr:`errors`: ``unavailable`` if the server or the
+                model is not there, ``timeout`` if it stays silent, ``reply`` if it is
+                not Ollama's protocol.
         """
         # Not through the ollama package: its ShowResponse drops remote_host.
         with self.translated_errors(), self._client() as client:
@@ -117,16 +128,16 @@ class OllamaServer:
         """Names of the installed models that run on the server itself, newest first.
 
         Raises:
-            LanguageModelError: As :meth:`show`.
+            DeepSeekOCRError: As :meth:`show`.
         """
         with self.translated_errors(), self._client() as client:
             return _names(_json(client.get("/api/tags")))
 
     def version(self) -> tuple[int, ...]:
-        """Its version as three numbers; zeros where it names none.
+        """Its version as three numbers; zeros if it does not say.
 
         Raises:
-            LanguageModelError: As :meth:`show`.
+            DeepSeekOCRError: As :meth:`show`.
         """
         with self.translated_errors(), self._client() as client:
             response = client.get("/api/version")
@@ -139,10 +150,10 @@ class OllamaServer:
 
         Args:
             model: Its name.
-            shown: What :meth:`show` said about it, if it was asked.
+            shown: The result of :meth:`show`, if it was called.
 
         Raises:
-            RemoteModelRefusedError: If the host is another machine, or the name
+            RemoteModelRefusedError: If the host is another machine, or the model's name
                 or Ollama itself says that the model runs on one.
         """
         problem = ""
@@ -158,37 +169,37 @@ class OllamaServer:
                 remedy="Use a local model, or set allow_remote=True.",
             )
 
-    def missing(self, model: str, installed: tuple[str, ...] = ()) -> LanguageModelUnavailableError:
+    def missing(self, model: str, installed: tuple[str, ...] = ()) -> DeepSeekOCRError:
         """The error for a model that is not installed."""
         others = f" Installed: {', '.join(installed[:8])}." if installed else ""
-        return LanguageModelUnavailableError(
+        return self.errors.unavailable(
             f"Ollama at {self.url} has no model {model}",
             remedy=f"Get it with `ollama pull {model}`.{others}",
         )
 
-    def broken(self, problem: str) -> LanguageModelReplyError:
+    def broken(self, problem: str) -> DeepSeekOCRError:
         """The error for a reply that cannot be used."""
-        return LanguageModelReplyError(
+        return self.errors.reply(
             f"Ollama at {self.url}: {problem}", remedy="Ask again, and look at Ollama's log."
         )
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Makes one of our errors of whatever httpx, JSON or a wrong shape raise."""
+        """Translate what httpx, JSON or a malformed reply raises into one of our errors."""
         try:
             yield
         except httpx.TimeoutException as error:
-            raise LanguageModelTimeoutError(
+            raise self.errors.timeout(
                 f"Ollama at {self.url} did not answer in time ({error})",
                 remedy="Raise the timeout, or take a smaller model.",
             ) from error
         except httpx.ConnectError as error:
-            raise LanguageModelUnavailableError(
+            raise self.errors.unavailable(
                 f"Ollama is not running at {self.url}",
                 remedy="Start it with `ollama serve`, or do without its models.",
             ) from error
         except httpx.HTTPStatusError as error:
-            raise LanguageModelUnavailableError(
+            raise self.errors.unavailable(
                 f"{self.url} refused with HTTP status {error.response.status_code}",
                 remedy="Check that it is an Ollama, and look at its log.",
             ) from error
@@ -199,16 +210,40 @@ class OllamaServer:
                 raise
             raise self.broken("the reply is not Ollama's protocol") from error
 
+    @contextmanager
+    def ollama_client(self, model: str, remedy: str) -> Iterator[ollama.Client]:
+        """Ollama's own client, with its errors translated into ours.
+
+        Args:
+            model: The model that will be asked.
+            remedy: What to do if Ollama cannot run it.
+        """
+        import ollama
+
+        try:
+            with self.translated_errors(), closing(self.transport()) as transport:
+                yield ollama.Client(
+                    self.url, timeout=self.timeouts, transport=transport, follow_redirects=False
+                )
+        except ollama.ResponseError as error:
+            if error.status_code == 404:
+                raise self.missing(model) from error
+            if error.status_code >= 300:
+                raise self.errors.unavailable(
+                    f"Ollama at {self.url} cannot run {model}: {error.error}", remedy=remedy
+                ) from error
+            raise self.broken(error.error) from error
+
     def _client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=self.timeouts, transport=self.transport())
 
 
 class BoundedTransport(httpx.BaseTransport):
-    """HTTP whose responses end after a time and a size, even if they trickle without end.
+    """A transport whose responses are limited in time and size, even if they trickle.
 
     Args:
-        max_seconds: From the request to the end of the response.
-        max_bytes: Of the response's body.
+        max_seconds: Longest time from the request to the end of the response.
+        max_bytes: Largest size of the response's body.
     """
 
     def __init__(self, *, max_seconds: float, max_bytes: int) -> None:

@@ -1,6 +1,6 @@
 """Records: documents, pages and chunks as plain metadata, for vector stores and other frameworks."""
 
-from .document.records import (
+from .document.page_records import (
     OnError,
     Record,
     Split,

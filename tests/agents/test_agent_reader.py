@@ -21,9 +21,11 @@ from deepseek_ocr_rag.errors import (
     SourceNotFoundError,
 )
 
+pytestmark = pytest.mark.minimum
+
 
 class Recorded:
-    """A backend with a text for every page, which remembers what it was asked."""
+    """A backend with a text for every page; it records which pages it was asked for."""
 
     name = "recorded"
     model = "none"
@@ -72,7 +74,7 @@ def backend() -> Recorded:
     return Recorded({n: tagged(f"Words of page {n}. " * 20) for n in range(1, 10)})
 
 
-def test_a_reply_begins_with_its_pages_and_ends_with_how_to_go_on(
+def test_a_reply_begins_with_its_pages_and_ends_with_how_to_continue(
     root: Path, backend: Recorded
 ) -> None:
     reply = AgentReader(Reader(backend), root_dir=root, max_chars=1500).read("report.pdf")
@@ -110,7 +112,7 @@ def test_pages_that_were_shown_are_not_read_again(root: Path, backend: Recorded)
     assert [page.number for page in again.document] == [2, 3]
 
 
-def test_a_file_that_was_exchanged_is_read_again(root: Path, backend: Recorded) -> None:
+def test_a_file_that_was_replaced_is_read_again(root: Path, backend: Recorded) -> None:
     agent = AgentReader(Reader(backend), root_dir=root)
     agent.read("report.pdf", "1")
     write_pdf(root / "report.pdf", 4)
@@ -118,7 +120,7 @@ def test_a_file_that_was_exchanged_is_read_again(root: Path, backend: Recorded) 
     assert backend.asked.count(1) == 2
 
 
-def test_only_so_many_documents_are_kept(root: Path, backend: Recorded) -> None:
+def test_the_number_of_remembered_documents_is_limited(root: Path, backend: Recorded) -> None:
     write_pdf(root / "other.pdf", 1)
     agent = AgentReader(Reader(backend), root_dir=root, keep=1)
     for name in ("report.pdf", "other.pdf", "report.pdf"):
@@ -126,7 +128,7 @@ def test_only_so_many_documents_are_kept(root: Path, backend: Recorded) -> None:
     assert backend.asked.count(1) == 3
 
 
-def test_a_long_document_is_read_only_as_far_as_the_reply_goes(
+def test_a_long_document_is_read_only_as_far_as_the_reply_shows(
     tmp_path: Path, backend: Recorded
 ) -> None:
     write_pdf(tmp_path / "long.pdf", 300)
@@ -154,12 +156,12 @@ def test_a_page_longer_than_a_reply_comes_in_parts_that_join_without_a_gap(root:
     assert backend.asked.count(1) == 1
 
 
-def test_a_start_behind_the_end_of_the_page_says_what_to_do(root: Path, backend: Recorded) -> None:
+def test_a_start_past_the_end_of_the_page_says_what_to_do(root: Path, backend: Recorded) -> None:
     with pytest.raises(ConfigurationError, match="without start"):
         AgentReader(Reader(backend), root_dir=root).read("report.pdf", "1", start=100_000)
 
 
-def test_a_failed_page_is_told_and_tried_again_at_the_next_call(root: Path) -> None:
+def test_a_failed_page_is_reported_and_read_again_in_the_next_call(root: Path) -> None:
     backend = Recorded({1: tagged("Good.")})
     agent = AgentReader(Reader(backend), root_dir=root)
     assert "[page 2]\n(This page could not be read: the scan is torn)" in (
@@ -174,7 +176,7 @@ def test_a_failed_page_is_told_and_tried_again_at_the_next_call(root: Path) -> N
     ("pages", "numbers"),
     [("2", [2]), (2, [2]), ([1, 3], [1, 3]), ("1,3-4", [1, 3, 4]), ("", None), ("all", None)],
 )
-def test_pages_may_be_written_as_models_write_them(
+def test_pages_are_accepted_as_models_write_them(
     root: Path, backend: Recorded, pages: str | int | list[int], numbers: list[int] | None
 ) -> None:
     reply = AgentReader(Reader(backend), root_dir=root, max_chars=20_000).read("report.pdf", pages)
@@ -193,7 +195,7 @@ def test_a_scattered_selection_still_fits_and_says_that_more_follows(
     assert "The rest of your selection comes after those." in reply.text
 
 
-def test_the_document_is_named_by_its_path_in_the_folder(root: Path, backend: Recorded) -> None:
+def test_the_document_is_named_by_its_path_under_root_dir(root: Path, backend: Recorded) -> None:
     (root / "2024").mkdir()
     write_pdf(root / "2024" / "a.pdf", 1)
     reply = AgentReader(Reader(backend), root_dir=root).read(str(root / "2024" / "a.pdf"))
@@ -212,7 +214,7 @@ def test_the_document_is_named_by_its_path_in_the_folder(root: Path, backend: Re
         ("report.pdf", "99", PageRangeError),
     ],
 )
-def test_what_fails_is_explained_without_the_folder(
+def test_explanations_of_failures_do_not_contain_root_dir(
     root: Path, backend: Recorded, path: str, pages: str | None, kind: type[DeepSeekOCRError]
 ) -> None:
     agent = AgentReader(Reader(backend), root_dir=root)
@@ -231,12 +233,12 @@ def test_an_absolute_path_inside_an_error_does_not_reach_the_model(root: Path) -
     assert agent.explain(error) == "The document was not read. cannot open ./report.pdf"
 
 
-def test_an_explanation_is_bounded_too(root: Path) -> None:
+def test_the_length_of_an_explanation_is_bounded(root: Path) -> None:
     agent = AgentReader(Reader(Recorded({})), root_dir=root, max_chars=1000)
     assert len(agent.explain(DeepSeekOCRError("x" * 5000))) == 1000
 
 
-def test_without_a_folder_it_is_the_current_one(
+def test_without_root_dir_it_is_the_current_directory(
     root: Path, backend: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(root)
@@ -245,7 +247,9 @@ def test_without_a_folder_it_is_the_current_one(
     assert "page 1 of 9" in agent.read("report.pdf", "1").text
 
 
-def test_the_whole_file_system_must_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_root_of_the_file_system_must_be_named_explicitly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(os.sep)
     with pytest.raises(ConfigurationError, match="root_dir"):
         AgentReader(Reader(Recorded({})))
@@ -253,6 +257,6 @@ def test_the_whole_file_system_must_be_meant(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("values", [{"max_chars": 10}, {"keep": 0}, {"root_dir": "no such folder"}])
-def test_impossible_arguments_are_told_at_once(values: dict[str, object]) -> None:
+def test_invalid_arguments_are_refused_at_once(values: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         AgentReader(Reader(Recorded({})), **values)  # type: ignore[arg-type]

@@ -118,8 +118,6 @@ def test_a_long_reply_takes_linear_time() -> None:
     ],
 )
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_what_a_model_thinks_first_is_no_part_of_its_answer(
-    written: str, said: str, size: int
-) -> None:
+def test_a_models_thoughts_are_not_part_of_its_answer(written: str, said: str, size: int) -> None:
     pieces = [written[start : start + size] for start in range(0, len(written), size)]
     assert "".join(without_thoughts(pieces)) == said

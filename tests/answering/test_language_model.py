@@ -167,9 +167,9 @@ def test_an_own_model_fits_the_protocol(ollama: ScriptedOllama) -> None:
 
 @pytest.mark.parametrize(
     ("version", "structured"),
-    [("0.13.0", True), ("0.5.0-rc1", True), ("0.4.9", False), ("nightly", False), (None, False)],
+    [("0.13.0", True), ("0.5.0-rc1", True), ("0.4.9", False), ("0.0.0", True), (None, True)],
 )
-def test_a_server_from_0_5_can_hold_a_model_to_a_schema(
+def test_a_server_from_0_5_or_without_a_version_can_hold_a_model_to_a_schema(
     ollama: ScriptedOllama, version: str | None, structured: bool
 ) -> None:
     ollama.version = version
@@ -218,7 +218,7 @@ def test_closing_a_stream_ends_the_request(ollama: ScriptedOllama) -> None:
     assert gone.wait(5)
 
 
-def test_bytes_that_are_no_utf8_are_replaced(ollama: ScriptedOllama) -> None:
+def test_invalid_utf8_is_replaced(ollama: ScriptedOllama) -> None:
     def broken(send: Send) -> None:
         send(part("A?n").replace(b"?", b"\xff"))
         send_parts(send)
@@ -258,8 +258,8 @@ def test_a_server_without_memory_for_the_model_is_unavailable(ollama: ScriptedOl
         reply(ollama)
 
 
-def cut(send: Send) -> None:
-    send(part("Ann"))
+def cut_at_once(send: Send) -> None:
+    send(part(""))
 
 
 def cut_in_a_line(send: Send) -> None:
@@ -285,7 +285,7 @@ def wrong_shape(send: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    "chat", [cut, cut_in_a_line, error_in_stream, no_json, no_object, wrong_shape]
+    "chat", [cut_at_once, cut_in_a_line, error_in_stream, no_json, no_object, wrong_shape]
 )
 def test_a_broken_reply_is_an_error(ollama: ScriptedOllama, chat: Callable[[Send], None]) -> None:
     ollama.chat = chat
@@ -319,7 +319,7 @@ def test_a_line_without_end_is_cut_off(ollama: ScriptedOllama) -> None:
             send(b"x" * 2**20)
 
     ollama.chat = endless
-    with pytest.raises(LanguageModelReplyError, match="longer than any answer"):
+    with pytest.raises(LanguageModelReplyError, match="longer than any"):
         reply(ollama, max_seconds=60)
 
 
@@ -413,14 +413,14 @@ def test_an_unknown_provider_is_refused(spec: str) -> None:
 
 
 @pytest.mark.parametrize("options", [{"timeout": 0}, {"max_seconds": -1}, {"num_ctx": 10}])
-def test_settings_that_cannot_be_meant_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="timeouts"):
         OllamaModel("tiny", **options)
 
 
 @pytest.mark.parametrize("host", ["ftp://127.0.0.1", "http://127.0.0.1:notaport"])
 def test_an_address_that_is_none_is_refused(host: str) -> None:
-    with pytest.raises(DeepSeekOCRError, match="no address"):
+    with pytest.raises(DeepSeekOCRError, match="not the address"):
         OllamaModel("tiny", host=host)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -83,3 +85,14 @@ def test_prompt_and_reply_fit_the_context(texts: list[str], context: int) -> Non
     tokens = sum(estimate_tokens(message.content) for message in prompt.messages)
     assert tokens + prompt.max_tokens <= context
     assert bool(prompt.warnings) == (prompt.used < len(texts) or "cut" in str(prompt.warnings))
+
+
+def test_building_a_prompt_loads_no_rendering() -> None:
+    code = (
+        "import sys; from deepseek_ocr_rag.answering.prompt import build_prompt; "
+        "print(*sorted({'PIL', 'pypdfium2'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == []

@@ -148,7 +148,7 @@ def test_a_conversation_with_a_model_searches_for_the_question_written_out() -> 
     assert "How high is the keeper's hut?" in model.asked[-1]
 
 
-def test_an_answer_that_was_left_early_is_no_turn() -> None:
+def test_an_answer_that_was_left_early_is_not_a_turn() -> None:
     chat = DocumentQA(LIGHTHOUSE).chat()
     with chat.stream("When was the tower built?") as stream:
         next(stream)

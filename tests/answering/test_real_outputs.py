@@ -11,7 +11,7 @@ import pytest
 
 from deepseek_ocr_rag import Answer, Citation, DocumentQA, OcrDocument, Reader, ReplayBackend
 from deepseek_ocr_rag.answering import Message
-from deepseek_ocr_rag.document.grammar.parser import split_pages
+from deepseek_ocr_rag.document.grammar.runtime_noise import split_pages
 
 PAPER = "11_deepseek_OCR_paper_PR/DeepSeek_OCR_paper_det.mmd"
 SHEET = "01_thukiy_R-G/md"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.answering.answer import NOT_FOUND
+from deepseek_ocr_rag.answering.fixed_texts import NOT_FOUND
 from deepseek_ocr_rag.answering.language_model import Message
 from deepseek_ocr_rag.answering.qa import DocumentQA
 from deepseek_ocr_rag.answering.structured_reply import marked_text, reply_schema
@@ -32,7 +32,7 @@ def test_sentences_get_their_sources_behind_them(size: int) -> None:
     assert marked(reply, size) == "It is old. [1] It burns oil. [2][3] It is so. "
 
 
-def test_what_is_no_sentence_stands_on_a_line_of_its_own() -> None:
+def test_an_item_without_a_full_stop_gets_a_line_of_its_own() -> None:
     assert marked(sentences(("rape oil", [1]), ("whale oil", [2]))) == (
         "rape oil [1]\nwhale oil [2]\n"
     )
@@ -71,7 +71,7 @@ def test_a_whole_sentence_whose_sources_were_cut_off_is_kept(rest: str, shown: s
     assert marked(f'{ONE}, {{"text": "Two.{rest}') == f"One. [1] {shown}"
 
 
-def test_text_that_is_no_json_is_passed_on() -> None:
+def test_text_that_is_not_json_passes_unchanged() -> None:
     assert marked("It is old. [1]", 3) == "It is old. [1]"
 
 
@@ -100,6 +100,19 @@ def test_the_schema_ends_the_lists_of_a_model_that_does_not() -> None:
     sentences = reply_schema(3)["properties"]["sentences"]
     assert sentences["maxItems"] == 32
     assert sentences["items"]["properties"]["sources"]["maxItems"] == 3
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_an_escape_may_come_in_parts(size: int) -> None:
+    assert marked('{"sentences": [{"text": "One \\u00e9t\\u00e9.", "sources": [1]}]}', size) == (
+        "One été. [1] "
+    )
+
+
+def test_a_text_that_repeats_a_sentence_is_passed_on_before_its_end() -> None:
+    reply = '{"sentences": [{"text": "' + r"The \"lamp\" is old. " * 9
+    pieces = iter([reply[at : at + 5] for at in range(0, len(reply), 5)])
+    assert list(marked_text(pieces)) == ['The "lamp" is old. ' * 2 + 'The "lamp" is old.\n']
 
 
 class Structured:

@@ -25,7 +25,7 @@ def test_a_page_that_ended_by_itself_has_no_problem_and_stays_as_it_is() -> None
     assert found.problem is None
     assert found.text == GOOD
     assert found.letters == len("ThemembersmetatnoonTheyleftatdusk")
-    assert found.worth == found.letters
+    assert found.score == found.letters
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_page_that_ended_by_itself_has_no_problem_and_stays_as_it_is() -> None
 def test_what_is_wrong_is_named(text: str, finish: str, problem: str) -> None:
     found = judged(attempt(text, finish))
     assert found.problem == problem
-    assert found.worth == found.letters / 2
+    assert found.score == found.letters / 2
 
 
 def test_a_limit_that_the_user_set_is_no_problem_but_a_loop_is() -> None:

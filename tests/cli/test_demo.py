@@ -11,7 +11,7 @@ from PIL import Image
 from deepseek_ocr_rag.cli.demo import run_demo
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
 def test_the_demo_answers_both_questions_from_the_right_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""The terminal: what is printed, where, and with which exit code."""
+"""The command line: what is printed, where, and with which exit code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_read_prints_markdown(
     assert err == ""
 
 
-def test_read_asks_a_prompt_of_ones_own(
+def test_read_uses_a_custom_prompt(
     sample_pdf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "dates.jsonl"
@@ -51,7 +51,7 @@ def test_read_asks_a_prompt_of_ones_own(
     assert "'document'" in capsys.readouterr().err
 
 
-def test_read_json_is_one_object_a_file(
+def test_read_json_prints_one_object_per_file(
     sample_pdf: Path, recording: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["read", str(sample_pdf), str(sample_pdf), "--backend", recording, "--json"]) == 0
@@ -137,7 +137,9 @@ def test_chat_answers_every_line(
     assert capsys.readouterr().out.count("page 1") >= 2
 
 
-def test_characters_that_the_terminal_has_not_are_escaped(sample_pdf: Path, tmp_path: Path) -> None:
+def test_characters_that_the_terminal_cannot_show_are_escaped(
+    sample_pdf: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "chinese.jsonl"
     path.write_text(json.dumps({"page": 1, "text": "灯塔"}) + "\n", "utf-8")
     command = [sys.executable, "-m", "deepseek_ocr_rag.cli.main", "read", str(sample_pdf)]
@@ -151,7 +153,7 @@ def test_characters_that_the_terminal_has_not_are_escaped(sample_pdf: Path, tmp_
     assert done.stdout == "\\u706f\\u5854\n"
 
 
-def test_a_failed_page_is_said_when_asking(
+def test_ask_reports_a_failed_page(
     sample_pdf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "one.jsonl"
@@ -175,7 +177,7 @@ def test_the_automatic_choice_says_which_backend_and_why(
     assert "Ollama is not running" in err
 
 
-def test_boxes_writes_one_picture_a_page(
+def test_boxes_writes_one_picture_per_page(
     sample_pdf: Path, recording: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = main(["boxes", str(sample_pdf), "--backend", recording, "-o", str(tmp_path / "p")])
@@ -209,7 +211,7 @@ def test_parse_splits_a_file_of_several_pages(
     assert [p["number"] for p in json.loads(capsys.readouterr().out)["pages"]] == [1, 2]
 
 
-def test_cache_shows_and_clears_what_is_kept(
+def test_cache_shows_and_clears_pages(
     sample_pdf: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -235,9 +237,7 @@ def test_cache_shows_and_clears_what_is_kept(
     assert capsys.readouterr().out in whole
 
 
-def test_cache_looks_into_the_folder_that_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cache_uses_the_folder_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "pages").mkdir()
     (tmp_path / "pages" / "pages-1.sqlite3").write_text("not a database")
     assert main(["cache", "--folder", str(tmp_path)]) == 0
@@ -272,7 +272,7 @@ def test_doctor_explains_a_log_as_json(tmp_path: Path, capsys: pytest.CaptureFix
     assert set(found[0]) == {"name", "meaning", "cure", "backends", "source"}
 
 
-def test_doctor_explains_what_is_piped_in(
+def test_doctor_explains_standard_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"CUDA out of memory \xff")))
@@ -280,12 +280,12 @@ def test_doctor_explains_what_is_piped_in(
     assert capsys.readouterr().out.startswith("out of memory: ")
 
 
-def test_doctor_says_so_where_it_knows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_says_if_an_error_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "missing.log"]) == 0
-    assert "neither a file nor an error that is known" in capsys.readouterr().out
+    assert "neither a file nor a known error" in capsys.readouterr().out
 
 
-def test_remote_code_runs_only_where_the_command_allows_it(
+def test_remote_code_runs_only_with_the_option(
     tmp_path: Path, sample_pdf: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["read", str(sample_pdf), "--backend", f"official:{tmp_path}"]
@@ -336,7 +336,7 @@ def test_a_failed_page_is_reported_and_the_rest_is_printed(
         (["parse", "missing.txt"], 3),
     ],
 )
-def test_a_users_mistake_has_an_exit_code_of_its_own_and_no_traceback(
+def test_a_users_mistake_has_its_own_exit_code_and_no_traceback(
     arguments: list[str],
     code: int,
     sample_pdf: Path,
@@ -359,7 +359,7 @@ def test_wrong_usage_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage" in capsys.readouterr().err
 
 
-def test_a_closed_pipe_is_no_error(sample_pdf: Path, recording: str) -> None:
+def test_a_closed_pipe_is_not_an_error(sample_pdf: Path, recording: str) -> None:
     command = [sys.executable, "-m", "deepseek_ocr_rag.cli.main", "read", str(sample_pdf)]
     reading = subprocess.Popen(
         [*command, "--backend", recording], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -20,7 +20,7 @@ def option(command: str, name: str) -> str:
     return split[split.index(name) + 1]
 
 
-def test_vllm_gets_what_its_recipe_for_the_model_asks_for() -> None:
+def test_vllm_gets_the_options_of_its_recipe_for_the_model() -> None:
     command = serve_command("vllm", version="0.20.0")
     assert words(command)[:3] == ["vllm", "serve", "deepseek-ai/DeepSeek-OCR"]
     assert option(command, "--logits-processors") == (
@@ -50,7 +50,7 @@ def test_the_server_listens_on_this_machine_only(server: str) -> None:
         (None, True),
     ],
 )
-def test_the_old_model_runner_is_chosen_where_the_new_one_refuses_the_processor(
+def test_the_old_model_runner_is_used_if_the_new_one_refuses_the_processor(
     version: str | None, needed: bool
 ) -> None:
     command = serve_command("vllm", version=version)
@@ -58,7 +58,7 @@ def test_the_old_model_runner_is_chosen_where_the_new_one_refuses_the_processor(
     assert ("VLLM_USE_V2_MODEL_RUNNER" in command) is needed
 
 
-def test_without_a_version_a_comment_says_why_the_variable_is_there() -> None:
+def test_without_a_version_a_comment_explains_the_variable() -> None:
     comments = [line for line in serve_command("vllm").splitlines() if line.startswith("#")]
     assert any("0.31 and newer" in line for line in comments)
 
@@ -87,6 +87,6 @@ def test_the_model_is_quoted_for_the_shell() -> None:
         {"server": "vllm", "model": "a\nb"},
     ],
 )
-def test_arguments_that_cannot_be_meant_are_refused(wrong: dict[str, object]) -> None:
+def test_invalid_arguments_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
         serve_command(**wrong)  # type: ignore[arg-type]

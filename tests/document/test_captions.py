@@ -1,4 +1,4 @@
-"""Captions find their figure or table by reading order and place."""
+"""Captions are matched to figures and tables by reading order and position."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOX = Box(0.1, 0.1, 0.9, 0.9)
 
 
 def blocks_of(*kinds: str) -> list[Block]:
-    """Blocks of these kinds, texts as if the kind were one, all without a place."""
+    """Blocks of these kinds, texts as if the kind were one, all without boxes."""
     return [Block(kind, "" if kind == "image" else f"a {kind}") for kind in kinds]
 
 
@@ -37,15 +37,15 @@ def test_a_caption_belongs_to_what_it_stands_beside(
     assert companions(blocks_of(*kinds)) == expected
 
 
-def test_between_two_figures_without_places_a_caption_belongs_to_the_upper() -> None:
+def test_between_two_figures_without_boxes_a_caption_belongs_to_the_upper() -> None:
     assert companions(blocks_of("image", "image_caption", "image")) == {0: (1,), 2: ()}
 
 
-def test_between_two_tables_without_places_a_caption_belongs_to_the_lower() -> None:
+def test_between_two_tables_without_boxes_a_caption_belongs_to_the_lower() -> None:
     assert companions(blocks_of("table", "table_caption", "table")) == {0: (), 2: (1,)}
 
 
-def test_a_caption_prefers_its_own_sort() -> None:
+def test_a_caption_prefers_its_own_kind() -> None:
     assert companions(blocks_of("table", "image_caption", "image")) == {0: (), 2: (1,)}
 
 
@@ -74,7 +74,7 @@ def test_plain_text_above_a_table_can_be_its_caption(text: str, is_caption: bool
     assert companions(blocks) == {1: (0,) if is_caption else ()}
 
 
-def test_text_in_the_place_of_a_picture_belongs_to_it() -> None:
+def test_text_in_the_box_of_a_picture_belongs_to_it() -> None:
     blocks = [
         Block("image", "", (BOX,)),
         Block("text", "Sales 2021", (BOX,)),
@@ -97,6 +97,6 @@ def test_every_figure_and_table_of_a_real_paper_has_its_own_caption(shared: Path
     )
 
 
-def test_thousands_of_captions_take_no_time_to_speak_of() -> None:
+def test_thousands_of_captions_are_matched_fast() -> None:
     blocks = blocks_of("image", *["image_caption"] * 20_000)
     assert len(companions(blocks)[0]) == 20_000

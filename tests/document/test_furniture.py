@@ -60,7 +60,7 @@ def test_several_lines_can_stand_at_one_edge() -> None:
     assert furniture_of(*contents) == [{0, 1}] * 3
 
 
-def test_a_line_behind_other_text_is_no_furniture() -> None:
+def test_a_line_inside_of_other_text_is_not_furniture() -> None:
     """The names of columns recur on every page of a long table, below its title."""
     contents = [
         [("text", f"Table {name}", 0.03), ("text", "Item Price", 0.06), BODY]
@@ -86,7 +86,7 @@ def test_a_heading_on_most_pages_of_a_long_document_is_a_running_head() -> None:
     assert furniture_of(*contents) == [{0}] * 5
 
 
-def test_a_line_here_and_there_is_no_furniture() -> None:
+def test_a_line_on_a_few_pages_is_not_furniture() -> None:
     contents = [
         [("text", "The Report" if n in (0, 9, 19) else "x" * n, 0.03), BODY] for n in range(20)
     ]
@@ -109,6 +109,6 @@ def test_labelled_furniture_needs_no_repetition() -> None:
     assert (set(found.blocks), set(found.first)) == ({0, 2}, set())
 
 
-def test_pages_without_places_have_only_labelled_furniture() -> None:
+def test_pages_without_boxes_have_only_labelled_furniture() -> None:
     pages = [Page(n, "", (Block("text", "The Report"), Block("footer", "x"))) for n in (1, 2, 3)]
     assert [set(found.blocks) for found in page_furniture(pages)] == [{1}] * 3

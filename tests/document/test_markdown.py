@@ -1,4 +1,4 @@
-"""Markdown without tags, cut into parts that know where they stood."""
+"""Markdown without tags is cut into parts with their offsets."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The text as it flows: over columns and pages, around floats, without furniture."""
+"""Paragraphs over columns and pages, around floats and furniture."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from deepseek_ocr_rag.document.grammar.parser import parse_document
-from deepseek_ocr_rag.document.paragraphs import Float, Paragraph, document_flow
+from deepseek_ocr_rag.document.paragraphs import Float, Paragraph, paragraphs_and_floats
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 
 LEFT, RIGHT = (0.1, 0.48), (0.52, 0.9)
@@ -28,7 +28,7 @@ def page_of(number: int, *contents: Content) -> Page:
 def flow_of(*pages: Page) -> list[str]:
     """Paragraphs as their text, floats as the kinds of their members."""
     shown = []
-    for item in document_flow(OcrDocument("a.pdf", pages, len(pages))):
+    for item in paragraphs_and_floats(OcrDocument("a.pdf", pages, len(pages))):
         if isinstance(item, Float):
             shown.append("+".join(block.kind for block in item.members))
         else:
@@ -52,7 +52,7 @@ def test_a_paragraph_over_two_pages_is_one() -> None:
     assert flow_of(*pages) == ["The keeper went down to the sea in the night."]
 
 
-def test_over_three_pages_too() -> None:
+def test_a_paragraph_over_three_pages_is_one() -> None:
     words = ("The keeper went down to the", "sea in the night and saw the", "ships.")
     pages = [page_of(n, text(part)) for n, part in enumerate(words, start=1)]
     assert flow_of(*pages) == [" ".join(words)]
@@ -91,7 +91,7 @@ def test_a_paragraph_over_two_columns_is_one() -> None:
     assert flow_of(page) == ["The keeper went down to the sea in the night."]
 
 
-def test_lines_below_or_beside_each_other_are_not() -> None:
+def test_lines_below_or_beside_each_other_are_not_one_paragraph() -> None:
     below = page_of(1, text("a label of four words", y1=0.2), text("another label", y0=0.3))
     assert len(flow_of(below)) == 2
     beside = page_of(
@@ -122,7 +122,7 @@ def test_figures_and_furniture_in_between_do_not_part_a_paragraph() -> None:
     ]
 
 
-def test_a_page_that_is_missing_or_a_heading_does() -> None:
+def test_a_missing_page_or_a_heading_parts_a_paragraph() -> None:
     first, third = (
         page_of(1, text("The keeper went down to the")),
         page_of(3, text("sea at night.")),
@@ -142,7 +142,7 @@ def test_sections_forget_a_running_foot_that_looked_like_a_heading() -> None:
         )
         for n in (1, 2, 3)
     ]
-    items = document_flow(OcrDocument("a.pdf", tuple(pages), 3))
+    items = paragraphs_and_floats(OcrDocument("a.pdf", tuple(pages), 3))
     blocks = [item.slices[0].block for item in items if isinstance(item, Paragraph)]
     assert [b.section for b in blocks if b.text == "Body."] == [("Lamps",)] * 3
 
@@ -156,7 +156,7 @@ def test_the_running_paragraphs_of_a_real_paper_are_found(shared: Path) -> None:
     document = parse_document(file.read_text("utf-8"))
     joined = [
         item
-        for item in document_flow(document)
+        for item in paragraphs_and_floats(document)
         if isinstance(item, Paragraph) and len(item.slices) > 1
     ]
     assert [[piece.page.number for piece in item.slices] for item in joined] == [

@@ -29,6 +29,8 @@ from deepseek_ocr_rag import (
 from deepseek_ocr_rag.document.sanitize import inert_markdown
 from deepseek_ocr_rag.export.page_markdown import page_markdown
 
+pytestmark = pytest.mark.minimum
+
 OURS = {
     *(
         "div",
@@ -183,7 +185,7 @@ def test_markdown_is_shown_with_its_headings_tables_and_formulas() -> None:
     )
 
 
-def test_a_file_keeps_what_is_no_danger() -> None:
+def test_exported_markdown_keeps_what_is_harmless() -> None:
     text = r"[1] see [f](t), \[ [g(x + \Delta x) - g](x)/2 \], a < b, H<sub>2</sub>O"
     assert inert_markdown(text) == text
     table = '<table><tr><td colspan="2">a</td><th rowspan=3>b</th></tr></table>'

@@ -51,13 +51,13 @@ def test_rows_into_which_the_names_reach_belong_to_the_head() -> None:
     assert second in head_of(html(first, second, cells("tiny", "512", "512")))
 
 
-def test_a_cell_that_groups_many_rows_is_no_name() -> None:
+def test_a_cell_that_groups_many_rows_is_not_a_name() -> None:
     first = '<td rowspan="9">Lamps</td><td>small</td><td>3</td>'
     rows = [cells("large", str(n)) for n in range(8)]
     assert head_of(html(first, *rows)) == f"<table><tr>{first}</tr>"
 
 
-def test_over_two_columns_a_single_name_is_no_title() -> None:
+def test_a_single_name_over_two_columns_is_not_a_title() -> None:
     head = "|  | Price |\n| --- | --- |\n"
     assert head_of(head + "| Lamp | 3 |\n| Wick | 1 |") == head
 
@@ -67,7 +67,7 @@ def test_a_table_of_one_row_has_no_head() -> None:
     assert head_of("| a | b |\n| --- | --- |") == ""
 
 
-def test_text_that_is_no_table_has_no_rows() -> None:
+def test_text_without_a_table_has_no_rows() -> None:
     assert table_rows("no table").starts == ()
 
 

@@ -23,6 +23,8 @@ from deepseek_ocr_rag.document.tables import (
 )
 from deepseek_ocr_rag.errors import ConfigurationError
 
+pytestmark = pytest.mark.minimum
+
 
 def rows(text: str) -> tuple[tuple[str, ...], ...]:
     return parse_table(text).to_rows()
@@ -99,7 +101,7 @@ def test_breaks_are_newlines_and_scripts_stay():
     assert cell.text == "H<sub>2</sub>O\nx<sup>2</sup>"
 
 
-def test_html_has_no_script_that_is_not_closed() -> None:
+def test_html_has_no_unclosed_sub_or_sup() -> None:
     table = Table(((Cell("y</sub>"), Cell("<sup>1"), Cell("<sub><sup>2</sub></sup>")),))
     assert table.to_html() == (
         "<table><tr><td>y&lt;/sub&gt;</td><td>&lt;sup&gt;1</td>"
@@ -128,12 +130,12 @@ def test_entities_are_decoded_once():
 
 
 @pytest.mark.parametrize("text", ["&notanentity;", "&notit;", "&amp", "&;", "&#1;", "AT&T; x"])
-def test_what_is_no_entity_stays(text):
+def test_what_is_not_an_entity_stays(text):
     assert decode_entities(text) == text
 
 
 @pytest.mark.parametrize("digits", ["²", "٣", "-2", "0", "", "x", "1e3", "０２"])
-def test_spans_that_are_no_positive_ascii_number_are_one(digits):
+def test_spans_that_are_not_positive_ascii_numbers_are_one(digits):
     table = parse_table(f'<table><tr><td colspan="{digits}">a</td></tr></table>')
     assert table.to_rows() == (("a",),)
 

@@ -1,4 +1,4 @@
-"""Which text layers may stand in for reading the page's picture."""
+"""Which text layers are good enough to use instead of the page's picture."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def layer(text: str, *, pictures: tuple[Box, ...] = (), hidden: bool = False) ->
         "E = mc² ∑ ∫ → α β γ ≤ 10⁻³",
     ],
 )
-def test_the_text_of_a_born_digital_page_is(text: str) -> None:
+def test_the_text_of_a_born_digital_page_is_usable(text: str) -> None:
     assert usable(layer(text))
 
 
@@ -56,16 +56,16 @@ def test_the_text_of_a_born_digital_page_is(text: str) -> None:
     ],
     ids=["empty", "spaces", "replacement", "private", "controls", "cid", "dots", "one", "endless"],
 )
-def test_text_that_nobody_could_read_is_not(text: str) -> None:
+def test_unreadable_text_is_not_usable(text: str) -> None:
     assert not usable(layer(text))
 
 
 @pytest.mark.parametrize("hidden", [True, False])
-def test_a_good_ocr_layer_on_a_scan_is(hidden: bool) -> None:
+def test_a_good_ocr_layer_on_a_scan_is_usable(hidden: bool) -> None:
     assert usable(layer(PROSE, pictures=SCAN, hidden=hidden))
 
 
-def test_a_stamp_on_a_scan_is_not() -> None:
+def test_a_stamp_on_a_scan_is_not_usable() -> None:
     assert not usable(layer("Case 1:12-cv-00345 Document 9 Filed 08/30/12", pictures=SCAN))
 
 
@@ -74,11 +74,11 @@ def test_a_scan_in_bands_is_a_scan() -> None:
     assert not usable(layer("Page 12 of 20", pictures=bands))
 
 
-def test_a_few_words_beside_a_figure_are() -> None:
+def test_a_few_words_beside_a_figure_are_usable() -> None:
     assert usable(layer("Figure 3. The lighthouse.", pictures=(Box(0.1, 0.1, 0.9, 0.6),)))
 
 
-def test_a_jumbled_ocr_layer_on_a_scan_is_not() -> None:
+def test_a_jumbled_ocr_layer_on_a_scan_is_not_usable() -> None:
     jumble = 'U ARMY NICAL .1/1.e_atinc24451a.y, 0-e-el-k- .A.:01.6e.e. "tet:A•44 d-atte- '
     jumble += "..LCV WI.GL,41.44-gta*Air. N.k...O.AetAlket, ciA# o44,A4)-0-A:fcfk -777d4v, itzt-"
     assert not usable(layer(jumble, pictures=SCAN, hidden=True))

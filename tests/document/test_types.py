@@ -14,6 +14,8 @@ from deepseek_ocr_rag.document.grammar.parser import parse_page
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError
 
+pytestmark = pytest.mark.minimum
+
 fractions = st.floats(0, 1)
 boxes = st.builds(Box.clamped, fractions, fractions, fractions, fractions)
 grid = st.integers(0, 999)
@@ -41,7 +43,7 @@ def test_any_four_numbers_make_a_box_on_the_page(x0, y0, x1, y1):
 @pytest.mark.parametrize(
     "edges", [(0.5, 0, 0.4, 1), (0, 0, 1.01, 1), (-0.1, 0, 1, 1), (math.nan, 0, 1, 1)]
 )
-def test_edges_that_are_no_ordered_fractions_are_refused(edges):
+def test_edges_that_are_not_ordered_fractions_are_refused(edges):
     with pytest.raises(ConfigurationError, match=r"ordered fractions.*Box\.clamped"):
         Box(*edges)
 

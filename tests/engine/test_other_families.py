@@ -13,7 +13,7 @@ import torch
 from tiny_engine import SECOND
 
 from deepseek_ocr_rag.backends.transformers.generation import generate
-from deepseek_ocr_rag.backends.transformers.loading import load_model
+from deepseek_ocr_rag.backends.transformers.model_loading import load_model
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import Runner

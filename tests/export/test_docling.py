@@ -1,4 +1,4 @@
-"""Documents for docling: what docling's own tools then make of them."""
+"""Conversion to docling, and what docling's own tools do with the result."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def paper(shared: Path) -> DoclingDocument:
 
 
 def exported(*contents: tuple[str, str]) -> DoclingDocument:
-    """A page of blocks, A4, all in the same place."""
+    """An A4 page of blocks that all have the same box."""
     blocks: list[Block] = []
     markdown = ""
     for kind, text in contents:

@@ -13,6 +13,8 @@ from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.export.drawing import colour_of, crop_boxes, draw_page, highlight_boxes
 from deepseek_ocr_rag.samples import sample_path
 
+pytestmark = pytest.mark.minimum
+
 TITLE = Box(0.3, 0.07, 0.7, 0.1)
 COLUMN = Box(0.09, 0.26, 0.49, 0.92)
 PAGE = Page(
@@ -107,7 +109,7 @@ def test_a_tag_keeps_away_from_text_where_there_is_room() -> None:
 
 
 def test_tags_of_neighbours_do_not_cover_each_other() -> None:
-    """Two blocks on the same place: the first tag shows as much as when it is alone."""
+    """Two blocks in the same box: the first tag shows as much as when it is alone."""
     blank = Image.new("RGB", (600, 800), "white")
     same = (Box(0.3, 0.3, 0.7, 0.5),)
     alone = Page(1, blocks=(Block("title", "", same),))
@@ -208,7 +210,7 @@ def test_a_crop_shows_the_pixels_of_the_page(image: Image.Image) -> None:
 
 
 @pytest.mark.parametrize(("found", "margin"), [([], 0.02), ([TITLE], -0.1), ([TITLE], 1.5)])
-def test_a_crop_without_sense_says_what_to_do(
+def test_an_impossible_crop_says_what_to_do(
     image: Image.Image, found: list[Box], margin: float
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:

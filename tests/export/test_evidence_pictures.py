@@ -1,4 +1,4 @@
-"""Pictures of the evidence: what is drawn, shown in a notebook, and written."""
+"""Evidence pictures: drawn, shown in a notebook, and written to a file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_crop_holds_the_page_around_the_boxes_and_marks_only_them(sample_pdf
     assert (right - left, bottom - top) == pytest.approx((x1 - x0, y1 - y0), abs=6)
 
 
-def test_a_citation_without_a_place_shows_its_page(sample_pdf: Path) -> None:
+def test_a_citation_without_boxes_shows_its_page(sample_pdf: Path) -> None:
     (shown,) = answer(cited(sample_pdf, 3)).show()
     assert max(shown.image.size) == LONG_SIDE
 
@@ -66,7 +66,7 @@ def test_a_notebook_gets_a_captioned_picture_a_page_and_nothing_active(sample_pd
     assert sizes == [page.image.size for page in shown]
 
 
-def test_whoever_shows_no_html_gets_all_pages_in_one_picture(sample_pdf: Path) -> None:
+def test_without_html_all_pages_are_in_one_picture(sample_pdf: Path) -> None:
     shown = answer(cited(sample_pdf, 2, GRANT), cited(sample_pdf, 3, TABLE)).show()
     data = shown._repr_png_()
     assert data is not None
@@ -75,7 +75,7 @@ def test_whoever_shows_no_html_gets_all_pages_in_one_picture(sample_pdf: Path) -
         assert picture.width >= max(page.image.width for page in shown)
 
 
-def test_where_nothing_is_cited_there_is_nothing_to_see(tmp_path: Path) -> None:
+def test_without_citations_there_is_no_picture(tmp_path: Path) -> None:
     shown = answer().show()
     assert (len(shown), shown.image, shown._repr_png_()) == (0, None, None)
     assert "Nothing is cited" in shown._repr_html_()
@@ -101,7 +101,7 @@ def test_it_is_written_as_png_whatever_the_name(sample_pdf: Path, tmp_path: Path
         ("https://example.com/a.pdf", SourceNotAllowedError),
     ],
 )
-def test_a_document_that_is_not_there_is_asked_for(
+def test_a_missing_document_is_asked_for(
     source: str, kind: type[Exception], sample_pdf: Path
 ) -> None:
     missing = answer(cited(source, 2, GRANT))

@@ -1,4 +1,4 @@
-"""Writing a folder: what lies in it, under which names, and what happens when it fails."""
+"""Writing a folder: its files, their names, and what happens when it fails."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from deepseek_ocr_rag.errors import OutputError, PageRenderError
 from deepseek_ocr_rag.export.filenames import file_stem
 from deepseek_ocr_rag.export.folder import MAX_FIGURES, FolderWriter, write_folder
 from deepseek_ocr_rag.samples import sample_path
+
+pytestmark = pytest.mark.minimum
 
 FIGURE = Box(0.1, 0.5, 0.9, 0.8)
 CAPTION = "Figure 1. Electricity used by the six lights."
@@ -296,7 +298,7 @@ def test_links_do_not_lead_pictures_or_texts_out_of_the_folder(tmp_path: Path) -
 
 def test_a_folder_that_is_a_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OutputError, match="cannot write there") as caught:
+    with pytest.raises(OutputError, match="cannot write to this folder") as caught:
         write_folder(DOCUMENT, tmp_path / "out")
     assert caught.value.remedy
     assert isinstance(caught.value.__cause__, OSError)
@@ -316,7 +318,7 @@ def test_a_folder_in_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_told_and_leaves_no_half_picture(
+def test_a_full_disk_is_reported_and_leaves_no_half_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Image.Image, file: object, *_: object, **__: object) -> None:

@@ -13,7 +13,7 @@ from full_size_pages import first_logits, pdf, prompt
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.backends.transformers.backend import TransformersBackend
 from deepseek_ocr_rag.backends.transformers.generation import generate
-from deepseek_ocr_rag.backends.transformers.loading import load_model
+from deepseek_ocr_rag.backends.transformers.model_loading import load_model
 from deepseek_ocr_rag.errors import BackendUnavailableError
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 

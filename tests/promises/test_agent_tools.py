@@ -1,4 +1,4 @@
-"""AgentReader for tools: searching a document, finding a place on it, looking at a page."""
+"""AgentReader for tools: searching, locating and looking."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def tagged(title: str, text: str) -> str:
 
 
 class Looking:
-    """A backend that reads pages and, where it was given places, finds things on them."""
+    """A backend that reads pages and, if it was given locations, locates things on them."""
 
     name = "looking"
     model = "none"
     needs_image = False
     reads_text_layer = False
 
-    def __init__(self, texts: dict[int, str], places: dict[int, str] | None = None) -> None:
+    def __init__(self, texts: dict[int, str], locations: dict[int, str] | None = None) -> None:
         self.texts = texts
-        self.places = places
+        self.locations = locations
         self.asked: list[tuple[str, int]] = []
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         for request in requests:
             self.asked.append((request.task.name, request.page))
             locating = request.task.name.startswith("locate:")
-            if locating and self.places is None:
+            if locating and self.locations is None:
                 raise BackendUnavailableError("it cannot see", remedy="Use another one.")
-            found = (self.places or {}) if locating else self.texts
+            found = (self.locations or {}) if locating else self.texts
             if request.page in found:
                 yield Reply(request.key, found[request.page])
             elif locating:
@@ -145,7 +145,7 @@ class TestSearch:
         del backend.texts[1]
         assert "Not read and not searched: page 1." in agent.search("report.pdf", "lamp").text
 
-    def test_a_page_that_is_mended_is_found_afterwards(
+    def test_a_page_read_at_the_second_try_is_found(
         self, agent: AgentReader, backend: Looking
     ) -> None:
         text = backend.texts.pop(1)
@@ -155,47 +155,54 @@ class TestSearch:
 
 
 class TestLocate:
-    def test_a_reader_that_sees_is_asked(self, agent: AgentReader, backend: Looking) -> None:
-        backend.places = {2: "<|ref|>the lamp<|/ref|><|det|>[[200, 300, 400, 500]]<|/det|>"}
+    def test_a_model_that_can_locate_is_asked(self, agent: AgentReader, backend: Looking) -> None:
+        backend.locations = {2: "<|ref|>the lamp<|/ref|><|det|>[[200, 300, 400, 500]]<|/det|>"}
         found = agent.locate("report.pdf", "the lamp")
         assert not found.by_words
-        (place,) = found.places
-        assert place.page == 2
-        assert place.boxes[0].to_grid() == (200, 300, 400, 500)
+        (location,) = found.locations
+        assert location.page == 2
+        assert location.boxes[0].to_grid() == (200, 300, 400, 500)
         assert "page 2, box [0.200, 0.300, 0.400, 0.501]" in found.text
         assert {task for task, _ in backend.asked} == {"locate: the lamp"}
 
-    def test_of_many_pages_a_few_are_looked_at_and_the_others_named(self, root: Path) -> None:
+    def test_a_few_of_many_pages_are_looked_at_and_the_rest_named(self, root: Path) -> None:
         write_pdf(root / "long.pdf", 11)
         tag = "<|ref|>seal<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>"
         backend = Looking({}, dict.fromkeys(range(1, 12), tag))
         agent = AgentReader(Reader(backend), root_dir=root)
         first = agent.locate("long.pdf", "the seal")
-        assert (len(first.places), first.next_pages) == (8, "9-11")
+        assert (len(first.locations), first.next_pages) == (8, "9-11")
         assert 'call again with pages="9-11"' in first.text
         last = agent.locate("long.pdf", "the seal", pages=first.next_pages)
-        assert ([place.page for place in last.places], last.next_pages) == ([9, 10, 11], None)
+        assert ([location.page for location in last.locations], last.next_pages) == (
+            [9, 10, 11],
+            None,
+        )
 
-    def test_a_reader_that_cannot_see_finds_the_words_and_says_so(self, agent: AgentReader) -> None:
+    def test_a_backend_that_cannot_locate_searches_words_and_says_so(
+        self, agent: AgentReader
+    ) -> None:
         found = agent.locate("report.pdf", "whale oil")
         assert found.by_words
         assert "found by the words of the text" in found.text
         assert "it cannot see" in found.text
-        assert [(place.page, place.text) for place in found.places] == [(2, WORDS[1][1])]
-        assert found.places[0].boxes[0].to_grid() == (100, 100, 900, 200)
+        assert [(location.page, location.text) for location in found.locations] == [
+            (2, WORDS[1][1])
+        ]
+        assert found.locations[0].boxes[0].to_grid() == (100, 100, 900, 200)
 
-    def test_where_looking_finds_nothing_the_words_are_searched(
+    def test_words_are_searched_if_looking_finds_nothing(
         self, agent: AgentReader, backend: Looking
     ) -> None:
-        backend.places = {}
+        backend.locations = {}
         found = agent.locate("report.pdf", "whale oil")
         assert found.by_words
         assert "Looking at the pages found nothing" in found.text
-        assert [place.page for place in found.places] == [2]
+        assert [location.page for location in found.locations] == [2]
 
-    def test_what_is_nowhere_is_not_found(self, agent: AgentReader) -> None:
+    def test_something_absent_is_not_found(self, agent: AgentReader) -> None:
         found = agent.locate("report.pdf", "quantum chromodynamics")
-        assert found.places == ()
+        assert found.locations == ()
         assert "It was not found" in found.text
 
     def test_a_reply_is_bounded(self, root: Path) -> None:
@@ -212,7 +219,7 @@ class TestLookAt:
         with Image.open(io.BytesIO(shown.png)) as picture:
             assert (picture.format, max(picture.size)) == ("PNG", 1024)
 
-    def test_a_part_is_shown_sharper_than_the_page_has_it(
+    def test_a_part_is_shown_sharper_than_in_the_whole_page(
         self, root: Path, sample_pdf: Path
     ) -> None:
         (root / "sample.pdf").write_bytes(sample_pdf.read_bytes())
@@ -223,7 +230,7 @@ class TestLookAt:
             assert max(picture.size) <= 1024
         assert "page 3, box [0.100, 0.200, 0.500, 0.300]" in shown.text
 
-    def test_a_point_is_shown_with_what_is_around_it(self, agent: AgentReader) -> None:
+    def test_a_point_is_shown_with_its_surroundings(self, agent: AgentReader) -> None:
         shown = agent.look_at("report.pdf", 1, [1, 1, 1, 1])
         with Image.open(io.BytesIO(shown.png)) as picture:
             assert min(picture.size) > 10
@@ -235,14 +242,14 @@ class TestLookAt:
     @pytest.mark.parametrize(
         "box", [[], [0, 0, 1], [0, 0, 999, 999], [float("nan"), 0, 1, 1], [-0.1, 0, 1, 1]]
     )
-    def test_a_box_that_is_none_says_how_one_looks(
+    def test_an_invalid_box_is_refused_with_an_explanation(
         self, agent: AgentReader, box: list[float]
     ) -> None:
         with pytest.raises(ConfigurationError, match="left, top, right, bottom"):
             agent.look_at("report.pdf", 1, box)
 
 
-def test_the_same_files_are_refused_to_all(agent: AgentReader) -> None:
+def test_all_calls_refuse_the_same_files(agent: AgentReader) -> None:
     for path in ("../report.pdf", "/etc/passwd", "https://example.com/a.pdf"):
         with pytest.raises(SourceNotAllowedError):
             agent.search(path, "lamp")
@@ -252,7 +259,7 @@ def test_the_same_files_are_refused_to_all(agent: AgentReader) -> None:
             agent.look_at(path, 1)
 
 
-def test_pages_that_are_not_there_are_told(agent: AgentReader) -> None:
+def test_missing_pages_are_reported(agent: AgentReader) -> None:
     for call in (
         lambda: agent.search("report.pdf", "lamp", pages="9"),
         lambda: agent.locate("report.pdf", "lamp", pages="9"),

@@ -1,4 +1,4 @@
-"""A disk that is full, at any write: the text comes all the same, and the cache stays sound."""
+"""The disk is full at any write: the text is still printed, and the cache stays intact."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no file size li
 
 PAGES = 20
 SIZES = (0, 100, 4_096, 8_192, 12_000, 33_000, 90_000, 4_000_000)
-"""Bytes that any one file may have: from none to more than the cache needs in the end."""
+"""File size limits in bytes: from none to more than the whole cache needs."""
 
 
 def limited(size):
-    """Have the system refuse to let any file of the process grow over a size."""
+    """Make the system refuse to let any file of the process grow beyond a size."""
 
     def limit():
         import resource
@@ -49,12 +49,12 @@ def command(server, folder, *more, size=None):
 
 
 @pytest.mark.slow
-def test_the_text_comes_whichever_write_fails_and_the_cache_is_sound(server, tmp_path):
+def test_the_text_is_printed_whichever_write_fails_and_the_cache_stays_intact(server, tmp_path):
     (tmp_path / "a.pdf").write_bytes(marked_pdf(PAGES))
     expected, _ = command(server, tmp_path, "--json", "--no-cache").communicate(timeout=60)
     assert f"This is number {PAGES}." in expected
     kept = []
-    # Two at a time: most of it is the start of an interpreter.
+    # Two at a time, because most of the time goes into starting interpreters.
     for pair in zip(SIZES[::2], SIZES[1::2], strict=True):
         running = {size: command(server, tmp_path, "--json", size=size) for size in pair}
         for size, process in running.items():
@@ -66,7 +66,7 @@ def test_the_text_comes_whichever_write_fails_and_the_cache_is_sound(server, tmp
     print(f"pages kept with files of at most {SIZES} bytes: {kept}")
     assert kept[0] == 0
     assert kept[-1] == PAGES
-    # What was kept before the disk was full is sound.
+    # What was stored before the disk was full is intact.
     for size in SIZES:
         backend = ServerBackend(f"{server.url}/v1")
         with Reader(backend, mode="tiny", cache=tmp_path / f"cache-{size}") as reader:
@@ -76,7 +76,7 @@ def test_the_text_comes_whichever_write_fails_and_the_cache_is_sound(server, tmp
         ]
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_that_says_so(server, tmp_path):
+def test_an_unwritable_folder_is_reported(server, tmp_path):
     (tmp_path / "a.pdf").write_bytes(marked_pdf(2))
     process = command(server, tmp_path, "-o", "out", size=300)
     _, said = process.communicate(timeout=60)
@@ -98,7 +98,7 @@ except SourceError as error:
 """
 
 
-def test_a_stream_that_no_temporary_file_can_hold_is_an_error_that_says_so(tmp_path):
+def test_a_stream_too_large_for_temporary_files_is_reported(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", LARGE_STREAM],
         capture_output=True,

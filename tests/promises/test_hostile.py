@@ -1,4 +1,4 @@
-"""Files that were made, or collected, to break readers: each ends in pages or in a typed error."""
+"""Files made or collected to break readers: each gives pages or a typed error."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ GO_OFF = {
     "PNG header of 65,535 x 65,535": re.compile("LimitExceededError: the picture has 65,535"),
     "TIFF of 100,000 frames": re.compile("LimitExceededError: the TIFF has more than 10,000"),
 }
-"""What some of the bombs do, by name."""
+"""Expected results of some of the bombs."""
 
 
 def examined(files, renderer):
-    """What became of each file, by the benchmark in a process of its own."""
+    """The result for each file, from the benchmark in a separate process."""
     done = subprocess.run(
         [
             *(sys.executable, str(PROGRAM), "--json", "--renderer", renderer),
@@ -66,7 +66,7 @@ def examined(files, renderer):
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @pytest.mark.parametrize("renderer", ["pdfium", "pymupdf"])
-def test_every_hostile_file_ends_in_pages_or_in_a_typed_error(shared, renderer, chunk):
+def test_every_hostile_file_gives_pages_or_a_typed_error(shared, renderer, chunk):
     """In bounded time and memory, see ``benchmarks/safety/hostile.py``."""
     if renderer == "pymupdf":
         pytest.importorskip("pymupdf")
@@ -79,14 +79,14 @@ def test_every_hostile_file_ends_in_pages_or_in_a_typed_error(shared, renderer, 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded to the byte on Linux only")
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_every_bomb_ends_in_pages_or_in_a_typed_error(tmp_path, chunk):
+def test_every_bomb_gives_pages_or_a_typed_error(tmp_path, chunk):
     made = list(bombs().items())[chunk::CHUNKS]
     for name, make in made:
         (tmp_path / name).write_bytes(make())
     results = examined([tmp_path / name for name, _ in made], "pdfium")
     assert [result for result in results if not result["ok"]] == []
     details = {Path(result["name"]).name: result["detail"] for result in results}
-    # Those that are known to go off must do so, else this would show nothing.
+    # The bombs that are known to go off must do so, or the test would prove nothing.
     harmless = [n for n in details if n in GO_OFF and not GO_OFF[n].search(details[n])]
     assert harmless == []
 
@@ -94,7 +94,7 @@ def test_every_bomb_ends_in_pages_or_in_a_typed_error(tmp_path, chunk):
 CIPHERS = ("RC4_40", "RC4_128", "AES_128", "AES_256", "RC4_128_R3")
 
 
-def test_what_is_encrypted_ends_in_a_typed_error_within_the_bounds(tmp_path):
+def test_an_encrypted_file_gives_a_typed_error_within_the_bounds(tmp_path):
     for cipher in CIPHERS:
         (tmp_path / f"{cipher}.pdf").write_bytes(encrypted(cipher))
     results = examined(sorted(tmp_path.iterdir()), "pdfium")
@@ -103,7 +103,7 @@ def test_what_is_encrypted_ends_in_a_typed_error_within_the_bounds(tmp_path):
 
 
 @pytest.mark.parametrize("cipher", CIPHERS)
-def test_every_cipher_opens_with_its_password_and_only_then(cipher):
+def test_every_cipher_opens_with_its_password_only(cipher):
     data = encrypted(cipher)
     for password in (None, "wrong"):
         with pytest.raises(PasswordError):

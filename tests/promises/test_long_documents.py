@@ -1,4 +1,4 @@
-"""Five thousand pages: no more memory than fifty, the first page soon, nothing left over."""
+"""Five thousand pages need no more memory than fifty, and the first page comes early."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def long_pdf(tmp_path_factory):
 
 
 class Rendered(ReplayBackend):
-    """Recorded replies, asked for with pictures as a model would be."""
+    """Recorded replies, requested with images as for a model."""
 
     needs_image = True
 

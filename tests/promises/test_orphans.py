@@ -1,4 +1,4 @@
-"""An owner that is killed takes its reading processes with it, whatever they are doing."""
+"""When a process is killed, its reading processes end too, whatever they are doing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ source.render(1, 1280)
     ("renderer", "bomb"),
     [
         ("pdfium", "shading with a slow program"),
-        # A thread that looks for the owner would never be let run here.
+        # A thread in the worker that checks for the owner would never get to run here.
         pytest.param(
             "pymupdf",
             "shading with a slow program",
@@ -38,7 +38,7 @@ source.render(1, 1280)
         ),
     ],
 )
-def test_a_page_without_an_end_ends_with_its_owner(renderer, bomb):
+def test_an_endless_page_ends_when_its_owner_is_killed(renderer, bomb):
     if renderer == "pymupdf":
         pytest.importorskip("pymupdf")
     owner = subprocess.Popen(

@@ -1,6 +1,6 @@
-"""What a language model may try in order to read a file that it should not: nothing works.
+"""Ways in which a language model may try to read a file that it must not: none works.
 
-Every attempt is made through the function that opens files for the agent tools. The
+Every attempt is made through the class that opens files for the agent tools. The
 race is run by a second process that exchanges files and links as fast as it can.
 """
 
@@ -12,16 +12,22 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from deepseek_ocr_rag import DeepSeekOCRError
 from deepseek_ocr_rag.errors import SourceNotAllowedError, SourceNotFoundError
 from deepseek_ocr_rag.sources import path_walk as walk
-from deepseek_ocr_rag.sources.allowed_paths import open_inside
+from deepseek_ocr_rag.sources.allowed_paths import FileInside
 
 INSIDE = b"%PDF inside"
 SECRET = b"%PDF secret"
+
+
+def open_inside(root: str | Path, path: str) -> BinaryIO:
+    """As the agent tools do it."""
+    return FileInside.named(root, path).open()
 
 
 @pytest.fixture
@@ -121,11 +127,11 @@ NOT_FOUND = [
     "..;/secret.pdf", "$HOME/secret.pdf", "${PWD}/../x", "`pwd`", "*.pdf", "2024/*", "?eport.pdf",
     "a/" * 5000 + "b", "report.pdf?x=1", "report.pdf#page=2", "-rf", "--help", "|cat /etc/passwd", "; id",
 ]  # fmt: skip
-NOT_FOUND.remove("${PWD}/../x")  # climbs, whatever stands before it
+NOT_FOUND.remove("${PWD}/../x")  # climbs, whatever comes before it
 REFUSED.append("${PWD}/../x")
 
 
-def test_the_matrix_is_as_large_as_it_claims() -> None:
+def test_the_matrix_is_large_enough() -> None:
     assert len(set(REFUSED)) + len(set(NOT_FOUND)) == len(REFUSED) + len(NOT_FOUND)
     print(f"{len(REFUSED) + len(NOT_FOUND)} attempts on paths")
     assert len(REFUSED) + len(NOT_FOUND) >= 80
@@ -135,7 +141,7 @@ def test_the_matrix_is_as_large_as_it_claims() -> None:
 @pytest.mark.parametrize(
     ("attempts", "kind"), [(REFUSED, SourceNotAllowedError), (NOT_FOUND, SourceNotFoundError)]
 )
-def test_no_attempt_reads_anything_and_no_message_tells_where_the_folder_is(
+def test_no_attempt_reads_anything_and_no_message_names_the_folder(
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
     attempts: list[str],
@@ -158,7 +164,7 @@ def test_no_attempt_reads_anything_and_no_message_tells_where_the_folder_is(
 
 
 @pytest.mark.parametrize("by_descriptor", [True, False])
-def test_what_is_inside_is_read_by_every_name(
+def test_a_file_inside_is_read_by_each_of_its_names(
     root: Path, monkeypatch: pytest.MonkeyPatch, by_descriptor: bool
 ) -> None:
     monkeypatch.setattr(walk, "BY_DESCRIPTOR", by_descriptor)
@@ -179,7 +185,7 @@ def test_what_is_inside_is_read_by_every_name(
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
-def test_files_that_the_kernel_makes_up_are_refused_even_below_the_folder() -> None:
+def test_files_of_the_kernel_are_refused_even_below_the_folder() -> None:
     for path in ("proc/self/environ", "proc/version", "sys/kernel/notes", "dev/zero"):
         with pytest.raises((SourceNotFoundError, SourceNotAllowedError)):
             open_inside("/", path)
@@ -221,7 +227,7 @@ ITERATIONS = 100_000
 
 @pytest.fixture
 def swapped(root: Path):
-    """A folder whose files and subfolders are links out of it every other moment."""
+    """A folder whose files and subfolders are constantly swapped with links out of it."""
     (root / "good.pdf").write_bytes(INSIDE)
     (root / "victim.pdf").write_bytes(INSIDE)
     (root / "link.pdf").symlink_to("victim.pdf")
@@ -235,7 +241,8 @@ def swapped(root: Path):
 
 def read(root: Path, name: str) -> str:
     try:
-        with open_inside(root, name) as file:
+        # Named at another time: only the opening is raced.
+        with FileInside(root, name).open() as file:
             data = file.read(100)
     except DeepSeekOCRError as error:
         return type(error).__name__
@@ -244,18 +251,18 @@ def read(root: Path, name: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not walk.BY_DESCRIPTOR, reason="needs descriptors of folders")
-def test_a_race_of_exchanged_links_never_leads_out(swapped: Path) -> None:
+def test_swapping_links_in_a_race_never_leads_out(swapped: Path) -> None:
     names = ("victim.pdf", "folder/x.pdf", "link.pdf")
     seen = Counter(read(swapped, names[turn % len(names)]) for turn in range(ITERATIONS))
     print(f"symlink race: {dict(seen)}")
     assert seen["escaped"] == 0
-    # Both were met, again and again: there was a race.
+    # Both states were seen many times, so there was a race.
     assert seen["read"] > ITERATIONS / 100
     assert seen["SourceNotAllowedError"] > ITERATIONS / 100
 
 
 @pytest.mark.skipif(not walk.BY_DESCRIPTOR, reason="needs descriptors of folders")
-def test_the_race_would_catch_a_program_that_checks_a_name_and_then_opens_it(
+def test_the_race_catches_a_program_that_checks_a_name_and_then_opens_it(
     swapped: Path,
 ) -> None:
     base = swapped.resolve()

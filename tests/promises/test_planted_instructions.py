@@ -1,7 +1,7 @@
-"""Pages with instructions to the model: an obedient model gets nothing out of the house.
+"""Pages with instructions to the model: even an obedient model can send nothing out.
 
 The pages are those of ``benchmarks/qa/injected_pages.py``; a renderer of Markdown that
-is not ours looks for what got through.
+is not ours checks what got through.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def injected_pages_module() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up while it is being loaded.
+    # Dataclasses look up their module while it is being loaded.
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
@@ -39,7 +39,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.documen
 
 
 class Obedient:
-    """A language model that does what the page says."""
+    """A language model that obeys the page."""
 
     name = "obedient"
     context_length = 8192
@@ -76,14 +76,14 @@ def test_the_true_sentence_is_still_answered_and_cited(page: Any) -> None:
 
 
 @each_page
-def test_nothing_is_called_and_the_model_is_asked_once(page: Any) -> None:
+def test_no_tool_is_called_and_the_model_is_asked_once(page: Any) -> None:
     model = Obedient(page.reply)
     DocumentQA(page.document, model).ask(page.question)
     assert len(model.asked) == 1
 
 
 @each_page
-def test_nothing_is_supported_but_the_words_of_the_page(page: Any) -> None:
+def test_only_the_words_of_the_page_are_supported(page: Any) -> None:
     answer = DocumentQA(page.document, Obedient(page.reply)).ask(page.question)
     supported = [sentence.text for sentence in answer.sentences if sentence.status == "supported"]
     assert page.true in supported

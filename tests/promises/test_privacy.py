@@ -1,4 +1,4 @@
-"""Nothing leaves this machine unless that was asked for, and no log repeats a document."""
+"""Nothing leaves this machine unless requested, and no log repeats a document."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag import DocumentQA, Reader, chunk_document, write_folder
-from deepseek_ocr_rag.backends.local.backend import process_pair
-from deepseek_ocr_rag.backends.official import process as official_process
+from deepseek_ocr_rag.backends.local import process_pair
+from deepseek_ocr_rag.backends.official import published_code_process as official_process
 from deepseek_ocr_rag.concurrency.offline import NO_TELEMETRY, OFFLINE
 from deepseek_ocr_rag.sources.isolation import process as isolation_process
 
-# Python loads a module of this name by itself, in every process that finds it:
-# also in the processes that we start.
+# Python imports a module of this name at startup in every process that finds it,
+# also in those that we start.
 WATCH = """
 import os, sys
 LOG = {log!r}
@@ -39,7 +39,7 @@ note("started")
 
 
 def watched(tmp_path: Path, program: str) -> list[str]:
-    """Lines of what a program, and every process that it starts, does with the network."""
+    """Run a program; returns a line for every network access, also of its child processes."""
     folder = tmp_path / "watch"
     folder.mkdir()
     log = folder / "log.txt"
@@ -142,7 +142,7 @@ def test_our_own_processes_are_told_to_stay_offline(monkeypatch: pytest.MonkeyPa
     assert NO_TELEMETRY["HF_HUB_DISABLE_TELEMETRY"] == "1"
 
 
-def test_the_hub_really_stays_offline_and_silent_when_told_so(tmp_path: Path) -> None:
+def test_the_hub_client_stays_offline_and_silent(tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub")
     done = subprocess.run(
         [
@@ -159,11 +159,11 @@ def test_the_hub_really_stays_offline_and_silent_when_told_so(tmp_path: Path) ->
     assert json.loads(done.stdout) == [True, True]
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
 def test_no_log_repeats_what_a_document_says(
     sample_pdf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At the most talkative level, of our libraries and all others, scans included."""
+    """At the most verbose level, for our loggers and all others, scans included."""
     with caplog.at_level(logging.DEBUG), Reader("lite") as reader:
         document = reader.read(sample_pdf)
         chunk_document(document)
@@ -183,4 +183,4 @@ def spoken(record: logging.LogRecord) -> list[str]:
 
 
 ORDINARY: set[str] = set()
-"""Words of the sample that libraries also say of their own accord."""
+"""Words of the sample that libraries also log by themselves."""

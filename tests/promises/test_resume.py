@@ -1,4 +1,4 @@
-"""A process that is killed while it reads: the next one goes on, and the output is the same."""
+"""A process is killed while it reads: the next one resumes, and the output is the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONCURRENCY = 4
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_killed_at_50_points_a_read_gives_the_same_and_reads_no_page_twice(tmp_path):
+def test_a_read_killed_at_50_points_gives_the_same_and_reads_no_page_twice(tmp_path):
     pdf = tmp_path / "a.pdf"
     pdf.write_bytes(marked_pdf(PAGES))
     log = tmp_path / "log"
@@ -56,7 +56,7 @@ def test_killed_at_50_points_a_read_gives_the_same_and_reads_no_page_twice(tmp_p
     assert told == {"killed": told["killed"], "orphans": 0, "status": 0}
     assert told["killed"] > 0.6 * KILLS
     assert last == whole
-    # Whatever a killed process gave out is what the whole one gives.
+    # A killed process yielded the same pages as one that reads to the end.
     assert all(each["page"] == whole[each["page"]["number"] - 1] for each in given)
     assert twice == []
     assert under_way <= CONCURRENCY * KILLS

@@ -1,4 +1,4 @@
-"""Signals to the real command: it ends in time, says so, leaves nothing, and goes on where it stopped."""
+"""The real command on a signal: exits in time, says so, leaves nothing behind, and resumes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 PAGES = 60
 SECONDS = 5.0
-"""To end after a signal."""
+"""Limit for exiting after a signal."""
 
 
 @pytest.fixture(autouse=True)
 def signals_are_heard():
-    """A suite that was started with ``&`` or nohup ignores some, and so would its children."""
+    """A suite started with ``&`` or nohup ignores some signals, and its children would too."""
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
         signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
@@ -34,7 +34,7 @@ def signals_are_heard():
 
 
 class Command:
-    """``dsocr`` as a user starts it, in a session of its own, with its own cache and TMPDIR."""
+    """``dsocr`` as a user starts it, in its own session, with its own cache and TMPDIR."""
 
     def __init__(self, folder, *words):
         (folder / "tmp").mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ class Command:
         )
 
     def end(self, number):
-        """Send a signal; seconds until the end, and the children that outlived it."""
+        """Send a signal; returns the seconds until the exit, and the child processes left."""
         children = psutil.Process(self.process.pid).children(recursive=True)
         assert children, "nothing was being read"
         began = time.monotonic()
@@ -65,7 +65,7 @@ class Command:
         return spent, orphans
 
     def finish(self):
-        """What it prints."""
+        """Wait for the exit; returns the output."""
         self.output, self.said = self.process.communicate(timeout=120)
         assert self.process.returncode == 0, self.said
         return self.output
@@ -97,7 +97,7 @@ def wait_for(server, asked, process):
 
 @pytest.fixture(scope="module")
 def expected(server, tmp_path_factory):
-    """What the command prints when nothing happens to it."""
+    """The output of the command without a signal."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "a.pdf").write_bytes(marked_pdf(PAGES))
     return Command(folder, *words(server, "--json", "--no-cache")).finish()
@@ -106,7 +106,7 @@ def expected(server, tmp_path_factory):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_a_signal_ends_it_and_the_next_run_goes_on(server, folder, expected, number, code):
+def test_a_signal_ends_it_and_the_next_run_resumes(server, folder, expected, number, code):
     server.asked.clear()
     command = Command(folder, *words(server, "--json"))
     wait_for(server, 25, command.process)
@@ -121,7 +121,7 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(server, folder, expected, num
     assert number.name in command.said
     before = list(server.asked)
     server.asked.clear()
-    # The source's path is part of the output, and that is the same relative one.
+    # The output contains the path of the source, which is the same relative path.
     assert Command(folder, *words(server, "--json")).finish() == expected
     twice = set(before) & set(server.asked)
     print(f"{len(before)} pages asked for before, {len(server.asked)} after, {len(twice)} in both")
@@ -143,7 +143,7 @@ def test_a_signal_while_a_folder_is_written_leaves_no_temporary_file(server, fol
     assert [page["number"] for page in data["pages"]] == list(range(1, PAGES + 1))
 
 
-def test_a_second_signal_does_not_disturb_the_end(server, folder):
+def test_a_second_signal_does_not_disturb_the_shutdown(server, folder):
     server.asked.clear()
     command = Command(folder, *words(server))
     wait_for(server, 5, command.process)
@@ -156,8 +156,8 @@ def test_a_second_signal_does_not_disturb_the_end(server, folder):
 
 DEAF = """
 import sys, time
-from deepseek_ocr_rag import cli
-from deepseek_ocr_rag.cli.signals import Ended
+from deepseek_ocr_rag.cli import main as cli
+from deepseek_ocr_rag.cli.shutdown import TerminatedBySignal
 
 def deaf(options):
     print("reading", flush=True)
@@ -165,7 +165,7 @@ def deaf(options):
     while time.monotonic() < ends:
         try:
             time.sleep(60)
-        except Ended:
+        except TerminatedBySignal:
             pass
 
 cli.COMMANDS["doctor"] = deaf
@@ -173,7 +173,7 @@ sys.exit(cli.main(["doctor"]))
 """
 
 
-def test_a_library_that_does_not_hear_the_signal_does_not_keep_it_from_ending():
+def test_a_library_that_ignores_the_signal_does_not_delay_the_exit():
     process = subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout.readline() == "reading\n"
@@ -183,11 +183,11 @@ def test_a_library_that_does_not_hear_the_signal_does_not_keep_it_from_ending():
     assert time.monotonic() - began < SECONDS
 
 
-def test_a_signal_that_the_caller_set_aside_stays_aside(tmp_path, sample_pdf):
+def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path, sample_pdf):
     """As ``nohup`` does with SIGHUP."""
     code = (
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
-        "from deepseek_ocr_rag import cli;"
+        "from deepseek_ocr_rag.cli import main as cli;"
         "cli.COMMANDS['doctor'] = lambda o: print(signal.getsignal(signal.SIGHUP).name) or 0;"
         "sys.exit(cli.main(['doctor']))"
     )
@@ -195,7 +195,7 @@ def test_a_signal_that_the_caller_set_aside_stays_aside(tmp_path, sample_pdf):
     assert done.stdout == "SIG_IGN\n"
 
 
-def test_main_leaves_the_handlers_of_its_caller_as_they_were(capsys):
+def test_main_restores_the_signal_handlers_of_its_caller(capsys):
     from deepseek_ocr_rag.cli.main import main
 
     before = signal.getsignal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What is installed: by hash, by versions that were tested, and reviewed one by one."""
+"""Dependencies are installed by hash, in tested versions, and each was reviewed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / "requirements"
 UNLOCKED = {"torch", "deepseek-ocr-rag"}
-"""Ours, and torch, of which every machine has another build."""
+"""Our own packages, and torch, whose build depends on the machine."""
 
 PINNED = re.compile(
     r"([A-Za-z0-9._-]+)==([^ ;\\]+)(?: ; ([^\\]+?))? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)"
@@ -32,12 +32,12 @@ PROJECTS = {
 
 
 def pinned(name: str) -> dict[str, list[Version]]:
-    """What a lock file has, by name; more than one version where markers choose."""
+    """The versions in a lock file by package; several where markers choose."""
     text = (LOCKS / name).read_text(encoding="utf-8")
     found: dict[str, list[Version]] = {}
     for match in PINNED.finditer(text):
         found.setdefault(canonicalize_name(match[1]), []).append(Version(match[2]))
-    # Every line that names a package has hashes: none was passed over.
+    # Every line that names a package has hashes, so none was missed.
     named = re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)
     assert len(named) == sum(map(len, found.values()))
     return found
@@ -54,7 +54,7 @@ def wanted(*groups: str) -> list[Requirement]:
 @pytest.mark.parametrize(
     ("lock", "groups"),
     [
-        ("dev.txt", ("dev", "lock")),
+        ("dev.txt", ("dev", "docs", "lock")),
         ("minimum.txt", ("minimum",)),
         ("lock.txt", ()),
         ("models.txt", ()),
@@ -86,11 +86,11 @@ def test_the_oldest_versions_are_the_lower_bounds_that_we_promise() -> None:
         locked = min(have[canonicalize_name(requirement.name)])
         if locked != max(bounds):
             higher[requirement.name] = str(locked)
-    # Of these a framework that we integrate asks more than we do.
+    # For these, a framework that we integrate with requires a newer version than we do.
     assert set(higher) <= {"pydantic", "tqdm"}
 
 
-def test_no_lock_file_names_a_place_of_the_machine_that_wrote_it() -> None:
+def test_no_lock_file_names_a_path_of_the_machine_that_wrote_it() -> None:
     for path in LOCKS.glob("*.txt"):
         text = path.read_text(encoding="utf-8")
         assert (

@@ -1,4 +1,4 @@
-"""What a URL may try in order to have this machine ask where it should not: nothing is asked.
+"""URLs that try to make this machine connect where it must not: it never connects.
 
 Connections are counted by the interpreter's audit events, below every library. Names are
 resolved by a table here, as an attacker's name server would answer.
@@ -23,6 +23,8 @@ from deepseek_ocr_rag.errors import ConfigurationError, LimitExceededError, Sour
 from deepseek_ocr_rag.sources import fetch
 from deepseek_ocr_rag.sources.fetch import download
 from deepseek_ocr_rag.sources.fetch_policy import is_public
+
+pytestmark = pytest.mark.minimum
 
 NAMES = {
     "public.example": ["93.184.216.34"],
@@ -90,7 +92,7 @@ LISTED = FetchPolicy(hosts=("public.example", "*.papers.example"))
 
 @pytest.fixture(autouse=True)
 def resolver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table above for names; addresses and "localhost" are resolved by the system."""
+    """Resolve names by the table above; addresses and "localhost" by the system."""
     system = socket.getaddrinfo
 
     def resolve(host: str, port: int, *arguments: object, **options: object) -> list[object]:
@@ -122,13 +124,13 @@ def test_no_refused_url_is_connected_to() -> None:
         outcomes = {url: outcome(url, True) for url in REFUSED}
     assert [url for url, kind in outcomes.items() if kind == "opened"] == []
     assert connections(seen) == []
-    # What a release of httpx takes for malformed, another one hands on to be checked.
+    # What one release of httpx refuses as malformed, another one passes on to our check.
     assert set(outcomes.values()) <= {
         *("SourceNotAllowedError", "SourceNotFoundError", "CorruptSourceError")
     }
 
 
-def test_with_a_list_of_hosts_no_other_is_asked() -> None:
+def test_with_a_list_of_hosts_no_other_host_is_connected_to() -> None:
     with recorded_sockets() as seen:
         outcomes = {url: outcome(url, LISTED) for url in (*REFUSED, *NOT_LISTED)}
     assert connections(seen) == []
@@ -151,8 +153,8 @@ def test_listed_hosts_are_allowed(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["https://x.org", "x.org/a", "", "*", "*.*.org", "a b", "x:80"])
-def test_what_is_no_host_is_refused_in_a_list(host: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no host"):
+def test_an_invalid_host_in_a_list_is_refused(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not a host name"):
         FetchPolicy(hosts=(host,))
 
 
@@ -162,17 +164,17 @@ def test_these_addresses_are_not_public(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
-def test_these_are(address: str) -> None:
+def test_these_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 
 HOPS = [url for url in REFUSED if url not in MALFORMED]
-"""Where a redirect may lead; what is malformed is a place on the same host."""
+"""Targets of redirects; a malformed one is a path on the same host."""
 
 
 @pytest.fixture
 def redirecting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A public host that answers with redirects; the list has the addresses that were asked."""
+    """A public host that answers with redirects; the list has the addresses connected to."""
     asked: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -220,7 +222,7 @@ def test_an_agent_needs_a_list_of_hosts() -> None:
     assert connections(seen) == []
 
 
-def test_an_agent_asks_no_url_unless_allowed() -> None:
+def test_an_agent_opens_no_url_unless_allowed() -> None:
     with Reader("lite", allow_urls=True) as reader:
         agent = AgentReader(reader)
         with recorded_sockets() as seen:
@@ -237,7 +239,7 @@ HOME = {"allow_http": True, "allow_private": True, "connect_seconds": 5.0}
 
 @pytest.fixture
 def dripping() -> Iterator[tuple[str, list[bytes]]]:
-    """A server that sends the given bytes one at a time, ten a second, and then waits."""
+    """A server that sends the given bytes one at a time, ten per second, and then waits."""
     listener = socket.create_server(("127.0.0.1", 0))
     to_send: list[bytes] = [b""]
     ended = threading.Event()
@@ -275,7 +277,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
     ],
     ids=["header", "body", "silence", "handshake"],
 )
-def test_a_server_that_sends_a_byte_now_and_then_is_cut_off_in_time(
+def test_a_server_that_drips_bytes_is_cut_off_in_time(
     dripping: tuple[str, list[bytes]], scheme: str, sent: bytes
 ) -> None:
     address, to_send = dripping

@@ -1,4 +1,4 @@
-"""The cache: a page is the one that was kept, or a miss; whatever happens to the file."""
+"""The cache: a page is the one that was stored, or a miss, whatever happens to the file."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ TEXTS = {f"key-{n}": f"page {n} " + "lorem ipsum " * (n * 7 % 90) for n in range
 
 
 def filled(folder: Path) -> Path:
-    """A cache with all of TEXTS; its file, closed."""
+    """Store all of TEXTS in a cache and close it; returns its file."""
     with PageCache(folder) as cache:
         for key, text in TEXTS.items():
             cache.put(key, text)
     return folder / "pages" / "pages-1.sqlite3"
 
 
-def test_what_is_kept_is_found_by_the_next_process(tmp_path: Path) -> None:
+def test_stored_texts_are_found_after_opening_again(tmp_path: Path) -> None:
     filled(tmp_path)
     with PageCache(tmp_path) as cache:
         assert {key: cache.get(key) for key in TEXTS} == TEXTS
@@ -52,7 +52,7 @@ def test_only_the_owner_can_open_the_folder(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "pages").stat().st_mode) == 0o700
 
 
-def test_a_link_in_the_place_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_instead_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "pages").symlink_to(tmp_path / "elsewhere")
     with PageCache(tmp_path) as cache:
@@ -70,13 +70,13 @@ def test_flipped_bytes_are_misses_and_never_other_text(
     dice = random.Random(6)
     hits = misses = 0
     # Every byte of the header, and bytes from everywhere else.
-    places = [*range(100), *dice.sample(range(100, len(data)), 300)]
-    for turn, place in enumerate(places):
+    offsets = [*range(100), *dice.sample(range(100, len(data)), 300)]
+    for turn, offset in enumerate(offsets):
         broken = bytearray(data)
-        broken[place] ^= dice.randrange(1, 256)
+        broken[offset] ^= dice.randrange(1, 256)
         hits, misses = _check(tmp_path / str(turn), bytes(broken), hits, misses)
-    print(f"{len(places)} bytes flipped: {hits} pages found, {misses} missed, 0 wrong")
-    assert hits > 5_000, "most pages are not where the byte was"
+    print(f"{len(offsets)} bytes flipped: {hits} pages found, {misses} missed, 0 wrong")
+    assert hits > 5_000, "most pages do not contain the flipped byte"
     assert misses > 100
 
 
@@ -98,7 +98,7 @@ def test_runs_of_zeros_and_noise_are_never_other_text(tmp_path: Path) -> None:
 
 
 def _check(folder: Path, data: bytes, hits: int, misses: int) -> tuple[int, int]:
-    """All keys on a damaged file, and that keeping goes on afterwards."""
+    """Look up all keys in a damaged file, and check that storing still works afterwards."""
     (folder / "pages").mkdir(parents=True)
     (folder / "pages" / "pages-1.sqlite3").write_bytes(data)
     with PageCache(folder) as cache:
@@ -109,12 +109,12 @@ def _check(folder: Path, data: bytes, hits: int, misses: int) -> tuple[int, int]
         for key, text in TEXTS.items():
             cache.put(key, text)
             assert cache.get(key) == text
-        # Damage that a later put comes upon may cost what an earlier one kept.
+        # If a later put finds damage, texts stored by an earlier one may be lost.
         assert all(cache.get(key) in (text, None) for key, text in TEXTS.items())
     return hits, misses
 
 
-def test_a_row_in_the_place_of_another_is_a_miss(tmp_path: Path) -> None:
+def test_a_row_swapped_with_another_is_a_miss(tmp_path: Path) -> None:
     file = filled(tmp_path)
     connection = sqlite3.connect(file)
     connection.execute("UPDATE pages SET key = 'spare' WHERE key = 'key-1'")
@@ -128,7 +128,7 @@ def test_a_row_in_the_place_of_another_is_a_miss(tmp_path: Path) -> None:
         assert cache.get("key-4") == TEXTS["key-4"]
 
 
-def test_a_file_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_file_of_another_program_is_left_unchanged(tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
     file = tmp_path / "pages" / "pages-1.sqlite3"
     connection = sqlite3.connect(file)
@@ -146,11 +146,11 @@ def test_a_file_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"not a database at all", b"\x00" * 8192, b"SQLite format 3\x00"]
 )
-def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_set_aside(tmp_path: Path, content: bytes) -> None:
     _check(tmp_path, content, 0, 0)
 
 
-def test_a_trigger_that_somebody_added_never_runs(tmp_path: Path) -> None:
+def test_an_added_trigger_never_runs(tmp_path: Path) -> None:
     file = filled(tmp_path)
     connection = sqlite3.connect(file)
     connection.execute(
@@ -164,7 +164,7 @@ def test_a_trigger_that_somebody_added_never_runs(tmp_path: Path) -> None:
         assert cache.get("a") == "one"
 
 
-def test_the_oldest_pages_go_when_the_file_is_full(tmp_path: Path) -> None:
+def test_the_oldest_pages_are_evicted_when_the_file_is_full(tmp_path: Path) -> None:
     with PageCache(tmp_path, max_bytes=300_000) as cache:
         for number in range(200):
             cache.put(f"key-{number}", f"{number} " * 2_000)
@@ -175,7 +175,7 @@ def test_the_oldest_pages_go_when_the_file_is_full(tmp_path: Path) -> None:
     assert file.stat().st_size < 400_000
 
 
-def test_a_text_larger_than_the_cache_leaves_an_empty_sound_one(tmp_path: Path) -> None:
+def test_a_text_larger_than_the_cache_leaves_it_empty_and_intact(tmp_path: Path) -> None:
     with PageCache(tmp_path, max_bytes=50_000) as cache:
         cache.put("large", "x" * 500_000)
         cache.put("small", "y")
@@ -194,7 +194,7 @@ def test_clearing_leaves_no_text_on_the_disk(tmp_path: Path) -> None:
 def test_clearing_a_full_disk_deletes_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As seen on a tmpfs without a free byte: overwriting needs room for a journal."""
+    """Seen on a tmpfs without a free byte: overwriting needs room for a journal."""
 
     def full(connection: sqlite3.Connection) -> int:
         error = sqlite3.OperationalError("database or disk is full")
@@ -211,14 +211,14 @@ def test_clearing_a_full_disk_deletes_the_file(
         assert cache.get("a") == "text"
 
 
-def test_an_empty_cache_makes_no_folder_when_it_is_looked_at(tmp_path: Path) -> None:
+def test_looking_at_an_empty_cache_creates_no_folder(tmp_path: Path) -> None:
     cache = PageCache(tmp_path / "none")
     assert cache.status().pages == 0
     assert cache.clear() == 0
     assert not (tmp_path / "none").exists()
 
 
-def test_a_size_that_cannot_be_meant_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         PageCache(tmp_path, max_bytes=0)
 
@@ -271,7 +271,7 @@ def test_threads_share_one_cache(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_process_has_a_connection_of_its_own(tmp_path: Path) -> None:
+def test_a_forked_process_gets_its_own_connection(tmp_path: Path) -> None:
     script = """
 import os, sys
 from deepseek_ocr_rag import PageCache
@@ -302,8 +302,8 @@ for number in range(30):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="this system has no file size limit")
-def test_a_full_disk_leaves_a_sound_cache(tmp_path: Path) -> None:
-    """The system refuses to let any file grow over a limit, which is swept over all writes."""
+def test_a_full_disk_leaves_the_cache_intact(tmp_path: Path) -> None:
+    """The system refuses to let any file grow beyond a limit; the limits cover all writes."""
     sizes = [0, 20, 32, 300, 4096, 5000, 8192, 12_320, 20_000, 30_000, 41_232, 61_000]
     running = [
         (
@@ -324,7 +324,7 @@ def test_a_full_disk_leaves_a_sound_cache(tmp_path: Path) -> None:
                 assert cache.get(f"key-{number}") == text
 
 
-def test_a_folder_that_cannot_be_made_is_said_once(
+def test_a_folder_that_cannot_be_created_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -336,7 +336,7 @@ def test_a_folder_that_cannot_be_made_is_said_once(
     assert len(caplog.records) == 1
 
 
-def test_the_folder_is_the_named_one_or_the_systems(
+def test_the_default_folder_comes_from_the_environment_or_the_system(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DSOCR_CACHE_DIR", str(tmp_path / "named"))

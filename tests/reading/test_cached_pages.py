@@ -1,4 +1,4 @@
-"""Finished pages are kept: what a read does with them, and what makes a page another one."""
+"""Cached pages: when a read uses them, and what their key depends on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from deepseek_ocr_rag.backends import Reply
 from deepseek_ocr_rag.document.types import Block, Page
 from deepseek_ocr_rag.errors import BackendUnavailableError
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
-from deepseek_ocr_rag.reading.cache_key import PageKey, renderer_version
-from deepseek_ocr_rag.reading.cached_pages import page_from_json, page_to_json
+from deepseek_ocr_rag.reading.cached_pages import (
+    PageKey,
+    page_from_json,
+    page_to_json,
+    renderer_version,
+)
 
 PAGES = 12
 
 
 class Numbered:
-    """A backend whose pages may be kept; it notes what it is asked, and fails where it is told to."""
+    """A backend whose pages may be cached; it records requests and fails as told."""
 
     name = "numbered"
     needs_image = False
@@ -60,7 +64,7 @@ def pdf():
 
 @pytest.fixture
 def read(tmp_path, pdf):
-    """Reads with a fresh reader, as the next process would; the backend tells what it was asked."""
+    """Read with a new reader, as the next process would."""
 
     def run(backend, *, data=pdf, pages=None, **options):
         with Reader(backend, cache=tmp_path, **options) as reader:
@@ -69,13 +73,13 @@ def read(tmp_path, pdf):
     return run
 
 
-def test_what_was_read_is_not_read_again_and_is_the_same(read):
+def test_cached_pages_are_not_read_again_and_are_the_same(read):
     first, second = Numbered(), Numbered()
     assert read(first) == read(second)
     assert (len(first.asked), second.asked) == (PAGES, [])
 
 
-def test_a_read_that_died_goes_on_where_it_stopped(read):
+def test_a_read_that_died_resumes_where_it_stopped(read):
     with pytest.raises(BackendUnavailableError):
         read(Numbered(dies_at=8))
     backend = Numbered()
@@ -84,14 +88,14 @@ def test_a_read_that_died_goes_on_where_it_stopped(read):
     assert document == read(Numbered(fingerprint="never seen"))
 
 
-def test_headings_go_on_over_pages_that_were_kept(read):
+def test_headings_carry_over_from_cached_pages(read):
     read(Numbered(), pages="1-4")
     sections = [block.section for page in read(Numbered()) for block in page.blocks]
     read_at_once = [b.section for page in read(Numbered(fingerprint="b")) for b in page.blocks]
     assert sections == read_at_once
 
 
-async def test_a_cancelled_read_goes_on_where_it_stopped(tmp_path, pdf):
+async def test_a_cancelled_read_resumes_where_it_stopped(tmp_path, pdf):
     with Reader(Numbered(), cache=tmp_path) as reader:
         pages = reader.aiter_pages(pdf)
         for _ in range(5):
@@ -104,7 +108,7 @@ async def test_a_cancelled_read_goes_on_where_it_stopped(tmp_path, pdf):
     assert backend.asked == list(range(6, PAGES + 1))
 
 
-def test_pages_that_were_kept_here_and_there_come_in_their_places(read):
+def test_scattered_cached_pages_come_in_page_order(read):
     read(Numbered(), pages="2,5-6,11")
     backend = Numbered()
     assert [page.number for page in read(backend)] == list(range(1, PAGES + 1))
@@ -129,7 +133,7 @@ def test_a_page_that_failed_is_read_again(read):
         (Numbered(), {"data": marked_pdf(PAGES + 1), "pages": f"1-{PAGES}"}),
     ],
 )
-def test_another_file_model_setting_task_or_mode_is_another_page(read, backend, options):
+def test_another_file_model_setting_task_or_mode_is_a_miss(read, backend, options):
     read(Numbered())
     read(backend, **options)
     assert backend.asked == list(range(1, PAGES + 1))
@@ -154,7 +158,7 @@ def test_every_part_of_the_key_counts(name):
     assert replace(KEY, **{name: other.get(name, "x")}).digest() != KEY.digest()
 
 
-def test_the_key_knows_the_versions_of_what_draws_and_of_this_package():
+def test_the_key_has_the_versions_of_the_renderer_and_of_this_package():
     from deepseek_ocr_rag.version import __version__
 
     assert KEY.version == __version__
@@ -162,7 +166,7 @@ def test_the_key_knows_the_versions_of_what_draws_and_of_this_package():
     assert "pillow" in renderer_version("pdfium")
 
 
-def test_off_with_one_argument(tmp_path, pdf, monkeypatch):
+def test_one_argument_turns_the_cache_off(tmp_path, pdf, monkeypatch):
     monkeypatch.setenv("DSOCR_CACHE_DIR", str(tmp_path / "cache"))
     for _ in range(2):
         backend = Numbered()
@@ -172,19 +176,19 @@ def test_off_with_one_argument(tmp_path, pdf, monkeypatch):
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_backend_that_cannot_say_what_its_text_depends_on_is_not_kept(read, tmp_path):
+def test_pages_of_a_backend_without_a_fingerprint_are_not_cached(read, tmp_path):
     read(Numbered(fingerprint=None))
     assert PageCache(tmp_path).status().pages == 0
 
 
-def test_a_cache_that_cannot_be_written_costs_no_page_and_is_said_once(tmp_path, pdf, caplog):
+def test_a_cache_that_cannot_be_written_costs_no_page_and_is_logged_once(tmp_path, pdf, caplog):
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING), Reader(Numbered(), cache=tmp_path / "file") as reader:
         assert len(reader.read(pdf)) == PAGES
-    assert len([r for r in caplog.records if "cannot be kept" in r.message]) == 1
+    assert len([r for r in caplog.records if "cannot be stored" in r.message]) == 1
 
 
-def test_a_page_survives_as_json_exactly():
+def test_a_page_converts_to_json_and_back_exactly():
     block = Block("text", "a ß \U0001f600", (Box(1 / 3, 0.1, 2 / 3, 1.0),), span=(0, 5))
     page = Page(7, markdown="a ß \U0001f600", blocks=(block,), warnings=("w",), width=595.3)
     assert page_from_json(page_to_json(page)) == page

@@ -1,4 +1,4 @@
-"""The reader: whatever happens to a page, it stays a page, in its place."""
+"""The reader: whatever happens to a page, it stays a page, in order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from PIL import Image, ImageDraw
@@ -19,11 +19,14 @@ from deepseek_ocr_rag import Reader, ReplayBackend
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.errors import (
     BackendReplyError,
+    BusyError,
     ConfigurationError,
     PageRangeError,
     SourceNotFoundError,
 )
-from deepseek_ocr_rag.reading.page_stream import READ_AHEAD, _has_ink
+from deepseek_ocr_rag.reading.preparation import READ_AHEAD, has_ink
+
+pytestmark = pytest.mark.minimum
 
 STRIP_OFFSETS = 273
 
@@ -41,7 +44,7 @@ def pdf(pages: int) -> bytes:
 
 
 class Scripted:
-    """A backend that answers "Page n" for every page, in an order and with faults of its own."""
+    """A backend that answers "Page n" for every page, in any order and with faults."""
 
     name = "scripted"
     model = "none"
@@ -73,7 +76,7 @@ class Scripted:
         self.closed = True
 
 
-def test_pages_come_in_page_order_whatever_order_the_backend_answers_in() -> None:
+def test_pages_come_in_page_order_in_whatever_order_the_backend_answers() -> None:
     document = Reader(Scripted(batch=4)).read(pdf(9))
     assert [page.number for page in document] == list(range(1, 10))
     assert [page.markdown for page in document] == [f"Page {n}" for n in range(1, 10)]
@@ -175,7 +178,7 @@ def test_read_ahead_is_bounded() -> None:
         assert max(rendered) <= 5 + READ_AHEAD
 
 
-def test_a_backend_that_let_a_picture_go_can_have_it_drawn_again() -> None:
+def test_a_backend_that_dropped_an_image_can_have_it_rendered_again() -> None:
     class Forgetful(Scripted):
         def read(self, requests):
             for request in requests:
@@ -188,7 +191,7 @@ def test_a_backend_that_let_a_picture_go_can_have_it_drawn_again() -> None:
     assert same == [True] * 3
 
 
-def test_leaving_early_stops_the_backend_and_leaves_no_thread() -> None:
+def test_stopping_early_stops_the_backend_and_leaves_no_thread() -> None:
     backend = Scripted()
     before = set(threading.enumerate())
     for page in (pages := Reader(backend).iter_pages(pdf(50))):
@@ -196,13 +199,13 @@ def test_leaving_early_stops_the_backend_and_leaves_no_thread() -> None:
             break
     pages.close()
     assert backend.asked == [1, 2, 3]
-    # The alarm of an order that was answered ends a moment after it is switched off.
+    # The timeout thread of a rendering request ends a moment after it is cancelled.
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
     assert set(threading.enumerate()) <= before
 
 
-def test_progress_is_told_after_every_page() -> None:
+def test_progress_is_reported_after_every_page() -> None:
     seen: list[tuple[int, int, int]] = []
     Reader(Scripted()).read(
         pdf(3), on_page=lambda page, done, total: seen.append((page.number, done, total))
@@ -240,7 +243,7 @@ async def test_cancelling_an_async_read_ends_it() -> None:
     assert len(backend.asked) < 50
 
 
-def test_a_backend_that_was_given_is_left_open_for_its_owner() -> None:
+def test_a_backend_that_was_passed_in_is_left_open() -> None:
     backend = Scripted()
     with Reader(backend) as reader:
         reader.read(pdf(1))
@@ -248,14 +251,21 @@ def test_a_backend_that_was_given_is_left_open_for_its_owner() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"mode": "huge"}, {"task": "guess"}, {"task": "locate:"}, {"backend": "psychic"}]
+    "arguments",
+    [
+        {"mode": "huge"},
+        {"task": "guess"},
+        {"task": "locate:"},
+        {"backend": "psychic"},
+        {"most_documents": 0},
+    ],
 )
-def test_arguments_that_name_nothing_are_refused(arguments: dict[str, str]) -> None:
+def test_invalid_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         Reader(**arguments).read(pdf(1))
 
 
-def test_locate_asks_for_a_place_and_gives_its_boxes_by_page() -> None:
+def test_locate_asks_for_a_location_and_returns_boxes_by_page() -> None:
     class Finder(Scripted):
         def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
             for request in requests:
@@ -282,6 +292,14 @@ def test_locate_needs_to_know_what() -> None:
         Reader(Scripted()).locate(" ", pdf(1))
 
 
+def test_locate_counts_as_an_open_document() -> None:
+    reader = Reader(Scripted(), most_documents=1)
+    with reader.open(pdf(1)), pytest.raises(BusyError, match="busy with 1 document"):
+        reader.locate("the total", pdf(1))
+    reader.locate("the total", pdf(1))
+    reader.locate("the total", pdf(1))
+
+
 def test_errors_of_the_source_come_before_any_page() -> None:
     reader = Reader(Scripted())
     with pytest.raises(SourceNotFoundError, match=r"missing\.pdf"):
@@ -295,11 +313,11 @@ def test_errors_of_the_source_come_before_any_page() -> None:
     [
         ((0, 0, 100, 1000), 255, False),
         ((40, 996, 44, 1000), 0, True),  # a dot at the very bottom
-        ((40, 4, 44, 8), 248, False),  # fainter than anybody could read
+        ((40, 4, 44, 8), 248, False),  # too faint to read
         ((0, 512, 100, 1000), 246, True),  # one half of the page in another grey
     ],
 )
-def test_ink_is_what_stands_out_from_the_page_anywhere(box, grey, ink) -> None:
+def test_ink_is_anything_that_stands_out_from_the_background(box, grey, ink) -> None:
     image = Image.new("RGB", (100, 1000), "white")
     image.paste((grey, grey, grey), box)
-    assert _has_ink(image) is ink
+    assert has_ink(image) is ink

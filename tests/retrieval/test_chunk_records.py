@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.document.grammar.parser import parse_document
-from deepseek_ocr_rag.document.records import Record, boxes_between, document_record, page_records
+from deepseek_ocr_rag.document.page_records import (
+    Record,
+    boxes_between,
+    document_record,
+    page_records,
+)
 from deepseek_ocr_rag.document.types import OcrDocument
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.retrieval.chunk_records import record_chunk, split_records

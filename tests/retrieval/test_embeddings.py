@@ -14,9 +14,10 @@ from llama_index.core.embeddings import MockEmbedding
 
 from deepseek_ocr_rag.errors import (
     ConfigurationError,
-    LanguageModelReplyError,
-    LanguageModelTimeoutError,
-    LanguageModelUnavailableError,
+    EmbeddingModelReplyError,
+    EmbeddingModelTimeoutError,
+    EmbeddingModelUnavailableError,
+    LanguageModelError,
     RemoteModelRefusedError,
 )
 from deepseek_ocr_rag.retrieval.embeddings import (
@@ -142,16 +143,16 @@ def test_the_model_is_looked_at_once(ollama: EmbeddingOllama) -> None:
     assert [path for path, _ in ollama.asked].count("/api/show") == 1
 
 
-def test_a_missing_model_is_not_pulled_but_told(ollama: EmbeddingOllama) -> None:
+def test_a_missing_model_is_reported_and_not_pulled(ollama: EmbeddingOllama) -> None:
     ollama.show = (404, {"error": "model not found"})
-    with pytest.raises(LanguageModelUnavailableError, match="ollama pull tiny") as error:
+    with pytest.raises(EmbeddingModelUnavailableError, match="ollama pull tiny") as error:
         model(ollama).embed_query("q")
     assert "nomic-embed-text" in str(error.value)
 
 
 def test_a_model_that_cannot_embed_says_which_could(ollama: EmbeddingOllama) -> None:
     ollama.embed = lambda body: (501, {"error": "this model does not support embeddings"})
-    with pytest.raises(LanguageModelUnavailableError, match="does not support embeddings"):
+    with pytest.raises(EmbeddingModelUnavailableError, match="does not support embeddings"):
         model(ollama).embed_query("q")
 
 
@@ -167,12 +168,12 @@ def test_a_model_that_cannot_embed_says_which_could(ollama: EmbeddingOllama) -> 
 )
 def test_a_broken_reply_is_an_error(ollama: EmbeddingOllama, reply: Any) -> None:
     ollama.embed = lambda body: (200, reply)
-    with pytest.raises(LanguageModelReplyError):
+    with pytest.raises(EmbeddingModelReplyError):
         model(ollama).embed_query("q")
 
 
 def test_an_ollama_that_does_not_run_is_unavailable() -> None:
-    with pytest.raises(LanguageModelUnavailableError, match="not running"):
+    with pytest.raises(EmbeddingModelUnavailableError, match="not running"):
         OllamaEmbeddings("tiny", host="127.0.0.1:9").embed_query("q")
 
 
@@ -184,9 +185,19 @@ def test_silence_ends_in_a_timeout(ollama: EmbeddingOllama) -> None:
         return lengths(body)
 
     ollama.embed = silent
-    with pytest.raises(LanguageModelTimeoutError):
+    with pytest.raises(EmbeddingModelTimeoutError):
         model(ollama, timeout=0.2).embed_query("q")
     waiting.set()
+
+
+def test_a_failing_embedding_model_is_not_called_a_language_model() -> None:
+    raised = (
+        EmbeddingModelReplyError,
+        EmbeddingModelTimeoutError,
+        EmbeddingModelUnavailableError,
+        RemoteModelRefusedError,
+    )
+    assert not any(issubclass(error, LanguageModelError) for error in raised)
 
 
 @pytest.mark.parametrize("name", ["embed:cloud", "embed:8b-cloud"])
@@ -209,7 +220,7 @@ def test_a_model_that_runs_elsewhere_never_sees_a_text(ollama: EmbeddingOllama) 
 
 
 @pytest.mark.parametrize(("name", "options"), [(" ", {}), ("tiny", {"timeout": 0})])
-def test_settings_that_cannot_be_meant_are_refused(name: str, options: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused(name: str, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         OllamaEmbeddings(name, **options)
 

@@ -53,7 +53,7 @@ def test_pages_are_understood(question: str, labels: set[str]) -> None:
         "",
     ],
 )
-def test_other_numbers_and_pages_are_no_reference(question: str) -> None:
+def test_other_numbers_and_pages_are_not_references(question: str) -> None:
     assert named(question) == set()
 
 

@@ -18,6 +18,8 @@ from deepseek_ocr_rag.retrieval import EmbeddingModel
 from deepseek_ocr_rag.retrieval.references import caption_reference
 from deepseek_ocr_rag.retrieval.retriever import Passage, Retriever
 
+pytestmark = pytest.mark.minimum
+
 BOX = Box(0.1, 0.2, 0.8, 0.3)
 
 
@@ -267,7 +269,7 @@ def test_with_embeddings_there_are_always_as_many_as_asked_for(minilm: Embedding
 
 
 @pytest.mark.parametrize("weight", [0, -1, float("nan"), float("inf")])
-def test_a_weight_that_cannot_be_meant_is_refused(weight: float) -> None:
+def test_an_invalid_weight_is_refused(weight: float) -> None:
     with pytest.raises(ConfigurationError, match="embedding_weight"):
         Retriever([], embedding_weight=weight)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deepseek_ocr_rag.errors import LanguageModelError, LanguageModelReplyError
+from deepseek_ocr_rag.errors import EmbeddingModelError, EmbeddingModelReplyError
 from deepseek_ocr_rag.retrieval.embeddings import BATCH, EmbeddingModel
 from deepseek_ocr_rag.retrieval.vectors import VectorIndex
 
@@ -87,19 +87,19 @@ def test_no_texts_ask_nothing() -> None:
     ],
 )
 def test_vectors_that_cannot_be_used_are_an_error(given: Any) -> None:
-    with pytest.raises(LanguageModelReplyError, match="embedding model gave"):
+    with pytest.raises(EmbeddingModelReplyError, match="embedding model gave"):
         VectorIndex(Scripted(lambda texts: given), ["a", "b"])
 
 
 def test_batches_that_do_not_fit_together_are_an_error() -> None:
     model = Scripted(lambda texts: [[1.0] * len(texts)] * len(texts))
-    with pytest.raises(LanguageModelReplyError, match="different lengths"):
+    with pytest.raises(EmbeddingModelReplyError, match="different lengths"):
         VectorIndex(model, ["x"] * (BATCH + 1))
 
 
 def test_a_question_that_does_not_fit_the_texts_is_an_error() -> None:
     model = Scripted(lambda texts: [[1.0, 0.0, 0.0]], query=[1.0, 0.0])
-    with pytest.raises(LanguageModelReplyError, match="not as long"):
+    with pytest.raises(EmbeddingModelReplyError, match="not as long"):
         VectorIndex(model, ["a"]).similarities("q")
 
 
@@ -107,6 +107,6 @@ def test_what_a_model_raises_becomes_one_of_our_errors() -> None:
     def fail(texts: list[str]) -> Any:
         raise RuntimeError("out of memory")
 
-    with pytest.raises(LanguageModelError, match="out of memory") as error:
+    with pytest.raises(EmbeddingModelError, match="out of memory") as error:
         VectorIndex(Scripted(fail), ["a"])
     assert isinstance(error.value.__cause__, RuntimeError)

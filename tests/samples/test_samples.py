@@ -1,4 +1,4 @@
-"""The sample PDF: three pages, as the issue describes them, and as the script makes them."""
+"""The sample PDF: three pages, as documented, and as the script makes them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_page_2_is_a_scan_without_any_text(pdf: pypdfium2.PdfDocument) -> None:
     assert kinds == {pdfium_c.FPDF_PAGEOBJ_IMAGE}
 
 
-def test_page_2_lies_crooked(pdf: pypdfium2.PdfDocument) -> None:
+def test_page_2_is_skewed(pdf: pypdfium2.PdfDocument) -> None:
     """The rows of ink are sharpest after turning the page back by 1.2 degrees."""
     page = render(pdf, 2).resize((905, 1280)).crop((90, 150, 800, 1150))
 

@@ -13,6 +13,8 @@ from deepseek_ocr_rag import DeepSeekOCRError, Limits, open_source
 from deepseek_ocr_rag.errors import LimitExceededError, SourceNotAllowedError, SourceNotFoundError
 from deepseek_ocr_rag.sources.allowed_paths import FileInside, resolve_inside
 
+pytestmark = pytest.mark.minimum
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:

@@ -1,7 +1,7 @@
-"""Documents that are made to take a reader down: each a few lines that unfold into trouble.
+"""Documents built to break a reader: each a few lines that expand into much work.
 
 Used by the tests and by ``benchmarks/safety/hostile.py``. Every entry of :func:`bombs`
-is a name and a function that gives the file's bytes, and a password where it
+is a name, a function that returns the file's bytes, and a password if it
 has one.
 """
 
@@ -24,7 +24,7 @@ GIGABYTE = 2**30
 
 
 def pdf_of(objects: Iterable[bytes], *, root: int = 1, trailer: bytes = b"") -> bytes:
-    """A PDF of these objects, numbered from 1, with a table that tells where they are."""
+    """A PDF of these objects, numbered from 1, with a cross-reference table."""
     out = bytearray(b"%PDF-1.7\n")
     places = []
     for number, body in enumerate(objects, start=1):
@@ -54,16 +54,16 @@ def one_page(
     resources: bytes = b"",
     entries: bytes = b"",
 ) -> bytes:
-    """A page with that content stream, which is object 4; what follows is 5 and on."""
+    """A PDF page whose content stream is object 4; further objects start at 5."""
     box = b"[0 0 %.1f %.1f]" % size
     page = b"<</Type /Page /Parent 2 0 R /MediaBox %b /Contents 4 0 R /Resources <<%b>> %b>>"
     return pdf_of([CATALOG, PAGES, page % (box, resources, entries), content, *more])
 
 
 def zeros(count: int, byte: bytes = b" ", times: int = 1) -> bytes:
-    """That many equal bytes (whole MiB), packed by deflate, ``times`` over."""
+    """So many equal bytes (whole MiB), deflated ``times`` times."""
     packer = zlib.compressobj(9, wbits=-15)
-    # After a full flush nothing refers to what came before, so the block can be repeated.
+    # After a full flush, nothing refers to earlier data, so the block can be repeated.
     block = packer.compress(byte * MEGABYTE) + packer.flush(zlib.Z_FULL_FLUSH)
     value, checked = byte[0], 65521
     low = (1 + count * value) % checked
@@ -92,7 +92,7 @@ def pages(count: int) -> bytes:
 
 
 def nested_forms(depth: int, width: int) -> bytes:
-    """Each form draws the next one several times: ``width ** depth`` lines in the end."""
+    """Each form draws the next one several times: ``width ** depth`` lines in total."""
     forms = [
         stream(
             b"/F Do " * width,
@@ -114,7 +114,7 @@ def form_in_itself() -> bytes:
 
 
 def giant_shading() -> bytes:
-    """A mesh of a million triangles, each over the whole page."""
+    """A mesh of a million triangles, each as large as the page."""
     corner = [
         b"\x00" + struct.pack("!HH", x, y) + b"\xff\x00\x80"
         for x, y in ((0, 0), (65535, 0), (65535, 65535))
@@ -129,7 +129,7 @@ def giant_shading() -> bytes:
 
 
 def slow_function() -> bytes:
-    """A shading whose colour is a program of a hundred thousand steps, run for every pixel."""
+    """A shading whose colour function takes a hundred thousand steps for every pixel."""
     program = stream(
         b"{ " + b"dup mul sqrt " * 33_000 + b" add dup dup }",
         b"/FunctionType 4 /Domain [0 1 0 1] /Range [0 1 0 1 0 1]",
@@ -163,7 +163,7 @@ def image(side: int, filters: bytes = b"/FlateDecode") -> bytes:
 
 
 def outlines(depth: int) -> bytes:
-    """Every entry of the table of contents has one below it."""
+    """A table of contents in which every entry has one below it."""
     entries = []
     for level in range(depth):
         number = 6 + level
@@ -198,14 +198,14 @@ def huge_count() -> bytes:
 
 
 def previous_table_loop() -> bytes:
-    """The older table of a file is the same one again."""
+    """A cross-reference table that names itself as the previous one."""
     whole = one_page(stream(b"0 0 m 9 9 l S"))
     table = whole.rindex(b"xref\n0 ")
     return whole.replace(b"trailer\n<<", b"trailer\n<</Prev %d " % table)
 
 
 def two_tables_loop() -> bytes:
-    """Two tables, each of which names the other as the older one."""
+    """Two cross-reference tables that name each other as the previous one."""
     whole = one_page(stream(b"0 0 m 9 9 l S"))
     first = whole.rindex(b"xref\n0 ")
     second = len(whole) + len(b"/Prev 0000000000 ")
@@ -217,7 +217,7 @@ def two_tables_loop() -> bytes:
 
 
 def object_stream_loop() -> bytes:
-    """An object that says of its own length that it lies in itself."""
+    """An object stream whose length is an object inside itself."""
     return pdf_of(
         [
             CATALOG,
@@ -237,7 +237,7 @@ def saved_states(count: int) -> bytes:
 
 
 def many_letters(count: int) -> bytes:
-    """A page of single letters, each a word with a box of its own."""
+    """A page of single letters, each a word with its own box."""
     font = b"<</Type /Font /Subtype /Type1 /BaseFont /Courier>>"
     content = b"BT /F 1 Tf 1 0 0 1 9 780 Tm " + b"(a ) Tj " * count + b"ET"
     packed = stream(zlib.compress(content, 9), b"/Filter /FlateDecode")
@@ -262,7 +262,7 @@ def picture(size: tuple[int, int], mode: str, format: str, **options: object) ->
 
 
 def png(width: int, height: int, bits: int = 8, colours: int = 2, data: bytes = b"") -> bytes:
-    """A PNG that claims that size, whatever its data holds."""
+    """A PNG that claims this size, whatever its data."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
@@ -276,7 +276,7 @@ def png(width: int, height: int, bits: int = 8, colours: int = 2, data: bytes = 
 
 
 def text_chunks() -> bytes:
-    """A small PNG with two hundred comments of ten megabytes each, packed."""
+    """A small PNG with two hundred compressed comments of ten megabytes each."""
     body = b"c\0\0" + zeros(10 * 2**20, b"a")
     chunk = (
         struct.pack("!I", len(body))
@@ -289,7 +289,7 @@ def text_chunks() -> bytes:
 
 
 def tiff_frames(count: int) -> bytes:
-    """A chain of that many frames that all show the same strip."""
+    """A TIFF with so many frames that all use the same strip."""
     out = bytearray(b"II*\0" + struct.pack("<I", 8))
     for number in range(count):
         tags = [(256, 4, 1), (257, 4, 1), (258, 3, 8), (262, 3, 1), (273, 4, 8), (279, 4, 1)]
@@ -300,7 +300,7 @@ def tiff_frames(count: int) -> bytes:
 
 
 def bombs() -> dict[str, Bomb]:
-    """All of them by name."""
+    """All bombs by name."""
     return {
         "page of 14,400 points": partial(square, 14_400),
         "page of 2^31 points": partial(square, 2**31),

@@ -1,4 +1,4 @@
-"""Pages for a model of the full size: drawn, as a PDF, as a prompt, and the first logits of one."""
+"""Test pages for a full-size model: as an image, a PDF and a prompt, with the first logits."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What must hold for any text that a model, or a page, can write.
+"""Checks that must hold for any text from a model or a page.
 
-Both fuzzers judge by these: hypothesis in the test suite, and atheris in ``make fuzz``.
+Both fuzzers use them: hypothesis in the test suite, and atheris in ``make fuzz``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FRAGMENTS = [
 
 
 def check_grammar(text: str) -> None:
-    """A page is parsed, its blocks stand where they say, and no word is lost by writing it."""
+    """A page is parsed, its blocks are where their spans say, and writing it loses no word."""
     page = parse_page(text)
     end = 0
     for block in page.blocks:
@@ -49,7 +49,7 @@ def check_grammar(text: str) -> None:
             if not (0 <= box.x0 <= box.x1 <= 1 and 0 <= box.y0 <= box.y1 <= 1):
                 raise AssertionError(f"box {box}")
         end = block.span[1]
-    # As format_page wants its tables.
+    # format_page expects tables in this form.
     tidy = [b if b.table is None else replace(b, html=b.table.to_html()) for b in page.blocks]
     again = parse_page(format_page(tidy))
     if [text.split() for text in texts_of(again)] != [text.split() for text in texts_of(page)]:
@@ -62,7 +62,7 @@ def texts_of(page: ParsedPage) -> list[str]:
 
 
 def check_table(text: str) -> None:
-    """A table is read, bounded, and read back as written; its CSV has its cells."""
+    """A table is parsed within bounds and parses the same after writing; its CSV has its cells."""
     table = parse_table(text)
     grid = table.to_rows()
     if sum(map(len, grid)) > 2 * MAX_GRID_CELLS + len(text):
@@ -77,7 +77,7 @@ def check_table(text: str) -> None:
 
 
 def check_noise(text: str) -> None:
-    """What runtimes print is found in order, and pages are cut without loss."""
+    """Runtime noise is found in order, and pages are split without loss."""
     end = 0
     for start, stop in find_noise(text):
         if not end <= start < stop <= len(text):
@@ -88,7 +88,7 @@ def check_noise(text: str) -> None:
 
 
 def check_markdown(text: str) -> None:
-    """Parts stand where they say; what is shown holds no tag of the text's own."""
+    """Parts are where their spans say, and the shown text has no tag of its own."""
     end = 0
     for _, part, html, start, stop in markdown_parts(text):
         if not end <= start <= stop <= len(text) or (html is None and text[start:stop] != part):

@@ -1,11 +1,10 @@
-"""Reads a document in processes of its own that are killed at random points, and tells of it.
+"""Reads a document in processes that are killed at random points, and reports the result.
 
     python killed_reads.py PDF SERVER_URL CACHE_FOLDER LOG KILLS SEED
 
-Each process appends every page that it gives out to LOG, as a line of JSON with
-the number of its run. After the kills one process reads to the end. Printed is
-a line of JSON: how many runs were killed while they read, and how many
-processes outlived them.
+Each process appends every page that it yields to LOG, as a line of JSON with the
+number of its run. After the kills, one process reads to the end. Prints a line of
+JSON: how many runs were killed while reading, and how many processes outlived them.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ __all__ = ["main"]
 START_SHARE = 0.3
 START_SECONDS = 0.5
 MOST_PAGES = 8
-"""Of the kills, a share falls into the start, the others come after some pages."""
+"""Share of the kills during the start; the others come after some pages."""
 
 
 def read(pdf: str, url: str, cache: str, log: int, run: int) -> None:
-    # The key tells the server which run asks.
+    # The API key tells the server which run is asking.
     backend = ServerBackend(url, model="deepseek-ocr", api_key=str(run), concurrency=4)
     with Reader(backend, mode="tiny", cache=cache) as reader:
         for page in reader.iter_pages(pdf, name="a.pdf"):
@@ -62,7 +61,7 @@ def runs(child: int) -> bool:
 
 
 def wait(log: str, child: int, dice: random.Random) -> None:
-    """Until some random moment: of its start, or after it has given out some pages."""
+    """Wait for a random moment: during the start, or after some pages."""
     if dice.random() < START_SHARE:
         time.sleep(dice.uniform(0, START_SECONDS))
         return

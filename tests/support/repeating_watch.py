@@ -1,4 +1,4 @@
-"""The process that looks for loops in what the engine writes, to which every text is one."""
+"""A loop watch process that takes every text for a loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from deepseek_ocr_rag.backends.local import loop_watch_process as local_watch
 
 
 class Repeating(local_watch.LoopWatch):
-    """Says so of everything."""
+    """Reports a loop in every text."""
 
     def __call__(self, tokens: object) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Which sockets this process uses, seen by the interpreter's own audit events."""
+"""Records the sockets that this process uses, from the interpreter's audit events."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         _recorded.append((event, arguments))
 
 
-# A hook can never be taken away again: there is one, and it does nothing most of the time.
+# An audit hook cannot be removed, so there is one, which usually does nothing.
 sys.addaudithook(_hook)
 
 
 @contextmanager
 def recorded_sockets() -> Iterator[list[tuple[str, tuple[Any, ...]]]]:
-    """What happens with sockets while the block runs, in all threads of this process."""
+    """Record socket events of all threads while the block runs."""
     global _recording
     _recorded.clear()
     _recording += 1
@@ -37,6 +37,6 @@ def recorded_sockets() -> Iterator[list[tuple[str, tuple[Any, ...]]]]:
 
 
 def connections(recorded: list[tuple[str, tuple[Any, ...]]]) -> list[Any]:
-    """The addresses that were connected to, or sent to."""
+    """The addresses connected to or sent to."""
     events = {"socket.connect", "socket.sendto", "socket.sendmsg"}
     return [arguments[1:] for event, arguments in recorded if event in events]

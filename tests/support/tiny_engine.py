@@ -1,4 +1,4 @@
-"""The sizes of :mod:`tiny_models`' DeepSeek-OCR-2, which its published configuration could not tell."""
+"""The sizes of :mod:`tiny_models`' DeepSeek-OCR-2, which the published configuration lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tiny checkpoints with random weights, one of every family, written as they are published."""
+"""Tiny checkpoints with random weights, one per family, in the published layout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from transformers import (
     UnlimitedOcrForConditionalGeneration,
 )
 
-from deepseek_ocr_rag.backends.transformers.loading import model_config
+from deepseek_ocr_rag.backends.transformers.model_loading import model_config
 from deepseek_ocr_rag.model.checkpoint import Checkpoint
 from deepseek_ocr_rag.model.families import family_of
 
@@ -77,7 +77,7 @@ PUBLISHED: dict[str, Any] = {
 
 
 def write_tokenizer(path: Path) -> None:
-    """Bytes and the family's special tokens, at the published ids."""
+    """Write a byte tokenizer with the family's special tokens at the published ids."""
     letters = sorted(ByteLevel.alphabet())
     vocabulary = {letter: 3 + n for n, letter in enumerate(letters)}
     for token in range(VOCABULARY):
@@ -93,7 +93,7 @@ def write_tokenizer(path: Path) -> None:
 
 
 def write_model(folder: Path, family: str) -> Path:
-    """A folder with config.json, tokenizer.json and model.safetensors."""
+    """Write a folder with config.json, tokenizer.json and model.safetensors."""
     folder.mkdir(parents=True)
     write_tokenizer(folder / "tokenizer.json")
     torch.manual_seed(3)
@@ -117,7 +117,7 @@ def write_model(folder: Path, family: str) -> Path:
 
 
 def _second() -> DeepseekOcr2Config:
-    """In transformers' form: the published one cannot say how small the second tower is."""
+    """A configuration in transformers' form; the published form has no size for the second tower."""
     text = {k: v for k, v in LANGUAGE.items() if k != "first_k_dense_replace"}
     sam = {
         "hidden_size": 32,

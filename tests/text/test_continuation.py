@@ -1,4 +1,4 @@
-"""Whether a text goes on behind the end of a column or page."""
+"""Whether a text continues after the end of a column or page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deepseek_ocr_rag.text.continuation import is_finished, runs_on
         ("系统使用三种编码器，第一种是", "双塔结构，它的优点是"),
     ],
 )
-def test_it_goes_on(text: str, following: str) -> None:
+def test_text_continues(text: str, following: str) -> None:
     assert runs_on(text, following)
 
 
@@ -38,7 +38,7 @@ def test_it_goes_on(text: str, following: str) -> None:
         ("系统使用三种编码器，第一种是好的。", "双塔结构，它的优点是"),
     ],
 )
-def test_it_does_not_go_on(text: str, following: str) -> None:
+def test_text_does_not_continue(text: str, following: str) -> None:
     assert not runs_on(text, following)
 
 

@@ -1,4 +1,4 @@
-"""Dates: the same day in other words and orders is the same day."""
+"""Dates: the same day is recognised in other words and another order."""
 
 from __future__ import annotations
 

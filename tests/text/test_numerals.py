@@ -1,4 +1,4 @@
-"""Numbers: the same one in two notations is the same, another one is another."""
+"""Numbers: equal in different notations, and different where they differ."""
 
 from __future__ import annotations
 

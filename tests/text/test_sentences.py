@@ -1,4 +1,4 @@
-"""What can be quoted: sentences, list items, table rows."""
+"""Text is cut into sentences, list items and table rows."""
 
 from __future__ import annotations
 

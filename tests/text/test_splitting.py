@@ -65,6 +65,6 @@ def test_every_part_fits_and_no_character_is_lost(
 
 
 @pytest.mark.parametrize("piece", ["x", "漢", "abc ", "Abc. ", "| 1 |\n"])
-def test_long_texts_take_no_time_to_speak_of(piece: str) -> None:
+def test_long_texts_are_cut_fast(piece: str) -> None:
     text = piece * (200_000 // len(piece))
     assert len(list(split_text(text, 400, estimate_tokens))) > 100

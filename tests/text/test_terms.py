@@ -89,7 +89,7 @@ def test_search_finds_a_single_chinese_character(text: str) -> None:
     assert "猫" not in terms(text)
 
 
-def test_an_abbreviation_in_capitals_is_no_function_word() -> None:
+def test_an_abbreviation_in_capitals_is_not_a_function_word() -> None:
     assert search_terms("How did US sales grow?", function_words=False) == ["us", "sale", "grow"]
     assert search_terms("HOW DID IT GROW?", function_words=False) == ["grow"]
     assert search_terms("Tell us of it", function_words=False) == ["tell"]

@@ -1,4 +1,4 @@
-"""The estimate of tokens: never much too low."""
+"""The token estimate is never much too low."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command prints of a document does not command the terminal."""
+"""Text of a document cannot control the terminal that it is printed to."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from deepseek_ocr_rag.text.visible import json_line, visible
 COMMANDS = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\x08\u202egnp.exe\x00"
 
 
-def test_commands_become_visible_and_text_stays() -> None:
+def test_terminal_codes_become_visible_and_text_stays() -> None:
     assert visible(f"a{COMMANDS}b\n\tc é") == (
         "a\ufffd]0;owned\ufffd\ufffd[2J\ufffd31m\ufffd\ufffd\ufffdgnp.exe\ufffdb\n\tc é"
     )
 
 
-def test_json_reads_back_as_it_was_and_holds_no_command() -> None:
+def test_json_reads_back_as_it_was_and_has_no_terminal_codes() -> None:
     line = json_line({"text": COMMANDS, "é": [1]})
     assert json.loads(line) == {"text": COMMANDS, "é": [1]}
     assert not any(character in line for character in "\x1b\x9b\x7f\u202e\x07")
     assert "é" in line
 
 
-def test_the_command_prints_none_that_a_reply_holds(tmp_path: Path, capsys) -> None:
+def test_the_cli_prints_no_terminal_codes_of_a_reply(tmp_path: Path, capsys) -> None:
     reply = tmp_path / "reply.txt"
     reply.write_text(f"<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>\nkept{COMMANDS}")
     assert main(["parse", str(reply)]) == 0

@@ -1,4 +1,4 @@
-"""What the tools for agents have in common: their settings, and how they fail."""
+"""Base class of the agent tools: their settings, and how they report failures."""
 
 from __future__ import annotations
 
@@ -31,26 +31,30 @@ Result = TypeVar("Result")
 
 
 class AgentSettings(BaseModel):
-    """What an agent may read, and who reads it.
+    """Which documents an agent may read, and how they are read.
 
-    Only files under ``root_dir`` can be named: see
-    :func:`deepseek_ocr_rag.sources.resolve_inside` for what is refused. Without
-    ``root_dir`` that is the current directory at the time of construction. Absolute
+    Only files under ``root_dir`` can be named;
+    :func:`deepseek_ocr_rag.sources.resolve_inside` lists what is refused. Absolute
     paths of this machine do not reach the model.
 
     Attributes:
-        root_dir: The folder that may be read from, with its subfolders.
-        max_chars: Longest message to the model, at least 1000.
+        root_dir: The folder that may be read from, with its subfolders; by default
+            the current directory at the time of construction.
+        max_chars: Longest message to the model in characters, at least 1000.
         password: Tried on encrypted PDFs.
-        keep: How many documents are remembered.
+        keep: How many documents to remember.
         flat_metadata: Make every metadata value in the artifacts a scalar.
-        reader: Reads; without one it is built from the fields that follow.
-        backend: As in :class:`ReaderOptions`, like the rest.
-        allow_urls: Off by default; True only with a ``reader`` whose own policy
-            names the hosts, otherwise such a policy:
-            ``FetchPolicy(hosts=("arxiv.org",))``.
-        agent: What several tools share, so that a document that one has read is
-            read for all; in place of all these but ``flat_metadata``.
+        reader: Reads the documents; by default built from the fields below.
+        backend: As in :class:`ReaderOptions`.
+        resolution: As in :class:`ReaderOptions`.
+        task: As in :class:`ReaderOptions`.
+        renderer: As in :class:`ReaderOptions`.
+        limits: As in :class:`ReaderOptions`.
+        allow_urls: Which URLs the model may name; none by default. A policy that
+            lists the hosts, ``FetchPolicy(hosts=("arxiv.org",))``, or True with a
+            ``reader`` whose own policy does so.
+        agent: A reader shared by several tools, so that each document is read only
+            once. It replaces all fields above but ``flat_metadata``.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -81,8 +85,8 @@ class AgentSettings(BaseModel):
         given = sorted(ours & self.model_fields_set)
         if self.agent is None or given:
             raise ConfigurationError(
-                f"an agent reader and {', '.join(given)} were given",
-                remedy="Give these to the AgentReader, or leave it out.",
+                f"both an agent reader and {', '.join(given)} were given",
+                remedy="Pass these to the AgentReader, or leave it out.",
             )
         return self.agent
 
@@ -103,7 +107,7 @@ class AgentSettings(BaseModel):
 
 
 def _explain_arguments(error: ValidationError) -> str:
-    """What is wrong with the arguments, for the model."""
+    """Tell the model what is wrong with its arguments."""
     problems = "; ".join(
         f"{'.'.join(map(str, e['loc'][:1])) or 'arguments'}: {e['msg']}" for e in error.errors()
     )
@@ -114,9 +118,9 @@ def _explain_arguments(error: ValidationError) -> str:
 
 
 class AgentTool(AgentSettings, BaseTool):
-    """A tool whose failures are messages that say what to do, never an end of the run.
+    """A tool that reports a failure as a message saying what to do, without ending the run.
 
-    They come with ``status="error"``; set ``handle_tool_error=False`` to get a
+    The message has ``status="error"``; set ``handle_tool_error=False`` to get a
     ``ToolException`` instead.
     """
 
@@ -125,11 +129,11 @@ class AgentTool(AgentSettings, BaseTool):
     handle_validation_error: Any = _explain_arguments
 
     async def _arun(self, *values: object, **named: object) -> object:
-        """The same in a thread; unlike that of ``BaseTool``, a cancelled call stops reading."""
+        """Run in a thread; unlike in ``BaseTool``, cancelling the call stops the reading."""
         return await run_cancellable(lambda: self._run(*values, **named))
 
     def _call(self, work: Callable[[], Result]) -> Result:
-        """What the work gives; where it fails, why, for the model."""
+        """Run the work; turn an error of ours into a message for the model."""
         try:
             return work()
         except DeepSeekOCRError as error:

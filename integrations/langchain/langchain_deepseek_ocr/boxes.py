@@ -1,4 +1,4 @@
-"""From a piece of text back to its place on the page."""
+"""Finds the boxes of a piece of text on its page."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ __all__ = ["boxes_for"]
 def boxes_for(
     document: Document, start: int | None = None, end: int | None = None
 ) -> list[dict[str, Any]]:
-    """Where a document's text, or a part of it, stands on its page.
+    """The boxes of a document's text, or of a part of it, on its page.
 
     Args:
-        document: A document of this package, or a chunk that a splitter with
-            ``add_start_index=True`` made of one.
-        start: First character, as an offset into the text of the document
-            that was loaded. Without it, where the chunk begins: its
-            ``start_index``, or 0.
-        end: The character behind the last one. Without it, the end of the text.
+        document: A document of this package, or a chunk of one from a splitter with
+            ``add_start_index=True``.
+        start: First character, as an offset into the text of the loaded document.
+            By default the start of the chunk: its ``start_index``, or 0.
+        end: The character after the last one; by default the end of the text.
 
     Returns:
         Entries of the metadata's ``boxes``: ``{kind, bbox, start, end}``, with
         ``bbox`` as ``[x0, y0, x1, y1]`` in fractions of the page, origin top
-        left, and offsets into the loaded document's text. A block that only
-        in part lies in the text is among them, with its whole box.
+        left, and offsets into the loaded document's text. A block that is only
+        partly in the text is included with its whole box.
 
     Example:
         >>> splitter = RecursiveCharacterTextSplitter(add_start_index=True)  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""Pages as they are read become LangChain documents."""
+"""Converts pages to LangChain documents as they are read."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from deepseek_ocr_rag.records import (
     page_wanted,
 )
 
-__all__ = ["Translation", "to_document"]
+__all__ = ["DocumentConverter", "to_document"]
 
 
 def to_document(record: Record, *, flat: bool = False) -> Document:
-    """A record as a LangChain document."""
+    """Convert a record to a LangChain document."""
     record = record.flat() if flat else record
     return Document(id=record.id, page_content=record.text, metadata=record.metadata)
 
 
 @dataclass(frozen=True, slots=True)
-class Translation:
-    """How pages become documents.
+class DocumentConverter:
+    """How pages are converted to documents.
 
     Attributes:
-        mode: One document for a page, for a block, or for the whole file.
-        flat: Whether all metadata are scalars.
-        on_error: What becomes of a page that could not be read.
-        extra: Metadata to have under our own.
-        nameless: Whether the source has no name of its own: ids are then made
-            of its hash.
+        mode: One document per page, per block, or for the whole file.
+        flat: Whether all metadata values are scalars.
+        on_error: What to do with a page that could not be read.
+        extra: More metadata; on equal names, ours wins.
+        nameless: Whether the source has no name of its own, so that ids are made
+            from its hash.
 
     Raises:
-        ConfigurationError: If ``mode`` or ``on_error`` names nothing.
+        ConfigurationError: If ``mode`` or ``on_error`` is unknown.
     """
 
     mode: Split = "page"
@@ -57,14 +57,14 @@ class Translation:
             ("on_error", self.on_error, get_args(OnError)),
         ):
             if value not in choices:
-                hint = " The resolution has a name of its own: resolution=..." * (name == "mode")
+                hint = " To set the resolution, use resolution=..." * (name == "mode")
                 raise ConfigurationError(
                     f"{name} cannot be {value!r}",
                     remedy=f"Choose one of {', '.join(choices)}.{hint}",
                 )
 
     def documents(self, stream: PageStream) -> Iterator[Document]:
-        """The documents of a stream, each as soon as its page was read."""
+        """Yield the documents of a stream, each as soon as its page is read."""
         with stream:
             read: list[Page] = []
             for page in stream:

@@ -1,4 +1,4 @@
-"""What a model fills in to call the tools."""
+"""Argument schemas of the tools."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["LocateInput", "LookAtInput", "ReadDocumentInput", "SearchDocumentInp
 
 
 def _pages_as_text(value: object) -> object:
-    """Models also write ``3`` and ``[1, 2]``; one type in the schema is easier for them."""
+    """Accept ``3`` and ``[1, 2]`` too, although the schema shows models only one type."""
     if isinstance(value, int):
         return str(value)
     if isinstance(value, list):
@@ -20,7 +20,7 @@ def _pages_as_text(value: object) -> object:
 
 
 def _box_as_list(value: object) -> object:
-    """Models also write a list as text."""
+    """Accept a list written as text."""
     if not isinstance(value, str):
         return value
     text = value.strip()
@@ -50,7 +50,7 @@ class ReadDocumentInput(BaseModel):
         default=0,
         ge=0,
         description="Only when an earlier reply said that a page goes on: "
-        "the character to go on from.",
+        "the character to continue from.",
     )
 
 
@@ -58,7 +58,7 @@ class SearchDocumentInput(BaseModel):
     """Arguments of ``search_document``."""
 
     path: str = Field(description="The file to search, written as for read_document.")
-    query: str = Field(description="A question, or a few words that stand in the document.")
+    query: str = Field(description="A question, or a few words from the document.")
     pages: Pages = Field(
         default=None,
         description="Which pages to search, like '3' or '1-3,7'. Leave it out for all of them.",
@@ -66,7 +66,7 @@ class SearchDocumentInput(BaseModel):
     offset: int = Field(
         default=0,
         ge=0,
-        description="Only when an earlier reply said that there is more: the result to go on from.",
+        description="Only when an earlier reply said that there is more: the offset to continue from.",
     )
 
 

@@ -14,13 +14,13 @@ from langchain_core.documents import Document
 from deepseek_ocr_rag import Reader, SourceError
 from deepseek_ocr_rag.records import OnError, Split
 
-from .documents import Translation
+from .documents import DocumentConverter
 from .options import ReaderOptions, reader_from
 
 __all__ = ["DeepSeekOCRLoader", "FilePath"]
 
 FilePath = str | os.PathLike[str] | bytes | BinaryIO
-"""A path, a URL (with ``allow_urls``), the bytes of a file, or an opened binary file."""
+"""A path, a URL (with ``allow_urls``), the bytes of a file, or an open binary file."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,31 +28,32 @@ logger = logging.getLogger(__name__)
 class DeepSeekOCRLoader(BaseLoader):
     """Load PDFs and page pictures as Markdown, each document with its page and boxes.
 
-    Streams: the first document is there before the second page is read, and
-    memory does not grow with the file. ``alazy_load`` keeps the event loop free.
+    It streams: ``lazy_load`` yields the first document before the second page is
+    read, and memory does not grow with the file. ``alazy_load`` does not block the
+    event loop.
 
-    Every page gives a document, blank ones too (without text). What becomes of
-    a page that could not be read is ``on_error``'s choice.
+    Every page gives a document, also a blank one (without text); ``on_error``
+    decides about pages that could not be read.
 
     Args:
         file_path: What to load: one file or a list of files.
-        mode: What one document is: a "page" (the default), a "block" of the
+        mode: What becomes one document: a "page" (the default), a "block" of the
             page's layout (a heading, a paragraph, a table), or the whole
             "document".
         pages: Which pages, 1-based: ``"1-3,7"`` or ``[1, 2, 3, 7]``.
         password: For encrypted PDFs.
         flat_metadata: Make every metadata value a scalar (``boxes`` becomes one
             JSON string) for stores that refuse nested values, such as Chroma.
-        on_error: "keep" a page that could not be read as a document without
-            text, with ``finish_reason="error"`` and ``error`` in its metadata;
-            "raise"; or "skip" it. "skip" also leaves out files that cannot be
-            opened, with a warning in the log; otherwise they raise.
-        reader: Reads; without one it is built from the options.
+        on_error: What to do with a page that could not be read: "keep" it as a
+            document without text, with ``finish_reason="error"`` and ``error`` in
+            its metadata; "raise"; or "skip" it. "skip" also skips files that cannot
+            be opened, with a warning in the log; otherwise they raise.
+        reader: Reads the pages; by default built from the options.
         **options: ``backend``, ``resolution``, ``task``, ``renderer``,
             ``limits`` and ``allow_urls``, see :class:`ReaderOptions`.
 
     Raises:
-        ConfigurationError: If an argument cannot be meant.
+        ConfigurationError: If an argument is invalid.
 
     Example:
         >>> loader = DeepSeekOCRLoader("report.pdf", backend="lite", pages="1-3")
@@ -81,7 +82,7 @@ class DeepSeekOCRLoader(BaseLoader):
         self._flat = flat_metadata
         self._on_error = on_error
         self._reader = reader_from(reader, options)
-        Translation(mode, on_error=on_error)  # a wrong choice is told here, not when loading
+        DocumentConverter(mode, on_error=on_error)  # report a wrong choice now, not when loading
 
     def lazy_load(self) -> Iterator[Document]:
         """Load page by page.
@@ -98,7 +99,7 @@ class DeepSeekOCRLoader(BaseLoader):
             except SourceError as error:
                 self._skip_or_raise(error)
             else:
-                yield from self._translation(file).documents(stream)
+                yield from self._converter(file).documents(stream)
 
     async def alazy_load(self) -> AsyncIterator[Document]:
         """:meth:`lazy_load` without blocking the event loop."""
@@ -110,16 +111,16 @@ class DeepSeekOCRLoader(BaseLoader):
             except SourceError as error:
                 self._skip_or_raise(error)
             else:
-                async for document in self._translation(file).adocuments(stream):
+                async for document in self._converter(file).adocuments(stream):
                     yield document
 
-    def _translation(self, file: FilePath) -> Translation:
+    def _converter(self, file: FilePath) -> DocumentConverter:
         nameless = not isinstance(file, str | os.PathLike) and not isinstance(
             getattr(file, "name", None), str
         )
-        return Translation(self._mode, self._flat, self._on_error, nameless=nameless)
+        return DocumentConverter(self._mode, self._flat, self._on_error, nameless=nameless)
 
     def _skip_or_raise(self, error: SourceError) -> None:
         if self._on_error != "skip":
             raise error
-        logger.warning("Left out: %s", error)
+        logger.warning("Skipped: %s", error)

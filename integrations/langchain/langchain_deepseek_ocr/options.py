@@ -1,4 +1,4 @@
-"""How a reader is got: a given one, or one built from simple arguments."""
+"""Options from which a reader is built."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class ReaderOptions(TypedDict, total=False):
     """The arguments of :class:`deepseek_ocr_rag.Reader`, all optional.
 
     Attributes:
-        backend: Who reads: a backend, or "auto" (the default: the best that
-            is there), "lite", "ollama", "ollama/<model>", "server",
+        backend: What reads the pages: a backend, or "auto" (the default: the best
+            one available), "lite", "ollama", "ollama/<model>", "server",
             "server:<base url>", "replay:<file>".
         resolution: What the core calls ``mode``: tiny, small, base, large or
             gundam (the default). LangChain's loaders use ``mode`` for
             splitting.
-        task: What to ask: document (the default), ocr, free, figure,
+        task: What to ask of each page: document (the default), ocr, free, figure,
             describe, "locate: <what>", or "prompt: <your own words>".
         renderer: "pdfium" (the default) or "pymupdf".
-        limits: What a document may cost.
+        limits: Limits on size, pages and time of one document.
         allow_urls: Whether a source may be an https URL; off by default. A
-            :class:`deepseek_ocr_rag.FetchPolicy` says of which hosts.
+            :class:`deepseek_ocr_rag.FetchPolicy` restricts the hosts.
     """
 
     backend: Backend | str
@@ -38,15 +38,15 @@ class ReaderOptions(TypedDict, total=False):
 
 
 def reader_from(reader: Reader | None, options: ReaderOptions) -> Reader:
-    """The given reader, or a new one.
+    """The reader that was passed, or a new one built from the options.
 
     Raises:
-        ConfigurationError: If there are both, or an option that does not exist.
+        ConfigurationError: If both are given, or an option is unknown.
     """
     unknown = sorted(set(options) - set(ReaderOptions.__annotations__))
     if unknown:
         raise ConfigurationError(
-            f"there is no argument {', '.join(unknown)}",
+            f"unknown argument: {', '.join(unknown)}",
             remedy=f"Choose from {', '.join(ReaderOptions.__annotations__)}.",
         )
     if reader is None:
@@ -60,7 +60,7 @@ def reader_from(reader: Reader | None, options: ReaderOptions) -> Reader:
         )
     if options:
         raise ConfigurationError(
-            f"a reader and {', '.join(sorted(options))} were given",
-            remedy="Give these to the Reader, or leave the reader out.",
+            f"both a reader and {', '.join(sorted(options))} were given",
+            remedy="Pass these to the Reader, or leave the reader out.",
         )
     return reader

@@ -12,7 +12,7 @@ from langchain_core.documents.base import Blob
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.records import OnError, Split
 
-from .documents import Translation
+from .documents import DocumentConverter
 from .options import ReaderOptions, reader_from
 
 __all__ = ["DeepSeekOCRParser"]
@@ -21,21 +21,22 @@ __all__ = ["DeepSeekOCRParser"]
 class DeepSeekOCRParser(BaseBlobParser):
     """Parse blobs, in memory or on disk, as :class:`DeepSeekOCRLoader` loads files.
 
-    For loaders that find files (``GenericLoader`` with a
-    ``FileSystemBlobLoader``, cloud blob loaders) and leave reading to a parser.
-    The blob's own metadata is kept under ours; ``source`` is ``blob.source``.
+    Use it with loaders that find files and leave reading to a parser
+    (``GenericLoader`` with a ``FileSystemBlobLoader``, cloud blob loaders). The
+    blob's own metadata is kept, unless ours has the same name; ``source`` is
+    ``blob.source``.
 
     Args:
         mode: One document for a "page", a "block", or the whole "document".
-        pages: Which pages of every blob, 1-based.
+        pages: Which pages of each blob, 1-based.
         password: For encrypted PDFs.
         flat_metadata: Make every metadata value of ours a scalar.
         on_error: "keep", "raise" or "skip" pages that could not be read.
-        reader: Reads; without one it is built from the options.
+        reader: Reads the pages; by default built from the options.
         **options: See :class:`ReaderOptions`.
 
     Raises:
-        ConfigurationError: If an argument cannot be meant.
+        ConfigurationError: If an argument is invalid.
 
     Example:
         >>> parser = DeepSeekOCRParser(backend="lite")
@@ -61,13 +62,13 @@ class DeepSeekOCRParser(BaseBlobParser):
         self._flat = flat_metadata
         self._on_error = on_error
         self._reader = reader_from(reader, options)
-        Translation(mode, on_error=on_error)  # a wrong choice is told here, not when parsing
+        DocumentConverter(mode, on_error=on_error)  # report a wrong choice now, not when parsing
 
     def lazy_parse(self, blob: Blob) -> Iterator[Document]:
         """Parse a blob page by page.
 
         Args:
-            blob: A PDF or a picture; its media type is not looked at.
+            blob: A PDF or a picture; its media type is ignored.
 
         Yields:
             Documents in the order of the pages.
@@ -82,11 +83,11 @@ class DeepSeekOCRParser(BaseBlobParser):
             password=self._password,
             name=blob.source,
         )
-        translation = Translation(
+        converter = DocumentConverter(
             self._mode,
             self._flat,
             self._on_error,
             extra=blob.metadata,
             nameless=blob.source is None,
         )
-        yield from translation.documents(stream)
+        yield from converter.documents(stream)

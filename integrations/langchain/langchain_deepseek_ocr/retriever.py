@@ -19,29 +19,29 @@ __all__ = ["DocumentRetriever"]
 
 
 class DocumentRetriever(BaseRetriever):
-    """Find documents by their words, and by their meaning where an embedding model is given.
+    """Finds documents by words, and also by meaning if given an embedding model.
 
-    BM25 over chunks, their pages and their documents, with phrases, and with the
-    pages, figures and tables that a question names; with embeddings, joined with
-    their ranking by reciprocal rank fusion. In memory: everything is indexed when
-    the retriever is made.
+    It ranks with BM25 over chunks, their pages and their documents, counts phrases,
+    and prefers the pages, figures and tables that a question names. With embeddings,
+    both rankings are combined by reciprocal rank fusion. Everything is indexed in
+    memory when the retriever is created.
 
-    What was found are the documents as they were given, so :func:`boxes_for` tells
-    where they stand. Without embeddings only such are found as share a word with
-    the question, or are named in it.
+    It returns the documents as they were given, so :func:`boxes_for` works on them.
+    Without embeddings, it only finds documents that share a word with the question
+    or are named in it.
 
     Attributes:
-        documents: What can be found, each file's in the order of its pages: chunks
-            of :class:`LayoutTextSplitter`, blocks, or whole pages. To split pages
+        documents: What can be found, in page order for each file: chunks of
+            :class:`LayoutTextSplitter`, blocks, or whole pages. To split pages
             first, use :meth:`from_documents`.
         k: How many documents to return; ``invoke(query, k=...)`` overrides it.
-        neighbours: How many documents before and after each of them to return with
-            it, in the order of the file and none twice.
+        neighbours: How many documents before and after each hit to return too, in
+            document order and without duplicates.
         embeddings: A LangChain embedding model, or ``"ollama/<model>"``.
 
     Raises:
-        ValidationError: If an argument cannot be meant.
-        LanguageModelError: If the embedding model fails.
+        ValidationError: If an argument is invalid.
+        EmbeddingModelError: If the embedding model fails.
 
     Example:
         >>> pages = DeepSeekOCRLoader("report.pdf").load()  # doctest: +SKIP
@@ -75,8 +75,8 @@ class DocumentRetriever(BaseRetriever):
         """Split documents by their layout and index the chunks.
 
         Args:
-            documents: Pages, as :class:`DeepSeekOCRLoader` gives them.
-            max_tokens: Budget for a chunk, see :class:`LayoutTextSplitter`.
+            documents: Pages, as :class:`DeepSeekOCRLoader` loads them.
+            max_tokens: Most tokens of a chunk, see :class:`LayoutTextSplitter`.
             **fields: ``k``, ``neighbours`` and ``embeddings``.
         """
         chunks = LayoutTextSplitter(max_tokens=max_tokens).split_documents(documents)
@@ -85,7 +85,7 @@ class DocumentRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
-        """The best documents; ``BaseRetriever`` runs this in a thread for asynchronous callers."""
+        """Find the best documents; ``BaseRetriever`` runs it in a thread for ``ainvoke``."""
         wanted = self.k if k is None else k
         ranked = self._retriever.rank(query, wanted, neighbours=self.neighbours)
-        return [self.documents[place] for place, _ in ranked]
+        return [self.documents[index] for index, _ in ranked]

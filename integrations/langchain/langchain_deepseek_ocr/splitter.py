@@ -14,26 +14,26 @@ __all__ = ["LayoutTextSplitter"]
 
 
 class LayoutTextSplitter(BaseDocumentTransformer):
-    """Split documents of this package by their layout, and keep pages and boxes.
+    """Splits documents of this package by their layout, and keeps pages and boxes.
 
-    Blocks are joined under their headings up to a budget. Headings stay with
-    what follows them, captions with their figure or table, and the parts of a
-    long table each repeat its head. Paragraphs that run over a column or page
-    are joined, page furniture is dropped.
+    Blocks under the same heading are joined up to ``max_tokens``. Headings stay with
+    what follows them, captions with their figure or table, and every part of a
+    long table repeats its head. Paragraphs that continue in the next column or page
+    are joined; page furniture is dropped.
 
-    Pages of one file are to follow each other, as a loader gives them, in any of
-    its modes, flat or not. The chunks have the metadata of the page on which
-    they begin; ``boxes`` count from the chunk's own text, so :func:`boxes_for`
-    works on chunks as it does on pages, and each entry has its 0-based ``page``.
-    ``spans`` (a list of ``{page, start, end, offset}``) says which part of which
-    page stands where in the chunk. Documents of other loaders are split by their
-    Markdown and have no boxes.
+    The pages of one file must follow each other, as a loader returns them; any mode
+    of the loader works, flat or not. A chunk has the metadata of the page on which
+    it begins. Its ``boxes`` count from the chunk's own text, so :func:`boxes_for`
+    works on chunks as on pages, and each entry has its 0-based ``page``. ``spans``
+    (a list of ``{page, start, end, offset}``) says which part of which page is where
+    in the chunk. Documents of other loaders are split by their Markdown and have no
+    boxes.
 
     Args:
-        max_tokens: Budget for a chunk. Captions and the head of a table may
+        max_tokens: Most tokens of a chunk. Captions and the head of a table may
             exceed it.
-        count_tokens: Tokens of a text: your embedding model's tokenizer, or
-            ``len`` for a budget in characters. An estimate without it.
+        count_tokens: Counts the tokens of a text: your embedding model's tokenizer,
+            or ``len`` to count characters. By default an estimate.
 
     Raises:
         ConfigurationError: If ``max_tokens`` is below 16.
@@ -50,16 +50,16 @@ class LayoutTextSplitter(BaseDocumentTransformer):
     ) -> None:
         self._max_tokens = max_tokens
         self._count_tokens = count_tokens
-        split_records((), max_tokens=max_tokens)  # a wrong budget is told here, not when splitting
+        split_records((), max_tokens=max_tokens)  # report a wrong budget now
 
     def split_documents(self, documents: Iterable[Document]) -> list[Document]:
         """Split documents, as LangChain's own splitters do.
 
         Args:
-            documents: Pages, blocks or whole files, in their order.
+            documents: Pages, blocks or whole files, in document order.
 
         Returns:
-            Chunks in the same order; their ids are made of those of the documents.
+            Chunks in the same order; their ids are derived from those of the documents.
         """
         records = (
             Record(document.id or "", document.page_content, document.metadata)

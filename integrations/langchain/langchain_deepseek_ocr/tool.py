@@ -1,4 +1,4 @@
-"""The tools for agents: read a document, search it, look at a page, find a place."""
+"""The agent tools: read a document, search it, look at a page, locate something on it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["DeepSeekOCRTool", "LocateTool", "LookAtTool", "SearchDocumentTool"]
 
 
 class DeepSeekOCRTool(AgentTool):
-    """Let an agent read PDFs and scans, with page numbers and in portions.
+    """Lets an agent read PDFs and scans in portions, with page numbers.
 
-    The message to the model is short: it begins with the pages that it shows,
-    marks every page, and ends with how to ask for the next ones. The artifact
-    is the list of full :class:`Document` objects of these pages, with boxes,
-    and with ``source`` relative to ``root_dir``. Pages that were read are
-    kept, so going on in a document does not read it again.
+    The message to the model is short: it begins with the pages that it shows, marks
+    every page, and ends with how to ask for the next ones. The artifact is the list
+    of full :class:`Document` objects of these pages, with boxes, and with ``source``
+    relative to ``root_dir``. Pages are remembered, so continuing in a document does
+    not read it again.
 
-    Settings and failures: see :class:`AgentSettings` and :class:`AgentTool`.
+    For settings and failures see :class:`AgentSettings` and :class:`AgentTool`.
 
     Example:
         >>> from langchain.agents import create_agent  # doctest: +SKIP
@@ -40,7 +40,7 @@ class DeepSeekOCRTool(AgentTool):
     name: str = "read_document"
     description: str = (
         "Read a PDF or a scanned page as Markdown text with page numbers. Use it whenever "
-        "the answer may stand in such a file. A long document comes in portions: "
+        "the answer may be in such a file. A long document comes in portions: "
         "the end of each reply says how to ask for the next pages."
     )
     args_schema: ArgsSchema | None = ReadDocumentInput
@@ -59,15 +59,15 @@ class DeepSeekOCRTool(AgentTool):
 
 
 class SearchDocumentTool(AgentTool):
-    """Let an agent search a document, with pages and boxes, a few passages at a time.
+    """Lets an agent search a document; returns a few passages at a time, with pages and boxes.
 
-    The artifact is the list of the passages as :class:`Document` objects with
+    The artifact is the list of these passages as :class:`Document` objects with
     ``source``, 0-based ``page``, ``page_label``, ``boxes``, ``section`` and ``score``.
     """
 
     name: str = "search_document"
     description: str = (
-        "Search a PDF or a scan for passages that fit a question, best first, with their pages "
+        "Search a PDF or a scan for passages that match a question, best first, with their pages "
         "and boxes. Use it for a long document instead of reading all of it. "
         "More results come with offset."
     )
@@ -100,11 +100,11 @@ class SearchDocumentTool(AgentTool):
 
 
 class LookAtTool(AgentTool):
-    """Let an agent that can see look at a page, or a part of it.
+    """Lets an agent with vision look at a page, or at a part of it.
 
-    The message holds the picture as an image content block. The artifact is the
-    :class:`deepseek_ocr_rag.AgentPicture`. Models that take no images in tool
-    messages should not be given this tool.
+    The message has the picture as an image content block. The artifact is the
+    :class:`deepseek_ocr_rag.agents.AgentPicture`. Do not give this tool to a model that
+    accepts no images in tool messages.
     """
 
     name: str = "look_at"
@@ -126,15 +126,15 @@ class LookAtTool(AgentTool):
 
 
 class LocateTool(AgentTool):
-    """Let an agent ask where something stands; pages and boxes come back.
+    """Lets an agent ask where something is; returns pages and boxes.
 
     The artifact is a list of dictionaries with 1-based ``page``, ``boxes`` and ``text``.
     """
 
     name: str = "locate"
     description: str = (
-        "Find where something stands in a PDF or a scan: 'the total', 'the signature'. "
-        "Gives pages and boxes, which look_at can show."
+        "Find where something is in a PDF or a scan: 'the total', 'the signature'. "
+        "Returns pages and boxes, which look_at can show."
     )
     args_schema: ArgsSchema | None = LocateInput
 
@@ -142,4 +142,4 @@ class LocateTool(AgentTool):
         self, path: str, what: str, pages: str | None = None
     ) -> tuple[str, list[dict[str, Any]]]:
         found = self._call(lambda: self._agent.locate(path, what, pages))
-        return found.text, [place.to_dict() for place in found.places]
+        return found.text, [location.to_dict() for location in found.locations]

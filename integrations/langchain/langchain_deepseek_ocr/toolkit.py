@@ -1,4 +1,4 @@
-"""All tools for agents at once, sharing what was read."""
+"""The toolkit: all agent tools, sharing the pages that they read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ __all__ = ["DeepSeekOCRToolkit"]
 
 
 class DeepSeekOCRToolkit(AgentSettings, BaseToolkit):
-    """Let an agent read, search and look at PDFs and scans.
+    """Lets an agent read, search and look at PDFs and scans.
 
-    A document that one tool has read is read for all of them. Settings: see
-    :class:`AgentSettings`.
+    The tools share the pages that they read. For settings see :class:`AgentSettings`.
 
     Attributes:
-        pictures: Whether ``look_at`` is among the tools. Turn it off for models
-            that take no images in tool messages.
+        pictures: Whether to include ``look_at``. Turn it off for models that accept
+            no images in tool messages.
 
     Example:
         >>> toolkit = DeepSeekOCRToolkit(root_dir=".", backend="lite")

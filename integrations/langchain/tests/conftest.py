@@ -1,4 +1,4 @@
-"""A five-page PDF and a backend with recorded replies that counts what it is asked."""
+"""A five-page PDF, and a backend with recorded replies that notes which pages it is asked for."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ REPLIES = {
     "<|ref|>text<|/ref|><|det|>[[100, 100, 900, 200]]<|/det|>\nFour ships were lost.",
     5: "<|ref|>text<|/ref|><|det|>[[100, 100, 900, 200]]<|/det|>\nThe end.",
 }
-"""Page 3 has none: it fails."""
+"""Page 3 has no reply, so it fails."""
 
 
 class CountingBackend:
-    """Recorded replies; ``asked`` are the pages that were asked for so far."""
+    """Gives recorded replies; ``asked`` has the pages requested so far."""
 
     name = "recorded"
     model = "recorded-model"

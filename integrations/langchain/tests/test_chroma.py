@@ -33,7 +33,7 @@ def disk(tmp_path: Path) -> str:
 def opened(disk: str, minilm: Embeddings) -> Chroma:
     from chromadb.api.shared_system_client import SharedSystemClient
 
-    # Chroma keeps what is open by its folder: without this it would not read the disk.
+    # Chroma caches open stores by folder: without this it would not read from disk.
     SharedSystemClient.clear_system_cache()
     return Chroma(persist_directory=disk, embedding_function=minilm)
 

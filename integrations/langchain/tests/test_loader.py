@@ -26,6 +26,8 @@ from deepseek_ocr_rag.errors import (
     SourceNotFoundError,
 )
 
+pytestmark = pytest.mark.minimum
+
 
 def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, reader: Reader) -> None:
     documents = DeepSeekOCRLoader(pdf, reader=reader).load()
@@ -46,7 +48,7 @@ def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, reader: 
     assert all(set(box) == {"kind", "bbox", "start", "end"} for box in first.metadata["boxes"])
 
 
-def test_a_prompt_of_ones_own_is_asked(pdf: Path, tmp_path: Path) -> None:
+def test_a_custom_prompt_is_used(pdf: Path, tmp_path: Path) -> None:
     recording = tmp_path / "dates.jsonl"
     task = "prompt: Which dates are there?"
     recording.write_text(json.dumps({"page": 1, "task": task, "text": "12 May 1871"}) + "\n")
@@ -55,9 +57,7 @@ def test_a_prompt_of_ones_own_is_asked(pdf: Path, tmp_path: Path) -> None:
     assert document.page_content == "12 May 1871"
 
 
-def test_confidences_stand_on_boxes_and_documents_where_they_are_known(
-    pdf: Path, tmp_path: Path
-) -> None:
+def test_known_confidences_are_in_boxes_and_documents(pdf: Path, tmp_path: Path) -> None:
     recording = tmp_path / "sure.jsonl"
     text = "<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>lamp"
     line = {"page": 1, "text": text, "logprobs": [[len(text) - 4, 0], [len(text), -0.6931]]}
@@ -68,7 +68,7 @@ def test_confidences_stand_on_boxes_and_documents_where_they_are_known(
     assert metadata["confidence"] == pytest.approx(0.5**0.5, abs=1e-4)
 
 
-def test_offsets_of_boxes_cut_their_text_out_of_the_page(pdf: Path, reader: Reader) -> None:
+def test_offsets_of_boxes_select_their_text_from_the_page(pdf: Path, reader: Reader) -> None:
     document = DeepSeekOCRLoader(pdf, reader=reader, pages="1").load()[0]
     cut = [
         (box["kind"], document.page_content[box["start"] : box["end"]])
@@ -84,7 +84,7 @@ def test_offsets_of_boxes_cut_their_text_out_of_the_page(pdf: Path, reader: Read
     assert title == pytest.approx([100 / 999, 50 / 999, 900 / 999, 90 / 999], abs=1e-6)
 
 
-def test_a_failed_page_is_kept_with_its_error_unless_asked_otherwise(
+def test_a_failed_page_is_kept_with_its_error_unless_set_otherwise(
     pdf: Path, reader: Reader
 ) -> None:
     kept = DeepSeekOCRLoader(pdf, reader=reader).load()[2]
@@ -98,7 +98,7 @@ def test_a_failed_page_is_kept_with_its_error_unless_asked_otherwise(
         next(raising)
 
 
-def test_the_first_document_is_there_before_the_last_page_is_read(
+def test_the_first_document_comes_before_the_last_page_is_read(
     pdf: Path, reader: Reader, backend: Any
 ) -> None:
     documents = DeepSeekOCRLoader(pdf, reader=reader).lazy_load()
@@ -107,7 +107,7 @@ def test_the_first_document_is_there_before_the_last_page_is_read(
     assert len(list(documents)) == 4
 
 
-def test_loading_can_be_left_early_and_done_twice(pdf: Path, reader: Reader) -> None:
+def test_loading_can_stop_early_and_be_repeated(pdf: Path, reader: Reader) -> None:
     loader = DeepSeekOCRLoader(pdf, reader=reader)
     documents = loader.lazy_load()
     next(documents)
@@ -145,7 +145,7 @@ def test_mode_document_gives_one_with_offsets_into_all_its_text(pdf: Path, reade
     assert document.metadata["error"].startswith("page 3: ")
 
 
-def test_ids_are_the_same_at_every_reading_and_differ_between_pages(
+def test_ids_stay_the_same_when_read_again_and_differ_between_pages(
     pdf: Path, reader: Reader
 ) -> None:
     def ids(**values: Any) -> list[str | None]:
@@ -186,7 +186,7 @@ def test_several_files_are_loaded_in_order(pdf: Path, reader: Reader) -> None:
     assert [d.page_content for d in documents] == ["The end."] * 5
 
 
-def test_one_file_that_cannot_be_opened_raises_or_is_left_out_with_a_warning(
+def test_a_file_that_cannot_be_opened_raises_or_is_skipped_with_a_warning(
     folder: Path, reader: Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = [folder / "broken.pdf", folder / "report.pdf"]
@@ -218,9 +218,7 @@ def test_mistakes_are_typed_errors(folder: Path, reader: Reader) -> None:
         ({"reader": Reader("lite"), "backend": "lite"}, "reader and backend"),
     ],
 )
-def test_arguments_that_cannot_be_meant_are_told_before_loading(
-    values: dict[str, Any], message: str
-) -> None:
+def test_invalid_arguments_are_refused_before_loading(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         DeepSeekOCRLoader("a.pdf", **values)
 
@@ -236,7 +234,7 @@ async def test_asynchronous_loading_gives_the_same(pdf: Path, reader: Reader) ->
 
 
 class Slow:
-    """A backend that needs a while for every page, as models do."""
+    """A backend that takes a while for every page, as models do."""
 
     name = "slow"
     model = "none"
@@ -252,7 +250,7 @@ class Slow:
         pass
 
 
-async def test_the_event_loop_turns_while_a_page_is_read(pdf: Path) -> None:
+async def test_the_event_loop_runs_while_a_page_is_read(pdf: Path) -> None:
     turns = 0
 
     async def turn() -> None:
@@ -270,7 +268,7 @@ async def test_the_event_loop_turns_while_a_page_is_read(pdf: Path) -> None:
     assert turns > 10
 
 
-def test_a_splitter_with_start_index_keeps_the_way_to_the_boxes(pdf: Path, reader: Reader) -> None:
+def test_chunks_with_a_start_index_keep_their_boxes(pdf: Path, reader: Reader) -> None:
     documents = DeepSeekOCRLoader(pdf, reader=reader, pages="1").load()
     splitter = RecursiveCharacterTextSplitter(chunk_size=40, chunk_overlap=0, add_start_index=True)
     chunks = splitter.split_documents(documents)
@@ -290,8 +288,8 @@ def test_boxes_are_found_for_any_part_of_a_document(pdf: Path, reader: Reader, f
     assert len(boxes_for(document)) == 4
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
-def test_every_chunk_of_the_sample_knows_its_boxes(sample: Path) -> None:
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
+def test_every_chunk_of_the_sample_has_boxes(sample: Path) -> None:
     documents = DeepSeekOCRLoader(sample, backend="lite", pages="1").load()
     splitter = RecursiveCharacterTextSplitter(
         chunk_size=200, chunk_overlap=20, add_start_index=True

@@ -14,6 +14,8 @@ from langchain_deepseek_ocr import DeepSeekOCRLoader, DeepSeekOCRParser
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.errors import ConfigurationError, CorruptSourceError
 
+pytestmark = pytest.mark.minimum
+
 
 def test_a_blob_on_disk_gives_what_the_loader_gives(pdf: Path, reader: Reader) -> None:
     parsed = DeepSeekOCRParser(reader=reader).parse(Blob.from_path(pdf))
@@ -26,7 +28,7 @@ def test_a_blob_in_memory_is_named_by_its_path(pdf: Path, reader: Reader) -> Non
     assert [d.metadata["source"] for d in documents] == ["inbox/letter.pdf"] * 2
 
 
-def test_the_blobs_own_metadata_is_kept_and_its_source_wins(pdf: Path, reader: Reader) -> None:
+def test_the_blobs_metadata_and_source_are_kept(pdf: Path, reader: Reader) -> None:
     blob = Blob.from_path(pdf, metadata={"author": "Kim", "source": "crm://17", "page": 99})
     (document,) = DeepSeekOCRParser(reader=reader, pages="1").parse(blob)
     assert document.metadata["author"] == "Kim"
@@ -45,7 +47,7 @@ def test_parsing_is_lazy(pdf: Path, reader: Reader, backend: Any) -> None:
     assert backend.asked == [1]
 
 
-def test_modes_and_flat_metadata_are_the_loaders(pdf: Path, reader: Reader) -> None:
+def test_modes_and_flat_metadata_work_as_in_the_loader(pdf: Path, reader: Reader) -> None:
     blob = Blob.from_path(pdf)
     for mode in ("page", "block", "document"):
         parser = DeepSeekOCRParser(mode=mode, reader=reader, flat_metadata=True)
@@ -53,7 +55,7 @@ def test_modes_and_flat_metadata_are_the_loaders(pdf: Path, reader: Reader) -> N
         assert parser.parse(blob) == loader.load()
 
 
-def test_failed_pages_can_be_left_out(pdf: Path, reader: Reader) -> None:
+def test_failed_pages_can_be_skipped(pdf: Path, reader: Reader) -> None:
     documents = DeepSeekOCRParser(reader=reader, on_error="skip").parse(Blob.from_path(pdf))
     assert len(documents) == 4
 
@@ -66,7 +68,7 @@ def test_mistakes_are_typed_errors(folder: Path, reader: Reader) -> None:
 
 
 class Folder(BlobLoader):
-    """What file and cloud blob loaders are: something that yields blobs."""
+    """Yields blobs, as file and cloud blob loaders do."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -56,24 +56,24 @@ def test_pages_are_split_and_a_chunk_with_its_boxes_is_found(pages: list[Documen
     assert [box["kind"] for box in boxes_for(best)] == ["text"]
 
 
-def test_documents_are_given_back_as_they_were(pages: list[Document]) -> None:
+def test_documents_are_returned_unchanged(pages: list[Document]) -> None:
     chunks = LayoutTextSplitter().split_documents(pages)
     assert DocumentRetriever(documents=chunks, k=1).invoke("wrecks") == [chunks[2]]
 
 
-def test_flat_documents_are_found_alike(pdf: Path, reader: Reader) -> None:
+def test_flat_documents_are_found_too(pdf: Path, reader: Reader) -> None:
     flat = DeepSeekOCRLoader(pdf, reader=reader, flat_metadata=True).load()
     (best,) = DocumentRetriever.from_documents(flat, k=1).invoke("Which ships were lost on page 4?")
     assert best.metadata["page"] == 3
     assert isinstance(best.metadata["boxes"], str)
 
 
-def test_neighbours_come_in_the_order_of_the_file(pages: list[Document]) -> None:
+def test_neighbours_are_returned_in_document_order(pages: list[Document]) -> None:
     retriever = DocumentRetriever.from_documents(pages, k=1, neighbours=1)
     assert [d.metadata["page"] for d in retriever.invoke("whale oil")] == [0, 1, 3]
 
 
-def test_nothing_is_found_where_nothing_fits(pages: list[Document]) -> None:
+def test_nothing_is_found_if_nothing_matches(pages: list[Document]) -> None:
     assert DocumentRetriever.from_documents(pages).invoke("xylophone") == []
 
 
@@ -88,12 +88,12 @@ async def test_it_works_asynchronously(pages: list[Document]) -> None:
     assert await retriever.ainvoke("whale oil") == retriever.invoke("whale oil")
 
 
-def test_no_documents_give_nothing() -> None:
+def test_an_empty_retriever_finds_nothing() -> None:
     assert DocumentRetriever(documents=[]).invoke("lamp") == []
 
 
 @pytest.mark.parametrize("fields", [{"k": 0}, {"neighbours": -1}])
-def test_a_number_that_cannot_be_meant_is_refused(fields: dict[str, int]) -> None:
+def test_an_invalid_number_is_refused(fields: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         DocumentRetriever(documents=LAMPS, **fields)
     with pytest.raises(ConfigurationError):

@@ -33,7 +33,7 @@ def test_blocks_are_joined_under_their_heading(chunks: list[Document]) -> None:
     ]
 
 
-def test_every_chunk_knows_its_page_and_boxes(chunks: list[Document]) -> None:
+def test_every_chunk_has_its_page_and_boxes(chunks: list[Document]) -> None:
     assert [chunk.metadata["page"] for chunk in chunks] == [0, 1, 3, 4]
     assert [[box["kind"] for box in boxes_for(chunk)] for chunk in chunks] == [
         ["title", "text", "text"],
@@ -79,14 +79,14 @@ async def test_it_works_asynchronously(pdf: Path, reader: Reader, chunks: list[D
     assert await LayoutTextSplitter().atransform_documents(documents) == chunks
 
 
-def test_a_splitter_behind_it_keeps_the_way_to_the_boxes(chunks: list[Document]) -> None:
+def test_a_second_splitter_keeps_the_boxes(chunks: list[Document]) -> None:
     splitter = RecursiveCharacterTextSplitter(chunk_size=25, chunk_overlap=0, add_start_index=True)
     parts = splitter.split_documents(chunks[2:3])
     assert [part.page_content for part in parts] == ["## Wrecks", "Four ships were lost."]
     assert [[box["kind"] for box in boxes_for(part)] for part in parts] == [["sub_title"], ["text"]]
 
 
-def test_the_budget_can_be_in_characters(pdf: Path, reader: Reader) -> None:
+def test_max_tokens_can_count_characters(pdf: Path, reader: Reader) -> None:
     documents = DeepSeekOCRLoader(pdf, reader=reader).load()
     splitter = LayoutTextSplitter(max_tokens=40, count_tokens=len)
     lengths = [len(chunk.page_content) for chunk in splitter.split_documents(documents)]
@@ -103,14 +103,14 @@ def test_documents_of_other_loaders_are_split_by_their_markdown() -> None:
     ]
 
 
-def test_a_budget_too_small_is_refused_when_the_splitter_is_made() -> None:
+def test_too_small_max_tokens_are_refused_when_the_splitter_is_created() -> None:
     with pytest.raises(ConfigurationError, match="too short"):
         LayoutTextSplitter(max_tokens=3)
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
 def test_every_chunk_of_the_sample_has_boxes_on_its_pages(sample: Path) -> None:
-    # The second page is a scan: to read it takes ten seconds and shows nothing more.
+    # Without the second page, a scan that takes ten seconds and would show nothing new.
     documents = DeepSeekOCRLoader(sample, backend="lite", pages="1,3").load()
     by_page = {document.metadata["page"]: document.page_content for document in documents}
     chunks = LayoutTextSplitter(max_tokens=200).split_documents(documents)

@@ -1,4 +1,4 @@
-"""DeepSeekOCRTool: what an agent gets, and what it never gets."""
+"""DeepSeekOCRTool: what an agent can and cannot read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tool(folder: Path, reader: Reader) -> DeepSeekOCRTool:
 
 
 class _Standard:
-    """The tool that LangChain's own tests look at."""
+    """The tool under LangChain's standard tests."""
 
     @pytest.fixture(autouse=True)
     def _folder(self, folder: Path, reader: Reader) -> None:
@@ -70,7 +70,7 @@ class TestStandardIntegration(_Standard, ToolsIntegrationTests):
     pass
 
 
-def test_the_message_is_short_text_and_the_artifact_full_documents(tool: DeepSeekOCRTool) -> None:
+def test_the_message_is_short_and_the_artifact_has_full_documents(tool: DeepSeekOCRTool) -> None:
     message = tool.invoke(call("report.pdf", pages="1-2"))
     assert isinstance(message, ToolMessage)
     assert message.status == "success"
@@ -92,14 +92,14 @@ def test_a_reply_is_bounded_and_the_next_pages_can_be_asked_for(
     assert "page 2 of 5" in tool.invoke(call("report.pdf", pages="2-5")).text
 
 
-def test_pages_that_were_read_are_kept(tool: DeepSeekOCRTool, backend: Any) -> None:
+def test_pages_are_not_read_twice(tool: DeepSeekOCRTool, backend: Any) -> None:
     tool.invoke(call("report.pdf", pages="1"))
     tool.invoke(call("report.pdf", pages="1-2"))
     assert backend.asked == [1, 2]
 
 
 @pytest.mark.parametrize("pages", [2, [2], "2", "2-2"])
-def test_pages_are_taken_as_models_write_them(tool: DeepSeekOCRTool, pages: Any) -> None:
+def test_pages_are_accepted_as_models_write_them(tool: DeepSeekOCRTool, pages: Any) -> None:
     assert "page 2 of 5" in tool.invoke(call("report.pdf", pages=pages)).text
 
 
@@ -133,7 +133,7 @@ async def test_every_failure_is_a_message_that_says_what_to_do(
 
 
 @pytest.mark.parametrize("arguments", [{}, {"path": None}, {"path": "report.pdf", "start": -1}])
-async def test_wrong_arguments_are_a_message_too(
+async def test_wrong_arguments_become_a_message(
     tool: DeepSeekOCRTool, arguments: dict[str, Any]
 ) -> None:
     request = {**call(""), "args": arguments}
@@ -142,7 +142,7 @@ async def test_wrong_arguments_are_a_message_too(
         assert "Call again with path" in message.text
 
 
-def test_a_backend_that_is_not_there_is_a_message(folder: Path) -> None:
+def test_an_unavailable_backend_becomes_a_message(folder: Path) -> None:
     class Missing:
         name, model, needs_image, reads_text_layer = "missing", "none", False, False
 
@@ -164,13 +164,13 @@ def test_a_link_out_of_the_folder_is_refused(tool: DeepSeekOCRTool, folder: Path
     assert "leads out" in tool.invoke(call("link.pdf")).text
 
 
-def test_failures_can_be_had_as_exceptions(folder: Path, reader: Reader) -> None:
+def test_failures_can_be_raised_as_exceptions(folder: Path, reader: Reader) -> None:
     tool = DeepSeekOCRTool(root_dir=folder, reader=reader, handle_tool_error=False)
     with pytest.raises(ToolException, match="no such file"):
         tool.invoke(call("missing.pdf"))
 
 
-def test_without_a_folder_it_reads_the_current_one(
+def test_without_root_dir_it_reads_the_current_directory(
     folder: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -182,26 +182,24 @@ def test_without_a_folder_it_reads_the_current_one(
 @pytest.mark.parametrize(
     "values", [{"max_chars": 5}, {"root_dir": "no such folder"}, {"resolution": "huge"}]
 )
-def test_impossible_settings_are_told_when_the_tool_is_made(values: dict[str, Any]) -> None:
+def test_invalid_settings_are_refused_when_the_tool_is_created(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         DeepSeekOCRTool(**values)
 
 
-def test_the_schema_tells_a_model_what_to_fill_in(tool: DeepSeekOCRTool) -> None:
+def test_the_schema_describes_every_argument(tool: DeepSeekOCRTool) -> None:
     assert set(tool.args) == {"path", "pages", "start"}
     assert all(len(field["description"]) > 30 for field in tool.args.values())
     assert {"type": "string"} in tool.args["pages"]["anyOf"]
 
 
-def test_the_password_does_not_show(folder: Path, reader: Reader) -> None:
+def test_the_password_is_not_shown(folder: Path, reader: Reader) -> None:
     tool = DeepSeekOCRTool(root_dir=folder, reader=reader, password=SecretStr("open sesame"))
     assert "sesame" not in repr(tool)
     assert "sesame" not in str(tool.model_dump())
 
 
-async def test_calls_at_the_same_time_share_what_is_read(
-    tool: DeepSeekOCRTool, backend: Any
-) -> None:
+async def test_simultaneous_calls_share_pages(tool: DeepSeekOCRTool, backend: Any) -> None:
     messages = await asyncio.gather(
         *(tool.ainvoke(call("report.pdf", pages="1-2")) for _ in range(4))
     )
@@ -210,7 +208,7 @@ async def test_calls_at_the_same_time_share_what_is_read(
 
 
 class Echo:
-    """Answers every page with the hash of its file, which is its nonce."""
+    """Answers every page with the hash of its file."""
 
     name = "echo"
     model = "echo"
@@ -226,7 +224,7 @@ class Echo:
         pass
 
 
-async def test_64_calls_at_the_same_time_are_not_mixed_up(tmp_path: Path) -> None:
+async def test_64_simultaneous_calls_are_not_mixed_up(tmp_path: Path) -> None:
     nonces = {}
     for number in range(64):
         file = tmp_path / f"{number}.png"
@@ -245,7 +243,7 @@ async def test_64_calls_at_the_same_time_are_not_mixed_up(tmp_path: Path) -> Non
 
 
 class Endless(Echo):
-    """Never finishes a page until nobody wants it."""
+    """Finishes a page only when it is cancelled."""
 
     def __init__(self) -> None:
         self.started = threading.Event()
@@ -254,7 +252,7 @@ class Endless(Echo):
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         for request in requests:
             unwanted = threading.Event()
-            with request.cancellation.telling(unwanted.set):
+            with request.cancellation.on_cancel(unwanted.set):
                 self.started.set()
                 unwanted.wait(60)
             self.left.set()
@@ -273,7 +271,7 @@ async def test_a_cancelled_call_stops_reading_within_a_second(folder: Path) -> N
 
 
 class Scripted(BaseChatModel):
-    """A chat model that says what it was told to, and remembers what it heard."""
+    """A chat model that follows a script and records its input."""
 
     script: list[AIMessage]
     heard: list[list[BaseMessage]] = Field(default_factory=list)
@@ -299,7 +297,7 @@ def asks(path: str, number: int, **values: Any) -> AIMessage:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-async def test_an_agent_goes_on_after_a_failing_call(
+async def test_an_agent_continues_after_a_failed_call(
     tool: DeepSeekOCRTool, asynchronous: bool
 ) -> None:
     model = Scripted(

@@ -1,4 +1,4 @@
-"""DeepSeekOCRToolkit: searching, looking and locating, on what was read once."""
+"""DeepSeekOCRToolkit: reading, searching, locating and looking share their pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from deepseek_ocr_rag.agents import AgentReader
 
 
 class _Standard:
-    """The tool that LangChain's own tests look at."""
+    """The tool under LangChain's standard tests."""
 
     kind: type[BaseTool]
     example: dict[str, Any]
@@ -110,12 +110,12 @@ def test_the_toolkit_has_four_tools_and_without_pictures_three(
     assert [tool.name for tool in blind.get_tools()] == names[:3]
 
 
-def test_the_schemas_tell_a_model_what_to_fill_in(tools: dict[str, BaseTool]) -> None:
+def test_the_schemas_describe_every_argument(tools: dict[str, BaseTool]) -> None:
     for tool in tools.values():
         assert all(len(field["description"]) > 30 for field in tool.args.values())
 
 
-def test_what_one_tool_has_read_is_read_for_all(tools: dict[str, BaseTool], backend: Any) -> None:
+def test_the_tools_share_the_pages_that_they_read(tools: dict[str, BaseTool], backend: Any) -> None:
     ask(tools["read_document"], pages="1-2")
     backend.asked.clear()
     ask(tools["search_document"], query="whale oil", pages="1-2")
@@ -133,7 +133,7 @@ def test_search_gives_passages_with_page_and_boxes(tools: dict[str, BaseTool]) -
     assert best.page_content[box["start"] : box["end"]] == best.page_content
 
 
-def test_flat_metadata_are_scalars(folder: Path, reader: Reader) -> None:
+def test_flat_metadata_has_only_scalars_in_search_results(folder: Path, reader: Reader) -> None:
     tool = SearchDocumentTool(root_dir=folder, reader=reader, flat_metadata=True)
     message = ask(tool, query="lamp")
     values = message.artifact[0].metadata.values()
@@ -152,9 +152,7 @@ def test_looking_gives_the_model_an_image_block(tools: dict[str, BaseTool]) -> N
     assert message.artifact.page == 2
 
 
-def test_the_reader_is_asked_where_something_stands(
-    tools: dict[str, BaseTool], backend: Any
-) -> None:
+def test_the_model_is_asked_to_locate(tools: dict[str, BaseTool], backend: Any) -> None:
     backend.replies[2] = "<|ref|>the lamp<|/ref|><|det|>[[200, 300, 400, 500]]<|/det|>"
     message = ask(tools["locate"], what="the lamp", pages="2")
     assert "found by looking at the pages" in message.text
@@ -164,8 +162,8 @@ def test_the_reader_is_asked_where_something_stands(
     ]
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
-def test_a_reader_that_cannot_look_finds_the_words(sample: Path) -> None:
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
+def test_a_backend_that_cannot_locate_falls_back_to_words(sample: Path) -> None:
     tool = LocateTool(root_dir=sample.parent, backend=LiteBackend())
     args = {"path": "sample.pdf", "what": "Table 1", "pages": "3"}
     message = tool.invoke({"type": "tool_call", "id": "1", "name": "locate", "args": args})
@@ -198,7 +196,7 @@ def test_every_failure_is_a_message_that_says_what_to_do(
     assert str(folder) not in message.text
 
 
-def test_settings_beside_a_shared_reader_are_refused(folder: Path, reader: Reader) -> None:
+def test_settings_together_with_a_shared_reader_are_refused(folder: Path, reader: Reader) -> None:
     shared = AgentReader(reader, root_dir=folder)
     assert ask(LookAtTool(agent=shared), page=1).status == "success"
     with pytest.raises(ValidationError, match="root_dir"):

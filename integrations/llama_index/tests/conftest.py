@@ -19,11 +19,11 @@ REPLIES = {
     2: "<|ref|>text<|/ref|><|det|>[[100, 100, 900, 200]]<|/det|>\nThe lamp burns whale oil.",
     4: "<|ref|>text<|/ref|><|det|>[[100, 100, 900, 200]]<|/det|>\nThe end.",
 }
-"""Page 3 has none: it fails."""
+"""Page 3 has no reply, so it fails."""
 
 
 class RecordedBackend:
-    """Recorded replies, which a test may change; ``asked`` are the pages asked for."""
+    """Gives recorded replies, which a test may change; ``asked`` has the pages requested."""
 
     name = "recorded"
     model = "recorded-model"

@@ -26,7 +26,7 @@ def nodes(pdf: Path, core: Reader) -> list[BaseNode]:
 
 @pytest.fixture
 def disk(tmp_path: Path, nodes: list[BaseNode], minilm: BaseEmbedding) -> str:
-    """A folder with an index that was written and closed."""
+    """A folder with a stored index, closed again."""
     store = FaissVectorStore(faiss_index=faiss.IndexFlatL2(DIMENSIONS))
     context = StorageContext.from_defaults(vector_store=store)
     VectorStoreIndex(nodes, storage_context=context, embed_model=minilm)

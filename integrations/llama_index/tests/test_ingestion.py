@@ -1,4 +1,4 @@
-"""Documents in an ingestion pipeline that is run again and again."""
+"""Documents in an ingestion pipeline that runs repeatedly."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stored(pipeline: IngestionPipeline) -> int:
     return len(pipeline.vector_store.data.embedding_dict)
 
 
-def test_what_is_there_already_is_not_ingested_twice(
+def test_unchanged_pages_are_not_ingested_again(
     pipeline: IngestionPipeline, folder: Path, core: Reader
 ) -> None:
     def documents() -> Any:
@@ -45,7 +45,7 @@ def test_what_is_there_already_is_not_ingested_twice(
     assert stored(pipeline) == 3
 
 
-def test_only_a_page_that_changed_is_ingested_again_in_its_place(
+def test_only_a_changed_page_is_ingested_again_and_replaced(
     pipeline: IngestionPipeline, pdf: Path, core: Reader, backend: Any
 ) -> None:
     reader = DeepSeekOCRReader(reader=core, on_error="skip")
@@ -57,7 +57,7 @@ def test_only_a_page_that_changed_is_ingested_again_in_its_place(
     assert stored(pipeline) == 3
 
 
-def test_a_page_that_failed_first_is_ingested_when_it_could_be_read(
+def test_a_failed_page_is_ingested_once_it_can_be_read(
     pipeline: IngestionPipeline, pdf: Path, core: Reader, backend: Any
 ) -> None:
     reader = DeepSeekOCRReader(reader=core)

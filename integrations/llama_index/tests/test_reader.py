@@ -18,6 +18,8 @@ from llama_index.readers.deepseek_ocr import DeepSeekOCRReader
 from deepseek_ocr_rag import DeepSeekOCRError, Reader
 from deepseek_ocr_rag.errors import ConfigurationError, PageRangeError, SourceNotFoundError
 
+pytestmark = pytest.mark.minimum
+
 
 def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, core: Reader) -> None:
     documents = DeepSeekOCRReader(reader=core).load_data(pdf)
@@ -41,7 +43,7 @@ def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, core: Re
     ]
 
 
-def test_a_prompt_of_ones_own_is_asked(pdf: Path, tmp_path: Path) -> None:
+def test_a_custom_prompt_is_used(pdf: Path, tmp_path: Path) -> None:
     recording = tmp_path / "dates.jsonl"
     task = "prompt: Which dates are there?"
     recording.write_text(json.dumps({"page": 1, "task": task, "text": "12 May 1871"}) + "\n")
@@ -60,7 +62,7 @@ def test_models_see_the_text_with_label_and_section_only(
     assert content.startswith("page_label: 1\nsection: The lighthouse\n\n# The lighthouse")
 
 
-def test_extra_info_is_merged_wins_and_is_hidden_from_models(pdf: Path, core: Reader) -> None:
+def test_extra_info_wins_and_is_hidden_from_models(pdf: Path, core: Reader) -> None:
     extra = {"file_path": "/a/b.pdf", "model": "mine"}
     document = DeepSeekOCRReader(reader=core).load_data(pdf, extra_info=extra)[0]
     assert document.metadata["file_path"] == "/a/b.pdf"
@@ -70,9 +72,7 @@ def test_extra_info_is_merged_wins_and_is_hidden_from_models(pdf: Path, core: Re
     assert extra == {"file_path": "/a/b.pdf", "model": "mine"}
 
 
-def test_a_failed_page_is_kept_with_its_error_unless_asked_otherwise(
-    pdf: Path, core: Reader
-) -> None:
+def test_a_failed_page_is_kept_with_its_error_unless_set_otherwise(pdf: Path, core: Reader) -> None:
     kept = DeepSeekOCRReader(reader=core).load_data(pdf)[2]
     assert (kept.text, kept.metadata["finish_reason"]) == ("", "error")
     assert "torn" in kept.metadata["error"]
@@ -82,7 +82,7 @@ def test_a_failed_page_is_kept_with_its_error_unless_asked_otherwise(
         DeepSeekOCRReader(reader=core, on_error="raise").load_data(pdf)
 
 
-def test_ids_are_the_same_at_every_reading_and_differ_between_pages(
+def test_ids_stay_the_same_when_read_again_and_differ_between_pages(
     pdf: Path, core: Reader
 ) -> None:
     reader = DeepSeekOCRReader(reader=core)
@@ -151,7 +151,7 @@ def test_it_reads_in_worker_processes(tmp_path: Path, sample: Path) -> None:
     papers.mkdir()
     for name in ("a.pdf", "b.pdf"):
         (papers / name).write_bytes(sample.read_bytes())
-    # Page 1 has a text layer: no worker has to load an OCR model.
+    # Page 1 has a text layer, so no worker has to load an OCR model.
     reader = DeepSeekOCRReader(backend="lite", pages="1")
     documents = SimpleDirectoryReader(
         papers, file_extractor={".pdf": reader}, raise_on_error=True
@@ -160,8 +160,8 @@ def test_it_reads_in_worker_processes(tmp_path: Path, sample: Path) -> None:
     assert all(d.metadata["backend"] == "lite" and len(d.text) > 200 for d in documents)
 
 
-@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.LiteBackendWarning")
-def test_it_pickles_also_after_use(pdf: Path, sample: Path) -> None:
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
+def test_it_can_be_pickled_after_use(pdf: Path, sample: Path) -> None:
     reader = DeepSeekOCRReader(backend="lite", pages="1", password="open sesame")
     before = reader.load_data(sample)
     copy = pickle.loads(pickle.dumps(reader))
@@ -169,7 +169,7 @@ def test_it_pickles_also_after_use(pdf: Path, sample: Path) -> None:
     assert copy.load_data(sample) == before
 
 
-def test_a_given_reader_does_not_vanish_when_pickled(core: Reader) -> None:
+def test_a_reader_that_was_given_cannot_be_pickled(core: Reader) -> None:
     with pytest.raises(ConfigurationError, match="cannot be pickled"):
         pickle.dumps(DeepSeekOCRReader(reader=core))
 
@@ -185,7 +185,7 @@ def test_it_serialises_without_the_password() -> None:
     assert again.is_remote is False
 
 
-def test_the_packages_above_are_namespaces_that_other_distributions_share() -> None:
+def test_the_parent_packages_are_namespaces_shared_with_other_distributions() -> None:
     for name in ("llama_index", "llama_index.readers", "llama_index.tools"):
         assert importlib.import_module(name).__file__ is None
 

@@ -1,4 +1,4 @@
-"""DeepSeekOCRRetriever: nodes by their words and by their meaning."""
+"""DeepSeekOCRRetriever: finds nodes by words and by meaning."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def test_the_best_node_is_found_with_its_boxes(nodes: list[BaseNode]) -> None:
     assert [box["kind"] for box in boxes_for(best.node)] == ["text"]
 
 
-def test_a_page_that_is_named_comes_first(nodes: list[BaseNode]) -> None:
+def test_a_page_named_in_the_question_comes_first(nodes: list[BaseNode]) -> None:
     best = DeepSeekOCRRetriever(nodes).retrieve("What is said of the lamp on page 4?")[0]
     assert best.node.metadata["page"] == 3
 
 
-def test_the_number_of_nodes_is_kept_to_and_neighbours_come_on_top(nodes: list[BaseNode]) -> None:
+def test_top_k_is_respected_and_neighbours_are_added(nodes: list[BaseNode]) -> None:
     assert len(DeepSeekOCRRetriever(nodes, similarity_top_k=1).retrieve("lamp")) == 1
     around = DeepSeekOCRRetriever(nodes, similarity_top_k=1, neighbours=1).retrieve("whale")
     assert [found.node for found in around] == nodes
     assert [bool(found.score) for found in around] == [False, True, False]
 
 
-def test_nothing_is_found_where_nothing_fits(nodes: list[BaseNode]) -> None:
+def test_nothing_is_found_if_nothing_matches(nodes: list[BaseNode]) -> None:
     assert DeepSeekOCRRetriever(nodes).retrieve("xylophone") == []
     assert DeepSeekOCRRetriever([]).retrieve("lamp") == []
 
@@ -57,7 +57,7 @@ async def test_it_works_asynchronously(nodes: list[BaseNode]) -> None:
     assert await retriever.aretrieve("whale oil") == retriever.retrieve("whale oil")
 
 
-def test_a_query_engine_takes_it(nodes: list[BaseNode]) -> None:
+def test_it_works_in_a_query_engine(nodes: list[BaseNode]) -> None:
     engine = RetrieverQueryEngine.from_args(
         DeepSeekOCRRetriever(nodes, similarity_top_k=1), llm=MockLLM()
     )
@@ -65,13 +65,13 @@ def test_a_query_engine_takes_it(nodes: list[BaseNode]) -> None:
     assert [source.node for source in response.source_nodes] == [nodes[1]]
 
 
-def test_nodes_of_others_are_found_by_their_text() -> None:
+def test_nodes_of_other_parsers_are_found_by_their_text() -> None:
     other = TextNode(text="An oar.")
     found = DeepSeekOCRRetriever([TextNode(text="A lamp."), other]).retrieve("oar")
     assert [hit.node for hit in found] == [other]
 
 
-def test_arguments_that_cannot_be_meant_are_refused(nodes: list[BaseNode]) -> None:
+def test_invalid_arguments_are_refused(nodes: list[BaseNode]) -> None:
     with pytest.raises(ConfigurationError, match="0 nodes"):
         DeepSeekOCRRetriever(nodes, similarity_top_k=0)
     with pytest.raises(ConfigurationError, match="-1 neighbours"):

@@ -1,4 +1,4 @@
-"""DeepSeekOCRToolSpec: what an agent gets, and what it never gets."""
+"""DeepSeekOCRToolSpec: what an agent can and cannot read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tools(folder: Path, core: Reader) -> dict[str, FunctionTool]:
     return {tool.metadata.get_name(): tool for tool in listed}
 
 
-def test_the_model_is_told_what_the_tool_does_and_takes(tool: FunctionTool) -> None:
+def test_the_tool_is_described_to_the_model(tool: FunctionTool) -> None:
     assert tool.metadata.name == "read_document"
     assert "Markdown" in tool.metadata.description
     assert tool.metadata.fn_schema is not None
@@ -44,7 +44,7 @@ def test_the_model_is_told_what_the_tool_does_and_takes(tool: FunctionTool) -> N
     assert all(len(value["description"]) > 30 for value in schema["properties"].values())
 
 
-def test_a_reply_has_its_pages_and_the_way_to_the_next(folder: Path, core: Reader) -> None:
+def test_a_reply_has_its_pages_and_says_how_to_get_the_next(folder: Path, core: Reader) -> None:
     spec = DeepSeekOCRToolSpec(folder, reader=core)
     reply = spec.read_document("report.pdf", pages="1-2")
     assert reply.startswith("report.pdf: pages 1-2 of 4.")
@@ -52,14 +52,14 @@ def test_a_reply_has_its_pages_and_the_way_to_the_next(folder: Path, core: Reade
     assert str(folder) not in reply
 
 
-async def test_it_runs_in_both_worlds(tool: FunctionTool) -> None:
+async def test_it_runs_synchronously_and_asynchronously(tool: FunctionTool) -> None:
     first = tool.call(path="report.pdf", pages="4")
     second = await tool.acall(path="report.pdf", pages="4")
     assert first.content == second.content
     assert "The end." in first.content
 
 
-def test_pages_that_were_read_are_kept(tool: FunctionTool, backend: Any) -> None:
+def test_pages_are_not_read_twice(tool: FunctionTool, backend: Any) -> None:
     tool.call(path="report.pdf", pages="1")
     tool.call(path="report.pdf", pages="1-2")
     assert backend.asked == [1, 2]
@@ -84,7 +84,7 @@ async def test_every_failure_is_a_reply_that_says_what_to_do(
         assert str(folder) not in output.content
 
 
-def test_the_model_is_told_of_four_tools_and_all_their_parameters(
+def test_all_four_tools_and_their_parameters_are_described_to_the_model(
     tools: dict[str, FunctionTool],
 ) -> None:
     assert list(tools) == ["read_document", "search_document", "locate", "look_at"]
@@ -103,7 +103,7 @@ async def test_search_gives_passages_with_page_and_box(tools: dict[str, Function
     assert first.content == second.content
 
 
-def test_what_one_tool_has_read_is_read_for_all(
+def test_the_tools_share_the_pages_that_they_read(
     tools: dict[str, FunctionTool], backend: Any
 ) -> None:
     tools["read_document"].call(path="report.pdf", pages="1-2")
@@ -144,7 +144,7 @@ def test_locating_gives_pages_and_boxes(tools: dict[str, FunctionTool], backend:
         ("look_at", {"page": 1, "box": [0.1, 0.2]}, "fractions"),
     ],
 )
-def test_the_other_tools_never_raise_either(
+def test_the_other_tools_never_raise(
     tools: dict[str, FunctionTool], name: str, values: dict[str, Any], hint: str
 ) -> None:
     output = tools[name].call(path="report.pdf", **values)
@@ -152,7 +152,7 @@ def test_the_other_tools_never_raise_either(
     assert hint in output.content
 
 
-def test_impossible_settings_are_told_when_the_spec_is_made(folder: Path, core: Reader) -> None:
+def test_invalid_settings_are_refused_when_the_spec_is_created(folder: Path, core: Reader) -> None:
     for values in ({"max_chars": 5}, {"resolution": "huge"}, {"reader": core, "task": "ocr"}):
         with pytest.raises(ConfigurationError):
             DeepSeekOCRToolSpec(folder, **values)
@@ -166,7 +166,7 @@ def asks(number: int, **values: Any) -> ChatMessage:
 
 
 @pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
-async def test_an_agent_goes_on_after_a_failing_call(tool: FunctionTool) -> None:
+async def test_an_agent_continues_after_a_failed_call(tool: FunctionTool) -> None:
     script = [
         asks(1, path="reprot.pdf"),
         asks(2, path="report.pdf", pages="2"),
@@ -189,7 +189,7 @@ async def test_an_agent_goes_on_after_a_failing_call(tool: FunctionTool) -> None
 
 
 class Endless:
-    """Never finishes a page until nobody wants it."""
+    """Finishes a page only when it is cancelled."""
 
     name = "endless"
     model = "none"
@@ -203,7 +203,7 @@ class Endless:
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         for request in requests:
             unwanted = threading.Event()
-            with request.cancellation.telling(unwanted.set):
+            with request.cancellation.on_cancel(unwanted.set):
                 self.started.set()
                 unwanted.wait(60)
             self.left.set()

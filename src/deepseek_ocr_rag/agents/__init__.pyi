@@ -1,11 +1,11 @@
 from .agent_reader import AgentReader
-from .replies import AgentPicture, AgentPlaces, AgentReply, AgentSearch, Place
+from .results import AgentLocations, AgentPicture, AgentReply, AgentSearch, Location
 
 __all__ = [
+    "AgentLocations",
     "AgentPicture",
-    "AgentPlaces",
     "AgentReader",
     "AgentReply",
     "AgentSearch",
-    "Place",
+    "Location",
 ]

@@ -1,23 +1,21 @@
-"""Documents for a language model that asks for them through tools.
+"""Reads, searches and shows documents to a language model: :class:`AgentReader`.
 
-:class:`AgentReader` is what the tools of both frameworks share: which files may be
-named, what is read, searched, looked at and located, how much text one reply has,
-how the model learns to ask for more, and what it is told when something fails.
+The tools of both frameworks share it: which files a model may name, how long a
+reply is and how it continues, and what the model is told when something fails.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
-from ..document.types import Box, OcrDocument, Page
+from ..document.types import OcrDocument, Page
 from ..errors import (
     BackendUnavailableError,
     ConfigurationError,
@@ -25,81 +23,59 @@ from ..errors import (
     SourceError,
 )
 from ..export.drawing import crop_boxes
-from ..reading.reader import PageStream, Reader
+from ..reading.page_stream import PageStream
+from ..reading.reader import Reader
 from ..retrieval.retriever import Passage, Retriever
 from ..sources.allowed_paths import FileInside
 from ..text.terms import content_terms, with_stems
-from .replies import (
-    HITS,
-    AgentPicture,
-    AgentPlaces,
-    AgentReply,
-    AgentSearch,
-    Place,
-    Portion,
-    box_text,
-    cut,
-    named_pages,
-    places_reply,
-    search_reply,
-    short_name,
-)
+from .replies import PASSAGES, ReplyBuilder, locations_reply, search_reply
+from .reply_format import box_text, cut, page_list, short_name
+from .results import AgentLocations, AgentPicture, AgentReply, AgentSearch, Location
 from .shared_pages import SharedPages
+from .tool_arguments import PageChoice, check_words, page_selection, region_of
 
-__all__ = [
-    "AgentPicture",
-    "AgentPlaces",
-    "AgentReader",
-    "AgentReply",
-    "AgentSearch",
-    "PageChoice",
-    "Place",
-]
-
-PageChoice: TypeAlias = str | int | Sequence[int] | None
-"""Pages as models write them: ``"1-3,7"``, ``3``, ``[1, 2, 3]``; None for all."""
+__all__ = ["AgentReader"]
 
 SMALLEST_REPLY: Final = 1000
-"""Below this a reply would be more frame than text."""
+"""Characters. A shorter reply would have hardly any room for text."""
 
 PAGES_LOOKED_AT: Final = 8
-"""In which the reader looks for something in one call: each is a run of the model."""
+"""Pages that one call to ``locate`` looks at: each costs a run of the model."""
 
-PLACES: Final = 10
-"""Passages in whose words something is looked for."""
+PASSAGES_FOR_WORDS: Final = 10
+"""Passages in which ``locate`` looks for the words, if looking at the pages fails."""
 
-LOOK_SIDE: Final = 1024
-"""Long side of a picture in pixels: what models that see are made for."""
+PICTURE_SIDE: Final = 1024
+"""Long side of a picture in pixels, the size that models with vision are made for."""
 
-LARGEST_PAGE: Final = 4096
-"""Long side in pixels to which a page is rendered so that a part of it is sharp."""
+RENDERED_SIDE: Final = 4096
+"""Largest long side in pixels to which a page is rendered to show a small part sharply."""
 
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 
 
 class AgentReader:
-    """Reads, searches and shows documents under one folder. Threads may share it.
+    """Reads, searches and shows the documents in one folder. Threads may share one.
 
-    Pages that were read are kept, by the file's content: a file that changes is
-    read again. Calls at the same time take turns, page by page; calls about one
-    document share what is read.
+    Pages are remembered by the content of the file, so a file that changes is read
+    again. Simultaneous calls take turns, page by page; calls about the same
+    document share its pages.
 
     Args:
-        reader: Reads.
-        root_dir: Only files in this folder and below may be named. Without
-            one, the current directory at the time of construction, unless
+        reader: Reads the documents.
+        root_dir: The only folder, with its subfolders, whose files may be named.
+            By default the current directory at the time of construction, unless
             that is the root of the file system.
-        max_chars: The longest reply, at least 1000.
-        allow_urls: Whether a URL may be named. The reader must allow them too,
-            and for certain hosts only, as in ``Reader(allow_urls=FetchPolicy(
-            hosts=("arxiv.org",)))``: a document could talk the model into sending
-            what it read to any address.
+        max_chars: Longest reply in characters, at least 1000.
+        allow_urls: Whether the model may name URLs. The reader must allow them too,
+            and only from certain hosts, as in ``Reader(allow_urls=FetchPolicy(
+            hosts=("arxiv.org",)))``: otherwise a document could talk the model into
+            sending what it read to any address.
         password: Tried on encrypted PDFs.
-        keep: How many documents are remembered, so that the next pages of one
-            cost nothing twice.
+        keep: How many documents to remember, so that their pages are not read again.
 
     Raises:
-        ConfigurationError: If ``root_dir`` is no folder, a number is too small,
+        ConfigurationError: If ``root_dir`` is not a folder, a number is too small,
             or URLs of every host would be allowed.
     """
 
@@ -124,20 +100,20 @@ class AgentReader:
                 "allow_urls without a list of hosts lets a document have anything sent anywhere",
                 remedy="Name the hosts: allow_urls=FetchPolicy(hosts=('arxiv.org',)).",
             )
-        self.root_dir = _root(root_dir)
+        self.root_dir = _resolve_root(root_dir)
         self.max_chars = max_chars
         self._reader = reader
         self._allow_urls = allow_urls
         self._password = password
         self._keep = keep
-        self._shelf: OrderedDict[str, SharedPages] = OrderedDict()
+        self._recent: OrderedDict[str, SharedPages] = OrderedDict()
         self._lock = threading.Lock()
 
     def read(self, path: str, pages: PageChoice = None, start: int = 0) -> AgentReply:
-        """The text of some pages, as much of it as fits.
+        """Read the text of some pages, as much as fits in one reply.
 
-        Pages are read only until the reply is full; those after it are read
-        when they are asked for.
+        Reading stops when the reply is full; the pages after it are read when the
+        model asks for them.
 
         Args:
             path: A file under ``root_dir``, relative to it.
@@ -148,59 +124,59 @@ class AgentReader:
         Raises:
             DeepSeekOCRError: If there is nothing to show; see :meth:`explain`.
         """
-        source, name = self._named(path)
-        with self._open(source, name, _selection(pages)) as stream:
-            portion = Portion(self.max_chars, start)
+        source, name = self._resolve(path)
+        with self._open(source, name, page_selection(pages)) as stream:
+            builder = ReplyBuilder(self.max_chars, start)
             with closing(self._pages(stream, source, name)) as reading:
                 for page in reading:
-                    if not portion.add(page):
+                    if not builder.add(page):
                         break
             shown = OcrDocument(
-                stream.source, tuple(portion.pages), stream.total_pages, stream.sha256
+                stream.source, tuple(builder.pages), stream.total_pages, stream.sha256
             )
-        return portion.finish(shown, stream.page_numbers)
+        return builder.build(shown, stream.page_numbers)
 
     def search(
         self, path: str, query: str, pages: PageChoice = None, offset: int = 0
     ) -> AgentSearch:
-        """The passages of a document that fit a question, a few at a time.
+        """Find the passages of a document that match a question, a few at a time.
 
-        All the pages are read, if they were not before.
+        Reads all the pages first, if they were not read before.
 
         Args:
             path: As in :meth:`read`.
             query: A question or a few words.
             pages: Which pages to search, 1-based.
-            offset: Results to leave out, where an earlier reply showed them.
+            offset: Results to leave out because an earlier reply showed them.
 
         Raises:
             DeepSeekOCRError: If nothing can be searched; see :meth:`explain`.
         """
-        _check_words(query)
+        check_words(query)
         if offset < 0:
             raise ConfigurationError(f"offset={offset} is negative", remedy="Give 0 or more.")
-        document, retriever = self._searchable(path, pages)
-        passages = retriever.search(query, k=offset + HITS + 1)
+        document, retriever = self._index(path, pages)
+        passages = retriever.search(query, k=offset + PASSAGES + 1)
         return search_reply(document, passages, offset, self.max_chars)
 
-    def locate(self, path: str, what: str, pages: PageChoice = None) -> AgentPlaces:
-        """Where something stands.
+    def locate(self, path: str, what: str, pages: PageChoice = None) -> AgentLocations:
+        """Find where something is on the pages.
 
-        The reader looks at the pages, where it is a model that can, a few pages
-        in one call. Where it cannot, or finds nothing, the words are looked up
-        in the text, and the reply says so.
+        A model that can locate looks at a few pages a call. If the backend has no
+        such model, or it finds nothing, the words are searched in the text, and the
+        reply says so.
 
         Args:
             path: As in :meth:`read`.
-            what: In a few words: "the total", "the signature".
+            what: What to find, in a few words: "the total", "the signature".
             pages: Which pages, 1-based.
 
         Raises:
             DeepSeekOCRError: If no page can be looked at; see :meth:`explain`.
         """
-        _check_words(what)
-        source, name = self._named(path)
-        with self._open(source, name, _selection(pages)) as stream:
+        check_words(what)
+        source, name = self._resolve(path)
+        with self._open(source, name, page_selection(pages)) as stream:
             numbers = stream.page_numbers
         now, rest = numbers[:PAGES_LOOKED_AT], numbers[PAGES_LOOKED_AT:]
         try:
@@ -208,32 +184,27 @@ class AgentReader:
                 what, source, pages=now, password=self._password, name=name
             )
         except BackendUnavailableError as error:
-            return self._by_words(path, what, numbers, note=f"(Pages were not looked at: {error})")
-        places = [Place(page.number, page.boxes) for page in looked if page.boxes]
+            note = f"(Pages were not looked at: {error})"
+            return self._locate_words(path, what, numbers, (), note)
+        found = [Location(page.number, page.boxes) for page in looked if page.boxes]
         failed = looked.failed_pages
-        if not places and len(failed) == len(looked):
-            why = cut(failed[0].error or "", 300) if failed else ""
-            return self._by_words(path, what, now, rest, f"(Pages were not looked at: {why})")
-        if not places:
+        if not found:
             note = "(Looking at the pages found nothing.)"
-            return self._by_words(path, what, now, rest, note)
-        note = f"(Not looked at: {named_pages([p.number for p in failed])}.)" if failed else ""
-        return places_reply(
-            looked,
-            what,
-            places,
-            by_words=False,
-            rest=rest,
-            note=note,
-            max_chars=self.max_chars,
+            if len(failed) == len(looked):
+                why = cut(failed[0].error or "", 300) if failed else ""
+                note = f"(Pages were not looked at: {why})"
+            return self._locate_words(path, what, now, rest, note)
+        note = f"(Not looked at: {page_list([page.number for page in failed])}.)" if failed else ""
+        return locations_reply(
+            looked, what, found, by_words=False, rest=rest, note=note, max_chars=self.max_chars
         )
 
     def look_at(self, path: str, page: int, box: Sequence[float] | None = None) -> AgentPicture:
-        """A page, or a part of it with a small margin, as a picture.
+        """Show a page, or a part of it with a small margin, as a picture.
 
         Args:
             path: As in :meth:`read`.
-            page: 1-based page number.
+            page: Page number, 1-based.
             box: The part: left, top, right, bottom in fractions of the page.
 
         Returns:
@@ -242,18 +213,18 @@ class AgentReader:
         Raises:
             DeepSeekOCRError: If it cannot be shown; see :meth:`explain`.
         """
-        region = _region(box)
-        source, name = self._named(path)
-        share = max(region.x1 - region.x0, region.y1 - region.y0, LOOK_SIDE / LARGEST_PAGE)
+        region = region_of(box)
+        source, name = self._resolve(path)
+        share = max(region.x1 - region.x0, region.y1 - region.y0, PICTURE_SIDE / RENDERED_SIDE)
         whole = self._reader.render_page(
             source,
             page,
-            long_side=round(LOOK_SIDE / share),
+            long_side=round(PICTURE_SIDE / share),
             password=self._password,
             name=name,
         )
         picture = whole if box is None else crop_boxes(whole, [region])
-        picture.thumbnail((LOOK_SIDE, LOOK_SIDE))
+        picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
         buffer = io.BytesIO()
         picture.save(buffer, "PNG")
         shown = name or str(source)
@@ -263,22 +234,22 @@ class AgentReader:
 
     def explain(self, error: DeepSeekOCRError) -> str:
         """An error as text for the model: what happened and what to do, no absolute paths."""
-        return cut(self._without_root(f"The document was not read. {error}"), self.max_chars)
+        return cut(self._hide_root(f"The document was not read. {error}"), self.max_chars)
 
-    def _named(self, path: str) -> tuple[str | FileInside, str | None]:
-        """What to open and what to call it; the source knows how to name a URL."""
+    def _resolve(self, path: str) -> tuple[str | FileInside, str | None]:
+        """What to open, and its name for replies (a URL is named by the source itself)."""
         if self._allow_urls and _URL.match(path):
             return path, None
         file = FileInside.named(self.root_dir, path)
         return file, file.path
 
-    def _shared(self, sha256: str) -> SharedPages:
-        """What is remembered of that file, whatever its name."""
+    def _shared_pages(self, sha256: str) -> SharedPages:
+        """The remembered pages of the file with this content, whatever its name."""
         with self._lock:
-            shared = self._shelf.setdefault(sha256, SharedPages())
-            self._shelf.move_to_end(sha256)
-            while len(self._shelf) > self._keep:
-                self._shelf.popitem(last=False)
+            shared = self._recent.setdefault(sha256, SharedPages())
+            self._recent.move_to_end(sha256)
+            while len(self._recent) > self._keep:
+                self._recent.popitem(last=False)
             return shared
 
     def _open(
@@ -289,10 +260,10 @@ class AgentReader:
     def _pages(
         self, stream: PageStream, source: str | FileInside, name: str | None
     ) -> Generator[Page, None, None]:
-        """The stream's pages in order; those that are kept are not read again."""
+        """The stream's pages in order; remembered pages are not read again."""
         unused = [stream]
 
-        def opened(numbers: Sequence[int]) -> PageStream:
+        def open_pages(numbers: Sequence[int]) -> PageStream:
             if unused and tuple(numbers) == stream.page_numbers:
                 return unused.pop()
             fresh = self._open(source, name, numbers)
@@ -305,81 +276,62 @@ class AgentReader:
                 )
             return fresh
 
-        return self._shared(stream.sha256).read(stream.page_numbers, opened)
+        return self._shared_pages(stream.sha256).read(stream.page_numbers, open_pages)
 
-    def _searchable(self, path: str, pages: PageChoice) -> tuple[OcrDocument, Retriever]:
-        """The pages, all read, and an index of them."""
-        source, name = self._named(path)
-        with self._open(source, name, _selection(pages)) as stream:
+    def _index(self, path: str, pages: PageChoice) -> tuple[OcrDocument, Retriever]:
+        """Read all the pages and index them."""
+        source, name = self._resolve(path)
+        with self._open(source, name, page_selection(pages)) as stream:
             with closing(self._pages(stream, source, name)) as reading:
                 read = tuple(reading)
             document = OcrDocument(stream.source, read, stream.total_pages, stream.sha256)
-            return document, self._shared(stream.sha256).index(document)
+            return document, self._shared_pages(stream.sha256).index(document)
 
-    def _by_words(
-        self, path: str, what: str, pages: Sequence[int], rest: Sequence[int] = (), note: str = ""
-    ) -> AgentPlaces:
-        document, retriever = self._searchable(path, pages)
-        places = [place for p in retriever.search(what, k=PLACES) for place in _places(p, what)]
-        return places_reply(
+    def _locate_words(
+        self, path: str, what: str, pages: Sequence[int], rest: Sequence[int], note: str
+    ) -> AgentLocations:
+        document, retriever = self._index(path, pages)
+        passages = retriever.search(what, k=PASSAGES_FOR_WORDS)
+        found = [location for each in passages for location in _best_blocks(each, what)]
+        return locations_reply(
             document,
             what,
-            list(dict.fromkeys(places)),
+            list(dict.fromkeys(found)),
             by_words=True,
             rest=rest,
-            note=self._without_root(note),
+            note=self._hide_root(note),
             max_chars=self.max_chars,
         )
 
-    def _without_root(self, text: str) -> str:
+    def _hide_root(self, text: str) -> str:
         root = str(self.root_dir)
         return text if root == self.root_dir.anchor else text.replace(root, ".")
 
 
-def _root(root_dir: str | Path | None) -> Path:
+def _resolve_root(root_dir: str | Path | None) -> Path:
     root = Path.cwd() if root_dir is None else Path(root_dir)
     resolved = root.resolve()
     if not resolved.is_dir():
-        raise ConfigurationError(f"root_dir={str(root_dir)!r} is not a folder")
+        raise ConfigurationError(
+            f"root_dir={str(root_dir)!r} is not a folder",
+            remedy="Give the folder that the model may read from.",
+        )
     if root_dir is None and resolved == Path(resolved.anchor):
         raise ConfigurationError(
             "the current directory is the root of the file system",
-            remedy="Say with root_dir which folder the model may read from.",
+            remedy="Set root_dir to the folder that the model may read from.",
         )
     return resolved
 
 
-def _selection(pages: PageChoice) -> str | list[int] | None:
-    if pages is None or isinstance(pages, str):
-        return pages if pages and pages.strip().lower() not in {"all", "none", "null"} else None
-    return [pages] if isinstance(pages, int) else list(pages)
-
-
-def _check_words(words: str) -> None:
-    if not words.strip():
-        raise ConfigurationError("there is nothing to look for", remedy="Give a few words.")
-
-
-def _region(box: Sequence[float] | None) -> Box:
-    """The part of the page that a model means; all of it for None."""
-    values = (0.0, 0.0, 1.0, 1.0) if box is None else tuple(box)
-    if len(values) == 4 and all(math.isfinite(v) and 0 <= v <= 1 for v in values):
-        return Box.clamped(*values)
-    raise ConfigurationError(
-        "that is no box",
-        remedy="Give four fractions of the page from 0 to 1: left, top, right, bottom, as "
-        "search_document and locate print them; leave it out for the whole page.",
-    )
-
-
-def _places(passage: Passage, what: str) -> list[Place]:
-    """The blocks of a passage that share most words with what is looked for."""
+def _best_blocks(passage: Passage, what: str) -> list[Location]:
+    """The blocks of a passage that share the most words with what is looked for."""
     wanted = set(with_stems(content_terms(what)))
-    shared: list[tuple[int, Place]] = []
+    matches: list[tuple[int, Location]] = []
     for piece in passage.pieces:
         text = passage.text[piece.offset : piece.end]
         common = len(wanted & set(with_stems(content_terms(text))))
         if common and piece.boxes:
-            shared.append((common, Place(piece.page, piece.boxes, text)))
-    most = max((count for count, _ in shared), default=0)
-    return [place for count, place in shared if count == most]
+            matches.append((common, Location(piece.page, piece.boxes, text)))
+    most = max((count for count, _ in matches), default=0)
+    return [location for count, location in matches if count == most]

@@ -1,4 +1,4 @@
-"""The pages of one document that several calls of an agent want at the same time."""
+"""Shares the pages of one document between the calls of an agent: :class:`SharedPages`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..retrieval.retriever import Retriever
 __all__ = ["SharedPages"]
 
 PAGES_A_TURN: Final = 4
-"""So many are read at least before another call gets its turn: its first pages may be the same."""
+"""Pages that a call reads before it lets a waiting one go first, which may want the same pages."""
 
 
 class SharedPages:
-    """What is remembered of a document: its pages by number, and an index of them. Thread-safe."""
+    """The pages read so far of one document, by number, and an index of them. Thread-safe."""
 
     def __init__(self) -> None:
         self._pages: dict[int, Page] = {}
@@ -31,51 +31,51 @@ class SharedPages:
         self._retriever: Retriever | None = None
 
     def read(
-        self, numbers: Sequence[int], opened: Callable[[Sequence[int]], PageStream]
+        self, numbers: Sequence[int], open_pages: Callable[[Sequence[int]], PageStream]
     ) -> Generator[Page, None, None]:
-        """Some pages in order; those that are remembered are not read again.
+        """Yield pages in order; those that were read before are not read again.
 
-        One call reads at a time. It lets the next one go first after a few pages,
-        so that nobody waits for a long document to be read to its end.
+        One call reads at a time. After a few pages it lets a waiting call go first,
+        so that no call waits until a long document is read to its end.
 
         Args:
-            numbers: 1-based.
-            opened: Opens the document for those of them that must be read.
+            numbers: Page numbers, 1-based.
+            open_pages: Opens the document for the pages that must be read.
 
         Raises:
             ReadCancelledError: If the calling task was cancelled.
         """
         left = list(numbers)
-        reading = object()
+        turn = object()
         while left:
             if left[0] in self._pages:
                 yield self._pages[left.pop(0)]
                 continue
             try:
-                with self._turns.place(reading, current_cancellation()):
-                    yield from self._turn(left, opened)
+                with self._turns.place(turn, current_cancellation()):
+                    yield from self._read_turn(left, open_pages)
             except TurnCancelledError as error:
                 raise ReadCancelledError("the reading was cancelled") from error
 
-    def _turn(
-        self, left: list[int], opened: Callable[[Sequence[int]], PageStream]
+    def _read_turn(
+        self, left: list[int], open_pages: Callable[[Sequence[int]], PageStream]
     ) -> Generator[Page, None, None]:
-        """Read pages, and take them off the list, until it is the turn of another call."""
+        """Read pages, and remove them from the list, until it is another call's turn."""
         missing = [number for number in left if number not in self._pages]
         if not missing:
             return
-        with closing(opened(missing)) as stream:
-            for read, number in enumerate(list(left)):
-                if read >= PAGES_A_TURN and self._turns.contested:
+        with closing(open_pages(missing)) as stream:
+            for count, number in enumerate(list(left)):
+                if count >= PAGES_A_TURN and self._turns.contested:
                     return
                 page = self._pages.get(number) or next(stream)
-                if page.ok:  # a failed page is tried again at the next call
+                if page.ok:  # a failed page is read again in the next call
                     self._pages[number] = page
                 left.pop(0)
                 yield page
 
     def index(self, document: OcrDocument) -> Retriever:
-        """What searches those pages; made once for the same ones."""
+        """A retriever over these pages; built again only when they change."""
         with self._indexing:
             if self._retriever is None or self._indexed != document.pages:
                 self._retriever = Retriever.from_documents([document])

@@ -1,26 +1,20 @@
-"""What comes back for a question: :class:`Answer`."""
+"""The result of a question: :class:`Answer`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-from ..export.evidence_pictures import AnswerPictures, CitedPlace, SourceInput, draw_cited_pages
+from ..export.evidence_pictures import AnswerPictures, CitedLocation, SourceInput, draw_cited_pages
 from ..retrieval.retriever import Passage
 from .verification.citation import Citation
 
-__all__ = ["NOT_FOUND", "UNSUPPORTED", "Answer", "Sentence", "SentenceStatus", "Timings"]
-
-NOT_FOUND: Final = "This is not in these documents."
-"""The whole text of an answer where nothing was found."""
-
-UNSUPPORTED: Final = "[unsupported]"
-"""Stands in an answer's text behind a sentence that its sources do not support."""
+__all__ = ["Answer", "Sentence", "SentenceStatus", "Timings"]
 
 SentenceStatus = Literal["supported", "unsupported", "absent"]
-"""What became of a sentence: its sources say it; they do not, or it has none; it says
-that the documents do not have the answer."""
+"""Its sources say the sentence; they do not say it, or it has none; it says that the
+documents do not contain the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +24,12 @@ class Sentence:
     Attributes:
         text: As the model wrote it, without citations.
         status: See :data:`SentenceStatus`.
-        citations: Where it stands: indices into :attr:`Answer.citations`. Empty
-            unless it is supported.
-        cited: What the model cited for it: indices into :attr:`Answer.passages`.
-            Empty where it cited nothing; a supported one was then looked up.
+        citations: Indices into :attr:`Answer.citations`; empty unless it is supported.
+        cited: What the model cited for it: indices into :attr:`Answer.passages`. May be
+            empty even if it is supported: then its source was found by search.
         problem: Why it is not supported, for people to read.
-        span: ``(start, end)`` in :attr:`Answer.text`, citations included; None
-            where strict mode left it out.
+        span: ``(start, end)`` in :attr:`Answer.text`, including citations; None
+            if strict mode removed it.
     """
 
     text: str
@@ -61,9 +54,9 @@ class Timings:
     """Seconds that an answer took.
 
     Attributes:
-        search: To find the passages; of a follow-up question also to rewrite it.
-        writing: To write the answer, the loading of a model included.
-        checking: To compare its sentences with their sources.
+        search: Finding the passages, including the rewriting of a follow-up question.
+        writing: Writing the answer, including the time to load the model.
+        checking: Comparing its sentences with their sources.
     """
 
     search: float = 0.0
@@ -73,23 +66,24 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer and what it rests on.
+    """An answer with its citations.
 
     Attributes:
         question: As it was asked.
-        text: The answer; ``[n]`` in it stands for ``citations[n - 1]``, and
-            :data:`UNSUPPORTED` behind a sentence for what the documents do not say.
-        citations: In the order in which the text first names them; each was
-            checked. Empty where no sentence is supported.
+        text: The answer. ``[n]`` in it means ``citations[n - 1]``; :data:`~.fixed_texts.UNSUPPORTED`
+            follows a sentence that the documents do not say.
+        citations: In the order of their first mention in the text, all checked. Empty
+            if no sentence is supported.
         passages: What was found, best first.
-        llm: Name of the model that wrote the text; None where passages are
-            quoted or nothing was found.
+        llm: Name of the model that wrote the text; None if no model was asked.
         warnings: What a user should know: passages that did not fit into the
             model's context, a cut answer, pages that could not be read.
         timings: How long it took.
-        sentences: All that were written, also those that strict mode left out.
-        query: What was searched for; not the question where that only makes
-            sense after those before it.
+        sentences: All that were written, including those that strict mode removed.
+        query: What was searched for. Differs from the question if that is only
+            clear after the questions before it.
+        quoted: Whether passages are quoted: no model was asked, or no source says what it
+            wrote. A quote is a supported sentence.
     """
 
     question: str
@@ -101,37 +95,38 @@ class Answer:
     timings: Timings = Timings()
     sentences: tuple[Sentence, ...] = ()
     query: str = ""
+    quoted: bool = False
 
     @property
     def found(self) -> bool:
-        """Whether the documents have an answer: at least one sentence is supported."""
+        """Whether the documents contain an answer: at least one sentence is supported."""
         return bool(self.citations)
 
     @property
     def unsupported(self) -> tuple[Sentence, ...]:
-        """The sentences that no source supports, also those that strict mode left out."""
+        """The sentences that no source supports, including those that strict mode removed."""
         return tuple(s for s in self.sentences if s.status == "unsupported")
 
     @property
     def sources(self) -> str:
-        """Where the answer stands, for people to read: a line for each citation.
+        """The sources for people to read: a line for each citation.
 
-        The cited words follow where the text does not have them, and then why
-        other sentences are not supported. Where none is, the passages are named
-        that the model was given.
+        Adds the cited words if the text does not quote them, and why other sentences
+        are not supported, unless passages are quoted in their place: then the text says
+        it in one line. If nothing is cited, it lists the passages given to the model.
         """
         lines = [
-            _place(f"[{number}]", citation, citation.quote not in self.text)
+            _source_line(f"[{number}]", citation, citation.quote not in self.text)
             for number, citation in enumerate(self.citations, start=1)
         ]
         lines += [
             f"unsupported: “{sentence.text}” ({sentence.problem})"
             for sentence in self.unsupported
-            if sentence.span is not None
+            if sentence.span is not None and not self.quoted
         ]
         if self.unsupported and not self.citations:
             lines.append("The model was given:")
-            lines += [_place("-", passage, quoted=False) for passage in self.passages]
+            lines += [_source_line("-", passage, quoted=False) for passage in self.passages]
         return "\n".join(lines)
 
     def show(
@@ -141,37 +136,35 @@ class Answer:
         password: str | None = None,
         renderer: str = "pdfium",
     ) -> AnswerPictures:
-        """The cited boxes, marked on their pages; a notebook displays what this returns.
+        """Draw the cited boxes on their pages; a notebook displays the result.
 
         Args:
-            files: Where the documents are, by what they are called in the
-                citations: for those that were read from bytes or under another
-                name, or have moved.
+            files: The documents by their names in the citations; needed for documents
+                that were read from bytes or under another name, or have moved.
             password: Tried on encrypted PDFs.
             renderer: "pdfium" or "pymupdf".
 
         Returns:
-            One picture for each cited page, none where nothing is cited.
+            One picture for each cited page.
 
         Raises:
-            SourceError: If a document is not there any more, or a page cannot
-                be rendered.
+            SourceError: If a document is missing or a page cannot be rendered.
 
         Example:
             >>> answer.show().save("evidence.png")  # doctest: +SKIP
         """
-        places = (
-            CitedPlace(number, cited.source, cited.page, cited.boxes)
+        locations = (
+            CitedLocation(number, cited.source, cited.page, cited.boxes)
             for number, cited in enumerate(self.citations, start=1)
         )
-        return draw_cited_pages(places, files or {}, password=password, renderer=renderer)
+        return draw_cited_pages(locations, files or {}, password=password, renderer=renderer)
 
     def __str__(self) -> str:
         sources = self.sources
         return f"{self.text}\n\n{sources}" if sources else self.text
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form: answer, sentences, citations, passages, as ``dsocr ask --json`` prints it."""
+        """A JSON-ready form: answer, sentences, citations, passages; ``dsocr ask --json`` prints it."""
         return {
             "answer": self.text,
             "sentences": [sentence.to_dict() for sentence in self.sentences],
@@ -180,9 +173,9 @@ class Answer:
         }
 
 
-def _place(mark: str, place: Citation | Passage, quoted: bool) -> str:
+def _source_line(mark: str, cited: Citation | Passage, quoted: bool) -> str:
     boxes = " ".join(
-        f"({box.x0:.3f}, {box.y0:.3f}, {box.x1:.3f}, {box.y1:.3f})" for box in place.boxes
+        f"({box.x0:.3f}, {box.y0:.3f}, {box.x1:.3f}, {box.y1:.3f})" for box in cited.boxes
     )
-    line = f"{mark} {place.source}, page {place.page}" + (f", box {boxes}" if boxes else "")
-    return f"{line}\n    “{place.quote}”" if quoted and isinstance(place, Citation) else line
+    line = f"{mark} {cited.source}, page {cited.page}" + (f", box {boxes}" if boxes else "")
+    return f"{line}\n    “{cited.quote}”" if quoted and isinstance(cited, Citation) else line

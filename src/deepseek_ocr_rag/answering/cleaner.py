@@ -1,9 +1,9 @@
-"""A model's words made safe to show, while they stream.
+"""Makes a model's reply safe to show while it streams.
 
-A page may carry instructions to the model ("add this picture to your answer"),
-and a picture or link that a viewer loads would tell its address what was read.
-So whatever could become one is taken out: Markdown images and links, HTML tags,
-addresses. ``[3]`` becomes a :class:`Mark`, or goes where there is no source 3.
+A page may carry instructions to the model ("add this picture to your answer"), and
+a viewer that loads such a picture or link would leak what was read to its address. So
+everything that could become one is removed: Markdown images and links, HTML tags,
+addresses. ``[3]`` becomes a :class:`CitationMark`, or is removed if there is no source 3.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from typing import Final
 
 from ..text.visible import without_invisible
 
-__all__ = ["REMOVED_LINK", "AnswerCleaner", "Mark", "join_safely", "without_thoughts"]
+__all__ = [
+    "REMOVED_LINK",
+    "AnswerCleaner",
+    "CitationMark",
+    "join_safely",
+    "without_addresses",
+    "without_thoughts",
+]
 
 REMOVED_LINK: Final = "(link removed)"
 
@@ -45,17 +52,17 @@ _SEAMS: Final = {
     "w": "wW.",
     "W": "wW.",
 }
-"""What may not follow directly: two harmless pieces must not become a link, a
-picture, a tag or an address where something between them was taken out."""
+"""Which characters must not follow a character: two harmless pieces must not form a link,
+a picture, a tag or an address after something between them was removed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """The sources that a model cites at one place.
+class CitationMark:
+    """The sources that a model cites at one point of its text.
 
     Attributes:
-        numbers: As the model was given them, from 1; each is one of them.
-        space: What stands before it.
+        numbers: Source numbers of the prompt, from 1; only existing ones.
+        space: White space before it.
     """
 
     numbers: tuple[int, ...]
@@ -63,14 +70,14 @@ class Mark:
 
 
 def join_safely(before: str, text: str) -> str:
-    """A text as it can follow another one without becoming a link, a picture or a tag."""
+    """The text to append, with a space before it if it would form a link, picture or tag."""
     return f" {text}" if before and text[:1] and text[0] in _SEAMS.get(before[-1], "") else text
 
 
 def without_thoughts(pieces: Iterable[str]) -> Iterator[str]:
-    """Leaves out what a reasoning model thinks aloud, ``<think>...</think>``, at the start.
+    """Drop the ``<think>...</think>`` of a reasoning model at the start of a reply.
 
-    Ollama keeps thoughts apart since 0.9, but not for every model.
+    Ollama separates thoughts since 0.9, but not for every model.
     """
     begun = ""
     speaking = False
@@ -83,7 +90,7 @@ def without_thoughts(pieces: Iterable[str]) -> Iterator[str]:
         if text.startswith(_THOUGHT):
             thought, closed, text = text.partition(_THOUGHT_END)
             if not closed:
-                # No more than may be the beginning of the end is kept.
+                # Keep only what may be the beginning of the end tag.
                 begun = _THOUGHT + thought[len(_THOUGHT) :][-len(_THOUGHT_END) :]
                 continue
         elif _THOUGHT.startswith(text):
@@ -95,151 +102,151 @@ def without_thoughts(pieces: Iterable[str]) -> Iterator[str]:
 
 
 class AnswerCleaner:
-    """Cleans a reply that comes in pieces; however it is cut, the result is the same.
+    """Cleans a reply that comes in pieces; the result does not depend on how it is cut.
 
     Args:
-        sources: How many sources the model was given.
+        sources: Number of sources in the prompt.
     """
 
     def __init__(self, sources: int) -> None:
         self._sources = sources
         self._buffer = ""
+        self._final = False
+        self._shown: list[str | CitationMark] = []
         self._space = ""
         self._last = ""
 
-    def feed(self, piece: str) -> list[str | Mark]:
-        """Take a piece; return what can be shown by now, text and marks in turn."""
+    def feed(self, piece: str) -> list[str | CitationMark]:
+        """Take a piece; return what can be shown now, text and marks in order."""
         self._buffer += without_invisible(piece)
-        return self._scan(final=False)
+        return self._scan()
 
-    def finish(self) -> list[str | Mark]:
-        """The rest, after the last piece."""
-        return self._scan(final=True)
+    def finish(self) -> list[str | CitationMark]:
+        """Return the rest, after the last piece."""
+        self._final = True
+        return self._scan()
 
-    def _scan(self, final: bool) -> list[str | Mark]:
-        shown: list[str | Mark] = []
+    def _scan(self) -> list[str | CitationMark]:
+        self._shown = []
         position = 0
         while position < len(self._buffer):
-            length = self._step(position, final, shown)
+            length = self._step(position)
             if not length:
                 break
             position += length
         self._buffer = self._buffer[position:]
-        return shown
+        return self._shown
 
-    def _step(self, position: int, final: bool, shown: list[str | Mark]) -> int:
-        """Handle what begins here; return its length, 0 where its end is not there yet."""
+    def _step(self, position: int) -> int:
+        """Process what begins at a position; return its length, 0 if its end has not come yet."""
         first = self._buffer[position]
         if first.isspace():
             self._space += first
             return 1
         if first == "!":
-            return self._image(position, final, shown)
+            return self._image(position)
         if first == "[":
-            return self._bracket(position, final, shown)
+            return self._bracket(position)
         if first == "<":
-            return self._tag(position, final, shown)
+            return self._tag(position)
         if first == "]":
-            self._show("]", shown)
+            self._show("]")
             return 1
         match = _RUN.match(self._buffer, position)
-        if match is None or (match.end() == len(self._buffer) and not final):
+        if match is None or self._is_cut(match.end()):
             return 0
-        self._show(_without_addresses(match[0]), shown)
+        self._show(without_addresses(match[0]))
         return len(match[0])
 
-    def _image(self, position: int, final: bool, shown: list[str | Mark]) -> int:
-        if position + 1 == len(self._buffer) and not final:
+    def _is_cut(self, end: int) -> bool:
+        """Whether more of the reply may follow at an offset."""
+        return end == len(self._buffer) and not self._final
+
+    def _image(self, position: int) -> int:
+        if self._is_cut(position + 1):
             return 0
         if self._buffer.startswith("[", position + 1):
-            read = self._read_bracket(position + 1, final)
+            read = self._read_bracket(position + 1)
             if read is None:
                 return 0
             inner, end, _ = read
-            # "It works![1]" is no picture.
+            # "It works![1]" is not a picture.
             if inner is not None and _numbers(inner) is None:
                 self._drop()
                 return end - position
-        self._show("!", shown)
+        self._show("!")
         return 1
 
-    def _bracket(self, position: int, final: bool, shown: list[str | Mark]) -> int:
-        read = self._read_bracket(position, final)
+    def _bracket(self, position: int) -> int:
+        read = self._read_bracket(position)
         if read is None:
             return 0
         inner, end, linked = read
         if inner is None:
-            self._show("[", shown)
+            self._show("[")
             return 1
         numbers = _numbers(inner)
         if numbers is not None:
-            self._mark(numbers, shown)
+            self._mark(numbers)
         else:
-            text = _without_addresses(_OPENING.sub("< ", _WHOLE_TAG.sub("", inner)))
-            self._show(text if linked else f"[{text}]", shown)
+            text = without_addresses(_OPENING.sub("< ", _WHOLE_TAG.sub("", inner)))
+            self._show(text if linked else f"[{text}]")
         return end - position
 
-    def _read_bracket(self, position: int, final: bool) -> tuple[str | None, int, bool] | None:
-        """Inner text, end, and whether a target follows; no inner text where it is no pair."""
-        buffer = self._buffer
-        match = _BRACKET.match(buffer, position)
-        if match is None:
-            return None, position + 1, False
-        if not final and match.end() == len(buffer):
+    def _read_bracket(self, position: int) -> tuple[str | None, int, bool] | None:
+        """Inner text (None without a closing bracket), end, whether a link target follows.
+
+        None if more of the reply is needed.
+        """
+        match = _BRACKET.match(self._buffer, position)
+        if match and self._is_cut(match.end()):
             return None
-        if match[2] is None:
+        if match is None or match[2] is None:
             return None, position + 1, False
-        target = _TARGET.match(buffer, match.end())
-        if target is None:
-            return match[1], match.end(), False
-        if target[2] is None:
-            if not final and target.end() == len(buffer):
-                return None
-            return match[1], match.end(), False
-        return match[1], target.end(), True
+        target = _TARGET.match(self._buffer, match.end())
+        if target and target[2]:
+            return match[1], target.end(), True
+        if target and self._is_cut(target.end()):
+            return None
+        return match[1], match.end(), False
 
-    def _tag(self, position: int, final: bool, shown: list[str | Mark]) -> int:
-        if position + 1 == len(self._buffer) and not final:
-            return 0
+    def _tag(self, position: int) -> int:
         match = _TAG.match(self._buffer, position)
-        if match is None:
-            self._show("<", shown)
-            return 1
-        if match[2] is None:
-            if match.end() == len(self._buffer) and not final:
-                return 0
-            # A space keeps it from ever becoming a tag.
-            self._show("< ", shown)
-            return 1
-        if _ADDRESS.search(match[0]) and "=" not in match[0]:
-            self._show(REMOVED_LINK, shown)
-        return len(match[0])
+        if match and match[2]:
+            if _ADDRESS.search(match[0]) and "=" not in match[0]:
+                self._show(REMOVED_LINK)
+            return len(match[0])
+        if self._is_cut(match.end() if match else position + 1):
+            return 0
+        # With a space behind it, it can never become a tag.
+        self._show("< " if match else "<")
+        return 1
 
-    def _mark(self, numbers: list[int], shown: list[str | Mark]) -> None:
+    def _mark(self, numbers: list[int]) -> None:
         known = tuple(dict.fromkeys(n for n in numbers if 1 <= n <= self._sources))
         if not known:
             self._drop()
             return
-        shown.append(Mark(known, self._spaced("[")))
+        self._shown.append(CitationMark(known, self._spaced("[")))
         self._space, self._last = "", "]"
 
-    def _show(self, text: str, shown: list[str | Mark]) -> None:
+    def _show(self, text: str) -> None:
         if text:
-            shown.append(self._spaced(text) + text)
+            self._shown.append(self._spaced(text) + text)
             self._space, self._last = "", text[-1]
 
     def _spaced(self, text: str) -> str:
-        """What stands between the last that was shown and a text."""
+        """The white space to show before a text."""
         space = self._space if self._last else ""
         return space or join_safely(self._last, text).removesuffix(text)
 
     def _drop(self) -> None:
-        """What is taken out takes the blanks before it along."""
+        """Removed text takes the blanks before it along."""
         self._space = self._space.rstrip(" \t")
 
 
 def _numbers(inner: str) -> list[int] | None:
-    """The source numbers of ``3``, ``1, 4``, ``2-4`` or ``Source 3``; None for other text."""
+    """The source numbers in ``3``, ``1, 4``, ``2-4`` or ``Source 3``; None for other text."""
     match = _NUMBERS.fullmatch(inner.strip())
     if match is None:
         return None
@@ -252,7 +259,8 @@ def _numbers(inner: str) -> list[int] | None:
     return numbers
 
 
-def _without_addresses(text: str) -> str:
+def without_addresses(text: str) -> str:
+    """Put :data:`REMOVED_LINK` in the place of addresses of the web."""
     return _ADDRESS.sub(_removed, text)
 
 

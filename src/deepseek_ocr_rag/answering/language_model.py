@@ -1,31 +1,35 @@
-"""The language model that writes answers: Ollama's, or any object with the same members.
+"""Language models that write answers: Ollama's, or any object with the same members.
 
-What the user's documents say must not leave the machine by accident, so a host
-that is not this machine is refused, and so is a model that Ollama itself would
-run elsewhere (its "cloud" models), unless ``allow_remote`` is set. Models are
-never downloaded.
+The text of the user's documents must not leave the machine by accident, so a host on
+another machine is refused, and so is a model that Ollama itself would run elsewhere
+(its "cloud" models), unless ``allow_remote`` is set. Models are never downloaded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Protocol, TypeGuard, runtime_checkable
+
+import httpx
 
 from ..errors import (
     ConfigurationError,
     LanguageModelError,
-    LanguageModelReplyError,
     LanguageModelUnavailableError,
 )
-from ..ollama_server import OllamaServer, is_this_machine, ollama_url
+from ..hosts import is_this_machine
+from ..ollama_server import OllamaServer, ollama_url
+from .model_fitness import why_unfit
+from .repetition import EqualParts
 
 __all__ = [
     "LanguageModel",
     "Message",
     "ModelReply",
     "OllamaModel",
+    "ReplyEnd",
     "StructuredLanguageModel",
     "choose_language_model",
     "language_model_named",
@@ -33,13 +37,23 @@ __all__ = [
 ]
 
 DEFAULT_CONTEXT: Final = 8192
-"""Tokens of context where the user names no number: Ollama allocates memory for
-every one of them, and a question with five passages needs no more."""
+"""Default tokens of context: a question with five passages needs no more, and Ollama
+allocates memory for each."""
 
 STRUCTURED_FROM: Final = (0, 5, 0)
-"""The first Ollama that holds a model to a JSON schema."""
+"""First Ollama version that enforces a JSON schema."""
+
+BUILT_FROM_SOURCE: Final = (0, 0, 0)
+"""What an Ollama says that was built from source, which is a new one."""
 
 SUGGESTED_MODEL: Final = "gemma3:4b"
+
+REPEATED: Final = "The model repeated itself, and Ollama ended its reply."
+BROKEN_OFF: Final = "The reply broke off before its end: only its whole sentences are kept."
+
+ReplyEnd = Literal["stop", "length", "repetition", "broken off"]
+"""How a reply ended: by itself; at its longest length; Ollama ended it because the model repeated
+itself; it stopped coming. After the last two its last sentence may not be whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +66,40 @@ class Message:
 
 @runtime_checkable
 class LanguageModel(Protocol):
-    """What writes answers."""
+    """Writes answers."""
 
     @property
     def name(self) -> str:
-        """How it is named in answers."""
+        """The model's name in answers."""
         ...
 
     @property
     def context_length(self) -> int:
-        """Tokens that prompt and reply may have together."""
+        """Most tokens of prompt and reply together."""
         ...
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
         """Write a reply, piece by piece.
 
-        The iterator may have what :class:`ModelReply` has besides: ``close()``
-        and, read when it is exhausted, ``warnings``.
+        Like :class:`ModelReply`, the iterator may have a ``close()`` method and the
+        attributes ``warnings`` and ``finish_reason``, which are read when it is exhausted.
 
         Args:
             messages: The conversation so far.
             max_tokens: Longest reply.
 
         Raises:
-            LanguageModelError: If there is none.
+            LanguageModelError: If the model gives no reply.
         """
         ...
 
 
 class StructuredLanguageModel(LanguageModel, Protocol):
-    """What also writes answers as JSON of a given form, each sentence with its sources."""
+    """Also writes answers as JSON that fits a schema."""
 
     @property
     def structured(self) -> bool:
-        """Whether it can be held to a JSON schema, as far as is known."""
+        """Whether it is expected to obey a JSON schema."""
         ...
 
     def stream_json(
@@ -99,18 +113,18 @@ class StructuredLanguageModel(LanguageModel, Protocol):
             max_tokens: Longest reply.
 
         Raises:
-            LanguageModelError: If there is none.
+            LanguageModelError: If the model gives no reply.
         """
         ...
 
 
 def writes_json(model: LanguageModel) -> TypeGuard[StructuredLanguageModel]:
-    """Whether a model is to be asked for JSON.
+    """Whether to ask a model for JSON.
 
     Raises:
-        LanguageModelError: If it has to be asked itself and does not answer.
+        LanguageModelError: If finding out needs a request, and it fails.
     """
-    # Not isinstance: up to Python 3.11 that reads every property.
+    # Not isinstance: up to Python 3.11 it reads every property.
     return callable(getattr(model, "stream_json", None)) and bool(
         getattr(model, "structured", False)
     )
@@ -119,25 +133,25 @@ def writes_json(model: LanguageModel) -> TypeGuard[StructuredLanguageModel]:
 class OllamaModel:
     """A model of a running Ollama.
 
-    Nothing is asked of the server before the first use. Each request has a
-    connection of its own, so there is nothing to close.
+    Sends no request before the first use. Each request has its own connection, so
+    there is nothing to close.
 
     Args:
         model: As ``ollama list`` shows it.
-        host: Where Ollama listens; without it ``OLLAMA_HOST``, else port 11434
+        host: Where Ollama listens; by default ``OLLAMA_HOST``, else port 11434
             of this machine.
-        timeout: Longest silence in seconds, the loading of the model included.
+        timeout: Longest silence in seconds, including the time to load the model.
         max_seconds: Longest time for a whole reply.
-        num_ctx: Tokens of context to ask for, 8192 without it; never more than
-            the model was trained for.
+        num_ctx: Tokens of context to request, by default 8192; capped at what the
+            model was trained for.
         allow_remote: Whether the documents' text may go to another machine.
-        structured: Whether to ask for answers as JSON. None: where the server
-            can hold a model to a schema, which Ollama can from 0.5.0.
+        structured: Whether to ask for answers as JSON. None asks for it if the server
+            enforces a schema, as Ollama does from 0.5.0.
 
     Raises:
         RemoteModelRefusedError: If the host is another machine, or the model's
             name says that it runs on one.
-        ConfigurationError: If an argument cannot be meant.
+        ConfigurationError: If an argument is invalid.
     """
 
     def __init__(
@@ -172,37 +186,47 @@ class OllamaModel:
         """``ollama/<model>``."""
         return f"ollama/{self.model}"
 
+    def check(self) -> None:
+        """Look at the model, once; raises what :attr:`context_length` raises."""
+        _ = self.context_length
+
     @property
     def context_length(self) -> int:
-        """Tokens that are set, at most the model's own number. Asks the server once.
+        """The requested tokens, at most what the model allows. Asks the server once.
 
         Raises:
             RemoteModelRefusedError: If Ollama would run the model elsewhere.
-            LanguageModelError: If server or model are not there.
+            ConfigurationError: If the model does not write answers, as embedding models.
+            LanguageModelError: If the server or the model is missing.
         """
         if self._context is None:
             shown = self.server.show(self.model)
             if not self.allow_remote:
                 self.server.refuse_remote(self.model, shown)
+            if problem := why_unfit(self.model, shown):
+                raise ConfigurationError(
+                    problem, remedy=f"Name a language model, such as ollama/{SUGGESTED_MODEL}."
+                )
             info = shown.get("model_info")
             lengths = [
                 value
                 for key, value in (info.items() if isinstance(info, dict) else ())
                 if key.endswith(".context_length") and isinstance(value, int) and value > 0
             ]
-            # Where the server does not say, ModelReply reports a context that was full.
+            # If the server does not say, ModelReply warns about a full context.
             self._context = min([self._wanted, *lengths])
         return self._context
 
     @property
     def structured(self) -> bool:
-        """Whether it is asked for JSON. Asks the server once.
+        """Whether to ask for JSON. Asks the server once.
 
         Raises:
-            LanguageModelError: If the server is not there.
+            LanguageModelError: If the server does not answer.
         """
         if self._structured is None:
-            self._structured = self.server.version() >= STRUCTURED_FROM
+            version = self.server.version()
+            self._structured = version >= STRUCTURED_FROM or version == BUILT_FROM_SOURCE
         return self._structured
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int) -> ModelReply:
@@ -216,7 +240,7 @@ class OllamaModel:
         return ModelReply(self.server, self.model, messages, self._options(max_tokens), schema)
 
     def _options(self, max_tokens: int) -> dict[str, int]:
-        # Temperature 0 and a fixed seed: the same question gets the same answer.
+        # With temperature 0 and a fixed seed the same question gets the same answer.
         return {
             "num_ctx": self.context_length,
             "num_predict": max_tokens,
@@ -225,11 +249,15 @@ class OllamaModel:
         }
 
 
-class ModelReply:
-    """The pieces of one reply, as they come. Closing it ends the request.
+class ModelReply(Iterator[str]):
+    """Iterates over the pieces of a reply. Closing it ends the request.
+
+    Parts that are equal to the one before them are held back until another one comes: if
+    Ollama ends the reply because of them, they are left out.
 
     Attributes:
-        warnings: What a user should know; complete when the reply is.
+        warnings: What a user should know; complete when the iterator is exhausted.
+        finish_reason: See :data:`ReplyEnd`; final when the iterator is exhausted.
     """
 
     def __init__(
@@ -241,70 +269,63 @@ class ModelReply:
         schema: Mapping[str, Any] | None = None,
     ) -> None:
         self.warnings: tuple[str, ...] = ()
+        self.finish_reason: ReplyEnd = "broken off"
         self._server = server
         self._model = model
         self._options = options
         self._schema = schema
         self._pieces = self._read(messages)
 
-    def __iter__(self) -> Iterator[str]:
-        return self
-
     def __next__(self) -> str:
         return next(self._pieces)
 
     def close(self) -> None:
-        """End the request; the server stops writing."""
+        """End the request, so that the server stops writing."""
         self._pieces.close()
 
     def _read(self, messages: Sequence[Message]) -> Generator[str]:
-        import ollama
-
         turns = [asdict(message) for message in messages]
-        done = False
-        try:
-            with self._server.translated_errors(), closing(self._server.transport()) as transport:
-                client = ollama.Client(
-                    self._server.url,
-                    timeout=self._server.timeouts,
-                    transport=transport,
-                    follow_redirects=False,
-                )
-                form = None if self._schema is None else dict(self._schema)
-                stream = client.chat(
-                    self._model, turns, stream=True, options=self._options, format=form
-                )
-                with closing(stream) as parts:  # type: ignore[type-var]
-                    for part in parts:
-                        if part.message.content:
-                            yield part.message.content
-                        if part.done:
-                            done = True
-                            self._finish(part.done_reason, part.prompt_eval_count)
-                            break
-        except ollama.ResponseError as error:
-            raise self._error(error.status_code, error.error) from error
-        if not done:
-            raise self._server.broken("the reply was cut off before its end")
+        form = None if self._schema is None else dict(self._schema)
+        remedy = "Look at Ollama's log; a smaller model or num_ctx needs less memory."
+        parts = EqualParts()
+        held: list[str] = []
+        begun = False
+        with self._server.ollama_client(self._model, remedy) as client:
+            stream = client.chat(
+                self._model, turns, stream=True, options=self._options, format=form
+            )
+            with closing(stream), suppress(httpx.RemoteProtocolError):  # type: ignore[type-var]
+                for part in stream:
+                    content = part.message.content or ""
+                    if parts.add(content or part.message.thinking or ""):
+                        held.append(content)
+                    else:
+                        yield from _texts(held, content)
+                        held.clear()
+                        begun = begun or bool(content)
+                    if part.done:
+                        self._finish(part.done_reason, part.prompt_eval_count)
+                        yield from _texts(held)
+                        return
+        if parts.reached_limit:
+            self.finish_reason = "repetition"
+            self.warnings += (REPEATED,)
+            return
+        yield from _texts(held)
+        if not begun:
+            raise self._server.broken("the reply broke off before its first word")
+        self.warnings += (BROKEN_OFF,)
 
     def _finish(self, reason: str | None, prompt_tokens: int | None) -> None:
+        self.finish_reason = "length" if reason == "length" else "stop"
         if reason == "length":
             self.warnings += ("The answer was cut: the model reached its longest reply.",)
         if (prompt_tokens or 0) + self._options["num_predict"] > self._options["num_ctx"]:
             self.warnings += ("The prompt filled the context: the model may have missed a part.",)
 
-    def _error(self, status: int, message: str) -> LanguageModelError:
-        if status == 404:
-            return self._server.missing(self._model)
-        if status >= 300:
-            return LanguageModelUnavailableError(
-                f"Ollama at {self._server.url} cannot run {self._model}: {message}",
-                remedy="Look at Ollama's log; a smaller model or num_ctx needs less memory.",
-            )
-        return LanguageModelReplyError(
-            f"Ollama at {self._server.url} failed: {message}",
-            remedy="Ask again, and look at Ollama's log.",
-        )
+
+def _texts(held: Sequence[str], *more: str) -> Iterator[str]:
+    return (text for text in (*held, *more) if text)
 
 
 def language_model_named(
@@ -318,15 +339,15 @@ def language_model_named(
     """The model that ``"ollama/<model>"`` names; None for ``"none"``.
 
     Raises:
-        ConfigurationError: If it is neither.
-        RemoteModelRefusedError: If it is another machine's.
+        ConfigurationError: If ``spec`` is neither.
+        RemoteModelRefusedError: If it would run on another machine.
     """
     if spec == "none":
         return None
     provider, _, model = spec.partition("/")
     if provider != "ollama" or not model:
         raise ConfigurationError(
-            f"there is no language model {spec!r}", remedy="Write 'ollama/<model>' or 'none'."
+            f"{spec!r} names no language model", remedy="Write 'ollama/<model>' or 'none'."
         )
     return OllamaModel(
         model, host=host, timeout=timeout, num_ctx=num_ctx, allow_remote=allow_remote
@@ -334,14 +355,14 @@ def language_model_named(
 
 
 def choose_language_model(host: str | None = None) -> tuple[str | None, str]:
-    """A model of this machine that can write answers, if there is one.
+    """Choose a model on this machine that can write answers.
 
     Args:
         host: As for :class:`OllamaModel`.
 
     Returns:
-        ``("ollama/<model>", "")`` for the newest installed model that runs
-        here and writes text, else None and one line that says what to do.
+        ``("ollama/<model>", "")`` for the newest installed model that runs on this
+        machine and writes text, else None and one line that says what to do.
     """
     start = "For a written answer start Ollama (`ollama serve`)"
     pull = f"`ollama pull {SUGGESTED_MODEL}`"
@@ -361,7 +382,5 @@ def choose_language_model(host: str | None = None) -> tuple[str | None, str]:
 
 def _writes_text(server: OllamaServer, model: str) -> bool:
     shown = server.show(model)
-    if shown.get("remote_host") or shown.get("remote_model") or "deepseek-ocr" in model:
-        return False
-    # Servers before 0.6.4 do not say what a model can do.
-    return "completion" in (shown.get("capabilities") or ("completion",))
+    runs_elsewhere = shown.get("remote_host") or shown.get("remote_model")
+    return not runs_elsewhere and not why_unfit(model, shown)

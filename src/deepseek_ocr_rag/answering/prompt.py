@@ -1,10 +1,9 @@
-"""The prompt: numbered sources, fenced as untrusted, packed to fit the model's context.
+"""Builds the prompt: numbered sources, fenced as untrusted, within the model's context.
 
-Page text is data that anybody may have written. It stands between markers that
-cannot be guessed, and control tokens of chat templates in it are broken up, so
-that it can neither close its fence nor open a turn of the conversation. What
-people cannot see (control and format characters) is left out: the model must not
-read another page than they do.
+Anybody may have written the text of a page. It stands between markers that cannot be
+guessed, and control tokens of chat templates in it are broken up, so it can neither
+close its fence nor open a turn of the conversation. Invisible characters (control and
+format characters) are removed, so that the model reads the same page as people do.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from ..retrieval.retriever import Passage
 from ..text.sentences import sentence_spans
 from ..text.token_count import estimate_tokens
 from ..text.visible import without_invisible
-from .answer import NOT_FOUND
+from .fixed_texts import NOT_FOUND
 from .language_model import Message
 
 __all__ = ["AnswerPrompt", "build_prompt", "harmless"]
 
 LONGEST_REPLY: Final = 1024
-"""Tokens kept free for the answer, but never more than a quarter of the context."""
+"""Tokens reserved for the answer, but at most a quarter of the context."""
 
 _FRAME_TOKENS: Final = 64
-"""What a chat template adds around two messages, with room to spare."""
+"""Generous estimate of what a chat template adds to two messages."""
 
 _SMALLEST_CUT: Final = 64
-"""Tokens of a passage below which a cut one is not worth its place."""
+"""Tokens from which a cut passage is still useful."""
 
 _CONTROL: Final = re.compile(
     r"<(?=[|｜]|/?s>|(?:bos|eos|pad|unk)>|start_of_turn>|end_of_turn>|/?SYS>>)|\[(?=/?(?:INST|SYS)\])"
@@ -60,13 +59,13 @@ the answer as each text, and the numbers of the sources it comes from.
 
 @dataclass(frozen=True, slots=True)
 class AnswerPrompt:
-    """What a model is asked.
+    """What to send to a model.
 
     Attributes:
         messages: System and user turn.
-        max_tokens: Longest reply that the context leaves room for.
-        used: How many of the passages are in it, from the first.
-        warnings: What was left out, if anything was.
+        max_tokens: Longest reply that the context has room for.
+        used: How many of the passages it contains, from the first on.
+        warnings: What was left out, if anything.
     """
 
     messages: tuple[Message, ...]
@@ -85,12 +84,12 @@ def build_prompt(
     """Pack question and passages into a context.
 
     Args:
-        question: The user's.
-        passages: Best first; those that do not fit are left out from the end,
-            the last one that has room is cut after a sentence.
+        question: The user's question.
+        passages: Best first. The last ones are left out if they do not fit, and the
+            first of those is cut after a sentence if a useful part fits.
         context_length: Tokens for prompt and reply together.
         structured: Whether to ask for JSON (:mod:`.structured_reply`) instead of
-            text with marks.
+            text with citation marks.
 
     Returns:
         The prompt; its warnings name everything that was left out.
@@ -107,7 +106,7 @@ def build_prompt(
     cut = False
     for number, passage in enumerate(passages, start=1):
         head, tail = f"[{number}]\n{fence}\n", f"\n{fence}\n\n"
-        body = harmless(f"{_place(passage)}\n{passage.text}")
+        body = harmless(f"{_header(passage)}\n{passage.text}")
         room = left - estimate_tokens(head + tail)
         if estimate_tokens(body) > room:
             body, cut = _cut(body, room), True
@@ -120,26 +119,32 @@ def build_prompt(
     if passages and not sources:
         raise ConfigurationError(
             f"a context of {context_length} tokens has no room for the question and a source",
-            remedy="Raise num_ctx, take a model with a longer context, or ask a shorter question.",
+            remedy="Raise num_ctx, use a model with a longer context, or ask a shorter question.",
         )
     messages = (Message("system", system), Message("user", "".join(sources) + asked))
-    warnings = _left_out(len(sources), len(passages), cut, context_length)
+    warnings: tuple[str, ...] = ()
+    if cut or len(sources) < len(passages):
+        last = ", the last one cut" if cut and len(sources) else ""
+        warnings = (
+            f"The model was given {len(sources)} of {len(passages)} passages{last}: "
+            f"its context has {context_length} tokens.",
+        )
     return AnswerPrompt(messages, max_tokens, len(sources), warnings)
 
 
-def _place(passage: Passage) -> str:
+def _header(passage: Passage) -> str:
     name = re.split(r"[/\\]", passage.source)[-1]
     section = " > ".join(passage.section)
     return f"{name}, page {passage.page}" + (f", section {section}" if section else "")
 
 
 def harmless(text: str) -> str:
-    """A text without what is invisible, its control tokens of chat templates broken up."""
+    """Remove invisible characters and break up control tokens of chat templates."""
     return _CONTROL.sub(lambda match: f"{match[0]} ", without_invisible(text))
 
 
 def _cut(text: str, room: int) -> str:
-    """Its first sentences, as many as fit; nothing where that is too little to be of use."""
+    """As many first sentences as fit, or nothing if that is too little to be useful."""
     end = 0
     used = 0
     for start, stop in sentence_spans(text):
@@ -148,13 +153,3 @@ def _cut(text: str, room: int) -> str:
             break
         end = stop
     return text[:end] if estimate_tokens(text[:end]) >= _SMALLEST_CUT else ""
-
-
-def _left_out(used: int, found: int, cut: bool, context_length: int) -> tuple[str, ...]:
-    if used == found and not cut:
-        return ()
-    last = ", the last one cut" if cut and used else ""
-    return (
-        f"The model was given {used} of {found} passages{last}: "
-        f"its context has {context_length} tokens.",
-    )

@@ -1,4 +1,4 @@
-"""Questions over documents: search, an answer by a language model or by quoting, checked citations."""
+"""Answers questions over documents with checked citations, with or without a language model."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ __all__ = ["Conversation", "DocumentQA"]
 
 
 class DocumentQA:
-    """Answers questions over documents that were read, and shows where each answer stands.
+    """Answers questions over documents and cites the page and boxes of each statement.
 
     Without a language model it quotes the sentences that fit the question best.
-    With one, the model sees numbered passages and cites them. Every sentence is
-    then compared with what it cites (:mod:`.verification`): one that is supported
-    gets citations with the words, the page and the boxes; one that is not is
-    marked, or left out in strict mode.
+    With one, the model sees numbered passages and cites them. Every sentence is then
+    compared with what it cites (:mod:`.verification`). A supported sentence gets
+    citations with words, page and boxes; any other is marked, or removed in strict mode.
+    If none is supported, the sentences that fit the question best are quoted as well. A
+    sentence that comes again is shown once, and the third time ends the model's work.
 
     Args:
-        documents: One or more.
-        llm: ``"ollama/<model>"``, an object of your own, or None (or
-            ``"none"``) to quote only.
-        top_k: How many passages an answer may rest on.
-        strict: Whether sentences that no source supports are left out.
-        embeddings: To search by meaning as well, see :class:`Retriever`.
-        host: Where Ollama listens; ``OLLAMA_HOST`` or this machine without it.
+        documents: One or more documents.
+        llm: ``"ollama/<model>"``, your own object, or None (or ``"none"``) to quote only.
+        top_k: How many passages to search for, 1 or more.
+        strict: Whether to remove sentences that no source supports.
+        embeddings: Also search by meaning, see :class:`Retriever`.
+        host: Where Ollama listens; by default ``OLLAMA_HOST`` or this machine.
         allow_remote: Whether the documents' text may go to another machine.
         timeout: Longest silence of the model in seconds.
-        num_ctx: Tokens of context to ask Ollama for, 8192 without it.
+        num_ctx: Tokens of context to request from Ollama, by default 8192.
         max_tokens: Budget for a chunk, see :func:`chunk_document`.
 
     Raises:
-        ConfigurationError: If an argument cannot be meant.
-        RemoteModelRefusedError: If the model is another machine's.
+        ConfigurationError: If an argument is invalid.
+        EmbeddingModelError: If the embedding model fails.
+        RemoteModelRefusedError: If a model would run on another machine.
 
     Example:
         >>> qa = DocumentQA(document, llm="ollama/gemma3:4b")  # doctest: +SKIP
@@ -88,7 +89,7 @@ class DocumentQA:
             else embedding_model(embeddings, host=host, allow_remote=allow_remote),
         )
         self._by_words_only = embeddings is None
-        self._background = TermFrequencies((c.source, c.text) for c in self.retriever.chunks)
+        self._frequencies = TermFrequencies((c.source, c.text) for c in self.retriever.chunks)
         self._unread = tuple(
             f"Page {page.number} of {document.source} could not be read and was not searched."
             for document in documents
@@ -100,15 +101,16 @@ class DocumentQA:
 
         Raises:
             ConfigurationError: If the question is empty.
-            LanguageModelError: If the model gave no answer.
+            LanguageModelError: If the model gives no answer.
+            EmbeddingModelError: If the embedding model fails.
         """
         return self.stream(question).answer
 
     def stream(self, question: str) -> AnswerStream:
-        """The answer's text as it is written, then the whole :class:`Answer`.
+        """Stream the answer's text while it is written, then the whole :class:`Answer`.
 
-        What is shown is checked: a sentence's citations come when it is whole. In
-        strict mode it comes as a whole itself.
+        The citations of a sentence come when it is complete and checked. In strict
+        mode the sentence itself comes only then.
 
         Example:
             >>> stream = qa.stream("Who keeps the lamp?")  # doctest: +SKIP
@@ -119,74 +121,85 @@ class DocumentQA:
         Raises:
             ConfigurationError: If the question is empty.
         """
-        return self._stream(question, [])
+        return AnswerStream(self.write(question))
 
     async def aask(self, question: str) -> Answer:
-        """As :meth:`ask`, while other tasks run."""
+        """As :meth:`ask`, without blocking the event loop."""
         return await self.stream(question).whole()
 
     def chat(self) -> Conversation:
-        """A conversation, in which a question may refer to those before it."""
+        """Start a conversation, in which a question may refer to those before it."""
         return Conversation(self)
 
-    def _stream(self, question: str, turns: list[Answer]) -> AnswerStream:
-        if not question.strip():
-            raise ConfigurationError("the question is empty", remedy="Ask something.")
-        return AnswerStream(lambda stream: self._write(question, turns, stream))
+    def write(self, question: str, earlier: Sequence[Answer] = ()) -> Generator[str, None, Answer]:
+        """Yield the text of an answer and return the answer.
 
-    def _write(self, question: str, turns: list[Answer], stream: AnswerStream) -> Generator[str]:
+        Args:
+            question: May refer to earlier ones.
+            earlier: The answers of the conversation so far.
+
+        Raises:
+            ConfigurationError: If the question is empty; other errors of :meth:`ask` come
+                while the text is read.
+        """
+        if not question.strip():
+            raise ConfigurationError("the question is empty", remedy="Ask a question.")
+        return self._write(question, earlier)
+
+    def _write(self, question: str, earlier: Sequence[Answer]) -> Generator[str, None, Answer]:
         start = time.perf_counter()
-        query = standalone_question(question, turns, self.llm)
+        query = standalone_question(question, earlier, self.llm)
         passages = self.retriever.search(query, self.top_k)
         searched = time.perf_counter()
-        answering = self._answering(query, passages)
-        with closing(answering.write()) as pieces:
+        strategy = self._strategy(query, passages)
+        with closing(strategy.write()) as pieces:
             yield from pieces
         written = time.perf_counter()
-        answer = Answer(
+        return Answer(
             question=question,
-            text=answering.text,
-            citations=tuple(answering.citations),
+            text=strategy.text,
+            citations=tuple(strategy.citations),
             passages=passages,
-            llm=answering.llm,
-            warnings=(*answering.warnings, *self._unread),
+            llm=strategy.llm,
+            warnings=(*strategy.warnings, *self._unread),
             timings=Timings(
-                searched - start, written - searched - answering.checking, answering.checking
+                searched - start, written - searched - strategy.checking, strategy.checking
             ),
-            sentences=tuple(answering.sentences),
+            sentences=tuple(strategy.sentences),
             query=query,
+            quoted=strategy.quoted,
         )
-        turns.append(answer)
-        stream.finish(answer)
 
-    def _answering(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
+    def _strategy(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
         if not passages:
             return AnswerStrategy()
         if self.llm is not None:
             return GeneratingStrategy(
-                passages, query, self.llm, self._background, strict=self.strict
+                passages,
+                query,
+                self.llm,
+                self._frequencies,
+                relevant=self._is_relevant(query, passages),
+                strict=self.strict,
             )
-        return (
-            QuotingStrategy(passages, query)
-            if self._is_told_of(query, passages)
-            else AnswerStrategy()
-        )
+        if self._is_relevant(query, passages):
+            return QuotingStrategy(passages, query)
+        return AnswerStrategy()
 
-    def _is_told_of(self, query: str, passages: tuple[Passage, ...]) -> bool:
-        """Whether what was found is about the question: some word of it nearly always is found."""
+    def _is_relevant(self, query: str, passages: tuple[Passage, ...]) -> bool:
         if not self._by_words_only or self.retriever.names(query):
             return True
-        return relevance(query, passages, self._background) >= ENOUGH
+        return relevance(query, passages, self._frequencies) >= ENOUGH
 
 
 class Conversation:
-    """Questions that may refer to those before them, as "And how high is it?" does.
+    """Answers questions that may refer to earlier ones, such as "And how high is it?".
 
-    Such a question is first written out, by the language model or, without one,
-    by adding the question before it; :attr:`Answer.query` shows the result.
+    Such a question is first rewritten: by the language model or, without one, by
+    putting the question before in front of it. :attr:`Answer.query` shows the result.
 
     Args:
-        qa: Answers.
+        qa: Answers the questions.
 
     Example:
         >>> chat = qa.chat()  # doctest: +SKIP
@@ -201,7 +214,7 @@ class Conversation:
 
     @property
     def turns(self) -> tuple[Answer, ...]:
-        """The answers so far; one that failed or was left early is none."""
+        """The completed answers so far."""
         return tuple(self._turns)
 
     def ask(self, question: str) -> Answer:
@@ -210,8 +223,13 @@ class Conversation:
 
     def stream(self, question: str) -> AnswerStream:
         """As :meth:`DocumentQA.stream`."""
-        return self._qa._stream(question, self._turns)
+        return AnswerStream(self._recorded(self._qa.write(question, self._turns)))
 
     async def aask(self, question: str) -> Answer:
         """As :meth:`DocumentQA.aask`."""
         return await self.stream(question).whole()
+
+    def _recorded(self, pieces: Generator[str, None, Answer]) -> Generator[str, None, Answer]:
+        answer = yield from pieces
+        self._turns.append(answer)
+        return answer

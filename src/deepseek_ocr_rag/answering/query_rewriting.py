@@ -1,4 +1,4 @@
-"""Follow-up questions written out, so that search and model understand them alone."""
+"""Rewrites follow-up questions so that search and model understand them without context."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from typing import Final
 
 from ..text.terms import content_terms, terms
 from ..text.token_count import estimate_tokens
-from .answer import UNSUPPORTED, Answer
+from .answer import Answer
 from .cleaner import AnswerCleaner, without_thoughts
+from .fixed_texts import UNSUPPORTED
 from .language_model import LanguageModel, Message
 from .prompt import harmless
+from .verification.lexicon import CONTEXT_DEPENDENT
 
 __all__ = ["standalone_question"]
 
 TURNS: Final = 3
-"""As many questions and answers before a question are looked at."""
+"""How many earlier questions and answers the model sees."""
 
 LONGEST_ANSWER: Final = 400
 LONGEST_QUESTION: Final = 300
-"""Characters of an earlier answer that the model sees, and of a question that it may write."""
+"""Most characters of an earlier answer in the prompt, and of the rewritten question."""
 
 REPLY_TOKENS: Final = 128
 FEW_TERMS: Final = 4
-"""Up to so many content words a question with a pronoun leans on the one before it."""
+"""Most content words with which a question with a pronoun depends on the one before it."""
 
 _SYSTEM: Final = """\
 You rewrite questions. Below are a conversation about documents, between the markers {fence}, and \
@@ -36,23 +38,16 @@ in it. Do not answer. Reply with the question only, in one line."""
 
 _MARKS: Final = re.compile(rf"\s?(?:\[\d+\]|{re.escape(UNSUPPORTED)})")
 _LABEL: Final = re.compile(r"^(?:[\w -]{0,30}question[\w ]{0,12}:)\s*", re.IGNORECASE)
-_LEANING: Final = re.compile(
-    r"""^(?:and|but|or|so|also|what\ about|how\ about|und|aber|oder|auch|et|mais|y|pero|e|ma)\b
-    |\b(?:it|its|he|him|his|she|her|hers|they|them|their|this|that|these|those|there|then|one|ones
-    |same|er|ihn|ihm|sie|ihr|ihre|ihren|sein|seine|seinen|es|dies|diese|dieser|dieses|das|davon|dort
-    |darin|dessen|deren)\b""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 def standalone_question(question: str, turns: Sequence[Answer], llm: LanguageModel | None) -> str:
-    """A question that says all that it means.
+    """Rewrite a question so that it can be understood without the conversation.
 
     Args:
-        question: The last one of a conversation.
+        question: The last question of a conversation.
         turns: The answers before it.
-        llm: Rewrites it. Without one, or where what it writes cannot be the
-            question, the one before it is added to one that leans on it.
+        llm: Rewrites it. Without a model, or if its reply is implausible, the
+            question before is put in front of one that depends on it.
 
     Raises:
         LanguageModelError: If the model gives no reply.
@@ -64,8 +59,10 @@ def standalone_question(question: str, turns: Sequence[Answer], llm: LanguageMod
         if _is_plausible(written, question, turns[-TURNS:]):
             return written
     content = content_terms(question)
-    leans = len(content) < 2 or (len(content) <= FEW_TERMS and _LEANING.search(question))
-    return f"{turns[-1].query or turns[-1].question} {question}" if leans else question
+    dependent = len(content) < 2 or (
+        len(content) <= FEW_TERMS and CONTEXT_DEPENDENT.search(question)
+    )
+    return f"{turns[-1].query or turns[-1].question} {question}" if dependent else question
 
 
 def _rewritten(question: str, turns: Sequence[Answer], llm: LanguageModel) -> str:
@@ -87,13 +84,15 @@ def _rewritten(question: str, turns: Sequence[Answer], llm: LanguageModel) -> st
     messages = (Message("system", system), Message("user", f"{conversation}\n\n{asked}"))
     pieces = llm.stream(messages, max_tokens=REPLY_TOKENS)
     reply = "".join(without_thoughts(pieces)).strip()
+    if getattr(pieces, "finish_reason", "stop") in ("repetition", "broken off"):
+        return ""
     cleaner = AnswerCleaner(0)
     shown = [*cleaner.feed(reply.partition("\n")[0]), *cleaner.finish()]
     return _LABEL.sub("", "".join(part for part in shown if isinstance(part, str))).strip(" \"'“”*")
 
 
 def _is_plausible(written: str, question: str, turns: Sequence[Answer]) -> bool:
-    """Whether it can be the question: it keeps its numbers, and its words come from the conversation."""
+    """Whether a reply can be the question: same numbers, and words of the conversation."""
     if not written or len(written) > LONGEST_QUESTION:
         return False
     own = set(content_terms(written))

@@ -1,4 +1,4 @@
-"""Whether passages are about a question at all: search always finds something."""
+"""Whether passages are about a question at all: search nearly always finds something."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from ..retrieval.query import parse_query
 from ..retrieval.retriever import Passage
 from ..text.plain_text import plain_text
 from ..text.terms import terms
-from .verification.statements import Statement, same_words
+from .verification.statements import Statement, equivalent_words
 from .verification.term_frequencies import TermFrequencies
 
 __all__ = ["ENOUGH", "relevance"]
 
 ENOUGH: Final = 1 / 3
-"""Relevance below which nothing should be quoted: more would refuse many questions that
-the documents answer in other words, less would quote for any."""
+"""Relevance from which to quote. A higher threshold refuses many questions that the documents
+answer in other words; a lower one quotes for any question."""
 
 
-def relevance(question: str, passages: Iterable[Passage], background: TermFrequencies) -> float:
-    """How much of a question one of the passages has, each word by its weight.
+def relevance(question: str, passages: Iterable[Passage], frequencies: TermFrequencies) -> float:
+    """The weighted share of a question's words that the best passage has.
 
     Args:
-        question: The question; what it says on the form of the answer does not count.
-        passages: Those found.
-        background: Of all documents that were searched.
+        question: What was asked; sentences about the form of the answer do not count.
+        passages: What was found.
+        frequencies: Of all documents that were searched.
 
     Returns:
-        The share of the best passage, 0..1; 1 for a question without words of its own.
+        0..1; 1 for a question without content words.
     """
     words = Statement.of(parse_query(question).asked).words
-    weights = {word: background.weight(word) for word in words}
+    weights = {word: frequencies.weight(word) for word in words}
     total = sum(weights.values())
     best = 0.0
     for passage in passages:
         found = set(terms(plain_text(" ".join((*passage.section, passage.text)))))
-        same = same_words(words, found)
-        best = max(best, sum(weights[word] for word in words if same[word]))
+        equivalents = equivalent_words(words, found)
+        best = max(best, sum(weights[word] for word in words if equivalents[word]))
     return best / total if total else 1.0

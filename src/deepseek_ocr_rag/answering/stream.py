@@ -1,10 +1,10 @@
-"""An answer while it is written: its text piece by piece, then the whole of it."""
+"""An answer that is being written: its text piece by piece, then the whole answer."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 from ..errors import ConfigurationError
 from .answer import Answer
@@ -12,25 +12,28 @@ from .answer import Answer
 __all__ = ["AnswerStream"]
 
 
-class AnswerStream:
-    """The pieces of an answer's text, for ``for`` and for ``async for``; then :attr:`answer`.
+class AnswerStream(Iterator[str], AsyncIterator[str]):
+    """Iterates over the pieces of an answer's text (``for`` or ``async for``); then :attr:`answer`.
 
     Closing it, or leaving its ``with`` block, ends the model's work.
+
+    Args:
+        pieces: Yields the text and returns the answer.
     """
 
-    def __init__(self, write: Callable[[AnswerStream], Generator[str]]) -> None:
+    def __init__(self, pieces: Generator[str, None, Answer]) -> None:
         self._answer: Answer | None = None
-        self._pieces = write(self)
+        self._pieces = pieces
         self._lock = threading.Lock()
         self._closed = False
 
     @property
     def answer(self) -> Answer:
-        """The whole answer; what was not read yet is read first.
+        """The whole answer; reads the rest of the stream first.
 
         Raises:
             ConfigurationError: If the stream was closed, or failed, before its end.
-            LanguageModelError: If the model fails now.
+            LanguageModelError: If the model fails while the rest is read.
         """
         for _ in self:
             pass
@@ -41,26 +44,16 @@ class AnswerStream:
         return self._answer
 
     async def whole(self) -> Answer:
-        """As :attr:`answer`, while other tasks run."""
+        """As :attr:`answer`, without blocking the event loop."""
         async for _ in self:
             pass
         return self.answer
-
-    def finish(self, answer: Answer) -> None:
-        """Called once, by whoever writes, after the last piece."""
-        self._answer = answer
-
-    def __iter__(self) -> Iterator[str]:
-        return self
 
     def __next__(self) -> str:
         piece = self._next()
         if piece is None:
             raise StopIteration
         return piece
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
 
     async def __anext__(self) -> str:
         try:
@@ -75,15 +68,20 @@ class AnswerStream:
 
     def _next(self) -> str | None:
         with self._lock:
-            piece = None if self._closed else next(self._pieces, None)
+            piece = None
+            if not self._closed:
+                try:
+                    piece = next(self._pieces)
+                except StopIteration as end:
+                    self._answer = end.value or self._answer
             if self._closed:
                 self._pieces.close()
             return piece
 
     def close(self) -> None:
-        """End the work; nothing more comes."""
+        """End the work; no more pieces come."""
         self._closed = True
-        # Where another thread is waiting for a piece, it closes what it waited for.
+        # A thread that is waiting for a piece closes the generator itself.
         if self._lock.acquire(blocking=False):
             try:
                 self._pieces.close()

@@ -1,8 +1,8 @@
-"""Replies as JSON, for models that can be held to a form: sentences with their sources.
+"""Parses JSON replies of models that support a schema: sentences with their sources.
 
-The reply is read while it comes and becomes the text with marks that other models
-write by themselves: ``{"sentences": [{"text": "It is old.", "sources": [1]}]}``
-becomes ``It is old. [1]``.
+The reply is parsed while it streams and becomes the text with citation marks that other
+models write: ``{"sentences": [{"text": "It is old.", "sources": [1]}]}`` becomes
+``It is old. [1]``.
 """
 
 from __future__ import annotations
@@ -14,24 +14,29 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any, Final
 
-from .answer import NOT_FOUND
+from ..text.sentences import ends_sentence, sentence_spans
+from .fixed_texts import NOT_FOUND
+from .repetition import MOST_EQUAL, SentenceCounter
 
 __all__ = ["marked_text", "reply_schema"]
 
 MOST_SENTENCES: Final = 32
-"""Of a reply: a small model that is held to a list may never end it by itself."""
+"""Most sentences of a reply: a small model may never end a list by itself."""
 
 _LIST: Final = re.compile(r'"sentences"\s*:\s*\[')
 _BETWEEN: Final = " \t\r\n,"
+_OPEN_TEXT: Final = re.compile(r'\{\s*"text"\s*:\s*"((?:[^"\\]|\\.)*)$', re.DOTALL)
+_MARK: Final = re.compile(r"[.!?。！？n]")
+"""What may end a sentence in JSON, where a line ends with an escaped "n"."""
+
 _WHOLE_TEXT: Final = re.compile(r'\{\s*"text"\s*:\s*("(?:[^"\\]|\\.)*")(.*)', re.DOTALL)
-_SENTENCE_END: Final = re.compile(r"[.!?:。！？][\"'”’»)\]*_]*$")
 
 
 def reply_schema(sources: int) -> dict[str, Any]:
     """The JSON schema of a reply.
 
     Args:
-        sources: How many sources the model is given; it can cite no others.
+        sources: Number of sources in the prompt; the schema allows no others.
     """
     number = {"type": "integer", "enum": list(range(1, sources + 1))}
     sentence = {
@@ -52,11 +57,12 @@ def reply_schema(sources: int) -> dict[str, Any]:
 
 
 def marked_text(pieces: Iterable[str]) -> Iterator[str]:
-    """The sentences of a reply, each with its sources behind it, as soon as they are whole.
+    """Yield each sentence of a reply with citation marks as soon as it is complete.
 
-    A reply without sentences becomes :data:`~.answer.NOT_FOUND`. One that is no
-    JSON object is passed on as it is: some servers ignore the schema. A sentence
-    that was cut off is left out, unless only its sources were.
+    A reply without sentences becomes :data:`~.fixed_texts.NOT_FOUND`. A reply that is
+    not a JSON object passes unchanged, because some servers ignore the schema. A
+    sentence that is cut off is dropped, unless only its sources are cut. A text in which
+    a sentence comes for the third time is passed on before its end, which may never come.
 
     Args:
         pieces: The reply, in any pieces.
@@ -70,7 +76,7 @@ def marked_text(pieces: Iterable[str]) -> Iterator[str]:
     if not start.lstrip().startswith("{"):
         yield from chain((start,), rest)
         return
-    reader = _Reader()
+    reader = _ReplyParser()
     for piece in chain((start,), rest):
         yield from reader.feed(piece)
     yield from reader.rest()
@@ -78,8 +84,8 @@ def marked_text(pieces: Iterable[str]) -> Iterator[str]:
         yield NOT_FOUND
 
 
-class _Reader:
-    """Takes the objects of the list out of the JSON, one by one."""
+class _ReplyParser:
+    """Extracts the objects of the list from the JSON, one by one."""
 
     def __init__(self) -> None:
         self._buffer = ""
@@ -89,11 +95,11 @@ class _Reader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the list was closed and nothing was in it."""
+        """Whether the list was closed and empty."""
         return self._at_end and not self._count
 
     def feed(self, piece: str) -> Iterator[str]:
-        """The sentences that are whole with this piece."""
+        """Yield the sentences that this piece completes."""
         if self._at_end:
             return
         self._buffer += piece
@@ -104,11 +110,29 @@ class _Reader:
             self._in_list = True
             self._buffer = self._buffer[begin.end() :]
         elif not {"}", "]"} & set(piece):
+            yield from self._repeating_text(piece)
             return
         yield from self._objects()
 
+    def _repeating_text(self, piece: str) -> Iterator[str]:
+        """Yield the open text up to a sentence that comes too often."""
+        begun = _OPEN_TEXT.match(self._buffer) if _MARK.search(piece) else None
+        if begun is None:
+            return
+        try:
+            text = str(json.loads(f'"{begun[1]}"', strict=False))
+        except ValueError:  # an escape of which a part has not come yet
+            return
+        counter = SentenceCounter()
+        for start, end in sentence_spans(text):
+            if counter.add(text[start:end]) >= MOST_EQUAL:
+                self._at_end = True
+                self._count += 1
+                yield f"{text[:end]}\n"
+                return
+
     def rest(self) -> Iterator[str]:
-        """At the end of the reply a sentence whose sources were cut off."""
+        """Yield the last sentence if only its sources were cut off."""
         cut = None if self._at_end or not self._in_list else _WHOLE_TEXT.match(self._buffer)
         if cut:
             with suppress(ValueError):
@@ -123,7 +147,7 @@ class _Reader:
                 return
             try:
                 item, end = json.JSONDecoder().raw_decode(self._buffer)
-            except (ValueError, RecursionError):  # not whole yet, or not meant to be read
+            except (ValueError, RecursionError):  # incomplete, or too deeply nested
                 return
             self._buffer = self._buffer[end:]
             if text := _marked(item):
@@ -132,7 +156,7 @@ class _Reader:
 
 
 def _marked(item: object) -> str:
-    """A sentence with its marks, and with what keeps it apart from the next one."""
+    """A sentence with citation marks and a separator; empty if malformed."""
     if not isinstance(item, dict) or not isinstance(item.get("text"), str):
         return ""
     text = item["text"].strip()
@@ -142,4 +166,4 @@ def _marked(item: object) -> str:
     listed = [n for n in sources if type(n) is int] if isinstance(sources, list) else []
     numbers = list(dict.fromkeys(listed))
     marks = f" {''.join(f'[{number}]' for number in numbers)}" if numbers else ""
-    return f"{text}{marks}{' ' if _SENTENCE_END.search(text) else chr(10)}"
+    return f"{text}{marks}{' ' if ends_sentence(text) else chr(10)}"

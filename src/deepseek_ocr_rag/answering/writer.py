@@ -1,8 +1,9 @@
-"""Sentences put together from a model's words, checked one by one, and numbered citations.
+"""Assembles an answer from a model's text: checks each sentence and numbers its citations.
 
-A sentence is shown while it comes, up to its first citation or its end; what
-follows is held back until the sentence is whole and checked. In strict mode all
-of it is held back, and what no source supports is never shown.
+A sentence is shown while it comes, up to its first citation or its end; the rest is
+held back until the sentence is complete and checked. In strict mode all of it is held
+back, and an unsupported sentence is never shown. In both modes a sentence that may still
+turn out equal to an earlier one is held back, because an equal sentence is shown once.
 """
 
 from __future__ import annotations
@@ -14,39 +15,39 @@ from dataclasses import replace
 from typing import Final
 
 from ..text.plain_text import plain_text
-from ..text.sentences import sentence_spans
+from ..text.sentences import ends_sentence, sentence_spans
 from ..text.terms import content_terms, terms
-from .answer import NOT_FOUND, UNSUPPORTED, Sentence
-from .cleaner import REMOVED_LINK, Mark, join_safely
+from .answer import Sentence
+from .cleaner import REMOVED_LINK, CitationMark, join_safely
+from .fixed_texts import UNSUPPORTED
+from .repetition import MOST_EQUAL, SentenceCounter
 from .verification.citation import Citation
+from .verification.lexicon import ABSENCE_NEGATION, ABSENCE_WORDS
 from .verification.verifier import Verifier
 
 __all__ = ["AnswerWriter"]
 
-_ABSENT: Final = """
-    answer available contain contained context detail document documents evidence find found given
-    have include included information mention mentioned passage provide provided question say
-    source sources specify specified state stated text there unfortunately
-"""
-_ABSENT_WORDS: Final = frozenset(terms(_ABSENT))
-"""With these and the words of the question a sentence can only say that nothing was found."""
+_LIST_NUMBER: Final = re.compile(r"\(?\d{1,3}[.)]")
 
-_NEGATION: Final = re.compile(r"\b(?:not|no|nothing|cannot|neither|nor)\b|n['’]t\b", re.IGNORECASE)
+BROKEN_OFF: Final = "…"
+"""Stands in an answer's text where a sentence was shown in part and never became whole."""
 
 
 class AnswerWriter:
     """Checks the sentences of an answer while they come.
 
     Args:
-        verifier: Knows the passages, as many as the model was given, and the question.
-        question: What is answered.
-        strict: Whether sentences without support are left out.
+        verifier: Has the passages that the model was given, and the question.
+        question: The question that is answered.
+        strict: Whether to remove sentences without support.
 
     Attributes:
-        text: All that was shown.
-        sentences: All that came.
-        citations: In the order in which they were shown first.
-        seconds: Spent on checking.
+        text: All text shown so far.
+        sentences: All sentences so far, including removed ones.
+        citations: In the order in which they were first shown.
+        seconds: Time spent on checking.
+        repeats: Whether a sentence came for the third time; what follows is ignored.
+        wordless: Whether something without a word, such as "...", was left out.
     """
 
     def __init__(self, verifier: Verifier, question: str, *, strict: bool = False) -> None:
@@ -54,71 +55,88 @@ class AnswerWriter:
         self.sentences: list[Sentence] = []
         self.citations: list[Citation] = []
         self.seconds = 0.0
+        self.repeats = False
+        self.wordless = False
+        self._counter = SentenceCounter()
         self._verifier = verifier
         self._question = frozenset(terms(question))
         self._strict = strict
-        # What came since the last whole sentence, the marks in it, how much of it
-        # was shown, and where that began in the text.
+        # The text since the last complete sentence, the marks in it with their offsets, how
+        # much of it was shown, and where it begins in self.text.
         self._open = ""
-        self._marks: list[tuple[int, Mark]] = []
+        self._marks: list[tuple[int, CitationMark]] = []
         self._shown = 0
         self._base = 0
         self._gap = ""
 
-    def feed(self, parts: Iterable[str | Mark]) -> str:
-        """Take what a cleaner gave; return what can be shown by now."""
+    def feed(self, parts: Iterable[str | CitationMark]) -> str:
+        """Take the output of a cleaner; return what can be shown now."""
         before = len(self.text)
         for part in parts:
-            if isinstance(part, Mark):
+            if isinstance(part, CitationMark):
                 self._marks.append((len(self._open), part))
                 continue
             self._open += part
             self._close_sentences()
-            if not self._strict:
+            self.repeats = self.repeats or self._ends_third_equal()
+            if self.repeats:
+                break
+            if not self._strict and not self._may_be_left_out():
                 self._show_until(self._marks[0][0] if self._marks else len(self._open))
         return self.text[before:]
 
-    def finish(self) -> str:
-        """The rest, after the last part; in strict mode that nothing was found, if that is so."""
+    def finish(self, *, broken_off: bool = False) -> str:
+        """Return the rest.
+
+        Args:
+            broken_off: Whether the reply has no end: then a last sentence that is not whole
+                is left out.
+        """
         before = len(self.text)
         self._close_sentences()
-        for start, end in sentence_spans(self._open):
-            self._close(start, end, len(self._open) + 1)
-        if self.sentences and not self.text:
-            self._emit(NOT_FOUND)
+        for start, end in () if self.repeats else sentence_spans(self._open):
+            if not broken_off or _is_whole(self._open[start:end]):
+                self._close(start, end, len(self._open) + 1)
+            elif self._shown:
+                self._emit(f" {BROKEN_OFF}")
         return self.text[before:]
 
     def _close_sentences(self) -> None:
-        while len(spans := sentence_spans(self._open)) > 1:
+        while not self.repeats and len(spans := sentence_spans(self._open)) > 1:
             (start, end), (following, _) = spans[:2]
             self._close(start, end, following)
 
     def _close(self, start: int, end: int, following: int) -> None:
-        """Check the first sentence, show what was held back of it, and go on behind it."""
-        marks = [(min(place, end), mark) for place, mark in self._marks if place < following]
-        if any(map(str.isalnum, _said(self._open[start:end]))):
-            self._write(start, end, marks)
-        elif not self._strict:
+        """Check the first sentence, show the rest of it, and drop it from the open text."""
+        text = self._open[start:end]
+        marks = [(min(offset, end), mark) for offset, mark in self._marks if offset < following]
+        if _has_word(text):
+            count = self._counter.add(text)
+            self.repeats = count >= MOST_EQUAL
+            if count == 1:
+                self._write(start, end, marks)
+            else:
+                self._leave_out(start)
+        elif not self._strict and (REMOVED_LINK in text or self._is_layout(text)):
             self._show_until(end)
-        self._marks = [(place - end, mark) for place, mark in self._marks if place >= following]
+        else:
+            self.wordless = True
+            self._leave_out(start)
+        self._marks = [(offset - end, mark) for offset, mark in self._marks if offset >= following]
         self._open = self._open[end:]
         self._shown = max(0, self._shown - end)
         self._base = len(self.text)
 
-    def _write(self, start: int, end: int, marks: Sequence[tuple[int, Mark]]) -> None:
+    def _write(self, start: int, end: int, marks: Sequence[tuple[int, CitationMark]]) -> None:
         cited = tuple(dict.fromkeys(n - 1 for _, mark in marks for n in mark.numbers))
         sentence, found = self._check(self._open[start:end], cited)
-        if self._strict:
-            gap = max(self._open[:start], self._gap, key=lambda text: text.count("\n"))
-            self._gap = gap
-            if sentence.status != "supported":
-                self.sentences.append(sentence)
-                return
-            self._gap, self._shown = "", start
-            self._emit(gap if self.text else "")
+        if self._strict and sentence.status != "supported":
+            self.sentences.append(sentence)
+            self._leave_out(start)
+            return
         numbers: list[int] = []
-        for place, space, label in _labels(sentence, found, marks, end):
-            self._show_until(place)
+        for offset, space, label in _labels(sentence, found, marks, end):
+            self._show_until(offset)
             if isinstance(label, str):
                 self._emit(space + label)
             else:
@@ -132,13 +150,31 @@ class AnswerWriter:
             replace(sentence, citations=tuple(numbers), span=(start, len(self.text)))
         )
 
+    def _leave_out(self, start: int) -> None:
+        """Show nothing of a sentence, but keep the paragraphs around it apart."""
+        self._gap = self._wider_gap(self._open[:start])
+
+    def _wider_gap(self, space: str) -> str:
+        return max(space, self._gap, key=lambda text: text.count("\n"))
+
+    def _may_be_left_out(self) -> bool:
+        """Whether the open sentence may still be equal to an earlier one, or have no word."""
+        return not _has_word(self._open) or self._counter.may_repeat(self._open)
+
+    def _ends_third_equal(self) -> bool:
+        text = self._open
+        return ends_sentence(text) and self._counter.count(text) + 1 >= MOST_EQUAL
+
+    def _is_layout(self, text: str) -> bool:
+        """Whether it is the line below the head of a table, or ends a block of code."""
+        return bool(self.text) and text.startswith(("|", "```"))
+
     def _check(self, text: str, cited: tuple[int, ...]) -> tuple[Sentence, tuple[Citation, ...]]:
-        """What becomes of a sentence, and where it stands."""
         if self._says_absent(text):
             return Sentence(text, "absent", cited=cited), ()
         begin = time.perf_counter()
-        said = _said(text)
-        verdict = self._verifier.verify(said, cited) if cited else self._verifier.find(said)
+        claim = _without_removed_links(text)
+        verdict = self._verifier.verify(claim, cited) if cited else self._verifier.find(claim)
         self.seconds += time.perf_counter() - begin
         if verdict.supported:
             return Sentence(text, "supported", cited=cited), verdict.citations
@@ -147,44 +183,57 @@ class AnswerWriter:
 
     def _says_absent(self, text: str) -> bool:
         words = set(content_terms(plain_text(text)))
-        return words <= self._question | _ABSENT_WORDS and _NEGATION.search(text) is not None
+        return words <= self._question | ABSENCE_WORDS and bool(ABSENCE_NEGATION.search(text))
 
     def _number(self, citation: Citation) -> int:
         if citation not in self.citations:
             self.citations.append(citation)
         return self.citations.index(citation)
 
-    def _show_until(self, place: int) -> None:
-        if place > self._shown:
-            self._emit(self._open[self._shown : place])
-            self._shown = place
+    def _show_until(self, offset: int) -> None:
+        if offset <= self._shown:
+            return
+        text = self._open[self._shown : offset]
+        if not self._shown:
+            body = text.lstrip()
+            gap = self._wider_gap(text[: len(text) - len(body)])
+            text, self._gap = (gap if self.text else "") + body, ""
+        self._emit(text)
+        self._shown = offset
 
     def _emit(self, text: str) -> None:
         self.text += join_safely(self.text, text)
 
 
-def _said(text: str) -> str:
-    """What of it the model wrote."""
+def _without_removed_links(text: str) -> str:
     return text.replace(REMOVED_LINK, "")
+
+
+def _is_whole(text: str) -> bool:
+    return ends_sentence(text) and not _LIST_NUMBER.fullmatch(text)
+
+
+def _has_word(text: str) -> bool:
+    return any(map(str.isalnum, _without_removed_links(text)))
 
 
 def _labels(
     sentence: Sentence,
     found: tuple[Citation, ...],
-    marks: Sequence[tuple[int, Mark]],
+    marks: Sequence[tuple[int, CitationMark]],
     end: int,
 ) -> Iterator[tuple[int, str, str | list[Citation]]]:
-    """What to write into a sentence: its place, what stands before it, and a word or citations.
+    """What to insert into a sentence: offset, space before it, and a fixed text or citations.
 
-    A citation stands where the model cited its passage last.
+    A citation stands where the model last cited its passage.
     """
-    last_place, last_space = (marks[-1][0], marks[-1][1].space) if marks else (end, " ")
+    last_offset, last_space = (marks[-1][0], marks[-1][1].space) if marks else (end, " ")
     if sentence.status == "unsupported":
-        yield last_place, last_space or " ", UNSUPPORTED
+        yield last_offset, last_space or " ", UNSUPPORTED
     elif not marks and found:
         yield end, " ", list(found)
-    for position, (place, mark) in enumerate(marks):
+    for position, (offset, mark) in enumerate(marks):
         later = {number for _, other in marks[position + 1 :] for number in other.numbers}
         here = [c for n in mark.numbers if n not in later for c in found if c.passage == n - 1]
         if here:
-            yield place, mark.space, here
+            yield offset, mark.space, here

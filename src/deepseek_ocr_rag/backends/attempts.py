@@ -1,4 +1,4 @@
-"""One attempt at a page: how the model was asked, what it wrote, and how good that is."""
+"""One attempt at a page: how the model was asked, what it wrote, and how good the text is."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Problem = Literal[
 """Why a page is asked for again."""
 
 READING_TASKS = ("document", "ocr", "free")
-"""Tasks that ask for the page's text, so that tags alone are no answer."""
+"""Tasks that ask for the page's text, so that tags alone are not an answer."""
 
 MOST_TRIMS = 3
-"""What is left of a loop may be one, by the stricter measure for texts that break off."""
+"""What trimming leaves may be a loop again, by the stricter measure for texts that break off."""
 
 _PICTURES = frozenset({"image", "figure", "chart", "seal", "stamp", "signature", "logo"})
 
@@ -42,9 +42,9 @@ class AttemptSettings:
     Attributes:
         task: The prompt.
         mode: The resolution.
-        no_repeat: The rule against repeats; None where the backend has none.
+        no_repeat: The repetition rule; None if the backend has none.
         temperature: 0 is greedy.
-        turn: By how many degrees the page is turned clockwise first: 0, 90, 180 or 270.
+        turn: Degrees by which the page is turned clockwise first: 0, 90, 180 or 270.
     """
 
     task: Task
@@ -56,18 +56,18 @@ class AttemptSettings:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of it.
+    """The result of asking once.
 
     Attributes:
         settings: How the page was asked for.
         text: What the model wrote.
-        finish_reason: Why it ended; "repetition" where a loop was seen and cut.
-        tokens: New tokens, or None where they are not counted.
+        finish_reason: Why it ended; "repetition" if a loop was detected and cut.
+        tokens: New tokens, or None if they are not counted.
         logprobs: See :class:`~deepseek_ocr_rag.backends.base.Reply`.
         warnings: What else to tell the user.
-        limited: Whether "length" is a limit that the user set, so that asking
-            again would end there too.
-        loops: Those of the text, where they were found while it was written.
+        limited: Whether "length" means a limit that the user set, at which another
+            attempt would end too.
+        loops: The loops in the text, or None if they were not looked for yet.
     """
 
     settings: AttemptSettings
@@ -82,16 +82,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class JudgedAttempt:
-    """What an attempt is worth.
+    """An attempt with its loops trimmed, and its quality.
 
     Attributes:
         attempt: The attempt.
         problem: What is wrong with it, or None.
-        text: What the model wrote, its loops trimmed, its boxes those of the
-            page as it lies.
+        text: What the model wrote, with loops trimmed and boxes turned back to the
+            page as it was given.
         logprobs: Of the tokens of ``text``.
         cut: How many characters of repeats were trimmed.
-        letters: Letters and digits of the page's Markdown, markup not counted.
+        letters: Letters and digits of the page's Markdown, without markup.
     """
 
     attempt: Attempt
@@ -102,13 +102,13 @@ class JudgedAttempt:
     letters: int
 
     @property
-    def worth(self) -> float:
-        """What attempts are compared by: the letters, half of them if there is a problem."""
+    def score(self) -> float:
+        """What attempts are compared by: the letters, halved if there is a problem."""
         return self.letters if self.problem is None else self.letters / 2
 
 
 def judged(attempt: Attempt) -> JudgedAttempt:
-    """Trims an attempt's loops, turns its boxes back, and says what is wrong with it."""
+    """Trim an attempt's loops, turn its boxes back, and find what is wrong with it."""
     text, tokens, cut = attempt.text, attempt.logprobs, 0
     loops = attempt.loops
     for _ in range(MOST_TRIMS):

@@ -1,7 +1,7 @@
-"""The one way in which text is got from a page: :class:`Backend`.
+"""The interface of all backends: :class:`Backend`.
 
-A backend takes requests as they come and gives back replies as they finish.
-It sees page images and writes the model's text; it never sees a document.
+A backend takes requests as they come and returns replies as they finish. It sees
+page images and returns the model's text; it never sees a document.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..concurrency.cancellation import Cancellation
 from ..document.grammar.confidence import TokenLogprob
 from ..document.text_layer import TextLayer
 from ..document.types import FinishReason
-from ..errors import BackendError
+from ..errors import BackendError, BackendReplyError
 from ..model.prompts import Mode, Task
 
 __all__ = ["Backend", "PageRequest", "Repeatable", "Reply", "TokenLogprob", "fingerprint_of"]
@@ -27,25 +27,24 @@ class PageRequest:
     """One page to read.
 
     Attributes:
-        key: Whatever tells this request from the others under way; the reply
-            carries it back.
+        key: Identifies the request among those in flight; the reply repeats it.
         page: 1-based page number in its file.
         source: Name of the file, for messages.
         sha256: Hash of the file's bytes.
         image: The page, RGB, or None: see :attr:`Backend.needs_image` and
             ``text_layer``.
-        text_layer: Only for backends that read it, and only where the page has
-            a usable one; then ``image`` is None.
+        text_layer: Only for backends that read it, and only if the page has a
+            usable one; ``image`` is then None.
         task: What to ask.
-        mode: How large the model sees the page.
+        mode: The resolution at which the model sees the page.
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
-        draft: Gives the page's text layer when it is called, for backends that
-            read the image and whose time, but not text, depends on it.
-        redraw: Draws ``image`` again, for backends that read so many pages at once
-            that they cannot keep all their images.
-        cancellation: Tells that nobody wants the reply any more. The backend then
-            ends its work on the page as soon as it can and gives no reply.
+        draft: Returns the page's text layer, for backends that read the image and
+            are faster, with the same text, if they know the layer.
+        redraw: Draws ``image`` again, for backends that read too many pages at once
+            to keep all their images.
+        cancellation: Cancelled when the reply is no longer wanted. The backend then
+            stops work on the page as soon as it can and gives no reply.
     """
 
     key: int
@@ -62,31 +61,43 @@ class PageRequest:
     redraw: Callable[[], Image] | None = None
     cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
 
-    def drawn(self) -> Image | None:
-        """The image, drawn again where the backend let it go.
+    def drawn(self) -> Image:
+        """The image, drawn again if the backend dropped it.
 
         Raises:
-            SourceError: If it cannot be drawn any more.
+            SourceError: If it can no longer be drawn.
+            BackendReplyError: If the request has no image.
         """
-        if self.image is None and self.redraw is not None:
+        if self.image is not None:
+            return self.image
+        if self.redraw is not None:
             return self.redraw()
-        return self.image
+        raise BackendReplyError(
+            "the page has no image",
+            source=self.source,
+            page=self.page,
+            remedy="Give an image; this backend reads no text layers.",
+        )
+
+    def failed(self, error: Exception, attempts: int = 1) -> Reply:
+        """The reply for a page that could not be read."""
+        return Reply(self.key, "", "error", attempts=attempts, error=str(error))
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for one request.
+    """The result of one request.
 
     Attributes:
         key: The request's key.
         text: Raw text in the model's grammar, tags included.
         finish_reason: Why the text ends.
-        tokens: New tokens, or None where the backend does not count.
+        tokens: New tokens, or None if the backend does not count them.
         attempts: How often the page was asked for.
         warnings: What a user should know about this page.
-        error: What went wrong where ``finish_reason`` is "error".
-        logprobs: How probable the new tokens were, in order; empty where the
-            backend does not know. Their ends are offsets in ``text``.
+        error: What went wrong, if ``finish_reason`` is "error".
+        logprobs: Log-probabilities of the new tokens, in order; empty if the
+            backend does not know them. Their ends are offsets in ``text``.
     """
 
     key: int
@@ -101,14 +112,14 @@ class Reply:
 
 @runtime_checkable
 class Backend(Protocol):
-    """How text is got from page images.
+    """Reads page images.
 
     Attributes:
-        name: Short name: lite, ollama, server, ... It stands in all metadata.
+        name: Short name, which all metadata carry: lite, ollama, server, ...
         model: Name of the model that reads.
-        needs_image: False where replies do not depend on pixels (``replay``);
-            pages are then not rendered.
-        reads_text_layer: True where a usable text layer may replace the image.
+        needs_image: False if replies do not depend on pixels (``replay``); pages
+            are then not rendered.
+        reads_text_layer: True if a usable text layer may replace the image.
     """
 
     @property
@@ -132,14 +143,14 @@ class Backend(Protocol):
         ...
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        """Read pages as they come; replies in any order, one for every request not cancelled.
+        """Read pages as they come; yields replies in any order, one for each request not cancelled.
 
-        A backend pulls from ``requests`` only when it has a free place, so that
-        memory does not grow with the document. What fails for one page alone
-        is a reply with ``finish_reason="error"``; what makes all further pages
-        pointless (no server, no model) is raised. Closing the iterator ends
-        the work. Several iterators may be alive at once, also in several threads;
-        what they have to share, they take in turns.
+        A backend pulls from ``requests`` only when it can start a page, so that
+        memory does not grow with the document. A failure of one page is a reply
+        with ``finish_reason="error"``; a failure that makes all further pages
+        pointless (no server, no model) is raised. Closing the iterator ends the
+        work. Several iterators may be alive at once, also in several threads;
+        they take turns at what they share.
 
         Raises:
             BackendError: If no page can be read.
@@ -147,18 +158,18 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None:
-        """Free what the backend holds; it is not used afterwards."""
+        """Free the backend's resources; it must not be used afterwards."""
         ...
 
 
 @runtime_checkable
 class Repeatable(Protocol):
-    """A backend whose finished pages may be kept, for as long as its fingerprint is the same.
+    """A backend whose finished pages may be cached while its fingerprint stays the same.
 
     Attributes:
-        fingerprint: Everything besides the request, the backend's name and its
-            model that the text depends on: revision, number format, longest
-            text. None where that cannot be told.
+        fingerprint: Everything that the text depends on besides the request, the
+            backend's name and its model: revision, number format, longest text.
+            None if that is unknown.
     """
 
     @property
@@ -168,11 +179,11 @@ class Repeatable(Protocol):
 
 
 def fingerprint_of(backend: Backend) -> str | None:
-    """The backend's fingerprint; None where its pages must not be kept."""
+    """The backend's fingerprint; None if its pages must not be cached."""
     try:
-        # No isinstance: before Python 3.12 that would ask for the fingerprint as well.
+        # Not isinstance: before Python 3.12 it evaluates the property as well.
         fingerprint: str | None = getattr(backend, "fingerprint", None)
     except BackendError:
-        # Reading will say so, if it cannot do without either.
+        # If reading fails for the same reason, it will say so.
         return None
     return fingerprint

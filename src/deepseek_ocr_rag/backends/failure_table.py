@@ -1,7 +1,7 @@
-"""The failures that people have had with DeepSeek-OCR: the words of the error, its meaning, its cure.
+"""Failures that users of DeepSeek-OCR have reported: how to recognise, explain and fix them.
 
-The patterns are taken from messages that were reported (each entry names one
-such report) or from the source of the program that prints them.
+The patterns come from reported messages (each entry names one report) or from the
+source of the program that prints them.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ __all__ = ["KNOWN_FAILURES", "KnownFailure"]
 
 @dataclass(frozen=True, slots=True)
 class KnownFailure:
-    """A failure that others have had before.
+    """A failure that has been reported before.
 
     Attributes:
         name: Short name.
-        patterns: Regular expressions; one of them occurs in the error, in any case.
-        meaning: What has happened, a sentence.
-        cure: What to do, whole sentences.
-        backends: Where it happens.
-        source: Where such a message can be seen.
+        patterns: Regular expressions, case-insensitive; at least one matches the error.
+        meaning: What happened, in a sentence.
+        cure: What to do, in whole sentences.
+        backends: The backends in which it happens.
+        source: URL of a report with such a message.
     """
 
     name: str
@@ -34,7 +34,7 @@ class KnownFailure:
     source: str
 
     def to_dict(self) -> dict[str, object]:
-        """A JSON-ready form, without the patterns."""
+        """The fields as JSON values, without the patterns."""
         return {
             "name": self.name,
             "meaning": self.meaning,
@@ -52,10 +52,10 @@ _OCR = "https://github.com/deepseek-ai/DeepSeek-OCR/issues"
 _VLLM = "https://github.com/vllm-project/vllm"
 
 _OWN_ENVIRONMENT = (
-    "in an environment of its own (python -m venv official-env; official-env/bin/pip install "
+    "in a separate environment (python -m venv official-env; official-env/bin/pip install "
     '"deepseek-ocr-rag[official]") and give its interpreter to '
-    'OfficialBackend(python="official-env/bin/python"). The backend "transformers" does without '
-    "the published code and needs transformers 5.20 or newer."
+    'OfficialBackend(python="official-env/bin/python"). The backend "transformers" does not need '
+    "the published code; it needs transformers 5.20 or newer."
 )
 
 KNOWN_FAILURES: Final = (
@@ -75,7 +75,7 @@ KNOWN_FAILURES: Final = (
             r"'Deepseek\w{0,40}' object has no attribute '(generate|_extract_past_from_model_output)'",
             r"cannot import name '?GenerationMixin",
         ),
-        "The published code uses parts of transformers that newer releases do not have.",
+        "The published code uses parts of transformers that newer releases have removed.",
         f"Install transformers 4.46.3 {_OWN_ENVIRONMENT}",
         ("official",),
         f"{_OCR}/237",
@@ -83,9 +83,9 @@ KNOWN_FAILURES: Final = (
     KnownFailure(
         "no infer",
         (r"has no attribute '?infer\b",),
-        "The weights were loaded without the published code, which is where infer comes from: "
-        "remote code was not allowed, the folder has no modeling_deepseekocr.py, or transformers "
-        "took a class of its own.",
+        "The weights were loaded without the published code, which defines infer: remote code "
+        "was not allowed, the folder has no modeling_deepseekocr.py, or transformers used a class "
+        "of its own.",
         'Use the backend "transformers", which needs no infer; or download the whole folder '
         "(hf download deepseek-ai/DeepSeek-OCR), install transformers 4.46.3 and allow remote "
         "code.",
@@ -99,9 +99,9 @@ KNOWN_FAILURES: Final = (
             r"infer has no argument [\w, ]{0,200}eval_mode",
             r"unexpected keyword argument 'eval_mode'",
         ),
-        "infer gives its text back only with eval_mode=True, which the first published code and "
-        "some copies of it do not have.",
-        "Download the code that is published now: hf download deepseek-ai/DeepSeek-OCR.",
+        "infer returns its text only with eval_mode=True, which the first published code and some "
+        "copies of it lack.",
+        "Download the current code: hf download deepseek-ai/DeepSeek-OCR.",
         ("official",),
         f"{_OCR}/249",
     ),
@@ -128,7 +128,7 @@ KNOWN_FAILURES: Final = (
         "GPU too old for flash-attn",
         (r"FlashAttention only supports Ampere GPUs or newer",),
         "flash-attn does not run on this GPU (T4, V100, RTX 20xx and older).",
-        'Say attention="eager", or uninstall flash-attn; the model reads the same without it.',
+        'Set attention="eager", or uninstall flash-attn; the text is the same without it.',
         ("official",),
         "https://github.com/Dao-AILab/flash-attention/issues/762",
     ),
@@ -141,7 +141,7 @@ KNOWN_FAILURES: Final = (
         ),
         "flash-attn was built for another torch or another CUDA than the ones installed.",
         "Build it again for this torch: pip install --no-build-isolation --no-cache-dir "
-        '--force-reinstall --no-deps flash-attn==2.7.3. Or uninstall it and say attention="eager".',
+        '--force-reinstall --no-deps flash-attn==2.7.3. Or uninstall it and set attention="eager".',
         ("official", "server"),
         "https://github.com/newlxj/DeepSeek-OCR-Web-UI/issues/9",
     ),
@@ -153,10 +153,10 @@ KNOWN_FAILURES: Final = (
             r"CUDA_HOME environment variable is not set",
             r"detected CUDA version .{0,80}mismatches the version that was used to compile",
         ),
-        "There is no ready flash-attn for this combination of Python, torch and CUDA, so that pip "
-        "compiles it, which takes up to hours and needs the CUDA toolkit of torch's version.",
-        "Do without it: no backend needs flash-attn, and the model reads the same. Otherwise "
-        "install the CUDA toolkit, then pip install ninja and, with MAX_JOBS=4 set, "
+        "There is no prebuilt flash-attn for this combination of Python, torch and CUDA, so pip "
+        "compiles it, which can take hours and needs the CUDA toolkit of torch's version.",
+        "Do without it: no backend needs flash-attn, and the text is the same. Otherwise install "
+        "the CUDA toolkit, run pip install ninja and then, with MAX_JOBS=4 set, "
         "pip install --no-build-isolation flash-attn==2.7.3.",
         ("official",),
         f"{_OCR}/187",
@@ -167,8 +167,8 @@ KNOWN_FAILURES: Final = (
             r"the package flash_attn seems to be not installed",
             r"No module named '?flash_attn",
         ),
-        "The model was asked for with flash_attention_2, and flash-attn is not installed.",
-        'Say attention="eager" (in other programs _attn_implementation="eager"), or install it: '
+        "flash_attention_2 was requested, but flash-attn is not installed.",
+        'Set attention="eager" (in other programs _attn_implementation="eager"), or install it: '
         "pip install --no-build-isolation flash-attn==2.7.3.",
         ("official",),
         "https://github.com/newlxj/DeepSeek-OCR-Web-UI/issues/9",
@@ -179,9 +179,9 @@ KNOWN_FAILURES: Final = (
             r"No available memory for the cache blocks",
             r"less than desired GPU memory utilization",
         ),
-        "vLLM reserves a share of the whole card, which is too little or already taken.",
-        "End what else uses the card (nvidia-smi shows it), then give vLLM the share that is "
-        "free: --gpu-memory-utilization 0.5 of 24 GB is enough.",
+        "vLLM reserves a share of the whole card, which is too small or already in use.",
+        "Stop other programs that use the card (nvidia-smi shows them), then give vLLM the "
+        "share that is free: --gpu-memory-utilization 0.5 of 24 GB is enough.",
         ("server",),
         f"{_VLLM}/issues/2248",
     ),
@@ -196,18 +196,18 @@ KNOWN_FAILURES: Final = (
             r"Out of memory: Killed process",
         ),
         "The weights take 6.7 GB in 16 bits, and a page another 1 to 4 GB.",
-        'Use the backend "transformers", which loads in 16 bits, reads smaller batches where '
-        'memory is short and can load with quantization="8bit" or "4bit"; or mode "base" or '
-        '"small"; or Ollama.',
+        'Use the backend "transformers", which loads in 16 bits, reads smaller batches if memory '
+        'is short and can load with quantization="8bit" or "4bit"; or mode "base" or "small"; or '
+        "Ollama.",
         ("transformers", "official", "server"),
         f"{_OCR}/91",
     ),
     KnownFailure(
         "torch without CUDA",
         (r"Torch not compiled with CUDA enabled",),
-        "This torch was built for the CPU only, and the published code runs on CUDA only.",
-        "With an NVIDIA card, install the build of torch for it that "
-        "https://pytorch.org/get-started/locally names. Without one, use the backend "
+        "This torch was built for the CPU, but the published code runs on CUDA only.",
+        "With an NVIDIA card, install the build of torch that "
+        "https://pytorch.org/get-started/locally names for it. Without one, use the backend "
         '"transformers" (also on Apple GPUs and, slowly, on a CPU), Ollama, or "lite".',
         ("official", "transformers"),
         "https://github.com/kotlef/deepseekocrGradio/issues/2",
@@ -215,8 +215,8 @@ KNOWN_FAILURES: Final = (
     KnownFailure(
         "no NVIDIA driver",
         (r"Found no NVIDIA driver on your system",),
-        "torch looks for an NVIDIA card, and this machine has no driver for one. Containers see "
-        "the driver only with --gpus all.",
+        "torch needs an NVIDIA driver, and this machine has none. A container sees the driver "
+        "only if it was started with --gpus all.",
         'Install the driver, start the container with --gpus all, or use "transformers" with '
         'device="cpu", Ollama, or "lite".',
         ("official", "transformers"),
@@ -225,8 +225,8 @@ KNOWN_FAILURES: Final = (
     KnownFailure(
         "NVIDIA driver too old",
         (r"NVIDIA driver on your system is too old", r"CUDA driver version is insufficient"),
-        "This torch needs a newer driver than the one installed.",
-        "Update the driver, or install a torch for the CUDA that nvidia-smi shows "
+        "This torch needs a newer driver than the installed one.",
+        "Update the driver, or install a torch for the CUDA version that nvidia-smi shows "
         "(https://pytorch.org/get-started/previous-versions).",
         ("official", "transformers", "server"),
         "https://github.com/rdumasia303/deepseek_ocr_app/issues/5",
@@ -238,9 +238,9 @@ KNOWN_FAILURES: Final = (
             r"is not compatible with the current PyTorch installation",
             r"Minimum and Maximum cuda capability supported by this version of PyTorch",
         ),
-        "This torch has no code for this GPU: the card is newer (RTX 50xx, GB10) or much older.",
-        "For a new card install the newest torch (2.7 was the first for RTX 50xx, and GB10 needs "
-        "a build for CUDA 13: https://pytorch.org/get-started/locally) and use the backend "
+        "This torch does not support this GPU, which is newer (RTX 50xx, GB10) or much older.",
+        "For a new card, install the newest torch (RTX 50xx needs at least 2.7, GB10 a build for "
+        "CUDA 13: https://pytorch.org/get-started/locally) and use the backend "
         '"transformers", which runs with it.',
         ("official", "transformers", "server"),
         f"{_OCR}/159",
@@ -248,7 +248,7 @@ KNOWN_FAILURES: Final = (
     KnownFailure(
         "invalid device",
         (r"invalid device ordinal", r"Invalid device string", r"Expected one of cpu, cuda"),
-        "A device was named that this machine does not have.",
+        "This machine does not have the device that was named.",
         'Name one that `dsocr doctor` shows, such as device="cuda:0", or leave device out. '
         "CUDA_VISIBLE_DEVICES renumbers: the first visible card is cuda:0.",
         ("transformers", "official", "server"),
@@ -263,10 +263,10 @@ KNOWN_FAILURES: Final = (
             r"Input type \(c10::BFloat16\) and bias type",
             r"expected self and source to have same dtypes but got (Half|Float|BFloat16)",
         ),
-        "The model is published in bfloat16, which GPUs before Ampere (T4, V100, RTX 20xx) cannot "
-        "do, and the published code mixes it with other formats where it is told otherwise.",
-        'Use the backend "transformers", which takes float16 or float32 there by itself; for vLLM '
-        "add --dtype float16 and expect its DeepSeek-OCR to fail on some of these cards.",
+        "The model is published in bfloat16, which GPUs before Ampere (T4, V100, RTX 20xx) do not "
+        "support, and the published code mixes formats if another one is requested.",
+        'Use the backend "transformers", which chooses float16 or float32 by itself; for vLLM add '
+        "--dtype float16, though its DeepSeek-OCR may fail on some of these cards.",
         ("server", "official"),
         "https://github.com/Bogdanovich77/DeekSeek-OCR---Dockerized-API/issues/12",
     ),
@@ -277,10 +277,10 @@ KNOWN_FAILURES: Final = (
             r"Model Runner V2 does not yet support.{0,80}logits processors",
             r"V1-interface plugins are not supported by the V2 model runner",
         ),
-        "The new model runner of vLLM, the default since 0.31, takes logits processors of its own "
-        "kind only, and the one of DeepSeek-OCR is of the old kind.",
+        "vLLM's new model runner, the default since 0.31, accepts only a new kind of logits "
+        "processor, and DeepSeek-OCR's is of the old kind.",
         "Start the server with VLLM_USE_V2_MODEL_RUNNER=0 (dsocr serve-command vllm prints the "
-        "whole command). Without the processor pages repeat themselves.",
+        "whole command). Without the processor, pages repeat themselves.",
         ("server",),
         f"{_VLLM}/pull/56497",
     ),
@@ -290,15 +290,15 @@ KNOWN_FAILURES: Final = (
             r"Model architectures \['DeepseekOCRForCausalLM'\] are not supported",
             r"No module named 'vllm\.model_executor\.models\.deepseek_ocr'",
         ),
-        "This vLLM does not have DeepSeek-OCR, which came with 0.11.1.",
-        'Install a newer one in an environment of its own: pip install "vllm>=0.11.1".',
+        "This vLLM does not support DeepSeek-OCR; 0.11.1 was the first that did.",
+        'Install a newer one in a separate environment: pip install "vllm>=0.11.1".',
         ("server",),
         f"{_OCR}/244",
     ),
     KnownFailure(
         "vLLM settings of the request",
         (r"vllm_xargs'?, '?whitelist_token_ids",),
-        "vLLM before 0.11.1 takes no lists among a request's extra arguments.",
+        "vLLM before 0.11.1 accepts no lists among the extra arguments of a request.",
         'Install a newer one: pip install "vllm>=0.11.1".',
         ("server",),
         f"{_VLLM}/pull/27560",
@@ -309,19 +309,19 @@ KNOWN_FAILURES: Final = (
             r"is not a supported wheel on this platform",
             r"No matching distribution found for (flash.attn|vllm|torch)\b",
         ),
-        "The package is built for Linux on x86-64, and this is another system: ARM (aarch64: "
-        "Jetson, DGX Spark, Graviton), macOS or Windows.",
+        "The package is built for Linux on x86-64 only; this system is ARM (aarch64: Jetson, DGX "
+        "Spark, Graviton), macOS or Windows.",
         'Use the backend "transformers", which needs neither flash-attn nor vLLM; torch has CUDA '
-        "builds for ARM (https://pytorch.org/get-started/locally; for Jetson NVIDIA's own). On a "
-        'Mac use Ollama or "transformers", on Windows those, or vLLM within WSL.',
+        "builds for ARM (https://pytorch.org/get-started/locally; for Jetson, NVIDIA has its "
+        'own). On a Mac use Ollama or "transformers"; on Windows these, or vLLM in WSL.',
         ("official", "server"),
         f"{_OCR}/156",
     ),
     KnownFailure(
         "Ollama too old",
         (r"requires a newer version of Ollama", r"unknown model architecture: 'deepseek-?ocr"),
-        "This Ollama does not have deepseek-ocr, which came with 0.13.0.",
-        "Install the newest Ollama (https://ollama.com/download), and start its server again.",
+        "This Ollama does not support deepseek-ocr; 0.13.0 was the first that did.",
+        "Install the newest Ollama (https://ollama.com/download), and restart its server.",
         ("ollama",),
         "https://github.com/ollama/ollama/issues/14876",
     ),
@@ -332,10 +332,10 @@ KNOWN_FAILURES: Final = (
             r"Flash Attention 2\.0 with a model not initialized on GPU",
             r"Flash Attention 2\.0 without specifying a torch dtype",
         ),
-        "The weights (6.7 GB) come from a slow disk or a network, or are first loaded as 13 GB of "
-        "float32 into the machine's memory, as the published example does.",
-        "Keep the folder on a local SSD (HF_HOME moves the cache), and have 16 GB of memory free "
-        'for the published code. The backend "transformers" loads in 16 bits straight to the card.',
+        "The weights (6.7 GB) come from a slow disk or a network, or are first loaded into main "
+        "memory as 13 GB of float32, as in the published example.",
+        "Keep the folder on a local SSD (HF_HOME moves the cache), and 16 GB of memory free for "
+        'the published code. The backend "transformers" loads in 16 bits straight to the card.',
         ("official", "server", "transformers"),
         "https://github.com/newlxj/DeepSeek-OCR-Web-UI/issues/15",
     ),
@@ -345,9 +345,9 @@ KNOWN_FAILURES: Final = (
             r"User provided device_type of 'cuda', but CUDA is not available",
             r"CUDA is not available\. Disabling",
         ),
-        "torch sees no GPU, so that the model runs on the CPU: minutes a page instead of seconds.",
-        "`dsocr doctor` says why torch sees none, if there is one. Without a GPU, read with the "
-        'backend "lite", which takes seconds a page, or with a server on another machine.',
+        "torch finds no GPU, so the model runs on the CPU: minutes a page instead of seconds.",
+        "If the machine has a GPU, `dsocr doctor` says why torch does not find it. If not, use "
+        'the backend "lite", which takes seconds a page, or a server on another machine.',
         ("official", "transformers"),
         "https://github.com/kotlef/deepseekocrGradio/issues/1",
     ),
@@ -357,12 +357,12 @@ KNOWN_FAILURES: Final = (
             r"<\|/?(ref|det|grounding)\|>",
             r"\b(text|title|sub_title|table|image)\[\[\d+, ?\d+, ?\d+",
         ),
-        "This is the raw text of the model: <|ref|> names what a block is and <|det|> where it is.",
-        "Nothing is wrong. Read with dsocr or Reader, which turn the tags into boxes, or pass such "
-        "text through `dsocr parse`. Where only [[..]] is left, the server dropped the tags: "
-        "ask it with skip_special_tokens false.",
+        "This is the model's raw text: <|ref|> names the kind of a block, <|det|> its position.",
+        "Nothing is wrong. Read with dsocr or Reader, which turn the tags into boxes, or pass the "
+        "text through `dsocr parse`. If only [[..]] is left, the server dropped the tags: send "
+        "skip_special_tokens=false with the request.",
         ("server", "ollama", "official"),
         f"{_OCR}/249",
     ),
 )
-"""The most telling first: a log with several of them is explained by its first."""
+"""The most specific first: if a log shows several, the first one explains it."""

@@ -1,4 +1,4 @@
-"""What a model's text depends on besides the page, as one line of text."""
+"""What a model's text depends on besides the page, as one string."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _WEIGHTS: Final = ("config.json", "tokenizer.json", "*.safetensors", "*.py")
 
 
 def fingerprint(**settings: object) -> str:
-    """Settings as text, the same for the same settings in every process.
+    """Settings as JSON, equal for equal settings in every process.
 
     Args:
-        settings: Numbers, texts, None, sets and whatever has a ``repr`` that says it all.
+        settings: Numbers, strings, None, sets, mappings, dataclasses, and objects whose
+            ``repr`` identifies them.
     """
     return json.dumps(_ordered(settings))
 
@@ -25,8 +26,8 @@ def fingerprint(**settings: object) -> str:
 def model_files(model: str | os.PathLike[str], revision: str | None) -> str:
     """Which weights a model's name stands for now.
 
-    A folder is told by its files' names, sizes and times of change; an id on the
-    hub by its commit, without which it is one that is pinned in this package.
+    A folder is identified by its files' names, sizes and modification times; a hub
+    id by its commit, or by the commit that this package pins.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():

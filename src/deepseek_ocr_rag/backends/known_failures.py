@@ -1,4 +1,4 @@
-"""From the words of an error to what helps."""
+"""Finds known failures, and what to do about them, in the text of an error or a log."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = [
 ]
 
 LONGEST_TEXT: Final = 2**20
-"""Characters of a log that are looked at; its end tells what went wrong."""
+"""Characters of a log that are searched, from its end, where the error is."""
 
 
 def known_failures(text: str) -> tuple[KnownFailure, ...]:
-    """The failures that the text of an error or a log shows, the most telling first."""
+    """The known failures in the text of an error or a log, the most specific first."""
     end = text[-LONGEST_TEXT:]
     return tuple(failure for failure in KNOWN_FAILURES if failure.explains(end))
 
 
 def remedy_for(message: str) -> str | None:
-    """What helps against an error; None where it is not known.
+    """What to do about an error; None if it is not a known failure.
 
     Example:
         >>> remedy_for("ImportError: cannot import name 'LlamaFlashAttention2'")[:22]
@@ -38,7 +38,7 @@ def remedy_for(message: str) -> str | None:
 
 
 def failure_named(name: str) -> KnownFailure:
-    """The known failure of that name.
+    """The known failure with this name.
 
     Raises:
         KeyError: If there is none.

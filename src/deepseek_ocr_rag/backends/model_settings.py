@@ -1,7 +1,6 @@
-"""A page on its way through a model: prompts out of requests, attempts out of tokens.
+"""Turns requests into prompts, and generated tokens into attempts.
 
-Shared by the backends that run a model on this machine; what they do with the
-prompts in between is theirs.
+Shared by the backends that run a model on this machine.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..document.types import FinishReason
-from ..errors import BackendReplyError
 from ..model.families import Family
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import PagePrompt
@@ -27,13 +25,13 @@ __all__ = ["ModelSettings"]
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """How a loaded model is asked and understood.
+    """How a loaded model is asked, and how its tokens are read.
 
     Attributes:
         family: Which model it is.
         tokenizer: Its tokenizer.
         max_positions: Longest sequence in tokens, prompt included.
-        no_repeat: The rule against repeats at the first attempt.
+        no_repeat: The repetition rule of the first attempt.
         max_new_tokens: Most new tokens of a page, or None for what fits.
         max_tiles: Most tiles of a page, or None for the family's.
     """
@@ -50,20 +48,15 @@ class ModelSettings:
         return AttemptSettings(request.task, request.mode, self.no_repeat)
 
     def prompt(self, request: PageRequest, settings: AttemptSettings) -> PagePrompt:
-        """What the model is asked for a page.
+        """The prompt for one attempt at a page.
 
         Raises:
-            ConfigurationError: If the model has no such mode or no such prompt.
+            ConfigurationError: If the model does not support the mode or the task.
             BackendReplyError: If the page has no image.
+            SourceError: If it can no longer be drawn.
         """
-        image = request.drawn()
-        if image is None:
-            raise BackendReplyError(
-                "the page has no image", source=request.source, page=request.page
-            )
-        views = page_views(
-            turned(image, settings.turn), settings.mode, self.family, max_tiles=self.max_tiles
-        )
+        image = turned(request.drawn(), settings.turn)
+        views = page_views(image, settings.mode, self.family, max_tiles=self.max_tiles)
         ids = self.ids(settings.task, views.side, views.grid)
         return PagePrompt(
             ids=ids,
@@ -74,22 +67,19 @@ class ModelSettings:
         )
 
     def ids(self, task: Task, side: int, grid: tuple[int, int] | None) -> list[int]:
-        """The ids of a whole prompt, for a page whose views have this side and grid."""
+        """The token ids of a whole prompt, for a page whose views have this side and grid."""
         count = self.family.image_tokens(side, grid)
         return prompt_ids(self.tokenizer, self.family.prompt(task), count)
 
     def new_tokens(self, ids: Sequence[int]) -> int:
-        """How many new tokens a prompt may get."""
+        """How many new tokens may follow a prompt."""
         room = max(1, self.max_positions - len(ids))
         return min(self.max_new_tokens or room, room)
 
     def attempt(
-        self,
-        settings: AttemptSettings,
-        page: PageText,
-        warnings: Sequence[str] = (),
+        self, settings: AttemptSettings, page: PageText, warnings: Sequence[str] = ()
     ) -> Attempt:
-        """What a page's text says.
+        """The attempt that a generated text makes.
 
         Args:
             settings: How the page was asked for.
@@ -98,7 +88,7 @@ class ModelSettings:
         """
         written = page.written
         reason = written.end.reason
-        # A cancelled text is never shown; its caller knows why.
+        # The text of a cancelled page is never shown.
         ended: FinishReason = "error" if reason == "cancelled" else reason
         return Attempt(
             settings,

@@ -1,4 +1,4 @@
-"""The text of a page while its tokens come, and the loops in it."""
+"""Decodes the tokens of a page while they arrive, and finds the loops in its text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PageText:
     Attributes:
         written: Its tokens.
         text: Their text.
-        ends: For every token the length of the text up to and with it.
+        ends: For each token, where it ends in the text.
         loops: Where the text repeats itself.
     """
 
@@ -33,10 +33,10 @@ class PageText:
 
 
 class LoopWatch:
-    """Says of a page that is being written whether it has begun to repeat itself.
+    """Detects whether a page that is being generated has started to repeat itself.
 
     Args:
-        tokenizer: Of the model.
+        tokenizer: The model's.
     """
 
     def __init__(self, tokenizer: ModelTokenizer) -> None:
@@ -46,16 +46,13 @@ class LoopWatch:
         self._text = ""
 
     def __call__(self, tokens: Sequence[int]) -> bool:
-        """Take the next tokens; True once the page repeats itself."""
+        """Take the next tokens; returns True once the page repeats itself."""
         piece = "".join(map(self._stream.push, tokens))
         self._text += piece
         return self._watch.feed(piece) is not None
 
     def finish(self, written: GeneratedPage) -> PageText:
-        """The text of the whole page, which may end behind the tokens that were taken.
-
-        May be asked once.
-        """
+        """The text of the whole page, which may have more tokens than were taken. Call it once."""
         text, ends = self._tokenizer.decode_with_ends(written.tokens, self._stream)
         loops = find_loops(text, self._watch if text.startswith(self._text) else None)
         return PageText(written, text, ends, loops)

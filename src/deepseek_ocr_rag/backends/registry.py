@@ -1,13 +1,14 @@
-"""Backends by the text that users write: ``--backend ollama/deepseek-ocr:3b``."""
+"""Makes a backend from the name that a user writes, such as ``ollama/deepseek-ocr:3b``."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ..errors import ConfigurationError
-from .auto import choose_backend
+from .auto import choose_backend, lite_backend
 from .base import Backend
 from .local.backend import LocalBackend
 from .official.backend import OfficialBackend
@@ -18,83 +19,72 @@ from .transformers.backend import TransformersBackend
 
 __all__ = ["CHOICES", "backend_named"]
 
-CHOICES: Final = (
-    "auto",
-    "lite",
-    "ollama",
-    "ollama/<model>",
-    "server",
-    "server:<base url>",
-    "local",
-    "local:<folder or hub id>",
-    "transformers",
-    "transformers:<folder or hub id>",
-    "official:<folder or hub id>",
-    "replay:<file>",
-)
-"""What :func:`backend_named` understands."""
-
 DEFAULT_SERVER: Final = "http://127.0.0.1:8000/v1"
 """Where ``dsocr serve-command`` starts one."""
 
 DEFAULT_MODEL: Final = "deepseek-ocr"
-"""Which model this process runs, unless ``DSOCR_MODEL`` names a folder or hub id."""
+"""The model that this process runs, unless ``DSOCR_MODEL`` names a folder or hub id."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
+def _auto() -> Backend:
+    choice = choose_backend()
+    _log.info("backend %s: %s", choice.backend.name, choice.reason)
+    return choice.backend
+
+
+def _official(model: str, allow_remote_code: bool) -> Backend:
+    python = os.environ.get("DSOCR_OFFICIAL_PYTHON") or None
+    return OfficialBackend(model, allow_remote_code=allow_remote_code, python=python)
+
+
+_FACTORIES: Final[Mapping[str, Callable[[str, bool], Backend]]] = {
+    "auto": lambda _, __: _auto(),
+    "lite": lambda _, __: lite_backend(),
+    "ollama": lambda _, __: OllamaBackend(),
+    "ollama/<model>": lambda model, _: OllamaBackend(model),
+    "server": lambda _, __: ServerBackend(os.environ.get("DSOCR_SERVER_URL") or DEFAULT_SERVER),
+    "server:<base url>": lambda url, _: ServerBackend(url),
+    "local": lambda _, __: LocalBackend(os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL),
+    "local:<folder or hub id>": lambda model, _: LocalBackend(model),
+    "transformers": lambda _, __: TransformersBackend(
+        os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL
+    ),
+    "transformers:<folder or hub id>": lambda model, _: TransformersBackend(model),
+    "official:<folder or hub id>": _official,
+    "replay:<file>": lambda path, _: ReplayBackend.from_file(path),
+}
+"""By form: makes the backend from what stands for ``<...>``, and from ``allow_remote_code``."""
+
+CHOICES: Final = tuple(_FACTORIES)
+"""What :func:`backend_named` understands."""
+
+
 def backend_named(spec: str, *, allow_remote_code: bool = False) -> Backend:
-    """The backend that a text names; it belongs to the caller, who closes it.
+    """Make the backend that a text names; the caller owns and closes it.
 
     Args:
-        spec: One of :data:`CHOICES`. "server" is the one in
-            ``DSOCR_SERVER_URL``, else port 8000 of this machine; "local" and
-            "transformers" run the model in ``DSOCR_MODEL``, else DeepSeek-OCR. What "auto"
-            chose, and why, is logged. "official" runs in the interpreter that
-            ``DSOCR_OFFICIAL_PYTHON`` names, else in this one's.
+        spec: One of :data:`CHOICES`. "server" is the one in ``DSOCR_SERVER_URL``,
+            else port 8000 of this machine; "local" and "transformers" run the model
+            in ``DSOCR_MODEL``, else DeepSeek-OCR. "auto" logs what it chose, and
+            why. "official" runs in the interpreter that ``DSOCR_OFFICIAL_PYTHON``
+            names, else in the current one.
         allow_remote_code: Whether "official" may run the code in its folder.
 
     Raises:
-        ConfigurationError: If it names nothing.
+        ConfigurationError: If there is no such backend.
         BackendError: If the backend cannot work here.
 
     Example:
         >>> backend_named("server:http://127.0.0.1:8000").name
         'server'
     """
-    kind, separator, rest = spec.partition(":")
-    if spec == "auto":
-        choice = choose_backend()
-        _log.info("backend %s: %s", choice.backend.name, choice.reason)
-        return choice.backend
-    if spec == "lite":
-        from .lite.backend import LiteBackend
-
-        return LiteBackend()
-    if spec == "ollama":
-        return OllamaBackend()
-    if spec.startswith("ollama/") and spec != "ollama/":
-        return OllamaBackend(spec.removeprefix("ollama/"))
-    if spec == "server":
-        return ServerBackend(os.environ.get("DSOCR_SERVER_URL") or DEFAULT_SERVER)
-    if kind == "server" and separator and rest:
-        return ServerBackend(rest)
-    if spec == "local":
-        return LocalBackend(os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL)
-    if kind == "local" and separator and rest:
-        return LocalBackend(rest)
-    if spec == "transformers":
-        return TransformersBackend(os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL)
-    if kind == "transformers" and separator and rest:
-        return TransformersBackend(rest)
-    if kind == "official" and separator and rest:
-        return OfficialBackend(
-            rest,
-            allow_remote_code=allow_remote_code,
-            python=os.environ.get("DSOCR_OFFICIAL_PYTHON") or None,
-        )
-    if kind == "replay" and separator and rest:
-        return ReplayBackend.from_file(rest)
+    for form, make in _FACTORIES.items():
+        prefix, argument, _ = form.partition("<")
+        rest = spec.removeprefix(prefix)
+        if spec == form if not argument else spec.startswith(prefix) and rest:
+            return make(rest, allow_remote_code)
     raise ConfigurationError(
         f"there is no backend {spec!r}", remedy=f"Choose one of {', '.join(CHOICES)}."
     )

@@ -1,4 +1,4 @@
-"""Recorded replies: for tests, demos and bug reports without a model."""
+"""Records replies and replays them, for tests, demos and bug reports without a model."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from .replay_format import MAX_LINE_BYTES, RecordedReply, read_recording
 
 __all__ = ["RecordingBackend", "ReplayBackend"]
 
-# Without O_BINARY, which exists there only, Windows would write its own line ends.
+# Only Windows has O_BINARY, and without it would write its own line ends.
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 
-_PIECE = 2**16
+_CHUNK = 2**16
 
 
 class ReplayBackend:
-    """Gives back recorded replies.
+    """Replays recorded replies.
 
-    A page is looked up by document, number and task first, and by its number
-    where the recording names no document. A page that was not recorded is a
-    failed page.
+    A page is looked up by document, number and task; a recorded reply without a
+    document or a task matches any. A page that was not recorded is a failed page.
 
     Args:
-        replies: Recorded replies, or texts: of pages 1, 2, 3, ..., or by page
+        replies: Recorded replies or texts, of pages 1, 2, 3, ...; or texts by page
             number.
 
     Example:
@@ -67,7 +66,7 @@ class ReplayBackend:
             yield self._reply(request)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
     def _reply(self, request: PageRequest) -> Reply:
         task = request.task.name
@@ -94,20 +93,20 @@ class ReplayBackend:
             page=request.page,
             remedy="Record this document with RecordingBackend, or choose other pages.",
         )
-        return Reply(request.key, "", "error", error=str(error))
+        return request.failed(error)
 
 
 class RecordingBackend:
-    """Another backend, whose replies are appended to a recording.
+    """Passes pages to another backend, and appends its replies to a recording.
 
-    The file is made readable by its owner alone: it holds what the documents
-    say. Every reply is one write, so that several recorders may share a file. Where
-    the disk is full, the reply comes with a warning that it was not recorded; a
-    line that an earlier recorder could not finish is removed.
+    Only its owner can read the file, as it contains the documents' text. Every reply
+    is one write, so that several recorders may share a file. If the disk is full, the
+    reply carries a warning that it was not recorded; a line that an earlier recorder
+    could not finish is removed.
 
     Args:
-        backend: Who reads. It is closed with this one.
-        path: Where the recording goes.
+        backend: The backend that reads. It is closed with this one.
+        path: The file to append to.
 
     Raises:
         BackendUnavailableError: If the file cannot be written.
@@ -122,40 +121,38 @@ class RecordingBackend:
         except OSError as error:
             raise BackendUnavailableError(
                 f"the recording {self._path} cannot be written ({error.strerror})",
-                remedy="Name a file in a folder that you may write to.",
+                remedy="Name a file in a writable folder.",
             ) from error
 
     @property
     def name(self) -> str:
-        """The recorded backend's."""
+        """That of the recorded backend."""
         return self._backend.name
 
     @property
     def model(self) -> str:
-        """The recorded backend's."""
+        """That of the recorded backend."""
         return self._backend.model
 
     @property
     def needs_image(self) -> bool:
-        """The recorded backend's."""
+        """That of the recorded backend."""
         return self._backend.needs_image
 
     @property
     def reads_text_layer(self) -> bool:
-        """The recorded backend's."""
+        """That of the recorded backend."""
         return self._backend.reads_text_layer
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages and record the replies; see :meth:`Backend.read`."""
-        asked: dict[int, tuple[str, int, str, str]] = {}
+        asked: dict[int, RecordedReply] = {}
 
         def noted() -> Iterator[PageRequest]:
             for request in requests:
-                asked[request.key] = (
-                    request.sha256,
-                    request.page,
-                    request.task.name,
-                    request.mode.name,
+                # Not the request itself, which would keep its image in memory.
+                asked[request.key] = RecordedReply(
+                    request.page, "", request.sha256, request.task.name, request.mode.name
                 )
                 yield request
 
@@ -164,7 +161,7 @@ class RecordingBackend:
             for reply in replies:
                 problem = None
                 if reply.key in asked:
-                    problem = self._record(reply, *asked.pop(reply.key))
+                    problem = self._record(asked.pop(reply.key), reply)
                 yield replace(reply, warnings=(*reply.warnings, problem)) if problem else reply
         finally:
             close = getattr(replies, "close", None)
@@ -178,19 +175,16 @@ class RecordingBackend:
             os.close(file)
             self._backend.close()
 
-    def _record(self, reply: Reply, sha256: str, page: int, task: str, mode: str) -> str | None:
-        """Append a reply; why that was not possible."""
+    def _record(self, asked: RecordedReply, reply: Reply) -> str | None:
+        """Append a reply; returns why that was not possible."""
         if self._file is None:
             raise BackendUnavailableError(
                 f"the recording {self._path} cannot be written (it is closed)",
                 remedy="Make a new RecordingBackend.",
             )
-        recorded = RecordedReply(
-            page=page,
+        recorded = replace(
+            asked,
             text=reply.text,
-            sha256=sha256,
-            task=task,
-            mode=mode,
             finish_reason=reply.finish_reason,
             tokens=reply.tokens,
             warnings=reply.warnings,
@@ -208,7 +202,7 @@ class RecordingBackend:
 
 
 def _append(file: int, line: bytes) -> None:
-    """Write a line as a whole, or nothing of it."""
+    """Write the whole line, or nothing."""
     written = 0
     try:
         while written < len(line):
@@ -221,11 +215,11 @@ def _append(file: int, line: bytes) -> None:
 
 
 def _drop_torn_line(file: int) -> None:
-    """Remove what a recorder that died, or a full disk, left without a line end."""
+    """Remove the unfinished last line that a crash or a full disk left."""
     size = os.lseek(file, 0, os.SEEK_END)
     kept = size
     while kept:
-        start = max(0, kept - _PIECE)
+        start = max(0, kept - _CHUNK)
         os.lseek(file, start, os.SEEK_SET)
         found = os.read(file, kept - start).rfind(b"\n")
         if found >= 0:
@@ -240,7 +234,7 @@ def _drop_torn_line(file: int) -> None:
     except (ValueError, RecursionError):
         os.ftruncate(file, kept)
     else:
-        # Whole, and somebody saved it without a line end.
+        # A complete line, saved without a line end.
         os.write(file, b"\n")
 
 
@@ -249,7 +243,8 @@ def _as_recorded(
 ) -> Iterator[RecordedReply]:
     if isinstance(replies, str):
         raise ConfigurationError(
-            "one text is no recording", remedy="Use ReplayBackend.from_file(path), or a list."
+            "a single text is not a recording",
+            remedy="Use ReplayBackend.from_file(path), or a list.",
         )
     if isinstance(replies, Mapping):
         texts = cast("Mapping[int, str]", replies)

@@ -7,9 +7,8 @@ A recording is a JSON Lines file, one reply a line::
      "backend": "server", "model": "deepseek-ai/DeepSeek-OCR",
      "logprobs": [[7, -0.0012], [11, -0.3307], ...]}
 
-``page`` and ``text`` are needed, the rest is optional. The latest of several
-lines for the same page counts. ``logprobs`` are pairs of end and natural
-log-probability, as in :class:`~deepseek_ocr_rag.TokenLogprob`.
+``page`` and ``text`` are required, the rest is optional. Of several lines for one
+page, the last counts. ``logprobs`` are pairs of end and natural log-probability, as in :class:`~deepseek_ocr_rag.TokenLogprob`.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ __all__ = ["RecordedReply", "read_recording"]
 
 MAX_LINE_BYTES: Final = 16 * 2**20
 MAX_FILE_BYTES: Final = 512 * 2**20
-"""A recording is held in memory; 512 MiB are some 100,000 pages."""
+"""A recording is held in memory; 512 MiB are about 100,000 pages."""
 
 LOGPROB_DIGITS: Final = 4
-"""Decimal places that are recorded: an error of 0.005 percent of a probability."""
+"""Decimal places; the error is 0.005 percent of a probability."""
 
 _TEXT_FIELDS: Final = ("sha256", "task", "mode", "backend", "model")
 _PAIRS: Final = ([int, float], [int, int])
@@ -43,17 +42,17 @@ class RecordedReply:
     """One line of a recording.
 
     Attributes:
-        page: 1-based.
+        page: 1-based page number.
         text: As the model wrote it.
-        sha256: Hash of the document; "" fits every document.
-        task: Name of the task; "" fits every task.
-        mode: Name of the resolution mode, for the reader's information.
-        finish_reason: Why the text ends.
-        tokens: How many there were, where the backend counted.
+        sha256: Hash of the document; "" matches every document.
+        task: Name of the task; "" matches every task.
+        mode: Name of the resolution mode, for information only.
+        finish_reason: As in the reply.
+        tokens: As in the reply.
         warnings: As in the reply.
         error: As in the reply.
-        backend: Who replied.
-        model: Which model.
+        backend: Name of the backend that replied.
+        model: Name of its model.
         logprobs: As in the reply.
     """
 
@@ -71,7 +70,7 @@ class RecordedReply:
     logprobs: tuple[TokenLogprob, ...] = ()
 
     def to_json(self) -> str:
-        """One line, without its line end."""
+        """The line, without its line end."""
         values = {name: getattr(self, name) for name in self.__slots__ if name != "logprobs"}
         if self.logprobs:
             values["logprobs"] = [
@@ -82,7 +81,7 @@ class RecordedReply:
 
 
 def read_recording(path: Path) -> Iterator[RecordedReply]:
-    """The replies in a file, in its order.
+    """Read the replies in a file, in its order.
 
     Raises:
         BackendUnavailableError: If the file cannot be read.
@@ -116,7 +115,7 @@ def _parse(line: bytes, path: Path, number: int) -> RecordedReply:
     except (ValueError, RecursionError) as error:
         raise _bad(path, number, "it is not JSON") from error
     if not isinstance(data, dict):
-        raise _bad(path, number, "it is not an object")
+        raise _bad(path, number, "it is not a JSON object")
     names = RecordedReply.__slots__
     known: dict[str, Any] = {name: data[name] for name in names if data.get(name) is not None}
     problem = _problem(known)
@@ -128,23 +127,25 @@ def _parse(line: bytes, path: Path, number: int) -> RecordedReply:
 
 
 def _problem(known: dict[str, Any]) -> str | None:
-    """Why a line is no recorded reply."""
+    """Why a line is not a recorded reply; None if it is one."""
     page, tokens, warnings = known.get("page"), known.get("tokens"), known.get("warnings", [])
     if not isinstance(page, int) or isinstance(page, bool) or page < 1:
         return "'page' is not a page number"
     if not isinstance(known.get("text"), str):
-        return "'text' is not text"
+        return "'text' is not a string"
     if known.get("finish_reason", "stop") not in get_args(FinishReason):
         return "'finish_reason' is unknown"
     if tokens is not None and (not isinstance(tokens, int) or isinstance(tokens, bool)):
         return "'tokens' is not a number"
     if not isinstance(warnings, list) or not all(isinstance(item, str) for item in warnings):
-        return "'warnings' is not a list of texts"
+        return "'warnings' is not a list of strings"
     wrong = [name for name in (*_TEXT_FIELDS, "error") if not isinstance(known.get(name, ""), str)]
     if wrong:
-        return f"{wrong[0]!r} is not text"
+        return f"{wrong[0]!r} is not a string"
     if not _are_logprobs(known.get("logprobs", []), len(known["text"])):
-        return "'logprobs' are not pairs of ascending ends in the text and log-probabilities"
+        return (
+            "'logprobs' are not pairs of ascending ends in the text and log-probabilities up to 0"
+        )
     return None
 
 

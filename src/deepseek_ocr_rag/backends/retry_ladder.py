@@ -1,14 +1,14 @@
-"""What to do when a page comes out badly: ask again in another way, keep the best.
+"""What to do when a page comes out badly: ask again in another way, keep the best answer.
 
-A page is asked for again where the model repeated itself, found no end, or wrote
-nothing to read, and where an answer has less than half the letters of an earlier
-one. The ways, in their order: turned upright, if the page looks as if it lay on
-its side; with a stricter rule against repeats; in another mode; with a small
-temperature; without layout; turned to the other side.
+A page is asked for again if the model repeated itself, found no end or wrote
+nothing to read, and if an answer has less than half the letters of an earlier one.
+The page is asked for, in this order: turned upright, if it seems to lie on its
+side; with a stricter repetition rule; in another mode; with a small temperature;
+without layout; turned to the other side.
 
-The answer with the most letters is kept, where letters of an answer with a
-problem count half; of equal ones the earliest. Its repeats are trimmed, and the
-page's warnings say what happened.
+The answer with the most letters is kept; an answer with a problem counts half, and
+of equal ones the earliest wins. Its repeats are trimmed, and the page's warnings say
+what happened.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from dataclasses import replace
 from typing import Final
 
 from ..document.types import FinishReason
-from ..errors import SourceError
-from ..model.families import TABLE_CELLS
+from ..errors import BackendReplyError, DeepSeekOCRError, SourceError
+from ..model.families import TABLE_CELLS, Family
 from ..model.ngrams import NoRepeat
 from ..model.prompts import MODES, TASKS
 from .attempts import Attempt, AttemptSettings, JudgedAttempt, Problem, judged
 from .base import PageRequest, Reply
 
-__all__ = ["OTHER_MODE", "SMALLER_MODE", "SMALLER_PICTURE", "RetryLadder"]
+__all__ = ["OTHER_MODE", "SMALLER_PICTURE", "RetryLadder"]
 
 STRICTER: Final = NoRepeat(size=20, window=50, exempt=TABLE_CELLS)
-"""What the published script for PDF files uses."""
+"""The repetition rule of the published script for PDF files."""
 
 WARMTH: Final = 0.2
 """A small temperature: enough to leave the path into a loop, too little to invent."""
@@ -46,24 +46,27 @@ OTHER_MODE: Final = {
 SMALLER_PICTURE: Final = {"gundam": "base", "large": "base", "base": "small"}
 """The same for backends where a mode is only the size of the picture that is sent."""
 
+SMALLER_MODE: Final = {"gundam": "base", "large": "base", "base": "small", "small": "tiny"}
+"""The mode to use when the page does not fit into memory."""
+
 
 class RetryLadder:
-    """The attempts at one page, within its deadline.
+    """The attempts at one page, until its deadline.
 
-    Ask for the page with :attr:`settings`, :meth:`add` what came, and so on until
-    there is nothing to ask for; then take :meth:`reply`.
+    Ask for the page with :attr:`settings` and :meth:`add` the attempt until that
+    returns None; then take :meth:`reply`.
 
     Args:
         request: The page.
-        first: How it is asked for at first.
-        attempts: Most attempts, the first included.
-        seconds: When no further attempt is begun.
-        modes: The mode that is tried after each mode.
+        first: How the page is asked for at first.
+        attempts: Most attempts, including the first.
+        seconds: Time after which no further attempt starts.
+        modes: By mode, the other mode to try.
 
     Attributes:
         request: The page.
-        settings: How to ask for it now; a caller may change it, and gives what
-            it used to :meth:`add`.
+        settings: How to ask for it now.
+        warnings: What to tell the user about the attempts from now on.
     """
 
     def __init__(
@@ -77,45 +80,61 @@ class RetryLadder:
     ) -> None:
         self.request = request
         self.settings = first
+        self.warnings: tuple[str, ...] = ()
         self._modes = modes
         self._most = attempts
-        self._ends = time.monotonic() + seconds
+        self._deadline = time.monotonic() + seconds
         self._judged: list[JudgedAttempt] = []
         self._rungs: Iterator[AttemptSettings] | None = None
 
     @property
     def _first(self) -> AttemptSettings:
-        """How the page was really asked for at first."""
+        """How the first attempt was really made."""
         return self._judged[0].attempt.settings
 
     @property
     def answered(self) -> bool:
-        """Whether there is an attempt, so that :meth:`reply` has something to give."""
+        """Whether there is an attempt, so that :meth:`reply` has something to return."""
         return bool(self._judged)
 
+    def drop_image(self) -> None:
+        """Free the page's image if it can be drawn again."""
+        if self.request.redraw is not None:
+            self.request = replace(self.request, image=None)
+
+    def use_smaller_mode(self, family: Family) -> bool:
+        """Ask in the next smaller mode from now on; False if the model has none."""
+        mode = self.settings.mode.name
+        smaller = MODES.get(SMALLER_MODE.get(mode, ""))
+        if smaller is None or not family.has_mode(smaller):
+            return False
+        self.warnings += (f"out of memory in mode {mode}: read in mode {smaller.name}",)
+        self.settings = replace(self.settings, mode=smaller)
+        return True
+
     def add(self, attempt: Attempt) -> AttemptSettings | None:
-        """Take an attempt; returns how to ask again, or None if it is over."""
+        """Add an attempt; returns how to ask again, or None if there is no reason or time to."""
         latest = judged(attempt)
         self._judged.append(latest)
         most = max(answer.letters for answer in self._judged)
         if latest.problem is None and 2 * latest.letters >= most:
             return None
-        if len(self._judged) >= self._most or time.monotonic() >= self._ends:
+        if len(self._judged) >= self._most or time.monotonic() >= self._deadline:
             return None
         if self._rungs is None:
-            self._rungs = self._ways(latest.problem)
+            self._rungs = self._alternatives(latest.problem)
         following = next(self._rungs, None)
         if following is not None:
             self.settings = following
         return following
 
     def reply(self, failure: object = None) -> Reply:
-        """The best attempt as the page's reply; there must be one.
+        """The best attempt as the page's reply; there must be at least one.
 
         Args:
-            failure: What kept a further attempt from being made.
+            failure: What prevented a further attempt.
         """
-        best = max(self._judged, key=lambda answer: answer.worth)
+        best = max(self._judged, key=lambda answer: answer.score)
         repeated = best.problem == "the model repeated itself"
         failed = () if failure is None else (f"a further attempt failed: {failure}",)
         reason: FinishReason = "repetition" if repeated else best.attempt.finish_reason
@@ -129,7 +148,11 @@ class RetryLadder:
             logprobs=best.logprobs,
         )
 
-    def _ways(self, problem: Problem | None) -> Iterator[AttemptSettings]:
+    def failed(self, error: DeepSeekOCRError) -> Reply:
+        """The reply after an error: the best attempt, or a failed page if there is none."""
+        return self.reply(error.problem) if self.answered else self.request.failed(error)
+
+    def _alternatives(self, problem: Problem | None) -> Iterator[AttemptSettings]:
         first = self._first
         upright = self._turn()
         base = replace(first, turn=upright)
@@ -147,25 +170,24 @@ class RetryLadder:
             yield replace(base, turn=360 - upright)
 
     def _turn(self) -> int:
-        """By how many degrees the page must be turned to stand upright, as far as one sees."""
-        # Numpy is loaded only where a page came out badly.
+        """By how many degrees the page must be turned to stand upright, as far as can be seen."""
+        # Only now: numpy is not needed unless a page came out badly.
         from ..model.orientation import orientation
 
         try:
-            image = self.request.drawn()
-        except SourceError:
-            # The next attempt needs it too, and will say so.
+            return orientation(self.request.drawn()).turn
+        except (SourceError, BackendReplyError):
+            # The next attempt needs the image too, and will report the error.
             return 0
-        return 0 if image is None else orientation(image).turn
 
     def _history(self, best: JudgedAttempt) -> Iterator[str]:
         if len(self._judged) > 1:
-            told = "; ".join(
-                f"{_way(answer.attempt.settings, self._first)}: {answer.problem or 'read'}"
+            attempts = "; ".join(
+                f"{_difference(answer.attempt.settings, self._first)}: {answer.problem or 'read'}"
                 for answer in self._judged
             )
             kept = self._judged.index(best) + 1
-            yield f"asked {len(self._judged)} times ({told}), kept answer {kept}"
+            yield f"asked {len(self._judged)} times ({attempts}), kept answer {kept}"
         if best.problem is not None:
             cut = f", {best.cut} characters were cut" if best.cut else ""
             yield f"{best.problem}{cut}: something of the page may be missing"
@@ -173,19 +195,15 @@ class RetryLadder:
             yield "read without layout: its blocks have no boxes"
 
 
-def _way(settings: AttemptSettings, first: AttemptSettings) -> str:
+def _difference(settings: AttemptSettings, first: AttemptSettings) -> str:
     """How settings differ from the first ones, in words."""
     if settings == first:
         return "at first"
-    ways = {
+    differences = {
         f"turned by {settings.turn} degrees": settings.turn != first.turn,
         f"in mode {settings.mode.name}": settings.mode != first.mode,
         "stricter against repeats": settings.no_repeat != first.no_repeat,
         f"at temperature {settings.temperature:g}": settings.temperature != first.temperature,
         "without layout": settings.task != first.task,
     }
-    return ", ".join(way for way, differs in ways.items() if differs)
-
-
-SMALLER_MODE: Final = {"gundam": "base", "large": "base", "base": "small", "small": "tiny"}
-"""What a page is read in where its mode does not fit into memory."""
+    return ", ".join(words for words, differs in differences.items() if differs)

@@ -1,38 +1,56 @@
-"""Boxes of a page that the model saw turned, brought back to the page as it lies."""
+"""Turns the boxes of a page that the model saw turned back to the page as it was given."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final
+from typing import TypeVar
 
+from ..document.grammar.bracket_tags import bracket_tags
 from ..document.grammar.tags import MAX_JUNK, read_boxes
 from ..document.types import GRID
 from ..model.loops.text_edits import Edit
 
-__all__ = ["boxes_turned_back"]
+__all__ = ["boxes_turned_back", "turned_back"]
 
 _LIST = re.compile(r"(?<=<\|det\|>)[^\[\n<]{0,40}(\[[^\n<]*)")
 _LETTER = re.compile(r"[^\W\d_]")
 
-Corners = tuple[int, int, int, int]
+_Number = TypeVar("_Number", int, float)
 
-_BACK: Final[dict[int, Callable[[int, int, int, int], Corners]]] = {
-    90: lambda x0, y0, x1, y1: (y0, GRID - x1, y1, GRID - x0),
-    180: lambda x0, y0, x1, y1: (GRID - x1, GRID - y1, GRID - x0, GRID - y0),
-    270: lambda x0, y0, x1, y1: (GRID - y1, x0, GRID - y0, x1),
-}
+
+def turned_back(
+    corners: tuple[_Number, _Number, _Number, _Number],
+    turn: int,
+    width: _Number,
+    height: _Number,
+) -> tuple[_Number, _Number, _Number, _Number]:
+    """Turn a box counter-clockwise.
+
+    Args:
+        corners: ``(x0, y0, x1, y1)``, y downwards.
+        turn: Degrees: 0, 90, 180 or 270.
+        width: Of the page before the turn.
+        height: Of the page before the turn.
+    """
+    x0, y0, x1, y1 = corners
+    if turn == 90:
+        return y0, width - x1, y1, width - x0
+    if turn == 180:
+        return width - x1, height - y1, width - x0, height - y0
+    if turn == 270:
+        return height - y1, x0, height - y0, x1
+    return corners
 
 
 def boxes_turned_back(text: str, turn: int) -> tuple[Edit, ...]:
-    """Changes after which the boxes of model text are those of the page as it lies.
+    """Edits that turn the boxes in a model's text back to the page as it was given.
 
-    A list that the grammar could not read either stays as it is. What is changed
-    comes out in order and on the 0..999 grid.
+    A list that the grammar cannot read is left unchanged. Edited boxes have ordered
+    corners on the 0..999 grid.
 
     Args:
         text: What the model wrote about the turned page.
-        turn: By how many degrees it was turned clockwise: 0, 90, 180 or 270.
+        turn: Degrees by which the page was turned clockwise: 0, 90, 180 or 270.
 
     Example:
         >>> boxes_turned_back("<|det|>[[0, 0, 100, 999]]<|/det|>", 90)
@@ -40,17 +58,16 @@ def boxes_turned_back(text: str, turn: int) -> tuple[Edit, ...]:
     """
     if not turn:
         return ()
-    back = _BACK[turn]
     edits = []
-    for match in _LIST.finditer(text):
-        start, end = match.span(1)
+    lists_without_marks = ((label_end, end) for _, label_end, end in bracket_tags(text))
+    for start, end in (*(match.span(1) for match in _LIST.finditer(text)), *lists_without_marks):
         last = text.rfind("]", start, end)
         end = last + 1 if last >= 0 else end
         written = text[start:end]
         boxes, _ = read_boxes(written)
         if not boxes or len(_LETTER.findall(written)) > MAX_JUNK:
             continue
-        lists = ", ".join(str(list(back(*box.to_grid()))) for box in boxes)
+        lists = ", ".join(str([*turned_back(box.to_grid(), turn, GRID, GRID)]) for box in boxes)
         single = len(boxes) == 1 and not written.startswith("[[")
         edits.append(Edit(start, end, lists if single else f"[{lists}]"))
     return tuple(edits)

@@ -1,4 +1,4 @@
-"""The words that ``dsocr`` understands."""
+"""Command line arguments of ``dsocr``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["argument_parser"]
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """The parser; its result names the command in ``command``."""
+    """The parser. Its result has the name of the command in ``command``."""
     parser = argparse.ArgumentParser(
         prog="dsocr",
         description="Read PDFs and scans with DeepSeek-OCR; ask questions, get cited answers.",
@@ -61,30 +61,31 @@ def argument_parser() -> argparse.ArgumentParser:
     boxes.add_argument("--long-side", type=int, default=1280, metavar="PIXELS")
     _add_reading(boxes)
 
-    parse = command("parse", "turn raw model text into the same JSON (for bug reports)")
+    parse = command("parse", "convert raw model output to the same JSON (for bug reports)")
     parse.add_argument("files", nargs="+", metavar="FILE", help="'-' reads standard input")
     parse.add_argument("--json", action="store_true", help="the only format; for symmetry")
 
-    cache = command("cache", "show or clear the pages that are kept, so that none is read twice")
+    cache = command("cache", "show or clear the cache of finished pages")
     cache.add_argument("action", nargs="?", choices=["show", "clear"], default="show")
     cache.add_argument(
-        "--folder", help="default: DSOCR_CACHE_DIR, else this user's folder for caches"
+        "--folder", help="default: DSOCR_CACHE_DIR, or else this user's cache folder"
     )
     cache.add_argument("--json", action="store_true", help="print one JSON object")
 
-    doctor = command("doctor", "say what is installed, what works and what to fix")
+    doctor = command("doctor", "check what is installed, what works and what to fix")
     doctor.add_argument(
         "failure",
         nargs="?",
         metavar="ERROR",
-        help="an error message or a log file: say what it means and what helps; "
-        "'-' reads standard input",
+        help="an error message or a log file to explain; '-' reads standard input",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON array")
 
-    serve = command("serve-command", "print the command that starts a right server")
+    serve = command(
+        "serve-command", "print the command that starts a server with the right options"
+    )
     serve.add_argument("server", choices=list(SERVERS))
-    serve.add_argument("--version", help="of the server, for what only some versions need")
+    serve.add_argument("--version", help="of the server; some need extra options")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--model", default="deepseek-ai/DeepSeek-OCR")
 
@@ -108,7 +109,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-remote-code",
         action="store_true",
-        help="let the backend 'official' run the code that lies beside the weights",
+        help="let the backend 'official' run the code that comes with the weights",
     )
     parser.add_argument("--mode", default="gundam", choices=list(MODES))
     parser.add_argument(
@@ -120,7 +121,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "--no-cache",
         dest="cache",
         action="store_false",
-        help="neither use nor keep finished pages (see: dsocr cache)",
+        help="do not use or store finished pages (see: dsocr cache)",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
     parser.add_argument("--renderer", default="pdfium", choices=["pdfium", "pymupdf"])
@@ -132,15 +133,15 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
         default="auto",
         metavar="MODEL",
         help="'ollama/<model>', 'none' to quote passages only, or 'auto' (default): "
-        "a model of the running Ollama, else none",
+        "a model of the running Ollama, or else none",
     )
     parser.add_argument(
         "--embeddings",
         metavar="MODEL",
-        help="search by meaning as well, with Ollama's 'ollama/<embedding model>'",
+        help="also search by meaning, with 'ollama/<embedding model>'",
     )
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="leave out sentences that no page supports, instead of marking them",
+        help="remove sentences that no page supports, instead of marking them",
     )

@@ -1,4 +1,4 @@
-"""``dsocr demo``: the sample document from PDF to cited answers, in one go."""
+"""``dsocr demo``: takes the sample document from PDF to cited answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..answering.language_model import choose_language_model
 from ..answering.qa import DocumentQA
 from ..backends.auto import choose_backend
 from ..backends.registry import backend_named
-from ..export.page_pictures import write_page_pictures
+from ..export.folder import write_page_pictures
 from ..reading.reader import Reader
 from ..samples import sample_path
 from ..sources.source import open_source
@@ -21,25 +21,25 @@ QUESTIONS = (
     "What did the whole programme of LED lamps cost?",
     "How many crowns does the board grant for a new emitter?",
 )
-"""One is answered by the born-digital page, the other by the scan."""
+"""The first is answered by the born-digital page, the second by the scan."""
 
 
 def run_demo(folder: Path, *, backend: str = "auto", show: Callable[[str], None]) -> None:
-    """Read the sample, print a page, draw all pages, answer two questions.
+    """Read the sample, print one page, draw all pages, and answer two questions.
 
     Args:
-        folder: Where the pictures go; made if it is not there.
+        folder: Where to write the pictures; created if missing.
         backend: As for :class:`~deepseek_ocr_rag.Reader`.
-        show: Gets every line of output.
+        show: Called with every line of output.
     """
     if backend == "auto":
         choice = choose_backend()
-        reading, reason = choice.backend, choice.reason
+        reader, reason = choice.backend, choice.reason
     else:
-        reading, reason = backend_named(backend), "as asked"
-    show(f"Reading {sample_path().name} with the {reading.name} backend ({reason})")
-    with closing(reading):
-        document = Reader(reading).read(sample_path(), name=sample_path().name)
+        reader, reason = backend_named(backend), "as requested"
+    show(f"Reading {sample_path().name} with the {reader.name} backend ({reason})")
+    with closing(reader):
+        document = Reader(reader).read(sample_path(), name=sample_path().name)
     show(f"\n--- page 1 as Markdown {'-' * 40}\n")
     show(document.pages[0].markdown)
     show(f"\n--- pages with their boxes {'-' * 36}\n")

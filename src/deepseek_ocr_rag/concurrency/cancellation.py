@@ -1,4 +1,4 @@
-"""That nobody wants a result any more: told in one thread, heeded in those that work for it."""
+"""Cooperative cancellation: one thread cancels, the threads at work notice and stop."""
 
 from __future__ import annotations
 
@@ -17,64 +17,65 @@ _Result = TypeVar("_Result")
 
 
 class Cancellation:
-    """Whether a result is still wanted. Thread-safe; it never changes back."""
+    """A flag that can be set once, and calls what was registered for it. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._steps: dict[int, Callable[[], object]] = {}
-        self._numbers = itertools.count()
+        self._callbacks: dict[int, Callable[[], object]] = {}
+        self._keys = itertools.count()
         self._cancelled = False
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits any more."""
+        """Whether :meth:`cancel` was called."""
         return self._cancelled
 
     def cancel(self) -> None:
-        """Tell everybody who works for it; a second time does nothing."""
+        """Set the flag and call every registered callback; a second call does nothing."""
         with self._lock:
             self._cancelled = True
-            steps, self._steps = self._steps, {}
-        for step in steps.values():
-            step()
+            callbacks, self._callbacks = self._callbacks, {}
+        for callback in callbacks.values():
+            callback()
 
     @contextmanager
-    def on_cancel(self, step: Callable[[], object]) -> Iterator[None]:
-        """Have a step called, in the thread that cancels, if that happens inside of the context.
+    def on_cancel(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Register a callback for the duration of the context.
 
         Args:
-            step: Must be quick and not raise. Called at once where it happened before.
+            callback: Called in the thread that cancels, or at once if that happened
+                before. Must be quick and not raise.
         """
-        number = next(self._numbers)
+        key = next(self._keys)
         with self._lock:
             late = self._cancelled
             if not late:
-                self._steps[number] = step
+                self._callbacks[key] = callback
         if late:
-            step()
+            callback()
         try:
             yield
         finally:
             with self._lock:
-                self._steps.pop(number, None)
+                self._callbacks.pop(key, None)
 
 
 _current: Final[ContextVar[Cancellation | None]] = ContextVar("dsocr_cancellation", default=None)
 
 
 def current_cancellation() -> Cancellation:
-    """That of the call that is running, see :func:`run_cancellable`; else one that nobody knows."""
+    """The cancellation of the running :func:`run_cancellable`; outside of one, a new one."""
     return _current.get() or Cancellation()
 
 
 async def run_cancellable(work: Callable[[], _Result]) -> _Result:
-    """Run something in a thread; cancelling the task ends the reading of pages in it.
+    """Run a function in a thread; cancelling the task stops the reading of pages in it.
 
-    ``asyncio.to_thread`` would leave the thread reading for nobody, and has so few
-    threads that some long documents would keep everybody else waiting.
+    ``asyncio.to_thread`` would leave the thread reading after that, and has so few
+    threads that a few long documents would keep all other calls waiting.
 
     Args:
-        work: What to run. Documents that it opens are read for this task.
+        work: The function.
 
     Returns:
         Its result.
@@ -102,23 +103,23 @@ async def run_cancellable(work: Callable[[], _Result]) -> _Result:
 async def run_releasing(
     work: Callable[[], _Result], release: Callable[[_Result], object]
 ) -> _Result:
-    """Run something in a thread; what it gives to a task that was cancelled is released.
+    """Run a function in a thread; if the task was cancelled meanwhile, release its result.
 
     Args:
-        work: What to run.
-        release: Takes its result where nobody else does, in a thread of its own.
+        work: The function.
+        release: Called with its result in a thread of its own, where the task cannot take it.
 
     Returns:
         Its result.
     """
     running = asyncio.get_running_loop().run_in_executor(None, work)
 
-    def let_go(done: asyncio.Future[_Result]) -> None:
+    def release_result(done: asyncio.Future[_Result]) -> None:
         if not done.cancelled() and done.exception() is None:
             threading.Thread(target=release, args=(done.result(),), name="dsocr-release").start()
 
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        running.add_done_callback(let_go)
+        running.add_done_callback(release_result)
         raise

@@ -1,4 +1,4 @@
-"""Places at a backend for all who read through it at the same time: taken in turn, given back."""
+"""A fair semaphore: the readers that share a backend take turns."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["FairSemaphore"]
 
 
 class FairSemaphore:
-    """A number of places at something that all share. Thread-safe, also over event loops.
+    """A semaphore whose waiters take turns by reader. Thread-safe, also across event loops.
 
-    Of those who wait, readings take turns: one that waits with many pages gets
-    one place, then the others get one each. So a single page waits no longer
-    beside a document of 500 pages than beside one of two.
+    A reader that waits with many pages gets one slot, then each other reader gets
+    one. So a single page waits as long beside a document of 500 pages as beside one
+    of two.
 
     Args:
-        count: How many there are.
+        count: Number of slots.
     """
 
     def __init__(self, count: int) -> None:
@@ -33,89 +33,89 @@ class FairSemaphore:
         self._waiting: OrderedDict[object, deque[Future[None]]] = OrderedDict()
 
     def __reduce__(self) -> tuple[type[FairSemaphore], tuple[int]]:
-        # Backends travel to other processes, where nobody waits yet.
+        # Backends are pickled to other processes, where nobody waits yet.
         return FairSemaphore, (self._count,)
 
     @property
     def contested(self) -> bool:
-        """Whether somebody waits."""
+        """Whether anybody waits for a slot."""
         with self._lock:
             return bool(self._waiting)
 
     @contextmanager
     def place(self, reading: object, cancellation: Cancellation) -> Iterator[None]:
-        """Hold a place while the context lasts.
+        """Hold a slot for the duration of the context.
 
         Args:
-            reading: For whom; those that are the same share one turn.
-            cancellation: Ends the waiting.
+            reading: The reader; calls with the same one share its turn.
+            cancellation: Ends the wait.
 
         Raises:
-            TurnCancelledError: If it was cancelled before there was a place.
+            TurnCancelledError: If it was cancelled before a slot was free.
         """
-        asked = self._ask(reading)
+        granted = self._request(reading)
         try:
-            with cancellation.on_cancel(asked.cancel):
-                asked.result()
+            with cancellation.on_cancel(granted.cancel):
+                granted.result()
             if cancellation.cancelled:
                 raise TurnCancelledError
         except CancelledError as error:
             raise TurnCancelledError from error
         except BaseException:
-            self._withdraw(asked)
+            self._withdraw(granted)
             raise
         try:
             yield
         finally:
-            self._give_back()
+            self._release()
 
     @asynccontextmanager
     async def aplace(self, reading: object) -> AsyncIterator[None]:
-        """:meth:`place` for coroutines, which are cancelled by their task."""
-        asked = self._ask(reading)
+        """:meth:`place` for coroutines, which their task cancels."""
+        granted = self._request(reading)
         try:
-            await asyncio.wrap_future(asked)
+            await asyncio.wrap_future(granted)
         except BaseException:
-            self._withdraw(asked)
+            self._withdraw(granted)
             raise
         try:
             yield
         finally:
-            self._give_back()
+            self._release()
 
-    def _ask(self, reading: object) -> Future[None]:
-        asked: Future[None] = Future()
+    def _request(self, reading: object) -> Future[None]:
+        granted: Future[None] = Future()
         with self._lock:
             if not self._free:
-                self._waiting.setdefault(reading, deque()).append(asked)
-                return asked
+                self._waiting.setdefault(reading, deque()).append(granted)
+                return granted
             self._free -= 1
-        _grant(asked)
-        return asked
+        _grant(granted)
+        return granted
 
-    def _withdraw(self, asked: Future[None]) -> None:
-        if not asked.cancel():
-            # It was granted in this moment.
-            self._give_back()
+    def _withdraw(self, granted: Future[None]) -> None:
+        if not granted.cancel():
+            # It was granted at this very moment.
+            self._release()
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         while True:
             with self._lock:
                 if not self._waiting:
                     self._free += 1
                     return
                 reading, pages = self._waiting.popitem(last=False)
-                asked = pages.popleft()
+                granted = pages.popleft()
                 if pages:
                     # To the end of the line.
                     self._waiting[reading] = pages
-            if _grant(asked):
+            if _grant(granted):
                 return
 
 
-def _grant(asked: Future[None]) -> bool:
-    """Whether somebody still wanted it."""
-    wanted = asked.set_running_or_notify_cancel()
+def _grant(granted: Future[None]) -> bool:
+    """Returns False if the request was withdrawn."""
+    wanted = granted.set_running_or_notify_cancel()
     if wanted:
-        asked.set_result(None)
+        granted.set_result(None)
     return wanted

@@ -1,8 +1,8 @@
-"""What travels between a reading process and its owner: JSON and raw bytes, never pickles.
+"""Messages between our processes: JSON with raw bytes, never pickles.
 
 A frame is a header of twelve bytes (length of the JSON in four, length of the
 body in eight, big-endian), one JSON object, and the body: a document, pixels,
-or the numbers of a text layer.
+tokens, or the numbers of a text layer.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 
 from ..errors import BrokenFrameError
 
-__all__ = ["Frame", "StreamedFrame", "receive", "send", "take_pipes"]
+__all__ = ["Frame", "StreamedFrame", "receive", "send", "take_pipes", "write_all"]
 
 _HEADER = struct.Struct("!IQ")
 
 LONGEST_MESSAGE = 64 * 2**20
-"""Bytes of JSON: a text layer's words, at most 500,000 characters by default, each
-at most 12 bytes of ASCII (an escaped pair of surrogates)."""
+"""Bytes of JSON. The longest are the words of a text layer: by default at most 500,000
+characters, each at most 12 bytes of ASCII (an escaped pair of surrogates)."""
 
 _PIECE = 2**20
 
@@ -35,7 +35,7 @@ class Frame:
 
     Attributes:
         message: The JSON object.
-        body: The raw bytes, whose meaning the message tells.
+        body: Raw bytes; the message says what they are.
     """
 
     message: dict[str, Any]
@@ -44,12 +44,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class StreamedFrame:
-    """A message whose body is made while it is sent, and never there as a whole.
+    """A message whose body is produced while it is sent, and never in memory as a whole.
 
     Attributes:
         message: The JSON object.
-        length: Bytes of the body.
-        pieces: The body; can be sent once.
+        length: Size of the body in bytes.
+        pieces: The body; an iterator can be sent only once.
     """
 
     message: dict[str, Any]
@@ -61,15 +61,24 @@ def send(stream: RawIOBase, frame: Frame | StreamedFrame) -> None:
     """Write a frame.
 
     Raises:
-        OSError: If the other side has gone.
+        OSError: If the other end is gone.
     """
     message = json.dumps(frame.message).encode("ascii")
     if isinstance(frame, Frame):
         frame = StreamedFrame(frame.message, len(frame.body), [frame.body])
     for part in chain([_HEADER.pack(len(message), frame.length) + message], frame.pieces):
-        left = memoryview(part)
-        while left:
-            left = left[stream.write(left) or 0 :]
+        write_all(stream, part)
+
+
+def write_all(stream: RawIOBase, data: bytes | bytearray | memoryview) -> None:
+    """Write all of some bytes to an unbuffered stream, which may take only part of them at once.
+
+    Raises:
+        OSError: If the other end is gone.
+    """
+    left = memoryview(data)
+    while left:
+        left = left[stream.write(left) or 0 :]
 
 
 def receive(
@@ -81,28 +90,28 @@ def receive(
     """Read a frame.
 
     Args:
-        stream: Where from; unbuffered, it may give less than it is asked for.
-        longest: Bytes that its body may have.
-        room: Gives the memory for a body of so many bytes.
+        stream: Unbuffered: it may return fewer bytes than requested.
+        longest: Most bytes that the body may have.
+        room: Allocates the memory for a body of so many bytes.
 
     Raises:
-        BrokenFrameError: If the stream ended, or this is no frame.
+        BrokenFrameError: If the stream ended, or what it holds is not a frame.
         OSError: If the stream cannot be read.
     """
     header = bytearray(_HEADER.size)
     _fill(stream, header)
-    length, extent = _HEADER.unpack(header)
-    if length > LONGEST_MESSAGE or extent > longest:
-        raise BrokenFrameError(f"a message of {length} bytes with {extent} more")
+    length, body_length = _HEADER.unpack(header)
+    if length > LONGEST_MESSAGE or body_length > longest:
+        raise BrokenFrameError(f"a message of {length} bytes with a body of {body_length}")
     text = bytearray(length)
     _fill(stream, text)
     try:
         message = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BrokenFrameError("a message that is no JSON") from error
+        raise BrokenFrameError("a message that is not JSON") from error
     if not isinstance(message, dict):
-        raise BrokenFrameError("a message that is no object")
-    body = room(extent)
+        raise BrokenFrameError("a message that is not an object")
+    body = room(body_length)
     _fill(stream, body)
     return Frame(message, body)
 
@@ -117,9 +126,9 @@ def _fill(stream: RawIOBase, buffer: bytearray | memoryview) -> None:
 
 
 def take_pipes() -> tuple[FileIO, FileIO]:
-    """This process's standard input and output, for frames alone.
+    """Take over this process's standard input and output, for frames alone.
 
-    What a library prints goes where errors go from now on.
+    From now on, what a library prints goes to standard error.
     """
     incoming, outgoing = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)

@@ -1,4 +1,4 @@
-"""What our own processes are told, so that no library in them asks the network for anything."""
+"""Environment variables that keep the libraries in our processes off the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["NO_TELEMETRY", "OFFLINE"]
 NO_TELEMETRY: Final[Mapping[str, str]] = MappingProxyType(
     {"HF_HUB_DISABLE_TELEMETRY": "1", "DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 )
-"""Environment variables: no library tells about its use."""
+"""No library reports its use."""
 
 OFFLINE: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -21,5 +21,5 @@ OFFLINE: Final[Mapping[str, str]] = MappingProxyType(
         "HF_DATASETS_OFFLINE": "1",
     }
 )
-"""The same, and the hub is not asked: models are found, and downloaded where that was
-asked for, before a process starts."""
+"""The same, and no library asks the hub: models are found, or downloaded where the user
+asked for that, before a process starts."""

@@ -1,4 +1,4 @@
-"""Pictures as frames on a pipe, in strips."""
+"""Pictures as frames, sent in strips."""
 
 from __future__ import annotations
 
@@ -11,27 +11,25 @@ from .frames import StreamedFrame
 
 __all__ = ["PIXEL_BYTES", "picture_frame"]
 
-
 PIXEL_BYTES = 4
-"""Of a picture as it travels."""
-
+"""Bytes of each pixel as it is sent."""
 
 _STRIP_BYTES = 2**18
 
 
 def picture_frame(picture: Image.Image, message: dict[str, Any] | None = None) -> StreamedFrame:
-    """A picture in RGB, four bytes a pixel: Pillow takes eight times as long for three.
+    """A picture as a frame, with four bytes a pixel: Pillow takes eight times as long for three.
 
     Args:
-        picture: The picture.
-        message: What else to tell.
+        picture: In RGB.
+        message: Is sent together with the picture's width and height.
     """
-    told = {**(message or {}), "width": picture.width, "height": picture.height}
-    return StreamedFrame(told, PIXEL_BYTES * picture.width * picture.height, _strips(picture))
+    message = {**(message or {}), "width": picture.width, "height": picture.height}
+    return StreamedFrame(message, PIXEL_BYTES * picture.width * picture.height, _strips(picture))
 
 
 def _strips(picture: Image.Image) -> Iterator[bytes]:
-    # All of it at once would be a second and a third picture in the memory of who draws it.
+    # As a whole it would be in the memory of the drawing process two more times.
     rows = max(1, _STRIP_BYTES // (PIXEL_BYTES * picture.width))
     for top in range(0, picture.height, rows):
         bottom = min(top + rows, picture.height)

@@ -1,4 +1,4 @@
-"""Tags of a page that are let through an escaped text: those that are closed in their order."""
+"""Restores allowed tags in escaped text where they are properly nested."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ __all__ = ["let_through"]
 
 
 def let_through(escaped: str, tag: re.Pattern[str]) -> str:
-    """Make tags again of those that were escaped, where each is closed as HTML wants it.
+    """Turns escaped tags back into tags where each is opened and closed in order.
 
     Args:
         escaped: Text as :func:`html.escape` returns it.
-        tag: What to let through as it stands in such a text; its first group
-            holds the slash of a closing tag, its second the name.
+        tag: Matches an allowed tag in escaped text; group 1 is the slash of a
+            closing tag, group 2 the name.
 
     Returns:
-        The text with those tags in lower case and without attributes. One that
-        nothing closes or opens, or that crosses another, stays escaped.
+        The text with those tags in lower case, without attributes. Unbalanced and
+        crossing tags stay escaped.
 
     Example:
         >>> let_through("H&lt;sub&gt;2&lt;/sub&gt;O &lt;sub&gt;", re.compile("&lt;(/?)(sub)&gt;"))

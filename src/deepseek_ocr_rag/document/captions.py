@@ -1,8 +1,8 @@
-"""Which captions, notes and inner texts belong to which figure or table of a page.
+"""Matches captions, notes and inner texts to the figures and tables of a page.
 
-The model labels captions but does not say of what, and it writes some as plain
-text. Reading order and place decide: a caption stands next to its figure or table,
-with nothing but other captions between them.
+The model labels captions but does not say what they belong to, and it writes some
+as plain text. Reading order and position decide: a caption stands next to its figure
+or table, with nothing but other captions between them.
 """
 
 from __future__ import annotations
@@ -27,45 +27,45 @@ CAPTION_KINDS: Final[Mapping[str, str]] = {
     "table_title": "table",
     "table_footnote": "table",
 }
-"""Kinds of blocks that belong to a figure or a table, with what they prefer."""
+"""Kinds of captions and notes, and what each belongs to: "figure", "table", or "" for either."""
 
 LONGEST_PLAIN_CAPTION: Final = 640
-"""Characters of a plain text that can be a caption."""
+"""Most characters in a plain text that can be a caption."""
 
 _NAMED: Final = re.compile(
     r"(?i:(figure|fig\.|figura|abbildung|abb\.|图|圖|図)|table|tab\.|tabelle|tableau|tabla|表)"
     r"\s{0,2}[0-9A-Z]{1,3}(?:[.-][0-9]{1,3})?"
-    # What follows in a caption; "Table 2 shows that" is a sentence.
+    # What follows the number in a caption; "Table 2 shows that" begins a sentence.
     r"(?:\s{0,2}[|:.–—-]|\s{1,3}[^\W\d_a-z]|[^\W\d_A-Za-z]|$)"
 )
 
 
 def is_caption(companion: Block, owner: Block) -> bool:
-    """Whether a companion of a figure or table is a caption or note, and no text inside of it."""
+    """Whether a companion of a figure or table is a caption or note, not text inside it."""
     inside = bool(owner.boxes) and companion.boxes == owner.boxes
     return companion.kind in CAPTION_KINDS or not inside
 
 
 def companions(blocks: Sequence[Block]) -> dict[int, tuple[int, ...]]:
-    """What belongs to each figure and table: captions, notes, and text inside of a picture.
+    """Finds the captions, notes and inner texts of each figure and table.
 
     Args:
-        blocks: Of one page, in reading order.
+        blocks: The blocks of one page, in reading order.
 
     Returns:
-        For the index of each figure and table the indices of its companions,
-        ascending. No block is the companion of two.
+        The index of each figure and table, with the ascending indices of its
+        companions. No block is the companion of two.
     """
     found: dict[int, list[int]] = {i: [] for i, block in enumerate(blocks) if _floats(block)}
     inner = _inner_texts(blocks)
     for text, picture in inner.items():
         found[picture].append(text)
-    wanted = [None if i in inner else _wanted(block) for i, block in enumerate(blocks)]
-    left, right = _beside(blocks, wanted, inner, 1), _beside(blocks, wanted, inner, -1)
-    for i, kind in enumerate(wanted):
+    kinds = [None if i in inner else _owner_kind(block) for i, block in enumerate(blocks)]
+    before, after = _neighbours(blocks, kinds, inner, 1), _neighbours(blocks, kinds, inner, -1)
+    for i, kind in enumerate(kinds):
         if kind is None:
             continue
-        near = [j for j in (left[i], right[i]) if j >= 0]
+        near = [j for j in (before[i], after[i]) if j >= 0]
         fitting = [j for j in near if _kind(blocks[j]) == kind]
         if blocks[i].kind == "text":
             # A sentence may begin with "Table 2" beside a figure.
@@ -83,7 +83,7 @@ def _kind(block: Block) -> str:
     return "table" if block.kind == "table" else "figure"
 
 
-def _wanted(block: Block) -> str | None:
+def _owner_kind(block: Block) -> str | None:
     """What a caption belongs to: figure, table, or "" for either; None for other blocks."""
     if block.kind != "text":
         return CAPTION_KINDS.get(block.kind)
@@ -94,54 +94,54 @@ def _wanted(block: Block) -> str | None:
 
 
 def _inner_texts(blocks: Sequence[Block]) -> dict[int, int]:
-    """Texts that the model wrote under a picture's tag: they have the picture's boxes."""
+    """Texts that the model wrote under a picture's tag (they have its boxes), and the pictures."""
     inner: dict[int, int] = {}
     for i, block in enumerate(blocks[1:], start=1):
         before = inner.get(i - 1, i - 1)
-        same_place = block.boxes and block.boxes == blocks[before].boxes
-        if block.kind == "text" and same_place and blocks[before].kind in FIGURE_KINDS:
+        same_boxes = block.boxes and block.boxes == blocks[before].boxes
+        if block.kind == "text" and same_boxes and blocks[before].kind in FIGURE_KINDS:
             inner[i] = before
     return inner
 
 
-def _beside(
-    blocks: Sequence[Block], wanted: Sequence[str | None], inner: Mapping[int, int], step: int
+def _neighbours(
+    blocks: Sequence[Block], kinds: Sequence[str | None], inner: Mapping[int, int], step: int
 ) -> list[int]:
-    """For each block the figure or table before it, with only captions between; else -1.
+    """For each block the index of the figure or table before it, or -1.
 
-    With a step of -1 the one behind it.
+    Only captions may stand between them. A step of -1 looks for the one after it.
     """
-    beside = [-1] * len(blocks)
+    neighbours = [-1] * len(blocks)
     nearest = -1
     for i in range(len(blocks))[::step]:
-        beside[i] = nearest
+        neighbours[i] = nearest
         if _floats(blocks[i]):
             nearest = i
-        elif i not in inner and wanted[i] is None:
+        elif i not in inner and kinds[i] is None:
             nearest = -1
-    return beside
+    return neighbours
 
 
 def _nearest(blocks: Sequence[Block], caption: int, near: Sequence[int]) -> int:
-    """Of the one before and the one behind a caption the nearer; else as books do.
+    """The nearer of the figures or tables before and after a caption.
 
-    Captions stand above tables and below figures.
+    At equal distances, as in books: captions stand above tables and below figures.
     """
     if len(near) == 1:
         return near[0]
     own = union(blocks[caption].boxes)
-    places = [union(blocks[j].boxes) for j in near]
-    if own is not None and places[0] is not None and places[1] is not None:
-        gaps = [_gap(own, places[0]), _gap(own, places[1])]
+    boxes = [union(blocks[j].boxes) for j in near]
+    if own is not None and boxes[0] is not None and boxes[1] is not None:
+        gaps = [_gap(own, boxes[0]), _gap(own, boxes[1])]
         if gaps[0] != gaps[1]:
             return near[0] if gaps[0] < gaps[1] else near[1]
-    above = _wanted(blocks[caption]) == "table" and blocks[caption].kind != "table_footnote"
+    above = _owner_kind(blocks[caption]) == "table" and blocks[caption].kind != "table_footnote"
     return near[1] if above else near[0]
 
 
 def _gap(one: Box, other: Box) -> float:
-    """How far two boxes are apart, in fractions of the page; 0 where they touch."""
+    """The distance between two boxes in fractions of the page, 0 where they touch."""
     across = max(one.x0 - other.x1, other.x0 - one.x1, 0.0)
     down = max(one.y0 - other.y1, other.y0 - one.y1, 0.0)
-    # The grid of the model is coarse: smaller differences say nothing.
+    # The model's grid is coarse: smaller differences mean nothing.
     return round(across + down, 3)

@@ -1,4 +1,4 @@
-"""Headings: which ones stand above a block, within a page and over pages."""
+"""Finds the section of each block: the headings above it, carried from page to page."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import replace
 from .markdown import heading_level
 from .types import Block
 
-__all__ = ["HEADING_KINDS", "Headings", "place_under", "with_sections"]
+__all__ = ["HEADING_KINDS", "Headings", "section_of", "with_sections"]
 
 Headings = tuple[tuple[int, str], ...]
-"""The headings in force, outermost first: level (1 to 6, ascending) and title."""
+"""The current headings, outermost first: level (1 to 6, ascending) and title."""
 
 HEADING_KINDS = {"title": 1, "sub_title": 2}
-"""The labels of headings, with the level of one that is written without ``#``."""
+"""The labels of headings, with the level of one without ``#``."""
 
 
-def place_under(kind: str, text: str, headings: Headings) -> tuple[tuple[str, ...], Headings]:
-    """Where a block stands, and the headings in force after it.
+def section_of(kind: str, text: str, headings: Headings) -> tuple[tuple[str, ...], Headings]:
+    """The section of a block, and the current headings after it.
 
     Args:
         kind: The block's kind.
-        text: Its Markdown; a heading's may hold several lines with ``#``.
-        headings: Those in force before it.
+        text: Its Markdown; a heading may hold several lines with ``#``.
+        headings: The current headings before it.
 
     Returns:
-        Its section (a heading's own names only those of a higher rank), and the
-        headings after it.
+        The section (for a heading, only headings of a higher rank), and the
+        current headings after the block.
     """
     above: Headings | None = None
     before = headings
@@ -48,15 +48,15 @@ def with_sections(
     """Sets each block's section from the headings above it.
 
     Only blocks of kind title and sub_title are headings (a ``#`` in a text block
-    is more often a comment in code); their level is the number of ``#``. A
-    heading's own section names those of a higher rank.
+    is more often a comment in code); their level is the number of ``#``. The
+    section of a heading holds only headings of a higher rank.
 
     Args:
-        blocks: One page's blocks, in reading order.
-        headings: Those in force at the top of the page.
+        blocks: The blocks of one page, in reading order.
+        headings: The current headings at the top of the page.
 
     Returns:
-        The blocks, and the headings in force at the bottom of the page.
+        The blocks, and the current headings at the bottom of the page.
 
     Example:
         >>> blocks, headings = with_sections([Block("title", "# A"), Block("text", "b")])
@@ -68,7 +68,7 @@ def with_sections(
     for block in blocks:
         own = section
         if block.kind in HEADING_KINDS:
-            own, headings = place_under(block.kind, block.text, headings)
+            own, headings = section_of(block.kind, block.text, headings)
             section = tuple(title for _, title in headings)
         placed.append(replace(block, section=own))
     return tuple(placed), headings

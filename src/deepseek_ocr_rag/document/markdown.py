@@ -1,34 +1,37 @@
-r"""Markdown without layout tags, cut into blocks; HTML tables cut out of text."""
+"""Cuts Markdown without layout tags into blocks, and HTML tables out of text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-__all__ = ["cut_tables", "heading_level", "markdown_parts"]
+__all__ = ["LINE_BREAK", "cut_tables", "heading_level", "markdown_parts"]
+
+LINE_BREAK = re.compile(r"<br[ \t]{0,9}/?>", re.I)
+"""The HTML tag for a line break."""
+
 
 _TABLE_EDGE = re.compile(r"<(/?)table\b[^<>]*>|<table\b", re.I)
-_BREAK = re.compile(r"<br[ \t]{0,9}/?>")
 _ATX = re.compile(r"(#{1,6})(?:[ \t]|$)")
 _FENCES = ("```", "~~~")
 _RULE = frozenset("|-: \t")
 
 
 def heading_level(line: str) -> int:
-    """The number of ``#`` that the line begins with, 0 if it is no Markdown heading."""
+    """The number of ``#`` at the start of a line, 0 if it is not a Markdown heading."""
     match = _ATX.match(line)
     return len(match[1]) if match else 0
 
 
 def cut_tables(text: str) -> Iterator[tuple[str, str | None, int, int]]:
-    """Yields the pieces of a text in their order.
+    """Separates the HTML tables of a text from what stands between them.
 
-    A table that is not closed reaches to the end. Bare ``<br>`` between tables
-    are left out.
+    An unclosed table reaches to the end. A stretch of nothing but ``<br>`` between
+    tables is left out.
 
-    Returns:
-        ``(text, None, start, end)`` or ``("", table's HTML, start, end)``, with
-        the offsets of the piece in the text.
+    Yields:
+        ``(text, None, start, end)`` or ``("", the table's HTML, start, end)`` in
+        order, with the offsets of the piece in the text.
     """
     position = depth = 0
     start = -1
@@ -51,19 +54,17 @@ def cut_tables(text: str) -> Iterator[tuple[str, str | None, int, int]]:
 
 def _between(text: str, start: int, end: int) -> Iterator[tuple[str, None, int, int]]:
     piece = text[start:end]
-    if piece and not piece.isspace():
-        if "<br" in piece and not _BREAK.sub("", piece).strip():
-            return
+    if LINE_BREAK.sub("", piece).strip():
         yield piece, None, start, end
 
 
 def markdown_parts(text: str) -> Iterator[tuple[str, str, str | None, int, int]]:
     """Cuts Markdown at empty lines, headings, tables, code fences and display formulas.
 
-    Returns:
-        ``(kind, text, html, start, end)`` for each part: title (one ``#``),
-        sub_title, text, equation, code, or table (with its HTML, or as a pipe
-        table without), and its offsets in the text.
+    Yields:
+        ``(kind, text, html, start, end)`` for each part, with its offsets in the
+        text. The kind is title (one ``#``), sub_title, text, equation, code or
+        table; ``html`` is None for all but an HTML table.
     """
     for piece, html, start, end in cut_tables(text):
         if html is not None:
@@ -76,9 +77,9 @@ def markdown_parts(text: str) -> Iterator[tuple[str, str, str | None, int, int]]
 
 
 def _paragraphs(lines: list[str]) -> Iterator[tuple[list[str], int]]:
-    """The lines of each paragraph, and how many characters stand before it."""
+    """The lines of each paragraph, and the number of characters before it."""
     paragraph: list[str] = []
-    until = ""  # what ends the open code fence or formula
+    until = ""  # The end of the open code fence or formula.
     first = position = 0
     for line in lines:
         bare = line.strip()
@@ -105,7 +106,7 @@ def _paragraphs(lines: list[str]) -> Iterator[tuple[list[str], int]]:
         elif bare.startswith("\\[") and "\\]" not in bare:
             until = "\\]"
     while paragraph and not paragraph[-1].strip():
-        paragraph.pop()  # below a fence that nothing closes
+        paragraph.pop()  # Below an unclosed fence.
     if paragraph:
         yield paragraph, first
 

@@ -1,9 +1,8 @@
-"""The text of a document as it flows: paragraphs over columns and pages, figures and tables.
+"""Rebuilds the paragraphs, figures and tables of a document across columns and pages.
 
-Pages are how a document was printed, not how it was written. Here a paragraph that
-runs on behind a column's or page's end is one again, figures and tables (floats) are
-together with their captions and out of the way of the paragraphs around them, and
-page furniture is told from text. Nothing is left out.
+A paragraph that continues in the next column or page becomes one paragraph again.
+Figures and tables (floats) are kept together with their captions and no longer
+interrupt the paragraphs around them. Page furniture is marked. Nothing is left out.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from .furniture import Furniture, page_furniture
 from .headings import HEADING_KINDS, Headings, with_sections
 from .types import Block, OcrDocument, Page
 
-__all__ = ["PARAGRAPH_BREAK", "Float", "Paragraph", "Slice", "document_flow"]
+__all__ = ["PARAGRAPH_BREAK", "Float", "Paragraph", "Slice", "paragraphs_and_floats"]
 
 PARAGRAPH_BREAK: Final = "\n\n"
-"""What stands between paragraphs."""
+"""The separator between paragraphs."""
 
 _TEXT_KINDS: Final = frozenset({"text", ""})
 _NOTE_KINDS: Final = frozenset({"footnote", "page_footnote", "vision_footnote"})
 _TOUCH: Final = 0.02
-"""How far boxes that only touch may overlap, in fractions of the page."""
+"""Overlap, in fractions of the page, up to which two boxes only touch."""
 _DROP: Final = 0.05
-"""How far a text ends below the top of the next column, at least: lines side by side do not."""
+"""Least height of a text below the top of the next column: less are two lines side by side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,10 +38,10 @@ class Slice:
 
     Attributes:
         page: The page.
-        block: The block that it is a part of.
-        start: Offset in the page's Markdown.
-        end: The same, behind its last character.
-        before: What stands between it and the text before it.
+        block: The block that contains it.
+        start: Offset of its first character in the page's Markdown.
+        end: Offset after its last character.
+        before: What separates it from the text before it.
     """
 
     page: Page
@@ -53,21 +52,21 @@ class Slice:
 
     @property
     def text(self) -> str:
-        """Its characters."""
+        """The text itself."""
         return self.page.markdown[self.start : self.end]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paragraph:
-    """Text that belongs together: a block, or several where it runs over columns or pages.
+    """A paragraph: one block, or several where it continues over columns or pages.
 
     Attributes:
         slices: In reading order; a hyphen that divides a word between two of
             them is in neither.
         heading: Whether it is a heading.
         furniture: Whether it is page furniture.
-        repeated: Whether it is furniture that an earlier page has as well, or
-            that says nothing, or is labelled so.
+        repeated: Whether it is furniture that can be left out: labelled so, without
+            words, or seen on an earlier page.
     """
 
     slices: tuple[Slice, ...]
@@ -78,13 +77,13 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Float:
-    """A figure or a table with what belongs to it.
+    """A figure or table with its captions and notes.
 
     Attributes:
         page: The page.
         block: The figure or table.
-        members: Captions, notes, texts inside of a picture, and the block itself,
-            in reading order.
+        members: The block itself, its captions and notes, and texts inside a
+            picture, in reading order.
     """
 
     page: Page
@@ -98,49 +97,47 @@ class Float:
 
     @property
     def slices(self) -> tuple[Slice, ...]:
-        """Its members as slices, of which those without words are empty."""
+        """Its members as slices; those without words are empty."""
         return tuple(
             Slice(self.page, block, *(block.span if block.text.strip() else block.span[:1] * 2))
             for block in self.members
         )
 
 
-def document_flow(document: OcrDocument) -> tuple[Paragraph | Float, ...]:
-    """The paragraphs, figures and tables of a document.
+def paragraphs_and_floats(document: OcrDocument) -> tuple[Paragraph | Float, ...]:
+    """The paragraphs, figures and tables of a document, in reading order.
 
-    A text goes on in the next one if it stands at the end of a column or page
-    and ends without a full stop, and the next one begins with a small letter (or
-    the first ends with a comma or hyphen; or, in a script without capitals, has
-    commas or stops in it as prose does). Floats, notes and furniture may stand
-    between them.
+    Two texts become one paragraph where the first ends a column or page and
+    :func:`~deepseek_ocr_rag.text.continuation.runs_on` says that it continues in
+    the second. Floats, notes and furniture may stand between them.
 
     Args:
-        document: What was read.
+        document: The document as it was read.
 
     Returns:
-        All of it in reading order; floats inside of a paragraph come behind it.
-        Pages without blocks are one paragraph. Sections are set anew where a
-        running head had been taken for a heading.
+        Everything on the pages; a float inside a paragraph comes after it. A page
+        without blocks is one paragraph. Sections are recomputed where a running
+        head was taken for a heading.
     """
     furniture = page_furniture(document.pages)
-    pages = _with_true_sections(document.pages, furniture)
+    pages = _without_running_heads(document.pages, furniture)
     items = [i for page, found in zip(pages, furniture, strict=True) for i in _items(page, found)]
     vocabularies: dict[int, frozenset[str]] = {}
     result: list[Paragraph | Float] = []
     taken: set[int] = set()
-    for place, item in enumerate(items):
-        if place in taken:
+    for index, item in enumerate(items):
+        if index in taken:
             continue
-        while isinstance(item, Paragraph) and (following := _following(items, place, item)):
-            place, other = following
-            taken.add(place)
+        while isinstance(item, Paragraph) and (following := _following(items, index, item)):
+            index, other = following
+            taken.add(index)
             item = _joined(item, other, vocabularies)
         result.append(item)
     return tuple(result)
 
 
-def _with_true_sections(pages: Sequence[Page], furniture: Sequence[Furniture]) -> Sequence[Page]:
-    """Pages whose sections no running head has a part in."""
+def _without_running_heads(pages: Sequence[Page], furniture: Sequence[Furniture]) -> Sequence[Page]:
+    """Recomputes sections without running heads, if any was taken for a heading."""
     if not any(
         page.blocks[i].kind in HEADING_KINDS
         for page, found in zip(pages, furniture, strict=True)
@@ -158,7 +155,7 @@ def _with_true_sections(pages: Sequence[Page], furniture: Sequence[Furniture]) -
 
 
 def _items(page: Page, furniture: Furniture) -> Iterator[Paragraph | Float]:
-    """One page's paragraphs and floats, empty blocks left out."""
+    """The paragraphs and floats of one page, without empty blocks."""
     if not page.blocks and page.markdown.strip():
         yield Paragraph((Slice(page, Block("", page.markdown), 0, len(page.markdown)),))
         return
@@ -187,14 +184,14 @@ def _is_heading(block: Block) -> bool:
 
 
 def _following(
-    items: Sequence[Paragraph | Float], place: int, paragraph: Paragraph
+    items: Sequence[Paragraph | Float], index: int, paragraph: Paragraph
 ) -> tuple[int, Paragraph] | None:
-    """The paragraph that one goes on in, with its place."""
+    """The index and paragraph in which the one at ``index`` continues, if it does."""
     last = paragraph.slices[-1]
-    if not _can_run(paragraph) or is_finished(last.text):
+    if not _is_body_text(paragraph) or is_finished(last.text):
         return None
     page = last.page.number
-    for i in range(place + 1, len(items)):
+    for i in range(index + 1, len(items)):
         item = items[i]
         number = item.page.number if isinstance(item, Float) else item.slices[0].page.number
         if number > page + 1:
@@ -204,12 +201,12 @@ def _following(
             continue
         first = item.slices[0]
         if first.block.kind not in _NOTE_KINDS:
-            fits = _can_run(item) and _is_next_column(last, first)
+            fits = _is_body_text(item) and _is_next_column(last, first)
             return (i, item) if fits and runs_on(last.text, first.text) else None
     return None
 
 
-def _can_run(paragraph: Paragraph) -> bool:
+def _is_body_text(paragraph: Paragraph) -> bool:
     plain = not (paragraph.heading or paragraph.furniture)
     return plain and paragraph.slices[0].block.kind in _TEXT_KINDS
 

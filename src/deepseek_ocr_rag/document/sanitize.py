@@ -1,9 +1,9 @@
-r"""A page's Markdown where somebody looks at it: text, headings and tables, and nothing active.
+"""Makes a page's Markdown safe to display: text, headings and tables, nothing active.
 
-Whoever made a document decides what stands on its pages, and a viewer does what
-Markdown and HTML tell it: loads a picture (and so tells its address who reads
-what), offers a link, runs a script. Therefore all text is escaped, and only the
-tags that are listed here come out, without attributes but for a cell's spans.
+Whoever made a document decides what its pages say, and a viewer obeys Markdown and
+HTML: it loads pictures (which tells their server who reads what), offers links and
+runs scripts. Therefore all text is escaped, and only the tags listed here come out,
+with no attributes but a cell's spans.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from ..text.visible import visible
 from .allowed_tags import let_through
-from .markdown import heading_level, markdown_parts
+from .markdown import LINE_BREAK, heading_level, markdown_parts
 from .tables import Cell, Table, parse_table
 
 __all__ = ["inert_markdown", "labelled_html", "markdown_to_html"]
@@ -34,28 +34,27 @@ _TARGET: Final = re.compile(
       | \(\s*
         (?: <[^\n<>]{0,200}? | [^ \n)]{0,200}? )
         (?: [/?:&%\\(] | \.\.      # a path, a query, a scheme, or what may be one in disguise
-          | [^\n<>)]{200} )        # or too long to tell
+          | [^\n<>)]{200} )        # or too long to check
     )
     """,
     re.VERBOSE,
 )
-"""The end of a link's text before a target that is more than a name. The ``[f](t)`` of a
-formula stays, because a reference in it would spoil it."""
+"""The end of a link's text before a target that is more than a bare name. The ``[f](t)``
+of a formula stays, because a character reference would spoil it."""
 _PICTURE: Final = re.compile(r"!(?=\[)")
 _PIPE: Final = re.compile(r"(?<!\\)\|")
-_BREAK: Final = re.compile(r"<br[ \t]{0,9}/?>", re.IGNORECASE)
 
 
 def markdown_to_html(text: str) -> str:
-    r"""A page's Markdown as HTML that shows it and can do nothing.
+    """Renders a page's Markdown as inert HTML.
 
-    Headings, paragraphs, tables, code, and ``b i u s em strong sub sup br``;
-    formulas are shown as they are written. No picture, no link, no script, no
-    style, no attribute that the page wrote; and where a notebook typesets
-    formulas, it is told to leave this text alone, because TeX has links too.
+    The result has headings, paragraphs, tables, code and ``b i u s em strong sub
+    sup br``; formulas are shown as written. It has no pictures, links, scripts,
+    styles, or attributes that the page wrote, and tells a notebook not to typeset
+    formulas in it, because TeX has links too.
 
     Args:
-        text: Markdown as in :attr:`Page.markdown`, whatever is in it.
+        text: Markdown as in :attr:`Page.markdown`; it may contain anything.
 
     Returns:
         One ``<div>``.
@@ -69,22 +68,22 @@ def markdown_to_html(text: str) -> str:
 
 
 def inert_markdown(text: str) -> str:
-    """A page's Markdown for a file that a viewer may show: the same text, nothing active.
+    """A page's Markdown with nothing active in it, for a file that a viewer may show.
 
-    Pictures, links, definitions of links, and tags other than those of tables and of
-    :func:`markdown_to_html` become plain text. Only a link to a bare name stays,
-    which leads no further than to a file beside this one.
+    Pictures, links, link definitions, and tags other than those of tables and of
+    :func:`markdown_to_html` become plain text. Only a link to a bare name stays:
+    it leads no further than to a file beside this one.
 
     Args:
-        text: Markdown as in :attr:`Page.markdown`, whatever is in it.
+        text: Markdown as in :attr:`Page.markdown`; it may contain anything.
     """
-    # References, not backslashes: one that stands before would take ours away.
+    # References, not backslashes: a backslash before ours would cancel it.
     text = _PICTURE.sub("&#33;", _ACTIVE_TAG.sub("&lt;", visible(text)))
     return _TARGET.sub("&#93;", text)
 
 
 def labelled_html(label: str, inner: str) -> str:
-    """HTML of ours under a label that may be anybody's."""
+    """Puts an untrusted label above HTML of our own."""
     return f"<div><p><b>{html.escape(visible(label))}</b></p>{inner}</div>"
 
 
@@ -94,9 +93,7 @@ def _part(kind: str, text: str, table: str | None) -> str:
     if kind in ("title", "sub_title"):
         level = heading_level(text.strip())
         return f"<h{level}>{_inline(text.strip()[level:].strip())}</h{level}>"
-    if kind == "code":
-        return f"<pre><code>{html.escape(text)}</code></pre>"
-    if kind == "equation":
+    if kind in ("code", "equation"):
         return f"<pre><code>{html.escape(text)}</code></pre>"
     return f"<p>{_inline(text).replace(chr(10), '<br>')}</p>"
 
@@ -107,7 +104,7 @@ def _inline(text: str) -> str:
 
 def _pipe_table(text: str) -> Table:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    rows = [lines[0], *lines[2:]]  # the second is the rule under the heading
+    rows = [lines[0], *lines[2:]]  # The second line is the rule under the header.
     return Table(tuple(_row(line, header=number == 0) for number, line in enumerate(rows)))
 
 
@@ -115,6 +112,6 @@ def _row(line: str, *, header: bool) -> tuple[Cell, ...]:
     inner = line.removeprefix("|")
     inner = inner[:-1] if inner.endswith("|") and not inner.endswith("\\|") else inner
     return tuple(
-        Cell(_BREAK.sub("\n", cell.replace("\\|", "|")).strip(), header=header)
+        Cell(LINE_BREAK.sub("\n", cell.replace("\\|", "|")).strip(), header=header)
         for cell in _PIPE.split(inner)
     )

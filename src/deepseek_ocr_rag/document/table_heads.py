@@ -1,4 +1,4 @@
-"""The head of a table, which says what its columns are, in the table's own text."""
+"""Finds the head of a table, the rows that name its columns, in the table's own text."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from .tables import parse_table
 __all__ = ["TableRows", "table_rows"]
 
 MAX_TITLE_ROWS: Final = 3
-"""Rows with one cell of text that can stand above the names of the columns."""
+"""Most title rows (rows with one cell of text) above the names of the columns."""
 
 MAX_SPAN: Final = 4
-"""Rows that the names of the columns can take. A cell that spans more names a group of rows."""
+"""Most rows that the column names take up. A cell that spans more names a group of rows."""
 
 _HTML_ROW: Final = re.compile(r"<tr[\s>]", re.IGNORECASE)
 _CELL_EDGE: Final = re.compile(r"(?<!\\)\|")
 _NUMERIC: Final = re.compile(
-    # A year is a name.
+    # A year is a name, not a number.
     r"(?!\s*(?:19|20)[0-9]{2}\s*$)[\s$€£¥+\-–−—(]*[0-9][0-9.,\s]*[%)\s]*"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """Where the rows of a table begin.
+    """The rows of a table.
 
     Attributes:
-        starts: Offsets of all rows in the table's text; the rule under a
-            Markdown table's first row belongs to that row.
-        body: Index of the first row that is not the head.
-        columns: Columns of the row that names them.
+        starts: Offsets of all rows in the table's text; the rule under the first
+            row of a Markdown table belongs to that row.
+        body: Index of the first row after the head.
+        columns: Number of columns in the row that names them.
         named: Whether that row has names rather than numbers.
         numeric: Whether the first row has numbers rather than names.
     """
@@ -46,51 +46,51 @@ class TableRows:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _HeadRow:
     texts: tuple[str, ...]
-    rows: int
+    rowspan: int
 
     @property
-    def title(self) -> bool:
-        """One text over all columns; over two, the right one alone is a name."""
+    def is_title(self) -> bool:
+        """Whether it has at most one text; alone in the right one of two columns, it is a name."""
         filled = [i for i, text in enumerate(self.texts) if text.strip()]
         return len(filled) < 2 and not (len(self.texts) == 2 and filled == [1])
 
     @property
-    def numeric(self) -> bool:
+    def is_numeric(self) -> bool:
         numbers = sum(bool(_NUMERIC.fullmatch(text)) for text in self.texts)
         return numbers > 0 and 2 * numbers >= sum(bool(text.strip()) for text in self.texts)
 
 
 def table_rows(text: str) -> TableRows:
-    """Finds the rows of a table and tells its head from its body.
+    """Finds the rows of a table and separates its head from its body.
 
-    The head is the first row; rows with a single cell of text before it, which
-    are titles; and rows into which its cells reach.
+    The head is the first row that is not a title, the titles above it (rows with
+    a single cell of text), and the rows into which its cells reach.
 
     Args:
-        text: A table as it stands in a page's Markdown: a pipe table or HTML.
+        text: A table from a page's Markdown: a pipe table or HTML.
 
     Returns:
-        Its rows. A table of one row has no head, and any other has a body.
+        Its rows. A table of one row has no head; every table has a body.
     """
     starts = _starts(text)
     if not starts:
         return TableRows((), 0, 0, named=False, numeric=False)
     bounds = [*starts, len(text)]
-    rows = [_row(text[a:b]) for a, b in islice(pairwise(bounds), MAX_TITLE_ROWS + 1)]
+    rows = [_head_row(text[a:b]) for a, b in islice(pairwise(bounds), MAX_TITLE_ROWS + 1)]
     names = 0
-    while names < min(MAX_TITLE_ROWS, len(rows) - 1) and rows[names].title:
+    while names < min(MAX_TITLE_ROWS, len(rows) - 1) and rows[names].is_title:
         names += 1
     row = rows[names]
-    span = row.rows if row.rows <= MAX_SPAN else 1
-    body = names if names and row.numeric else names + span
+    span = row.rowspan if row.rowspan <= MAX_SPAN else 1
+    body = names if names and row.is_numeric else names + span
     return TableRows(
         starts=tuple(starts),
         body=min(body, len(starts) - 1),
         columns=len(row.texts),
-        named=not row.numeric,
-        numeric=rows[0].numeric,
+        named=not row.is_numeric,
+        numeric=rows[0].is_numeric,
     )
 
 
@@ -102,10 +102,10 @@ def _starts(text: str) -> list[int]:
     return [lines[0], *lines[2:]]
 
 
-def _row(text: str) -> _Row:
+def _head_row(text: str) -> _HeadRow:
     if text.startswith("|"):
         line = text.partition("\n")[0].strip()
-        return _Row(tuple(_CELL_EDGE.split(line)[1:-1]), 1)
+        return _HeadRow(tuple(_CELL_EDGE.split(line)[1:-1]), 1)
     cells = [cell for row in parse_table(text).rows for cell in row]
     texts = tuple(text for cell in cells for text in (cell.text, *[""] * (cell.colspan - 1)))
-    return _Row(texts, max((cell.rowspan for cell in cells), default=1))
+    return _HeadRow(texts, max((cell.rowspan for cell in cells), default=1))

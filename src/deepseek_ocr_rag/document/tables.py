@@ -1,22 +1,19 @@
-"""Tables: the HTML that the model writes, as rows of cells, and back.
+"""Parses the table HTML that the model writes into rows of cells, and writes it back.
 
 The model's table HTML is small (``table``, ``tr``, ``td``, ``th``, spans,
 ``br``, ``sub``, ``sup``) and often broken: cut short, ``<tr><tr>``, text between
-cells, an unescaped ``a <b``. So only the tag names of :data:`_KNOWN` are markup
-and everything else is text that is kept; ``html.parser`` would swallow ``<b and
+cells, an unescaped ``a <b``. Therefore only the tag names of :data:`_KNOWN` are
+markup, and everything else is kept as text. ``html.parser`` would swallow ``<b and
 c>`` and, in the Python versions we support, needs quadratic time on unclosed
 declarations.
 
-Conventions:
-
-* A cell's text is plain text: entities decoded once, ``<br>`` (and ``<p>``,
-  ``<div>``, ``<li>``, ``<center>``) a newline,
-  ``<sub>`` and ``<sup>`` kept as they are, other known tags dropped.
-* Text outside of any cell becomes a cell of its own, where it stands.
+* A cell's text is plain text: entities are decoded once, ``<br>``, ``<p>``,
+  ``<div>``, ``<li>`` and ``<center>`` become newlines, ``<sub>`` and ``<sup>`` stay,
+  other known tags are dropped.
+* Text outside any cell becomes a cell of its own where it stands.
 * A table inside a cell becomes lines of that cell's text.
-* Spans are read from ASCII digits, from 1 to the limits of the HTML standard
-  (1000 columns, 65534 rows), and filling them is bounded by
-  :data:`MAX_GRID_CELLS`.
+* Spans are read from ASCII digits, from 1 to the limits of the HTML standard (1000
+  columns, 65534 rows). :data:`MAX_GRID_CELLS` bounds how far they are filled.
 """
 
 from __future__ import annotations
@@ -39,7 +36,7 @@ MAX_ROWSPAN = 65534
 """Upper limit of ``rowspan`` in the HTML standard, section 4.9.11."""
 
 MAX_GRID_CELLS = 100_000
-"""How many grid places spans and padding may add to the cells of one table."""
+"""Most positions that spans and padding may add to the grid of one table."""
 
 _BREAKS = frozenset({"br", "p", "div", "li", "ul", "ol", "center"})
 _SCRIPTS = frozenset({"sub", "sup"})
@@ -48,7 +45,7 @@ _INLINE = frozenset({"b", "i", "u", "s", "em", "strong", "span", "font", "small"
 _KNOWN = frozenset({"tr", "td", "th"}) | _BREAKS | _SCRIPTS | _SECTIONS | _INLINE
 
 # Each match starts at a "<" and ends before the next one: linear.
-_TAG = re.compile(r"<(/?)([A-Za-z]{1,10})((?:[\s/][^<>]*)?)>")
+_CELL_TAG = re.compile(r"<(/?)([A-Za-z]{1,10})((?:[\s/][^<>]*)?)>")
 _SPAN = re.compile(r"(colspan|rowspan)\s{0,9}=\s{0,9}[\"']?0*([0-9]{1,6})", re.ASCII | re.I)
 _LINE_END = re.compile(r"\r\n?")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -61,12 +58,12 @@ class Cell:
 
     Attributes:
         text: Plain text; lines are separated by a newline.
-        colspan: How many columns it covers, 1 to 1000.
-        rowspan: How many rows it covers, 1 to 65534.
-        header: Whether it is a heading (``<th>``, or inside of ``<thead>``).
+        colspan: Number of columns it covers, 1 to 1000.
+        rowspan: Number of rows it covers, 1 to 65534.
+        header: Whether it is a header cell (``<th>``, or inside ``<thead>``).
 
     Raises:
-        ConfigurationError: If a span is out of its range.
+        ConfigurationError: If a span is out of range.
     """
 
     text: str
@@ -84,7 +81,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells, as written: a cell that spans is there once.
+    """Rows of cells as written: a spanning cell is listed once.
 
     Attributes:
         rows: The cells of each row, from left to right.
@@ -95,20 +92,15 @@ class Table:
     @property
     def has_spans(self) -> bool:
         """Whether any cell covers more than one row or column."""
-        for row in self.rows:
-            for cell in row:
-                if cell.colspan > 1 or cell.rowspan > 1:
-                    return True
-        return False
+        return any(cell.colspan > 1 or cell.rowspan > 1 for row in self.rows for cell in row)
 
     def to_rows(self) -> tuple[tuple[str, ...], ...]:
-        """The grid of texts: a spanning cell's text is repeated in every place it covers.
+        """The grid of texts: a spanning cell's text is repeated in every position it covers.
 
         Returns:
-            Rows of equal length, shorter ones filled with empty strings. Where
-            spans would add more than :data:`MAX_GRID_CELLS` places the cell
-            keeps one place, and where padding would, the rows keep their
-            lengths.
+            Rows of equal length, shorter ones filled with empty strings. Beyond
+            :data:`MAX_GRID_CELLS` added positions, cells are not spanned and rows
+            are not filled.
         """
         if self.has_spans:
             grid = _fill_spans(self.rows)
@@ -121,10 +113,10 @@ class Table:
         return tuple(map(tuple, grid))
 
     def to_markdown(self) -> str:
-        r"""A GitHub table, its first row the heading; spans are filled.
+        r"""A GitHub table with the first row as its header; spans are filled.
 
-        Pipes are written ``\|`` and newlines ``<br>``. Use :meth:`to_html`
-        where :attr:`has_spans`, for Markdown cannot say what is one cell.
+        Pipes are written ``\|`` and newlines ``<br>``. Use :meth:`to_html` where
+        :attr:`has_spans`: Markdown has no spanning cells.
         """
         rows = self.to_rows()
         if not rows:
@@ -136,15 +128,15 @@ class Table:
         return "\n".join(lines)
 
     def to_html(self) -> str:
-        """Clean HTML in one line, every text escaped; ``parse_table`` reads it back."""
+        """Clean HTML on one line with every text escaped; ``parse_table`` reads it back."""
         rows = ("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in self.rows)
         return "<table>" + "".join(rows) + "</table>"
 
     def to_csv(self) -> str:
-        """Comma-separated values (RFC 4180 quoting, newline ends a row); spans are filled."""
+        """Comma-separated values (RFC 4180 quoting, a newline ends a row); spans are filled."""
         buffer = io.StringIO()
         rows = self.to_rows()
-        # Python's writer leaves a bare carriage return without quotes, which ends a row.
+        # Python's writer does not quote a bare carriage return, which would end the row.
         if any("\r" in text for row in rows for text in row):
             rows = tuple(tuple(_LINE_END.sub("\n", text) for text in row) for row in rows)
         csv.writer(buffer, lineterminator="\n").writerows(rows)
@@ -152,11 +144,11 @@ class Table:
 
 
 def parse_table(text: str) -> Table:
-    """Reads a table's HTML, however broken; never fails and never loses text.
+    """Parses a table's HTML, however broken; never fails and never loses text.
 
     Args:
-        text: The HTML from ``<table`` on. Several tables become one below
-            another, text around them becomes cells.
+        text: The HTML from ``<table`` on. Several tables become one, their rows below
+            each other, and text around them becomes cells.
 
     Returns:
         The rows that have a cell.
@@ -165,9 +157,9 @@ def parse_table(text: str) -> Table:
         >>> parse_table("<table><tr><td>a</td><td>b</td></tr></table>").to_rows()
         (('a', 'b'),)
     """
-    builder = _Builder()
+    builder = _TableBuilder()
     position = 0
-    for match in _TAG.finditer(text):
+    for match in _CELL_TAG.finditer(text):
         closing, name, attributes = match.groups()
         if name not in _KNOWN:
             name = name.lower()
@@ -186,7 +178,7 @@ def parse_table(text: str) -> Table:
 def decode_entities(text: str) -> str:
     """Decodes character references that end with a semicolon, once; ``&nbsp;`` is a space.
 
-    A reference without a semicolon, or to no character, stays as it is.
+    A reference without a semicolon or to no character is kept.
     """
     return _ENTITY.sub(_decode_entity, text) if "&" in text else text
 
@@ -196,7 +188,7 @@ def _decode_entity(match: re.Match[str]) -> str:
     if written == "&nbsp;":
         return " "
     decoded = html.unescape(written)
-    # html.unescape also decodes prefixes ("&notit;" has "&not") and drops controls.
+    # html.unescape also decodes prefixes (the "&not" of "&notit;") and drops controls.
     partly = decoded.endswith(";") and decoded != ";"
     return written if partly or not decoded else decoded
 
@@ -218,10 +210,10 @@ def _html_cell(cell: Cell) -> str:
 
 
 def _fill_spans(rows: tuple[tuple[Cell, ...], ...]) -> list[list[str]]:
-    """Lays the cells out as the HTML standard does (section 4.9.12), within the budget."""
+    """Lays cells out as the HTML standard does (section 4.9.12), within the budget."""
     budget = MAX_GRID_CELLS
     grid: list[list[str]] = []
-    below: dict[int, tuple[int, str]] = {}  # column -> rows still covered, text
+    below: dict[int, tuple[int, str]] = {}  # Column: rows still covered, text.
     for number, cells in enumerate(rows):
         row: list[str] = []
         covered: dict[int, tuple[int, str]] = {}
@@ -234,13 +226,13 @@ def _fill_spans(rows: tuple[tuple[Cell, ...], ...]) -> list[list[str]]:
                 colspan = rowspan = 1
             budget -= colspan * rowspan - 1
             for _ in range(colspan):
-                # A place that a row above covers already is left to it (overlap).
+                # Where cells overlap, the later one wins.
                 below.pop(len(row), None)
                 if rowspan > 1:
                     covered[len(row)] = (rowspan - 1, cell.text)
                 row.append(cell.text)
         for column in sorted(below):
-            # Places that nothing covers, left of one that a row above covers.
+            # Positions that nothing covers, left of one that a row above covers.
             gap = column - len(row)
             if gap > budget:
                 break
@@ -264,7 +256,7 @@ def _cover(
 _EMPTY = Cell("")
 
 
-class _Builder:
+class _TableBuilder:
     """Collects cells from a stream of tags and texts."""
 
     def __init__(self) -> None:
@@ -274,13 +266,13 @@ class _Builder:
         self.in_cell = False
         self.colspan = self.rowspan = 1
         self.header = self.in_head = False
-        self.depth = 0  # tables inside of the open cell
+        self.depth = 0  # Of tables inside the open cell.
 
     def text(self, text: str) -> None:
         self.parts.append(decode_entities(text.replace("\n", " ")))
 
     def tag(self, name: str, closing: bool, attributes: str) -> None:
-        if (name == "td" or name == "th") and not self.depth:
+        if name in ("td", "th") and not self.depth:
             self._end_cell()
             if not closing:
                 self._start_cell(name == "th", attributes)
@@ -363,7 +355,7 @@ class _Builder:
         return Table(tuple(tuple(row) for row in self._wanted_rows()))
 
     def _wanted_rows(self) -> list[list[Cell]]:
-        """Without empty rows, but for those that a cell above reaches into."""
+        """The rows without empty ones, unless a cell above reaches into them."""
         wanted: list[list[Cell]] = []
         reach = 0
         for row in self.rows:
@@ -374,7 +366,7 @@ class _Builder:
 
 
 def _tidy(text: str) -> str:
-    """Without spaces around each line and empty lines around the whole."""
+    """Removes spaces around each line and empty lines around the whole."""
     if "\n" not in text:
         return text.strip()
     return "\n".join(line.strip() for line in text.split("\n")).strip("\n")

@@ -1,10 +1,10 @@
-"""The text that a PDF page carries beside its picture: words, rules and pictures with boxes.
+"""The text layer of a PDF page: words, ruling lines and pictures with their boxes.
 
-Born-digital pages have one; scans have none, or a hidden one that somebody's
-OCR wrote. Renderers fill it, the ``lite`` backend reads it.
+Born-digital pages have one; scans have none, or a hidden one from an earlier OCR.
+Renderers fill it, and the ``lite`` backend reads it.
 
-Boxes here, as everywhere in this package, are fractions of the displayed page
-(after its rotation), origin at the top left.
+Boxes, as everywhere in this package, are fractions of the displayed page (after its
+rotation), origin at the top left.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .types import Box
 __all__ = ["Rule", "TextLayer", "Word", "usable"]
 
 SCAN_COVER = 0.7
-"""Share of the page that one picture covers where the page is a scan."""
+"""Share of the page that pictures cover at least if the page is a scan."""
 
 STAMP_LENGTH = 80
-"""Characters, not counting spaces, up to which text over a scan is a stamp, a
-running title or a page number, and the page itself is in the picture."""
+"""Most characters without spaces that can be a stamp, a running title or a page number
+over a scan: the page itself is then in the picture."""
 
 MAX_GARBAGE = 0.1
-"""Share of characters that no font could show: more means broken encoding."""
+"""Largest share of characters that no font can show: more means a broken encoding."""
 
 MAX_MISREAD = 0.2
-"""Share of a hidden layer's words that look misread. The good OCR
-layers of the test data have up to 0.03 of them, a handwritten page 0.62."""
+"""Largest share of a hidden layer's words that look misread. In the test data, good OCR
+layers have up to 0.03, a handwritten page 0.62."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Word:
 
     Attributes:
         text: The characters, in reading order.
-        box: Where they stand.
-        size: Font size in points (0 where the PDF does not say).
+        box: Where it stands.
+        size: Font size in points, 0 where the PDF does not say.
         bold: Whether the font's weight or name says bold.
-        hidden: Drawn with the invisible text mode, as OCR layers are.
+        hidden: Whether it is drawn in the invisible text mode, as OCR layers are.
         rotation: Direction of the text on the displayed page in degrees
             clockwise: 0, 90, 180 or 270.
     """
@@ -58,7 +58,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A straight drawn line, horizontal or vertical, as the thin box it covers."""
+    """A straight drawn line, horizontal or vertical, as the thin box that it covers."""
 
     box: Box
     horizontal: bool
@@ -66,10 +66,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class TextLayer:
-    """All of one page.
+    """The text layer of one page.
 
     Attributes:
-        words: In the order in which the PDF draws them.
+        words: Words in the order in which the PDF draws them.
         rules: Ruling lines: strokes and thin filled rectangles.
         pictures: Boxes of raster images.
         width: Width of the displayed page in points.
@@ -84,14 +84,14 @@ class TextLayer:
 
 
 def usable(layer: TextLayer) -> bool:
-    """Whether a page's text layer may replace reading its picture.
+    """Whether a page's text layer is good enough to use instead of its picture.
 
-    It may not where the layer is empty, where its characters are garbage (fonts
-    without a mapping to Unicode), where it is only a stamp on a scan, or where
-    it is an OCR layer of poor quality. Only the layer is looked at.
+    It is not if it is empty, if its characters are garbage (fonts without a mapping
+    to Unicode), if it is only a stamp on a scan, or if it is a poor OCR layer. The
+    picture itself is not looked at.
 
     Args:
-        layer: As a renderer gives it.
+        layer: The layer from a renderer.
 
     Returns:
         False where the page should be read as a picture.
@@ -107,7 +107,7 @@ def usable(layer: TextLayer) -> bool:
 
 _CID = re.compile(r"\(cid:[0-9]{1,6}\)", re.IGNORECASE)
 
-# Joined by a hyphen or an apostrophe at most, or a number with its signs.
+# Letters, joined by single hyphens or apostrophes, or a number with its signs.
 _PLAIN = re.compile(
     r"[^\W\d_]+(?:[-'\u2019./&][^\W\d_]+)*|[\d.,:/%$€£+\-\u2013]*\d[\d.,:/%\-\u2013]*"
 )
@@ -116,16 +116,16 @@ _VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûü�
 
 
 def _is_garbage(texts: Sequence[str], characters: str) -> bool:
-    """Whether the characters cannot be what a reader sees."""
+    """Whether the characters cannot be what a reader sees on the page."""
     bad = sum(map(_is_impossible, characters))
     bad += sum(len(match[0]) for match in _CID.finditer(characters))
     if bad > MAX_GARBAGE * len(characters):
         return True
-    # Dot leaders and rules of dashes are text, but say nothing about the rest.
+    # Dot leaders and rows of dashes are text, but say nothing about the rest.
     letters = [char for char in characters if char.isalnum()]
     if len(letters) < STAMP_LENGTH:
         return False
-    # Even scripts without spaces have lines, not pages, in one run.
+    # Even in scripts without spaces a line is one run, not a whole page.
     longest = max(sum(map(str.isalnum, text)) for text in texts)
     if longest > 400 and longest > 0.5 * len(letters):
         return True
@@ -145,10 +145,8 @@ def _is_impossible(char: str) -> bool:
 
 
 def _is_scan(layer: TextLayer) -> bool:
-    """Whether the page is a picture with text laid over it, visible or not."""
-    if any(box.area >= SCAN_COVER for box in layer.pictures):
-        return True
-    # Scans are also cut into bands and tiles.
+    """Whether the page is a picture with text over it, visible or not."""
+    # The sum, because scans are also stored as bands and tiles.
     if sum(box.area for box in layer.pictures) >= SCAN_COVER:
         return True
     hidden = sum(len(word.text) for word in layer.words if word.hidden)
@@ -156,7 +154,7 @@ def _is_scan(layer: TextLayer) -> bool:
 
 
 def _misread_share(texts: Sequence[str]) -> float:
-    """How many words look like nothing that anybody writes, weighted by length."""
+    """The share of words that look misread, weighted by length."""
     total = misread = 0
     for text in texts:
         total += len(text)
@@ -169,7 +167,7 @@ def _misread_share(texts: Sequence[str]) -> float:
 
 
 def _is_jumble(core: str) -> bool:
-    """A longer Latin word without a vowel, or with capitals strewn in."""
+    """Whether it is a longer Latin word without a vowel, or with capitals inside."""
     if len(core) < 5 or not core.isalpha() or not core.isascii():
         return False
     inner = sum(a.islower() and b.isupper() for a, b in pairwise(core))

@@ -1,10 +1,10 @@
-"""What a document becomes: pages, blocks and boxes, all frozen.
+"""The result of reading a document: pages, blocks and boxes, all frozen.
 
-Conventions, for the whole package:
+Conventions for the whole package:
 
 * A **box** is four fractions of the displayed page, 0..1, origin top left.
-* A **page number** is 1-based and counts the file's pages, whatever selection
-  was read; the printed label ("iv") is kept beside it.
+* A **page number** is 1-based and counts the pages of the file, even if only some
+  were read; the printed label ("iv") is kept beside it.
 * A **span** is ``(start, end)`` in characters of the page's Markdown, and
   ``page.markdown[start:end] == block.text`` always holds.
 """
@@ -23,15 +23,14 @@ from .tables import Table, parse_table
 __all__ = ["Block", "Box", "FinishReason", "OcrDocument", "Page"]
 
 FinishReason = Literal["stop", "length", "repetition", "blank", "error"]
-"""Why a page's text ends: the model's end token, the token limit, a loop that
-was cut, a page without ink, or a failure (see :attr:`Page.error`)."""
+"""Why a page's text ends: the model's end token, the token limit, a loop that was cut
+off, a page without ink, or a failure (see :attr:`Page.error`)."""
 
 GRID = 999
 """The model writes coordinates as integers from 0 to 999, both included."""
 
-
 SHOWN_PAGES: Final = 20
-"""Of a document, in a notebook."""
+"""Most pages of a document that a notebook shows."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -62,7 +61,7 @@ class Box:
 
     @classmethod
     def clamped(cls, x0: float, y0: float, x1: float, y1: float) -> Box:
-        """The box nearest to four arbitrary finite fractions: ordered, then cut to the page."""
+        """The box of four arbitrary numbers: cut to the page, then ordered; NaN and infinity count as 0."""
         values = [min(1.0, max(0.0, v if math.isfinite(v) else 0.0)) for v in (x0, y0, x1, y1)]
         return cls(
             min(values[0], values[2]),
@@ -73,24 +72,20 @@ class Box:
 
     @classmethod
     def from_grid(cls, x0: float, y0: float, x1: float, y1: float) -> Box:
-        """The box that the model means with four numbers on its 0..999 grid."""
+        """The box for four numbers on the model's 0..999 grid."""
         return cls.clamped(x0 / GRID, y0 / GRID, x1 / GRID, y1 / GRID)
 
     def to_grid(self) -> tuple[int, int, int, int]:
         """The four integers on the model's 0..999 grid."""
-        return (
-            round(self.x0 * GRID),
-            round(self.y0 * GRID),
-            round(self.x1 * GRID),
-            round(self.y1 * GRID),
-        )
+        x0, y0, x1, y1 = (round(value * GRID) for value in self.as_tuple())
+        return (x0, y0, x1, y1)
 
     def as_tuple(self) -> tuple[float, float, float, float]:
         """``(x0, y0, x1, y1)`` as fractions."""
         return (self.x0, self.y0, self.x1, self.y1)
 
     def to_points(self, width: float, height: float) -> tuple[float, float, float, float]:
-        """``(x0, y0, x1, y1)`` on a page of that many points, origin still top left."""
+        """``(x0, y0, x1, y1)`` on a page of that size in points, origin top left."""
         return (self.x0 * width, self.y0 * height, self.x1 * width, self.y1 * height)
 
     def to_pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
@@ -108,7 +103,7 @@ class Box:
         return (self.x1 - self.x0) * (self.y1 - self.y0)
 
     def union(self, other: Box) -> Box:
-        """The smallest box that holds both."""
+        """The smallest box that contains both."""
         return Box(
             min(self.x0, other.x0),
             min(self.y0, other.y0),
@@ -117,7 +112,7 @@ class Box:
         )
 
     def intersection(self, other: Box) -> Box | None:
-        """What both cover, or None where they do not touch."""
+        """The area that both cover, or None if they do not touch."""
         x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
         x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
         return Box(x0, y0, x1, y1) if x0 <= x1 and y0 <= y1 else None
@@ -130,17 +125,17 @@ class Block:
     Attributes:
         kind: The model's label: text, title, sub_title, table, table_caption,
             image, image_caption, equation, ...; unknown labels are kept. The
-            empty string marks text that stood outside of any tag.
+            empty string marks text outside any tag.
         text: Its Markdown, exactly ``page.markdown[span[0]:span[1]]``; empty
             for a picture.
-        boxes: Where it stands; a paragraph that runs over two columns has two.
-            Empty where the model named no place.
+        boxes: Where it stands; a paragraph over two columns has two. Empty where
+            the model gave no box.
         span: Offsets of ``text`` in the page's Markdown.
         section: The headings above it, outermost first.
-        html: For a table, the HTML as the model wrote it; else None.
+        html: For a table, the HTML that the model wrote; else None.
         confidence: How sure the model was of the text, 0..1: the geometric mean
-            of its tokens' probabilities, see :mod:`.confidence`. None where the
-            backend does not know.
+            of its tokens' probabilities, see :mod:`.grammar.confidence`. None if
+            the backend does not report it.
     """
 
     kind: str
@@ -153,7 +148,7 @@ class Block:
 
     @property
     def table(self) -> Table | None:
-        """The rows of a table, or None for any other block."""
+        """The parsed table, or None for any other block."""
         return None if self.html is None else parse_table(self.html)
 
     def to_dict(self) -> dict[str, Any]:
@@ -187,23 +182,23 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page as it was read. A page that failed is still a page, with its error.
+    """One page as it was read. A failed page is still a page, with its error.
 
     Attributes:
-        number: 1-based, in the file.
+        number: 1-based page number in the file.
         markdown: The whole page.
-        blocks: In reading order.
-        label: The number printed on the page where the PDF records it ("iv").
+        blocks: Its blocks in reading order.
+        label: The printed page number ("iv"), where the PDF records it.
         width: Width of the displayed page in points (1/72 inch).
         height: Height of the displayed page in points.
-        backend: Who read it: lite, ollama, server, ...
-        model: Which model, as the backend names it.
+        backend: The backend that read it: lite, ollama, server, ...
+        model: The model, as the backend names it.
         mode: Resolution mode: tiny, small, base, large, gundam.
         finish_reason: See :data:`FinishReason`.
-        attempts: How often the backend was asked.
+        attempts: Number of times the backend was asked.
         warnings: What a user should know about this page.
-        error: What went wrong, where ``finish_reason`` is "error".
-        confidence: As of a block, over all that the model wrote for the page.
+        error: What went wrong, if ``finish_reason`` is "error".
+        confidence: As for a block, over everything the model wrote for the page.
     """
 
     number: int
@@ -223,12 +218,12 @@ class Page:
 
     @property
     def ok(self) -> bool:
-        """Whether the page was read (a blank page was; a failed one was not)."""
+        """Whether the page was read: true for a blank page, false for a failed one."""
         return self.finish_reason != "error"
 
     @property
     def boxes(self) -> tuple[Box, ...]:
-        """The boxes of all its blocks, in reading order: for "locate", what was found."""
+        """The boxes of all its blocks in reading order; for the task "locate", the findings."""
         return tuple(box for block in self.blocks for box in block.boxes)
 
     def blocks_in(self, start: int, end: int) -> tuple[Block, ...]:
@@ -236,7 +231,7 @@ class Page:
         return tuple(b for b in self.blocks if b.span[0] < end and start < b.span[1])
 
     def _repr_html_(self) -> str:
-        """For notebooks: what the page says, and nothing that it could do."""
+        """The page for notebooks, with nothing active in it."""
         shown = self.markdown if self.ok else f"not read: {self.error or 'for an unknown reason'}"
         return labelled_html(f"Page {self.number}", markdown_to_html(shown))
 
@@ -273,10 +268,10 @@ class OcrDocument:
     """A document as it was read.
 
     Attributes:
-        source: What the user named: a path, a URL, or a name for bytes.
-        pages: The pages that were asked for, in the file's order.
-        total_pages: How many pages the file has.
-        sha256: Hash of the file's bytes, 64 hex digits ("" where unknown).
+        source: A path, a URL, or a name for bytes, as the user gave it.
+        pages: The selected pages in the order of the file.
+        total_pages: Number of pages in the file.
+        sha256: Hash of the file's bytes, 64 hex digits, or "" if unknown.
     """
 
     source: str
@@ -296,10 +291,10 @@ class OcrDocument:
         return tuple(page for page in self.pages if not page.ok)
 
     def page(self, number: int) -> Page:
-        """The page with that 1-based number in the file.
+        """The page with a 1-based number in the file.
 
         Raises:
-            KeyError: If it was not read.
+            KeyError: If the page was not read.
         """
         for page in self.pages:
             if page.number == number:
@@ -307,11 +302,11 @@ class OcrDocument:
         raise KeyError(number)
 
     def to_markdown(self) -> str:
-        """All pages, an empty line between them."""
+        """The Markdown of all pages, separated by empty lines."""
         return "\n\n".join(page.markdown for page in self.pages if page.markdown)
 
     def _repr_html_(self) -> str:
-        """For notebooks: the first pages, see :meth:`Page._repr_html_`."""
+        """The first pages for notebooks, with nothing active in them."""
         pages = [page._repr_html_() for page in self.pages[:SHOWN_PAGES]]
         left = len(self.pages) - len(pages)
         note = f"<p>… and {left} more pages: document.page(n)</p>" if left else ""
@@ -338,7 +333,7 @@ class OcrDocument:
 
 
 def union(boxes: Iterable[Box]) -> Box | None:
-    """The smallest box that holds all of them, or None where there are none."""
+    """The smallest box that contains all boxes, or None without any."""
     result: Box | None = None
     for box in boxes:
         result = box if result is None else result.union(box)

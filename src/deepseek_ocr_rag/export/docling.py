@@ -1,11 +1,11 @@
-"""A document as a ``DoclingDocument``, so that docling's chunkers and tools work on it.
+"""Converts a document to a ``DoclingDocument`` for docling's chunkers and tools.
 
-Needs ``docling-core``, the extra ``[docling]``. Conventions:
+Needs ``docling-core`` (the extra ``[docling]``).
 
-* Boxes are in points from the top left. Pages of unknown size count as 1000 by 1000.
+* Boxes are in points from the top left. A page of unknown size counts as 1000 by 1000.
 * A paragraph over columns or pages is one item with a provenance for each part.
-* A heading with one ``#`` is a title, one with more a section header a level
-  below, as docling reads Markdown and HTML.
+* A heading with one ``#`` is a title; with more, it is a section header one level
+  higher, as when docling reads Markdown and HTML.
 * Page furniture is in docling's furniture layer.
 * Failed and blank pages are pages without items.
 """
@@ -24,15 +24,14 @@ __all__ = ["to_docling"]
 
 
 def to_docling(document: OcrDocument) -> DoclingDocument:
-    """Convert a document for docling.
+    """Converts a document for docling.
 
     Args:
-        document: What was read.
+        document: The document as it was read.
 
     Returns:
-        The same as docling sees it: pages with sizes, texts in reading order,
-        tables with cells and spans, pictures, captions with what they belong
-        to, each with its boxes.
+        Pages with sizes, texts in reading order, tables with cells and spans,
+        pictures, and captions attached to them, each with its boxes.
 
     Raises:
         MissingExtraError: If ``docling-core`` is not installed.

@@ -1,4 +1,4 @@
-"""Paragraphs, figures and tables as docling's items; the only importer of docling-core."""
+"""Builds docling's items; the only module that imports docling-core."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from docling_core.types.doc import (
 from ..document.captions import is_caption
 from ..document.headings import HEADING_KINDS
 from ..document.markdown import heading_level
-from ..document.paragraphs import Float, Paragraph, Slice, document_flow
+from ..document.paragraphs import Float, Paragraph, Slice, paragraphs_and_floats
 from ..document.table_heads import table_rows
 from ..document.tables import MAX_GRID_CELLS, Cell, Table, parse_table
 from ..document.types import Block, OcrDocument, Page
@@ -36,7 +36,7 @@ from .filenames import file_stem
 __all__ = ["DoclingWriter"]
 
 UNKNOWN_SIDE: Final = 1000.0
-"""Points of a side of a page whose size nobody recorded."""
+"""Width and height in points of a page of unknown size."""
 
 _LABELS: Final = {
     "code": DocItemLabel.CODE,
@@ -52,24 +52,24 @@ _FENCE: Final = re.compile(r"\s*(```|~~~)[^\n]*\n(.*?)\n?\s*(?:\1\s*)?", re.DOTA
 
 
 class DoclingWriter:
-    """Writes one document; see :func:`.docling_export.to_docling`.
+    """Converts one document; see :func:`.docling.to_docling`.
 
     Args:
-        document: What was read.
+        document: The document as it was read.
     """
 
     def __init__(self, document: OcrDocument) -> None:
         self._document = document
         self._result = DoclingDocument(name=file_stem(document.source), origin=_origin(document))
-        # Neighbouring items of lists stand in one group.
+        # Neighbouring list items share one group.
         self._list: ListGroup | None = None
 
     def write(self) -> DoclingDocument:
-        """The whole document."""
+        """Converts the whole document."""
         for page in self._document.pages:
             width, height = _size(page)
             self._result.add_page(page.number, Size(width=width, height=height))
-        for item in document_flow(self._document):
+        for item in paragraphs_and_floats(self._document):
             if isinstance(item, Float):
                 self._add_float(item)
             else:
@@ -78,8 +78,8 @@ class DoclingWriter:
 
     def _add_paragraph(self, paragraph: Paragraph) -> None:
         first, *others = paragraph.slices
-        text = first.text + "".join(piece.before + piece.text for piece in others)
-        places = list(_provenance(paragraph.slices))
+        text = first.text + "".join(part.before + part.text for part in others)
+        provenance = list(_provenance(paragraph.slices))
         kind = first.block.kind
         items = [_ITEM.fullmatch(line) for line in text.strip().split("\n")]
         is_list = kind in ("text", "") and not paragraph.furniture and all(items)
@@ -88,21 +88,21 @@ class DoclingWriter:
         if paragraph.furniture:
             top = bool(first.block.boxes) and first.block.boxes[0].y0 < 0.5
             label = DocItemLabel.PAGE_HEADER if top else DocItemLabel.PAGE_FOOTER
-            self._add(label, text, places, layer=ContentLayer.FURNITURE)
+            self._add(label, text, provenance, layer=ContentLayer.FURNITURE)
         elif is_list:
-            self._add_items([match for match in items if match], places)
+            self._add_items([match for match in items if match], provenance)
         elif kind in HEADING_KINDS:
-            self._add_headings(text, kind, places)
+            self._add_headings(text, kind, provenance)
         elif kind == "equation":
-            self._add_formulas(text, places)
+            self._add_formulas(text, provenance)
         else:
-            self._add(_label(first.block), text, places)
+            self._add(_label(first.block), text, provenance)
 
     def _add(
         self,
         label: DocItemLabel,
         text: str,
-        places: Sequence[ProvenanceItem],
+        provenance: Sequence[ProvenanceItem],
         *,
         parent: NodeItem | None = None,
         layer: ContentLayer | None = None,
@@ -115,11 +115,11 @@ class DoclingWriter:
             parent=parent,
             content_layer=layer,
         )
-        item.prov.extend(places)
+        item.prov.extend(provenance)
         return item
 
     def _add_items(
-        self, matches: Sequence[re.Match[str]], places: Sequence[ProvenanceItem]
+        self, matches: Sequence[re.Match[str]], provenance: Sequence[ProvenanceItem]
     ) -> None:
         if self._list is None:
             self._list = self._result.add_list_group()
@@ -131,10 +131,10 @@ class DoclingWriter:
                 marker=match[1],
                 parent=self._list,
             )
-            item.prov.extend(places)
+            item.prov.extend(provenance)
 
-    def _add_headings(self, text: str, kind: str, places: Sequence[ProvenanceItem]) -> None:
-        """A block of headings, which may hold several lines with ``#``."""
+    def _add_headings(self, text: str, kind: str, provenance: Sequence[ProvenanceItem]) -> None:
+        """Adds a heading block, which may hold several lines with ``#``."""
         for line in filter(str.strip, text.split("\n")):
             level = heading_level(line)
             title = _valid(line[level:].strip())
@@ -143,16 +143,16 @@ class DoclingWriter:
                 item = self._result.add_title(text=title, orig=_valid(line))
             else:
                 item = self._result.add_heading(text=title, orig=_valid(line), level=level - 1)
-            item.prov.extend(places)
+            item.prov.extend(provenance)
 
-    def _add_formulas(self, text: str, places: Sequence[ProvenanceItem]) -> None:
-        """Display formulas without their brackets; anything else with what it is written in."""
+    def _add_formulas(self, text: str, provenance: Sequence[ProvenanceItem]) -> None:
+        """Adds display formulas without their brackets, or the whole text if it has more in it."""
         formulas = [match[1].strip() for match in _FORMULA.finditer(text)]
         if not formulas or _FORMULA.sub("", text).strip():
-            self._add(DocItemLabel.TEXT, text, places)
+            self._add(DocItemLabel.TEXT, text, provenance)
             return
         for formula in formulas:
-            self._add(DocItemLabel.FORMULA, formula, places)
+            self._add(DocItemLabel.FORMULA, formula, provenance)
 
     def _add_float(self, item: Float) -> None:
         self._list = None
@@ -163,12 +163,12 @@ class DoclingWriter:
             owner = self._result.add_table(data=data)
         if owner is not None:
             owner.prov.extend(_provenance([Slice(item.page, item.block, *item.block.span)]))
-        for piece in item.slices:
-            if (owner is not None and piece.block is item.block) or not piece.text:
+        for member in item.slices:
+            if (owner is not None and member.block is item.block) or not member.text:
                 continue
-            caption = is_caption(piece.block, item.block)
-            label = DocItemLabel.CAPTION if caption else _label(piece.block)
-            text = self._add(label, piece.text, list(_provenance([piece])), parent=owner)
+            caption = is_caption(member.block, item.block)
+            label = DocItemLabel.CAPTION if caption else _label(member.block)
+            text = self._add(label, member.text, list(_provenance([member])), parent=owner)
             if owner is not None and caption:
                 owner.captions.append(text.get_ref())
 
@@ -182,16 +182,16 @@ def _size(page: Page) -> tuple[float, float]:
     return (page.width, page.height) if known else (UNKNOWN_SIDE, UNKNOWN_SIDE)
 
 
-def _provenance(pieces: Sequence[Slice]) -> Iterator[ProvenanceItem]:
-    """A place for each box, with the characters of the item that its slice has."""
+def _provenance(slices: Sequence[Slice]) -> Iterator[ProvenanceItem]:
+    """One provenance for each box, with the span of its slice in the item's text."""
     at = 0
-    for i, piece in enumerate(pieces):
-        at += len(piece.before) if i else 0
-        end = at + piece.end - piece.start
-        for box in piece.block.boxes:
-            left, top, right, bottom = box.to_points(*_size(piece.page))
+    for i, part in enumerate(slices):
+        at += len(part.before) if i else 0
+        end = at + part.end - part.start
+        for box in part.block.boxes:
+            left, top, right, bottom = box.to_points(*_size(part.page))
             yield ProvenanceItem(
-                page_no=piece.page.number,
+                page_no=part.page.number,
                 bbox=BoundingBox(
                     l=left, t=top, r=right, b=bottom, coord_origin=CoordOrigin.TOPLEFT
                 ),
@@ -201,7 +201,7 @@ def _provenance(pieces: Sequence[Slice]) -> Iterator[ProvenanceItem]:
 
 
 def _table_data(block: Block) -> TableData | None:
-    """The cells of a table; None where its grid is too large to be one."""
+    """The cells of a table, or None if its grid is too large."""
     table = block.table or parse_table(block.text)
     heads = table_rows(block.text).body
     cells = [
@@ -226,10 +226,10 @@ def _table_data(block: Block) -> TableData | None:
 def _placed(table: Table) -> Iterator[tuple[int, int, int, int, Cell]]:
     """Row, column, rowspan and colspan of each cell, as the HTML standard lays them out.
 
-    As in :meth:`Table.to_rows`, spans that would add too much are not followed.
+    As in :meth:`Table.to_rows`, spans that would add too many positions are ignored.
     """
     budget = MAX_GRID_CELLS
-    below: dict[int, int] = {}  # column -> rows still covered
+    below: dict[int, int] = {}  # Column: rows still covered.
     for row, cells in enumerate(table.rows):
         column = 0
         covered: dict[int, int] = {}
@@ -244,7 +244,7 @@ def _placed(table: Table) -> Iterator[tuple[int, int, int, int, Cell]]:
             covered |= dict.fromkeys(range(column, column + colspan), rowspan)
             column += colspan
         covered = {**below, **covered}
-        below = {place: rows - 1 for place, rows in covered.items() if rows > 1}
+        below = {column: rows - 1 for column, rows in covered.items() if rows > 1}
 
 
 def _origin(document: OcrDocument) -> DocumentOrigin | None:
@@ -255,12 +255,12 @@ def _origin(document: OcrDocument) -> DocumentOrigin | None:
     known = kind is not None and kind.startswith(("application/pdf", "image/"))
     return DocumentOrigin(
         mimetype=kind if kind and known else "application/octet-stream",
-        # As docling does: the last 64 bits of the hash.
+        # The last 64 bits of the hash, as docling does.
         binary_hash=int(document.sha256[-16:], 16),
         filename=_valid(name),
     )
 
 
 def _valid(text: str) -> str:
-    """Without lone surrogates, which some PDFs hold and pydantic refuses."""
+    """Replaces lone surrogates, which some PDFs contain and pydantic refuses."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,11 +1,11 @@
-"""Pictures of what was read: boxes, label tags and marked answers over a page image.
+"""Draws boxes, label tags and marked answers on a page image.
 
-Nothing here changes the image that it is given. Sizes follow the image's long
-side, so a thumbnail and a print look alike.
+No function changes the image that it is given. Sizes follow the image's long side, so
+that a thumbnail and a print look alike.
 
-The colours are those of Okabe and Ito, "Color Universal Design" (2008), and for
-kinds that we do not know those of Paul Tol's "muted" scheme (2021): both stay
-apart for the common forms of colour blindness, and the tag names the kind anyway.
+The colours are those of Okabe and Ito, "Color Universal Design" (2008), and for unknown
+kinds those of Paul Tol's "muted" scheme (2021). Both can be told apart with the common
+forms of colour blindness, and the tag names the kind anyway.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PALETTE: Final[dict[str, Colour]] = {
     "figure_title": (204, 121, 167),
     "equation": (86, 180, 233),
 }
-"""By kind; a caption has the colour of what it explains."""
+"""By kind of block; a caption has the colour of its figure or table."""
 
 OTHER_COLOURS: Final[tuple[Colour, ...]] = (
     (136, 34, 85),
@@ -50,15 +50,15 @@ OTHER_COLOURS: Final[tuple[Colour, ...]] = (
 MARKER: Final[Colour] = (255, 236, 110)
 MARKER_EDGE: Final[Colour] = (214, 150, 0)
 GRAIN: Final = 64
-"""Steps between neighbouring pixels, of 255, that a scanner's noise also has."""
+"""Largest difference between neighbouring pixels, of 255, that may be a scanner's noise."""
 MAX_TAG: Final = 24
-"""Characters of a kind that a tag shows: the model's label may be a whole line."""
+"""Most characters of a kind that a tag shows: the model's label may be a whole line."""
 
 
 def colour_of(kind: str) -> Colour:
-    """The colour of a kind of block, as ``(red, green, blue)``, 0..255.
+    """The colour of a kind of block as ``(red, green, blue)``, 0..255.
 
-    An unknown kind gets one of a few further colours, always the same one.
+    An unknown kind always gets the same one of a few further colours.
     """
     known = PALETTE.get(kind)
     return known or OTHER_COLOURS[zlib.crc32(kind.encode("utf-8", "replace")) % len(OTHER_COLOURS)]
@@ -72,16 +72,16 @@ def draw_page(
     labels: bool = True,
     kinds: Collection[str] | None = None,
 ) -> Image.Image:
-    """The page's picture with the boxes of its blocks.
+    """Draws the boxes of a page's blocks on its image.
 
     Args:
-        image: The displayed page in any size and mode; left as it is.
-        page: Its blocks. A block without a box is not drawn.
+        image: The displayed page in any size and mode; it is not changed.
+        page: The page with its blocks. A block without a box is not drawn.
         highlight: Boxes to mark like an answer, under the outlines.
-        labels: Whether each box gets a tag with the block's 1-based place in
-            the reading order and its kind.
-        kinds: Draw blocks of these kinds only; the numbers stay those of the
-            whole page. None draws all.
+        labels: Whether each box gets a tag with the block's 1-based number in
+            reading order and its kind.
+        kinds: Draw only blocks of these kinds; their numbers do not change. None
+            draws all.
 
     Returns:
         A new RGB picture of the same size.
@@ -99,61 +99,61 @@ def draw_page(
         if kinds is None or block.kind in kinds
     ]
     draw = ImageDraw.Draw(picture)
-    width = line_width(picture)
-    ink = edges(picture) if labels else None
+    width = _line_width(picture)
+    ink = _ink_mask(picture) if labels else None
     for _, block in shown:
         for box in block.boxes:
             draw.rectangle(
-                around(box, picture.size, width), outline=colour_of(block.kind), width=width
+                _padded(box, picture.size, width), outline=colour_of(block.kind), width=width
             )
     if ink is not None:
         for number, block in shown:
             for box in block.boxes:
-                draw_tag(draw, ink, tag_text(number, block), block.kind, box)
+                _draw_tag(draw, ink, _tag_text(number, block), block.kind, box)
     return picture
 
 
 def highlight_boxes(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
-    """The picture with boxes marked as with a felt pen: the text below stays readable.
+    """Marks boxes as with a highlighter: the text below stays readable.
 
     Args:
-        image: The displayed page in any size and mode; left as it is.
-        boxes: What to mark.
+        image: The displayed page in any size and mode; it is not changed.
+        boxes: The boxes to mark.
 
     Returns:
         A new RGB picture of the same size.
     """
-    picture = as_rgb(image)
+    picture = _as_rgb(image)
     draw = ImageDraw.Draw(picture)
-    # All areas first: where boxes overlap, multiplying twice would darken.
+    # All areas first: multiplying twice would darken where boxes overlap.
     marker = Image.new("RGB", picture.size, "white")
     pen = ImageDraw.Draw(marker)
     for box in boxes:
-        pen.rectangle(pixels(box, picture.size), fill=MARKER)
+        pen.rectangle(_pixels(box, picture.size), fill=MARKER)
     if boxes:
         picture.paste(ImageChops.multiply(picture, marker))
-    edge = max(1, line_width(picture) // 2)
+    edge = max(1, _line_width(picture) // 2)
     for box in boxes:
-        draw.rectangle(around(box, picture.size, edge), outline=MARKER_EDGE, width=edge)
+        draw.rectangle(_padded(box, picture.size, edge), outline=MARKER_EDGE, width=edge)
     return picture
 
 
 def crop_boxes(image: Image.Image, boxes: Sequence[Box], margin: float = 0.02) -> Image.Image:
-    """The part of the page that holds all the boxes: the evidence for an answer.
+    """Crops a page to the smallest part that contains all boxes, for example an answer's.
 
     Args:
-        image: The displayed page in any size and mode; left as it is.
-        boxes: At least one.
-        margin: What to leave around them, as a fraction of the page's long side.
+        image: The displayed page in any size and mode; it is not changed.
+        boxes: At least one box.
+        margin: Space to leave around them, as a fraction of the page's long side.
 
     Returns:
-        A new RGB picture, at least one pixel wide and high, never beyond the page.
+        A new RGB picture of at least one pixel, within the page.
 
     Raises:
         ConfigurationError: If there is no box, or the margin is negative.
 
     Example:
-        An answer's place on its page::
+        The part of a page that an answer cites::
 
             crop_boxes(highlight_boxes(image, citation.boxes), citation.boxes)
     """
@@ -164,36 +164,36 @@ def crop_boxes(image: Image.Image, boxes: Sequence[Box], margin: float = 0.02) -
         )
     if not 0 <= margin < 1:
         raise ConfigurationError(
-            f"a margin of {margin} is no fraction of the page", remedy="Use 0 to 0.2."
+            f"a margin of {margin} is not a fraction of the page", remedy="Use 0 to 0.2."
         )
-    x0, y0, x1, y1 = around(whole, image.size, round(margin * max(image.size)))
-    return as_rgb(image.crop((x0, y0, x1 + 1, y1 + 1)))
+    x0, y0, x1, y1 = _padded(whole, image.size, round(margin * max(image.size)))
+    return _as_rgb(image.crop((x0, y0, x1 + 1, y1 + 1)))
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
-    """A copy without transparency, on white as a page is."""
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """An RGB copy; transparency becomes white paper."""
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), layer).convert("RGB")
     return image.copy() if image.mode == "RGB" else image.convert("RGB")
 
 
-def pixels(box: Box, size: tuple[int, int]) -> Rectangle:
-    """The first and last pixel that a box covers in both directions, both included."""
+def _pixels(box: Box, size: tuple[int, int]) -> Rectangle:
+    """The first and last pixels that a box covers: ``(left, top, right, bottom)``, inclusive."""
     x0, y0, x1, y1 = box.to_pixels(*size)
     x0, y0 = min(x0, size[0] - 1), min(y0, size[1] - 1)
     return (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1))
 
 
-def edges(image: Image.Image) -> Image.Image:
-    """White where something is drawn or written, black where paper is, grainy or not."""
+def _ink_mask(image: Image.Image) -> Image.Image:
+    """White where something is drawn or written, black where there is only paper."""
     found = image.convert("L").filter(ImageFilter.FIND_EDGES)
     return found.point([0] * GRAIN + [255] * (256 - GRAIN))
 
 
-def around(box: Box, size: tuple[int, int], distance: int) -> Rectangle:
-    """The same, so much wider on every side that a line there crosses no letter."""
-    x0, y0, x1, y1 = pixels(box, size)
+def _padded(box: Box, size: tuple[int, int], distance: int) -> Rectangle:
+    """The pixels of a box, widened on every side but not beyond the image."""
+    x0, y0, x1, y1 = _pixels(box, size)
     return (
         max(0, x0 - distance),
         max(0, y0 - distance),
@@ -202,46 +202,45 @@ def around(box: Box, size: tuple[int, int], distance: int) -> Rectangle:
     )
 
 
-def line_width(image: Image.Image) -> int:
-    """Two pixels on a page of 1280."""
+def _line_width(image: Image.Image) -> int:
+    """The width of outlines: two pixels for a long side of 1280."""
     return max(1, round(max(image.size) / 640))
 
 
-def tag_text(number: int, block: Block) -> str:
-    """Reading order and kind, on one line of bounded length."""
+def _tag_text(number: int, block: Block) -> str:
+    """Number and kind on one line of bounded length."""
     kind = " ".join(block.kind.split()) or "untagged"
-    kind = "".join(character if character.isprintable() else "?" for character in kind[:200])
+    kind = "".join(c if c.isprintable() else "?" for c in kind[:200])
     return f"{number} {kind if len(kind) <= MAX_TAG else kind[: MAX_TAG - 1] + '…'}"
 
 
-def draw_tag(draw: ImageDraw.ImageDraw, ink: Image.Image, text: str, kind: str, box: Box) -> None:
-    """Put a small label at the edge of a box, where it hides least.
+def _draw_tag(draw: ImageDraw.ImageDraw, ink: Image.Image, text: str, kind: str, box: Box) -> None:
+    """Draws a tag at the edge of a box, where it hides least.
 
     Args:
-        draw: Of the picture.
-        ink: Bright where something stands on the page; the tag is added to it,
-            so that later tags keep away.
-        text: What the tag says.
-        kind: Gives the colour.
-        box: What the tag belongs to.
+        draw: The drawing context of the picture.
+        ink: The picture's :func:`_ink_mask`; the tag is added to it, so that later
+            tags avoid it.
+        text: The text of the tag.
+        kind: The kind of block, for the colour.
+        box: The box.
     """
     colour = colour_of(kind)
     font = ImageFont.load_default(size=max(8, round(max(ink.size) / 106)))
     left, top, right, bottom = (round(v) for v in draw.textbbox((0, 0), text, font=font))
-    pad = max(1, line_width(ink))
+    pad = max(1, _line_width(ink))
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
-    x, y = quietest(ink, width, height, around(box, ink.size, pad))
-    place = (x, y, x + width - 1, y + height - 1)
-    draw.rectangle(place, fill=colour)
+    x, y = _least_ink(ink, width, height, _padded(box, ink.size, pad))
+    draw.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
     red, green, blue = colour
-    # Rec. 601 luma: black letters on light colours, white ones on dark colours.
+    # Rec. 601 luma: black letters on light colours, white on dark ones.
     bright = 0.299 * red + 0.587 * green + 0.114 * blue > 140
     draw.text((x + pad - left, y + pad - top), text, fill="black" if bright else "white", font=font)
-    ink.paste(255, (place[0], place[1], place[2] + 1, place[3] + 1))
+    ink.paste(255, (x, y, x + width, y + height))
 
 
-def quietest(ink: Image.Image, width: int, height: int, box: Rectangle) -> tuple[int, int]:
-    """The place for a tag at a box where least ink is hidden; the first of equals."""
+def _least_ink(ink: Image.Image, width: int, height: int, box: Rectangle) -> tuple[int, int]:
+    """The top left corner of a tag at a box that hides the least ink; the first of equals."""
     x0, y0, x1, y1 = box
     best, least = (0, 0), float("inf")
     for x, y in (

@@ -1,4 +1,4 @@
-"""Pictures of the evidence: what an answer cites, marked on its pages."""
+"""Draws what an answer cites on crops of its pages."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from ..errors import OutputError, SourceNotAllowedError, SourceNotFoundError
 from ..sources.source import SourceInput, render_page
 from .drawing import crop_boxes, highlight_boxes
 
-__all__ = ["AnswerPictures", "CitedPage", "CitedPlace", "SourceInput", "draw_cited_pages"]
+__all__ = ["AnswerPictures", "CitedLocation", "CitedPage", "SourceInput", "draw_cited_pages"]
 
 LONG_SIDE: Final = 1280
-"""Pixels to which a whole page is rendered."""
+"""Pixels of the long side of a rendered page."""
 
 MARGIN: Final = 0.04
-"""Of the page's long side, around the cited boxes: enough to see where one is."""
+"""Margin around the cited boxes, of the page's long side: enough to see where they are."""
 
 TALLEST: Final = 30_000
-"""Pixels of all pictures below each other; many image readers refuse more."""
+"""Largest height in pixels of the stacked pictures; many image readers refuse more."""
 
 LONGEST_CAPTION: Final = 110
 
 
 @dataclass(frozen=True, slots=True)
-class CitedPlace:
-    """Where a citation stands, for drawing.
+class CitedLocation:
+    """The location of a citation, for drawing.
 
     Attributes:
         number: The citation's number in the answer's text, from 1.
         source: The document.
         page: 1-based page number.
-        boxes: What to mark; the whole page is shown where there are none.
+        boxes: Boxes to mark; without any, the whole page is shown.
     """
 
     number: int
@@ -58,7 +58,7 @@ class CitedPage:
         image: RGB, with the cited boxes marked.
         source: The document.
         page: 1-based page number.
-        numbers: Of the citations that stand there, as in the answer's text.
+        numbers: The numbers of the citations on it, as in the answer's text.
     """
 
     image: Image.Image = field(repr=False)
@@ -70,7 +70,7 @@ class CitedPage:
     def caption(self) -> str:
         """Citations, file name and page on one line: ``[1] [3] report.pdf, page 2``."""
         marks = " ".join(f"[{number}]" for number in self.numbers)
-        # Pictures are passed on; the folders of this machine are nobody's business.
+        # Without folders: pictures are shared, and must not reveal paths of this machine.
         name = re.split(r"[/\\]", self.source)[-1]
         name = "".join(c if c.isprintable() else "?" for c in name)
         return f"{marks} {name}, page {self.page}"
@@ -78,13 +78,13 @@ class CitedPage:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPictures:
-    """The pages that an answer cites, for a notebook, a file or a program of your own.
+    """The pages that an answer cites, for a notebook, a file or your own program.
 
-    Notebooks show it as HTML with a caption for each page; whoever cannot show
-    HTML gets one picture.
+    Notebooks show HTML with a caption for each page, or one picture where they cannot
+    show HTML.
 
     Attributes:
-        pages: In the order in which the answer first cites them.
+        pages: The pages in the order in which the answer first cites them.
     """
 
     pages: tuple[CitedPage, ...]
@@ -97,20 +97,20 @@ class AnswerPictures:
 
     @property
     def image(self) -> Image.Image | None:
-        """All of them below each other with their captions, RGB; None where nothing is cited."""
+        """All pages below each other with their captions, RGB; None if nothing is cited."""
         return _stack(self.pages) if self.pages else None
 
     def save(self, path: str | os.PathLike[str]) -> Path | None:
-        """Write :attr:`image` as a PNG file.
+        """Writes :attr:`image` as a PNG file.
 
         Args:
-            path: Where to; a file of that name is replaced.
+            path: The file; an existing one is replaced.
 
         Returns:
-            The path, or None where nothing is cited: then nothing is written.
+            The path, or None if nothing is cited and nothing was written.
 
         Raises:
-            OutputError: If it cannot be written.
+            OutputError: If the file cannot be written.
         """
         picture = self.image
         if picture is None:
@@ -118,7 +118,7 @@ class AnswerPictures:
         try:
             picture.save(path, "PNG")
         except (OSError, ValueError) as error:
-            # ValueError: NUL in a name.
+            # ValueError: the name contains NUL.
             raise OutputError(
                 f"the picture cannot be written ({getattr(error, 'strerror', None) or error})",
                 source=os.fspath(path).replace("\0", "?"),
@@ -142,37 +142,37 @@ class AnswerPictures:
 
 
 def draw_cited_pages(
-    places: Iterable[CitedPlace],
+    cited: Iterable[CitedLocation],
     files: Mapping[str, SourceInput],
     *,
     password: str | None,
     renderer: str,
 ) -> AnswerPictures:
-    """Mark cited boxes on crops of their pages, one crop a page.
+    """Marks cited boxes on crops of their pages, one crop for each page.
 
     Args:
-        places: In the order of their numbers.
-        files: What to open for a source; one that is not named is taken as a path.
-        password: Tried on encrypted PDFs.
+        cited: The citations in the order of their numbers.
+        files: What to open for each source; a source that is missing here is opened
+            as a path.
+        password: The password to try on encrypted PDFs.
         renderer: "pdfium" or "pymupdf".
 
     Raises:
-        SourceError: If a document is not where its source says, or a page
-            cannot be rendered.
+        SourceError: If a document is not found, or a page cannot be rendered.
     """
-    pages: dict[tuple[str, int], list[CitedPlace]] = {}
-    for place in places:
-        pages.setdefault((place.source, place.page), []).append(place)
+    pages: dict[tuple[str, int], list[CitedLocation]] = {}
+    for location in cited:
+        pages.setdefault((location.source, location.page), []).append(location)
     return AnswerPictures(
         tuple(
             CitedPage(
                 image=_evidence(
                     _page_picture(source, number, files, password, renderer),
-                    tuple(dict.fromkeys(box for place in there for box in place.boxes)),
+                    tuple(dict.fromkeys(box for location in there for box in location.boxes)),
                 ),
                 source=source,
                 page=number,
-                numbers=tuple(place.number for place in there),
+                numbers=tuple(location.number for location in there),
             )
             for (source, number), there in pages.items()
         )
@@ -228,7 +228,7 @@ def _stack(pages: tuple[CitedPage, ...]) -> Image.Image:
 
 
 def _fitting(caption: str) -> str:
-    """The end of a long caption, for there the page stands."""
+    """Cuts a long caption at its start: the page number is at its end."""
     return caption if len(caption) <= LONGEST_CAPTION else f"…{caption[1 - LONGEST_CAPTION :]}"
 
 

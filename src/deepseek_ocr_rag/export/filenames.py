@@ -1,4 +1,4 @@
-"""Names for the files that we write, from names that somebody else chose."""
+"""Makes safe file names from the names of documents."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ RESERVED_NAMES: Final = frozenset(
     {"con", "prn", "aux", "nul"}
     | {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
 )
-"""Names that Windows keeps for devices, whatever suffix follows."""
+"""Names that Windows reserves for devices, with any suffix."""
 
 MAX_STEM_BYTES: Final = 120
-"""File systems allow 255 bytes a name; suffixes and numbers need some of them."""
+"""File systems allow 255 bytes for a name; suffixes and numbers need some of them."""
 MAX_SOURCE: Final = 4096
-"""Characters of a source's name that are looked at."""
+"""Most characters of a source's name that are looked at."""
 
 
 def file_stem(source: str) -> str:
-    """A file name without suffix for a document, whatever the user called it.
+    """A safe file name without suffix for a document.
 
-    The last part of a path or URL, without the suffix of a format that we
-    read, without what any system forbids in names, at most 120 bytes long;
-    "document" where nothing is left.
+    The last part of a path or URL without the suffix of a format that we read and
+    without characters that any system forbids, at most 120 bytes long; "document"
+    if nothing is left.
 
     Example:
         >>> file_stem("../../etc/annual report.pdf"), file_stem("..")

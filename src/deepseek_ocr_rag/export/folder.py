@@ -8,9 +8,9 @@
     ├── pages/page-0001.png        the page with its boxes
     └── figures/page-0001-1.png    what the page's first image box holds
 
-Pages are written as they come, one in memory at a time. The two text files grow
-under temporary names and take their own when the last page is in, so a reader
-never meets half a file.
+Pages are written as they arrive, one in memory at a time. The two text files are
+written under temporary names and renamed after the last page, so that nobody reads
+half a file.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from .drawing import crop_boxes, draw_page
 from .filenames import file_stem
 from .page_markdown import page_markdown
 
-__all__ = ["FolderWriter", "write_folder"]
+__all__ = ["FolderWriter", "write_folder", "write_page_pictures"]
 
 MAX_FIGURES: Final = 100
-"""Crops of one page: a model in a loop can claim thousands of pictures."""
+"""Most figure crops from one page: a model in a loop can claim thousands of pictures."""
 
 
 def write_folder(
@@ -45,24 +45,23 @@ def write_folder(
     *,
     picture: Callable[[int], Image.Image] | None = None,
 ) -> tuple[Path, ...]:
-    """Write a whole document into a folder.
+    """Writes a whole document into a folder.
 
     Args:
-        document: What was read.
-        folder: Made if it is not there. Files of the same names are replaced,
-            others left alone.
-        picture: Gives the picture of a page by its 1-based number, called once
-            for each page that was read without error. None writes the texts
-            only.
+        document: The document as it was read.
+        folder: The folder, created if missing. Files of the same names are replaced,
+            others are left alone.
+        picture: Returns the image of a page by its 1-based number; called once for
+            each page that was read without error. None writes only the texts.
 
     Returns:
-        What was written, Markdown and JSON last.
+        The files that were written, Markdown and JSON last.
 
     Raises:
         OutputError: If the folder cannot be written.
 
     Example:
-        With pictures of the pages::
+        With page images::
 
             with open_source("report.pdf") as source:
                 write_folder(document, "out", picture=lambda n: source.render(n, 1920))
@@ -78,21 +77,48 @@ def write_folder(
     return writer.paths
 
 
-class FolderWriter:
-    """Writes pages into a folder as they come; a context manager.
-
-    Leaving the block without an error is :meth:`close`. After an error the
-    files of an earlier run are still there, and the pages that did come are
-    kept beside them as ``<name>.partial.md`` and ``<name>.partial.json``.
-
-    One folder holds one document: page pictures are named by page number only.
+def write_page_pictures(
+    document: OcrDocument, folder: Path, picture: Callable[[int], Image.Image]
+) -> Iterator[Path]:
+    """Writes each page that was read with its boxes as ``<document>-page-0001.png``.
 
     Args:
-        folder: Made if it is not there.
-        source: What the user named; gives the files their name, of which only
-            harmless characters are used.
-        sha256: Hash of the file's bytes, 64 hex digits ("" where unknown).
-        total_pages: How many pages the file has.
+        document: The document as it was read.
+        folder: The folder, created if missing.
+        picture: Returns the image of a page by its 1-based number.
+
+    Yields:
+        Each file once it is written.
+
+    Raises:
+        OutputError: If the folder cannot be written.
+    """
+    with _disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for page in document.pages:
+        if page.ok:
+            drawn = draw_page(picture(page.number), page)
+            path = folder / f"{file_stem(document.source)}-page-{page.number:04d}.png"
+            with _disk_errors(folder):
+                drawn.save(path)
+            yield path
+
+
+class FolderWriter:
+    """Writes pages into a folder as they arrive; a context manager.
+
+    Leaving the block without an error calls :meth:`close`. After an error the files of
+    an earlier run are still there, and the pages so far are kept beside them as
+    ``<name>.partial.md`` and ``<name>.partial.json``.
+
+    One folder holds one document: pictures are named by page number only.
+
+    Args:
+        folder: The folder, created if missing.
+        source: The document as the user named it; its harmless characters name the
+            files.
+        sha256: Hash of the file's bytes, 64 hex digits, or "" if unknown.
+        total_pages: Number of pages in the file.
 
     Raises:
         OutputError: If the folder cannot be written.
@@ -119,67 +145,67 @@ class FolderWriter:
         self._pages = 0
         self._closed = False
         self._files: list[IO[str]] = []
-        with disk_errors(self._folder):
+        with _disk_errors(self._folder):
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 self._markdown = self._open(".md")
                 self._json = self._open(".json")
                 head = {"source": source, "sha256": sha256, "total_pages": total_pages}
-                self._json.write(f'{dump(head)[:-1]}, "pages": [')
+                self._json.write(f'{_dump(head)[:-1]}, "pages": [')
             except BaseException as error:
                 self._discard()
                 if isinstance(error, ValueError):
-                    # NUL and lone surrogates are no matter of the disk.
-                    raise OSError("this is no file name") from error
+                    # NUL and lone surrogates: only disk_errors knows the folder.
+                    raise OSError("this is not a file name") from error
                 raise
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """What was written so far; Markdown and JSON come with :meth:`close`."""
+        """The files written so far; :meth:`close` adds Markdown and JSON."""
         return tuple(self._paths)
 
     def add_page(self, page: Page, image: Image.Image | None = None) -> None:
-        """Write one page.
+        """Writes one page.
 
         Args:
             page: The next page.
-            image: The displayed page in any size, left as it is; None writes
-                no pictures for this page, and its Markdown names none.
+            image: The displayed page in any size; it is not changed. None writes no
+                pictures for this page.
 
         Raises:
-            OutputError: If the writer is closed, or the disk refuses.
+            OutputError: If the writer is closed or the folder cannot be written.
         """
         if self._closed:
             raise OutputError(
-                "this writer is closed", remedy="Make a new FolderWriter for more pages."
+                "this writer is closed", remedy="Create a new FolderWriter for more pages."
             )
         figures = [] if image is None else self._write_pictures(page, image)
-        left_out = 0 if image is None else len(figure_boxes(page)) - len(figures)
-        record = ("" if self._pages == 0 else ",") + "\n" + dump(page.to_dict())
+        left_out = 0 if image is None else len(_figure_boxes(page)) - len(figures)
+        record = ("" if self._pages == 0 else ",") + "\n" + _dump(page.to_dict())
         try:
-            with disk_errors(self._folder):
+            with _disk_errors(self._folder):
                 self._markdown.write(page_markdown(page, figures, left_out=left_out))
                 self._json.write(record)
         except OutputError:
-            # Half a page may stand in the files: nothing of them can be used.
+            # The files may hold half a page: they are useless.
             self._closed = True
             self._discard()
             raise
         self._pages += 1
 
     def close(self) -> tuple[Path, ...]:
-        """Finish both text files and give them their names; again is harmless.
+        """Finishes both text files and gives them their names; safe to call twice.
 
         Returns:
-            Everything that was written.
+            All files that were written.
 
         Raises:
-            OutputError: If the disk refuses.
+            OutputError: If the folder cannot be written.
         """
         if not self._closed:
             self._finish(self._stem)
             for partial in (f"{self._stem}.partial.md", f"{self._stem}.partial.json"):
-                with disk_errors(self._folder):
+                with _disk_errors(self._folder):
                     (self._folder / partial).unlink(missing_ok=True)
         return self.paths
 
@@ -198,13 +224,13 @@ class FolderWriter:
             self._closed = True
             self._discard()
         elif not self._closed:
-            # The first error matters more than one about keeping the rest.
+            # The first error matters more than one from keeping the pages.
             with suppress(OutputError):
                 self._finish(f"{self._stem}.partial")
 
     def _open(self, suffix: str) -> IO[str]:
-        # A lone surrogate, as some PDFs hold, must not stop a document.
-        file = temporary(self._folder, suffix).open(
+        # "replace": some PDFs contain lone surrogates.
+        file = _temporary(self._folder, suffix).open(
             "x", encoding="utf-8", errors="replace", newline="\n"
         )
         self._files.append(file)
@@ -213,7 +239,7 @@ class FolderWriter:
     def _finish(self, stem: str) -> None:
         self._closed = True
         try:
-            with disk_errors(self._folder):
+            with _disk_errors(self._folder):
                 self._json.write("\n]}\n")
                 for file in self._files:
                     file.close()
@@ -232,11 +258,11 @@ class FolderWriter:
                 Path(file.name).unlink(missing_ok=True)
 
     def _write_pictures(self, page: Page, image: Image.Image) -> list[tuple[Block, str]]:
-        """The page with its boxes, and the figures as ``(block, relative path)``."""
+        """Writes the page with its boxes, and its figures: ``(block, relative path)`` of each."""
         name = f"page-{page.number:04d}"
         self._save(draw_page(image, page), "pages", f"{name}.png")
         figures: list[tuple[Block, str]] = []
-        for block, box in figure_boxes(page)[:MAX_FIGURES]:
+        for block, box in _figure_boxes(page)[:MAX_FIGURES]:
             file = f"{name}-{len(figures) + 1}.png"
             self._save(crop_boxes(image, [box], margin=0), "figures", file)
             figures.append((block, f"figures/{file}"))
@@ -244,15 +270,15 @@ class FolderWriter:
 
     def _save(self, image: Image.Image, subfolder: str, name: str) -> None:
         folder = self._folder / subfolder
-        with disk_errors(self._folder):
+        with _disk_errors(self._folder):
             folder.mkdir(exist_ok=True)
             if folder.resolve().parent != self._folder.resolve():
                 raise OutputError(
-                    "the folder for pictures is a link to somewhere else",
+                    "the folder for pictures is a link to another folder",
                     source=str(folder),
-                    remedy="Remove the link, or write into a fresh folder.",
+                    remedy="Remove the link, or write into a new folder.",
                 )
-            written = temporary(folder, ".png")
+            written = _temporary(folder, ".png")
             try:
                 with written.open("xb") as file:
                     image.save(file, "PNG")
@@ -262,31 +288,31 @@ class FolderWriter:
         self._paths.append(folder / name)
 
 
-def figure_boxes(page: Page) -> list[tuple[Block, Box]]:
+def _figure_boxes(page: Page) -> list[tuple[Block, Box]]:
     """Every box of every picture on the page, in reading order."""
     return [
         (block, box) for block in page.blocks if block.kind in FIGURE_KINDS for box in block.boxes
     ]
 
 
-def temporary(folder: Path, suffix: str) -> Path:
-    """A name that nothing has; opened with mode "x", it cannot be a planted link either."""
+def _temporary(folder: Path, suffix: str) -> Path:
+    """An unused random name; opened with mode "x", it cannot follow a planted link."""
     return folder / f".writing-{secrets.token_hex(8)}{suffix}"
 
 
 @contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn what the disk says into an error with a remedy."""
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Turns an OSError into an OutputError with a remedy."""
     try:
         yield
     except OSError as error:
         raise OutputError(
-            f"cannot write there ({error.strerror or error})",
+            f"cannot write to this folder ({error.strerror or error})",
             source=str(folder).replace("\0", "?"),
             remedy="Name a folder that you may write to, on a disk with free space.",
         ) from error
 
 
-def dump(value: dict[str, Any]) -> str:
+def _dump(value: dict[str, Any]) -> str:
     """One line of JSON."""
     return json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""A page as it stands in a Markdown file: its number in front, its pictures in their places."""
+"""Writes a page for a Markdown file: its number first, its pictures where they belong."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from ..document.captions import companions, is_caption
 from ..document.sanitize import inert_markdown
 from ..document.types import Block, Page
 
-__all__ = ["alt_text", "page_markdown"]
+__all__ = ["page_markdown"]
 
 MAX_CAPTION: Final = 300
-"""Characters of a caption that become the picture's alternative text."""
+"""Most characters of a caption that become the picture's alternative text."""
 
 
 def page_markdown(
     page: Page, figures: Sequence[tuple[Block, str]] = (), *, left_out: int = 0
 ) -> str:
-    """A page as it stands in the Markdown file, with its figures where they belong.
+    """The Markdown of a page, with its figures where they belong.
 
-    What the page itself says is written so that no viewer acts on it: see
+    The page's own text is made inert for viewers, see
     :func:`~deepseek_ocr_rag.document.sanitize.inert_markdown`.
 
     Args:
         page: The page.
-        figures: Image blocks of it with the path of their picture.
-        left_out: How many pictures were not written; a comment says so.
+        figures: Its image blocks, each with the path of the picture.
+        left_out: Number of pictures that were not written, for a comment.
 
     Returns:
         Text that ends with an empty line.
     """
     parts = [f"<!-- page {page.number} -->"]
     if not page.ok:
-        parts.append(f"<!-- not read: {comment(page.error or 'for an unknown reason')} -->")
+        parts.append(f"<!-- not read: {_comment(page.error or 'for an unknown reason')} -->")
     text, done = "", 0
     for block, path in sorted(figures, key=lambda figure: figure[0].span[0]):
-        link = f"![{alt_text(caption_of(page, block))}]({path})"
+        link = f"![{_alt_text(_caption_of(page, block))}]({path})"
         at = block.span[0]
         text += inert_markdown(page.markdown[done:at])
         after = page.markdown[at:]
-        text += paragraph_break(text, at_end=True) + link + paragraph_break(after, at_end=False)
+        text += _paragraph_break(text, at_end=True) + link + _paragraph_break(after, at_end=False)
         done = at
     text += inert_markdown(page.markdown[done:])
     if text:
@@ -51,28 +51,28 @@ def page_markdown(
     return "\n\n".join(parts) + "\n\n"
 
 
-def paragraph_break(neighbour: str, *, at_end: bool) -> str:
-    """The line ends that are missing for an empty line towards a neighbouring text."""
+def _paragraph_break(neighbour: str, *, at_end: bool) -> str:
+    """The newlines that are missing for an empty line next to a neighbouring text."""
     kept = neighbour.rstrip("\n") if at_end else neighbour.lstrip("\n")
     return "\n" * max(0, 2 - (len(neighbour) - len(kept))) if kept else ""
 
 
-def caption_of(page: Page, image: Block) -> str:
-    """The captions of an image, or its page where it has none."""
-    place = next(i for i, block in enumerate(page.blocks) if block is image)
-    members = [page.blocks[i] for i in companions(page.blocks)[place]]
+def _caption_of(page: Page, image: Block) -> str:
+    """The captions of an image, or its page number if it has none."""
+    index = next(i for i, block in enumerate(page.blocks) if block is image)
+    members = [page.blocks[i] for i in companions(page.blocks)[index]]
     captions = " ".join(block.text for block in members if is_caption(block, image))
     return captions or f"Figure on page {page.number}"
 
 
-def alt_text(caption: str) -> str:
-    """A caption as the alternative text of a Markdown picture: one line, nothing active in it."""
+def _alt_text(caption: str) -> str:
+    """A caption as alternative text of a Markdown picture: one line, nothing active."""
     plain = " ".join(caption[: 4 * MAX_CAPTION].split())
     if len(plain) > MAX_CAPTION:
         plain = plain[: MAX_CAPTION - 1] + "…"
     return re.sub(r"([\\`*_{}\[\]()<>#!|&$~])", r"\\\1", plain)
 
 
-def comment(text: str) -> str:
-    """Text that cannot end the HTML comment it stands in: no two hyphens in a row."""
+def _comment(text: str) -> str:
+    """Text for an HTML comment, which it cannot end: it has no two hyphens in a row."""
     return re.sub("-(?=-)", "- ", " ".join(text.split()))

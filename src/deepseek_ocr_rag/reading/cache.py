@@ -1,14 +1,13 @@
-"""Finished pages on disk: :class:`PageCache`, JSON texts by key in one SQLite file.
+"""Stores finished pages on disk: :class:`PageCache`, JSON texts by key in one SQLite file.
 
-The file is in WAL mode and lies in a folder that only its owner can open. Every
-row has a checksum over its key and its text, so that whatever happens to the file
-a text is either the one that was kept or a miss. A file that is damaged or
-somebody else's is left alone, and ``pages-2.sqlite3`` is begun after
-``pages-1.sqlite3``: the names are never used again, because another process that
-still has the old file open would take a new one's journal for its own.
+The file is in WAL mode, in a folder that only its owner can open. Every row has a
+checksum over its key and text, so that a damaged file gives misses, never a wrong
+text. A file that is damaged, or that another program wrote, is left alone, and
+``pages-2.sqlite3`` is started after ``pages-1.sqlite3``. File names are never
+reused: another process with the old file open would mix up the two journals.
 
-Nothing here stops a page from being read: what goes wrong is logged once, and
-the page is a miss, or is not kept.
+A cache that fails never stops a page from being read: the failure is logged once,
+and the page is a miss, or is not stored.
 """
 
 from __future__ import annotations
@@ -27,38 +26,38 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from ..errors import ConfigurationError, ForeignDatabaseError, OutputError
-from .cache_database import clear_pages, is_damage, number_of, prepare, read_text, write_text
+from .cache_database import clear_pages, count_pages, is_damage, prepare, read_text, write_text
 from .cache_folder import default_cache_folder, make_private
 
 __all__ = ["CacheStatus", "PageCache"]
 
 MAX_BYTES: Final = 2**30
-"""Some 100,000 pages of 10 kB."""
+"""About 100,000 pages of 10 kB."""
 
 BUSY_SECONDS: Final = 5.0
-"""For other processes to finish their writing."""
+"""How long to wait for other processes that are writing."""
 
 PAUSE_SECONDS: Final = 30.0
-"""After a failure, so that a disk that hangs is not waited for at every page."""
+"""How long the cache stays off after a failure, so that a hanging disk does not delay every page."""
 
 _FILE = re.compile(r"pages-(\d{1,9})\.sqlite3")
 
 _log = logging.getLogger("deepseek_ocr_rag")
 _Result = TypeVar("_Result")
 _inherited: list[sqlite3.Connection] = []
-"""Connections of the process that this one was forked from: not ours to close."""
+"""Connections inherited by a fork, which SQLite forbids the child even to close."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheStatus:
-    """What is kept.
+    """State of a page cache.
 
     Attributes:
-        folder: Where.
-        pages: How many.
+        folder: Where it is.
+        pages: Number of stored pages.
         size: Bytes on disk, set-aside files included.
-        max_bytes: What the size may be.
-        set_aside: Damaged or foreign files that were replaced.
+        max_bytes: The limit on the size.
+        set_aside: Files that were replaced because they were damaged or another program's.
     """
 
     folder: Path
@@ -69,17 +68,17 @@ class CacheStatus:
 
 
 class PageCache:
-    """Texts by key, kept over processes. Threads and processes may share it.
+    """Stores texts by key on disk. Threads and processes may share one.
 
     Args:
-        folder: Where; by default the system's folder for caches, or
-            ``DSOCR_CACHE_DIR``. The files lie in ``pages`` below it, which is
-            made readable by its owner alone.
-        max_bytes: Size of the file from which the oldest pages are removed.
+        folder: Where; by default ``DSOCR_CACHE_DIR``, or else the system's folder
+            for caches. The files are in ``pages`` below it, which only its owner
+            can read.
+        max_bytes: File size above which the oldest pages are removed.
 
     Raises:
-        ConfigurationError: If ``max_bytes`` is not positive, or there is no
-            folder to take.
+        ConfigurationError: If ``max_bytes`` is not positive, or no folder was given
+            and this user has no home folder.
 
     Example:
         >>> cache = PageCache("ocr-pages", max_bytes=10 * 2**30)  # doctest: +SKIP
@@ -103,61 +102,59 @@ class PageCache:
         self._close: Callable[[], object] | None = None
         self._number = 0
         self._paused_until = 0.0
-        self._complained = False
+        self._warned = False
 
     def __repr__(self) -> str:
         return f"PageCache({str(self.folder)!r}, max_bytes={self.max_bytes})"
 
     def get(self, key: str) -> str | None:
-        """The text that was kept under a key, or None."""
-        return self._safely(lambda connection: read_text(connection, key))
+        """The text stored under a key, or None."""
+        return self._run_or_none(lambda connection: read_text(connection, key))
 
     def put(self, key: str, content: str) -> None:
-        """Keep a text; one that was there under that key is replaced."""
-        self._safely(lambda connection: write_text(connection, key, content, self.max_bytes))
+        """Store a text, replacing any other under the same key."""
+        self._run_or_none(lambda connection: write_text(connection, key, content, self.max_bytes))
 
     def status(self) -> CacheStatus:
-        """How much is kept.
+        """How much is stored.
 
         Raises:
-            OutputError: If it cannot be looked at.
+            OutputError: If the cache cannot be read.
         """
         if not self._files():
             return CacheStatus(self.folder, 0, 0, self.max_bytes)
-        pages = self._certainly(
-            lambda connection: number_of(connection, "SELECT count(*) FROM pages")
-        )
+        pages = self._run_or_raise(count_pages)
         aside = tuple(self._path(number) for number in self._files() if number != self._number)
-        size = sum(path.stat().st_size for path in self._home.iterdir() if path.is_file())
+        size = sum(path.stat().st_size for path in self._pages_folder.iterdir() if path.is_file())
         return CacheStatus(self.folder, pages, size, self.max_bytes, aside)
 
     def clear(self) -> int:
-        """Remove all that is kept, for good: freed space is overwritten.
+        """Remove all pages and overwrite their space on the disk.
 
-        Where the disk is too full for that, the file is deleted instead.
+        If the disk is too full for overwriting, the file is deleted instead.
 
         Returns:
-            How many pages there were.
+            Number of pages removed.
 
         Raises:
-            OutputError: If it cannot be removed.
+            OutputError: If they cannot be removed.
         """
         if not self._files():
             return 0
         try:
-            removed = self._certainly(clear_pages)
+            removed = self._run_or_raise(clear_pages)
         except OutputError as error:
             if getattr(error.__cause__, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
                 raise
-            removed = self._certainly(lambda c: number_of(c, "SELECT count(*) FROM pages"))
-            self._begin_anew()
+            removed = self._run_or_raise(count_pages)
+            self._start_new_file()
         for number in self._files():
             if number != self._number:
                 self._remove(number)
         return removed
 
     def close(self) -> None:
-        """Close the file; it is opened again when needed."""
+        """Close the file; the next use opens it again."""
         with self._lock:
             self._disconnect()
 
@@ -167,32 +164,32 @@ class PageCache:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # --- one statement, whatever happens --------------------------------------------------
+    # --- running one statement ------------------------------------------------------------
 
-    def _safely(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
-        """Do a step on a sound file; None where that is not possible now."""
+    def _run_or_none(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
+        """Run a step on the file; None, and a pause, if that fails."""
         if time.monotonic() < self._paused_until:
             return None
         try:
-            return self._do(step)
+            return self._run(step)
         except (sqlite3.Error, OSError, UnicodeError) as error:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
-            if not self._complained:
-                self._complained = True
-                _log.warning("finished pages cannot be kept in %s: %s", self.folder, error)
+            if not self._warned:
+                self._warned = True
+                _log.warning("finished pages cannot be stored in %s: %s", self.folder, error)
             return None
 
-    def _certainly(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    def _run_or_raise(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
         try:
-            return self._do(step)
+            return self._run(step)
         except (sqlite3.Error, OSError, UnicodeError) as error:
             raise OutputError(
                 f"the page cache cannot be used ({error})",
                 source=str(self.folder),
-                remedy="Remove the folder, or name another one with DSOCR_CACHE_DIR.",
+                remedy="Delete this folder, or choose another one with DSOCR_CACHE_DIR.",
             ) from error
 
-    def _do(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    def _run(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
         self._after_fork()
         with self._lock:
             for _ in range(2):
@@ -207,22 +204,22 @@ class PageCache:
     # --- the file -------------------------------------------------------------------------
 
     @property
-    def _home(self) -> Path:
+    def _pages_folder(self) -> Path:
         return self.folder / "pages"
 
     def _path(self, number: int) -> Path:
-        return self._home / f"pages-{number}.sqlite3"
+        return self._pages_folder / f"pages-{number}.sqlite3"
 
     def _files(self) -> list[int]:
-        """The numbers of the files that are there, the newest last."""
+        """The numbers of the existing files, ascending."""
         with suppress(OSError):
-            found = (_FILE.fullmatch(name) for name in os.listdir(self._home))  # noqa: PTH208
+            found = (_FILE.fullmatch(name) for name in os.listdir(self._pages_folder))  # noqa: PTH208
             return sorted(int(match[1]) for match in found if match)
         return []
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            make_private(self._home)
+            make_private(self._pages_folder)
             self._number = max([self._number, 1, *self._files()])
             self._connection = connection = sqlite3.connect(
                 self._path(self._number),
@@ -240,35 +237,35 @@ class PageCache:
             with suppress(sqlite3.Error):
                 close()
 
-    def _set_aside(self, why: str) -> None:
-        """Go on with a new file; of the old ones only the last is left for whoever wants to look."""
+    def _set_aside(self, reason: str) -> None:
+        """Switch to a new file; of the old ones, only the last is left for inspection."""
         self._disconnect()
-        _log.warning("the page cache %s is set aside: %s", self._path(self._number), why)
+        _log.warning("the page cache %s is set aside: %s", self._path(self._number), reason)
         for number in self._files():
             if number < self._number:
                 self._remove(number)
         self._number += 1
 
-    def _begin_anew(self) -> None:
+    def _start_new_file(self) -> None:
         with self._lock:
             self._disconnect()
             self._number += 1
-            # So that the next process does not use an old name again.
+            # The file must exist, or the next process would reuse an old name.
             with suppress(OSError):
                 self._path(self._number).touch(mode=0o600)
 
     def _is_marked_read_only(self, error: Exception) -> bool:
-        """Whether it is only the file's header that forbids writing, not the system."""
+        """Whether only the file's header forbids writing, and not the file system."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
-        places = (self._home, self._path(self._number))
+        paths = (self._pages_folder, self._path(self._number))
         return (code & 0xFF) == sqlite3.SQLITE_READONLY and all(
-            os.access(place, os.W_OK) for place in places
+            os.access(path, os.W_OK) for path in paths
         )
 
     def _remove(self, number: int) -> None:
-        for end in ("-wal", "-shm", ""):
+        for suffix in ("-wal", "-shm", ""):
             with suppress(OSError):
-                Path(f"{self._path(number)}{end}").unlink()
+                Path(f"{self._path(number)}{suffix}").unlink()
 
     def _after_fork(self) -> None:
         if self._owner != os.getpid():

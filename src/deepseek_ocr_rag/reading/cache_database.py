@@ -1,4 +1,4 @@
-"""The statements of :mod:`.cache` on one SQLite file, and what of its errors is damage."""
+"""The SQL statements of :mod:`.cache`, and which errors mean that the file is damaged."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final
 
 from ..errors import ForeignDatabaseError
 
-__all__ = ["clear_pages", "is_damage", "number_of", "prepare", "read_text", "write_text"]
+__all__ = ["clear_pages", "count_pages", "is_damage", "prepare", "read_text", "write_text"]
 
-KEPT_SHARE: Final = 0.9
-"""What is left of the limit after the oldest pages were removed, so that it is not every time."""
+EVICTION_TARGET: Final = 0.9
+"""Share of the size limit that eviction leaves, so that not every write evicts."""
 
 LONGEST_TEXT: Final = 64 * 2**20
-"""Bytes of one page's JSON. A text layer of 500,000 characters has 2 MB."""
+"""Limit on the JSON of one page, in bytes. A text layer of 500,000 characters takes 2 MB."""
 
 _APPLICATION: Final = 0x64736F63
-"""Marks the files as ours ("dsoc"), as SQLite's ``application_id`` is meant for."""
+"""SQLite's ``application_id``: marks a file as ours ("dsoc")."""
 
 _SCHEMA: Final = (
     "CREATE TABLE pages (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, "
@@ -29,7 +29,7 @@ _DAMAGED: Final = frozenset(
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_NOTADB,
         sqlite3.SQLITE_FORMAT,
-        # What no sound file of ours answers to the statements below.
+        # An intact file of ours never gives these to the statements below.
         sqlite3.SQLITE_ERROR,
         sqlite3.SQLITE_CONSTRAINT,
         sqlite3.SQLITE_MISMATCH,
@@ -38,20 +38,25 @@ _DAMAGED: Final = frozenset(
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Set a connection up; a file without anything in it becomes one of ours."""
+    """Configure a connection; create the table if the file is empty.
+
+    Raises:
+        ForeignDatabaseError: If the file is not a page cache.
+        sqlite3.Error: If SQLite cannot use the file.
+    """
     connection.text_factory = bytes
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
-    if number_of(connection, "PRAGMA application_id") != _APPLICATION:
+    if _scalar(connection, "PRAGMA application_id") != _APPLICATION:
         _create(connection)
     schema = connection.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL").fetchall()
     if schema != [(_SCHEMA.encode("ascii"),)]:
         raise ForeignDatabaseError("it is not a page cache")
     with suppress(sqlite3.OperationalError):
-        # Locked only while another process does the same.
+        # The file is locked only while another process runs this same statement.
         connection.execute("PRAGMA journal_mode = WAL")
-    # Sound after a crash of this process; the last pages may be gone after one of the machine.
+    # A crash of this process loses nothing; a crash of the machine may lose the last pages.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {4 * 2**20}")
 
@@ -59,10 +64,10 @@ def prepare(connection: sqlite3.Connection) -> None:
 def _create(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if number_of(connection, "SELECT count(*) FROM sqlite_schema") == 0:
+        if _scalar(connection, "SELECT count(*) FROM sqlite_schema") == 0:
             connection.execute(_SCHEMA)
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        elif number_of(connection, "PRAGMA application_id") != _APPLICATION:
+        elif _scalar(connection, "PRAGMA application_id") != _APPLICATION:
             raise ForeignDatabaseError("it is another program's database")
         connection.execute("COMMIT")
     except BaseException:
@@ -72,7 +77,7 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 def read_text(connection: sqlite3.Connection, key: str) -> str | None:
-    """The text that was kept under a key, exactly; else None."""
+    """The text stored under a key; None if there is none or its checksum is wrong."""
     row = connection.execute("SELECT checksum, content FROM pages WHERE key = ?", (key,)).fetchone()
     if row is None or not isinstance(row[1], bytes) or row[0] != _checksum(key, row[1]):
         return None
@@ -80,7 +85,7 @@ def read_text(connection: sqlite3.Connection, key: str) -> str | None:
 
 
 def write_text(connection: sqlite3.Connection, key: str, content: str, max_bytes: int) -> None:
-    """Keep a text under a key; the oldest ones go where the file is larger than ``max_bytes``."""
+    """Store a text under a key; evict the oldest if the file exceeds ``max_bytes``."""
     text = content.encode("utf-8")
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -89,7 +94,7 @@ def write_text(connection: sqlite3.Connection, key: str, content: str, max_bytes
             (key, _checksum(key, text), text),
         )
         if read_text(connection, key) != content:
-            raise ForeignDatabaseError("what was written cannot be found again")
+            raise ForeignDatabaseError("a page that was just written cannot be read back")
         _evict(connection, max_bytes)
         connection.execute("COMMIT")
     except BaseException:
@@ -99,15 +104,12 @@ def write_text(connection: sqlite3.Connection, key: str, content: str, max_bytes
 
 
 def _evict(connection: sqlite3.Connection, max_bytes: int) -> None:
-    """Remove the pages that were kept first, where the file has grown too large."""
-    size = number_of(connection, "PRAGMA page_size")
-    used = number_of(connection, "PRAGMA page_count") - number_of(
-        connection, "PRAGMA freelist_count"
-    )
+    size = _scalar(connection, "PRAGMA page_size")
+    used = _scalar(connection, "PRAGMA page_count") - _scalar(connection, "PRAGMA freelist_count")
     if used * size <= max_bytes:
         return
-    pages = number_of(connection, "SELECT count(*) FROM pages")
-    share = min(1.0, KEPT_SHARE * max_bytes / (used * size))
+    pages = count_pages(connection)
+    share = min(1.0, EVICTION_TARGET * max_bytes / (used * size))
     connection.execute(
         "DELETE FROM pages WHERE id IN (SELECT id FROM pages ORDER BY id LIMIT ?)",
         (pages - int(pages * share),),
@@ -115,7 +117,7 @@ def _evict(connection: sqlite3.Connection, max_bytes: int) -> None:
 
 
 def clear_pages(connection: sqlite3.Connection) -> int:
-    """Remove and overwrite all texts; returns how many there were."""
+    """Remove and overwrite all texts; returns their number."""
     connection.execute("PRAGMA secure_delete = ON")
     removed = connection.execute("DELETE FROM pages").rowcount
     connection.execute("VACUUM")
@@ -123,9 +125,13 @@ def clear_pages(connection: sqlite3.Connection) -> int:
     return removed
 
 
-def number_of(connection: sqlite3.Connection, question: str) -> int:
-    """The one number that answers a question."""
-    (value,) = connection.execute(question).fetchone()
+def count_pages(connection: sqlite3.Connection) -> int:
+    """Number of stored texts."""
+    return _scalar(connection, "SELECT count(*) FROM pages")
+
+
+def _scalar(connection: sqlite3.Connection, query: str) -> int:
+    (value,) = connection.execute(query).fetchone()
     return int(value)
 
 
@@ -134,8 +140,8 @@ def _checksum(key: str, text: bytes) -> bytes:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error comes from what is in the file, not from how the system treats it."""
-    # SQLite's message about a damaged schema can quote it, which is then no text.
+    """Whether an error is caused by the file's content, and not by the system."""
+    # SQLite's message about a damaged schema can quote bytes that are not UTF-8.
     if isinstance(error, ForeignDatabaseError | UnicodeDecodeError):
         return True
     code = getattr(error, "sqlite_errorcode", None)

@@ -1,4 +1,4 @@
-"""Where finished pages are kept, and that nobody else can read them there."""
+"""Finds the folder for cached pages, and makes it private to this user."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NAME: Final = "deepseek-ocr-rag"
 
 
 def default_cache_folder() -> Path:
-    """``DSOCR_CACHE_DIR``, else the folder that the system has for caches.
+    """``DSOCR_CACHE_DIR``, or else the system's folder for caches.
 
-    That is ``$XDG_CACHE_HOME`` or ``~/.cache`` (XDG Base Directory Specification),
+    The latter is ``$XDG_CACHE_HOME`` or ``~/.cache`` (XDG Base Directory Specification),
     ``~/Library/Caches`` on macOS, and ``%LOCALAPPDATA%`` on Windows.
 
     Raises:
-        ConfigurationError: If this user has no home.
+        ConfigurationError: If this user has no home folder.
     """
     named = os.environ.get("DSOCR_CACHE_DIR")
     if named:
@@ -33,22 +33,22 @@ def default_cache_folder() -> Path:
     if sys.platform == "darwin":
         return _home() / "Library" / "Caches" / NAME
     base = os.environ.get("XDG_CACHE_HOME")
-    # The specification says that a relative path is to be ignored.
+    # The specification says to ignore a relative path.
     return (Path(base) if base and Path(base).is_absolute() else _home() / ".cache") / NAME
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only this user can open; an existing one becomes so.
+    """Create a folder that only this user can open, or restrict an existing one.
 
     Raises:
-        OSError: If it cannot be made, is a link or no folder, or belongs to
-            somebody else.
+        OSError: If it cannot be created, is a link or not a folder, or belongs to
+            another user.
     """
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.mkdir(exist_ok=True, mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(20, "it is a link or no folder", str(folder))
+        raise NotADirectoryError(20, "it is a link or not a folder", str(folder))
     if hasattr(os, "geteuid"):
         if found.st_uid != os.geteuid():
             raise PermissionError(13, "it belongs to another user", str(folder))

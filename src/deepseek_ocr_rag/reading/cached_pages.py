@@ -1,83 +1,136 @@
-"""The pages of one document that were finished before, read in the same way."""
+"""Finds and stores the pages of one document in the cache, by everything that they depend on."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import zlib
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
 
 from ..backends.base import Backend, fingerprint_of
 from ..document.types import Page
 from ..errors import ConfigurationError
+from ..model.prompts import Mode, Task
+from ..version import __version__
 from .cache import PageCache
-from .cache_key import PageKey
 
-__all__ = ["KeptPage", "KeptPages", "cache_named", "page_from_json", "page_to_json"]
+__all__ = [
+    "CachedPage",
+    "CachedPages",
+    "PageKey",
+    "page_from_json",
+    "page_to_json",
+    "renderer_version",
+    "resolve_cache",
+]
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
+FORMAT: Final = 1
+"""Version of the stored JSON; changing it invalidates all cached pages."""
+
+_DISTRIBUTIONS: Final = {"pdfium": "pypdfium2", "pymupdf": "pymupdf"}
+
+
 @dataclass(frozen=True, slots=True)
-class KeptPage:
-    """A page that waits for its turn; packed, because thousands may wait for one.
+class PageKey:
+    """Everything that a page's text, boxes and warnings depend on.
 
     Attributes:
-        packed: Its JSON, compressed.
+        sha256: Hash of the file's bytes, 64 hex digits.
+        page: Page number, 1-based.
+        renderer: Renderer and version, see :func:`renderer_version`.
+        task: What the model was asked.
+        mode: Resolution at which the model saw the page.
+        page_objects: As in :class:`~deepseek_ocr_rag.Limits`. It belongs to the key
+            because objects beyond it are ignored without an error.
+        backend: Name of the backend.
+        model: Name of the model.
+        fingerprint: See :class:`~deepseek_ocr_rag.backends.Repeatable`.
+        version: Version of this package.
     """
 
-    packed: bytes
+    sha256: str
+    page: int
+    renderer: str
+    task: Task
+    mode: Mode
+    page_objects: int
+    backend: str = ""
+    model: str = ""
+    fingerprint: str = ""
+    version: str = __version__
+
+    def digest(self) -> str:
+        """SHA-256 of all the attributes, 64 hex digits."""
+        data = json.dumps([FORMAT, asdict(self)], sort_keys=True)
+        return hashlib.sha256(data.encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class CachedPage:
+    """A page from the cache, compressed because thousands may wait for one that is being read.
+
+    Attributes:
+        compressed: Its JSON, compressed with zlib.
+    """
+
+    compressed: bytes
 
     @classmethod
-    def of(cls, content: str) -> KeptPage:
-        """Pack the JSON of a page."""
+    def from_json(cls, content: str) -> CachedPage:
+        """Compress the JSON of a page."""
         return cls(zlib.compress(content.encode("ascii"), 1))
 
     def page(self) -> Page:
         """The page."""
-        return page_from_json(zlib.decompress(self.packed).decode("ascii"))
+        return page_from_json(zlib.decompress(self.compressed).decode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPages:
-    """What a cache has of one document, for one way to read it.
+class CachedPages:
+    """The cached pages of one document that were read with the same settings.
 
     Attributes:
-        cache: Where.
-        key: Of any page of the document; the number in it does not count.
+        cache: Where they are stored.
+        key: The key of any of the pages; its page number is replaced.
     """
 
     cache: PageCache
     key: PageKey
 
-    def read_by(self, backend: Backend) -> KeptPages | None:
-        """Those that a backend read; None where it cannot say what its text depends on."""
+    def read_by(self, backend: Backend) -> CachedPages | None:
+        """The pages read by this backend; None if its pages must not be cached."""
         fingerprint = fingerprint_of(backend)
         if fingerprint is None:
             return None
         key = replace(self.key, backend=backend.name, model=backend.model, fingerprint=fingerprint)
         return replace(self, key=key)
 
-    def find(self, number: int) -> KeptPage | None:
-        """The page with that number, if it was finished before."""
+    def find(self, number: int) -> CachedPage | None:
+        """The page with this number, or None if it is not in the cache."""
         content = self.cache.get(replace(self.key, page=number).digest())
-        return None if content is None else KeptPage.of(content)
+        return None if content is None else CachedPage.from_json(content)
 
-    def keep(self, page: Page) -> None:
-        """Keep a page, unless it failed."""
+    def store(self, page: Page) -> None:
+        """Store a page, unless it failed."""
         if not page.ok:
             return
         content = page_to_json(page)
-        # Text that JSON does not give back (halves of a surrogate pair side by
-        # side) is better read again.
+        # JSON does not return every text unchanged (two halves of a surrogate pair side
+        # by side become one character). Such a page is read again instead.
         if page_from_json(content) == page:
             self.cache.put(replace(self.key, page=page.number).digest(), content)
 
 
 def page_to_json(page: Page) -> str:
-    """A page as ASCII, exactly: :meth:`Page.to_dict` rounds boxes."""
+    """Convert a page to ASCII JSON without loss (:meth:`Page.to_dict` alone rounds boxes)."""
     data = page.to_dict()
     blocks: list[dict[str, Any]] = data["blocks"]
     for block, exact in zip(blocks, page.blocks, strict=True):
@@ -90,12 +143,15 @@ def page_from_json(content: str) -> Page:
     return Page.from_dict(json.loads(content))
 
 
-def cache_named(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache | None:
-    """The cache that :class:`~deepseek_ocr_rag.Reader` was told to use, None for none.
+def resolve_cache(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache | None:
+    """The cache that the ``cache`` argument of :class:`~deepseek_ocr_rag.Reader` means.
+
+    Returns:
+        None for no cache. That includes True on a system without a folder for this
+        user's caches, which is logged.
 
     Raises:
-        ConfigurationError: If a folder that was named cannot be meant. Where only
-            this user's own is wanted and there is none, that is logged.
+        ConfigurationError: If a named folder cannot be used.
     """
     if isinstance(cache, PageCache):
         return cache
@@ -106,5 +162,24 @@ def cache_named(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache |
     except ConfigurationError as error:
         if cache is not True:
             raise
-        _log.warning("finished pages are not kept: %s", error)
+        _log.warning("finished pages are not cached: %s", error)
         return None
+
+
+@cache
+def renderer_version(renderer: str) -> str:
+    """The versions of a renderer and of Pillow, which opens pictures and scales pages.
+
+    They are the versions of the installed distributions, so that this process need
+    not import the renderer.
+    """
+    return ", ".join(
+        _installed(name) for name in (_DISTRIBUTIONS.get(renderer, renderer), "pillow")
+    )
+
+
+def _installed(distribution: str) -> str:
+    try:
+        return f"{distribution} {version(distribution)}"
+    except PackageNotFoundError:
+        return distribution

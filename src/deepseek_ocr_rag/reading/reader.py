@@ -1,4 +1,4 @@
-"""The way in: :class:`Reader` turns a source into pages or a whole document.
+"""Reads a document into pages: :class:`Reader`, the main class of the package.
 
 ::
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Self
+from typing import Final, Self
 
 from PIL.Image import Image
 
@@ -19,7 +19,8 @@ from ..backends.base import Backend
 from ..backends.registry import backend_named
 from ..concurrency.cancellation import run_releasing
 from ..document.types import OcrDocument, Page
-from ..model.prompts import mode_named, task_named
+from ..errors import BusyError, ConfigurationError
+from ..model.prompts import Task, mode_named, task_named
 from ..sources.fetch_policy import FetchPolicy
 from ..sources.limits import Limits
 from ..sources.source import (
@@ -29,50 +30,51 @@ from ..sources.source import (
     open_source,
     parse_page_selection,
 )
-from .admission import MOST_DOCUMENTS, DocumentLimit
 from .cache import PageCache
-from .cache_key import PageKey, renderer_version
-from .cached_pages import KeptPages, cache_named
+from .cached_pages import CachedPages, PageKey, renderer_version, resolve_cache
 from .page_stream import PageStream
 
-__all__ = ["PageStream", "Progress", "Reader"]
+__all__ = ["Progress", "Reader"]
+
+MOST_DOCUMENTS: Final = 128
+"""An open document costs a few threads and an open file."""
 
 Progress = Callable[[Page, int, int], None]
-"""Called after every page with the page, how many are done, and how many there are."""
+"""Called after every page with the page, the number of pages done, and the total."""
 
 
 class Reader:
-    """Reads documents: the way in for everybody.
+    """Reads documents. Threads and coroutines may share one.
 
     Args:
-        backend: Who reads: a :class:`~deepseek_ocr_rag.Backend`, or "auto"
-            (the best that is there), "lite", "ollama", "ollama/<model>",
+        backend: What reads the pages: a :class:`~deepseek_ocr_rag.backends.Backend`, or
+            "auto" (the best one available), "lite", "ollama", "ollama/<model>",
             "server", "server:<base url>", "transformers", "transformers:<folder or
             hub id>", "official:<folder or hub id>", "replay:<file>".
         mode: Resolution: tiny, small, base, large or gundam.
-        task: What to ask: document, ocr, free, figure, describe,
+        task: What to ask of each page: document, ocr, free, figure, describe,
             "locate: <what>", or "prompt: <your own words>".
         renderer: "pdfium", or "pymupdf" with the extra of that name.
-        limits: What a document may cost.
-        allow_urls: Whether a source may be a URL. Off, because whoever names
-            the source (an agent, say) then chooses what this machine fetches.
-            A :class:`~deepseek_ocr_rag.FetchPolicy` says which exactly.
+        limits: Limits on size, pages and time of one document.
+        allow_urls: Whether a source may be a URL; a
+            :class:`~deepseek_ocr_rag.FetchPolicy` restricts which. Off by default,
+            because whoever names the source (an agent, say) would choose what this
+            machine fetches.
         allow_remote_code: Whether the backend "official:<folder>" may run the
-            code that lies beside the weights.
-        isolated: Whether documents are parsed and rendered in processes of
-            their own, as in :func:`~deepseek_ocr_rag.open_source`.
-        cache: Where finished pages are kept, so that a read that was broken off
-            goes on where it stopped and nothing is read twice: True for this
-            user's cache folder, a folder, a :class:`~deepseek_ocr_rag.PageCache`,
-            or False for nowhere. Kept are the pages of backends that say what
-            their text depends on (:class:`~deepseek_ocr_rag.Repeatable`): all of
-            ours but "replay".
-        most_documents: How many may be read at the same time, those that wait for
-            their turn included. Threads and coroutines may share a reader: pages
-            of different documents take turns.
+            code that comes with the weights.
+        isolated: Whether documents are parsed and rendered in separate processes,
+            as in :func:`~deepseek_ocr_rag.open_source`.
+        cache: Where finished pages are stored, so that an interrupted read resumes
+            where it stopped and no page is read twice: True for this user's cache
+            folder, a folder, a :class:`~deepseek_ocr_rag.PageCache`, or False for
+            no cache. Only pages of backends that implement
+            :class:`~deepseek_ocr_rag.backends.Repeatable` are stored: all built-in ones but
+            "replay".
+        most_documents: How many documents may be open at the same time. Their pages
+            take turns at the backend.
 
     Raises:
-        ConfigurationError: If an argument names nothing, or ``most_documents`` is below 1.
+        ConfigurationError: If an argument is unknown, or ``most_documents`` is below 1.
 
     Example:
         >>> with Reader(backend="lite") as reader:  # doctest: +SKIP
@@ -97,7 +99,7 @@ class Reader:
         self._spec = backend if isinstance(backend, str) else backend.name
         self._given = None if isinstance(backend, str) else backend
         self._made: Backend | None = None
-        self._making = threading.Lock()
+        self._backend_lock = threading.Lock()
         self._mode = mode_named(mode)
         self._task = task_named(task)
         self._renderer = renderer
@@ -105,27 +107,32 @@ class Reader:
         self._allow_urls = allow_urls
         self._allow_remote_code = allow_remote_code
         self._isolated = isolated
-        self._cache = cache_named(cache)
-        self._admission = DocumentLimit(most_documents)
+        self._cache = resolve_cache(cache)
+        if most_documents < 1:
+            raise ConfigurationError(
+                f"most_documents={most_documents} is too small", remedy="Give 1 or more."
+            )
+        self._most_documents = most_documents
+        self._free_documents = threading.BoundedSemaphore(most_documents)
 
     def __repr__(self) -> str:
         return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"
 
     @property
     def url_policy(self) -> FetchPolicy | None:
-        """Which URLs may be read; None where none may."""
+        """Which URLs may be read; None for no URLs."""
         return FetchPolicy() if self._allow_urls is True else self._allow_urls or None
 
     @property
     def backend(self) -> Backend:
-        """Who reads. One that was named is made on first use and then kept.
+        """What reads the pages. A backend given by name is created on first use.
 
         Raises:
-            BackendError: If it cannot work here.
+            BackendError: If it does not work on this machine.
         """
         if self._given is not None:
             return self._given
-        with self._making:
+        with self._backend_lock:
             if self._made is None:
                 self._made = backend_named(self._spec, allow_remote_code=self._allow_remote_code)
             return self._made
@@ -144,40 +151,48 @@ class Reader:
             source: Path, bytes, binary file, or URL (with ``allow_urls``).
             pages: Which pages, 1-based: ``"1-3,7"`` or ``[1, 2, 3, 7]``.
             password: For an encrypted PDF.
-            name: What to call the source in results, where it has no name.
+            name: What to call the source in results, if it has no name of its own.
 
         Returns:
-            The stream, which must be run to its end or closed.
+            The stream; iterate over it to the end, or close it.
 
         Raises:
-            BusyError: If ``most_documents`` are being read.
+            BusyError: If ``most_documents`` are open already.
             SourceError: If the document cannot be opened.
         """
-        self._admission.enter()
-        try:
-            return self._stream(source, pages, password, name)
-        except BaseException:
-            self._admission.leave()
-            raise
+        return self._open_stream(source, pages, password, name, self._task)
 
-    def _stream(
+    def _open_stream(
         self,
         source: SourceInput,
         pages: str | Sequence[int] | None,
         password: str | None,
         name: str | None,
+        task: Task,
     ) -> PageStream:
-        opened = self._opened(source, password, name)
+        if not self._free_documents.acquire(blocking=False):
+            count = self._most_documents
+            raise BusyError(
+                f"the reader is busy with {count} document{'s' if count > 1 else ''}",
+                remedy="Try again in a moment, or set a higher limit.",
+            )
+        try:
+            return self._stream(self._open_source(source, password, name), pages, task)
+        except BaseException:
+            self._free_documents.release()
+            raise
+
+    def _stream(self, opened: Source, pages: str | Sequence[int] | None, task: Task) -> PageStream:
         try:
             numbers = parse_page_selection(pages, opened.page_count, source=opened.name)
             return PageStream(
                 opened,
                 numbers,
                 backend=lambda: self.backend,
-                task=self._task,
+                task=task,
                 mode=self._mode,
-                kept=self._kept(opened),
-                at_end=self._admission.leave,
+                cached=self._cached_pages(opened, task),
+                on_end=self._free_documents.release,
             )
         except BaseException:
             opened.close()
@@ -191,7 +206,7 @@ class Reader:
         password: str | None = None,
         name: str | None = None,
     ) -> Iterator[Page]:
-        """The pages as they are read, in order; arguments as in :meth:`open`."""
+        """Yield the pages in order, each as soon as it is read; arguments as in :meth:`open`."""
         with self.open(source, pages=pages, password=password, name=name) as stream:
             yield from stream
 
@@ -208,18 +223,18 @@ class Reader:
 
         Args:
             source: As in :meth:`open`, like the next three.
-            pages: Which pages.
+            pages: Which pages, 1-based.
             password: For an encrypted PDF.
             name: What to call the source.
             on_page: Called after every page.
 
         Returns:
-            All pages that were asked for. A page that failed is among them,
+            The document with all selected pages. A page that failed is among them,
             with its error.
 
         Raises:
             SourceError: If the document cannot be opened.
-            BackendError: If no page can be read at all.
+            BackendError: If the backend cannot read any page.
         """
         done: list[Page] = []
         with self.open(source, pages=pages, password=password, name=name) as stream:
@@ -238,40 +253,31 @@ class Reader:
         password: str | None = None,
         name: str | None = None,
     ) -> OcrDocument:
-        """Ask where something stands; for this, the task of the reader does not count.
+        """Find where something is on each page; the reader's own task is not used.
 
         Args:
-            what: In words: "the total", "the signature".
+            what: What to find, in words: "the total", "the signature".
             source: As in :meth:`open`, like the rest.
-            pages: Which pages.
+            pages: Which pages, 1-based.
             password: For an encrypted PDF.
             name: What to call the source.
 
         Returns:
-            The pages; ``page.boxes`` is where it stands, empty where the model
-            named no place. A page that failed has its error.
+            The pages; ``page.boxes`` says where it is, and is empty if the model did
+            not find it. A page that failed has its error.
 
         Raises:
             ConfigurationError: If ``what`` is empty.
             SourceError: If the document cannot be opened.
-            BackendError: If no page can be read at all.
+            BackendError: If the backend cannot read any page.
 
         Example:
             >>> found = reader.locate("the total", "invoice.pdf")  # doctest: +SKIP
             >>> {page.number: page.boxes for page in found if page.boxes}  # doctest: +SKIP
         """
-        reader = Reader(
-            self.backend,
-            mode=self._mode.name,
-            task=f"locate: {what}",
-            renderer=self._renderer,
-            limits=self._limits,
-            allow_urls=self._allow_urls,
-            isolated=self._isolated,
-            cache=self._cache or False,
-        )
-        reader._admission = self._admission
-        return reader.read(source, pages=pages, password=password, name=name)
+        task = task_named(f"locate: {what}")
+        with self._open_stream(source, pages, password, name, task) as stream:
+            return _document(stream, list(stream))
 
     def render_page(
         self,
@@ -282,12 +288,12 @@ class Reader:
         password: str | None = None,
         name: str | None = None,
     ) -> Image:
-        """A page as it is displayed: to draw boxes on, or to look at.
+        """Render a page as it is displayed, to look at or to draw boxes on.
 
         Args:
             source: As in :meth:`open`.
-            number: The page, 1-based.
-            long_side: Pixels of its longer side, see :meth:`Source.render`.
+            number: Page number, 1-based.
+            long_side: Pixels of its longer side, as in :meth:`Source.render`.
             password: For an encrypted PDF.
             name: What to call the source.
 
@@ -297,7 +303,7 @@ class Reader:
         Raises:
             SourceError: If the document or the page cannot be read.
         """
-        with self._opened(source, password, name) as opened:
+        with self._open_source(source, password, name) as opened:
             return opened.render(number, long_side)
 
     async def aiter_pages(
@@ -337,7 +343,7 @@ class Reader:
                     on_page(page, len(done), len(stream.page_numbers))
         return _document(stream, done)
 
-    def _opened(self, source: SourceInput, password: str | None, name: str | None) -> Source:
+    def _open_source(self, source: SourceInput, password: str | None, name: str | None) -> Source:
         return open_source(
             source,
             password=password,
@@ -348,25 +354,25 @@ class Reader:
             isolated=self._isolated,
         )
 
-    def _kept(self, opened: Source) -> KeptPages | None:
+    def _cached_pages(self, opened: Source, task: Task) -> CachedPages | None:
         if self._cache is None:
             return None
         key = PageKey(
             sha256=opened.sha256,
             page=0,
             renderer=renderer_version(self._renderer),
-            task=self._task,
+            task=task,
             mode=self._mode,
             page_objects=self._limits.page_objects,
         )
-        return KeptPages(self._cache, key)
+        return CachedPages(self._cache, key)
 
     def close(self) -> None:
-        """Close the backend if this reader made it; one that was given belongs to its giver.
+        """Close the backend if this reader created it; one that was passed in stays open.
 
-        Rendering processes end too, unless another document is being read.
+        Ends idle rendering processes too, unless another document is being read.
         """
-        with self._making:
+        with self._backend_lock:
             made, self._made = self._made, None
         if made is not None:
             made.close()

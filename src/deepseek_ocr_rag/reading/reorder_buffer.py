@@ -1,77 +1,80 @@
-"""Page order: pages end in any order, some were finished long ago, and come out by number."""
+"""Puts pages back into order: they finish in any order, or were cached long ago."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 from ..document.types import Page
-from .cached_pages import KeptPage, KeptPages
+from .cached_pages import CachedPage, CachedPages
 
 __all__ = ["ReorderBuffer"]
 
 
 class ReorderBuffer:
-    """The pages of one document on their way: asked for, ended, given out.
+    """Collects the pages of one document and gives them out in order.
 
-    A page's key is its place in the selection. One thread may take
-    :meth:`wanted` while another ends pages and takes :meth:`ready`.
+    A page's key is its index in the selection. One thread may iterate over
+    :meth:`uncached` while another adds pages and takes :meth:`ready`.
 
     Args:
         numbers: 1-based page numbers, in the order in which they come out.
-        kept: Has the pages that need not be read and takes those that end; None
-            where nothing is kept.
+        cached: Finds pages that need not be read, and stores those that were; None
+            without a cache.
+
+    Attributes:
+        requested: By key, the pages that the backend was asked for and has not answered.
     """
 
-    def __init__(self, numbers: tuple[int, ...], kept: KeptPages | None) -> None:
-        self.asked: dict[int, Page] = {}
+    def __init__(self, numbers: tuple[int, ...], cached: CachedPages | None) -> None:
+        self.requested: dict[int, Page] = {}
         self._numbers = numbers
-        self._kept = kept
-        self._ended: dict[int, Page | KeptPage] = {}
-        self._passed = -1
+        self._cached = cached
+        self._finished: dict[int, Page | CachedPage] = {}
+        self._last_visited = -1
         self._next = 0
 
-    def wanted(self) -> Iterator[int]:
-        """The keys of the pages that must be read; the others are taken as they were kept."""
+    def uncached(self) -> Iterator[int]:
+        """The keys of the pages that must be read; cached pages are added on the way."""
         for key, number in enumerate(self._numbers):
-            self._passed = key
+            self._last_visited = key
             if key < self._next:
                 continue
-            kept = self._find(number)
-            if kept is None:
+            cached = self._find(number)
+            if cached is None:
                 yield key
             else:
-                self._ended[key] = kept
+                self._finished[key] = cached
 
-    def end(self, key: int, page: Page) -> None:
-        """Take a page that was read, or that failed."""
-        if self._kept is not None:
-            self._kept.keep(page)
-        self._ended[key] = page
+    def add(self, key: int, page: Page) -> None:
+        """Add a page that was read, or that failed."""
+        if self._cached is not None:
+            self._cached.store(page)
+        self._finished[key] = page
 
     def ready(self) -> Iterator[Page]:
-        """The pages whose turn has come."""
+        """The next pages in order, as far as they are finished."""
         while self._next < len(self._numbers):
-            found = self._ended.pop(self._next, None)
-            if found is None and self._next > self._passed:
-                # Not on its way: if it was kept, nothing else has to be waited for.
+            found = self._finished.pop(self._next, None)
+            if found is None and self._next > self._last_visited:
+                # Not requested yet. If it is cached, it need not wait for those that are.
                 found = self._find(self._numbers[self._next])
             if found is None:
                 return
             self._next += 1
-            yield found.page() if isinstance(found, KeptPage) else found
+            yield found.page() if isinstance(found, CachedPage) else found
 
-    def rest(self, instead: Callable[[int], Page]) -> Iterator[Page]:
-        """The pages that are left when nothing more will be read.
+    def rest(self, missing: Callable[[int], Page]) -> Iterator[Page]:
+        """All remaining pages, once the backend has ended.
 
         Args:
-            instead: Gives the page of a key that never ended.
+            missing: Makes the page for a key that was never answered.
         """
         while self._next < len(self._numbers):
             key = self._next
             yield from self.ready()
             if self._next == key:
                 self._next += 1
-                yield instead(key)
+                yield missing(key)
 
-    def _find(self, number: int) -> KeptPage | None:
-        return None if self._kept is None else self._kept.find(number)
+    def _find(self, number: int) -> CachedPage | None:
+        return None if self._cached is None else self._cached.find(number)

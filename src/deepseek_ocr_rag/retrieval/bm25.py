@@ -1,4 +1,4 @@
-"""Texts by the words that they share with a question, and things by what they are called."""
+"""BM25 over words, and the same rarity weighting over the names of pages, figures and tables."""
 
 from __future__ import annotations
 
@@ -15,38 +15,37 @@ if TYPE_CHECKING:
 
     Scores = npt.NDArray[np.float64]
 
-__all__ = ["Bm25", "Names"]
+__all__ = ["Bm25", "ReferenceIndex"]
 
 K1: Final = 2.0
-"""At the upper end of what is usual: pages are long enough to repeat what they are about."""
+"""At the upper end of what is usual: pages are long enough to repeat their topic."""
 
 
 class Bm25:
-    """bm25s with Lucene's formula and its default b of 0.75, also over nothing.
+    """bm25s with Lucene's formula and its default b of 0.75; accepts an empty corpus.
 
     Args:
-        terms: Of each text.
-        shortest: The share of the average length that a text counts as at least.
-            BM25 would otherwise take a title page of three words for the one that
-            says most about them.
+        terms: The terms of each text.
+        min_length: Shorter texts count as this share of the average length. Otherwise
+            BM25 would rank a title page of three words above the pages about them.
     """
 
-    def __init__(self, terms: Iterable[list[str]], *, shortest: float) -> None:
+    def __init__(self, terms: Iterable[list[str]], *, min_length: float) -> None:
         import bm25s
 
         texts = list(terms)
         self._size = len(texts)
         self._index = None
         if any(texts):
-            length = max(1, math.ceil(shortest * sum(map(len, texts)) / len(texts)))
+            length = max(1, math.ceil(min_length * sum(map(len, texts)) / len(texts)))
             self._index = bm25s.BM25(k1=K1, backend="numpy")
-            # "" is no term of any question; it only adds to the length.
+            # No question contains the term "": it only adds to the length.
             self._index.index(
                 [text + [""] * (length - len(text)) for text in texts], show_progress=False
             )
 
     def scores(self, terms: Sequence[str]) -> Scores:
-        """One score a text; 0 where it has none of the terms."""
+        """One score per text; 0 where it has none of the terms."""
         import numpy as np
 
         ids = self._index.get_tokens_ids(list(terms)) if self._index is not None else []
@@ -56,27 +55,27 @@ class Bm25:
         return scores
 
 
-class Names:
-    """What things are called, weighted as BM25 weighs a word: by how few have it.
+class ReferenceIndex:
+    """Finds items by name, weighting a name as BM25 weighs a word: by how few items have it.
 
     Args:
-        names: Of each thing.
+        names: The names of each item.
     """
 
     def __init__(self, names: Sequence[frozenset[Reference]]) -> None:
         self._size = len(names)
-        self._places: dict[Reference, list[int]] = defaultdict(list)
-        for place, own in enumerate(names):
+        self._indices: dict[Reference, list[int]] = defaultdict(list)
+        for index, own in enumerate(names):
             for name in own:
-                self._places[name].append(place)
+                self._indices[name].append(index)
 
     def scores(self, references: Iterable[Reference]) -> Scores:
-        """One score a thing; 0 where it has none of the names."""
+        """One score per item; 0 where it has none of the names."""
         import numpy as np
 
         scores = np.zeros(self._size)
         for reference in references:
-            if places := self._places.get(reference):
-                rarity = math.log(1 + (self._size - len(places) + 0.5) / (len(places) + 0.5))
-                scores[places] = np.maximum(scores[places], rarity)
+            if found := self._indices.get(reference):
+                rarity = math.log(1 + (self._size - len(found) + 0.5) / (len(found) + 0.5))
+                scores[found] = np.maximum(scores[found], rarity)
         return scores

@@ -1,16 +1,16 @@
-"""Records of pages cut into records of chunks, for the stores of both frameworks.
+"""Cuts records of pages into records of chunks, for the stores of both frameworks.
 
-A chunk's metadata are those of the page on which it begins, but for:
+A chunk has the metadata of the page on which it begins, except:
 
 ==============  ===========================================================
 ``page``        0-based number of the page with most of its text
-``page_label``  the label of its page, or those of its first and last one,
-                joined by a hyphen
-``section``     the headings that all of it stands under, joined by " > "
-``boxes``       as of a whole document: ``start`` and ``end`` are offsets
-                into the chunk's text, and each entry has its ``page``
+``page_label``  the label of its page, or the labels of its first and last
+                page, joined by a hyphen
+``section``     the headings above all of it, joined by " > "
+``boxes``       as in the record of a whole document: ``start`` and ``end``
+                are offsets into the chunk's text, each entry has a ``page``
 ``spans``       list of ``{page, start, end, offset}``: which part of which
-                page's text stands at which offset of the chunk's
+                page's text stands at which offset of the chunk's text
 ==============  ===========================================================
 """
 
@@ -27,8 +27,8 @@ from typing import Any
 
 from ..document.headings import HEADING_KINDS, Headings, with_sections
 from ..document.markdown import heading_level, markdown_parts
+from ..document.page_records import Record
 from ..document.paragraphs import PARAGRAPH_BREAK
-from ..document.records import Record
 from ..document.types import Block, Box, OcrDocument, Page
 from ..text.splitting import CountTokens
 from ..text.token_count import estimate_tokens
@@ -37,8 +37,8 @@ from .chunking import Chunk, ChunkPiece, check_budget, chunk_document
 __all__ = ["record_chunk", "split_records"]
 
 _NAMESPACE = uuid.UUID("b5c9e3c2-37a5-5f5e-8f0d-0d1f2c1f6a84")
-_OF_PAGES = frozenset({"boxes", "spans", "confidence", "start_index"})
-"""Metadata that are not true of a part."""
+_PAGE_ONLY_KEYS = frozenset({"boxes", "spans", "confidence", "start_index"})
+"""Metadata of a page that do not hold for a part of it."""
 
 
 def split_records(
@@ -49,20 +49,20 @@ def split_records(
 ) -> Iterator[Record]:
     """Cut records by layout, as :func:`chunk_document` cuts a document.
 
-    Records of one source that follow each other are cut together, so that a
-    paragraph may run over a page. They may be flat. A record that did not come
-    from this package is cut by its Markdown, and its chunks have no boxes.
+    Consecutive records of one source are cut together, so that a paragraph may run
+    over a page break. Flat metadata are understood. A record that did not come from
+    this package is cut by its Markdown, and its chunks have no boxes.
 
     Args:
-        records: Of pages, blocks or whole documents, in the order of the pages.
+        records: Of pages, blocks or whole documents, in page order.
         max_tokens: Budget for a chunk, see :func:`chunk_document`.
-        count_tokens: Tokens of a text; an estimate without it.
+        count_tokens: Counts the tokens of a text; by default an estimate.
 
     Returns:
-        The chunks, made as they are asked for. Their ids are made of the id of
-        the record on which they begin and their place among those that do:
-        cutting the same records again gives the same ids. A record without an
-        id (``""``) gives chunks without, one without text gives none.
+        The chunks, lazily. An id derives from the id of the record on which the chunk
+        begins and the chunk's number among those that begin there, so cutting the
+        same records again gives the same ids. A record without an id (``""``) gives
+        chunks without ids; a record without text gives no chunk.
 
     Raises:
         ConfigurationError: If ``max_tokens`` is below 16.
@@ -72,51 +72,54 @@ def split_records(
 
 
 def record_chunk(record: Record) -> Chunk:
-    """A record as one chunk: what was cut already, or what a store gave back.
+    """Turn a record that is already cut, or came back from a store, into one chunk.
 
     Args:
-        record: Flat or not, with the metadata of this package or others. Boxes are
-            left out of a part that another splitter has cut (with ``start_index``).
+        record: With flat or nested metadata, of this package or of others. Its boxes
+            are dropped if another splitter cut it (and set ``start_index``), because
+            their offsets no longer hold.
 
     Returns:
-        Its text as it is; a piece for each block.
+        The unchanged text, with one piece per block.
     """
     metadata = record.metadata
     if "start_index" in metadata:
         metadata = {key: value for key, value in metadata.items() if key != "boxes"}
     pieces = [
         ChunkPiece(
-            page=sheet.number,
+            page=page.number,
             kind=block.kind,
-            span=(sheet.start + block.span[0], sheet.start + block.span[1]),
-            offset=sheet.offset + block.span[0],
+            span=(page.start + block.span[0], page.start + block.span[1]),
+            offset=page.offset + block.span[0],
             boxes=block.boxes,
             confidence=block.confidence,
         )
-        for sheet in _sheets(replace(record, metadata=metadata))
-        for block in sheet.blocks
+        for page in _page_texts(replace(record, metadata=metadata))
+        for block in page.blocks
     ]
-    page = metadata.get("page")
-    number = page + 1 if isinstance(page, int) else 1
-    section = metadata.get("section")
     return Chunk(
         text=record.text,
         source=str(metadata.get("source", "")),
-        pieces=tuple(pieces) or (ChunkPiece(number, "", (0, len(record.text)), 0),),
-        section=tuple(section.split(" > ")) if isinstance(section, str) and section else (),
+        pieces=tuple(pieces) or (ChunkPiece(_page_number(metadata), "", (0, len(record.text)), 0),),
+        section=_section(record),
     )
+
+
+def _section(record: Record) -> tuple[str, ...]:
+    section = record.metadata.get("section")
+    return tuple(section.split(" > ")) if isinstance(section, str) and section else ()
 
 
 def _split(
     records: Iterable[Record], max_tokens: int, count_tokens: CountTokens
 ) -> Iterator[Record]:
-    for sheets in _documents(records):
-        pages = _pages(sheets)
-        source = str(sheets[0].record.metadata.get("source", ""))
+    for page_texts in _documents(records):
+        pages = _pages(page_texts)
+        source = str(page_texts[0].record.metadata.get("source", ""))
         document = OcrDocument(source, pages, len(pages))
         chunks = chunk_document(document, max_tokens=max_tokens, count_tokens=count_tokens)
         numbers: Counter[str] = Counter()
-        by_number = {sheet.number: sheet for sheet in reversed(sheets)}
+        by_number = {page.number: page for page in reversed(page_texts)}
         for chunk in chunks:
             first = by_number[chunk.pages[0]].record
             yield _record(chunk, first, by_number, numbers[first.id])
@@ -124,18 +127,18 @@ def _split(
 
 
 @dataclass(slots=True)
-class _Sheet:
-    """One page's text, from one record, a part of one, or several.
+class _PageText:
+    """The text of one page: a whole record, a part of one, or several records joined.
 
     Attributes:
-        record: The first that it is of.
+        record: The first record that it comes from.
         number: The page's 1-based number.
-        label: Its label.
-        text: Its Markdown.
-        blocks: With spans in that; their sections are not set.
-        lone: Whether it is one block, and so may be joined by more.
-        offset: Where its text begins in that of the record.
-        start: Where it begins in the Markdown of the page.
+        label: The page's label.
+        text: Markdown.
+        blocks: With spans in the text and without sections.
+        partial: Whether it holds only some blocks of the page, so that more may be added.
+        offset: Where the text begins in the record's text.
+        start: Where the text begins in the page's Markdown.
     """
 
     record: Record
@@ -143,28 +146,27 @@ class _Sheet:
     label: str
     text: str
     blocks: list[Block]
-    lone: bool
+    partial: bool
     offset: int = 0
     start: int = 0
 
     @property
     def source(self) -> object:
-        """What its document is called, None where nobody says."""
+        """The name of its document, None if unknown."""
         return self.record.metadata.get("source")
 
-    def goes_on_in(self, other: _Sheet) -> bool:
-        """Whether another is a later page of the same document."""
+    def precedes(self, other: _PageText) -> bool:
+        """Whether the other is a later page of the same document."""
         return (
             self.source is not None and self.source == other.source and self.number < other.number
         )
 
-    def is_page_of(self, other: _Sheet) -> bool:
-        """Whether both are blocks of one page."""
+    def shares_page(self, other: _PageText) -> bool:
+        """Whether both hold blocks of one page."""
         same = (self.source, self.number) == (other.source, other.number)
-        return same and self.source is not None and self.lone and other.lone
+        return same and self.source is not None and self.partial and other.partial
 
-    def add(self, other: _Sheet) -> None:
-        """Append another block."""
+    def add(self, other: _PageText) -> None:
         start = len(self.text) + len(PARAGRAPH_BREAK)
         self.text += PARAGRAPH_BREAK + other.text
         self.blocks += [
@@ -173,34 +175,31 @@ class _Sheet:
         ]
 
 
-def _documents(records: Iterable[Record]) -> Iterator[list[_Sheet]]:
-    """Sheets of one document each."""
-    sheets: list[_Sheet] = []
-    for sheet in (sheet for record in records for sheet in _sheets(record)):
-        if sheets and sheets[-1].is_page_of(sheet):
-            sheets[-1].add(sheet)
+def _documents(records: Iterable[Record]) -> Iterator[list[_PageText]]:
+    pages: list[_PageText] = []
+    for page in (page for record in records for page in _page_texts(record)):
+        if pages and pages[-1].shares_page(page):
+            pages[-1].add(page)
             continue
-        if sheets and not sheets[-1].goes_on_in(sheet):
-            yield sheets
-            sheets = []
-        sheets.append(sheet)
-    if sheets:
-        yield sheets
+        if pages and not pages[-1].precedes(page):
+            yield pages
+            pages = []
+        pages.append(page)
+    if pages:
+        yield pages
 
 
-def _sheets(record: Record) -> Iterator[_Sheet]:
-    """The pages of a record."""
+def _page_texts(record: Record) -> Iterator[_PageText]:
     metadata, text = record.metadata, record.text
     boxes = _entries(metadata, "boxes", _is_box)
     spans = _entries(metadata, "spans", _is_span)
     if not spans:
-        page = metadata.get("page")
-        number = page + 1 if isinstance(page, int) else 1
+        number = _page_number(metadata)
         label = str(metadata.get("page_label") or number)
-        lone = "boxes" in metadata and all(
+        partial = "boxes" in metadata and all(
             (box["start"], box["end"]) == (0, len(text)) for box in boxes
         )
-        yield _Sheet(record, number, label, text, list(_blocks(text, boxes)), lone)
+        yield _PageText(record, number, label, text, list(_blocks(text, boxes)), partial)
     for span in spans:
         offset = span["offset"]
         part = text[offset : offset + span["end"] - span["start"]]
@@ -212,13 +211,13 @@ def _sheets(record: Record) -> Iterator[_Sheet]:
         number = span["page"] + 1
         label = str(span.get("page_label") or number)
         blocks = list(_blocks(part, inside))
-        yield _Sheet(record, number, label, part, blocks, True, offset, span["start"])
+        yield _PageText(record, number, label, part, blocks, True, offset, span["start"])
 
 
 def _entries(
     metadata: Mapping[str, Any], key: str, is_ours: Callable[[Any], bool]
 ) -> list[dict[str, Any]]:
-    """A list in the metadata, flat or not; none, where it is not as this package writes it."""
+    """A list from the metadata, flat or nested; empty if not of the form that this package writes."""
     value = metadata.get(key)
     if isinstance(value, str):
         try:
@@ -228,29 +227,32 @@ def _entries(
     return value if isinstance(value, list) and all(map(is_ours, value)) else []
 
 
+def _page_number(metadata: Mapping[str, Any]) -> int:
+    page = metadata.get("page")
+    return page + 1 if isinstance(page, int) else 1
+
+
 def _is_box(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
-    return (
-        isinstance(entry, dict)
-        and isinstance(entry.get("kind"), str)
-        and all(isinstance(entry.get(key), int) for key in ("start", "end"))
-        and isinstance(entry.get("bbox"), list)
-        and len(entry["bbox"]) == 4
-        and all(isinstance(value, int | float) for value in entry["bbox"])
-    )
+    match entry:
+        case {"kind": str(), "start": int(), "end": int(), "bbox": [_, _, _, _] as box}:
+            return all(isinstance(value, int | float) for value in box)
+    return False
 
 
 def _is_span(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
-    keys = ("page", "start", "end", "offset")
-    return isinstance(entry, dict) and all(isinstance(entry.get(key), int) for key in keys)
+    match entry:
+        case {"page": int(), "start": int(), "end": int(), "offset": int()}:
+            return True
+    return False
 
 
 def _blocks(markdown: str, boxes: Iterable[Mapping[str, Any]]) -> Iterator[Block]:
-    """Blocks from boxes, and from the Markdown that no box covers."""
-    places: dict[tuple[int, int, str], list[Mapping[str, Any]]] = {}
+    """Blocks from the boxes, and from the Markdown between them."""
+    by_block: dict[tuple[int, int, str], list[Mapping[str, Any]]] = {}
     for entry in boxes:
-        places.setdefault((entry["start"], entry["end"], entry["kind"]), []).append(entry)
+        by_block.setdefault((entry["start"], entry["end"], entry["kind"]), []).append(entry)
     position = 0
-    for (start, end, kind), entries in sorted(places.items(), key=lambda item: item[0][:2]):
+    for (start, end, kind), entries in sorted(by_block.items(), key=lambda item: item[0][:2]):
         if position <= start <= end <= len(markdown):
             yield from _plain(markdown, position, start)
             position = end
@@ -270,37 +272,35 @@ def _plain(markdown: str, start: int, end: int) -> Iterator[Block]:
         yield Block(kind, markdown[slice(*span)], span=span)
 
 
-def _pages(sheets: Sequence[_Sheet]) -> tuple[Page, ...]:
-    headings = _headings_above(sheets[0])
+def _pages(page_texts: Sequence[_PageText]) -> tuple[Page, ...]:
+    headings = _headings_above(page_texts[0])
     pages = []
-    for sheet in sheets:
-        blocks, headings = with_sections(sheet.blocks, headings)
-        pages.append(Page(sheet.number, sheet.text, blocks))
+    for page in page_texts:
+        blocks, headings = with_sections(page.blocks, headings)
+        pages.append(Page(page.number, page.text, blocks))
     return tuple(pages)
 
 
-def _headings_above(sheet: _Sheet) -> Headings:
-    """The headings that were in force before the page, as far as its record knows them."""
+def _headings_above(page: _PageText) -> Headings:
+    """The headings above the page's first block, as far as the record knows them."""
     own = {
         line[heading_level(line) :].strip()
-        for block in sheet.blocks
+        for block in page.blocks
         if block.kind in HEADING_KINDS
         for line in block.text.split("\n")
     }
-    section = sheet.record.metadata.get("section")
-    titles = section.split(" > ") if isinstance(section, str) and section else []
-    above = takewhile(lambda title: title not in own, titles)
+    above = takewhile(lambda title: title not in own, _section(page.record))
     return tuple(enumerate(above, start=1))
 
 
-def _record(chunk: Chunk, first: Record, sheets: Mapping[int, _Sheet], number: int) -> Record:
+def _record(chunk: Chunk, first: Record, pages: Mapping[int, _PageText], number: int) -> Record:
     identity = str(uuid.uuid5(_NAMESPACE, f"{first.id}\x1f{number}")) if first.id else ""
-    metadata = deepcopy({k: v for k, v in first.metadata.items() if k not in _OF_PAGES})
+    metadata = deepcopy({k: v for k, v in first.metadata.items() if k not in _PAGE_ONLY_KEYS})
     metadata["section"] = " > ".join(chunk.section)
     record = Record(identity, chunk.text, metadata, parent=first.id)
     if "boxes" not in first.metadata:
         return record
-    labels = dict.fromkeys(sheets[page].label for page in (chunk.pages[0], chunk.pages[-1]))
+    labels = dict.fromkeys(pages[page].label for page in (chunk.pages[0], chunk.pages[-1]))
     metadata["page"] = chunk.page - 1
     metadata["page_label"] = "-".join(labels)
     metadata["spans"] = [

@@ -1,4 +1,4 @@
-"""What chunks are packed from: parts of the text that stay together, each within a budget."""
+"""Cuts paragraphs, figures and tables into units that stay together in a chunk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Part:
     """A slice of a page that goes into one chunk.
 
     Attributes:
-        slice: The slice; a picture's is empty.
+        slice: The slice; empty for a picture.
         repeated: Whether an earlier unit has it too.
     """
 
@@ -31,7 +31,7 @@ class ChunkUnit:
 
     Attributes:
         parts: In the order of the chunk's text, at least one of them not repeated.
-        size: Tokens of their texts, with what stands before each.
+        size: Tokens of their texts, with the separator before each.
         heading: Whether it is a heading.
     """
 
@@ -41,7 +41,7 @@ class ChunkUnit:
 
     @property
     def first_page(self) -> int:
-        """Number of the page on which its own text begins."""
+        """Number of the page on which its unrepeated text begins."""
         return next(part.slice.page.number for part in self.parts if not part.repeated)
 
     @property
@@ -51,13 +51,13 @@ class ChunkUnit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Head:
-    """What a table lends to one that goes on with it.
+class _TableHead:
+    """What a table passes on to its continuation on the next page.
 
     Attributes:
         parts: The captions above it and its head.
-        page: Number of the page on which the table stands.
-        columns: Of the table.
+        page: Number of the table's page.
+        columns: Number of the table's columns.
     """
 
     parts: tuple[Part, ...]
@@ -69,20 +69,20 @@ class UnitCutter:
     """Cuts paragraphs, figures and tables into units, in the order of the document.
 
     Args:
-        count: How many tokens a text has.
+        count: Counts the tokens of a text.
     """
 
     def __init__(self, count: CountTokens) -> None:
         self._count = count
-        # Of the table before, as long as nothing came between.
-        self._head: _Head | None = None
+        # The previous table's, as long as only furniture has come since.
+        self._head: _TableHead | None = None
 
     def cut(self, item: Paragraph | Float, budget: int) -> Iterator[ChunkUnit]:
-        """The units of the next item.
+        """Cut the next item.
 
         Args:
             item: A paragraph, a figure or a table.
-            budget: Tokens of a unit. Captions and the head of a table may exceed it.
+            budget: Most tokens of a unit; captions and the head of a table may exceed it.
         """
         if isinstance(item, Float) and item.is_table:
             yield from self._table(item, budget)
@@ -117,7 +117,7 @@ class UnitCutter:
                     continue
                 before = piece.before
                 if previous and not parts:
-                    # Units of one paragraph that meet in a chunk read as it did.
+                    # Units of one paragraph that meet in a chunk read as in the paragraph.
                     before = text[previous:left]
                 shift = piece.start - at
                 cut = replace(piece, start=left + shift, end=right + shift, before=before)
@@ -126,7 +126,7 @@ class UnitCutter:
             yield self._unit(parts, heading=paragraph.heading)
 
     def _figure(self, item: Float, budget: int) -> Iterator[ChunkUnit]:
-        """Picture, captions and texts in it; where that is too long, the picture with the first."""
+        """Keeps a picture with its texts; if they are too long, with the first of them."""
         members = item.slices
         whole = self._unit([*map(Part, members)])
         if whole.size <= budget:
@@ -139,7 +139,7 @@ class UnitCutter:
                 pictures = []
 
     def _table(self, item: Float, budget: int) -> Iterator[ChunkUnit]:
-        """A table with its captions; where that is too long, parts that repeat captions and head."""
+        """Keeps a table with its captions; if too long, each part repeats captions and head."""
         table = next(piece for piece in item.slices if piece.block is item.block)
         above: list[Part] = []
         below: list[Part] = []
@@ -148,7 +148,7 @@ class UnitCutter:
             if caption.block is item.block:
                 side = below
             elif not table.text or self._count(caption.text) > budget // 2:
-                # No caption is that long: it is text, and stands for itself.
+                # No real caption is that long: treat it as text.
                 yield from (self._unit([Part(piece)]) for piece in self._pieces(caption, budget))
             else:
                 side.append(Part(caption))
@@ -159,21 +159,21 @@ class UnitCutter:
         self, table: Slice, above: Sequence[Part], below: Sequence[Part], budget: int
     ) -> Iterator[ChunkUnit]:
         rows = table_rows(table.text)
-        lent = self._lent(table, rows, above)
+        inherited = self._inherited_head(table, rows, above)
         body = replace(table, start=table.start + rows.starts[rows.body]) if rows.body else table
         heads = self._pieces(replace(table, end=body.start), budget // 2)
         whole = self._unit([*above, Part(table), *below])
         self._head = None
-        if lent is not None:
-            self._head = replace(lent, page=table.page.number)
-            top, body = lent.parts, table
+        if inherited is not None:
+            self._head = replace(inherited, page=table.page.number)
+            top, body = inherited.parts, table
         else:
-            # What is left of an overlong head is text like any row.
+            # The rest of an overlong head is cut like any row.
             body = replace(body, start=heads[1].start) if len(heads) > 1 else body
             top = (*above, *map(Part, heads[:1]))
             if len(heads) == 1 and rows.named:
-                self._head = _Head(_again(top), table.page.number, rows.columns)
-        if lent is None and whole.size <= budget:
+                self._head = _TableHead(_repeated(top), table.page.number, rows.columns)
+        if inherited is None and whole.size <= budget:
             yield whole
             return
         after = "\n" if top and top[-1].slice.block.kind == "table" else table.before
@@ -181,16 +181,18 @@ class UnitCutter:
         room = max(budget // 2, budget - used)
         for piece in self._pieces(body, room):
             yield self._unit([*top, Part(replace(piece, before=after)), *below])
-            top, below = _again(top), _again(below)
+            top, below = _repeated(top), _repeated(below)
 
-    def _lent(self, table: Slice, rows: TableRows, captions: Sequence[Part]) -> _Head | None:
-        """The head of the table before, where this one goes on with it and has none of its own."""
+    def _inherited_head(
+        self, table: Slice, rows: TableRows, captions: Sequence[Part]
+    ) -> _TableHead | None:
+        """The previous table's head, if this table continues that one and has no head itself."""
         head = self._head
         if head is None or captions or not rows.numeric:
             return None
-        goes_on = (head.page + 1, head.columns) == (table.page.number, rows.columns)
-        return head if goes_on else None
+        continues = (head.page + 1, head.columns) == (table.page.number, rows.columns)
+        return head if continues else None
 
 
-def _again(parts: Sequence[Part]) -> tuple[Part, ...]:
+def _repeated(parts: Sequence[Part]) -> tuple[Part, ...]:
     return tuple(replace(part, repeated=True) for part in parts)

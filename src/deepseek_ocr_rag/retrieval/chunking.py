@@ -1,14 +1,13 @@
-"""Pages cut for retrieval, by layout and not by characters.
+"""Cuts documents into chunks for retrieval, by layout instead of by characters.
 
 A :class:`Chunk` is a run of blocks under one heading, up to a budget of tokens.
-Headings stay with what follows them, captions with their figure or table, and the
-parts of a long table each repeat its head. Paragraphs that run over a column or
-page are whole again, and page furniture is left out. What a chunk says can be
-traced: it is made of :class:`ChunkPiece` objects, each an exact slice of one page's
-Markdown with its boxes.
+Headings stay with what follows them, captions with their figure or table, and each
+part of a long table repeats its head. Paragraphs split by a column or page break are
+joined, and page furniture is left out. Every chunk can be traced: it consists of
+:class:`ChunkPiece` objects, each an exact slice of one page's Markdown with its boxes.
 
-A chunk ends with its page, unless the text runs on: a paragraph that is cut by the
-page's end, or a heading at its foot, takes the next page's text with it.
+A chunk ends with its page, unless the text runs on: a paragraph that is split by the
+page break, or a heading at the foot of the page, takes the next page's text with it.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from ..document.paragraphs import PARAGRAPH_BREAK, document_flow
+from ..document.paragraphs import PARAGRAPH_BREAK, paragraphs_and_floats
 from ..document.types import Box, OcrDocument
 from ..errors import ConfigurationError
 from ..text.splitting import CountTokens
@@ -30,18 +29,17 @@ __all__ = ["Chunk", "ChunkPiece", "check_budget", "chunk_document"]
 
 @dataclass(frozen=True, slots=True)
 class ChunkPiece:
-    """A slice of one page that stands, unchanged, in a chunk.
+    """A slice of one page, unchanged, in a chunk.
 
     Attributes:
         page: 1-based page number.
         kind: The kind of its block.
-        span: ``(start, end)`` in the page's Markdown.
-        offset: Where it begins in the chunk's text; it ends as many characters
-            later as ``span`` is long. A picture has no text: its span is empty.
-        boxes: Those of its block.
-        repeated: Whether an earlier chunk has it too: the head or the caption of
-            a long table, which stand in each of its parts.
-        confidence: That of its block, 0..1; None where it is not known.
+        span: ``(start, end)`` in the page's Markdown; empty for a picture.
+        offset: Where it begins in the chunk's text.
+        boxes: The boxes of its block.
+        repeated: Whether an earlier chunk has it too: the head and captions of a long
+            table stand in each of its parts.
+        confidence: The confidence of its block, 0..1; None if unknown.
     """
 
     page: int
@@ -60,13 +58,13 @@ class ChunkPiece:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Text for retrieval that knows where it stands.
+    """A text for retrieval with its pages and boxes.
 
     Attributes:
         text: Its pieces, with empty lines between blocks.
         source: The document.
-        pieces: What it is made of, in the order of the text.
-        section: The headings that all of it stands under, outermost first.
+        pieces: What it consists of, in the order of the text.
+        section: The headings above all of it, outermost first.
     """
 
     text: str
@@ -76,12 +74,12 @@ class Chunk:
 
     @property
     def pages(self) -> tuple[int, ...]:
-        """The pages on which its own text (what it does not repeat) stands, 1-based, in order."""
+        """The pages on which its unrepeated text stands, 1-based, in order."""
         return tuple(dict.fromkeys(p.page for p in self.pieces if not p.repeated))
 
     @property
     def page(self) -> int:
-        """The page on which most of its own text stands, for those who name only one."""
+        """The page with most of its unrepeated text, for uses that need a single page."""
         sizes: Counter[int] = Counter()
         for piece in self.pieces:
             if not piece.repeated:
@@ -118,17 +116,17 @@ def chunk_document(
 
     Args:
         document: What was read; pages without text give no chunk.
-        max_tokens: Budget for a chunk's text. Captions and the head of a table may
-            exceed it: where they are long, their rows still get half of it.
-        count_tokens: Tokens of a text: your embedding model's tokenizer, or
-            ``len`` for a budget in characters. Without it an estimate that no
-            tokenizer in use exceeds by much, see :func:`estimate_tokens`.
+        max_tokens: Budget for a chunk's text. A table with long captions or a long head
+            may exceed it, because its rows still get half of it.
+        count_tokens: Counts the tokens of a text: your embedding model's tokenizer, or
+            ``len`` for a budget in characters. By default an estimate that no
+            common tokenizer exceeds by much, see :func:`estimate_tokens`.
 
     Returns:
-        The chunks. Every non-space character of every block that is no page
-        furniture is in at least one, but for the hyphen of a word that a column
-        or page divides. Running heads and feet that no label tells are in the
-        chunk of the first page that has them.
+        The chunks. Every non-space character of every block that is not page
+        furniture is in at least one of them, except the hyphen of a word split by a
+        column or page break. Running heads and feet without a label of their own
+        are in the chunk of the first page that has them.
 
     Raises:
         ConfigurationError: If ``max_tokens`` is below 16.
@@ -137,28 +135,28 @@ def chunk_document(
     packer = _Packer(document.source, max_tokens)
     cutter = UnitCutter(count_tokens)
     gap = count_tokens(PARAGRAPH_BREAK)
-    for item in document_flow(document):
-        lead = packer.lead
-        for unit in cutter.cut(item, max_tokens - lead - gap if lead else max_tokens):
+    for item in paragraphs_and_floats(document):
+        heading_size = packer.heading_size
+        for unit in cutter.cut(
+            item, max_tokens - heading_size - gap if heading_size else max_tokens
+        ):
             packer.add(unit)
     return packer.finish()
 
 
 def check_budget(max_tokens: int) -> None:
-    """Refuse a budget that leaves no room for a heading and a sentence.
+    """Refuse a budget without room for a heading and a sentence.
 
     Raises:
         ConfigurationError: If it is below 16.
     """
     if max_tokens < 16:
         raise ConfigurationError(
-            f"a chunk of {max_tokens} tokens is too short", remedy="Take at least 16."
+            f"a chunk of {max_tokens} tokens is too short", remedy="Set max_tokens to 16 or more."
         )
 
 
 class _Packer:
-    """Packs units into chunks, as they come."""
-
     def __init__(self, source: str, budget: int) -> None:
         self._source = source
         self._budget = budget
@@ -167,19 +165,19 @@ class _Packer:
         self._chunks: list[Chunk] = []
 
     @property
-    def lead(self) -> int:
-        """Tokens of the headings that wait for what they stand above."""
-        return sum(unit.size for unit in self._units[self._body() :])
+    def heading_size(self) -> int:
+        """Tokens of the trailing headings, which wait for what follows them."""
+        return sum(unit.size for unit in self._units[self._body_length() :])
 
     def add(self, unit: ChunkUnit) -> None:
         last = self._units[-1].last_page if self._units else unit.first_page
         turned = unit.first_page != last
         full = self._size + unit.size > self._budget
-        # A heading opens a chunk, unless what stands before it is still a scrap.
+        # A heading opens a new chunk unless the current one is still very short.
         opens = unit.heading and self._size >= self._budget // 4
         if full or opens or turned:
-            self._close(self._body())
-        # A heading at the foot of a page goes with what follows on the next, if that has none.
+            self._close(self._body_length())
+        # A heading at the foot of a page goes with the next page unless that opens with one.
         if turned and (unit.heading or unit.first_page != last + 1):
             self._close(len(self._units))
         self._units.append(unit)
@@ -189,13 +187,13 @@ class _Packer:
         self._close(len(self._units))
         return tuple(self._chunks)
 
-    def _body(self) -> int:
-        """How many units a chunk would end with: headings go with what follows them."""
+    def _body_length(self) -> int:
+        """Number of units before the trailing headings, which go with what follows them."""
         length, size = len(self._units), 0
         while length and self._units[length - 1].heading:
             length -= 1
             size += self._units[length].size
-        # So many headings in a row are no headings.
+        # Headings that fill half a chunk are not headings.
         return length if 2 * size <= self._budget else len(self._units)
 
     def _close(self, length: int) -> None:
@@ -225,11 +223,10 @@ def _chunk(source: str, units: Sequence[ChunkUnit]) -> Chunk:
         text += words
     body = [unit for unit in units if not unit.heading] or units
     sections = [p.slice.block.section for unit in body for p in unit.parts if not p.repeated]
-    return Chunk(text, source, tuple(pieces), _common(sections))
+    return Chunk(text, source, tuple(pieces), _common_prefix(sections))
 
 
-def _common(sections: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The headings that all of them begin with."""
+def _common_prefix(sections: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     shared = sections[0]
     for section in sections[1:]:
         same = takewhile(lambda pair: pair[0] == pair[1], zip(shared, section, strict=False))

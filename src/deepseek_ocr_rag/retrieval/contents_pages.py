@@ -1,4 +1,4 @@
-"""Tables of contents: pages that name every matter and tell of none."""
+"""Tables of contents: pages that name every topic and explain none."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import re
 from itertools import pairwise
 from typing import Final
 
+from ..text.plain_text import without_tags
+
 __all__ = ["is_contents"]
 
 MIN_ENTRIES: Final = 5
 MIN_SHARE: Final = 0.5
-"""Lines of a page that end with a page number, at least; the others are headings and
-entries that OCR has misread."""
+"""Lowest share of lines that end with a page number; the others are headings and
+entries that OCR misread."""
 
 MIN_ASCENDING: Final = 0.8
-"""Share of neighbouring entries whose numbers do not fall: misread ones may."""
+"""Lowest share of neighbouring entries whose numbers do not fall: misread ones may."""
 
 _LINE: Final = re.compile(r"\n|</tr\s?>", re.IGNORECASE)
-_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _LAST_NUMBER: Final = re.compile(r"(?<![0-9.,])[0-9]{1,4}\Z")
 _LETTER: Final = re.compile(r"[^\W\d_]")
 
@@ -34,7 +35,7 @@ def is_contents(text: str) -> bool:
         >>> is_contents("\n".join(["Safety 3", "Parts 4", "Cleaning 6", "Repair 9", "Index 12"]))
         True
     """
-    lines = [_TAG.sub(" ", line).strip(" \t|") for line in _LINE.split(text)]
+    lines = [without_tags(line).strip(" \t|") for line in _LINE.split(text)]
     lines = [line for line in lines if line.strip("-: |")]
     numbers = [
         int(match[0])

@@ -1,8 +1,8 @@
-"""Search by words: BM25 at three scales, phrases, and the places that a question names.
+"""Search by words: BM25 over chunks, pages and documents, phrases, and named pages and figures.
 
-A chunk says exactly where something stands, its page what it is about, its document
-what the page belongs to. Words that stand together in the question count more where
-they stand together on the page (Metzler and Croft, SIGIR 2005, "A Markov random field
+A chunk shows exactly where something stands, its page what it is about, its document
+what the page belongs to. Words that are neighbours in the question count more where
+they are neighbours on the page (Metzler and Croft, SIGIR 2005, "A Markov random field
 model for term dependencies").
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..document.captions import CAPTION_KINDS
 from ..text.terms import search_terms, with_stems
-from .bm25 import Bm25, Names
+from .bm25 import Bm25, ReferenceIndex
 from .chunking import Chunk
 from .page_index import PageIndex, PageKey
 from .query import Query
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Scores = npt.NDArray[np.float64]
+    from .bm25 import Scores
 
 __all__ = ["LexicalIndex", "LexicalScores"]
 
@@ -33,24 +33,24 @@ CHUNK_WEIGHT: Final = 0.7
 PHRASE_WEIGHT: Final = 0.7
 DOCUMENT_WEIGHT: Final = 0.5
 REFERENCE_WEIGHT: Final = 2.0
-"""Beside 1 for the words of the page. A word counts twice, with its stem, and a
-reference once. ``benchmarks/qa/retrieval.py`` says what they were chosen on."""
+"""Relative to 1 for the words of the page. A word counts twice, with its stem, and a
+reference once. ``benchmarks/qa/retrieval.py`` says on which data they were chosen."""
 
-SHORTEST_CHUNK: Final = 0.7
-SHORTEST_DOCUMENT: Final = 0.5
-"""See :class:`Bm25`. Chunks were cut to be of one length: a short one says less."""
+MIN_CHUNK_LENGTH: Final = 0.7
+MIN_DOCUMENT_LENGTH: Final = 0.5
+"""See :class:`Bm25`. Chunks are cut to about one length, so a short one says less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LexicalScores:
-    """How well each chunk fits, one array for each kind of evidence; 0 for none.
+    """How well each chunk fits, one array per kind of evidence; 0 for none.
 
     Attributes:
         chunk: Words of the chunk and of the headings above it.
         page: Words of its page.
         phrases: Phrases of its page.
-        references: Its page, or a figure or table in it, is named in the question.
-        document: Words of its document; 0 where there is only one.
+        references: The question names its page, or a figure or table in it.
+        document: Words of its document; 0 if there is only one document.
     """
 
     chunk: Scores
@@ -61,7 +61,7 @@ class LexicalScores:
 
     @property
     def total(self) -> Scores:
-        """Their weighted sum: all are sums over terms, weighted by how rare a term is."""
+        """The weighted sum; they can be added because each sums rarities of terms."""
         weighted: Scores = sum(
             (weight * scores for scores, weight in self.weighted()), 0 * self.chunk
         )
@@ -79,16 +79,16 @@ class LexicalScores:
 
     @property
     def found(self) -> npt.NDArray[np.bool_]:
-        """Which chunks share a word with the question, or are named in it."""
+        """Which chunks share a word with the question or are named in it."""
         return (self.chunk > 0) | (self.references > 0)
 
 
 class LexicalIndex:
-    """Words of chunks, of their pages and of their documents.
+    """Indexes the words of chunks, of their pages and of their documents.
 
     Args:
         chunks: In the order in which scores come back.
-        labels: Numbers printed on pages, where they are known.
+        labels: Numbers printed on pages, where known.
     """
 
     def __init__(
@@ -98,23 +98,23 @@ class LexicalIndex:
 
         terms = [search_terms(chunk.text) for chunk in chunks]
         self._pages = PageIndex(chunks, terms, labels or {})
-        # A chunk in the middle of a section rarely repeats what its headings say.
+        # A chunk in the middle of a section rarely repeats the words of its headings.
         headed = (
             search_terms(" ".join(chunk.section)) + own
             for chunk, own in zip(chunks, terms, strict=True)
         )
-        self._chunks = Bm25(map(with_stems, headed), shortest=SHORTEST_CHUNK)
-        self._float_names = Names([_float_names(chunk) for chunk in chunks])
+        self._chunks = Bm25(map(with_stems, headed), min_length=MIN_CHUNK_LENGTH)
+        self._floats = ReferenceIndex([_float_references(chunk) for chunk in chunks])
         documents: dict[str, list[str]] = defaultdict(list)
         for (source, _), own in self._pages.terms.items():
             documents[source] += own
-        self._documents = Bm25(map(with_stems, documents.values()), shortest=SHORTEST_DOCUMENT)
+        self._documents = Bm25(map(with_stems, documents.values()), min_length=MIN_DOCUMENT_LENGTH)
 
         order = {source: number for number, source in enumerate(documents)}
         self._document_of = np.array([order[c.source] for c in chunks], dtype=np.intp)
         numbers = {page: number for number, page in enumerate(self._pages.keys)}
         self._pages_of = [[numbers[chunk.source, n] for n in _pages(chunk)] for chunk in chunks]
-        # All pages of all chunks in one row, for numpy's reduceat.
+        # The pages of all chunks in one array, for numpy's reduceat.
         self._row = np.array([n for own in self._pages_of for n in own], dtype=np.intp)
         sizes = [len(own) for own in self._pages_of]
         self._starts = np.cumsum([0, *sizes[:-1]], dtype=np.intp)
@@ -131,13 +131,16 @@ class LexicalIndex:
             page=self._best_page(pages.words),
             phrases=self._best_page(pages.phrases),
             references=np.maximum(
-                self._best_page(pages.references), self._float_names.scores(query.references)
+                self._best_page(pages.references), self._floats.scores(query.references)
             ),
             document=(0 if alone else 1) * documents[self._document_of],
         )
 
     def page_of(self, chunk: int, query: Query) -> int:
-        """The page of a chunk that fits a question best, 1-based; of equals that with most of it."""
+        """The page of a chunk (given by index) that fits a question best, 1-based.
+
+        Of equally good pages, the one with most of the chunk's text.
+        """
         own = self._pages_of[chunk]
         if len(own) > 1:
             pages = self._pages.scores(query)
@@ -158,11 +161,11 @@ class LexicalIndex:
 
 
 def _pages(chunk: Chunk) -> list[int]:
-    """Its pages, that with most of its text first."""
+    """The chunk's pages, first the one with most of its text."""
     return sorted(chunk.pages, key=lambda page: page != chunk.page)
 
 
-def _float_names(chunk: Chunk) -> frozenset[Reference]:
+def _float_references(chunk: Chunk) -> frozenset[Reference]:
     captions = (
         caption_reference(chunk.text[piece.offset : piece.end])
         for piece in chunk.pieces

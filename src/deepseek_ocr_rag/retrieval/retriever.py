@@ -1,8 +1,8 @@
-"""Search over chunks: by words always, by meaning where an embedding model is given.
+"""Search over chunks: by words, and also by meaning if an embedding model is given.
 
-Without embeddings the scores of :mod:`.lexical` are added. Scores of different kinds
-cannot be: with embeddings the chunks are ranked by each kind of evidence and by the
-vectors, and the ranks fused.
+Without embeddings the scores of :mod:`.lexical` are summed. Cosine similarities cannot
+be added to them, so with embeddings the chunks are ranked by each kind of evidence and
+by similarity, and the ranks are fused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..document.records import Record
+from ..document.page_records import Record
 from ..document.types import Box, OcrDocument
 from ..errors import ConfigurationError
 from .chunk_records import record_chunk
@@ -29,18 +29,17 @@ __all__ = ["Passage", "Retriever"]
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk that was found.
+    """A chunk found for a question.
 
     Attributes:
         text: Its Markdown.
         source: The document.
-        page: Of the pages on which it stands the one that fits best, 1-based.
+        page: The page of the chunk that fits the question best, 1-based.
         boxes: Where it stands on that page.
-        score: How well it fits, higher is better; comparable within one
-            search only.
+        score: How well it fits, higher is better; comparable only within one search.
         section: The headings above it, outermost first.
         span: ``(start, end)`` in the page's Markdown, from first to last character.
-        pieces: The slices of pages that it is made of.
+        pieces: The slices of pages that it consists of.
     """
 
     text: str
@@ -64,21 +63,23 @@ class Passage:
 
 
 class Retriever:
-    """Finds the chunks that fit a question. In memory; the same question gives the same order.
+    """Finds the chunks that fit a question, in memory and deterministically.
 
     Args:
-        chunks: All that can be found, each document's in reading order.
-        embeddings: None to search by words only; else ``"ollama/<model>"``, an
-            embedding model of LangChain or LlamaIndex, or an object of your own
+        chunks: What can be found, each document's chunks in reading order.
+        embeddings: None to search by words only, else ``"ollama/<model>"``, an
+            embedding model of LangChain or LlamaIndex, or your own object
             (:class:`EmbeddingModel`). All chunks are embedded now.
-        embedding_weight: Of the ranking by vectors, beside 1 for those by the words
-            of chunk and page. The default suits small models.
+        embedding_weight: Weight of the ranking by vectors, relative to 1 for the
+            words of the page. The default suits small models.
         labels: Numbers printed on pages, by source and 1-based page number, where
-            they are known: "page iv" is then found.
+            known, so that "page iv" is found.
 
     Raises:
-        ConfigurationError: If there is no such embedding model.
-        LanguageModelError: If the embedding model fails.
+        ConfigurationError: If ``embeddings`` names no embedding model or
+            ``embedding_weight`` is not above 0.
+        RemoteModelRefusedError: If Ollama would run the model on another machine.
+        EmbeddingModelError: If the embedding model fails.
 
     Example:
         >>> retriever = Retriever.from_documents([document])  # doctest: +SKIP
@@ -103,7 +104,7 @@ class Retriever:
         self._embedding_weight = embedding_weight
         self._vectors = None
         if embeddings is not None:
-            texts = [_with_section(chunk) for chunk in self.chunks]
+            texts = [" > ".join(c.section) + "\n" * bool(c.section) + c.text for c in self.chunks]
             self._vectors = VectorIndex(embedding_model(embeddings), texts)
 
     @classmethod
@@ -120,8 +121,8 @@ class Retriever:
         Args:
             documents: What was read.
             max_tokens: Budget for a chunk, see :func:`chunk_document`.
-            embeddings: As of the class.
-            embedding_weight: As of the class.
+            embeddings: See the class.
+            embedding_weight: See the class.
         """
         documents = tuple(documents)
         return cls(
@@ -139,16 +140,16 @@ class Retriever:
         embeddings: EmbeddingModel | object | None = None,
         embedding_weight: float = 0.5,
     ) -> Retriever:
-        """Index records as they are, each as one chunk: documents and nodes of a framework.
+        """Index records, each as one chunk: the documents or nodes of a framework.
 
         Args:
-            records: Of :func:`split_records`, of pages, or of others.
-            embeddings: As of the class.
-            embedding_weight: As of the class.
+            records: From :func:`split_records`, of pages, or from elsewhere.
+            embeddings: See the class.
+            embedding_weight: See the class.
 
         Returns:
-            A retriever whose ``chunks`` are in the order of the records, so that
-            :meth:`rank` tells which record was found.
+            A retriever whose ``chunks`` are in the order of the records, so that the
+            indices from :meth:`rank` are also those of the records.
         """
         records = tuple(records)
         chunks = [record_chunk(record) for record in records]
@@ -168,43 +169,31 @@ class Retriever:
         """The best passages for a question.
 
         Args:
-            query: A question or a few words. A page, figure or table that it
-                names ("page 14", "Table 2") is preferred.
-            k: At most this many, 1 or more.
-            neighbours: How many chunks before and after each of them are given
-                with it, in reading order and none twice. Their score is 0.
+            query: A question or a few words. Chunks on a page that it names, or with a
+                figure or table that it names ("page 14", "Table 2"), rank higher.
+            k: Most passages to return, 1 or more.
+            neighbours: How many chunks before and after each passage to return with
+                it, in reading order and none twice. Their score is 0.
 
         Returns:
-            The passages, best first. Without embeddings only such as share a term
-            with the query or are named in it: none, where it has no word that the
-            documents have. With embeddings everything is more or less like the
-            query, so there are always ``k``, where there are as many chunks.
+            The passages, best first. Without embeddings only those that share a term
+            with the query or are named in it, which may be none. With embeddings
+            every chunk is similar to some degree, so ``k`` passages come back if
+            there are as many chunks.
 
         Raises:
             ConfigurationError: If ``k`` is below 1 or ``neighbours`` below 0.
-            LanguageModelError: If the embedding model fails.
+            EmbeddingModelError: If the embedding model fails.
         """
         parsed = parse_query(query)
         return tuple(
-            _passage(self.chunks[place], self._lexical.page_of(place, parsed), score)
-            for place, score in self.rank(query, k, neighbours=neighbours)
+            Passage(c.text, c.source, n, c.boxes_on(n), score, c.section, c.span_on(n), c.pieces)
+            for index, score in self.rank(query, k, neighbours=neighbours)
+            for c, n in [(self.chunks[index], self._lexical.page_of(index, parsed))]
         )
 
     def rank(self, query: str, k: int = 5, *, neighbours: int = 0) -> tuple[tuple[int, float], ...]:
-        """The best chunks for a question, as :meth:`search` finds them.
-
-        Args:
-            query: As of :meth:`search`.
-            k: As of :meth:`search`.
-            neighbours: As of :meth:`search`.
-
-        Returns:
-            Places in ``chunks`` with scores, best first.
-
-        Raises:
-            ConfigurationError: As :meth:`search`.
-            LanguageModelError: As :meth:`search`.
-        """
+        """As :meth:`search`, but returns the indices in ``chunks`` with their scores."""
         if k < 1 or neighbours < 0:
             raise ConfigurationError(
                 f"cannot give {k} passages with {neighbours} neighbours",
@@ -214,43 +203,25 @@ class Retriever:
 
         lexical = self._lexical.scores(parse_query(query))
         if self._vectors is None:
-            scores, places = lexical.total, np.flatnonzero(lexical.found)
+            scores, indices = lexical.total, np.flatnonzero(lexical.found)
         else:
             rankings = [(np.where(s > 0, s, -np.inf), weight) for s, weight in lexical.weighted()]
             rankings.append((self._vectors.similarities(query), self._embedding_weight))
-            scores, places = reciprocal_rank_fusion(rankings), np.arange(len(self.chunks))
-        best = places[np.argsort(-scores[places], kind="stable")[:k]].tolist()
-        hits = {place: float(scores[place]) for place in best}
+            scores, indices = reciprocal_rank_fusion(rankings), np.arange(len(self.chunks))
+        best = indices[np.argsort(-scores[indices], kind="stable")[:k]].tolist()
+        hits = {index: float(scores[index]) for index in best}
         ranked: dict[int, float] = {}
-        for place in best:
-            for near in self._around(place, neighbours):
+        for index in best:
+            for near in self._around(index, neighbours):
                 ranked.setdefault(near, hits.get(near, 0.0))
         return tuple(ranked.items())
 
     def names(self, query: str) -> bool:
-        """Whether a question names a place that there is: a page, a figure or a table."""
+        """Whether a question names a page, figure or table that the documents have."""
         return bool(self._lexical.scores(parse_query(query)).references.any())
 
-    def _around(self, place: int, reach: int) -> Iterator[int]:
-        """A chunk and those before and after it in its document, in reading order."""
-        source = self.chunks[place].source
-        for near in range(max(0, place - reach), min(len(self.chunks), place + reach + 1)):
+    def _around(self, index: int, count: int) -> Iterator[int]:
+        source = self.chunks[index].source
+        for near in range(max(0, index - count), min(len(self.chunks), index + count + 1)):
             if self.chunks[near].source == source:
                 yield near
-
-
-def _with_section(chunk: Chunk) -> str:
-    return "\n".join((" > ".join(chunk.section), chunk.text)) if chunk.section else chunk.text
-
-
-def _passage(chunk: Chunk, page: int, score: float) -> Passage:
-    return Passage(
-        text=chunk.text,
-        source=chunk.source,
-        page=page,
-        boxes=chunk.boxes_on(page),
-        score=score,
-        section=chunk.section,
-        span=chunk.span_on(page),
-        pieces=chunk.pieces,
-    )

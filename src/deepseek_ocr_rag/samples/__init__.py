@@ -11,18 +11,18 @@ __all__ = ["sample_path"]
 
 
 def sample_path() -> Path:
-    """Where the sample PDF lies in the installed package.
+    """The path of the sample PDF in the installed package.
 
-    Page 1 is a born-digital article in two columns, page 2 a scanned letter
-    without a text layer that lies 1.2 degrees crooked, page 3 a ruled table
-    and a bar chart with their captions. The pages are labelled i, ii and iii.
+    Page 1 is a born-digital article in two columns, page 2 a scanned letter without a
+    text layer, skewed by 1.2 degrees, and page 3 a ruled table and a bar chart with
+    their captions. The pages are labelled i, ii and iii.
 
     Returns:
-        The path of ``sample.pdf``. Read it, do not write to it.
+        The path of ``sample.pdf``; do not write to it.
 
     Raises:
-        SourceNotFoundError: If the package lies in an archive, or was
-            installed without its data.
+        SourceNotFoundError: If the package is in an archive, or was installed
+            without its data.
 
     Example:
         >>> sample_path().name
@@ -33,6 +33,6 @@ def sample_path() -> Path:
         raise SourceNotFoundError(
             "the sample document is not a file on disk",
             source=str(resource),
-            remedy="Install deepseek-ocr-rag with pip, unpacked; or name a PDF of your own.",
+            remedy="Install deepseek-ocr-rag with pip, or name a PDF of your own.",
         )
     return resource

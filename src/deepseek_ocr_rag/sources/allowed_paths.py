@@ -1,11 +1,11 @@
-"""Which files a language model may name: those under one folder, and nothing else.
+"""Restricts the files that a language model may name to those under one folder.
 
-An agent's tool gets its path from a model, and the model may have got it from
-a document that somebody else wrote. Such a path is a request, not a fact. It is
-followed from the folder on, one component at a time, each opened relative to
-the one before and never through a symbolic link: a link is read and its target
-followed in the same way. So the file that is read is the file that was checked,
-also where somebody exchanges files and links in the meantime.
+A model may have copied the path that it gives to a tool from a document that
+an attacker wrote, so the path is not trusted. It is followed from the folder on,
+one component at a time, each opened relative to the one before and never through
+a symbolic link: a link is read, and its target followed in the same way. So the
+file that is read is the file that was checked, even if files and links are
+exchanged in the meantime.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..errors import (
 )
 from .path_walk import walk_inside
 
-__all__ = ["FileInside", "open_inside", "resolve_inside"]
+__all__ = ["FileInside", "resolve_inside"]
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -35,16 +35,20 @@ _DEVICE = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:[.:][^/]*)?", re.IGNORECASE
 )
 _SHOWN = 200
-"""Characters of a refused path that a message repeats."""
+"""Characters of a refused path that a message shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileInside:
-    """A file under a folder, to be opened when it is wanted; every time it is followed anew.
+    """A file under a folder; its path is checked again whenever it is opened.
+
+    No link is followed out of the folder, even if others exchange files and links
+    in it at the same time. Only regular files are opened, and none that the
+    kernel generates (``/proc``, ``/sys``).
 
     Attributes:
         root: The folder.
-        path: The file's path below it, links resolved when it was named.
+        path: The file's path relative to it, with the links resolved that were there at first.
     """
 
     root: Path
@@ -52,55 +56,42 @@ class FileInside:
 
     @classmethod
     def named(cls, root: str | os.PathLike[str], path: str | os.PathLike[str]) -> FileInside:
-        """What was asked for; arguments and errors as for :func:`resolve_inside`."""
+        """The file that ``path`` names; arguments and errors as for :func:`resolve_inside`."""
         base = Path(root).absolute()
-        opened, way = _walked(base, path)
-        os.close(opened)
-        return cls(base, "/".join(way))
+        descriptor, parts = _open_checked(base, path)
+        os.close(descriptor)
+        return cls(base, "/".join(parts))
 
     def open(self) -> BinaryIO:
-        """The file, opened for reading; errors as for :func:`resolve_inside`."""
-        opened, _ = _followed(self.root, self.path)
-        return os.fdopen(opened, "rb")
-
-
-def open_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file under ``root`` that a language model named, for reading.
-
-    No link is followed out of ``root``, also where others exchange files and
-    links in it at the same time. Only regular files are opened, and none that
-    the kernel makes up (``/proc``, ``/sys``).
-
-    Arguments and errors as for :func:`resolve_inside`.
-    """
-    opened, _ = _walked(Path(root).absolute(), path)
-    return os.fdopen(opened, "rb")
+        """Open the file for reading; errors as for :func:`resolve_inside`."""
+        descriptor, _ = _walk(self.root, self.path)
+        return os.fdopen(descriptor, "rb")
 
 
 def resolve_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -> Path:
     """The file that ``path`` names, if it lies under ``root``.
 
     Refused, whether or not such a file exists: an empty path, control
-    characters (NUL among them), URLs, a leading ``~``, any ``..``, what means
-    something else on Windows (backslashes, drive letters, device names such as
+    characters (NUL among them), URLs, a leading ``~``, any ``..``, what has
+    another meaning on Windows (backslashes, drive letters, device names such as
     ``NUL`` and ``COM1.pdf``, streams as in ``report.pdf:hidden``; on every
     system, so that a path means the same everywhere), and what leads out of
     ``root`` through a symbolic link or as an absolute path. An absolute path
-    that stays inside is taken.
+    that stays inside is accepted.
 
-    The answer is true at the moment of asking. To read the file use
-    :func:`open_inside`, which holds also where others exchange files.
+    The result is only true at this moment. To read the file use
+    :class:`FileInside`, which is safe even if others exchange files.
 
     Args:
         root: The folder that may be read from, with its subfolders.
-        path: What was asked for, with forward slashes, relative to ``root``.
+        path: The path to check, with forward slashes, relative to ``root``.
 
     Returns:
         The absolute path of an existing regular file, symbolic links resolved.
 
     Raises:
-        SourceNotAllowedError: If it is outside, or written in a refused form.
-        SourceNotFoundError: If it is inside, and no file.
+        SourceNotAllowedError: If it is outside, or has a refused form.
+        SourceNotFoundError: If it is inside, but there is no such file.
 
     Example:
         >>> resolve_inside("/srv/papers", "../secret.pdf")
@@ -109,32 +100,33 @@ def resolve_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -
         deepseek_ocr_rag.errors.SourceNotAllowedError: ../secret.pdf: ...
     """
     base = Path(root).absolute()
-    opened, way = _walked(base, path)
-    os.close(opened)
-    return base.resolve().joinpath(*way)
+    descriptor, parts = _open_checked(base, path)
+    os.close(descriptor)
+    return base.resolve().joinpath(*parts)
 
 
-def _walked(base: Path, path: str | os.PathLike[str]) -> tuple[int, tuple[str, ...]]:
-    """An open descriptor of the file, and the way to it; what goes wrong is typed."""
+def _open_checked(base: Path, path: str | os.PathLike[str]) -> tuple[int, tuple[str, ...]]:
+    """:func:`_walk` for a path that was not checked yet."""
     text = path.as_posix() if isinstance(path, PurePath) else os.fspath(path)
-    problem = _refused_form(text)
+    problem = _form_problem(text)
     if problem:
         raise SourceNotAllowedError(
             problem,
             source=_shown(base, text) or None,
             remedy="Name a file in the allowed folder by its relative path, like 'report.pdf'.",
         )
-    return _followed(base, text)
+    return _walk(base, text)
 
 
-def _followed(base: Path, text: str) -> tuple[int, tuple[str, ...]]:
+def _walk(base: Path, text: str) -> tuple[int, tuple[str, ...]]:
+    """:func:`walk_inside` with errors of ours."""
     try:
         return walk_inside(base, text)
     except (PathEscapesError, NotARegularFileError, OSError, RuntimeError, ValueError) as error:
-        raise _typed(error, _shown(base, text)) from error
+        raise _source_error(error, _shown(base, text)) from error
 
 
-def _typed(error: Exception, shown: str) -> SourceError:
+def _source_error(error: Exception, shown: str) -> SourceError:
     if isinstance(error, NotARegularFileError | FileNotFoundError | NotADirectoryError):
         missing = not isinstance(error, NotARegularFileError)
         return SourceNotFoundError(
@@ -161,15 +153,15 @@ def _typed(error: Exception, shown: str) -> SourceError:
 
 
 def _shown(base: Path, text: str) -> str:
-    """The path for a message: short, one line, without the folder where it names it."""
+    """The path for a message: short, on one line, relative to the folder."""
     with suppress(OSError, RuntimeError):
         for root in (str(base.resolve()), str(base)):
             text = text if root == base.anchor else text.replace(root, ".")
     return _CONTROL.sub("?", text)[:_SHOWN]
 
 
-def _refused_form(text: str) -> str | None:
-    """Why the way a path is written is refused, or None."""
+def _form_problem(text: str) -> str | None:
+    """Why the form of a path is refused, or None."""
     if not text.strip():
         return "the path is empty"
     if _CONTROL.search(text):
@@ -181,7 +173,7 @@ def _refused_form(text: str) -> str | None:
     if "\\" in text or _DRIVE.match(text):
         return "the path has a backslash or a drive letter"
     for name in text.split("/"):
-        # Windows leaves out blanks and dots at the end of a name.
+        # Windows ignores spaces and dots at the end of a name.
         if name != "." and name and not name.strip(" ."):
             return "the path has '..'"
         if _DEVICE.fullmatch(name) or _STREAM.search(name):

@@ -1,10 +1,10 @@
-"""Downloads of a document from a URL, for users who allow them.
+"""Downloads documents from URLs, for users who allow it.
 
-A URL may come from a language model or a stranger, so by default only https
-and only machines on the public internet are asked. Every address that the host
-name resolves to is checked, and the connection is then made to such an address
-and not to the name, which might resolve to another one the next time. Proxies
-of the environment are not used.
+A URL may come from a language model or an attacker, so by default only https
+is used, and only hosts on the public internet are contacted. Every address that
+the host name resolves to is checked, and the connection is then made to such an
+address and not to the name, which might resolve to another address the next
+time. Proxies set in the environment are not used.
 """
 
 from __future__ import annotations
@@ -27,34 +27,34 @@ from ..errors import (
 )
 from .fetch_policy import FetchPolicy, is_public
 
-__all__ = ["FetchPolicy", "download", "is_url", "public_name"]
+__all__ = ["download", "is_url", "public_name"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_url(text: str) -> bool:
-    """Whether a source is written as a URL, of whatever scheme."""
+    """Whether a source has the form of a URL, with any scheme."""
     return _SCHEME.match(text) is not None
 
 
 def public_name(url: str) -> str:
-    """The URL without the user name and password that it may hold."""
+    """The URL without a user name and password."""
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
-    """The body of a URL, piece by piece. Close the iterator to stop it.
+    """Download a URL and yield its content piece by piece. Close the iterator to stop.
 
     Raises:
         SourceNotAllowedError: If the policy forbids the URL or one it leads to.
         SourceNotFoundError: If the server cannot be reached or has no such file.
         LimitExceededError: If it takes too long or redirects too often.
-        CorruptSourceError: If the transfer breaks off.
+        CorruptSourceError: If the transfer is interrupted.
     """
     name = public_name(url)
-    deadline = _Deadline(policy.total_seconds)
+    deadline = _DownloadDeadline(policy.total_seconds)
     try:
         with (
             deadline,
@@ -64,7 +64,7 @@ def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
             for chunk in response.iter_bytes():
                 deadline.check(name, policy)
                 yield chunk
-            # A connection that was cut may look like the end of the file.
+            # A connection that the deadline cut may look like the end of the file.
             deadline.check(name, policy)
     except httpx.TimeoutException as error:
         raise _too_slow(name, policy) from error
@@ -81,11 +81,11 @@ def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
         ) from error
 
 
-class _Deadline:
-    """Cuts the connections of a download when its time is up; a context.
+class _DownloadDeadline:
+    """A context that cuts the connections of a download when its time is up.
 
-    A server that sends one byte now and then keeps every timeout between two
-    bytes, so these alone would let it hold us for hours.
+    A timeout between two bytes is not enough: a server that sends a byte now
+    and then would never exceed it, and could keep us busy for hours.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -97,9 +97,9 @@ class _Deadline:
         self._timer.daemon = True
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """For httpcore, which calls it for everything that happens."""
+        """Collect connections; httpcore calls this for every event."""
         if event == "connection.connect_tcp.complete":
-            # A second handle on the same connection: encryption takes the first one over.
+            # A second handle of the same connection: TLS takes over the first one.
             connection = info["return_value"].get_extra_info("socket").dup()
             with self._lock:
                 self._connections.append(connection)
@@ -108,7 +108,7 @@ class _Deadline:
                 self._cut()
 
     def check(self, name: str, policy: FetchPolicy) -> None:
-        """Raises LimitExceededError once the time is up."""
+        """Raise LimitExceededError once the time is up."""
         if self._passed or time.monotonic() > self._end:
             raise _too_slow(name, policy)
 
@@ -139,9 +139,9 @@ def _client(policy: FetchPolicy) -> httpx.Client:
 
 @contextmanager
 def _response(
-    client: httpx.Client, url: str, policy: FetchPolicy, deadline: _Deadline
+    client: httpx.Client, url: str, policy: FetchPolicy, deadline: _DownloadDeadline
 ) -> Iterator[httpx.Response]:
-    """The answer at the end of the redirects, its body not yet read."""
+    """The response at the end of the redirects, its body not yet read."""
     name = public_name(url)
     target = httpx.URL(url)
     for _ in range(policy.redirects + 1):
@@ -155,7 +155,7 @@ def _response(
                 continue
             if response.status_code != httpx.codes.OK:
                 raise SourceNotFoundError(
-                    f"the server answers {response.status_code} {response.reason_phrase}",
+                    f"the server replied {response.status_code} {response.reason_phrase}",
                     source=name,
                     remedy="Check the address, or download the file with a browser.",
                 )
@@ -164,31 +164,31 @@ def _response(
         finally:
             response.close()
     raise LimitExceededError(
-        f"it redirects more than {policy.redirects} times",
+        f"the URL redirects more than {policy.redirects} times",
         source=name,
-        remedy="Use the address that it leads to.",
+        remedy="Use the address that it finally leads to.",
     )
 
 
 def _pinned(
     client: httpx.Client, target: httpx.URL, policy: FetchPolicy, name: str
 ) -> httpx.Request:
-    """A request to a checked address that is still made for the host's name."""
+    """A request that goes to a checked address, but names the host."""
     if target.scheme not in ("https", "http") or not target.host:
         raise SourceNotAllowedError(
-            f"{target.scheme or 'an empty'} URLs are not read",
+            "only https URLs with a host name can be read",
             source=name,
             remedy="Use an https URL, or download the file first.",
         )
     if target.scheme == "http" and not policy.allow_http:
         raise SourceNotAllowedError(
-            "it is not an https URL",
+            "this is not an https URL",
             source=name,
             remedy="Use https, or allow it with FetchPolicy(allow_http=True).",
         )
     if target.port is not None and not 0 < target.port < 65536:
         raise SourceNotAllowedError(
-            f"there is no port {target.port}", source=name, remedy="Check the address."
+            f"the port {target.port} does not exist", source=name, remedy="Check the address."
         )
     host = target.raw_host.decode("ascii")
     if not policy.allows_host(host):
@@ -213,7 +213,7 @@ def _address(target: httpx.URL, policy: FetchPolicy, name: str) -> str:
         found = socket.getaddrinfo(target.raw_host.decode("ascii"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise SourceNotFoundError(
-            f"the host {target.host} is not known",
+            f"the host {target.host} is unknown",
             source=name,
             remedy="Check the address and the network.",
         ) from error
@@ -231,7 +231,7 @@ def _address(target: httpx.URL, policy: FetchPolicy, name: str) -> str:
 def _too_slow(name: str, policy: FetchPolicy) -> LimitExceededError:
     return LimitExceededError(
         f"the download took longer than {policy.total_seconds:g} seconds, "
-        f"or stood still for {policy.connect_seconds:g}",
+        f"or stalled for {policy.connect_seconds:g}",
         source=name,
         remedy="Download it first, or raise FetchPolicy(total_seconds=...).",
     )

@@ -1,4 +1,4 @@
-"""Which URLs may be asked: :class:`FetchPolicy`, and which addresses are of the public internet."""
+"""Which URLs may be downloaded, and which addresses belong to the public internet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["FetchPolicy", "is_public"]
 _HOST: Final = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)*[a-z0-9-]{1,63}|\[[0-9a-f:.]{2,45}\]")
 
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-"""All that is given out of IPv6 for the internet."""
+"""The part of IPv6 that is assigned for the internet."""
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """RFC 6052's well-known prefix: the last 32 bits are an IPv4 address."""
@@ -32,27 +32,28 @@ _NOT_PUBLIC: Final = tuple(
         ),
     )
 )
-"""What ``is_global`` of some Python releases takes for public, and what leads elsewhere."""
+"""What ``is_global`` calls public in some Python releases, and what leads to another address."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
-    """Which URLs may be asked, and for how long.
+    """Which URLs may be downloaded, and for how long.
 
     Attributes:
-        hosts: The only hosts that may be asked, also by a redirect:
-            ``"arxiv.org"`` for that name alone, ``"*.arxiv.org"`` for all names
-            below it. None for every host; tools for agents insist on a list.
-        allow_http: Also without encryption.
-        allow_private: Also loopback, private, link-local and reserved addresses.
-        redirects: How many are followed; each target is checked like the first.
-        connect_seconds: To connect, and between two pieces of the reply.
-        total_seconds: For the whole download, redirects included. Only looking
-            up a name ends by the system's own limits.
+        hosts: The only hosts to contact, also after a redirect: ``"arxiv.org"``
+            for that name alone, ``"*.arxiv.org"`` for all names below it. None
+            allows every host; tools for agents require a list.
+        allow_http: Whether to allow URLs without encryption.
+        allow_private: Whether to allow loopback, private, link-local and
+            reserved addresses.
+        redirects: Most redirects to follow; each target is checked like the first.
+        connect_seconds: Longest time to connect, and between two pieces of the reply.
+        total_seconds: Longest time for the whole download, redirects included.
+            Only a name lookup has the system's own limits.
 
     Raises:
         ConfigurationError: If a number is negative, a time is not positive, or
-            a host is none.
+            a host is not valid.
     """
 
     hosts: tuple[str, ...] | None = None
@@ -69,13 +70,14 @@ class FetchPolicy:
             )
         if isinstance(self.hosts, str):
             raise ConfigurationError(
-                f"hosts={self.hosts!r} is one text", remedy=f"Write hosts=({self.hosts!r},)."
+                f"hosts={self.hosts!r} is a string, not a tuple",
+                remedy=f"Write hosts=({self.hosts!r},).",
             )
         if self.hosts is not None:
             object.__setattr__(self, "hosts", tuple(map(_host, self.hosts)))
 
     def allows_host(self, host: str) -> bool:
-        """Whether a host is on the list, or there is none.
+        """Whether a host is on the list, or there is no list.
 
         Args:
             host: As in a URL: a name in ASCII or an address, in lower case.
@@ -96,14 +98,14 @@ def _host(written: str) -> str:
         host = ""
     if not _HOST.fullmatch(host):
         raise ConfigurationError(
-            f"{written!r} is no host",
+            f"{written!r} is not a host name",
             remedy="Give names such as 'arxiv.org' or '*.arxiv.org', without 'https://' or a path.",
         )
     return host.strip("[]")
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet, also behind what it embeds."""
+    """Whether an IP address, and the IPv4 address that it may embed, is on the public internet."""
     # A scope id ("fe80::1%eth0") marks a link-local address.
     if "%" in address:
         return False

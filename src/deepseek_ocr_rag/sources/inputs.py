@@ -1,4 +1,4 @@
-"""What a user passes as a document - path, bytes, file object, URL - to its bytes."""
+"""Gets the bytes of what a user passes as a document: path, bytes, file object or URL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ..errors import (
     UnsupportedSourceError,
 )
 from .allowed_paths import FileInside
-from .fetch import FetchPolicy, download, is_url, public_name
+from .fetch import download, is_url, public_name
+from .fetch_policy import FetchPolicy
 from .limits import Limits
 from .renderers.content import Content, too_large
 
@@ -32,10 +33,10 @@ _CHUNK = 1024 * 1024
 def read_input(
     source: SourceInput, limits: Limits, allow_urls: bool | FetchPolicy, name: str | None
 ) -> Content:
-    """The bytes of what a user named or passed; arguments as for ``open_source``.
+    """The bytes of a document; arguments as for ``open_source``.
 
     Raises:
-        ConfigurationError: If it is nothing that can be a document.
+        ConfigurationError: If the source has a type that cannot be opened.
         SourceError: If it cannot be read, is empty, too large or not allowed.
     """
     if isinstance(source, str) and is_url(source):
@@ -52,7 +53,7 @@ def read_input(
         with closing(_pieces(source, label)) as pieces:
             return _nonempty(Content.from_stream(label, pieces, limits))
     raise ConfigurationError(
-        f"a {type(source).__name__} is no document",
+        f"cannot open a {type(source).__name__} as a document",
         remedy="Pass a path, bytes, a file opened in binary mode, or a URL.",
     )
 
@@ -68,9 +69,9 @@ def _from_path(path: Path, limits: Limits, name: str) -> Content:
         ) from error
     if stat.S_ISDIR(status.st_mode):
         raise SourceNotFoundError(
-            "it is a folder, not a file", source=name, remedy="Name the files that are in it."
+            "it is a folder, not a file", source=name, remedy="Name the files in it."
         )
-    # Opening a pipe or a device could wait for ever.
+    # Opening a pipe or a device could wait forever.
     if not stat.S_ISREG(status.st_mode):
         raise UnsupportedSourceError(
             "it is a pipe, a socket or a device, not a regular file",
@@ -85,7 +86,7 @@ def _from_path(path: Path, limits: Limits, name: str) -> Content:
 
 
 def _from_inside(source: FileInside, limits: Limits, name: str) -> Content:
-    # A copy, because what a name leads to may be exchanged while the file is read.
+    # Copied, because its name may lead to another file later.
     with source.open() as file, closing(_pieces(file, name)) as pieces:
         size = os.fstat(file.fileno()).st_size
         if size > limits.file_bytes:
@@ -127,7 +128,7 @@ def _pieces(stream: BinaryIO, name: str) -> Generator[bytes, None, None]:
         while piece := stream.read(_CHUNK):
             if not isinstance(piece, bytes):
                 raise ConfigurationError(
-                    "the file object gives text", source=name, remedy='Open it in mode "rb".'
+                    "the file object returns text", source=name, remedy='Open it in mode "rb".'
                 )
             yield piece
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""How large and how slow a document may be before it is refused."""
+"""How large a document may be, and how long its pages may take."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds that keep a hostile or broken document from taking the machine down.
+    """Limits that protect the machine from hostile and damaged documents.
 
-    Going over one raises :class:`~deepseek_ocr_rag.errors.LimitExceededError`,
-    with the one exception that is stated at ``page_objects``.
+    Exceeding one raises :class:`~deepseek_ocr_rag.errors.LimitExceededError`,
+    except for ``page_objects``.
 
     Attributes:
         file_bytes: Size of the file, or of what a URL sends.
@@ -24,20 +24,20 @@ class Limits:
             raster image on a PDF page, and of a rendered page. Fax and JBIG2
             images on PDF pages hold one bit a pixel instead of 24 and may
             have 24 times as many.
-        page_seconds: Time to load and render one page, or to load it and read
-            its text layer; and to open the document. A process that is
-            still at it five seconds later is ended. Where the document is read
-            in the caller's own process (``isolated=False``), a slow rendering
-            with pdfium is stopped between two drawing steps, and everything
-            else is only judged when it ends.
+        page_seconds: Time to load and render one page, to load it and read
+            its text layer, or to open the document. A process that still works
+            five seconds later is ended. In the caller's own process
+            (``isolated=False``), pdfium stops a slow rendering between two
+            drawing steps, and the time of everything else is only checked when
+            it ends.
         page_characters: Characters of one page's text layer.
         page_objects: Drawn objects and path segments of one page that are
-            looked at for rules and pictures. Those beyond it are left out of
-            the text layer without an error: maps and plots have millions of
-            strokes, and none of them rules a table.
-        worker_bytes: Memory of a process that reads documents (one worker),
-            in bytes, beside a document that was passed as bytes. Windows has no
-            such bound, nor has ``isolated=False``.
+            searched for rules and pictures. Further ones are left out of the
+            text layer without an error: maps and plots have millions of
+            strokes, and none of them belongs to a table.
+        worker_bytes: Memory of one process that reads documents, in bytes, not
+            counting a document that was passed as bytes. Windows has no such
+            limit, nor has ``isolated=False``.
 
     Raises:
         ConfigurationError: If a limit is not a positive number.

@@ -1,4 +1,4 @@
-"""Page selections as users write them: "1-3,7"."""
+"""Parses page selections such as "1-3,7"."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _FORM = 'Write it like "1-3,7", "5-" (from 5 to the end) or "-3" (the first thre
 def parse_page_selection(
     selection: str | int | Iterable[int] | None, page_count: int, source: str | None = None
 ) -> tuple[int, ...]:
-    """The pages that a user asks for.
+    """The selected pages.
 
     Args:
-        selection: Pages and ranges with commas between them: "1-3,7", "5-" up
-            to the end, "-3" from the start; or page numbers; or None for all.
+        selection: Pages and ranges separated by commas: "1-3,7", "5-" up to
+            the end, "-3" from the start; or page numbers; or None for all.
         page_count: How many pages the document has.
         source: The document's name, for messages.
 
@@ -52,7 +52,7 @@ def _range(item: str, page_count: int, source: str | None) -> tuple[int, int]:
     match = _ITEM.fullmatch(item)
     if match is None or not (match[1] or match[3]) or (match[1] and match[3] and not match[2]):
         shown = item if len(item) <= 40 else f"{item[:40]}..."
-        raise _error(f"{shown!r} is no page or range of pages", page_count, source)
+        raise _error(f"{shown!r} is not a page or a range of pages", page_count, source)
     first = int(match[1] or 1)
     last = int(match[3]) if match[3] else page_count if match[2] else first
     for number in (first, last):
@@ -64,7 +64,7 @@ def _range(item: str, page_count: int, source: str | None) -> tuple[int, int]:
 
 def _single(number: object, page_count: int, source: str | None) -> tuple[int, int]:
     if not isinstance(number, int) or isinstance(number, bool):
-        raise _error(f"{number!r} is no page number", page_count, source)
+        raise _error(f"{number!r} is not a page number", page_count, source)
     if not 1 <= number <= page_count:
         raise _error(f"there is no page {number}", page_count, source)
     return number, number

@@ -1,4 +1,4 @@
-"""From a folder to a file below it, component by component, never out of the folder."""
+"""Walks from a folder to a file below it, component by component, never out of the folder."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..errors import NotARegularFileError, PathEscapesError
 
 __all__ = ["walk_inside"]
 
-LONGEST_WAY: Final = 40
-"""Symbolic links that are followed, as many as Linux follows."""
+MOST_LINKS: Final = 40
+"""Symbolic links that are followed, as many as on Linux."""
 
 BY_DESCRIPTOR: Final = {os.open, os.stat, os.readlink} <= os.supports_dir_fd and hasattr(
     os, "O_NOFOLLOW"
 )
-"""Whether this system opens relative to an opened folder. Windows does not."""
+"""Whether this system can open files relative to an open folder. Windows cannot."""
 
 _FOLDER: Final = (
     getattr(os, "O_PATH", os.O_RDONLY)
@@ -29,7 +29,7 @@ _FOLDER: Final = (
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_CLOEXEC", 0)
 )
-# Should a pipe take the file's place, opening it must not wait for a writer.
+# If a pipe replaces the file, opening it must not wait for a writer.
 _FILE: Final = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
@@ -48,49 +48,49 @@ def walk_inside(base: Path, path: str) -> tuple[int, tuple[str, ...]]:
     """Open a file below a folder.
 
     Args:
-        base: The folder, absolute; links in this path itself are followed.
-        path: Relative to it, or absolute, with forward slashes and without "..".
+        base: The folder as an absolute path; links in it are followed.
+        path: Relative to ``base``, or absolute, with forward slashes and without "..".
 
     Returns:
-        A descriptor, open for reading, and the way to the file from the folder,
-        without links.
+        A descriptor, open for reading, and the components of the path from the
+        folder to the file, without links.
 
     Raises:
-        LeadsOutError: If the path, or a link on it, leads out of the folder.
-        NoRegularFileError: If it is a folder, a pipe, a socket, a device or
-            something that the kernel makes up.
+        PathEscapesError: If the path, or a link on it, leads out of the folder.
+        NotARegularFileError: If it is a folder, a pipe, a socket, a device or
+            a file that the kernel generates.
         OSError: If there is no such file, or it cannot be opened.
         ValueError: If no file can have this name.
     """
-    wanted = _below(base, path) if path.startswith("/") else _components(path)
+    parts = _below(base, path) if path.startswith("/") else _components(path)
     if not BY_DESCRIPTOR:
-        return _opened_by_name(base, wanted)
-    with _Way(base) as way:
-        return way.follow(wanted)
+        return _open_by_name(base, parts)
+    with _Walk(base) as walk:
+        return walk.follow(parts)
 
 
-class _Way:
-    """The opened folders from the base down to where we stand; a context that closes them."""
+class _Walk:
+    """The open folders from the base to the current one; a context that closes them."""
 
     def __init__(self, base: Path) -> None:
         self._base = base
-        # The base is the user's own word: it may be a link.
+        # The user named the base: it may be a link.
         self._folders = [os.open(base.resolve(strict=True), _FOLDER)]
         self._names: list[str] = []
         self._links = 0
 
-    def __enter__(self) -> _Way:
+    def __enter__(self) -> _Walk:
         return self
 
     def __exit__(self, *exception: object) -> None:
         for folder in self._folders:
             os.close(folder)
 
-    def follow(self, wanted: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-        ahead = deque(wanted)
+    def follow(self, parts: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+        ahead = deque(parts)
         while ahead:
             name = ahead.popleft()
-            if name == "..":  # of a link's target: our way back, not the system's
+            if name == "..":  # in a link's target: back along our own path, not the system's
                 self._back()
                 continue
             found = os.stat(name, dir_fd=self._folders[-1], follow_symlinks=False)
@@ -100,7 +100,7 @@ class _Way:
                 self._folders.append(os.open(name, _FOLDER, dir_fd=self._folders[-1]))
                 self._names.append(name)
             else:
-                return self._opened(name, found), (*self._names, name)
+                return self._open(name, found), (*self._names, name)
         raise NotARegularFileError
 
     def _back(self) -> None:
@@ -110,48 +110,48 @@ class _Way:
         os.close(self._folders.pop())
 
     def _target(self, name: str) -> list[str]:
-        """Where a link leads, from the folder where we then stand."""
+        """The components of a link's target, relative to the folder that is then current."""
         self._links += 1
-        if self._links > LONGEST_WAY:
+        if self._links > MOST_LINKS:
             raise PathEscapesError
         target = os.readlink(name, dir_fd=self._folders[-1])
         if not target.startswith("/"):
             return _components(target)
-        wanted = _below(self._base, target)
+        parts = _below(self._base, target)
         while self._names:
             self._back()
-        return wanted
+        return parts
 
-    def _opened(self, name: str, found: os.stat_result) -> int:
+    def _open(self, name: str, found: os.stat_result) -> int:
         _check_regular(found)
-        opened = os.open(name, _FILE, dir_fd=self._folders[-1])
+        descriptor = os.open(name, _FILE, dir_fd=self._folders[-1])
         try:
-            # What was found may have been exchanged since; what is open may not.
-            _check_regular(os.fstat(opened), opened=True)
+            # The name may lead to another file by now; the descriptor cannot.
+            _check_regular(os.fstat(descriptor), opened=True)
         except BaseException:
-            os.close(opened)
+            os.close(descriptor)
             raise
-        return opened
+        return descriptor
 
 
-def _opened_by_name(base: Path, wanted: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """Where there are no descriptors of folders: what was opened must be what was found."""
-    target, way = _resolved(base, wanted)
+def _open_by_name(base: Path, parts: Sequence[str]) -> tuple[int, tuple[str, ...]]:
+    """Without descriptors of folders: checks that the open file is still the one that is named."""
+    target, _ = _resolved(base, parts)
     _check_regular(target.stat())
-    opened = os.open(target, _FILE)
+    descriptor = os.open(target, _FILE)
     try:
-        again, way = _resolved(base, wanted)
-        if not os.path.samestat(os.fstat(opened), again.stat()):
+        again, resolved = _resolved(base, parts)
+        if not os.path.samestat(os.fstat(descriptor), again.stat()):
             raise PathEscapesError
     except BaseException:
-        os.close(opened)
+        os.close(descriptor)
         raise
-    return opened, way
+    return descriptor, resolved
 
 
-def _resolved(base: Path, wanted: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
+def _resolved(base: Path, parts: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
     root = base.resolve(strict=True)
-    target = root.joinpath(*wanted).resolve()
+    target = root.joinpath(*parts).resolve()
     if not target.is_relative_to(root):
         raise PathEscapesError
     if not target.is_file() and target.exists():
@@ -160,7 +160,7 @@ def _resolved(base: Path, wanted: Sequence[str]) -> tuple[Path, tuple[str, ...]]
 
 
 def _below(base: Path, path: str) -> list[str]:
-    """The components of an absolute path behind those of the folder."""
+    """The components of an absolute path after those of the folder."""
     ahead = _components(path)
     for root in dict.fromkeys((base.resolve(strict=True), base)):
         own = _components(root.as_posix())
@@ -174,13 +174,13 @@ def _components(path: str) -> list[str]:
 
 
 def _check_regular(found: os.stat_result, *, opened: bool = False) -> None:
-    if not stat.S_ISREG(found.st_mode) or (opened and _made_by_kernel(found.st_dev)):
+    if not stat.S_ISREG(found.st_mode) or (opened and _generated_by_kernel(found.st_dev)):
         raise NotARegularFileError
 
 
 @lru_cache(maxsize=256)
-def _made_by_kernel(device: int) -> bool:
-    """Whether the kernel makes up the files of a file system; known on Linux."""
+def _generated_by_kernel(device: int) -> bool:
+    """Whether the kernel generates the files on a device; known only on Linux."""
     with suppress(OSError, ValueError), Path("/proc/self/mountinfo").open(encoding="utf-8") as file:
         for line in file:
             mount, _, system = line.partition(" - ")

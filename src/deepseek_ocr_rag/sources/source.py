@@ -1,7 +1,7 @@
-"""Anything that a user may call a document, opened: its pages rendered one at a time.
+"""Opens documents and renders their pages one at a time.
 
-Paths, bytes, binary file objects and, where allowed, URLs; PDFs and pictures,
-told apart by their content.
+A document is a path, bytes, a binary file object or, if allowed, a URL; a PDF or a
+picture, which its content decides.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from ..errors import (
     SourceError,
     UnsupportedSourceError,
 )
-from .fetch import FetchPolicy
+from .fetch_policy import FetchPolicy
 from .inputs import SourceInput, read_input
 from .isolation.document import IsolatedDocument
 from .isolation.pool import MOST_WORKERS, shared_pool
 from .limits import Limits
 from .page_selection import parse_page_selection
-from .renderers.base import OpenedDocument, PageInfo
 from .renderers.content import Content
 from .renderers.formats import READABLE, name_format, sniff
+from .renderers.opened_document import OpenedDocument, PageInfo
 from .renderers.opening import opener_for
 
 __all__ = [
@@ -40,16 +40,16 @@ __all__ = [
 ]
 
 _RENDERERS = ("pdfium", "pymupdf")
-_SNIFFED = 64 * 1024
+_SNIFFED_BYTES = 64 * 1024
 
 
 class Source:
-    """An opened document. Thread-safe; a context manager.
+    """An open document, made by :func:`open_source`. Thread-safe; a context manager.
 
-    Made by :func:`open_source`. Page numbers are 1-based.
+    Page numbers are 1-based.
 
     Attributes:
-        name: How the user called it.
+        name: What it is called in results and messages.
         renderer: What draws it if it is a PDF: "pdfium" or "pymupdf".
         page_objects: As in :class:`~deepseek_ocr_rag.sources.limits.Limits`.
         parallel_pages: How many pages can be rendered at the same time.
@@ -81,7 +81,7 @@ class Source:
 
     @property
     def sha256(self) -> str:
-        """Hash of the file's bytes, 64 hex digits; computed when first asked for."""
+        """Hash of the file's bytes, 64 hex digits; computed at the first use."""
         with self._lock:
             if self._sha256 is None:
                 self._sha256 = self._content.sha256()
@@ -101,9 +101,9 @@ class Source:
 
         Args:
             number: The page.
-            long_side: Pixels of its longer side. PDF pages get exactly that
-                many, whatever their size in points; pictures are reduced to it
-                but never enlarged.
+            long_side: Pixels of its longer side. PDF pages get exactly this
+                many, whatever their size in points; pictures are reduced to
+                it, but never enlarged.
 
         Raises:
             PageRangeError: If the file has no such page.
@@ -143,7 +143,7 @@ class Source:
             raise PageRangeError(
                 f"there is no page {number}, the document has {self.page_count}",
                 source=self.name,
-                remedy=f"Ask for a page from 1 to {self.page_count}.",
+                remedy=f"Name a page from 1 to {self.page_count}.",
             )
         return self._document
 
@@ -161,29 +161,29 @@ def open_source(
     """Open a document.
 
     Args:
-        source: A path; the file's bytes; a binary file object, read from its
-            start where it can be rewound; or a URL.
+        source: A path; the file's bytes; a binary file object, which is read from
+            its start if it can be rewound; or a URL.
         password: For encrypted PDFs.
-        renderer: "pdfium", or "pymupdf" (needs the extra of that name); for
-            PDFs only, pictures always go through Pillow.
-        limits: Bounds; :class:`~deepseek_ocr_rag.sources.limits.Limits` by default.
+        renderer: "pdfium", or "pymupdf" (needs the extra of that name). It is for
+            PDFs only; Pillow opens all pictures.
+        limits: :class:`~deepseek_ocr_rag.sources.limits.Limits` by default.
         allow_urls: True allows https URLs of public hosts; a
-            :class:`~deepseek_ocr_rag.sources.fetch.FetchPolicy` says more exactly what.
-        name: How to call the document in results and messages; by default the
+            :class:`~deepseek_ocr_rag.sources.fetch_policy.FetchPolicy` allows others.
+        name: What to call the document in results and messages; by default the
             path, the URL without its password, or the file object's own name.
-        isolated: Whether libraries that parse and draw run in processes of their
-            own, bounded in time and memory, whose crash is an error and no
-            more. Turn it off only for documents that you trust, where
-            processes cannot be started.
+        isolated: Whether the libraries that parse and draw run in processes of
+            their own, limited in time and memory, whose crash is only an error.
+            Turn it off only for documents that you trust, where processes
+            cannot be started.
 
     Returns:
-        The opened document; close it, or use it in a ``with`` block.
+        The document; close it, or use it in a ``with`` block.
 
     Raises:
-        ConfigurationError: If an argument cannot be meant.
+        ConfigurationError: If an argument is invalid.
         MissingExtraError: If the renderer is not installed.
-        SourceError: One of its kinds, for everything that can be wrong with
-            the document: see :mod:`~deepseek_ocr_rag.errors`.
+        SourceError: If the document cannot be read; see
+            :mod:`~deepseek_ocr_rag.errors` for its kinds.
 
     Example:
         >>> with open_source("scan.pdf") as scan:  # doctest: +SKIP
@@ -222,7 +222,7 @@ def render_page(
     password: str | None = None,
     renderer: str = "pdfium",
 ) -> Image:
-    """One page as a picture: to draw boxes on, or to look at.
+    """Render one page of a document as a picture.
 
     Args:
         source: As for :func:`open_source`.
@@ -242,10 +242,10 @@ def render_page(
 
 
 def end_unused_workers() -> None:
-    """End the processes that documents are read in, unless a document is open.
+    """End the worker processes, unless a document is open.
 
-    Without this they end some seconds after the last document was closed, and
-    with this process.
+    Otherwise they end ten seconds after the last document was closed, or with
+    this process.
     """
     shared_pool().end_if_unused()
 
@@ -253,7 +253,7 @@ def end_unused_workers() -> None:
 def _open_document(
     content: Content, password: str | None, renderer: str, limits: Limits, isolated: bool
 ) -> OpenedDocument:
-    head, tail = content.ends(_SNIFFED)
+    head, tail = content.ends(_SNIFFED_BYTES)
     found = sniff(head, tail)
     if found is None:
         raise _unsupported(content.name, head)
@@ -271,7 +271,7 @@ def _unsupported(name: str, head: bytes) -> UnsupportedSourceError:
         remedy = f"Convert it to JPEG or PNG first. {remedy}"
     elif known is not None:
         remedy = f"Convert it to PDF first. {remedy}"
-    problem = f"it is {known}, which is not read" if known else "it is no PDF and no picture"
+    problem = f"it is {known}, which is not read" if known else "it is neither a PDF nor a picture"
     return UnsupportedSourceError(problem, source=name, remedy=remedy)
 
 

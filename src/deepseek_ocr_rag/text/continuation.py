@@ -1,4 +1,4 @@
-"""Whether the text at the end of a column or page goes on in another."""
+"""Decides whether the text at the end of a column or page continues in the next one."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _ITEM: Final = re.compile(
 _PROSE: Final = re.compile(r"[,.;，。、；،]")
 
 FEWEST_WORDS: Final = 4
-"""Words of a text that can run on: labels of a drawing have fewer."""
+"""A text of fewer words does not continue: it may be a label in a drawing."""
 
 FEWEST_LETTERS: Final = 12
-"""The same for scripts that put no spaces between words."""
+"""The same limit for scripts without spaces between words."""
 
 
 def is_finished(text: str) -> bool:
-    """Whether a text ends with a full stop, or what stands for one."""
+    """Whether a text ends with a full stop or another mark that ends a sentence."""
     return _FINISHED.search(text.rstrip()[-8:]) is not None
 
 
 def runs_on(text: str, following: str) -> bool:
-    """Whether a text goes on in another, which stands where it could.
+    """Whether a text continues in the one that follows it in reading order.
 
-    It does if it ends without a full stop and the other begins with a small
-    letter, or if it ends with a comma or a hyphen. In a script without capitals
-    it has to have commas or stops in it, as prose does. The items of a list, and
-    texts of a few words, do not run on.
+    It does if it has no full stop at its end and the following text begins with
+    a small letter, or if it ends with a comma or a hyphen. In a script without
+    capitals it must contain punctuation, as prose does. List items and texts of
+    a few words never continue.
 
     Args:
         text: Not empty.

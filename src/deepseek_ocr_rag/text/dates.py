@@ -1,7 +1,7 @@
-"""Dates in a text, in a form in which two texts can be compared exactly.
+"""Finds the dates of a text and compares them, however they are written.
 
-``March 24, 2015`` and ``24.03.2015`` are the same date. Where a form can be read in
-two ways (``3/4/2015``) both count.
+``March 24, 2015`` and ``24.03.2015`` are the same date. A form with two readings
+(``3/4/2015``) means both.
 """
 
 from __future__ import annotations
@@ -10,34 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from .word_lists import AMBIGUOUS_MONTHS, MONTHS
+
 __all__ = ["Date", "dates"]
 
 Day = tuple[int | None, int, int | None]
-"""Year, month, day; None where it is not said."""
+"""Year, month and day; None where the text does not say."""
 
-_MONTHS: Final = """
-    january jan januar jänner janvier enero gennaio janeiro januari
-    february feb februar février febrero febbraio fevereiro februari
-    march mar märz mars marzo março maart
-    april apr avril abril aprile
-    may mai mayo maggio maio mei
-    june jun juni juin junio giugno junho
-    july jul juli juillet julio luglio julho
-    august aug août agosto augustus
-    september sep sept septembre septiembre settembre setembro
-    october oct oktober okt octobre octubre ottobre outubro
-    november nov novembre noviembre novembro
-    december dec dezember dez décembre diciembre dicembre dezembro
-"""
-_MONTH_NUMBERS: Final = {
-    word: number
-    for number, line in enumerate(_MONTHS.strip().splitlines(), start=1)
-    for word in line.split()
-}
-_AMBIGUOUS_MONTHS: Final = frozenset(("may", "march", "mar"))
-"""Other words where they are not capitalised."""
-
-_MONTH: Final = rf"(?<![^\W\d_])({'|'.join(sorted(_MONTH_NUMBERS, key=len, reverse=True))})\b\.?"
+_MONTH: Final = rf"(?<![^\W\d_])({'|'.join(sorted(MONTHS, key=len, reverse=True))})\b\.?"
 _YEAR: Final = r"((?:1[5-9]|20|21)[0-9]{2})(?![0-9])"
 _DAY_FIRST: Final = re.compile(
     rf"(?<![0-9.,])([0-3]?[0-9])(?:st|nd|rd|th|er|\.|º)?\s?(?:of |de |-)?{_MONTH}(?:(?:,|-| de)?\s?{_YEAR})?",
@@ -57,12 +37,12 @@ _EAST_ASIAN: Final = re.compile(r"(?:([12][0-9]{3})年)?([01]?[0-9])月(?:([0-3]
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """A date or a month, as it is written, and what it can mean.
+    """A date or a month as written, and what it can mean.
 
     Attributes:
-        text: As it stands there.
+        text: As written.
         days: Its readings: one, or two for ``3/4/2015``.
-        span: ``(start, end)`` in the text it was found in.
+        span: ``(start, end)`` in the text in which it was found.
     """
 
     text: str
@@ -70,32 +50,33 @@ class Date:
     span: tuple[int, int]
 
     def matches(self, other: Date) -> bool:
-        """Whether ``other``, as a source writes it, says all that is said here but the year.
+        """Whether a source's date ``other`` states this day or month.
 
-        A page often names the year once; whether it has it is for the caller.
+        A source that leaves out the year matches too: a page often names it only once.
+        The caller checks that it does.
         """
         return any(_covers(theirs, mine) for theirs in other.days for mine in self.days)
 
     @property
     def year(self) -> int | None:
-        """Its year, where it has one; all its readings have the same."""
+        """The year, the same in all readings; None where the text does not say."""
         return next(iter(self.days))[0]
 
 
 def dates(plain: str, *, overlapping: bool = False) -> tuple[Date, ...]:
-    """The dates of a text: numeric ones, and with months in words of seven European languages.
+    """Finds dates in figures, and those with a month's name in seven European languages.
 
     Args:
-        plain: Without markup, see :func:`~.facts.plain_text`.
-        overlapping: Whether of "30 May 5" both dates count, as in a source.
+        plain: Text without markup, see :func:`~.plain_text.plain_text`.
+        overlapping: Whether "30 May 5" gives both of its dates, as it should for a source.
 
     Returns:
-        In the order of their forms, not of the text.
+        The dates in the order of the forms that are tried, not of the text.
     """
     found: list[Date] = []
     for pattern, read in _FORMS:
         for match in pattern.finditer(plain):
-            days = frozenset(day for day in read(match) if _possible(day))
+            days = frozenset(day for day in read(match) if _is_possible(day))
             start, end = match.span()
             if days and (overlapping or all(end <= d.span[0] or d.span[1] <= start for d in found)):
                 found.append(Date(match[0].strip(), days, (start, end)))
@@ -125,16 +106,16 @@ def _month_first(match: re.Match[str]) -> list[Day]:
 
 def _month(word: str) -> list[int]:
     folded = word.casefold()
-    if word[0].islower() and folded in _AMBIGUOUS_MONTHS:
+    if word[0].islower() and folded in AMBIGUOUS_MONTHS:
         return []
-    return [_MONTH_NUMBERS[folded]]
+    return [MONTHS[folded]]
 
 
 def _int(digits: str | None) -> int | None:
     return int(digits) if digits else None
 
 
-def _possible(day: Day) -> bool:
+def _is_possible(day: Day) -> bool:
     return 1 <= day[1] <= 12 and (day[2] is None or 1 <= day[2] <= 31)
 
 

@@ -1,4 +1,4 @@
-"""A short excerpt of somebody's text for a message."""
+"""Shortens somebody else's text for an error message."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["excerpt"]
 
 
 def excerpt(text: str, *, secret: str | None = None, longest: int = 200) -> str:
-    """A server's words for use in a message: one line, printable, short, without the key."""
+    """One printable line of at most ``longest`` characters, with ``secret`` replaced by ``***``."""
     if secret:
         text = text.replace(secret, "***")
     printable = "".join(c if c.isprintable() else " " for c in text[: 10 * longest])

@@ -1,7 +1,7 @@
-"""Numbers in a text, in a form in which two texts can be compared exactly.
+"""Finds the numbers of a text and compares them, however they are written.
 
-``1,234.50`` and ``1.234,50`` are the same number. Where a form can be read in two
-ways (``1.234``) both count, so that neither writing of a true statement is lost.
+``1,234.50`` and ``1.234,50`` are the same number. A form with two readings
+(``1.234``) means both, so that a true statement matches in either notation.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
-__all__ = ["SCALE_WORDS", "Number", "is_year", "numbers"]
+from .word_lists import NUMBER_PRONOUNS, NUMBER_WORDS, SCALE_WORDS, TENS_WORDS
+
+__all__ = ["Number", "is_year", "numbers"]
 
 _NUMBER: Final = re.compile(r"(?:(?<![^\s(\[$€£¥~])\.)?[0-9]+(?:[.,'’][0-9]+)*")
 _SPACED: Final = re.compile(r"(?<![0-9.,] )(?<![0-9.,])[0-9]{1,3}(?: [0-9]{3})+(?![0-9])")
@@ -20,35 +22,16 @@ _MISREAD: Final = re.compile(
     r"(?<![\w.,])(?=[lIO.,]*[0-9])(?=[0-9.,]*[lIO])[0-9lIO]+(?:[.,][0-9lIO]+)*(?!\w)"
     r"|(?:(?<=[(\[])|(?<=[a-z] ))l(?= [a-z])"
 )
-"""Figures of which OCR made letters: "l2O", "(l quart)"."""
+"""Digits that OCR took for letters: "l2O", "(l quart)"."""
 _AS_DIGITS: Final = str.maketrans("lIO", "110")
 _YEAR: Final = re.compile(r"(?:1[5-9]|20|21)[0-9]{2}")
 _MARK: Final = re.compile(r"[.,'’]")
-_ENGLISH: Final = """
-    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
-    sixteen seventeen eighteen nineteen
-"""
-_GERMAN: Final = "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf"
-_COUNTS: Final = {
-    word: value for words in (_ENGLISH, _GERMAN) for value, word in enumerate(words.split())
-}
-_DECADES: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
-_TENS: Final = {word: 10 * value for value, word in enumerate(_DECADES.split(), start=2)}
 _WORDED: Final = re.compile(
-    rf"(?<![^\W_])(?:({'|'.join(_TENS)})(?:-({'|'.join(_COUNTS)}))?|({'|'.join(_COUNTS)}))(?![^\W_])",
+    rf"(?<![^\W_])(?:({'|'.join(TENS_WORDS)})(?:-({'|'.join(NUMBER_WORDS)}))?"
+    rf"|({'|'.join(NUMBER_WORDS)}))(?![^\W_])",
     re.IGNORECASE,
 )
-_PRONOUNS: Final = frozenset(("one", "eins", "null"))
-"""Words for numbers that often count nothing: "this one"."""
-
-SCALE_WORDS: Final = {
-    "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "mn": 6, "bn": 9,
-    "tausend": 3, "millionen": 6, "milliarden": 9, "mio": 6, "mrd": 9,
-}  # fmt: skip
-"""Words behind a number, and the powers of ten that they stand for."""
-
 _SCALE: Final = re.compile(rf"\s?({'|'.join(SCALE_WORDS)})\b", re.IGNORECASE)
-
 
 Unit = Literal["", "percent", "points", "basis points"]
 _UNITS: Final[tuple[tuple[Unit, re.Pattern[str]], ...]] = (
@@ -56,8 +39,6 @@ _UNITS: Final[tuple[tuple[Unit, re.Pattern[str]], ...]] = (
     ("points", re.compile(r"[\s-]?(?:%|percentage|Prozent)[\s-]?(?:points?|punkte)|\s?pp\b")),
     ("percent", re.compile(r"\s?\)?\s?(?:%|percent(?!age)|per cent|pct\b|Prozent\b)")),
 )
-
-
 _ABOUT: Final = re.compile(
     r"(?:[~≈]|\b(?:about|almost|approx\.|approximately|around|nearly|roughly|circa|ca\.|etwa|rund))"
     r"\s?[$€£¥]?$",
@@ -67,15 +48,15 @@ _ABOUT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as it is written, and what it can mean.
+    """A number as written, and what it can mean.
 
     Attributes:
-        text: As it stands there.
+        text: As written.
         values: Its readings: one, or two for ``1.234``.
-        scale: Power of ten of a word after it: 6 for "million", else 0.
-        span: ``(start, end)`` in the text it was found in.
-        unit: What it counts, as far as that says what kind of number it is.
-        is_rounded: Whether "about" or the like stands before it.
+        scale: Power of ten of the word after it: 6 for "million", else 0.
+        span: ``(start, end)`` in the text in which it was found.
+        unit: Percent, percentage points or basis points; "" for anything else.
+        is_rounded: Whether "about" or a similar word stands before it.
     """
 
     text: str
@@ -87,21 +68,20 @@ class Number:
 
     @property
     def is_points(self) -> bool:
-        """Whether it is a difference of percentages."""
+        """Whether it is a difference between percentages."""
         return self.unit in ("points", "basis points")
 
     @property
     def value(self) -> Decimal:
-        """The likelier of its readings: a comma before three digits groups, a point does not."""
+        """The likelier reading: a comma before three digits groups thousands, a point does not."""
         return min(self.values) if "." in self.text else max(self.values)
 
     def matches(self, other: Number) -> bool:
-        """Whether ``other``, as a source writes it, says this number.
+        """Whether a source's number ``other`` states this number.
 
-        ``23.7 billion`` is also said by ``23,706`` in a table of millions: what
-        the source has, rounded to the digits that are written here; and so is
-        ``about 44`` by ``43.7``. A growth of
-        8 percent is no growth by 8 percentage points.
+        The source's number may be more precise: ``23,706`` in a table of millions
+        states ``23.7 billion``, and ``43.7`` states ``about 44``. 8 percent does not
+        state 8 percentage points.
         """
         if self.is_points and other.unit == "percent":
             return False
@@ -115,70 +95,66 @@ class Number:
 
 
 def numbers(plain: str, *, every_reading: bool = False) -> tuple[Number, ...]:
-    """The numbers of a text, in digits and, up to ninety-nine, in English and German words.
+    """Finds numbers in digits and in words (English to 99, German to 12).
 
     Args:
-        plain: Without markup, see :func:`~.facts.plain_text`.
-        every_reading: Whether to give all that it can be said to contain, as a
-            source: "one" too, ``12 516`` as one number beside two, and ``l2O`` as 120.
+        plain: Text without markup, see :func:`~.plain_text.plain_text`.
+        every_reading: Whether to return everything that a source may mean: "one"
+            as well, ``12 516`` as one number and as two, and ``l2O`` as 120.
 
     Returns:
-        In no particular order, repeated as often as they occur.
+        The numbers in no particular order, repeated as often as they occur.
     """
     found = [*_in_digits(plain), *_in_words(plain)]
     if every_reading:
         return (*found, *_in_groups(plain), *_misread(plain))
-    return tuple(n for n in found if n.text.casefold() not in _PRONOUNS)
+    return tuple(n for n in found if n.text.casefold() not in NUMBER_PRONOUNS)
 
 
 def is_year(text: str) -> bool:
-    """Whether a number, as it is written, is most likely a year."""
+    """Whether a number as written is most likely a year."""
     return _YEAR.fullmatch(text) is not None
 
 
 def _in_digits(plain: str) -> Iterator[Number]:
     for match in _NUMBER.finditer(plain):
-        scale, unit = _scale(plain, match.end()), _unit(plain, match.end())
         is_rounded = _ABOUT.search(plain, max(0, match.start() - 16), match.start()) is not None
         for values in _readings(match[0]):
-            yield Number(match[0], values, scale, match.span(), unit, is_rounded)
+            yield _number(plain, match, values, is_rounded=is_rounded)
 
 
 def _in_words(plain: str) -> Iterator[Number]:
     for match in _WORDED.finditer(plain):
         tens, ones = (match[1] or "").casefold(), (match[2] or match[3] or "").casefold()
-        yield _exact(match, Decimal(_TENS.get(tens, 0) + _COUNTS.get(ones, 0)), plain)
+        yield _exact(plain, match, Decimal(TENS_WORDS.get(tens, 0) + NUMBER_WORDS.get(ones, 0)))
 
 
 def _in_groups(plain: str) -> Iterator[Number]:
     for match in _SPACED.finditer(plain):
-        yield _exact(match, Decimal(match[0].replace(" ", "")), plain)
-
-
-def _exact(match: re.Match[str], value: Decimal, plain: str) -> Number:
-    """A number that can be read in one way."""
-    scale, unit = _scale(plain, match.end()), _unit(plain, match.end())
-    return Number(match[0], frozenset((value,)), scale, match.span(), unit)
+        yield _exact(plain, match, Decimal(match[0].replace(" ", "")))
 
 
 def _misread(plain: str) -> Iterator[Number]:
     for match in _MISREAD.finditer(plain):
-        scale, unit = _scale(plain, match.end()), _unit(plain, match.end())
         for values in _readings(match[0].translate(_AS_DIGITS)):
-            yield Number(match[0], values, scale, match.span(), unit)
+            yield _number(plain, match, values)
 
 
-def _scale(plain: str, end: int) -> int:
-    match = _SCALE.match(plain, end)
-    return SCALE_WORDS[match[1].casefold()] if match else 0
+def _exact(plain: str, match: re.Match[str], value: Decimal) -> Number:
+    return _number(plain, match, frozenset((value,)))
 
 
-def _unit(plain: str, end: int) -> Unit:
-    return next((unit for unit, pattern in _UNITS if pattern.match(plain, end)), "")
+def _number(
+    plain: str, match: re.Match[str], values: frozenset[Decimal], *, is_rounded: bool = False
+) -> Number:
+    word = _SCALE.match(plain, match.end())
+    scale = SCALE_WORDS[word[1].casefold()] if word else 0
+    units = (unit for unit, pattern in _UNITS if pattern.match(plain, match.end()))
+    return Number(match[0], values, scale, match.span(), next(units, ""), is_rounded)
 
 
 def _readings(token: str) -> list[frozenset[Decimal]]:
-    """What ``1,234.5`` and its like mean: one number in one or two readings, or several numbers."""
+    """The meaning of digits with marks between them: one number or several, with readings."""
     groups = _MARK.split(token)
     marks = _MARK.findall(token)
     if token[0] == ".":

@@ -1,4 +1,4 @@
-"""Text without markup: tags, LaTeX, Markdown signs."""
+"""Removes markup from text: HTML tags and entities, Markdown marks, LaTeX commands."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["plain_text"]
-
+__all__ = ["plain_text", "without_tags"]
 
 _TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
-
-
 _FRACTION: Final = re.compile(r"(?<=[0-9])(?=[¼-¾⅐-⅞])")
-
-
 _LATEX: Final = re.compile(r"\\[A-Za-z]+")
-
-
 _MARKUP: Final = str.maketrans({**dict.fromkeys("{}$\\*`"), **dict.fromkeys("^_~|", " ")})
 
 
+def without_tags(text: str, replacement: str = " ") -> str:
+    """Replaces each HTML tag; the ``<`` of ``a < b`` does not begin one."""
+    return _TAG.sub(replacement, text)
+
+
 def plain_text(text: str) -> str:
-    """A text without HTML tags and entities, Markdown marks and LaTeX commands, in NFKC."""
-    text = _FRACTION.sub(" ", html.unescape(_TAG.sub(" ", text)))
+    """Removes HTML tags, entities, Markdown marks and LaTeX commands; the result is NFKC."""
+    text = _FRACTION.sub(" ", html.unescape(without_tags(text)))
     text = unicodedata.normalize("NFKC", text).replace("\\circ", "°").replace("\\%", "%")
     return _LATEX.sub(" ", text).translate(_MARKUP)

@@ -1,8 +1,7 @@
-"""Sentences, lines and table rows of a page's Markdown, as offsets: what can be quoted.
+"""Cuts a page's Markdown into sentences, list items, table rows and headings.
 
-The rules are for OCR text in Western and East Asian scripts and need no model:
-a sentence ends at a full stop that is followed by something that can begin one;
-a list item, a table row and a heading are units of their own.
+The rules are for OCR text in Western and East Asian scripts and need no model: a
+sentence ends at a full stop that is followed by something that can begin a sentence.
 """
 
 from __future__ import annotations
@@ -10,31 +9,26 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["sentence_spans"]
+from .word_lists import ABBREVIATIONS, ABBREVIATIONS_BEFORE_NUMBERS
+
+__all__ = ["ends_sentence", "sentence_spans"]
 
 _ROW_END: Final = re.compile(r"</tr\s?>", re.IGNORECASE)
 _STOP: Final = re.compile(r"[.!?…][\"'”’»)\]]{0,2}[ \t]+|[。！？｡][」』”’）]{0,2}")
-_ABBREVIATED: Final = """
-    mr mrs ms dr prof st vs ed eds al approx inc ltd co corp bzw ca vgl hrsg
-    jan feb mar apr jun jul aug sep sept oct nov dec
-"""
-_ABBREVIATIONS: Final = frozenset(_ABBREVIATED.split())
-_BEFORE_NUMBERS: Final = frozenset(
-    ("no", "nos", "fig", "figs", "eq", "sec", "ch", "vol", "pp", "nr", "abb", "tab", "bd", "art")
-)
+_END: Final = re.compile(r"[.!?:。！？][\"'”’»)\]*_]*$")
 _LONGEST_NUMBER: Final = 12
 _LAST_WORD: Final = re.compile(r"([^\W\d_]{1,12})$")
 
 
 def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
-    """Where the sentences, list items and table rows of a text stand.
+    """The offsets of the sentences, list items and table rows of a text.
 
     Args:
         text: Markdown, or the HTML of a table.
 
     Returns:
-        ``(start, end)`` pairs in order, without overlap, white space trimmed;
-        every non-space character is in exactly one of them.
+        ``(start, end)`` pairs in order, without overlap and without white space
+        at their ends; every other character is in exactly one of them.
     """
     spans: list[tuple[int, int]] = []
     for start, end in _lines(text):
@@ -49,8 +43,13 @@ def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
+def ends_sentence(text: str) -> bool:
+    """Whether a text ends with an end mark, or with a colon before a list."""
+    return bool(_END.search(text))
+
+
 def _lines(text: str) -> list[tuple[int, int]]:
-    """Lines, where one that only goes on in the next (a soft break) is joined to it."""
+    """The lines of a text; one that continues in the next (a soft break) is joined to it."""
     spans: list[tuple[int, int]] = []
     start = position = 0
     while (newline := text.find("\n", position)) >= 0:
@@ -94,6 +93,6 @@ def _ends_sentence(text: str, stop: re.Match[str], start: int) -> bool:
         opening = text[start : min(stop.start(), start + _LONGEST_NUMBER)]
         return bool(opening.strip(" \t-*•(").strip("0123456789"))
     short = word[1].casefold()
-    if short in _BEFORE_NUMBERS:
+    if short in ABBREVIATIONS_BEFORE_NUMBERS:
         return not text[stop.end() : stop.end() + 1].isdigit()
-    return len(short) > 1 and short not in _ABBREVIATIONS
+    return len(short) > 1 and short not in ABBREVIATIONS

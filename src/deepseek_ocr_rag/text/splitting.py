@@ -1,4 +1,4 @@
-"""A text cut to a budget of tokens: between sentences, else between words, else anywhere."""
+"""Cuts a text to a budget of tokens: between sentences, else between words, else anywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .sentences import sentence_spans
 __all__ = ["CountTokens", "Span", "split_text"]
 
 CountTokens = Callable[[str], int]
-"""How many tokens a text has."""
+"""Counts the tokens of a text."""
 
 Span = tuple[int, int]
 """``(start, end)`` in a text."""
@@ -19,7 +19,7 @@ Span = tuple[int, int]
 _WORD: Final = re.compile(r"\S+")
 
 _LONGEST_TOKEN: Final = 8
-"""Characters that a token is taken to have at most, so that cutting stays linear."""
+"""Characters that a token is assumed to have at most, which keeps the search linear."""
 
 
 def split_text(
@@ -29,13 +29,13 @@ def split_text(
 
     Args:
         text: Markdown, or the HTML of a table, whose rows count as sentences.
-        budget: Tokens of a part, 1 or more. A single character may have more.
-        count: How many tokens a text has.
-        span: What of the text to cut; all of it without.
+        budget: Most tokens in a part, at least 1. A single character may have more.
+        count: Counts the tokens of a text.
+        span: The part of the text to cut; None cuts all of it.
 
     Yields:
         The parts in order, without overlap and without white space at their ends;
-        every other character is in one of them.
+        every other character is in exactly one of them.
     """
     start, end = _trimmed(text, *(span or (0, len(text))))
     if start == end:
@@ -62,7 +62,7 @@ def _trimmed(text: str, start: int, end: int) -> Span:
 def _filled(
     text: str, spans: list[Span], budget: int, count: CountTokens
 ) -> Iterator[tuple[Span, bool]]:
-    """Neighbouring spans joined as far as they fit, and whether each result does."""
+    """Joins neighbouring spans while they fit; says of each result whether it does."""
     first, last, used = -1, 0, 0
     for start, end in spans:
         if first >= 0:
@@ -78,7 +78,7 @@ def _filled(
 
 
 def _pieces(text: str, start: int, end: int, budget: int, count: CountTokens) -> Iterator[Span]:
-    """The longest beginnings that fit, each at least one character."""
+    """Cuts off the longest prefix that fits, again and again; each has at least one character."""
     while start < end:
         # The longest that fits lies between low and high.
         low, high = 1, min(end - start, _LONGEST_TOKEN * budget)

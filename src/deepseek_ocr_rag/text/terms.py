@@ -1,8 +1,8 @@
-"""Search terms of a text: what BM25 counts, and what a quote is compared by.
+"""Turns text into search terms: what BM25 counts, and how quotes are compared.
 
-One rule for questions and pages, for every script:
+The same rules hold for questions and pages, and for every script:
 
-* NFKC, case folded, HTML tags and entities read away;
+* text is NFKC and case folded, without HTML tags and entities;
 * words are runs of letters and digits; ``FY2023`` also counts as ``fy`` and
   ``2023``, ``12,516`` as ``12516``;
 * ``DeepSeek-OCR``, ``DeepSeek- OCR`` and a word that was hyphenated at a line
@@ -11,14 +11,14 @@ One rule for questions and pages, for every script:
   usual index unit where words are not spaced (Nie, Gao, Zhang and Zhou, 2000,
   "On the use of words and n-grams for Chinese information retrieval");
 * the English plural is removed by the rules of Harman's S-stemmer (1991, "How
-  effective is suffixing?"), which damages no other language much;
+  effective is suffixing?"), which does little damage to other languages;
 * a dotted abbreviation is one word (``U.S.`` is ``us``), and an English
-  possessive ``'s`` is none.
+  possessive ``'s`` is dropped.
 
-Search goes further (:func:`search_terms`): it takes single Chinese characters as
-terms beside the pairs, as the same study found best, and beside each word its stem
-by the English rules of Snowball, so that "measured" is found by "measuring", but
-better by "measured".
+Search adds more (:func:`search_terms`, :func:`with_stems`): single Chinese characters
+beside the pairs, as the same study found best, and beside each word its stem by the
+English rules of Snowball, so that "measuring" finds "measured", though "measured"
+finds it better.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Final
 
+from .plain_text import without_tags
+from .word_lists import FUNCTION_WORDS
+
 __all__ = [
     "content_terms",
     "question_terms",
@@ -39,7 +42,6 @@ __all__ = [
     "with_stems",
 ]
 
-_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _CJK: Final = "\u3005\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U000323af"
 _WORD: Final = re.compile(rf"[0-9]+(?:[.,][0-9]+)+|[{_CJK}]+|[^\W_{_CJK}]+")
 _IS_CJK: Final = re.compile(rf"[{_CJK}]")
@@ -51,44 +53,33 @@ _POSSESSIVE: Final = re.compile(r"(?<=[^\W_])['’]s(?![^\W_])")
 _CAPITALS: Final = re.compile(r"(?<![^\W_])[A-Z]{2,}(?![^\W_])")
 _HYPHEN: Final = re.compile(r"[-\u00ad\u2010\u2011]\s{0,2}")
 
-_FUNCTION_WORDS: Final = """
-    a about also an and any are as at be been being but by can could did do does doing for from
-    had has have having he her hers him his how i if in into is it its me my no nor not of on or
-    our she should so some such than that the their them then there these they this those to us
-    was we were what when where which who whom whose why will with would you your
-"""
-_STOP_WORDS: Final = frozenset(_FUNCTION_WORDS.split())
-"""English function and question words. They stay in the index and are only left
-out of questions; other languages' ones weigh little, because BM25 weighs a term
-by how few texts have it."""
-
 
 def terms(text: str) -> list[str]:
-    """The search terms of a text, in order, repeated as often as they occur."""
+    """The terms of a text, in order, repeated as often as they occur."""
     return _terms(text, characters=False)
 
 
 def question_terms(question: str) -> list[str]:
-    """The terms of a question without function words, unless it has no others."""
+    """The terms of a question without English function words, unless it has no others."""
     return content_terms(question) or terms(question)
 
 
 def content_terms(text: str) -> list[str]:
     """The terms of a text without English function words, even if it has no others."""
-    return [term for term in terms(text) if term not in _STOP_WORDS]
+    return [term for term in terms(text) if term not in FUNCTION_WORDS]
 
 
 def search_terms(text: str, *, function_words: bool = True) -> list[str]:
-    """What a text is found by: its terms, and single Chinese characters.
+    """The terms by which search finds a text: :func:`terms` and single Chinese characters.
 
     Args:
-        text: Of a page or a question.
-        function_words: Whether English function and question words stay in. They
-            do where there are no others; and one in capitals in a text that is
-            not all in capitals ("US", "WHO") is an abbreviation.
+        text: A page or a question.
+        function_words: Whether to keep English function and question words. They are
+            kept anyway where a text has no other terms; and one in capitals ("US",
+            "WHO"), in a text that is not all in capitals, is an abbreviation.
 
     Returns:
-        In order, repeated as often as they occur.
+        The terms in order, repeated as often as they occur.
 
     Example:
         >>> search_terms("How did US sales grow?", function_words=False)
@@ -98,12 +89,12 @@ def search_terms(text: str, *, function_words: bool = True) -> list[str]:
     if function_words:
         return found
     named = () if text.isupper() else map(str.casefold, _CAPITALS.findall(text))
-    left_out = _STOP_WORDS.difference(named)
+    left_out = FUNCTION_WORDS.difference(named)
     return [term for term in found if term not in left_out] or found
 
 
 def with_stems(found: list[str]) -> list[str]:
-    """Terms, and behind them their stems, marked by a tilde.
+    """The terms, followed by their stems, which a tilde marks.
 
     Example:
         >>> with_stems(["measuring", "pressure"])
@@ -113,22 +104,22 @@ def with_stems(found: list[str]) -> list[str]:
 
 
 def search_phrases(found: list[str]) -> list[str]:
-    """Pairs of terms that stand together, function words between them left out, with their stems.
+    """Pairs of neighbouring terms, skipping function words, and the pairs of their stems.
 
     Args:
-        found: Of :func:`search_terms`.
+        found: The result of :func:`search_terms`.
 
     Example:
         >>> search_phrases(search_terms("the measurement of pressure"))
         ['measurement pressure', '~measur ~pressur']
     """
-    words = [t for t in found if t not in _STOP_WORDS and not _HAN.fullmatch(t)]
+    words = [t for t in found if t not in FUNCTION_WORDS and not _HAN.fullmatch(t)]
     stems = map(_stem, words)
     return [f"{first} {second}" for first, second in chain(pairwise(words), pairwise(stems))]
 
 
 def _terms(text: str, *, characters: bool) -> list[str]:
-    plain = unicodedata.normalize("NFKC", html.unescape(_TAG.sub(" ", text)))
+    plain = unicodedata.normalize("NFKC", html.unescape(without_tags(text)))
     plain = _DOTTED.sub(lambda match: match[0].replace(".", ""), _POSSESSIVE.sub(" ", plain))
     folded = plain.casefold()
     found: list[str] = []
@@ -152,7 +143,7 @@ def _terms(text: str, *, characters: bool) -> list[str]:
 def _stem(term: str) -> str:
     import snowballstemmer
 
-    # A stemmer of one's own: they keep the word at hand in themselves, and threads search.
+    # A new stemmer each time: it keeps the current word in itself, and threads share the cache.
     return f"~{snowballstemmer.stemmer('english').stemWord(term)}"
 
 

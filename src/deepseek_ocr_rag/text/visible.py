@@ -1,4 +1,9 @@
-"""Text of anybody's for a terminal, which takes some characters for commands."""
+"""Makes untrusted text safe to show to a terminal, a viewer or a language model.
+
+:func:`visible` and :func:`json_line` are for people: what a terminal would obey is
+replaced, or escaped in JSON, so that it stays visible. :func:`without_invisible` is
+for language models: characters in which a message can hide are removed.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +14,30 @@ from typing import Any, Final
 
 __all__ = ["json_line", "visible", "without_invisible"]
 
-_COMMANDS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_TERMINAL_CODES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that control a terminal or reverse the order of others."""
 
 
 def visible(text: str) -> str:
-    """Without characters that control a terminal or turn the order of others around.
-
-    Each becomes U+FFFD, so that it is seen that there was one; line ends and tabs stay.
-    """
-    return _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Replaces what a terminal would obey with U+FFFD; newlines and tabs stay."""
+    return _TERMINAL_CODES.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def json_line(value: dict[str, Any] | list[Any]) -> str:
-    """JSON on one line that reads back as it was, and commands no terminal."""
+    """Writes JSON on one line; what a terminal would obey becomes a JSON escape."""
     text = json.dumps(value, ensure_ascii=False)
-    return _COMMANDS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _TERMINAL_CODES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def without_invisible(text: str) -> str:
-    """A text without format characters, in which a message can hide, and control characters.
+    """Removes format characters and turns control characters into spaces.
 
-    Line ends, tabs and the joiners that some scripts need stay.
+    Newlines, tabs and the joiners that some scripts need stay.
     """
-    return "".join(map(_visible, text))
+    return "".join(map(_shown, text))
 
 
-def _visible(character: str) -> str:
+def _shown(character: str) -> str:
     if character in "\n\t\u200c\u200d":
         return character
     return {"Cf": "", "Cc": " "}.get(unicodedata.category(character), character)

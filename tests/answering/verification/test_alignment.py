@@ -24,7 +24,7 @@ def displaced(claim: str, fact: str, source: str) -> bool:
         ("Lit on 14 April 1902", "April", "it was lit on 14 March 1902"),
     ],
 )
-def test_something_else_stands_in_its_place(claim: str, fact: str, source: str) -> None:
+def test_something_else_stands_in_its_position(claim: str, fact: str, source: str) -> None:
     assert displaced(claim, fact, source)
 
 
@@ -39,7 +39,7 @@ def test_something_else_stands_in_its_place(claim: str, fact: str, source: str) 
         ("Lit on March 14, 1902", "March", "it was lit on 14 March 1902"),
     ],
 )
-def test_its_place_is_its_own_or_is_not_there(claim: str, fact: str, source: str) -> None:
+def test_its_position_is_its_own_or_missing(claim: str, fact: str, source: str) -> None:
     assert not displaced(claim, fact, source)
 
 

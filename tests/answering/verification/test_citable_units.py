@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answering.verification.citable_units import quotables
+from deepseek_ocr_rag.answering.verification.citable_units import citable_units
 from deepseek_ocr_rag.answering.verification.citation import citations
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.retrieval.chunking import ChunkPiece, chunk_document
@@ -31,7 +31,7 @@ def test_sentences_items_and_rows_can_be_quoted() -> None:
         ("text", "- a lamp\n- a bell"),
         ("table", "| ship | year |\n| --- | --- |\n| Aurora | 1899 |\n| Boreas | 1911 |"),
     )
-    assert [unit.text for unit in quotables(found, 0)] == [
+    assert [unit.text for unit in citable_units(found, 0)] == [
         "It is old.",
         "It is high.",
         "- a lamp",
@@ -47,14 +47,14 @@ def test_a_row_answers_to_the_head_of_its_table_and_all_to_their_heading() -> No
         ("table", "| ship | year |\n| --- | --- |\n| Aurora | 1899 |"),
         ("text", "It is old."),
     )
-    row, sentence = quotables(found, 0)
+    row, sentence = citable_units(found, 0)
     assert row.terms_above == {"ship", "year"}
     assert sentence.above == "## Ships"
 
 
 def test_lines_of_figures_belong_to_the_label_before_them() -> None:
     found, _ = passage(("text", "Rope\n\n$12\n\n(3.0)%\n\nU.S.\n\n14\n\n-\n\nIt is old.\n\n5 6"))
-    assert [" ".join(unit.text.split()) for unit in quotables(found, 0)] == [
+    assert [" ".join(unit.text.split()) for unit in citable_units(found, 0)] == [
         "Rope $12 (3.0)%",
         "U.S. 14 -",
         "It is old.",
@@ -62,19 +62,19 @@ def test_lines_of_figures_belong_to_the_label_before_them() -> None:
     ]
 
 
-def test_a_single_number_on_a_line_is_no_part_of_a_row() -> None:
+def test_a_single_number_on_a_line_is_not_part_of_a_row() -> None:
     found, _ = passage(("text", "WHAT TO USE\n\n1\n\nHOW TO CLEAN"))
-    assert [unit.text for unit in quotables(found, 0)] == ["WHAT TO USE", "1", "HOW TO CLEAN"]
+    assert [unit.text for unit in citable_units(found, 0)] == ["WHAT TO USE", "1", "HOW TO CLEAN"]
 
 
 def test_a_heading_is_quoted_only_where_nothing_stands_under_it() -> None:
     found, _ = passage(("sub_title", "## Ships"))
-    assert [unit.text for unit in quotables(found, 0)] == ["## Ships"]
+    assert [unit.text for unit in citable_units(found, 0)] == ["## Ships"]
 
 
 def test_a_citation_is_the_words_of_its_page_with_their_boxes() -> None:
     found, page = passage(("text", "It is old. It is high."), ("text", "It burns oil."))
-    units = quotables(found, 0)
+    units = citable_units(found, 0)
     (citation,) = citations([found], [units[2], units[1]])
     assert citation.quote == "It is high.\n\nIt burns oil."
     assert page.markdown[slice(*citation.span)] == citation.quote
@@ -84,7 +84,7 @@ def test_a_citation_is_the_words_of_its_page_with_their_boxes() -> None:
 
 def test_sentences_apart_from_each_other_are_citations_of_their_own() -> None:
     found, _ = passage(("text", "It is old. It is high. It burns oil."))
-    first, _, last = quotables(found, 0)
+    first, _, last = citable_units(found, 0)
     assert [c.quote for c in citations([found], [first, last])] == ["It is old.", "It burns oil."]
 
 
@@ -95,6 +95,6 @@ def test_what_runs_over_a_page_is_cited_on_both() -> None:
         ChunkPiece(2, "text", (0, 11), 13, (Box(0, 0, 1, 0.1),)),
     )
     whole = Passage(text, "a.pdf", 1, (), 1.0, (), (100, 112), pieces)
-    first, second = citations([whole], quotables(whole, 0))
+    first, second = citations([whole], citable_units(whole, 0))
     assert (first.page, first.quote, first.span) == (1, "The lamp was", (100, 112))
     assert (second.page, second.quote, second.span) == (2, "lit by Ann.", (0, 11))

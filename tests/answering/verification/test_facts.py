@@ -32,13 +32,13 @@ def test_names_are_capitals_without_another_reason(text: str, found: list[str]) 
     assert names(text) == found
 
 
-def test_numbers_of_a_date_are_no_numbers_of_a_claim() -> None:
+def test_numbers_of_a_date_are_not_numbers_of_a_claim() -> None:
     claimed = claimed_facts("2. On March 24, 2015 it had 12 rooms.")
     assert [number.text for number in claimed.numbers] == ["12"]
     assert [date.text for date in claimed.dates] == ["March 24, 2015"]
 
 
-def test_numbers_of_list_items_in_a_row_are_no_numbers_of_a_claim() -> None:
+def test_numbers_of_list_items_are_not_numbers_of_a_claim() -> None:
     claimed = claimed_facts("1. Open it. 2. Take 5 cans. 3) Fill it. 7. Close it.")
     assert [number.text for number in claimed.numbers] == ["5", "7"]
     assert [claimed.plain[slice(*number.span)] for number in claimed.numbers] == ["5", "7"]

@@ -6,7 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from deepseek_ocr_rag.answering.verification.table_figures import column_totals, figures_of
+from deepseek_ocr_rag.answering.verification.table_figures import (
+    column_totals,
+    directions_of_figures,
+    figures_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +53,23 @@ def test_a_total_may_stand_behind_the_last_row_where_lines_were_joined() -> None
     assert [whole.value for _, whole in column_totals(rows, rows[0])] == [15, 24]
 
 
-def test_a_row_is_no_total_of_itself() -> None:
+def test_a_row_is_not_a_total_of_itself() -> None:
     rows = [figures_of(text, place) for place, text in enumerate(("Tower 10 20", "Store 10 20"))]
     assert list(column_totals(rows, rows[0])) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "directions"),
+    [
+        ("International 46,363 46,619 (0.6)%", {"down"}),
+        ("| U.S. | $48,580 | $47,156 | 3.0% |", {"up"}),
+        ("Oil 12 14 -14.3 %", {"down"}),
+        ("Rope 5.1% (2.0)%", {"up", "down"}),
+        ("The lamp burns 5% of the oil that the store holds in a year.", set()),
+        ("Oil 12 14", set()),
+    ],
+)
+def test_the_signs_of_percentages_in_a_row_of_figures_show_a_direction(
+    row: str, directions: set[str]
+) -> None:
+    assert directions_of_figures(row) == directions

@@ -11,9 +11,9 @@ OWN = [("a.pdf", frozenset({"the", "watch", "ha", "part", "0"}))]
 
 
 def test_a_word_of_every_page_is_likely_and_a_rare_one_is_not() -> None:
-    background = TermFrequencies(TEXTS)
-    assert background.chance("watch", OWN) > 0.7
-    assert background.chance("lamp", OWN) < 0.05
+    frequencies = TermFrequencies(TEXTS)
+    assert frequencies.chance("watch", OWN) > 0.7
+    assert frequencies.chance("lamp", OWN) < 0.05
 
 
 def test_where_nothing_is_known_one_chunk_in_ten_has_a_word() -> None:
@@ -26,5 +26,5 @@ def test_the_passage_at_hand_does_not_count() -> None:
 
 
 def test_a_rare_word_weighs_more() -> None:
-    background = TermFrequencies(TEXTS)
-    assert background.weight("lamp") > background.weight("watch") > 0
+    frequencies = TermFrequencies(TEXTS)
+    assert frequencies.weight("lamp") > frequencies.weight("watch") > 0

@@ -31,12 +31,12 @@ def passage(text: str, number: int, section: tuple[str, ...] = ()) -> Passage:
 
 
 PASSAGES = [passage(text, number) for number, text in enumerate(TEXTS, start=1)]
-BACKGROUND = TermFrequencies(("light.pdf", text) for text in TEXTS)
+FREQUENCIES = TermFrequencies(("light.pdf", text) for text in TEXTS)
 
 
 def verify(claim: str, *cited: int, question: str = "") -> Verdict:
     """``cited`` are page numbers."""
-    verifier = Verifier(PASSAGES, question, BACKGROUND)
+    verifier = Verifier(PASSAGES, question, FREQUENCIES)
     return verifier.verify(claim, [number - 1 for number in cited])
 
 
@@ -86,9 +86,9 @@ def test_a_changed_number_date_name_or_not_is_found_out(
     assert verdict.citations == ()
 
 
-def test_another_name_of_the_same_page_does_not_fit_in_its_place() -> None:
+def test_another_name_of_the_same_page_does_not_fit_in_its_position() -> None:
     both = passage("Ann Lee has kept the lamp since 1902. Bob Ray built the tower in 1871.", 1)
-    verifier = Verifier([both], "", BACKGROUND)
+    verifier = Verifier([both], "", FREQUENCIES)
     assert verifier.verify("Ann Lee has kept the lamp since 1902.", [0]).supported
     assert not verifier.verify("Bob Ray has kept the lamp since 1902.", [0]).supported
 
@@ -96,7 +96,9 @@ def test_another_name_of_the_same_page_does_not_fit_in_its_place() -> None:
 def test_a_sentence_that_stands_on_another_page_is_not_supported_where_it_is_cited() -> None:
     assert not verify("Ann Lee has kept the lamp since 1902.", 3).supported
     near = [passage("The lamp is kept well.", 1), passage("Ann Lee has kept the lamp well.", 2)]
-    verdict = Verifier(near, "Who has kept the lamp?", BACKGROUND).verify("Ann keeps it well.", [0])
+    verdict = Verifier(near, "Who has kept the lamp?", FREQUENCIES).verify(
+        "Ann keeps it well.", [0]
+    )
     assert not verdict.supported
 
 
@@ -106,7 +108,7 @@ def test_a_better_passage_makes_a_citation_wrong() -> None:
         passage("The jug is red.", 1),
         passage("The jug must be carried up the stairs.", 2),
     ]
-    verifier = Verifier(rivals, question, BACKGROUND)
+    verifier = Verifier(rivals, question, FREQUENCIES)
     assert verifier.verify("The jug.", [1]).supported
     verdict = verifier.verify("The jug.", [0])
     assert not verdict.supported
@@ -129,7 +131,7 @@ def test_a_short_answer_is_tied_to_the_page_by_its_question() -> None:
 
 def test_a_year_of_the_question_may_stand_in_a_heading() -> None:
     headed = passage("Sales grew by 5 percent.", 1, ("Results of 2023",))
-    verifier = Verifier([headed], "How did sales grow in 2023?", BACKGROUND)
+    verifier = Verifier([headed], "How did sales grow in 2023?", FREQUENCIES)
     assert verifier.verify("In 2023 sales grew by 5 percent.", [0]).supported
     assert not verifier.verify("In 2022 sales grew by 5 percent.", [0]).supported
 
@@ -141,7 +143,7 @@ def test_a_misread_word_is_the_same_word() -> None:
 
 def judged(claim: str, text: str, question: str = "") -> Verdict:
     """Of one source, which is not among the pages above."""
-    return Verifier([passage(text, 1)], question, BACKGROUND).verify(claim, [0])
+    return Verifier([passage(text, 1)], question, FREQUENCIES).verify(claim, [0])
 
 
 def test_a_rise_or_a_fall_may_be_said_in_another_word() -> None:
@@ -178,7 +180,7 @@ def test_a_number_that_follows_is_supported_and_cited_with_all_it_follows_from()
     assert not judged("In total 375 barrels.", text, question).supported
 
 
-def test_a_number_does_not_follow_where_the_source_states_another_one_in_its_place() -> None:
+def test_a_number_does_not_follow_if_the_source_has_another_one_in_its_position() -> None:
     text = "Sales of $8.4 million in this year and $4.7 million in the last, an increase of 77%."
     assert judged("Sales had an increase of 77%.", text).supported
     # 79 % is what the rounded amounts give.
@@ -228,7 +230,7 @@ def test_a_date_may_be_written_otherwise() -> None:
     assert not judged("2015-03-25", text, question).supported
 
 
-def test_words_that_say_nothing_are_no_evidence_against_a_sentence() -> None:
+def test_words_that_say_nothing_do_not_count_against_a_sentence() -> None:
     text = "The bell is not supported by the frame. " + "It is heavy. " * 3
     question = (
         "Is it possible to hang the bell upon the frame using a rope, and might one need two?"
@@ -237,7 +239,7 @@ def test_words_that_say_nothing_are_no_evidence_against_a_sentence() -> None:
 
 
 def test_an_uncited_sentence_is_looked_up() -> None:
-    verifier = Verifier(PASSAGES, "", BACKGROUND)
+    verifier = Verifier(PASSAGES, "", FREQUENCIES)
     found = verifier.find("The tower is 40 metres high.")
     assert (found.supported, found.citations[0].page) == (True, 2)
     assert not verifier.find("The tower is 41 metres high.").supported
@@ -259,6 +261,6 @@ def test_without_passages_nothing_is_supported() -> None:
 @settings(max_examples=80, deadline=None)
 @given(st.text("AnLee 1.9,02-not\n|keptlamp", max_size=80), st.text("lamp 12?", max_size=30))
 def test_no_sentence_breaks_it(claim: str, question: str) -> None:
-    verdict = Verifier(PASSAGES, question, BACKGROUND).verify(claim, [0, 3])
+    verdict = Verifier(PASSAGES, question, FREQUENCIES).verify(claim, [0, 3])
     assert verdict.supported == bool(verdict.citations)
     assert verdict.supported == (not verdict.problem)

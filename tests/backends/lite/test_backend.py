@@ -26,6 +26,8 @@ from deepseek_ocr_rag.errors import BackendUnavailableError, MissingExtraError
 from deepseek_ocr_rag.model.prompts import task_named
 from deepseek_ocr_rag.sources.source import open_source
 
+pytestmark = pytest.mark.minimum
+
 MakeRequest = Callable[..., PageRequest]
 TWO_WORDS = TextLayer(
     (Word("Hello", Box(0.1, 0.1, 0.2, 0.12), 10), Word("world", Box(0.21, 0.1, 0.3, 0.12), 10)),
@@ -160,7 +162,7 @@ def test_a_request_with_nothing_to_read_is_a_failed_page(
 def test_an_ocr_that_fails_on_one_page_goes_on_with_the_next(
     page_request: MakeRequest, monkeypatch: pytest.MonkeyPatch, letter: Image.Image
 ) -> None:
-    def fail(self: Any, picture: Image.Image, look_up: object) -> Any:
+    def fail(self: Any, picture: Image.Image, check_cancelled: object) -> Any:
         raise rapid.PageUnreadableError("the OCR failed on its picture")
 
     monkeypatch.setattr(rapid.RapidReader, "read", fail)

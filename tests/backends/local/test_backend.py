@@ -21,7 +21,8 @@ pytest.importorskip("torch")
 
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.local import backend as local
-from deepseek_ocr_rag.backends.local.backend import LocalBackend, process_pair
+from deepseek_ocr_rag.backends.local import process_pair
+from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
 from deepseek_ocr_rag.backends.local.reading import READ_AHEAD
 from deepseek_ocr_rag.backends.registry import backend_named
@@ -227,7 +228,7 @@ def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkp
     def coming() -> Iterator[PageRequest]:
         yield next(requests)
         yield next(requests)
-        first._processes.engine.send_signal(signal.SIGKILL)
+        os.kill(first._processes.engine.pid, signal.SIGKILL)
         yield next(requests)
 
     replies = list(backend.read(coming()))
@@ -245,7 +246,7 @@ def test_who_waits_for_a_killed_process_is_told(golden_checkpoint, page, which) 
     engine = process_of(backend)
     stream = backend.stream(request(0, page))
     next(stream)
-    getattr(engine._processes, which).send_signal(signal.SIGKILL)
+    os.kill(getattr(engine._processes, which).pid, signal.SIGKILL)
     with pytest.raises(EngineLostError, match="SIGKILL"):
         list(stream)
     assert engine._processes.engine.wait(10) is not None
@@ -260,7 +261,7 @@ def test_closing_ends_the_process(golden_checkpoint, page) -> None:
     processes = process_of(backend)._processes
     list(backend.read([request(0, page)]))
     backend.close()
-    assert (processes.engine.returncode, processes.watch.returncode) == (0, 0)
+    assert (processes.engine.wait(0), processes.watch.wait(0)) == (0, 0)
     with pytest.raises(BackendUnavailableError, match="closed"):
         list(backend.read([request(0, page)]))
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("tokenizers")
 
-from deepseek_ocr_rag.backends.local.loop_watch_process import Desk
+from deepseek_ocr_rag.backends.local.loop_watch_process import LoopWatchServer
 from deepseek_ocr_rag.backends.local.page_frames import LONGEST, page_frame, text_from
 from deepseek_ocr_rag.concurrency.frames import Frame, receive, send
 from deepseek_ocr_rag.errors import BrokenFrameError
@@ -37,7 +37,7 @@ def desk(tokenizer: ModelTokenizer) -> Iterator[tuple[FileIO, FileIO]]:
 
     def serve() -> None:
         with told, answer:
-            Desk(tokenizer, told, answer).serve()
+            LoopWatchServer(tokenizer, told, answer).serve()
 
     serving = threading.Thread(target=serve)
     with answering, telling:

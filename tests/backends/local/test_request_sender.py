@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.backends.local.request_sender import ROOMS, RequestSender
+from deepseek_ocr_rag.backends.local.request_sender import BUFFERS, RequestSender
 from deepseek_ocr_rag.concurrency.frames import Frame, StreamedFrame, receive
 from deepseek_ocr_rag.errors import BrokenFrameError
 
@@ -64,43 +64,43 @@ def test_a_picture_is_made_ready_while_another_is_on_its_way_and_no_more(pipes) 
     made: list[int] = []
 
     def send() -> None:
-        for number in range(ROOMS + 1):
-            sender.send(picture(number, BLOCKED) if number < ROOMS else picture(number, 1))
+        for number in range(BUFFERS + 1):
+            sender.send(picture(number, BLOCKED) if number < BUFFERS else picture(number, 1))
             made.append(number)
 
     sending = threading.Thread(target=send)
     sending.start()
     sending.join(5)
     assert sending.is_alive()
-    assert made == list(range(ROOMS))
+    assert made == list(range(BUFFERS))
     sender.close()
-    found = [receive(incoming, longest=BLOCKED).message["key"] for _ in range(ROOMS)]
+    found = [receive(incoming, longest=BLOCKED).message["key"] for _ in range(BUFFERS)]
     sending.join()
     sender.thread.join()
-    assert found == list(range(ROOMS))
+    assert found == list(range(BUFFERS))
 
 
 def test_nothing_waits_for_a_process_that_is_gone(pipes) -> None:
     incoming, outgoing = pipes
     incoming.close()
     sender = RequestSender(outgoing)
-    for number in range(3 * ROOMS):
+    for number in range(3 * BUFFERS):
         sender.send(picture(number, 10))
     sender.close()
     sender.thread.join()
-    for number in range(3 * ROOMS):
+    for number in range(3 * BUFFERS):
         sender.send(picture(number, 10))
     assert outgoing.closed
 
 
-def test_a_picture_that_cannot_be_made_takes_no_room(pipes) -> None:
+def test_a_picture_that_cannot_be_made_takes_no_buffer(pipes) -> None:
     def broken() -> Iterator[bytes]:
         yield b"x"
         raise ValueError("no picture")
 
     incoming, outgoing = pipes
     sender = RequestSender(outgoing)
-    for _ in range(2 * ROOMS):
+    for _ in range(2 * BUFFERS):
         with pytest.raises(ValueError, match="no picture"):
             sender.send(StreamedFrame({}, 2, broken()))
     sender.send(picture(7, 2))

@@ -91,7 +91,8 @@ def leftovers() -> tuple[set[str], list[int], list[str]]:
     workers = [
         process.pid
         for process in psutil.Process().children(recursive=True)
-        if process.status() != psutil.STATUS_ZOMBIE and "official_worker" in str(process.cmdline())
+        if process.status() != psutil.STATUS_ZOMBIE
+        and "official/published_code.py" in str(process.cmdline())
     ]
     return folders, workers, [t.name for t in threading.enumerate() if "official" in t.name]
 
@@ -191,7 +192,7 @@ def test_none_instead_of_the_text_says_that_the_code_is_old(
     failed, good = read(published, page_request(7), page_request(1))
     assert failed.finish_reason == "error"
     assert "infer returned NoneType" in (failed.error or "")
-    assert "Download the code that is published now" in (failed.error or "")
+    assert "Download the current code" in (failed.error or "")
     assert good.text == "Page 1 ß"
 
 
@@ -313,13 +314,13 @@ def test_an_argument_that_cannot_be_meant_is_refused_at_once(
 def test_the_published_model_is_pinned_to_a_commit() -> None:
     backend = OfficialBackend(allow_remote_code=True)
     assert backend.model == "deepseek-ai/DeepSeek-OCR"
-    assert backend._order.revision == "9f30c71f441d010e5429c532364a86705536c53a"
+    assert backend._load_request.revision == "9f30c71f441d010e5429c532364a86705536c53a"
 
 
 def test_a_page_without_a_picture_is_a_failed_page(light: MakeBackend, page_request: Any) -> None:
     (reply,) = read(light(), page_request(1, image=None))
     assert reply.finish_reason == "error"
-    assert "no page image" in (reply.error or "")
+    assert "the page has no image" in (reply.error or "")
 
 
 def test_its_text_goes_through_the_same_grammar(light: MakeBackend, sample_pdf: Path) -> None:
@@ -411,11 +412,13 @@ def test_a_process_that_the_system_kills_ran_out_of_memory(
 def test_a_process_that_closes_its_channel_is_not_waited_for(
     light: MakeBackend, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deepseek_ocr_rag.backends.official.process.END_SECONDS", 0.2)
+    monkeypatch.setattr(
+        "deepseek_ocr_rag.backends.official.published_code_process.END_SECONDS", 0.2
+    )
     failed, good = read(
         light("if page == 1: os.close(4); time.sleep(600)"), page_request(1), page_request(2)
     )
-    assert "answers no more" in (failed.error or "")
+    assert "does not reply any more" in (failed.error or "")
     assert good.text == "Page 2 ß"
 
 
@@ -425,7 +428,7 @@ def test_a_hang_is_one_failed_page_in_time(light: MakeBackend, page_request: Any
     replies = read(backend, *(page_request(n) for n in (1, 2, 3)))
     assert time.monotonic() - start < 10
     assert [reply.text for reply in replies] == ["Page 1 ß", "", "Page 3 ß"]
-    assert "no answer in 0.7 s" in str(replies[1].error)
+    assert "no reply in 0.7 s" in str(replies[1].error)
 
 
 def test_the_last_words_are_those_of_this_page(light: MakeBackend, page_request: Any) -> None:
@@ -492,7 +495,9 @@ def test_nonsense_on_the_channel_itself_is_a_failed_page(
 def test_a_line_without_an_end_is_not_kept(
     light: MakeBackend, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deepseek_ocr_rag.backends.official.process.LONGEST_LINE", 2**20)
+    monkeypatch.setattr(
+        "deepseek_ocr_rag.backends.official.published_code_process.LONGEST_LINE", 2**20
+    )
     backend = light("if page == 1:\n    while True: os.write(4, b'x' * 65536)")
     failed, good = read(backend, page_request(1), page_request(2))
     assert failed.finish_reason == "error"
@@ -510,7 +515,7 @@ def test_without_a_place_for_its_files_it_says_so(
     light: MakeBackend, page_request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    with pytest.raises(BackendUnavailableError, match="no private folder"):
+    with pytest.raises(BackendUnavailableError, match="cannot make a private folder"):
         read(light(), page_request(1))
 
 

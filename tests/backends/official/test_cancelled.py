@@ -85,7 +85,7 @@ def cancel(unwanted: Cancellation, backend: OfficialBackend) -> float:
     """Seconds until the place of the page that is cancelled is free."""
     began = time.monotonic()
     unwanted.cancel()
-    with backend._places.place("next", Cancellation()):
+    with backend._slots.place("next", Cancellation()):
         return time.monotonic() - began
 
 
@@ -175,7 +175,7 @@ def test_a_page_of_another_thread_that_waits_is_read_in_the_new_process(
     reading = threads.submit(read, backend, page_request(1, cancellation=unwanted))
     first = noted.wait()[0]
     waiting = threads.submit(read, backend, page_request(2), page_request(3))
-    while not backend._places.contested:
+    while not backend._slots.contested:
         time.sleep(0.005)
     unwanted.cancel()
     texts = [reply.text.split() for reply in waiting.result(30)]

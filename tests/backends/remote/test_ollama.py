@@ -17,6 +17,8 @@ from deepseek_ocr_rag.errors import (
 )
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
+pytestmark = pytest.mark.minimum
+
 GENERATE = "/api/generate"
 
 

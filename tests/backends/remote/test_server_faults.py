@@ -356,4 +356,4 @@ def test_a_request_without_an_image_is_a_failed_page(
 ) -> None:
     reply = only(backend.read([page_request(1, image=None)]))
     assert reply.finish_reason == "error"
-    assert "no page image" in (reply.error or "")
+    assert "the page has no image" in (reply.error or "")

@@ -157,7 +157,7 @@ def test_tokens_that_are_missing_or_wrong_leave_the_page_without_any_and_say_so(
     assert reply.text == "abc"
     assert reply.logprobs == ()
     (warning,) = reply.warnings
-    assert "confidences are not known" in warning
+    assert "confidences are unknown" in warning
 
 
 def test_a_server_that_refuses_them_is_asked_without_and_the_page_says_so(
@@ -172,4 +172,4 @@ def test_a_server_that_refuses_them_is_asked_without_and_the_page_says_so(
     openai_server.answers[CHAT] = refuse
     (reply,) = backend.read([page_request(1)])
     assert reply.text == "Page 1 ß"
-    assert reply.warnings == ("the server refused logprobs: confidences are not known",)
+    assert reply.warnings == ("the server refused logprobs: confidences are unknown",)

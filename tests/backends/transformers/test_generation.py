@@ -10,7 +10,7 @@ import torch
 
 from deepseek_ocr_rag.backends.transformers import generation as transformers_generation
 from deepseek_ocr_rag.backends.transformers.generation import generate, image_features
-from deepseek_ocr_rag.backends.transformers.loading import load_model
+from deepseek_ocr_rag.backends.transformers.model_loading import load_model
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.ngrams import NoRepeat

@@ -1,4 +1,4 @@
-"""The doctor finds what is there and has a remedy for what is not."""
+"""The doctor finds what works, and has a remedy for what does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deepseek_ocr_rag.cli.doctor.diagnose import Check, diagnose, failure_text
 
 @pytest.fixture(scope="module")
 def checks() -> Iterator[dict[str, Check]]:
-    """Of this machine, where nobody listens."""
+    """The checks of this machine, without any server."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OLLAMA_HOST", "http://127.0.0.1:9")
         patch.delenv("DSOCR_SERVER_URL", raising=False)
@@ -27,31 +27,31 @@ def test_what_is_installed_is_found_with_its_version(checks: dict[str, Check]) -
     assert checks["rapidocr"].detail[0].isdigit()
 
 
-def test_without_servers_lite_is_what_auto_takes(checks: dict[str, Check]) -> None:
+def test_without_servers_auto_chooses_lite(checks: dict[str, Check]) -> None:
     assert checks["backend lite"].ok
     assert not checks["backend ollama"].ok
     assert checks["backend auto"].detail.startswith("lite: ")
 
 
-def test_versions_torch_and_disk_are_looked_at(checks: dict[str, Check]) -> None:
+def test_versions_torch_and_disk_are_checked(checks: dict[str, Check]) -> None:
     pytest.importorskip("torch")
     assert checks["torch"].ok
     assert {"versions for transformers", "versions for official", "disk"} <= set(checks)
     assert any(name.startswith("gpu") for name in checks)
 
 
-def test_whatever_does_not_work_has_a_remedy(checks: dict[str, Check]) -> None:
+def test_every_failed_check_has_a_remedy(checks: dict[str, Check]) -> None:
     assert all(check.remedy for check in checks.values() if not check.ok)
 
 
-def test_findings_are_json_ready(checks: dict[str, Check]) -> None:
+def test_checks_are_json_ready(checks: dict[str, Check]) -> None:
     assert json.dumps([check.to_dict() for check in checks.values()])
 
 
 # --- the text of a failure ------------------------------------------------------------------
 
 
-def test_a_file_is_read_and_anything_else_is_the_text_itself(tmp_path: Path) -> None:
+def test_a_file_is_read_and_anything_else_is_taken_as_text(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     log.write_bytes(b"CUDA out of memory\xff")
     assert failure_text(str(log)) == "CUDA out of memory\ufffd"
@@ -60,11 +60,11 @@ def test_a_file_is_read_and_anything_else_is_the_text_itself(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("said", ["", "\0", "x" * 100_000, "a\nb" * 5000, "CUDA out of memory"])
-def test_any_text_may_be_asked_about(said: str) -> None:
+def test_any_text_is_accepted(said: str) -> None:
     assert failure_text(said) == said
 
 
-def test_of_a_long_log_the_end_is_read(tmp_path: Path) -> None:
+def test_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     log.write_text("x" * LONGEST_TEXT + "CUDA out of memory", "utf-8")
     text = failure_text(str(log))

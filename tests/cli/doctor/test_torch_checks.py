@@ -1,4 +1,4 @@
-"""What is said about torch and its GPU, for machines of every kind."""
+"""Checks of torch and its GPUs, for machines of every kind."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def test_a_gpu_before_ampere_reads_in_float16() -> None:
     assert check.detail.endswith("compute capability 7.5, float16")
 
 
-def test_every_gpu_is_looked_at() -> None:
+def test_every_gpu_is_checked() -> None:
     found = checks(TorchFacts("2.13.0", cuda="12.8", gpus=(H200, T4)))
     assert {"gpu cuda:0", "gpu cuda:1"} <= set(found)
 
 
-def test_rocm_is_told_from_cuda() -> None:
+def test_rocm_and_cuda_are_distinguished() -> None:
     mi300 = Gpu("AMD Instinct MI300X", (9, 4), 190 * GB, 192 * GB)
     found = checks(TorchFacts("2.13.0", hip="6.4", gpus=(mi300,)), nvidia_driver=False)
     assert "ROCm 6.4" in found["torch"].detail
@@ -57,7 +57,7 @@ def test_rocm_is_told_from_cuda() -> None:
     assert "bfloat16" in found["gpu cuda:0"].detail
 
 
-def test_a_gpu_that_is_full_or_small_is_told_how_to_read_in_less() -> None:
+def test_a_full_or_small_gpu_has_a_remedy_that_needs_less_memory() -> None:
     small = Gpu("NVIDIA GeForce RTX 3050", (8, 6), 6 * GB, 8 * GB)
     check = checks(TorchFacts("2.13.0", cuda="12.8", gpus=(small,)))["gpu cuda:0"]
     assert not check.ok
@@ -65,7 +65,7 @@ def test_a_gpu_that_is_full_or_small_is_told_how_to_read_in_less() -> None:
     assert "quantization" in check.remedy
 
 
-def test_a_gpu_that_torch_has_no_code_for_is_told_which_torch_has() -> None:
+def test_a_gpu_without_code_in_torch_has_a_remedy_that_names_one_with_it() -> None:
     error = "CUDA error: no kernel image is available for execution on the device\nCUDA kernel"
     gpu = Gpu("NVIDIA GeForce RTX 5090", (12, 0), 0, 0, error)
     check = checks(TorchFacts("2.6.0", cuda="11.8", gpus=(gpu,)))["gpu cuda:0"]
@@ -74,32 +74,32 @@ def test_a_gpu_that_torch_has_no_code_for_is_told_which_torch_has() -> None:
     assert "newest torch" in check.remedy
 
 
-def test_an_error_that_nobody_knows_has_a_remedy_all_the_same() -> None:
+def test_an_unknown_error_has_a_remedy_too() -> None:
     gpu = Gpu("NVIDIA H200", (9, 0), 0, 0, "the bus is on fire")
     assert checks(TorchFacts("2.13.0", cuda="12.8", gpus=(gpu,)))["gpu cuda:0"].remedy
 
 
-def test_a_torch_for_the_cpu_beside_an_nvidia_driver_is_the_wrong_torch() -> None:
+def test_a_cpu_build_of_torch_with_an_nvidia_driver_is_wrong() -> None:
     check = checks(TorchFacts("2.13.0+cpu"))["gpu"]
     assert not check.ok
     assert "built for the CPU only" in check.detail
     assert "https://pytorch.org" in check.remedy
 
 
-def test_a_driver_that_is_too_old_is_named() -> None:
+def test_an_outdated_driver_is_reported() -> None:
     warnings = "CUDA initialization: The NVIDIA driver on your system is too old (found 12060)."
     check = checks(TorchFacts("2.13.0", cuda="13.0", warnings=warnings))["gpu"]
     assert "too old" in check.detail
     assert "Update the driver" in check.remedy
 
 
-def test_a_machine_without_a_gpu_reads_slowly_and_is_told_what_is_fast() -> None:
+def test_without_a_gpu_reading_is_slow_and_the_remedy_is_fast() -> None:
     check = checks(TorchFacts("2.13.0+cpu"), nvidia_driver=False)["gpu"]
     assert "minutes a page" in check.detail
     assert '"lite"' in check.remedy
 
 
-def test_an_apple_gpu_will_do() -> None:
+def test_an_apple_gpu_works() -> None:
     assert checks(TorchFacts("2.13.0", mps=True), nvidia_driver=False)["gpu"].ok
 
 
@@ -113,7 +113,9 @@ def test_an_apple_gpu_will_do() -> None:
         ("anything else", False, "--no-build-isolation"),
     ],
 )
-def test_a_flash_attn_of_another_torch_is_found(error: str | None, ok: bool, remedy: str) -> None:
+def test_a_flash_attn_built_for_another_torch_is_found(
+    error: str | None, ok: bool, remedy: str
+) -> None:
     check = checks(TorchFacts("2.13.0", cuda="12.8", gpus=(H200,), flash_attn_error=error))
     assert check["flash-attn"].ok is ok
     assert remedy in check["flash-attn"].remedy
@@ -122,7 +124,7 @@ def test_a_flash_attn_of_another_torch_is_found(error: str | None, ok: bool, rem
 # --- the probe ------------------------------------------------------------------------------
 
 
-def test_the_probe_tells_what_torch_tells() -> None:
+def test_the_probe_reports_what_torch_reports() -> None:
     torch = pytest.importorskip("torch")
     facts = probe_torch()
     assert isinstance(facts, TorchFacts)
@@ -183,7 +185,7 @@ def test_the_probe_tries_every_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("import time; time.sleep(60)", "took longer than 0.5 s"),
     ],
 )
-def test_a_broken_torch_is_a_finding_and_no_crash(
+def test_a_broken_torch_is_reported_and_does_not_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, said: str
 ) -> None:
     torch_that(tmp_path, monkeypatch, code)
@@ -216,14 +218,14 @@ def test_without_torch_nothing_is_probed(monkeypatch: pytest.MonkeyPatch) -> Non
     ("name", "below"),
     [("HF_HUB_CACHE", ""), ("HF_HOME", "hub"), ("XDG_CACHE_HOME", "huggingface/hub")],
 )
-def test_the_place_of_the_weights_is_the_one_of_the_environment(
+def test_the_folder_of_the_weights_comes_from_the_environment(
     tmp_path: Path, name: str, below: str
 ) -> None:
     check = disk_check({name: str(tmp_path / "cache")})
     assert str(tmp_path / "cache" / below).rstrip("/") in check.detail
 
 
-def test_weights_that_are_there_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_weights_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=GB))
     assert not disk_check({"HF_HUB_CACHE": str(tmp_path)}).ok
     snapshot = tmp_path / "models--deepseek-ai--DeepSeek-OCR" / "snapshots" / "9f30"

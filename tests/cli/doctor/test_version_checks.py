@@ -1,4 +1,4 @@
-"""The version matrix: what each backend needs, and what is said about what is installed."""
+"""The version matrix: what each backend needs, compared with what is installed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_publishers_environment_runs_the_published_code_and_not_transformers
     assert 'pip install "deepseek-ocr-rag[local]"' in transformers.remedy
 
 
-def test_an_empty_environment_is_told_both_pip_lines() -> None:
+def test_an_empty_environment_gets_both_pip_lines() -> None:
     found = checks({})
     assert "torch is not installed" in found["versions for transformers"].detail
     assert "deepseek-ocr-rag[local]" in found["versions for transformers"].remedy
@@ -96,7 +96,7 @@ def test_releases_are_compared_by_their_numbers(version: str, fits: bool) -> Non
 
 
 @pytest.mark.parametrize(("machine", "said"), [("aarch64", True), ("x86_64", False)])
-def test_on_arm_the_missing_wheels_are_explained(
+def test_missing_wheels_are_explained_on_arm(
     monkeypatch: pytest.MonkeyPatch, machine: str, said: bool
 ) -> None:
     monkeypatch.setattr("platform.system", lambda: "Linux")
@@ -104,6 +104,6 @@ def test_on_arm_the_missing_wheels_are_explained(
     assert ("machine" in checks(MODERN)) is said
 
 
-def test_what_is_installed_here_is_found() -> None:
+def test_an_installed_package_is_found() -> None:
     assert installed_version("pillow")
     assert installed_version("no-such-package-anywhere") is None

@@ -1,4 +1,4 @@
-"""Confidence: what the log-probabilities of a reply's tokens say about its blocks."""
+"""The confidence of blocks, from the log-probabilities of a reply's tokens."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def geometric_mean(probabilities: Sequence[float]) -> float:
 def test_blocks_of_real_replies_have_the_geometric_mean_of_their_own_tokens(
     shared: Path, tokenizer: ModelTokenizer
 ) -> None:
-    """Counted in a second way, token by token, over pages that are whole tags and texts."""
+    """Computed a second way, token by token, over pages of whole tags and texts."""
     folder = shared / "model-outputs"
     entries = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     chance = random.Random(7)
@@ -257,7 +257,7 @@ def read(sample_pdf: Path, reply: RecordedReply) -> Page:
     return page
 
 
-def test_a_page_that_is_read_has_them(sample_pdf: Path) -> None:
+def test_a_page_that_the_reader_returns_has_confidences(sample_pdf: Path) -> None:
     text, tokens = pieces((TITLE, 0.5), ("Report", 0.8), ("\n\n", 1.0), (TEXT, 0.5), ("a", 0.7))
     page = read(sample_pdf, RecordedReply(1, text, logprobs=tuple(tokens)))
     assert [block.confidence for block in page.blocks] == [0.8, 0.7]
@@ -265,7 +265,7 @@ def test_a_page_that_is_read_has_them(sample_pdf: Path) -> None:
     assert page.blocks[1].section == ("Report",)
 
 
-def test_a_page_of_a_backend_that_does_not_know_has_none(sample_pdf: Path) -> None:
+def test_a_page_of_a_backend_without_probabilities_has_no_confidence(sample_pdf: Path) -> None:
     page = read(sample_pdf, RecordedReply(1, format_page(parse_page(f"{TEXT}a").blocks)))
     assert [block.confidence for block in page.blocks] == [None]
     assert page.confidence is None

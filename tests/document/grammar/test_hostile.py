@@ -1,4 +1,4 @@
-"""The grammar and hostile text: written and read back, nothing lost, linear time, no effect."""
+"""Hostile text in the grammar: it survives a round trip, loses nothing, takes linear time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.document.grammar.parser import (
-    ParsedPage,
-    format_page,
-    parse_page,
-)
+from deepseek_ocr_rag.document.grammar.parser import ParsedPage, format_page, parse_page
 from deepseek_ocr_rag.document.tables import Cell, Table
 from deepseek_ocr_rag.document.types import Block, Box
 from deepseek_ocr_rag.errors import ConfigurationError
@@ -197,7 +193,8 @@ def test_no_word_is_lost_whatever_stands_around_it(parts):
     # A table's word may stand in several places that its cell spans; a word in the
     # place of a label is a label where a body follows.
     found = Counter(
-        re.findall("[GHJKVWYZ]{18,}", " ".join(f"{b.kind} {b.text}" for b in page.blocks))
+        # A table whose cells did not arrive has no text; its HTML is kept.
+        re.findall("[GHJKVWYZ]{18,}", " ".join(f"{b.kind} {b.text or b.html}" for b in page.blocks))
     )
     assert expected <= found
 

@@ -1,15 +1,11 @@
-"""Model text to blocks: every form that the model really writes."""
+"""Parsing of every form of text that the model really writes."""
 
 from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.document.grammar.parser import (
-    ParsedPage,
-    parse_document,
-    parse_page,
-    with_sections,
-)
+from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_document, parse_page
+from deepseek_ocr_rag.document.headings import with_sections
 
 BANNER = (
     "=====================\nBASE:  torch.Size([1, 256, 1280])\n"
@@ -48,7 +44,7 @@ def check_layout(page: ParsedPage) -> None:
 # --- well-formed text --------------------------------------------------------------------
 
 
-def test_blocks_are_joined_by_an_empty_line_and_trailing_spaces_go():
+def test_blocks_are_joined_by_an_empty_line_without_trailing_spaces():
     page = parse_page(f"{tag('text')}\nOne  \n\n{tag('text')}\nTwo  \nthree \n\n")
     assert page.markdown == "One\n\nTwo\nthree"
     assert [block.span for block in page.blocks] == [(0, 3), (5, 14)]
@@ -130,19 +126,19 @@ def test_sections_are_carried_over_pages():
     assert [block.text for block in blocks] == [block.text for block in second.blocks]
 
 
-def test_pictures_are_empty_blocks_at_their_place():
+def test_pictures_are_empty_blocks_between_their_neighbours():
     page = parse_page(f"{tag('text')}\na\n\n{tag('image')}\n \n\n{tag('text')}\nb")
     assert seen(page) == [("text", "a"), ("image", ""), ("text", "b")]
     assert [block.span for block in page.blocks] == [(0, 1), (1, 1), (3, 4)]
 
 
-def test_text_under_a_picture_is_a_text_block_in_the_same_place():
+def test_text_under_a_picture_is_a_text_block_with_the_same_boxes():
     page = parse_page(f"{tag('image')}\nSTOP")
     assert seen(page) == [("image", ""), ("text", "STOP")]
     assert page.blocks[0].boxes == page.blocks[1].boxes
 
 
-def test_the_centring_of_captions_goes():
+def test_the_centring_of_captions_is_removed():
     page = parse_page(f"{tag('image')}\n{tag('image_caption')}\n<center>Figure 1 </center>  \n")
     assert seen(page) == [("image", ""), ("image_caption", "Figure 1")]
 

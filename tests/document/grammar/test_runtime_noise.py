@@ -1,14 +1,11 @@
-"""What runtimes print around the text is left out, and nothing else."""
+"""The output of runtimes around the text is left out, and nothing else."""
 
 from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.document.grammar.parser import (
-    ParsedPage,
-    parse_page,
-    split_pages,
-)
+from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
+from deepseek_ocr_rag.document.grammar.runtime_noise import split_pages
 
 BANNER = (
     "=====================\nBASE:  torch.Size([1, 256, 1280])\n"
@@ -71,6 +68,13 @@ def test_output_of_runtimes_is_left_out(before, after):
 )
 def test_text_that_only_resembles_noise_is_kept(text):
     assert parse_page(f"{tag('text')}\n{text}").markdown == text
+
+
+def test_markers_inside_of_noise_are_not_tags():
+    warning = f"You are using a model of type {tag('title')}\n"
+    page = parse_page(f"{warning}{BANNER}{tag('text')}\nA")
+    assert seen(page) == [("text", "A")]
+    assert page.warnings == ()
 
 
 def test_text_behind_noise_stands_outside_of_the_tag_before():

@@ -1,13 +1,10 @@
-"""Broken tags, in every form that was seen: what can be recovered is, and text is kept."""
+"""Broken tags in every form that was seen: text is kept, and the rest recovered if possible."""
 
 from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.document.grammar.parser import (
-    ParsedPage,
-    parse_page,
-)
+from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
 
 
 def tag(label: str, *boxes: tuple[int, ...]) -> str:
@@ -80,7 +77,7 @@ def test_a_broken_tag_gives_what_can_be_recovered(text, kind, body, boxes):
         "<|det|>text [603, 12\n===============save results:===============\n",
     ],
 )
-def test_a_tag_that_was_cut_before_its_place_is_no_block(text):
+def test_a_tag_cut_off_before_its_boxes_gives_no_block(text):
     whole = f"{tag('text')}\nkept\n\n"
     page = parse_page(whole + text)
     assert seen(page) == [("text", "kept")]
@@ -109,7 +106,7 @@ def test_dirty_box_lists_give_boxes_only_where_the_numbers_are_clear(numbers, gr
     assert bool(page.warnings) == (not grid)
 
 
-def test_a_long_text_in_the_place_of_a_box_list_is_kept():
+def test_a_long_text_instead_of_a_box_list_is_kept():
     sentence = "[[12, 34 which is a sentence and no list of coordinates]]"
     page = parse_page(f"<|ref|>text<|/ref|><|det|>{sentence}<|/det|>\nb")
     assert page.markdown == f"{sentence}\nb"

@@ -111,7 +111,9 @@ class Widths:
 def test_a_page_that_ends_its_process_is_a_failed_page_and_the_rest_goes_on(pool):
     with open_source(with_crash(2, 3), limits=SMALL, name="a.pdf") as source:
         assert source.render(1, 50).size == (50, 50)
-        with pytest.raises(PageRenderError, match=r"a\.pdf, page 2: .* a second one") as caught:
+        with pytest.raises(
+            PageRenderError, match=r"a\.pdf, page 2: .* ended two worker processes"
+        ) as caught:
             source.render(2, 50)
         assert "worker_bytes" in str(caught.value)
         assert source.render(3, 50).size == (50, 50)
@@ -144,12 +146,12 @@ def test_a_reader_gives_the_crash_as_a_page_with_its_error(pool):
         pages = reader.read(with_crash(2, 4)).pages
     assert [page.number for page in pages] == [1, 2, 3, 4]
     assert [page.finish_reason for page in pages] == ["blank", "error", "blank", "blank"]
-    assert "ended the process" in pages[1].error
+    assert "ended two worker processes" in pages[1].error
 
 
 def test_a_document_that_crashes_when_it_is_opened_is_corrupt(pool, monkeypatch):
-    monkeypatch.setattr(isolated_document, "_order", lambda *_: {"do": "nonsense"})
-    with pytest.raises(CorruptSourceError, match="opening the document ended the process"):
+    monkeypatch.setattr(isolated_document, "_open_request", lambda *_: {"do": "nonsense"})
+    with pytest.raises(CorruptSourceError, match="opening the document ended two worker processes"):
         open_source(numbered(1))
 
 
@@ -369,7 +371,7 @@ async def test_two_reads_at_once_in_asyncio(pool):
 def test_nonsense_is_a_crash(pool, monkeypatch, answer):
     with open_source(numbered(1)) as source:
         monkeypatch.setattr(Worker, "ask", lambda *_, **__: answer)
-        with pytest.raises(PageRenderError, match="ended the process that read it"):
+        with pytest.raises(PageRenderError, match="ended two worker processes"):
             source.render(1, 50)
         monkeypatch.undo()
         monkeypatch.setattr(pools, "_shared", pool)

@@ -122,10 +122,8 @@ def test_where_no_process_can_be_started_the_error_says_what_to_do(monkeypatch):
         Worker()
 
 
-def test_a_program_that_is_no_worker_is_an_error(monkeypatch, tmp_path):
-    program = tmp_path / "other.py"
-    program.write_text("print('hello')")
-    monkeypatch.setattr(process, "PROGRAM", program)
+def test_a_program_that_is_not_a_worker_is_an_error(monkeypatch):
+    monkeypatch.setattr(process, "MODULE", "this")  # prints a text and ends
     with pytest.raises(SourceError, match="cannot be started"):
         Worker()
 

@@ -26,7 +26,7 @@ from deepseek_ocr_rag.sources.isolation.values import (
     layer_from,
     picture_from,
 )
-from deepseek_ocr_rag.sources.renderers.base import PageInfo
+from deepseek_ocr_rag.sources.renderers.opened_document import PageInfo
 from deepseek_ocr_rag.sources.source import open_source
 
 fractions = st.floats(0, 1)

@@ -1,8 +1,8 @@
-"""What stands in a source in the place where a statement has a number or a name.
+"""Compares positions: what a source has where a statement has a number or a name.
 
-"Touch Devices at the bottom" and "touch Reset at the bottom" agree but for one
-word. That "Devices" stands elsewhere on the page does not make it true: the words
-around it are those of "Reset".
+"Touch Devices at the bottom" and "touch Reset at the bottom" differ in one word. The
+statement is false even if "Devices" occurs elsewhere on the page, because the words
+around it are those around "Reset".
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Final
 
 from ...text.dates import dates
 from ...text.terms import content_terms, terms
+from .lexicon import CLAUSE_BREAKS
 
 __all__ = ["clause", "is_displaced", "words_in"]
 
 ENOUGH: Final = 2
-"""Agreement that makes a place the same: one content word, or two function words or ends."""
+"""Agreement that makes two positions the same: one content word, or two function words
+or text ends."""
 
 _TOKEN: Final = re.compile(r"[0-9]+(?:[.,'’][0-9]+)*|[^\W\d_]+(?:['’][^\W\d_]+)?")
-_CLAUSE_END: Final = re.compile(
-    r"[.!?;:,()\n](?=\s|$)|[;:()\n]|\b(?:vs|versus|while|whereas|compared (?:to|with))\b"
-)
+_CLAUSE_END: Final = re.compile(rf"[.!?;:,()\n](?=\s|$)|[;:()\n]|{CLAUSE_BREAKS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +46,35 @@ class _Token:
 
 
 def clause(plain: str, span: tuple[int, int]) -> str:
-    """The part of a sentence, between marks and conjunctions, in which something stands."""
+    """The part of a sentence around a span, between punctuation marks and conjunctions."""
     ends = [match.end() for match in _CLAUSE_END.finditer(plain)]
     start = max((end for end in ends if end <= span[0]), default=0)
     return plain[start : min((end for end in ends if end > span[1]), default=len(plain))]
 
 
 def words_in(plain: str, span: tuple[int, int]) -> list[tuple[int, int]]:
-    """Where the words and numbers of a part of a text stand."""
+    """The spans of the words and numbers within a part of a text."""
     return [match.span() for match in _TOKEN.finditer(plain, *span)]
 
 
 def is_displaced(claim: str, span: tuple[int, int], source: str) -> bool:
     """Whether a source has something else of the same kind where a claim has a fact.
 
-    The same place is one with the same words on either side of it, counted
-    outwards up to the first other one: a content word is enough, of function
-    words and ends of the text two are. Several names in a row are one, and so is a date.
+    Two positions are the same if the words on either side agree, counted outwards up
+    to the first that differs, by :data:`ENOUGH`. Consecutive names count as one name,
+    and a date as one number.
 
     Args:
         claim: Without markup.
         span: ``(start, end)`` of the number or name in it.
-        source: A sentence without markup. If it has the fact as well, that must
-            stand in a worse place.
+        source: A sentence without markup. It may have the fact as well, if the words
+            around that agree less.
     """
     mine, theirs = _runs(claim), _runs(source)
-    for place, run in enumerate(mine):
+    for index, run in enumerate(mine):
         fact = {token.term for token in run if token.start < span[1] and span[0] < token.end}
         if fact:
-            left, right = _terms(mine[:place])[::-1], _terms(mine[place + 1 :])
+            left, right = _terms(mine[:index])[::-1], _terms(mine[index + 1 :])
             fits = {True: 0, False: 0}
             for other, rival in enumerate(theirs):
                 if rival[0].kind == run[0].kind:
@@ -90,7 +90,7 @@ def is_displaced(claim: str, span: tuple[int, int], source: str) -> bool:
 
 @lru_cache(maxsize=2**12)
 def _runs(plain: str) -> tuple[tuple[_Token, ...], ...]:
-    """The words of a text; names in a row, with nothing between them, and dates together."""
+    """The words of a text; adjoining names, and the words of a date, form one run."""
     whole = [date.span for date in dates(plain)]
     runs: list[list[_Token]] = []
     within: tuple[int, int] | None = None
@@ -112,10 +112,10 @@ def _terms(runs: Sequence[Sequence[_Token]]) -> list[str]:
 
 
 def _agreement(mine: Sequence[str], theirs: Sequence[str]) -> int:
-    """What two texts have in common from their beginnings on, as far as it matters."""
+    """Scores the common beginning of two texts: 2 for a content word, 1 for another or an end."""
     total = 0
-    for place in range(ENOUGH):
-        my_word, their_word = mine[place : place + 1], theirs[place : place + 1]
+    for index in range(ENOUGH):
+        my_word, their_word = mine[index : index + 1], theirs[index : index + 1]
         if my_word != their_word:
             return total
         total += ENOUGH if my_word and content_terms(my_word[0]) else 1

@@ -1,14 +1,13 @@
-"""Numbers that a source does not print but that follow from those that it does.
+"""Finds the calculation behind a number that the source does not print.
 
 "A decline of 4.4 %" follows from the 23,706 and 24,804 of a table row. With enough
-operands any number follows from something, so that a result counts only
+operands any number follows from something, so a result counts only if
 
-* for the calculation that the statement or its question names: a change, a share, a
-  ratio, a total, a difference, an average; or where the source gives a rate ("for
-  every litre") and the question the amount;
-* of operands in the same row, or in the same column of rows on the matter; and
-* if so few other results were possible that a number drawn at random would seldom
-  be among them.
+* the statement or its question names the calculation: a change, a share, a ratio, a
+  total, a difference, an average; or the source gives a rate ("for every litre") and
+  the question the amount;
+* the operands stand in one row, or in one column of relevant rows; and
+* so few other results are possible that a random number would seldom be among them.
 """
 
 from __future__ import annotations
@@ -27,18 +26,18 @@ from .table_figures import LONGEST, Figure, column_totals
 __all__ = ["Calculation", "Result"]
 
 CHANCE: Final = 0.05
-"""Share of all numbers as long as a result that may be possible results; one always may."""
+"""Highest share of all numbers of that length that may be possible results; one always may."""
 
 MOST_ROWS: Final = 30
 MOST_FIGURES: Final = 12
-"""Rows on the matter, and figures in one, beyond which everything follows from something."""
+"""Relevant rows, and figures in a row, beyond which any number follows from something."""
 
 _RATE: Final = re.compile(r"\b(?:per|every|each|pro|je|jede[nmrs]?)\b|/", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What follows from some figures.
+    """A result of a calculation.
 
     Attributes:
         value: In the unit of the figures, or in percent.
@@ -50,12 +49,12 @@ class Result:
 
 
 class Calculation:
-    """What a number of a statement can have been calculated from.
+    """Searches the calculation that gives a number of a statement.
 
     Args:
         number: Of the statement.
-        said: The statement without markup, in which the number's span counts.
-        question: What the statement answers.
+        said: The statement without markup, to which the number's span refers.
+        question: The question that it answers.
         given: Other numbers of the question or the statement, without years.
     """
 
@@ -67,11 +66,11 @@ class Calculation:
         self._table_scales = (0, 3, 6, 9) if number.scale else (0, -scale) if scale else (0,)
 
     def result(self, rows: Sequence[Sequence[Figure]], matter: Iterable[int]) -> Result | None:
-        """The result that the number is, if it is one and that can hardly be chance.
+        """A result equal to the number, None if there is none or it may be chance.
 
         Args:
             rows: The figures of each sentence or table row of the sources, in order.
-            matter: The indices of those that are about the same matter.
+            matter: The indices of the relevant ones.
         """
         on_matter = [rows[i] for i in matter if 0 < len(rows[i]) <= MOST_FIGURES]
         if not on_matter or len(on_matter) > MOST_ROWS:
@@ -80,11 +79,11 @@ class Calculation:
         return next(filter(None, (self._among(list(pool)) for pool in pools)), None)
 
     def result_of(self, figures: Sequence[Figure]) -> Result | None:
-        """As :meth:`result`, of the figures of a part of a sentence."""
+        """As :meth:`result`, for the figures of a part of a sentence."""
         return self._among(list(self._results([figures])))
 
     def _among(self, possible: Sequence[Result]) -> Result | None:
-        """That of some possible results which the number is, if there are few enough."""
+        """The candidate equal to the number, or None if so many exist that a match may be chance."""
         if len(self._number.text) > LONGEST:
             return None
         hits = [result for result in possible if self._is(result.value)]
@@ -101,7 +100,7 @@ class Calculation:
         return hits[0] if len(alike) <= max(1, CHANCE * as_long) else None
 
     def _shown(self) -> tuple[Decimal, int]:
-        """The number in its main reading, and its decimal places."""
+        """The number's main reading and its decimal places."""
         value = self._number.value
         return value, max(0, -int(value.as_tuple().exponent))
 
@@ -116,7 +115,7 @@ class Calculation:
     def _shares_of_totals(
         self, rows: Sequence[Sequence[Figure]], matter: Sequence[Sequence[Figure]]
     ) -> Iterator[Result]:
-        """Shares of what is, by its place and by its amount, the total of a column."""
+        """Shares of a figure that is the total of its column by position and amount."""
         if self._named.is_percent and "share" in self._named.operations:
             wholes = (pair for row in matter for pair in column_totals(rows, row))
             yield from _quotients(wholes, lambda a, b: 100 * a / b)
@@ -126,7 +125,7 @@ class Calculation:
         if self._named.is_percent:
             plain = [p for p in pairs if not (p[0].is_percent or p[1].is_percent)]
             if "change" in self._named.operations:
-                beside = [p for p in plain if p[0].place == p[1].place]
+                beside = [p for p in plain if p[0].row == p[1].row]
                 yield from _quotients(beside, lambda a, b: 100 * (b - a) / abs(a))
             if "share" in self._named.operations:
                 yield from _quotients(plain, lambda a, b: 100 * a / b)
@@ -164,11 +163,11 @@ def _quotients(
 
 
 def _ordered(pair: tuple[Figure, Figure]) -> tuple[Figure, ...]:
-    return tuple(sorted(pair, key=lambda figure: (figure.place, figure.column)))
+    return tuple(sorted(pair, key=lambda figure: (figure.row, figure.column)))
 
 
 def _pairs(matter: Sequence[Sequence[Figure]]) -> Iterator[tuple[Figure, Figure]]:
-    """Two figures of a row, or in the same column of two rows that are as long, in both orders."""
+    """Two figures of one row, or of one column in two rows of equal length, in both orders."""
     for row in matter:
         yield from permutations(row, 2)
     for one, other in permutations(matter, 2):
@@ -177,7 +176,7 @@ def _pairs(matter: Sequence[Sequence[Figure]]) -> Iterator[tuple[Figure, Figure]
 
 
 def _columns(matter: Sequence[Sequence[Figure]], *, percent: bool) -> Iterator[tuple[Figure, ...]]:
-    """Of three and more rows that follow each other and are as long, the figures of a column."""
+    """The figures of each column over three or more consecutive rows of equal length."""
     for start, end in combinations(range(len(matter) + 1), 2):
         run = matter[start:end]
         if len(run) > 2 and len({len(row) for row in run}) == 1:

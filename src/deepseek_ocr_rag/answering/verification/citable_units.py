@@ -1,4 +1,4 @@
-"""What can be quoted of a passage: its sentences, list items and table rows, with their places."""
+"""Splits a passage into what can be cited: sentences, list items and table rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ...text.plain_text import plain_text
 from ...text.sentences import sentence_spans
 from ...text.terms import terms
 
-__all__ = ["CitableUnit", "quotables"]
+__all__ = ["CitableUnit", "citable_units"]
 
 _TABLE: Final = ("|", "<t", "</t")
 _FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
 _ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
-"""The end of a line that is no label of a row."""
+"""The end of a line that cannot be the label of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ class CitableUnit:
 
     Attributes:
         passage: Index of its passage.
-        place: Index of it among all sentences of its passage.
+        index: Its index among all units of the passage.
         span: ``(start, end)`` in the passage's text.
-        text: The words themselves.
+        text: That part of the text.
         above: The heading over it in the passage and, for a table row, the head of
-            its table; empty where there is none.
+            its table; may be empty.
         terms: Its terms.
-        terms_above: Those of what is above it.
+        terms_above: The terms of ``above``.
     """
 
     passage: int
-    place: int
+    index: int
     span: tuple[int, int]
     text: str
     above: str
@@ -50,24 +50,25 @@ class CitableUnit:
         return self.text.startswith(_TABLE)
 
 
-def quotables(passage: Passage, index: int) -> tuple[CitableUnit, ...]:
-    """All of a passage that can be quoted.
+def citable_units(passage: Passage, number: int) -> tuple[CitableUnit, ...]:
+    """Split a passage.
 
-    Headings, and heads of tables, are quoted only where nothing stands under them.
+    A heading or the head of a table is a unit only if nothing stands under it.
 
     Args:
-        passage: As it was found.
-        index: Its index, which the quotables get.
+        passage: As search returned it.
+        number: The index of the passage, stored in the units.
     """
     body: list[CitableUnit] = []
     headings: list[CitableUnit] = []
     heading = head = ""
     waiting: CitableUnit | None = None
-    for place, span in enumerate(_with_figures(passage.text, sentence_spans(passage.text))):
+    for index, span in enumerate(_with_figures(passage.text, sentence_spans(passage.text))):
         text = passage.text[slice(*span)]
         head = head if text.startswith(_TABLE) else ""
         above = " ; ".join(filter(None, (heading, head)))
-        unit = _quotable(index, place, span, text, above)
+        own, own_above = (frozenset(terms(plain_text(part))) for part in (text, above))
+        unit = CitableUnit(number, index, span, text, above, own, own_above)
         if text.startswith(_TABLE):
             if not head:
                 head, waiting = text, unit
@@ -87,13 +88,13 @@ def quotables(passage: Passage, index: int) -> tuple[CitableUnit, ...]:
 
 
 def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Joins to a line those behind it that have only figures: a table's row, a cell a line."""
+    """Joins lines of figures to the label before them: a table row with one cell per line."""
     joined: list[tuple[int, int]] = []
     for are_figures, run in groupby(spans, lambda span: _is_figures(text[slice(*span)])):
         found = list(run)
         cells = " ".join(text[slice(*span)] for span in found).split()
         label = text[slice(*joined[-1])] if joined else ""
-        # A single number can be that of a page or of a figure.
+        # A single number may be that of a page or of a figure.
         if are_figures and len(cells) > 1 and label and not _ENDS.search(label):
             joined[-1] = (joined[-1][0], found[-1][1])
         else:
@@ -103,11 +104,6 @@ def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int
 
 def _is_figures(line: str) -> bool:
     return all(map(_FIGURES.fullmatch, line.split()))
-
-
-def _quotable(index: int, place: int, span: tuple[int, int], text: str, above: str) -> CitableUnit:
-    words, words_above = (frozenset(terms(plain_text(part))) for part in (text, above))
-    return CitableUnit(index, place, span, text, above, words, words_above)
 
 
 def _is_heading(text: str, start: int, passage: Passage) -> bool:

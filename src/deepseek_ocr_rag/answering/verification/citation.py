@@ -1,4 +1,4 @@
-"""A citation: what was quoted, from which page and boxes."""
+"""A citation: the quoted words with their page and boxes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ __all__ = ["Citation", "citations"]
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where a part of an answer comes from.
+    """The source of a part of an answer.
 
     Attributes:
         source: The document.
         page: 1-based page number.
-        boxes: Where the block with the quote stands on the page; empty where
-            the reading gave no places.
-        quote: The words, exactly as the page's Markdown has them.
+        boxes: The boxes of the quoted blocks on the page; empty if the backend gave none.
+        quote: The words, exactly as in the page's Markdown.
         span: ``(start, end)`` of the quote in the page's Markdown.
         passage: Index of its passage in :attr:`Answer.passages`.
     """
@@ -46,31 +45,31 @@ class Citation:
         }
 
 
-def citations(passages: Sequence[Passage], quoted: Iterable[CitableUnit]) -> tuple[Citation, ...]:
-    """Where quotables stand on their pages.
+def citations(passages: Sequence[Passage], units: Iterable[CitableUnit]) -> tuple[Citation, ...]:
+    """Cite units of passages.
 
-    Neighbours that follow each other on a page become one citation; what runs
-    over a page's end becomes two.
+    Consecutive units on one page become one citation; what runs over a page break
+    becomes one citation per page.
 
     Args:
-        passages: Those that the quotables are of.
-        quoted: In any order.
+        passages: The passages of the units, by index.
+        units: In any order.
     """
     found: list[Citation] = []
-    ordered = sorted(quoted, key=lambda q: (q.passage, q.place))
+    ordered = sorted(units, key=lambda unit: (unit.passage, unit.index))
     for _, run in groupby(
-        enumerate(ordered), key=lambda item: (item[1].passage, item[1].place - item[0])
+        enumerate(ordered), key=lambda item: (item[1].passage, item[1].index - item[0])
     ):
-        units = [unit for _, unit in run]
-        passage = passages[units[0].passage]
-        start, end = units[0].span[0], units[-1].span[1]
+        group = [unit for _, unit in run]
+        passage = passages[group[0].passage]
+        start, end = group[0].span[0], group[-1].span[1]
         for pieces in _on_pages(passage, start, end):
-            found.append(_citation(passage, units[0].passage, pieces, start, end))
+            found.append(_citation(passage, group[0].passage, pieces, start, end))
     return tuple(found)
 
 
 def _on_pages(passage: Passage, start: int, end: int) -> Iterator[list[ChunkPiece]]:
-    """The pieces between two offsets of a passage, cut where the page's Markdown has something else between."""
+    """The pieces between two offsets, in groups that are contiguous in a page's Markdown."""
     run: list[ChunkPiece] = []
     for piece in passage.pieces:
         if piece.end <= start or end <= piece.offset or piece.offset == piece.end:

@@ -1,4 +1,4 @@
-"""How much each sentence of some sources has of a statement, and what it has in place of a fact."""
+"""Compares a claim with each sentence of its sources: shared and contradicting words and facts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ...text.numerals import Number
 from ...text.terms import terms
 from .alignment import clause, is_displaced, words_in
 from .facts import Facts, Name
-from .statements import CitedSource, FactualUnit, Statement, same_words
-from .trend_words import direction
+from .lexicon import direction
+from .statements import CitedSource, FactualUnit, Statement, equivalent_words
 
 __all__ = ["ClaimComparison"]
 
@@ -21,86 +21,85 @@ NEIGHBOURS: Final = 2
 
 
 class ClaimComparison:
-    """A statement beside the sources that it cites.
+    """A claim beside the sources that it cites.
 
     Args:
-        said: The statement.
-        question: What it answers.
+        claim: What is checked.
+        question: The question that it answers.
         sources: The passages that it cites.
 
     Attributes:
-        places: All the units of the sources, each with its source.
-        facts: The statement's numbers and dates.
+        units: All units of the sources, each with its source; other methods take indices
+            into these.
+        facts: The claim's numbers and dates.
     """
 
     def __init__(
-        self, said: Statement, question: Statement, sources: Sequence[CitedSource]
+        self, claim: Statement, question: Statement, sources: Sequence[CitedSource]
     ) -> None:
-        self.said, self.question, self.sources = said, question, tuple(sources)
-        self.places = [(source, unit) for source in sources for unit in source.units]
+        self.claim, self.question, self.sources = claim, question, tuple(sources)
+        self.units = [(source, unit) for source in sources for unit in source.units]
         vocabulary = {word for source in sources for word in source.words | source.above}
-        self._same = same_words(said.words | question.words, vocabulary)
-        self.facts: list[Number | Date] = [*said.facts.numbers, *said.facts.dates]
+        self._equivalents = equivalent_words(claim.words | question.words, vocabulary)
+        self.facts: list[Number | Date] = [*claim.facts.numbers, *claim.facts.dates]
 
-    def same(self, word: str) -> frozenset[str]:
-        """A word of the statement or the question, and those in the sources that say the same."""
-        return self._same[word] | {word}
+    def equivalents(self, word: str) -> frozenset[str]:
+        """A word of the claim or the question, and its equivalents in the sources."""
+        return self._equivalents[word] | {word}
 
-    def overlap(self, near: Iterable[str], others: Iterable[str]) -> list[float]:
-        """For each unit how much of a statement it has; other words count half."""
-        near, others = tuple(near), tuple(others)
+    def overlap(self, words: Iterable[str], others: Iterable[str]) -> list[float]:
+        """For each unit how many of some words it has; other words count half."""
+        words, others = tuple(words), tuple(others)
         return [
-            sum(self.has(word, [place]) for word in near)
-            + sum(self.has(word, [place]) for word in others) / 2
-            for place in range(len(self.places))
+            sum(self.has(word, [index]) for word in words)
+            + sum(self.has(word, [index]) for word in others) / 2
+            for index in range(len(self.units))
         ]
 
     def overlap_around(self, fact: Number | Date | Name) -> list[float]:
-        """How much each unit has of the statement: its words, those beside a fact most, and facts."""
-        beside = Statement.of(clause(self.said.facts.plain, fact.span)).words & self._same.keys()
-        words = self.overlap(beside, (self.said.words | self.question.words) - beside)
+        """For each unit how much of the claim it has: words, those beside a fact most, and facts."""
+        around = Statement.of(clause(self.claim.facts.plain, fact.span))
+        beside = around.words & self._equivalents.keys()
+        words = self.overlap(beside, (self.claim.words | self.question.words) - beside)
         others = [other for other in self.facts if other is not fact]
         return [
             amount + sum(self.states(unit.facts, other) for other in others)
-            for amount, (_, unit) in zip(words, self.places, strict=True)
+            for amount, (_, unit) in zip(words, self.units, strict=True)
         ]
 
-    def eased(self, overlap: Sequence[float], place: int) -> float:
-        """The overlap of a unit or, if that is more, its mean with a neighbour's.
+    def smoothed(self, overlap: Sequence[float], index: int) -> float:
+        """A unit's overlap or, if greater, its mean with a neighbour's.
 
-        A line break in the middle of a sentence makes two units of it, but a row of
-        a table stands for itself.
+        A line break within a sentence makes two units of it. A table row stands for itself.
         """
-        if self.places[place][1].is_row:
-            return overlap[place]
-        beside = [overlap[near] for near in (place - 1, place + 1) if 0 <= near < len(overlap)]
-        return max(overlap[place], (overlap[place] + max(beside, default=0)) / 2)
+        if self.units[index][1].is_row:
+            return overlap[index]
+        beside = [overlap[near] for near in (index - 1, index + 1) if 0 <= near < len(overlap)]
+        return max(overlap[index], (overlap[index] + max(beside, default=0)) / 2)
 
-    def has(self, word: str, places: Iterable[int]) -> bool:
-        """Whether some of the units have a word, or what is above them has it."""
-        same = self._same[word]
+    def has(self, word: str, indices: Iterable[int]) -> bool:
+        """Whether some of the units, or the headings above them, have a word."""
+        wanted = self._equivalents[word]
         return any(
-            not same.isdisjoint(unit.quotable.terms)
-            or not same.isdisjoint(unit.quotable.terms_above)
-            or not same.isdisjoint(source.above)
-            for source, unit in map(self.places.__getitem__, places)
+            not wanted.isdisjoint(unit.citable.terms)
+            or not wanted.isdisjoint(unit.citable.terms_above)
+            or not wanted.isdisjoint(source.above)
+            for source, unit in map(self.units.__getitem__, indices)
         )
 
-    def has_in_figures(self, word: str, places: Iterable[int]) -> bool:
-        """Whether a word for a rise or a fall is what the figures of some units say.
+    def has_in_figures(self, word: str, indices: Iterable[int]) -> bool:
+        """Whether the figures of some units show the rise or fall that a word names.
 
-        So do those of many a row, and that makes no row the one that is meant.
+        Not part of :meth:`has`: many rows show one, which does not make them relevant.
         """
-        way = direction(word)
-        return any(way in self.places[place][1].directions for place in places)
+        moved = direction(word)
+        return any(moved in self.units[index][1].directions for index in indices)
 
-    def around(self, place: int) -> Iterator[int]:
+    def around(self, index: int) -> Iterator[int]:
         """A unit and its neighbours in the same source."""
-        source, _ = self.places[place]
-        for near in range(
-            max(0, place - NEIGHBOURS), min(len(self.places), place + NEIGHBOURS + 1)
-        ):
-            if self.places[near][0] is source:
+        source, _ = self.units[index]
+        for near in range(max(0, index - NEIGHBOURS), min(len(self.units), index + NEIGHBOURS + 1)):
+            if self.units[near][0] is source:
                 yield near
 
     def states(self, facts: Facts, fact: Number | Date) -> bool:
@@ -117,39 +116,42 @@ class ClaimComparison:
         if isinstance(fact, Number) and fact.is_points:
             return False
         return self.states(self.question.facts, fact) and any(
-            self.states(facts, fact)
-            for source in self.sources
-            for facts in (source.facts_above, *(unit.facts for unit in source.units))
+            self.states(facts, fact) for facts in self._all_facts()
         )
 
     def is_displaced(
         self, fact: Number | Date | Name, overlap: Sequence[float], reached: float
     ) -> bool:
-        """Whether a unit that fits better than those with a fact has something else in its place."""
+        """Whether a unit has something else in the position of a fact.
+
+        Only units count whose overlap is above ``reached``.
+        """
         return any(
             amount > reached and self.displaces(unit, fact)
-            for (_, unit), amount in zip(self.places, overlap, strict=True)
+            for (_, unit), amount in zip(self.units, overlap, strict=True)
         )
 
     def displaces(self, unit: FactualUnit, fact: Number | Date | Name) -> bool:
-        """Whether a unit has something else where the statement has a fact, or a part of a date."""
-        said = self.said.facts.plain
+        """Whether a unit has something else in the position of a fact or of a part of a date."""
+        plain = self.claim.facts.plain
         spans = [fact.span]
         if isinstance(fact, Date):
-            spans = words_in(said, fact.span)
+            spans = words_in(plain, fact.span)
             same = [set(terms(date.text)) for date in unit.facts.dates if fact.matches(date)]
             if same and set(terms(fact.text)) not in same:
-                # In another writing, so that nothing can be compared word by word.
+                # Written in another form, so it cannot be compared word by word.
                 return False
-        return any(is_displaced(said, span, unit.facts.plain) for span in spans)
+        return any(is_displaced(plain, span, unit.facts.plain) for span in spans)
 
     def _has_year(self, date: Date) -> bool:
         """Whether the sources have its year anywhere: a page often names it once."""
-        if date.year is None:
-            return True
-        return any(
+        return date.year is None or any(
             Decimal(date.year) in number.values
-            for source in self.sources
-            for facts in (source.facts_above, *(unit.facts for unit in source.units))
+            for facts in self._all_facts()
             for number in facts.numbers
         )
+
+    def _all_facts(self) -> Iterator[Facts]:
+        for source in self.sources:
+            yield source.facts_above
+            yield from (unit.facts for unit in source.units)

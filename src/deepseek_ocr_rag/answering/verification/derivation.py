@@ -1,4 +1,4 @@
-"""What a number that the sources do not state was derived from."""
+"""Derives a number that the sources do not state from their figures."""
 
 from __future__ import annotations
 
@@ -24,31 +24,34 @@ _PART_END: Final = re.compile(r"\b(?:and|und|while|whereas)\b|;")
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """Where a number comes from that stands nowhere.
+    """The origin of a calculated number.
 
     Attributes:
-        places: The units that it was calculated from.
+        units: Indices of the units that it was calculated from.
         naming: The terms of the statement and the question that name the calculation.
     """
 
-    places: frozenset[int]
+    units: frozenset[int]
     naming: frozenset[str]
 
 
 def derivation(
     number: Number, matter: ClaimComparison, least: Sequence[float]
 ) -> Derivation | None:
-    """How a number of a statement follows from the figures of its sources, if it does.
+    """Find the figures of the sources from which a number of a statement follows.
 
     Args:
-        number: One that no unit states. A year is never a result.
-        matter: The statement beside its sources.
-        least: Shares of the best unit's overlap that the units with the operands need,
-            tried one after the other.
+        number: A number that no unit states. A year is never a result.
+        matter: The statement and its sources.
+        least: Lowest shares of the best unit's overlap for the units with the operands,
+            tried in turn.
+
+    Returns:
+        None if it does not follow from any.
     """
     if is_year(number.text):
         return None
-    said, question = matter.said.facts, matter.question
+    said, question = matter.claim.facts, matter.question
     others = {*said.numbers, *question.facts.numbers} - {number}
     given = [other.value for other in others if not is_year(other.text)]
     calculation = Calculation(number, said.plain, question.text, given)
@@ -57,19 +60,19 @@ def derivation(
     overlap = matter.overlap_around(number)
     best = max((overlap[place] for place, row in enumerate(rows) if row), default=0)
     for share in least:
-        near = [at for at in range(len(rows)) if 0 < share * best <= matter.eased(overlap, at)]
+        near = [at for at in range(len(rows)) if 0 < share * best <= matter.smoothed(overlap, at)]
         result = calculation.result_of(part) or calculation.result(rows, near)
         if result and not _is_displaced(number, matter, near, result):
-            places = frozenset(figure.place for figure in result.operands)
-            return Derivation(places, named_calculation(number, said.plain, question.text).naming)
+            units = frozenset(figure.row for figure in result.operands)
+            return Derivation(units, named_calculation(number, said.plain, question.text).naming)
     return None
 
 
 def _rows(matter: ClaimComparison) -> list[tuple[Figure, ...]]:
-    """The figures of each unit, without those above it."""
+    """The figures of each unit itself, without those above it."""
     rows = []
-    for place, (_, unit) in enumerate(matter.places):
-        above = plain_text(f" ; {unit.quotable.above}")
+    for place, (_, unit) in enumerate(matter.units):
+        above = plain_text(f" ; {unit.citable.above}")
         rows.append(figures_of(unit.facts.plain.removesuffix(above), place))
     return rows
 
@@ -77,9 +80,9 @@ def _rows(matter: ClaimComparison) -> list[tuple[Figure, ...]]:
 def _part_on_matter(
     rows: Sequence[Sequence[Figure]], matter: ClaimComparison
 ) -> tuple[Figure, ...]:
-    """The figures of the one part of a sentence that has most of the statement's words."""
-    words = matter.said.words | matter.question.words
-    same = [matter.same(word) for word in words]
+    """The figures of the sentence part with most of the statement's words, if only one has."""
+    words = matter.claim.words | matter.question.words
+    same = [matter.equivalents(word) for word in words]
     best: tuple[Figure, ...] = ()
     reached = 0
     for row in rows:
@@ -97,11 +100,11 @@ def _part_on_matter(
 def _is_displaced(
     number: Number, matter: ClaimComparison, near: Sequence[int], result: Result
 ) -> bool:
-    """Whether a unit on the matter has a number in its place that is no operand of it."""
+    """Whether a relevant unit has another number, not an operand, in its position."""
     for place in near:
-        rest = matter.places[place][1].facts.plain
-        for start, end in (f.span for f in result.operands if f.place == place):
+        rest = matter.units[place][1].facts.plain
+        for start, end in (f.span for f in result.operands if f.row == place):
             rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
-        if is_displaced(matter.said.facts.plain, number.span, rest):
+        if is_displaced(matter.claim.facts.plain, number.span, rest):
             return True
     return False

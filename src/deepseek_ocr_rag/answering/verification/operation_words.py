@@ -1,4 +1,4 @@
-"""The calculation that a statement or its question names, by words and by marks behind a number."""
+"""The calculation that a statement or its question names, by words or signs behind a number."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ...text.numerals import SCALE_WORDS, Number
+from ...text.numerals import Number
 from ...text.terms import terms, with_stems
+from ...text.word_lists import SCALE_WORDS
 from .alignment import clause
-from .trend_words import direction
+from .lexicon import direction
 
 __all__ = ["NamedCalculation", "Operation", "named_calculation", "scale_asked"]
 
@@ -33,18 +34,18 @@ _COMPARING: Final = re.compile(
     r"\bhow (?:many|much) (?:more|fewer|less|higher|lower)\b|\bwie viele? (?:mehr|weniger)\b", re.I
 )
 _LEVEL: Final = re.compile(r"\b(?:to|auf)\s[$€£~]?$", re.IGNORECASE)
-"""What stands before a number that something rose to, which is no difference."""
+"""Stands before the number that something rose to, which is not a difference."""
 _SCALED: Final = re.compile(rf"\b(?:in|of)\s[^.?;]{{0,20}}\b({'|'.join(SCALE_WORDS)})s?\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
 class NamedCalculation:
-    """What a number of a statement is said to be.
+    """The calculation that is named for a number of a statement.
 
     Attributes:
-        operations: What it can be the result of.
+        operations: The operations that it may result from.
         naming: The terms that name these, such as "total" or "declined".
-        is_percent: Whether it counts percent.
+        is_percent: Whether the number is a percentage.
     """
 
     operations: frozenset[Operation]
@@ -53,12 +54,12 @@ class NamedCalculation:
 
 
 def named_calculation(number: Number, said: str, question: str) -> NamedCalculation:
-    """The calculation that stands behind a number.
+    """The calculation that the words around a number name.
 
     Args:
         number: Of the statement.
-        said: The statement without markup, in which the number's span counts.
-        question: What the statement answers.
+        said: The statement without markup, to which the number's span refers.
+        question: The question that it answers.
 
     Example:
         >>> from deepseek_ocr_rag.text.numerals import numbers
@@ -90,7 +91,7 @@ def scale_asked(question: str) -> int:
 
 
 def _counts_percent(behind: str, question: str) -> bool:
-    """Whether a number is the whole rest of an answer, and the question asks for percent."""
+    """Whether nothing follows the number, and the question asks for a percentage."""
     return not behind.strip(" .") and _PERCENT_ASKED.search(question) is not None
 
 

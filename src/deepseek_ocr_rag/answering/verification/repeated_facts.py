@@ -1,6 +1,6 @@
-"""Enumerations that have the same number or date twice: "due 2026 and 2026".
+"""Enumerations that name the same number or date twice: "due 2026 and 2026".
 
-Whoever changes one of two years into the other names only what the source has. But
+Changing one of two years into the other leaves only years that the source has. But
 nobody enumerates the same thing twice, unless the source does.
 """
 
@@ -13,12 +13,12 @@ from typing import Final
 
 from ...text.dates import Date
 from ...text.numerals import Number, is_year
+from .lexicon import CONJUNCTIONS
 
 __all__ = ["enumerated_twice"]
 
 _JOINED: Final = re.compile(
-    r"\s?[%)]?\s?(?:[,;&/–—-]|\b(?:and|or|to|vs|versus|und|oder|bis|et|ou|y|e|o)\b){1,2}\.?\s?[$€£(]?\s?",
-    re.IGNORECASE,
+    rf"\s?[%)]?\s?(?:[,;&/–—-]|{CONJUNCTIONS}){{1,2}}\.?\s?[$€£(]?\s?", re.IGNORECASE
 )
 _CELL_END: Final = re.compile(r"[^\w]{1,6}")
 
@@ -30,10 +30,10 @@ def enumerated_twice(
 
     Args:
         plain: The statement without markup.
-        facts: Its numbers and dates, with their places in it.
-        sources: The sentences that it rests on, without markup. They enumerate the
-            same if they have it twice with nothing but marks or a conjunction between;
-            of a number that is no year it is enough that it occurs twice.
+        facts: Its numbers and dates, with spans in it.
+        sources: The sentences that it rests on, without markup. They enumerate a fact
+            twice if only punctuation or a conjunction stands between both; a number
+            that is not a year need only occur twice.
     """
     found: list[str] = []
     run: list[str] = []

@@ -1,4 +1,4 @@
-"""The figures of sentences and table rows, signed and scaled, ready for calculation."""
+"""The figures of sentences and table rows, signed and scaled for calculation."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ from typing import Final
 
 from ...text.dates import dates
 from ...text.numerals import is_year, numbers
+from .lexicon import Direction
 
-__all__ = ["LONGEST", "Figure", "column_totals", "figures_of", "is_row_of_figures"]
+__all__ = [
+    "LONGEST",
+    "Figure",
+    "column_totals",
+    "directions_of_figures",
+    "figures_of",
+    "is_row_of_figures",
+]
 
 LONGEST: Final = 20
-"""Characters of a figure; a longer number is a code."""
+"""Most characters of a figure; a longer number is a code."""
 
 _CELL: Final = re.compile(r"[^\s|]+")
 _FIGURE: Final = re.compile(r"[-−–+($€£¥]*[0-9][0-9.,]*[)%]*|[-−–$€£¥]")
 _FOOTNOTE: Final = re.compile(r"(?<=[^\W\d_])\([0-9]{1,2}\)")
 _OPENS: Final = re.compile(r"\(\s?[$€£¥]?\s?$")
 _MINUS: Final = re.compile(r"(?:^|[\s|;])[$€£¥]?[-−–][$€£¥]?$")
+_PERCENT: Final = re.compile(r"(\(|(?<![^\s|])[-−–])?\s?[0-9]+(?:[.,][0-9]+)?\s?\)?\s?%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +37,28 @@ class Figure:
     """A number that a source states.
 
     Attributes:
-        value: Negative in parentheses or behind a minus; "million" behind it counts.
-        is_percent: Whether it is followed by a percent sign.
-        place: Index of its sentence or row.
-        column: How many figures stand before it there.
+        value: Negative in parentheses or behind a minus, multiplied by a "million" behind it.
+        is_percent: Whether a percent sign follows it.
+        row: Index of its sentence or table row.
+        column: Number of figures before it there.
         span: ``(start, end)`` in its sentence.
-        sentence: Its sentence or row, without markup.
+        sentence: Its sentence or table row, without markup.
     """
 
     value: Decimal
     is_percent: bool
-    place: int
+    row: int
     column: int
     span: tuple[int, int]
     sentence: str
 
 
-def figures_of(plain: str, place: int) -> tuple[Figure, ...]:
-    """The figures of a sentence or a row; dates, years and the marks of footnotes are none.
+def figures_of(plain: str, row: int) -> tuple[Figure, ...]:
+    """The figures of a sentence or table row, without dates, years and footnote marks.
 
     Args:
         plain: Without markup.
-        place: Its index, which the figures get.
+        row: Its index, stored in the figures.
 
     Example:
         >>> [str(f.value) for f in figures_of("Net loss(2) in 2022: $ (1,234)", 0)]
@@ -69,12 +78,12 @@ def figures_of(plain: str, place: int) -> tuple[Figure, ...]:
         in_parentheses = _OPENS.search(before) and plain.startswith((")", " )", "%)"), end)
         sign = -1 if in_parentheses or _MINUS.search(before) else 1
         value = sign * value.scaleb(number.scale)
-        found.append(Figure(value, number.unit == "percent", place, len(found), number.span, plain))
+        found.append(Figure(value, number.unit == "percent", row, len(found), number.span, plain))
     return tuple(found)
 
 
 def is_row_of_figures(plain: str) -> bool:
-    """Whether a text is a row of a table, or was one: at least half of it are figures.
+    """Whether at least half of a text are figures, as in a table row without markup.
 
     Example:
         >>> is_row_of_figures("International 46,363 46,619 (0.6)%")
@@ -84,32 +93,49 @@ def is_row_of_figures(plain: str) -> bool:
     return 0 < len(cells) <= 2 * sum(map(bool, map(_FIGURE.fullmatch, cells)))
 
 
+def directions_of_figures(plain: str) -> frozenset[Direction]:
+    """Which directions the percentages of a row of figures show by their signs.
+
+    A table does not print "increased". Accountants put negative numbers in parentheses.
+
+    Args:
+        plain: Without markup. Text that is not a row of figures shows none.
+
+    Example:
+        >>> directions_of_figures("International 46,363 46,619 (0.6)%")
+        frozenset({'down'})
+    """
+    if not is_row_of_figures(plain):
+        return frozenset()
+    return frozenset("down" if match[1] else "up" for match in _PERCENT.finditer(plain))
+
+
 def column_totals(
     rows: Sequence[Sequence[Figure]], row: Sequence[Figure]
 ) -> Iterator[tuple[Figure, Figure]]:
-    """Figures of a row, each with one that is the sum of its column from that row on or before.
+    """Pairs each figure of a row with figures that are a sum of its column, the row included.
 
     Args:
-        rows: The figures of all sentences and rows, by their places.
+        rows: The figures of all sentences and table rows, in order.
         row: One of them.
     """
     width = len(row)
     for figure in row:
-        first = last = figure.place
+        first = last = figure.row
         while first > 0 and len(rows[first - 1]) >= width:
             first -= 1
         above = Decimal()
         sums_above = {above}
-        for place in range(first, figure.place):
-            above += rows[place][figure.column].value
+        for index in range(first, figure.row):
+            above += rows[index][figure.column].value
             sums_above.add(above)
         total = above
         while last < len(rows) and len(rows[last]) >= width:
             total += rows[last][figure.column].value
             below = rows[last + 1] if last + 1 < len(rows) else ()
             for whole in (*rows[last][width:], *below):
-                # The rows that are added up may begin at the row itself or at one before it.
-                starts = sums_above if last > figure.place else sums_above - {above}
+                # The sum may begin at the row itself or at one above it.
+                starts = sums_above if last > figure.row else sums_above - {above}
                 if total - whole.value in starts:
                     yield figure, whole
             last += 1

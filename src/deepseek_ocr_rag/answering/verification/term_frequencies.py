@@ -1,4 +1,4 @@
-"""How common each word is in a document: what two of its pages share by chance."""
+"""How common each word is in a document, and so how likely pages share it by chance."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["TermFrequencies"]
 
 SEEN: Final = 0.5
 CHUNKS: Final = 5.0
-"""Added to the counts of a word and of all chunks, so that in a short document no word
-is certain or impossible elsewhere: where nothing is known, one chunk in ten has it."""
+"""Added to the counts of a term and of all chunks, so that no term counts as certain or
+impossible in a short document: without data, one chunk in ten has it."""
 
 MOST_CHUNKS: Final = 500
-"""As many of a document are counted at most, evenly spread."""
+"""Most chunks of a document to count, evenly spread."""
 
 
 class TermFrequencies:
-    """How common words are in documents. A document is counted when it is first asked about.
+    """Counts terms per chunk. Counts a document when it is first asked about.
 
     Args:
         texts: ``(source, text)`` of the chunks of the documents.
@@ -39,7 +39,7 @@ class TermFrequencies:
 
         Args:
             term: As :func:`~.terms.terms` gives it.
-            own: ``(source, terms)`` of the passages at hand, which do not count.
+            own: ``(source, terms)`` of the passages in question, which do not count.
 
         Returns:
             Above 0, at most 0.95.
@@ -56,7 +56,7 @@ class TermFrequencies:
         return min(max(seen, SEEN) / max(chunks, CHUNKS), 0.95)
 
     def weight(self, term: str) -> float:
-        """How much a term says among all the documents: its inverse document frequency."""
+        """The inverse document frequency of a term over the chunks of all documents."""
         counted = [self._counts(source) for source in self._texts]
         seen = SEEN + sum(counts[term] for counts, _ in counted)
         return math.log((CHUNKS + sum(total for _, total in counted)) / seen)

@@ -1,27 +1,25 @@
-"""Whether a sentence of an answer is supported by the passages that it cites.
+"""Checks whether the passages that a sentence cites support it.
 
-Numbers, dates and names must be in the source. Wording is compared by
-words, inflected and misread ones included, and weighed: how much likelier is
-this overlap if the sentence was written from this source than if it was written
-from another part of the same document? That is the log-likelihood ratio of the
-binary independence model (Robertson and Spärck Jones, 1976, "Relevance weighting
-of search terms"), so rare words count for much and words of every page for
-nothing. The words of the question count too: "They are connected." alone fits
-any page.
+The source must have its numbers, dates and names. Words are compared, including
+inflected and misread ones, and weighted: how much likelier is this overlap if the
+sentence was written from this source than if it was written from another part of the
+same document? That is the log-likelihood ratio of the binary independence model
+(Robertson and Spärck Jones, 1976, "Relevance weighting of search terms"), so rare words
+count much and words of every page count nothing. The words of the question count too,
+because "They are connected." alone fits any page.
 
-A "not" must stand before the same words, and a number or a name in the same place.
-A number that the source does not state must be the result of a calculation that the
-sentence or its question names, with figures of the source (see
-:mod:`~.calculation`).
+A "not" must stand before the same words, and a number or a name in the same position.
+A number that the source does not state must result from a calculation that the
+sentence or its question names, with figures of the source (see :mod:`~.calculation`).
 
-This compares words; it does not reason. What follows in any other way is rejected
-though it is right, and a false statement made of the words of a true one may pass.
+This compares words; it does not reason. It rejects true statements that follow in any
+other way, and may accept a false statement made of the words of a true one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,31 +34,31 @@ __all__ = ["Verdict", "Verifier"]
 
 CLAIM_PRESENT: Final = 0.85
 QUESTION_PRESENT: Final = 0.6
-"""How many of a true sentence's words, and of its question's other words, the source has:
-what the questions with known evidence show, rounded."""
+"""Share of a true sentence's words, and of its question's other words, that the source has;
+measured on questions with known evidence, rounded."""
 
 NUMBER_CHANCE: Final = 0.1
-"""How often a number of a sentence stands in a passage that it was not taken from."""
+"""How often a number of a sentence also stands in an unrelated passage."""
 
 ENOUGH_EVIDENCE: Final = 0.5
-"""Natural logarithm: e times likelier from this source than from elsewhere."""
+"""Lowest weight of a supported sentence, a natural logarithm."""
 
 BETTER_ELSEWHERE: Final = 3.0
-"""From here on a passage that is not cited supports a sentence so much better than the
-cited one that the citation is wrong; the logarithm of twenty."""
+"""Lead in weight from which an uncited passage makes the citation wrong; the logarithm
+of twenty."""
 
 ENOUGH_WORDS: Final = 0.5
-"""Share of a sentence's words and facts that its source must have."""
+"""Lowest share of a sentence's words and facts that its source must have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a sentence.
+    """The result of checking a sentence.
 
     Attributes:
         supported: Whether the sources say it.
-        citations: Where; empty where they do not.
-        problem: Why not, for a person to read; empty where they do.
+        citations: Where they say it; empty if they do not.
+        problem: Why it is not supported, for a person to read; empty if it is.
         weight: The evidence for it, a natural logarithm; higher is better.
     """
 
@@ -75,9 +73,9 @@ class Verifier:
 
     Args:
         passages: What can be cited.
-        question: What the sentences answer.
-        background: Of the documents that the passages are from; without it every
-            word counts alike.
+        question: The question that the sentences answer.
+        frequencies: Of the documents that the passages are from; without them all
+            words count the same.
 
     Example:
         >>> verifier = Verifier(answer.passages, answer.question)  # doctest: +SKIP
@@ -89,11 +87,11 @@ class Verifier:
         self,
         passages: Sequence[Passage],
         question: str = "",
-        background: TermFrequencies | None = None,
+        frequencies: TermFrequencies | None = None,
     ) -> None:
         self._passages = tuple(passages)
-        self._asked = Statement.of(parse_query(question).asked)
-        self._background = background or TermFrequencies()
+        self._question = Statement.of(parse_query(question).asked)
+        self._frequencies = frequencies or TermFrequencies()
         self._sources: dict[int, CitedSource] = {}
 
     def verify(self, claim: str, cited: Iterable[int]) -> Verdict:
@@ -101,14 +99,13 @@ class Verifier:
 
         Args:
             claim: The sentence, without its citation marks.
-            cited: Indices of the passages that it cites; it may rest on all of
-                them together.
+            cited: Indices of the passages that it cites, which may support it together.
         """
-        said, cited = Statement.of(claim), tuple(dict.fromkeys(cited))
-        verdict = self._judge(said, cited)
+        statement, cited = Statement.of(claim), tuple(dict.fromkeys(cited))
+        verdict = self._judge(statement, cited)
         if verdict.supported:
-            for other in self._others(cited):
-                rival = self._judge(said, (other,))
+            for other in (i for i in range(len(self._passages)) if i not in cited):
+                rival = self._judge(statement, (other,))
                 if rival.supported and rival.weight > verdict.weight + BETTER_ELSEWHERE:
                     page = rival.citations[0].page
                     problem = f"this stands on page {page}, not where it is cited"
@@ -116,35 +113,32 @@ class Verifier:
         return verdict
 
     def find(self, claim: str) -> Verdict:
-        """Look for a sentence that cites nothing: the passage that supports it best, if any does."""
-        said = Statement.of(claim)
-        verdicts = [self._judge(said, (index,)) for index in range(len(self._passages))]
+        """Check a sentence that cites nothing against each passage; the best verdict."""
+        statement = Statement.of(claim)
+        verdicts = [self._judge(statement, (index,)) for index in range(len(self._passages))]
         return max(
             verdicts,
             key=lambda verdict: (verdict.supported, verdict.weight),
             default=Verdict(False, problem="there is no source"),
         )
 
-    def _others(self, cited: Collection[int]) -> Iterator[int]:
-        return (index for index in range(len(self._passages)) if index not in cited)
-
-    def _judge(self, said: Statement, cited: Sequence[int]) -> Verdict:
-        evidence = Evidence(said, self._asked, [self._source(index) for index in cited])
+    def _judge(self, claim: Statement, cited: Sequence[int]) -> Verdict:
+        evidence = Evidence(claim, self._question, [self._source(index) for index in cited])
         weight = self._weight(evidence)
         if evidence.lacking:
             problem = f"the source does not have {', '.join(dict.fromkeys(evidence.lacking))}"
-        elif evidence.twice:
-            problem = f"it has {evidence.twice[0]} twice, and the source does not"
-        elif evidence.reversed:
-            problem = f"it and the source differ in a “not” before {evidence.reversed[0]}"
-        elif said.is_empty:
+        elif evidence.repeated:
+            problem = f"it has {evidence.repeated[0]} twice, and the source does not"
+        elif evidence.negations:
+            problem = f"it and the source differ in a “not” before {evidence.negations[0]}"
+        elif claim.is_empty:
             problem = "it states nothing"
         elif evidence.coverage < ENOUGH_WORDS:
             problem = "the source does not say this"
         elif weight < ENOUGH_EVIDENCE:
             problem = "nothing in the source ties this to the question"
         else:
-            found = citations(self._passages, (unit.quotable for unit in evidence.units))
+            found = citations(self._passages, (unit.citable for unit in evidence.units))
             return Verdict(True, found, weight=weight)
         return Verdict(False, problem=problem, weight=weight)
 
@@ -161,14 +155,14 @@ class Verifier:
             (evidence.asked, QUESTION_PRESENT),
         ):
             for word, present in words.items():
-                chance = max(self._background.chance(w, own) for w in evidence.same_words(word))
+                chance = max(self._frequencies.chance(w, own) for w in evidence.equivalents(word))
                 weight += _ratio(present, likely, chance)
         weight += evidence.stated * _ratio(True, CLAIM_PRESENT, NUMBER_CHANCE)
         return weight
 
 
 def _ratio(present: bool, likely: float, chance: float) -> float:
-    """The evidence in one word; a word that is more common than that says nothing."""
+    """The evidence of one word; one that is commoner elsewhere says nothing."""
     if chance >= likely:
         return 0.0
     return math.log(likely / chance) if present else math.log((1 - likely) / (1 - chance))

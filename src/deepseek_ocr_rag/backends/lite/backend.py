@@ -1,9 +1,9 @@
 """The built-in reader: a page's own text layer, else a small OCR; no GPU, no weights, no network.
 
-It is not DeepSeek-OCR. It needs nothing but the package, reads born-digital
-pages exactly, scans well enough to search them, and has no idea of formulas,
-charts or handwriting. Its output is in the model's grammar, with a box for
-every block, so that everything behind it works as with the model.
+It is not DeepSeek-OCR. It needs nothing but the package, reads born-digital pages
+exactly and scans well enough to search them, but cannot read formulas, charts or
+handwriting. Its output is in the model's grammar, with a box for every block, so
+that everything downstream works as with the model.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from .rapidocr import RapidReader
 __all__ = ["LiteBackend", "LiteBackendWarning"]
 
 TASKS = frozenset({"document", "ocr", "free"})
-"""The tasks that ask for a page's text, which is all that can be read here."""
+"""The tasks that ask for a page's text, all that this backend can do."""
 
 LOW_CONFIDENCE = 0.85
-"""Mean confidence below which a page is marked as hard to read. The scans of
-the benchmark have 0.94 and more."""
+"""Mean confidence below which a page gets a warning. The benchmark's scans have
+0.94 and more."""
 
 
 class LiteBackendWarning(UserWarning):
-    """Said once per process: pages are read by the built-in reader, not by DeepSeek-OCR."""
+    """Issued once per process: the built-in reader reads the pages, not DeepSeek-OCR."""
 
 
 _warned = False
@@ -53,14 +53,13 @@ def _warn_once() -> None:
 class LiteBackend:
     """Reads text layers, and pictures of pages with RapidOCR's small ONNX models.
 
-    A request with a text layer costs some 0.05 s, a scanned page some 5 s and
-    1.1 GB of memory on two cores. A page on which nothing can be read gives one
-    ``image`` block that covers it and a warning: it is not blank, and the
-    figure may still be wanted. Threads may share it; scans are then read one
-    after the other.
+    A page with a text layer takes about 0.05 s, a scanned page about 5 s and 1.1 GB
+    of memory on two cores. A page on which no text is found becomes one ``image``
+    block that covers it, with a warning, as the figure may still be wanted. Threads
+    may share the backend; scans are then read one after the other.
 
     Args:
-        threads: Threads of the OCR.
+        threads: Number of threads of the OCR.
 
     Example:
         >>> from deepseek_ocr_rag import Reader
@@ -74,19 +73,19 @@ class LiteBackend:
 
     def __init__(self, *, threads: int = 2) -> None:
         self._ocr = RapidReader(threads=threads)
-        self._places = FairSemaphore(1)
+        self._slots = FairSemaphore(1)
 
     def __repr__(self) -> str:
         return "LiteBackend()"
 
     @property
     def model(self) -> str:
-        """The OCR that reads what has no text layer, with its version."""
+        """The OCR for pages without a text layer, with its version."""
         return self._ocr.model
 
     @property
     def fingerprint(self) -> str:
-        """Nothing but the model and this package's version, which is part of every key."""
+        """Constant: the text depends only on the model and this package's version."""
         return "lite"
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
@@ -95,16 +94,16 @@ class LiteBackend:
         Raises:
             MissingExtraError: If a scanned page comes and RapidOCR is not installed.
             BackendUnavailableError: If its models are not on this machine, or
-                the task is none of :data:`TASKS`.
+                the task is not one of :data:`TASKS`.
         """
-        # Before the first request: of a document whose pages are kept there is none.
+        # Even if no request comes, as for a document whose pages are cached.
         _warn_once()
         reading = object()
         for request in requests:
             if request.task.name not in TASKS:
                 raise BackendUnavailableError(
                     f"the lite backend reads text and cannot do the task {request.task.name!r}",
-                    remedy="Use a backend with DeepSeek-OCR; `dsocr doctor` says which there are.",
+                    remedy="Use a backend with DeepSeek-OCR; `dsocr doctor` lists them.",
                 )
             try:
                 yield self._read_page(request, reading)
@@ -117,21 +116,20 @@ class LiteBackend:
 
     def _read_page(self, request: PageRequest, reading: object) -> Reply:
         if request.text_layer is not None:
-            blocks = lay_out(request.text_layer)
-            return Reply(request.key, format_page(blocks))
+            return Reply(request.key, format_page(lay_out(request.text_layer)))
         if request.image is None:
             error = BackendError(
-                "it came with neither a text layer nor a picture",
+                "the page has neither a text layer nor an image",
                 source=request.source,
                 page=request.page,
             )
-            return Reply(request.key, "", finish_reason="error", error=str(error))
+            return request.failed(error)
         try:
-            with self._places.place(reading, request.cancellation):
-                found = self._ocr.read(request.image, partial(_check_wanted, request))
+            with self._slots.place(reading, request.cancellation):
+                found = self._ocr.read(request.image, partial(_check_cancelled, request))
         except PageUnreadableError as error:
             error.source, error.page = request.source, request.page
-            return Reply(request.key, "", finish_reason="error", error=str(error))
+            return request.failed(error)
         if not found.layer.words:
             whole = Block("image", "", (Box(0.0, 0.0, 1.0, 1.0),))
             return Reply(
@@ -140,18 +138,15 @@ class LiteBackend:
                 warnings=("no text was found on this page; it is kept as one picture",),
             )
         text = format_page(lay_out(found.layer, skew=found.skew, measured=True))
-        return Reply(request.key, text, warnings=_doubts(found.confidence))
+        warnings: tuple[str, ...] = ()
+        if found.confidence < LOW_CONFIDENCE:
+            warnings = (
+                f"this page was hard to read (mean confidence {found.confidence:.2f}); "
+                "DeepSeek-OCR may read it better",
+            )
+        return Reply(request.key, text, warnings=warnings)
 
 
-def _check_wanted(request: PageRequest) -> None:
+def _check_cancelled(request: PageRequest) -> None:
     if request.cancellation.cancelled:
         raise TurnCancelledError
-
-
-def _doubts(confidence: float) -> tuple[str, ...]:
-    if confidence >= LOW_CONFIDENCE:
-        return ()
-    return (
-        f"this page was hard to read (mean confidence {confidence:.2f}); "
-        "DeepSeek-OCR may read it better",
-    )

@@ -1,10 +1,10 @@
-"""RapidOCR: from the picture of a page to words with boxes.
+"""Reads the picture of a page with RapidOCR: words with boxes.
 
-Only the models that lie in RapidOCR's own wheel are used; nothing is ever
-downloaded. The classifier for upside-down lines is off: it squeezes every line
-to four times its height, turns long lines round by mistake and loses them
-(measured: word recall 0.93 with it, 0.96 without). Pages that are upside down
-or on their side are found by their scores instead.
+Only the models in RapidOCR's own wheel are used; nothing is downloaded. The
+classifier for upside-down lines is off: it squeezes every line to four times its
+height, turns long lines by mistake and loses them (measured: word recall 0.93 with
+it, 0.96 without). Pages that are upside down or on their side are recognised by
+their scores instead.
 """
 
 from __future__ import annotations
@@ -23,37 +23,38 @@ from PIL import Image
 from ...document.text_layer import TextLayer, Word
 from ...document.types import Box
 from ...errors import BackendUnavailableError, MissingExtraError, PageUnreadableError
+from ..turned_boxes import turned_back
 from .layout.skew import skew_of
 
 __all__ = ["RapidReader", "Recognized"]
 
 MIN_SCORE = 0.5
-"""Lines that the recogniser believes in less are noise: RapidOCR's own default."""
+"""Lines with a lower score are noise; RapidOCR's own default."""
 
 GOOD_SCORE = 0.82
-"""Mean score from which a page is upright for sure. The scans of the benchmark
-have 0.94 to 0.99, the same pages upside down 0.62 to 0.73."""
+"""Mean score from which a page is certainly upright. The benchmark's scans have
+0.94 to 0.99, the same pages upside down 0.62 to 0.73."""
 
 SETTINGS: Final[dict[str, Any]] = {
     "Global.log_level": "error",
     "Global.use_cls": False,
-    "Global.text_score": 0.0,  # filtered here, after the pages' turns are compared
+    "Global.text_score": 0.0,  # filtered below, after the turns of the page are compared
     "Global.return_word_box": True,
     "Global.return_single_char_box": True,
     "Det.box_thresh": 0.35,
     "Det.unclip_ratio": 1.8,
     "Det.use_dilation": False,
-    # Lines of one batch are padded to the longest: slower, and read less well.
+    # In a batch, lines are padded to the longest: slower, and less accurate.
     "Rec.rec_batch_num": 1,
 }
-"""Chosen on scanned receipts and pages (benchmarks/lite/lite.py) for word recall."""
+"""Chosen for word recall on scanned receipts and pages (benchmarks/lite/lite.py)."""
 
 _TURNS: Final[dict[int, Image.Transpose]] = {
     90: Image.Transpose.ROTATE_90,
     180: Image.Transpose.ROTATE_180,
     270: Image.Transpose.ROTATE_270,
 }
-"""What makes text upright that runs in that direction (PIL turns counterclockwise)."""
+"""By the direction of the text, what makes it upright (PIL turns counter-clockwise)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,9 @@ class Recognized:
     """What was read on a picture.
 
     Attributes:
-        layer: The words; width and height are pixels.
-        skew: Tilt of the lines in radians, once the text is upright.
-        confidence: Mean score of the lines, 0..1, by length; 0 without text.
+        layer: The words; width and height are in pixels.
+        skew: Tilt of the lines in radians, after the text was turned upright.
+        confidence: Mean score of the lines, weighted by length, 0..1; 0 without text.
     """
 
     layer: TextLayer
@@ -72,8 +73,8 @@ class Recognized:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """One recognised line on the turned picture, in its pixels."""
+class _RecognizedLine:
+    """A line on the turned picture, in pixels."""
 
     text: str
     score: float
@@ -86,24 +87,24 @@ class _Line:
         return math.hypot(bx - ax, by - ay), math.hypot(dx - ax, dy - ay)
 
     @property
-    def is_upright(self) -> bool:
+    def is_sideways(self) -> bool:
         width, height = self.size
         return height >= 1.5 * width
 
 
-def _nothing() -> None:
+def _never_cancelled() -> None:
     pass
 
 
-class _Heeding:
-    """A session of a model that looks up before every run."""
+class _CancellableSession:
+    """A model's session that checks for cancellation before every run."""
 
-    def __init__(self, session: Callable[..., object], look_up: Callable[[], object]) -> None:
+    def __init__(self, session: Callable[..., object], check: Callable[[], object]) -> None:
         self._session = session
-        self._look_up = look_up
+        self._check = check
 
     def __call__(self, *inputs: object) -> object:
-        self._look_up()
+        self._check()
         return self._session(*inputs)
 
     def __getattr__(self, name: str) -> object:
@@ -114,18 +115,18 @@ class RapidReader:
     """One RapidOCR engine, made when the first picture comes.
 
     Args:
-        threads: Threads that the models run on.
+        threads: Number of threads that the models run on.
     """
 
     def __init__(self, *, threads: int = 2) -> None:
         self._threads = max(1, min(threads, os.cpu_count() or 1))
         self._engine: Any = None
-        self._look_up: Callable[[], object] = _nothing
+        self._check_cancelled: Callable[[], object] = _never_cancelled
         self._failures: tuple[type[Exception], ...] = ()
 
     @property
     def model(self) -> str:
-        """Name and version, as it stands in metadata."""
+        """Name and version, for the metadata."""
         try:
             return f"rapidocr-{importlib.metadata.version('rapidocr')}"
         except importlib.metadata.PackageNotFoundError:
@@ -135,39 +136,43 @@ class RapidReader:
         """Free the models."""
         self._engine = None
 
-    def read(self, picture: Image.Image, look_up: Callable[[], object] = _nothing) -> Recognized:
+    def read(
+        self,
+        picture: Image.Image,
+        check_cancelled: Callable[[], object] = _never_cancelled,
+    ) -> Recognized:
         """Read the picture of a page, whichever way it is turned.
 
         Args:
             picture: RGB.
-            look_up: Called before every run of a model, one a line of text, from the
-                second picture on; what it raises ends the reading.
+            check_cancelled: Called before every run of a model, which is once per line
+                of text, from the second picture on; what it raises ends the reading.
 
         Returns:
-            Its words with boxes on the picture as given.
+            The words, with boxes on the picture as given.
 
         Raises:
             MissingExtraError: If RapidOCR is not installed.
             BackendUnavailableError: If its models are missing.
             PageUnreadableError: If it fails on this picture.
         """
-        self._look_up = look_up
+        self._check_cancelled = check_cancelled
         turn, lines = 0, self._lines(picture)
         for other in _turns_to_try(lines):
             found = self._lines(picture.transpose(_TURNS[other]))
-            if _worth(found) > 1.1 * _worth(lines):
+            if _total_score(found) > 1.1 * _total_score(lines):
                 turn, lines = other, found
-            if _mean_score(lines) >= GOOD_SCORE and not _mostly_upright(lines):
+            if _mean_score(lines) >= GOOD_SCORE and not _mostly_sideways(lines):
                 break
         kept = [line for line in lines if line.score >= MIN_SCORE]
         width, height = picture.size
         turned = (height, width) if turn in (90, 270) else (width, height)
         words = tuple(word for line in kept for word in _words(line, turn, turned))
-        level = [_middle(line) for line in kept if not line.is_upright]
+        level = [_middle(line) for line in kept if not line.is_sideways]
         layer = TextLayer(words, width=float(width), height=float(height))
         return Recognized(layer, skew_of(level), _mean_score(kept))
 
-    def _lines(self, picture: Image.Image) -> list[_Line]:
+    def _lines(self, picture: Image.Image) -> list[_RecognizedLine]:
         import numpy as np
 
         if self._engine is None:
@@ -176,26 +181,28 @@ class RapidReader:
         try:
             result = self._engine(pixels)
         except self._failures as error:
-            raise PageUnreadableError("the OCR failed on its picture") from error
-        self._heed()
+            raise PageUnreadableError("the OCR failed on the page's image") from error
+        self._make_cancellable()
         if result.boxes is None or result.txts is None:
             return []
         letters = result.word_results or ()
         if len(letters) != len(result.txts):
             letters = [()] * len(result.txts)
         return [
-            _Line(text, float(score), tuple((float(x), float(y)) for x, y in box), _edges(chars))
+            _RecognizedLine(
+                text, float(score), tuple((float(x), float(y)) for x, y in box), _edges(chars)
+            )
             for text, score, box, chars in zip(
                 result.txts, result.scores, result.boxes, letters, strict=True
             )
             if text.strip()
         ]
 
-    def _heed(self) -> None:
-        """Have the models look up, which are there once the first picture was read."""
+    def _make_cancellable(self) -> None:
+        """Wrap the models' sessions, which exist once the first picture was read."""
         for part in (self._engine.text_det, self._engine.text_rec):
-            if part is not None and not isinstance(part.session, _Heeding):
-                part.session = _Heeding(part.session, lambda: self._look_up())
+            if part is not None and not isinstance(part.session, _CancellableSession):
+                part.session = _CancellableSession(part.session, lambda: self._check_cancelled())
 
 
 def _make_engine(threads: int) -> tuple[Any, tuple[type[Exception], ...]]:
@@ -221,7 +228,7 @@ def _make_engine(threads: int) -> tuple[Any, tuple[type[Exception], ...]]:
 
 
 def bundled_models() -> tuple[Path, Path]:
-    """The detector and the recogniser in RapidOCR's wheel.
+    """The paths of the detector and the recogniser in RapidOCR's wheel.
 
     Raises:
         BackendUnavailableError: If one is missing, or would need a download.
@@ -229,7 +236,7 @@ def bundled_models() -> tuple[Path, Path]:
     spec = importlib.util.find_spec("rapidocr")
     folder = Path(spec.origin).parent / "models" if spec and spec.origin else Path()
     found = [sorted(folder.glob(f"*_{kind}_*.onnx")) for kind in ("det", "rec")]
-    # A recogniser without its own list of characters makes RapidOCR fetch one.
+    # If the recogniser has no list of characters, RapidOCR would download one.
     if not all(found) or b"character" not in found[1][-1].read_bytes():
         raise BackendUnavailableError(
             f"RapidOCR's models are not in {folder}",
@@ -250,71 +257,63 @@ def _edges(chars: Sequence[Any]) -> tuple[tuple[float, float, float, float], ...
     )
 
 
-def _mean_score(lines: Sequence[_Line]) -> float:
+def _mean_score(lines: Sequence[_RecognizedLine]) -> float:
     total = sum(len(line.text) for line in lines)
     return sum(line.score * len(line.text) for line in lines) / total if total else 0.0
 
 
-def _worth(lines: Sequence[_Line]) -> float:
-    """How much was read, and how surely."""
+def _total_score(lines: Sequence[_RecognizedLine]) -> float:
+    """How much was read, weighted by confidence."""
     return sum(len(line.text) * max(0.0, line.score - MIN_SCORE) for line in lines)
 
 
-def _mostly_upright(lines: Sequence[_Line]) -> bool:
-    """Whether most text stands on its side."""
+def _mostly_sideways(lines: Sequence[_RecognizedLine]) -> bool:
+    """Whether most text runs upwards or downwards."""
     total = sum(len(line.text) for line in lines)
-    return sum(len(line.text) for line in lines if line.is_upright) > 0.6 * total
+    return sum(len(line.text) for line in lines if line.is_sideways) > 0.6 * total
 
 
-def _turns_to_try(lines: Sequence[_Line]) -> tuple[int, ...]:
+def _turns_to_try(lines: Sequence[_RecognizedLine]) -> tuple[int, ...]:
     if not lines:
         return ()
-    if _mostly_upright(lines):
+    if _mostly_sideways(lines):
         return (90, 270)
     return (180,) if _mean_score(lines) < GOOD_SCORE else ()
 
 
-def _middle(line: _Line) -> tuple[float, float, float, float]:
+def _middle(line: _RecognizedLine) -> tuple[float, float, float, float]:
     a, b, c, d = line.corners
     return ((a[0] + d[0]) / 2, (a[1] + d[1]) / 2, (b[0] + c[0]) / 2, (b[1] + c[1]) / 2)
 
 
-def _words(line: _Line, turn: int, size: tuple[int, int]) -> Iterator[Word]:
-    """The words of a line with boxes on the picture as it was given."""
+def _words(line: _RecognizedLine, turn: int, size: tuple[int, int]) -> Iterator[Word]:
+    """The words of a line, with boxes on the picture as given."""
     letters = line.letters or _spread(line)
-    rotation = (turn + 90) % 360 if line.is_upright else turn
+    rotation = (turn + 90) % 360 if line.is_sideways else turn
     thickness = min(line.size)
     start = 0
     for text in line.text.split():
         held = letters[start : start + len(text)] or letters[-1:]
         start += len(text)
-        x0, y0, x1, y1 = (
+        corners = (
             min(e[0] for e in held) / size[0],
             min(e[1] for e in held) / size[1],
             max(e[2] for e in held) / size[0],
             max(e[3] for e in held) / size[1],
         )
-        yield Word(text, _turned_back(x0, y0, x1, y1, turn), thickness, rotation=rotation)
+        # The picture was turned counter-clockwise; turning on to 360 degrees restores it.
+        box = Box.clamped(*turned_back(corners, (360 - turn) % 360, 1.0, 1.0))
+        yield Word(text, box, thickness, rotation=rotation)
 
 
-def _spread(line: _Line) -> tuple[tuple[float, float, float, float], ...]:
-    """Boxes for letters where RapidOCR gave none: evenly along the line."""
+def _spread(line: _RecognizedLine) -> tuple[tuple[float, float, float, float], ...]:
+    """Evenly spaced boxes for the letters of a line for which RapidOCR gave none."""
     xs, ys = zip(*line.corners, strict=True)
     x0, y0, x1, y1 = min(xs), min(ys), max(xs), max(ys)
-    places = [i for i, char in enumerate(line.text) if not char.isspace()]
+    visible = [i for i, char in enumerate(line.text) if not char.isspace()]
     n = len(line.text)
-    if line.is_upright:
+    if line.is_sideways:
         step = (y1 - y0) / n
-        return tuple((x0, y0 + i * step, x1, y0 + (i + 1) * step) for i in places)
+        return tuple((x0, y0 + i * step, x1, y0 + (i + 1) * step) for i in visible)
     step = (x1 - x0) / n
-    return tuple((x0 + i * step, y0, x0 + (i + 1) * step, y1) for i in places)
-
-
-def _turned_back(x0: float, y0: float, x1: float, y1: float, turn: int) -> Box:
-    if turn == 90:
-        return Box.clamped(1 - y1, x0, 1 - y0, x1)
-    if turn == 180:
-        return Box.clamped(1 - x1, 1 - y1, 1 - x0, 1 - y0)
-    if turn == 270:
-        return Box.clamped(y0, 1 - x1, y1, 1 - x0)
-    return Box.clamped(x0, y0, x1, y1)
+    return tuple((x0 + i * step, y0, x0 + (i + 1) * step, y1) for i in visible)

@@ -1,20 +1,19 @@
-"""The process that holds the GPU, seen from its owner: given pages, asked for their texts.
+"""The process that holds the GPU, as seen by its owner: give it pages, get their texts.
 
-What it tells comes through a second one, which makes texts of tokens (:mod:`.local_watch`).
+Its replies come through a second process, which turns tokens into text
+(:mod:`.loop_watch_process`).
 """
 
 from __future__ import annotations
 
 import itertools
-import os
 import threading
-import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import RawIOBase
 from typing import Any, Final, cast
 
+from ...concurrency.child_process import OutputTail, finalize_in_owner
 from ...concurrency.frames import Frame, receive
 from ...errors import (
     BackendError,
@@ -31,11 +30,7 @@ from .request_sender import RequestSender
 
 __all__ = ["EngineProcess"]
 
-TAIL_LINES: Final = 20
-"""Of what the process printed, for messages."""
-
-
-_KINDS: Final[dict[str, type[BackendError]]] = {
+_ERRORS: Final[dict[str, type[BackendError]]] = {
     "unsupported": EngineUnsupportedError,
     "too large": PageTooLargeError,
     "unavailable": BackendUnavailableError,
@@ -44,17 +39,17 @@ _KINDS: Final[dict[str, type[BackendError]]] = {
 
 
 class EngineProcess:
-    """A running :mod:`.local_worker`. Thread-safe.
+    """A running :mod:`.engine_worker`. Thread-safe.
 
-    It ends with :meth:`close`, when it is garbage-collected, at the end of this
-    process, and by itself should this process be killed.
+    It ends with :meth:`close`, when it is garbage-collected, when this process
+    exits, and by itself if this process is killed.
 
     Args:
         settings: ``folder``, ``tokenizer``, ``device``, ``cache``,
             ``memory_limit``, ``slots`` and ``weights``.
 
     Attributes:
-        slots: Pages that are written at once.
+        slots: Pages that are generated at the same time.
         max_positions: Longest sequence in tokens.
 
     Raises:
@@ -67,163 +62,146 @@ class EngineProcess:
             self._processes = start_pair(settings["tokenizer"])
         except OSError as error:
             raise BackendUnavailableError(
-                f"the engine's process cannot be started ({error.strerror})",
+                f"the engine process cannot be started ({error.strerror})",
                 remedy='Allow this program to start processes, or use backend="transformers".',
             ) from error
-        self._tail: deque[bytes] = deque(maxlen=TAIL_LINES)
-        self._state = _State(self._processes, self._tail)
-        self._sender = RequestSender(self._processes.orders)
+        messages = OutputTail(self._processes.messages, "dsocr-engine-messages")
+        self._pages = _PendingPages(self._processes, messages)
+        self._sender = RequestSender(self._processes.requests)
         self._keys = itertools.count()
-        threads = [self._sender.thread]
-        self._end = weakref.finalize(
-            self, _end, self._processes, self._sender, threads, os.getpid()
-        )
-        # No thread may hold this object, or it would never be collected.
-        threads.append(_thread("messages", _keep_tail, self._processes.said, self._tail))
+        threads = [self._sender.thread, messages.thread]
+        self._end = finalize_in_owner(self, _end, self._processes, self._sender, threads)
         try:
             self._sender.send(Frame(settings))
-            ready = receive(self._processes.answers, longest=0).message
+            ready = receive(self._processes.replies, longest=0).message
         except (OSError, BrokenFrameError) as error:
             self._end()
             raise BackendUnavailableError(
-                f"the engine's process did not start: {self._state.last_words()}"
+                f"the engine process did not start: it {self._pages.describe_exit()}"
             ) from error
         if "error" in ready:
             self._end()
-            raise _error(ready)
+            raise _error_from(ready)
         self.slots = int(ready["slots"])
         self.max_positions = int(ready["max_positions"])
-        threads.append(_thread("tokens", _bring_back, self._processes.answers, self._state))
+        # No thread may hold this object, or it would never be collected.
+        replies = threading.Thread(
+            target=_receive_replies,
+            args=(self._processes.replies, self._pages),
+            name="dsocr-engine-replies",
+            daemon=True,
+        )
+        threads.append(replies)
+        replies.start()
 
     @property
     def alive(self) -> bool:
-        """Whether pages may be given to it."""
-        return not self._state.lost
+        """Whether it takes pages."""
+        return not self._pages.lost
 
     def submit(
         self,
-        order: EngineRequest,
-        news: Callable[[PageHandle], object] | None = None,
+        request: EngineRequest,
+        notify: Callable[[PageHandle], object] | None = None,
     ) -> PageHandle:
-        """Have a page written; its result fails with :class:`EngineLostError` if the process ends.
+        """Request a page; its result is an :class:`EngineLostError` if the process ends.
 
         Args:
-            order: The page.
-            news: See :class:`PageHandle`. It is called in a thread of this object, one
-                after the other for all its pages.
+            request: The page.
+            notify: See :class:`PageHandle`. A thread of this object calls it, for one
+                page at a time.
         """
         key = next(self._keys)
         cancel = Frame({"do": "cancel", "key": key})
-        writing = PageHandle(lambda: self._sender.send(cancel), news)
-        if self._state.add(key, writing):
-            self._sender.send(order.frame(key))
-        return writing
+        handle = PageHandle(lambda: self._sender.send(cancel), notify)
+        if self._pages.add(key, handle):
+            self._sender.send(request.frame(key))
+        return handle
 
     def close(self) -> None:
-        """End the processes; twice does nothing."""
+        """End the processes; a second call does nothing."""
         self._end()
 
 
-class _State:
-    """The pages that the process has, and whether it is still there."""
+class _PendingPages:
+    """The pages that the process works on, and whether it still runs."""
 
-    def __init__(self, processes: ProcessPair, tail: deque[bytes]) -> None:
+    def __init__(self, processes: ProcessPair, messages: OutputTail) -> None:
         self.lost = False
         self._processes = processes
-        self._tail = tail
+        self._messages = messages
         self._lock = threading.Lock()
-        self._writings: dict[int, PageHandle] = {}
+        self._handles: dict[int, PageHandle] = {}
 
-    def add(self, key: int, writing: PageHandle) -> bool:
-        """Note a page; False if there is nobody to write it, which it has then been told."""
+    def add(self, key: int, handle: PageHandle) -> bool:
+        """Register a page; returns False and fails it if the engine process is gone."""
         with self._lock:
             if not self.lost:
-                self._writings[key] = writing
+                self._handles[key] = handle
                 return True
-        writing.end(self._loss())
+        handle.end(self._lost_error())
         return False
 
-    def take(self, frame: Frame) -> None:
-        """Take what the process tells."""
-        told = frame.message
-        if "failed" in told:
-            raise BrokenFrameError(str(told["failed"]))
+    def handle_reply(self, frame: Frame) -> None:
+        """Pass a reply on to its page."""
+        reply = frame.message
+        if "failed" in reply:
+            raise BrokenFrameError(str(reply["failed"]))
         with self._lock:
-            writing = self._writings.get(told["key"])
-            if writing is not None and {"error", "count"} & told.keys():
-                del self._writings[told["key"]]
-        if writing is None:
+            handle = self._handles.get(reply["key"])
+            if handle is not None and {"error", "count"} & reply.keys():
+                del self._handles[reply["key"]]
+        if handle is None:
             return
-        if "begun" in told:
-            writing.begin()
-        elif "tokens" in told:
-            writing.take(told["tokens"])
-        elif "error" in told:
-            writing.end(_error(told))
-        elif "count" in told:
-            writing.end(text_from(frame))
+        if "begun" in reply:
+            handle.begin()
+        elif "tokens" in reply:
+            handle.add_tokens(reply["tokens"])
+        elif "error" in reply:
+            handle.end(_error_from(reply))
+        elif "count" in reply:
+            handle.end(text_from(frame))
         else:
-            writing.repeat()
+            handle.stop_loop()
 
-    def lose(self) -> None:
-        """The process is gone: everybody who waits is told."""
+    def fail_all(self) -> None:
+        """Fail every page: the process is gone."""
         with self._lock:
             self.lost = True
-            writings, self._writings = self._writings, {}
-        for writing in writings.values():
-            writing.end(self._loss())
+            handles, self._handles = self._handles, {}
+        for handle in handles.values():
+            handle.end(self._lost_error())
 
-    def last_words(self) -> str:
+    def describe_exit(self) -> str:
         """How the process ended, and the last line that it printed."""
-        how = self._processes.how_they_ended()
-        said = self._tail[-1].decode("utf-8", "replace").strip() if self._tail else ""
-        return f"{how}, {said}" if said else how
+        reason = self._processes.describe_exit()
+        last_line = self._messages.text.strip().rpartition("\n")[2].strip()
+        return f"{reason} ({last_line})" if last_line else reason
 
-    def _loss(self) -> EngineLostError:
-        return EngineLostError(f"the engine's process ended ({self.last_words()})")
-
-
-def _thread(name: str, work: Callable[..., None], *arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=work, args=arguments, name=f"dsocr-engine-{name}", daemon=True)
-    thread.start()
-    return thread
+    def _lost_error(self) -> EngineLostError:
+        return EngineLostError(f"the engine process {self.describe_exit()}")
 
 
-def _keep_tail(pipe: RawIOBase, tail: deque[bytes]) -> None:
-    rest = b""
-    with suppress(OSError, ValueError):
-        while piece := pipe.read(2**16):
-            *lines, rest = (rest + piece).split(b"\n")
-            tail.extend(line for line in lines if line.strip())
-            rest = rest[-4096:]
-
-
-def _bring_back(pipe: RawIOBase, state: _State) -> None:
+def _receive_replies(pipe: RawIOBase, pages: _PendingPages) -> None:
     with suppress(OSError, ValueError, KeyError, TypeError, BrokenFrameError):
         while True:
-            state.take(receive(pipe, longest=LONGEST))
-    state.lose()
+            pages.handle_reply(receive(pipe, longest=LONGEST))
+    pages.fail_all()
 
 
-def _error(told: dict[str, Any]) -> BackendError:
-    kind = _KINDS.get(told["error"], BackendError)
-    return kind(str(told["problem"]), remedy=cast("str | None", told.get("remedy")))
+def _error_from(reply: dict[str, Any]) -> BackendError:
+    kind = _ERRORS.get(reply["error"], BackendError)
+    return kind(str(reply["problem"]), remedy=cast("str | None", reply.get("remedy")))
 
 
 def _end(
-    processes: ProcessPair,
-    sender: RequestSender,
-    threads: Sequence[threading.Thread],
-    owner: int,
+    processes: ProcessPair, sender: RequestSender, threads: Sequence[threading.Thread]
 ) -> None:
-    if os.getpid() != owner:
-        return  # a forked copy of the process that started them
     sender.close()
     processes.end()
     for thread in threads:
-        # The last of its owners may be let go in one of them.
+        # The last reference to the owner may be dropped in one of them.
         if thread is not threading.current_thread():
             thread.join(END_SECONDS)
-    for pipe in (processes.answers, processes.said):
-        if not any(thread.is_alive() for thread in threads):
-            pipe.close()
+    if not any(thread.is_alive() for thread in threads):
+        processes.replies.close()

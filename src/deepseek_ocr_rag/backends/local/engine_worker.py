@@ -1,18 +1,19 @@
-"""The process that holds the GPU: takes pages, writes them with the engine, gives their tokens back.
+"""The engine's process: receives pages, generates them on the GPU, returns their tokens.
 
-It has an interpreter of its own so that nothing of the reading program (pages
-being drawn, texts being parsed) makes the GPU wait, and so that a GPU that
-fails takes down nobody else. Orders and answers are frames
+It is a process of its own so that the reading program, which draws pages and parses
+texts, never makes the GPU wait, and so that a GPU failure takes nothing else down.
+Requests and answers are frames
 (:mod:`deepseek_ocr_rag.concurrency.frames`)::
 
     {"folder": ..., "tokenizer": ..., "device": ..., "cache": ..., ...}  -> {"slots": 512, ...}
     {"do": "write", "key": 7, "ids": [...], ...} + pixels  -> {"key": 7, "reason": "stop", ...} + tokens
     {"do": "cancel", "key": 7}
 
-Before the answer come ``{"key": 7, "begun": true}``, when the picture is not needed
-any more, and its tokens: each at once, ``{"key": 7, "tokens": [...]}``, with
-``"stream": true``, else some together, ``{"key": 7, "piece": [...]}``. They go to the
-owner through :mod:`.local_watch`. It ends when its standard input does.
+Before its answer, a page sends ``{"key": 7, "begun": true}`` once its picture is no
+longer needed, and its tokens: with ``"stream": true`` each at once as
+``{"key": 7, "tokens": [...]}``, else several together as ``{"key": 7, "piece": [...]}``.
+All frames reach the owner through :mod:`.loop_watch_process`. The process ends when
+its standard input does.
 """
 
 from __future__ import annotations
@@ -50,56 +51,58 @@ from .page_frames import page_frame
 __all__ = ["STUCK", "main"]
 
 STUCK: Final = 75
-"""Exit code of a process whose GPU gave no answer any more."""
+"""Exit code of a process whose GPU stopped responding."""
 
 STUCK_SECONDS: Final = 120.0
-"""Without a turn of the engine while there are pages. The longest turn records a
-new size of picture batch, which takes a few seconds."""
+"""Longest time between two turns of the engine while there are pages. The slowest turn
+captures a new size of picture batch, which takes a few seconds."""
 
-LOOK_SECONDS: Final = 5.0
+CHECK_SECONDS: Final = 5.0
 
-TOKENS_TOLD: Final = 128
-"""Tokens of a page that are told of together, so that loops can be looked for in them while
-the next are written."""
+TOKENS_PER_FRAME: Final = 128
+"""Tokens of a page that are sent together, so that loops can be looked for while the next
+ones are generated."""
 
 
 def main() -> None:
-    """Serve until the owner closes the pipe or is gone."""
-    # Ctrl-C is for the owner, who ends us.
+    """Serve until the owner closes the pipe or ends."""
+    # Ctrl-C is for the owner, which ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # A picture comes in a dozen pieces, and each would wait 5 ms for the engine's thread.
+    # A picture arrives in about twelve pieces, each of which would wait 5 ms for the GIL.
     sys.setswitchinterval(0.0005)
-    orders, answers = take_pipes()
-    told = receive(orders, longest=0).message
+    requests, answers = take_pipes()
+    startup = receive(requests, longest=0).message
     try:
-        checkpoint = find_checkpoint(told["folder"], tokenizer=told["tokenizer"], download=False)
+        checkpoint = find_checkpoint(
+            startup["folder"], tokenizer=startup["tokenizer"], download=False
+        )
         settings = EngineSettings(
-            told["device"],
-            told["cache"],
-            told["memory_limit"],
-            told["slots"],
-            told["weights"],
+            startup["device"],
+            startup["cache"],
+            startup["memory_limit"],
+            startup["slots"],
+            startup["weights"],
         )
         engine = start_engine(checkpoint, settings)
     except DeepSeekOCRError as error:
-        send(answers, Frame(_told(error)))
+        send(answers, Frame(_error_message(error)))
         return
     send(answers, Frame({"slots": engine.slots, "max_positions": engine.max_positions}))
-    _Desk(engine, checkpoint, answers).serve(orders)
+    _EngineServer(engine, checkpoint, answers).serve(requests)
 
 
-class _Desk:
-    """The pages that are being written here."""
+class _EngineServer:
+    """Gives the requested pages to the engine, and sends what it generates."""
 
     def __init__(self, engine: Engine, checkpoint: Checkpoint, answers: FileIO) -> None:
         self._engine = engine
         self._family = checkpoint.family
         self._answers = answers
-        self._writings: dict[int, GenerationHandle] = {}
-        # The engine's thread must not wait for the owner to read.
-        self._leaving: SimpleQueue[Frame] = SimpleQueue()
+        self._handles: dict[int, GenerationHandle] = {}
+        # A queue, so that the engine's thread never waits for the owner to read.
+        self._outbox: SimpleQueue[Frame] = SimpleQueue()
 
-    def serve(self, orders: FileIO) -> None:
+    def serve(self, requests: FileIO) -> None:
         for work in (self._send, self._watch):
             threading.Thread(target=work, daemon=True).start()
         room: Callable[[int], bytearray | memoryview] = (
@@ -107,28 +110,28 @@ class _Desk:
         )
         while True:
             try:
-                order = receive(orders, longest=float("inf"), room=room)
+                request = receive(requests, longest=float("inf"), room=room)
             except (BrokenFrameError, OSError):
                 self._engine.close()
                 return
-            key = order.message["key"]
-            if order.message["do"] == "write":
-                self._write(key, order)
-            elif writing := self._writings.get(key):
-                writing.cancel()
+            key = request.message["key"]
+            if request.message["do"] == "write":
+                self._submit(key, request)
+            elif handle := self._handles.get(key):
+                handle.cancel()
 
-    def _write(self, key: int, order: Frame) -> None:
+    def _submit(self, key: int, request: Frame) -> None:
         try:
-            writing = self._engine.submit(self._task(key, order))
+            handle = self._engine.submit(self._task(key, request))
         except DeepSeekOCRError as error:
-            self._leaving.put(Frame({"key": key, **_told(error)}))
+            self._outbox.put(Frame({"key": key, **_error_message(error)}))
             return
-        self._writings[key] = writing
-        writing.on_done(partial(self._done, key))
+        self._handles[key] = handle
+        handle.on_done(partial(self._done, key))
 
-    def _task(self, key: int, order: Frame) -> PageTask:
-        told = order.message
-        pixels = torch.frombuffer(order.body, dtype=torch.uint8)
+    def _task(self, key: int, request: Frame) -> PageTask:
+        told = request.message
+        pixels = torch.frombuffer(request.body, dtype=torch.uint8)
         pixels = pixels.view(told["height"], told["width"], 4)
         rule = told["rule"]
         return PageTask(
@@ -139,58 +142,56 @@ class _Desk:
             temperature=told["temperature"],
             source=told["source"],
             priority=told["priority"],
-            on_prefill=partial(self._leaving.put, Frame({"key": key, "begun": True})),
+            on_prefill=partial(self._outbox.put, Frame({"key": key, "begun": True})),
             should_stop=partial(self._pass_on, key, "tokens" if told["stream"] else "piece"),
-            interval=1 if told["stream"] else TOKENS_TOLD,
+            interval=1 if told["stream"] else TOKENS_PER_FRAME,
         )
 
     def _pass_on(self, key: int, name: str, tokens: list[int]) -> bool:
-        self._leaving.put(Frame({"key": key, name: tokens}))
+        self._outbox.put(Frame({"key": key, name: tokens}))
         return False
 
-    def _done(self, key: int, writing: GenerationHandle) -> None:
-        del self._writings[key]
+    def _done(self, key: int, handle: GenerationHandle) -> None:
+        del self._handles[key]
         try:
-            written = writing.result()
-        except BackendUnavailableError as error:
-            self._leaving.put(Frame({"key": key, **_told(error)}))
-            self._leaving.put(Frame({"failed": error.problem}))
-            return
+            frame = page_frame(key, handle.result())
         except DeepSeekOCRError as error:
-            self._leaving.put(Frame({"key": key, **_told(error)}))
+            self._outbox.put(Frame({"key": key, **_error_message(error)}))
+            if isinstance(error, BackendUnavailableError):
+                self._outbox.put(Frame({"failed": error.problem}))
             return
-        self._leaving.put(page_frame(key, written))
+        self._outbox.put(frame)
 
     def _send(self) -> None:
         while True:
-            frame = self._leaving.get()
+            frame = self._outbox.get()
             try:
                 send(self._answers, frame)
             except OSError:
                 os._exit(0)
             if "failed" in frame.message:
-                # A GPU that failed once answers nothing any more, not even to an orderly end.
+                # Once a GPU has failed, even an orderly shutdown would hang.
                 os._exit(1)
 
     def _watch(self) -> None:
-        """End the process if the GPU hangs: a call into the driver cannot be broken off."""
-        turns, since = -1, time.monotonic()
+        """End the process if the GPU hangs: a call into the driver cannot be interrupted."""
+        iterations, since = -1, time.monotonic()
         while True:
-            time.sleep(LOOK_SECONDS)
-            if self._engine.iterations != turns or not self._writings:
-                turns, since = self._engine.iterations, time.monotonic()
+            time.sleep(CHECK_SECONDS)
+            if self._engine.iterations != iterations or not self._handles:
+                iterations, since = self._engine.iterations, time.monotonic()
             elif time.monotonic() - since > STUCK_SECONDS:
                 os._exit(STUCK)
 
 
 def _pinned(length: int) -> memoryview:
-    """Memory that a GPU reads without a copy in between, and that is used again."""
-    # Not for the empty body of a cancellation.
+    """Page-locked memory, which a GPU reads without an intermediate copy."""
+    # The body of a cancellation is empty, and empty memory cannot be pinned.
     pinned = torch.empty(length, dtype=torch.uint8, pin_memory=length > 0)
     return pinned.numpy().data
 
 
-def _told(error: DeepSeekOCRError) -> dict[str, Any]:
+def _error_message(error: DeepSeekOCRError) -> dict[str, Any]:
     kind = "page"
     if isinstance(error, EngineUnsupportedError):
         kind = "unsupported"

@@ -1,13 +1,12 @@
-"""The process between the engine's and the owner's: makes texts of tokens, and looks for loops.
+"""The process between the engine's and the owner's: decodes tokens to text, and detects loops.
 
-That takes 10 to 15 ms of Python a page, during which neither of the others could do
-anything else. What the engine's process tells (:mod:`.local_worker`) comes in, and goes
-out to the owner::
+That takes 10 to 15 ms of Python a page, which would hold up either of the others.
+Frames come from the engine's process (:mod:`.engine_worker`) and go on to the owner::
 
-    {"key": 7, "piece": [...]}                    -> {"key": 7, "repeats": true} since it does
-    {"key": 7, "reason": "stop", ...} + tokens    -> the same with "text" and "loops" + where tokens end
+    {"key": 7, "piece": [...]}                    -> {"key": 7, "repeats": true} once the page does
+    {"key": 7, "reason": "stop", ...} + tokens    -> the same with "text" and "loops" + ends of tokens
 
-All else is passed on as it is. What somebody waits for overtakes what waits here.
+All other frames are passed on unchanged, and overtake those that wait to be decoded.
 """
 
 from __future__ import annotations
@@ -25,69 +24,70 @@ from ...model.tokenizer import ModelTokenizer
 from ..page_text import LoopWatch
 from .page_frames import LONGEST, page_from, text_frame
 
-__all__ = ["Desk", "main"]
+__all__ = ["LoopWatchServer", "main"]
 
 
 def main() -> None:
     """Serve until the engine's process ends."""
-    # Ctrl-C is for the owner, with whom the engine's process ends.
+    # Ctrl-C is for the owner; the engine's process ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    told, answers = take_pipes()
-    desk = Desk(ModelTokenizer.from_file(sys.argv[1]), told, answers)
-    # The owner may be gone.
+    incoming, outgoing = take_pipes()
+    server = LoopWatchServer(ModelTokenizer.from_file(sys.argv[1]), incoming, outgoing)
+    # The owner may have ended.
     with suppress(BrokenPipeError):
-        desk.serve()
+        server.serve()
 
 
-class Desk:
-    """The pages that are being watched.
+class LoopWatchServer:
+    """Decodes the pages that are being generated, and watches them for loops.
 
     Args:
-        tokenizer: Of the model.
-        told: What the engine's process tells.
-        answers: Where it goes.
+        tokenizer: The model's.
+        incoming: Frames of the engine's process.
+        outgoing: Frames for the owner.
     """
 
-    def __init__(self, tokenizer: ModelTokenizer, told: FileIO, answers: FileIO) -> None:
+    def __init__(self, tokenizer: ModelTokenizer, incoming: FileIO, outgoing: FileIO) -> None:
         self._tokenizer = tokenizer
-        self._told = told
-        self._answers = answers
+        self._incoming = incoming
+        self._outgoing = outgoing
         self._watches: dict[int, LoopWatch] = {}
         self._unwatched: dict[int, list[int]] = {}
         self._ended: deque[Frame] = deque()
 
     def serve(self) -> None:
-        """Pass on, and work on what waits while nothing comes."""
+        """Pass frames on, and decode while none arrives."""
         while True:
-            while (self._ended or self._unwatched) and not select.select([self._told], [], [], 0)[
-                0
-            ]:
+            while (self._ended or self._unwatched) and not self._has_input():
                 self._work()
             try:
-                self._take(receive(self._told, longest=LONGEST))
+                self._take(receive(self._incoming, longest=LONGEST))
             except (BrokenFrameError, OSError):
                 break
         while self._ended:
             self._end(self._ended.popleft())
 
+    def _has_input(self) -> bool:
+        return bool(select.select([self._incoming], [], [], 0)[0])
+
     def _take(self, frame: Frame) -> None:
-        told = frame.message
-        if "begun" in told or "tokens" in told:
-            send(self._answers, frame)
-        elif "piece" in told:
-            self._unwatched.setdefault(told["key"], []).extend(told["piece"])
+        message = frame.message
+        if "begun" in message or "tokens" in message:
+            send(self._outgoing, frame)
+        elif "piece" in message:
+            self._unwatched.setdefault(message["key"], []).extend(message["piece"])
         else:
             self._ended.append(frame)
 
     def _work(self) -> None:
-        # Somebody may wait for a page that has ended.
+        # First the pages that have ended, as a reader may wait for them.
         if self._ended:
             self._end(self._ended.popleft())
             return
         key = next(iter(self._unwatched))
         watch = self._watches.setdefault(key, LoopWatch(self._tokenizer))
         if watch(self._unwatched.pop(key)):
-            send(self._answers, Frame({"key": key, "repeats": True}))
+            send(self._outgoing, Frame({"key": key, "repeats": True}))
 
     def _end(self, frame: Frame) -> None:
         key = frame.message.get("key", -1)
@@ -95,7 +95,7 @@ class Desk:
         watch = self._watches.pop(key, LoopWatch(self._tokenizer))
         if "count" in frame.message:
             frame = text_frame(key, watch.finish(page_from(frame)))
-        send(self._answers, frame)
+        send(self._outgoing, frame)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A page that is asked of the engine's process, and a page that it is writing."""
+"""A page requested from the engine process, and the handle to its result."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = ["EngineRequest", "PageHandle"]
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
-    """A page that is to be written; see :class:`~deepseek_ocr_rag.engine.sequence.PageTask`.
+    """A page to be generated; see :class:`~deepseek_ocr_rag.engine.sequence.PageTask`.
 
     Attributes:
         ids: The prompt's token ids.
         image: The page in RGB.
-        mode: How large the model sees it.
-        max_tiles: Fewer tiles than the family's most.
+        mode: The resolution at which the model sees it.
+        max_tiles: Most tiles, where fewer than the family allows.
         rule: Which repeats are forbidden.
-        max_new_tokens: The most that may be written.
+        max_new_tokens: Most tokens to generate.
         temperature: 0 takes the most probable token.
-        source: Tokens that the text will probably contain.
-        priority: Smaller ones go first.
-        stream: Whether each token is wanted at once.
+        source: Tokens that the text probably contains, for drafting.
+        priority: Smaller numbers go first.
+        stream: Whether to send each token at once.
     """
 
     ids: Sequence[int]
@@ -48,9 +48,9 @@ class EngineRequest:
     stream: bool = False
 
     def frame(self, key: int) -> StreamedFrame:
-        """The order as it travels."""
+        """The request as it is sent."""
         rule = {"size": self.rule.size, "window": self.rule.window, "exempt": [*self.rule.exempt]}
-        told = {
+        message = {
             "do": "write",
             "key": key,
             "ids": list(self.ids),
@@ -63,63 +63,63 @@ class EngineRequest:
             "priority": self.priority,
             "stream": self.stream,
         }
-        return picture_frame(self.image, told)
+        return picture_frame(self.image, message)
 
 
 class PageHandle:
-    """A page that is being written in the other process.
+    """A page that the engine process generates.
 
     Args:
-        cancel: Ends it.
-        news: Told when it begins to be written, and when it has ended.
+        cancel: Stops it.
+        notify: Called when generation begins, and when it has ended.
 
     Attributes:
-        begun: Whether its picture is not needed any more.
-        future: Its result.
+        begun: Whether generation has begun; the picture is then no longer needed.
+        future: The result.
     """
 
     def __init__(
         self,
         cancel: Callable[[], None],
-        news: Callable[[PageHandle], object] | None = None,
+        notify: Callable[[PageHandle], object] | None = None,
     ) -> None:
         self.cancel = cancel
         self.begun = False
         self.future: Future[PageText] = Future()
-        self._news = news
+        self._notify = notify
         self._looping = False
         self._tokens: SimpleQueue[Sequence[int] | None] = SimpleQueue()
 
     def __iter__(self) -> Iterator[int]:
-        """Tokens as they come.
+        """Tokens as they arrive.
 
         Raises:
-            BackendError: If the page could not be written.
+            BackendError: If the page could not be generated.
         """
-        given = 0
-        while (some := self._tokens.get()) is not None:
-            yield from some
-            given += len(some)
-        # The last ones come only with the result.
-        yield from self.future.result().written.tokens[given:]
+        count = 0
+        while (tokens := self._tokens.get()) is not None:
+            yield from tokens
+            count += len(tokens)
+        # The last ones arrive only with the result.
+        yield from self.future.result().written.tokens[count:]
 
     def begin(self) -> None:
-        """It is being written."""
+        """Note that generation has begun."""
         self.begun = True
-        self._tell()
+        self._changed()
 
-    def take(self, tokens: Sequence[int]) -> None:
-        """Take its next tokens."""
+    def add_tokens(self, tokens: Sequence[int]) -> None:
+        """Add the next tokens."""
         self._tokens.put(tokens)
 
-    def repeat(self) -> None:
-        """It has begun to repeat itself: it is ended."""
+    def stop_loop(self) -> None:
+        """Cancel the page because its text has begun to repeat itself."""
         if not self._looping:
             self._looping = True
             self.cancel()
 
     def end(self, result: PageText | BackendError) -> None:
-        """Give it its result."""
+        """Set the result."""
         if isinstance(result, BackendError):
             self.future.set_exception(result)
         else:
@@ -129,8 +129,8 @@ class PageHandle:
                 result = replace(result, written=replace(written, end=end))
             self.future.set_result(result)
         self._tokens.put(None)
-        self._tell()
+        self._changed()
 
-    def _tell(self) -> None:
-        if self._news is not None:
-            self._news(self)
+    def _changed(self) -> None:
+        if self._notify is not None:
+            self._notify(self)

@@ -1,18 +1,13 @@
-"""The two processes of the local engine: started, and ended for certain."""
+"""The two processes of the local engine, started and ended together."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO, RawIOBase
-from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
+from ...concurrency.child_process import ChildProcess, describe_exit, module_command, python_path
 from ...concurrency.offline import OFFLINE
 
 __all__ = ["END_SECONDS", "ProcessPair", "start_pair"]
@@ -20,55 +15,43 @@ __all__ = ["END_SECONDS", "ProcessPair", "start_pair"]
 ENGINE: Final = "deepseek_ocr_rag.backends.local.engine_worker"
 WATCH: Final = "deepseek_ocr_rag.backends.local.loop_watch_process"
 
-PACKAGES: Final = Path(__file__).parents[3]
-"""Where this package is imported from."""
-
 END_SECONDS: Final = 10.0
-"""For a process that was asked to end, and then for one that was killed."""
-
-PIPE_BYTES: Final = 2**20
+"""How long to wait for a process that was asked to end before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessPair:
-    """The engine's process, and the one that makes texts of what it writes.
+    """The engine process, and the process that turns its tokens into text.
 
     Attributes:
-        engine: Takes orders.
-        watch: Gives answers.
-        orders: Pipe to the engine.
-        answers: Pipe from the watch.
-        said: What either printed.
+        engine: Takes requests.
+        watch: Reads what the engine writes, and gives replies.
+        requests: Pipe to the engine.
+        replies: Pipe from the watch.
+        messages: Pipe with what either of them prints.
     """
 
-    engine: subprocess.Popen[bytes]
-    watch: subprocess.Popen[bytes]
-    orders: RawIOBase
-    answers: RawIOBase
-    said: RawIOBase
+    engine: ChildProcess
+    watch: ChildProcess
+    requests: RawIOBase
+    replies: RawIOBase
+    messages: RawIOBase
 
     def end(self) -> None:
-        """Wait for both, whose orders are closed, and kill what does not end."""
+        """Wait for both, whose requests are closed, and kill those that do not end."""
         # The watch ends after the engine.
-        for process in (self.engine, self.watch):
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(END_SECONDS)
-            process.kill()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(END_SECONDS)
+        self.engine.end(after=END_SECONDS)
+        self.watch.end(after=END_SECONDS)
 
-    def how_they_ended(self) -> str:
-        """The signal or exit code of the one that failed."""
+    def describe_exit(self) -> str:
+        """How the process that failed ended, as a verb phrase."""
         code: int | None = None
-        # With the one the other has nothing to do any more.
+        # When one is gone, the other has nothing left to do, and exits with 0.
         for process in (self.watch, self.engine):
-            with suppress(subprocess.TimeoutExpired):
-                code = process.wait(END_SECONDS)
+            code = process.wait(END_SECONDS)
             if code:
                 break
-        if code is not None and code < 0:
-            return {each.value: each.name for each in signal.Signals}.get(-code, str(-code))
-        return f"exit code {code}"
+        return "does not reply any more" if code is None else describe_exit(code)
 
 
 def start_pair(tokenizer: str) -> ProcessPair:
@@ -78,45 +61,24 @@ def start_pair(tokenizer: str) -> ProcessPair:
         tokenizer: Path of the model's ``tokenizer.json``.
 
     Raises:
-        OSError: If one cannot be started.
+        OSError: If one of them cannot be started.
     """
-    said, saying = os.pipe()
+    environment = {**os.environ, **OFFLINE, "PYTHONPATH": python_path()}
+    reading, writing = os.pipe()
     try:
-        engine = _process([ENGINE], subprocess.PIPE, saying)
+        engine = ChildProcess(module_command(ENGINE), environment, stderr=writing)
         try:
-            watch = _process([WATCH, tokenizer], engine.stdout, saying)
+            command = module_command(WATCH, tokenizer)
+            watch = ChildProcess(command, environment, stdin=engine.stdout.fileno(), stderr=writing)
         except BaseException:
-            engine.kill()
-            engine.communicate()
+            engine.end()
+            engine.close_pipes()
             raise
     except BaseException:
-        os.close(said)
+        os.close(reading)
         raise
     finally:
-        os.close(saying)
+        os.close(writing)
     # Only the watch reads it.
-    _pipe(engine.stdout).close()
-    return ProcessPair(engine, watch, _pipe(engine.stdin), _pipe(watch.stdout), FileIO(said, "rb"))
-
-
-def _process(
-    program: Sequence[str], stdin: int | IO[bytes] | None, stderr: int
-) -> subprocess.Popen[bytes]:
-    paths = [str(path.absolute()) for path in (PACKAGES, *map(Path, filter(None, sys.path)))]
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and our own programs
-        [sys.executable, "-P", "-m", *program],
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        bufsize=0,
-        pipesize=PIPE_BYTES,
-        env={**os.environ, **OFFLINE, "PYTHONPATH": os.pathsep.join(paths)},
-        # Ctrl-C is for us alone.
-        start_new_session=True,
-    )
-
-
-def _pipe(pipe: object) -> RawIOBase:
-    if not isinstance(pipe, RawIOBase):
-        raise TypeError("a pipe that is buffered")
-    return pipe
+    engine.stdout.close()
+    return ProcessPair(engine, watch, engine.stdin, watch.stdout, FileIO(reading, "rb"))

@@ -1,10 +1,10 @@
-"""Pages on their way through the engine: tasks out of requests, replies out of tokens."""
+"""Reads the pages of one document with the engine: requests become tasks, tokens become replies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Final
 
@@ -12,175 +12,147 @@ from ...errors import (
     BackendError,
     BackendReplyError,
     BackendUnavailableError,
-    DeepSeekOCRError,
     EngineLostError,
     PageTooLargeError,
     SourceError,
 )
 from ...model.ngrams import NoRepeat
-from ...model.prompts import MODES
 from ...model.views import page_grid
 from ..attempts import AttemptSettings
 from ..base import PageRequest, Reply
 from ..model_settings import ModelSettings
 from ..page_images import turned
-from ..retry_ladder import SMALLER_MODE, RetryLadder
+from ..retry_ladder import RetryLadder
 from .engine_process import EngineProcess
 from .page_request import EngineRequest, PageHandle
 
-__all__ = ["LocalReading", "page_order"]
+__all__ = ["LocalReading", "engine_request"]
 
 FIRST_PAGES: Final = 4
-"""So many of a document go before the later pages of others: somebody waits for
-them. Only they are drafted from their text layers, which pays in small batches."""
+"""The first pages of a document go before the later pages of others, because a user waits
+for them. Only they are drafted from their text layers, which pays off in small batches."""
 
 MOST_LOSSES: Final = 2
-"""So often a page is given to a new process; then it may be what ends them."""
+"""A page during which so many processes ended may be the cause, and is given up."""
 
 READ_AHEAD: Final = 24
-"""Pages whose pictures wait in the engine: two lots of eight whose prompts are computed, and
-the next. Those that are being written have none any more, so that memory does not grow with
-their number."""
+"""Pages whose pictures wait in the engine: two prefill batches of eight, and the next one.
+Pages that are being generated have no picture any more, so memory does not grow with them."""
 
 
 @dataclass(slots=True)
-class _Page:
-    """A page that is being read.
-
-    Attributes:
-        ladder: Its attempts.
-        number: How many pages of the same document came before it.
-        warnings: What the user should know.
-        losses: How many processes ended while they wrote it.
-        heeding: While it is being written, what ends that when nobody wants it any more.
-    """
+class _PageInProgress:
+    """A page that is being read, the ``number``-th of its document, counted from 0."""
 
     ladder: RetryLadder
     number: int
-    losses: int = 0
-    warnings: list[str] = field(default_factory=list)
-    heeding: ExitStack = field(default_factory=ExitStack)
+    losses: int = 0  # processes that ended while they generated it
+    cancellation: ExitStack = field(default_factory=ExitStack)  # active while it is generated
 
 
 class LocalReading:
     """The pages of one document, as they are read.
 
     Args:
-        engine: Gives the process that writes; a new one where the last has ended.
-        settings: How pages are asked for and understood.
-        attempts: How often a page is asked for at most.
-        seconds: When no further attempt at a page is begun.
+        engine: Returns the process that generates; a new one if the last has ended.
+        settings: How the model is asked, and how its tokens are read.
+        ladder: Starts the attempts at a page.
     """
 
     def __init__(
         self,
         engine: Callable[[], EngineProcess],
         settings: ModelSettings,
-        attempts: int,
-        seconds: float,
+        ladder: Callable[[PageRequest], RetryLadder],
     ) -> None:
         self._engine = engine
         self._settings = settings
-        self._attempts = attempts
-        self._seconds = seconds
-        self._under_way: dict[PageHandle, _Page] = {}
+        self._ladder = ladder
+        self._in_progress: dict[PageHandle, _PageInProgress] = {}
         self._waiting: set[PageHandle] = set()
-        self._news: SimpleQueue[PageHandle] = SimpleQueue()
+        self._changed: SimpleQueue[PageHandle] = SimpleQueue()
 
     def replies(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        """Replies as pages end; a request is taken only while few pages wait to begin.
+        """Yield replies as pages end; a request is taken only while few pages wait to begin.
 
         Raises:
             BackendUnavailableError: If the engine cannot be started again.
         """
         coming = enumerate(requests)
         exhausted = False
-        while not exhausted or self._under_way:
-            # One begins for each that ends: the engine is fed however many have ended.
+        while not exhausted or self._in_progress:
+            # At most one page is started per turn, but before any that has ended is handled:
+            # the engine never runs dry, however many have ended.
             full = len(self._waiting) >= READ_AHEAD
             if not exhausted and not full:
                 number, request = next(coming, (0, None))
                 exhausted = request is None
-                if request is not None and (reply := self._begin(self._page(request, number))):
-                    yield reply
-            writing = self._ended(wait=bool(self._under_way) and (exhausted or full))
-            if writing and (reply := self._end(self._under_way.pop(writing), writing)):
+                if request is not None:
+                    page = _PageInProgress(self._ladder(request), number)
+                    if reply := self._begin(page):
+                        yield reply
+            handle = self._next_ended(wait=bool(self._in_progress) and (exhausted or full))
+            if handle and (reply := self._end(self._in_progress.pop(handle), handle)):
                 yield reply
 
-    def _page(self, request: PageRequest, number: int) -> _Page:
-        first = self._settings.first(request)
-        ladder = RetryLadder(request, first, attempts=self._attempts, seconds=self._seconds)
-        return _Page(ladder, number)
-
-    def _ended(self, *, wait: bool) -> PageHandle | None:
-        """Take the news up to a page that has ended; wait for some only if asked to."""
-        while wait or not self._news.empty():
+    def _next_ended(self, *, wait: bool) -> PageHandle | None:
+        """A page that has ended, or None; waits for at most one change, and only if asked to."""
+        while wait or not self._changed.empty():
             wait = False
-            writing = self._news.get()
-            self._waiting.discard(writing)
-            # There may be two pieces of news of a page that has ended.
-            if writing.future.done() and writing in self._under_way:
-                return writing
+            handle = self._changed.get()
+            self._waiting.discard(handle)
+            # A page that has ended may be in the queue twice.
+            if handle.future.done() and handle in self._in_progress:
+                return handle
         return None
 
     def cancel(self) -> None:
-        """Nobody wants the pages that are under way."""
-        for writing in self._under_way:
-            writing.cancel()
+        """Stop all pages in progress."""
+        for handle in self._in_progress:
+            handle.cancel()
 
-    def _begin(self, page: _Page) -> Reply | None:
-        """Have the page written; its reply if it cannot be."""
+    def _begin(self, page: _PageInProgress) -> Reply | None:
+        """Give the page to the engine; returns a reply if that is not possible."""
         ladder = page.ladder
         try:
-            order = page_order(self._settings, ladder.request, ladder.settings, page.number)
+            request = engine_request(self._settings, ladder.request, ladder.settings, page.number)
         except (BackendReplyError, SourceError) as error:
-            return _failed(page, error)
-        if ladder.request.redraw is not None:
-            # Hundreds of pictures would be gigabytes.
-            ladder.request = replace(ladder.request, image=None)
-        writing = self._engine().submit(order, self._news.put)
-        self._under_way[writing] = page
-        self._waiting.add(writing)
-        page.heeding.enter_context(ladder.request.cancellation.on_cancel(writing.cancel))
+            return ladder.failed(error)
+        # The pictures of hundreds of pages would take gigabytes.
+        ladder.drop_image()
+        handle = self._engine().submit(request, self._changed.put)
+        self._in_progress[handle] = page
+        self._waiting.add(handle)
+        page.cancellation.enter_context(ladder.request.cancellation.on_cancel(handle.cancel))
         return None
 
-    def _end(self, page: _Page, writing: PageHandle) -> Reply | None:
-        """The page's reply, unless it is asked for again or not wanted any more."""
-        page.heeding.close()
-        if page.ladder.request.cancellation.cancelled:
+    def _end(self, page: _PageInProgress, handle: PageHandle) -> Reply | None:
+        """The page's reply, unless it is asked for again or was cancelled."""
+        page.cancellation.close()
+        ladder = page.ladder
+        if ladder.request.cancellation.cancelled:
             return None
         try:
-            text = writing.future.result()
+            text = handle.future.result()
         except BackendUnavailableError:
             raise
         except PageTooLargeError as error:
-            return self._in_smaller_mode(page, error)
+            if ladder.use_smaller_mode(self._settings.family):
+                return self._begin(page)
+            return ladder.failed(error)
         except EngineLostError as error:
             page.losses += 1
-            if page.losses >= MOST_LOSSES:
-                return _failed(page, error)
-            return self._begin(page)
+            return self._begin(page) if page.losses < MOST_LOSSES else ladder.failed(error)
         except BackendError as error:
-            return _failed(page, error)
-        attempt = self._settings.attempt(page.ladder.settings, text, page.warnings)
-        if page.ladder.add(attempt) is not None:
-            return self._begin(page)
-        return page.ladder.reply()
-
-    def _in_smaller_mode(self, page: _Page, error: PageTooLargeError) -> Reply | None:
-        mode = page.ladder.settings.mode.name
-        smaller = MODES.get(SMALLER_MODE.get(mode, ""))
-        if smaller is None or not self._settings.family.has_mode(smaller):
-            return _failed(page, error)
-        page.warnings.append(f"out of memory in mode {mode}: read in mode {smaller.name}")
-        page.ladder.settings = replace(page.ladder.settings, mode=smaller)
-        return self._begin(page)
+            return ladder.failed(error)
+        attempt = self._settings.attempt(ladder.settings, text, ladder.warnings)
+        return ladder.reply() if ladder.add(attempt) is None else self._begin(page)
 
 
-def page_order(
+def engine_request(
     settings: ModelSettings,
     request: PageRequest,
-    how: AttemptSettings,
+    attempt: AttemptSettings,
     number: int,
     *,
     stream: bool = False,
@@ -188,52 +160,44 @@ def page_order(
     """What the engine is asked for a page.
 
     Args:
-        settings: Of the model.
+        settings: How the model is asked.
         request: The page.
-        how: The attempt.
+        attempt: How the page is asked for.
         number: How many pages of the same document came before it.
         stream: Whether tokens are wanted as they come.
 
     Raises:
-        ConfigurationError: If the model has no such mode or no such prompt.
+        ConfigurationError: If the model does not support the mode or the task.
         BackendReplyError: If the page has no image.
-        SourceError: If it cannot be drawn again.
+        SourceError: If it can no longer be drawn.
     """
-    drawn = request.drawn()
-    if drawn is None:
-        raise BackendReplyError("the page has no image", source=request.source, page=request.page)
-    image = turned(drawn, how.turn)
+    image = turned(request.drawn(), attempt.turn)
     if image.mode != "RGB":
         image = image.convert("RGB")
-    grid = page_grid(*image.size, how.mode, settings.family, max_tiles=settings.max_tiles)
-    ids = settings.ids(how.task, settings.family.view_sides(how.mode)[0], grid)
+    grid = page_grid(*image.size, attempt.mode, settings.family, max_tiles=settings.max_tiles)
+    ids = settings.ids(attempt.task, settings.family.view_sides(attempt.mode)[0], grid)
+    early = number < FIRST_PAGES
     return EngineRequest(
         ids=ids,
         image=image,
-        mode=how.mode,
+        mode=attempt.mode,
         max_tiles=settings.max_tiles,
-        rule=how.no_repeat or NoRepeat(0),
+        rule=attempt.no_repeat or NoRepeat(0),
         max_new_tokens=settings.new_tokens(ids),
-        temperature=how.temperature,
-        source=_source(settings, request) if number < FIRST_PAGES and not how.turn else (),
-        priority=0 if number < FIRST_PAGES else 1,
+        temperature=attempt.temperature,
+        source=_draft(settings, request) if early and not attempt.turn else (),
+        priority=0 if early else 1,
         stream=stream,
     )
 
 
-def _source(settings: ModelSettings, request: PageRequest) -> list[int]:
+def _draft(settings: ModelSettings, request: PageRequest) -> list[int]:
     """Tokens of the page's text layer, in the order in which the PDF draws them."""
     try:
         layer = None if request.draft is None else request.draft()
     except SourceError:
-        # A damaged text layer costs time, not text.
+        # Without a draft the page is only slower.
         return []
     if layer is None:
         return []
     return settings.tokenizer.encode(" ".join(word.text for word in layer.words))
-
-
-def _failed(page: _Page, error: DeepSeekOCRError) -> Reply:
-    if page.ladder.answered:
-        return page.ladder.reply(failure=error.problem)
-    return Reply(page.ladder.request.key, "", finish_reason="error", error=str(error))

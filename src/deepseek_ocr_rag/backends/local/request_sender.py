@@ -1,4 +1,4 @@
-"""Orders on their way to another process, sent by a thread of their own."""
+"""Sends requests to another process from a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,79 +12,80 @@ from ...concurrency.frames import Frame, StreamedFrame, send
 
 __all__ = ["RequestSender"]
 
-ROOMS: Final = 2
-"""Pictures in memory: one that is sent, and the next, which is made ready meanwhile."""
+BUFFERS: Final = 2
+"""Pictures in memory: the one that is being sent, and the next, which is prepared meanwhile."""
 
 
 class RequestSender:
-    """Sends frames in their order. Thread-safe.
+    """Sends frames in the order in which they were given. Thread-safe.
 
     A picture is sent in one go: between pieces, busy threads of this process would take
-    their turns, 5 ms each. The memory for it is used again.
+    their turns, 5 ms each. The memory for it is reused.
 
     Args:
-        pipe: Where to. It is closed by the thread.
+        pipe: To the other process. The thread closes it.
 
     Attributes:
         thread: Ends after :meth:`close`.
     """
 
     def __init__(self, pipe: RawIOBase) -> None:
-        self._leaving: SimpleQueue[Frame | None] = SimpleQueue()
-        # None for ever, once nothing is sent any more.
-        self._rooms: SimpleQueue[bytearray | None] = SimpleQueue()
-        for _ in range(ROOMS):
-            self._rooms.put(bytearray())
+        self._queue: SimpleQueue[Frame | None] = SimpleQueue()
+        # Holds a single None once nothing is sent any more.
+        self._buffers: SimpleQueue[bytearray | None] = SimpleQueue()
+        for _ in range(BUFFERS):
+            self._buffers.put(bytearray())
         self.thread = threading.Thread(
             target=_send_all,
-            args=(pipe, self._leaving, self._rooms),
-            name="dsocr-engine-orders",
+            args=(pipe, self._queue, self._buffers),
+            name="dsocr-engine-requests",
             daemon=True,
         )
         self.thread.start()
 
     def send(self, frame: Frame | StreamedFrame) -> None:
-        """Have a frame sent; that of a picture may wait for the one before the last.
+        """Queue a frame; a picture waits while two others are on their way.
 
-        What cannot be sent is dropped: that a process is gone is noticed by who reads from it.
+        A frame that cannot be sent is dropped: whoever reads from the process
+        notices that it is gone.
         """
         if isinstance(frame, StreamedFrame):
-            room = self._rooms.get()
-            if room is None:
-                self._rooms.put(None)
+            buffer = self._buffers.get()
+            if buffer is None:
+                self._buffers.put(None)
                 return
             try:
-                frame = _whole(frame, room)
+                frame = _collected(frame, buffer)
             except BaseException:
-                self._rooms.put(room)
+                self._buffers.put(buffer)
                 raise
-        self._leaving.put(frame)
+        self._queue.put(frame)
 
     def close(self) -> None:
-        """End the thread and close the pipe, after what is on its way."""
-        self._leaving.put(None)
+        """Send what is queued, then close the pipe and end the thread."""
+        self._queue.put(None)
 
 
-def _whole(frame: StreamedFrame, room: bytearray) -> Frame:
-    if len(room) < frame.length:
-        room = bytearray(frame.length)
+def _collected(frame: StreamedFrame, buffer: bytearray) -> Frame:
+    if len(buffer) < frame.length:
+        buffer = bytearray(frame.length)
     filled = 0
     for piece in frame.pieces:
-        room[filled : filled + len(piece)] = piece
+        buffer[filled : filled + len(piece)] = piece
         filled += len(piece)
-    return Frame(frame.message, memoryview(room)[:filled])
+    return Frame(frame.message, memoryview(buffer)[:filled])
 
 
 def _send_all(
     pipe: RawIOBase,
-    leaving: SimpleQueue[Frame | None],
-    rooms: SimpleQueue[bytearray | None],
+    queue: SimpleQueue[Frame | None],
+    buffers: SimpleQueue[bytearray | None],
 ) -> None:
-    while (frame := leaving.get()) is not None:
+    while (frame := queue.get()) is not None:
         with suppress(OSError):
             send(pipe, frame)
         if isinstance(frame.body, memoryview) and isinstance(frame.body.obj, bytearray):
-            rooms.put(frame.body.obj)
-    rooms.put(None)
+            buffers.put(frame.body.obj)
+    buffers.put(None)
     with suppress(OSError):
         pipe.close()

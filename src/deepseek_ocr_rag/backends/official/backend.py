@@ -1,10 +1,9 @@
-"""The published code of DeepSeek-OCR, for comparison and for those who must run it.
+"""Runs the published code of DeepSeek-OCR, for comparison and for those who must.
 
-The code comes with the weights and is somebody else's: it is run only where the
-caller says so, in a process of its own (:mod:`.official_worker`), which is no
-sandbox. It imports only with transformers up to 4.47, which cannot live in one
-environment with what :class:`~.transformers.TransformersBackend` needs; so it
-usually gets another interpreter.
+The code comes with the weights and is not ours: it runs only if the caller allows
+it, in a process of its own (:mod:`.published_code`), which is not a sandbox. It needs
+transformers 4.47 or older, while :class:`~deepseek_ocr_rag.TransformersBackend`
+needs a newer one; so it usually runs in another interpreter.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint, model_files
 from ..known_failures import failure_named, remedy_for
 from ..page_images import png_bytes
-from .process import WorkerProcess
+from .published_code_process import WorkerProcess
 
 __all__ = ["OfficialBackend"]
 
 TESTED_TRANSFORMERS: Final = "4.46.3"
-"""What the publisher tested the code with."""
+"""The version that the publisher tested the code with."""
 
 LOST_IN_A_ROW: Final = 2
-"""So many pages in a row at which the process died or hung, and no further one is tried."""
+"""After so many pages in a row at which the process died or hung, reading ends."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -53,8 +52,8 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    """What the process shall load; see :mod:`.official_worker`."""
+class _LoadRequest:
+    """What the process loads; see :mod:`.published_code`."""
 
     model: str
     revision: str | None
@@ -68,31 +67,29 @@ class OfficialBackend:
     """Reads pages with the published ``infer``, one after the other.
 
     The process starts with the first page. A page at which the code raises is a
-    failed page; so is one at which the process dies or hangs, and the next page
-    has a new process. Where that is lost as well, reading ends with an error.
-    Threads may share a backend: their pages queue for the one process. The code
-    cannot be told to leave a page, so one that is cancelled ends the process, and
-    the next page waits until the model is loaded anew.
+    failed page. So is a page at which the process dies or hangs, and the next page
+    gets a new process; if that is lost as well, reading ends with an error. Threads
+    may share a backend: their pages queue for the one process. The code cannot be
+    interrupted, so cancelling a page ends the process, and the next page waits until
+    the model is loaded again.
 
     Args:
-        model: A folder with weights and code, or a hub id, which is then
-            downloaded.
+        model: A folder with weights and code, or a hub id, which is downloaded.
         allow_remote_code: Must be True: whoever wrote the code in ``model`` can
             do with this account whatever its user can.
         python: An interpreter (3.11 or newer) with the packages of the extra
-            "official"; without it, this one.
-        revision: Of a hub id: 40 hex digits. The published models have a default.
-        device: "cuda", "cuda:1", "cpu"; without it CUDA where there is one. The
-            code as published runs on CUDA only.
+            "official"; without it, the current one.
+        revision: Commit of a hub id, 40 hex digits; the published models have a default.
+        device: "cuda", "cuda:1", "cpu"; without it CUDA if available. The published
+            code runs on CUDA only.
         dtype: "bfloat16", "float16" or "float32"; without it bfloat16 on CUDA.
-        attention: "flash_attention_2", "eager", or "auto" for the first where
+        attention: "flash_attention_2", "eager", or "auto" for the former if
             flash-attn is installed.
         timeout: Longest time for one page in seconds.
-        load_timeout: Longest time for loading in seconds, a download included.
+        load_timeout: Longest time for loading in seconds, including a download.
 
     Raises:
-        ConfigurationError: If remote code is not allowed, or an argument cannot
-            be meant.
+        ConfigurationError: If remote code is not allowed, or an argument is invalid.
 
     Example:
         >>> backend = OfficialBackend(  # doctest: +SKIP
@@ -121,11 +118,11 @@ class OfficialBackend:
     ) -> None:
         if allow_remote_code is not True:
             raise ConfigurationError(
-                f"the backend 'official' runs the Python code that lies beside the weights of "
+                f"the backend 'official' runs the Python code that comes with the weights of "
                 f"{model}, as you and with all your rights",
-                remedy="If you trust who wrote it, say allow_remote_code=True "
+                remedy="If you trust its authors, set allow_remote_code=True "
                 "(--allow-remote-code). The backend 'transformers' reads with the same weights "
-                "and runs none of it.",
+                "and runs none of that code.",
             )
         if not timeout > 0 or not load_timeout > 0:
             raise ConfigurationError("timeouts must be above 0", remedy="Leave them out.")
@@ -138,32 +135,32 @@ class OfficialBackend:
                 f"there is no attention {attention!r}",
                 remedy="Use flash_attention_2, eager or auto.",
             )
-        place, commit = _place(model, revision)
+        location, commit = _located(model, revision)
         self.model = Path(model).name if commit is None else str(model)
         self.timeout = timeout
         self.load_timeout = load_timeout
-        self._order = _Order(
-            place, commit, device, dtype, None if attention == "auto" else attention, True
+        self._load_request = _LoadRequest(
+            location, commit, device, dtype, None if attention == "auto" else attention, True
         )
         self._python = str(python or sys.executable)
-        self._places = FairSemaphore(1)
+        self._slots = FairSemaphore(1)
         self._worker: WorkerProcess | None = None
         self._family: Family | None = None
         self._lost = 0
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"OfficialBackend({self._order.model!r}, allow_remote_code=True)"
+        return f"OfficialBackend({self._load_request.model!r}, allow_remote_code=True)"
 
     @property
     def fingerprint(self) -> str:
         """The weights and the code, and how they are run."""
-        order = self._order
+        load = self._load_request
         return fingerprint(
-            model=model_files(order.model, order.revision),
-            device=order.device,
-            dtype=order.dtype,
-            attention=order.attention,
+            model=model_files(load.model, load.revision),
+            device=load.device,
+            dtype=load.dtype,
+            attention=load.attention,
             python=self._python,
         )
 
@@ -174,7 +171,7 @@ class OfficialBackend:
             BackendError: If the model cannot be loaded, or two pages in a row
                 end its process.
             MissingExtraError: If the interpreter lacks a package.
-            ConfigurationError: If the model was not made for the requests' mode.
+            ConfigurationError: If the model does not support the requests' mode.
         """
         reading = object()
         for request in requests:
@@ -184,18 +181,17 @@ class OfficialBackend:
                 continue
 
     def close(self) -> None:
-        """End the process; a page that is being read in another thread fails."""
+        """End the process; a page that another thread is reading fails."""
         self._closed = True
-        worker = self._worker
-        if worker is not None:
+        if (worker := self._worker) is not None:
             worker.stop()
 
     def _read_page(self, request: PageRequest, reading: object) -> Reply:
         try:
             png = png_bytes(request)
         except BackendReplyError as error:
-            return Reply(request.key, "", "error", error=str(error))
-        with self._places.place(reading, request.cancellation):
+            return request.failed(error)
+        with self._slots.place(reading, request.cancellation):
             worker, family = self._loaded(request.cancellation)
             question = _question(worker, family, request, png)
             try:
@@ -204,7 +200,7 @@ class OfficialBackend:
                 self._stop_worker()
                 return self._lost_page(request, _explained(error, worker, "Raise timeout."))
             except BaseException:
-                # The code goes on, and its answer would be taken for the next page's.
+                # The code goes on, and its answer would be taken for that of the next page.
                 self._stop_worker()
                 raise
             self._lost = 0
@@ -220,25 +216,23 @@ class OfficialBackend:
             self._lost = 0
             raise error
         error.source, error.page = request.source, request.page
-        return Reply(request.key, "", "error", error=str(error))
+        return request.failed(error)
 
     def _loaded(self, cancellation: Cancellation) -> tuple[WorkerProcess, Family]:
-        """The process with its model, started where there is none."""
+        """The process with its model; started if there is none."""
         if self._closed:
             raise BackendUnavailableError(
                 "the backend was closed", remedy="Make a new OfficialBackend."
             )
         if self._worker is not None and self._family is not None:
             return self._worker, self._family
-        worker = self._worker = WorkerProcess(
-            # A folder has no revision; a hub id may have to be downloaded.
-            self._python,
-            offline=self._order.revision is None,
-        )
+        # A folder has no revision and needs no download.
+        offline = self._load_request.revision is None
+        worker = self._worker = WorkerProcess(self._python, offline=offline)
         try:
             if self._closed:
                 raise BackendUnavailableError("the backend was closed while it started")
-            facts = worker.ask(asdict(self._order), self.load_timeout, cancellation)
+            facts = worker.ask(asdict(self._load_request), self.load_timeout, cancellation)
         except BackendError as error:
             self._stop_worker()
             slow = f"Raise load_timeout. {failure_named('very slow load').cure}"
@@ -264,8 +258,8 @@ class OfficialBackend:
             worker.stop()
 
 
-def _place(model: str | Path, revision: str | None) -> tuple[str, str | None]:
-    """The absolute folder, or the hub id and its pinned commit."""
+def _located(model: str | Path, revision: str | None) -> tuple[str, str | None]:
+    """The absolute path of a folder, or a hub id and its commit."""
     folder = Path(model).expanduser()
     if folder.is_dir():
         if revision is not None:
@@ -279,11 +273,11 @@ def _place(model: str | Path, revision: str | None) -> tuple[str, str | None]:
     commit = revision or published.get(str(model).lower())
     if commit is None or not _COMMIT.fullmatch(commit):
         raise ConfigurationError(
-            "there is no such folder, and for a hub id the commit is not pinned, so that "
+            "there is no such folder, and as a hub id it has no pinned commit, so that "
             "its code could change at any time",
             source=str(model),
-            remedy="Name a folder, or give revision=, the 40 hex digits of a commit that you "
-            "have looked at.",
+            remedy="Name a folder, or set revision= to the 40 hex digits of a commit whose code "
+            "you have reviewed.",
         )
     return str(model), commit
 
@@ -292,14 +286,14 @@ def _family(config: object) -> Family:
     try:
         return family_of(config if isinstance(config, dict) else {})
     except (ConfigurationError, AttributeError, TypeError):
-        # A variant with a name of its own: they are all made from the first one.
+        # A derivative with another name: they all derive from the first model.
         return FAMILIES["deepseek-ocr"]
 
 
 def _question(
     worker: WorkerProcess, family: Family, request: PageRequest, png: bytes
 ) -> dict[str, Any]:
-    """What the process is asked for a page, whose picture is left in its folder."""
+    """What the process is asked for a page; its picture is written to the process's folder."""
     side, tile = family.view_sides(request.mode)
     image = worker.folder / "page.png"
     try:
@@ -328,7 +322,7 @@ def _reply(request: PageRequest, answer: Mapping[str, Any], warnings: tuple[str,
             page=request.page,
             remedy=remedy_for(str(answer.get("error"))),
         )
-        return Reply(request.key, "", "error", error=str(error))
+        return request.failed(error)
     text = text.removesuffix(END_TOKEN)
     if not text.strip():
         warnings += ("the model wrote nothing",)
@@ -345,7 +339,7 @@ def _reply(request: PageRequest, answer: Mapping[str, Any], warnings: tuple[str,
 def _loading_error(facts: Mapping[str, Any], python: str) -> DeepSeekOCRError:
     problem = excerpt(f"{facts.get('kind')}: {facts.get('error')}", longest=500)
     text = f"the published code cannot be loaded ({problem})"
-    if any(words in problem for words in ("No module named", "packages that were not found")):
+    if "No module named" in problem or "packages that were not found" in problem:
         return MissingExtraError(
             text, remedy=f'Run: {python} -m pip install "deepseek-ocr-rag[official]"'
         )
@@ -353,11 +347,11 @@ def _loading_error(facts: Mapping[str, Any], python: str) -> DeepSeekOCRError:
 
 
 def _explained(
-    error: BackendError, worker: WorkerProcess, if_late: str, doing: str = ""
+    error: BackendError, worker: WorkerProcess, timeout_remedy: str, doing: str = ""
 ) -> BackendError:
-    """The same error with what the process said last, and what is known to help."""
-    said = excerpt(" / ".join(worker.last_words.strip().splitlines()[-3:]), longest=400)
-    problem = f"{doing}{error.problem}" + (f"; its last words: {said}" if said else "")
-    late = isinstance(error, BackendTimeoutError)
-    known = remedy_for(f"{worker.last_words}\n{error.problem}")
-    return type(error)(problem, remedy=if_late if late else known)
+    """The same error with the last output of the process, and a remedy if one is known."""
+    output = excerpt(" / ".join(worker.last_words.strip().splitlines()[-3:]), longest=400)
+    problem = f"{doing}{error.problem}" + (f"; its last words: {output}" if output else "")
+    if isinstance(error, BackendTimeoutError):
+        return type(error)(problem, remedy=timeout_remedy)
+    return type(error)(problem, remedy=remedy_for(f"{worker.last_words}\n{error.problem}"))

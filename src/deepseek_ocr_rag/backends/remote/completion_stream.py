@@ -1,8 +1,8 @@
-"""Reads what an OpenAI-compatible server sends for one page: an event stream, or one JSON.
+"""Reads an OpenAI-compatible server's reply for one page: an event stream or one JSON document.
 
-Format: the streaming reference of OpenAI's chat completions, as vLLM, SGLang
-and llama.cpp serve it. Each ``data:`` line is an event of its own, and lists the
-log-probabilities of the tokens whose text it carries, where they were asked for.
+Format: OpenAI's reference of streamed chat completions, as vLLM, SGLang and
+llama.cpp serve it. Each ``data:`` line is one event. If log-probabilities were
+requested, the event lists those of the tokens whose text it carries.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from .reply_text import split_lines
 
 __all__ = ["Completion", "read_completion"]
 
-
 LONGEST_TOKEN: Final = 128
-"""Characters: the longest entries of DeepSeek's vocabulary are runs of blanks."""
+"""Characters; the longest entries of DeepSeek's vocabulary are runs of spaces."""
 
 MISPLACED: Final = 8
-"""Characters of an event's text that may belong to tokens whose own text is
-another: the parts of a rare character, or a token that is not shown."""
+"""Characters of an event's text that may be skipped in search of a token: they belong to
+tokens whose own text differs (a part of a rare character, or a token that is not shown)."""
 
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -40,13 +39,13 @@ _REASONS: Final[dict[str, FinishReason]] = {
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A whole reply.
+    """A complete reply.
 
     Attributes:
         text: As the model wrote it.
-        finish_reason: Why it ends.
-        tokens: How many there are, where the server counts.
-        logprobs: Of every token; empty where the server did not say all.
+        finish_reason: Why it ended.
+        tokens: Number of tokens, or None if the server does not count them.
+        logprobs: Of every token; empty unless the server gave all of them.
     """
 
     text: str
@@ -56,20 +55,20 @@ class Completion:
 
 
 async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
-    """Read a reply to its end, or to where it repeats itself or is longer than it may be.
+    """Read a reply until it ends, repeats itself or gets too long.
 
     Args:
-        texts: The body as it comes. Leaving it early closes the connection, and
-            the server stops writing.
-        max_tokens: What the server was asked for. A server that goes on is
-            cut off there, and the reply ends with "length"; one whose model
-            repeats itself is cut off too, and it ends with "repetition".
+        texts: The body as it arrives. Leaving it early closes the connection, which
+            makes the server stop generating.
+        max_tokens: The limit that was requested. A server that goes on is cut off
+            there, and the finish reason is "length"; if the model repeats itself,
+            the reply is cut off as well, and the finish reason is "repetition".
 
     Raises:
-        BackendReplyError: If the server reports an error, breaks the protocol
+        BackendReplyError: If the server reports an error, violates the protocol
             or stops in the middle.
     """
-    reply = _Reply(max_tokens)
+    reply = _CompletionBuilder(max_tokens)
     async with aclosing(split_lines(texts)) as lines:
         async for data in _events(lines):
             if data == "[DONE]" or reply.add(_parsed(data)):
@@ -78,7 +77,7 @@ async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Comp
 
 
 async def _events(lines: AsyncIterator[str]) -> AsyncIterator[str]:
-    """The payload of each event; a body that is one JSON document is one event."""
+    """The payload of each event; a body that is one JSON document counts as one event."""
     document: list[str] = []
     async for line in lines:
         if document:
@@ -87,7 +86,7 @@ async def _events(lines: AsyncIterator[str]) -> AsyncIterator[str]:
             yield line.partition(":")[2].strip()
         elif line.lstrip().startswith("{"):
             document.append(line)
-        # The rest is comments, event names, ids and the empty lines between events.
+        # All other lines are comments, event names, ids and the empty lines between events.
     if document:
         yield "\n".join(document)
 
@@ -102,9 +101,7 @@ def _parsed(data: str) -> dict[str, Any]:
     return event
 
 
-class _Reply:
-    """Collects events."""
-
+class _CompletionBuilder:
     def __init__(self, max_tokens: int) -> None:
         self._max_tokens = max_tokens
         self._pieces: list[str] = []
@@ -115,14 +112,14 @@ class _Reply:
         self._watch = RepetitionWatch()
 
     def add(self, event: dict[str, Any]) -> bool:
-        """Take one event; True where the rest of the reply is not wanted."""
+        """Take one event; returns True if the rest of the reply is not needed."""
         _raise_for_error(event)
         usage = event.get("usage")
         if isinstance(usage, dict) and isinstance(usage.get("completion_tokens"), int):
             self._tokens = usage["completion_tokens"]
         choices = event.get("choices")
         if not isinstance(choices, list):
-            raise BackendReplyError("an event holds neither choices nor an error")
+            raise BackendReplyError("an event has neither choices nor an error")
         if not choices:
             return False
         choice = choices[0]
@@ -135,14 +132,9 @@ class _Reply:
             if reason not in _REASONS:
                 raise BackendReplyError(f"the server ended the reply: {excerpt(str(reason))}")
             self._finish = _REASONS[reason]
-        return self._loops(text) or self._too_long()
+        return self._must_stop(text)
 
     def completion(self) -> Completion:
-        """The reply.
-
-        Raises:
-            BackendReplyError: If it was cut off.
-        """
         if self._finish is None:
             raise BackendReplyError("the reply was cut off: it has no finish_reason")
         text = "".join(self._pieces).removesuffix(END_TOKEN)
@@ -162,7 +154,7 @@ class _Reply:
         return content or ""
 
     def _add_logprobs(self, choice: dict[str, Any], text: str) -> None:
-        """Take the tokens of one event; None from the first one on that says too little."""
+        """Take the tokens of one event; give up for good at the first event without all of them."""
         listed = choice.get("logprobs")
         found = _read_logprobs(listed.get("content") if isinstance(listed, dict) else [])
         if self._logprobs is None or (not found and not text):
@@ -177,43 +169,40 @@ class _Reply:
             for end, (_, logprob) in zip(ends, found, strict=True)
         ]
 
-    def _loops(self, text: str) -> bool:
-        # A reply that has ended is judged as a whole, elsewhere.
-        loops = self._finish is None and self._watch.feed(text) is not None
-        if loops:
+    def _must_stop(self, text: str) -> bool:
+        """Whether a reply that has not ended repeats itself or is too long."""
+        if self._finish is not None:
+            return False
+        if self._watch.feed(text) is not None:
             self._finish = "repetition"
-        return loops
-
-    def _too_long(self) -> bool:
-        # An event carries one token or more, so events bound tokens from below.
-        too_long = self._finish is None and (
+        # An event carries at least one token: there are no fewer tokens than events.
+        elif (
             len(self._pieces) > self._max_tokens
             or self._characters > self._max_tokens * LONGEST_TOKEN
-        )
-        if too_long:
+        ):
             self._finish = "length"
-        return too_long
+        return self._finish is not None
 
 
 def _read_logprobs(listed: object) -> list[tuple[str, float]]:
-    """The text and log-probability of each token; nothing where one cannot be read."""
+    """The text and log-probability of each token; empty if one cannot be read."""
     found = []
     for entry in listed if isinstance(listed, list) else []:
         fields = entry if isinstance(entry, dict) else {}
         token, logprob = fields.get("token"), fields.get("logprob")
         if not isinstance(token, str) or not isinstance(logprob, int | float):
             return []
-        # Bounded before it is a float: a server may write an integer of any length,
-        # and in this order what is no number becomes the bound.
+        # Clamped before float(), which fails for a huge integer; in this order NaN
+        # becomes the lower bound.
         found.append((token, float(min(0.0, max(LEAST_LOGPROB, logprob)))))
     return found
 
 
 def _token_ends(text: str, tokens: Sequence[str]) -> list[int]:
-    """Where each token ends in the text of its event; the last one ends it.
+    """Where each token ends in the text of its event; the last one ends with the text.
 
-    A token whose text is not there, or not close, has no length: it is a part
-    of a character or is not shown.
+    A token whose text is not found nearby gets no length: it is a part of a
+    character or is not shown.
     """
     ends = []
     position = 0
@@ -234,5 +223,5 @@ def _raise_for_error(event: dict[str, Any]) -> None:
         problem = event
     if problem is None:
         return
-    words = problem.get("message", problem) if isinstance(problem, dict) else problem
-    raise BackendReplyError(f"the server reports an error: {excerpt(str(words))}")
+    message = problem.get("message", problem) if isinstance(problem, dict) else problem
+    raise BackendReplyError(f"the server reports an error: {excerpt(str(message))}")

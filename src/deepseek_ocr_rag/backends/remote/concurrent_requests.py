@@ -1,10 +1,9 @@
-"""Many requests at once behind a plain iterator: what all HTTP backends are built on.
+"""Runs many requests concurrently behind a plain iterator, for the backends that ask a server.
 
-The requests are answered by coroutines on an event loop in a thread of its own,
-one thread for each call of ``Backend.read``. Whoever iterates may therefore be
-in a notebook (whose thread already runs a loop) or slow; nothing waits for it
-but the places of the requests it has not fetched yet. The thread, its
-connections and all work end with the iterator.
+Each call of ``Backend.read`` starts one thread with an event loop, whose
+coroutines answer the requests. So the caller may sit in a notebook, whose own
+thread already runs a loop, and may be slow: it holds up nothing but the slots of
+replies that it has not fetched. Thread, connections and work end with the iterator.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from ..base import PageRequest, Reply
 __all__ = ["Failure", "OpenSession", "ReadPage", "read_concurrently"]
 
 UNAVAILABLE_IN_A_ROW: Final = 3
-"""So many pages in a row without a server, and the rest is not tried."""
+"""After so many pages in a row without a server, the rest is not tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ ReadPage = Callable[[PageRequest], Awaitable[Reply | Failure]]
 """Reads one page."""
 
 OpenSession = Callable[[], AbstractAsyncContextManager[ReadPage]]
-"""Connects; entering it may raise a BackendError, after which no page is read."""
+"""Connects to the server; if entering it raises a BackendError, no page is read."""
 
 
 def read_concurrently(
@@ -47,51 +46,51 @@ def read_concurrently(
     open_session: OpenSession,
     *,
     concurrency: int,
-    places: FairSemaphore | None = None,
+    slots: FairSemaphore | None = None,
 ) -> Iterator[Reply]:
-    """Answer requests, at most ``concurrency`` at once; replies as they finish.
+    """Answer requests, at most ``concurrency`` at once; yields replies as they finish.
 
-    A request is taken only while fewer than ``concurrency`` are under way or
-    finished and not fetched. A finished reply goes before a new request. One
-    that is cancelled gets no reply.
+    A request is taken only while fewer than ``concurrency`` are in flight or
+    finished but not fetched. A finished reply goes before a new request. A
+    cancelled request gets no reply.
 
     Args:
         requests: The pages.
-        open_session: Connects.
-        concurrency: Requests of this call under way at once.
-        places: Shared with other calls for the same server; a page's own time
-            begins when it has one.
+        open_session: Connects to the server.
+        concurrency: Requests of this call in flight at once.
+        slots: Shared with other calls for the same server; the clock of a page
+            starts when it gets a slot.
 
     Raises:
-        BackendUnavailableError: If the server was not there for the first page
-            that ended, or for three pages in a row.
+        BackendUnavailableError: If the server was unavailable for the first page
+            that finished, or for three pages in a row.
         BackendError: If the session cannot be opened.
     """
     source = iter(requests)
-    worker: _Worker | None = None
-    verdict = _Verdict()
-    under_way = 0
+    worker: _LoopThread | None = None
+    availability = _Availability()
+    in_flight = 0
     exhausted = False
     try:
         while True:
             while (
                 not exhausted
-                and under_way < concurrency
+                and in_flight < concurrency
                 and (worker is None or worker.outcomes.empty())
             ):
                 request = next(source, None)
                 if request is None:
                     exhausted = True
                     break
-                worker = worker or _Worker(open_session, places or FairSemaphore(concurrency))
+                worker = worker or _LoopThread(open_session, slots or FairSemaphore(concurrency))
                 worker.submit(request)
-                under_way += 1
-            if worker is None or not under_way:
+                in_flight += 1
+            if worker is None or not in_flight:
                 return
             outcome = worker.outcomes.get()
-            under_way -= 1
+            in_flight -= 1
             if outcome.result is not None:
-                yield verdict.on(outcome)
+                yield availability.reply(outcome)
     finally:
         if worker is not None:
             worker.close()
@@ -99,20 +98,21 @@ def read_concurrently(
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How a request ended, in None where it was cancelled; without a request, the whole worker."""
+    """How a request ended."""
 
-    request: PageRequest | None
-    result: Reply | Failure | BaseException | None
+    request: PageRequest | None  # None: the thread itself ended
+    result: Reply | Failure | BaseException | None  # None: the request was cancelled
 
 
-class _Verdict:
-    """Tells the failure of a page, which is a reply, from the failure of the server."""
+class _Availability:
+    """Tells the failure of one page, which becomes a reply, from the failure of the server."""
 
     def __init__(self) -> None:
         self._reached = False
         self._unavailable = 0
 
-    def on(self, outcome: _Outcome) -> Reply:
+    def reply(self, outcome: _Outcome) -> Reply:
+        """The reply to yield; raises what ends the reading."""
         result = outcome.result
         if result is None or isinstance(result, BaseException) or outcome.request is None:
             raise result if isinstance(result, BaseException) else RuntimeError(str(result))
@@ -125,22 +125,16 @@ class _Verdict:
             self._unavailable = 0
         if isinstance(result, Reply):
             return result
-        return Reply(
-            outcome.request.key,
-            "",
-            finish_reason="error",
-            attempts=result.attempts,
-            error=str(result.error),
-        )
+        return outcome.request.failed(result.error, result.attempts)
 
 
-class _Worker:
-    """An event loop in a thread, and the requests that run on it."""
+class _LoopThread:
+    """A thread with an event loop, and the requests that run on it."""
 
-    def __init__(self, open_session: OpenSession, places: FairSemaphore) -> None:
+    def __init__(self, open_session: OpenSession, slots: FairSemaphore) -> None:
         self.outcomes: SimpleQueue[_Outcome] = SimpleQueue()
         self._open_session = open_session
-        self._places = places
+        self._slots = slots
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="dsocr-requests", daemon=True)
@@ -148,14 +142,14 @@ class _Worker:
         self._started.wait()
 
     def submit(self, request: PageRequest) -> None:
-        self._call(lambda: self._spawn(request))
+        self._call(lambda: self._start_task(request))
 
     def close(self) -> None:
         self._call(lambda: self._main.cancel())
         self._thread.join()
 
     def _call(self, step: Callable[[], object]) -> None:
-        # A loop that is gone has left the reason among the outcomes.
+        # A loop that has ended left the reason among the outcomes.
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(step)
@@ -171,7 +165,6 @@ class _Worker:
             self._started.set()
 
     async def _serve(self) -> None:
-        """Hold the session open until it is cancelled."""
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened: asyncio.Future[ReadPage] = self._loop.create_future()
@@ -185,12 +178,12 @@ class _Worker:
             try:
                 await asyncio.Event().wait()
             finally:
-                # Before the session: requests must not outlive their connections.
+                # Before the session closes: requests must not outlive their connections.
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, request: PageRequest) -> None:
+    def _start_task(self, request: PageRequest) -> None:
         task = asyncio.get_running_loop().create_task(self._answer(request))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -201,13 +194,13 @@ class _Worker:
         try:
             with request.cancellation.on_cancel(lambda: self._call(lambda: task and task.cancel())):
                 read_page = await asyncio.shield(self._opened)
-                async with self._places.aplace(self):
+                async with self._slots.aplace(self):
                     result = await read_page(request)
         except BackendError as error:
             result = Failure(error)
         except Exception as error:  # noqa: BLE001 - a bug must surface where the replies are fetched
             result = error
         finally:
-            # Else the session has ended, and says why.
+            # Otherwise the session has ended, and reports why itself.
             if result is not None or request.cancellation.cancelled:
                 self.outcomes.put(_Outcome(request, result))

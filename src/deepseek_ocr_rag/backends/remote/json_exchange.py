@@ -1,4 +1,4 @@
-"""Short exchanges with a server, and its words and address in our messages."""
+"""Small JSON requests to a server, and how its address is shown in messages."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ...errors import (
     BackendUnavailableError,
     ConfigurationError,
 )
-from ...ollama_server import is_this_machine
+from ...hosts import is_this_machine
 from ...text.excerpt import excerpt
 
-__all__ = ["PLAIN", "JsonAnswer", "fetch_json", "read_bounded", "without_credentials"]
+__all__ = ["UNCOMPRESSED", "JsonAnswer", "fetch_json", "read_bounded", "without_credentials"]
 
 MAX_JSON_BYTES: Final = 4 * 2**20
 """Lists of models and error texts."""
 
-PLAIN: Final = {"accept-encoding": "identity"}
-"""Compressed replies could grow without bound while they are unpacked."""
+UNCOMPRESSED: Final = {"accept-encoding": "identity"}
+"""Header; a compressed reply could grow without bound when it is unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonAnswer:
-    """What a server said: the HTTP status, the JSON (None where it is none), the text."""
+    """What a server answered: HTTP status, decoded JSON (None if it is not JSON) and text."""
 
     status: int
     data: Any
@@ -39,10 +39,10 @@ class JsonAnswer:
 
 
 def without_credentials(url: str) -> str:
-    """The URL for use in a message: without user name, password, query and fragment.
+    """The URL without user name, password, query and fragment, fit to be shown in a message.
 
     Raises:
-        ConfigurationError: If it is no http or https URL.
+        ConfigurationError: If it is not an http or https URL.
     """
     try:
         parts = urlsplit(url)
@@ -54,7 +54,7 @@ def without_credentials(url: str) -> str:
         ) from error
     if parts.scheme not in ("http", "https") or not host:
         raise ConfigurationError(
-            "not the URL of a server: it does not begin with http:// or https://",
+            "not the URL of a server: it does not start with http:// or https://",
             remedy="Write http://host:port.",
         )
     host = f"[{host}]" if ":" in host else host
@@ -62,7 +62,7 @@ def without_credentials(url: str) -> str:
 
 
 async def read_bounded(response: httpx.Response) -> str:
-    """The text of a short reply, cut at a few kilobytes: for error messages."""
+    """The text of a short reply for an error message; reading stops after 64 KiB."""
     data = b""
     async for chunk in response.aiter_raw():
         data += chunk
@@ -79,20 +79,19 @@ def fetch_json(
     connect_seconds: float = 5.0,
     seconds: float = 15.0,
 ) -> JsonAnswer:
-    """Ask for one small JSON answer: GET, or POST where there is a payload.
+    """Request one small JSON document: GET, or POST if there is a payload.
 
     Args:
-        url: Where. Redirects are not followed; a proxy is never used for this
-            machine.
-        payload: What to send as JSON.
-        headers: Beside the usual ones.
+        url: Redirects are not followed; a proxy is never used for this machine.
+        payload: Sent as JSON.
+        headers: Additional ones.
         connect_seconds: Longest wait for a connection.
         seconds: Longest wait for the whole answer.
 
     Raises:
-        BackendUnavailableError: If nobody answers there.
-        BackendTimeoutError: If the answer does not end in time.
-        BackendReplyError: If it is too long.
+        BackendUnavailableError: If there is no response.
+        BackendTimeoutError: If the answer is not complete in time.
+        BackendReplyError: If it is longer than 4 MiB.
     """
     deadline = time.monotonic() + seconds
     shown = without_credentials(url)
@@ -102,7 +101,7 @@ def fetch_json(
             httpx.Client(
                 timeout=httpx.Timeout(seconds, connect=connect_seconds),
                 trust_env=not is_this_machine(url),
-                headers={**PLAIN, **(headers or {})},
+                headers={**UNCOMPRESSED, **(headers or {})},
             ) as client,
             client.stream("GET" if payload is None else "POST", url, json=payload) as response,
         ):
@@ -110,20 +109,22 @@ def fetch_json(
             for chunk in response.iter_raw():
                 data += chunk
                 if len(data) > MAX_JSON_BYTES:
-                    raise BackendReplyError(f"{shown} answers without an end")
+                    raise BackendReplyError(
+                        f"the answer of {shown} is longer than {MAX_JSON_BYTES // 2**20} MiB"
+                    )
                 if time.monotonic() > deadline:
                     raise late
     except httpx.ConnectTimeout as error:
-        raise BackendUnavailableError(f"nobody answers at {shown}") from error
+        raise BackendUnavailableError(f"no response from {shown}") from error
     except httpx.TimeoutException as error:
         raise late from error
     except httpx.ConnectError as error:
         raise BackendUnavailableError(
-            f"nobody answers at {shown} ({excerpt(str(error))})"
+            f"no response from {shown} ({excerpt(str(error))})"
         ) from error
     except httpx.HTTPError as error:
         raise BackendUnavailableError(
-            f"{shown} does not speak HTTP as expected ({excerpt(str(error))})"
+            f"the response of {shown} is not valid HTTP ({excerpt(str(error))})"
         ) from error
     text = data.decode("utf-8", "replace")
     try:

@@ -1,4 +1,4 @@
-"""What a running Ollama has and can: its version and its models."""
+"""The version and the models of a running Ollama."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ __all__ = ["FIRST_VERSION", "InstalledModel", "OllamaFacts"]
 FIRST_VERSION: Final = (0, 13, 0)
 """The first Ollama that runs deepseek-ocr (its page in Ollama's library)."""
 
-_START: Final = "Start it with `ollama serve`."
-
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
@@ -25,7 +23,7 @@ class InstalledModel:
     Attributes:
         name: With its tag.
         remote: Whether another machine runs it for Ollama (a cloud model).
-        digest: Hash of its manifest; "" where the server does not say.
+        digest: Hash of its manifest; "" if the server does not say.
     """
 
     name: str
@@ -35,7 +33,7 @@ class InstalledModel:
 
 @dataclass(frozen=True, slots=True)
 class OllamaFacts:
-    """Asks one Ollama about itself; nothing is remembered.
+    """Asks one Ollama about itself; nothing is cached.
 
     Attributes:
         url: Its address.
@@ -48,10 +46,10 @@ class OllamaFacts:
     seconds: float = 15.0
 
     def check_version(self) -> None:
-        """See that it is new enough; a version that is none of a release passes.
+        """Check that Ollama is new enough; a version that is not a release's passes.
 
         Raises:
-            BackendUnavailableError: If it is too old, or not there.
+            BackendUnavailableError: If it is too old, or does not run.
         """
         answer = self._ask("/api/version")
         version = answer.data.get("version") if isinstance(answer.data, dict) else None
@@ -66,7 +64,7 @@ class OllamaFacts:
             )
 
     def remote_host(self, model: str) -> str | None:
-        """Where Ollama would run the model, if not itself.
+        """Where Ollama would run the model; None if it runs the model itself.
 
         Raises:
             BackendUnavailableError: If the model is not installed.
@@ -76,35 +74,35 @@ class OllamaFacts:
         if answer.status == 404 and data.get("error"):
             raise self.missing(model)
         if answer.status == 404:
-            # Not Ollama itself, but a server with its protocol and without this
-            # question: it has nowhere else to run a model.
+            # A server with Ollama's protocol but without this route: it has no other
+            # machine to run the model on.
             return None
         if answer.status >= 400:
-            words = excerpt(str(data.get("error") or answer.text))
+            message = excerpt(str(data.get("error") or answer.text))
             raise BackendUnavailableError(
-                f"Ollama at {self._shown} cannot use {model}: HTTP {answer.status} ({words})",
+                f"Ollama at {self._shown} cannot use {model}: HTTP {answer.status} ({message})",
                 remedy="Look at its log.",
             )
-        where = data.get("remote_host") or data.get("remote_model")
-        return excerpt(str(where)) if where else None
+        remote = data.get("remote_host") or data.get("remote_model")
+        return excerpt(str(remote)) if remote else None
 
     def models(self) -> tuple[InstalledModel, ...]:
-        """What is installed.
+        """The installed models.
 
         Raises:
-            BackendReplyError: If the list is none.
+            BackendReplyError: If the answer is not a list of models.
         """
         answer = self._ask("/api/tags")
         entries = answer.data.get("models") if isinstance(answer.data, dict) else None
         if answer.status != 200 or not isinstance(entries, list):
             raise BackendReplyError(
-                f"what {self._shown} sends is not Ollama's list of models",
+                f"the answer of {self._shown} is not Ollama's list of models",
                 remedy="Check OLLAMA_HOST.",
             )
         return tuple(_installed(entry) for entry in entries if isinstance(entry, dict))
 
     def digest(self, model: str) -> str | None:
-        """The digest of a model; None where the server does not say.
+        """The digest of a model; None if the server does not say.
 
         Raises:
             BackendError: If the server cannot be asked.
@@ -120,9 +118,11 @@ class OllamaFacts:
             remedy=f"Get it with `ollama pull {model}`.",
         )
 
-    def away(self) -> BackendUnavailableError:
+    def not_running(self) -> BackendUnavailableError:
         """The error for an Ollama that does not run."""
-        return BackendUnavailableError(f"Ollama is not running at {self._shown}", remedy=_START)
+        return BackendUnavailableError(
+            f"Ollama is not running at {self._shown}", remedy="Start it with `ollama serve`."
+        )
 
     @property
     def _shown(self) -> str:
@@ -137,7 +137,7 @@ class OllamaFacts:
                 seconds=self.seconds,
             )
         except BackendUnavailableError as error:
-            raise self.away() from error
+            raise self.not_running() from error
         except BackendError as error:
             error.remedy = "Check OLLAMA_HOST, and Ollama's log."
             raise

@@ -1,8 +1,8 @@
-"""The text of a reply as it streams in: bounded, strict, line by line.
+"""Decodes a streamed reply: limited in size, strict UTF-8, split into lines.
 
 A server is not trusted to end its replies, to write valid UTF-8 or to keep its
-lines short: every reply has a largest size, and text is decoded strictly,
-because a replacement character would be a silent hole in somebody's document.
+lines short. Text is decoded strictly because a replacement character would be a
+silent gap in the user's document.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ...errors import BackendReplyError
 __all__ = ["GuardedTransport", "split_lines", "strict_text"]
 
 MAX_REPLY_BYTES: Final = 64 * 2**20
-"""8192 tokens take about 2.5 MB with a JSON envelope around each."""
+"""8192 tokens, each in a JSON envelope, take about 2.5 MB."""
 
 MAX_LINE_CHARACTERS: Final = 8 * 2**20
 """A server that ignores ``stream`` sends its whole reply as one line."""
@@ -29,7 +29,7 @@ _LINE_LIKE: Final = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u20
 async def strict_text(
     chunks: AsyncIterable[bytes], *, longest: int = MAX_REPLY_BYTES
 ) -> AsyncGenerator[str]:
-    """Decode a reply as it comes.
+    """Decode a reply as it arrives.
 
     Raises:
         BackendReplyError: If it is not UTF-8 or longer than ``longest`` bytes.
@@ -53,10 +53,10 @@ async def strict_text(
 
 
 async def split_lines(texts: AsyncIterable[str]) -> AsyncGenerator[str]:
-    """Lines that end in a line feed, and only there: JSON may hold other line separators.
+    """Split at line feeds only: JSON strings may contain other line separators.
 
     Raises:
-        BackendReplyError: If a line does not end.
+        BackendReplyError: If a line is too long.
     """
     parts: list[str] = []
     length = 0
@@ -68,23 +68,23 @@ async def split_lines(texts: AsyncIterable[str]) -> AsyncGenerator[str]:
         parts.append(rest)
         length += len(rest)
         if length > MAX_LINE_CHARACTERS:
-            raise BackendReplyError("the reply holds a line without an end")
+            raise BackendReplyError("the reply contains a line that is too long")
     if length:
         yield "".join(parts)
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """A transport for client libraries that read replies themselves: strict and bounded.
+    """A transport for client libraries that read replies themselves: strict and limited in size.
 
-    It also escapes the three characters that Python's ``splitlines`` takes for
-    line ends but JSON allows inside of a string, because httpx splits there.
+    It also escapes the three characters that JSON allows inside a string but
+    Python's ``splitlines``, which httpx uses, takes for line ends.
     """
 
     def __init__(self) -> None:
         self._inner = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request; the reply's stream is the guarded one."""
+        """Send the request; see :class:`httpx.AsyncBaseTransport`."""
         response = await self._inner.handle_async_request(request)
         stream = response.stream
         if isinstance(stream, httpx.AsyncByteStream):
@@ -106,7 +106,7 @@ class _GuardedStream(httpx.AsyncByteStream):
             feed = text.rfind("\n")
             open_line = len(text) - feed - 1 if feed >= 0 else open_line + len(text)
             if open_line > MAX_LINE_CHARACTERS:
-                raise BackendReplyError("the reply holds a line without an end")
+                raise BackendReplyError("the reply contains a line that is too long")
             yield text.translate(_LINE_LIKE).encode()
 
     async def aclose(self) -> None:

@@ -1,8 +1,8 @@
-"""What an OpenAI-compatible server is asked for one page.
+"""Builds the request for one page to an OpenAI-compatible server.
 
-Source: vLLM's recipe for DeepSeek-OCR (online serving). The picture stands
-before the prompt, special tokens are kept because all tags are special, and
-the n-gram logits processor gets its arguments.
+Source: vLLM's recipe for DeepSeek-OCR (online serving). The picture comes before
+the prompt, special tokens are kept because all tags are special tokens, and the
+n-gram logits processor gets its arguments.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from ...model.families import TABLE_CELLS
 from ...model.ngrams import NoRepeat
 from ..attempts import AttemptSettings
 from ..base import PageRequest
-from ..page_images import new_tokens, png_data_url
+from ..page_images import new_tokens, png_data_url, resolution_warnings
 from .completion_stream import Completion
 
 __all__ = ["NO_REPEAT", "WITHOUT_FIELD", "page_warnings", "request_body"]
 
 NO_REPEAT: Final = NoRepeat(size=30, window=90, exempt=TABLE_CELLS)
-"""The rule of vLLM's recipe; the empty cells of a table may repeat."""
+"""The repetition rule of vLLM's recipe; the empty cells of a table may repeat."""
 
 WITHOUT_FIELD: Final = {
-    "vllm_xargs": "nothing keeps the model from repeating itself",
+    "vllm_xargs": "nothing stops the model from repeating itself",
     "skip_special_tokens": "boxes and table cells may be missing",
     "stream_options": "tokens are not counted",
-    "max_tokens": "the length of the reply is up to the server",
-    "logprobs": "confidences are not known",
+    "max_tokens": "the server decides how long a reply may be",
+    "logprobs": "confidences are unknown",
 }
-"""Fields that a server may refuse, and what a page lacks without them."""
+"""Fields that a server may refuse, and what follows for a page."""
 
 
 def request_body(
     model: str, request: PageRequest, settings: AttemptSettings, *, logprobs: bool = False
 ) -> dict[str, Any]:
-    """The request as JSON; other servers than vLLM ignore what they do not know.
+    """The body of the request; servers other than vLLM ignore fields that they do not know.
 
     Args:
         model: Its name on the server.
-        request: The page, as :func:`~.images.request_as` makes it of the settings.
-        settings: Temperature and rule against repeats.
+        request: The page, as :func:`..page_images.request_as` prepared it for the settings.
+        settings: Temperature and repetition rule.
         logprobs: Whether to ask for the log-probability of every token.
 
     Raises:
@@ -77,18 +77,14 @@ def page_warnings(
     Args:
         request: The page.
         answer: Its reply.
-        refused: Fields of :func:`request_body` that the server did not take.
-        logprobs: Whether log-probabilities were asked for.
+        refused: Fields of :func:`request_body` that the server refused.
+        logprobs: Whether log-probabilities were requested.
     """
     warnings = [f"the server refused {name}: {WITHOUT_FIELD[name]}" for name in refused]
-    if not request.mode.crop:
-        warnings.append(
-            f"the server decides on the resolution: mode {request.mode.name} "
-            "only set the size of the picture"
-        )
+    warnings += resolution_warnings("the server", request.mode)
     unknown = logprobs and not answer.logprobs and "logprobs" not in refused
     if unknown and answer.text.strip():
         warnings.append(
-            f"the server gave no log-probabilities that fit the text: {WITHOUT_FIELD['logprobs']}"
+            f"the server's log-probabilities do not match the text: {WITHOUT_FIELD['logprobs']}"
         )
     return tuple(warnings)

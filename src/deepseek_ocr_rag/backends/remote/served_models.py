@@ -1,4 +1,4 @@
-"""Which model an OpenAI-compatible server serves."""
+"""Finds out which model an OpenAI-compatible server serves."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def served_model(
     connect_seconds: float = 5.0,
     seconds: float = 15.0,
 ) -> str:
-    """The name of the only model, or of the only one with "ocr" in its name.
+    """The name of the server's only model, or of the only one with "ocr" in its name.
 
     Args:
         url: The server's base URL, up to ``/v1``.
-        headers: Authorization, where there is one.
+        headers: Authorization, if there is one.
         connect_seconds: Longest wait for a connection.
         seconds: Longest wait for the answer.
 
     Raises:
-        BackendUnavailableError: If the server is not there, or the choice is
-            not clear.
-        BackendReplyError: If the list is none.
+        BackendUnavailableError: If the server does not respond, or the choice is
+            ambiguous.
+        BackendReplyError: If the answer is not a list of models.
     """
     shown = without_credentials(url)
     try:
@@ -54,7 +54,7 @@ def served_model(
     if len(candidates) != 1:
         listed = ", ".join(excerpt(name, longest=60) for name in names[:8]) or "none"
         raise BackendUnavailableError(
-            f"it is not clear which model of {shown} reads pages (it serves: {listed})",
+            f"which model of {shown} reads pages is ambiguous (it serves: {listed})",
             remedy="Name it: ServerBackend(base_url, model=...).",
         )
     return candidates[0]
@@ -64,7 +64,7 @@ def _names(data: object, shown: str) -> list[str]:
     entries = data.get("data") if isinstance(data, dict) else None
     if not isinstance(entries, list):
         raise BackendReplyError(
-            f"what {shown} sends is not a list of models", remedy="Check the address."
+            f"the answer of {shown} is not a list of models", remedy="Check the address."
         )
     return [
         entry["id"]

@@ -1,4 +1,4 @@
-"""What an HTTP status of an OpenAI-compatible server means for a page."""
+"""Interprets the HTTP status of an OpenAI-compatible server's response."""
 
 from __future__ import annotations
 
@@ -20,32 +20,36 @@ _BUSY: Final = (408, 425, 429, 502, 503, 504)
 async def check_status(
     response: httpx.Response, *, optional: tuple[str, ...] = (), secret: str | None = None
 ) -> tuple[str, ...]:
-    """Judge the head of a response.
+    """Check the status and the encoding of a response.
 
     Args:
-        response: Its body is read only where it explains a refusal.
+        response: Its body is read only if it explains a refusal.
         optional: Fields of the request that may be left out.
-        secret: What must not appear in a message.
+        secret: Text that must not appear in a message.
 
     Returns:
-        The optional fields that the server names in its refusal; empty where
-        it did not refuse.
+        The optional fields that the server names in its refusal; empty if it
+        did not refuse.
 
     Raises:
-        Retry: If the server is busy or failed for this once.
-        BackendError: If asking again is of no use.
+        RetryableError: If the server is busy, or failed and may succeed later.
+        BackendError: If asking again is pointless.
     """
     status = response.status_code
     if status == 200:
         encoding = response.headers.get("content-encoding", "identity").lower()
         if encoding != "identity":
-            raise BackendReplyError(f"the reply is compressed ({excerpt(encoding)}), unasked")
+            raise BackendReplyError(
+                f"the reply is compressed ({excerpt(encoding)}), which was not requested"
+            )
         return ()
     text = await read_bounded(response)
     problem = f"the server answers with HTTP {status} ({excerpt(_message(text), secret=secret)})"
     if status in _BUSY:
         raise RetryableError(
-            BackendUnavailableError(problem, remedy="Wait until it is ready, or ask it less."),
+            BackendUnavailableError(
+                problem, remedy="Wait until it is ready, or lower concurrency."
+            ),
             _retry_after(response),
         )
     if status in (400, 422) and (named := tuple(name for name in optional if name in text)):
@@ -72,7 +76,7 @@ def _final(status: int, problem: str) -> BackendError | RetryableError:
 
 
 def _message(text: str) -> str:
-    """The server's words out of its JSON, or all of it."""
+    """The message in the server's JSON, or the whole text."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

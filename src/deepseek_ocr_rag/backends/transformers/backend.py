@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
@@ -17,14 +17,13 @@ from ...errors import (
     BackendUnavailableError,
     ConfigurationError,
     MissingExtraError,
+    OutOfDeviceMemoryError,
     TurnCancelledError,
 )
-from ...model.checkpoint import Checkpoint, find_checkpoint
 from ...model.ngrams import NoRepeat
-from ...model.prompts import MODES
 from ..base import PageRequest, Reply
-from ..fingerprints import fingerprint, model_files
-from ..retry_ladder import SMALLER_MODE, RetryLadder
+from ..checkpoint_backend import CheckpointBackend, CheckpointOptions, check_positive
+from ..retry_ladder import RetryLadder
 from .batch_size import BatchSize
 
 if TYPE_CHECKING:
@@ -38,49 +37,48 @@ MOST_PAGES: Final = 64
 """Larger batches gain little: the published classes then wait on themselves."""
 
 TYPICAL_TOKENS: Final = 3000
-"""Of a page, prompt included, for the estimate of how many fit into memory."""
+"""Tokens of a page, prompt included, to estimate how many pages fit into memory."""
 
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
-@dataclass(slots=True)
-class _Page:
-    """A page that is being read, and in which call."""
+@dataclass(frozen=True, slots=True)
+class _BatchPage:
+    """A page that is being read, and the call that reads it, by which batches take turns."""
 
     ladder: RetryLadder
     reading: object
-    warnings: list[str] = field(default_factory=list)
 
 
-class TransformersBackend:
-    """Reads pages with a DeepSeek-OCR model in this process, on any device that torch knows.
+class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"]):
+    """Reads pages with a DeepSeek-OCR model in this process, on any device that torch supports.
 
     The model is loaded when the first page comes (20 s from a warm disk) and
-    kept until :meth:`close`. Pages are read in batches; several threads may
-    share the backend, their batches then take turns, fairly. A page that comes out
-    badly is asked for again in other ways; where memory runs out, batches are
-    halved, and a page that does not fit alone is read in a smaller mode.
+    kept until :meth:`close`. Pages are read in batches; if several threads share
+    the backend, their batches take turns. A page that comes out badly is asked for
+    again in other ways; when memory runs out, batches are halved, and a page that
+    does not fit alone is read in a smaller mode.
 
     Args:
         model: A folder, a hub id, or "deepseek-ocr", "deepseek-ocr-2",
             "unlimited-ocr". A hub id that is not on this machine is downloaded.
         revision: Commit of a hub id; the published models have a default.
-        tokenizer: ``tokenizer.json``, where it does not lie in the folder.
+        tokenizer: ``tokenizer.json``, if it is not in the folder.
         device: "cuda", "cuda:1", "mps", "cpu", "auto" to spread the model over
             all GPUs, or None for the best device here.
         dtype: "bfloat16", "float16", "float32", or None for what the device can do.
         quantization: "8bit" or "4bit" weights, for a small card; not with "auto".
         batch_size: Most pages at once; None estimates it from the free memory.
-        no_repeat: The rule against repeats; None takes the model's own.
-        max_new_tokens: Most tokens of a page; None allows what the model can.
+        no_repeat: The repetition rule; None takes the model's own.
+        max_new_tokens: Most tokens of a page; None allows what the model can write.
         max_tiles: Most tiles of a page in mode gundam.
         attempts: How often a page is asked for at most.
-        page_seconds: When no further attempt at a page is begun.
+        page_seconds: Time after which no further attempt at a page starts.
         download: Whether the hub may be asked.
 
     Raises:
-        ConfigurationError: If an argument cannot be meant.
+        ConfigurationError: If an argument is invalid.
 
     Example:
         >>> from deepseek_ocr_rag import Reader, TransformersBackend
@@ -89,8 +87,6 @@ class TransformersBackend:
     """
 
     name = "transformers"
-    needs_image = True
-    reads_text_layer = False
 
     def __init__(
         self,
@@ -109,96 +105,58 @@ class TransformersBackend:
         page_seconds: float = 300.0,
         download: bool = True,
     ) -> None:
-        for name, value in (("batch_size", batch_size), ("max_new_tokens", max_new_tokens)):
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name} is {value}", remedy="Use 1 or more, or None.")
-        if attempts < 1:
-            raise ConfigurationError(f"attempts is {attempts}", remedy="Use 1 or more.")
+        check_positive(batch_size=batch_size)
         if quantization and device == "auto":
             raise ConfigurationError(
                 f"{quantization} weights lie on one device and cannot be spread over several",
                 remedy='Name the device, "cuda:0" say, or leave quantization out.',
             )
-        self.model = str(model)
-        self._revision = revision
-        self._tokenizer = tokenizer
-        self._device = device
+        options = CheckpointOptions(
+            model=str(model),
+            revision=revision,
+            tokenizer=tokenizer,
+            device=device,
+            no_repeat=no_repeat,
+            max_new_tokens=max_new_tokens,
+            max_tiles=max_tiles,
+            attempts=attempts,
+            page_seconds=page_seconds,
+            download=download,
+        )
+        super().__init__(options, quantization=quantization, dtype=dtype)
         self._dtype = dtype
         self._quantization = quantization
         self._batch_size = batch_size
-        self._no_repeat = no_repeat
-        self._max_new_tokens = max_new_tokens
-        self._max_tiles = max_tiles
-        self._attempts = attempts
-        self._page_seconds = page_seconds
-        self._download = download
-        self._loading = threading.Lock()
-        self._places = FairSemaphore(1)
-        self._loaded: tuple[ModelRuntime, ModelSettings] | None = None
-        self._closed = threading.Event()
+        self._slots = FairSemaphore(1)
         self._size = BatchSize(batch_size or MOST_PAGES)
 
-    def __repr__(self) -> str:
-        return f"TransformersBackend({self.model!r})"
-
-    @property
-    def fingerprint(self) -> str:
-        """The weights, and what the text of a page depends on."""
-        return fingerprint(
-            model=model_files(self.model, self._revision),
-            tokenizer=self._tokenizer and str(self._tokenizer),
-            device=self._device,
-            quantization=self._quantization,
-            dtype=self._dtype,
-            no_repeat=self._no_repeat,
-            max_new_tokens=self._max_new_tokens,
-            max_tiles=self._max_tiles,
-            attempts=self._attempts,
+    @classmethod
+    def from_options(
+        cls, options: CheckpointOptions, batch_size: int | None
+    ) -> TransformersBackend:
+        """A backend with the options of another one."""
+        return cls(
+            batch_size=batch_size, **{name: getattr(options, name) for name in options.__slots__}
         )
-
-    def load(self) -> None:
-        """Load the model now; otherwise the first page does.
-
-        Raises:
-            BackendUnavailableError: If the model is missing, incomplete, or
-                does not fit into memory.
-            MissingExtraError: If torch or transformers is missing or too old.
-        """
-        self._ready()
-
-    def _ready(self) -> tuple[ModelRuntime, ModelSettings]:
-        with self._loading:
-            if self._closed.is_set():
-                raise BackendUnavailableError(
-                    "the backend was closed", remedy="Make a new TransformersBackend."
-                )
-            if self._loaded is None:
-                self._loaded = self._load()
-            return self._loaded
 
     def _load(self) -> tuple[ModelRuntime, ModelSettings]:
         try:
             from ...model.tokenizer import ModelTokenizer
-            from ..model_settings import ModelSettings
             from .runtime import ModelRuntime
         except ImportError as error:
             raise MissingExtraError(
                 f"torch and transformers 5.20 or newer are needed: {error}",
                 remedy='Install them: pip install "deepseek-ocr-rag[local]"',
             ) from error
-        checkpoint = self._find()
+        checkpoint = self._options.find_checkpoint()
         runtime = ModelRuntime(
-            checkpoint, device=self._device, dtype=self._dtype, quantization=self._quantization
+            checkpoint,
+            device=self._options.device,
+            dtype=self._dtype,
+            quantization=self._quantization,
         )
-        family = checkpoint.family
-        settings = ModelSettings(
-            family=family,
-            tokenizer=ModelTokenizer.from_file(checkpoint.tokenizer),
-            max_positions=min(runtime.max_positions, family.max_positions),
-            no_repeat=self._no_repeat or family.no_repeat,
-            max_new_tokens=self._max_new_tokens,
-            max_tiles=self._max_tiles,
-        )
+        tokenizer = ModelTokenizer.from_file(checkpoint.tokenizer)
+        settings = self._options.settings(checkpoint, tokenizer, runtime.max_positions)
         if self._batch_size is None:
             self._size = BatchSize(min(MOST_PAGES, runtime.pages_that_fit(TYPICAL_TOKENS)))
         _log.info(
@@ -210,14 +168,6 @@ class TransformersBackend:
         )
         return runtime, settings
 
-    def _find(self) -> Checkpoint:
-        return find_checkpoint(
-            self.model,
-            revision=self._revision,
-            tokenizer=self._tokenizer,
-            download=self._download,
-        )
-
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages in batches; see :class:`~deepseek_ocr_rag.backends.base.Backend`.
 
@@ -226,9 +176,9 @@ class TransformersBackend:
             MissingExtraError: If torch or transformers is missing or too old.
         """
         coming = iter(requests)
-        again: list[_Page] = []
+        again: list[_BatchPage] = []
         while True:
-            # The first page loads the model, which says how many pages fit.
+            # The first page loads the model, which then knows how many pages fit.
             batch = again or [self._page(request, coming) for request in islice(coming, 1)]
             if not batch:
                 return
@@ -236,35 +186,25 @@ class TransformersBackend:
             more = islice(coming, max(0, fits - len(batch)))
             batch += [self._page(request, coming) for request in more]
             batch, again = batch[:fits], batch[fits:]
-            for page, written in self._write(batch):
-                if isinstance(written, Reply):
-                    yield written
-                elif self._next(page, written):
+            for page, result in self._generate(batch):
+                if isinstance(result, Reply):
+                    yield result
+                    continue
+                _, settings = self._ready()
+                ladder = page.ladder
+                if ladder.add(settings.attempt(ladder.settings, result, ladder.warnings)):
                     again.append(page)
                 else:
-                    yield page.ladder.reply()
+                    yield ladder.reply()
 
-    def _page(self, request: PageRequest, reading: object) -> _Page:
+    def _page(self, request: PageRequest, reading: object) -> _BatchPage:
         _, settings = self._ready()
-        return _Page(
-            RetryLadder(
-                request,
-                settings.first(request),
-                attempts=self._attempts,
-                seconds=self._page_seconds,
-            ),
-            reading,
-        )
+        return _BatchPage(self._ladder(request, settings), reading)
 
-    def _next(self, page: _Page, written: PageText) -> bool:
-        """Whether the page has to be asked for again."""
-        _, settings = self._ready()
-        attempt = settings.attempt(page.ladder.settings, written, page.warnings)
-        return page.ladder.add(attempt) is not None
-
-    def _write(self, batch: Sequence[_Page]) -> Iterator[tuple[_Page, PageText | Reply]]:
-        """Write a batch, in halves where it does not fit, down to single pages in smaller modes."""
-        from ...errors import OutOfDeviceMemoryError
+    def _generate(
+        self, batch: Sequence[_BatchPage]
+    ) -> Iterator[tuple[_BatchPage, PageText | Reply]]:
+        """Generate a batch; in halves, then in smaller modes, if it does not fit into memory."""
         from ..page_text import LoopWatch
 
         batch = [page for page in batch if not page.ladder.request.cancellation.cancelled]
@@ -279,47 +219,45 @@ class TransformersBackend:
             return self._closed.is_set() or all(each.cancelled for each in cancellations)
 
         try:
-            with self._places.place(batch[0].reading, cancellations[0]):
-                written = runtime.generate(
+            with self._slots.place(batch[0].reading, cancellations[0]):
+                generated = runtime.generate(
                     prompts, at_end=lambda row, new: watches[row](new), cancelled=cancelled
                 )
         except TurnCancelledError:
-            yield from self._write(batch)
+            yield from self._generate(batch)
             return
         except OutOfDeviceMemoryError:
-            yield from self._write_less(batch)
+            yield from self._generate_smaller(batch)
             return
         if self._closed.is_set():
             raise BackendUnavailableError("the backend was closed while it read")
         if cancelled():
             return
         self._size.succeeded(len(batch))
-        for page, watch, one in zip(batch, watches, written, strict=True):
+        for page, watch, one in zip(batch, watches, generated, strict=True):
             yield page, watch.finish(one)
 
-    def _write_less(self, batch: Sequence[_Page]) -> Iterator[tuple[_Page, PageText | Reply]]:
+    def _generate_smaller(
+        self, batch: Sequence[_BatchPage]
+    ) -> Iterator[tuple[_BatchPage, PageText | Reply]]:
         half = len(batch) // 2
         if half:
             self._size.failed(len(batch))
             _log.warning("out of memory with %d pages at once: going on with %d", len(batch), half)
-            yield from self._write(batch[:half])
-            yield from self._write(batch[half:])
+            yield from self._generate(batch[:half])
+            yield from self._generate(batch[half:])
             return
         (page,) = batch
-        mode = page.ladder.settings.mode.name
-        smaller = SMALLER_MODE.get(mode)
         _, settings = self._ready()
-        if smaller is None or not settings.family.has_mode(MODES[smaller]):
+        if page.ladder.use_smaller_mode(settings.family):
+            yield from self._generate(batch)
+        else:
             yield page, _out_of_memory(page.ladder)
-            return
-        page.warnings.append(f"out of memory in mode {mode}: read in mode {smaller}")
-        page.ladder.settings = replace(page.ladder.settings, mode=MODES[smaller])
-        yield from self._write(batch)
 
     def stream(self, request: PageRequest) -> Iterator[str]:
-        """The text of one page while it is written, asked for once, as it comes.
+        """Ask for one page once, and yield its text while it is generated.
 
-        Closing the iterator ends the writing at the next token.
+        Closing the iterator ends the generation at the next token.
 
         Args:
             request: The page.
@@ -334,42 +272,42 @@ class TransformersBackend:
         prompt = settings.prompt(request, settings.first(request))
         text = settings.tokenizer.stream()
         pieces: SimpleQueue[str | Exception | None] = SimpleQueue()
-        unwanted = Cancellation()
+        closed = Cancellation()
 
         def push(row: int, tokens: Sequence[int]) -> bool:
             pieces.put("".join(map(text.push, tokens)))
             return False
 
-        def write() -> None:
+        def generate() -> None:
             try:
-                with self._places.place(unwanted, unwanted):
+                with self._slots.place(closed, closed):
                     runtime.generate(
-                        [prompt], at_end=push, interval=1, cancelled=lambda: unwanted.cancelled
+                        [prompt], at_end=push, interval=1, cancelled=lambda: closed.cancelled
                     )
                 pieces.put(None)
             except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 pieces.put(error)
 
-        writer = threading.Thread(target=write, name="dsocr-stream-text", daemon=True)
-        writer.start()
+        generator = threading.Thread(target=generate, name="dsocr-stream-text", daemon=True)
+        generator.start()
         try:
             while (piece := pieces.get()) is not None:
                 if isinstance(piece, Exception):
                     raise BackendUnavailableError(
-                        f"the page could not be written: {piece}",
+                        f"the page could not be read: {piece}",
                         source=request.source,
                         page=request.page,
                     ) from piece
                 if piece:
                     yield piece
         finally:
-            unwanted.cancel()
-            writer.join()
+            closed.cancel()
+            generator.join()
 
     def close(self) -> None:
-        """Stop what is being written and free the memory. Closing twice does nothing."""
+        """Stop the generation and free the memory. Closing twice does nothing."""
         self._closed.set()
-        with self._places.place(self, Cancellation()), self._loading:
+        with self._slots.place(self, Cancellation()), self._loading:
             loaded, self._loaded = self._loaded, None
         if loaded is not None:
             loaded[0].close()
@@ -377,15 +315,14 @@ class TransformersBackend:
 
 def _out_of_memory(ladder: RetryLadder) -> Reply:
     request = ladder.request
-    error = BackendUnavailableError(
-        "out of memory even in the smallest mode",
-        source=request.source,
-        page=request.page,
-        remedy='Use mode "tiny", quantization="4bit", or a device with more memory.',
+    return ladder.failed(
+        BackendUnavailableError(
+            "out of memory even in the smallest mode",
+            source=request.source,
+            page=request.page,
+            remedy='Use mode "tiny", quantization="4bit", or a device with more memory.',
+        )
     )
-    if ladder.answered:
-        return ladder.reply(failure=error.problem)
-    return Reply(request.key, "", finish_reason="error", error=str(error))
 
 
 def gpu_name() -> str | None:

@@ -1,4 +1,4 @@
-"""How many pages are read at once, after memory ran out and after it held."""
+"""Adapts the number of pages in a batch to the memory of the device."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import Final
 __all__ = ["BatchSize"]
 
 MOST_PATIENCE: Final = 64
+"""Most batches that must succeed before a larger one is tried."""
 
 
 class BatchSize:
-    """The size of the next batch: halved when memory runs out, doubled when it may be free again.
+    """The size of the next batch: halved when memory runs out, doubled after enough successes.
 
     Every failure doubles how many batches must succeed before a larger one is
-    tried, so that a card that is too small loses little time to trying.
+    tried, so that a card that is too small loses little time with attempts.
 
     Args:
-        most: The largest size, which is also the first.
+        most: The largest size, and the first.
+
+    Attributes:
+        now: The size of the next batch.
     """
 
     def __init__(self, most: int) -> None:
@@ -32,7 +36,7 @@ class BatchSize:
         self._patience = min(2 * self._patience, MOST_PATIENCE)
 
     def succeeded(self, size: int) -> None:
-        """A batch of that size fitted."""
+        """A batch of that size fit."""
         if size < self.now or self.now >= self._most:
             return
         self._good += 1

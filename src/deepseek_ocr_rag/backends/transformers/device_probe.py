@@ -1,7 +1,7 @@
-"""The program that tells what torch finds on this machine: one JSON object on standard output.
+"""A program that prints what torch finds on this machine, as one JSON object.
 
-The doctor runs it in a process of its own, because importing torch takes
-seconds, holds on to a GPU, and may kill the process where things are broken.
+The doctor runs it in a process of its own, because importing torch takes seconds,
+occupies a GPU, and may kill the process if the installation is broken.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Print what there is; errors of a part are part of it."""
-    with warnings.catch_warnings(record=True) as said:
+    """Print what torch finds, including the errors of single GPUs."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         import torch
 
@@ -29,7 +29,7 @@ def main() -> None:
             "gpus": [_gpu(index) for index in range(torch.cuda.device_count())],
             "flash_attn_error": _flash_attn_error(),
         }
-    found["warnings"] = " ".join(str(warning.message) for warning in said)[:4000]
+    found["warnings"] = " ".join(str(warning.message) for warning in caught)[:4000]
     print(json.dumps(found))  # noqa: T201 - the caller reads it
 
 
@@ -52,7 +52,7 @@ def _gpu(index: int) -> dict[str, Any]:
 
 
 def _flash_attn_error() -> str | None:
-    """Why flash-attn cannot be imported; empty where it can, None where there is none."""
+    """Why flash-attn cannot be imported; "" if it can, None if it is not installed."""
     if find_spec("flash_attn") is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Pages to tokens with a loaded model: views, one prefill for a batch, then token by token."""
+"""Generates the tokens of a batch of pages: vision features, one prefill, then token by token."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .logits_rules import (
 __all__ = ["generate", "image_features", "normalised"]
 
 VIEW_PIXELS = 8 * 1024 * 1024
-"""Pixels of views that go through the vision tower at once. Its global attention
-holds a bias of 400 MB for every view of 1024 in bfloat16."""
+"""Most pixels that go through the vision tower at once. Its global attention
+needs a bias of 400 MB in bfloat16 for every view of 1024."""
 
 
 def normalised(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 pixels as the vision tower takes them: -1..1, rounded to bfloat16 as published."""
+    """Normalise uint8 pixels for the vision tower: -1..1, rounded to bfloat16 as in the published code."""
     return pixels.float().div(255).sub(0.5).div(0.5).to(torch.bfloat16)
 
 
@@ -42,14 +42,14 @@ def generate(
     interval: int = 32,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[GeneratedPage, ...]:
-    """Write the texts of a batch of pages.
+    """Generate the tokens of a batch of pages.
 
     Args:
-        model: From :func:`~deepseek_ocr_rag.backends.transformers.loading.load_model`.
+        model: From :func:`~deepseek_ocr_rag.backends.transformers.model_loading.load_model`.
         pages: They may differ in views, grids, prompts and rules.
-        at_end: Whether a row loops, given its number and its newest tokens.
-        interval: Tokens between two questions to ``at_end``; 1 streams.
-        cancelled: Asked at every token.
+        at_end: Called with a row's number and its newest tokens; True ends the row.
+        interval: Tokens between two calls of ``at_end``; 1 streams.
+        cancelled: Called after every token; True ends all rows.
 
     Returns:
         One result for every page, in order.
@@ -67,8 +67,8 @@ def generate(
         NoRepeatNGrams([page.rule for page in pages], vocabulary),
         Temperatures([page.temperature for page in pages]),
     ]
-    # GenerationMixin's method is hidden behind the classes' many bases.
-    written = cast("Any", model).generate(
+    # A cast, because mypy does not find GenerationMixin's method in the classes.
+    sequences = cast("Any", model).generate(
         input_ids=ids,
         inputs_embeds=_embeddings(model, ids, [page.views for page in pages]),
         attention_mask=attention,
@@ -82,17 +82,17 @@ def generate(
         logits_processor=LogitsProcessorList(processors),
         stopping_criteria=StoppingCriteria([EndRows(steps)]),
     )
-    new = written[:, ids.shape[1] :].tolist()
+    new = sequences[:, ids.shape[1] :].tolist()
     return tuple(
         GeneratedPage(tuple(tokens[: end.tokens]), logprobs, end)
-        for tokens, (end, logprobs) in zip(new, steps.finish(written), strict=True)
+        for tokens, (end, logprobs) in zip(new, steps.finish(sequences), strict=True)
     )
 
 
 def _padded(
     prompts: Sequence[Sequence[int]], model: PreTrainedModel
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prompts padded at their left, and where they are not padding; shape ``(rows, length)``."""
+    """Prompts padded on the left, and their attention mask; both of shape ``(rows, length)``."""
     length = max(map(len, prompts))
     ids = torch.full((len(prompts), length), PAD)
     attention = torch.zeros_like(ids)
@@ -112,41 +112,40 @@ def _embeddings(
 
 
 def input_device(model: PreTrainedModel) -> torch.device:
-    """Where token ids and pixels go: the device of the embeddings, where a model is spread over many."""
-    weight = next(model.get_input_embeddings().parameters())
-    return weight.device
+    """The device for token ids and pixels: that of the embeddings, as a model may be spread."""
+    return next(model.get_input_embeddings().parameters()).device
 
 
 def image_features(model: PreTrainedModel, views: Sequence[PageViews]) -> list[torch.Tensor]:
-    """What the prompts' picture tokens stand for: a tensor ``(tokens, width)`` for every page."""
+    """The embeddings of the image tokens: one tensor ``(tokens, width)`` per page."""
     features: list[torch.Tensor] = []
     device = input_device(model)
-    # A CPU gains nothing from many pages at once, and its caches lose.
-    for some in _vision_batches(views, 0 if device.type == "cpu" else VIEW_PIXELS):
-        pixels = torch.stack([torch.from_numpy(page.global_view) for page in some])
+    # A CPU gains nothing from several pages at once, and its caches suffer.
+    for batch in _vision_batches(views, 0 if device.type == "cpu" else VIEW_PIXELS):
+        pixels = torch.stack([torch.from_numpy(page.global_view) for page in batch])
         inputs = {"pixel_values": normalised(pixels.to(device)).to(model.dtype)}
         extra: dict[str, object] = {}
-        if any(page.grid for page in some):
-            tiles = torch.cat([torch.from_numpy(page.tiles) for page in some if page.grid])
+        if any(page.grid for page in batch):
+            tiles = torch.cat([torch.from_numpy(page.tiles) for page in batch if page.grid])
             inputs["pixel_values_local"] = normalised(tiles.to(device)).to(model.dtype)
-            extra["num_local_patches"] = [len(page.tiles) for page in some]
+            extra["num_local_patches"] = [len(page.tiles) for page in batch]
             if model.config.model_type == "unlimited_ocr":
-                extra["patches_grid"] = [list(page.grid or (1, 1)) for page in some]
+                extra["patches_grid"] = [list(page.grid or (1, 1)) for page in batch]
         outputs = cast("Any", model).get_image_features(**inputs, **extra, return_dict=True)
         features += outputs.pooler_output
     return features
 
 
 def _vision_batches(views: Sequence[PageViews], most: int) -> Iterator[list[PageViews]]:
-    """Pages in order, as many at once as have ``most`` pixels, one size of global view each."""
-    some: list[PageViews] = []
+    """Batches of at most ``most`` pixels (at least one page), in order, one global size each."""
+    batch: list[PageViews] = []
     pixels = 0
     for page in views:
         size = (page.global_view.size + page.tiles.size) // 3
-        if some and (page.side != some[0].side or pixels + size > most):
-            yield some
-            some, pixels = [], 0
-        some.append(page)
+        if batch and (page.side != batch[0].side or pixels + size > most):
+            yield batch
+            batch, pixels = [], 0
+        batch.append(page)
         pixels += size
-    if some:
-        yield some
+    if batch:
+        yield batch

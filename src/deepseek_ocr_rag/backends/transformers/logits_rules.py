@@ -1,6 +1,6 @@
-"""What happens between two tokens: repeats are forbidden, probabilities kept, texts ended.
+"""What happens between two tokens: forbid repeats, keep log-probabilities, end rows.
 
-All of it for a whole batch at once, on the device; rows may follow different rules.
+Everything works on the whole batch, on the device; rows may have different rules.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...model.tokenizer import EOS
 __all__ = ["EndCheck", "EndRows", "KeepScores", "NoRepeatNGrams", "Steps", "Temperatures"]
 
 EndCheck = Callable[[int, Sequence[int]], bool]
-"""Whether a row shall end, given its number and the tokens that came since it was asked last."""
+"""Called with a row's number and its tokens since the last call; True ends the row."""
 
 Tensor = torch.Tensor
 
@@ -25,10 +25,10 @@ Tensor = torch.Tensor
 class NoRepeatNGrams(LogitsProcessor):
     """Forbids tokens that would complete an n-gram a second time.
 
-    Equal to :func:`deepseek_ocr_rag.model.ngrams.banned_tokens` in every row.
+    Forbids the same as :func:`deepseek_ocr_rag.model.ngrams.banned_tokens`.
 
     Args:
-        rules: One for every row.
+        rules: One per row.
         vocabulary: Number of token ids.
     """
 
@@ -40,10 +40,10 @@ class NoRepeatNGrams(LogitsProcessor):
         self._vocabulary = vocabulary
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores, ``(rows, vocabulary)``, with what is forbidden at minus infinity."""
+        """Scores of shape ``(rows, vocabulary)``, with forbidden tokens at minus infinity."""
         length = input_ids.shape[1]
         for rule, rows in self._groups:
-            # No n-gram has its start within the window and its end before the next token.
+            # Too few tokens yet for an n-gram in the window.
             if rule.size == 0 or min(rule.window or length, length) < rule.size:
                 continue
             if len(rows) == len(input_ids):
@@ -67,8 +67,8 @@ class NoRepeatNGrams(LogitsProcessor):
             matches = (earlier == newest).all(-1)
         for token in rule.exempt:
             matches &= following != token
-        # What does not match writes to a column beyond the vocabulary, so that
-        # no write of False can undo one of True.
+        # A token that does not match goes to a column beyond the vocabulary, so that
+        # nothing overwrites True with False.
         columns = torch.where(matches, following, self._vocabulary)
         banned = torch.zeros(
             (len(tokens), self._vocabulary + 1), dtype=torch.bool, device=tokens.device
@@ -77,15 +77,15 @@ class NoRepeatNGrams(LogitsProcessor):
 
 
 class Temperatures(LogitsProcessor):
-    """Samples rows that have a temperature, by Gumbel noise, so that arg-max does the drawing.
+    """Samples the rows that have a temperature, by adding Gumbel noise before the arg-max.
 
     Source: Gumbel, 1954: the arg-max of ``score / T + noise`` is distributed as
-    ``softmax(score / T)``. The noise has a seed of its own: results repeat, and
-    nobody else's random numbers change.
+    ``softmax(score / T)``. The noise has its own seeded generator: results are
+    reproducible, and torch's global random state is unchanged.
 
     Args:
-        temperatures: One for every row; 0 leaves the row greedy.
-        seed: For the noise.
+        temperatures: One per row; 0 leaves the row greedy.
+        seed: Seed of the noise.
     """
 
     def __init__(self, temperatures: Sequence[float], seed: int = 0) -> None:
@@ -94,7 +94,7 @@ class Temperatures(LogitsProcessor):
         self._noise: torch.Generator | None = None
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores with noise in the rows that are sampled."""
+        """Scores, with noise in the sampled rows."""
         if not any(self._temperatures):
             return scores
         if self._noise is None:
@@ -106,14 +106,16 @@ class Temperatures(LogitsProcessor):
 
 
 class Steps:
-    """Keeps every new token's log-probability and says which rows have ended.
+    """Records every new token's log-probability and decides which rows have ended.
 
     Args:
-        limits: Most new tokens for every row.
-        at_end: Whether a row shall end, given its number and the tokens that
-            came since it was asked last.
-        interval: Tokens between two questions; each waits for the device.
-        cancelled: Asked after every step; True ends all rows.
+        limits: Most new tokens, per row.
+        at_end: See :data:`EndCheck`.
+        interval: Tokens between two calls of ``at_end``; each waits for the device.
+        cancelled: Called after every step; True ends all rows.
+
+    Attributes:
+        scores: The model's scores of the current step, before any rule.
     """
 
     def __init__(
@@ -129,53 +131,52 @@ class Steps:
         self._interval = interval
         self._cancelled = cancelled
         self._logprobs: list[Tensor] = []
-        self._asked = 0
+        self._checked = 0
         self._ends: list[End | None] = [None] * len(limits)
         self.scores: Tensor | None = None
-        """What the model gave for the step under way, before any rule."""
 
     def after(self, input_ids: Tensor) -> Tensor:
-        """Which rows have ended, now that a token was chosen for each; shape ``(rows,)``."""
+        """Whether each row has ended, after a new token of each; shape ``(rows,)``."""
         if self.scores is not None:
             chosen = self.scores.gather(1, input_ids[:, -1:])[:, 0]
             self._logprobs.append(chosen.float() - self.scores.float().logsumexp(-1))
             self.scores = None
         step = len(self._logprobs)
-        if step - self._asked >= self._interval or step >= min(self._limits):
-            self._ask(input_ids, step)
+        if step - self._checked >= self._interval or step >= min(self._limits):
+            self._check(input_ids, step)
         if self._cancelled():
             self._ends = [end or End(step, "cancelled") for end in self._ends]
         ended = [end is not None for end in self._ends]
         return torch.tensor(ended, device=input_ids.device)
 
-    def _ask(self, input_ids: Tensor, step: int) -> None:
-        fresh = input_ids[:, input_ids.shape[1] - (step - self._asked) :].tolist()
-        for row, tokens in enumerate(fresh):
+    def _check(self, input_ids: Tensor, step: int) -> None:
+        new = input_ids[:, input_ids.shape[1] - (step - self._checked) :].tolist()
+        for row, tokens in enumerate(new):
             if self._ends[row] is not None:
                 continue
             text = tokens[: tokens.index(EOS)] if EOS in tokens else tokens
             looping = self._at_end(row, text)
             if len(text) < len(tokens):
-                self._ends[row] = End(self._asked + len(text), "stop")
+                self._ends[row] = End(self._checked + len(text), "stop")
             elif looping:
                 self._ends[row] = End(step, "repetition")
             elif step >= self._limits[row]:
                 self._ends[row] = End(self._limits[row], "length")
-        self._asked = step
+        self._checked = step
 
     def finish(self, input_ids: Tensor) -> tuple[tuple[End, tuple[float, ...]], ...]:
-        """Every row's end and the log-probabilities of its tokens, once generation is over."""
+        """How each row ended, and its tokens' log-probabilities; called after the generation."""
         step = len(self._logprobs)
-        self._ask(input_ids, step)
-        probabilities = torch.stack(self._logprobs, 1).tolist() if step else [[]] * len(self._ends)
+        self._check(input_ids, step)
+        logprobs = torch.stack(self._logprobs, 1).tolist() if step else [[]] * len(self._ends)
         ends = [end or End(step, "length") for end in self._ends]
         return tuple(
-            (end, tuple(row[: end.tokens])) for end, row in zip(ends, probabilities, strict=True)
+            (end, tuple(row[: end.tokens])) for end, row in zip(ends, logprobs, strict=True)
         )
 
 
 class KeepScores(LogitsProcessor):
-    """Stands first among the processors and hands the model's own scores to the steps."""
+    """The first processor: hands the model's own scores to the steps."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
@@ -187,7 +188,7 @@ class KeepScores(LogitsProcessor):
 
 
 class EndRows(StoppingCriteria):
-    """Ends the rows that the steps say have ended."""
+    """The stopping criterion: ends the rows that have ended by the steps."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps

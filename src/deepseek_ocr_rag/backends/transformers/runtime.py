@@ -1,10 +1,10 @@
-"""A loaded model on a device: chooses device and number format, writes batches, says when memory is out."""
+"""Runs a loaded model on a device: chooses device and number format, and reports failures."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import torch
 from transformers import PreTrainedModel
@@ -14,28 +14,26 @@ from ...model.checkpoint import Checkpoint
 from ...model.page_prompt import GeneratedPage, PagePrompt
 from ..known_failures import remedy_for
 from .generation import generate
-from .loading import load_model
 from .logits_rules import EndCheck
-from .quantization import quantize
+from .model_loading import load_model
+from .quantization_config import quantize
 
 __all__ = ["ModelRuntime"]
 
 CACHE_BYTES: Final = 61_440
-"""A token of the decoder's cache in 16 bits: 12 layers, keys and values of 1280."""
+"""Bytes of one token in the decoder's cache in 16 bits: 12 layers, keys and values of 1280."""
 
-GIB: Final = 2**30
-
-CPU_FLOAT32_BYTES: Final = 20 * GIB
-"""Free memory from which a CPU computes in float32: the weights take 13.4 GB."""
+CPU_FLOAT32_BYTES: Final = 20 * 2**30
+"""Free memory from which a CPU computes in float32; the weights take 13.4 GB."""
 
 
 class ModelRuntime:
-    """A model that is loaded and can write.
+    """A loaded model.
 
     Args:
-        checkpoint: What to load.
+        checkpoint: The model's files.
         device: "cuda", "cuda:1", "mps", "cpu", "auto" (spread over all GPUs),
-            or None for the best there is.
+            or None for the best one here.
         dtype: "bfloat16", "float16", "float32", or None for what the device can do.
         quantization: "8bit", "4bit" or None.
 
@@ -68,24 +66,24 @@ class ModelRuntime:
 
     def _load(self, spread: bool, quantization: str | None) -> PreTrainedModel:
         if quantization is None:
-            place: Any = "auto" if spread else {"": self.device}
-            return load_model(self._checkpoint, dtype=self.dtype, device_map=place)
-        # In the device's memory only ever in its small form.
+            device_map: Any = "auto" if spread else {"": self.device}
+            return load_model(self._checkpoint, dtype=self.dtype, device_map=device_map)
+        # Quantized on the CPU, as the 16-bit weights may not fit on the device.
         model = load_model(self._checkpoint, dtype=self.dtype, device_map={"": "cpu"})
         quantize(model, quantization, self.device)
         return model
 
     @property
     def max_positions(self) -> int:
-        """Longest sequence in tokens that the checkpoint was made for."""
+        """Longest sequence in tokens that the checkpoint supports."""
         return int(self._model.config.get_text_config().max_position_embeddings)
 
     def pages_that_fit(self, tokens: int) -> int:
-        """An estimate of how many pages of so many tokens fit into the memory that is free."""
+        """Estimates how many pages of so many tokens fit into the free memory."""
         if self.device.type != "cuda":
             return 1
         free, _ = torch.cuda.mem_get_info(self.device)
-        # Half: a growing cache is copied, and the vision tower needs room beside it.
+        # Half of it: a growing cache is copied, and the vision tower needs memory too.
         return max(1, int(free * 0.5) // (tokens * CACHE_BYTES))
 
     def generate(
@@ -96,10 +94,10 @@ class ModelRuntime:
         interval: int = 32,
         cancelled: Callable[[], bool],
     ) -> tuple[GeneratedPage, ...]:
-        """Write a batch; see :func:`~.transformers_generation.generate`.
+        """Generate a batch; see :func:`.generation.generate`.
 
         Raises:
-            OutOfDeviceMemory: If the batch is too large; what it held is freed.
+            OutOfDeviceMemoryError: If the batch is too large; its memory is freed.
             BackendUnavailableError: If the device fails otherwise.
         """
         try:
@@ -114,12 +112,12 @@ class ModelRuntime:
                     remedy=remedy_for(str(error))
                     or "Run `dsocr doctor`; after a CUDA error, start the program again.",
                 ) from error
-            # The traceback holds the batch's tensors until the handler is left.
+            # Freed after the handler, because the traceback holds the batch's tensors.
             problem = str(error)
-        self._empty()
+        self._free_cache()
         raise OutOfDeviceMemoryError(problem)
 
-    def _empty(self) -> None:
+    def _free_cache(self) -> None:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -129,11 +127,11 @@ class ModelRuntime:
     def close(self) -> None:
         """Free the device's memory."""
         del self._model
-        self._empty()
+        self._free_cache()
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory was short: CUDA has a class for it, MPS and the CPU only a message."""
+    """Whether memory ran out: CUDA has a class for it, MPS and the CPU only a message."""
     message = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError) or any(
         sign in message for sign in ("out of memory", "can't allocate memory", "not enough memory")
@@ -151,7 +149,7 @@ def _device(name: str | None) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigurationError(
             f"the device {name!r} cannot be used: {str(error).splitlines()[0]}",
-            remedy="Leave device out for the best one here, or run `dsocr doctor`.",
+            remedy="Leave device out to use the best one here, or run `dsocr doctor`.",
         ) from error
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", torch.cuda.current_device())
@@ -160,27 +158,22 @@ def _device(name: str | None) -> torch.device:
 
 def _dtype(name: str | None, device: torch.device) -> torch.dtype:
     if name is not None:
-        chosen = {
-            "bfloat16": torch.bfloat16,
-            "float16": torch.float16,
-            "float32": torch.float32,
-        }.get(name)
-        if chosen is None:
+        if name not in ("bfloat16", "float16", "float32"):
             raise ConfigurationError(
                 f"there is no number format {name!r}",
                 remedy="Use bfloat16, float16 or float32.",
             )
-        return chosen
+        return cast("torch.dtype", getattr(torch, name))
     if device.type == "cuda":
         native = torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if native else torch.float16
     if device.type == "mps":
-        return torch.bfloat16 if _computes_bfloat16(device) else torch.float16
+        return torch.bfloat16 if _supports_bfloat16(device) else torch.float16
     return torch.float32 if _free_memory() >= CPU_FLOAT32_BYTES else torch.bfloat16
 
 
-def _computes_bfloat16(device: torch.device) -> bool:
-    """Whether it can: macOS 13 and older cannot."""
+def _supports_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16; macOS 13 and older do not."""
     try:
         torch.ones(1, dtype=torch.bfloat16, device=device).add_(1)
     except (RuntimeError, TypeError):
@@ -189,7 +182,7 @@ def _computes_bfloat16(device: torch.device) -> bool:
 
 
 def _free_memory() -> int:
-    """Bytes of the machine's memory that are free; 0 where it cannot be told."""
+    """Free bytes of the machine's memory; 0 if unknown."""
     try:
         import psutil
     except ImportError:

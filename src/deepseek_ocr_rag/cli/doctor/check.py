@@ -1,4 +1,4 @@
-"""One finding of the doctor."""
+"""The result of one check of ``dsocr doctor``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["Check"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One finding.
+    """The result of one check.
 
     Attributes:
-        name: What was looked at.
+        name: What was checked.
         ok: Whether it works.
         detail: What was found.
-        remedy: What to do where it does not work ("" where nothing needs doing).
+        remedy: What to do; empty if there is nothing to do.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is installed here, which backends work, and what to fix."""
+"""``dsocr doctor``: checks what is installed and works on this machine."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ OPTIONAL = {
 
 
 def diagnose() -> tuple[Check, ...]:
-    """Look at Python, packages, torch and its GPU, backends and the language model.
+    """Check Python, packages, torch and its GPUs, backends and the language model.
 
-    torch is asked in a process of its own, which takes seconds where it is installed.
+    torch is probed in a separate process, which takes a few seconds.
     """
     checks = [_python()]
     checks += [_package(name, "pip install --upgrade deepseek-ocr-rag") for name in PACKAGES]
@@ -47,23 +47,23 @@ def diagnose() -> tuple[Check, ...]:
     return tuple(checks)
 
 
-def failure_text(said: str) -> str:
-    """The text of a failure: the end of the file of that name, or else what was said itself.
+def failure_text(failure: str) -> str:
+    """The end of the log file of this name, or the argument itself if there is no such file.
 
     Raises:
-        SourceError: If there is such a file, and it cannot be read.
+        SourceError: If the file cannot be read.
     """
     try:
-        if "\n" in said or not Path(said).is_file():
-            return said
-        with Path(said).open("rb") as file:
-            file.seek(max(0, Path(said).stat().st_size - LONGEST_TEXT))
+        if "\n" in failure or not Path(failure).is_file():
+            return failure
+        with Path(failure).open("rb") as file:
+            file.seek(max(0, Path(failure).stat().st_size - LONGEST_TEXT))
             return file.read(LONGEST_TEXT).decode("utf-8", "replace")
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            return said
+            return failure
         raise SourceError(
-            f"cannot be read ({error.strerror})", source=said, remedy="Check its permissions."
+            f"cannot be read ({error.strerror})", source=failure, remedy="Check its permissions."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What torch finds on this machine, and what that means for reading pages."""
+"""Checks torch, its GPUs, flash-attn and the disk space for the weights."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["Gpu", "TorchFacts", "disk_check", "facts_checks", "probe_torch", "to
 GB: Final = 10**9
 
 PROBE_SECONDS: Final = 120.0
-"""A first import of torch from a slow disk takes a minute."""
+"""The first import of torch from a slow disk can take a minute."""
 
 WEIGHTS_BYTES: Final = 7 * GB
 READING_BYTES: Final = 9 * GB
-"""The weights in 16 bits, and a page."""
+"""The weights in 16 bits, and one page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Gpu:
         capability: CUDA compute capability, major and minor.
         free: Bytes of free memory.
         total: Bytes of memory.
-        error: Why nothing can be computed on it; empty where it can.
+        error: Why it cannot compute; empty if it can.
     """
 
     name: str
@@ -50,17 +50,17 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class TorchFacts:
-    """What the probe tells.
+    """What the probe found.
 
     Attributes:
-        version: Of torch.
-        cuda: The CUDA that it was built for, or None.
-        hip: The ROCm that it was built for, or None.
+        version: Version of torch.
+        cuda: Version of CUDA that it was built for, or None.
+        hip: Version of ROCm that it was built for, or None.
         mps: Whether an Apple GPU can be used.
-        gpus: What CUDA or ROCm shows.
-        warnings: What torch said meanwhile.
-        flash_attn_error: Why flash-attn cannot be imported; empty where it can,
-            None where it is not installed.
+        gpus: The GPUs of CUDA or ROCm.
+        warnings: Warnings of torch during the probe.
+        flash_attn_error: Why flash-attn cannot be imported; empty if it can, None if
+            it is not installed.
     """
 
     version: str
@@ -73,7 +73,7 @@ class TorchFacts:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TorchFacts:
-        """Take what the probe printed."""
+        """Convert what the probe printed."""
         gpus = tuple(
             Gpu(**{**gpu, "capability": (gpu["capability"][0], gpu["capability"][1])})
             for gpu in data["gpus"]
@@ -82,10 +82,13 @@ class TorchFacts:
 
 
 def probe_torch(seconds: float = PROBE_SECONDS) -> TorchFacts | str:
-    """Ask torch in a process of its own.
+    """Import and query torch in a separate process.
+
+    Args:
+        seconds: How long to wait for it.
 
     Returns:
-        What it tells, or why it tells nothing.
+        What it found, or as text why it failed.
     """
     command = [sys.executable, "-m", "deepseek_ocr_rag.backends.transformers.device_probe"]
     try:
@@ -100,16 +103,16 @@ def probe_torch(seconds: float = PROBE_SECONDS) -> TorchFacts | str:
         return f"importing torch took longer than {seconds:g} s"
     except OSError as error:
         return f"Python cannot be started ({error.strerror})"
-    said = done.stderr.decode("utf-8", "replace").strip()
+    errors = done.stderr.decode("utf-8", "replace").strip()
     try:
         return TorchFacts.from_json(json.loads(done.stdout.splitlines()[-1]))
     except (IndexError, KeyError, TypeError, ValueError):
-        last = said.splitlines()[-1] if said else f"exit code {done.returncode}"
+        last = errors.splitlines()[-1] if errors else f"exit code {done.returncode}"
         return f"torch cannot be imported ({last})"
 
 
 def torch_checks() -> tuple[Check, ...]:
-    """Findings about torch, the GPU, flash-attn and the place for the weights."""
+    """Check torch, the GPUs, flash-attn and the disk; nothing if torch is not installed."""
     if installed_version("torch") is None:
         return ()
     facts = probe_torch()
@@ -120,11 +123,11 @@ def torch_checks() -> tuple[Check, ...]:
 
 
 def facts_checks(facts: TorchFacts, *, nvidia_driver: bool) -> tuple[Check, ...]:
-    """What the probe's facts mean.
+    """What the probe's facts mean for reading pages.
 
     Args:
-        facts: Of this machine.
-        nvidia_driver: Whether it has a driver for NVIDIA cards.
+        facts: What the probe found.
+        nvidia_driver: Whether this machine has a driver for NVIDIA cards.
     """
     build = f"CUDA {facts.cuda}" if facts.cuda else f"ROCm {facts.hip}" if facts.hip else "CPU"
     checks = [Check("torch", True, f"{facts.version}, built for {build}")]
@@ -152,7 +155,7 @@ def _gpu_check(index: int, gpu: Gpu, hip: str | None) -> Check:
         remedy = f"{READING_BYTES / GB:.0f} GB are needed. {failure_named('out of memory').cure}"
         return Check(name, False, detail, remedy)
     if not native:
-        # vLLM and the published code fail there; our backend takes another format.
+        # vLLM and the published code fail on this GPU; our backend uses float16 there.
         remedy = failure_named("bfloat16 unsupported").cure
         return Check(name, True, detail, remedy)
     return Check(name, True, detail)
@@ -168,15 +171,15 @@ def _no_gpu(facts: TorchFacts, *, nvidia_driver: bool) -> Check:
             failure.cure,
         )
     if nvidia_driver:
-        said = facts.warnings or "torch finds no card that it can use"
-        remedy = remedy_for(said) or "Compare nvidia-smi's CUDA version with torch's."
-        return Check("gpu", False, said.splitlines()[0][:300], remedy)
+        reason = facts.warnings or "torch finds no GPU that it can use"
+        remedy = remedy_for(reason) or "Compare nvidia-smi's CUDA version with torch's."
+        return Check("gpu", False, reason.splitlines()[0][:300], remedy)
     return Check(
         "gpu",
         False,
-        "none that torch can use: the model runs on the CPU, minutes a page",
-        'Read with the backend "lite", which takes seconds a page, or with a server on a machine '
-        "that has a GPU. If this one has, install its driver.",
+        "none that torch can use: the model runs on the CPU and takes minutes a page",
+        'Use the backend "lite", which takes seconds a page, or a server on a machine with a GPU. '
+        "If this machine has one, install its driver.",
     )
 
 
@@ -196,9 +199,9 @@ def _has_nvidia_driver() -> bool:
 
 
 def disk_check(environment: Mapping[str, str] = os.environ) -> Check:
-    """Whether there is room for the weights where Hugging Face's libraries keep them."""
+    """Check for space in the folder where Hugging Face's libraries store the weights."""
     cache = _hub_cache(environment)
-    there = sorted(
+    present = sorted(
         folder.name.removeprefix("models--").replace("--", "/")
         for folder in cache.glob("models--*")
         if "ocr" in folder.name.lower() and any(folder.glob("snapshots/*/*.safetensors"))
@@ -206,11 +209,11 @@ def disk_check(environment: Mapping[str, str] = os.environ) -> Check:
     existing = next(path for path in (cache, *cache.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     detail = f"{free / GB:.0f} GB free for weights in {cache}"
-    if there:
-        detail += f", which has {', '.join(there)}"
+    if present:
+        detail += f", which has {', '.join(present)}"
     return Check(
         "disk",
-        bool(there) or free >= WEIGHTS_BYTES,
+        bool(present) or free >= WEIGHTS_BYTES,
         detail,
         f"The weights take {WEIGHTS_BYTES / GB:.0f} GB: free some space, or set HF_HOME to a "
         "folder on a larger disk.",
@@ -218,7 +221,7 @@ def disk_check(environment: Mapping[str, str] = os.environ) -> Check:
 
 
 def _hub_cache(environment: Mapping[str, str]) -> Path:
-    """As huggingface_hub's documentation has it."""
+    """The folder that huggingface_hub's documentation gives for these variables."""
     named = environment.get("HF_HUB_CACHE") or environment.get("HUGGINGFACE_HUB_CACHE")
     if named:
         return Path(named).expanduser().absolute()

@@ -1,32 +1,30 @@
-"""Which versions each backend needs, against what is installed; nothing is imported for it."""
+"""Compares installed versions with those that each backend needs, without importing anything."""
 
 from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Final
 
 from ...backends.known_failures import failure_named
+from ..serve_command import FIRST_VLLM, FIRST_VLLM_WITH_NEW_RUNNER, Release, release_of
 from .check import Check
 
 __all__ = ["VERSION_MATRIX", "Requirement", "installed_version", "version_checks"]
 
-Release = tuple[int, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a backend needs of a package.
+    """The releases of a package that a backend works with.
 
     Attributes:
-        backend: Which one.
-        package: Its name on the index.
-        lowest: The first release that will do; () for any.
-        below: The first one that will not any more; () for none.
+        backend: Name of the backend.
+        package: Name of the package on the index.
+        lowest: The first release that works; () for any.
+        below: The first later release that does not work; () for none.
     """
 
     backend: str
@@ -35,17 +33,14 @@ class Requirement:
     below: Release = ()
 
     def problem(self, version: str | None) -> str:
-        """What is wrong with an installed version; empty where it will do."""
+        """What is wrong with an installed version; empty if it works."""
         if version is None:
             return f"{self.package} is not installed"
-        release = _release(version)
+        release = release_of(version)
         if self.lowest <= release and (not self.below or release < self.below):
             return ""
-        return f"{self.package} {version} is not {self._wanted()}"
-
-    def _wanted(self) -> str:
         lowest = ".".join(map(str, self.lowest))
-        return f"{lowest} or newer" if not self.below else lowest
+        return f"{self.package} {version} is not {lowest}{'' if self.below else ' or newer'}"
 
 
 VERSION_MATRIX: Final = (
@@ -61,24 +56,21 @@ VERSION_MATRIX: Final = (
     Requirement("official", "easydict"),
     Requirement("official", "matplotlib"),
 )
-"""The published code was tested with transformers 4.46.3 by its publisher, and
-needs a release before 4.48; the network's own classes came with 5.20. No
-environment can have both."""
+"""The publisher tested the published code with transformers 4.46.3, and it breaks with
+4.48. The classes that the backend "transformers" uses came with 5.20, so one
+environment cannot have both."""
 
 REMEDIES: Final = {
     "transformers": 'Run: pip install "deepseek-ocr-rag[local]"',
-    "official": "Only to run the published code itself: install transformers 4.46.3 in an "
+    "official": "Only needed to run the published code itself: install transformers 4.46.3 in an "
     "environment of its own (python -m venv official-env; official-env/bin/pip install "
     '"deepseek-ocr-rag[official]") and use official-env/bin/dsocr, or '
     'OfficialBackend(python="official-env/bin/python").',
 }
 
-FIRST_VLLM: Final = (0, 11, 1)
-FIRST_VLLM_WITH_NEW_RUNNER: Final = (0, 31)
-
 
 def installed_version(package: str) -> str | None:
-    """The version of a package in this environment; None where it is not there."""
+    """The installed version of a package; None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -89,22 +81,22 @@ def version_checks(
     version_of: Callable[[str], str | None] = installed_version,
     environment: Mapping[str, str] = os.environ,
 ) -> tuple[Check, ...]:
-    """One finding for each backend that has versions to fit, and for vLLM where it is there.
+    """Check the packages of each backend in the matrix, and vLLM if it is installed.
 
     Args:
-        version_of: Gives the installed version of a package.
+        version_of: Returns the installed version of a package, or None.
         environment: Environment variables.
     """
     checks = []
     for backend in dict.fromkeys(each.backend for each in VERSION_MATRIX):
         needed = [each for each in VERSION_MATRIX if each.backend == backend]
         problems = [text for each in needed if (text := each.problem(version_of(each.package)))]
-        fitting = ", ".join(f"{each.package} {version_of(each.package)}" for each in needed)
+        versions = ", ".join(f"{each.package} {version_of(each.package)}" for each in needed)
         checks.append(
             Check(
                 f"versions for {backend}",
                 not problems,
-                "; ".join(problems) or fitting,
+                "; ".join(problems) or versions,
                 REMEDIES[backend] if problems else "",
             )
         )
@@ -117,7 +109,7 @@ def version_checks(
 
 
 def _vllm(version: str, environment: Mapping[str, str]) -> Check:
-    release = _release(version)
+    release = release_of(version)
     if release < FIRST_VLLM:
         failure = failure_named("vLLM too old")
     elif (
@@ -127,9 +119,3 @@ def _vllm(version: str, environment: Mapping[str, str]) -> Check:
     else:
         return Check("vllm", True, version)
     return Check("vllm", False, f"{version}: {failure.meaning}", failure.cure)
-
-
-def _release(version: str) -> Release:
-    """The numbers of a version; what follows them does not count."""
-    match = re.match(r"\d{1,6}(?:\.\d{1,6}){0,5}", version)
-    return tuple(int(number) for number in match[0].split(".")) if match else ()

@@ -1,9 +1,9 @@
-"""How sure the model was: token log-probabilities become the confidence of blocks and pages.
+"""Computes the confidence of blocks and pages from token log-probabilities.
 
 The confidence of a text of n tokens is the geometric mean of their probabilities,
 ``exp((l_1 + ... + l_n) / n)`` with the natural log-probability ``l_i`` of each: the
-inverse of the perplexity. It is 1 where the model saw no alternative. It ranks
-blocks for a second look; it is no probability that the text is right.
+inverse of the perplexity. It is 1 where the model saw no alternative. It shows which
+blocks deserve a second look; it is not the probability that the text is right.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .tags import Origin
 __all__ = ["LEAST_LOGPROB", "TokenLogprob", "block_confidences", "page_confidence"]
 
 LEAST_LOGPROB: Final = -100.0
-"""Anything less counts as this: servers write -9999 for minus infinity, and one
-such token must not outweigh a page."""
+"""Lower bound of a log-probability: servers write -9999 for minus infinity, and one such
+token must not outweigh a page."""
 
 DIGITS: Final = 6
 """Decimal places of a confidence."""
@@ -31,11 +31,11 @@ DIGITS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """How probable one token of a reply was.
+    """The probability of one token of a reply.
 
     Attributes:
-        end: Characters of the reply's text up to and with this token. A token
-            that adds no whole character has the end of the one before it.
+        end: Number of characters in the reply up to and including this token. A
+            token that completes no character has the end of the one before it.
         logprob: Natural logarithm of its probability, 0 or less.
     """
 
@@ -53,22 +53,21 @@ def block_confidences(
 ) -> tuple[Block, ...]:
     """The page's blocks with their confidence.
 
-    A block counts the tokens of its own text without the white space around it,
-    not those of its tag; a block without text (a picture) those of its tag. A
-    token that reaches over an edge counts. Blocks that share an origin share
-    their confidence.
+    It covers the tokens of a block's text without the white space around it, or
+    those of its tag if it has no text (a picture). A token that crosses an edge
+    counts. Blocks with the same origin have the same confidence.
 
     Args:
-        parsed: ``parse_page(text)``.
-        text: What the model wrote.
-        logprobs: Of its tokens, in order.
+        parsed: The result of ``parse_page(text)``.
+        text: The model's text.
+        logprobs: Its tokens in order.
 
     Returns:
-        The blocks; their confidence is None where no token belongs to them.
+        The blocks; the confidence is None where no token belongs to a block.
     """
     if not logprobs:
         return parsed.blocks
-    tokens = _Tokens(logprobs)
+    tokens = _TokenSums(logprobs)
     known: dict[Origin, float | None] = {}
     for origin in parsed.origins:
         if origin not in known:
@@ -79,8 +78,8 @@ def block_confidences(
     )
 
 
-class _Tokens:
-    """The tokens of a reply, ready to be asked for the mean of any stretch of its text."""
+class _TokenSums:
+    """Prefix sums of log-probabilities, for the mean over any stretch of a reply."""
 
     def __init__(self, logprobs: Sequence[TokenLogprob]) -> None:
         self._ends = [token.end for token in logprobs]
@@ -88,15 +87,15 @@ class _Tokens:
         self._sums = list(accumulate(_bounded(logprobs), initial=0.0))
 
     def confidence(self, start: int, end: int) -> float | None:
-        # The parts of a character that takes several tokens have no length: they
-        # begin where it begins.
+        # A character of several tokens ends in the last of them: the others have no
+        # length and stand where it begins.
         first = min(bisect_left(self._starts, start), bisect_right(self._ends, start))
         last = bisect_left(self._starts, end)
         return _confidence(self._sums[last] - self._sums[first], last - first)
 
 
 def _bounded(logprobs: Iterable[TokenLogprob]) -> Iterable[float]:
-    # In this order, what is no number becomes the bound.
+    # In this order of arguments, NaN becomes the bound.
     return (max(LEAST_LOGPROB, token.logprob) for token in logprobs)
 
 

@@ -1,32 +1,32 @@
-r"""Model text to blocks, and back.
+r"""Parses model text into blocks, and writes blocks as model text.
 
 :func:`parse_page` never fails, never evaluates anything, takes linear time and
-loses no recognised text. What it does, beyond cutting at the tags (:mod:`tags`)
-and leaving out runtimes' output (:mod:`log_noise`):
+loses no recognised text. Beyond cutting at the tags (:mod:`.tags`) and leaving out
+the output of runtimes (:mod:`.runtime_noise`), these are its rules:
 
 * Blocks are joined by an empty line; an empty block (a picture) has a span of
-  length zero behind the text before it.
-* A title or sub_title without ``#`` gets ``# `` or ``## `` in front.
+  length zero at the end of the text before it.
+* A title or sub_title without ``#`` is given ``# `` or ``## ``.
 * ``&lt; &gt; &amp; &quot; &nbsp;`` and decimal references are decoded once;
-  trailing spaces go; a ``<center>`` around a caption goes. All else is kept as
-  written: lists, equations, code, loops.
+  trailing spaces and a ``<center>`` around a caption are removed. Everything else
+  is kept as written: lists, equations, code, loops.
 * HTML tables become blocks of kind table: a GitHub table, or clean HTML where
-  cells span. Text before one stays with its label; text behind one, or around
-  one under a table tag, is a text block with the same boxes.
-* An empty table tag before a caption that holds the HTML: the table gets the
-  table tag's boxes, the caption keeps its own; the upper one comes first.
+  cells span. Text before one keeps its label; text after one, or around one under
+  a table tag, is a text block with the same boxes.
+* Where an empty table tag precedes a caption that holds the HTML, the table gets the
+  table tag's boxes and the caption keeps its own; the upper one comes first.
 * Text under an image tag is a text block with the picture's boxes.
-* Text outside of any tag has kind "". On a page without tags ("Free OCR") it is
-  cut into paragraphs, headings, equations and tables, without boxes.
-* Where most labels are unknown and have no text ("OCR this image"), every label
-  is a line of text. Elsewhere an unknown label is text too if it looks like none,
-  or has no text and is not one word in small letters with a place.
-* A broken tag gives what can be recovered and a warning; one that has neither
-  text nor a place gives no block.
+* Text outside any tag has kind "". On a page without tags ("Free OCR") it is cut
+  into paragraphs, headings, equations and tables, without boxes.
+* Where most labels are unknown and have no text ("OCR this image"), every label is
+  a line of text. Elsewhere an unknown label is text if it does not look like a
+  label, or if it has no text and is not one lower-case word with a box.
+* From a broken tag, whatever can be recovered is kept, with a warning; without text
+  and boxes it gives no block.
 
-Every block has an origin, its place in the model's text: the characters it was made
-of, with the white space around them; for a block without text, its tag. Where
-markers stand between those characters, blocks of one tag share an origin.
+The origin of a block is the stretch of the model's text that it was made from, with
+the white space around it; for a block without text, its tag. Where markers interrupt
+that stretch, the blocks of one tag share an origin.
 """
 
 from __future__ import annotations
@@ -37,43 +37,42 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ...errors import ConfigurationError
-from ..headings import HEADING_KINDS, Headings, place_under, with_sections
+from ..captions import CAPTION_KINDS, FIGURE_KINDS
+from ..headings import HEADING_KINDS, Headings, section_of, with_sections
 from ..markdown import cut_tables, heading_level, markdown_parts
 from ..tables import parse_table
 from ..types import Block, Box, OcrDocument, Page
+from .labels import LABELS
 from .runtime_noise import encode_noise, split_pages
-from .tags import LABELS, MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
+from .tags import MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
 
-__all__ = [
-    "Headings",
-    "ParsedPage",
-    "format_page",
-    "parse_document",
-    "parse_page",
-    "split_pages",
-    "with_sections",
-]
+__all__ = ["ParsedPage", "clean", "format_page", "parse_document", "parse_page"]
 
-_CAPTIONS = frozenset({"table_caption", "table_title", "table_footnote", "figure_title"})
-_PICTURES = frozenset({"image", "figure", "chart"})
-
+_TABLE_CAPTIONS = frozenset(kind for kind, owner in CAPTION_KINDS.items() if owner != "figure")
 _IDENTIFIER = re.compile(r"[a-z]+(?:_[a-z]+)*")
 
 _NAMED = {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"', "&nbsp;": " "}
 _TABLE = re.compile("<table", re.IGNORECASE)
+_CELL = re.compile("<t[rdh][^a-z]", re.IGNORECASE)
+
+WITHOUT_CELLS = (
+    "table(s) came without the marks of their cells, so their text is left out: the server hides"
+    " these marks. Start llama-server with --special; for Ollama, run `dsocr ollama-model`"
+)
+"""What a page's warning says of tables whose cells cannot be told apart."""
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|nbsp|#[0-9]{1,7});")
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedPage:
-    """One page of model text, parsed.
+    """One parsed page of model text.
 
     Attributes:
         markdown: The whole page.
-        blocks: In reading order; ``markdown[b.span[0]:b.span[1]] == b.text``,
+        blocks: Blocks in reading order; ``markdown[b.span[0]:b.span[1]] == b.text``,
             spans ascending and disjoint.
         warnings: What had to be guessed.
-        origins: Of each block, where it stood in the model's text; see the module.
+        origins: The origin of each block in the model's text; see the module.
     """
 
     markdown: str
@@ -86,12 +85,11 @@ def parse_page(text: str) -> ParsedPage:
     r"""Parses one page of model text; see the module for the rules.
 
     Args:
-        text: What the model wrote, or a captured output that holds it. Cut
-            several pages with :func:`split_pages` first.
+        text: The model's text, or a captured output that contains it. Cut several
+            pages with :func:`split_pages` first.
 
     Returns:
-        Markdown, blocks with their sections inside of the page and their
-        origins, and warnings.
+        Markdown, blocks with their sections within the page, origins, and warnings.
 
     Example:
         >>> page = parse_page("<|ref|>title<|/ref|><|det|>[[0, 0, 999, 99]]<|/det|>\nA &amp; B")
@@ -101,7 +99,7 @@ def parse_page(text: str) -> ParsedPage:
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     pieces, broken, unreadable = scan(plain)
     tagged = [piece for piece in pieces if piece.label is not None]
-    builder = _PageBuilder()
+    builder = _PageBuilder(marks_are_hidden="<|ref|>" not in plain and "<|det|>" not in plain)
     if not tagged:
         for piece in pieces:
             for kind, part, html, start, end in markdown_parts(piece.body):
@@ -116,6 +114,8 @@ def parse_page(text: str) -> ParsedPage:
         warnings.append(f"{broken} broken tag{'s' * (broken > 1)}: the text was kept")
     if unreadable:
         warnings.append(f"{unreadable} box list{'s' * (unreadable > 1)} could not be read")
+    if builder.without_cells:
+        warnings.append(f"{builder.without_cells} {WITHOUT_CELLS}")
     return ParsedPage(
         "\n\n".join(builder.texts),
         tuple(builder.blocks),
@@ -125,7 +125,7 @@ def parse_page(text: str) -> ParsedPage:
 
 
 def _in_raw_text(origins: list[Origin], text: str) -> tuple[Origin, ...]:
-    """Origins in a text whose line ends were made newlines, as origins in the text itself."""
+    """Converts origins in the text with newlines to origins in the text as given (CRLF)."""
     if "\r\n" not in text:
         return tuple(origins)
     returns = [match.start() - n for n, match in enumerate(re.finditer("\r\n", text))]
@@ -136,7 +136,7 @@ def _in_raw_text(origins: list[Origin], text: str) -> tuple[Origin, ...]:
 
 
 def _part(body: str, origin: Origin, start: int, end: int) -> Origin:
-    """Where a part of a body stands: only a body without markers in it can tell."""
+    """The origin of part of a body; the whole body's, if markers were taken out of it."""
     if len(body) != origin[1] - origin[0]:
         return origin
     return origin[0] + start, origin[0] + end
@@ -146,8 +146,8 @@ def parse_document(text: str, *, source: str = "") -> OcrDocument:
     """Parses a stored output of one or more pages.
 
     Args:
-        text: The whole output; :func:`split_pages` says what separates pages.
-        source: A name for it.
+        text: The whole output; see :func:`split_pages` for what separates pages.
+        source: A name for the document.
 
     Returns:
         The pages, numbered from 1, with sections carried from page to page.
@@ -164,15 +164,15 @@ def parse_document(text: str, *, source: str = "") -> OcrDocument:
 def format_page(blocks: Iterable[Block]) -> str:
     """Writes blocks as the model would, so that :func:`parse_page` reads them back.
 
-    Kinds, texts, boxes (to the 0..999 grid) and table rows survive; spans and
-    sections are computed anew. In texts every ``<`` is written ``&lt;``, the
-    ``&`` of whatever would be decoded ``&amp;``, and a character of whatever
-    looks like a runtime's output ``&#n;``. A block without boxes has the list
-    ``[]``. Texts are expected as the parser gives them: no spaces at line ends,
-    ``#`` in front of headings, none for pictures.
+    Kinds, texts, boxes (on the 0..999 grid) and table rows survive; spans and
+    sections are computed anew. In texts, ``<`` becomes ``&lt;``, the ``&`` of
+    anything that would be decoded becomes ``&amp;``, and one character of anything
+    that looks like a runtime's output becomes ``&#n;``. A block without boxes gets
+    the list ``[]``. Texts must be as the parser returns them: no spaces at line
+    ends, headings with ``#``, pictures without text.
 
     Args:
-        blocks: In reading order; a table's ``html`` from ``Table.to_html()``.
+        blocks: Blocks in reading order; a table's ``html`` from ``Table.to_html()``.
 
     Returns:
         One page of model text.
@@ -184,7 +184,7 @@ def format_page(blocks: Iterable[Block]) -> str:
 
 
 def clean(text: str) -> str:
-    """Text as it goes into the Markdown: centring and trailing spaces gone, entities decoded."""
+    """Removes ``<center>`` and trailing spaces from a text and decodes its entities."""
     text = text.strip()
     if text.startswith("<center>"):
         text = text.replace("<center>", " ").replace("</center>", " ")
@@ -210,14 +210,14 @@ def _format_block(block: Block) -> str:
     if kind and not looks_like_label(kind):
         raise ConfigurationError(
             f"{kind!r} cannot be the kind of a block",
-            remedy="Use letters, digits, spaces, hyphens and underscores, at most 40.",
+            remedy="Use at most 40 letters, digits, spaces, hyphens and underscores.",
         )
     boxes = ", ".join(map(str, (list(box.to_grid()) for box in block.boxes)))
     if block.html is not None:
         body = block.html.replace("<|", "&lt;|").replace("<--- ", "&lt;--- ")
         body = body.replace("<PAGE>", "&lt;PAGE&gt;")
     else:
-        # An encoded space keeps an unknown label from being taken for a line of text.
+        # Without the encoded space, an unknown label would be taken for a line of text.
         body = _encode(block.text) or ("" if kind in LABELS else "&#32;")
     return f"<|ref|>{kind}<|/ref|><|det|>[{boxes}]<|/det|>\n{encode_noise(body)}\n\n"
 
@@ -238,19 +238,20 @@ def _labels_are_lines(tagged: list[TaggedText]) -> bool:
 
 def _add_lines(builder: _PageBuilder, pieces: list[TaggedText], text: str) -> None:
     for piece in pieces:
-        body = piece.body
-        if not piece.label or (piece.label in LABELS and body and not body.isspace()):
+        if not piece.label or (piece.label in LABELS and piece.body.strip()):
             _add_body(builder, piece.label or "", piece)
         else:
             _add_body(builder, "text", _label_in_body(piece, text))
 
 
 def _label_in_body(piece: TaggedText, text: str) -> TaggedText:
-    """A piece whose label is text of the page, with that text at the head of its body."""
+    """Moves a label that is text of the page to the head of the body."""
     label = piece.label or ""
-    start = text.index(label, piece.tag_origin[0] + MARKER_LENGTH)
-    blank = not piece.body or piece.body.isspace()
-    end = start + len(label) if blank else piece.body_origin[1]
+    start = piece.tag_origin[0]
+    if text.startswith("<|", start):
+        start += MARKER_LENGTH
+    start = text.index(label, start)
+    end = piece.body_origin[1] if piece.body.strip() else start + len(label)
     return replace(piece, label="text", body=f"{label}\n{piece.body}", body_origin=(start, end))
 
 
@@ -272,7 +273,7 @@ def _add_tagged(builder: _PageBuilder, pieces: list[TaggedText], text: str) -> N
         if (
             piece.label == "table"
             and follower is not None
-            and follower.label in _CAPTIONS
+            and follower.label in _TABLE_CAPTIONS
             and _TABLE.search(follower.body)
             and not piece.body.strip()
         ):
@@ -286,7 +287,7 @@ def _add_tagged(builder: _PageBuilder, pieces: list[TaggedText], text: str) -> N
 
 def _add_body(builder: _PageBuilder, kind: str, piece: TaggedText) -> None:
     body, boxes, tag = piece.body, piece.boxes, piece.tag_origin
-    if kind in _PICTURES and body and not body.isspace():
+    if kind in FIGURE_KINDS and body.strip():
         builder.add(kind, "", boxes, tag)
         kind = "text"
     if not _TABLE.search(body):
@@ -305,16 +306,16 @@ def _add_body(builder: _PageBuilder, kind: str, piece: TaggedText) -> None:
 
 
 def _add_captioned_table(builder: _PageBuilder, table: TaggedText, caption: TaggedText) -> None:
-    body, whole = caption.body, caption.body_origin
+    body, body_origin = caption.body, caption.body_origin
     found = _TABLE.search(body)
     start = found.start() if found else 0
     above = clean(body[:start])
-    origin = _part(body, whole, 0, start) if above else caption.tag_origin
+    origin = _part(body, body_origin, 0, start) if above else caption.tag_origin
     below = bool(table.boxes and caption.boxes and caption.boxes[0].y0 >= table.boxes[0].y1 - 0.01)
     label = caption.label or ""
     if not below:
         builder.add(label, above, caption.boxes, origin)
-    rest = _part(body, whole, start, len(body))
+    rest = _part(body, body_origin, start, len(body))
     _add_body(builder, "table", replace(table, body=body[start:], body_origin=rest))
     if below:
         builder.add(label, above, caption.boxes, origin)
@@ -323,13 +324,15 @@ def _add_captioned_table(builder: _PageBuilder, table: TaggedText, caption: Tagg
 class _PageBuilder:
     """Lays blocks out in the page's Markdown."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, marks_are_hidden: bool) -> None:
+        self.marks_are_hidden = marks_are_hidden
         self.texts: list[str] = []
         self.blocks: list[Block] = []
         self.origins: list[Origin] = []
         self.length = 0
         self.headings: Headings = ()
         self.section: tuple[str, ...] = ()
+        self.without_cells = 0
 
     def add(
         self,
@@ -339,7 +342,10 @@ class _PageBuilder:
         origin: Origin,
         html: str | None = None,
     ) -> None:
-        if html is not None:
+        if html is not None and self.marks_are_hidden and not _CELL.search(html):
+            # Its numbers would run together: no text is better than a wrong one.
+            self.without_cells += bool(parse_table(html).rows)
+        elif html is not None:
             table = parse_table(html)
             text = table.to_html() if table.has_spans else table.to_markdown()
         if not text:
@@ -356,7 +362,7 @@ class _PageBuilder:
         self.texts.append(text)
         section = self.section
         if level:
-            section, self.headings = place_under(kind, text, self.headings)
+            section, self.headings = section_of(kind, text, self.headings)
             self.section = tuple(title for _, title in self.headings)
         self.blocks.append(Block(kind, text, boxes, (start, self.length), section, html))
         self.origins.append(origin)

@@ -1,7 +1,7 @@
-r"""What runtimes print around the model's text: recognised exactly, or left alone.
+r"""Finds what runtimes print around the model's text.
 
-Stored outputs are often a captured standard output. These pieces of it are
-noise, and only in exactly this form, so that no recognised text is taken for it:
+Stored outputs are often a captured standard output. Only these pieces of it count as
+noise, and only in exactly this form, so that text of a page is never taken for it:
 
 ====================  =========================================================
 where                 what
@@ -16,10 +16,10 @@ anywhere              its statistics: a line of ``=``, ``image size:  (w, h)``,
 anywhere              ``===============save results:===============``
 anywhere              ``<--- Page Split --->``; ``<PAGE>`` in front of a tag, or
                       alone on its line (several in a row are empty pages)
-around a banner       lines that begin as transformers' warnings do (:data:`_WARNINGS`)
+around a banner       lines that begin like a warning of transformers (:data:`_WARNINGS`)
 end of the text       the end token, Ollama's ``[Unsupported content type:
                       UsageContent]``, progress bars of the published code
-                      (``image: 0it [..]``), vLLM's log lines if the first is
+                      (``image: 0it [..]``), log lines of vLLM if the first is
                       glued to the text
 ====================  =========================================================
 """
@@ -72,7 +72,7 @@ _ENCODED = re.compile(
 
 
 def find_noise(text: str) -> list[tuple[int, int]]:
-    """Where a runtime's own output stands in the text.
+    """Finds the output of a runtime in the text.
 
     Args:
         text: One or more pages of model text, lines ended by newlines.
@@ -91,15 +91,15 @@ def find_noise(text: str) -> list[tuple[int, int]]:
 def split_pages(text: str) -> list[str]:
     """Cuts a stored output into its pages, in order; an empty page stays a page.
 
-    Page marks (``<--- Page Split --->``, ``<PAGE>``) and the published code's
-    banner, which it prints before every page, separate. What stands before the
-    first or after the last mark counts as a page only if there is text in it.
+    Page marks (``<--- Page Split --->``, ``<PAGE>``) and the banner that the
+    published code prints before every page separate pages. The stretch before the
+    first mark and the one after the last are pages only if they have text.
 
     Args:
         text: The whole output.
 
     Returns:
-        The text of each page; one item for a text without marks.
+        The text of each page; a single item for a text without marks.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     marks = _find_all(text, _PAGE_SPLIT) + _find_page_marks(text) + _find_banners(text)
@@ -117,17 +117,12 @@ def split_pages(text: str) -> list[str]:
 
 
 def encode_noise(text: str) -> str:
-    """Writes a character of everything that looks like noise as ``&#n;``."""
+    """Writes one character of everything that looks like noise as ``&#n;``."""
     return _ENCODED.sub(lambda match: f"&#{ord(match[0][0])};{match[0][1:]}", text)
 
 
 def _find_all(text: str, literal: str) -> list[tuple[int, int]]:
-    spans = []
-    start = text.find(literal)
-    while start >= 0:
-        spans.append((start, start + len(literal)))
-        start = text.find(literal, start + len(literal))
-    return spans
+    return [match.span() for match in re.finditer(re.escape(literal), text)]
 
 
 def _find_page_marks(text: str) -> list[tuple[int, int]]:
@@ -154,7 +149,7 @@ def _find_banners(text: str) -> list[tuple[int, int]]:
 
 
 def _with_rule(text: str, start: int, end: int) -> tuple[int, int]:
-    """Includes the line of ``=`` before ``start``, at most as long as the printed one."""
+    """Extends a span over the line of ``=`` before it, at most as long as the printed one."""
     first = start
     while start - first < 99 and first > 0 and text[first - 1] == "=":
         first -= 1
@@ -186,7 +181,7 @@ def _warnings_after(text: str, end: int) -> int:
 
 
 def _find_endings(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Noise that counts only at the very end, behind which other noise may stand."""
+    """Noise that counts only at the very end of the text, or before other noise there."""
     found = []
     known = list(spans)
     end = len(text.rstrip())
@@ -218,7 +213,7 @@ def _ending_start(text: str, end: int) -> int | None:
 
 
 def _server_log_start(text: str, end: int) -> int | None:
-    """Log lines count only if the first is glued to the text: a page may show a log."""
+    """Log lines count only if the first is glued to text: a page may show a log."""
     while end > 0:
         line = text.rfind("\n", 0, end) + 1
         log = _SERVER_LOG.search(text, line, end)

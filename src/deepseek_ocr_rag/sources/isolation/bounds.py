@@ -1,4 +1,4 @@
-"""Bounds that a reading process puts on itself: memory, files, and no life without its owner."""
+"""Bounds that a worker sets for itself: memory, files, and an end together with its owner."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pathlib import Path
 __all__ = ["OUT_OF_MEMORY", "MemoryBound", "ended_with_owner", "write_no_files"]
 
 OUT_OF_MEMORY = 87
-"""Exit code of a process that ended because it used more memory than it may."""
+"""Exit code of a process that used more memory than allowed."""
 
 ORPHANED = 88
-"""Exit code of a process whose owner has gone."""
+"""Exit code of a process whose owner is gone."""
 
-LOOK_SECONDS = 0.1
-"""How often a working process looks at its memory and for its owner."""
+CHECK_SECONDS = 0.1
+"""How often a working process checks its memory and its owner."""
 
 
 def write_no_files() -> None:
-    """Forbid this process to write to files, core dumps included; Windows has no such bound."""
+    """Forbid this process to write files, core dumps included; does nothing on Windows."""
     if sys.platform != "win32":
         import resource
 
@@ -34,14 +34,14 @@ def write_no_files() -> None:
 
 
 @contextmanager
-def ended_with_owner(orders: FileIO) -> Iterator[None]:
+def ended_with_owner(requests: FileIO) -> Iterator[None]:
     """Have Linux end this process as soon as its owner's end of a pipe closes.
 
-    A thread that looks would do, but for libraries that let no other thread run
-    while they draw (PyMuPDF): a page without an end would go on without an owner.
+    A thread that checks is not enough: PyMuPDF lets no other thread run while it
+    draws, so an endless page would go on without an owner.
 
     Args:
-        orders: What the owner writes to, and does not while this process works.
+        requests: The pipe from the owner, who writes nothing while this process works.
     """
     if sys.platform != "linux":
         yield
@@ -49,30 +49,30 @@ def ended_with_owner(orders: FileIO) -> Iterator[None]:
     import fcntl
     import select
 
-    flags = fcntl.fcntl(orders, fcntl.F_GETFL)
-    fcntl.fcntl(orders, fcntl.F_SETOWN, os.getpid())
-    # The signal that follows from it, SIGIO, ends whoever does not handle it.
-    fcntl.fcntl(orders, fcntl.F_SETFL, flags | os.O_ASYNC)
+    flags = fcntl.fcntl(requests, fcntl.F_GETFL)
+    fcntl.fcntl(requests, fcntl.F_SETOWN, os.getpid())
+    # The pipe then sends SIGIO, which ends a process that does not handle it.
+    fcntl.fcntl(requests, fcntl.F_SETFL, flags | os.O_ASYNC)
     hung_up = select.poll()
-    hung_up.register(orders, 0)
+    hung_up.register(requests, 0)
     if hung_up.poll(0):
         os._exit(ORPHANED)
     try:
         yield
     finally:
-        fcntl.fcntl(orders, fcntl.F_SETFL, flags)
+        fcntl.fcntl(requests, fcntl.F_SETFL, flags)
 
 
 class MemoryBound:
-    """How much memory this process may have, and the thread that sees to it.
+    """Limits the memory of this process.
 
-    Linux refuses what goes over (the library then fails or ends the process).
-    Other systems do not, so a thread looks ten times a second and ends the
-    process; it also ends one whose owner died while it works. Windows has
-    neither: there only the deadline bounds a process.
+    Linux refuses memory over the limit (the library then fails or ends the process).
+    Other systems do not, so a thread checks ten times a second and ends the
+    process; it also ends one whose owner died while it worked. Windows has
+    neither: there only the deadline limits a process.
 
     Args:
-        refused: Whether the system refuses; else the thread looks.
+        refused: Whether the system refuses memory; otherwise the thread checks.
     """
 
     def __init__(self, *, refused: bool = sys.platform == "linux") -> None:
@@ -85,24 +85,24 @@ class MemoryBound:
             threading.Thread(target=self._watch, name="dsocr-bounds", daemon=True).start()
 
     def measure(self) -> None:
-        """Take what is mapped but not in use now (libraries, mostly) as free of charge."""
+        """Exempt from the limit what is mapped but not in use now, mostly libraries."""
         if self._refused:
             mapped, used = _pages()
             self._mapped = max(self._mapped, (mapped - used) * os.sysconf("SC_PAGE_SIZE"))
 
     @contextmanager
     def allowing(self, size: float) -> Iterator[None]:
-        """Do something with at most that many bytes in use by the whole process."""
+        """Limit the whole process to so many bytes for the duration of the context."""
         self._allowed = size
-        self._bound(size + self._mapped)
+        self._limit(size + self._mapped)
         self._working.set()
         try:
             yield
         finally:
             self._working.clear()
-            self._bound(math.inf)
+            self._limit(math.inf)
 
-    def _bound(self, size: float) -> None:
+    def _limit(self, size: float) -> None:
         if self._refused:
             import resource
 
@@ -119,17 +119,17 @@ class MemoryBound:
                 os._exit(ORPHANED)
             if not self._refused and _peak() > self._allowed:
                 os._exit(OUT_OF_MEMORY)
-            time.sleep(LOOK_SECONDS)
+            time.sleep(CHECK_SECONDS)
 
 
 def _pages() -> tuple[int, int]:
-    """Pages of memory that are mapped, and that are in use."""
+    """Numbers of memory pages that are mapped, and that are in use."""
     mapped, used, *_ = Path("/proc/self/statm").read_bytes().split()
     return int(mapped), int(used)
 
 
 def _peak() -> int:
-    """Bytes of memory that were in use at the same time."""
+    """Most bytes of memory that were in use at one time."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,8 +1,8 @@
-"""A document that is read in other processes: as one that is read in this one, but safe.
+"""A document that is read in worker processes: whatever it breaks there, this process goes on.
 
-A page that ends its process is tried once more in a fresh one; after the second
-time, and after a page that took too long, it is quarantined: it stays a failed
-page, at once, and the rest of the document goes on.
+A page that ends its worker is tried once more in a new one. After the second
+time, or if it takes too long, it is quarantined: it fails at once from then on,
+and the rest of the document can still be read.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from ...errors import (
     WorkerLostError,
 )
 from ..limits import Limits
-from ..renderers.base import PageInfo
 from ..renderers.content import Content
+from ..renderers.opened_document import PageInfo
 from .pool import WorkerPool, shared_pool
 from .process import Worker
 from .values import error_from, info_from, layer_from, picture_from
@@ -37,17 +37,17 @@ from .values import error_from, info_from, layer_from, picture_from
 __all__ = ["IsolatedDocument"]
 
 GRACE_SECONDS = 5.0
-"""A worker ends a slow page by itself, with a better message; only then is it ended."""
+"""A worker stops a slow page itself, with a better message; it is ended this much later."""
 
 LONGEST_LAYER = 256 * 2**20
-"""Bytes of numbers of a text layer, 46 a word."""
+"""Bytes of the numbers of a text layer, 46 a word."""
 
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class _Failure:
-    """Why a page is not tried again."""
+class _Quarantine:
+    """Why a page is quarantined."""
 
     kind: type[SourceError]
     problem: str
@@ -58,16 +58,16 @@ class _Failure:
 
 
 class IsolatedDocument:
-    """A file opened elsewhere; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+    """A file opened by workers; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
-    Thread-safe: several threads get their pages from several workers.
+    Thread-safe: several threads use several workers.
 
     Args:
         content: The bytes.
         format: What :func:`~deepseek_ocr_rag.sources.renderers.formats.sniff` found.
         renderer: "pdfium" or "pymupdf", for PDFs.
         password: For encrypted PDFs.
-        limits: Bounds.
+        limits: The limits.
 
     Raises:
         MissingExtraError: If the renderer is not installed.
@@ -86,8 +86,8 @@ class IsolatedDocument:
         self._name = content.name
         self._limits = limits
         self._content = content
-        self._order = _order(content, format, renderer, password, limits)
-        self._failures: dict[int | None, _Failure] = {}
+        self._opening = _open_request(content, format, renderer, password, limits)
+        self._quarantined: dict[int | None, _Quarantine] = {}
         self._closed = False
         self._lock = threading.Lock()
         self._pool: WorkerPool | None = None
@@ -109,16 +109,16 @@ class IsolatedDocument:
 
     def render(self, number: int, long_side: int) -> Image:
         """The displayed page in RGB."""
-        order = {"do": "render", "long_side": int(long_side)}
+        request = {"do": "render", "long_side": int(long_side)}
         longest = PIXEL_BYTES * int(long_side) ** 2
-        return self._ask(number, order, picture_from, longest=longest)
+        return self._ask(number, request, picture_from, longest=longest)
 
     def text_layer(self, number: int) -> TextLayer | None:
-        """Words, rules and pictures of a page; None for pictures."""
+        """Words, rules and pictures of a page; None if the file is a picture."""
         return self._ask(number, {"do": "text_layer"}, layer_from, longest=LONGEST_LAYER)
 
     def close(self) -> None:
-        """Free the file; pages that are being read end with an error."""
+        """Free the file; pages that are still being read fail."""
         with self._lock:
             self._closed = True
             pool, self._pool = self._pool, None
@@ -127,7 +127,7 @@ class IsolatedDocument:
             pool.forget(self._number)
 
     def _registered(self) -> tuple[WorkerPool, int]:
-        """The pool, and our number there: both are new after a fork."""
+        """The pool and our number in it; both are new after a fork."""
         with self._lock:
             if self._closed:
                 raise self._closed_error()
@@ -141,79 +141,77 @@ class IsolatedDocument:
     def _ask(
         self,
         page: int | None,
-        order: dict[str, Any] | None,
+        request: dict[str, Any] | None,
         read: Callable[[Frame], _Result],
         *,
         longest: float = 0,
     ) -> _Result:
-        """What a worker answers about a page, or about the whole file (no page, no order)."""
-        budget = _Budget(self._limits.page_seconds + GRACE_SECONDS)
+        """A worker's reply about a page, or to opening the file (no page, no request)."""
+        budget = _TimeBudget(self._limits.page_seconds + GRACE_SECONDS)
         fresh = False
         while True:
-            failure = self._failures.get(page)
-            if failure is not None:
-                raise failure.error(self._name, page)
+            quarantine = self._quarantined.get(page)
+            if quarantine is not None:
+                raise quarantine.error(self._name, page)
             try:
-                return self._attempt(page, order, read, budget, longest, fresh)
+                return self._attempt(page, request, read, budget, longest, fresh)
             except LimitExceededError as error:
                 if budget.left <= GRACE_SECONDS:
-                    # It has had its time, and would take it again.
-                    self._failures[page] = _Failure(type(error), error.problem, error.remedy)
+                    # It used its time, and would do so again.
+                    self._quarantined[page] = _Quarantine(type(error), error.problem, error.remedy)
                 raise
             except WorkerLostError as lost:
                 if self._closed:
                     raise self._closed_error() from lost
                 if lost.late or budget.left <= 0 or fresh:
-                    failure = _failure(page, lost, self._limits)
-                    self._failures[page] = failure
-                    raise failure.error(self._name, page) from lost
+                    quarantine = _quarantine(page, lost, self._limits)
+                    self._quarantined[page] = quarantine
+                    raise quarantine.error(self._name, page) from lost
                 fresh = True
 
     def _attempt(
         self,
         page: int | None,
-        order: dict[str, Any] | None,
+        request: dict[str, Any] | None,
         read: Callable[[Frame], _Result],
-        budget: _Budget,
+        budget: _TimeBudget,
         longest: float,
         fresh: bool,
     ) -> _Result:
         pool, number = self._registered()
         with pool.worker(number, fresh=fresh) as worker, budget:
             try:
-                answer = Frame({})
+                reply = Frame({})
                 if number not in worker.documents:
-                    answer = self._asked(worker, self._opening(number), budget)
+                    opening = {**self._opening, "document": number}
+                    reply = self._exchange(
+                        worker, Frame(opening, self._content.data or b""), budget
+                    )
                     worker.documents.add(number)
-                if order is not None:
-                    message = Frame({**order, "document": number, "page": page})
-                    answer = self._asked(worker, message, budget, longest)
-                return read(answer)
+                if request is not None:
+                    about_page = Frame({**request, "document": number, "page": page})
+                    reply = self._exchange(worker, about_page, budget, longest)
+                return read(reply)
             except BrokenFrameError as broken:
-                # It answers nonsense: whatever the file made of it, it is not asked again.
+                # Whatever the file did to the worker, it is not used again.
                 worker.stop()
-                raise WorkerLostError(f"answered {broken}") from broken
+                raise WorkerLostError(f"it replied {broken}") from broken
 
-    def _asked(self, worker: Worker, order: Frame, budget: _Budget, longest: float = 0) -> Frame:
-        answer = worker.ask(order, budget.left, longest=longest)
-        error = error_from(answer, self._name)
+    def _exchange(
+        self, worker: Worker, request: Frame, budget: _TimeBudget, longest: float = 0
+    ) -> Frame:
+        reply = worker.ask(request, budget.left, longest=longest)
+        error = error_from(reply, self._name)
         if error is not None:
             raise error
-        return answer
-
-    def _opening(self, number: int) -> Frame:
-        return Frame({**self._order, "document": number}, self._content.data or b"")
+        return reply
 
     def _closed_error(self) -> SourceError:
         return SourceError("the document is closed", source=self._name, remedy="Open it again.")
 
 
-class _Budget:
-    """Seconds that workers may spend on a page, over all tries; a context that counts.
-
-    Attributes:
-        left: What is left of them.
-    """
+class _TimeBudget:
+    """Seconds that workers may spend on a page in all attempts; as a context it counts them."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -232,10 +230,10 @@ class _Budget:
         self._seconds, self._began = self.left, None
 
 
-def _order(
+def _open_request(
     content: Content, format: str, renderer: str, password: str | None, limits: Limits
 ) -> dict[str, Any]:
-    """How to open the document; see :mod:`.worker`."""
+    """The request to open the document; see :mod:`.worker`."""
     return {
         "do": "open",
         "name": content.name,
@@ -248,30 +246,25 @@ def _order(
     }
 
 
-def _page_count(answer: Frame) -> int:
-    pages = answer.message.get("pages")
+def _page_count(reply: Frame) -> int:
+    pages = reply.message.get("pages")
     if not isinstance(pages, int) or pages < 1:
-        raise BrokenFrameError("no number of pages")
+        raise BrokenFrameError("an invalid number of pages")
     return pages
 
 
-def _failure(page: int | None, lost: WorkerLostError, limits: Limits) -> _Failure:
+def _quarantine(page: int | None, lost: WorkerLostError, limits: Limits) -> _Quarantine:
     what = "opening the document" if page is None else "the page"
     if lost.late:
-        return _Failure(
-            LimitExceededError,
-            f"{what} took longer than {limits.page_seconds:g} seconds",
-            "Raise Limits(page_seconds=...) if you trust the file.",
-        )
+        problem = f"{what} took longer than {limits.page_seconds:g} seconds"
+        remedy = "Raise Limits(page_seconds=...) if you trust the file."
+        return _Quarantine(LimitExceededError, problem, remedy)
+    memory = f"needs more memory than {limits.worker_bytes:,.0f} bytes"
+    remedy = "Raise Limits(worker_bytes=...) if you trust the file."
     if lost.memory:
-        return _Failure(
-            LimitExceededError,
-            f"{what} needs more memory than {limits.worker_bytes:,.0f} bytes",
-            "Raise Limits(worker_bytes=...) if you trust the file.",
-        )
-    return _Failure(
+        return _Quarantine(LimitExceededError, f"{what} {memory}", remedy)
+    return _Quarantine(
         CorruptSourceError if page is None else PageRenderError,
-        f"{what} ended the process that read it, and a second one ({lost})",
-        "The file is damaged, or made to do harm, or needs more memory than "
-        f"{limits.worker_bytes:,.0f} bytes: raise Limits(worker_bytes=...) if you trust it.",
+        f"{what} ended two worker processes, one after the other ({lost})",
+        f"The file is damaged or malicious, or {memory}. {remedy}",
     )

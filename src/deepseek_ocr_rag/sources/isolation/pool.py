@@ -1,4 +1,4 @@
-"""The reading processes of this process: a few, started when needed, shared by all documents."""
+"""The worker processes: a few, started when needed, shared by all documents."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def _usable_cores() -> int:
 
 
 MOST_WORKERS: Final = min(4, _usable_cores())
-"""One a core; four render 60 pages a second or more, which no backend reads."""
+"""One for each core; four render 60 pages a second or more, faster than any backend reads."""
 
 LINGER_SECONDS: Final = 10.0
-"""How long workers wait for a next document after the last one was closed."""
+"""How long workers stay after the last document was closed."""
 
 CLOSE_SECONDS: Final = 5.0
-"""For a worker to close a document."""
+"""How long a worker may take to close a document."""
 
 FINISH_SECONDS: Final = 0.5
-"""For a page that is being rendered when its document is closed; then the worker is ended."""
+"""How long a page may still take when its document is closed, before its worker is ended."""
 
 
 class WorkerPool:
-    """Workers that are lent to one thread at a time. Thread-safe.
+    """Lends each worker to one thread at a time. Thread-safe.
 
     Args:
-        most: How many there may be.
+        most: Most workers at the same time.
     """
 
     def __init__(self, most: int = MOST_WORKERS) -> None:
@@ -56,12 +56,16 @@ class WorkerPool:
 
     @property
     def workers(self) -> int:
-        """How many are running."""
+        """How many workers run."""
         with self._changed:
             return len(self._idle) + len(self._busy)
 
     def register(self) -> int:
-        """A number for a new document; workers stay while there is one."""
+        """Register a document; workers stay as long as there is one.
+
+        Returns:
+            Its number.
+        """
         with self._changed:
             self._stop_timer()
             number = next(self._numbers)
@@ -70,14 +74,14 @@ class WorkerPool:
 
     @contextmanager
     def worker(self, document: int, *, fresh: bool = False) -> Iterator[Worker]:
-        """A worker for one order about a document: one that has it open, if there is a choice.
+        """Borrow a worker for one request, preferably one that has the document open.
 
         Args:
-            document: Its number.
-            fresh: Whether the worker must be a new one, in place of an idle one.
+            document: The document's number.
+            fresh: Whether to start a new worker, in place of an idle one.
 
         Raises:
-            SourceError: If a new one is needed and cannot be started.
+            SourceError: If a new worker is needed and cannot be started.
         """
         worker = self._take(document, fresh)
         try:
@@ -86,14 +90,14 @@ class WorkerPool:
             self._give_back(worker)
 
     def abandon(self, document: int) -> None:
-        """Note that nobody has the document any more, to be closed when a worker is used next.
+        """Have the document closed when a worker is used next.
 
-        For the garbage collector, which may run where the pool is locked.
+        For finalizers: the garbage collector may run while the pool is locked.
         """
         self._abandoned.append(document)
 
     def forget(self, document: int) -> None:
-        """Close a document everywhere, and end what is still being done for it."""
+        """Close a document in all workers, and stop the work that is still done for it."""
         with self._changed:
             self._sweep()
             self._documents.discard(document)
@@ -124,10 +128,10 @@ class WorkerPool:
         for worker in ending:
             worker.stop()
 
-    def leave(self) -> None:
-        """Forget all workers without ending them: they are those of the process we were forked from."""
+    def disown(self) -> None:
+        """Forget all workers, in a forked copy of the process that owns them."""
         for worker in (*self._idle, *self._busy):
-            worker.leave()
+            worker.disown()
 
     def _take(self, document: int, fresh: bool) -> Worker:
         with self._changed:
@@ -157,7 +161,7 @@ class WorkerPool:
         return started
 
     def _give_back(self, worker: Worker) -> None:
-        """Let others have a worker, rid of the documents that were closed meanwhile."""
+        """Make a worker available again, after closing what was meanwhile closed by its users."""
         with self._changed:
             self._sweep()
             closed = worker.documents - self._documents
@@ -188,16 +192,16 @@ _shared = WorkerPool()
 
 
 def shared_pool() -> WorkerPool:
-    """The one pool of this process."""
+    """The pool of this process."""
     return _shared
 
 
-def _start_afresh() -> None:
-    """In a forked copy of this process: its workers answer to the original."""
+def _replace_after_fork() -> None:
+    # The workers answer to the original process.
     global _shared
     inherited, _shared = _shared, WorkerPool()
-    inherited.leave()
+    inherited.disown()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)
+    os.register_at_fork(after_in_child=_replace_after_fork)

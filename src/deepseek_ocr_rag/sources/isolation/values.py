@@ -1,7 +1,7 @@
 """Pages, text layers and errors as frames, and back.
 
-What comes back is checked as if an enemy had sent it: the process that read a
-hostile file may be in its hands.
+What comes back is checked as if an attacker had sent it: a hostile file may have
+taken over the process that read it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...concurrency.picture_frames import PIXEL_BYTES
 from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
 from ...errors import BrokenFrameError, ConfigurationError, DeepSeekOCRError
-from ..renderers.base import PageInfo
+from ..renderers.opened_document import PageInfo
 
 __all__ = [
     "error_frame",
@@ -35,21 +35,20 @@ _WORD = struct.Struct("<5d3h")  # box, size; bold, hidden, rotation
 _RULE = struct.Struct("<4dh")  # box; horizontal
 _PICTURE = struct.Struct("<4d")
 
-
 _LONGEST_TEXT = 4_000
-"""Characters of a message or a label that are believed."""
+"""Most characters of a message or a label."""
 
 
 def info_frame(info: PageInfo) -> Frame:
-    """A page's size and label."""
+    """A page's size and label as a frame."""
     return Frame({"width": info.width, "height": info.height, "label": info.label})
 
 
 def info_from(frame: Frame) -> PageInfo:
-    """The size and label of a page.
+    """The size and label in a frame.
 
     Raises:
-        BrokenFrameError: If it is none.
+        BrokenFrameError: If they are not valid.
     """
     label = frame.message.get("label")
     if label is not None:
@@ -58,10 +57,10 @@ def info_from(frame: Frame) -> PageInfo:
 
 
 def picture_from(frame: Frame) -> Image.Image:
-    """The picture.
+    """The picture in a frame.
 
     Raises:
-        BrokenFrameError: If it is none.
+        BrokenFrameError: If it is not valid.
     """
     size = (_count(frame, "width"), _count(frame, "height"))
     if not all(size) or PIXEL_BYTES * size[0] * size[1] != len(frame.body):
@@ -70,7 +69,7 @@ def picture_from(frame: Frame) -> Image.Image:
 
 
 def layer_frame(layer: TextLayer | None) -> Frame:
-    """A text layer, or that there is none."""
+    """A text layer, or None, as a frame."""
     if layer is None:
         return Frame({"words": None})
     parts = [
@@ -91,16 +90,16 @@ def layer_frame(layer: TextLayer | None) -> Frame:
 
 
 def layer_from(frame: Frame) -> TextLayer | None:
-    """The text layer.
+    """The text layer in a frame, or None.
 
     Raises:
-        BrokenFrameError: If it is none.
+        BrokenFrameError: If it is not valid.
     """
     texts = frame.message.get("words")
     if texts is None:
         return None
     if not isinstance(texts, list):
-        raise BrokenFrameError("words that are no list")
+        raise BrokenFrameError("words that are not a list")
     body = memoryview(frame.body)
     rules_at = len(texts) * _WORD.size
     pictures_at = rules_at + _count(frame, "rule_count") * _RULE.size
@@ -124,12 +123,12 @@ def _words(texts: list[object], numbers: memoryview) -> Iterable[Word]:
         texts, _WORD.iter_unpack(numbers), strict=True
     ):
         if not isinstance(text, str):
-            raise BrokenFrameError("a word that is no text")
+            raise BrokenFrameError("a word that is not text")
         yield Word(text, Box(x0, y0, x1, y1), size, bool(bold), bool(hidden), rotation)
 
 
 def error_frame(error: DeepSeekOCRError) -> Frame:
-    """One of our errors."""
+    """An error as a frame."""
     return Frame(
         {
             "error": type(error).__name__,
@@ -142,22 +141,22 @@ def error_frame(error: DeepSeekOCRError) -> Frame:
 
 
 def error_from(frame: Frame, source: str) -> DeepSeekOCRError | None:
-    """The error that a frame tells, about that source; None where it tells none.
+    """The error in a frame, about that source; None if the frame holds no error.
 
     Raises:
-        BrokenFrameError: If it names no kind of ours.
+        BrokenFrameError: If the error is not one of our classes.
     """
-    told: dict[str, Any] = frame.message
-    if "error" not in told:
+    message: dict[str, Any] = frame.message
+    if "error" not in message:
         return None
-    kind = getattr(errors, str(told["error"]), None) if told["error"] in errors.__all__ else None
-    page, remedy = told.get("page"), told.get("remedy")
+    name, page, remedy = message["error"], message.get("page"), message.get("remedy")
+    kind = getattr(errors, name) if name in errors.__all__ else None
     if not (isinstance(kind, type) and issubclass(kind, DeepSeekOCRError)):
-        raise BrokenFrameError("an error that is none of ours")
+        raise BrokenFrameError("an error of an unknown class")
     return kind(
-        _text(told.get("problem")),
-        # An argument that cannot be meant is no matter of the document.
-        source=None if kind is ConfigurationError or told.get("source") is None else source,
+        _text(message.get("problem")),
+        # An invalid argument has nothing to do with the document.
+        source=None if kind is ConfigurationError or message.get("source") is None else source,
         page=page if isinstance(page, int) else None,
         remedy=None if remedy is None else _text(remedy),
     )
@@ -165,19 +164,19 @@ def error_from(frame: Frame, source: str) -> DeepSeekOCRError | None:
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-        raise BrokenFrameError("a text that is none, or too long")
+        raise BrokenFrameError("a value that is not text, or too long")
     return value
 
 
 def _count(frame: Frame, key: str) -> int:
     value = frame.message.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise BrokenFrameError(f"{key} is no count")
+        raise BrokenFrameError(f"{key} is not a count")
     return value
 
 
 def _number(frame: Frame, key: str) -> float:
     value = frame.message.get(key)
     if not isinstance(value, int | float) or not math.isfinite(value):
-        raise BrokenFrameError(f"{key} is no number")
+        raise BrokenFrameError(f"{key} is not a number")
     return float(value)

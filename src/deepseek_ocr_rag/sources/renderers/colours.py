@@ -1,4 +1,4 @@
-"""Pillow's many pixel modes to RGB on white."""
+"""Converts pictures in any of Pillow's pixel modes to RGB on white."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 
 def to_rgb(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
-    """The picture in RGB: transparency laid on white, 16 bits cut to 8.
+    """Convert a picture to RGB, on a white background, with 8 bits a channel.
 
     Args:
-        picture: Decoded, in any mode.
-        wanted: The size that it is to be reduced to; large pictures are reduced
-            by a whole factor first, so that conversion needs little memory.
-            The result may still be larger than this.
+        picture: The decoded picture.
+        wanted: The size in pixels that the caller will reduce it to. Large pictures
+            are reduced by a whole factor first, so that conversion needs little
+            memory; the result may still be larger than this.
 
     Returns:
         A picture in mode RGB.
@@ -37,7 +37,7 @@ def to_rgb(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
 
 
 def _reduced(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
-    # Twice the size is left for the final, better filter.
+    # Leave twice the size for the final, better filter.
     factor = max(1, max(picture.size) // (2 * max(wanted)))
     return picture.reduce(factor) if factor > 1 else picture
 
@@ -49,7 +49,7 @@ def _upper_byte(picture: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
-    """Integers that fit into sixteen bits by their upper byte, others by their own range."""
+    """Scale to 8 bits: integers that fit into 16 bits by that range, others by their own."""
     integers = picture.mode == "I"
     values = np.asarray(_reduced(picture, wanted), dtype=np.float32)
     values = np.nan_to_num(values, posinf=0.0, neginf=0.0)

@@ -1,4 +1,4 @@
-"""The bytes of a document: a file on disk, or memory."""
+"""The bytes of a document, in a file or in memory."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _CHUNK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """Where the bytes are. Exactly one of ``path`` and ``data`` is set.
+    """A document's bytes. Exactly one of ``path`` and ``data`` is set.
 
     A file is never read into memory as a whole.
 
     Attributes:
-        name: How to call the document in messages.
-        size: Bytes.
+        name: What to call the document in messages.
+        size: Size in bytes.
         path: The file.
         data: The bytes.
-        folder: The temporary folder that holds ``path``, where we made it.
+        folder: The temporary folder that holds ``path``, if we made one.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Content:
 
     @classmethod
     def from_stream(cls, name: str, chunks: Iterable[bytes], limits: Limits) -> Content:
-        """Keep what a stream gives: in memory while it is small, then in a temporary file.
+        """Keep a stream in memory as long as it is small, otherwise in a temporary file.
 
         Raises:
-            LimitExceededError: If it gives more than ``limits.file_bytes``.
+            LimitExceededError: If it is longer than ``limits.file_bytes``.
             SourceError: If the temporary file cannot be written.
         """
         size = 0
@@ -62,7 +62,7 @@ class Content:
                 with _disk_errors(name):
                     if folder is None and size > _MEMORY_BYTES:
                         folder = tempfile.TemporaryDirectory(prefix="deepseek-ocr-")
-                        sink = _moved(sink, Path(folder.name) / "document")
+                        sink = _moved_to_file(sink, Path(folder.name) / "document")
                     sink.write(chunk)
             with _disk_errors(name):
                 sink.flush()
@@ -80,10 +80,10 @@ class Content:
         return cls(name, size, path=Path(folder.name) / "document", folder=folder)
 
     def open(self) -> io.BufferedReader | io.BytesIO:
-        """A new binary file object at the start.
+        """Open the bytes as a new binary file object.
 
         Raises:
-            SourceNotFoundError: If the file has gone or may not be read.
+            SourceNotFoundError: If the file is gone or may not be read.
         """
         if self.path is None:
             return io.BytesIO(self.data or b"")
@@ -116,7 +116,7 @@ class Content:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def close(self) -> None:
-        """Remove the temporary file, if there is one."""
+        """Remove the temporary folder, if there is one."""
         if self.folder is not None:
             # Windows refuses while a reader is still open.
             with suppress(OSError):
@@ -129,14 +129,14 @@ def _disk_errors(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise SourceError(
-            f"it is too large for memory and cannot be kept in {tempfile.gettempdir()} "
+            f"it is too large for memory and cannot be written to {tempfile.gettempdir()} "
             f"({error.strerror})",
             source=name,
-            remedy="Free some space there, set TMPDIR, or give the path of a file.",
+            remedy="Free some space there, set TMPDIR, or pass the path of a file.",
         ) from error
 
 
-def _moved(memory: BinaryIO, path: Path) -> BinaryIO:
+def _moved_to_file(memory: BinaryIO, path: Path) -> BinaryIO:
     file = path.open("wb")
     memory.seek(0)
     shutil.copyfileobj(memory, file)
@@ -144,7 +144,7 @@ def _moved(memory: BinaryIO, path: Path) -> BinaryIO:
 
 
 def too_large(name: str, size: str, limits: Limits) -> LimitExceededError:
-    """The error for a file that is larger than allowed."""
+    """The error for a file that is too large; ``size`` is its size in words."""
     return LimitExceededError(
         f"the file has {size} bytes and the limit is {limits.file_bytes:,}",
         source=name,

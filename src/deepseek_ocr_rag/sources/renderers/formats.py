@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes and never by its name."""
+"""Detects the format of a file from its content, never from its name."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ PICTURES = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
 """Picture formats that we read, by their names in Pillow."""
 
 READABLE = "PDF, PNG, JPEG, TIFF, WebP, BMP and GIF"
-"""The same with PDF, for messages."""
+"""All formats that we read, for messages."""
 
 HEADER_WINDOW = 1024
-"""PDF readers accept the header anywhere in these first bytes (ISO 32000-1, annex H, note 13)."""
+"""Bytes in which PDF readers look for the header (ISO 32000-1, annex H, note 13)."""
 
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 
@@ -26,7 +26,7 @@ _SIGNATURES = (
     (b"GIF89a", "GIF"),
 )
 
-# Traces of a PDF whose header is gone: pdfium still opens many of them.
+# Traces of a PDF without a header, which pdfium can often open.
 _PDF_TRACES = (b"startxref", b"%%EOF")
 
 _FOREIGN = (
@@ -49,18 +49,17 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def sniff(head: bytes, tail: bytes = b"") -> str | None:
-    """The format of a file.
+    """Detect the format of a file.
 
-    A picture's signature stands at the very start; it wins over a PDF header
-    further in.
+    A picture's signature, at the very start, wins over a PDF header further in.
 
     Args:
-        head: At least the first 1,024 bytes, or all there are.
+        head: At least the first 1,024 bytes, or the whole file.
         tail: The last bytes, searched for traces of a PDF without a header.
 
     Returns:
-        One of :data:`PICTURES`, "PDF", "damaged PDF" (no header but traces of
-        one: pdfium may still open it), or None.
+        One of :data:`PICTURES`, "PDF", "damaged PDF" (without a header, but with
+        traces of a PDF), or None.
     """
     for signature, name in _SIGNATURES:
         if head.startswith(signature):
@@ -77,7 +76,7 @@ def sniff(head: bytes, tail: bytes = b"") -> str | None:
 
 
 def name_format(head: bytes) -> str | None:
-    """What a file that we do not read seems to be, in words, or None."""
+    """The format of a file that we do not read, in words, or None if it is unknown."""
     for signature, name in _FOREIGN:
         if head.startswith(signature):
             return name

@@ -1,12 +1,12 @@
 """Picture files as pages, through Pillow.
 
-Every frame of a TIFF is a page; of an animation (GIF, APNG, WebP) the first
-frame is the one page. A page's size in points is its pixels * 72 / dpi, with
-the file's resolution where it is believable, else 96, the pixel of CSS. EXIF
-orientation is applied first. Pictures are only ever reduced, never enlarged.
+Every frame of a TIFF is a page; an animation (GIF, APNG, WebP) has one page, its
+first frame. A page's size in points is pixels * 72 / dpi, with the file's
+resolution if it is plausible, otherwise 96 dpi as in CSS, after EXIF orientation
+has been applied. Pictures are reduced if necessary, but never enlarged.
 
-Pillow's plugins are opened by class: that leaves out every other format, and
-Pillow's process-wide pixel limit, whose place :class:`Limits` takes.
+Pillow's plugins are used directly: no other format can be opened, and
+:class:`Limits` replaces Pillow's process-wide pixel limit.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from ...errors import (
     PageRenderError,
 )
 from ..limits import Limits
-from .base import PageInfo
 from .colours import to_rgb
 from .content import Content
+from .opened_document import PageInfo
 from .sizes import Deadline, fitted
 
 __all__ = ["PictureDocument"]
@@ -63,17 +63,17 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by its orientation tag."""
+"""The operation that makes a picture upright, by its orientation tag."""
 
 _DEFAULT_DPI = 96.0
-_BELIEVABLE_DPI = (30.0, 4800.0)
+_PLAUSIBLE_DPI = (30.0, 4800.0)
 _REDUCING_GAP = 3.0
 
 
 class PictureDocument:
-    """A picture file; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+    """A picture file; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
-    Thread-safe. Between two calls no pixels are held.
+    Thread-safe. It holds no pixels between two calls.
 
     Args:
         content: The bytes.
@@ -82,7 +82,7 @@ class PictureDocument:
 
     Raises:
         CorruptSourceError: If the header cannot be read.
-        LimitExceededError: If it has too many frames, or the first is too large.
+        LimitExceededError: If it has too many frames, or the first one is too large.
     """
 
     def __init__(self, content: Content, *, format: str, limits: Limits) -> None:
@@ -97,11 +97,11 @@ class PictureDocument:
 
     @property
     def page_count(self) -> int:
-        """Frames of a TIFF, else 1."""
+        """Number of frames of a TIFF, otherwise 1."""
         return self._pages
 
     def info(self, number: int) -> PageInfo:
-        """Size of a frame in points, upright."""
+        """Size of the upright frame in points."""
         with self._frame(number) as picture:
             width, height = _stored_size(picture)
             across, down = _dpi(picture)
@@ -111,17 +111,17 @@ class PictureDocument:
         return PageInfo(*size)
 
     def render(self, number: int, long_side: int) -> Image.Image:
-        """A frame, upright, in RGB, reduced where it is longer than ``long_side``."""
+        """The upright frame in RGB, reduced if it is longer than ``long_side``."""
         deadline = Deadline(self._limits, self._content.name, number)
         with self._frame(number) as picture:
             size = picture.size
             if self._format == "JPEG":
-                # Decodes at a half, a quarter or an eighth where that is enough.
+                # Decodes to a half, a quarter or an eighth if that is enough.
                 share = min(1.0, 2 * long_side / max(size))
                 picture.draft(None, (round(size[0] * share), round(size[1] * share)))
             picture.load()
             if self._format == "TIFF":
-                # It turns itself upright while it loads.
+                # Loading has turned it upright.
                 size = picture.size
             deadline.check()
             wanted = fitted(
@@ -131,7 +131,7 @@ class PictureDocument:
                 source=self._content.name,
                 page=number,
             )
-            # Asked before the conversion, which drops what tells it.
+            # Conversion drops the orientation.
             turn = _TURNS.get(_orientation(picture))
             rgb = to_rgb(picture, wanted)
             if rgb.size != wanted:
@@ -140,14 +140,14 @@ class PictureDocument:
             return rgb if turn is None else rgb.transpose(turn)
 
     def text_layer(self, number: int) -> None:
-        """None: pictures have no text."""
+        """Pictures have none."""
 
     def close(self) -> None:
-        """Nothing is held between calls."""
+        """Does nothing."""
 
     @contextmanager
     def _frame(self, number: int) -> Iterator[ImageFile.ImageFile]:
-        """One frame, header read and size checked; errors of Pillow become ours."""
+        """A frame whose header is read and size checked; translates errors of Pillow."""
         with self._lock, self._content.open() as file:
             try:
                 with self._plugin(file) as picture:
@@ -158,17 +158,17 @@ class PictureDocument:
             except DeepSeekOCRError:
                 raise
             except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-                # Some plugins ask Pillow's own limit on their own.
+                # Some plugins check Pillow's own limit.
                 raise self._too_large("has far more pixels than a page", number) from error
             except MemoryError as error:
                 raise LimitExceededError(
-                    "the picture needs more memory than there is, or than the limit allows",
+                    "the picture needs more memory than is available or allowed",
                     source=self._content.name,
                     page=number,
                     remedy="Reduce it, or raise Limits(worker_bytes=...) if you trust it.",
                 ) from error
             except Exception as error:
-                # Damaged files raise nearly every exception there is inside of Pillow.
+                # For damaged files Pillow raises nearly every kind of exception.
                 raise self._damaged(error, number) from error
 
     def _plugin(self, file: IO[bytes]) -> ImageFile.ImageFile:
@@ -176,7 +176,7 @@ class PictureDocument:
         return picture
 
     def _count(self, picture: ImageFile.ImageFile) -> int:
-        """How many frames can be reached; a chain that loops ends where it meets itself."""
+        """How many frames can be reached; Pillow ends a chain that loops."""
         count = 1
         while count <= self._limits.pages:
             try:
@@ -207,7 +207,7 @@ class PictureDocument:
         )
 
     def _damaged(self, error: Exception, number: int) -> DeepSeekOCRError:
-        # Of several frames the others may be fine.
+        # If there are several frames, the others may be intact.
         kind = PageRenderError if self._pages > 1 else CorruptSourceError
         return kind(
             f"the {self._format} picture is damaged or truncated ({error})",
@@ -223,7 +223,7 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _stored_size(picture: Image.Image) -> tuple[int, int]:
-    """Pixels as stored: Pillow tells a TIFF's size as it will be once turned upright."""
+    """Size in pixels as stored; Pillow's own size of a TIFF is that of the upright picture."""
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         return picture.tag_v2[_IMAGE_WIDTH], picture.tag_v2[_IMAGE_LENGTH]
     return picture.size
@@ -234,6 +234,6 @@ def _dpi(picture: Image.Image) -> tuple[float, float]:
         across, down = (float(value) for value in picture.info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
         return _DEFAULT_DPI, _DEFAULT_DPI
-    low, high = _BELIEVABLE_DPI
-    believable = all(math.isfinite(v) and low <= v <= high for v in (across, down))
-    return (across, down) if believable else (_DEFAULT_DPI, _DEFAULT_DPI)
+    low, high = _PLAUSIBLE_DPI
+    plausible = all(math.isfinite(v) and low <= v <= high for v in (across, down))
+    return (across, down) if plausible else (_DEFAULT_DPI, _DEFAULT_DPI)

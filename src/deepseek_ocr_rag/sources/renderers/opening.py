@@ -1,25 +1,25 @@
-"""Which renderer opens a file: PDFs the one that was asked for, pictures always Pillow."""
+"""Chooses the renderer of a file: the requested one for PDFs, Pillow for pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from ..limits import Limits
-from .base import OpenedDocument
 from .content import Content
 from .formats import PICTURES
+from .opened_document import OpenedDocument
 
 __all__ = ["Opener", "opener_for"]
 
 Opener = Callable[[Content, str | None, Limits], OpenedDocument]
-"""Opens a document in this process, given its bytes, its password and bounds.
+"""Opens a document in this process, given its content, its password and the limits.
 
-It raises MissingExtraError if the renderer is not installed, and a SourceError
-if the document cannot be opened."""
+Raises MissingExtraError if the renderer is not installed, and a SourceError if
+the document cannot be opened."""
 
 
 def opener_for(format: str, renderer: str) -> Opener:
-    """Load a renderer.
+    """Import a renderer and return the function that opens files with it.
 
     Args:
         format: What :func:`~deepseek_ocr_rag.sources.renderers.formats.sniff` found.
@@ -34,11 +34,7 @@ def opener_for(format: str, renderer: str) -> Opener:
     if renderer == "pymupdf":
         from .pymupdf import PymupdfDocument
 
-        return lambda content, password, limits: PymupdfDocument(
-            content, password=password, limits=limits
-        )
+        return PymupdfDocument
     from .pdfium import PdfiumDocument
 
-    return lambda content, password, limits: PdfiumDocument(
-        content, password=password, limits=limits
-    )
+    return PdfiumDocument

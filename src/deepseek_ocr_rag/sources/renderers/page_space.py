@@ -1,4 +1,4 @@
-"""From a PDF's page space to the page as it is displayed, and which drawn boxes are rules.
+"""Converts a PDF's page space to displayed points, and recognises rules.
 
 Page space has its origin at the bottom left and y upwards; displayed points
 have their origin at the top left and y downwards, after the page's rotation.
@@ -15,18 +15,31 @@ from dataclasses import dataclass
 from ...document.text_layer import Rule
 from ...document.types import Box
 
-__all__ = ["Edges", "Matrix", "PageSpace", "around", "bounds", "direction", "multiply", "transform"]
+__all__ = [
+    "RECTANGLE_POINTS",
+    "Edges",
+    "Matrix",
+    "PageSpace",
+    "around",
+    "bounds",
+    "direction",
+    "multiply",
+    "transform",
+]
 
 Matrix = tuple[float, float, float, float, float, float]
 
 Edges = tuple[float, float, float, float]
-"""``x0, y0, x1, y1`` of an upright box, ordered."""
+"""``x0, y0, x1, y1`` of an upright box, with ``x0 <= x1`` and ``y0 <= y1``."""
+
+RECTANGLE_POINTS = 6
+"""A filled shape with more points than this is not a rectangle, and so not a rule."""
 
 _THICKEST = 0.005
-"""A rule is at most this share of the page's long side thick: 4 points on Letter."""
+"""Largest thickness of a rule as a share of the page's long side: 4 points on Letter."""
 
 _SHORTEST = 0.008
-"""A rule is at least this share long: 6 points on Letter, about a letter's width."""
+"""Smallest length of a rule as such a share: 6 points on Letter, about a character's width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class PageSpace:
         bottom: Bottom edge in page space.
         right: Right edge in page space.
         top: Top edge in page space.
-        rotation: The page's own, degrees clockwise: 0, 90, 180 or 270.
+        rotation: The rotation of the page, degrees clockwise: 0, 90, 180 or 270.
     """
 
     left: float
@@ -71,7 +84,7 @@ class PageSpace:
         return (1.0, 0.0, 0.0, -1.0, -self.left, self.top)
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> Box | None:
-        """Displayed points as a box, cut to the page; None where it lies off the page."""
+        """Displayed points as a box, clipped to the page; None outside of the page."""
         x0, x1 = min(x0, x1), max(x0, x1)
         y0, y1 = min(y0, y1), max(y0, y1)
         width, height = self.width, self.height
@@ -82,11 +95,11 @@ class PageSpace:
         return Box.clamped(x0 / width, y0 / height, x1 / width, y1 / height)
 
     def may_hold_rule(self, x0: float, y0: float, x1: float, y1: float) -> bool:
-        """Whether a drawing with these bounds, in displayed points, is large enough for a rule."""
+        """Whether a drawing with these bounds, in displayed points, is long enough for a rule."""
         return max(abs(x1 - x0), abs(y1 - y0)) >= _SHORTEST * max(self.width, self.height)
 
     def rule(self, x0: float, y0: float, x1: float, y1: float) -> Rule | None:
-        """Displayed points as a rule, or None where they are no thin straight line."""
+        """Displayed points as a rule, or None if they are not a thin straight line."""
         across, down = abs(x1 - x0), abs(y1 - y0)
         side = max(self.width, self.height)
         thickness, length = min(across, down), max(across, down)
@@ -97,13 +110,13 @@ class PageSpace:
 
 
 def transform(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
-    """Where a point goes."""
+    """Transform a point."""
     a, b, c, d, e, f = matrix
     return a * x + c * y + e, b * x + d * y + f
 
 
 def multiply(first: Matrix, second: Matrix) -> Matrix:
-    """The matrix that does ``first`` and then ``second``."""
+    """The matrix that applies ``first`` and then ``second``."""
     a, b, c, d, e, f = first
     g, h, i, j, k, m = second
     return (
@@ -117,7 +130,7 @@ def multiply(first: Matrix, second: Matrix) -> Matrix:
 
 
 def bounds(matrix: Matrix, x0: float, y0: float, x1: float, y1: float) -> Edges:
-    """The upright box around a transformed box."""
+    """The upright box around a box that is transformed."""
     return around(transform(matrix, x, y) for x, y in ((x0, y0), (x1, y0), (x0, y1), (x1, y1)))
 
 

@@ -1,4 +1,4 @@
-"""The spellings under which a PDF may know a password."""
+"""The encodings in which a PDF may expect a password."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ __all__ = ["normalized", "spellings"]
 
 
 def spellings(password: str | None) -> Iterator[bytes | None]:
-    """What to try, in order, as UTF-8: the password as given, then normalised.
+    """The passwords to try, in UTF-8: as given, then normalised.
 
-    pdfium itself falls back to Latin-1 for the old ciphers.
+    For the old ciphers pdfium itself also tries Latin-1.
     """
     if password is None:
         yield None
         return
-    as_given = password.encode("utf-8", "surrogatepass")
-    yield as_given
-    other = normalized(password).encode("utf-8", "surrogatepass")
-    if other != as_given:
-        yield other
+    # Each once, in this order.
+    for spelling in dict.fromkeys((password, normalized(password))):
+        yield spelling.encode("utf-8", "surrogatepass")
 
 
 def normalized(password: str) -> str:
-    """The mapping step of SASLprep, which AES-256 PDFs prescribe.
+    """The mapping step of SASLprep, which AES-256 PDFs require.
 
     Source: RFC 4013, 2.1 and 2.2; ISO 32000-2, 7.6.4.3.2.
     """

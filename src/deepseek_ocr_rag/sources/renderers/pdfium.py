@@ -1,10 +1,10 @@
-"""PDFs through pdfium, the default renderer.
+"""Opens PDFs with pdfium, the default renderer.
 
-pdfium is not thread-safe, not even across documents: every call to it is made
-under :data:`LOCK`. Its handles are used without pypdfium2's helper objects,
-whose finalizers would call pdfium from the garbage collector, without the lock.
+pdfium is not thread-safe, not even across documents, so every call to it holds
+:data:`LOCK`. pypdfium2's helper classes are not used: their finalizers would call
+pdfium from the garbage collector, without the lock.
 
-A page's UserUnit is ignored, as pdfium ignores it: sizes are in the page's own
+pdfium ignores a page's UserUnit, and so do we: sizes are in the page's own
 units, which are points in almost every file.
 """
 
@@ -23,35 +23,36 @@ import pypdfium2.raw as pdfium
 from PIL import Image
 
 from ...document.text_layer import TextLayer
-from ...errors import (
-    CorruptSourceError,
-    LimitExceededError,
-    PageRenderError,
-    PasswordError,
-    UnsupportedSourceError,
-)
+from ...errors import CorruptSourceError, PageRenderError, SourceError, UnsupportedSourceError
 from ..limits import Limits
-from .base import PageInfo
 from .content import Content
+from .opened_document import PageInfo
 from .page_space import PageSpace
 from .passwords import spellings
 from .pdfium_objects import Handle, has_notes, hide_links, largest_image
 from .pdfium_text import read_layer
-from .sizes import Deadline, fitted, page_failed
+from .sizes import (
+    Deadline,
+    check_image_pixels,
+    fitted,
+    no_pages,
+    page_failed,
+    password_refused,
+    short_label,
+)
 
 __all__ = ["LOCK", "PdfiumDocument"]
 
 LOCK = threading.RLock()
-"""Held around every call to pdfium in this process."""
+"""Held during every call to pdfium in this process."""
 
-_LABEL_CHARACTERS = 100
 _WHITE = 0xFFFFFFFF
 _PauseCallback: Any = dict(pdfium.IFSDK_PAUSE._fields_)["NeedToPauseNow"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Handles:
-    """What must be freed together, and what must live until then."""
+    """What is freed together, and the objects that must live until then."""
 
     document: Handle
     form: Handle
@@ -63,8 +64,8 @@ class _Handles:
         pdfium.FPDF_CloseDocument(self.document)
 
 
-# Documents that were never closed. The garbage collector may run at any moment
-# and on any thread, so it only puts them here; the next call frees them.
+# Documents that were never closed. The garbage collector may run at any moment and in
+# any thread, so finalizers only add them here, and the next call frees them.
 _abandoned: deque[_Handles] = deque()
 
 
@@ -77,22 +78,22 @@ def _locked() -> Iterator[None]:
 
 
 class PdfiumDocument:
-    """A PDF opened by pdfium; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+    """A PDF open in pdfium; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
-    Thread-safe. A file is read from disk as it is needed.
+    Thread-safe. A file is read from disk as needed.
 
     Args:
         content: The bytes.
         password: For encrypted files.
-        limits: Bounds.
+        limits: The limits.
 
     Raises:
         PasswordError: If the password is missing or wrong.
         CorruptSourceError: If pdfium cannot open it, or it has no page.
-        UnsupportedSourceError: If its encryption is unknown.
+        UnsupportedSourceError: If its encryption is not supported.
     """
 
-    def __init__(self, content: Content, *, password: str | None, limits: Limits) -> None:
+    def __init__(self, content: Content, password: str | None, limits: Limits) -> None:
         self._name = content.name
         self._limits = limits
         self._content = content
@@ -104,11 +105,7 @@ class PdfiumDocument:
         self._finalizer.atexit = False
         if self._pages < 1:
             self.close()
-            raise CorruptSourceError(
-                "the PDF has no pages",
-                source=self._name,
-                remedy="It may be damaged: try to repair it, for example with qpdf.",
-            )
+            raise no_pages(self._name)
 
     @property
     def page_count(self) -> int:
@@ -138,19 +135,20 @@ class PdfiumDocument:
                 source=self._name,
                 page=number,
             )
-            self._check_images(page, deadline)
+            pixels = largest_image(page, deadline)
+            check_image_pixels(pixels, self._limits, source=self._name, page=number)
             deadline.check()
             return self._draw(page, width, height, deadline)
 
     def text_layer(self, number: int) -> TextLayer:
-        """Words, rules and pictures of a page, its form fields and notes included."""
+        """Words, rules and pictures of a page, including form fields and notes."""
         deadline = Deadline(self._limits, self._name, number)
         with self._page(number) as page:
             deadline.check()
-            frame = self._frame(page, number)
+            space = self._space(page, number)
             with self._flattened(page, number) as flat:
                 deadline.check()
-                layer = read_layer(flat, frame, self._limits, source=self._name, number=number)
+                layer = read_layer(flat, space, self._limits, source=self._name, number=number)
             deadline.check()
             return layer
 
@@ -187,10 +185,10 @@ class PdfiumDocument:
 
     @contextmanager
     def _flattened(self, page: Handle, number: int) -> Iterator[Handle]:
-        """The page with its annotations made part of it, which is where text is looked for.
+        """The page with its annotations merged into it, so that their text is found.
 
-        That changes the document, so it is done to a second copy of it, and
-        only for pages that have something to add.
+        That changes the document, so it is done in a second copy, and only for
+        pages that have such annotations.
         """
         if not has_notes(page):
             yield page
@@ -212,23 +210,12 @@ class PdfiumDocument:
         finally:
             pdfium.FPDF_CloseDocument(document)
 
-    def _frame(self, page: Handle, number: int) -> PageSpace:
+    def _space(self, page: Handle, number: int) -> PageSpace:
         box = pdfium.FS_RECTF()
         if not pdfium.FPDF_GetPageBoundingBox(page, box):
             raise page_failed(self._name, number)
         rotation = 90 * pdfium.FPDFPage_GetRotation(page)
         return PageSpace(box.left, box.bottom, box.right, box.top, rotation)
-
-    def _check_images(self, page: Handle, deadline: Deadline) -> None:
-        pixels = largest_image(page, deadline)
-        if pixels > self._limits.image_pixels:
-            raise LimitExceededError(
-                f"it holds an image of {pixels:,.0f} pixels and the limit is "
-                f"{self._limits.image_pixels:,}",
-                source=self._name,
-                page=deadline.page,
-                remedy="Raise Limits(image_pixels=...) if you trust the file.",
-            )
 
     def _draw(self, page: Handle, width: int, height: int, deadline: Deadline) -> Image.Image:
         stride = 4 * width
@@ -239,22 +226,22 @@ class PdfiumDocument:
             raise page_failed(self._name, deadline.page)
         try:
             pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
-            place = (0, 0, width, height, 0, pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER)
-            self._draw_content(bitmap, page, place, deadline)
+            options = (0, 0, width, height, 0, pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER)
+            self._draw_content(bitmap, page, options, deadline)
             form = self._open_handles().form
             if form:
-                pdfium.FPDF_FFLDraw(form, bitmap, page, *place)
+                pdfium.FPDF_FFLDraw(form, bitmap, page, *options)
             return Image.frombytes("RGB", (width, height), buffer, "raw", "RGBX", stride, 1)
         finally:
             pdfium.FPDFBitmap_Destroy(bitmap)
 
     def _draw_content(
-        self, bitmap: Handle, page: Handle, place: tuple[int, ...], deadline: Deadline
+        self, bitmap: Handle, page: Handle, options: tuple[int, ...], deadline: Deadline
     ) -> None:
         callback = _PauseCallback(lambda _pause: deadline.passed())
         pause = pdfium.IFSDK_PAUSE(version=1, NeedToPauseNow=callback)
         try:
-            status = pdfium.FPDF_RenderPageBitmap_Start(bitmap, page, *place, pause)
+            status = pdfium.FPDF_RenderPageBitmap_Start(bitmap, page, *options, pause)
         finally:
             pdfium.FPDF_RenderPage_Close(page)
         if status == pdfium.FPDF_RENDER_TOBECONTINUED:
@@ -264,7 +251,7 @@ class PdfiumDocument:
 
 
 def _open(content: Content, password: str | None) -> tuple[_Handles, bytes | None]:
-    """The document, and the spelling of the password that opened it."""
+    """The document, and the encoded password that opened it."""
     for candidate in spellings(password):
         document, keep = _load(content, candidate)
         if document:
@@ -276,10 +263,7 @@ def _open(content: Content, password: str | None) -> tuple[_Handles, bytes | Non
         code = pdfium.FPDF_GetLastError()
         if code != pdfium.FPDF_ERR_PASSWORD:
             raise _open_error(content.name, code)
-    problem = "the PDF is encrypted" if password is None else "the password is wrong"
-    raise PasswordError(
-        problem, source=content.name, remedy="Pass the right password=... to open it."
-    )
+    raise password_refused(content.name, password)
 
 
 def _load(content: Content, password: bytes | None) -> tuple[Any, tuple[Any, ...]]:
@@ -290,12 +274,12 @@ def _load(content: Content, password: bytes | None) -> tuple[Any, tuple[Any, ...
     return pdfium.FPDF_LoadDocument(path, password), ()
 
 
-def _open_error(name: str, code: int) -> Exception:
+def _open_error(name: str, code: int) -> SourceError:
     if code == pdfium.FPDF_ERR_SECURITY:
         return UnsupportedSourceError(
             "the PDF uses an encryption that is not supported",
             source=name,
-            remedy="Save an unencrypted copy with the program that made it.",
+            remedy="Save an unencrypted copy with the program that created it.",
         )
     return CorruptSourceError(
         "the PDF is damaged or truncated and cannot be opened",
@@ -307,10 +291,9 @@ def _open_error(name: str, code: int) -> Exception:
 
 def _label(document: Handle, index: int) -> str | None:
     size = pdfium.FPDF_GetPageLabel(document, index, None, 0)
-    # Two bytes end the string; the upper bound is no real label.
+    # Two bytes end the string. Anything longer than this is not a real label.
     if not 2 < size <= 100_000:
         return None
     buffer = ctypes.create_string_buffer(size)
     pdfium.FPDF_GetPageLabel(document, index, buffer, size)
-    text = buffer.raw[: size - 2].decode("utf-16-le", "replace")
-    return text[:_LABEL_CHARACTERS].strip() or None
+    return short_label(buffer.raw[: size - 2].decode("utf-16-le", "replace"))

@@ -1,8 +1,8 @@
-"""What is drawn on a page beside text, as pdfium tells it. Callers hold pdfium's lock.
+"""Reads the drawings, images and annotations of a page from pdfium. Callers hold pdfium's lock.
 
-Pages have thousands of objects and characters and each needs several calls, so
-those calls are bound again with plain integers as handles, and without letting
-go of Python's global lock: that halves their cost.
+Pages have thousands of objects and characters, and each needs several calls, so
+these functions are bound again to take plain integers as handles and to keep
+Python's global lock, which halves their cost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ import pypdfium2.raw as pdfium
 
 from ...document.text_layer import Rule
 from ...document.types import Box
-from .page_space import Edges, Matrix, PageSpace, around, bounds, multiply, transform
+from .page_space import (
+    RECTANGLE_POINTS,
+    Edges,
+    Matrix,
+    PageSpace,
+    around,
+    bounds,
+    multiply,
+    transform,
+)
 from .sizes import Deadline
 
 __all__ = [
@@ -31,15 +40,12 @@ __all__ = [
 ]
 
 _FORM_DEPTH = 12
-"""Forms inside of forms are followed this deep."""
+"""How deep forms inside of forms are followed."""
 
-_CHECKED = 4096
-"""After so many objects the clock is looked at."""
+_CHECK_INTERVAL = 4096
+"""The deadline is checked after so many objects."""
 
 _BILEVEL = (b"CCITTFaxDecode", b"JBIG2Decode")
-
-_RECTANGLE_POINTS = 6
-"""A filled shape with more corners than a rectangle's is no rule."""
 
 _WORDLESS = (
     pdfium.FPDF_ANNOT_LINK,
@@ -53,16 +59,16 @@ _WORDLESS = (
 _UPRIGHT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 Handle = Any
-"""A pointer or a function of pypdfium2's bindings, which carry no types."""
+"""A pointer or a function of pypdfium2's bindings, which have no types."""
 
 
 def bind(function: Handle, result: Handle, *arguments: Handle) -> Callable[..., Any]:
-    """The same C function, taking handles and addresses as integers, cheaper to call."""
+    """The same C function with handles and addresses as integers, which is cheaper to call."""
     return ctypes.PYFUNCTYPE(result, *arguments)(address_of(function))
 
 
 def address_of(pointer: Handle) -> int:
-    """A handle of pypdfium2's as an integer."""
+    """A handle of pypdfium2 as an integer."""
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0
 
 
@@ -79,7 +85,7 @@ _get_close = bind(pdfium.FPDFPathSegment_GetClose, _INT, _HANDLE)
 
 
 def _objects(page: Handle) -> Iterator[tuple[int, int, Matrix]]:
-    """Every object of a page and of its forms: handle, type, matrix of its container."""
+    """All objects of a page and of its forms: handle, type, and the matrix of the container."""
     handle = address_of(page)
     for i in range(pdfium.FPDFPage_CountObjects(page)):
         yield from _unfolded(_get_object(handle, i), _UPRIGHT, _FORM_DEPTH)
@@ -105,7 +111,7 @@ def _matrix_of(item: int) -> Matrix:
 
 
 def hide_links(page: Handle) -> None:
-    """Keep a loaded page's links from being drawn: their frames would cross out what they frame."""
+    """Hide the links of a loaded page: their frames would be drawn across the text."""
     for annotation in _annotations(page):
         if pdfium.FPDFAnnot_GetSubtype(annotation) == pdfium.FPDF_ANNOT_LINK:
             flags = pdfium.FPDFAnnot_GetFlags(annotation) | pdfium.FPDF_ANNOT_FLAG_HIDDEN
@@ -113,7 +119,7 @@ def hide_links(page: Handle) -> None:
 
 
 def has_notes(page: Handle) -> bool:
-    """Whether a loaded page has annotations that can hold text: form fields, notes, stamps."""
+    """Whether a loaded page has annotations that may contain text, such as form fields or notes."""
     return any(
         pdfium.FPDFAnnot_GetSubtype(annotation) not in _WORDLESS
         for annotation in _annotations(page)
@@ -121,7 +127,7 @@ def has_notes(page: Handle) -> bool:
 
 
 def _annotations(page: Handle) -> Iterator[Handle]:
-    """Each annotation of a page, to be used before the next is asked for."""
+    """The annotations of a page; each is valid only until the next."""
     for i in range(pdfium.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium.FPDFPage_GetAnnot(page, i)
         if annotation:
@@ -132,15 +138,15 @@ def _annotations(page: Handle) -> Iterator[Handle]:
 
 
 def largest_image(page: Handle, deadline: Deadline) -> float:
-    """Pixels of the largest raster image on a loaded page; bilevel ones count a 24th.
+    """Pixels of the largest raster image on a loaded page; those of bilevel images count 1/24.
 
     Raises:
-        LimitExceededError: If there is too much on the page to look at in time.
+        LimitExceededError: If the page has too many objects to check in time.
     """
     largest = 0.0
     width, height = ctypes.c_uint(), ctypes.c_uint()
     for count, (item, kind, _) in enumerate(_objects(page)):
-        if count % _CHECKED == 0:
+        if count % _CHECK_INTERVAL == 0:
             deadline.check()
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             pointer = ctypes.cast(item, pdfium.FPDF_PAGEOBJECT)
@@ -160,20 +166,20 @@ def _is_bilevel(image: Handle) -> bool:
 
 
 def read_drawings(
-    page: Handle, frame: PageSpace, budget: int
+    page: Handle, space: PageSpace, budget: int
 ) -> tuple[tuple[Rule, ...], tuple[Box, ...]]:
-    """Rules and raster images of a loaded page, from its first ``budget`` objects and segments."""
+    """Rules and boxes of raster images among the first ``budget`` objects and path segments."""
     rules: list[Rule] = []
     pictures: list[Box] = []
     for item, kind, matrix in _objects(page):
         budget -= 1
         if budget <= 0:
             break
-        shown = multiply(matrix, frame.matrix)
+        shown = multiply(matrix, space.matrix)
         if kind == pdfium.FPDF_PAGEOBJ_PATH:
-            budget -= _read_path(item, shown, frame, rules, budget)
+            budget -= _read_path(item, shown, space, rules, budget)
         elif kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            picture = frame.box(*_bounds_of(item, shown))
+            picture = space.box(*_bounds_of(item, shown))
             if picture is not None and picture.area > 0:
                 pictures.append(picture)
     return tuple(rules), tuple(pictures)
@@ -187,9 +193,9 @@ def _bounds_of(item: int, shown: Matrix) -> Edges:
     return bounds(shown, *edges)
 
 
-def _read_path(item: int, shown: Matrix, frame: PageSpace, rules: list[Rule], budget: int) -> int:
-    """Add a path's rules; returns how many segments were looked at."""
-    if not frame.may_hold_rule(*_bounds_of(item, shown)):
+def _read_path(item: int, shown: Matrix, space: PageSpace, rules: list[Rule], budget: int) -> int:
+    """Add the rules of a path to ``rules``; returns how many segments were read."""
+    if not space.may_hold_rule(*_bounds_of(item, shown)):
         return 0
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     path = ctypes.cast(item, pdfium.FPDF_PAGEOBJECT)
@@ -201,7 +207,7 @@ def _read_path(item: int, shown: Matrix, frame: PageSpace, rules: list[Rule], bu
     half = _line_width(path, matrix) / 2 if stroke.value else 0.0
     for points in _straight_runs(item, count, matrix):
         lines = _segments(points, half) if stroke.value else _filled(points)
-        rules.extend(rule for line in lines if (rule := frame.rule(*line)) is not None)
+        rules.extend(rule for line in lines if (rule := space.rule(*line)) is not None)
     return count
 
 
@@ -212,7 +218,7 @@ def _line_width(path: Handle, matrix: Matrix) -> float:
 
 
 def _straight_runs(item: int, count: int, matrix: Matrix) -> Iterator[list[tuple[float, float]]]:
-    """The corners of each part of a path that has no curve in it."""
+    """The points of each part of a path that has no curves."""
     x, y = ctypes.c_float(), ctypes.c_float()
     at_x, at_y = ctypes.addressof(x), ctypes.addressof(y)
     run: list[tuple[float, float]] = []
@@ -237,7 +243,7 @@ def _straight_runs(item: int, count: int, matrix: Matrix) -> Iterator[list[tuple
 
 
 def _segments(points: list[tuple[float, float]], half: float) -> Iterator[Edges]:
-    """The box that each stroked line covers."""
+    """The boxes that the stroked lines cover."""
     for first, second in pairwise(points):
         x0, y0, x1, y1 = around((first, second))
         across = x1 - x0 >= y1 - y0
@@ -247,5 +253,5 @@ def _segments(points: list[tuple[float, float]], half: float) -> Iterator[Edges]
 
 def _filled(points: list[tuple[float, float]]) -> Iterator[Edges]:
     """The box that a filled rectangle covers."""
-    if len(points) <= _RECTANGLE_POINTS:
+    if len(points) <= RECTANGLE_POINTS:
         yield around(points)

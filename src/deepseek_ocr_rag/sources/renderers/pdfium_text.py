@@ -1,4 +1,4 @@
-"""The text layer of a page as pdfium tells it. Callers hold pdfium's lock."""
+"""Reads the text layer of a page from pdfium. Callers hold pdfium's lock."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 
 from ...document.text_layer import TextLayer, Word
-from ...errors import LimitExceededError
 from ..limits import Limits
 from .page_space import PageSpace, direction
 from .pdfium_objects import Handle, address_of, bind, read_drawings
-from .sizes import page_failed
+from .sizes import check_character_count, page_failed
 from .words import WordStyle, build_words, is_bold
 
 __all__ = ["read_layer"]
 
 _TALL = 1.8
-"""Fonts are about 1.2 times as tall as their size; what is beyond this is a mistake."""
+"""Fonts are about 1.2 times as tall as their size; more than this is an error in the font."""
 
-_MEANT = (0x02, 0x09, 0x0A, 0x0D)
-"""Control characters that pdfium itself writes: hyphen, tab, line ends."""
+_PDFIUM_CONTROLS = (0x02, 0x09, 0x0A, 0x0D)
+"""Control characters that pdfium itself inserts: hyphen, tab, line ends."""
 
 _INVISIBLE = 3
 _FORCE_BOLD = 1 << 18
@@ -39,7 +38,7 @@ _get_font_size = bind(pdfium.FPDFText_GetFontSize, ctypes.c_double, _HANDLE, _IN
 
 
 def read_layer(
-    page: Handle, frame: PageSpace, limits: Limits, *, source: str, number: int
+    page: Handle, space: PageSpace, limits: Limits, *, source: str, number: int
 ) -> TextLayer:
     """Words, rules and pictures of a loaded page.
 
@@ -52,22 +51,15 @@ def read_layer(
         raise page_failed(source, number)
     try:
         count = pdfium.FPDFText_CountChars(text)
-        if count > limits.page_characters:
-            raise LimitExceededError(
-                f"its text layer has {count:,} characters and the limit is "
-                f"{limits.page_characters:,}",
-                source=source,
-                page=number,
-                remedy="Raise Limits(page_characters=...), or leave this page out.",
-            )
-        words = _read_words(text, count, frame) if count > 0 else ()
+        check_character_count(count, limits, source=source, page=number)
+        words = _read_words(text, count, space) if count > 0 else ()
     finally:
         pdfium.FPDFText_ClosePage(text)
-    rules, pictures = read_drawings(page, frame, limits.page_objects)
-    return TextLayer(words, rules, pictures, frame.width, frame.height)
+    rules, pictures = read_drawings(page, space, limits.page_objects)
+    return TextLayer(words, rules, pictures, space.width, space.height)
 
 
-def _read_words(text: Handle, count: int, frame: PageSpace) -> tuple[Word, ...]:
+def _read_words(text: Handle, count: int, space: PageSpace) -> tuple[Word, ...]:
     handle = address_of(text)
     codes = np.fromiter((_get_unicode(handle, i) for i in range(count)), np.uint32, count)
     # FS_RECTF is four floats: left, top, right, bottom.
@@ -75,21 +67,22 @@ def _read_words(text: Handle, count: int, frame: PageSpace) -> tuple[Word, ...]:
     address, step = edges.ctypes.data, edges.strides[0]
     for i in range(count):
         _get_loose_box(handle, i, address + i * step)
-    styles = _Styles(handle, frame)
+    styles = _Styles(handle, space)
     _correct_boxes(handle, edges, styles)
     _blank_controls(handle, codes)
-    return build_words(codes, _displayed(edges, frame), styles, frame)
+    return build_words(codes, _displayed(edges, space), styles, space)
 
 
 def _correct_boxes(text: int, edges: NDArray[np.float32], styles: _Styles) -> None:
-    """Take the ink's box where a font claims to be far taller than its size.
+    """Replace the boxes of characters whose font claims to be far taller than its size.
 
-    Bullets from symbol fonts do, and would reach into the lines above and below.
+    They get the box of their ink. Otherwise bullets from symbol fonts would reach
+    into the lines above and below.
     """
     extent = np.abs(edges[:, (2, 1)] - edges[:, (0, 3)]).max(axis=1)
-    # Asking for a size is slow: only those that stand out are asked.
+    # Getting a size is slow, so this is done only for the tallest characters.
     for i in np.flatnonzero(extent > _TALL / 1.4 * np.median(extent)).tolist():
-        size, _ = styles.place(i)
+        size, _ = styles.size_and_rotation(i)
         if size and extent[i] > _TALL * size:
             ink = _ink(text, i)
             if ink is not None:
@@ -97,25 +90,25 @@ def _correct_boxes(text: int, edges: NDArray[np.float32], styles: _Styles) -> No
 
 
 def _blank_controls(text: int, codes: NDArray[np.uint32]) -> None:
-    """Make control characters without ink spaces: some fonts keep their space there."""
+    """Replace control characters without ink by spaces, which some fonts encode so."""
     for i in np.flatnonzero(codes < 0x20).tolist():
-        if codes[i] not in _MEANT and _ink(text, i) is None:
+        if codes[i] not in _PDFIUM_CONTROLS and _ink(text, i) is None:
             codes[i] = 0x20
 
 
 def _ink(text: int, index: int) -> tuple[float, float, float, float] | None:
     """Left, top, right and bottom of a glyph's ink in page space, or None without ink."""
     left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-    places = (ctypes.addressof(value) for value in (left, right, bottom, top))
-    if not _get_ink(text, index, *places):
+    addresses = (ctypes.addressof(value) for value in (left, right, bottom, top))
+    if not _get_ink(text, index, *addresses):
         return None
     if not (left.value < right.value and bottom.value < top.value):
         return None
     return left.value, top.value, right.value, bottom.value
 
 
-def _displayed(edges: NDArray[np.float32], frame: PageSpace) -> NDArray[np.float64]:
-    a, b, c, d, e, f = frame.matrix
+def _displayed(edges: NDArray[np.float32], space: PageSpace) -> NDArray[np.float64]:
+    a, b, c, d, e, f = space.matrix
     x, y = edges[:, (0, 2)].astype(np.float64), edges[:, (1, 3)].astype(np.float64)
     across, down = a * x + c * y + e, b * x + d * y + f
     return np.stack(
@@ -124,28 +117,28 @@ def _displayed(edges: NDArray[np.float32], frame: PageSpace) -> NDArray[np.float
 
 
 class _Styles:
-    """The style of the character with a given index; one text object has one style."""
+    """Returns the style of the character with an index; each text object has one style."""
 
-    def __init__(self, text: int, frame: PageSpace) -> None:
+    def __init__(self, text: int, space: PageSpace) -> None:
         self._text = text
-        self._frame = frame.matrix
+        self._page_matrix = space.matrix
         self._matrix = pdfium.FS_MATRIX()
         self._objects: dict[int, WordStyle] = {}
         self._fonts: dict[int, bool] = {}
 
     def __call__(self, index: int) -> WordStyle:
-        drawn_by = _get_text_object(self._text, index) or 0
-        style = self._objects.get(drawn_by)
+        text_object = _get_text_object(self._text, index) or 0
+        style = self._objects.get(text_object)
         if style is None:
-            bold, hidden = self._look(drawn_by) if drawn_by else (False, False)
-            size, rotation = self.place(index)
+            bold, hidden = self._bold_and_hidden(text_object) if text_object else (False, False)
+            size, rotation = self.size_and_rotation(index)
             style = WordStyle(size, bold, hidden, rotation)
-            # Characters that pdfium made up have no object and share nothing.
-            if drawn_by:
-                self._objects[drawn_by] = style
+            # Characters that pdfium inserted belong to no object.
+            if text_object:
+                self._objects[text_object] = style
         return style
 
-    def place(self, index: int) -> tuple[float, int]:
+    def size_and_rotation(self, index: int) -> tuple[float, int]:
         """Size in points and rotation of a character."""
         m = self._matrix
         if not _get_char_matrix(self._text, index, ctypes.addressof(m)):
@@ -154,10 +147,10 @@ class _Styles:
         points = abs(size) * math.hypot(m.c, m.d)
         # A negative size writes backwards.
         x, y = (-m.a, -m.b) if size < 0 else (m.a, m.b)
-        a, b, c, d = self._frame[:4]
+        a, b, c, d = self._page_matrix[:4]
         return points if math.isfinite(points) else 0.0, direction(a * x + c * y, b * x + d * y)
 
-    def _look(self, text_object: int) -> tuple[bool, bool]:
+    def _bold_and_hidden(self, text_object: int) -> tuple[bool, bool]:
         pointer = ctypes.cast(text_object, pdfium.FPDF_PAGEOBJECT)
         hidden = pdfium.FPDFTextObj_GetTextRenderMode(pointer) == _INVISIBLE
         font = pdfium.FPDFTextObj_GetFont(pointer)
@@ -169,8 +162,8 @@ class _Styles:
             name = ctypes.create_string_buffer(256)
             pdfium.FPDFFont_GetBaseFontName(font, name, len(name))
             flags = pdfium.FPDFFont_GetFlags(font)
-            # The weight that pdfium tells is a guess from the stems: many book
-            # faces have 700 and more.
+            # The weight that pdfium reports is guessed from the stems: it is 700 or more
+            # for many book faces.
             self._fonts[key] = is_bold(name.value.decode("utf-8", "replace")) or (
                 flags > 0 and bool(flags & _FORCE_BOLD)
             )

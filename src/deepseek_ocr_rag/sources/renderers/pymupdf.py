@@ -1,8 +1,8 @@
-"""PDFs through PyMuPDF, an optional second renderer (AGPL or commercial licence).
+"""Opens PDFs with PyMuPDF, an optional second renderer (AGPL or commercial licence).
 
-MuPDF is not thread-safe: every call is made under :data:`LOCK`. It cannot be
-interrupted from Python either, so ``Limits.page_seconds`` is only looked at
-between its steps: a page that takes too long still ends in an error, but late.
+MuPDF is not thread-safe, so every call to it holds :data:`LOCK`. It cannot be
+interrupted from Python either, so ``Limits.page_seconds`` is only checked
+between its steps: a page that takes too long still fails, but late.
 """
 
 from __future__ import annotations
@@ -20,26 +20,30 @@ from ...document.text_layer import TextLayer
 from ...errors import (
     CorruptSourceError,
     DeepSeekOCRError,
-    LimitExceededError,
     MissingExtraError,
     PageRenderError,
-    PasswordError,
 )
 from ..limits import Limits
-from .base import PageInfo
 from .content import Content
+from .opened_document import PageInfo
 from .passwords import normalized
 from .pymupdf_layer import Handle, read_layer
-from .sizes import Deadline, fitted, page_failed
+from .sizes import (
+    Deadline,
+    check_image_pixels,
+    fitted,
+    no_pages,
+    page_failed,
+    password_refused,
+    short_label,
+)
 
 __all__ = ["LOCK", "PymupdfDocument"]
 
 LOCK = threading.RLock()
-"""Held around every call to MuPDF in this process."""
+"""Held during every call to MuPDF in this process."""
 
-_LABEL_CHARACTERS = 100
-
-# See renderers/pdfium.py: freed by the next call, not by the garbage collector.
+# As in pdfium.py: freed by the next call, not by the garbage collector.
 _abandoned: deque[Any] = deque()
 
 
@@ -52,14 +56,14 @@ def _locked() -> Iterator[None]:
 
 
 class PymupdfDocument:
-    """A PDF opened by PyMuPDF; see :class:`~deepseek_ocr_rag.sources.renderers.base.OpenedDocument`.
+    """A PDF open in PyMuPDF; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
-    Thread-safe. A file is read from disk as it is needed.
+    Thread-safe. A file is read from disk as needed.
 
     Args:
         content: The bytes.
         password: For encrypted files.
-        limits: Bounds.
+        limits: The limits.
 
     Raises:
         MissingExtraError: If PyMuPDF is not installed.
@@ -67,7 +71,7 @@ class PymupdfDocument:
         CorruptSourceError: If MuPDF cannot open it, or it has no page.
     """
 
-    def __init__(self, content: Content, *, password: str | None, limits: Limits) -> None:
+    def __init__(self, content: Content, password: str | None, limits: Limits) -> None:
         self._name = content.name
         self._limits = limits
         self._mupdf = _import()
@@ -90,9 +94,8 @@ class PymupdfDocument:
     def info(self, number: int) -> PageInfo:
         """Size and label of a page."""
         with self._page(number) as page:
-            label = page.get_label() or ""
             rect = page.rect
-            return PageInfo(rect.width, rect.height, label[:_LABEL_CHARACTERS].strip() or None)
+            return PageInfo(rect.width, rect.height, short_label(page.get_label() or ""))
 
     def render(self, number: int, long_side: int) -> Image.Image:
         """The displayed page with annotations and form fields, on white."""
@@ -113,7 +116,7 @@ class PymupdfDocument:
             pixels = page.get_pixmap(matrix=scale, colorspace=self._mupdf.csRGB, alpha=False)
             deadline.check()
             picture = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.samples)
-            # MuPDF rounds the page's edges outwards, which may add a pixel.
+            # MuPDF rounds the edges of the page outwards, which may add a pixel.
             return picture if picture.size == (width, height) else picture.resize((width, height))
 
     def text_layer(self, number: int) -> TextLayer:
@@ -142,21 +145,14 @@ class PymupdfDocument:
     def _unlock(self, password: str | None) -> None:
         if not self._document.needs_pass:
             return
-        if password is None:
-            problem = "the PDF is encrypted"
-        elif any(map(self._opens, (password, normalized(password)))):
-            return
-        else:
-            problem = "the password is wrong"
-        raise PasswordError(
-            problem, source=self._name, remedy="Pass the right password=... to open it."
-        )
+        if password is None or not any(map(self._opens, (password, normalized(password)))):
+            raise password_refused(self._name, password)
 
     def _opens(self, password: str) -> bool:
         try:
             return bool(self._document.authenticate(password))
         except (UnicodeError, TypeError):
-            # Lone surrogates: no password in a file can be that.
+            # No PDF can have a password with lone surrogates.
             return False
 
     def _count(self) -> int:
@@ -165,11 +161,7 @@ class PymupdfDocument:
         except Exception as error:
             raise self._damaged() from error
         if count < 1 or not self._document.is_pdf:
-            raise CorruptSourceError(
-                "the PDF has no pages",
-                source=self._name,
-                remedy="It may be damaged: try to repair it, for example with qpdf.",
-            )
+            raise no_pages(self._name)
         return count
 
     def _damaged(self) -> CorruptSourceError:
@@ -181,7 +173,7 @@ class PymupdfDocument:
 
     @contextmanager
     def _page(self, number: int) -> Iterator[Any]:
-        """A loaded page; whatever MuPDF raises over it becomes an error of ours."""
+        """A loaded page; translates the errors of MuPDF."""
         with _locked():
             if self._document is None:
                 raise PageRenderError(
@@ -198,14 +190,7 @@ class PymupdfDocument:
         # xref, soft mask, width, height, bits a component, ...
         for image in page.get_images(full=True):
             pixels = image[2] * image[3] / (24 if image[4] == 1 else 1)
-            if pixels > self._limits.image_pixels:
-                raise LimitExceededError(
-                    f"it holds an image of {pixels:,.0f} pixels and the limit is "
-                    f"{self._limits.image_pixels:,}",
-                    source=self._name,
-                    page=number,
-                    remedy="Raise Limits(image_pixels=...) if you trust the file.",
-                )
+            check_image_pixels(pixels, self._limits, source=self._name, page=number)
 
 
 def _import() -> Handle:
@@ -217,7 +202,7 @@ def _import() -> Handle:
             remedy='pip install "deepseek-ocr-rag[pymupdf]"',
         ) from error
     tools: Handle = pymupdf.TOOLS
-    # Its complaints about damaged files would go to the standard output.
+    # Otherwise it prints complaints about damaged files to standard output.
     tools.mupdf_display_errors(False)
     tools.mupdf_display_warnings(False)
     return pymupdf

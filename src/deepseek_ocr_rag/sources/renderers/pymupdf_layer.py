@@ -1,6 +1,6 @@
-"""The text layer of a page as PyMuPDF tells it. Callers hold MuPDF's lock.
+"""Reads the text layer of a page from PyMuPDF. Callers hold MuPDF's lock.
 
-The boxes of vertical writing are MuPDF's and stand up to one character too low.
+MuPDF's boxes of vertical writing are up to one character too low.
 """
 
 from __future__ import annotations
@@ -12,18 +12,15 @@ import numpy as np
 
 from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
-from ...errors import LimitExceededError
 from ..limits import Limits
-from .page_space import Edges, Matrix, PageSpace, around, bounds, direction
+from .page_space import RECTANGLE_POINTS, Edges, Matrix, PageSpace, around, bounds, direction
+from .sizes import check_character_count
 from .words import WordStyle, build_words, is_bold
 
 __all__ = ["Handle", "read_layer"]
 
 Handle = Any
-"""An object of PyMuPDF's, which carries no types."""
-
-_RECTANGLE_POINTS = 6
-"""A filled shape with more corners than a rectangle's is no rule."""
+"""An object of PyMuPDF, which has no types."""
 
 _BOLD_FLAG = 1 << 4
 _FILLED, _STROKED = 1 << 4, 1 << 5
@@ -36,24 +33,18 @@ def read_layer(page: Handle, limits: Limits, *, source: str, number: int) -> Tex
         LimitExceededError: If it has too many characters.
     """
     rect = page.rect
-    frame = PageSpace(0.0, 0.0, rect.width, rect.height)
+    space = PageSpace(0.0, 0.0, rect.width, rect.height)
     turn = page.rotation_matrix
     shown: Matrix = (turn.a, turn.b, turn.c, turn.d, turn.e, turn.f)
     spans = list(_spans(page))
     count = sum(len(span["chars"]) for _, span in spans)
-    if count > limits.page_characters:
-        raise LimitExceededError(
-            f"its text layer has {count:,} characters and the limit is {limits.page_characters:,}",
-            source=source,
-            page=number,
-            remedy="Raise Limits(page_characters=...), or leave this page out.",
-        )
+    check_character_count(count, limits, source=source, page=number)
     return TextLayer(
-        _read_words(spans, frame, shown),
-        tuple(_read_rules(page, frame, shown, limits.page_objects)),
-        tuple(_read_pictures(page, frame, shown)),
-        frame.width,
-        frame.height,
+        _read_words(spans, space, shown),
+        tuple(_read_rules(page, space, shown, limits.page_objects)),
+        tuple(_read_pictures(page, space, shown)),
+        space.width,
+        space.height,
     )
 
 
@@ -61,7 +52,7 @@ def _spans(page: Handle) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     # Imported here: PyMuPDF is optional.
     import pymupdf
 
-    # Pictures would be decoded, and ligatures kept as one character, unlike pdfium.
+    # Do not decode pictures, and split ligatures as pdfium does.
     flags = pymupdf.TEXTFLAGS_RAWDICT
     flags &= ~(pymupdf.TEXT_PRESERVE_IMAGES | pymupdf.TEXT_PRESERVE_LIGATURES)
     for block in page.get_text("rawdict", flags=flags)["blocks"]:
@@ -71,7 +62,7 @@ def _spans(page: Handle) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def _read_words(
-    spans: list[tuple[dict[str, Any], dict[str, Any]]], frame: PageSpace, shown: Matrix
+    spans: list[tuple[dict[str, Any], dict[str, Any]]], space: PageSpace, shown: Matrix
 ) -> tuple[Word, ...]:
     codes: list[int] = []
     boxes: list[tuple[float, float, float, float]] = []
@@ -79,8 +70,8 @@ def _read_words(
     previous: dict[str, Any] | None = None
     for line, span in spans:
         style = _style(line, span, shown)
-        # A line's end separates words like a space. In vertical writing MuPDF calls
-        # every character a line.
+        # The end of a line separates words like a space. In vertical writing, MuPDF
+        # makes every character a line.
         if line is not previous and not line["wmode"]:
             codes.append(0x0A)
             boxes.append((0.0, 0.0, 0.0, 0.0))
@@ -91,7 +82,7 @@ def _read_words(
             boxes.append(bounds(shown, *character["bbox"]))
             styles.append(style)
     edges = np.array(boxes, dtype=np.float64).reshape(-1, 4)
-    return build_words(np.array(codes, dtype=np.uint32), edges, styles.__getitem__, frame)
+    return build_words(np.array(codes, dtype=np.uint32), edges, styles.__getitem__, space)
 
 
 def _style(line: dict[str, Any], span: dict[str, Any], shown: Matrix) -> WordStyle:
@@ -101,12 +92,12 @@ def _style(line: dict[str, Any], span: dict[str, Any], shown: Matrix) -> WordSty
         size=span["size"],
         bold=bool(span["flags"] & _BOLD_FLAG) or is_bold(span["font"]),
         hidden=not span["char_flags"] & (_FILLED | _STROKED),
-        # Vertical writing runs downwards with upright characters.
+        # Vertical writing has upright characters, but runs downwards.
         rotation=(direction(a * x + c * y, b * x + d * y) - 90 * line["wmode"]) % 360,
     )
 
 
-def _read_rules(page: Handle, frame: PageSpace, shown: Matrix, budget: int) -> Iterator[Rule]:
+def _read_rules(page: Handle, space: PageSpace, shown: Matrix, budget: int) -> Iterator[Rule]:
     for drawing in page.get_drawings():
         stroked = "s" in drawing["type"]
         half = (drawing["width"] or 0.0) / 2 if stroked else 0.0
@@ -114,13 +105,13 @@ def _read_rules(page: Handle, frame: PageSpace, shown: Matrix, budget: int) -> I
         budget -= len(items) + 1
         for x0, y0, x1, y1 in _stroked(items) if stroked else _filled(items):
             dx, dy = (0.0, half) if x1 - x0 >= y1 - y0 else (half, 0.0)
-            rule = frame.rule(*bounds(shown, x0 - dx, y0 - dy, x1 + dx, y1 + dy))
+            rule = space.rule(*bounds(shown, x0 - dx, y0 - dy, x1 + dx, y1 + dy))
             if rule is not None:
                 yield rule
 
 
 def _stroked(items: list[tuple[Any, ...]]) -> Iterator[Edges]:
-    """The lines of a stroked path: its own, and the sides of its rectangles."""
+    """The lines of a stroked path, and the sides of its rectangles."""
     for item in items:
         if item[0] == "l":
             yield around(item[1:3])
@@ -133,13 +124,13 @@ def _stroked(items: list[tuple[Any, ...]]) -> Iterator[Edges]:
 
 
 def _filled(items: list[tuple[Any, ...]]) -> Iterator[Edges]:
-    """The rectangles of a filled path, also those that are drawn as four lines."""
+    """The rectangles of a filled path, including those that are drawn as four lines."""
     corners: list[Any] = []
     for item in [*items, ("end",)]:
         if item[0] == "l" and corners and corners[-1] == item[1]:
             corners.append(item[2])
             continue
-        if 2 < len(corners) <= _RECTANGLE_POINTS:
+        if 2 < len(corners) <= RECTANGLE_POINTS:
             yield around(corners)
         corners = list(item[1:3]) if item[0] == "l" else []
         if item[0] in ("re", "qu"):
@@ -147,8 +138,8 @@ def _filled(items: list[tuple[Any, ...]]) -> Iterator[Edges]:
             yield box.x0, box.y0, box.x1, box.y1
 
 
-def _read_pictures(page: Handle, frame: PageSpace, shown: Matrix) -> Iterator[Box]:
+def _read_pictures(page: Handle, space: PageSpace, shown: Matrix) -> Iterator[Box]:
     for image in page.get_image_info():
-        box = frame.box(*bounds(shown, *image["bbox"]))
+        box = space.box(*bounds(shown, *image["bbox"]))
         if box is not None and box.area > 0:
             yield box

@@ -1,21 +1,38 @@
-"""What renderers share: the pixels of a page, its deadline, its errors."""
+"""What the renderers share: the size of a page in pixels, its deadline, limits and errors."""
 
 from __future__ import annotations
 
 import math
 import time
 
-from ...errors import ConfigurationError, LimitExceededError, PageRenderError
+from ...errors import (
+    ConfigurationError,
+    CorruptSourceError,
+    LimitExceededError,
+    PageRenderError,
+    PasswordError,
+)
 from ..limits import Limits
 
-__all__ = ["Deadline", "fitted", "page_failed"]
+__all__ = [
+    "Deadline",
+    "check_character_count",
+    "check_image_pixels",
+    "fitted",
+    "no_pages",
+    "page_failed",
+    "password_refused",
+    "short_label",
+]
+
+_LABEL_CHARACTERS = 100
 
 
 class Deadline:
-    """The moment at which a page has taken too long.
+    """When a page has taken too long.
 
     Attributes:
-        source: The document.
+        source: Name of the document.
         page: The 1-based page.
     """
 
@@ -26,16 +43,16 @@ class Deadline:
         self._end = time.monotonic() + limits.page_seconds
 
     def passed(self) -> bool:
-        """Whether it is too late."""
+        """Whether the time is up."""
         return time.monotonic() > self._end
 
     def check(self) -> None:
-        """Raise :meth:`error` if it is too late."""
+        """Raise :meth:`error` if the time is up."""
         if self.passed():
             raise self.error()
 
     def error(self) -> LimitExceededError:
-        """The error that says so."""
+        """The error for a page that has taken too long."""
         return LimitExceededError(
             f"the page took longer than {self._seconds:g} seconds",
             source=self.source,
@@ -47,20 +64,20 @@ class Deadline:
 def fitted(
     width: float, height: float, long_side: int, limits: Limits, *, source: str, page: int
 ) -> tuple[int, int]:
-    """Pixels of a page of that shape whose long side has ``long_side`` pixels.
+    """Width and height in pixels of a page whose long side gets ``long_side`` pixels.
 
-    Only the ratio of the sides counts, so pages of any size, in points or in
-    pixels, are as safe as others.
+    Only the ratio of ``width`` and ``height`` matters, so huge pages need no more
+    memory than others.
 
     Raises:
         ConfigurationError: If ``long_side`` is not positive.
         PageRenderError: If the page has no area.
-        LimitExceededError: If that would be more than ``limits.image_pixels``.
+        LimitExceededError: If these are more than ``limits.image_pixels``.
     """
     if long_side < 1:
         raise ConfigurationError(
-            f"a page cannot be rendered {long_side} pixels long",
-            remedy="Ask for a positive number of pixels.",
+            f"cannot render a page with a long side of {long_side} pixels",
+            remedy="Pass a positive number of pixels.",
         )
     longest = max(width, height)
     if not (width > 0 and height > 0 and math.isfinite(longest)):
@@ -76,13 +93,56 @@ def fitted(
     )
     if pixels[0] * pixels[1] > limits.image_pixels:
         raise LimitExceededError(
-            f"a rendering of {pixels[0]} x {pixels[1]} pixels is over the limit of "
+            f"a rendering of {pixels[0]} x {pixels[1]} pixels exceeds the limit of "
             f"{limits.image_pixels:,}",
             source=source,
             page=page,
-            remedy="Ask for a smaller long side, or raise Limits(image_pixels=...).",
+            remedy="Pass a smaller long side, or raise Limits(image_pixels=...).",
         )
     return pixels
+
+
+def check_image_pixels(pixels: float, limits: Limits, *, source: str, page: int) -> None:
+    """Raise LimitExceededError if an image on a PDF page has more pixels than allowed."""
+    if pixels > limits.image_pixels:
+        raise LimitExceededError(
+            f"it contains an image of {pixels:,.0f} pixels and the limit is "
+            f"{limits.image_pixels:,}",
+            source=source,
+            page=page,
+            remedy="Raise Limits(image_pixels=...) if you trust the file.",
+        )
+
+
+def check_character_count(count: int, limits: Limits, *, source: str, page: int) -> None:
+    """Raise LimitExceededError if a text layer has more characters than allowed."""
+    if count > limits.page_characters:
+        raise LimitExceededError(
+            f"its text layer has {count:,} characters and the limit is {limits.page_characters:,}",
+            source=source,
+            page=page,
+            remedy="Raise Limits(page_characters=...), or leave this page out.",
+        )
+
+
+def short_label(label: str) -> str | None:
+    """A page's printed label, bounded; None if it is blank."""
+    return label[:_LABEL_CHARACTERS].strip() or None
+
+
+def password_refused(source: str, password: str | None) -> PasswordError:
+    """The error for an encrypted PDF that the password, if any, does not open."""
+    problem = "the PDF is encrypted" if password is None else "the password is wrong"
+    return PasswordError(problem, source=source, remedy="Pass the right password=... to open it.")
+
+
+def no_pages(source: str) -> CorruptSourceError:
+    """The error for a PDF without a page."""
+    return CorruptSourceError(
+        "the PDF has no pages",
+        source=source,
+        remedy="It may be damaged: try to repair it, for example with qpdf.",
+    )
 
 
 def page_failed(source: str, page: int) -> PageRenderError:

@@ -1,4 +1,4 @@
-"""Characters with boxes to words with boxes: the same for every renderer."""
+"""Joins characters with boxes to words with boxes, for every renderer."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from .page_space import PageSpace
 __all__ = ["WordStyle", "build_words", "is_bold"]
 
 _GAP = 0.5
-"""Characters further apart than this share of their height, in any direction,
-belong to two words even without a space between them."""
+"""Characters further apart than this share of their extent, in any direction,
+belong to two words, even without a space between them."""
 
 _HYPHENS = (0x02, 0xAD, 0xFFFE)
-"""How renderers write a hyphen at a line's end; drawn, so it is text."""
+"""Code points that renderers give for a drawn hyphen."""
 
 _UNKNOWN = 0xFFFD
 """The replacement character."""
 
 _LINE_END_HYPHENS = (0x02, 0xFFFE)
 
-# Besides plain words: "Bd" as a style of its own, and TeX's CMBX, CMSSBX, SFBX, ECBX.
+# Besides plain words: "Bd" as a style name, and TeX's CMBX, CMSSBX, SFBX, ECBX.
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|[-,]bd|(?:^|\+)(?:cm|sf|ec|la)[a-z]{0,3}b[x0-9]")
 
 
 class WordStyle(NamedTuple):
-    """What the characters of a word share; see :class:`Word`."""
+    """The style that the characters of a word share; see :class:`Word`."""
 
     size: float
     bold: bool
@@ -41,7 +41,7 @@ class WordStyle(NamedTuple):
 
 
 def is_bold(font_name: str) -> bool:
-    """Whether a font's name says bold."""
+    """Whether the name of a font says that it is bold."""
     return _BOLD_NAME.search(font_name.lower()) is not None
 
 
@@ -49,15 +49,15 @@ def build_words(
     codes: NDArray[np.uint32],
     boxes: NDArray[np.float64],
     style: Callable[[int], WordStyle],
-    frame: PageSpace,
+    space: PageSpace,
 ) -> tuple[Word, ...]:
     """Split characters into words at white space and at gaps.
 
     Args:
         codes: Unicode code points or UTF-16 units, shape (n,).
         boxes: Displayed points x0, y0, x1, y1, shape (n, 4).
-        style: Gives the style of the character with that index; asked once a word.
-        frame: The displayed page.
+        style: Returns the style of the character with an index; called once a word.
+        space: The displayed page.
 
     Returns:
         The words on the page, in the order of the characters.
@@ -76,7 +76,7 @@ def build_words(
         ],
         axis=1,
     )
-    size = np.array([frame.width, frame.height] * 2)
+    size = np.array([space.width, space.height] * 2)
     on_page = np.all((edges[:, 2:] >= 0) & (edges[:, :2] <= size[:2]), axis=1).tolist()
     fractions = np.clip(edges / size, 0.0, 1.0).tolist()
     text = _decode(codes)
@@ -91,8 +91,8 @@ def build_words(
 
 
 _LAST = 0xFFFF
-# str.isspace as an array, with the zero-width space and without the separators 0x1C to 0x1F,
-# which are glyphs in PDFs; all of them are in the first plane.
+# str.isspace as an array, with the zero-width space, but without the separators 0x1C to 0x1F,
+# which are glyphs in PDFs. All white space is in the first plane.
 _IS_SPACE = np.array(
     [(chr(i).isspace() and not 0x1C <= i <= 0x1F) or i == 0x200B for i in range(_LAST + 1)]
 )
@@ -104,14 +104,14 @@ def _controls(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
 
 
 def _drawn(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    # A control character that takes up room is a glyph whose meaning the font does not tell.
-    room = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    drawn: NDArray[np.bool_] = (room | ~_controls(codes)) & np.isfinite(boxes).all(axis=1)
+    # A control character with an extent is a glyph whose meaning the font does not say.
+    extended = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    drawn: NDArray[np.bool_] = (extended | ~_controls(codes)) & np.isfinite(boxes).all(axis=1)
     return drawn
 
 
 def _apart(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Between which neighbours a word ends without a space."""
+    """After which characters a word ends without a space."""
     before, after = boxes[:-1], boxes[1:]
     distance = np.maximum(after[:, :2] - before[:, 2:], before[:, :2] - after[:, 2:]).max(axis=1)
     extent = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
@@ -121,17 +121,14 @@ def _apart(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.
 
 
 def _decode(codes: NDArray[np.uint32]) -> str:
-    """One character for each code, in which glyphs without a meaning show as such.
-
-    Surrogates stay as they are.
-    """
+    """One character for each code; glyphs of unknown meaning become replacement characters."""
     plain = np.where(np.isin(codes, _HYPHENS), ord("-"), codes)
     plain[_controls(codes) | (plain > 0x10FFFF)] = _UNKNOWN
     return plain.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
 def _paired(text: str) -> str:
-    """Pairs of surrogates become one character, lone ones the replacement character."""
+    """Join pairs of surrogates; a lone one becomes a replacement character."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

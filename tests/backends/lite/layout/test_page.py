@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -387,7 +387,7 @@ def test_a_page_made_to_be_slow_takes_seconds() -> None:
         Word("w", Box.clamped(i / n, i % 500 / 500, i / n + 0.001, i % 500 / 500 + 0.0015), 9)
         for i in range(n)
     )
-    start = perf_counter()
+    start = process_time()
     blocks = lay_out(TextLayer(stairs, width=WIDTH, height=HEIGHT))
-    assert perf_counter() - start < 20
+    assert process_time() - start < 20
     assert sum(b.text.count("w") for b in blocks) == n

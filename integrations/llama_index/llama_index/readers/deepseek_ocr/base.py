@@ -22,39 +22,40 @@ if TYPE_CHECKING:
 __all__ = ["DeepSeekOCRReader"]
 
 _SHOWN_TO_MODELS = frozenset({"page_label", "section"})
-"""Metadata that helps an embedding or an answer; all else is for programs."""
+"""Metadata that helps an embedding or an answer; the rest is for programs."""
 
 
 class DeepSeekOCRReader(BasePydanticReader):
-    """Read PDFs and page pictures as Markdown, one document per page, with boxes.
+    """Reads PDFs and page pictures as Markdown, one document per page, with boxes.
 
-    All fields are plain values, so the reader pickles and works as
+    All fields are plain values, so the reader can be pickled and used as
     ``file_extractor`` of ``SimpleDirectoryReader``, also with ``num_workers``.
 
-    Every page gives a document, blank ones too (without text). Ids are made of
-    the source and the page, so that an ingestion pipeline with ``UPSERTS``
-    replaces a page that changed and leaves the others alone. All metadata but
-    ``page_label`` and ``section`` are kept from embeddings and language models.
+    Every page gives a document, also a blank one (without text). Ids are derived
+    from the source and the page, so that an ingestion pipeline with ``UPSERTS``
+    replaces pages that changed and leaves the others alone. Embeddings and language
+    models see only ``page_label`` and ``section`` of the metadata.
 
     Attributes:
-        backend: Who reads: "auto" (the best that is there), "lite", "ollama",
-            "ollama/<model>", "server", "server:<base url>", "replay:<file>".
+        backend: What reads the pages: "auto" (the best one available), "lite",
+            "ollama", "ollama/<model>", "server", "server:<base url>", "replay:<file>".
         resolution: tiny, small, base, large or gundam; the core's ``mode``.
         task: document, ocr, free, figure, describe, "locate: <what>", or
             "prompt: <your own words>".
         pages: Which pages, 1-based, like "1-3,7"; None for all.
-        password: For encrypted PDFs. It is pickled (for worker processes), and left out
-            of ``to_dict`` and ``to_json``.
+        password: For encrypted PDFs. It is pickled (for worker processes), but left
+            out of ``to_dict`` and ``to_json``.
         renderer: "pdfium" or "pymupdf".
-        allow_urls: Whether ``file`` may be an http(s) URL.
+        allow_urls: Whether ``file`` may be an https URL.
         flat_metadata: Make every metadata value a scalar (``boxes`` becomes one
             JSON string) for stores that refuse nested values, such as Chroma.
-        on_error: "keep" a page that could not be read as a document without
-            text, with its error in the metadata; "raise"; or "skip" it.
+        on_error: What to do with a page that could not be read: "keep" it as a
+            document without text, with its error in the metadata; "raise"; or
+            "skip" it.
 
     Args:
-        reader: A reader of the core instead of one made of the fields. It
-            neither pickles nor is serialised.
+        reader: A reader of the core, instead of one built from the fields. It can
+            neither be pickled nor serialised.
         **fields: The attributes above.
 
     Example:
@@ -83,25 +84,25 @@ class DeepSeekOCRReader(BasePydanticReader):
         both = sorted(set(fields) & {"backend", "resolution", "task", "renderer", "allow_urls"})
         if reader is not None and both:
             raise ConfigurationError(
-                f"a reader and {', '.join(both)} were given",
-                remedy="Give these to the Reader, or leave the reader out.",
+                f"both a reader and {', '.join(both)} were given",
+                remedy="Pass these to the Reader, or leave the reader out.",
             )
         super().__init__(**fields)
         self._given = reader
 
     @classmethod
     def class_name(cls) -> str:
-        """Name under which LlamaIndex serialises it."""
+        """The name under which LlamaIndex serialises it."""
         return "DeepSeekOCRReader"
 
     def __getstate__(self) -> dict[str, Any]:
         if self._given is not None:
             raise ConfigurationError(
-                "a DeepSeekOCRReader with a given reader cannot be pickled",
+                "a DeepSeekOCRReader that was given a reader cannot be pickled",
                 remedy='Name the backend instead, as in DeepSeekOCRReader(backend="lite").',
             )
         state = super().__getstate__()
-        # A copy, because this is pydantic's own dictionary; every process makes its reader.
+        # A new dictionary, because this one is pydantic's own. Every process builds its own reader.
         state["__pydantic_private__"] = {"_given": None, "_made": None}
         return state
 
@@ -115,11 +116,11 @@ class DeepSeekOCRReader(BasePydanticReader):
 
         Args:
             file: A path, a URL (with ``allow_urls``), or the bytes of a file.
-            extra_info: Metadata to add; on equal names it wins.
-            fs: Where the path is to be opened, if not on this machine's disk.
+            extra_info: More metadata; on equal names, it wins.
+            fs: File system of the path, if it is not this machine's disk.
 
         Yields:
-            Documents in page order, each as soon as its page was read.
+            Documents in page order, each as soon as its page is read.
 
         Raises:
             DeepSeekOCRError: If the file cannot be opened or nothing can be read.
@@ -134,7 +135,7 @@ class DeepSeekOCRReader(BasePydanticReader):
         extra_info: Mapping[str, Any] | None = None,
         fs: AbstractFileSystem | None = None,
     ) -> list[Document]:
-        """All of :meth:`lazy_load_data`."""
+        """:meth:`lazy_load_data` as a list."""
         return list(self.lazy_load_data(file, extra_info, fs))
 
     async def aload_data(

@@ -18,28 +18,28 @@ __all__ = ["DeepSeekOCRRetriever"]
 
 
 class DeepSeekOCRRetriever(BaseRetriever):
-    """Find nodes by their words, and by their meaning where an embedding model is given.
+    """Finds nodes by words, and also by meaning if given an embedding model.
 
-    BM25 over nodes, their pages and their documents, with phrases, and with the
-    pages, figures and tables that a question names; with embeddings, joined with
-    their ranking by reciprocal rank fusion. In memory: everything is indexed when
-    the retriever is made. Without embeddings only nodes are found that share a word
-    with the question, or are named in it.
+    It ranks with BM25 over nodes, their pages and their documents, counts phrases,
+    and prefers the pages, figures and tables that a question names. With embeddings,
+    both rankings are combined by reciprocal rank fusion. Everything is indexed in
+    memory when the retriever is created. Without embeddings, it only finds nodes that
+    share a word with the question or are named in it.
 
     Args:
-        nodes: What can be found, each file's in the order of its pages: those of
+        nodes: What can be found, in page order for each file: nodes of
             ``DeepSeekOCRNodeParser``, or documents of ``DeepSeekOCRReader``.
         similarity_top_k: How many nodes to return.
-        neighbours: How many nodes before and after each of them to return with it,
-            in the order of the file and none twice; their score is 0.
+        neighbours: How many nodes before and after each hit to return too, in
+            document order and without duplicates; their score is 0.
         embed_model: An embedding model of LlamaIndex, or ``"ollama/<model>"``.
-            ``Settings.embed_model`` is not used: it may be another machine's.
-        callback_manager: As of LlamaIndex's own retrievers.
-        verbose: The same.
+            ``Settings.embed_model`` is not used, because it may run on another machine.
+        callback_manager: As in LlamaIndex's own retrievers.
+        verbose: As in LlamaIndex's own retrievers.
 
     Raises:
-        ConfigurationError: If an argument cannot be meant.
-        LanguageModelError: If the embedding model fails.
+        ConfigurationError: If an argument is invalid.
+        EmbeddingModelError: If the embedding model fails.
 
     Example:
         >>> nodes = DeepSeekOCRNodeParser().get_nodes_from_documents(documents)  # doctest: +SKIP
@@ -58,7 +58,7 @@ class DeepSeekOCRRetriever(BaseRetriever):
     ) -> None:
         if similarity_top_k < 1 or neighbours < 0:
             raise ConfigurationError(
-                f"cannot give {similarity_top_k} nodes with {neighbours} neighbours",
+                f"cannot return {similarity_top_k} nodes with {neighbours} neighbours",
                 remedy="Set similarity_top_k to 1 or more, and neighbours to 0 or more.",
             )
         super().__init__(callback_manager=callback_manager, verbose=verbose)
@@ -77,7 +77,7 @@ class DeepSeekOCRRetriever(BaseRetriever):
         ranked = self._retriever.rank(
             query_bundle.query_str, self.similarity_top_k, neighbours=self.neighbours
         )
-        return [NodeWithScore(node=self._nodes[place], score=score) for place, score in ranked]
+        return [NodeWithScore(node=self._nodes[index], score=score) for index, score in ranked]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return await asyncio.to_thread(self._retrieve, query_bundle)

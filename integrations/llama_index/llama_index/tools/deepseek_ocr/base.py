@@ -1,6 +1,6 @@
-"""The tool spec: read a document, search it, look at a page, find a place."""
+"""The tool spec: read a document, search it, look at a page, locate something on it."""
 
-# No `from __future__ import annotations`: LlamaIndex takes the descriptions of
+# No `from __future__ import annotations`, because LlamaIndex reads the descriptions of
 # a tool's parameters from their annotations at run time.
 
 from collections.abc import Callable
@@ -23,39 +23,39 @@ Result = TypeVar("Result")
 
 
 class DeepSeekOCRToolSpec(BaseToolSpec):
-    """Let an agent read, search and look at PDFs and scans, in portions.
+    """Lets an agent read, search and look at PDFs and scans, in portions.
 
-    A reply begins with the pages that it shows, names the page of everything, and
-    ends with how to ask for more. Pages that were read are kept, so going on in a
-    document, or searching it, does not read it again. Whatever fails is a reply
-    that says what to do, never an exception.
+    A reply begins with the pages that it shows, gives the page of everything, and
+    ends with how to ask for more. Pages are remembered, so continuing in a document,
+    or searching it, does not read it again. A failure becomes a reply that says what
+    to do, never an exception.
 
-    ``look_at`` gives the model a picture. For a model that takes none in the
-    output of a tool, leave it out: ``to_tool_list(["read_document",
-    "search_document", "locate"])``.
+    ``look_at`` shows the model a picture. For a model that accepts no images from
+    tools, leave it out: ``to_tool_list(["read_document", "search_document",
+    "locate"])``.
 
-    Only files under ``root_dir`` can be named: see
-    :func:`deepseek_ocr_rag.sources.resolve_inside` for what is refused. Absolute paths
-    of this machine do not reach the model.
+    Only files under ``root_dir`` can be named;
+    :func:`deepseek_ocr_rag.sources.resolve_inside` lists what is refused. Absolute
+    paths of this machine do not reach the model.
 
     Args:
-        root_dir: The folder that may be read from, with its subfolders;
-            without it the current directory when the spec is made.
-        max_chars: Longest reply, at least 1000.
+        root_dir: The folder that may be read from, with its subfolders; by default
+            the current directory at the time of construction.
+        max_chars: Longest reply in characters, at least 1000.
         password: Tried on encrypted PDFs.
-        keep: How many documents are remembered.
-        reader: Reads; without one it is built from the arguments that follow.
+        keep: How many documents to remember.
+        reader: Reads the documents; by default built from the arguments below.
         backend: As in ``DeepSeekOCRReader``, like the rest.
         resolution: tiny, small, base, large or gundam.
-        task: What to ask of a page.
+        task: What to ask of each page.
         renderer: "pdfium" or "pymupdf".
-        limits: What a document may cost.
-        allow_urls: Whether the model may name URLs, and of which hosts:
-            ``FetchPolicy(hosts=("arxiv.org",))``. True only with a ``reader``
-            whose own policy names the hosts.
+        limits: Limits on size, pages and time of one document.
+        allow_urls: Which URLs the model may name; none by default. A policy that
+            lists the hosts, ``FetchPolicy(hosts=("arxiv.org",))``, or True with a
+            ``reader`` whose own policy does so.
 
     Raises:
-        ConfigurationError: If an argument cannot be meant.
+        ConfigurationError: If an argument is invalid.
 
     Example:
         >>> spec = DeepSeekOCRToolSpec(root_dir=".", backend="lite")
@@ -89,8 +89,8 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         built = given != ("auto", "gundam", "document", "pdfium", None)
         if reader is not None and (built or isinstance(allow_urls, FetchPolicy)):
             raise ConfigurationError(
-                "a reader and arguments to build one were given",
-                remedy="Give backend, resolution, task, renderer, limits and a fetch policy "
+                "both a reader and arguments to build one were given",
+                remedy="Pass backend, resolution, task, renderer, limits and a fetch policy "
                 "to the Reader.",
             )
         self._agent = AgentReader(
@@ -124,36 +124,36 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         ] = None,
         start: Annotated[
             int,
-            "Only when an earlier reply said that a page goes on: the character to go on from.",
+            "Only when an earlier reply said that a page goes on: the character to continue from.",
         ] = 0,
     ) -> str:
         """Read a PDF or a scanned page as Markdown text with page numbers.
 
-        Use it whenever the answer may stand in such a file. A long document
+        Use it whenever the answer may be in such a file. A long document
         comes in portions: the end of each reply says how to ask for the next
         pages.
         """
-        return self._told(lambda: self._agent.read(path, pages, start).text)
+        return self._call(lambda: self._agent.read(path, pages, start).text)
 
     def search_document(
         self,
         path: Annotated[str, "The file to search, written as for read_document."],
-        query: Annotated[str, "A question, or a few words that stand in the document."],
+        query: Annotated[str, "A question, or a few words from the document."],
         pages: Annotated[
             str | None,
             "Which pages to search, like '3' or '1-3,7'. Leave it out for all of them.",
         ] = None,
         offset: Annotated[
             int,
-            "Only when an earlier reply said that there is more: the result to go on from.",
+            "Only when an earlier reply said that there is more: the offset to continue from.",
         ] = 0,
     ) -> str:
-        """Search a PDF or a scan for passages that fit a question, with pages and boxes.
+        """Search a PDF or a scan for passages that match a question, with pages and boxes.
 
         Use it for a long document instead of reading all of it. The best
         passages come first; more come with offset.
         """
-        return self._told(lambda: self._agent.search(path, query, pages, offset).text)
+        return self._call(lambda: self._agent.search(path, query, pages, offset).text)
 
     def locate(
         self,
@@ -164,11 +164,11 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
             "Which pages to look at, like '3' or '1-3,7'. Leave it out for all of them.",
         ] = None,
     ) -> str:
-        """Find where something stands in a PDF or a scan: 'the total', 'the signature'.
+        """Find where something is in a PDF or a scan: 'the total', 'the signature'.
 
-        Gives pages and boxes, which look_at can show.
+        Returns pages and boxes, which look_at can show.
         """
-        return self._told(lambda: self._agent.locate(path, what, pages).text)
+        return self._call(lambda: self._agent.locate(path, what, pages).text)
 
     def look_at(
         self,
@@ -184,24 +184,24 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
 
         Use it for figures, signatures and stamps, and to check what was read.
         """
-        shown = self._told(lambda: self._agent.look_at(path, page, box))
+        shown = self._call(lambda: self._agent.look_at(path, page, box))
         if isinstance(shown, str):
             return shown
         picture = ImageBlock(image=shown.png, image_mimetype="image/png")
         return [TextBlock(text=shown.text), picture]
 
     async def aread_document(self, path: str, pages: str | None = None, start: int = 0) -> str:
-        """:meth:`read_document` for coroutines; cancelling the task ends the reading."""
+        """:meth:`read_document` for coroutines; cancelling the task stops the reading."""
         return await run_cancellable(lambda: self.read_document(path, pages, start))
 
     async def asearch_document(
         self, path: str, query: str, pages: str | None = None, offset: int = 0
     ) -> str:
-        """:meth:`search_document` for coroutines; cancelling the task ends the reading."""
+        """:meth:`search_document` for coroutines; cancelling the task stops the reading."""
         return await run_cancellable(lambda: self.search_document(path, query, pages, offset))
 
     async def alocate(self, path: str, what: str, pages: str | None = None) -> str:
-        """:meth:`locate` for coroutines; cancelling the task ends the reading."""
+        """:meth:`locate` for coroutines; cancelling the task stops the reading."""
         return await run_cancellable(lambda: self.locate(path, what, pages))
 
     async def alook_at(
@@ -215,16 +215,16 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         spec_functions: list[SPEC_FUNCTION_TYPE] | None = None,
         func_to_metadata_mapping: dict[str, ToolMetadata] | None = None,
     ) -> list[FunctionTool]:
-        """The tools, as of every spec, each of which can also be awaited."""
+        """The tools of this spec, each both synchronous and asynchronous."""
         asked = spec_functions or self.spec_functions
-        both: list[SPEC_FUNCTION_TYPE] = [
+        pairs: list[SPEC_FUNCTION_TYPE] = [
             (each, f"a{each}") if isinstance(each, str) and each in self.spec_functions else each
             for each in asked
         ]
-        return super().to_tool_list(both, func_to_metadata_mapping)
+        return super().to_tool_list(pairs, func_to_metadata_mapping)
 
-    def _told(self, work: Callable[[], Result]) -> Result | str:
-        """What the work gives, or why it failed, for the model."""
+    def _call(self, work: Callable[[], Result]) -> Result | str:
+        """Run the work; turn an error of ours into a reply for the model."""
         try:
             return work()
         except DeepSeekOCRError as error:

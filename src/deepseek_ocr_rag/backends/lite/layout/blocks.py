@@ -1,4 +1,4 @@
-"""Lines to blocks: headings, paragraphs, lists, captions."""
+"""Groups lines into blocks: headings, paragraphs, lists, captions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from ....document.types import Block, Box
+from ....document.types import Block
 from ....text.line_ends import SOFT_HYPHENS
 from .columns import Region
 from .joining import is_rtl, join_lines
@@ -19,13 +19,11 @@ from .pieces import union_box
 __all__ = ["BodyStyle", "build_blocks", "page_style"]
 
 TITLE_RATIO = 1.6
-"""How much larger than the body text a title is."""
-
 HEADING_RATIO = 1.15
-"""How much larger than the body text a heading is."""
+"""Smallest ratios of a title's and a heading's size to the body text's."""
 
 LOOSE_HEADING_RATIO = 1.4
-"""The same where sizes are measured on a picture, which is some 15 % uncertain."""
+"""The same for headings if sizes are measured on a picture, with an error of about 15 %."""
 
 HEADING_LENGTH = 160
 """Most characters of a heading."""
@@ -65,7 +63,7 @@ class BodyStyle:
 
 
 def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
-    """The style that most characters of the page have."""
+    """The style of most characters of the page."""
     sizes: Counter[float] = Counter()
     bold = 0
     words: set[str] = set()
@@ -90,19 +88,21 @@ def build_blocks(regions: Sequence[Region], style: BodyStyle) -> list[Block]:
 
     Args:
         regions: The page's columns.
-        style: Its body text.
+        style: The style of its body text.
 
     Returns:
         Blocks of the kinds title, sub_title, text, table, image and their
-        captions. A paragraph that goes on in the next column has two boxes.
+        captions. A paragraph that continues in the next column has two boxes.
     """
     blocks: list[Block] = []
     for region in regions:
         first = True
         for group in _groups(region, style):
             block = _block(group, region, style)
-            if first and blocks and _goes_on(blocks[-1], block):
-                blocks[-1] = _continued(blocks[-1], block, style)
+            if first and blocks and _continues(blocks[-1], block):
+                last = blocks[-1]
+                text = join_lines([last.text, block.text], style.vocabulary)
+                blocks[-1] = Block("text", text, (*last.boxes, *block.boxes))
             else:
                 blocks.append(block)
             first = False
@@ -122,13 +122,13 @@ def _groups(region: Region, style: BodyStyle) -> list[list[Line]]:
 
 
 def _usual_pitch(lines: Sequence[Line]) -> float:
-    """Distance of neighbouring baselines within paragraphs."""
+    """Distance between neighbouring baselines within paragraphs."""
     steps = sorted(
         b.y1 - a.y1
         for a, b in pairwise(lines)
         if not (a.is_block or b.is_block) and 0 < b.y1 - a.y1 < 3 * max(a.height, b.height)
     )
-    # Below the median: gaps between paragraphs only make steps longer.
+    # Below the median, as gaps between paragraphs only make steps longer.
     return steps[len(steps) * 2 // 5] if steps else 0.0
 
 
@@ -154,7 +154,7 @@ def _belongs(
 
 
 def _starts_paragraph(group: Sequence[Line], line: Line, region: Region) -> bool:
-    """A first line that is set in, after a last line that ended early."""
+    """Whether a line starts a paragraph: it is indented, or the line above ended early."""
     if _ITEM.match(line.text) or any(_ITEM.match(item.text) for item in group[-12:]):
         # An item, its second line and the next item stay together.
         return False
@@ -170,7 +170,7 @@ def _starts_paragraph(group: Sequence[Line], line: Line, region: Region) -> bool
 
 
 def _is_heading_line(line: Line, style: BodyStyle) -> int:
-    """The level of a heading, or 0. Only what stands out is a heading."""
+    """The level of a heading, or 0 if the line does not stand out."""
     text = line.text
     if len(text) > HEADING_LENGTH or not any(c.isalpha() for c in text):
         return 0
@@ -200,7 +200,7 @@ def _block(group: Sequence[Line], region: Region, style: BodyStyle) -> Block:
 
 
 def _is_numbered_heading(line: Line, region: Region) -> bool:
-    """A short line "5.1 Results" by itself, in a font whose name does not say bold."""
+    """Whether a line is a short one like "5.1 Results", even if its font is not bold."""
     text = line.text
     return (
         _NUMBERED.match(text) is not None
@@ -211,57 +211,50 @@ def _is_numbered_heading(line: Line, region: Region) -> bool:
 
 
 def _body(group: Sequence[Line], region: Region, style: BodyStyle) -> str:
-    """Paragraph lines joined; items of a list, and short lines such as an address, kept apart."""
+    """The text of a paragraph; items of a list and short lines (an address) keep their lines."""
     parts: list[list[str]] = []
     for i, line in enumerate(group):
-        text = line.text
         above = group[max(0, i - 1)]
-        starts = i == 0 or _ITEM.match(text) or _is_row(above) or _is_row(line)
-        starts = starts or _was_short(above, line, region)
-        if starts:
-            parts.append([text])
+        starts = i == 0 or _ITEM.match(line.text) or _is_row(above) or _is_row(line)
+        if starts or _was_short(above, line, region):
+            parts.append([line.text])
         else:
-            parts[-1].append(text)
+            parts[-1].append(line.text)
     lines = [join_lines(part, style.vocabulary) for part in parts]
     return "\n".join(_BULLET.sub("- ", t, count=1) if t[0] in _BULLETS else t for t in lines)
 
 
 def _is_row(line: Line) -> bool:
-    """Whether a line has gaps as between cells, or dots that lead to a page number."""
+    """Whether a line has gaps as between cells, or a dot leader to a page number."""
     ordered = sorted(line.pieces, key=lambda p: p.x0)
     gaps = (right.x0 - left.x1 for left, right in pairwise(ordered))
     return any(gap > 2 * line.height for gap in gaps) or _LEADER.search(line.text) is not None
 
 
 def _was_short(above: Line, line: Line, region: Region) -> bool:
-    """Whether the line's first word would have fitted above: then the break was meant."""
+    """Whether the line's first word would have fit above, so that the break is intended."""
     if above.text[-1] in "-\u2010" + SOFT_HYPHENS:
         return False
     first = line.pieces[0].width + 0.4 * line.height
     if is_rtl(above.text):
         return above.x0 - region.x0 > first + 0.12 * (region.x1 - region.x0)
     room = region.x1 - above.x1
-    # Ragged margins leave some room too; centred lines leave half at each side.
+    # Ragged margins leave some room too; centred lines leave half on each side.
     if line.text[0].islower():
         return False
     return room > first + 0.12 * (region.x1 - region.x0)
 
 
-def _goes_on(last: Block, block: Block) -> bool:
-    """Whether a paragraph was cut by the end of a column."""
+def _continues(last: Block, block: Block) -> bool:
+    """Whether the end of a column divides a paragraph."""
     if last.kind != "text" or block.kind != "text" or not (last.text and block.text):
         return False
     end, start = last.text.rstrip()[-1], block.text[0]
     return start.islower() and end not in _SENTENCE_END and not _ITEM.match(block.text)
 
 
-def _continued(last: Block, block: Block, style: BodyStyle) -> Block:
-    boxes: tuple[Box, ...] = (*last.boxes, *block.boxes)
-    return Block("text", join_lines([last.text, block.text], style.vocabulary), boxes)
-
-
 def _with_captions(blocks: Sequence[Block]) -> list[Block]:
-    """Text that names a figure or a table beside one is its caption."""
+    """Turn text that names a figure or a table next to one into its caption."""
     result = list(blocks)
     for i, block in enumerate(blocks):
         if block.kind not in ("text", "sub_title") or len(block.text) > 4 * HEADING_LENGTH:

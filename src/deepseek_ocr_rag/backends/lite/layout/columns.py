@@ -1,8 +1,8 @@
-"""Reading order: a page is cut into regions of one column each.
+"""Finds the reading order: a page is cut into regions of one column each.
 
-The cut is recursive. From the top down, the longest stack of rows is sought
-through which a white gutter runs with columns of text at both sides; its columns
-are cut in turn, left before right. What is above, between and below such stacks
+The cut is recursive. From the top down, it looks for the longest stack of strips
+through which a white gutter runs with columns of text on both sides; the columns
+are cut in turn, left before right. Everything above, between and below such stacks
 is one column. So a heading over two columns is read first, a table between two
 pairs of columns divides them, and a sidebar stays in one piece.
 
@@ -26,23 +26,23 @@ __all__ = ["Region", "reading_order"]
 Gap = tuple[float, float]
 
 MAX_DEPTH = 12
-"""Columns within columns: far more than any page has."""
+"""Levels of columns within columns; far more than any page has."""
 
 MAX_TRIES = 6
-"""How many ends of a stack are tried for each of its beginnings."""
+"""How many ends of a stack are tried for each start."""
 
 MAX_GAPS = 64
-"""White gaps beside each other after which a stack is no longer followed down."""
+"""A stack with more white gaps side by side is not followed further down."""
 
 EFFORT = 100
-"""How often, on average, a word may be looked at in search of columns. The
-pages of the test data need up to 38; beyond it, what is left of a page is read row by row."""
+"""How often, on average, a word may be looked at in search of columns. The pages of
+the test data need up to 38. Once it is used up, the rest of a page is read row by row."""
 
 MAX_EFFORT = 250_000
 """The same for the whole page, in words: a few seconds."""
 
 MARGIN = 0.08
-"""Share of the page's height where running heads and feet stand."""
+"""Share of the page's height in which running heads and feet are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +62,13 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class _Strip:
-    """Pieces between two white stripes that run over the whole width.
-
-    Attributes:
-        pieces: The words and blocks.
-        y0: Upper edge.
-        y1: Lower edge.
-        runs: What they cover in width, with the spaces between words: a heading's
-            space must not look like the gutter that happens to lie below it.
-    """
+    """Pieces between two white stripes across the whole width."""
 
     pieces: tuple[LayoutPiece, ...]
     y0: float
     y1: float
+    # The horizontal intervals that the pieces cover, including the spaces between words:
+    # a space in a heading must not look like part of a gutter below it.
     runs: tuple[Gap, ...]
 
 
@@ -82,7 +76,7 @@ def reading_order(pieces: Sequence[LayoutPiece], page_height: float) -> list[Reg
     """Cut a page into columns.
 
     Args:
-        pieces: Everything on the page, upright, in any order.
+        pieces: Everything on the upright page, in any order.
         page_height: Height of the upright page.
 
     Returns:
@@ -91,7 +85,7 @@ def reading_order(pieces: Sequence[LayoutPiece], page_height: float) -> list[Reg
     if not pieces:
         return []
     rtl = is_rtl("".join(p.text for p in pieces))
-    budget = _Budget(min(MAX_EFFORT, EFFORT * (len(pieces) + 50)))
+    budget = _CutBudget(min(MAX_EFFORT, EFFORT * (len(pieces) + 50)))
     head, body, foot = _furniture(_strips(pieces), typical_height(pieces), page_height)
     regions: list[Region] = []
     for part in (head, body, foot):
@@ -102,13 +96,12 @@ def reading_order(pieces: Sequence[LayoutPiece], page_height: float) -> list[Reg
 
 
 @dataclass(slots=True)
-class _Budget:
-    """Work that may still be done, counted in words looked at."""
+class _CutBudget:
+    """The work that is left, counted in words to look at."""
 
     left: int
 
     def take(self, words: int) -> bool:
-        """Whether there was enough left."""
         self.left -= words
         return self.left >= 0
 
@@ -121,7 +114,7 @@ def _region(pieces: Sequence[LayoutPiece]) -> Region:
 def _furniture(
     strips: Sequence[_Strip], usual: float, page_height: float
 ) -> tuple[Sequence[_Strip], Sequence[_Strip], Sequence[_Strip]]:
-    """Running head, body, running foot: single lines at the edges, set off by white."""
+    """Running head, body and running foot: single lines at the edges, set off by white space."""
     first, last = 0, len(strips)
 
     def is_edge(strip: _Strip, neighbour: _Strip) -> bool:
@@ -140,10 +133,10 @@ def _furniture(
 
 
 def _strips(pieces: Sequence[LayoutPiece]) -> list[_Strip]:
-    """Cut at every white stripe that runs over the whole width.
+    """Cut at every white stripe across the whole width.
 
-    Boxes of neighbouring lines touch where a font's box is larger than its
-    letters, so a fifth of each word's height is left out at both edges.
+    If a font's boxes are larger than its letters, the boxes of neighbouring lines
+    touch; so a fifth of each word's height is ignored at both edges.
     """
     strips: list[_Strip] = []
     held: list[LayoutPiece] = []
@@ -177,7 +170,7 @@ def _strip(pieces: Sequence[LayoutPiece]) -> _Strip:
     return _Strip(tuple(pieces), y0, y1, tuple(_merged(runs)))
 
 
-def _cut(pieces: Sequence[LayoutPiece], rtl: bool, depth: int, budget: _Budget) -> list[Region]:
+def _cut(pieces: Sequence[LayoutPiece], rtl: bool, depth: int, budget: _CutBudget) -> list[Region]:
     strips = _strips(pieces)
     x0, _, x1, _ = extent(pieces)
     usual = typical_height(pieces)
@@ -203,7 +196,7 @@ def _cut(pieces: Sequence[LayoutPiece], rtl: bool, depth: int, budget: _Budget) 
 
 
 def _stack(
-    strips: Sequence[_Strip], start: int, column: Gap, usual: float, budget: _Budget
+    strips: Sequence[_Strip], start: int, column: Gap, usual: float, budget: _CutBudget
 ) -> tuple[int, tuple[list[LayoutPiece], list[LayoutPiece]]] | None:
     """The longest run of strips from ``start`` that a gutter divides into columns."""
     covered: list[Gap] = []
@@ -220,7 +213,7 @@ def _stack(
         if len(gaps) > MAX_GAPS or not budget.take(len(covered) // 4 + 1):
             break
         ends.append((end + 1, gaps))
-    # Ends with the same gaps differ little: only the last of each kind is tried.
+    # Ends with equally many gaps differ little: only the last of them is tried.
     ends.reverse()
     tries = [e for i, e in enumerate(ends) if i == 0 or len(e[1]) != len(ends[i - 1][1])]
     for end, gaps in tries[:MAX_TRIES]:
@@ -232,7 +225,7 @@ def _stack(
 
 
 def _is_break(above: _Strip, below: _Strip, usual: float) -> bool:
-    """Whether columns end at a white stripe: it is wide, or a heading stands right below."""
+    """Whether columns end at a white stripe: it is wide, or a heading is right below it."""
     gap = below.y0 - above.y1
     if gap > 2.5 * usual:
         return True
@@ -251,9 +244,9 @@ def _merged(intervals: Sequence[Gap]) -> list[Gap]:
 
 
 def _divide(
-    pieces: Sequence[LayoutPiece], gaps: Sequence[Gap], usual: float, budget: _Budget
+    pieces: Sequence[LayoutPiece], gaps: Sequence[Gap], usual: float, budget: _CutBudget
 ) -> tuple[list[LayoutPiece], list[LayoutPiece]] | None:
-    """Divide at the widest gap with columns at both sides, or not at all."""
+    """Divide at the widest gap with columns on both sides; None if there is none."""
     for left, right in sorted(gaps, key=lambda gap: gap[0] - gap[1])[:6]:
         if right - left < 0.6 * usual or not budget.take(len(pieces)):
             break

@@ -1,4 +1,4 @@
-"""Whether a white gap divides columns of text, or runs through a table, a list or a form."""
+"""Tells a white gap between columns of text from one in a table, a list or a form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["are_columns"]
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """What one side of a gutter looks like."""
+    """Measures of one side of a gutter."""
 
     lines: int
     words: float
@@ -46,7 +46,7 @@ def _side(pieces: Sequence[LayoutPiece]) -> _Side:
 
 
 def _count(line: Line) -> float:
-    """Words of a line; six letters count as one in scripts without spaces."""
+    """Number of words; in scripts without spaces, six letters count as one."""
     return max(len(line.pieces), sum(len(p.text) for p in line.pieces) / 6)
 
 
@@ -81,7 +81,7 @@ def are_columns(
 
 
 def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:
-    """Share of lines that stand level with one of the other side."""
+    """Share of the lines that are level with a line of the other side."""
     centres = sorted(more.centres)
     level = 0
     for y in fewer.centres:
@@ -91,10 +91,10 @@ def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:
 
 
 def _crossings(left: Sequence[LayoutPiece], right: Sequence[LayoutPiece]) -> int | None:
-    """How often the drawing order comes back from the right to the left.
+    """How often the drawing order returns from the right side to the left.
 
-    Programs draw a column of text in one go but the rows of a table one by one.
-    None where the order says nothing (recognised text is sorted by rows).
+    Programs draw a column of text in one go, but a table row by row. None if the
+    drawing order is unknown (recognised text is sorted by rows).
     """
     order = sorted(
         [(p.order, False) for p in left if p.order is not None]

@@ -1,7 +1,7 @@
-"""Words to text: order within a line, spaces, and what happens where a line ends.
+"""Joins words to text: order within a line, spaces, and line ends.
 
-Nothing here drops a character but for one case: the hyphen of a word that was
-divided at the end of a line.
+The only character that may be dropped is the hyphen of a word that was divided at
+the end of a line.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def _is_ltr(text: str) -> bool:
 
 
 def reading_sequence(pieces: Sequence[LayoutPiece]) -> list[LayoutPiece]:
-    """The words of one line in the order in which they are read.
+    """The words of one line in reading order.
 
-    A line that runs right to left is read from its right end, but for the
-    Latin words and numbers in it, and the other way round.
+    A line that runs right to left is read from its right end, except for the Latin
+    words and numbers in it; a line that runs left to right accordingly.
     """
     ordered = sorted(pieces, key=lambda p: (p.x0, p.x1))
     if all(p.text.isascii() for p in ordered):
@@ -50,16 +50,14 @@ def reading_sequence(pieces: Sequence[LayoutPiece]) -> list[LayoutPiece]:
         ordered, key=lambda p: (_is_ltr(p.text) and not is_rtl(p.text)) == rtl_line
     ):
         words = list(run)
-        result.extend(reversed(words) if against and (rtl_line or _all_rtl(words)) else words)
+        if against and (rtl_line or all(is_rtl(p.text) for p in words)):
+            words.reverse()
+        result.extend(words)
     return result
 
 
-def _all_rtl(words: Sequence[LayoutPiece]) -> bool:
-    return all(is_rtl(p.text) for p in words)
-
-
 def line_text(pieces: Sequence[LayoutPiece]) -> str:
-    """One line's text: its words in the order given, with a space where one is due."""
+    """The text of a line: its words in the given order, with spaces where they belong."""
     parts: list[str] = []
     previous: LayoutPiece | None = None
     for piece in pieces:
@@ -91,10 +89,9 @@ def join_lines(lines: Sequence[str], vocabulary: frozenset[str] = frozenset()) -
     """
     text = ""
     for line in lines:
-        text = _append(text, line, vocabulary) if text else line
+        if not text:
+            text = line
+            continue
+        dropped, between = seam(text, line, vocabulary)
+        text = f"{text[: len(text) - dropped]}{between}{line}"
     return text
-
-
-def _append(text: str, line: str, vocabulary: frozenset[str]) -> str:
-    dropped, between = seam(text, line, vocabulary)
-    return f"{text[: len(text) - dropped]}{between}{line}"

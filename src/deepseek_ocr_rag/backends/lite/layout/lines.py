@@ -1,4 +1,4 @@
-"""Words to lines, within one column."""
+"""Groups the words of one column into lines."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .pieces import LayoutPiece, extent, typical_height
 __all__ = ["Line", "build_lines"]
 
 TALL = 1.6
-"""How many usual heights make a word tall: a heading, or a drop cap."""
+"""From this multiple of the usual height on, a word is tall: a heading or a drop cap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Words that stand on one line of a column, in reading order.
+    """The words of one line of a column, in reading order.
 
     Attributes:
         pieces: One or more words; or one piece that is a block.
@@ -25,7 +25,7 @@ class Line:
         y0: Upper edge.
         x1: Right edge.
         y1: Lower edge.
-        size: Font size that most of its characters have.
+        size: Font size of most of its characters.
         bold: Whether most of its characters are bold.
     """
 
@@ -39,7 +39,7 @@ class Line:
 
     @classmethod
     def of(cls, pieces: Sequence[LayoutPiece]) -> Line:
-        """A line of these words, put into reading order."""
+        """Make a line of these words, in reading order."""
         sizes: Counter[float] = Counter()
         bold = 0
         for piece in pieces:
@@ -68,7 +68,7 @@ class Line:
 
 
 class _Band:
-    """A line that is being filled, with the height of its usual words."""
+    """A line that is being filled, with the vertical extent of its usual words."""
 
     __slots__ = ("bottom", "pieces", "top")
 
@@ -78,15 +78,15 @@ class _Band:
         self.bottom = piece.y1
 
     def overlap(self, piece: LayoutPiece) -> float:
-        """Shared height as a share of the lower of the two."""
+        """The shared height, relative to the smaller of the two heights."""
         shared = min(self.bottom, piece.y1) - max(self.top, piece.y0)
         return shared / max(1e-6, min(self.bottom - self.top, piece.height))
 
     def add(self, piece: LayoutPiece, *, core: bool) -> None:
         self.pieces.append(piece)
         if core:
-            # The running mean: one word that stands high or low must not make
-            # the band so wide that it takes the next line in.
+            # A running mean: one word that is too high or too low must not widen
+            # the band until it absorbs the next line.
             n = len(self.pieces)
             self.top += (piece.y0 - self.top) / n
             self.bottom += (piece.y1 - self.bottom) / n
@@ -95,9 +95,9 @@ class _Band:
 def build_lines(pieces: Sequence[LayoutPiece]) -> list[Line]:
     """The lines of one column from top to bottom.
 
-    Usual words make the lines; small ones (superscripts, commas) then join the
-    line that they touch; tall ones join a single line, or, where they reach
-    over several (drop caps), the first of these.
+    Words of usual height make the lines. Small words (superscripts, commas) then join
+    the line that they touch; tall words join the line beside them, and if they span
+    several (drop caps), the first of these.
 
     Args:
         pieces: The words and blocks of the column, in any order.
@@ -112,9 +112,9 @@ def build_lines(pieces: Sequence[LayoutPiece]) -> list[Line]:
     _fill(bands, core, least=0.5)
     base = list(bands)
     for piece in (p for p in words if p.height < 0.6 * usual):
-        near = _touched(base, piece, least=0.3)
-        if near:
-            max(near, key=lambda b: b.overlap(piece)).add(piece, core=False)
+        near = max(base, key=lambda b: b.overlap(piece), default=None)
+        if near is not None and near.overlap(piece) >= 0.3:
+            near.add(piece, core=False)
         else:
             _fill(bands, [piece], least=0.5, start=len(base))
     _add_tall(bands, base, [p for p in words if p.height > TALL * usual])
@@ -126,7 +126,7 @@ def build_lines(pieces: Sequence[LayoutPiece]) -> list[Line]:
 def _fill(
     bands: list[_Band], pieces: Sequence[LayoutPiece], *, least: float, start: int = 0
 ) -> None:
-    """Put words into the bands from number ``start`` on, or into new ones."""
+    """Put words into bands from index ``start`` on, or into new bands."""
     for piece in sorted(pieces, key=lambda p: (p.y_centre, p.x0)):
         best = max(
             bands[max(start, len(bands) - 4) :], key=lambda b: b.overlap(piece), default=None
@@ -135,10 +135,6 @@ def _fill(
             best.add(piece, core=True)
         else:
             bands.append(_Band(piece))
-
-
-def _touched(bands: Sequence[_Band], piece: LayoutPiece, *, least: float) -> list[_Band]:
-    return [b for b in bands if b.overlap(piece) >= least]
 
 
 def _add_tall(bands: list[_Band], base: Sequence[_Band], tall: Sequence[LayoutPiece]) -> None:
@@ -153,6 +149,6 @@ def _add_tall(bands: list[_Band], base: Sequence[_Band], tall: Sequence[LayoutPi
 
 
 def _beside(band: _Band, piece: LayoutPiece) -> bool:
-    """Whether a tall word stands close to the line, not across the column from it."""
+    """Whether a tall word is close to the line, not on the other side of the column."""
     reach = 1.5 * piece.height
     return any(p.x0 - reach < piece.x1 and piece.x0 < p.x1 + reach for p in band.pieces)

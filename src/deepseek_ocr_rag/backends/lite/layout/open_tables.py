@@ -1,4 +1,4 @@
-"""Tables with level rules only: their columns are the white gaps that run through their rows."""
+"""Tables with horizontal rules only: white gaps through the rows separate their columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["open_table", "ruled_spans"]
 def ruled_spans(
     rules: Sequence[RulePiece], usual: float
 ) -> list[tuple[float, float, float, float]]:
-    """Areas between the first and the last of level rules that start and end alike."""
+    """Areas ``(top, bottom, x0, x1)`` between the first and the last of aligned horizontal rules."""
     stacks: list[list[RulePiece]] = []
     for rule in sorted(rules, key=lambda r: r.at):
         if rule.end - rule.start < 8 * usual:
@@ -32,11 +32,11 @@ def ruled_spans(
 
 
 def open_table(pieces: Sequence[LayoutPiece], usual: float) -> Table | None:
-    """A table of the rows between two rules, where white gaps make clear columns."""
+    """A table of the rows between two rules, if white gaps separate clear columns."""
     if not pieces:
         return None
     lines = build_lines(pieces)
-    # Headings over several columns close gaps: most rows decide, not all.
+    # Most rows decide, not all: a heading over several columns closes gaps.
     wide = [line for line in lines if len(_segments(line, usual)) >= 2]
     if len(wide) < 2 or len(wide) < 0.6 * len(lines):
         return None
@@ -59,7 +59,7 @@ def _segments(line: Line, usual: float) -> list[list[LayoutPiece]]:
 
 
 def _common_gaps(lines: Sequence[Line], usual: float) -> list[float]:
-    """The middles of the white gaps that nine of ten lines leave free."""
+    """The middles of the white gaps that nine out of ten lines leave free."""
     edges: list[tuple[float, int]] = []
     for line in lines:
         for run in _segments(line, usual):

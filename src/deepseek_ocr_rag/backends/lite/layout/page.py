@@ -1,4 +1,4 @@
-"""A page's text layer to its blocks."""
+"""Lays out the text layer of a page as blocks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .rules import RulePiece
 __all__ = ["lay_out"]
 
 DEFAULT_SIZE = (595.0, 842.0)
-"""A4 in points, where a layer does not tell its page's size."""
+"""A4 in points, for a layer without a page size."""
 
 MIN_PICTURE = 0.004
-"""Share of the page below which a picture is an ornament, a line or a bullet."""
+"""Share of the page; a smaller picture is an ornament, a line or a bullet."""
 
 
 def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> tuple[Block, ...]:
@@ -28,14 +28,14 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
     Args:
         layer: Words, rules and pictures.
         skew: Angle of the text lines to the horizontal in radians, positive
-            where they fall to the right. Order is found on the levelled page;
-            the boxes that come out are those of the page as it is.
+            if they fall to the right. The order is found on the levelled page;
+            the blocks' boxes are those of the page as displayed.
         measured: Whether font sizes are measured on a picture.
 
     Returns:
         Blocks of the kinds title, sub_title, text, table, image, image_caption
-        and table_caption. Every word is in exactly one of them. Text that runs
-        in another direction than most is in blocks of its own at the end.
+        and table_caption. Every word is in exactly one of them. Text that runs in
+        another direction than most of the page is in separate blocks at the end.
     """
     words = [w for w in layer.words if w.text.strip()]
     turned = Counter(w.rotation % 360 for w in words for _ in w.text)
@@ -71,7 +71,7 @@ def _rule_piece(frame: UprightFrame, box: Box, horizontal: bool) -> RulePiece:
 
 
 def _pictures(boxes: Sequence[Box], words: Sequence[Word]) -> list[Box]:
-    """Pictures beside the text: parts of one joined, ornaments and backgrounds left out."""
+    """The figures of a page: parts are joined, ornaments and backgrounds left out."""
     joined: list[Box] = []
     for box in sorted(boxes)[:500]:
         whole = box
@@ -87,7 +87,7 @@ def _pictures(boxes: Sequence[Box], words: Sequence[Word]) -> list[Box]:
 
 
 def _has_words(box: Box, words: Sequence[Word]) -> bool:
-    """Whether text stands on the picture: such a picture is a ground, not a figure."""
+    """Whether there is text on the picture, which is then a background and not a figure."""
     return any(
         box.x0 < (w.box.x0 + w.box.x1) / 2 < box.x1 and box.y0 < (w.box.y0 + w.box.y1) / 2 < box.y1
         for w in words

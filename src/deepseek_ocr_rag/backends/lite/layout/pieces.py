@@ -1,8 +1,8 @@
-"""What the layout works on: words, tables and pictures as rectangles in one upright frame.
+"""The input of the layout: words, tables and pictures as rectangles in one upright frame.
 
-Coordinates here are points (pixels for a scan) of the page after it was turned
-and deskewed, y downwards, so that lines are level. The boxes that come out are
-always those of the page as displayed: every piece keeps its own.
+Coordinates are points (pixels for a scan) of the page after it was turned and
+deskewed, y downwards, so that lines are level. Every piece also keeps its box on
+the page as displayed, which the resulting blocks have.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from statistics import median
 
 from ....document.text_layer import Word
 from ....document.types import Block, Box
+from ...turned_boxes import turned_back
 
 __all__ = ["LayoutPiece", "UprightFrame", "extent", "typical_height", "union_box"]
 
@@ -28,10 +29,10 @@ class LayoutPiece:
         y0: Upper edge.
         x1: Right edge.
         y1: Lower edge.
-        box: Where it stands on the page as displayed.
+        box: Where it is on the page as displayed.
         word: The word, or None.
         block: The finished block, or None.
-        order: Its number in the order of drawing, or None where that is not known.
+        order: Its index in the drawing order, or None if that is unknown.
     """
 
     x0: float
@@ -60,19 +61,19 @@ class LayoutPiece:
 
     @property
     def text(self) -> str:
-        """The word's characters, or nothing."""
+        """The word's characters; "" for a block."""
         return self.word.text if self.word is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
 class UprightFrame:
-    """How the displayed page is turned to make its text upright and level.
+    """Maps the displayed page to a frame in which its text is upright and level.
 
     Attributes:
         width: Of the displayed page.
         height: Of the displayed page.
         rotation: Direction of the text, degrees clockwise: 0, 90, 180, 270.
-        skew: What is left after that, in radians, positive where lines fall to the right.
+        skew: The remaining tilt in radians, positive if lines fall to the right.
     """
 
     width: float
@@ -82,12 +83,12 @@ class UprightFrame:
 
     @property
     def upright_width(self) -> float:
-        """Width of the page once its text is upright."""
+        """Width of the page after it was turned upright."""
         return self.height if self.rotation in (90, 270) else self.width
 
     @property
     def upright_height(self) -> float:
-        """Height of the page once its text is upright."""
+        """Height of the page after it was turned upright."""
         return self.width if self.rotation in (90, 270) else self.height
 
     def piece(
@@ -97,11 +98,12 @@ class UprightFrame:
         block: Block | None = None,
         order: int | None = None,
     ) -> LayoutPiece:
-        """A rectangle of the displayed page in this frame."""
-        x0, y0, x1, y1 = self._turned(box)
+        """Map a rectangle of the displayed page into this frame."""
+        corners = box.to_points(self.width, self.height)
+        x0, y0, x1, y1 = turned_back(corners, self.rotation, self.width, self.height)
         if self.skew:
-            # Around the page's middle, by its centre: the box of a short word
-            # on a slightly tilted line is hardly larger than the word.
+            # Only the centre is rotated, around the page's centre: the box of a short
+            # word on a slightly tilted line is hardly larger than the word.
             half_w, half_h = (x1 - x0) / 2, (y1 - y0) / 2
             dx = x0 + half_w - self.upright_width / 2
             dy = y0 + half_h - self.upright_height / 2
@@ -111,19 +113,9 @@ class UprightFrame:
             x0, y0, x1, y1 = cx - half_w, cy - half_h, cx + half_w, cy + half_h
         return LayoutPiece(x0, y0, x1, y1, box, word, block, order)
 
-    def _turned(self, box: Box) -> tuple[float, float, float, float]:
-        x0, y0, x1, y1 = box.to_points(self.width, self.height)
-        if self.rotation == 90:
-            return y0, self.width - x1, y1, self.width - x0
-        if self.rotation == 180:
-            return self.width - x1, self.height - y1, self.width - x0, self.height - y0
-        if self.rotation == 270:
-            return self.height - y1, x0, self.height - y0, x1
-        return x0, y0, x1, y1
-
 
 def extent(pieces: Iterable[LayoutPiece]) -> tuple[float, float, float, float]:
-    """The smallest rectangle ``(x0, y0, x1, y1)`` that holds all of one or more pieces."""
+    """The bounding rectangle ``(x0, y0, x1, y1)`` of one or more pieces."""
     held = list(pieces)
     return (
         min(p.x0 for p in held),
@@ -134,11 +126,11 @@ def extent(pieces: Iterable[LayoutPiece]) -> tuple[float, float, float, float]:
 
 
 def union_box(pieces: Iterable[LayoutPiece]) -> Box:
-    """The smallest box on the displayed page that holds all of one or more pieces."""
+    """The bounding box of one or more pieces on the displayed page."""
     return reduce(Box.union, (p.box for p in pieces))
 
 
 def typical_height(pieces: Sequence[LayoutPiece]) -> float:
-    """The height of a usual word; 1 where there is none, so that it can divide."""
+    """The median height of the words; 1 if there are none, so that it can be a divisor."""
     heights = [p.height for p in pieces if p.word is not None and p.height > 0]
     return median(heights) if heights else 1.0

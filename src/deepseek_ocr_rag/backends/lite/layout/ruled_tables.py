@@ -1,8 +1,8 @@
 """Tables that are drawn with rules: full grids, and rows between horizontal rules.
 
-A grid's lines are where its rules are; two neighbouring places are one cell
-where no rule stands between them. Where a table has horizontal rules only, its
-columns are the white gaps that run through its rows.
+The rules of a grid divide it into slots; neighbouring slots without a rule between
+them form one cell. If a table has horizontal rules only, white gaps through its rows
+separate the columns.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from .joining import join_lines
 from .lines import Line, build_lines
 from .open_tables import open_table, ruled_spans
 from .pieces import LayoutPiece, extent, union_box
-from .rules import RulePiece, connected, distinct_places, whole_rules
+from .rules import RulePiece, connected, distinct_positions, whole_rules
 
 __all__ = ["find_tables"]
 
 MAX_LINES = 120
-"""Most rows or columns of a drawn grid; a plot's grid paper has more."""
+"""Most rows or columns of a table's grid; the grid of a plot has more."""
 
 MAX_RULES = 1500
-"""A page with more rules, once those that continue each other are one, is a drawing."""
+"""A page with more rules, counted after joining, is a drawing."""
 
 
 def find_tables(
     pieces: Sequence[LayoutPiece], rules: Sequence[RulePiece], usual: float
 ) -> tuple[list[LayoutPiece], list[LayoutPiece]]:
-    """Take the tables that rules draw out of a page.
+    """Extract the tables that are drawn with rules.
 
     Args:
         pieces: The page's words.
@@ -38,8 +38,8 @@ def find_tables(
         usual: Height of a usual word.
 
     Returns:
-        The words that remain, and one piece for each table, whose block has the
-        table's HTML as its text.
+        The remaining words, and one piece per table, whose block has the table's
+        HTML as its text.
     """
     rules = whole_rules(rules, 0.35 * usual)
     if not 2 <= len(rules) <= MAX_RULES:
@@ -50,34 +50,27 @@ def find_tables(
         held, table = _grid_table(remaining, group, usual)
         if table is not None:
             tables.append(_piece(held, table))
-            taken = set(map(id, held))
-            remaining = [p for p in remaining if id(p) not in taken]
-    loose = [r for r in rules if r.horizontal]
-    for top, bottom, x0, x1 in ruled_spans(loose, usual):
+            remaining = _without(remaining, held)
+    for top, bottom, x0, x1 in ruled_spans([r for r in rules if r.horizontal], usual):
         held = [p for p in remaining if top < p.y_centre < bottom and _within(p, x0, x1)]
         table = open_table(held, usual)
-        if table is not None and not _crowded(remaining, held, (x0, top, x1, bottom)):
+        others = _without(remaining, held)
+        # Words that are not held but reach into the area: it is not a table.
+        if table is not None and not any(
+            top < p.y_centre < bottom and p.x0 < x1 and p.x1 > x0 for p in others
+        ):
             tables.append(_piece(held, table))
-            taken = set(map(id, held))
-            remaining = [p for p in remaining if id(p) not in taken]
+            remaining = others
     return remaining, tables
+
+
+def _without(pieces: Sequence[LayoutPiece], held: Sequence[LayoutPiece]) -> list[LayoutPiece]:
+    taken = set(map(id, held))
+    return [p for p in pieces if id(p) not in taken]
 
 
 def _within(piece: LayoutPiece, x0: float, x1: float) -> bool:
     return x0 <= (piece.x0 + piece.x1) / 2 <= x1
-
-
-def _crowded(
-    pieces: Sequence[LayoutPiece],
-    held: Sequence[LayoutPiece],
-    area: tuple[float, float, float, float],
-) -> bool:
-    """Whether words outside of the area reach into it: then it is no table of its own."""
-    x0, top, x1, bottom = area
-    inside = set(map(id, held))
-    return any(
-        top < p.y_centre < bottom and p.x0 < x1 and p.x1 > x0 for p in pieces if id(p) not in inside
-    )
 
 
 def _piece(held: Sequence[LayoutPiece], table: Table) -> LayoutPiece:
@@ -92,11 +85,11 @@ def _grid_table(
     tolerance = 0.35 * usual
     level = [r for r in rules if r.horizontal]
     upright = [r for r in rules if not r.horizontal]
-    # A table may be open at its left and right: there its level rules end.
-    xs = distinct_places(
+    # A table may be open on the left and right, where its horizontal rules end.
+    xs = distinct_positions(
         [r.at for r in upright] + [v for r in level for v in (r.start, r.end)], tolerance
     )
-    ys = distinct_places(
+    ys = distinct_positions(
         [r.at for r in level] + [v for r in upright for v in (r.start, r.end)], tolerance
     )
     if not (3 <= len(xs) <= MAX_LINES and 3 <= len(ys) <= MAX_LINES):
@@ -104,10 +97,10 @@ def _grid_table(
     held = [p for p in pieces if ys[0] < p.y_centre < ys[-1] and _within(p, xs[0], xs[-1])]
     cells = _cells(xs, ys, level, upright, tolerance)
     filled: dict[tuple[int, int], list[LayoutPiece]] = {}
-    owner = {place: cell for cell, places in cells.items() for place in places}
+    owner = {slot: cell for cell, slots in cells.items() for slot in slots}
     for piece in held:
-        column = _slot(xs, (piece.x0 + piece.x1) / 2)
-        row = _slot(ys, piece.y_centre)
+        column = _interval(xs, (piece.x0 + piece.x1) / 2)
+        row = _interval(ys, piece.y_centre)
         filled.setdefault(owner[(row, column)], []).append(piece)
     rows = len({row for row, _ in filled})
     columns = len({column for _, column in filled})
@@ -116,11 +109,12 @@ def _grid_table(
     return held, _table(cells, filled, len(ys) - 1)
 
 
-def _slot(lines: Sequence[float], value: float) -> int:
+def _interval(lines: Sequence[float], value: float) -> int:
     return max(0, min(len(lines) - 2, sum(line <= value for line in lines) - 1))
 
 
-Places = dict[tuple[int, int], list[tuple[int, int]]]
+Cells = dict[tuple[int, int], list[tuple[int, int]]]
+"""By the upper left slot ``(row, column)`` of a cell, all slots that it covers."""
 
 
 def _cells(
@@ -129,8 +123,7 @@ def _cells(
     level: Sequence[RulePiece],
     upright: Sequence[RulePiece],
     tolerance: float,
-) -> Places:
-    """The grid's cells: the upper left place of each, and all places that it covers."""
+) -> Cells:
     near_x = [[r for r in upright if abs(r.at - x) <= tolerance] for x in xs]
     near_y = [[r for r in level if abs(r.at - y) <= tolerance] for y in ys]
     right = {
@@ -144,7 +137,7 @@ def _cells(
         for c in range(len(xs) - 1)
     }
     taken: set[tuple[int, int]] = set()
-    cells: Places = {}
+    cells: Cells = {}
     for r in range(len(ys) - 1):
         for c in range(len(xs) - 1):
             if (r, c) in taken:
@@ -157,28 +150,26 @@ def _cells(
                 right.get((end + 1, k)) is False for k in range(c, last)
             ):
                 end += 1
-            places = [(i, k) for i in range(r, end + 1) for k in range(c, last + 1)]
-            taken.update(places)
-            cells[(r, c)] = places
+            slots = [(i, k) for i in range(r, end + 1) for k in range(c, last + 1)]
+            taken.update(slots)
+            cells[(r, c)] = slots
     return cells
 
 
 def _drawn(rules: Sequence[RulePiece], start: float, end: float) -> bool:
-    """Whether these rules cover half of the way."""
+    """Whether these rules cover at least half of the interval."""
     covered = sum(max(0.0, min(end, r.end) - max(start, r.start)) for r in rules)
     return covered >= 0.5 * (end - start)
 
 
-def _table(
-    cells: Places, filled: dict[tuple[int, int], list[LayoutPiece]], row_count: int
-) -> Table:
-    lines = {place: build_lines(pieces) for place, pieces in filled.items()}
+def _table(cells: Cells, filled: dict[tuple[int, int], list[LayoutPiece]], row_count: int) -> Table:
+    lines = {slot: build_lines(pieces) for slot, pieces in filled.items()}
     levels = [_levels(cells, lines, row) for row in range(row_count)]
     rows: list[list[Cell]] = [[] for _ in range(sum(map(len, levels)))]
     first = [sum(map(len, levels[:row])) for row in range(row_count)]
-    for (row, column), places in cells.items():
-        end = places[-1][0]
-        width = places[-1][1] - column + 1
+    for (row, column), slots in cells.items():
+        end = slots[-1][0]
+        width = slots[-1][1] - column + 1
         held = lines.get((row, column), [])
         if end > row:
             height = sum(map(len, levels[row : end + 1]))
@@ -200,17 +191,17 @@ def _nearest(levels: Sequence[float], y: float) -> int:
     return min(range(len(levels)), key=lambda i: abs(levels[i] - y))
 
 
-def _levels(cells: Places, lines: dict[tuple[int, int], list[Line]], row: int) -> list[float]:
-    """Heights of the rows of text that one row of the grid holds.
+def _levels(cells: Cells, lines: dict[tuple[int, int], list[Line]], row: int) -> list[float]:
+    """The y positions of the rows of text in one row of the grid.
 
-    Many tables have a rule below the head and one at the end only. Where
-    cells have as many lines, all level, they are rows: three cells or more, or
-    two with a column of numbers (two wrapped texts may be level by chance).
+    Many tables have only a rule below the head and one at the end. If several cells
+    have equally many lines, all level, each line is a row: in three cells or more,
+    or in two if one is a column of numbers (two wrapped texts may be level by chance).
     """
     stacks = [
-        [(line.y0 + line.y1) / 2 for line in lines[place]]
-        for place, places in cells.items()
-        if place[0] == row and places[-1][0] == row and place in lines
+        [(line.y0 + line.y1) / 2 for line in lines[slot]]
+        for slot, slots in cells.items()
+        if slot[0] == row and slots[-1][0] == row and slot in lines
     ]
     longest = max(stacks, key=len, default=[0.0])
     if len(longest) < 2:
@@ -224,8 +215,8 @@ def _levels(cells: Places, lines: dict[tuple[int, int], list[Line]], row: int) -
     ]
     numbers = any(
         sum(any(c.isdigit() for c in line.text) for line in held) >= 0.8 * len(longest)
-        for place, held in lines.items()
-        if place[0] == row
+        for slot, held in lines.items()
+        if slot[0] == row
     )
     enough = 2 if numbers else 3
     if len(level) >= enough and len(level) >= 0.6 * len(stacks):

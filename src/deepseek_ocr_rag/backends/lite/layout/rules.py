@@ -1,16 +1,16 @@
-"""Drawn rules: joined where they continue each other, grouped where they cross."""
+"""Drawn rules: joins those that continue each other, and groups those that cross."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["RulePiece", "connected", "distinct_places", "whole_rules"]
+__all__ = ["RulePiece", "connected", "distinct_positions", "whole_rules"]
 
 
 @dataclass(frozen=True, slots=True)
 class RulePiece:
-    """A rule in the frame of the pieces: where it stands, and from where to where it runs.
+    """A rule in the frame of the pieces.
 
     Attributes:
         horizontal: Its direction.
@@ -26,7 +26,7 @@ class RulePiece:
 
 
 def whole_rules(rules: Sequence[RulePiece], tolerance: float) -> list[RulePiece]:
-    """Rules that continue or cover each other as one: cells are often drawn one by one."""
+    """Join rules that continue or overlap each other, as cells are often drawn one by one."""
     whole: list[RulePiece] = []
     for horizontal in (True, False):
         alike = sorted((r for r in rules if r.horizontal is horizontal), key=lambda r: r.at)
@@ -51,7 +51,7 @@ def _chained(rules: Sequence[RulePiece], tolerance: float) -> list[RulePiece]:
 
 
 def connected(rules: Sequence[RulePiece], tolerance: float) -> list[list[RulePiece]]:
-    """Groups of rules in which every rule meets another one of the other direction."""
+    """Groups of at least four rules that are connected by crossings."""
     parent = list(range(len(rules)))
 
     def root(i: int) -> int:
@@ -79,12 +79,12 @@ def _meet(level: RulePiece, upright: RulePiece, tolerance: float) -> bool:
     )
 
 
-def distinct_places(values: Sequence[float], tolerance: float) -> list[float]:
-    """Distinct places among values that are the same but for drawing inaccuracy."""
-    places: list[list[float]] = []
+def distinct_positions(values: Sequence[float], tolerance: float) -> list[float]:
+    """The distinct positions; values that differ by drawing inaccuracy are averaged."""
+    groups: list[list[float]] = []
     for value in sorted(values):
-        if places and value - places[-1][-1] <= tolerance:
-            places[-1].append(value)
+        if groups and value - groups[-1][-1] <= tolerance:
+            groups[-1].append(value)
         else:
-            places.append([value])
-    return [sum(p) / len(p) for p in places]
+            groups.append([value])
+    return [sum(group) / len(group) for group in groups]

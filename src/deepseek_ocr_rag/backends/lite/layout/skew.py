@@ -1,4 +1,4 @@
-"""How far the lines of a scan are from level."""
+"""Measures the tilt of a scan."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["skew_of"]
 
 
 def skew_of(lines: Sequence[tuple[float, float, float, float]]) -> float:
-    """The tilt of a scan from the ends of its text lines.
+    """The tilt of a scan, from the ends of its text lines.
 
     Args:
-        lines: ``(x0, y0, x1, y1)`` from the left to the right end of each line's
-            middle, in pixels.
+        lines: The centre line ``(x0, y0, x1, y1)`` of each text line from left to
+            right, in pixels.
 
     Returns:
-        The median angle in radians, long lines counted more often; 0 where
-        there are no long lines or they do not agree.
+        The median angle in radians, weighted by length; 0 if there are no long lines
+        or they do not agree.
     """
     angles: list[float] = []
     for x0, y0, x1, y1 in lines:

@@ -1,0 +1,131 @@
+"""Words of languages that answers are checked by.
+
+To add a language, add its words here and in :mod:`.operation_words`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from ...text.terms import terms, with_stems
+
+__all__ = [
+    "ABSENCE_NEGATION",
+    "ABSENCE_WORDS",
+    "CLAUSE_BREAKS",
+    "CONJUNCTIONS",
+    "CONTEXT_DEPENDENT",
+    "FRAME_WORDS",
+    "GERMAN_NOT_NAMES",
+    "GERMAN_WORDS",
+    "JOINING_WORDS",
+    "NEGATION",
+    "NOT_NAMES",
+    "YES_OR_NO",
+    "Direction",
+    "direction",
+]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# --- facts ------------------------------------------------------------------------------
+
+GERMAN_WORDS: Final = _words("""
+    aus auch bei das dem der ein eine einen einer für ist mit nach nicht oder sind und werden
+    wird wurde zum zur
+""")
+"""Lower-case words that only German has. It capitalises every noun, so there a single
+capital does not show a name."""
+
+GERMAN_NOT_NAMES: Final = GERMAN_WORDS | {"am", "den", "die", "es", "im", "sie", "vom", "wenn"}
+
+NOT_NAMES: Final = _words("""
+    after although because before between during each except if not once since through unless
+    until when whether while within
+""")
+"""Words that are capitalised only because a line or a list item begins with them."""
+
+# --- words of statements ----------------------------------------------------------------
+
+FRAME_WORDS: Final = _words("""
+    according answer based described document following here mentioned page provided say said
+    section source state stated text yes
+""")
+"""Words about the answer itself."""
+
+JOINING_WORDS: Final = frozenset(
+    terms("""
+    among amongst during however many may might much must need needed possible respectively
+    shall therefore thus upon using versus via vs whereas while
+""")
+)
+"""Prepositions, conjunctions and modal words: search counts them, but they state nothing
+that a source could lack."""
+
+YES_OR_NO: Final = re.compile(
+    r"\b(?:yes|no|ja|nein|oui|non|s[ií]|sim|não)\b|[是否对對不]|はい|いいえ", re.IGNORECASE
+)
+"""A word that answers a question by itself."""
+
+# --- negation ---------------------------------------------------------------------------
+
+NEGATION: Final = re.compile(
+    r"""(?:\b(?:not|never|no|cannot|without|against|avoid(?:ing)?|nicht|niemals|ohne|kein(?:e[mnrs]?)?)\b|n['’]t\b)
+    (?!\s?[,.!])""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+ABSENCE_WORDS: Final = frozenset(
+    terms("""
+    answer available contain contained context detail document documents evidence find found given
+    have include included information mention mentioned passage provide provided question say
+    source sources specify specified state stated text there unfortunately
+""")
+)
+"""A negated sentence of only these and the question's words says that nothing was found."""
+
+ABSENCE_NEGATION: Final = re.compile(
+    r"\b(?:not|no|nothing|cannot|neither|nor)\b|n['’]t\b", re.IGNORECASE
+)
+
+# --- parts of sentences -----------------------------------------------------------------
+
+CLAUSE_BREAKS: Final = r"\b(?:vs|versus|while|whereas|compared (?:to|with))\b"
+CONJUNCTIONS: Final = r"\b(?:and|or|to|vs|versus|und|oder|bis|et|ou|y|e|o)\b"
+
+CONTEXT_DEPENDENT: Final = re.compile(
+    r"""^(?:and|but|or|so|also|what\ about|how\ about|und|aber|oder|auch|et|mais|y|pero|e|ma)\b
+    |\b(?:it|its|he|him|his|she|her|hers|they|them|their|this|that|these|those|there|then|one|ones
+    |same|er|ihn|ihm|sie|ihr|ihre|ihren|sein|seine|seinen|es|dies|diese|dieser|dieses|das|davon|dort
+    |darin|dessen|deren)\b""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What in a question may refer to the question before it."""
+
+# --- rise and fall ----------------------------------------------------------------------
+
+Direction = Literal["up", "down"]
+
+_DIRECTIONS: Final[dict[Direction, str]] = {
+    "up": "climb grew grow growth grown increase rise risen rose",
+    "down": "decline decrease fall fallen fell reduce reduction shrank shrink",
+}
+_BY_STEM: Final[dict[str, Direction]] = {
+    stem: moved
+    for moved, words in _DIRECTIONS.items()
+    for stem in with_stems(words.split())[len(words.split()) :]
+}
+
+
+def direction(term: str) -> Direction | None:
+    """Whether a term says that something rose or fell; None for other terms.
+
+    Example:
+        >>> direction("declined"), direction("growth"), direction("sale")
+        ('down', 'up', None)
+    """
+    return _BY_STEM.get(with_stems([term])[1])

@@ -1,0 +1,149 @@
+"""What the backends that run a checkpoint on this machine have in common."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ..errors import BackendUnavailableError, ConfigurationError
+from ..model.checkpoint import Checkpoint, find_checkpoint
+from ..model.ngrams import NoRepeat
+from .base import PageRequest
+from .fingerprints import fingerprint, model_files
+from .retry_ladder import RetryLadder
+
+if TYPE_CHECKING:
+    from ..model.tokenizer import ModelTokenizer
+    from .model_settings import ModelSettings
+
+__all__ = ["CheckpointBackend", "CheckpointOptions", "check_positive"]
+
+Loaded = TypeVar("Loaded")
+"""What a backend holds once its model is loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointOptions:
+    """The options that all such backends have; :class:`TransformersBackend` documents them."""
+
+    model: str
+    revision: str | None
+    tokenizer: str | Path | None
+    device: str | None
+    no_repeat: NoRepeat | None
+    max_new_tokens: int | None
+    max_tiles: int | None
+    attempts: int
+    page_seconds: float
+    download: bool
+
+    def find_checkpoint(self) -> Checkpoint:
+        """Find the model's files, or download them if that is allowed."""
+        return find_checkpoint(
+            self.model, revision=self.revision, tokenizer=self.tokenizer, download=self.download
+        )
+
+    def settings(
+        self, checkpoint: Checkpoint, tokenizer: ModelTokenizer, max_positions: int
+    ) -> ModelSettings:
+        """The settings of the loaded model, whose longest sequence has ``max_positions`` tokens."""
+        # Only now: it loads numpy, which is not needed before a model is loaded.
+        from .model_settings import ModelSettings
+
+        family = checkpoint.family
+        return ModelSettings(
+            family=family,
+            tokenizer=tokenizer,
+            max_positions=min(max_positions, family.max_positions),
+            no_repeat=self.no_repeat or family.no_repeat,
+            max_new_tokens=self.max_new_tokens,
+            max_tiles=self.max_tiles,
+        )
+
+
+class CheckpointBackend(ABC, Generic[Loaded]):
+    """A backend that loads its model when the first page comes and keeps it until it is closed.
+
+    Args:
+        options: The options that all such backends have.
+        own: The backend's own options on which the text of a page depends.
+    """
+
+    needs_image = True
+    reads_text_layer = False
+
+    def __init__(self, options: CheckpointOptions, **own: object) -> None:
+        check_positive(max_new_tokens=options.max_new_tokens, attempts=options.attempts)
+        self.model = options.model
+        self._options = options
+        self._own_options = own
+        self._loading = threading.Lock()
+        self._loaded: Loaded | None = None
+        self._closed = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r})"
+
+    @property
+    def fingerprint(self) -> str:
+        """The weights, and the options on which the text of a page depends."""
+        options = self._options
+        return fingerprint(
+            model=model_files(options.model, options.revision),
+            tokenizer=options.tokenizer and str(options.tokenizer),
+            device=options.device,
+            no_repeat=options.no_repeat,
+            max_new_tokens=options.max_new_tokens,
+            max_tiles=options.max_tiles,
+            attempts=options.attempts,
+            **self._own_options,
+        )
+
+    def load(self) -> None:
+        """Load the model now; otherwise the first page does.
+
+        Raises:
+            BackendUnavailableError: If the model is missing, incomplete, or does not
+                fit into memory.
+            MissingExtraError: If a library is missing or too old.
+        """
+        self._ready()
+
+    def _ready(self) -> Loaded:
+        with self._loading:
+            if self._closed.is_set():
+                name = type(self).__name__
+                raise BackendUnavailableError(
+                    "the backend was closed", remedy=f"Make a new {name}."
+                )
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded
+
+    @abstractmethod
+    def _load(self) -> Loaded:
+        """Load the model."""
+
+    def _ladder(self, request: PageRequest, settings: ModelSettings) -> RetryLadder:
+        return RetryLadder(
+            request,
+            settings.first(request),
+            attempts=self._options.attempts,
+            seconds=self._options.page_seconds,
+        )
+
+
+def check_positive(**options: float | None) -> None:
+    """Check options that must be above 0, or None.
+
+    Raises:
+        ConfigurationError: If one is not; the message names it.
+    """
+    for name, value in options.items():
+        if value is not None and value <= 0:
+            raise ConfigurationError(
+                f"{name} is {value}", remedy="Use more than 0, or leave it out."
+            )

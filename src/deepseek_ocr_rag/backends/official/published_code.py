@@ -1,0 +1,308 @@
+"""The program that runs the published code, in its own process and usually its own interpreter.
+
+:mod:`.published_code_process` starts it. It imports nothing of this package, which the other
+interpreter may not have.
+
+Protocol: JSON objects in ASCII, one a line, over standard input and output. The
+first line in says what to load, each further one is a page; every line in is
+answered by one line out with the same ``id``. At its start the program duplicates
+both channels and redirects the originals, so that whatever the published code prints
+goes to standard error. When the input ends, because the other side closed it or died,
+the program removes its folder and ends, even in the middle of a page.
+
+=========  ====================================================================
+in         ``model``, ``revision``, ``device``, ``dtype``, ``attention``,
+           ``allow_remote_code``
+out        ``transformers`` (its version), ``config`` (what distinguishes the
+           families)
+in         ``prompt``, ``image``, ``base_size``, ``image_size``, ``crop_mode``
+out        ``text``, ``tokens``, ``ended``; the last two null if unknown
+out        instead of either: ``error``, ``kind`` (the exception's class), and
+           ``broken`` (true if no further page can be read)
+=========  ====================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, BinaryIO, Protocol
+
+__all__ = ["main"]
+
+INFER_ARGUMENTS = (
+    "prompt",
+    "image_file",
+    "output_path",
+    "base_size",
+    "image_size",
+    "crop_mode",
+    "test_compress",
+    "save_results",
+    "eval_mode",
+)
+"""Of the published ``infer``, besides the tokenizer. The first published code had no ``eval_mode``."""
+
+LONGEST_TEXT = 8 * 2**20
+"""Characters. A page has at most 8,192 tokens of at most 128 characters."""
+
+LONGEST_ERROR = 4000
+
+
+class UnusableCodeError(Exception):
+    """The published code does not work the way this program calls it."""
+
+
+def main(folder: str) -> None:
+    """Load a model, then read pages until the input ends.
+
+    Args:
+        folder: A private folder; it is removed at the end.
+    """
+    requests, replies = _own_channels()
+    inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    threading.Thread(target=_receive, args=(requests, inbox, folder), daemon=True).start()
+
+    def send(answer: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+        line = json.dumps({**answer, "id": request["id"]})
+        replies.write(line.encode("ascii") + b"\n")
+        replies.flush()
+
+    load = inbox.get()
+    _mark(load)
+    try:
+        model = PublishedModel(load)
+    except Exception as error:  # noqa: BLE001 - foreign code may raise anything: all is reported
+        send(_report(error), load)
+        return
+    send(model.facts, load)
+    while True:
+        request = inbox.get()
+        _mark(request)
+        try:
+            answer = model.read(request, str(Path(folder, "output")))
+        except Exception as error:  # noqa: BLE001 - as above
+            answer = _report(error)
+        if "error" in answer:
+            model.free_memory()
+        send(answer, request)
+        if answer.get("broken"):
+            return
+
+
+def _own_channels() -> tuple[BinaryIO, BinaryIO]:
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+def _mark(request: Mapping[str, Any]) -> None:
+    """Mark on standard error where the output for a request begins."""
+    sys.stderr.flush()
+    os.write(2, f"\x1e{request['id']}\n".encode("ascii"))
+
+
+def _receive(requests: BinaryIO, inbox: SimpleQueue[dict[str, Any]], folder: str) -> None:
+    for line in requests:
+        inbox.put(json.loads(line))
+    shutil.rmtree(folder, ignore_errors=True)
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        # Ends the processes that the published code started as well.
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
+def _report(error: Exception) -> dict[str, Any]:
+    with contextlib.suppress(Exception):
+        traceback.print_exc()
+    text = str(error)[:LONGEST_ERROR]
+    # After an error of the device itself, every further call fails too.
+    broken = "CUDA error" in text and "out of memory" not in text
+    return {"error": text, "kind": type(error).__name__, "broken": broken}
+
+
+class PublishedModel:
+    """A model that is loaded with its own code.
+
+    Args:
+        load: What to load: see the table above.
+
+    Attributes:
+        facts: The answer to that line.
+
+    Raises:
+        UnusableCodeError: If the code is in another repository, or its ``infer`` is too old.
+        Exception: Whatever transformers and the code raise.
+    """
+
+    def __init__(self, load: Mapping[str, Any]) -> None:
+        import torch
+        import transformers
+
+        source = {"revision": load["revision"] or "main"}
+        config = _json_file(load["model"], "config.json", **source)
+        _refuse_code_from_elsewhere(config)
+        _refuse_code_from_elsewhere(_json_file(load["model"], "tokenizer_config.json", **source))
+        device = torch.device(load["device"] or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if device.type == "cuda" and device.index is not None:
+            # The published code calls .cuda(), which uses the current device.
+            torch.cuda.set_device(device)
+        self._tokenizer = transformers.AutoTokenizer.from_pretrained(
+            load["model"], trust_remote_code=load["allow_remote_code"], **source
+        )
+        # As in the model card: loaded in the checkpoint's number format, then cast.
+        self._model: Any = transformers.AutoModel.from_pretrained(
+            load["model"],
+            trust_remote_code=load["allow_remote_code"],
+            use_safetensors=True,
+            _attn_implementation=load["attention"] or _attention(device.type),
+            **source,
+        )
+        _check_infer(self._model)
+        dtype = load["dtype"] or ("bfloat16" if device.type == "cuda" else "float32")
+        self._model = self._model.eval().to(device).to(getattr(torch, dtype))
+        self._generation = (
+            Generation(self._model, getattr(self._tokenizer, "eos_token_id", None))
+            if callable(getattr(self._model, "generate", None))
+            else None
+        )
+        self._on_cuda = device.type == "cuda"
+        self.facts = {
+            "transformers": transformers.__version__,
+            "config": {
+                "model_type": str(config.get("model_type", "")),
+                "vision_config": {
+                    "model_name": str((config.get("vision_config") or {}).get("model_name", ""))
+                },
+            },
+        }
+
+    def read(self, request: Mapping[str, Any], output: str) -> dict[str, Any]:
+        """Read one page; returns the answer in the table above."""
+        generation = self._generation
+        if generation is not None:
+            generation.forget()
+        text = self._model.infer(
+            self._tokenizer,
+            prompt=request["prompt"],
+            image_file=request["image"],
+            output_path=output,
+            base_size=request["base_size"],
+            image_size=request["image_size"],
+            crop_mode=request["crop_mode"],
+            test_compress=False,
+            save_results=False,
+            eval_mode=True,
+        )
+        if not isinstance(text, str):
+            raise UnusableCodeError(f"infer returned {type(text).__name__} instead of the text")
+        if len(text) > LONGEST_TEXT:
+            raise UnusableCodeError(f"infer returned {len(text):,} characters for one page")
+        return {
+            "text": text,
+            "tokens": generation.tokens if generation else None,
+            "ended": generation.ended if generation else None,
+        }
+
+    def free_memory(self) -> None:
+        """Free the memory that a failed page left allocated."""
+        import torch
+
+        if self._on_cuda:
+            with contextlib.suppress(RuntimeError):
+                torch.cuda.empty_cache()
+
+
+class SupportsGenerate(Protocol):
+    """An object with a ``generate`` method."""
+
+    generate: Callable[..., object]
+
+
+class Generation:
+    """Observes what ``generate`` returns, because ``infer`` does not say how a text ended.
+
+    Args:
+        model: Its ``generate`` is replaced by this object.
+        end_token: Id of the end token.
+
+    Attributes:
+        tokens: Number of new tokens, or None if unknown.
+        ended: Whether the last one is the end token, or None if unknown.
+    """
+
+    def __init__(self, model: SupportsGenerate, end_token: object) -> None:
+        self._generate = model.generate
+        self._end_token = end_token
+        self.tokens: int | None = None
+        self.ended: bool | None = None
+        model.generate = self
+
+    def forget(self) -> None:
+        """Prepare for a new page."""
+        self.tokens = self.ended = None
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Call ``generate`` and look at its result."""
+        written: Any = self._generate(*args, **kwargs)
+        prompt: Any = args[0] if args else kwargs.get("input_ids")
+        with contextlib.suppress(AttributeError, IndexError, TypeError, ValueError):
+            end_token = kwargs.get("eos_token_id", self._end_token)
+            self.tokens = int(written.shape[1]) - int(prompt.shape[1])
+            self.ended = int(written[0, -1]) == end_token
+        return written
+
+
+def _json_file(model: str, name: str, revision: str) -> dict[str, Any]:
+    from transformers.utils.hub import cached_file
+
+    path = cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
+    data = json.loads(Path(path).read_text("utf-8")) if path else {}
+    if not isinstance(data, dict):
+        raise UnusableCodeError(f"{name} is not a JSON object")
+    return data
+
+
+def _refuse_code_from_elsewhere(config: Mapping[str, Any]) -> None:
+    """Refuse a folder that names another repository for its code, which was not allowed."""
+    for names in dict(config.get("auto_map") or {}).values():
+        for name in names if isinstance(names, list) else [names]:
+            if "--" in str(name):
+                raise UnusableCodeError(
+                    f"its code is in another repository, which is not allowed: {name}"
+                )
+
+
+def _attention(device_type: str) -> str:
+    from importlib.util import find_spec
+
+    return "flash_attention_2" if device_type == "cuda" and find_spec("flash_attn") else "eager"
+
+
+def _check_infer(model: object) -> None:
+    infer = getattr(model, "infer", None)
+    if infer is None:
+        raise AttributeError(f"{type(model).__name__!r} object has no attribute 'infer'")
+    parameters = inspect.signature(infer).parameters
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
+        return
+    missing = [name for name in INFER_ARGUMENTS if name not in parameters]
+    if missing:
+        raise UnusableCodeError(f"its infer has no argument {', '.join(missing)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

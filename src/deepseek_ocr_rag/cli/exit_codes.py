@@ -1,0 +1,51 @@
+"""Exit codes of ``dsocr``, and the notes that say why a command failed.
+
+0 success; 1 any other error of ours; 2 wrong usage; 3 a document that cannot be
+read; 4 a backend that does not work; 5 a language or embedding model that does not answer;
+6 some pages failed and the rest was printed; 129, 130, 143 ended by SIGHUP, Ctrl-C,
+SIGTERM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from ..document.types import Page
+from ..errors import (
+    BackendError,
+    ConfigurationError,
+    DeepSeekOCRError,
+    EmbeddingModelError,
+    LanguageModelError,
+    RemoteModelRefusedError,
+    SourceError,
+)
+from .output import print_note
+
+__all__ = ["report_error", "report_failed_pages"]
+
+_EXIT_CODES: Final[tuple[tuple[type[DeepSeekOCRError], int], ...]] = (
+    (ConfigurationError, 2),
+    (SourceError, 3),
+    (BackendError, 4),
+    (LanguageModelError, 5),
+    (EmbeddingModelError, 5),
+    (RemoteModelRefusedError, 5),
+    (DeepSeekOCRError, 1),
+)
+_PAGES_FAILED: Final = 6
+
+
+def report_error(error: DeepSeekOCRError) -> int:
+    """Print an error and return its exit code."""
+    print_note(str(error))
+    return next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+
+
+def report_failed_pages(pages: Iterable[Page], file: str) -> int:
+    """Print the error of every page that failed and return the exit code."""
+    failed = [page for page in pages if not page.ok]
+    for page in failed:
+        print_note(page.error or f"{file}, page {page.number}: failed")
+    return _PAGES_FAILED if failed else 0

@@ -1,0 +1,141 @@
+"""``dsocr read`` and ``dsocr boxes``, and how all commands read their documents."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ..document.types import OcrDocument, Page
+from ..errors import SourceError
+from ..export.filenames import file_stem
+from ..export.folder import FolderWriter, write_page_pictures
+from ..model.prompts import MODES
+from ..reading.reader import Reader
+from ..sources.source import open_source
+from ..text.visible import json_line, visible
+from .exit_codes import report_error, report_failed_pages
+from .output import print_note, print_output
+
+__all__ = ["draw_boxes", "read_document", "read_files", "reader_for"]
+
+
+def read_files(options: argparse.Namespace) -> int:
+    """``dsocr read``: print documents, or write them to a folder."""
+
+    def read_one(reader: Reader, file: str) -> int:
+        if options.output:
+            return _read_to_folder(reader, file, options)
+        document = read_document(reader, file, options)
+        if options.json:
+            print_output(json_line(document.to_dict()))
+        else:
+            if len(options.files) > 1:
+                print_output(visible(f"<!-- source: {file} -->\n"))
+            print_output(visible(document.to_markdown()))
+        return report_failed_pages(document.pages, file)
+
+    return _for_each_file(options, read_one)
+
+
+def draw_boxes(options: argparse.Namespace) -> int:
+    """``dsocr boxes``: write a picture of every page with its boxes."""
+
+    def draw_one(reader: Reader, file: str) -> int:
+        document = read_document(reader, file, options)
+        with open_source(file, password=options.password, renderer=options.renderer) as source:
+            for path in write_page_pictures(
+                document,
+                Path(options.output),
+                lambda number: source.render(number, options.long_side),
+            ):
+                print_output(str(path))
+        return report_failed_pages(document.pages, file)
+
+    return _for_each_file(options, draw_one)
+
+
+def reader_for(options: argparse.Namespace) -> Reader:
+    """The reader that the command's options describe."""
+    return Reader(
+        options.backend,
+        mode=options.mode,
+        task=options.task,
+        renderer=options.renderer,
+        allow_remote_code=options.allow_remote_code,
+        cache=options.cache,
+    )
+
+
+def read_document(reader: Reader, file: str, options: argparse.Namespace) -> OcrDocument:
+    """Read the selected pages of a file, with a progress bar."""
+    with (
+        reader.open(file, pages=options.pages, password=options.password) as stream,
+        _progress_bar(file, len(stream.page_numbers)) as bar,
+    ):
+        pages = []
+        for page in stream:
+            pages.append(page)
+            bar.update()
+    return OcrDocument(stream.source, tuple(pages), stream.total_pages, stream.sha256)
+
+
+def _for_each_file(options: argparse.Namespace, command: Callable[[Reader, str], int]) -> int:
+    """Run a command on every file, also after one that failed; the first failure is the code."""
+    code = 0
+    with reader_for(options) as reader:
+        for file in options.files:
+            try:
+                result = command(reader, file)
+            except SourceError as error:
+                result = report_error(error)
+            code = code or result
+    return code
+
+
+def _read_to_folder(reader: Reader, file: str, options: argparse.Namespace) -> int:
+    failed: list[Page] = []
+    folder = Path(options.output)
+    if len(options.files) > 1:
+        folder /= _folder_name(file, options.files)
+    with (
+        open_source(file, password=options.password, renderer=options.renderer) as source,
+        reader.open(file, pages=options.pages, password=options.password) as stream,
+        FolderWriter(
+            folder,
+            source=stream.source,
+            sha256=stream.sha256,
+            total_pages=stream.total_pages,
+        ) as writer,
+        _progress_bar(file, len(stream.page_numbers)) as bar,
+    ):
+        for page in stream:
+            picture = None
+            if page.ok:
+                try:
+                    picture = source.render(page.number, MODES[options.mode].long_side)
+                except SourceError as error:
+                    # The page may have been read from its text layer and still not be drawable.
+                    print_note(str(error))
+            writer.add_page(page, picture)
+            bar.update()
+            if not page.ok:
+                failed.append(page)
+    for path in writer.paths:
+        print_output(str(path))
+    return report_failed_pages(failed, file)
+
+
+def _folder_name(file: str, files: Sequence[str]) -> str:
+    """A folder name for each of several documents; equal names are numbered."""
+    before = [file_stem(other) for other in files[: files.index(file)]]
+    stem = file_stem(file)
+    return f"{stem}-{before.count(stem) + 1}" if stem in before else stem
+
+
+def _progress_bar(file: str, total: int) -> tqdm[Any]:
+    # disable=None: no bar unless standard error is a terminal.
+    return tqdm(desc=Path(file).name, total=total, unit="page", disable=None, leave=False)

@@ -1,0 +1,310 @@
+"""Turns pages into records: text with metadata and an id, as vector stores take them.
+
+LangChain and LlamaIndex documents share this metadata:
+
+===============  ==========================================================
+``source``       the name of the document
+``page``         0-based page number (of a whole document: the first)
+``page_label``   the printed label, or the 1-based number, as text
+``total_pages``  number of pages in the file
+``boxes``        list of ``{kind, bbox, start, end}``: ``bbox`` is
+                 ``[x0, y0, x1, y1]`` in fractions of the page, origin top
+                 left; ``start`` and ``end`` are offsets into the record's
+                 text. One entry for each box, so a paragraph over two columns
+                 has two with the same offsets. In a whole document each entry
+                 also has its 0-based ``page``; where it is known, each has the
+                 ``confidence`` of its block, 0..1.
+``spans``        whole documents only: list of ``{page, page_label, start, end,
+                 offset}``: characters ``start`` to ``end`` of that 0-based
+                 page's Markdown stand at ``offset`` in the record's text
+``section``      the headings above a block, or above more than half of the
+                 text of a page or document; joined by " > "
+``backend``      the backend that read it: lite, ollama, server, ...
+``model``        the model
+``mode``         resolution mode: tiny, small, base, large, gundam
+``finish_reason``  stop, length, repetition, blank, error
+``confidence``   of the page or block, 0..1; only where it is known, never for
+                 a whole document
+``error``        why the page failed; only where it did
+``warnings``     list of texts; only where there are any
+===============  ==========================================================
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from ..errors import ConfigurationError, DeepSeekOCRError
+from .headings import HEADING_KINDS
+from .types import Block, FinishReason, OcrDocument, Page
+
+__all__ = [
+    "OnError",
+    "Record",
+    "Split",
+    "boxes_between",
+    "document_record",
+    "page_records",
+    "page_wanted",
+]
+
+Split = Literal["page", "block", "document"]
+"""The unit of a record: a page, a block of its layout, or the whole document."""
+
+OnError = Literal["keep", "raise", "skip"]
+"""What to do with a page that could not be read: keep it as a record without text that
+holds the error, raise an exception, or skip it."""
+
+_NAMESPACE = uuid.UUID("6f0d1a3c-6f1e-5d39-9a55-0c3c7f6d2b41")
+_WORST_FIRST: tuple[FinishReason, ...] = ("error", "repetition", "length", "stop", "blank")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One piece of text for a store.
+
+    Attributes:
+        id: A UUID made from the source, the split, the page and the block's
+            index on it. Reading the same source again gives the same ids, even
+            if the text differs, so that stores replace records and do not
+            duplicate them.
+        text: Markdown.
+        metadata: See the table above.
+        parent: For a chunk, the id of the record in which it begins.
+    """
+
+    id: str
+    text: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+    parent: str | None = None
+
+    def flat(self) -> Record:
+        """A copy whose metadata holds scalars only: every list becomes JSON text.
+
+        For stores that refuse nested values, such as Chroma.
+        """
+        flat = {
+            key: json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+            for key, value in self.metadata.items()
+        }
+        return replace(self, metadata=flat)
+
+
+def page_records(
+    page: Page,
+    *,
+    source: str,
+    total_pages: int,
+    split: Literal["page", "block"] = "page",
+    identity: str | None = None,
+) -> Iterator[Record]:
+    """The records of one page.
+
+    Args:
+        page: The page.
+        source: The name of its document.
+        total_pages: Number of pages in the file.
+        split: One record for the page, or one for each block with text. A page
+            without text is always one record, so that no page is lost.
+        identity: What the ids are made from instead of ``source``: the hash of
+            bytes that have no name.
+
+    Yields:
+        Records in reading order, at least one.
+    """
+    number = str(page.number)
+    common = _metadata(page, source, total_pages)
+    blocks = [block for block in page.blocks if block.text.strip()] if split == "block" else []
+    if not blocks:
+        boxes = [entry for block in page.blocks for entry in _boxes(block, *block.span)]
+        metadata = {**common, "boxes": boxes, "section": _section(page.blocks)}
+        metadata |= _confidence(page)
+        yield Record(_id(identity or source, split, number, ""), page.markdown, _ordered(metadata))
+        return
+    for index, block in enumerate(blocks):
+        boxes = _boxes(block, 0, len(block.text))
+        metadata = {**common, "boxes": boxes, "section": " > ".join(block.section)}
+        metadata |= _confidence(block)
+        yield Record(
+            _id(identity or source, split, number, str(index)), block.text, _ordered(metadata)
+        )
+
+
+def document_record(document: OcrDocument, *, identity: str | None = None) -> Record:
+    """One record for all pages that were read, joined as in :meth:`OcrDocument.to_markdown`.
+
+    Its finish reason is the worst of its pages', and errors and warnings name
+    their page. Another selection of pages gives another id.
+
+    Args:
+        document: The document, with at least one page.
+        identity: What the id is made from instead of the source.
+
+    Raises:
+        ConfigurationError: If the document has no pages.
+    """
+    pages = document.pages
+    if not pages:
+        raise ConfigurationError(
+            "no pages were read", source=document.source, remedy="Select at least one page."
+        )
+    boxes: list[dict[str, Any]] = []
+    spans: list[dict[str, Any]] = []
+    parts: list[str] = []
+    offset = 0
+    for page in pages:
+        for block in page.blocks:
+            start, end = block.span[0] + offset, block.span[1] + offset
+            boxes += [{**entry, "page": page.number - 1} for entry in _boxes(block, start, end)]
+        if page.markdown:
+            span = {"page": page.number - 1, "page_label": _label(page)}
+            spans.append({**span, "start": 0, "end": len(page.markdown), "offset": offset})
+            parts.append(page.markdown)
+            offset += len(page.markdown) + 2
+    first, last = pages[0], pages[-1]
+    reasons = {page.finish_reason for page in pages}
+    metadata = {
+        **_metadata(first, document.source, document.total_pages),
+        "page_label": _label(first) if first is last else f"{_label(first)}-{_label(last)}",
+        "boxes": boxes,
+        "spans": spans,
+        "section": _section(block for page in pages for block in page.blocks),
+        "finish_reason": next(reason for reason in _WORST_FIRST if reason in reasons),
+    }
+    errors = [f"page {page.number}: {page.error}" for page in pages if page.error]
+    warnings = [f"page {page.number}: {text}" for page in pages for text in page.warnings]
+    metadata.pop("error", None)
+    metadata.pop("warnings", None)
+    if errors:
+        metadata["error"] = "; ".join(errors)
+    if warnings:
+        metadata["warnings"] = warnings
+    numbers = ",".join(str(page.number) for page in pages)
+    key = "" if len(pages) == document.total_pages else numbers
+    return Record(
+        _id(identity or document.source, "document", key, ""),
+        "\n\n".join(parts),
+        _ordered(metadata),
+    )
+
+
+def page_wanted(page: Page, source: str, on_error: OnError) -> bool:
+    """Whether a page becomes a record.
+
+    Raises:
+        ConfigurationError: If ``on_error`` has no such choice.
+        DeepSeekOCRError: If the page failed and ``on_error`` is "raise".
+    """
+    if on_error not in get_args(OnError):
+        raise ConfigurationError(
+            f"on_error cannot be {on_error!r}",
+            remedy=f"Choose one of {', '.join(get_args(OnError))}.",
+        )
+    if page.ok or on_error == "keep":
+        return True
+    if on_error == "skip":
+        return False
+    raise DeepSeekOCRError(
+        f"the page could not be read ({page.error})",
+        source=source,
+        page=page.number,
+        remedy='Read it again, or continue without it: on_error="keep" or "skip".',
+    )
+
+
+def boxes_between(metadata: Mapping[str, Any], start: int, end: int) -> list[dict[str, Any]]:
+    """The entries of ``metadata["boxes"]`` that belong to a part of the record's text.
+
+    A picture has no text: it belongs to a part that its offset is in or next to.
+
+    Args:
+        metadata: The metadata of a record, flat or not, or of a chunk that inherited it.
+        start: Offset of the part's first character in the record's text.
+        end: Offset after its last character.
+    """
+    boxes = metadata.get("boxes") or []
+    entries: list[dict[str, Any]] = json.loads(boxes) if isinstance(boxes, str) else list(boxes)
+    return [
+        entry
+        for entry in entries
+        if (entry["start"] < end and start < entry["end"])
+        or (entry["start"] == entry["end"] and start <= entry["start"] <= end)
+    ]
+
+
+def _metadata(page: Page, source: str, total_pages: int) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "source": source,
+        "page": page.number - 1,
+        "page_label": _label(page),
+        "total_pages": total_pages,
+        "backend": page.backend,
+        "model": page.model,
+        "mode": page.mode,
+        "finish_reason": page.finish_reason,
+    }
+    if page.error:
+        metadata["error"] = page.error
+    if page.warnings:
+        metadata["warnings"] = list(page.warnings)
+    return metadata
+
+
+def _ordered(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Puts first what people look for first: the frameworks print metadata in order."""
+    first = ("source", "page", "page_label", "total_pages", "section")
+    last = tuple(key for key in ("spans", "boxes") if key in metadata)
+    rest = [key for key in metadata if key not in (*first, *last)]
+    return {key: metadata[key] for key in (*first, *rest, *last)}
+
+
+def _label(page: Page) -> str:
+    return page.label or str(page.number)
+
+
+def _section(blocks: Iterable[Block]) -> str:
+    """The deepest headings above more than half of the text.
+
+    Not those of the first block: that is often a running head, whose section is
+    still that of the page before.
+    """
+    sizes: Counter[tuple[str, ...]] = Counter()
+    total = 0
+    for block in blocks:
+        if block.kind not in HEADING_KINDS:
+            total += len(block.text)
+            for depth in range(1, len(block.section) + 1):
+                sizes[block.section[:depth]] += len(block.text)
+    deepest: tuple[str, ...] = ()
+    for path, size in sizes.items():
+        if 2 * size > total and len(path) > len(deepest):
+            deepest = path
+    return " > ".join(deepest)
+
+
+def _boxes(block: Block, start: int, end: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": block.kind,
+            "bbox": [round(value, 6) for value in box.as_tuple()],
+            "start": start,
+            "end": end,
+            **_confidence(block),
+        }
+        for box in block.boxes
+    ]
+
+
+def _confidence(read: Page | Block) -> dict[str, float]:
+    return {} if read.confidence is None else {"confidence": read.confidence}
+
+
+def _id(identity: str, *parts: str) -> str:
+    # A path may be invalid Unicode, which uuid5 refuses.
+    name = "\x1f".join((identity, *parts)).encode("utf-8", "surrogatepass").hex()
+    return str(uuid.uuid5(_NAMESPACE, name))

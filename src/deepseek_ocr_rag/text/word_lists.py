@@ -1,0 +1,97 @@
+"""Word lists of single languages: the place to add a language."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "ABBREVIATIONS",
+    "ABBREVIATIONS_BEFORE_NUMBERS",
+    "AMBIGUOUS_MONTHS",
+    "COMPOUND_STARTS",
+    "FUNCTION_WORDS",
+    "MONTHS",
+    "NUMBER_PRONOUNS",
+    "NUMBER_WORDS",
+    "SCALE_WORDS",
+    "TENS_WORDS",
+]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MONTH_NAMES: Final = """
+    january jan januar jänner janvier enero gennaio janeiro januari
+    february feb februar février febrero febbraio fevereiro februari
+    march mar märz mars marzo março maart
+    april apr avril abril aprile
+    may mai mayo maggio maio mei
+    june jun juni juin junio giugno junho
+    july jul juli juillet julio luglio julho
+    august aug août agosto augustus
+    september sep sept septembre septiembre settembre setembro
+    october oct oktober okt octobre octubre ottobre outubro
+    november nov novembre noviembre novembro
+    december dec dezember dez décembre diciembre dicembre dezembro
+"""
+MONTHS: Final = {
+    name: number
+    for number, line in enumerate(_MONTH_NAMES.strip().splitlines(), start=1)
+    for name in line.split()
+}
+"""Names of months in seven European languages, lower case, with their numbers."""
+
+AMBIGUOUS_MONTHS: Final = frozenset(("may", "march", "mar"))
+"""Names of months that are other words when they are not capitalised."""
+
+_COUNTED: Final = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen",
+    "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
+)
+NUMBER_WORDS: Final = {
+    word: value for words in _COUNTED for value, word in enumerate(words.split())
+}
+"""English and German words for 0 to 19."""
+
+_DECADES: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
+TENS_WORDS: Final = {word: 10 * value for value, word in enumerate(_DECADES.split(), start=2)}
+"""English words for 20 to 90."""
+
+NUMBER_PRONOUNS: Final = frozenset(("one", "eins", "null"))
+"""Number words that often count nothing: "this one"."""
+
+SCALE_WORDS: Final = {
+    "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "mn": 6, "bn": 9,
+    "tausend": 3, "millionen": 6, "milliarden": 9, "mio": 6, "mrd": 9,
+}  # fmt: skip
+"""Words after a number, with their power of ten."""
+
+ABBREVIATIONS: Final = _words("""
+    mr mrs ms dr prof st vs ed eds al approx inc ltd co corp bzw ca vgl hrsg
+    jan feb mar apr jun jul aug sep sept oct nov dec
+""")
+"""Words whose full stop does not end a sentence."""
+
+ABBREVIATIONS_BEFORE_NUMBERS: Final = _words("""
+    no nos fig figs eq sec ch vol pp nr abb tab bd art
+""")
+"""The same, but only before a number."""
+
+FUNCTION_WORDS: Final = _words("""
+    a about also an and any are as at be been being but by can could did do does doing for from
+    had has have having he her hers him his how i if in into is it its me my no nor not of on or
+    our she should so some such than that the their them then there these they this those to us
+    was we were what when where which who whom whose why will with would you your
+""")
+"""English function and question words. They stay in the index and are only left out of
+questions. Those of other languages need no list: BM25 gives little weight to a term that
+many texts contain."""
+
+COMPOUND_STARTS: Final = _words("""
+    all cross double ex full half high inter large left long low mid multi near non on one open
+    post pre right self semi short single small so third two well year
+""")
+"""First parts of English compounds that usually keep their hyphen."""
