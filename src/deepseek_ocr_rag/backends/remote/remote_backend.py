@@ -157,7 +157,7 @@ class RemoteBackend(ABC):
                     return tries.broken_off.attempt
                 raise error from cause
             tries.retries += 1
-            await asyncio.sleep(wait_seconds(tries.retries, cause and cause.after))
+            await asyncio.sleep(wait_seconds(tries.retries, cause.after if cause else None))
 
 
 @dataclass(slots=True)
