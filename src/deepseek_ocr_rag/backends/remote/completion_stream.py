@@ -46,12 +46,14 @@ class Completion:
         finish_reason: Why it ended.
         tokens: Number of tokens, or None if the server does not count them.
         logprobs: Of every token; empty unless the server gave all of them.
+        prompt_tokens: Those of picture and prompt, or None if the server does not count them.
     """
 
     text: str
     finish_reason: FinishReason
     tokens: int | None
     logprobs: tuple[TokenLogprob, ...] = ()
+    prompt_tokens: int | None = None
 
 
 async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
@@ -108,6 +110,7 @@ class _CompletionBuilder:
         self._characters = 0
         self._finish: FinishReason | None = None
         self._tokens: int | None = None
+        self._prompt_tokens: int | None = None
         self._logprobs: list[TokenLogprob] | None = []
         self._watch = RepetitionWatch()
 
@@ -117,6 +120,8 @@ class _CompletionBuilder:
         usage = event.get("usage")
         if isinstance(usage, dict) and isinstance(usage.get("completion_tokens"), int):
             self._tokens = usage["completion_tokens"]
+            if isinstance(usage.get("prompt_tokens"), int):
+                self._prompt_tokens = usage["prompt_tokens"]
         choices = event.get("choices")
         if not isinstance(choices, list):
             raise BackendReplyError("an event has neither choices nor an error")
@@ -141,7 +146,7 @@ class _CompletionBuilder:
         logprobs = tuple(
             TokenLogprob(min(token.end, len(text)), token.logprob) for token in self._logprobs or ()
         )
-        return Completion(text, self._finish, self._tokens, logprobs)
+        return Completion(text, self._finish, self._tokens, logprobs, self._prompt_tokens)
 
     def _add_text(self, choice: dict[str, Any]) -> str:
         message = choice.get("delta", choice.get("message"))

@@ -42,7 +42,7 @@ from .completion_stream import LONGEST_TOKEN
 from .concurrent_requests import Failure, ReadPage
 from .json_exchange import UNCOMPRESSED, without_credentials
 from .ollama_models import OllamaFacts
-from .remote_backend import RemoteBackend
+from .remote_backend import WAIT_SECONDS, RemoteBackend
 from .reply_text import GuardedTransport
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class OllamaBackend(RemoteBackend):
         attempts: How often a page that comes out badly is asked for at most.
         retries: How often a page is asked for again when Ollama is busy, away, or
             breaks off.
+        wait: How long to wait for an Ollama that has answered before and is away, in seconds.
         allow_remote: Whether page images may go to another machine.
 
     Raises:
@@ -98,14 +99,17 @@ class OllamaBackend(RemoteBackend):
         concurrency: int = 1,
         attempts: int = 3,
         retries: int = 2,
+        wait: float = WAIT_SECONDS,
         allow_remote: bool = False,
     ) -> None:
         super().__init__(
+            server="Ollama",
             concurrency=concurrency,
             timeout=timeout,
             stall_timeout=stall_timeout,
             attempts=attempts,
             retries=retries,
+            wait=wait,
         )
         if not model.strip():
             raise ConfigurationError("the model's name is empty", remedy="Write 'ollama/<model>'.")
