@@ -103,7 +103,8 @@ def test_the_address_of_the_chats_is_told_what_to_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"wait": -1}, {"concurrency": 0}, {"timeout": 0}, {"stall_timeout": -1}, {"retries": -1}]
+    "wrong",
+    [{"wait": -1}, {"concurrency": 0}, {"timeout": 0}, {"stall_timeout": -1}, {"retries": -1}],
 )
 def test_a_number_that_cannot_be_meant_is_refused_at_once(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):

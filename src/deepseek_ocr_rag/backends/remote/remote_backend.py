@@ -62,15 +62,7 @@ class RemoteBackend(ABC):
         retries: int,
         wait: float = WAIT_SECONDS,
     ) -> None:
-        if (
-            min(1 if concurrency is None else concurrency, attempts) < 1
-            or min(retries, wait) < 0
-            or not (timeout > 0 and stall_timeout > 0)
-        ):
-            raise ConfigurationError(
-                "concurrency, attempts and timeouts must be above 0, retries and wait not below 0",
-                remedy="Leave them out for the defaults.",
-            )
+        _check_limits(concurrency, min(timeout, stall_timeout), min(retries, wait), attempts)
         self.concurrency = concurrency
         self._slots: FairSemaphore | None = None
         self._absence = Absence(server, wait)
@@ -95,6 +87,24 @@ class RemoteBackend(ABC):
     def _places(self, first: PageRequest) -> int:
         """How many pages may be in flight at once; asked before the first is read."""
         return self.concurrency or 1
+
+    def limit(
+        self,
+        *,
+        concurrency: int | None = None,
+        timeout: float | None = None,
+        wait: float | None = None,
+    ) -> None:
+        """Change limits before the first page is read; None leaves one as it is.
+
+        Raises:
+            ConfigurationError: If one is out of range.
+        """
+        _check_limits(concurrency, timeout, wait)
+        self.concurrency = concurrency or self.concurrency
+        self._timeout = timeout or self._timeout
+        if wait is not None:
+            self._absence.seconds = wait
 
     def close(self) -> None:  # noqa: B027 - a backend with more to free overrides it
         """Do nothing: between two calls of :meth:`read`, nothing is held."""
@@ -169,6 +179,20 @@ class RemoteBackend(ABC):
 
     def _learn(self, ladder: RetryLadder) -> None:  # noqa: B027 - a backend that can overrides it
         """Learn from a page's attempts what the server does."""
+
+
+def _check_limits(
+    concurrency: int | None, timeout: float | None, wait: float | None, attempts: int = 1
+) -> None:
+    if (
+        min(1 if concurrency is None else concurrency, attempts) < 1
+        or not (1 if timeout is None else timeout) > 0
+        or not (0 if wait is None else wait) >= 0
+    ):
+        raise ConfigurationError(
+            "concurrency, attempts and timeouts must be above 0, retries and wait not below 0",
+            remedy="Leave them out for the defaults.",
+        )
 
 
 class _Retries:
