@@ -296,7 +296,6 @@ def test_a_loop_that_the_rule_against_repeats_sees_ends(
     ("engine", "context"),
     [("transformers", POSITIONS), ("local", POSITIONS), ("llama_special", SLOT)],
 )
-@fails_today(10, "a full context is told as if the model had found no end")
 def test_a_full_context_is_told_with_its_size(
     engine: str,
     context: int,

@@ -127,6 +127,46 @@ def test_tokens_and_finish_reason_come_from_the_server(
     assert (reply.text, reply.finish_reason, reply.tokens) == ("half a page", "length", 6881)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "reply", "context", "told"),
+    [
+        (913, 7279, 8192, "913 tokens of picture and prompt and 7279 of reply, with room for 8192"),
+        (913, 3183, 4096, "start the server with 8192 for each page"),
+        (913, 500, 8192, "a limit of the server's own"),
+    ],
+)
+def test_a_full_context_is_told_in_tokens_with_its_cure(
+    openai_server: Any, page_request: Any, prompt: int, reply: int, context: int, told: str
+) -> None:
+    def full(exchange: Any) -> None:
+        exchange.start()
+        exchange.delta("half a page", finish="length")
+        usage = {"prompt_tokens": prompt, "completion_tokens": reply}
+        exchange.event({"choices": [], "usage": usage})
+        exchange.end()
+
+    openai_server.answers |= {CHAT: full, "/v1/models": lists(meta={"n_ctx": context})}
+    backend = ServerBackend(openai_server.url, attempts=1)
+    assert any(told in warning for warning in only(backend.read([page_request(1)])).warnings)
+
+
+def test_a_server_that_ignores_the_rule_is_noticed_once_and_not_asked_that_way_again(
+    openai_server: Any, page_request: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def loops(exchange: Any) -> None:
+        exchange.start()
+        exchange.delta("The page begins. " + "Once more the very same words. " * 60, "stop")
+        exchange.end()
+
+    openai_server.answers[CHAT] = loops
+    backend = ServerBackend(openai_server.url, attempts=2, concurrency=1)
+    first, second = backend.read([page_request(1), page_request(2)])
+    assert any("that the server ignores" in warning for warning in first.warnings)
+    assert not any("stricter" in warning for warning in (*first.warnings, *second.warnings))
+    assert any("in mode base" in warning for warning in second.warnings)
+    assert caplog.text.count("ignores the rule against repeats") == 1
+
+
 def test_a_server_that_does_not_stream_is_understood(
     backend: ServerBackend, openai_server: Any, page_request: Any
 ) -> None:
