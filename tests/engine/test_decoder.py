@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.util import find_spec
 
@@ -11,9 +10,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 CUDA = torch.cuda.is_available()
-if not CUDA:
-    # Read when the kernels are defined, so before they are imported.
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 from deepseek_ocr_rag.engine.decoder import Decoder, PrefillRequest
 from deepseek_ocr_rag.engine.kv_cache import KVCache

@@ -75,14 +75,15 @@ class Answer:
         citations: In the order of their first mention in the text, all checked. Empty
             if no sentence is supported.
         passages: What was found, best first.
-        llm: Name of the model that wrote the text; None if passages are quoted or
-            nothing was found.
+        llm: Name of the model that wrote the text; None if no model was asked.
         warnings: What a user should know: passages that did not fit into the
             model's context, a cut answer, pages that could not be read.
         timings: How long it took.
         sentences: All that were written, including those that strict mode removed.
         query: What was searched for. Differs from the question if that is only
             clear after the questions before it.
+        quoted: Whether passages are quoted: no model was asked, or no source says what it
+            wrote. A quote is a supported sentence.
     """
 
     question: str
@@ -94,6 +95,7 @@ class Answer:
     timings: Timings = Timings()
     sentences: tuple[Sentence, ...] = ()
     query: str = ""
+    quoted: bool = False
 
     @property
     def found(self) -> bool:
@@ -110,7 +112,8 @@ class Answer:
         """The sources for people to read: a line for each citation.
 
         Adds the cited words if the text does not quote them, and why other sentences
-        are not supported. If no sentence is, it lists the passages given to the model.
+        are not supported, unless passages are quoted in their place: then the text says
+        it in one line. If nothing is cited, it lists the passages given to the model.
         """
         lines = [
             _source_line(f"[{number}]", citation, citation.quote not in self.text)
@@ -119,7 +122,7 @@ class Answer:
         lines += [
             f"unsupported: “{sentence.text}” ({sentence.problem})"
             for sentence in self.unsupported
-            if sentence.span is not None
+            if sentence.span is not None and not self.quoted
         ]
         if self.unsupported and not self.citations:
             lines.append("The model was given:")

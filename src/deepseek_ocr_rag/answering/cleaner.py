@@ -16,7 +16,14 @@ from typing import Final
 
 from ..text.visible import without_invisible
 
-__all__ = ["REMOVED_LINK", "AnswerCleaner", "CitationMark", "join_safely", "without_thoughts"]
+__all__ = [
+    "REMOVED_LINK",
+    "AnswerCleaner",
+    "CitationMark",
+    "join_safely",
+    "without_addresses",
+    "without_thoughts",
+]
 
 REMOVED_LINK: Final = "(link removed)"
 
@@ -148,7 +155,7 @@ class AnswerCleaner:
         match = _RUN.match(self._buffer, position)
         if match is None or self._is_cut(match.end()):
             return 0
-        self._show(_without_addresses(match[0]))
+        self._show(without_addresses(match[0]))
         return len(match[0])
 
     def _is_cut(self, end: int) -> bool:
@@ -182,7 +189,7 @@ class AnswerCleaner:
         if numbers is not None:
             self._mark(numbers)
         else:
-            text = _without_addresses(_OPENING.sub("< ", _WHOLE_TAG.sub("", inner)))
+            text = without_addresses(_OPENING.sub("< ", _WHOLE_TAG.sub("", inner)))
             self._show(text if linked else f"[{text}]")
         return end - position
 
@@ -252,7 +259,8 @@ def _numbers(inner: str) -> list[int] | None:
     return numbers
 
 
-def _without_addresses(text: str) -> str:
+def without_addresses(text: str) -> str:
+    """Put :data:`REMOVED_LINK` in the place of addresses of the web."""
     return _ADDRESS.sub(_removed, text)
 
 

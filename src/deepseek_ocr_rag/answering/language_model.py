@@ -8,9 +8,11 @@ another machine is refused, and so is a model that Ollama itself would run elsew
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Protocol, TypeGuard, runtime_checkable
+
+import httpx
 
 from ..errors import (
     ConfigurationError,
@@ -19,12 +21,16 @@ from ..errors import (
 )
 from ..hosts import is_this_machine
 from ..ollama_server import OllamaServer, ollama_url
+from ..setting_names import with_known_settings
+from .model_fitness import why_unfit
+from .repetition import EqualParts
 
 __all__ = [
     "LanguageModel",
     "Message",
     "ModelReply",
     "OllamaModel",
+    "ReplyEnd",
     "StructuredLanguageModel",
     "choose_language_model",
     "language_model_named",
@@ -38,7 +44,17 @@ allocates memory for each."""
 STRUCTURED_FROM: Final = (0, 5, 0)
 """First Ollama version that enforces a JSON schema."""
 
+BUILT_FROM_SOURCE: Final = (0, 0, 0)
+"""What an Ollama says that was built from source, which is a new one."""
+
 SUGGESTED_MODEL: Final = "gemma3:4b"
+
+REPEATED: Final = "The model repeated itself, and Ollama ended its reply."
+BROKEN_OFF: Final = "The reply broke off before its end: only its whole sentences are kept."
+
+ReplyEnd = Literal["stop", "length", "repetition", "broken off"]
+"""How a reply ended: by itself; at its longest length; Ollama ended it because the model repeated
+itself; it stopped coming. After the last two its last sentence may not be whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +82,8 @@ class LanguageModel(Protocol):
     def stream(self, messages: Sequence[Message], *, max_tokens: int) -> Iterator[str]:
         """Write a reply, piece by piece.
 
-        Like :class:`ModelReply`, the iterator may have a ``close()`` method and an
-        attribute ``warnings``, which is read when it is exhausted.
+        Like :class:`ModelReply`, the iterator may have a ``close()`` method and the
+        attributes ``warnings`` and ``finish_reason``, which are read when it is exhausted.
 
         Args:
             messages: The conversation so far.
@@ -115,6 +131,7 @@ def writes_json(model: LanguageModel) -> TypeGuard[StructuredLanguageModel]:
     )
 
 
+@with_known_settings()
 class OllamaModel:
     """A model of a running Ollama.
 
@@ -171,18 +188,27 @@ class OllamaModel:
         """``ollama/<model>``."""
         return f"ollama/{self.model}"
 
+    def check(self) -> None:
+        """Look at the model, once; raises what :attr:`context_length` raises."""
+        _ = self.context_length
+
     @property
     def context_length(self) -> int:
         """The requested tokens, at most what the model allows. Asks the server once.
 
         Raises:
             RemoteModelRefusedError: If Ollama would run the model elsewhere.
+            ConfigurationError: If the model does not write answers, as embedding models.
             LanguageModelError: If the server or the model is missing.
         """
         if self._context is None:
             shown = self.server.show(self.model)
             if not self.allow_remote:
                 self.server.refuse_remote(self.model, shown)
+            if problem := why_unfit(self.model, shown):
+                raise ConfigurationError(
+                    problem, remedy=f"Name a language model, such as ollama/{SUGGESTED_MODEL}."
+                )
             info = shown.get("model_info")
             lengths = [
                 value
@@ -201,7 +227,8 @@ class OllamaModel:
             LanguageModelError: If the server does not answer.
         """
         if self._structured is None:
-            self._structured = self.server.version() >= STRUCTURED_FROM
+            version = self.server.version()
+            self._structured = version >= STRUCTURED_FROM or version == BUILT_FROM_SOURCE
         return self._structured
 
     def stream(self, messages: Sequence[Message], *, max_tokens: int) -> ModelReply:
@@ -227,8 +254,12 @@ class OllamaModel:
 class ModelReply(Iterator[str]):
     """Iterates over the pieces of a reply. Closing it ends the request.
 
+    Parts that are equal to the one before them are held back until another one comes: if
+    Ollama ends the reply because of them, they are left out.
+
     Attributes:
         warnings: What a user should know; complete when the iterator is exhausted.
+        finish_reason: See :data:`ReplyEnd`; final when the iterator is exhausted.
     """
 
     def __init__(
@@ -240,6 +271,7 @@ class ModelReply(Iterator[str]):
         schema: Mapping[str, Any] | None = None,
     ) -> None:
         self.warnings: tuple[str, ...] = ()
+        self.finish_reason: ReplyEnd = "broken off"
         self._server = server
         self._model = model
         self._options = options
@@ -257,27 +289,45 @@ class ModelReply(Iterator[str]):
         turns = [asdict(message) for message in messages]
         form = None if self._schema is None else dict(self._schema)
         remedy = "Look at Ollama's log; a smaller model or num_ctx needs less memory."
-        done = False
+        parts = EqualParts()
+        held: list[str] = []
+        begun = False
         with self._server.ollama_client(self._model, remedy) as client:
             stream = client.chat(
                 self._model, turns, stream=True, options=self._options, format=form
             )
-            with closing(stream) as parts:  # type: ignore[type-var]
-                for part in parts:
-                    if part.message.content:
-                        yield part.message.content
+            with closing(stream), suppress(httpx.RemoteProtocolError):  # type: ignore[type-var]
+                for part in stream:
+                    content = part.message.content or ""
+                    if parts.add(content or part.message.thinking or ""):
+                        held.append(content)
+                    else:
+                        yield from _texts(held, content)
+                        held.clear()
+                        begun = begun or bool(content)
                     if part.done:
-                        done = True
                         self._finish(part.done_reason, part.prompt_eval_count)
-                        break
-        if not done:
-            raise self._server.broken("the reply was cut off before its end")
+                        yield from _texts(held)
+                        return
+        if parts.reached_limit:
+            self.finish_reason = "repetition"
+            self.warnings += (REPEATED,)
+            return
+        yield from _texts(held)
+        if not begun:
+            raise self._server.broken("the reply broke off before its first word")
+        self.warnings += (BROKEN_OFF,)
 
     def _finish(self, reason: str | None, prompt_tokens: int | None) -> None:
+        self.finish_reason = "length" if reason == "length" else "stop"
         if reason == "length":
             self.warnings += ("The answer was cut: the model reached its longest reply.",)
         if (prompt_tokens or 0) + self._options["num_predict"] > self._options["num_ctx"]:
             self.warnings += ("The prompt filled the context: the model may have missed a part.",)
+
+
+def _texts(held: Sequence[str], *more: str) -> Iterator[str]:
+    return (text for text in (*held, *more) if text)
 
 
 def language_model_named(
@@ -334,7 +384,5 @@ def choose_language_model(host: str | None = None) -> tuple[str | None, str]:
 
 def _writes_text(server: OllamaServer, model: str) -> bool:
     shown = server.show(model)
-    if shown.get("remote_host") or shown.get("remote_model") or "deepseek-ocr" in model:
-        return False
-    # Servers before 0.6.4 do not report capabilities.
-    return "completion" in (shown.get("capabilities") or ("completion",))
+    runs_elsewhere = shown.get("remote_host") or shown.get("remote_model")
+    return not runs_elsewhere and not why_unfit(model, shown)

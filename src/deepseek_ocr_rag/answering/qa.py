@@ -10,6 +10,7 @@ from ..document.types import OcrDocument
 from ..errors import ConfigurationError
 from ..retrieval.embeddings import EmbeddingModel, embedding_model
 from ..retrieval.retriever import Passage, Retriever
+from ..setting_names import with_known_settings
 from .answer import Answer, Timings
 from .language_model import LanguageModel, language_model_named
 from .query_rewriting import standalone_question
@@ -21,6 +22,7 @@ from .verification.term_frequencies import TermFrequencies
 __all__ = ["Conversation", "DocumentQA"]
 
 
+@with_known_settings()
 class DocumentQA:
     """Answers questions over documents and cites the page and boxes of each statement.
 
@@ -28,6 +30,8 @@ class DocumentQA:
     With one, the model sees numbered passages and cites them. Every sentence is then
     compared with what it cites (:mod:`.verification`). A supported sentence gets
     citations with words, page and boxes; any other is marked, or removed in strict mode.
+    If none is supported, the sentences that fit the question best are quoted as well. A
+    sentence that comes again is shown once, and the third time ends the model's work.
 
     Args:
         documents: One or more documents.
@@ -165,6 +169,7 @@ class DocumentQA:
             ),
             sentences=tuple(strategy.sentences),
             query=query,
+            quoted=strategy.quoted,
         )
 
     def _strategy(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
@@ -172,7 +177,12 @@ class DocumentQA:
             return AnswerStrategy()
         if self.llm is not None:
             return GeneratingStrategy(
-                passages, query, self.llm, self._frequencies, strict=self.strict
+                passages,
+                query,
+                self.llm,
+                self._frequencies,
+                relevant=self._is_relevant(query, passages),
+                strict=self.strict,
             )
         if self._is_relevant(query, passages):
             return QuotingStrategy(passages, query)
@@ -184,6 +194,7 @@ class DocumentQA:
         return relevance(query, passages, self._frequencies) >= ENOUGH
 
 
+@with_known_settings()
 class Conversation:
     """Answers questions that may refer to earlier ones, such as "And how high is it?".
 

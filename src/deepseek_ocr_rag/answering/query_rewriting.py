@@ -84,6 +84,8 @@ def _rewritten(question: str, turns: Sequence[Answer], llm: LanguageModel) -> st
     messages = (Message("system", system), Message("user", f"{conversation}\n\n{asked}"))
     pieces = llm.stream(messages, max_tokens=REPLY_TOKENS)
     reply = "".join(without_thoughts(pieces)).strip()
+    if getattr(pieces, "finish_reason", "stop") in ("repetition", "broken off"):
+        return ""
     cleaner = AnswerCleaner(0)
     shown = [*cleaner.feed(reply.partition("\n")[0]), *cleaner.finish()]
     return _LABEL.sub("", "".join(part for part in shown if isinstance(part, str))).strip(" \"'“”*")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
+from ..document.sanitize import inert_markdown
 from ..errors import LanguageModelReplyError
 from ..retrieval.retriever import Passage
 from .answer import Sentence
-from .cleaner import AnswerCleaner, without_thoughts
+from .cleaner import AnswerCleaner, without_addresses, without_thoughts
 from .fixed_texts import NOT_FOUND
-from .language_model import LanguageModel, writes_json
+from .language_model import LanguageModel, ReplyEnd, writes_json
 from .prompt import AnswerPrompt, build_prompt
 from .quotes import Quoter
 from .structured_reply import marked_text, reply_schema
@@ -22,8 +23,10 @@ from .writer import AnswerWriter
 
 __all__ = ["AnswerStrategy", "GeneratingStrategy", "QuotingStrategy"]
 
-QUOTES = 3
-"""Most sentences to quote in an answer without a language model."""
+QUOTES: Final = 3
+"""Most sentences to quote where no model writes, or nothing that it wrote is supported."""
+
+REPEATED: Final = "The model repeated itself, and its reply was ended."
 
 
 @dataclass
@@ -38,6 +41,7 @@ class AnswerStrategy:
         citations: Their citations.
         warnings: What a user should know.
         llm: Name of the model that wrote it, None without a model.
+        quoted: Whether passages are quoted.
         checking: Seconds spent on comparing sentences with their sources.
     """
 
@@ -46,6 +50,7 @@ class AnswerStrategy:
     citations: list[Citation] = field(default_factory=list, init=False)
     warnings: tuple[str, ...] = field(default=(), init=False)
     llm: str | None = field(default=None, init=False)
+    quoted: bool = field(default=False, init=False)
     checking: float = field(default=0.0, init=False)
 
     def write(self) -> Generator[str]:
@@ -62,6 +67,24 @@ class AnswerStrategy:
     def _pieces(self) -> Generator[str]:
         yield NOT_FOUND
 
+    def _quotes(self, passages: tuple[Passage, ...], question: str, line: str) -> Generator[str]:
+        """Quote what fits a question best, below a line that says why."""
+        self.quoted = True
+        yield line
+        for citation in Quoter(passages).best(question, QUOTES):
+            yield "\n\n"
+            index = len(self.citations)
+            text = f"“{self._shown(citation.quote)}” [{index + 1}]"
+            span = (len(self.text), len(self.text) + len(text))
+            self.citations.append(citation)
+            self.sentences.append(
+                Sentence(citation.quote, "supported", (index,), (citation.passage,), span=span)
+            )
+            yield text
+
+    def _shown(self, quote: str) -> str:
+        return quote
+
 
 @dataclass
 class QuotingStrategy(AnswerStrategy):
@@ -71,27 +94,28 @@ class QuotingStrategy(AnswerStrategy):
     question: str
 
     def _pieces(self) -> Generator[str]:
-        yield "Quoted from the documents (no language model was asked):"
-        for index, citation in enumerate(Quoter(self.passages).best(self.question, QUOTES)):
-            yield "\n\n"
-            text = f"“{citation.quote}” [{index + 1}]"
-            span = (len(self.text), len(self.text) + len(text))
-            self.citations.append(citation)
-            self.sentences.append(
-                Sentence(citation.quote, "supported", (index,), (citation.passage,), span=span)
-            )
-            yield text
+        line = "Quoted from the documents (no language model was asked):"
+        yield from self._quotes(self.passages, self.question, line)
 
 
 @dataclass
 class GeneratingStrategy(AnswerStrategy):
-    """Lets a model write, cleans its text and checks its sentences."""
+    """Lets a model write, cleans its text and checks its sentences.
+
+    If it writes none that is supported, passages are quoted.
+
+    Attributes:
+        relevant: Whether the passages are about the question, so that they may be quoted.
+        strict: Whether to leave out sentences without support.
+    """
 
     passages: tuple[Passage, ...]
     question: str
     model: LanguageModel
     frequencies: TermFrequencies
+    relevant: bool = field(kw_only=True)
     strict: bool = field(kw_only=True)
+    _is_json: bool = field(default=False, init=False)
 
     def _pieces(self) -> Generator[str]:
         self.llm = self.model.name
@@ -104,36 +128,73 @@ class GeneratingStrategy(AnswerStrategy):
         writer = AnswerWriter(verifier, self.question, strict=self.strict)
         self.sentences, self.citations = writer.sentences, writer.citations
         cleaner = AnswerCleaner(prompt.used)
-        with self._reply(prompt) as reply:
-            pieces = marked_text(reply) if structured else reply
-            for piece in pieces:
+        reply = self._ask(prompt)
+        text = without_thoughts(reply)
+        if structured:
+            text = marked_text(self._look_for_json(text))
+        try:
+            for piece in text:
                 if shown := writer.feed(cleaner.feed(piece)):
                     yield shown
-            if shown := writer.feed(cleaner.finish()) + writer.finish():
-                yield shown
+                if writer.repeats:
+                    break
+        finally:
+            # Closing ends the request.
+            getattr(reply, "close", lambda: None)()
+        end: ReplyEnd = getattr(reply, "finish_reason", "stop")
+        # From JSON only whole sentences come.
+        broken_off = end in ("repetition", "broken off") and not self._is_json
+        if shown := writer.feed(cleaner.finish()) + writer.finish(broken_off=broken_off):
+            yield shown
         self.checking = writer.seconds
-        if not writer.text:
-            raise LanguageModelReplyError(
-                f"{self.model.name} wrote nothing", remedy="Ask again, or use another model."
+        self.warnings += tuple(getattr(reply, "warnings", ()))
+        if writer.repeats:
+            self.warnings += (REPEATED,)
+            end = "repetition"
+        yield from self._instead(writer, end)
+
+    def _ask(self, prompt: AnswerPrompt) -> Iterator[str]:
+        if writes_json(self.model):
+            schema = reply_schema(prompt.used)
+            return self.model.stream_json(
+                prompt.messages, schema=schema, max_tokens=prompt.max_tokens
             )
+        return self.model.stream(prompt.messages, max_tokens=prompt.max_tokens)
+
+    def _look_for_json(self, pieces: Iterator[str]) -> Iterator[str]:
+        start = ""
+        for piece in pieces:
+            start = start or piece.lstrip()
+            self._is_json = start.startswith("{")
+            yield piece
+
+    def _shown(self, quote: str) -> str:
+        # As in all that a model writes: nothing that a viewer would load or offer as a link.
+        return without_addresses(inert_markdown(quote))
+
+    def _instead(self, writer: AnswerWriter, end: ReplyEnd) -> Generator[str]:
+        """What to show below, or in place of, a reply of which nothing is supported.
+
+        Raises:
+            LanguageModelReplyError: If there is no reply to speak of.
+        """
         removed = [sentence for sentence in writer.sentences if sentence.span is None]
         if removed:
             self.warnings += (f"Removed without support: {len(removed)} of the sentences.",)
-
-    @contextmanager
-    def _reply(self, prompt: AnswerPrompt) -> Iterator[Iterator[str]]:
-        """The model's reply without its thoughts; leaving the block ends the request."""
-        if writes_json(self.model):
-            schema = reply_schema(prompt.used)
-            pieces = self.model.stream_json(
-                prompt.messages, schema=schema, max_tokens=prompt.max_tokens
+        statuses = {sentence.status for sentence in writer.sentences}
+        if not statuses and end == "broken off":
+            raise LanguageModelReplyError(
+                f"{self.model.name}: the reply broke off before its first sentence was whole",
+                remedy="Ask again, and look at the server's log.",
             )
-        else:
-            pieces = self.model.stream(prompt.messages, max_tokens=prompt.max_tokens)
-        try:
-            yield without_thoughts(pieces)
-        finally:
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                close()
-        self.warnings += tuple(getattr(pieces, "warnings", ()))
+        if not (statuses or writer.text or writer.wordless or end == "repetition"):
+            raise LanguageModelReplyError(
+                f"{self.model.name} wrote nothing", remedy="Ask again, or use another model."
+            )
+        if self.relevant and statuses.isdisjoint(("supported", "absent")):
+            wrote = "No source says what" if statuses else "No whole sentence is in what"
+            line = f"{wrote} {self.model.name} wrote, so the best passages are quoted:"
+            space = "\n\n" if self.text else ""
+            yield from self._quotes(self.passages, self.question, space + line)
+        elif not writer.text:
+            yield NOT_FOUND

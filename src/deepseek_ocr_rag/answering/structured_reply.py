@@ -14,7 +14,9 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any, Final
 
+from ..text.sentences import ends_sentence, sentence_spans
 from .fixed_texts import NOT_FOUND
+from .repetition import MOST_EQUAL, SentenceCounter
 
 __all__ = ["marked_text", "reply_schema"]
 
@@ -23,8 +25,11 @@ MOST_SENTENCES: Final = 32
 
 _LIST: Final = re.compile(r'"sentences"\s*:\s*\[')
 _BETWEEN: Final = " \t\r\n,"
+_OPEN_TEXT: Final = re.compile(r'\{\s*"text"\s*:\s*"((?:[^"\\]|\\.)*)$', re.DOTALL)
+_MARK: Final = re.compile(r"[.!?。！？n]")
+"""What may end a sentence in JSON, where a line ends with an escaped "n"."""
+
 _WHOLE_TEXT: Final = re.compile(r'\{\s*"text"\s*:\s*("(?:[^"\\]|\\.)*")(.*)', re.DOTALL)
-_SENTENCE_END: Final = re.compile(r"[.!?:。！？][\"'”’»)\]*_]*$")
 
 
 def reply_schema(sources: int) -> dict[str, Any]:
@@ -56,7 +61,8 @@ def marked_text(pieces: Iterable[str]) -> Iterator[str]:
 
     A reply without sentences becomes :data:`~.fixed_texts.NOT_FOUND`. A reply that is
     not a JSON object passes unchanged, because some servers ignore the schema. A
-    sentence that is cut off is dropped, unless only its sources are cut.
+    sentence that is cut off is dropped, unless only its sources are cut. A text in which
+    a sentence comes for the third time is passed on before its end, which may never come.
 
     Args:
         pieces: The reply, in any pieces.
@@ -104,8 +110,26 @@ class _ReplyParser:
             self._in_list = True
             self._buffer = self._buffer[begin.end() :]
         elif not {"}", "]"} & set(piece):
+            yield from self._repeating_text(piece)
             return
         yield from self._objects()
+
+    def _repeating_text(self, piece: str) -> Iterator[str]:
+        """Yield the open text up to a sentence that comes too often."""
+        begun = _OPEN_TEXT.match(self._buffer) if _MARK.search(piece) else None
+        if begun is None:
+            return
+        try:
+            text = str(json.loads(f'"{begun[1]}"', strict=False))
+        except ValueError:  # an escape of which a part has not come yet
+            return
+        counter = SentenceCounter()
+        for start, end in sentence_spans(text):
+            if counter.add(text[start:end]) >= MOST_EQUAL:
+                self._at_end = True
+                self._count += 1
+                yield f"{text[:end]}\n"
+                return
 
     def rest(self) -> Iterator[str]:
         """Yield the last sentence if only its sources were cut off."""
@@ -142,4 +166,4 @@ def _marked(item: object) -> str:
     listed = [n for n in sources if type(n) is int] if isinstance(sources, list) else []
     numbers = list(dict.fromkeys(listed))
     marks = f" {''.join(f'[{number}]' for number in numbers)}" if numbers else ""
-    return f"{text}{marks}{' ' if _SENTENCE_END.search(text) else chr(10)}"
+    return f"{text}{marks}{' ' if ends_sentence(text) else chr(10)}"

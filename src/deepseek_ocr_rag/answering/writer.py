@@ -2,26 +2,35 @@
 
 A sentence is shown while it comes, up to its first citation or its end; the rest is
 held back until the sentence is complete and checked. In strict mode all of it is held
-back, and an unsupported sentence is never shown.
+back, and an unsupported sentence is never shown. In both modes a sentence that may still
+turn out equal to an earlier one is held back, because an equal sentence is shown once.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from ..text.plain_text import plain_text
-from ..text.sentences import sentence_spans
+from ..text.sentences import ends_sentence, sentence_spans
 from ..text.terms import content_terms, terms
 from .answer import Sentence
 from .cleaner import REMOVED_LINK, CitationMark, join_safely
-from .fixed_texts import NOT_FOUND, UNSUPPORTED
+from .fixed_texts import UNSUPPORTED
+from .repetition import MOST_EQUAL, SentenceCounter
 from .verification.citation import Citation
 from .verification.lexicon import ABSENCE_NEGATION, ABSENCE_WORDS
 from .verification.verifier import Verifier
 
 __all__ = ["AnswerWriter"]
+
+_LIST_NUMBER: Final = re.compile(r"\(?\d{1,3}[.)]")
+
+BROKEN_OFF: Final = "…"
+"""Stands in an answer's text where a sentence was shown in part and never became whole."""
 
 
 class AnswerWriter:
@@ -37,6 +46,8 @@ class AnswerWriter:
         sentences: All sentences so far, including removed ones.
         citations: In the order in which they were first shown.
         seconds: Time spent on checking.
+        repeats: Whether a sentence came for the third time; what follows is ignored.
+        wordless: Whether something without a word, such as "...", was left out.
     """
 
     def __init__(self, verifier: Verifier, question: str, *, strict: bool = False) -> None:
@@ -44,6 +55,9 @@ class AnswerWriter:
         self.sentences: list[Sentence] = []
         self.citations: list[Citation] = []
         self.seconds = 0.0
+        self.repeats = False
+        self.wordless = False
+        self._counter = SentenceCounter()
         self._verifier = verifier
         self._question = frozenset(terms(question))
         self._strict = strict
@@ -64,32 +78,50 @@ class AnswerWriter:
                 continue
             self._open += part
             self._close_sentences()
-            if not self._strict:
+            self.repeats = self.repeats or self._ends_third_equal()
+            if self.repeats:
+                break
+            if not self._strict and not self._may_be_left_out():
                 self._show_until(self._marks[0][0] if self._marks else len(self._open))
         return self.text[before:]
 
-    def finish(self) -> str:
-        """Return the rest; says that nothing was found if all sentences were removed."""
+    def finish(self, *, broken_off: bool = False) -> str:
+        """Return the rest.
+
+        Args:
+            broken_off: Whether the reply has no end: then a last sentence that is not whole
+                is left out.
+        """
         before = len(self.text)
         self._close_sentences()
-        for start, end in sentence_spans(self._open):
-            self._close(start, end, len(self._open) + 1)
-        if self.sentences and not self.text:
-            self._emit(NOT_FOUND)
+        for start, end in () if self.repeats else sentence_spans(self._open):
+            if not broken_off or _is_whole(self._open[start:end]):
+                self._close(start, end, len(self._open) + 1)
+            elif self._shown:
+                self._emit(f" {BROKEN_OFF}")
         return self.text[before:]
 
     def _close_sentences(self) -> None:
-        while len(spans := sentence_spans(self._open)) > 1:
+        while not self.repeats and len(spans := sentence_spans(self._open)) > 1:
             (start, end), (following, _) = spans[:2]
             self._close(start, end, following)
 
     def _close(self, start: int, end: int, following: int) -> None:
         """Check the first sentence, show the rest of it, and drop it from the open text."""
+        text = self._open[start:end]
         marks = [(min(offset, end), mark) for offset, mark in self._marks if offset < following]
-        if any(map(str.isalnum, _without_removed_links(self._open[start:end]))):
-            self._write(start, end, marks)
-        elif not self._strict:
+        if _has_word(text):
+            count = self._counter.add(text)
+            self.repeats = count >= MOST_EQUAL
+            if count == 1:
+                self._write(start, end, marks)
+            else:
+                self._leave_out(start)
+        elif not self._strict and (REMOVED_LINK in text or self._is_layout(text)):
             self._show_until(end)
+        else:
+            self.wordless = True
+            self._leave_out(start)
         self._marks = [(offset - end, mark) for offset, mark in self._marks if offset >= following]
         self._open = self._open[end:]
         self._shown = max(0, self._shown - end)
@@ -98,14 +130,10 @@ class AnswerWriter:
     def _write(self, start: int, end: int, marks: Sequence[tuple[int, CitationMark]]) -> None:
         cited = tuple(dict.fromkeys(n - 1 for _, mark in marks for n in mark.numbers))
         sentence, found = self._check(self._open[start:end], cited)
-        if self._strict:
-            gap = max(self._open[:start], self._gap, key=lambda text: text.count("\n"))
-            self._gap = gap
-            if sentence.status != "supported":
-                self.sentences.append(sentence)
-                return
-            self._gap, self._shown = "", start
-            self._emit(gap if self.text else "")
+        if self._strict and sentence.status != "supported":
+            self.sentences.append(sentence)
+            self._leave_out(start)
+            return
         numbers: list[int] = []
         for offset, space, label in _labels(sentence, found, marks, end):
             self._show_until(offset)
@@ -121,6 +149,25 @@ class AnswerWriter:
         self.sentences.append(
             replace(sentence, citations=tuple(numbers), span=(start, len(self.text)))
         )
+
+    def _leave_out(self, start: int) -> None:
+        """Show nothing of a sentence, but keep the paragraphs around it apart."""
+        self._gap = self._wider_gap(self._open[:start])
+
+    def _wider_gap(self, space: str) -> str:
+        return max(space, self._gap, key=lambda text: text.count("\n"))
+
+    def _may_be_left_out(self) -> bool:
+        """Whether the open sentence may still be equal to an earlier one, or have no word."""
+        return not _has_word(self._open) or self._counter.may_repeat(self._open)
+
+    def _ends_third_equal(self) -> bool:
+        text = self._open
+        return ends_sentence(text) and self._counter.count(text) + 1 >= MOST_EQUAL
+
+    def _is_layout(self, text: str) -> bool:
+        """Whether it is the line below the head of a table, or ends a block of code."""
+        return bool(self.text) and text.startswith(("|", "```"))
 
     def _check(self, text: str, cited: tuple[int, ...]) -> tuple[Sentence, tuple[Citation, ...]]:
         if self._says_absent(text):
@@ -144,9 +191,15 @@ class AnswerWriter:
         return self.citations.index(citation)
 
     def _show_until(self, offset: int) -> None:
-        if offset > self._shown:
-            self._emit(self._open[self._shown : offset])
-            self._shown = offset
+        if offset <= self._shown:
+            return
+        text = self._open[self._shown : offset]
+        if not self._shown:
+            body = text.lstrip()
+            gap = self._wider_gap(text[: len(text) - len(body)])
+            text, self._gap = (gap if self.text else "") + body, ""
+        self._emit(text)
+        self._shown = offset
 
     def _emit(self, text: str) -> None:
         self.text += join_safely(self.text, text)
@@ -154,6 +207,14 @@ class AnswerWriter:
 
 def _without_removed_links(text: str) -> str:
     return text.replace(REMOVED_LINK, "")
+
+
+def _is_whole(text: str) -> bool:
+    return ends_sentence(text) and not _LIST_NUMBER.fullmatch(text)
+
+
+def _has_word(text: str) -> bool:
+    return any(map(str.isalnum, _without_removed_links(text)))
 
 
 def _labels(

@@ -19,8 +19,9 @@ _VLLM = "https://github.com/vllm-project/vllm"
 
 _OWN_ENVIRONMENT = (
     "in a separate environment (python -m venv official-env; official-env/bin/pip install "
-    '"deepseek-ocr-rag[official]") and give its interpreter to '
-    'OfficialBackend(python="official-env/bin/python"). The backend "transformers" does not need '
+    '"deepseek-ocr-rag[official]") and name its interpreter in '
+    'DSOCR_OFFICIAL_PYTHON, or in OfficialBackend(python="official-env/bin/python"). The backend '
+    '"transformers" does not need '
     "the published code; it needs transformers 5.20 or newer."
 )
 
@@ -78,7 +79,7 @@ KNOWN_FAILURES: Final = (
             r"No module named '(addict|easydict|einops)'",
         ),
         "The published code imports packages that are not installed.",
-        'Install them: pip install "deepseek-ocr-rag[official]".',
+        f"Install them, with transformers 4.46.3, {_OWN_ENVIRONMENT}",
         ("official",),
         f"{_OCR}/5",
     ),

@@ -49,11 +49,7 @@ _PUBLISHED_PROMPTS: Final[Mapping[str, int]] = {
 }
 """Tokens of the published prompts with the line end before them; a test counts them again."""
 
-_TURNS: Final = {
-    90: Transpose.ROTATE_270,
-    180: Transpose.ROTATE_180,
-    270: Transpose.ROTATE_90,
-}
+_TURNS: Final = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
 """Pillow turns counter-clockwise."""
 
 
@@ -66,10 +62,6 @@ def request_as(request: PageRequest, settings: AttemptSettings) -> PageRequest:
     """The request with the prompt and the picture of one attempt.
 
     For backends that cannot choose the mode: another mode makes the picture smaller.
-
-    Raises:
-        SourceError: If the image can no longer be drawn.
-        BackendReplyError: If the request has no image.
     """
     image = turned(request.drawn(), settings.turn)
     side = settings.mode.long_side

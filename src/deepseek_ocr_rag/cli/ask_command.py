@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from ..answering.language_model import choose_language_model
+from ..answering.language_model import OllamaModel, choose_language_model, language_model_named
 from ..answering.qa import DocumentQA
 from ..answering.stream import AnswerStream
 from ..errors import LanguageModelError
@@ -59,16 +59,25 @@ def _print_stream(stream: AnswerStream) -> None:
 
 
 def _document_qa(options: argparse.Namespace) -> tuple[DocumentQA, str]:
-    """Read the documents; also returns a hint if no language model will write the answers."""
-    llm, hint = options.llm, ""
-    if llm == "auto":
-        llm, hint = choose_language_model()
-    elif llm == "none":
-        llm = None
+    """Read the documents; also returns a hint if no language model will write the answers.
+
+    A model that is missing or writes no answers is told before the reading begins.
+    """
+    name, hint = options.llm, ""
+    if name == "auto":
+        name, hint = choose_language_model()
+    llm = _fit_model(name or "none")
     with reader_for(options) as reader:
         documents = [read_document(reader, file, options) for file in options.files]
     qa = DocumentQA(documents, llm=llm, strict=options.strict, embeddings=options.embeddings)
     return qa, hint
+
+
+def _fit_model(name: str) -> OllamaModel | None:
+    model = language_model_named(name)
+    if model is not None:
+        model.check()
+    return model
 
 
 def _questions() -> Iterator[str]:

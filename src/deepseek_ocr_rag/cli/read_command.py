@@ -121,10 +121,7 @@ def _read_to_folder(reader: Reader, file: str, options: argparse.Namespace) -> i
         open_source(file, password=options.password, renderer=options.renderer) as source,
         reader.open(file, pages=options.pages, password=options.password) as stream,
         FolderWriter(
-            folder,
-            source=stream.source,
-            sha256=stream.sha256,
-            total_pages=stream.total_pages,
+            folder, source=stream.source, sha256=stream.sha256, total_pages=stream.total_pages
         ) as writer,
         _progress_bar(file, len(stream.page_numbers)) as bar,
     ):

@@ -34,25 +34,15 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model that can be loaded.
+    """A model that can be loaded: its files, and which of the published models it is."""
 
-    Attributes:
-        name: What the user called it.
-        folder: Where its files are.
-        family: Which of the published models it is.
-        config: Its ``config.json``.
-        tokenizer: Its ``tokenizer.json``.
-        weights: Its safetensors files.
-        revision: The commit it was downloaded from; None for a folder.
-    """
-
-    name: str
+    name: str  # what the user called it
     folder: Path
     family: Family
     config: Mapping[str, Any]
     tokenizer: Path
-    weights: tuple[Path, ...]
-    revision: str | None = None
+    weights: tuple[Path, ...]  # safetensors files
+    revision: str | None = None  # the commit it was downloaded from; None for a folder
 
 
 def find_checkpoint(
@@ -64,18 +54,10 @@ def find_checkpoint(
 ) -> Checkpoint:
     """Find a model in a folder, in the hub's cache, or on the hub.
 
-    Args:
-        name: A folder, a hub id (``deepseek-ai/DeepSeek-OCR``), or the name of
-            a family (``deepseek-ocr``).
-        revision: Commit on the hub, 40 hex digits. The published models have a
-            default. A branch may be named, which is then not pinned.
-        tokenizer: ``tokenizer.json``, where it lies elsewhere.
-        download: Whether the hub may be asked for what is not in its cache.
-
-    Raises:
-        ConfigurationError: If the name or the folder's contents cannot be meant.
-        BackendUnavailableError: If there is no such model, or it is incomplete.
-        MissingExtraError: If ``huggingface_hub`` is needed and not installed.
+    ``name`` is a folder, a hub id (``deepseek-ai/DeepSeek-OCR``) or the name of a family
+    (``deepseek-ocr``). ``revision`` is a commit (40 hex digits) or a branch, which is then not
+    pinned; the published models have a default. ``download`` says whether the hub may be asked for
+    what is not in its cache.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():

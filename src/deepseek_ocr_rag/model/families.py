@@ -22,48 +22,30 @@ TOKEN_SIDE: Final = 64
 TABLE_CELLS: Final = frozenset({128821, 128822})
 """``<td>`` and ``</td>``: the published vLLM scripts let them repeat."""
 
+_NO_REPEAT: Final = NoRepeat(size=30, window=90, exempt=TABLE_CELLS)
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One of the published models.
+    """One of the published models; the defaults are those of the first."""
 
-    Attributes:
-        name: What we call it; also the start of its folder's usual name.
-        hub_id: Where it is published.
-        revision: The commit of ``hub_id`` that is loaded by default.
-        tile_side: Side of a tile in pixels. A page is cut into tiles only if
-            it is larger than one.
-        max_tiles: Most tiles of a page.
-        row_ends: Whether every row of tokens is closed by a newline token.
-        sides: Sides of the global view that the model was made for, in pixels;
-            empty where any will do.
-        document_prompt: Its own words for the task "document", the only one it
-            was published for; None where it knows the prompts of the first model.
-        no_repeat: Which repeated n-grams are forbidden by default.
-        max_positions: Longest sequence, prompt included, in tokens.
-    """
-
-    name: str
+    name: str  # also the start of its folder's usual name
     hub_id: str
-    revision: str
-    tile_side: int
-    max_tiles: int
-    row_ends: bool
-    sides: tuple[int, ...]
-    document_prompt: str | None
-    no_repeat: NoRepeat
-    max_positions: int
+    revision: str  # the commit of ``hub_id`` that is loaded by default
+    tile_side: int  # pixels; only a page that is larger than a tile is cut into tiles
+    max_tiles: int  # of a page
+    row_ends: bool  # whether every row of tokens is closed by a newline token
+    sides: tuple[int, ...] = ()  # of its global view in pixels; empty where any will do
+    document_prompt: str | None = None  # the only one it was published for; None: the first's
+    no_repeat: NoRepeat = _NO_REPEAT
+    max_positions: int = 8192  # longest sequence, prompt included, in tokens
 
     def has_mode(self, mode: Mode) -> bool:
         """Whether the model was made for views of the mode's size."""
         return not self.sides or mode.base_size in self.sides
 
     def view_sides(self, mode: Mode) -> tuple[int, int | None]:
-        """Sides in pixels of the global view and of the tiles, None for a mode without.
-
-        Raises:
-            ConfigurationError: If the model was not made for this mode.
-        """
+        """Sides in pixels of the global view and of the tiles, None for a mode without."""
         if not self.has_mode(mode):
             usable = " or ".join(name for name, one in MODES.items() if self.has_mode(one))
             raise ConfigurationError(
@@ -74,9 +56,8 @@ class Family:
     def prompt(self, task: Task) -> str:
         """The text behind the image, as the published code sends it: ends stripped.
 
-        A model with a prompt of its own has no line end before it, and so has a
-        prompt of the user's. For all other tasks it is asked as the first model,
-        with :meth:`prompt_warnings`.
+        A model with a prompt of its own has no line end before it, and so has a prompt of the
+        user's. For all other tasks it is asked as the first model, with :meth:`prompt_warnings`.
         """
         if self.document_prompt is None:
             return f"\n{task.prompt}"
@@ -91,12 +72,7 @@ class Family:
         return (f"{self.name} was published for the task 'document' alone, not {task.name!r}",)
 
     def image_tokens(self, global_side: int, grid: tuple[int, int] | None) -> int:
-        """How many tokens a page's views become.
-
-        Args:
-            global_side: Side of the global view in pixels.
-            grid: Columns and rows of tiles, or None without tiles.
-        """
+        """How many tokens a page's views become; the grid is columns and rows of tiles."""
         row_end = int(self.row_ends)
         side = -(-global_side // TOKEN_SIDE)
         count = side * (side + row_end) + 1
@@ -117,10 +93,6 @@ FAMILIES: Final[dict[str, Family]] = {
             tile_side=640,
             max_tiles=9,
             row_ends=True,
-            sides=(),
-            document_prompt=None,
-            no_repeat=NoRepeat(size=30, window=90, exempt=TABLE_CELLS),
-            max_positions=8192,
         ),
         Family(
             name="deepseek-ocr-2",
@@ -130,9 +102,6 @@ FAMILIES: Final[dict[str, Family]] = {
             max_tiles=6,
             row_ends=False,
             sides=(768, 1024),
-            document_prompt=None,
-            no_repeat=NoRepeat(size=30, window=90, exempt=TABLE_CELLS),
-            max_positions=8192,
         ),
         Family(
             name="unlimited-ocr",
@@ -141,7 +110,6 @@ FAMILIES: Final[dict[str, Family]] = {
             tile_side=640,
             max_tiles=32,
             row_ends=True,
-            sides=(),
             document_prompt="document parsing.",
             no_repeat=NoRepeat(size=35, window=128),
             max_positions=32768,
@@ -152,11 +120,7 @@ FAMILIES: Final[dict[str, Family]] = {
 
 
 def family_of(config: Mapping[str, Any]) -> Family:
-    """The family that a checkpoint's ``config.json`` belongs to.
-
-    Raises:
-        ConfigurationError: If it is none of :data:`FAMILIES`.
-    """
+    """The family that a checkpoint's ``config.json`` belongs to."""
     kind = str(config.get("model_type", "")).replace("_", "-")
     vision = config.get("vision_config") or {}
     if kind == "unlimited-ocr":

@@ -50,15 +50,12 @@ which on a page lies on its side: upright tables of numbers reach -0.46."""
 class Orientation:
     """How a page seems to lie.
 
-    Attributes:
-        turn: By how many degrees it must be turned clockwise to stand upright:
-            0, or the likelier of 90 and 270.
-        score: Median over the parts with text of the natural logarithm of the
-            ratio of variances; above 0 where lines run across, below where they
-            run up or down, 0 where there is too little text.
+    ``score`` is the median over the parts with text of the natural logarithm of the ratio of
+    variances; above 0 where lines run across, below where they run up or down, 0 where there is
+    too little text.
     """
 
-    turn: int
+    turn: int  # degrees clockwise to stand upright: 0, or the likelier of 90 and 270
     score: float
 
 
@@ -66,9 +63,6 @@ def orientation(image: Image.Image) -> Orientation:
     """How a page seems to lie; upright unless most of it says otherwise.
 
     Pages that stand on their head are not told from upright ones.
-
-    Args:
-        image: The page, in any of Pillow's modes.
     """
     ink = _ink(image)
     pixels = ink.astype(np.float32)

@@ -17,46 +17,27 @@ __all__ = ["End", "GeneratedPage", "PagePrompt"]
 
 @dataclass(frozen=True, slots=True)
 class PagePrompt:
-    """What is asked for one page.
+    """What is asked for one page."""
 
-    Attributes:
-        ids: The prompt's token ids, with a place for every token of the picture.
-        views: The page's pixels.
-        rule: Which repeats are forbidden.
-        max_new_tokens: The most that may be written, at least 1.
-        temperature: 0 takes the most probable token.
-    """
-
-    ids: Sequence[int]
+    ids: Sequence[int]  # with a place for every token of the picture
     views: PageViews
     rule: NoRepeat
-    max_new_tokens: int
-    temperature: float = 0.0
+    max_new_tokens: int  # at least 1
+    temperature: float = 0.0  # 0 takes the most probable token
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where and why a text ended.
+    """Where and why a text ended."""
 
-    Attributes:
-        tokens: New tokens that belong to the text.
-        reason: The end token, the limit, a loop, or that nobody wants it any more.
-    """
-
-    tokens: int
+    tokens: int  # new ones that belong to the text
     reason: Literal["stop", "length", "repetition", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedPage:
-    """What was written for one page.
+    """What was written for one page."""
 
-    Attributes:
-        tokens: New token ids, the end token left out.
-        logprobs: The model's natural log-probability of each, before any rule.
-        end: Why it ended.
-    """
-
-    tokens: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    tokens: tuple[int, ...]  # new ones, the end token left out
+    logprobs: tuple[float, ...]  # the model's natural log-probability of each, before any rule
     end: End

@@ -31,18 +31,11 @@ LARGEST_PLAIN_RESIZE: Final = 640
 
 @dataclass(frozen=True, slots=True)
 class PageViews:
-    """The pixels of one page, before normalisation.
+    """The pixels of one page, before normalisation."""
 
-    Attributes:
-        global_view: uint8, shape ``(3, side, side)``, RGB.
-        tiles: uint8, shape ``(columns * rows, 3, side, side)``, row by row;
-            no tiles where the page was not cut.
-        grid: Columns and rows of the tiles, or None where there are none.
-    """
-
-    global_view: NDArray[np.uint8]
-    tiles: NDArray[np.uint8]
-    grid: tuple[int, int] | None
+    global_view: NDArray[np.uint8]  # uint8, shape ``(3, side, side)``, RGB
+    tiles: NDArray[np.uint8]  # uint8, shape ``(columns * rows, 3, side, side)``, row by row
+    grid: tuple[int, int] | None  # columns and rows of the tiles, or None where there are none
 
     @property
     def side(self) -> int:
@@ -50,20 +43,13 @@ class PageViews:
         return int(self.global_view.shape[-1])
 
 
-def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tuple[int, int]:
-    """Columns and rows of the grid whose shape comes nearest to the page's.
+def tile_grid(
+    width: int, height: int, *, tile_side: int, max_tiles: int, larger_sooner: bool = False
+) -> tuple[int, int]:
+    """Columns and rows of the grid whose shape comes nearest to the page's (in pixels).
 
-    Of grids that come equally near, the larger one is taken if the page has
-    more than half as many pixels as it.
-
-    Args:
-        width: Of the page, in pixels.
-        height: Of the page, in pixels.
-        tile_side: Side of a tile in pixels.
-        max_tiles: Most tiles; at least 2.
-
-    Raises:
-        ConfigurationError: If no grid has so few tiles.
+    Of grids that come equally near, the larger one is taken if the page has more than half as many
+    pixels as it; with ``larger_sooner``, than the smaller one, as Ollama's own runner does.
     """
     if max_tiles < MIN_TILES:
         raise ConfigurationError(
@@ -80,7 +66,8 @@ def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tup
     best, best_difference = (1, 1), float("inf")
     for columns, rows in sorted(grids, key=lambda grid: grid[0] * grid[1]):
         difference = abs(shape - columns / rows)
-        larger_fits = width * height > 0.5 * tile_side * tile_side * columns * rows
+        tiles = best[0] * best[1] if larger_sooner else columns * rows
+        larger_fits = width * height > 0.5 * tile_side * tile_side * tiles
         if difference < best_difference or (difference == best_difference and larger_fits):
             best, best_difference = (columns, rows), difference
     return best
@@ -89,18 +76,7 @@ def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tup
 def page_grid(
     width: int, height: int, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> tuple[int, int] | None:
-    """Columns and rows of tiles that a page is cut into, or None if it is not.
-
-    Args:
-        width: Of the page, in pixels.
-        height: Of the page, in pixels.
-        mode: How large the model sees it.
-        family: Which model sees it.
-        max_tiles: Fewer tiles than the family's most.
-
-    Raises:
-        ConfigurationError: If the family has no such mode, or no grid so few tiles.
-    """
+    """Columns and rows of tiles that a page is cut into, or None if it is not."""
     _, tile_side = family.view_sides(mode)
     if tile_side is None or max(width, height) <= tile_side:
         return None
@@ -111,18 +87,7 @@ def page_grid(
 def page_views(
     image: Image.Image, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> PageViews:
-    """Prepare a page for the model.
-
-    Args:
-        image: The page, in any of Pillow's modes.
-        mode: How large the model sees it.
-        family: Which model sees it.
-        max_tiles: Fewer tiles than the family's most, for less memory and
-            time; vLLM uses 6.
-
-    Raises:
-        ConfigurationError: If the family has no such mode, or no grid so few tiles.
-    """
+    """Prepare a page for the model; fewer ``max_tiles`` save memory and time (vLLM uses 6)."""
     image = image.convert("RGB")
     side, tile_side = family.view_sides(mode)
     grid = page_grid(*image.size, mode, family, max_tiles=max_tiles)

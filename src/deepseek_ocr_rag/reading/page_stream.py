@@ -247,9 +247,5 @@ def _unanswered_page(page: Page, backend: Backend) -> Page:
         remedy="Read this page again.",
     )
     return replace(
-        page,
-        backend=backend.name,
-        model=backend.model,
-        finish_reason="error",
-        error=str(error),
+        page, backend=backend.name, model=backend.model, finish_reason="error", error=str(error)
     )

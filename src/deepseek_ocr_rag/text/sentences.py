@@ -11,23 +11,19 @@ from typing import Final
 
 from .word_lists import ABBREVIATIONS, ABBREVIATIONS_BEFORE_NUMBERS
 
-__all__ = ["sentence_spans"]
+__all__ = ["ends_sentence", "sentence_spans"]
 
 _ROW_END: Final = re.compile(r"</tr\s?>", re.IGNORECASE)
 _STOP: Final = re.compile(r"[.!?…][\"'”’»)\]]{0,2}[ \t]+|[。！？｡][」』”’）]{0,2}")
+_END: Final = re.compile(r"[.!?:。！？][\"'”’»)\]*_]*$")
 _LONGEST_NUMBER: Final = 12
 _LAST_WORD: Final = re.compile(r"([^\W\d_]{1,12})$")
 
 
 def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
-    """The offsets of the sentences, list items and table rows of a text.
+    """The spans of the sentences, list items and table rows of Markdown or an HTML table.
 
-    Args:
-        text: Markdown, or the HTML of a table.
-
-    Returns:
-        ``(start, end)`` pairs in order, without overlap and without white space
-        at their ends; every other character is in exactly one of them.
+    Without overlap and without white space at their ends; every other character is in one.
     """
     spans: list[tuple[int, int]] = []
     for start, end in _lines(text):
@@ -40,6 +36,11 @@ def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
                 spans.append((left, right))
             start = cut
     return tuple(spans)
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a text ends with an end mark, or with a colon before a list."""
+    return bool(_END.search(text))
 
 
 def _lines(text: str) -> list[tuple[int, int]]:

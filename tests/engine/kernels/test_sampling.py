@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from importlib.util import find_spec
 
 import pytest
 
 torch = pytest.importorskip("torch")
-if not torch.cuda.is_available():
-    # Read when the kernels are defined, so before they are imported.
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 from deepseek_ocr_rag.engine.ops import StepRows
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps

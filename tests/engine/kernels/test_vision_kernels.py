@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import fields, is_dataclass, replace
 
 import pytest
 import torch
 
-if not torch.cuda.is_available():
-    # Read when the kernels are defined, so before they are imported.
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 pytest.importorskip("triton")
 
 from torch.nn import functional
@@ -20,8 +16,9 @@ from deepseek_ocr_rag.engine.kernels.layer_norm import add_norm
 from deepseek_ocr_rag.engine.kernels.patch_embedding import patch_vectors
 from deepseek_ocr_rag.engine.kernels.resampling import resample
 from deepseek_ocr_rag.engine.kernels.window_attention import SquareTuning, square_attention
+from deepseek_ocr_rag.engine.vision import pointwise, sam_attention
 from deepseek_ocr_rag.engine.vision import preprocessing as pixels
-from deepseek_ocr_rag.engine.vision.towers import Vision, pointwise, sam_attention
+from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.engine.weights.tensors import LayerNorm
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

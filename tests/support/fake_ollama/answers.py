@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from .connection import Connections, Json, Refusal, Request
+from .connection import Connections, Json, Killed, Refusal, Request
 from .models import FakeModel, Written, architecture_of, pieces
 
 __all__ = ["OllamaFake"]
@@ -202,6 +202,9 @@ class OllamaFake:
             if written.dies_after == count:
                 # Line "the runner killed in mid-reply": an end of the stream.
                 return
+            if written.torn_after == count:
+                # Not in the file: how HTTP looks where the server is killed in mid-reply.
+                raise Killed
             if written.error_after == count:
                 # Not in the file: the form in which the client library reads it.
                 yield {"error": "an error was encountered while running the model"}

@@ -14,7 +14,7 @@ from .models import FakeModel
 if TYPE_CHECKING:
     from .answers import OllamaFake
 
-__all__ = ["Connections", "Json", "Refusal", "Request"]
+__all__ = ["Connections", "Json", "Killed", "Refusal", "Request"]
 
 Json = dict[str, Any]
 
@@ -26,6 +26,10 @@ class Refusal(Exception):  # noqa: N818 - an answer, no error of ours
         super().__init__(words)
         self.status = status
         self.words = words
+
+
+class Killed(Exception):  # noqa: N818 - no error of ours
+    """Ollama itself ends; its connections close as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,21 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(200, answer())
 
+    def do_HEAD(self) -> None:
+        """Not in the file: "Check if a Blob Exists" of Ollama's own docs/api.md, 200 or 404."""
+        fake = self.server.fake
+        known = fake.blob(self.path.removeprefix("/api/blobs/")).exists()
+        self.send_response(200 if known else 404)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
     def do_POST(self) -> None:
         try:
             self._post(self.rfile.read(int(self.headers.get("content-length") or 0)))
         except Refusal as refusal:
             self._json(refusal.status, {"error": refusal.words})
+        except Killed:
+            self.close_connection = True
         except OSError:
             # Line "the client goes away": the writing stops.
             self.server.fake.stopped += 1

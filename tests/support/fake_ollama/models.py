@@ -41,6 +41,7 @@ class Written:
         loop: What it then repeats for ever.
         thinking: What it thinks first, where it may.
         dies_after: After so many parts its runner is killed; None lets it live.
+        torn_after: After so many parts Ollama itself is killed; None lets it live.
         error_after: After so many parts the stream says an error; None for none.
         pause: Seconds before each part.
     """
@@ -49,6 +50,7 @@ class Written:
     loop: str = ""
     thinking: str = ""
     dies_after: int | None = None
+    torn_after: int | None = None
     error_after: int | None = None
     pause: float = 0.0
 

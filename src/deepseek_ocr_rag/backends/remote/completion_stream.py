@@ -19,6 +19,7 @@ from ...errors import BackendReplyError
 from ...model.loops.detector import RepetitionWatch
 from ...model.prompts import END_TOKEN
 from ...text.excerpt import excerpt
+from .hidden_tokens import hidden_tokens
 from .reply_text import split_lines
 
 __all__ = ["Completion", "read_completion"]
@@ -47,6 +48,7 @@ class Completion:
         tokens: Number of tokens, or None if the server does not count them.
         logprobs: Of every token; empty unless the server gave all of them.
         prompt_tokens: Those of picture and prompt, or None if the server does not count them.
+        hidden: How many tokens of the layout the server kept back.
     """
 
     text: str
@@ -54,6 +56,7 @@ class Completion:
     tokens: int | None
     logprobs: tuple[TokenLogprob, ...] = ()
     prompt_tokens: int | None = None
+    hidden: int = 0
 
 
 async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
@@ -146,7 +149,14 @@ class _CompletionBuilder:
         logprobs = tuple(
             TokenLogprob(min(token.end, len(text)), token.logprob) for token in self._logprobs or ()
         )
-        return Completion(text, self._finish, self._tokens, logprobs, self._prompt_tokens)
+        hidden = hidden_tokens(
+            text,
+            self._tokens,
+            len(self._pieces),
+            ended=self._finish == "stop",
+            token_a_piece=False,
+        )
+        return Completion(text, self._finish, self._tokens, logprobs, self._prompt_tokens, hidden)
 
     def _add_text(self, choice: dict[str, Any]) -> str:
         message = choice.get("delta", choice.get("message"))

@@ -8,7 +8,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -30,7 +31,7 @@ from .backoff import wait_seconds
 from .concurrent_requests import Failure, ReadPage, read_concurrently
 from .page_clock import Absence, PageClock
 
-__all__ = ["RemoteBackend"]
+__all__ = ["BrokenOff", "RemoteBackend"]
 
 CONNECT_SECONDS = 10.0
 """Longest wait for a connection, unless ``stall_timeout`` is shorter."""
@@ -39,6 +40,19 @@ WAIT_SECONDS: Final = 60.0
 """How long a server that has answered before is waited for: an update takes 10 s."""
 
 _MAKING_SLOTS: Final = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """A reply that the server did not end: asked for again, and kept if that does not help.
+
+    Attributes:
+        attempt: What came, with a warning that says so.
+        error: What to report where nothing came.
+    """
+
+    attempt: Attempt
+    error: BackendError
 
 
 class RemoteBackend(ABC):
@@ -120,7 +134,7 @@ class RemoteBackend(ABC):
     async def _read_page(
         self,
         request: PageRequest,
-        ask: Callable[[PageRequest, AttemptSettings], Awaitable[Attempt]],
+        ask: Callable[[PageRequest, AttemptSettings], Awaitable[Attempt | BrokenOff]],
         no_repeat: NoRepeat | None = None,
         *,
         clock: PageClock | None = None,
@@ -146,36 +160,70 @@ class RemoteBackend(ABC):
             penalty=penalty,
         )
         time_left = clock or PageClock(self._timeout)
-        retries = _Retries(self._retries, self._absence)
+        tries = _Tries(self._retries, self._absence)
         try:
             async with time_left.limited():
                 settings: AttemptSettings | None = ladder.settings
                 while settings is not None and not time_left.over:
-                    if clock is None:
-                        time_left.start()
-                    try:
-                        attempt = await ask(request, settings)
-                    except RetryableError as failed:
-                        time_left.stop()
-                        await retries.wait(failed)
-                        continue
-                    time_left.stop()
-                    self._absence.end()
+                    attempt = await self._whole_attempt(
+                        partial(ask, request, settings), tries, time_left, starts=clock is None
+                    )
                     settings = await asyncio.to_thread(ladder.add, attempt)
             self._learn(ladder)
-            return _with_retries(ladder.reply(), retries.count)
+            return _with_retries(ladder.reply(), tries.retries)
         except TimeoutError:
             error: BackendError = BackendTimeoutError(
                 f"no complete reply in {self._timeout:g} s", remedy="Raise the timeout."
             )
         except BackendError as problem:
             error = problem
+        if not ladder.answered and tries.broken_off is not None:
+            ladder.add(tries.broken_off.attempt)
         if ladder.answered:
-            return _with_retries(ladder.reply(error), retries.count)
+            return _with_retries(ladder.reply(error), tries.retries)
         if not isinstance(error, BackendUnavailableError):
             # A server that is away is no failure of this page.
             error.source, error.page = request.source, request.page
-        return Failure(error, retries.count + 1)
+        return Failure(error, tries.retries + 1)
+
+    async def _whole_attempt(
+        self,
+        ask: Callable[[], Awaitable[Attempt | BrokenOff]],
+        tries: _Tries,
+        clock: PageClock,
+        *,
+        starts: bool,
+    ) -> Attempt:
+        """Ask in one way until a reply is whole; the page's retries used up, keep the longest.
+
+        Args:
+            ask: Asks once.
+            tries: The page's.
+            clock: Stops while the page is not being written.
+            starts: Whether it runs from the request on, since ``ask`` does not start it.
+        """
+        tries.broken_off = None
+        while True:
+            if starts:
+                clock.start()
+            cause: RetryableError | None = None
+            try:
+                answer = await ask()
+                self._absence.end()
+                if isinstance(answer, Attempt):
+                    return answer
+                tries.keep(answer)
+                failed = RetryableError(answer.error)
+            except RetryableError as error:
+                cause = failed = error
+            finally:
+                clock.stop()
+            pause = tries.pause(failed)
+            if pause is None:
+                if tries.broken_off is not None:
+                    return tries.broken_off.attempt
+                raise failed.error from cause
+            await asyncio.sleep(pause)
 
     def _learn(self, ladder: RetryLadder) -> None:  # noqa: B027 - a backend that can overrides it
         """Learn from a page's attempts what the server does."""
@@ -195,31 +243,29 @@ def _check_limits(
         )
 
 
-class _Retries:
-    """How often one page was asked for again because of the server, and when it may be."""
+@dataclass(slots=True)
+class _Tries:
+    """How often a page was asked for again, and the longest reply that broke off, if it has text."""
 
-    def __init__(self, most: int, absence: Absence) -> None:
-        self.count = 0
-        self._most = most
-        self._absence = absence
-        self._stalled = False
+    most: int
+    absence: Absence
+    retries: int = 0
+    stalled: bool = False
+    broken_off: BrokenOff | None = None
 
-    async def wait(self, failed: RetryableError) -> None:
-        """Wait until the page may be asked for again.
+    def keep(self, answer: BrokenOff) -> None:
+        kept = len(self.broken_off.attempt.text) if self.broken_off else 0
+        if len(answer.attempt.text.strip()) > kept:
+            self.broken_off = answer
 
-        Raises:
-            BackendError: If it may not.
-        """
+    def pause(self, failed: RetryableError) -> float | None:
+        """Seconds until the page may be asked for again, or None if it may not."""
         stalled = isinstance(failed.error, BackendTimeoutError)
-        if self.count < self._most and not (stalled and self._stalled):
-            self.count += 1
-            self._stalled = self._stalled or stalled
-            pause: float | None = wait_seconds(self.count, failed.after)
-        else:
-            pause = self._absence.pause(failed)
-        if pause is None:
-            raise failed.error from failed
-        await asyncio.sleep(pause)
+        if self.retries < self.most and not (stalled and self.stalled):
+            self.retries += 1
+            self.stalled = self.stalled or stalled
+            return wait_seconds(self.retries, failed.after)
+        return self.absence.pause(failed)
 
 
 def _with_retries(reply: Reply, retries: int) -> Reply:

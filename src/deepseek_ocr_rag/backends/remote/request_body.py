@@ -18,6 +18,7 @@ from ..attempts import AttemptSettings
 from ..base import PageRequest
 from ..page_images import CONTEXT_TOKENS, new_tokens, png_base64, resolution_warnings
 from .completion_stream import Completion
+from .hidden_tokens import SERVER_CURE, hidden_warning
 
 __all__ = ["NO_REPEAT", "WITHOUT_FIELD", "RequestBody", "page_warnings", "request_body"]
 
@@ -138,6 +139,8 @@ def page_warnings(
     warnings += resolution_warnings("the server", request.mode)
     if answer.finish_reason == "length" and (full := _full_context(answer, context)):
         warnings.append(full)
+    if answer.hidden:
+        warnings.append(hidden_warning("the server", answer.hidden, SERVER_CURE))
     unknown = logprobs and not answer.logprobs and "logprobs" not in refused
     if unknown and answer.text.strip():
         warnings.append(

@@ -30,6 +30,7 @@ from ...errors import (
     RetryableError,
 )
 from ...hosts import is_this_machine
+from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings, RepeatPenalty
 from ..base import PageRequest, Reply
@@ -56,6 +57,7 @@ _CHAT: Final = "/chat/completions"
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
+@with_known_settings()
 class ServerBackend(RemoteBackend):
     """Reads pages through an OpenAI-compatible server.
 

@@ -5,7 +5,8 @@ A tag is ``<|ref|>label<|/ref|><|det|>[[x0, y0, x1, y1], ...]<|/det|>``
 (Unlimited-OCR). The text is cut at the four markers; then each marker and the
 segments between them decide what is label, box list and body. In a broken tag, only
 the markers, a known label and a list of plain coordinates are markup; everything
-else is text and stays with its block.
+else is text and stays with its block. Tags that came without their marks are found by
+:mod:`.bracket_tags`.
 """
 
 from __future__ import annotations
@@ -17,26 +18,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..types import Box
+from .bracket_tags import bracket_tags
+from .labels import LABELS
 from .runtime_noise import find_noise
 
-__all__ = ["LABELS", "MARKER_LENGTH", "Origin", "TaggedText", "looks_like_label", "scan"]
+__all__ = ["MARKER_LENGTH", "Origin", "TaggedText", "looks_like_label", "scan"]
 
 Origin = tuple[int, int]
 """A stretch of the model's text: ``(start, end)`` in characters."""
 
 MARKER_LENGTH = len("<|ref|>")
 """Characters in the marker that begins a tag; ``<|det|>`` has as many."""
-
-_NAMES = """
-    text title sub_title table table_caption table_footnote table_title image image_caption
-    image_footnote figure figure_title figure_caption chart chart_title equation equation_number
-    formula formula_number list list_item code code_caption algorithm header footer page_number
-    page_header page_footer page_footnote reference references footnote caption abstract author
-    aside_text seal stamp signature logo toc
-"""
-LABELS = frozenset(_NAMES.split())
-"""Labels that were seen or are documented for this family of models. Others are kept
-too; this list says which texts of doubtful tags are labels."""
 
 MAX_LABEL = 300
 """Most characters in a label: real lines ("OCR this image") reach 40."""
@@ -57,22 +49,13 @@ _TABLE_GOES_ON = ("</td", "<td", "</th", "<th", "</tr", "<tr", "</table")
 
 @dataclass(frozen=True, slots=True)
 class TaggedText:
-    """A tag and the text after it, up to the next tag.
+    """A tag and the text after it, up to the next tag."""
 
-    Attributes:
-        label: The label as written, stripped; None for text outside any tag.
-        boxes: The boxes of the tag.
-        body: The raw text.
-        tag_origin: Where the tag stands; of length zero without a tag.
-        body_origin: Where the body stands. As long as the body, or longer if
-            markers were taken out of it.
-    """
-
-    label: str | None
+    label: str | None  # as written, stripped; None for text outside any tag
     boxes: tuple[Box, ...]
     body: str
-    tag_origin: Origin
-    body_origin: Origin
+    tag_origin: Origin  # of length zero without a tag
+    body_origin: Origin  # longer than the body if markers were taken out of it
 
 
 def looks_like_label(label: str) -> bool:
@@ -81,15 +64,7 @@ def looks_like_label(label: str) -> bool:
 
 
 def scan(text: str) -> tuple[list[TaggedText], int, int]:
-    """Cuts a page into tags and their bodies.
-
-    Args:
-        text: One page of model text, lines ended by newlines.
-
-    Returns:
-        The pieces in order, the number of broken tags, and the number of box lists
-        that could not be read.
-    """
+    """The pieces of a page, the number of broken tags, and that of unreadable box lists."""
     scanner = _TagScanner(text)
     scanner.run()
     return scanner.pieces, scanner.broken, scanner.unreadable
@@ -98,9 +73,8 @@ def scan(text: str) -> tuple[list[TaggedText], int, int]:
 def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
     """Reads a box list like ``[[1, 2, 3, 4], [5, 6, 7, 8]]``, however dirty.
 
-    Returns:
-        The boxes, and whether the list could be read: it has a multiple of four
-        numbers, is ``[]``, or is missing.
+    Also returns whether it could be read: it has a multiple of four numbers, is ``[]``, or is
+    missing.
     """
     # Longer numbers are clamped to the page anyway; float() must stay cheap.
     values = [float(digits[:12]) for digits in _NUMBER.findall(text)]
@@ -112,10 +86,8 @@ def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
 class _TagScanner:
     """Collects the parts of one piece until the next begins.
 
-    ``parts`` is None before the first piece and after noise; ``open_table`` says
-    whether the last ``<table`` of the piece is still open. ``start`` and
-    ``body_start`` are the offsets of the piece's tag and body; a parameter ``at``
-    is the offset of the text it comes with.
+    ``parts`` is None before the first piece and after noise. A parameter ``at`` is the offset of
+    the text it comes with.
     """
 
     def __init__(self, text: str) -> None:
@@ -129,6 +101,10 @@ class _TagScanner:
         self.parts: list[str] | None = None
         self.open_table = False
         marks = [(m.start(), m.end(), m[1]) for m in _MARKER.finditer(text)]
+        for start, label_end, end in bracket_tags(text):
+            # The dropped markers have no length where they stood.
+            marks += [(start, start, "ref"), (label_end, label_end, "/ref")]
+            marks += [(label_end, label_end, "det"), (end, end, "/det")]
         noise = find_noise(text)
         if noise:
             marks = _outside_noise(marks, noise) + [(start, end, "noise") for start, end in noise]
@@ -340,8 +316,8 @@ def _known_label(text: str) -> tuple[str, str]:
 def _box_list(text: str) -> tuple[str, str, str]:
     """The text before the box list of a closed ``<|det|>``, the list, and the text after it.
 
-    A few other characters are accepted in a list with double brackets or a multiple
-    of four numbers; otherwise everything is text.
+    A few other characters are accepted in a list with double brackets or a multiple of four
+    numbers; otherwise everything is text.
     """
     text = text.strip()
     first, last = text.find("["), text.rfind("]")
@@ -360,8 +336,8 @@ def _box_list(text: str) -> tuple[str, str, str]:
 def _open_list(text: str) -> tuple[str, str]:
     """The coordinates at the head of an unclosed ``<|det|>``, and the rest.
 
-    They are coordinates if they end with ``]]`` or with their line, and begin with
-    ``[[`` or have a multiple of four numbers; otherwise everything is text.
+    They are coordinates if they end with ``]]`` or with their line, and begin with ``[[`` or have
+    a multiple of four numbers; otherwise everything is text.
     """
     match = _OPEN_LIST.match(text)
     if match is None:

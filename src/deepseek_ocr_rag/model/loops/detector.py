@@ -1,8 +1,8 @@
 r"""Finds where a model repeats itself: the same words, a counter, endless empty cells.
 
 A loop is a stretch of text that the text before it foretells
-(:mod:`.unit_prediction`), for so long that no page is like that
-(:mod:`.loop_evidence`, and :mod:`.stutter` for loops of a few words that a rule
+(:mod:`.predictor`), for so long that no page is like that
+(:mod:`.loop_score`, and :mod:`.short_loops` for loops of a few words that a rule
 against repeats disturbs). This takes linear time, some 5 us a character, and works
 while the text is being written.
 """
@@ -21,7 +21,7 @@ from .predictor import CONTEXT, UnitPredictor
 from .short_loops import Stutter
 from .units import TextUnit, UnitStream
 
-__all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loop", "find_loops"]
+__all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loops"]
 
 LoopKind = Literal["exact", "counting", "similar"]
 """The same units again and again, numbers that count up or down among them, or
@@ -45,32 +45,17 @@ _FORMULA_TAG = re.compile(r"(?<!\\)\\(?:([\[(]|begin\{)|[\])]|end\{)")
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A stretch of text that repeats what stands before it.
+    """A stretch of text that repeats what stands before it."""
 
-    Attributes:
-        start: Offset of the second copy: the text up to here holds one whole copy.
-        end: Offset behind the last copy.
-        kind: See :data:`LoopKind`.
-        period: Characters of one copy, on average.
-        copies: How many there are, the first one included.
-    """
-
-    start: int
-    end: int
+    start: int  # of the second copy: the text up to here holds one whole copy
+    end: int  # behind the last copy
     kind: LoopKind
-    period: float
-    copies: float
+    period: float  # characters of one copy, on average
+    copies: float  # the first one included
 
 
 class RepetitionWatch:
-    """Watches a text while it is written. Not for several threads at once.
-
-    Example:
-        >>> watch = RepetitionWatch()
-        >>> watch.feed("The total of all items is as follows. ")
-        >>> watch.feed("Nothing else was found on this page. " * 30)
-        75
-    """
+    """Watches a text while it is written. Not for several threads at once."""
 
     def __init__(self) -> None:
         self._units = UnitStream()
@@ -86,23 +71,15 @@ class RepetitionWatch:
         return self._units.length
 
     def feed(self, piece: str) -> int | None:
-        """Take the next piece of the text.
-
-        Returns:
-            None while all is well; once the text repeats itself, the offset
-            since which it first does (:attr:`Loop.start`).
-        """
+        """Take the next piece; returns :attr:`Loop.start` once the text repeats itself."""
         self._take(self._units.push(piece))
         return self._since
 
     def finish(self, *, in_table: bool = False, in_formula: bool = False) -> tuple[Loop, ...]:
         """All loops, in their order; nothing may be fed afterwards.
 
-        Args:
-            in_table: Whether the text breaks off inside of a table. Then less
-                evidence will do for a loop at its end, and more of a rest
-                behind one is taken to be a part of it.
-            in_formula: The same of a formula.
+        Where the text breaks off in a table or formula, less evidence will do for a loop at its
+        end, and more of a rest behind one is taken to be a part of it.
         """
         self._take(self._units.finish())
         if self._stretch.proven is not None or self._stretch.breaks_off(
@@ -193,9 +170,7 @@ def _joined(one: Loop, other: Loop) -> Loop:
 def find_loops(text: str, watch: RepetitionWatch | None = None) -> tuple[Loop, ...]:
     """The loops of what a model wrote for a page, in their order.
 
-    Args:
-        text: The whole text.
-        watch: What watched its beginning while it was written, to go on from there.
+    A ``watch`` that saw the beginning while it was written goes on from there.
     """
     watch = watch or RepetitionWatch()
     watch.feed(text[watch.length :])
@@ -207,17 +182,12 @@ def find_loops(text: str, watch: RepetitionWatch | None = None) -> tuple[Loop, .
     )
 
 
-def find_loop(text: str) -> Loop | None:
-    """The loop with the most characters, or None; see :func:`find_loops`."""
-    return max(find_loops(text), key=lambda loop: loop.end - loop.start, default=None)
-
-
 def _second_copy(past: UnitPredictor, stretch: Stretch) -> int:
     """The unit with which the second copy of a loop begins.
 
-    A stretch may begin before it, with text that only resembles what stands
-    before: the tags of blocks, the words of an exercise. So the beginning is
-    looked for with the same test, but stricter.
+    A stretch may begin before it, with text that only resembles what stands before: the tags of
+    blocks, the words of an exercise. So the beginning is looked for with the same test, but
+    stricter.
     """
     proven = stretch.last if stretch.proven is None else stretch.proven
     strictness = STRICTNESS if stretch.clean else MILDNESS

@@ -61,19 +61,12 @@ def _freshness(prediction: Prediction) -> float:
 
 
 class _Tally(NamedTuple):
-    """What was counted over units that were foretold.
-
-    Attributes:
-        hits: How many there were.
-        score: What they say for a loop.
-        fresh: How many there were, those that come again soon counted as less.
-        counted: How many of them went on counting.
-    """
+    """What was counted over units that were foretold."""
 
     hits: int = 0
-    score: float = 0.0
-    fresh: float = 0.0
-    counted: int = 0
+    score: float = 0.0  # what they say for a loop
+    fresh: float = 0.0  # number of hits, where those that come again soon count less
+    counted: int = 0  # how many of them went on counting
 
     def plus(self, prediction: Prediction, score: float) -> _Tally:
         """With one more unit."""
@@ -97,8 +90,8 @@ class _Tally(NamedTuple):
 class _Streak:
     """Units without a miss, and the largest lag since each of them.
 
-    A loop without a miss is an end of it that is some times as long as its
-    largest lag. What lies before may have been foretold from farther away.
+    A loop without a miss is an end of it that is some times as long as its largest lag. What lies
+    before may have been foretold from farther away.
     """
 
     __slots__ = ("_largest", "_now")
@@ -133,19 +126,12 @@ def _is_clean(tally: _Tally, lag: int) -> bool:
 
 
 class Stretch:
-    """The evidence since the score was last zero.
-
-    Attributes:
-        first: Number of the first unit.
-        last: Number of the unit with which the score was highest.
-        proven: Number of the unit with which it was enough, or None.
-        clean: Whether it was enough without a miss.
-    """
+    """The evidence since the score was last zero."""
 
     def __init__(self, first: int) -> None:
-        self.first = self.last = first
-        self.proven: int | None = None
-        self.clean = False
+        self.first = self.last = first  # numbers of the first unit and of the best score's
+        self.proven: int | None = None  # number of the unit with which the score was enough
+        self.clean = False  # whether it was enough without a miss
         self._next = first
         self._score = self._peak = 0.0
         self._hits = 0

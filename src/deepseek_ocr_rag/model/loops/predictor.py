@@ -40,18 +40,12 @@ NEVER: Final = 10**9
 class Prediction(NamedTuple):
     """How a unit was foretold.
 
-    Attributes:
-        lag: How many units earlier stands the one it was foretold from; 0 where
-            it was not foretold.
-        counted: Whether it is the next number of a counter.
-        distance: How many units earlier the same unit stood last, wherever it
-            was foretold from; :data:`NEVER` where it is new. It is small in
-            "n/a n/a n/a" and in a matrix of zeros.
+    ``distance`` is small in "n/a n/a n/a" and in a matrix of zeros.
     """
 
-    lag: int
-    counted: bool
-    distance: int
+    lag: int  # units back to what it was foretold from; 0 where it was not foretold
+    counted: bool  # whether it is the next number of a counter
+    distance: int  # units back to the same unit, wherever foretold from; or NEVER
 
 
 @dataclass(slots=True)
@@ -63,12 +57,7 @@ class _Place:
 
 
 class UnitPredictor:
-    """The units so far, and how they were foretold.
-
-    Attributes:
-        units: All units, in their order.
-        predictions: One for each.
-    """
+    """The units so far, and how each was foretold."""
 
     def __init__(self) -> None:
         self.units: list[TextUnit] = []

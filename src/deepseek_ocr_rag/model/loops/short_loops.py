@@ -2,7 +2,7 @@
 
 The rules against repeated n-grams make every loop of a few words look like this:
 after 20 to 35 tokens they force another one, and the loop goes on. For copies
-that short the tests of :mod:`.loop_evidence` ask for more than a page has room
+that short the tests of :mod:`.loop_score` ask for more than a page has room
 for, because columns of "n/a" repeat as much; those stand in tables. Outside of
 them this test counts in full what comes again at once, by the same sum of hits
 and misses.
@@ -63,17 +63,11 @@ def evidence(unit: TextUnit, prediction: Prediction) -> float:
 
 
 class Stutter:
-    """The evidence since the score was last zero.
-
-    Attributes:
-        first: Number of the first unit.
-        last: Number of the unit with which the score was highest.
-        proven: Number of the unit with which it was enough, or None.
-    """
+    """The evidence since the score was last zero."""
 
     def __init__(self, first: int) -> None:
-        self.first = self.last = first
-        self.proven: int | None = None
+        self.first = self.last = first  # numbers of the first unit and of the best score's
+        self.proven: int | None = None  # number of the unit with which the score was enough
         self._next = first
         self._score = self._peak = 0.0
 
@@ -101,9 +95,8 @@ class Stutter:
     def begin(self, past: UnitPredictor) -> int:
         """The unit with which the loop begins.
 
-        Lines that only resemble each other may stand before it. So the beginning
-        is looked for with the same test, but stricter, and taken if what lies
-        before it has more misses.
+        Lines that only resemble each other may stand before it. So the beginning is looked for
+        with the same test, but stricter, and taken if what lies before it has more misses.
         """
         says = [
             evidence(past.units[place], past.predictions[place])

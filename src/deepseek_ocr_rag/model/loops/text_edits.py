@@ -10,13 +10,7 @@ __all__ = ["Edit", "edited", "moved"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Edit:
-    """One change.
-
-    Attributes:
-        start: Offset of the first character that goes.
-        end: Offset behind the last one; ``start`` where nothing goes.
-        replacement: What comes in its place.
-    """
+    """A replacement for the characters from ``start`` to ``end``."""
 
     start: int
     end: int
@@ -36,12 +30,8 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 def moved(offsets: Sequence[int], edits: Iterable[Edit]) -> tuple[int, ...]:
     """Where ascending offsets of a text are after all changes.
 
-    An offset within what goes keeps its distance from the start of it, as far as
-    the replacement reaches.
-
-    Example:
-        >>> moved([2, 5, 9], [Edit(3, 7, "!")])
-        (2, 4, 6)
+    An offset within what goes keeps its distance from the start of it, as far as the replacement
+    reaches.
     """
     waiting = sorted(edits, reverse=True)
     shift = 0

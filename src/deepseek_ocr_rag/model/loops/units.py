@@ -55,34 +55,21 @@ _WEIGHTS: Final[dict[str, tuple[float, float]]] = {
     "long run": (16.0, 1.5),
 }
 """What a unit says for a loop if it could be foretold, and against one if not;
-chosen together with the thresholds in :mod:`.loop_evidence`."""
+chosen together with the thresholds in :mod:`.loop_score`."""
 
 
 class TextUnit(NamedTuple):
-    """One unit of a text; a page has thousands.
+    """One unit of a text; a page has thousands."""
 
-    Attributes:
-        text: What must come again for the unit to come again; empty for a
-            number, of which ``value`` says which.
-        value: Of a number, else None.
-        start: Offset of its first character in the whole text.
-        end: Offset behind its last character.
-        hit: What it says for a loop where it could be foretold.
-        miss: What it says against one where it could not.
-        has_content: Whether it is a number or a word of three letters or more.
-        is_run: Whether it is one character again and again, but no leader or rule.
-        in_table: Whether it stands in a table, HTML or Markdown.
-    """
-
-    text: str
-    value: int | None
+    text: str  # what must come again for the unit to come again; empty for a number
+    value: int | None  # of a number
     start: int
     end: int
-    hit: float
-    miss: float
-    has_content: bool
-    is_run: bool
-    in_table: bool
+    hit: float  # what it says for a loop where it could be foretold
+    miss: float  # what it says against one where it could not
+    has_content: bool  # whether it is a number or a word of three letters or more
+    is_run: bool  # whether it is one character again and again, but no leader or rule
+    in_table: bool  # HTML or Markdown
 
 
 class UnitStream:

@@ -1,0 +1,63 @@
+"""Notices a model that says the same again: equal parts of a reply, equal sentences."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Final
+
+__all__ = ["EQUAL_PARTS", "MOST_EQUAL", "EqualParts", "SentenceCounter"]
+
+EQUAL_PARTS: Final = 31
+"""Ollama (0.13 to 0.33) ends a reply after so many parts in a row that are equal without their
+outer white space. It sends no last part then."""
+
+MOST_EQUAL: Final = 3
+"""With so many equal sentences a model is repeating itself and will not stop."""
+
+_BEFORE: Final = " *_#>•\"'“‘«(["
+_BEHIND: Final = " *_\"'”’»)].!?…:;,。！？｡；，、"
+
+
+class EqualParts:
+    """Looks at the last parts of a reply."""
+
+    def __init__(self) -> None:
+        self._last: deque[str] = deque(maxlen=EQUAL_PARTS)
+
+    def add(self, part: str) -> bool:
+        """Take the next part, which may be white space; whether it is equal to the one before."""
+        text = part.strip()
+        is_equal = bool(self._last) and self._last[-1] == text
+        self._last.append(text)
+        return is_equal
+
+    @property
+    def reached_limit(self) -> bool:
+        """Whether the last parts are those after which Ollama ends a reply."""
+        return len(self._last) == EQUAL_PARTS and len(set(self._last)) == 1
+
+
+class SentenceCounter:
+    """Counts equal sentences. Case, white space, emphasis and end marks make no difference."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, sentence: str) -> int:
+        """Count a whole sentence; return how often it has come, 1 for a new one."""
+        form = _form(sentence)
+        self._counts[form] += 1
+        return self._counts[form]
+
+    def count(self, sentence: str) -> int:
+        """How often an equal sentence has come."""
+        return self._counts[_form(sentence)]
+
+    def may_repeat(self, beginning: str) -> bool:
+        """Whether a sentence that begins like this may become equal to an earlier one."""
+        form = _form(beginning)
+        return any(known.startswith(form) for known in self._counts)
+
+
+def _form(sentence: str) -> str:
+    return " ".join(sentence.casefold().split()).lstrip(_BEFORE).rstrip(_BEHIND)
