@@ -1,4 +1,4 @@
-"""The models that share DeepSeek-OCR's design, and in what they differ.
+"""The models that share DeepSeek-OCR's design, and how they differ.
 
 Sources: the published configurations and preprocessing code of
 deepseek-ai/DeepSeek-OCR, deepseek-ai/DeepSeek-OCR-2 and baidu/Unlimited-OCR.
@@ -22,30 +22,47 @@ TOKEN_SIDE: Final = 64
 TABLE_CELLS: Final = frozenset({128821, 128822})
 """``<td>`` and ``</td>``: the published vLLM scripts let them repeat."""
 
-_NO_REPEAT: Final = NoRepeat(size=30, window=90, exempt=TABLE_CELLS)
-
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One of the published models; the defaults are those of the first."""
+    """One of the published models.
 
-    name: str  # also the start of its folder's usual name
+    Attributes:
+        name: Its name here; also the start of its folder's usual name.
+        hub_id: Where it is published.
+        revision: The commit of ``hub_id`` that is loaded by default.
+        tile_side: Side of a tile in pixels. Only a page larger than one tile is
+            cut into tiles.
+        max_tiles: Most tiles of a page.
+        row_ends: Whether every row of tokens is closed by a newline token.
+        sides: Supported sides of the global view in pixels; empty for any.
+        document_prompt: Its own prompt for the task "document", the only one it was
+            published for; None if it knows the prompts of the first model.
+        no_repeat: The default no-repeat rule.
+        max_positions: Longest sequence in tokens, prompt included.
+    """
+
+    name: str
     hub_id: str
-    revision: str  # the commit of ``hub_id`` that is loaded by default
-    tile_side: int  # pixels; only a page that is larger than a tile is cut into tiles
-    max_tiles: int  # of a page
-    row_ends: bool  # whether every row of tokens is closed by a newline token
-    sides: tuple[int, ...] = ()  # of its global view in pixels; empty where any will do
-    document_prompt: str | None = None  # the only one it was published for; None: the first's
-    no_repeat: NoRepeat = _NO_REPEAT
-    max_positions: int = 8192  # longest sequence, prompt included, in tokens
+    revision: str
+    tile_side: int
+    max_tiles: int
+    row_ends: bool
+    sides: tuple[int, ...]
+    document_prompt: str | None
+    no_repeat: NoRepeat
+    max_positions: int
 
     def has_mode(self, mode: Mode) -> bool:
-        """Whether the model was made for views of the mode's size."""
+        """Whether the model supports the mode's view size."""
         return not self.sides or mode.base_size in self.sides
 
     def view_sides(self, mode: Mode) -> tuple[int, int | None]:
-        """Sides in pixels of the global view and of the tiles, None for a mode without."""
+        """Sides in pixels of the global view and of the tiles; None for a mode without tiles.
+
+        Raises:
+            ConfigurationError: If the model does not support the mode.
+        """
         if not self.has_mode(mode):
             usable = " or ".join(name for name, one in MODES.items() if self.has_mode(one))
             raise ConfigurationError(
@@ -54,10 +71,11 @@ class Family:
         return mode.base_size, self.tile_side if mode.crop else None
 
     def prompt(self, task: Task) -> str:
-        """The text behind the image, as the published code sends it: ends stripped.
+        """The text behind the image, as the published code sends it.
 
-        A model with a prompt of its own has no line end before it, and so has a prompt of the
-        user's. For all other tasks it is asked as the first model, with :meth:`prompt_warnings`.
+        A model's own prompt and a user's prompt to such a model have no line break
+        before them. All other tasks are prompted as in the first model, with
+        :meth:`prompt_warnings`.
         """
         if self.document_prompt is None:
             return f"\n{task.prompt}"
@@ -66,13 +84,18 @@ class Family:
         return task.prompt if task.custom else f"\n{task.prompt}"
 
     def prompt_warnings(self, task: Task) -> tuple[str, ...]:
-        """What a page should say where the model was published without the task."""
+        """The page's warning if the model was not published for the task."""
         if self.document_prompt is None or task.name == "document" or task.custom:
             return ()
-        return (f"{self.name} was published for the task 'document' alone, not {task.name!r}",)
+        return (f"{self.name} was published for the task 'document' only, not {task.name!r}",)
 
     def image_tokens(self, global_side: int, grid: tuple[int, int] | None) -> int:
-        """How many tokens a page's views become; the grid is columns and rows of tiles."""
+        """The number of tokens of a page's views.
+
+        Args:
+            global_side: Side of the global view in pixels.
+            grid: Columns and rows of tiles, or None without tiles.
+        """
         row_end = int(self.row_ends)
         side = -(-global_side // TOKEN_SIDE)
         count = side * (side + row_end) + 1
@@ -93,6 +116,10 @@ FAMILIES: Final[dict[str, Family]] = {
             tile_side=640,
             max_tiles=9,
             row_ends=True,
+            sides=(),
+            document_prompt=None,
+            no_repeat=NoRepeat(size=30, window=90, exempt=TABLE_CELLS),
+            max_positions=8192,
         ),
         Family(
             name="deepseek-ocr-2",
@@ -102,6 +129,9 @@ FAMILIES: Final[dict[str, Family]] = {
             max_tiles=6,
             row_ends=False,
             sides=(768, 1024),
+            document_prompt=None,
+            no_repeat=NoRepeat(size=30, window=90, exempt=TABLE_CELLS),
+            max_positions=8192,
         ),
         Family(
             name="unlimited-ocr",
@@ -110,6 +140,7 @@ FAMILIES: Final[dict[str, Family]] = {
             tile_side=640,
             max_tiles=32,
             row_ends=True,
+            sides=(),
             document_prompt="document parsing.",
             no_repeat=NoRepeat(size=35, window=128),
             max_positions=32768,
@@ -120,7 +151,11 @@ FAMILIES: Final[dict[str, Family]] = {
 
 
 def family_of(config: Mapping[str, Any]) -> Family:
-    """The family that a checkpoint's ``config.json`` belongs to."""
+    """The family of a checkpoint, from its ``config.json``.
+
+    Raises:
+        ConfigurationError: If it belongs to none of :data:`FAMILIES`.
+    """
     kind = str(config.get("model_type", "")).replace("_", "-")
     vision = config.get("vision_config") or {}
     if kind == "unlimited-ocr":
@@ -131,6 +166,6 @@ def family_of(config: Mapping[str, Any]) -> Family:
     if kind == "deepseek-vl-v2" and vision.get("model_name") == "deeplip_b_l":
         return FAMILIES["deepseek-ocr"]
     raise ConfigurationError(
-        f"a model of type {config.get('model_type')!r} is none that can be read with",
+        f"cannot read pages with a model of type {config.get('model_type')!r}",
         remedy=f"Name a folder or hub id of {', '.join(f.hub_id for f in FAMILIES.values())}.",
     )

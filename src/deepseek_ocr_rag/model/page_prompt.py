@@ -1,4 +1,4 @@
-"""What a model is asked for one page, and what it wrote: the same for every runtime."""
+"""A page's prompt and its generated tokens, in the same form for every runtime."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from .ngrams import NoRepeat
 
 if TYPE_CHECKING:
-    # Views load numpy, which who only reads results does not need.
+    # Views import numpy, which reading results does not need.
     from .views import PageViews
 
 __all__ = ["End", "GeneratedPage", "PagePrompt"]
@@ -17,27 +17,46 @@ __all__ = ["End", "GeneratedPage", "PagePrompt"]
 
 @dataclass(frozen=True, slots=True)
 class PagePrompt:
-    """What is asked for one page."""
+    """The request for one page.
 
-    ids: Sequence[int]  # with a place for every token of the picture
+    Attributes:
+        ids: The prompt's token ids, with one ``<image>`` token for each picture token.
+        views: The page's pixels.
+        rule: The no-repeat rule.
+        max_new_tokens: Most tokens to generate, at least 1.
+        temperature: 0 takes the most probable token.
+    """
+
+    ids: Sequence[int]
     views: PageViews
     rule: NoRepeat
-    max_new_tokens: int  # at least 1
-    temperature: float = 0.0  # 0 takes the most probable token
+    max_new_tokens: int
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where and why a text ended."""
+    """Where and why generation ended.
 
-    tokens: int  # new ones that belong to the text
+    Attributes:
+        tokens: Number of generated tokens.
+        reason: The end token, the limit, a loop, or cancellation.
+    """
+
+    tokens: int
     reason: Literal["stop", "length", "repetition", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedPage:
-    """What was written for one page."""
+    """The generated tokens of one page.
 
-    tokens: tuple[int, ...]  # new ones, the end token left out
-    logprobs: tuple[float, ...]  # the model's natural log-probability of each, before any rule
+    Attributes:
+        tokens: Token ids without the end token.
+        logprobs: Natural log-probability of each token, before any rule.
+        end: Where and why generation ended.
+    """
+
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
     end: End

@@ -1,7 +1,7 @@
-"""What the model is asked (tasks) and how large it sees the page (modes).
+"""Tasks (the prompts) and modes (the resolution of the page).
 
 Source of both: the published model card and scripts of deepseek-ai/DeepSeek-OCR.
-What its successors do otherwise says :mod:`.families`.
+:mod:`.families` has what its successors change.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ __all__ = ["END_TOKEN", "MODES", "TASKS", "Mode", "Task", "mode_named", "task_na
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A published prompt, or one of the user's own."""
+    """A published prompt or the user's own.
+
+    Attributes:
+        name: Its name in our API.
+        prompt: The text without ``<image>`` and outer white space.
+        ollama_prompt: The form in which Ollama's ``deepseek-ocr`` was tested by
+            its publisher; its template puts the image in front.
+        grounded: Whether the reply carries boxes.
+    """
 
     name: str
-    prompt: str  # without ``<image>`` and outer white space
-    grounded: bool  # whether the reply carries boxes
-
-    @property
-    def ollama_prompt(self) -> str:
-        """As Ollama's publisher tested ``deepseek-ocr``; its template puts the image in front."""
-        return f"\n{self.prompt}"
+    prompt: str
+    ollama_prompt: str
+    grounded: bool
 
     @property
     def custom(self) -> bool:
@@ -35,30 +39,53 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A resolution mode of the published code; how many tiles there are is the model's matter.
+    """A resolution mode of the published code.
 
-    More than ``long_side`` would be thrown away by the model's own resize, whichever it is.
+    Attributes:
+        name: Its published name.
+        base_size: Side of the global view in pixels.
+        image_size: Side of a tile in pixels (equal to ``base_size`` without tiles),
+            as the first model has it.
+        crop: Whether the page is also cut into tiles; their size and number
+            depend on the model.
+        long_side: Pixels of the page's long side that are worth rendering; every
+            model's own resize discards more.
     """
 
     name: str
-    base_size: int  # side of the global view in pixels
-    image_size: int  # side of a tile in pixels for the first model; ``base_size`` without tiles
-    crop: bool  # whether the page is also cut into tiles
-    long_side: int  # pixels of the page's long side worth rendering
+    base_size: int
+    image_size: int
+    crop: bool
+    long_side: int
 
 
 TASKS: Final[dict[str, Task]] = {
     task.name: task
     for task in (
-        Task("document", "<|grounding|>Convert the document to markdown.", grounded=True),
-        Task("ocr", "<|grounding|>OCR this image.", grounded=True),
-        Task("free", "Free OCR.", grounded=False),
-        Task("figure", "Parse the figure.", grounded=False),
-        Task("describe", "Describe this image in detail.", grounded=False),
+        Task(
+            "document",
+            "<|grounding|>Convert the document to markdown.",
+            "\n<|grounding|>Convert the document to markdown.",
+            grounded=True,
+        ),
+        Task(
+            "ocr",
+            "<|grounding|>OCR this image.",
+            "\n<|grounding|>OCR this image.",
+            grounded=True,
+        ),
+        Task("free", "Free OCR.", "\nFree OCR.", grounded=False),
+        Task("figure", "Parse the figure.", "\nParse the figure.", grounded=False),
+        Task(
+            "describe",
+            "Describe this image in detail.",
+            "\nDescribe this image in detail.",
+            grounded=False,
+        ),
     )
 }
-"""By name. ``document`` is what an ingestion wants. Tasks with words of their own
-are made by :func:`task_named`."""
+"""By name. ``document`` is for ingestion. :func:`task_named` makes tasks with the
+user's own words."""
 
 IMAGE: Final = "<image>"
 """The place of the page in a published prompt; ours always begin with it."""
@@ -77,7 +104,11 @@ MODES: Final[dict[str, Mode]] = {
 
 
 def mode_named(name: str) -> Mode:
-    """The mode with that name; a ConfigurationError if there is none."""
+    """The mode of a name.
+
+    Raises:
+        ConfigurationError: If there is none.
+    """
     try:
         return MODES[name]
     except KeyError:
@@ -87,12 +118,21 @@ def mode_named(name: str) -> Mode:
 
 
 def task_named(name: str) -> Task:
-    """The task with that name, or one made of the words behind its colon.
+    """The task of a name, or one made of the words behind its colon.
 
-    ``"locate: X"`` asks where X is on the page. ``"prompt: X"`` asks X as it is written, special
-    tokens included; ``<|grounding|>`` in it asks for boxes. An ``<image>`` at its head, as
-    published prompts have it, is left out, for the page always stands there; a second one is
-    refused.
+    ``"locate: X"`` asks where X is on the page. ``"prompt: X"`` sends X as it is,
+    special tokens included; ``<|grounding|>`` in it asks for boxes. A leading
+    ``<image>``, as published prompts have it, is dropped: the page always stands there.
+
+    Raises:
+        ConfigurationError: If there is no such task, or the prompt contains
+            another ``<image>``.
+
+    Example:
+        >>> task_named("locate: the total").prompt
+        'Locate <|ref|>the total<|/ref|> in the image.'
+        >>> task_named("prompt: <|grounding|>Read the dates.").grounded
+        True
     """
     if name in TASKS:
         return TASKS[name]
@@ -113,12 +153,12 @@ def task_named(name: str) -> Task:
         )
     if IMAGE in prompt:
         raise ConfigurationError(
-            f"the task {name!r} wants an image of its own",
+            f"the task {name!r} contains {IMAGE}",
             remedy=f"Leave {IMAGE} out: the page always stands before the prompt.",
         )
     grounded = "<|grounding|>" in prompt or "<|ref|>" in prompt
-    return Task(f"{verb}: {words}", prompt, grounded=grounded)
+    return Task(f"{verb}: {words}", prompt, f"\n{prompt}", grounded=grounded)
 
 
 END_TOKEN: Final = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the model, no secret
-"""Written out by some servers where special tokens are asked for."""
+"""Some servers return it where special tokens are requested."""

@@ -1,4 +1,4 @@
-"""A page image as the model sees it: one view of the whole page, and tiles in reading order.
+"""The model's views of a page: one of the whole page, and tiles in reading order.
 
 Follows the published preprocessing to the pixel: Pillow's bicubic resize, grey
 padding, tiles cut from a resized copy whose shape comes nearest to the page's.
@@ -23,19 +23,26 @@ PADDING: Final = (127, 127, 127)
 """The published mean of 0.5, as ``int(0.5 * 255)``."""
 
 MIN_TILES: Final = 2
-"""A single tile would show what the global view shows."""
+"""A single tile would repeat the global view."""
 
 LARGEST_PLAIN_RESIZE: Final = 640
-"""Without tiles, pages for views up to this side are stretched to a square; larger ones are padded."""
+"""Without tiles, pages are stretched to square views up to this side, and padded to larger ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageViews:
-    """The pixels of one page, before normalisation."""
+    """The pixels of one page, before normalisation.
 
-    global_view: NDArray[np.uint8]  # uint8, shape ``(3, side, side)``, RGB
-    tiles: NDArray[np.uint8]  # uint8, shape ``(columns * rows, 3, side, side)``, row by row
-    grid: tuple[int, int] | None  # columns and rows of the tiles, or None where there are none
+    Attributes:
+        global_view: uint8, shape ``(3, side, side)``, RGB.
+        tiles: uint8, shape ``(columns * rows, 3, side, side)``, row by row;
+            empty if the page was not cut.
+        grid: Columns and rows of tiles, or None for a page without tiles.
+    """
+
+    global_view: NDArray[np.uint8]
+    tiles: NDArray[np.uint8]
+    grid: tuple[int, int] | None
 
     @property
     def side(self) -> int:
@@ -46,10 +53,19 @@ class PageViews:
 def tile_grid(
     width: int, height: int, *, tile_side: int, max_tiles: int, larger_sooner: bool = False
 ) -> tuple[int, int]:
-    """Columns and rows of the grid whose shape comes nearest to the page's (in pixels).
+    """Columns and rows of the grid whose aspect ratio is nearest to the page's.
 
-    Of grids that come equally near, the larger one is taken if the page has more than half as many
-    pixels as it; with ``larger_sooner``, than the smaller one, as Ollama's own runner does.
+    Of equally near grids, the larger is taken if the page has more than half as
+    many pixels as it; with ``larger_sooner``, as the smaller one (Ollama's own runner).
+
+    Args:
+        width: Width of the page in pixels.
+        height: Height of the page in pixels.
+        tile_side: Side of a tile in pixels.
+        max_tiles: Most tiles; at least 2.
+
+    Raises:
+        ConfigurationError: If ``max_tiles`` is below 2.
     """
     if max_tiles < MIN_TILES:
         raise ConfigurationError(
@@ -76,7 +92,18 @@ def tile_grid(
 def page_grid(
     width: int, height: int, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> tuple[int, int] | None:
-    """Columns and rows of tiles that a page is cut into, or None if it is not."""
+    """Columns and rows of tiles of a page, or None if it is not cut.
+
+    Args:
+        width: Width of the page in pixels.
+        height: Height of the page in pixels.
+        mode: The resolution mode.
+        family: The model's family.
+        max_tiles: Fewer tiles than the family's most.
+
+    Raises:
+        ConfigurationError: If the family does not have the mode, or ``max_tiles`` is below 2.
+    """
     _, tile_side = family.view_sides(mode)
     if tile_side is None or max(width, height) <= tile_side:
         return None
@@ -87,7 +114,18 @@ def page_grid(
 def page_views(
     image: Image.Image, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> PageViews:
-    """Prepare a page for the model; fewer ``max_tiles`` save memory and time (vLLM uses 6)."""
+    """Make a page's views.
+
+    Args:
+        image: The page, in any of Pillow's modes.
+        mode: The resolution mode.
+        family: The model's family.
+        max_tiles: Fewer tiles than the family's most, for less memory and
+            time; vLLM uses 6.
+
+    Raises:
+        ConfigurationError: If the family does not have the mode, or ``max_tiles`` is below 2.
+    """
     image = image.convert("RGB")
     side, tile_side = family.view_sides(mode)
     grid = page_grid(*image.size, mode, family, max_tiles=max_tiles)
