@@ -284,16 +284,24 @@ def test_llama_cpp_cuts_text_into_the_published_tokens(
     assert found == tokenizer.encode(text).ids
 
 
-@fails_today(5, "the time in the server's queue counts as its silence")
-def test_a_server_with_one_slot_reads_more_pages_than_it_has_slots(
-    plain_server: LlamaServer,
+HUNDRED = 100
+
+
+@pytest.mark.parametrize(("slots", "at_once"), [(1, HUNDRED), (2, None), (4, None)])
+def test_a_hundred_pages_are_read_whatever_the_slots(
+    gguf_files: GgufFiles, picture: Image, slots: int, at_once: int | None
 ) -> None:
-    backend = ServerBackend(plain_server.url, attempts=1, stall_timeout=1.0)
-    pages = read(backend, marked_pdf(12), SHORT).pages
-    assert [page.error for page in pages] == [None] * 12
+    """With all of them sent at once, the last waits in the server's queue and is not silent there.
+
+    The picture is the same each time, so that the server encodes it once.
+    """
+    files = (gguf_files.model, gguf_files.projector)
+    with LlamaServer(*files, special=True, slots=slots, context=SLOT) as server:
+        backend = ServerBackend(server.url, attempts=1, concurrency=at_once, stall_timeout=15)
+        replies = list(backend.read(asked(picture, [TINY], 0) for _ in range(HUNDRED)))
+    assert [(reply.error, reply.text) for reply in replies] == [(None, TINY.writes)] * HUNDRED
 
 
-@fails_today(6, "a server that is away for more than two seconds ends the whole job")
 def test_a_server_that_is_killed_and_started_again_loses_no_page(gguf_files: GgufFiles) -> None:
     files = (gguf_files.model, gguf_files.projector)
     with LlamaServer(*files, special=True, slots=2, context=SLOT) as server:
@@ -310,7 +318,6 @@ def test_a_server_that_is_killed_and_started_again_loses_no_page(gguf_files: Ggu
         check(page, TINY)
 
 
-@fails_today(4, "a model without eyes is asked for every page")
 def test_a_server_without_a_picture_encoder_is_refused_before_any_page(
     gguf_files: GgufFiles, sample_pdf: Path
 ) -> None:
@@ -321,7 +328,6 @@ def test_a_server_without_a_picture_encoder_is_refused_before_any_page(
         read(ServerBackend(server.url), sample_pdf, SHORT)
 
 
-@fails_today(8, "the second rung is the same request again")
 def test_a_loop_on_a_server_without_a_rule_against_repeats_ends_on_a_later_rung(
     special_server: LlamaServer, sample_pdf: Path
 ) -> None:
@@ -333,7 +339,6 @@ def test_a_loop_on_a_server_without_a_rule_against_repeats_ends_on_a_later_rung(
     ("engine", "context"),
     [("transformers", POSITIONS), ("local", POSITIONS), ("llama_special", SLOT)],
 )
-@fails_today(10, "a full context is told as if the model had found no end")
 def test_a_full_context_is_told_with_its_size(
     engine: str,
     context: int,

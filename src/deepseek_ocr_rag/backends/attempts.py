@@ -16,7 +16,7 @@ from ..model.prompts import Mode, Task
 from .base import TokenLogprob
 from .turned_boxes import boxes_turned_back
 
-__all__ = ["Attempt", "AttemptSettings", "JudgedAttempt", "Problem", "judged"]
+__all__ = ["Attempt", "AttemptSettings", "JudgedAttempt", "Problem", "RepeatPenalty", "judged"]
 
 Problem = Literal[
     "the model repeated itself",
@@ -36,6 +36,28 @@ _PICTURES = frozenset({"image", "figure", "chart", "seal", "stamp", "signature",
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatPenalty:
+    """llama.cpp's own means against repeats ("DRY"), for it knows no n-gram rule.
+
+    A token that would make a run of tokens longer that stands earlier already loses
+    ``multiplier * base ** (length - allowed_length)`` of its score.
+
+    Attributes:
+        multiplier: See above.
+        base: See above.
+        allowed_length: Runs up to this many tokens cost nothing.
+        window: Only the last so many tokens count.
+        breakers: Texts at which a run ends; the marks of a table's cells may repeat.
+    """
+
+    multiplier: float = 0.5
+    base: float = 1.75
+    allowed_length: int = 30
+    window: int = 90
+    breakers: tuple[str, ...] = ("<td>", "</td>")
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptSettings:
     """How a page is asked for once."""
 
@@ -44,6 +66,7 @@ class AttemptSettings:
     no_repeat: NoRepeat | None = None  # None if the backend has none
     temperature: float = 0.0  # 0 is greedy
     turn: int = 0  # degrees clockwise by which the page is turned first: 0, 90, 180 or 270
+    penalty: RepeatPenalty | None = None  # in the rule's place, on a server that ignores it
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .failure_table import KNOWN_FAILURES, KnownFailure
+from .failure_table import KNOWN_FAILURES
+from .known_failure import KnownFailure
 
 __all__ = [
     "KNOWN_FAILURES",

@@ -73,6 +73,10 @@ class ModelSettings:
         reason = written.end.reason
         # The text of a cancelled page is never shown.
         ended: FinishReason = "error" if reason == "cancelled" else reason
+        limited = len(written.tokens) == self.max_new_tokens
+        full: tuple[str, ...] = ()
+        if ended == "length" and not limited:
+            full = (self._full_context(len(written.tokens)),)
         return Attempt(
             settings,
             page.text,
@@ -82,7 +86,15 @@ class ModelSettings:
                 TokenLogprob(end, logprob)
                 for end, logprob in zip(page.ends, written.logprobs, strict=True)
             ),
-            limited=len(written.tokens) == self.max_new_tokens,
-            warnings=(*self.family.prompt_warnings(settings.task), *warnings),
+            limited=limited,
+            warnings=(*self.family.prompt_warnings(settings.task), *full, *warnings),
             loops=page.loops,
+        )
+
+    def _full_context(self, new: int) -> str:
+        """What to tell the user about a reply that ended where the context did."""
+        most = self.max_positions
+        return (
+            f"the context is full: {most - new} tokens of picture and prompt and {new} of reply, "
+            f'with room for {most}, the model\'s own limit; mode "base" takes fewer tokens'
         )

@@ -88,8 +88,8 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("server", choices=list(SERVERS))
     serve.add_argument("--version", help="of the server; some need extra options")
-    serve.add_argument("--port", type=int, default=8000)
-    serve.add_argument("--model", default="deepseek-ai/DeepSeek-OCR")
+    serve.add_argument("--port", type=int, help="default: 8000, for ollama 11434")
+    serve.add_argument("--model", help="folder, repository, GGUF file or name in Ollama's library")
 
     model = command("ollama-model", "make a model in Ollama whose boxes and table cells arrive")
     model.add_argument(
@@ -139,6 +139,24 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         dest="cache",
         action="store_false",
         help="do not use or store finished pages (see: dsocr cache)",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        metavar="PAGES",
+        help="with 'server' and 'ollama': pages under way at once (default: what the server takes)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="with 'server' and 'ollama': longest time for one page",
+    )
+    parser.add_argument(
+        "--wait",
+        type=float,
+        metavar="SECONDS",
+        help="with 'server' and 'ollama': how long to wait for a server that goes away (default: 60)",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
     parser.add_argument("--renderer", default="pdfium", choices=["pdfium", "pymupdf"])

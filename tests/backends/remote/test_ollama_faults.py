@@ -163,7 +163,7 @@ def test_an_ollama_that_stays_busy_is_given_up_after_the_retries(
 ) -> None:
     ollama_server.answers[GENERATE] = answers_with(status)
     with pytest.raises(BackendUnavailableError, match=f"HTTP {status}"):
-        list(OllamaBackend(host=ollama_server.url).read([page_request(1)]))
+        list(OllamaBackend(host=ollama_server.url, wait=0).read([page_request(1)]))
     assert len(ollama_server.asked(GENERATE)) == 3
 
 

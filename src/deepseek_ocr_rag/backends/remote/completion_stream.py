@@ -47,6 +47,7 @@ class Completion:
         finish_reason: Why it ended.
         tokens: Number of tokens, or None if the server does not count them.
         logprobs: Of every token; empty unless the server gave all of them.
+        prompt_tokens: Those of picture and prompt, or None if the server does not count them.
         hidden: How many tokens of the layout the server kept back.
     """
 
@@ -54,6 +55,7 @@ class Completion:
     finish_reason: FinishReason
     tokens: int | None
     logprobs: tuple[TokenLogprob, ...] = ()
+    prompt_tokens: int | None = None
     hidden: int = 0
 
 
@@ -111,6 +113,7 @@ class _CompletionBuilder:
         self._characters = 0
         self._finish: FinishReason | None = None
         self._tokens: int | None = None
+        self._prompt_tokens: int | None = None
         self._logprobs: list[TokenLogprob] | None = []
         self._watch = RepetitionWatch()
 
@@ -120,6 +123,8 @@ class _CompletionBuilder:
         usage = event.get("usage")
         if isinstance(usage, dict) and isinstance(usage.get("completion_tokens"), int):
             self._tokens = usage["completion_tokens"]
+            if isinstance(usage.get("prompt_tokens"), int):
+                self._prompt_tokens = usage["prompt_tokens"]
         choices = event.get("choices")
         if not isinstance(choices, list):
             raise BackendReplyError("an event has neither choices nor an error")
@@ -151,7 +156,7 @@ class _CompletionBuilder:
             ended=self._finish == "stop",
             token_a_piece=False,
         )
-        return Completion(text, self._finish, self._tokens, logprobs, hidden)
+        return Completion(text, self._finish, self._tokens, logprobs, self._prompt_tokens, hidden)
 
     def _add_text(self, choice: dict[str, Any]) -> str:
         message = choice.get("delta", choice.get("message"))

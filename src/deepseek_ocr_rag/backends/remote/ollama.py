@@ -43,7 +43,7 @@ from .hidden_tokens import OLLAMA_CURE, hidden_warning
 from .json_exchange import UNCOMPRESSED, without_credentials
 from .ollama_models import FIRST_HIDING_VERSION, MODEL, OllamaFacts
 from .ollama_reply import OllamaReply, added_tokens
-from .remote_backend import BrokenOff, RemoteBackend
+from .remote_backend import WAIT_SECONDS, BrokenOff, RemoteBackend
 from .reply_text import GuardedTransport
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class OllamaBackend(RemoteBackend):
         attempts: How often a page that comes out badly is asked for at most.
         retries: How often a page is asked for again when Ollama is busy, away, or
             breaks off.
+        wait: How long to wait for an Ollama that has answered before and is away, in seconds.
         allow_remote: Whether page images may go to another machine.
 
     Raises:
@@ -99,14 +100,17 @@ class OllamaBackend(RemoteBackend):
         concurrency: int = 1,
         attempts: int = 3,
         retries: int = 2,
+        wait: float = WAIT_SECONDS,
         allow_remote: bool = False,
     ) -> None:
         super().__init__(
+            server="Ollama",
             concurrency=concurrency,
             timeout=timeout,
             stall_timeout=stall_timeout,
             attempts=attempts,
             retries=retries,
+            wait=wait,
         )
         if model is not None and not model.strip():
             raise ConfigurationError("the model's name is empty", remedy="Write 'ollama/<model>'.")
