@@ -9,7 +9,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo test check format bench notebooks site lock minimum offline fuzz clean
+.PHONY: install demo test check format bench notebooks site lock minimum offline dist fuzz clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -65,7 +65,7 @@ site: $(VENV)/.dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d site/.doctrees docs site
 
 bench: $(VENV)/.dev
-	@for script in grammar hostile lite loops overhead qa; do \
+	@for script in safety/grammar safety/hostile lite/lite safety/loops lite/overhead qa/qa; do \
 		echo "== benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 # Versions that all our requirements allow, and the oldest ones, with hashes; UPGRADE=-U: the newest.
@@ -95,10 +95,21 @@ offline: $(VENV)/.dev
 	unshare --net $(if $(filter 0,$(shell id -u)),,--map-root-user) sh -c "ip link set lo up && \
 		OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile"
 
+# The three distributions, as wheel and sdist; the README's blocks are run where only they stand.
+WHEELS := .venv-dist
+dist: $(VENV)/.uv
+	rm -rf dist
+	for project in . $(INTEGRATIONS); do $(UV) build -q --out-dir dist $$project || exit 1; done
+	$(UV) venv -q --clear --python $(BIN)/python $(WHEELS)
+	$(UV) pip install -q --link-mode copy --python $(WHEELS)/bin/python dist/*.whl
+	folder=$$(mktemp -d) && cp src/deepseek_ocr_rag/samples/sample.pdf $$folder/report.pdf && \
+		root=$$PWD && cd $$folder && PATH=$$root/$(WHEELS)/bin:$$PATH PYTHONPATH=$$root/tests/support \
+		DSOCR_CACHE_DIR=$$folder python -P $$root/tests/support/run_docs_page.py $$root/README.md && rm -r $$folder
+
 # A million executions of each reader of model text, led by the code that they reach.
 fuzz: $(VENV)/.dev
 	$(PIP) install --group fuzz
 	$(BIN)/python tools/fuzz.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) demo-output site
+	rm -rf $(VENV) $(OLDEST) $(WHEELS) dist demo-output site

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,12 @@ def runs(block: CodeBlock) -> bool:
     return block.language in RUN and not block.reason_not_to_run
 
 
-WITH_CODE = [page for page in PAGES if any(runs(block) for block in blocks(page))]
+TRANSLATED = ROOT / "README.zh-CN.md"
+"""It has the code of README.md, which is run once."""
+
+WITH_CODE = [
+    page for page in PAGES if page != TRANSLATED and any(runs(block) for block in blocks(page))
+]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +103,7 @@ def test_only_code_is_excused_from_running() -> None:
 def test_code_that_is_not_run_is_at_least_code() -> None:
     for block in BLOCKS:
         if block.language == "python":
-            compile(block.code, block.where, "exec")
+            compile(block.code, block.where, "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT)
         elif block.language == "json":
             json.loads(block.code)
 
@@ -110,13 +116,18 @@ def test_most_code_is_run() -> None:
 def test_the_chinese_readme_has_the_code_of_the_english_one() -> None:
     english, chinese = (
         [block.code for block in blocks(ROOT / name) if block.language in RUN]
-        for name in ("README.md", "README.zh-CN.md")
+        for name in ("README.md", TRANSLATED.name)
     )
 
     def without_comments(code: str) -> list[str]:
         return [line.split("#")[0].rstrip() for line in code.splitlines()]
 
     assert list(map(without_comments, english)) == list(map(without_comments, chinese))
+
+
+def test_the_readme_has_three_blocks_of_python() -> None:
+    python = [block for block in blocks(ROOT / "README.md") if block.language == "python"]
+    assert len(list(filter(runs, python))) == 3
 
 
 def test_the_comparison_of_outputs_sees_differences() -> None:
@@ -126,8 +137,8 @@ def test_the_comparison_of_outputs_sees_differences() -> None:
 
 
 def test_a_page_that_fails_is_seen(folder: Path, environment: dict[str, str]) -> None:
-    def failure(text: str) -> str:
-        page = folder / "page.md"
+    def failure(text: str, name: str = "page.md") -> str:
+        page = folder / name
         page.write_text(text)
         ran = subprocess.run(
             [
@@ -135,7 +146,8 @@ def test_a_page_that_fails_is_seen(folder: Path, environment: dict[str, str]) ->
                 "-c",
                 "import sys, docs_pages; from pathlib import Path;"
                 "docs_pages.ROOT = Path.cwd(); import run_docs_page;"
-                "sys.exit(run_docs_page.run_page(Path.cwd() / 'page.md') or 0)",
+                "sys.exit(run_docs_page.run_page(Path.cwd() / sys.argv[1]) or 0)",
+                name,
             ],
             cwd=folder,
             env=environment,
@@ -151,3 +163,7 @@ def test_a_page_that_fails_is_seen(folder: Path, environment: dict[str, str]) ->
     assert "prints\n\n2" in failure(
         "```python\nprint(2)\n```\n\n<!-- output -->\n\n```text\n3\n```\n"
     )
+    alone = "```python\nx = 1\nprint(x)\n```\n\n```python\nprint(x)\n```\n"
+    assert failure(alone) == ""
+    assert "NameError" in failure(alone, "README.md")
+    assert "prints something" in failure("```python\nx = 1\n```\n", "README.md")

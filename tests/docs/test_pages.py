@@ -14,9 +14,9 @@ import pytest
 from docs_pages import ROOT, pages
 
 import deepseek_ocr_rag
-from deepseek_ocr_rag import errors
+from deepseek_ocr_rag import errors, records
 from deepseek_ocr_rag.cli.arguments import argument_parser
-from deepseek_ocr_rag.cli.main import EXIT_CODES
+from deepseek_ocr_rag.cli.exit_codes import report_error
 
 DOCS = ROOT / "docs"
 SRC = ROOT / "src"
@@ -57,7 +57,7 @@ def public_modules() -> list[str]:
         path.parent.name for path in folder.glob("*/__init__.py")
     }
     modules = ["deepseek_ocr_rag", *(f"deepseek_ocr_rag.{n}" for n in sorted(names - {"__init__"}))]
-    internal = {"deepseek_ocr_rag.version", "deepseek_ocr_rag.ollama_server"}
+    internal = {f"deepseek_ocr_rag.{name}" for name in ("hosts", "ollama_server", "version")}
     return [
         name
         for name in [*modules, *INTEGRATIONS]
@@ -114,7 +114,7 @@ def test_every_environment_variable_is_explained() -> None:
 def test_every_error_has_its_cause_and_its_cure() -> None:
     told = {code(cells[0])[0]: cells[1:] for cells in rows("reference/errors.md")}
     assert set(told) | {"DeepSeekOCRError"} == set(errors.__all__)
-    roots = {"SourceError", "BackendError", "LanguageModelError"}
+    roots = {"SourceError", "BackendError", "LanguageModelError", "EmbeddingModelError"}
     assert {name for name, cells in told.items() if not all(cells)} <= roots
 
 
@@ -158,15 +158,16 @@ def test_the_page_has_every_option_with_its_default_and_choices(command: str) ->
 
 def test_the_page_has_every_exit_code() -> None:
     listed = {number for cells in rows("reference/cli.md") for number in cells[0].split(", ")}
-    assert {str(code) for _, code in EXIT_CODES} | {"0", "6", "129", "130", "143"} <= listed
+    codes = {report_error(getattr(errors, name)("a problem")) for name in errors.__all__}
+    assert {str(code) for code in codes} | {"0", "6", "129", "130", "143"} <= listed
 
 
 # --- metadata ----------------------------------------------------------------------------
 
 
 def test_the_table_has_every_key_of_the_metadata() -> None:
-    source = (SRC / "deepseek_ocr_rag/document/page_records.py").read_text("utf-8")
-    documented = set(re.findall(r"^``(\w+)``  ", source, re.MULTILINE))
+    defined_in = inspect.getmodule(records.page_records)
+    documented = set(re.findall(r"^``(\w+)``  ", str(inspect.getdoc(defined_in)), re.MULTILINE))
     listed = {name for cells in rows("reference/metadata.md") for name in code(cells[0])}
     assert documented
     assert documented <= listed

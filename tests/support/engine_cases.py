@@ -15,7 +15,6 @@ __all__ = [
     "LONG",
     "LOOPING",
     "SHORT",
-    "SINGING",
     "TINY",
     "BlockSeen",
     "Case",
@@ -99,7 +98,7 @@ def script() -> list[Scripted]:
     """All texts for one checkpoint; a prompt that is not in it gets an empty page."""
     return [
         Scripted(case.prompt, case.writes, end=case.end, loop=case.loop)
-        for case in (*CASES, SINGING)
+        for case in CASES
         if case.writes or case.loop
     ]
 
@@ -115,7 +114,7 @@ def table(*rows: tuple[str, ...]) -> str:
     return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
-LONGEST = 640
+LONGEST = 420
 """Tokens of the largest context that the tests give an engine; ``LONG`` has more."""
 
 
@@ -134,13 +133,7 @@ def _many_words() -> str:
 
 LONG = _many_words()
 
-UNIT = (
-    "The keeper climbed all ninety steps, wound the heavy clock, trimmed both wicks, filled "
-    "four brass lamps with oil, wiped every pane of glass, wrote down wind and weather, looked "
-    "over at the far harbour, counted three fishing boats, came back down for bread and some "
-    "tea, and slept until his bell rang at dusk. "
-)
-"""More than 61 tokens: the published rule against repeats, 30 tokens within 90, does not see it."""
+UNIT = "The keeper climbed all ninety steps, wound the heavy clock, and slept until the bell rang. "
 
 ITEMS = (("Item", "Cost"), ("Lamps", "31,750"), ("Wiring work", "16,450"))
 DUTIES = (("Month", "Days", "Note"), ("May", "", "none"), ("June", "11", ""))
@@ -175,17 +168,6 @@ LOOPING = Case(
     marked=False,
     loop=UNIT,
 )
-
-SINGING = Case(
-    "short-loop",
-    "prompt: Sing the song.",
-    "Sing: ",
-    "",
-    (BlockSeen("text"),),
-    marked=False,
-    loop="again and once more, ",
-)
-"""A loop that every rule against repeats sees; a server without such a rule writes it for ever."""
 
 CASES = (
     SHORT,
@@ -222,14 +204,12 @@ CASES = (
         "ocr",
         f"{marked('title', (200, 10, 800, 44))}# Light\n\n"
         f"{marked('sub_title', (201, 60, 420, 82))}## 1. Oil\n\n"
-        f"{marked('text', (202, 90, 798, 130))}Whale oil at first.\n\n"
-        f"{marked('sub_title', (203, 140, 421, 162))}## 2. Gas",
-        "# Light\n\n## 1. Oil\n\nWhale oil at first.\n\n## 2. Gas",
+        f"{marked('text', (202, 90, 798, 130))}Whale oil at first.",
+        "# Light\n\n## 1. Oil\n\nWhale oil at first.",
         (
             BlockSeen("title", ((200, 10, 800, 44),)),
             BlockSeen("sub_title", ((201, 60, 420, 82),)),
             BlockSeen("text", ((202, 90, 798, 130),)),
-            BlockSeen("sub_title", ((203, 140, 421, 162),)),
         ),
     ),
     Case(

@@ -2,6 +2,9 @@
 
 All Python of a page shares one namespace, all blocks one folder (the current one). The
 first block that fails, or prints something other than the page shows, ends the run.
+
+Blocks of a README are copied one at a time: there each has a namespace of its own, and prints
+something.
 """
 
 from __future__ import annotations
@@ -21,20 +24,25 @@ from docs_pages import CodeBlock, blocks, same_output
 
 def run_page(page: Path) -> str:
     """Run a page; returns why it failed, or ""."""
+    alone = page.name.startswith("README")
     namespace: dict[str, object] = {"__name__": "__main__"}
-    printed = ""
+    printed = failure = ""
     with asyncio.Runner() as loop:
         for block in blocks(page):
             if block.is_output:
                 if not same_output(block.code, printed):
                     return f"{block.where}: the block before prints\n\n{printed}"
             elif block.language == "python" and not block.reason_not_to_run:
+                if alone:
+                    namespace = {"__name__": "__main__"}
                 printed, failure = _python(block, namespace, loop)
+                if alone and not failure and not printed.strip():
+                    failure = "a block of a README prints something"
             elif block.language == "sh" and not block.reason_not_to_run:
                 printed, failure = _shell(block)
             else:
                 continue
-            if not block.is_output and failure:
+            if failure:
                 return f"{block.where}: {failure}"
     return ""
 

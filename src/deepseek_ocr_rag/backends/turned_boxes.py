@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
+from ..document.grammar.bracket_tags import bracket_tags
 from ..document.grammar.tags import MAX_JUNK, read_boxes
 from ..document.types import GRID
 from ..model.loops.text_edits import Edit
@@ -58,8 +59,8 @@ def boxes_turned_back(text: str, turn: int) -> tuple[Edit, ...]:
     if not turn:
         return ()
     edits = []
-    for match in _LIST.finditer(text):
-        start, end = match.span(1)
+    lists_without_marks = ((label_end, end) for _, label_end, end in bracket_tags(text))
+    for start, end in (*(match.span(1) for match in _LIST.finditer(text)), *lists_without_marks):
         last = text.rfind("]", start, end)
         end = last + 1 if last >= 0 else end
         written = text[start:end]

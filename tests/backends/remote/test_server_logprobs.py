@@ -172,4 +172,4 @@ def test_a_server_that_refuses_them_is_asked_without_and_the_page_says_so(
     openai_server.answers[CHAT] = refuse
     (reply,) = backend.read([page_request(1)])
     assert reply.text == "Page 1 ß"
-    assert reply.warnings == ("the server refused logprobs: confidences are not known",)
+    assert reply.warnings == ("the server refused logprobs: confidences are unknown",)

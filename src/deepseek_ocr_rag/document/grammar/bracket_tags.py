@@ -2,48 +2,60 @@
 
 llama.cpp's server (and Ollama from 0.30 on, which runs it) never sends control tokens,
 so that of ``<|ref|>title<|/ref|><|det|>[[108, 62, 489, 95]]<|/det|>`` only
-``title[[108, 62, 489, 95]]`` arrives. A page's own text may hold such brackets too;
-what tells a tag is where it stands (a line of its own, at the start of the page, after a blank
-line or after another tag) and, for a label that the model is not known to write, a box that
-could lie on a page.
+``title[[108, 62, 489, 95]]`` arrives. A page's own text may hold such brackets too. A tag
+stands on a line of its own: at the start of the page, after a blank line or after another
+tag. A label that the model is not known to write needs a box that could lie on a page.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+
+from .labels import LABELS
+from .runtime_noise import find_noise
 
 __all__ = ["BracketTag", "bracket_tags"]
 
 BracketTag = tuple[int, int, int]
 """Offsets of one tag in the page's text: its start, the end of its label, and its end."""
 
-LEAST_SIDE: Final = 4
-"""Of 999: no block of a page is narrower or lower, but ``see[[1, 2, 3, 4]]`` in a text is."""
+LEAST_SIDE = 4
+"""Of 999: no block of a page is narrower or lower, but the brackets of a text
+(``see[[1, 2, 3, 4]]``) often are."""
 
-_TAG_LINE: Final = re.compile(r"^[ \t]*([^\n]{0,300}?)[ \t]?(\[\[[^\n]*\]\])[ \t]*$", re.MULTILINE)
-_CLEAN_LIST: Final = re.compile(
-    r"\[\[ *\d{1,4}(?:, *\d{1,4}){3} *\](?:, *\[ *\d{1,4}(?:, *\d{1,4}){3} *\])*\]"
+_TAG_LINE = re.compile(
+    r"^[ \t]*(\S[^\n]{0,299}?|)[ \t]?(\[\[[^\n\[\]]*(?:\][^\n\[\]]*\[[^\n\[\]]*)*\]\])[ \t]*$",
+    re.MULTILINE,
 )
-_NUMBER: Final = re.compile(r"\d+")
+_CUT_TAG = re.compile(r"^([a-z_]{1,40})(\[\[?[0-9, \[\]]*)\Z", re.MULTILINE)
+_CLEAN_LIST = re.compile(
+    r"\[\[ *[0-9]{1,4}(?:, *[0-9]{1,4}){3} *\](?:, *\[ *[0-9]{1,4}(?:, *[0-9]{1,4}){3} *\])*\]"
+)
+_NUMBER = re.compile(r"[0-9]+")
+_BLANK_LINE_BEFORE = re.compile(r"\n[ \t]*\n[ \t]*\Z")
+_NOT_NEWLINE = re.compile(r"[^\n]")
 
 
-def bracket_tags(text: str, labels: frozenset[str]) -> list[BracketTag]:
+def bracket_tags(text: str) -> list[BracketTag]:
     r"""Finds the tags of a page that came without their marks.
 
     Args:
-        text: One page of model text in which no mark stands.
-        labels: The labels that the model is known to write.
+        text: One page of model text, lines ended by newlines.
 
     Returns:
-        The tags in order; none where the brackets are the page's own text.
+        The tags in order; none where the page has marks (``<|ref|>``), or where the
+        brackets are its own text.
 
     Example:
-        >>> bracket_tags("title[[108, 62, 489, 95]]\n# Report", frozenset({"title"}))
+        >>> bracket_tags("title[[108, 62, 489, 95]]\n# Report")
         [(0, 5, 25)]
     """
-    candidates = list(_candidates(text, labels))
+    if "[[" not in text or "<|ref|>" in text or "<|det|>" in text:
+        return []
+    for start, end in find_noise(text):
+        text = text[:start] + _NOT_NEWLINE.sub(" ", text[start:end]) + text[end:]
+    candidates = list(_candidates(text))
     if any(is_known for _, is_known in candidates):
         # Brackets under another name count only where the page itself begins with a tag.
         starts_with_tag = not text[: candidates[0][0][0]].strip()
@@ -53,17 +65,24 @@ def bracket_tags(text: str, labels: frozenset[str]) -> list[BracketTag]:
     return [tag for tag, _ in candidates] if len(candidates) == lines else []
 
 
-def _candidates(text: str, labels: frozenset[str]) -> Iterator[tuple[BracketTag, bool]]:
+def _candidates(text: str) -> Iterator[tuple[BracketTag, bool]]:
     """Lines that may be tags, and whether their label is a known one."""
     last_end = 0
-    for line in _TAG_LINE.finditer(text):
+    for line in _lines_with_brackets(text):
         before = text[last_end : line.start()]
-        stands_alone = not before.strip() or re.search(r"\n[ \t]*\n[ \t]*\Z", before) is not None
         label = line[1].strip()
-        is_known = label in labels
+        is_known = label in LABELS
+        stands_alone = not before.strip() or _BLANK_LINE_BEFORE.search(before[-100:])
         if stands_alone and (is_known or (label and _could_lie_on_a_page(line[2]))):
             last_end = line.end()
             yield (line.start(1), line.end(1), line.end(2)), is_known
+
+
+def _lines_with_brackets(text: str) -> Iterator[re.Match[str]]:
+    yield from _TAG_LINE.finditer(text)
+    cut = _CUT_TAG.search(text, max(0, len(text) - 100))
+    if cut and not cut[2].endswith("]]"):
+        yield cut
 
 
 def _could_lie_on_a_page(written: str) -> bool:

@@ -42,16 +42,24 @@ from ..headings import HEADING_KINDS, Headings, section_of, with_sections
 from ..markdown import cut_tables, heading_level, markdown_parts
 from ..tables import parse_table
 from ..types import Block, Box, OcrDocument, Page
+from .labels import LABELS
 from .runtime_noise import encode_noise, split_pages
-from .tags import LABELS, MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
+from .tags import MARKER_LENGTH, Origin, TaggedText, looks_like_label, scan
 
-__all__ = ["ParsedPage", "format_page", "parse_document", "parse_page"]
+__all__ = ["ParsedPage", "clean", "format_page", "parse_document", "parse_page"]
 
 _TABLE_CAPTIONS = frozenset(kind for kind, owner in CAPTION_KINDS.items() if owner != "figure")
 _IDENTIFIER = re.compile(r"[a-z]+(?:_[a-z]+)*")
 
 _NAMED = {"&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"', "&nbsp;": " "}
 _TABLE = re.compile("<table", re.IGNORECASE)
+_CELL = re.compile("<t[rdh][^a-z]", re.IGNORECASE)
+
+WITHOUT_CELLS = (
+    "table(s) came without the marks of their cells, so their text is left out: the server hides"
+    " these marks. Start llama-server with --special; for Ollama, run `dsocr ollama-model`"
+)
+"""What a page's warning says of tables whose cells cannot be told apart."""
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|nbsp|#[0-9]{1,7});")
 
 
@@ -91,11 +99,11 @@ def parse_page(text: str) -> ParsedPage:
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     pieces, broken, unreadable = scan(plain)
     tagged = [piece for piece in pieces if piece.label is not None]
-    builder = _PageBuilder()
+    builder = _PageBuilder(marks_are_hidden="<|ref|>" not in plain and "<|det|>" not in plain)
     if not tagged:
         for piece in pieces:
             for kind, part, html, start, end in markdown_parts(piece.body):
-                part = part if kind == "code" else _clean(part)
+                part = part if kind == "code" else clean(part)
                 builder.add(kind, part, (), _part(piece.body, piece.body_origin, start, end), html)
     elif _labels_are_lines(tagged):
         _add_lines(builder, pieces, plain)
@@ -106,6 +114,8 @@ def parse_page(text: str) -> ParsedPage:
         warnings.append(f"{broken} broken tag{'s' * (broken > 1)}: the text was kept")
     if unreadable:
         warnings.append(f"{unreadable} box list{'s' * (unreadable > 1)} could not be read")
+    if builder.without_cells:
+        warnings.append(f"{builder.without_cells} {WITHOUT_CELLS}")
     return ParsedPage(
         "\n\n".join(builder.texts),
         tuple(builder.blocks),
@@ -173,7 +183,7 @@ def format_page(blocks: Iterable[Block]) -> str:
     return "".join(map(_format_block, blocks))
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Removes ``<center>`` and trailing spaces from a text and decodes its entities."""
     text = text.strip()
     if text.startswith("<center>"):
@@ -237,7 +247,10 @@ def _add_lines(builder: _PageBuilder, pieces: list[TaggedText], text: str) -> No
 def _label_in_body(piece: TaggedText, text: str) -> TaggedText:
     """Moves a label that is text of the page to the head of the body."""
     label = piece.label or ""
-    start = text.index(label, piece.tag_origin[0] + MARKER_LENGTH)
+    start = piece.tag_origin[0]
+    if text.startswith("<|", start):
+        start += MARKER_LENGTH
+    start = text.index(label, start)
     end = piece.body_origin[1] if piece.body.strip() else start + len(label)
     return replace(piece, label="text", body=f"{label}\n{piece.body}", body_origin=(start, end))
 
@@ -278,7 +291,7 @@ def _add_body(builder: _PageBuilder, kind: str, piece: TaggedText) -> None:
         builder.add(kind, "", boxes, tag)
         kind = "text"
     if not _TABLE.search(body):
-        text = _clean(body)
+        text = clean(body)
         builder.add(kind, text, boxes, piece.body_origin if text else tag)
         return
     if kind == "table":
@@ -288,7 +301,7 @@ def _add_body(builder: _PageBuilder, kind: str, piece: TaggedText) -> None:
         if html is not None:
             builder.add("table", "", boxes, origin, html)
             kind = "text"
-        elif text := _clean(part):
+        elif text := clean(part):
             builder.add(kind, text, boxes, origin)
 
 
@@ -296,7 +309,7 @@ def _add_captioned_table(builder: _PageBuilder, table: TaggedText, caption: Tagg
     body, body_origin = caption.body, caption.body_origin
     found = _TABLE.search(body)
     start = found.start() if found else 0
-    above = _clean(body[:start])
+    above = clean(body[:start])
     origin = _part(body, body_origin, 0, start) if above else caption.tag_origin
     below = bool(table.boxes and caption.boxes and caption.boxes[0].y0 >= table.boxes[0].y1 - 0.01)
     label = caption.label or ""
@@ -311,13 +324,15 @@ def _add_captioned_table(builder: _PageBuilder, table: TaggedText, caption: Tagg
 class _PageBuilder:
     """Lays blocks out in the page's Markdown."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, marks_are_hidden: bool) -> None:
+        self.marks_are_hidden = marks_are_hidden
         self.texts: list[str] = []
         self.blocks: list[Block] = []
         self.origins: list[Origin] = []
         self.length = 0
         self.headings: Headings = ()
         self.section: tuple[str, ...] = ()
+        self.without_cells = 0
 
     def add(
         self,
@@ -327,7 +342,10 @@ class _PageBuilder:
         origin: Origin,
         html: str | None = None,
     ) -> None:
-        if html is not None:
+        if html is not None and self.marks_are_hidden and not _CELL.search(html):
+            # Its numbers would run together: no text is better than a wrong one.
+            self.without_cells += bool(parse_table(html).rows)
+        elif html is not None:
             table = parse_table(html)
             text = table.to_html() if table.has_spans else table.to_markdown()
         if not text:

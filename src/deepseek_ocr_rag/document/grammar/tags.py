@@ -5,7 +5,8 @@ A tag is ``<|ref|>label<|/ref|><|det|>[[x0, y0, x1, y1], ...]<|/det|>``
 (Unlimited-OCR). The text is cut at the four markers; then each marker and the
 segments between them decide what is label, box list and body. In a broken tag, only
 the markers, a known label and a list of plain coordinates are markup; everything
-else is text and stays with its block.
+else is text and stays with its block. Tags that came without their marks are found by
+:mod:`.bracket_tags`.
 """
 
 from __future__ import annotations
@@ -17,26 +18,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..types import Box
+from .bracket_tags import bracket_tags
+from .labels import LABELS
 from .runtime_noise import find_noise
 
-__all__ = ["LABELS", "MARKER_LENGTH", "Origin", "TaggedText", "looks_like_label", "scan"]
+__all__ = ["MARKER_LENGTH", "Origin", "TaggedText", "looks_like_label", "scan"]
 
 Origin = tuple[int, int]
 """A stretch of the model's text: ``(start, end)`` in characters."""
 
 MARKER_LENGTH = len("<|ref|>")
 """Characters in the marker that begins a tag; ``<|det|>`` has as many."""
-
-_NAMES = """
-    text title sub_title table table_caption table_footnote table_title image image_caption
-    image_footnote figure figure_title figure_caption chart chart_title equation equation_number
-    formula formula_number list list_item code code_caption algorithm header footer page_number
-    page_header page_footer page_footnote reference references footnote caption abstract author
-    aside_text seal stamp signature logo toc
-"""
-LABELS = frozenset(_NAMES.split())
-"""Labels that were seen or are documented for this family of models. Others are kept
-too; this list says which texts of doubtful tags are labels."""
 
 MAX_LABEL = 300
 """Most characters in a label: real lines ("OCR this image") reach 40."""
@@ -129,6 +121,10 @@ class _TagScanner:
         self.parts: list[str] | None = None
         self.open_table = False
         marks = [(m.start(), m.end(), m[1]) for m in _MARKER.finditer(text)]
+        for start, label_end, end in bracket_tags(text):
+            # The dropped markers have no length where they stood.
+            marks += [(start, start, "ref"), (label_end, label_end, "/ref")]
+            marks += [(label_end, label_end, "det"), (end, end, "/det")]
         noise = find_noise(text)
         if noise:
             marks = _outside_noise(marks, noise) + [(start, end, "noise") for start, end in noise]
