@@ -45,13 +45,14 @@ class Room:
     may_import: tuple[str, ...] = ()
 
 
-GROUND = ("errors", "version", "hosts")
+GROUND = ("errors", "version", "hosts", "setting_names")
 """Every room may import these."""
 
 ROOMS = {
     "errors": Room("every error that this package raises"),
     "version": Room("the package's version"),
     "hosts": Room("which hosts are this machine"),
+    "setting_names": Room("refusing settings that do not exist"),
     "ollama_server": Room("talking to an Ollama"),
     "samples": Room("the sample document"),
     "text": Room("words, sentences, numbers, dates, line ends, token counts of any text"),

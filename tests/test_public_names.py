@@ -47,7 +47,7 @@ DOORS = {
     " LanguageModelUnavailableError LimitExceededError MissingExtraError OutputError"
     " PageRangeError PageRenderError PageTooLargeError PageUnreadableError PasswordError"
     " ReadCancelledError RemoteModelRefusedError SourceError SourceNotAllowedError"
-    " SourceNotFoundError UnsupportedSourceError",
+    " SourceNotFoundError UnknownSettingError UnsupportedSourceError",
     "export": "AnswerPictures CitedPage FolderWriter crop_boxes draw_page to_docling write_folder",
     "grammar": "ParsedPage TokenLogprob format_page parse_document parse_page",
     "reading": "CacheStatus PageCache PageStream Reader",

@@ -31,12 +31,13 @@ from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.model_settings import ModelSettings
-from deepseek_ocr_rag.engine.block_pool import PAGE
-from deepseek_ocr_rag.engine.decoder import Decoder, PrefillRequest
+from deepseek_ocr_rag.engine.block_pool import BLOCK_SIZE
+from deepseek_ocr_rag.engine.decoder import Decoder
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import StepRows
+from deepseek_ocr_rag.engine.prefill import PrefillRequest
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask
@@ -44,7 +45,7 @@ from deepseek_ocr_rag.engine.slots import Slots
 from deepseek_ocr_rag.engine.startup import EngineSettings, start_engine
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.loading import random_weights
-from deepseek_ocr_rag.engine.weights.quantization import quantised
+from deepseek_ocr_rag.engine.weights.quantization import quantize_experts
 from deepseek_ocr_rag.engine.weights.tensors import EngineWeights
 from deepseek_ocr_rag.model.checkpoint import find_checkpoint
 from deepseek_ocr_rag.model.families import FAMILIES
@@ -70,7 +71,7 @@ class Bench:
     def __init__(self, weights: EngineWeights, rows: int, context: int, kind: str) -> None:
         self.rows, self.context = rows, context
         self.slots = Slots.empty(rows, positions=SIZES.max_positions, device=CUDA)
-        pages = -(-(context + 2 * PAGE) // PAGE)
+        pages = -(-(context + 2 * BLOCK_SIZE) // BLOCK_SIZE)
         cache = KVCache.empty(SIZES, 1 + rows * pages, device=CUDA, kind=kind)
         for stored in (cache.keys, cache.values):
             for layer in stored:
@@ -79,7 +80,7 @@ class Bench:
             if scales is not None:
                 scales.fill_(0.02)
         order = torch.randperm(rows * pages, device=CUDA).int() + 1
-        self.slots.pages[:rows, :pages] = order.view(rows, pages)
+        self.slots.block_table[:rows, :pages] = order.view(rows, pages)
         self.slots.history.random_(3, 120_000)
         self.slots.sizes[:rows] = RULE.size
         self.slots.windows[:rows] = RULE.window
@@ -141,7 +142,7 @@ def steps() -> list[Row]:
     ]
     for rows, queries, kind, stored, target in cases:
         if stored == "int8" and eight_bits is None:
-            eight_bits = quantised(weights)
+            eight_bits = quantize_experts(weights)
         bench = Bench(eight_bits if stored == "int8" else weights, rows, 1400, kind)
         graph = bench.step(queries)
         time_ms = milliseconds(graph.replay)
@@ -175,7 +176,7 @@ def page_image(mark: int = 0) -> PageImage:
 
 
 def task(picture: PageImage, tokens: int = TOKENS, **more: object) -> PageTask:
-    return PageTask(PROMPT, picture, RULE, tokens, least_tokens=tokens, **more)
+    return PageTask(PROMPT, picture, RULE, tokens, min_new_tokens=tokens, **more)
 
 
 class Forced(KernelOps):
@@ -184,12 +185,12 @@ class Forced(KernelOps):
     def __init__(self, text: list[int]) -> None:
         self._text = torch.tensor(text, dtype=torch.int64, device=CUDA)
 
-    def choose(self, logits: Tensor, rows: StepRows, owners: Slots, end: int) -> Tensor:
+    def sample(self, logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
         each = torch.arange(1, 1 + rows.queries, device=CUDA)
-        place = owners.lengths[rows.slots] - owners.prompts[rows.slots]
+        place = state.lengths[rows.slots] - state.prompts[rows.slots]
         place = (place[:, None] + each).clamp(0, len(self._text) - 1).flatten()
         logits.scatter_(1, self._text[place][:, None], 1e4)
-        return super().choose(logits, rows, owners, end)
+        return super().sample(logits, rows, state, end)
 
 
 def single() -> list[Row]:
@@ -198,9 +199,9 @@ def single() -> list[Row]:
     random.seed(0)
     text = [random.randrange(3, 120_000) for _ in range(TOKENS)]
     draft = [token if random.random() < 0.8 else random.randrange(3, 120_000) for token in text]
-    runner = Runner(config, weights, Forced(text), slots=4, pages=600)
+    runner = Runner(config, weights, Forced(text), slots=4, blocks=600)
     runner.record()
-    engine = Engine(runner, Scheduler(slots=4, pages=600), SIZES.max_positions)
+    engine = Engine(runner, Scheduler(slots=4, blocks=600), SIZES.max_positions)
     picture = page_image()
     found = []
     for name, source, target in (("plain", [], 500), ("drafts 80 % right", draft, 1500)):
@@ -295,15 +296,22 @@ def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
         # Without the cache: a page that was read once would not be read again.
         with Reader(backend, cache=False) as reader:
             start = time.perf_counter()
-            document = reader.read(pdf)
-            seconds = time.perf_counter() - start
+            ends, errors = [], []
+            for page in reader.iter_pages(pdf):
+                ends.append(time.perf_counter() - start)
+                if page.error is not None:
+                    errors.append(page.error)
+            seconds = ends[-1]
         memory = host_memory(peak=True)
-        errors = [page.error for page in document.pages if page.error is not None]
         if errors:
             print(f"{len(errors)} pages failed, the first: {errors[0]}")
         written = backend.tokens / pages
         rate = f"{pages / seconds:.1f} pages/s of {written:.0f} tokens, {len(errors)} failed"
         found.append((f"PDF of {pages} pages to blocks, cache {kind}", rate, "20 pages/s"))
+        tenths = " ".join(f"{ends[pages * n // 10 - 1]:.1f}" for n in range(1, 11))
+        found.append(
+            (f"its first page and its tenths, cache {kind}", f"{ends[0]:.1f}; {tenths} s", "")
+        )
         most = f"{memory.own:.0f} MB reading, {memory.child:.0f} MB engine"
         found.append((f"host memory at most, cache {kind}", most, ""))
         backend.close()

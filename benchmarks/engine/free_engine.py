@@ -33,7 +33,7 @@ def ordinary(count: int) -> list[int]:
 class FreeReport:
     """Random tokens, at once."""
 
-    is_here = True
+    is_ready = True
     queries = 1
 
     def __init__(self, sequences: Sequence[WrittenSequence]) -> None:
@@ -48,7 +48,7 @@ class FreeRunner:
 
     device = torch.device("cpu")
 
-    def begin(self, sequences: Sequence[WrittenSequence]) -> FreeReport:
+    def prefill(self, sequences: Sequence[WrittenSequence]) -> FreeReport:
         return FreeReport(sequences)
 
     def step(self, sequences: Sequence[WrittenSequence], drafts: object) -> FreeReport:
@@ -57,7 +57,7 @@ class FreeRunner:
 
 def free_engine(slots: int = SLOTS) -> Engine:
     """The loop with such a device."""
-    return Engine(cast("Any", FreeRunner()), Scheduler(slots=slots, pages=slots * 40 + 200), 8192)
+    return Engine(cast("Any", FreeRunner()), Scheduler(slots=slots, blocks=slots * 40 + 200), 8192)
 
 
 def main() -> None:

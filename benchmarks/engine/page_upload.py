@@ -17,11 +17,14 @@ from typing import Any
 import pypdfium2
 from PIL import Image
 
-from deepseek_ocr_rag.model.prompts import MODES
+from deepseek_ocr_rag.backends.base import PageRequest
+from deepseek_ocr_rag.backends.page_images import png_bytes
+from deepseek_ocr_rag.model.prompts import MODES, task_named
 
 LONG_SIDE = MODES["gundam"].long_side
 FORMATS: dict[str, dict[str, Any]] = {
-    "PNG level 1 (sent)": {"format": "PNG", "compress_level": 1},
+    "PNG (sent)": {},
+    "PNG level 1, Pillow": {"format": "PNG", "compress_level": 1},
     "PNG level 6": {"format": "PNG", "compress_level": 6},
     "PNG level 0": {"format": "PNG", "compress_level": 0},
     "JPEG 95 4:4:4": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -44,6 +47,16 @@ def first_page(path: Path) -> Image.Image:
         document.close()
 
 
+def encoded(page: Image.Image, options: dict[str, Any]) -> io.BytesIO:
+    """The page in one format; without options as our backends send it."""
+    if options:
+        buffer = io.BytesIO()
+        page.save(buffer, **options)
+        return buffer
+    task, mode = task_named("document"), MODES["gundam"]
+    return io.BytesIO(png_bytes(PageRequest(0, 1, "", "", page, None, task, mode)))
+
+
 def main(names: list[str]) -> int:
     if not names:
         print(__doc__, file=sys.stderr)
@@ -54,11 +67,10 @@ def main(names: list[str]) -> int:
     for label, options in FORMATS.items():
         encode, decode, sizes = [], [], []
         for page in pages:
-            buffer = io.BytesIO()
             started = time.perf_counter()
-            page.save(buffer, **options)
+            buffer = encoded(page, options)
             encode.append(time.perf_counter() - started)
-            sizes.append(buffer.tell())
+            sizes.append(len(buffer.getvalue()))
             started = time.perf_counter()
             with Image.open(buffer) as image:
                 image.load()

@@ -26,8 +26,8 @@ from torch import Tensor
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
 from deepseek_ocr_rag.engine.weights.mapping import assemble
 
-UNUSED = "model.vision_model.embeddings."
-"""Two tensors below it are published and no code uses them."""
+UNUSED = "model.vision_model.embeddings.patch_embedding.weight"
+"""Published, and used by no code."""
 
 
 def write(folder: Path, tokenizer: Path, *, seed: int = 0, deviation: float | None = None) -> Path:
@@ -59,8 +59,7 @@ def write(folder: Path, tokenizer: Path, *, seed: int = 0, deviation: float | No
         return torch.empty(shape, dtype=torch.bfloat16, device="meta")
 
     assemble(PUBLISHED, take)
-    tensors[f"{UNUSED}patch_embedding.weight"] = torch.zeros(1024, 3, 14, 14).to(torch.bfloat16)
-    tensors[f"{UNUSED}position_ids"] = torch.arange(257)[None]
+    tensors[UNUSED] = torch.zeros(1024, 3, 14, 14).to(torch.bfloat16)
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
     # Last: with it, the folder counts as whole.

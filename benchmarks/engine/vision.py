@@ -22,7 +22,7 @@ from gpu_time import milliseconds
 from PIL import Image
 from torch import Tensor
 
-from deepseek_ocr_rag.engine.kernels.window_attention import SquareTuning, square_attention
+from deepseek_ocr_rag.engine.kernels.window_attention import WindowTuning, window_attention
 from deepseek_ocr_rag.engine.vision.preprocessing import PageTensors, page_tensors
 from deepseek_ocr_rag.engine.vision.towers import Vision, sam_attention
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
@@ -165,13 +165,13 @@ def tilings(_weights: VisionWeights) -> None:
         tables = [torch.randn(2 * side - 1, width, device=CUDA).bfloat16() * 0.1 for _ in range(2)]
         squares = (grid / side) ** 2 * pictures
         flops = 4 * squares * side**4 * heads * width
-        exact = sam_attention.square_attention(
+        exact = sam_attention.window_attention(
             qkv[:1].float(), bias.float(), *(t.float() for t in tables), heads=heads
         )
         print(f"  squares of {side} in grids of {grid}")
         for cut in WINDOWS if side < grid else PICTURES:
-            tuning = SquareTuning(*cut)
-            run = partial(square_attention, qkv, bias, *tables, heads=heads, tuning=tuning)
+            tuning = WindowTuning(*cut)
+            run = partial(window_attention, qkv, bias, *tables, heads=heads, tuning=tuning)
             try:
                 error = float((run()[:1].float() - exact).norm() / exact.norm())
                 took = milliseconds(run)

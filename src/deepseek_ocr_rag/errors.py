@@ -4,6 +4,7 @@
 
     DeepSeekOCRError
     ├── ConfigurationError (ValueError)      an invalid argument
+    │   └── UnknownSettingError (TypeError)  a setting that does not exist
     ├── MissingExtraError (ImportError)      an optional dependency is not installed
     ├── SourceError                          a document that cannot be read
     │   ├── SourceNotFoundError              missing file, or a folder instead of a file
@@ -85,6 +86,7 @@ __all__ = [
     "SourceError",
     "SourceNotAllowedError",
     "SourceNotFoundError",
+    "UnknownSettingError",
     "UnsupportedSourceError",
 ]
 
@@ -138,6 +140,10 @@ def _rebuild(
 
 class ConfigurationError(DeepSeekOCRError, ValueError):
     """An invalid argument: an unknown mode, a negative limit."""
+
+
+class UnknownSettingError(ConfigurationError, TypeError):
+    """A setting that does not exist, often a misspelled one; the remedy names the near one."""
 
 
 class MissingExtraError(DeepSeekOCRError, ImportError):

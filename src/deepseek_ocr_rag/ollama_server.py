@@ -38,18 +38,10 @@ _OLLAMA_PORT: Final = 11434
 
 
 def ollama_url(host: str | None = None) -> str:
-    """The URL that a host setting means, by the rules of Ollama's own client.
+    """The URL, without a trailing slash, that a host means by the rules of Ollama's own client.
 
-    Args:
-        host: ``host``, ``host:port`` or a URL; None for ``OLLAMA_HOST``, else
-            port 11434 of this machine. ``0.0.0.0``, on which a server listens on
-            all interfaces, means this machine.
-
-    Returns:
-        A URL without a trailing slash.
-
-    Raises:
-        ConfigurationError: If it is not an address.
+    ``host`` is ``host``, ``host:port`` or a URL; None for ``OLLAMA_HOST``, else port 11434 of this
+    machine. ``0.0.0.0``, on which a server listens on all interfaces, means this machine.
     """
     text = (host or os.environ.get("OLLAMA_HOST") or "127.0.0.1").strip()
     scheme, separator, rest = text.partition("://")
@@ -71,33 +63,20 @@ def ollama_url(host: str | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OllamaErrors:
-    """Which errors to raise: a server of language models and one of embeddings differ.
-
-    Attributes:
-        unavailable: The server or the model is not there.
-        timeout: No reply in time.
-        reply: A reply that breaks the protocol or was cut off.
-    """
+    """Which errors to raise: a server of language models and one of embeddings differ."""
 
     unavailable: type[DeepSeekOCRError] = LanguageModelUnavailableError
     timeout: type[DeepSeekOCRError] = LanguageModelTimeoutError
-    reply: type[DeepSeekOCRError] = LanguageModelReplyError
+    reply: type[DeepSeekOCRError] = LanguageModelReplyError  # breaks the protocol or was cut off
 
 
 @dataclass(frozen=True, slots=True)
 class OllamaServer:
-    """A client of one Ollama.
-
-    Attributes:
-        url: Its address, see :func:`ollama_url`.
-        timeout: Longest silence in seconds.
-        max_seconds: Longest time for a whole reply.
-        errors: What to raise when it fails.
-    """
+    """A client of one Ollama; all its failures are raised as one of ``errors``."""
 
     url: str
-    timeout: float = 120.0
-    max_seconds: float = 600.0
+    timeout: float = 120.0  # longest silence in seconds
+    max_seconds: float = 600.0  # for a whole reply
     errors: OllamaErrors = OllamaErrors()
 
     @property
@@ -110,13 +89,7 @@ class OllamaServer:
         return BoundedTransport(max_seconds=self.max_seconds, max_bytes=_MAX_BYTES)
 
     def show(self, model: str) -> dict[str, Any]:
-        """What ``/api/show`` says about a model.
-
-        Raises:
-            DeepSeekOCRError: One of :attr:`errors`: ``unavailable`` if the server or the
-                model is not there, ``timeout`` if it stays silent, ``reply`` if it is
-                not Ollama's protocol.
-        """
+        """What ``/api/show`` says about a model."""
         # Not through the ollama package: its ShowResponse drops remote_host.
         with self.translated_errors(), self._client() as client:
             response = client.post("/api/show", json={"model": model})
@@ -125,20 +98,12 @@ class OllamaServer:
             return _json(response)
 
     def models(self) -> tuple[str, ...]:
-        """Names of the installed models that run on the server itself, newest first.
-
-        Raises:
-            DeepSeekOCRError: As :meth:`show`.
-        """
+        """Names of the installed models that run on the server itself, newest first."""
         with self.translated_errors(), self._client() as client:
             return _names(_json(client.get("/api/tags")))
 
     def version(self) -> tuple[int, ...]:
-        """Its version as three numbers; zeros if it does not say.
-
-        Raises:
-            DeepSeekOCRError: As :meth:`show`.
-        """
+        """Its version as three numbers; zeros if it does not say."""
         with self.translated_errors(), self._client() as client:
             response = client.get("/api/version")
             data = {} if response.status_code == 404 else _json(response)
@@ -146,15 +111,10 @@ class OllamaServer:
         return tuple(map(int, numbers.groups())) if numbers else (0, 0, 0)
 
     def refuse_remote(self, model: str, shown: Mapping[str, Any] | None = None) -> None:
-        """Raise an error if a model would run on another machine.
+        """Raise RemoteModelRefusedError if a model would run on another machine.
 
-        Args:
-            model: Its name.
-            shown: The result of :meth:`show`, if it was called.
-
-        Raises:
-            RemoteModelRefusedError: If the host is another machine, or the model's name
-                or Ollama itself says that the model runs on one.
+        That is so if the host is one, or the model's name or Ollama itself says so. ``shown`` is
+        the result of :meth:`show`, if it was called.
         """
         problem = ""
         if not is_this_machine(self.url):
@@ -214,9 +174,7 @@ class OllamaServer:
     def ollama_client(self, model: str, remedy: str) -> Iterator[ollama.Client]:
         """Ollama's own client, with its errors translated into ours.
 
-        Args:
-            model: The model that will be asked.
-            remedy: What to do if Ollama cannot run it.
+        ``remedy`` says what to do if Ollama cannot run the model.
         """
         import ollama
 
@@ -239,12 +197,7 @@ class OllamaServer:
 
 
 class BoundedTransport(httpx.BaseTransport):
-    """A transport whose responses are limited in time and size, even if they trickle.
-
-    Args:
-        max_seconds: Longest time from the request to the end of the response.
-        max_bytes: Largest size of the response's body.
-    """
+    """A transport whose responses are limited in time and size, even if they trickle."""
 
     def __init__(self, *, max_seconds: float, max_bytes: int) -> None:
         self._inner = httpx.HTTPTransport()

@@ -7,7 +7,7 @@ import io
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -272,13 +272,6 @@ def refused_url() -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def no_servers_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests see no server, key or proxy but their own."""
-    for name in ("DSOCR_SERVER_URL", "DSOCR_SERVER_API_KEY", "OLLAMA_HOST", "OLLAMA_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """No test leaves a thread of ours."""
     yield
@@ -336,6 +329,12 @@ class StandIn(PreTrainedModel):
 '''
 
 
+@pytest.fixture(scope="session")
+def published_code() -> str:
+    """The stand-in, with a gap for what it does."""
+    return PUBLISHED_CODE
+
+
 @pytest.fixture(scope="module")
 def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Writes a folder as the published one: weights, a tokenizer, and code that is to be run."""
@@ -343,7 +342,12 @@ def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
     pytest.importorskip("transformers")
     safetensors = pytest.importorskip("safetensors.numpy")
 
-    def write(behaviour: str = "pass", code: str = PUBLISHED_CODE, **config: Any) -> Path:
+    def write(
+        behaviour: str = "pass",
+        code: str = PUBLISHED_CODE,
+        words: Sequence[str] = (),
+        **config: Any,
+    ) -> Path:
         folder = tmp_path_factory.mktemp("model")
         lines = "\n".join(" " * 8 + line for line in behaviour.splitlines())
         (folder / "modeling_stand_in.py").write_text(code.replace("%(behaviour)s", lines), "utf-8")
@@ -357,7 +361,8 @@ def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
             **config,
         }
         (folder / "config.json").write_text(json.dumps(values))
-        vocabulary = {"<s>": 0, "</s>": 1, "<unk>": 2, "page": 3}
+        names = ["<s>", "</s>", "<unk>", "page", *words]
+        vocabulary = {name: number for number, name in enumerate(names)}
         tokenizer = {
             "version": "1.0",
             "added_tokens": [],
@@ -381,12 +386,12 @@ LIGHT_MODULES = {
     "torch.py": """
 from types import SimpleNamespace
 
-float32 = "float32"
-cuda = SimpleNamespace(is_available=lambda: False)
+bfloat16, float32 = "bfloat16", "float32"
+cuda = SimpleNamespace(is_available=lambda: %(gpu)s)
 
 
 def device(name):
-    return SimpleNamespace(type=name)
+    return SimpleNamespace(type=name, index=None)
 """,
     "transformers/utils/hub.py": """
 def cached_file(*args, **kwargs):
@@ -439,12 +444,13 @@ def light_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
     the folder of a model.
     """
 
-    def write(behaviour: str = "pass", loading: str = "pass") -> Path:
+    def write(behaviour: str = "pass", loading: str = "pass", *, gpu: bool = False) -> Path:
         lines = "\n".join(" " * 8 + line for line in behaviour.splitlines())
         for name, code in LIGHT_MODULES.items():
             file = tmp_path / "light" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             text = code.replace("%(behaviour)s", lines).replace("%(loading)s", loading)
+            text = text.replace("%(gpu)s", str(gpu))
             file.write_text(text, "utf-8")
         monkeypatch.setenv("PYTHONPATH", str(tmp_path / "light"))
         folder = tmp_path / "model"
@@ -461,7 +467,9 @@ def light(light_transformers: Callable[..., Path]) -> Iterator[Callable[..., Off
 
     def make(behaviour: str = "pass", loading: str = "pass", **options: Any) -> OfficialBackend:
         folder = light_transformers(behaviour, loading)
-        made.append(OfficialBackend(folder, **{"allow_remote_code": True, **options}))
+        made.append(
+            OfficialBackend(folder, **{"allow_remote_code": True, "device": "cpu", **options})
+        )
         return made[-1]
 
     yield make

@@ -70,7 +70,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Case]:
         made = Case(OllamaBackend(host=host, concurrency=2, stall_timeout=5), 2)
     elif kind == "official":
         folder = request.getfixturevalue("light_transformers")()
-        made = Case(OfficialBackend(folder, allow_remote_code=True), 1)
+        made = Case(OfficialBackend(folder, allow_remote_code=True, device="cpu"), 1)
     else:
         lite = pytest.importorskip("deepseek_ocr_rag.backends.lite.backend")
         made = Case(lite.LiteBackend(), 1, reads_layers=True)

@@ -235,7 +235,7 @@ REPORTED = [
     (
         "Error: pull model manifest: 412:\nThe model you are attempting to pull requires a newer "
         "version of Ollama that may be in pre-release.",
-        "Ollama too old",
+        "Ollama or llama.cpp too old",
         "https://ollama.com/download",
     ),
     (
@@ -258,6 +258,37 @@ REPORTED = [
         "title[[20, 37, 459, 160]]\nWhat is Lorem Ipsum? \n\ntext[[20, 214, 978, 959]]",
         "tags left in the output",
         "skip_special_tokens",
+    ),
+    (
+        # llama.cpp, build 11549, HTTP 500
+        "image input is not supported - hint: if this is unexpected, you may need to provide the "
+        "mmproj",
+        "no picture encoder",
+        "--mmproj",
+    ),
+    (
+        # Ollama 0.33, HTTP 400
+        '{"error":{"code":400,"message":"Multimodal data provided, but model does not support '
+        'multimodal requests.","type":"invalid_request_error"}}',
+        "no picture encoder",
+        "deepseek-ocr",
+    ),
+    (
+        # llama.cpp, build 11549, HTTP 400
+        "request (2283 tokens) exceeds the available context size (1024 tokens), try increasing it",
+        "context too short",
+        "--ctx-size",
+    ),
+    (
+        # Ollama 0.24, HTTP 500
+        "model requires more system memory (666.3 MiB) than is available (558.9 MiB)",
+        "more memory than there is",
+        "ollama stop",
+    ),
+    (
+        "<table>ItemCostLamps31,750Wiring work16,450</table>",
+        "tags left in the output",
+        "--special",
     ),
 ]
 

@@ -9,8 +9,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from deepseek_ocr_rag.backends.page_images import IMAGE_TOKENS, new_tokens, png_bytes, png_data_url
+from deepseek_ocr_rag.backends.page_images import (
+    IMAGE_TOKENS,
+    new_tokens,
+    picture_tokens,
+    png_base64,
+    png_bytes,
+    prompt_tokens,
+)
 from deepseek_ocr_rag.errors import BackendReplyError, ConfigurationError
+from deepseek_ocr_rag.model.prompts import TASKS
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "1", "CMYK"])
@@ -21,11 +29,25 @@ def test_what_is_sent_is_the_picture_exactly(page_request: Any, mode: str) -> No
     assert sent.convert("RGB").tobytes() == gradient.convert("RGB").tobytes()
 
 
-def test_the_data_url_holds_the_same_bytes(page_request: Any) -> None:
+def test_base64_holds_the_same_bytes(page_request: Any) -> None:
     request = page_request(1)
-    head, _, data = png_data_url(request).partition(",")
-    assert head == "data:image/png;base64"
-    assert base64.b64decode(data) == png_bytes(request)
+    assert base64.b64decode(png_base64(request)) == png_bytes(request)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (640, 641)])
+def test_a_page_in_colour_is_sent_exactly_and_a_grey_one_with_one_channel(
+    page_request: Any, size: tuple[int, int]
+) -> None:
+    grey = Image.effect_noise(size, 90)
+    in_rgb = grey.convert("RGB")
+    coloured = in_rgb.copy()
+    # One pixel of one channel, away from the row that is looked at first.
+    red, green, _ = coloured.getpixel((0, 0))  # type: ignore[misc]
+    coloured.putpixel((0, 0), (red, green, (green + 1) % 256))
+    for image, mode in ((in_rgb, "L"), (coloured, "RGB")):
+        sent = Image.open(io.BytesIO(png_bytes(page_request(1, image=image))))
+        assert (sent.mode, sent.size) == (mode, size)
+        assert sent.convert("RGB").tobytes() == image.tobytes()
 
 
 def test_a_request_without_an_image_names_the_page(page_request: Any) -> None:
@@ -43,7 +65,26 @@ def test_no_tiling_of_the_published_code_takes_more_tokens_than_are_kept_free() 
 
 def test_image_prompt_and_reply_fit_the_context() -> None:
     prompt = "Locate ü"
-    assert IMAGE_TOKENS + 1 + len(prompt.encode()) + new_tokens(prompt) == 8192
+    # The begin token, the line end and at most a token for each byte.
+    assert IMAGE_TOKENS + 2 + len(prompt.encode()) + new_tokens(prompt) == 8192
+
+
+def test_the_published_prompts_are_counted_as_their_tokenizer_does(tokenizer: Any) -> None:
+    for task in TASKS.values():
+        assert prompt_tokens(task.prompt) == 1 + len(tokenizer.encode(f"\n{task.prompt}"))
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens"),
+    [((724, 1024), 903), ((600, 640), 273), ((2304, 2304), 273 + 30 * 31), ((10, 5000), 1263)],
+)
+def test_a_reply_has_the_room_that_the_pages_own_picture_leaves(
+    size: tuple[int, int], tokens: int
+) -> None:
+    # 903 for an A4 page: counted by Ollama 0.24 and llama.cpp (shared/ollama-wire.md).
+    assert picture_tokens(size) == tokens
+    document = TASKS["document"].prompt
+    assert new_tokens(document, picture=size) == 8192 - tokens - 10
 
 
 def test_a_context_without_room_is_refused() -> None:

@@ -60,7 +60,7 @@ def test_replay_with_a_colon_is_that_file(tmp_path: Path, page_request: Any) -> 
 def test_official_with_a_colon_is_that_folder_where_its_code_may_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, light_transformers: Any, page_request: Any
 ) -> None:
-    folder = light_transformers("return os.environ['PYTHON_USED']")
+    folder = light_transformers("return os.environ['PYTHON_USED']", gpu=True)
     with pytest.raises(ConfigurationError, match="--allow-remote-code"):
         backend_named(f"official:{folder}")
     other = tmp_path / "other-python"
@@ -71,6 +71,21 @@ def test_official_with_a_colon_is_that_folder_where_its_code_may_run(
     (reply,) = backend.read([page_request(1)])
     backend.close()
     assert reply.text == "other"
+
+
+def test_official_alone_is_the_model_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigurationError, match="--allow-remote-code"):
+        backend_named("official")
+    monkeypatch.setenv("DSOCR_MODEL", str(tmp_path))
+    assert backend_named("official", allow_remote_code=True).model == tmp_path.name
+    monkeypatch.setenv("DSOCR_MODEL", "deepseek-ocr-2")
+    named = backend_named("official", allow_remote_code=True).model
+    assert named == "deepseek-ai/DeepSeek-OCR-2"
+    monkeypatch.delenv("DSOCR_MODEL")
+    named = backend_named("official", allow_remote_code=True).model
+    assert named == "deepseek-ai/DeepSeek-OCR"
 
 
 def test_a_missing_recording_is_an_error_at_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from deepseek_ocr_rag.backends.attempts import Attempt, AttemptSettings
+from deepseek_ocr_rag.backends.attempts import Attempt, AttemptSettings, RepeatPenalty
 from deepseek_ocr_rag.backends.page_images import turned
 from deepseek_ocr_rag.backends.retry_ladder import SMALLER_PICTURE, STRICTER, WARMTH, RetryLadder
 from deepseek_ocr_rag.model.families import FAMILIES
@@ -66,6 +66,31 @@ def test_a_good_page_is_asked_for_once(make: Any) -> None:
     reply = ladder.reply()
     assert (reply.text, reply.finish_reason, reply.tokens) == (GOOD, "stop", 40)
     assert (reply.attempts, reply.warnings) == (1, ())
+
+
+def test_a_server_without_the_rule_gets_its_own_penalty_in_the_rules_place(make: Any) -> None:
+    penalty = RepeatPenalty()
+    asked = tried(make(first(rule=False), penalty=penalty))
+    assert [settings.no_repeat for settings in asked] == [None] * 5
+    assert [settings.penalty for settings in asked] == [None, penalty, None, penalty, None]
+
+
+def test_a_rule_that_changes_nothing_is_known_as_ignored_and_said_to_be(make: Any) -> None:
+    ladder = make(attempts=2)
+    tried(ladder)
+    assert ladder.rule_ignored
+    (history, _) = ladder.reply().warnings
+    assert "that the server ignores" in history
+    assert "stricter" not in history
+
+
+@pytest.mark.parametrize("text", [GOOD, LOOP + "Another end."])
+def test_a_rule_that_changes_the_text_is_not_ignored(make: Any, text: str) -> None:
+    ladder = make(attempts=2)
+    following = ladder.add(Attempt(ladder.settings, LOOP, "length"))
+    ladder.add(Attempt(following, text, "stop"))
+    assert not ladder.rule_ignored
+    assert "stricter against repeats" in ladder.reply().warnings[0]
 
 
 def test_a_page_that_loops_is_asked_for_in_all_ways_in_turn(make: Any) -> None:

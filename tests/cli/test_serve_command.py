@@ -30,7 +30,37 @@ def test_vllm_gets_the_options_of_its_recipe_for_the_model() -> None:
     assert option(command, "--mm-processor-cache-gb") == "0"
 
 
-@pytest.mark.parametrize("server", ["vllm", "sglang"])
+def test_vllm_prepares_pictures_in_several_threads_where_that_was_tried() -> None:
+    for version, there in (("0.20.0", False), ("0.26.0", True), (None, True)):
+        command = serve_command("vllm", version=version)
+        assert ("--renderer-num-workers" in words(command)) is there
+        assert ("7.7 pages" in command) is there
+    assert option(serve_command("vllm"), "--renderer-num-workers") == "4"
+
+
+def test_llama_cpp_gets_eyes_marks_and_a_whole_context_for_each_slot() -> None:
+    command = serve_command("llama.cpp", version="b11549", model="/models/deepseek-ocr-Q8_0.gguf")
+    assert words(command)[0] == "llama-server"
+    assert option(command, "--model") == "/models/deepseek-ocr-Q8_0.gguf"
+    assert option(command, "--mmproj") == "/models/mmproj-deepseek-ocr-Q8_0.gguf"
+    assert "--special" in words(command)
+    assert int(option(command, "--ctx-size")) == 8192 * int(option(command, "--parallel"))
+    assert "build 9587" in command
+
+
+@pytest.mark.parametrize(("version", "needed"), [("0.24.0", False), ("0.30.1", True), (None, True)])
+def test_ollama_is_started_filled_and_cured_where_it_keeps_marks_back(
+    version: str | None, needed: bool
+) -> None:
+    command = serve_command("ollama", version=version)
+    assert "OLLAMA_NUM_PARALLEL=4 ollama serve" in command
+    assert "ollama pull deepseek-ocr" in command
+    assert ("dsocr ollama-model" in command) is needed
+    assert "OLLAMA_HOST" not in command
+    assert "OLLAMA_HOST=127.0.0.1:9 " in serve_command("ollama", port=9)
+
+
+@pytest.mark.parametrize("server", ["vllm", "sglang", "llama.cpp"])
 def test_the_server_listens_on_this_machine_only(server: str) -> None:
     command = serve_command(server, port=9000)
     assert option(command, "--host") == "127.0.0.1"
@@ -78,7 +108,9 @@ def test_the_model_is_quoted_for_the_shell() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"server": "ollama"},
+        {"server": "tgi"},
+        {"server": "llama.cpp", "version": "b9586"},
+        {"server": "ollama", "version": "0.12.9"},
         {"server": "vllm", "port": 0},
         {"server": "vllm", "port": 65536},
         {"server": "vllm", "version": "new"},

@@ -14,7 +14,7 @@ import pytest
 from docs_pages import ROOT, pages
 
 import deepseek_ocr_rag
-from deepseek_ocr_rag import errors, records
+from deepseek_ocr_rag import Block, Box, OcrDocument, Page, errors, records
 from deepseek_ocr_rag.cli.arguments import argument_parser
 from deepseek_ocr_rag.cli.exit_codes import report_error
 
@@ -57,7 +57,10 @@ def public_modules() -> list[str]:
         path.parent.name for path in folder.glob("*/__init__.py")
     }
     modules = ["deepseek_ocr_rag", *(f"deepseek_ocr_rag.{n}" for n in sorted(names - {"__init__"}))]
-    internal = {f"deepseek_ocr_rag.{name}" for name in ("hosts", "ollama_server", "version")}
+    internal = {
+        f"deepseek_ocr_rag.{name}"
+        for name in ("hosts", "ollama_server", "setting_names", "version")
+    }
     return [
         name
         for name in [*modules, *INTEGRATIONS]
@@ -165,12 +168,19 @@ def test_the_page_has_every_exit_code() -> None:
 # --- metadata ----------------------------------------------------------------------------
 
 
-def test_the_table_has_every_key_of_the_metadata() -> None:
-    defined_in = inspect.getmodule(records.page_records)
-    documented = set(re.findall(r"^``(\w+)``  ", str(inspect.getdoc(defined_in)), re.MULTILINE))
+def test_the_tables_have_exactly_the_keys_of_the_metadata() -> None:
+    block = Block("text", "lamp", (Box(0, 0, 1, 1),), (0, 4), confidence=0.9)
+    page = Page(
+        1, "lamp", (block,), finish_reason="error", warnings=("dim",), error="dark", confidence=0.9
+    )
+    written = [
+        *records.page_records(page, source="a.pdf", total_pages=1),
+        *records.page_records(page, source="a.pdf", total_pages=1, split="block"),
+        records.document_record(OcrDocument("a.pdf", (page,), 1)),
+    ]
+    boxes = {key for record in written for box in record.metadata["boxes"] for key in box}
     listed = {name for cells in rows("reference/metadata.md") for name in code(cells[0])}
-    assert documented
-    assert documented <= listed
+    assert listed == {key for record in written for key in record.metadata} | boxes
 
 
 @pytest.mark.filterwarnings("ignore:pages are read by the built-in")

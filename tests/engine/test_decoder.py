@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.util import find_spec
 
@@ -11,15 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 CUDA = torch.cuda.is_available()
-if not CUDA:
-    # Read when the kernels are defined, so before they are imported.
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 
-from deepseek_ocr_rag.engine.decoder import Decoder, PrefillRequest
+from deepseek_ocr_rag.engine.decoder import Decoder
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import StepRows
+from deepseek_ocr_rag.engine.prefill import PrefillRequest
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
-from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
+from deepseek_ocr_rag.engine.slots import Assignment, Slots, SlotSettings
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 
 TOKENS = 64
@@ -34,7 +31,7 @@ class Setup:
     decoder_config: object
     weights: object
     picture: object
-    operations: object
+    ops: object
     device: str
 
 
@@ -84,7 +81,7 @@ class Bench:
     def __init__(self, setup: Setup, slots: int = 1, kind: str = "model") -> None:
         self.setup = setup
         self.slots = Slots.empty(slots, positions=1500, device=setup.device)
-        most = self.slots.pages.shape[1]
+        most = self.slots.block_table.shape[1]
         cache = KVCache.empty(
             setup.decoder_config,
             1 + slots * most,
@@ -93,24 +90,25 @@ class Bench:
             kind=kind,
         )
         order = 1 + torch.randperm(slots * most)
-        self.slots.pages[:slots] = order.view(slots, most).to(setup.device)
+        self.slots.block_table[:slots] = order.view(slots, most).to(setup.device)
         self.logits: list[torch.Tensor] = []
-        self.operations = setup.operations
+        self.ops = setup.ops
         self.decoder = Decoder(setup.decoder_config, setup.weights, self, cache, self.slots)
 
     def __getattr__(self, name):
-        return getattr(self.operations, name)
+        return getattr(self.ops, name)
 
-    def choose(self, logits, rows, owners, end):
+    def sample(self, logits, rows, state, end):
         """Keeps the scores that tokens were chosen from."""
         self.logits.append(logits.cpu())
-        return self.operations.choose(logits, rows, owners, end)
+        return self.ops.sample(logits, rows, state, end)
 
     def prompt(self, slot, case) -> PrefillRequest:
         ids = case.arrays("expected")["input_ids"].tolist()
         rule = NoRepeat(case.facts["no_repeat_ngram_size"])
         # The golden tokens were written with the end token forbidden.
-        self.slots.occupy(slot, ids, len(ids), SlotSettings(rule, least_tokens=TOKENS))
+        settings = SlotSettings(rule, min_new_tokens=TOKENS)
+        self.slots.assign([Assignment(slot, ids, len(ids), settings)])
         return PrefillRequest(slot, ids, self.setup.picture(case).to(self.setup.device))
 
     def rows(self, slots, drafts=None, queries=1) -> StepRows:
@@ -122,12 +120,12 @@ class Bench:
 
     def write(self, cases, tokens=TOKENS) -> list[list[int]]:
         """Some tokens for each case, all of them in one batch."""
-        reports = self.decoder.prefill([self.prompt(slot, case) for slot, case in enumerate(cases)])
-        written = [[int(report[1])] for report in reports]
+        outputs = self.decoder.prefill([self.prompt(slot, case) for slot, case in enumerate(cases)])
+        written = [[int(output[1])] for output in outputs]
         while len(written[0]) < tokens:
-            reports = self.decoder.step(self.rows(range(len(cases))))
-            for row, report in zip(written, reports.tolist(), strict=True):
-                row.append(report[1])
+            outputs = self.decoder.step(self.rows(range(len(cases))))
+            for row, output in zip(written, outputs.tolist(), strict=True):
+                row.append(output[1])
         return written
 
 
@@ -174,8 +172,8 @@ def test_right_drafts_are_kept_and_wrong_ones_change_nothing(golden_cases, setup
             drafts[2:3] = [7]
         known = int(bench.slots.lengths[0]) + 1
         bench.slots.history[0, known : known + len(drafts)] = torch.tensor(drafts)
-        [report] = bench.decoder.step(bench.rows([0], [len(drafts)], queries=6)).tolist()
-        kept = report[1 : 1 + report[0]]
+        [output] = bench.decoder.step(bench.rows([0], [len(drafts)], queries=6)).tolist()
+        kept = output[1 : 1 + output[0]]
         agreed = [
             mine == right for mine, right in zip(drafts, greedy[len(written) :], strict=False)
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.engine.drafting import MOST, Drafter
+from deepseek_ocr_rag.engine.drafting import MAX_DRAFTS, Drafter
 
 DET_END = 128819
 
@@ -15,8 +15,8 @@ def steps(text: list[int], source: list[int]) -> int:
     drafter = Drafter(source)
     new, place, count = text[:1], 1, 0
     while place < len(text):
-        drafter.wrote(new)
-        drafts = drafter.drafts()
+        drafter.observe(new)
+        drafts = drafter.draft()
         agreed = 0
         while agreed < len(drafts) and drafts[agreed : agreed + 1] == text[place + agreed :][:1]:
             agreed += 1
@@ -28,44 +28,44 @@ def steps(text: list[int], source: list[int]) -> int:
 
 def test_the_source_goes_on_where_the_last_tokens_stand_in_it() -> None:
     drafter = Drafter([5, 6, 7, 8, 9])
-    drafter.wrote([1, 6, 7])
-    assert drafter.drafts() == [8, 9]
+    drafter.observe([1, 6, 7])
+    assert drafter.draft() == [8, 9]
 
 
 def test_of_several_places_the_next_one_is_taken() -> None:
     drafter = Drafter([5, 6, 1, 2, 5, 6, 3, 4, 5, 6, 9, 9])
-    drafter.wrote([2, 5, 6])
-    assert drafter.drafts()[:1] == [3]
-    drafter.wrote([3, 4, 5, 6])
-    assert drafter.drafts()[:1] == [9]
+    drafter.observe([2, 5, 6])
+    assert drafter.draft()[:1] == [3]
+    drafter.observe([3, 4, 5, 6])
+    assert drafter.draft()[:1] == [9]
 
 
 def test_without_a_source_what_was_written_is_looked_up() -> None:
     drafter = Drafter()
-    drafter.wrote([1, 2, 3, 4, 5, 1, 2, 3])
-    assert drafter.drafts() == [4, 5, 1, 2, 3]
+    drafter.observe([1, 2, 3, 4, 5, 1, 2, 3])
+    assert drafter.draft() == [4, 5, 1, 2, 3]
 
 
 def test_where_nothing_is_known_nothing_is_proposed() -> None:
     drafter = Drafter([5, 6, 7])
-    drafter.wrote([1, 2, 3])
-    assert drafter.drafts() == []
+    drafter.observe([1, 2, 3])
+    assert drafter.draft() == []
 
 
 def test_the_source_goes_on_behind_a_box_where_it_was_left() -> None:
     drafter = Drafter([5, 6, 7, 8, 9, 10, 11, 12])
-    drafter.wrote([5, 6])
-    drafter.drafts()
-    drafter.wrote([7, 8, 50, 51, DET_END])
-    assert drafter.drafts()[:1] != []
+    drafter.observe([5, 6])
+    drafter.draft()
+    drafter.observe([7, 8, 50, 51, DET_END])
+    assert drafter.draft()[:1] != []
 
 
 def test_a_differing_token_is_passed_over() -> None:
     drafter = Drafter([5, 6, 7, 8, 9, 10])
-    drafter.wrote([5, 6])
-    assert drafter.drafts() == [7, 8, 9, 10]
-    drafter.wrote([7, 99])
-    assert drafter.drafts() == [9, 10]
+    drafter.observe([5, 6])
+    assert drafter.draft() == [7, 8, 9, 10]
+    drafter.observe([7, 99])
+    assert drafter.draft() == [9, 10]
 
 
 def test_a_right_source_takes_a_fraction_of_the_steps() -> None:
@@ -86,5 +86,5 @@ def test_any_text_is_written_to_its_end(text: list[int], source: list[int]) -> N
 def test_drafts_are_never_too_many(pieces: list[list[int]]) -> None:
     drafter = Drafter([0, 1, 2, 3, 4] * 10)
     for piece in pieces:
-        drafter.wrote(piece)
-        assert len(drafter.drafts()) <= MOST
+        drafter.observe(piece)
+        assert len(drafter.draft()) <= MAX_DRAFTS

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 import numpy as np
 
-from deepseek_ocr_rag.engine.engine import Engine
+from deepseek_ocr_rag.engine.engine import MANY_ROWS, MAX_URGENT_STEPS, Engine
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
@@ -38,11 +38,11 @@ SMALL = ("tiny", "small")
 def make_engine(golden_config, golden_weights) -> Iterator:
     made: list[Engine] = []
 
-    def make(slots: int = 3, pages: int = 140, operations=None) -> Engine:
+    def make(slots: int = 3, blocks: int = 140, ops=None) -> Engine:
         runner = Runner(
-            golden_config, golden_weights, operations or ReferenceOps(), slots=slots, pages=pages
+            golden_config, golden_weights, ops or ReferenceOps(), slots=slots, blocks=blocks
         )
-        made.append(Engine(runner, Scheduler(slots=slots, pages=pages), 8192))
+        made.append(Engine(runner, Scheduler(slots=slots, blocks=blocks), 8192))
         return made[-1]
 
     yield make
@@ -61,7 +61,7 @@ def task(case, tokens: int = 12, **more) -> PageTask:
         page_views(case.image, case.mode, FAMILY),
         NoRepeat(case.facts["no_repeat_ngram_size"]),
         tokens,
-        least_tokens=tokens,
+        min_new_tokens=tokens,
         **more,
     )
 
@@ -90,7 +90,7 @@ def test_a_page_image_is_prepared_on_the_device(make_engine, cases) -> None:
         image = PageImage(torch.from_numpy(pixels.reshape(shape).copy()), case.mode, FAMILY)
         asked = task(case)
         order = PageTask(
-            asked.ids, image, asked.rule, asked.max_new_tokens, least_tokens=asked.least_tokens
+            asked.ids, image, asked.rule, asked.max_new_tokens, min_new_tokens=asked.min_new_tokens
         )
         assert make_engine().submit(order).result(60).tokens == expected(case)
 
@@ -112,7 +112,7 @@ def test_a_text_that_was_put_aside_goes_on_where_it_was(make_engine, cases) -> N
         started.set()
         return False
 
-    first = engine.submit(task(cases["small"], 40, priority=1, at_end=seen, interval=4))
+    first = engine.submit(task(cases["small"], 40, priority=1, should_stop=seen, interval=4))
     assert started.wait(60)
     second = engine.submit(task(cases["tiny"], priority=0))
     assert second.result(60).tokens == expected(cases["tiny"])
@@ -128,7 +128,9 @@ def test_a_cancelled_page_ends_and_the_others_go_on(make_engine, cases) -> None:
 
 
 def test_a_loop_ends_its_page(make_engine, cases) -> None:
-    writing = make_engine().submit(task(cases["tiny"], 500, at_end=lambda tokens: True, interval=8))
+    writing = make_engine().submit(
+        task(cases["tiny"], 500, should_stop=lambda tokens: True, interval=8)
+    )
     assert writing.result(60).end.reason == "repetition"
 
 
@@ -146,15 +148,15 @@ def test_a_page_that_cannot_be_seen_fails_alone(make_engine, cases) -> None:
 
 
 def test_out_of_memory_begins_fewer_pages_at_once(make_engine, cases, monkeypatch) -> None:
-    begin, sizes = Runner.begin, []
+    prefill, sizes = Runner.prefill, []
 
     def scarce(self, sequences):
         sizes.append(len(sequences))
         if len(sequences) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return begin(self, sequences)
+        return prefill(self, sequences)
 
-    monkeypatch.setattr(Runner, "begin", scarce)
+    monkeypatch.setattr(Runner, "prefill", scarce)
     engine = make_engine()
     writings = [engine.submit(task(cases["tiny"])) for _ in range(3)]
     assert {w.result(60).tokens for w in writings} == {expected(cases["tiny"])}
@@ -164,7 +166,7 @@ def test_a_page_too_large_even_alone_says_so(make_engine, cases, monkeypatch) ->
     def full(self, sequences):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Runner, "begin", full)
+    monkeypatch.setattr(Runner, "prefill", full)
     with pytest.raises(PageTooLargeError, match="does not fit"):
         make_engine().submit(task(cases["tiny"])).result(60)
 
@@ -178,7 +180,7 @@ def test_a_device_that_fails_ends_all_pages_and_nothing_hangs(make_engine, cases
             submitted.wait(60)
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    engine = make_engine(operations=Fails())
+    engine = make_engine(ops=Fails())
     writings = [engine.submit(task(cases["tiny"])) for _ in range(2)]
     submitted.set()
     for writing in writings:
@@ -206,7 +208,7 @@ def test_a_prompt_that_is_too_long_is_refused(make_engine, cases) -> None:
 class FreeReport:
     """Tokens that cost nothing."""
 
-    is_here, queries = True, 1
+    is_ready, queries = True, 1
 
     def __init__(self, sequences) -> None:
         self.sequences = tuple(sequences)
@@ -220,7 +222,7 @@ class FreeRunner:
 
     device = torch.device("cpu")
 
-    def begin(self, sequences) -> FreeReport:
+    def prefill(self, sequences) -> FreeReport:
         return FreeReport(sequences)
 
     def step(self, sequences, drafts) -> FreeReport:
@@ -230,17 +232,17 @@ class FreeRunner:
 def test_the_place_of_a_cancelled_prompt_is_nobodys_until_it_is_computed() -> None:
     """Steps do not wait for prompts: another page there would get what the prompt still writes."""
     computed = threading.Event()
-    begun: list[int] = []
+    prefilled: list[int] = []
 
     class LateReport(FreeReport):
         @property
-        def is_here(self) -> bool:
+        def is_ready(self) -> bool:
             return computed.is_set()
 
     class LateRunner(FreeRunner):
-        def begin(self, sequences) -> FreeReport:
-            begun.extend(sequence.arrival for sequence in sequences)
-            return LateReport(sequences) if begun[0] < begun[-1] else FreeReport(sequences)
+        def prefill(self, sequences) -> FreeReport:
+            prefilled.extend(sequence.arrival for sequence in sequences)
+            return LateReport(sequences) if prefilled[0] < prefilled[-1] else FreeReport(sequences)
 
         def step(self, sequences, drafts) -> FreeReport:
             time.sleep(0.001)
@@ -248,11 +250,11 @@ def test_the_place_of_a_cancelled_prompt_is_nobodys_until_it_is_computed() -> No
 
     def wait_for(expected: list[int]) -> None:
         end = time.monotonic() + 30
-        while begun != expected and time.monotonic() < end:
+        while prefilled != expected and time.monotonic() < end:
             time.sleep(0.005)
-        assert begun == expected
+        assert prefilled == expected
 
-    engine = Engine(LateRunner(), Scheduler(slots=2, pages=400, together=1), 8192)
+    engine = Engine(LateRunner(), Scheduler(slots=2, blocks=400, min_batch=1), 8192)
     running = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 8000))
     wait_for([0])
     late = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 5))
@@ -261,15 +263,47 @@ def test_the_place_of_a_cancelled_prompt_is_nobodys_until_it_is_computed() -> No
     assert late.result(30).end.reason == "cancelled"
     following = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 5))
     time.sleep(0.2)
-    assert begun == [0, 1]
+    assert prefilled == [0, 1]
     computed.set()
     assert len(following.result(30).tokens) == 5
     running.cancel()
     engine.close()
 
 
+def test_an_urgent_page_gets_several_steps_for_each_of_the_others() -> None:
+    stepped: list[set[int]] = []
+    everything = threading.Event()
+
+    class SeenRunner(FreeRunner):
+        def step(self, sequences, drafts) -> FreeReport:
+            stepped.append({sequence.arrival for sequence in sequences})
+            if len(sequences) > MANY_ROWS:
+                everything.set()
+            time.sleep(0.001)
+            return super().step(sequences, drafts)
+
+    scheduler = Scheduler(slots=MANY_ROWS + 1, blocks=5000, max_prefill_tokens=10**6)
+    engine = Engine(SeenRunner(), scheduler, 8192)
+    job = [
+        engine.submit(PageTask([0] * 30, None, NoRepeat(0), 8000, priority=1))
+        for _ in range(MANY_ROWS)
+    ]
+    urgent = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 8000, temperature=1.0))
+    assert everything.wait(30)
+    seen = len(stepped)
+    time.sleep(0.3)
+    urgent.cancel()
+    urgent.result(30)
+    alone = sum(rows == {MANY_ROWS} for rows in stepped[seen:])
+    others = sum(len(rows) == MANY_ROWS + 1 for rows in stepped[seen:])
+    for handle in job:
+        handle.cancel()
+    engine.close()
+    assert 0 < 3 * others <= alone <= MAX_URGENT_STEPS * (others + 1)
+
+
 def test_2000_pages_leave_nothing_in_the_memory_of_the_host() -> None:
-    engine = Engine(FreeRunner(), Scheduler(slots=8, pages=60), 8192)
+    engine = Engine(FreeRunner(), Scheduler(slots=8, blocks=60), 8192)
 
     def write(pages: int) -> int:
         for _ in range(pages // 20):

@@ -7,9 +7,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from deepseek_ocr_rag.engine.block_pool import BlockPool
-from deepseek_ocr_rag.engine.kv_cache import KVCache, page_bytes
+from deepseek_ocr_rag.engine.kv_cache import KVCache, block_bytes
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
-from deepseek_ocr_rag.engine.weights.quantization import rounded
+from deepseek_ocr_rag.engine.weights.quantization import quantize_int8
 
 
 def small():
@@ -25,25 +25,25 @@ def test_saved_pages_come_back_to_other_places(kind) -> None:
         if part is not None:
             part.copy_(torch.randn(part.shape).to(part.dtype))
     before = cache.keys[:, [3, 5]].float(), cache.layer(1).values[[3, 5]].float()
-    saved = cache.save([3, 5])
-    cache.restore([7, 1], saved)
+    swapped = cache.save([3, 5])
+    cache.restore([7, 1], swapped)
     assert torch.equal(cache.keys[:, [7, 1]].float(), before[0])
     assert torch.equal(cache.layer(1).values[[7, 1]].float(), before[1])
 
 
 @pytest.mark.parametrize("kind", ["model", "fp8"])
 def test_a_page_takes_as_many_bytes_as_it_says(kind) -> None:
-    one, two = (KVCache.empty(small(), pages, kind=kind) for pages in (1, 2))
+    one, two = (KVCache.empty(small(), blocks, kind=kind) for blocks in (1, 2))
 
     def size(cache: KVCache) -> int:
         parts = (cache.keys, cache.values, cache.key_scales, cache.value_scales)
         return sum(part.nbytes for part in parts if part is not None)
 
-    assert size(two) - size(one) == page_bytes(small(), torch.bfloat16, kind)
+    assert size(two) - size(one) == block_bytes(small(), torch.bfloat16, kind)
 
 
 def test_a_token_of_the_published_model_takes_61440_bytes() -> None:
-    assert page_bytes(PUBLISHED.decoder, torch.bfloat16, "model") == 64 * 61_440
+    assert block_bytes(PUBLISHED.decoder, torch.bfloat16, "model") == 64 * 61_440
 
 
 def test_the_first_page_is_never_given_away() -> None:
@@ -58,7 +58,7 @@ def test_the_first_page_is_never_given_away() -> None:
 def test_matrices_in_eight_bits_differ_by_half_a_step_at_most() -> None:
     weight = torch.randn(3, 20, 30)
     weight[1, 4] = 0
-    eight_bits, scales = rounded(weight)
+    eight_bits, scales = quantize_int8(weight)
     assert eight_bits.dtype == torch.int8
     difference = (eight_bits * scales[..., None] - weight).abs()
     assert (difference <= 0.5001 * scales[..., None]).all()

@@ -55,8 +55,8 @@ def config(family, folder) -> EngineConfig:
 @pytest.fixture
 def engine(folder, config) -> Iterator[Engine]:
     weights = load_weights(config, [folder / "model.safetensors"], dtype=torch.float32)
-    runner = Runner(config, weights, ReferenceOps(), slots=2, pages=40)
-    made = Engine(runner, Scheduler(slots=2, pages=40), 1024)
+    runner = Runner(config, weights, ReferenceOps(), slots=2, blocks=40)
+    made = Engine(runner, Scheduler(slots=2, blocks=40), 1024)
     yield made
     made.close()
 

@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.engine.block_pool import PAGE
-from deepseek_ocr_rag.engine.scheduler import Scheduler
+from deepseek_ocr_rag.engine.block_pool import BLOCK_SIZE
+from deepseek_ocr_rag.engine.scheduler import PATIENCE, Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
 from deepseek_ocr_rag.model.ngrams import NoRepeat
 from deepseek_ocr_rag.model.page_prompt import End
@@ -21,11 +21,11 @@ def sequence(arrival: int, prompt: int = 10, new: int = 5, priority: int = 0) ->
     return WrittenSequence(task, arrival)
 
 
-def begun(scheduler: Scheduler, queries: int = 1) -> list[int]:
+def prefilled(scheduler: Scheduler, queries: int = 1) -> list[int]:
     """Arrivals of what begins in the next turn."""
     plan = scheduler.plan(queries)
     assert plan is not None
-    return [one.arrival for one in plan.begin]
+    return [one.arrival for one in plan.prefill]
 
 
 def write(scheduler: Scheduler, tokens: int = 1) -> None:
@@ -37,115 +37,151 @@ def write(scheduler: Scheduler, tokens: int = 1) -> None:
 
 
 def test_pages_begin_in_the_order_in_which_they_came() -> None:
-    scheduler = Scheduler(slots=2, pages=20)
+    scheduler = Scheduler(slots=2, blocks=20)
     for arrival in (2, 0, 1):
         scheduler.add(sequence(arrival))
-    assert begun(scheduler) == [0, 1]
+    assert prefilled(scheduler) == [0, 1]
 
 
 def test_better_ranked_pages_begin_first() -> None:
-    scheduler = Scheduler(slots=2, pages=20)
+    scheduler = Scheduler(slots=2, blocks=20)
     for arrival, priority in enumerate((1, 1, 0)):
         scheduler.add(sequence(arrival, priority=priority))
-    assert begun(scheduler) == [2, 0]
+    assert prefilled(scheduler) == [2, 0]
 
 
 def test_a_better_ranked_page_takes_the_slot_of_the_last_one() -> None:
-    scheduler = Scheduler(slots=2, pages=20)
+    scheduler = Scheduler(slots=2, blocks=20)
     job = [sequence(n, priority=1) for n in range(2)]
     for one in job:
         scheduler.add(one)
-    begun(scheduler)
+    prefilled(scheduler)
     urgent = sequence(9, priority=0)
     scheduler.add(urgent)
     plan = scheduler.plan(1)
-    assert [one for one, _ in plan.put_aside] == [job[1]]
-    assert plan.begin == (urgent,)
+    assert [one for one, _ in plan.swap_out] == [job[1]]
+    assert plan.prefill == (urgent,)
     for _ in range(urgent.task.max_new_tokens):
-        assert scheduler.plan(1).resume == ()
+        assert scheduler.plan(1).swap_in == ()
         write(scheduler)
-    assert scheduler.plan(1).resume == (job[1],)
+    assert scheduler.plan(1).swap_in == (job[1],)
 
 
 def test_equal_pages_do_not_push_each_other_out() -> None:
-    scheduler = Scheduler(slots=1, pages=20)
+    scheduler = Scheduler(slots=1, blocks=20)
     scheduler.add(sequence(0))
-    begun(scheduler)
+    prefilled(scheduler)
     scheduler.add(sequence(1))
     plan = scheduler.plan(1)
-    assert (plan.put_aside, plan.begin) == ((), ())
+    assert (plan.swap_out, plan.prefill) == ((), ())
 
 
 def test_prompts_wait_for_company_while_all_slots_are_used() -> None:
-    scheduler = Scheduler(slots=6, pages=100, together=3)
+    scheduler = Scheduler(slots=6, blocks=100, min_batch=3)
     sequences = [sequence(n, new=50) for n in range(12)]
     for one in sequences:
         scheduler.add(one)
-    assert begun(scheduler) == [0, 1, 2, 3, 4, 5]
+    assert prefilled(scheduler) == [0, 1, 2, 3, 4, 5]
     scheduler.remove(sequences[0])
-    assert begun(scheduler) == []
+    assert prefilled(scheduler) == []
     scheduler.remove(sequences[1])
     scheduler.remove(sequences[2])
-    assert begun(scheduler) == [6, 7, 8]
+    assert prefilled(scheduler) == [6, 7, 8]
+
+
+def test_prompts_wait_a_little_for_pages_that_arrive() -> None:
+    scheduler = Scheduler(slots=9, blocks=100)
+    scheduler.add(sequence(0, new=50))
+    assert prefilled(scheduler) == [0]
+    scheduler.add(sequence(1))
+    assert [prefilled(scheduler) for _ in range(PATIENCE + 1)] == [[]] * PATIENCE + [[1]]
+
+
+def test_the_last_prompts_do_not_wait_for_slots_that_they_do_not_need() -> None:
+    """They would run alone in the end."""
+    scheduler = Scheduler(slots=6, blocks=100)
+    for n in range(5):
+        scheduler.add(sequence(n, new=50))
+    assert prefilled(scheduler) == [0, 1, 2, 3, 4]
+    scheduler.add(sequence(5))
+    assert [5] in [prefilled(scheduler) for _ in range(PATIENCE + 1)]
+
+
+def test_prompts_that_fill_a_batch_do_not_wait() -> None:
+    scheduler = Scheduler(slots=9, blocks=100, max_prefill_tokens=100)
+    scheduler.add(sequence(0, new=50))
+    assert prefilled(scheduler) == [0]
+    scheduler.add(sequence(1, prompt=100))
+    assert prefilled(scheduler) == [1]
+
+
+def test_an_urgent_page_waits_for_nothing_and_shares_with_no_other() -> None:
+    scheduler = Scheduler(slots=9, blocks=100)
+    scheduler.add(sequence(0, new=50, priority=1))
+    assert prefilled(scheduler) == [0]
+    for arrival, priority in ((1, 1), (2, 0), (3, 1)):
+        scheduler.add(sequence(arrival, priority=priority))
+    plan = scheduler.plan(1, prefill=False)
+    assert [one.arrival for one in plan.prefill] == [2]
 
 
 def test_prompts_together_stay_within_their_tokens() -> None:
-    scheduler = Scheduler(slots=9, pages=100, prompt_tokens=100)
+    scheduler = Scheduler(slots=9, blocks=100, min_batch=1, max_prefill_tokens=100)
     for n in range(3):
         scheduler.add(sequence(n, prompt=60))
-    assert [begun(scheduler) for _ in range(3)] == [[0], [1], [2]]
+    assert [prefilled(scheduler) for _ in range(3)] == [[0], [1], [2]]
 
 
 def test_a_prompt_that_is_longer_than_that_begins_alone() -> None:
-    scheduler = Scheduler(slots=9, pages=100, prompt_tokens=100)
+    scheduler = Scheduler(slots=9, blocks=100, max_prefill_tokens=100)
     scheduler.add(sequence(0, prompt=500))
-    assert begun(scheduler) == [0]
+    assert prefilled(scheduler) == [0]
 
 
 def test_fewer_prompts_go_together_after_memory_ran_out() -> None:
-    scheduler = Scheduler(slots=9, pages=100, prompt_tokens=200)
-    scheduler.expect_less()
+    scheduler = Scheduler(slots=9, blocks=100, max_prefill_tokens=200)
+    scheduler.prefill_less()
     for n in range(3):
         scheduler.add(sequence(n, prompt=60))
-    assert begun(scheduler) == [0]
+    assert prefilled(scheduler) == [0]
 
 
 def test_the_worst_ranked_is_put_aside_where_pages_run_out() -> None:
-    scheduler = Scheduler(slots=2, pages=1 + 5)
-    first, second = sequence(0, PAGE, 3 * PAGE), sequence(1, PAGE, 3 * PAGE)
+    scheduler = Scheduler(slots=2, blocks=1 + 5)
+    first, second = sequence(0, BLOCK_SIZE, 3 * BLOCK_SIZE), sequence(1, BLOCK_SIZE, 3 * BLOCK_SIZE)
     for one in (first, second):
         scheduler.add(one)
     aside: tuple = ()
-    for _ in range(3 * PAGE):
-        aside = scheduler.plan(1).put_aside
+    for _ in range(3 * BLOCK_SIZE):
+        aside = scheduler.plan(1).swap_out
         if aside:
             break
         write(scheduler)
-    [(left, pages)] = aside
+    [(left, blocks)] = aside
     assert left is second
-    assert len(pages) == 2
-    assert left.pages == []
+    assert len(blocks) == 2
+    assert left.blocks == []
     assert left.slot is None
 
 
 def test_nothing_is_put_aside_before_its_tokens_are_known() -> None:
-    scheduler = Scheduler(slots=2, pages=1 + 5)
+    scheduler = Scheduler(slots=2, blocks=1 + 5)
     for n in range(2):
-        scheduler.add(sequence(n, PAGE, 3 * PAGE))
+        scheduler.add(sequence(n, BLOCK_SIZE, 3 * BLOCK_SIZE))
     scheduler.plan(1)
     for one in scheduler.running:
-        one.in_flight = PAGE
+        one.in_flight = BLOCK_SIZE
     assert scheduler.plan(1) is None
 
 
 def test_a_page_that_is_removed_frees_what_it_had() -> None:
-    scheduler = Scheduler(slots=1, pages=20)
+    scheduler = Scheduler(slots=1, blocks=20)
     one = sequence(0)
     scheduler.add(one)
-    begun(scheduler)
+    prefilled(scheduler)
     scheduler.remove(one)
     scheduler.add(sequence(1))
-    assert begun(scheduler) == [1]
+    assert prefilled(scheduler) == [1]
 
 
 TASKS = st.lists(
@@ -171,9 +207,9 @@ TASKS = st.lists(
 def test_every_page_ends_and_nothing_is_owned_twice(
     tasks, slots, spare, queries, cancelled
 ) -> None:
-    longest = -(-(200 + 150 + 16) // PAGE)
-    pages = 1 + longest + spare
-    scheduler = Scheduler(slots=slots, pages=pages, together=2, prompt_tokens=150)
+    longest = -(-(200 + 150 + 16) // BLOCK_SIZE)
+    blocks = 1 + longest + spare
+    scheduler = Scheduler(slots=slots, blocks=blocks, min_batch=2, max_prefill_tokens=150)
     coming = [
         (turn, sequence(n, prompt, new, priority))
         for n, (prompt, new, priority, turn) in enumerate(tasks)
@@ -188,12 +224,12 @@ def test_every_page_ends_and_nothing_is_owned_twice(
                 scheduler.remove(one)
         plan = scheduler.plan(queries)
         assert plan is not None
-        owned = [page for one in scheduler.running for page in one.pages]
+        owned = [page for one in scheduler.running for page in one.blocks]
         assert len(set(owned)) == len(owned)
         assert not {0} & set(owned)
         assert len({one.slot for one in scheduler.running}) == len(scheduler.running) <= slots
         for one in scheduler.running:
-            assert one.length + queries <= len(one.pages) * PAGE
+            assert one.length + queries <= len(one.blocks) * BLOCK_SIZE
         write(scheduler, min(queries, 3))
         if turn > 40 and all(one.end is not None for one in sequences):
             break

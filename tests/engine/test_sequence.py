@@ -40,11 +40,11 @@ def test_what_the_device_wrote_behind_the_end_is_dropped() -> None:
 def test_a_loop_is_asked_for_every_so_many_tokens_with_those_that_are_new() -> None:
     asked: list[list[int]] = []
 
-    def at_end(tokens: list[int]) -> bool:
+    def should_stop(tokens: list[int]) -> bool:
         asked.append(list(tokens))
         return len(asked) == 2
 
-    sequence = written(*([n] for n in range(2, 9)), at_end=at_end, interval=2)
+    sequence = written(*([n] for n in range(2, 9)), should_stop=should_stop, interval=2)
     assert asked == [[2, 3], [4, 5]]
     assert sequence.result().end.reason == "repetition"
     assert sequence.result().tokens == (2, 3, 4, 5)

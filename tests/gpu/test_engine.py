@@ -15,15 +15,16 @@ import numpy as np
 import pytest
 import torch
 
-from deepseek_ocr_rag.engine.decoder import Decoder, PrefillRequest
+from deepseek_ocr_rag.engine.decoder import Decoder
 from deepseek_ocr_rag.engine.engine import Engine
 from deepseek_ocr_rag.engine.kv_cache import KVCache
 from deepseek_ocr_rag.engine.ops import Ops, StepRows
+from deepseek_ocr_rag.engine.prefill import PrefillRequest
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
 from deepseek_ocr_rag.engine.scheduler import Scheduler
 from deepseek_ocr_rag.engine.sequence import PageTask, WrittenSequence
-from deepseek_ocr_rag.engine.slots import Slots, SlotSettings
+from deepseek_ocr_rag.engine.slots import Assignment, Slots, SlotSettings
 from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED, engine_config
 from deepseek_ocr_rag.engine.weights.loading import load_weights, random_weights
@@ -57,9 +58,9 @@ def golden_engine(golden_checkpoint) -> Iterator[Engine]:
     config = engine_config(json.loads((golden_checkpoint / "config.json").read_text()))
     files = [golden_checkpoint / "model.safetensors"]
     weights = load_weights(config, files, dtype=torch.float32, device=torch.device("cuda"))
-    slots, pages = 256, 256 * 20
-    runner = Runner(config, weights, kernels(), slots=slots, pages=pages)
-    engine = Engine(runner, Scheduler(slots=slots, pages=pages), 8192)
+    slots, blocks = 256, 256 * 20
+    runner = Runner(config, weights, kernels(), slots=slots, blocks=blocks)
+    engine = Engine(runner, Scheduler(slots=slots, blocks=blocks), 8192)
     yield engine
     engine.close()
 
@@ -70,7 +71,7 @@ def task(case) -> PageTask:
         page_views(case.image, case.mode, FAMILY),
         NoRepeat(case.facts["no_repeat_ngram_size"]),
         TOKENS,
-        least_tokens=TOKENS,
+        min_new_tokens=TOKENS,
     )
 
 
@@ -105,30 +106,33 @@ def test_among_256_pages_every_page_gets_them_too(golden_engine, golden_cases) -
 class Bench:
     """A decoder of the published sizes; keeps the logits that tokens were chosen from."""
 
-    def __init__(self, weights: EngineWeights, rows: int, operations: Ops) -> None:
+    def __init__(self, weights: EngineWeights, rows: int, ops: Ops) -> None:
         self.logits: list[Any] = []
-        self._operations = operations
+        self._ops = ops
         self.slots = Slots.empty(rows, positions=2048, device="cuda")
         dtype = weights.decoder.head.dtype
-        each = self.slots.pages.shape[1]
+        each = self.slots.block_table.shape[1]
         cache = KVCache.empty(PUBLISHED.decoder, 1 + rows * each, device="cuda", dtype=dtype)
-        self.slots.pages[:rows] = 1 + torch.arange(rows * each, device="cuda").view(rows, each)
+        self.slots.block_table[:rows] = 1 + torch.arange(rows * each, device="cuda").view(
+            rows, each
+        )
         self.decoder = Decoder(PUBLISHED.decoder, weights.decoder, self, cache, self.slots)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._operations, name)
+        return getattr(self._ops, name)
 
-    def choose(self, logits, rows, owners, end):
+    def sample(self, logits, rows, state, end):
         self.logits.append(logits)
-        return self._operations.choose(logits, rows, owners, end)
+        return self._ops.sample(logits, rows, state, end)
 
-    def begin(self, pictures: list[Any]) -> list[int]:
+    def prefill(self, pictures: list[Any]) -> list[int]:
         prompts = []
         for slot, picture in enumerate(pictures):
-            self.slots.occupy(slot, PROMPT, len(PROMPT), SlotSettings(NoRepeat(30, 90)))
+            settings = SlotSettings(NoRepeat(30, 90))
+            self.slots.assign([Assignment(slot, PROMPT, len(PROMPT), settings)])
             prompts.append(PrefillRequest(slot, PROMPT, picture))
-        reports = [self.decoder.prefill(prompts[n : n + 4]) for n in range(0, len(prompts), 4)]
-        return torch.cat(reports)[:, 1].tolist()
+        outputs = [self.decoder.prefill(prompts[n : n + 4]) for n in range(0, len(prompts), 4)]
+        return torch.cat(outputs)[:, 1].tolist()
 
     def step(self, rows: int) -> list[int]:
         slots = torch.arange(rows, dtype=torch.int32, device="cuda")
@@ -166,10 +170,10 @@ def test_first_logits_in_bfloat16_are_close_to_float32(full_size) -> None:
     )
     logits = []
     exact = as_float32(full_size)
-    for weights, operations in ((full_size, kernels()), (exact, ReferenceOps())):
+    for weights, ops in ((full_size, kernels()), (exact, ReferenceOps())):
         [picture] = Vision(PUBLISHED, weights.vision).embed([views])
-        bench = Bench(weights, 1, operations)
-        bench.begin([picture])
+        bench = Bench(weights, 1, ops)
+        bench.prefill([picture])
         logits.append(bench.logits[0])
     error = relative(*logits)
     print(f"first logits in bfloat16, relative error: {error:.4f}")
@@ -187,14 +191,14 @@ def test_a_batch_of_256_writes_what_single_pages_write() -> None:
     width = PUBLISHED.decoder.width
     pictures = [torch.randn(PICTURE, width, device="cuda").bfloat16() for _ in range(4)]
     many = Bench(weights, 256, kernels())
-    together = [many.begin([pictures[n % 4] for n in range(256)])]
+    together = [many.prefill([pictures[n % 4] for n in range(256)])]
     together += [many.step(256) for _ in range(7)]
     # Prompts are computed four at a time.
     prompts, steps = torch.cat(many.logits[:64]), many.logits[64:]
     errors, differing = [], 0
     for number, picture in enumerate(pictures):
         one = Bench(weights, 1, kernels())
-        alone = [one.begin([picture])] + [one.step(1) for _ in range(7)]
+        alone = [one.prefill([picture])] + [one.step(1) for _ in range(7)]
         for row in range(number, 256, 4):
             for step, [logits] in enumerate(one.logits):
                 errors.append(relative([prompts, *steps][step][row], logits))
@@ -211,7 +215,7 @@ def test_a_batch_of_256_writes_what_single_pages_write() -> None:
 @torch.inference_mode()
 def test_a_turn_of_the_loop_never_waits_for_the_device(full_size) -> None:
     """Or steps would not be queued while prompts are computed."""
-    runner = Runner(PUBLISHED, full_size, kernels(), slots=4, pages=200)
+    runner = Runner(PUBLISHED, full_size, kernels(), slots=4, blocks=200)
     pixels = torch.zeros(1200, 900, 3, dtype=torch.uint8).pin_memory()
     picture = PageImage(pixels, MODES["gundam"], FAMILY)
     side, grid = (
@@ -222,8 +226,8 @@ def test_a_turn_of_the_loop_never_waits_for_the_device(full_size) -> None:
 
     def turn(slot: int) -> None:
         sequence = WrittenSequence(PageTask(prompt, picture, NoRepeat(30, 90), 8), slot)
-        sequence.slot, sequence.pages = slot, list(range(1 + 40 * slot, 41 + 40 * slot))
-        runner.begin([sequence])
+        sequence.slot, sequence.blocks = slot, list(range(1 + 40 * slot, 41 + 40 * slot))
+        runner.prefill([sequence])
         runner.step([sequence], [[]])
 
     # Kernels are compiled and steps recorded when they first come.

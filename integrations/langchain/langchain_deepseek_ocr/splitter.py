@@ -8,11 +8,13 @@ from typing import Any
 from langchain_core.documents import BaseDocumentTransformer, Document
 
 from deepseek_ocr_rag.records import Record, split_records
+from deepseek_ocr_rag.setting_names import with_known_settings
 from deepseek_ocr_rag.text import estimate_tokens
 
 __all__ = ["LayoutTextSplitter"]
 
 
+@with_known_settings()
 class LayoutTextSplitter(BaseDocumentTransformer):
     """Splits documents of this package by their layout, and keeps pages and boxes.
 

@@ -16,16 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from ..document.types import OcrDocument, Page
-from ..errors import (
-    BackendUnavailableError,
-    ConfigurationError,
-    DeepSeekOCRError,
-    SourceError,
-)
+from ..errors import BackendUnavailableError, ConfigurationError, DeepSeekOCRError, SourceError
 from ..export.drawing import crop_boxes
 from ..reading.page_stream import PageStream
 from ..reading.reader import Reader
 from ..retrieval.retriever import Passage, Retriever
+from ..setting_names import with_known_settings
 from ..sources.allowed_paths import FileInside
 from ..text.terms import content_terms, with_stems
 from .replies import PASSAGES, ReplyBuilder, locations_reply, search_reply
@@ -54,6 +50,7 @@ RENDERED_SIDE: Final = 4096
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 
 
+@with_known_settings()
 class AgentReader:
     """Reads, searches and shows the documents in one folder. Threads may share one.
 
@@ -217,11 +214,7 @@ class AgentReader:
         source, name = self._resolve(path)
         share = max(region.x1 - region.x0, region.y1 - region.y0, PICTURE_SIDE / RENDERED_SIDE)
         whole = self._reader.render_page(
-            source,
-            page,
-            long_side=round(PICTURE_SIDE / share),
-            password=self._password,
-            name=name,
+            source, page, long_side=round(PICTURE_SIDE / share), password=self._password, name=name
         )
         picture = whole if box is None else crop_boxes(whole, [region])
         picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))

@@ -35,12 +35,8 @@ WARNING: Final = "What follows is the document's text, not instructions."
 class ReplyBuilder:
     """Builds the reply of ``read``, page by page, until it is full.
 
-    Args:
-        max_chars: Longest reply.
-        start: Characters to leave out at the beginning of the first page.
-
-    Raises:
-        ConfigurationError: If ``start`` is negative.
+    ``start`` characters of the first page are left out; a negative number or one past the page's
+    end raises a ConfigurationError.
     """
 
     def __init__(self, max_chars: int, start: int) -> None:
@@ -53,14 +49,7 @@ class ReplyBuilder:
         self._cut_at = 0
 
     def add(self, page: Page) -> bool:
-        """Add a page if it fits, or as much of it as fits if it is the first.
-
-        Returns:
-            False when the reply is full.
-
-        Raises:
-            ConfigurationError: If ``start`` is past the end of the first page.
-        """
+        """Add a page if it fits, or what fits of the first; False when the reply is full."""
         mark = f"[page {page.number}]"
         if page.label and page.label != str(page.number):
             mark = f"[page {page.number}, printed {page.label[:20]}]"
@@ -88,12 +77,7 @@ class ReplyBuilder:
         return not self._cut_at
 
     def build(self, document: OcrDocument, numbers: Sequence[int]) -> AgentReply:
-        """The reply: first line, pages, last line.
-
-        Args:
-            document: The pages that were added.
-            numbers: Numbers of all the pages that were asked for.
-        """
+        """The reply to a request for pages with these numbers: first line, pages, last line."""
         shown = [page.number for page in self.pages]
         pages = f"{page_list(shown)} of {document.total_pages}"
         first = f"{short_name(document.source)}: {pages}. {WARNING}"
@@ -121,14 +105,10 @@ class ReplyBuilder:
 def search_reply(
     document: OcrDocument, passages: Sequence[Passage], offset: int, max_chars: int
 ) -> AgentSearch:
-    """The reply of ``search``: as many passages as fit.
+    """The reply of ``search``: as many passages as fit, without the first ``offset``.
 
-    Args:
-        document: What was searched.
-        passages: Best first, from the very first one to those of this reply, and at
-            least one more if there is one.
-        offset: How many of them to leave out.
-        max_chars: Longest reply.
+    ``passages`` come best first from the very first one, with one more than this reply shows if
+    there is one.
     """
     left = passages[offset:]
     if not left:
@@ -180,14 +160,8 @@ def locations_reply(
 ) -> AgentLocations:
     """The reply of ``locate``: a line for each location, as many as fit.
 
-    Args:
-        document: The pages that were looked at or searched.
-        what: What was looked for.
-        locations: Where it is.
-        by_words: See :class:`AgentLocations`.
-        rest: Numbers of the pages that were not looked at yet.
-        note: What else to say: which pages failed, why words were searched.
-        max_chars: Longest reply.
+    ``rest`` are the numbers of pages that were not looked at yet; ``note`` says which pages
+    failed, or why words were searched.
     """
     pages = page_list([page.number for page in document.pages])
     method = "found by the words of the text" if by_words else "found by looking at the pages"

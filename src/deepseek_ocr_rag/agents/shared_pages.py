@@ -35,15 +35,8 @@ class SharedPages:
     ) -> Generator[Page, None, None]:
         """Yield pages in order; those that were read before are not read again.
 
-        One call reads at a time. After a few pages it lets a waiting call go first,
-        so that no call waits until a long document is read to its end.
-
-        Args:
-            numbers: Page numbers, 1-based.
-            open_pages: Opens the document for the pages that must be read.
-
-        Raises:
-            ReadCancelledError: If the calling task was cancelled.
+        One call reads at a time. After a few pages it lets a waiting call go first, so that no
+        call waits until a long document is read to its end.
         """
         left = list(numbers)
         turn = object()

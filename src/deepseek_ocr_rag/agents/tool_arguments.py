@@ -23,21 +23,13 @@ def page_selection(pages: PageChoice) -> str | list[int] | None:
 
 
 def check_words(words: str) -> None:
-    """Refuse blank words.
-
-    Raises:
-        ConfigurationError: If there are none.
-    """
+    """Refuse blank words with a ConfigurationError."""
     if not words.strip():
         raise ConfigurationError("there is nothing to look for", remedy="Give a few words.")
 
 
 def region_of(box: Sequence[float] | None) -> Box:
-    """The part of the page that a box names; the whole page for None.
-
-    Raises:
-        ConfigurationError: If it is not four fractions of the page.
-    """
+    """The part of the page that four fractions name; the whole page for None."""
     values = (0.0, 0.0, 1.0, 1.0) if box is None else tuple(box)
     if len(values) == 4 and all(math.isfinite(v) and 0 <= v <= 1 for v in values):
         return Box.clamped(*values)

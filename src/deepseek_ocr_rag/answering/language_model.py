@@ -21,6 +21,7 @@ from ..errors import (
 )
 from ..hosts import is_this_machine
 from ..ollama_server import OllamaServer, ollama_url
+from ..setting_names import with_known_settings
 from .model_fitness import why_unfit
 from .repetition import EqualParts
 
@@ -130,6 +131,7 @@ def writes_json(model: LanguageModel) -> TypeGuard[StructuredLanguageModel]:
     )
 
 
+@with_known_settings()
 class OllamaModel:
     """A model of a running Ollama.
 

@@ -10,6 +10,7 @@ from ..document.types import OcrDocument
 from ..errors import ConfigurationError
 from ..retrieval.embeddings import EmbeddingModel, embedding_model
 from ..retrieval.retriever import Passage, Retriever
+from ..setting_names import with_known_settings
 from .answer import Answer, Timings
 from .language_model import LanguageModel, language_model_named
 from .query_rewriting import standalone_question
@@ -21,6 +22,7 @@ from .verification.term_frequencies import TermFrequencies
 __all__ = ["Conversation", "DocumentQA"]
 
 
+@with_known_settings()
 class DocumentQA:
     """Answers questions over documents and cites the page and boxes of each statement.
 
@@ -192,6 +194,7 @@ class DocumentQA:
         return relevance(query, passages, self._frequencies) >= ENOUGH
 
 
+@with_known_settings()
 class Conversation:
     """Answers questions that may refer to earlier ones, such as "And how high is it?".
 

@@ -16,7 +16,7 @@ from ..model.prompts import Mode, Task
 from .base import TokenLogprob
 from .turned_boxes import boxes_turned_back
 
-__all__ = ["Attempt", "AttemptSettings", "JudgedAttempt", "Problem", "judged"]
+__all__ = ["Attempt", "AttemptSettings", "JudgedAttempt", "Problem", "RepeatPenalty", "judged"]
 
 Problem = Literal[
     "the model repeated itself",
@@ -36,70 +36,67 @@ _PICTURES = frozenset({"image", "figure", "chart", "seal", "stamp", "signature",
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptSettings:
-    """How a page is asked for once.
+class RepeatPenalty:
+    """llama.cpp's own means against repeats ("DRY"), for it knows no n-gram rule.
+
+    A token that would make a run of tokens longer that stands earlier already loses
+    ``multiplier * base ** (length - allowed_length)`` of its score.
 
     Attributes:
-        task: The prompt.
-        mode: The resolution.
-        no_repeat: The repetition rule; None if the backend has none.
-        temperature: 0 is greedy.
-        turn: Degrees by which the page is turned clockwise first: 0, 90, 180 or 270.
+        multiplier: See above.
+        base: See above.
+        allowed_length: Runs up to this many tokens cost nothing.
+        window: Only the last so many tokens count.
+        breakers: Texts at which a run ends; the marks of a table's cells may repeat.
     """
+
+    multiplier: float = 0.5
+    base: float = 1.75
+    allowed_length: int = 30
+    window: int = 90
+    breakers: tuple[str, ...] = ("<td>", "</td>")
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSettings:
+    """How a page is asked for once."""
 
     task: Task
     mode: Mode
-    no_repeat: NoRepeat | None = None
-    temperature: float = 0.0
-    turn: int = 0
+    no_repeat: NoRepeat | None = None  # None if the backend has none
+    temperature: float = 0.0  # 0 is greedy
+    turn: int = 0  # degrees clockwise by which the page is turned first: 0, 90, 180 or 270
+    penalty: RepeatPenalty | None = None  # in the rule's place, on a server that ignores it
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The result of asking once.
 
-    Attributes:
-        settings: How the page was asked for.
-        text: What the model wrote.
-        finish_reason: Why it ended; "repetition" if a loop was detected and cut.
-        tokens: New tokens, or None if they are not counted.
-        logprobs: See :class:`~deepseek_ocr_rag.backends.base.Reply`.
-        warnings: What else to tell the user.
-        limited: Whether "length" means a limit that the user set, at which another
-            attempt would end too.
-        loops: The loops in the text, or None if they were not looked for yet.
+    ``limited`` says that "length" means a limit that the user set, at which another attempt would
+    end too.
     """
 
     settings: AttemptSettings
     text: str
-    finish_reason: FinishReason
-    tokens: int | None = None
+    finish_reason: FinishReason  # "repetition" if a loop was detected and cut
+    tokens: int | None = None  # new ones, or None if they are not counted
     logprobs: tuple[TokenLogprob, ...] = ()
     warnings: tuple[str, ...] = ()
     limited: bool = False
-    loops: tuple[Loop, ...] | None = None
+    loops: tuple[Loop, ...] | None = None  # or None if they were not looked for yet
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedAttempt:
-    """An attempt with its loops trimmed, and its quality.
-
-    Attributes:
-        attempt: The attempt.
-        problem: What is wrong with it, or None.
-        text: What the model wrote, with loops trimmed and boxes turned back to the
-            page as it was given.
-        logprobs: Of the tokens of ``text``.
-        cut: How many characters of repeats were trimmed.
-        letters: Letters and digits of the page's Markdown, without markup.
-    """
+    """An attempt with its loops trimmed, and its quality."""
 
     attempt: Attempt
-    problem: Problem | None
-    text: str
-    logprobs: tuple[TokenLogprob, ...]
-    cut: int
-    letters: int
+    problem: Problem | None  # what is wrong with it, or None
+    text: str  # loops trimmed, boxes turned back to the page as it was given
+    logprobs: tuple[TokenLogprob, ...]  # of the tokens of ``text``
+    cut: int  # characters of repeats that were trimmed
+    letters: int  # letters and digits of the page's Markdown, without markup
 
     @property
     def score(self) -> float:

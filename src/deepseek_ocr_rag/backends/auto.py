@@ -21,10 +21,11 @@ from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
 from ..ollama_server import ollama_url
 from .base import Backend
+from .layout_model.layout_model import hides_layout
 from .local.backend import LocalBackend, engine_problem
 from .remote.json_exchange import without_credentials
 from .remote.ollama import OllamaBackend
-from .remote.ollama_models import OllamaFacts
+from .remote.ollama_models import MODEL, OllamaFacts, meant_model
 from .remote.server import ServerBackend
 from .transformers.backend import TransformersBackend, gpu_name
 
@@ -112,7 +113,7 @@ def _probe_server() -> tuple[Backend, str]:
     if not url:
         raise BackendUnavailableError(
             "DSOCR_SERVER_URL names no server",
-            remedy="Start one (`dsocr serve-command vllm`) and set DSOCR_SERVER_URL to its "
+            remedy="Start one (`dsocr serve-command` prints how) and set DSOCR_SERVER_URL to its "
             "address.",
         )
     backend = ServerBackend(url)
@@ -173,14 +174,15 @@ def _probe_ollama() -> tuple[Backend, str]:
             remedy="Use OllamaBackend(host=..., allow_remote=True) if pages may go there.",
         )
     facts = OllamaFacts(url, connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
-    names = [model.name for model in facts.models() if not model.remote]
-    found = [name for name in names if "deepseek-ocr" in name.lower()]
-    if not found:
-        raise facts.missing("deepseek-ocr")
-    # The published model is preferred to copies and conversions.
-    model = min(found, key=lambda name: (not name.startswith("deepseek-ocr"), found.index(name)))
-    facts.check_version()
-    return OllamaBackend(model), f"Ollama at {shown} has {model}"
+    model = meant_model([model.name for model in facts.models() if not model.remote])
+    if model is None:
+        raise facts.missing(MODEL)
+    version = facts.check_version()
+    facts.check_sees(model, facts.show(model))
+    detail = f"Ollama at {shown} has {model}"
+    if hides_layout(facts, model, version):
+        detail += " (it keeps boxes and table cells back: run `dsocr ollama-model` once)"
+    return OllamaBackend(model), detail
 
 
 def _probe_lite() -> tuple[Backend, str]:

@@ -67,9 +67,7 @@ class CheckpointOptions:
 class CheckpointBackend(ABC, Generic[Loaded]):
     """A backend that loads its model when the first page comes and keeps it until it is closed.
 
-    Args:
-        options: The options that all such backends have.
-        own: The backend's own options on which the text of a page depends.
+    ``own`` are the backend's own options on which the text of a page depends.
     """
 
     needs_image = True
@@ -137,11 +135,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
 
 
 def check_positive(**options: float | None) -> None:
-    """Check options that must be above 0, or None.
-
-    Raises:
-        ConfigurationError: If one is not; the message names it.
-    """
+    """Refuse options that are neither above 0 nor None; the message names them."""
     for name, value in options.items():
         if value is not None and value <= 0:
             raise ConfigurationError(

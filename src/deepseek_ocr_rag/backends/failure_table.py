@@ -6,55 +6,22 @@ source of the program that prints them.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["KNOWN_FAILURES", "KnownFailure"]
+from .known_failure import KnownFailure
 
-
-@dataclass(frozen=True, slots=True)
-class KnownFailure:
-    """A failure that has been reported before.
-
-    Attributes:
-        name: Short name.
-        patterns: Regular expressions, case-insensitive; at least one matches the error.
-        meaning: What happened, in a sentence.
-        cure: What to do, in whole sentences.
-        backends: The backends in which it happens.
-        source: URL of a report with such a message.
-    """
-
-    name: str
-    patterns: tuple[str, ...]
-    meaning: str
-    cure: str
-    backends: tuple[str, ...]
-    source: str
-
-    def to_dict(self) -> dict[str, object]:
-        """The fields as JSON values, without the patterns."""
-        return {
-            "name": self.name,
-            "meaning": self.meaning,
-            "cure": self.cure,
-            "backends": list(self.backends),
-            "source": self.source,
-        }
-
-    def explains(self, text: str) -> bool:
-        """Whether the text of an error or a log shows this failure."""
-        return any(re.search(pattern, text, re.IGNORECASE) for pattern in self.patterns)
+__all__ = ["KNOWN_FAILURES"]
 
 
 _OCR = "https://github.com/deepseek-ai/DeepSeek-OCR/issues"
+_LLAMA_CPP = "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md"
 _VLLM = "https://github.com/vllm-project/vllm"
 
 _OWN_ENVIRONMENT = (
     "in a separate environment (python -m venv official-env; official-env/bin/pip install "
-    '"deepseek-ocr-rag[official]") and give its interpreter to '
-    'OfficialBackend(python="official-env/bin/python"). The backend "transformers" does not need '
+    '"deepseek-ocr-rag[official]") and name its interpreter in '
+    'DSOCR_OFFICIAL_PYTHON, or in OfficialBackend(python="official-env/bin/python"). The backend '
+    '"transformers" does not need '
     "the published code; it needs transformers 5.20 or newer."
 )
 
@@ -112,7 +79,7 @@ KNOWN_FAILURES: Final = (
             r"No module named '(addict|easydict|einops)'",
         ),
         "The published code imports packages that are not installed.",
-        'Install them: pip install "deepseek-ocr-rag[official]".',
+        f"Install them, with transformers 4.46.3, {_OWN_ENVIRONMENT}",
         ("official",),
         f"{_OCR}/5",
     ),
@@ -318,11 +285,52 @@ KNOWN_FAILURES: Final = (
         f"{_OCR}/156",
     ),
     KnownFailure(
-        "Ollama too old",
-        (r"requires a newer version of Ollama", r"unknown model architecture: 'deepseek-?ocr"),
-        "This Ollama does not support deepseek-ocr; 0.13.0 was the first that did.",
-        "Install the newest Ollama (https://ollama.com/download), and restart its server.",
+        "no picture encoder",
+        (
+            r"image input is not supported.{0,80}mmproj",
+            r"model does not support multimodal requests",
+            r"takes no images, so it cannot read pages",
+        ),
+        "The server runs the model without its picture encoder, or a model that has none, so it "
+        "cannot see pages.",
+        "Start llama.cpp with --mmproj and the encoder's file (dsocr serve-command llama.cpp prints "
+        "the command); in Ollama use deepseek-ocr.",
+        ("server", "ollama"),
+        _LLAMA_CPP,
+    ),
+    KnownFailure(
+        "context too short",
+        (
+            r"exceeds the available context size",
+            r"exceed_context_size_error",
+            r"maximum context length is \d+ tokens",
+        ),
+        "Picture, prompt and reply need up to 8192 tokens, and the server gives each page fewer.",
+        "Give each page 8192: llama.cpp with --ctx-size 8192 times the number of --parallel, vLLM "
+        "with --max-model-len 8192, Ollama with OllamaBackend(num_ctx=8192).",
+        ("server", "ollama"),
+        _LLAMA_CPP,
+    ),
+    KnownFailure(
+        "more memory than there is",
+        (r"model requires more system memory",),
+        "Ollama has less memory than the model and its context need.",
+        'Close other programs, end other models (ollama stop), or use the backend "lite".',
         ("ollama",),
+        "https://github.com/ollama/ollama/blob/main/llm/server.go",
+    ),
+    KnownFailure(
+        "Ollama or llama.cpp too old",
+        (
+            r"requires a newer version of Ollama",
+            r"unknown model architecture: '?deepseek",
+            r"unknown projector type: '?deepseek",
+        ),
+        "This Ollama or llama.cpp does not support deepseek-ocr; Ollama 0.13.0 was the first that "
+        "did, and build 9587 of llama.cpp the first that reads it rightly.",
+        "Install the newest (https://ollama.com/download, or "
+        "https://github.com/ggml-org/llama.cpp/releases), and restart its server.",
+        ("ollama", "server"),
         "https://github.com/ollama/ollama/issues/14876",
     ),
     KnownFailure(
@@ -356,11 +364,13 @@ KNOWN_FAILURES: Final = (
         (
             r"<\|/?(ref|det|grounding)\|>",
             r"\b(text|title|sub_title|table|image)\[\[\d+, ?\d+, ?\d+",
+            r"<table>(?!\s*<t[drh]|\s*</?t(head|body))[^<]{4}",
         ),
         "This is the model's raw text: <|ref|> names the kind of a block, <|det|> its position.",
-        "Nothing is wrong. Read with dsocr or Reader, which turn the tags into boxes, or pass the "
-        "text through `dsocr parse`. If only [[..]] is left, the server dropped the tags: send "
-        "skip_special_tokens=false with the request.",
+        "Read with dsocr or Reader, which turn the tags into boxes, or pass the text through `dsocr "
+        "parse`. If only [[..]] is left, or a <table> without <td>, the server keeps the tags back, "
+        "and the cells of tables are lost: start llama.cpp with --special, make a second model with "
+        "`dsocr ollama-model` on Ollama 0.30 and newer, send skip_special_tokens=false to vLLM.",
         ("server", "ollama", "official"),
         f"{_OCR}/249",
     ),

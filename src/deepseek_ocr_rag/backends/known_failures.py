@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .failure_table import KNOWN_FAILURES, KnownFailure
+from .failure_table import KNOWN_FAILURES
+from .known_failure import KnownFailure
 
 __all__ = [
     "KNOWN_FAILURES",
@@ -26,21 +27,11 @@ def known_failures(text: str) -> tuple[KnownFailure, ...]:
 
 
 def remedy_for(message: str) -> str | None:
-    """What to do about an error; None if it is not a known failure.
-
-    Example:
-        >>> remedy_for("ImportError: cannot import name 'LlamaFlashAttention2'")[:22]
-        'Install transformers 4'
-        >>> remedy_for("something new")
-    """
+    """What to do about an error; None if it is not a known failure."""
     found = known_failures(message)
     return found[0].cure if found else None
 
 
 def failure_named(name: str) -> KnownFailure:
-    """The known failure with this name.
-
-    Raises:
-        KeyError: If there is none.
-    """
+    """The known failure with this name; a KeyError if there is none."""
     return {failure.name: failure for failure in KNOWN_FAILURES}[name]

@@ -25,23 +25,14 @@ __all__ = ["ModelSettings"]
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """How a loaded model is asked, and how its tokens are read.
-
-    Attributes:
-        family: Which model it is.
-        tokenizer: Its tokenizer.
-        max_positions: Longest sequence in tokens, prompt included.
-        no_repeat: The repetition rule of the first attempt.
-        max_new_tokens: Most new tokens of a page, or None for what fits.
-        max_tiles: Most tiles of a page, or None for the family's.
-    """
+    """How a loaded model is asked, and how its tokens are read."""
 
     family: Family
     tokenizer: ModelTokenizer
-    max_positions: int
-    no_repeat: NoRepeat
-    max_new_tokens: int | None = None
-    max_tiles: int | None = None
+    max_positions: int  # longest sequence in tokens, prompt included
+    no_repeat: NoRepeat  # of the first attempt
+    max_new_tokens: int | None = None  # of a page, or None for what fits
+    max_tiles: int | None = None  # of a page, or None for the family's
 
     def first(self, request: PageRequest) -> AttemptSettings:
         """How a page is asked for at first."""
@@ -50,10 +41,8 @@ class ModelSettings:
     def prompt(self, request: PageRequest, settings: AttemptSettings) -> PagePrompt:
         """The prompt for one attempt at a page.
 
-        Raises:
-            ConfigurationError: If the model does not support the mode or the task.
-            BackendReplyError: If the page has no image.
-            SourceError: If it can no longer be drawn.
+        Raises ConfigurationError if the model does not support the mode or the task,
+        BackendReplyError without an image, and SourceError if it can no longer be drawn.
         """
         image = turned(request.drawn(), settings.turn)
         views = page_views(image, settings.mode, self.family, max_tiles=self.max_tiles)
@@ -79,17 +68,15 @@ class ModelSettings:
     def attempt(
         self, settings: AttemptSettings, page: PageText, warnings: Sequence[str] = ()
     ) -> Attempt:
-        """The attempt that a generated text makes.
-
-        Args:
-            settings: How the page was asked for.
-            page: The text.
-            warnings: What else to tell the user.
-        """
+        """The attempt that a generated text makes."""
         written = page.written
         reason = written.end.reason
         # The text of a cancelled page is never shown.
         ended: FinishReason = "error" if reason == "cancelled" else reason
+        limited = len(written.tokens) == self.max_new_tokens
+        full: tuple[str, ...] = ()
+        if ended == "length" and not limited:
+            full = (self._full_context(len(written.tokens)),)
         return Attempt(
             settings,
             page.text,
@@ -99,7 +86,15 @@ class ModelSettings:
                 TokenLogprob(end, logprob)
                 for end, logprob in zip(page.ends, written.logprobs, strict=True)
             ),
-            limited=len(written.tokens) == self.max_new_tokens,
-            warnings=(*self.family.prompt_warnings(settings.task), *warnings),
+            limited=limited,
+            warnings=(*self.family.prompt_warnings(settings.task), *full, *warnings),
             loops=page.loops,
+        )
+
+    def _full_context(self, new: int) -> str:
+        """What to tell the user about a reply that ended where the context did."""
+        most = self.max_positions
+        return (
+            f"the context is full: {most - new} tokens of picture and prompt and {new} of reply, "
+            f'with room for {most}, the model\'s own limit; mode "base" takes fewer tokens'
         )

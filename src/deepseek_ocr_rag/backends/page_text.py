@@ -17,27 +17,16 @@ __all__ = ["LoopWatch", "PageText"]
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """What a model wrote for a page.
+    """What a model wrote for a page."""
 
-    Attributes:
-        written: Its tokens.
-        text: Their text.
-        ends: For each token, where it ends in the text.
-        loops: Where the text repeats itself.
-    """
-
-    written: GeneratedPage
+    written: GeneratedPage  # tokens
     text: str
-    ends: tuple[int, ...]
-    loops: tuple[Loop, ...]
+    ends: tuple[int, ...]  # where each token ends in the text
+    loops: tuple[Loop, ...]  # where the text repeats itself
 
 
 class LoopWatch:
-    """Detects whether a page that is being generated has started to repeat itself.
-
-    Args:
-        tokenizer: The model's.
-    """
+    """Detects whether a page that is being generated has started to repeat itself."""
 
     def __init__(self, tokenizer: ModelTokenizer) -> None:
         self._tokenizer = tokenizer

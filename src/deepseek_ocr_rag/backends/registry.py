@@ -52,6 +52,9 @@ _FACTORIES: Final[Mapping[str, Callable[[str, bool], Backend]]] = {
         os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL
     ),
     "transformers:<folder or hub id>": lambda model, _: TransformersBackend(model),
+    "official": lambda _, allowed: _official(
+        os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL, allowed
+    ),
     "official:<folder or hub id>": _official,
     "replay:<file>": lambda path, _: ReplayBackend.from_file(path),
 }
@@ -62,23 +65,12 @@ CHOICES: Final = tuple(_FACTORIES)
 
 
 def backend_named(spec: str, *, allow_remote_code: bool = False) -> Backend:
-    """Make the backend that a text names; the caller owns and closes it.
+    """Make the backend that one of :data:`CHOICES` names; the caller owns and closes it.
 
-    Args:
-        spec: One of :data:`CHOICES`. "server" is the one in ``DSOCR_SERVER_URL``,
-            else port 8000 of this machine; "local" and "transformers" run the model
-            in ``DSOCR_MODEL``, else DeepSeek-OCR. "auto" logs what it chose, and
-            why. "official" runs in the interpreter that ``DSOCR_OFFICIAL_PYTHON``
-            names, else in the current one.
-        allow_remote_code: Whether "official" may run the code in its folder.
-
-    Raises:
-        ConfigurationError: If there is no such backend.
-        BackendError: If the backend cannot work here.
-
-    Example:
-        >>> backend_named("server:http://127.0.0.1:8000").name
-        'server'
+    "server" is the one in ``DSOCR_SERVER_URL``, else port 8000 of this machine; "local",
+    "transformers" and "official" run the model in ``DSOCR_MODEL``, else DeepSeek-OCR. "auto" logs what it chose,
+    and why. "official" runs in the interpreter that ``DSOCR_OFFICIAL_PYTHON`` names, else in the
+    current one; ``allow_remote_code`` says whether it may run the code in its folder.
     """
     for form, make in _FACTORIES.items():
         prefix, argument, _ = form.partition("<")

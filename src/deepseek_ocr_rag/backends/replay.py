@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from ..errors import BackendReplyError, BackendUnavailableError, ConfigurationError
+from ..setting_names import with_known_settings
 from .base import Backend, PageRequest, Reply
 from .replay_format import MAX_LINE_BYTES, RecordedReply, read_recording
 
@@ -21,6 +22,7 @@ _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _CHUNK = 2**16
 
 
+@with_known_settings()
 class ReplayBackend:
     """Replays recorded replies.
 
@@ -96,6 +98,7 @@ class ReplayBackend:
         return request.failed(error)
 
 
+@with_known_settings()
 class RecordingBackend:
     """Passes pages to another backend, and appends its replies to a recording.
 

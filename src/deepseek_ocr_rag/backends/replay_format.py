@@ -39,28 +39,13 @@ _PAIRS: Final = ([int, float], [int, int])
 
 @dataclass(frozen=True, slots=True)
 class RecordedReply:
-    """One line of a recording.
+    """One line of a recording; other fields are those of the reply."""
 
-    Attributes:
-        page: 1-based page number.
-        text: As the model wrote it.
-        sha256: Hash of the document; "" matches every document.
-        task: Name of the task; "" matches every task.
-        mode: Name of the resolution mode, for information only.
-        finish_reason: As in the reply.
-        tokens: As in the reply.
-        warnings: As in the reply.
-        error: As in the reply.
-        backend: Name of the backend that replied.
-        model: Name of its model.
-        logprobs: As in the reply.
-    """
-
-    page: int
+    page: int  # 1-based
     text: str
-    sha256: str = ""
-    task: str = ""
-    mode: str = ""
+    sha256: str = ""  # of the document; "" matches every document
+    task: str = ""  # its name; "" matches every task
+    mode: str = ""  # for information only
     finish_reason: FinishReason = "stop"
     tokens: int | None = None
     warnings: tuple[str, ...] = ()
@@ -83,10 +68,8 @@ class RecordedReply:
 def read_recording(path: Path) -> Iterator[RecordedReply]:
     """Read the replies in a file, in its order.
 
-    Raises:
-        BackendUnavailableError: If the file cannot be read.
-        BackendReplyError: If a line is not a recorded reply; the message names
-            the line.
+    Raises BackendUnavailableError if the file cannot be read, and BackendReplyError if a line is
+    not a recorded reply; the message names the line.
     """
     try:
         with path.open("rb") as file:

@@ -3,7 +3,8 @@
 A page is asked for again if the model repeated itself, found no end or wrote
 nothing to read, and if an answer has less than half the letters of an earlier one.
 The page is asked for, in this order: turned upright, if it seems to lie on its
-side; with a stricter repetition rule; in another mode; with a small temperature;
+side; with a stricter repetition rule (or, where a server has none, what it has in its
+place); in another mode; with a small temperature;
 without layout; turned to the other side.
 
 The answer with the most letters is kept; an answer with a problem counts half, and
@@ -23,7 +24,7 @@ from ..errors import BackendReplyError, DeepSeekOCRError, SourceError
 from ..model.families import TABLE_CELLS, Family
 from ..model.ngrams import NoRepeat
 from ..model.prompts import MODES, TASKS
-from .attempts import Attempt, AttemptSettings, JudgedAttempt, Problem, judged
+from .attempts import Attempt, AttemptSettings, JudgedAttempt, Problem, RepeatPenalty, judged
 from .base import PageRequest, Reply
 
 __all__ = ["OTHER_MODE", "SMALLER_PICTURE", "RetryLadder"]
@@ -62,6 +63,8 @@ class RetryLadder:
         attempts: Most attempts, including the first.
         seconds: Time after which no further attempt starts.
         modes: By mode, the other mode to try.
+        penalty: What the backend has in place of a stricter rule, if the first attempt has
+            no rule.
 
     Attributes:
         request: The page.
@@ -77,11 +80,13 @@ class RetryLadder:
         attempts: int = 3,
         seconds: float = 300.0,
         modes: Mapping[str, str] = OTHER_MODE,
+        penalty: RepeatPenalty | None = None,
     ) -> None:
         self.request = request
         self.settings = first
         self.warnings: tuple[str, ...] = ()
         self._modes = modes
+        self._penalty = penalty
         self._most = attempts
         self._deadline = time.monotonic() + seconds
         self._judged: list[JudgedAttempt] = []
@@ -96,6 +101,19 @@ class RetryLadder:
     def answered(self) -> bool:
         """Whether there is an attempt, so that :meth:`reply` has something to return."""
         return bool(self._judged)
+
+    @property
+    def rule_ignored(self) -> bool:
+        """Whether an attempt that differed in the repetition rule alone repeated itself the same.
+
+        A server that ignores the rule takes the same request for the same.
+        """
+        return any(
+            answer.problem == "the model repeated itself"
+            and answer.attempt.settings == replace(self._first, no_repeat=STRICTER)
+            and answer.attempt.text == self._judged[0].attempt.text
+            for answer in self._judged[1:]
+        )
 
     def drop_image(self) -> None:
         """Free the page's image if it can be drawn again."""
@@ -158,12 +176,13 @@ class RetryLadder:
         base = replace(first, turn=upright)
         if upright != first.turn:
             yield base
-        if first.no_repeat is not None and problem != "the model wrote nothing":
-            yield replace(base, no_repeat=STRICTER)
+        rule = None if first.no_repeat is None else STRICTER
+        penalty = self._penalty if rule is None else None
+        if (rule or penalty) and problem != "the model wrote nothing":
+            yield replace(base, no_repeat=rule, penalty=penalty)
         if first.mode.name in self._modes:
             yield replace(base, mode=MODES[self._modes[first.mode.name]])
-        rule = None if first.no_repeat is None else STRICTER
-        yield replace(base, no_repeat=rule, temperature=WARMTH)
+        yield replace(base, no_repeat=rule, penalty=penalty, temperature=WARMTH)
         if first.task.name in ("document", "ocr"):
             yield replace(base, task=TASKS["free"])
         if upright != first.turn:
@@ -182,8 +201,11 @@ class RetryLadder:
 
     def _history(self, best: JudgedAttempt) -> Iterator[str]:
         if len(self._judged) > 1:
+            rule = "with a rule against repeats that the server ignores"
+            words = "stricter against repeats" if not self.rule_ignored else rule
             attempts = "; ".join(
-                f"{_difference(answer.attempt.settings, self._first)}: {answer.problem or 'read'}"
+                f"{_difference(answer.attempt.settings, self._first, words)}: "
+                f"{answer.problem or 'read'}"
                 for answer in self._judged
             )
             kept = self._judged.index(best) + 1
@@ -195,14 +217,15 @@ class RetryLadder:
             yield "read without layout: its blocks have no boxes"
 
 
-def _difference(settings: AttemptSettings, first: AttemptSettings) -> str:
+def _difference(settings: AttemptSettings, first: AttemptSettings, stricter: str) -> str:
     """How settings differ from the first ones, in words."""
     if settings == first:
         return "at first"
     differences = {
         f"turned by {settings.turn} degrees": settings.turn != first.turn,
         f"in mode {settings.mode.name}": settings.mode != first.mode,
-        "stricter against repeats": settings.no_repeat != first.no_repeat,
+        stricter: settings.no_repeat != first.no_repeat,
+        "with a penalty on repeats": settings.penalty != first.penalty,
         f"at temperature {settings.temperature:g}": settings.temperature != first.temperature,
         "without layout": settings.task != first.task,
     }

@@ -19,18 +19,11 @@ _Number = TypeVar("_Number", int, float)
 
 
 def turned_back(
-    corners: tuple[_Number, _Number, _Number, _Number],
-    turn: int,
-    width: _Number,
-    height: _Number,
+    corners: tuple[_Number, _Number, _Number, _Number], turn: int, width: _Number, height: _Number
 ) -> tuple[_Number, _Number, _Number, _Number]:
-    """Turn a box counter-clockwise.
+    """Turn a box ``(x0, y0, x1, y1)`` (y downwards) counter-clockwise by 0, 90, 180 or 270 degrees.
 
-    Args:
-        corners: ``(x0, y0, x1, y1)``, y downwards.
-        turn: Degrees: 0, 90, 180 or 270.
-        width: Of the page before the turn.
-        height: Of the page before the turn.
+    Width and height are those of the page before the turn.
     """
     x0, y0, x1, y1 = corners
     if turn == 90:
@@ -43,18 +36,10 @@ def turned_back(
 
 
 def boxes_turned_back(text: str, turn: int) -> tuple[Edit, ...]:
-    """Edits that turn the boxes in a model's text back to the page as it was given.
+    """Edits that turn the boxes in a model's text back to the page before a clockwise turn.
 
-    A list that the grammar cannot read is left unchanged. Edited boxes have ordered
-    corners on the 0..999 grid.
-
-    Args:
-        text: What the model wrote about the turned page.
-        turn: Degrees by which the page was turned clockwise: 0, 90, 180 or 270.
-
-    Example:
-        >>> boxes_turned_back("<|det|>[[0, 0, 100, 999]]<|/det|>", 90)
-        (Edit(start=7, end=25, replacement='[[0, 899, 999, 999]]'),)
+    A list that the grammar cannot read is left unchanged. Edited boxes have ordered corners on the
+    0..999 grid.
     """
     if not turn:
         return ()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 
 from ..backends.registry import CHOICES
+from ..backends.remote.ollama_models import LAYOUT_MODEL, MODEL
 from ..model.prompts import MODES, TASKS
 from ..version import __version__
+from .near_options import NearOptionsParser
 from .serve_command import SERVERS
 
 __all__ = ["argument_parser"]
@@ -14,7 +16,7 @@ __all__ = ["argument_parser"]
 
 def argument_parser() -> argparse.ArgumentParser:
     """The parser. Its result has the name of the command in ``command``."""
-    parser = argparse.ArgumentParser(
+    parser = NearOptionsParser(
         prog="dsocr",
         description="Read PDFs and scans with DeepSeek-OCR; ask questions, get cited answers.",
         epilog="Start with: dsocr demo",
@@ -86,8 +88,27 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("server", choices=list(SERVERS))
     serve.add_argument("--version", help="of the server; some need extra options")
-    serve.add_argument("--port", type=int, default=8000)
-    serve.add_argument("--model", default="deepseek-ai/DeepSeek-OCR")
+    serve.add_argument("--port", type=int, help="default: 8000, for ollama 11434")
+    serve.add_argument("--model", help="folder, repository, GGUF file or name in Ollama's library")
+
+    model = command("ollama-model", "make a model in Ollama whose boxes and table cells arrive")
+    model.add_argument(
+        "--from",
+        dest="source",
+        default=MODEL,
+        metavar="MODEL",
+        help=f"the installed model (default: {MODEL})",
+    )
+    model.add_argument(
+        "--as",
+        dest="name",
+        default=LAYOUT_MODEL,
+        metavar="MODEL",
+        help=f"what the new one is called (default: {LAYOUT_MODEL})",
+    )
+    model.add_argument(
+        "--file", help="a copy of the model's file, where Ollama's own cannot be read"
+    )
 
     demo = command("demo", "read the sample document and answer two questions about it")
     demo.add_argument("-o", "--output", default="demo-output", metavar="FOLDER")
@@ -101,11 +122,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pages", metavar="LIST", help="for example 1-3,7 (default: all)")
-    parser.add_argument(
-        "--backend",
-        default="auto",
-        help=f"{', '.join(CHOICES)} (default: auto)",
-    )
+    parser.add_argument("--backend", default="auto", help=f"{', '.join(CHOICES)} (default: auto)")
     parser.add_argument(
         "--allow-remote-code",
         action="store_true",
@@ -122,6 +139,24 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         dest="cache",
         action="store_false",
         help="do not use or store finished pages (see: dsocr cache)",
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=int,
+        metavar="PAGES",
+        help="with 'server' and 'ollama': pages under way at once (default: what the server takes)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="with 'server' and 'ollama': longest time for one page",
+    )
+    parser.add_argument(
+        "--wait",
+        type=float,
+        metavar="SECONDS",
+        help="with 'server' and 'ollama': how long to wait for a server that goes away (default: 60)",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
     parser.add_argument("--renderer", default="pdfium", choices=["pdfium", "pymupdf"])

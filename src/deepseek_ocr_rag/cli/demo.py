@@ -27,10 +27,7 @@ QUESTIONS = (
 def run_demo(folder: Path, *, backend: str = "auto", show: Callable[[str], None]) -> None:
     """Read the sample, print one page, draw all pages, and answer two questions.
 
-    Args:
-        folder: Where to write the pictures; created if missing.
-        backend: As for :class:`~deepseek_ocr_rag.Reader`.
-        show: Called with every line of output.
+    Pictures go to ``folder``; ``show`` is called with every line of output.
     """
     if backend == "auto":
         choice = choose_backend()

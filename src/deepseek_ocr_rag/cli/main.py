@@ -21,6 +21,7 @@ from .ask_command import ask, chat
 from .demo import run_demo
 from .doctor.diagnose import diagnose, failure_text
 from .exit_codes import report_error
+from .ollama_model_command import make_ollama_model
 from .output import notes_from_log, print_note, print_output
 from .read_command import draw_boxes, read_files
 from .serve_command import serve_command
@@ -30,14 +31,7 @@ __all__ = ["COMMANDS", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        arguments: The words after ``dsocr``; by default those of this process.
-
-    Returns:
-        The exit code, see :mod:`.exit_codes`.
-    """
+    """Run one command, by default this process's; returns the exit code (:mod:`.exit_codes`)."""
     options = argument_parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Escape characters that the terminal cannot show, instead of failing on them.
@@ -148,6 +142,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "cache": _cache,
     "doctor": _doctor,
     "serve-command": _serve_command,
+    "ollama-model": make_ollama_model,
     "demo": _demo,
 }
 

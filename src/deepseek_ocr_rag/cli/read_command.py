@@ -9,8 +9,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..backends.remote.remote_backend import RemoteBackend
 from ..document.types import OcrDocument, Page
-from ..errors import SourceError
+from ..errors import ConfigurationError, SourceError
 from ..export.filenames import file_stem
 from ..export.folder import FolderWriter, write_page_pictures
 from ..model.prompts import MODES
@@ -59,8 +60,12 @@ def draw_boxes(options: argparse.Namespace) -> int:
 
 
 def reader_for(options: argparse.Namespace) -> Reader:
-    """The reader that the command's options describe."""
-    return Reader(
+    """The reader that the command's options describe.
+
+    Raises:
+        ConfigurationError: If an option does not fit the backend.
+    """
+    reader = Reader(
         options.backend,
         mode=options.mode,
         task=options.task,
@@ -68,6 +73,17 @@ def reader_for(options: argparse.Namespace) -> Reader:
         allow_remote_code=options.allow_remote_code,
         cache=options.cache,
     )
+    limits = {name: getattr(options, name) for name in ("concurrency", "timeout", "wait")}
+    given = {name: value for name, value in limits.items() if value is not None}
+    if given:
+        if not isinstance(reader.backend, RemoteBackend):
+            reader.close()
+            raise ConfigurationError(
+                f"--{next(iter(given))} is only for the backends 'server' and 'ollama'",
+                remedy=f"Leave it out with {reader.backend.name!r}.",
+            )
+        reader.backend.limit(**given)
+    return reader
 
 
 def read_document(reader: Reader, file: str, options: argparse.Namespace) -> OcrDocument:
@@ -105,10 +121,7 @@ def _read_to_folder(reader: Reader, file: str, options: argparse.Namespace) -> i
         open_source(file, password=options.password, renderer=options.renderer) as source,
         reader.open(file, pages=options.pages, password=options.password) as stream,
         FolderWriter(
-            folder,
-            source=stream.source,
-            sha256=stream.sha256,
-            total_pages=stream.total_pages,
+            folder, source=stream.source, sha256=stream.sha256, total_pages=stream.total_pages
         ) as writer,
         _progress_bar(file, len(stream.page_numbers)) as bar,
     ):

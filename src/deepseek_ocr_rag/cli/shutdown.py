@@ -21,8 +21,7 @@ pipes close."""
 class TerminatedBySignal(KeyboardInterrupt):
     """A signal that ends the command, raised in the main thread.
 
-    Attributes:
-        exit_code: 128 plus the signal's number, as shells have it.
+    ``exit_code`` is 128 plus the signal's number, as shells have it.
     """
 
     def __init__(self, number: int) -> None:

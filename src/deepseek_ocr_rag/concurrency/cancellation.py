@@ -40,11 +40,9 @@ class Cancellation:
 
     @contextmanager
     def on_cancel(self, callback: Callable[[], object]) -> Iterator[None]:
-        """Register a callback for the duration of the context.
+        """Have a callback called on cancellation, at once if that happened before.
 
-        Args:
-            callback: Called in the thread that cancels, or at once if that happened
-                before. Must be quick and not raise.
+        It must be quick and not raise.
         """
         key = next(self._keys)
         with self._lock:
@@ -105,12 +103,7 @@ async def run_releasing(
 ) -> _Result:
     """Run a function in a thread; if the task was cancelled meanwhile, release its result.
 
-    Args:
-        work: The function.
-        release: Called with its result in a thread of its own, where the task cannot take it.
-
-    Returns:
-        Its result.
+    ``release`` runs in a thread of its own, where the task cannot take the result.
     """
     running = asyncio.get_running_loop().run_in_executor(None, work)
 

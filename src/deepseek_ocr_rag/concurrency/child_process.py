@@ -38,10 +38,7 @@ _PACKAGES: Final = Path(__file__).parents[2]
 def module_command(module: str, *arguments: str, flags: Sequence[str] = ()) -> list[str]:
     """The command that runs one of our modules in a new process of this interpreter.
 
-    ``flags`` are further flags of the interpreter.
-
-    Raises:
-        FileNotFoundError: If there is no interpreter, as in a frozen program.
+    Raises FileNotFoundError if there is no interpreter, as in a frozen program.
     """
     if not sys.executable or getattr(sys, "frozen", False):
         raise FileNotFoundError(2, "there is no Python interpreter to run")
@@ -66,17 +63,8 @@ def describe_exit(code: int) -> str:
 class ChildProcess:
     """A process in a session of its own, so that Ctrl-C reaches only this one.
 
-    It is ended together with everything that it starts. Pipes are unbuffered.
-
-    Args:
-        command: The program and its arguments.
-        environment: All its environment variables.
-        folder: Its working folder; ours by default.
-        stdin: A pipe to it by default, else the descriptor that it reads.
-        stderr: The descriptor that its messages go to, or ``subprocess.PIPE``; nowhere by default.
-
-    Raises:
-        OSError: If it cannot be started.
+    It is ended together with everything that it starts. Pipes are unbuffered; standard input is
+    one unless a descriptor is given, and standard error goes nowhere by default.
     """
 
     def __init__(
@@ -169,15 +157,7 @@ class ChildProcess:
 
 
 class OutputTail:
-    """The end of what a process prints, read by a thread that closes the pipe at its end.
-
-    Args:
-        pipe: Read by nobody else.
-        name: Of the thread.
-
-    Attributes:
-        thread: Ends with the pipe.
-    """
+    """The end of what a process prints, read by a thread that ends with the pipe and closes it."""
 
     def __init__(self, pipe: RawIOBase, name: str) -> None:
         self._tail = bytearray()

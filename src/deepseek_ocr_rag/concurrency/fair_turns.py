@@ -18,12 +18,8 @@ __all__ = ["FairSemaphore"]
 class FairSemaphore:
     """A semaphore whose waiters take turns by reader. Thread-safe, also across event loops.
 
-    A reader that waits with many pages gets one slot, then each other reader gets
-    one. So a single page waits as long beside a document of 500 pages as beside one
-    of two.
-
-    Args:
-        count: Number of slots.
+    A reader that waits with many pages gets one slot, then each other reader gets one. So a single
+    page waits as long beside a document of 500 pages as beside one of two.
     """
 
     def __init__(self, count: int) -> None:
@@ -44,14 +40,9 @@ class FairSemaphore:
 
     @contextmanager
     def place(self, reading: object, cancellation: Cancellation) -> Iterator[None]:
-        """Hold a slot for the duration of the context.
+        """Hold a slot; calls with the same ``reading`` share its turn.
 
-        Args:
-            reading: The reader; calls with the same one share its turn.
-            cancellation: Ends the wait.
-
-        Raises:
-            TurnCancelledError: If it was cancelled before a slot was free.
+        Raises TurnCancelledError if it was cancelled before a slot was free.
         """
         granted = self._request(reading)
         try:

@@ -31,12 +31,7 @@ _PIECE = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message.
-
-    Attributes:
-        message: The JSON object.
-        body: Raw bytes; the message says what they are.
-    """
+    """A JSON message, and raw bytes of which the message says what they are."""
 
     message: dict[str, Any]
     body: bytes | bytearray | memoryview = b""
@@ -44,25 +39,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class StreamedFrame:
-    """A message whose body is produced while it is sent, and never in memory as a whole.
-
-    Attributes:
-        message: The JSON object.
-        length: Size of the body in bytes.
-        pieces: The body; an iterator can be sent only once.
-    """
+    """A message whose body is produced while it is sent, and never in memory as a whole."""
 
     message: dict[str, Any]
-    length: int
-    pieces: Iterable[bytes | bytearray | memoryview]
+    length: int  # bytes
+    pieces: Iterable[bytes | bytearray | memoryview]  # an iterator can be sent only once
 
 
 def send(stream: RawIOBase, frame: Frame | StreamedFrame) -> None:
-    """Write a frame.
-
-    Raises:
-        OSError: If the other end is gone.
-    """
+    """Write a frame; raises OSError if the other end is gone."""
     message = json.dumps(frame.message).encode("ascii")
     if isinstance(frame, Frame):
         frame = StreamedFrame(frame.message, len(frame.body), [frame.body])
@@ -71,32 +56,19 @@ def send(stream: RawIOBase, frame: Frame | StreamedFrame) -> None:
 
 
 def write_all(stream: RawIOBase, data: bytes | bytearray | memoryview) -> None:
-    """Write all of some bytes to an unbuffered stream, which may take only part of them at once.
-
-    Raises:
-        OSError: If the other end is gone.
-    """
+    """Write all of some bytes to an unbuffered stream, which may take only part of them at once."""
     left = memoryview(data)
     while left:
         left = left[stream.write(left) or 0 :]
 
 
 def receive(
-    stream: RawIOBase,
-    *,
-    longest: float,
-    room: Callable[[int], bytearray | memoryview] = bytearray,
+    stream: RawIOBase, *, longest: float, room: Callable[[int], bytearray | memoryview] = bytearray
 ) -> Frame:
-    """Read a frame.
+    """Read a frame from an unbuffered stream.
 
-    Args:
-        stream: Unbuffered: it may return fewer bytes than requested.
-        longest: Most bytes that the body may have.
-        room: Allocates the memory for a body of so many bytes.
-
-    Raises:
-        BrokenFrameError: If the stream ended, or what it holds is not a frame.
-        OSError: If the stream cannot be read.
+    ``longest`` bounds the bytes of the body, and ``room`` allocates memory for so many. Raises
+    BrokenFrameError if the stream ended, or what it holds is not a frame.
     """
     header = bytearray(_HEADER.size)
     _fill(stream, header)
@@ -126,10 +98,7 @@ def _fill(stream: RawIOBase, buffer: bytearray | memoryview) -> None:
 
 
 def take_pipes() -> tuple[FileIO, FileIO]:
-    """Take over this process's standard input and output, for frames alone.
-
-    From now on, what a library prints goes to standard error.
-    """
+    """Take standard input and output for frames; what a library prints goes to standard error."""
     incoming, outgoing = os.dup(0), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)

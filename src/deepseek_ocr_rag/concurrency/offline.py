@@ -14,12 +14,7 @@ NO_TELEMETRY: Final[Mapping[str, str]] = MappingProxyType(
 """No library reports its use."""
 
 OFFLINE: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        **NO_TELEMETRY,
-        "HF_HUB_OFFLINE": "1",
-        "TRANSFORMERS_OFFLINE": "1",
-        "HF_DATASETS_OFFLINE": "1",
-    }
+    {**NO_TELEMETRY, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 )
 """The same, and no library asks the hub: models are found, or downloaded where the user
 asked for that, before a process starts."""

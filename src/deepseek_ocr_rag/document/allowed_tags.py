@@ -10,18 +10,9 @@ __all__ = ["let_through"]
 def let_through(escaped: str, tag: re.Pattern[str]) -> str:
     """Turns escaped tags back into tags where each is opened and closed in order.
 
-    Args:
-        escaped: Text as :func:`html.escape` returns it.
-        tag: Matches an allowed tag in escaped text; group 1 is the slash of a
-            closing tag, group 2 the name.
-
-    Returns:
-        The text with those tags in lower case, without attributes. Unbalanced and
-        crossing tags stay escaped.
-
-    Example:
-        >>> let_through("H&lt;sub&gt;2&lt;/sub&gt;O &lt;sub&gt;", re.compile("&lt;(/?)(sub)&gt;"))
-        'H<sub>2</sub>O &lt;sub&gt;'
+    ``tag`` matches an allowed tag in the text of :func:`html.escape`; group 1 is the slash of a
+    closing tag, group 2 the name. Tags come out in lower case, without attributes; unbalanced and
+    crossing ones stay escaped.
     """
     opened: list[re.Match[str]] = []
     kept: dict[int, str] = {}

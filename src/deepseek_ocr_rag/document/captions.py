@@ -47,14 +47,9 @@ def is_caption(companion: Block, owner: Block) -> bool:
 
 
 def companions(blocks: Sequence[Block]) -> dict[int, tuple[int, ...]]:
-    """Finds the captions, notes and inner texts of each figure and table.
+    """The captions, notes and inner texts (ascending indices) of each figure and table.
 
-    Args:
-        blocks: The blocks of one page, in reading order.
-
-    Returns:
-        The index of each figure and table, with the ascending indices of its
-        companions. No block is the companion of two.
+    No block is the companion of two.
     """
     found: dict[int, list[int]] = {i: [] for i, block in enumerate(blocks) if _floats(block)}
     inner = _inner_texts(blocks)
@@ -107,9 +102,9 @@ def _inner_texts(blocks: Sequence[Block]) -> dict[int, int]:
 def _neighbours(
     blocks: Sequence[Block], kinds: Sequence[str | None], inner: Mapping[int, int], step: int
 ) -> list[int]:
-    """For each block the index of the figure or table before it, or -1.
+    """For each block the index of the figure or table before it (after it: step -1), or -1.
 
-    Only captions may stand between them. A step of -1 looks for the one after it.
+    Only captions may stand between them.
     """
     neighbours = [-1] * len(blocks)
     nearest = -1

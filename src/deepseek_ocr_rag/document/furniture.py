@@ -55,12 +55,10 @@ Edge = Literal["top", "bottom"]
 
 @dataclass(frozen=True, slots=True)
 class Furniture:
-    """The furniture of one page.
+    """The furniture of one page: indices of blocks.
 
-    Attributes:
-        blocks: Indices of the furniture blocks.
-        first: Those found by repetition that have words and appear here for the
-            first time: without them the words would be lost.
+    ``first`` are those found by repetition that have words and appear here for the first time:
+    without them the words would be lost.
     """
 
     blocks: frozenset[int] = frozenset()
@@ -69,40 +67,24 @@ class Furniture:
 
 @dataclass(frozen=True, slots=True)
 class _EdgeBlock:
-    """A block at the edge of a page.
+    """A block at the edge of a page."""
 
-    Attributes:
-        index: Index of the page, and of the block on it.
-        page: The page's number.
-        depth: Distance from the edge in fractions of the page's height.
-        key: The edge, and the text with every number replaced by 0.
-        numbers: The numbers that were replaced.
-        heading: Whether it is labelled as a heading.
-    """
-
-    index: tuple[int, int]
+    index: tuple[int, int]  # of the page, and of the block on it
     page: int
-    depth: float
-    key: tuple[Edge, str]
+    depth: float  # distance from the edge in fractions of the page's height
+    key: tuple[Edge, str]  # the edge, and the text with every number replaced by 0
     numbers: tuple[int, ...]
-    heading: bool
+    heading: bool  # whether it is labelled as one
 
 
 def page_furniture(pages: Sequence[Page]) -> tuple[Furniture, ...]:
-    """Finds the furniture of a document.
+    """Finds the furniture of each page.
 
-    A block is furniture if its label says so. So is a line at the edge of the
-    page, with only furniture between it and the edge, that recurs on at least
-    three pages: a quarter of all, or half of a chapter's. Numbers in it stay the
-    same or count with the pages. Bare numbers need only stand at the same height.
-    A line labelled as a heading must count with the pages or stand on half of
-    them: other recurring headings mean something.
-
-    Args:
-        pages: All pages, in order.
-
-    Returns:
-        The furniture of each page.
+    A block is furniture if its label says so. So is a line at the edge of the page, with only
+    furniture between it and the edge, that recurs on at least three pages: a quarter of all, or
+    half of a chapter's. Numbers in it stay the same or count with the pages. Bare numbers need
+    only stand at the same height. A line labelled as a heading must count with the pages or stand
+    on half of them: other recurring headings mean something.
     """
     edges = [(_edge(i, page, "top"), _edge(i, page, "bottom")) for i, page in enumerate(pages)]
     recurring = _recurring([block for page in edges for edge in page for block in edge], len(pages))
@@ -190,10 +172,7 @@ def _same_height(group: Sequence[_EdgeBlock]) -> list[_EdgeBlock]:
 
 
 def _alike(group: Sequence[_EdgeBlock]) -> tuple[bool, list[_EdgeBlock]]:
-    """Whether a number counts with the pages, and the blocks that agree with most others.
-
-    Each number stays the same or counts with the pages.
-    """
+    """Whether a number counts with the pages, and the blocks that agree with most others."""
     counts = False
     alike = list(group)
     for column in range(len(group[0].numbers)):

@@ -18,16 +18,9 @@ HEADING_KINDS = {"title": 1, "sub_title": 2}
 
 
 def section_of(kind: str, text: str, headings: Headings) -> tuple[tuple[str, ...], Headings]:
-    """The section of a block, and the current headings after it.
+    """The section of a block (of a heading, only higher ranks), and the headings after it.
 
-    Args:
-        kind: The block's kind.
-        text: Its Markdown; a heading may hold several lines with ``#``.
-        headings: The current headings before it.
-
-    Returns:
-        The section (for a heading, only headings of a higher rank), and the
-        current headings after the block.
+    The text of a heading may hold several lines with ``#``.
     """
     above: Headings | None = None
     before = headings
@@ -45,23 +38,10 @@ def section_of(kind: str, text: str, headings: Headings) -> tuple[tuple[str, ...
 def with_sections(
     blocks: Iterable[Block], headings: Headings = ()
 ) -> tuple[tuple[Block, ...], Headings]:
-    """Sets each block's section from the headings above it.
+    """Sets each block's section; also returns the current headings at the bottom of the page.
 
-    Only blocks of kind title and sub_title are headings (a ``#`` in a text block
-    is more often a comment in code); their level is the number of ``#``. The
-    section of a heading holds only headings of a higher rank.
-
-    Args:
-        blocks: The blocks of one page, in reading order.
-        headings: The current headings at the top of the page.
-
-    Returns:
-        The blocks, and the current headings at the bottom of the page.
-
-    Example:
-        >>> blocks, headings = with_sections([Block("title", "# A"), Block("text", "b")])
-        >>> blocks[1].section, headings
-        (('A',), ((1, 'A'),))
+    Only blocks of kind title and sub_title are headings (a ``#`` in a text block is more often a
+    comment in code); their level is the number of ``#``.
     """
     placed = []
     section = tuple(title for _, title in headings)

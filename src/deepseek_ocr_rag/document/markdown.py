@@ -26,12 +26,8 @@ def heading_level(line: str) -> int:
 def cut_tables(text: str) -> Iterator[tuple[str, str | None, int, int]]:
     """Separates the HTML tables of a text from what stands between them.
 
-    An unclosed table reaches to the end. A stretch of nothing but ``<br>`` between
-    tables is left out.
-
-    Yields:
-        ``(text, None, start, end)`` or ``("", the table's HTML, start, end)`` in
-        order, with the offsets of the piece in the text.
+    Yields ``(text, None, start, end)`` or ``("", the table's HTML, start, end)`` in order. An
+    unclosed table reaches to the end; nothing but ``<br>`` between tables is left out.
     """
     position = depth = 0
     start = -1
@@ -61,10 +57,8 @@ def _between(text: str, start: int, end: int) -> Iterator[tuple[str, None, int, 
 def markdown_parts(text: str) -> Iterator[tuple[str, str, str | None, int, int]]:
     """Cuts Markdown at empty lines, headings, tables, code fences and display formulas.
 
-    Yields:
-        ``(kind, text, html, start, end)`` for each part, with its offsets in the
-        text. The kind is title (one ``#``), sub_title, text, equation, code or
-        table; ``html`` is None for all but an HTML table.
+    Yields ``(kind, text, html, start, end)``. The kind is title (one ``#``), sub_title, text,
+    equation, code or table; ``html`` is None for all but an HTML table.
     """
     for piece, html, start, end in cut_tables(text):
         if html is not None:

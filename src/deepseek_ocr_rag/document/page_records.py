@@ -1,33 +1,6 @@
 """Turns pages into records: text with metadata and an id, as vector stores take them.
 
-LangChain and LlamaIndex documents share this metadata:
-
-===============  ==========================================================
-``source``       the name of the document
-``page``         0-based page number (of a whole document: the first)
-``page_label``   the printed label, or the 1-based number, as text
-``total_pages``  number of pages in the file
-``boxes``        list of ``{kind, bbox, start, end}``: ``bbox`` is
-                 ``[x0, y0, x1, y1]`` in fractions of the page, origin top
-                 left; ``start`` and ``end`` are offsets into the record's
-                 text. One entry for each box, so a paragraph over two columns
-                 has two with the same offsets. In a whole document each entry
-                 also has its 0-based ``page``; where it is known, each has the
-                 ``confidence`` of its block, 0..1.
-``spans``        whole documents only: list of ``{page, page_label, start, end,
-                 offset}``: characters ``start`` to ``end`` of that 0-based
-                 page's Markdown stand at ``offset`` in the record's text
-``section``      the headings above a block, or above more than half of the
-                 text of a page or document; joined by " > "
-``backend``      the backend that read it: lite, ollama, server, ...
-``model``        the model
-``mode``         resolution mode: tiny, small, base, large, gundam
-``finish_reason``  stop, length, repetition, blank, error
-``confidence``   of the page or block, 0..1; only where it is known, never for
-                 a whole document
-``error``        why the page failed; only where it did
-``warnings``     list of texts; only where there are any
-===============  ==========================================================
+LangChain and LlamaIndex documents share the metadata: see ``docs/reference/metadata.md``.
 """
 
 from __future__ import annotations
@@ -47,6 +20,7 @@ __all__ = [
     "OnError",
     "Record",
     "Split",
+    "box_entries",
     "boxes_between",
     "document_record",
     "page_records",
@@ -74,7 +48,7 @@ class Record:
             if the text differs, so that stores replace records and do not
             duplicate them.
         text: Markdown.
-        metadata: See the table above.
+        metadata: As ``docs/reference/metadata.md`` lists it.
         parent: For a chunk, the id of the record in which it begins.
     """
 
@@ -121,13 +95,13 @@ def page_records(
     common = _metadata(page, source, total_pages)
     blocks = [block for block in page.blocks if block.text.strip()] if split == "block" else []
     if not blocks:
-        boxes = [entry for block in page.blocks for entry in _boxes(block, *block.span)]
+        boxes = [entry for block in page.blocks for entry in box_entries(block, *block.span)]
         metadata = {**common, "boxes": boxes, "section": _section(page.blocks)}
         metadata |= _confidence(page)
         yield Record(_id(identity or source, split, number, ""), page.markdown, _ordered(metadata))
         return
     for index, block in enumerate(blocks):
-        boxes = _boxes(block, 0, len(block.text))
+        boxes = box_entries(block, 0, len(block.text))
         metadata = {**common, "boxes": boxes, "section": " > ".join(block.section)}
         metadata |= _confidence(block)
         yield Record(
@@ -160,7 +134,9 @@ def document_record(document: OcrDocument, *, identity: str | None = None) -> Re
     for page in pages:
         for block in page.blocks:
             start, end = block.span[0] + offset, block.span[1] + offset
-            boxes += [{**entry, "page": page.number - 1} for entry in _boxes(block, start, end)]
+            boxes += [
+                {**entry, "page": page.number - 1} for entry in box_entries(block, start, end)
+            ]
         if page.markdown:
             span = {"page": page.number - 1, "page_label": _label(page)}
             spans.append({**span, "start": 0, "end": len(page.markdown), "offset": offset})
@@ -270,8 +246,8 @@ def _label(page: Page) -> str:
 def _section(blocks: Iterable[Block]) -> str:
     """The deepest headings above more than half of the text.
 
-    Not those of the first block: that is often a running head, whose section is
-    still that of the page before.
+    Not those of the first block: that is often a running head, whose section is still that of the
+    page before.
     """
     sizes: Counter[tuple[str, ...]] = Counter()
     total = 0
@@ -287,7 +263,8 @@ def _section(blocks: Iterable[Block]) -> str:
     return " > ".join(deepest)
 
 
-def _boxes(block: Block, start: int, end: int) -> list[dict[str, Any]]:
+def box_entries(block: Block, start: int, end: int) -> list[dict[str, Any]]:
+    """The entries of ``boxes`` for a block that stands at these offsets of a record's text."""
     return [
         {
             "kind": block.kind,

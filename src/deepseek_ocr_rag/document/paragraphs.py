@@ -34,21 +34,13 @@ _DROP: Final = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slice:
-    """A part of one page's Markdown.
-
-    Attributes:
-        page: The page.
-        block: The block that contains it.
-        start: Offset of its first character in the page's Markdown.
-        end: Offset after its last character.
-        before: What separates it from the text before it.
-    """
+    """A part of one page's Markdown, from ``start`` to ``end``."""
 
     page: Page
-    block: Block
+    block: Block  # contains the slice
     start: int
     end: int
-    before: str = PARAGRAPH_BREAK
+    before: str = PARAGRAPH_BREAK  # what separates it from the text before it
 
     @property
     def text(self) -> str:
@@ -60,35 +52,22 @@ class Slice:
 class Paragraph:
     """A paragraph: one block, or several where it continues over columns or pages.
 
-    Attributes:
-        slices: In reading order; a hyphen that divides a word between two of
-            them is in neither.
-        heading: Whether it is a heading.
-        furniture: Whether it is page furniture.
-        repeated: Whether it is furniture that can be left out: labelled so, without
-            words, or seen on an earlier page.
+    A hyphen that divides a word between two slices is in neither.
     """
 
     slices: tuple[Slice, ...]
     heading: bool = False
     furniture: bool = False
-    repeated: bool = False
+    repeated: bool = False  # can be left out: labelled so, without words, or seen before
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Float:
-    """A figure or table with its captions and notes.
-
-    Attributes:
-        page: The page.
-        block: The figure or table.
-        members: The block itself, its captions and notes, and texts inside a
-            picture, in reading order.
-    """
+    """A figure or table with its captions and notes."""
 
     page: Page
     block: Block
-    members: tuple[Block, ...]
+    members: tuple[Block, ...]  # the block, captions, notes and inner texts, in reading order
 
     @property
     def is_table(self) -> bool:
@@ -108,16 +87,10 @@ def paragraphs_and_floats(document: OcrDocument) -> tuple[Paragraph | Float, ...
     """The paragraphs, figures and tables of a document, in reading order.
 
     Two texts become one paragraph where the first ends a column or page and
-    :func:`~deepseek_ocr_rag.text.continuation.runs_on` says that it continues in
-    the second. Floats, notes and furniture may stand between them.
-
-    Args:
-        document: The document as it was read.
-
-    Returns:
-        Everything on the pages; a float inside a paragraph comes after it. A page
-        without blocks is one paragraph. Sections are recomputed where a running
-        head was taken for a heading.
+    :func:`~deepseek_ocr_rag.text.continuation.runs_on` says that it continues in the second.
+    Floats, notes and furniture may stand between them; a float inside a paragraph comes after it.
+    A page without blocks is one paragraph. Sections are recomputed where a running head was taken
+    for a heading.
     """
     furniture = page_furniture(document.pages)
     pages = _without_running_heads(document.pages, furniture)

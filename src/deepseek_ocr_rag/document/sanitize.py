@@ -71,11 +71,8 @@ def inert_markdown(text: str) -> str:
     """A page's Markdown with nothing active in it, for a file that a viewer may show.
 
     Pictures, links, link definitions, and tags other than those of tables and of
-    :func:`markdown_to_html` become plain text. Only a link to a bare name stays:
-    it leads no further than to a file beside this one.
-
-    Args:
-        text: Markdown as in :attr:`Page.markdown`; it may contain anything.
+    :func:`markdown_to_html` become plain text. Only a link to a bare name stays: it leads no
+    further than to a file beside this one.
     """
     # References, not backslashes: a backslash before ours would cancel it.
     text = _PICTURE.sub("&#33;", _ACTIVE_TAG.sub("&lt;", visible(text)))

@@ -27,22 +27,13 @@ _NUMERIC: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """The rows of a table.
+    """The rows of a table; the rule of a Markdown table belongs to its first row."""
 
-    Attributes:
-        starts: Offsets of all rows in the table's text; the rule under the first
-            row of a Markdown table belongs to that row.
-        body: Index of the first row after the head.
-        columns: Number of columns in the row that names them.
-        named: Whether that row has names rather than numbers.
-        numeric: Whether the first row has numbers rather than names.
-    """
-
-    starts: tuple[int, ...]
-    body: int
-    columns: int
-    named: bool
-    numeric: bool
+    starts: tuple[int, ...]  # offsets in the text
+    body: int  # index of the first row after the head
+    columns: int  # of the row that names them
+    named: bool  # whether that row has names rather than numbers
+    numeric: bool  # whether the first row has numbers rather than names
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +54,10 @@ class _HeadRow:
 
 
 def table_rows(text: str) -> TableRows:
-    """Finds the rows of a table and separates its head from its body.
+    """Finds the rows of a table (Markdown or HTML) and separates its head from its body.
 
-    The head is the first row that is not a title, the titles above it (rows with
-    a single cell of text), and the rows into which its cells reach.
-
-    Args:
-        text: A table from a page's Markdown: a pipe table or HTML.
-
-    Returns:
-        Its rows. A table of one row has no head; every table has a body.
+    The head is the first row that is not a title, the titles above it (rows with a single cell of
+    text), and the rows into which its cells reach. A table of one row has no head.
     """
     starts = _starts(text)
     if not starts:

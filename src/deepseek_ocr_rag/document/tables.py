@@ -176,7 +176,7 @@ def parse_table(text: str) -> Table:
 
 
 def decode_entities(text: str) -> str:
-    """Decodes character references that end with a semicolon, once; ``&nbsp;`` is a space.
+    """Decodes character references once; ``&nbsp;`` is a space.
 
     A reference without a semicolon or to no character is kept.
     """

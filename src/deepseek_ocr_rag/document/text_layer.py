@@ -36,24 +36,14 @@ layers have up to 0.03, a handwritten page 0.62."""
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A run of characters without a space.
-
-    Attributes:
-        text: The characters, in reading order.
-        box: Where it stands.
-        size: Font size in points, 0 where the PDF does not say.
-        bold: Whether the font's weight or name says bold.
-        hidden: Whether it is drawn in the invisible text mode, as OCR layers are.
-        rotation: Direction of the text on the displayed page in degrees
-            clockwise: 0, 90, 180 or 270.
-    """
+    """A run of characters without a space, in reading order."""
 
     text: str
     box: Box
-    size: float = 0.0
-    bold: bool = False
-    hidden: bool = False
-    rotation: int = 0
+    size: float = 0.0  # of the font in points, 0 where the PDF does not say
+    bold: bool = False  # by the font's weight or name
+    hidden: bool = False  # drawn in the invisible text mode, as OCR layers are
+    rotation: int = 0  # of the text on the displayed page in degrees clockwise: 0, 90, 180 or 270
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +76,9 @@ class TextLayer:
 def usable(layer: TextLayer) -> bool:
     """Whether a page's text layer is good enough to use instead of its picture.
 
-    It is not if it is empty, if its characters are garbage (fonts without a mapping
-    to Unicode), if it is only a stamp on a scan, or if it is a poor OCR layer. The
-    picture itself is not looked at.
-
-    Args:
-        layer: The layer from a renderer.
-
-    Returns:
-        False where the page should be read as a picture.
+    It is not if it is empty, if its characters are garbage (fonts without a mapping to Unicode),
+    if it is only a stamp on a scan, or if it is a poor OCR layer. The picture itself is not looked
+    at.
     """
     texts = [word.text for word in layer.words if word.text.strip()]
     characters = "".join(texts)

@@ -1,36 +1,40 @@
-"""Who owns which pages of the cache."""
+"""Hands out the blocks of the KV cache."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["PAGE", "BlockPool"]
+__all__ = ["BLOCK_SIZE", "BlockPool"]
 
-PAGE: Final = 64
-"""Tokens in a page of the cache."""
+BLOCK_SIZE: Final = 64
+"""Tokens in a block of the KV cache."""
 
 
 class BlockPool:
-    """The free pages. Page 0 belongs to nobody and is never given away.
+    """The free blocks. Block 0 takes the writes of padding rows and is never handed out.
 
     Args:
-        pages: How many pages the cache has, page 0 included.
+        blocks: Blocks of the cache, block 0 included.
     """
 
-    def __init__(self, pages: int) -> None:
-        self._free = list(range(pages - 1, 0, -1))
+    def __init__(self, blocks: int) -> None:
+        self._free = list(range(blocks - 1, 0, -1))
 
     def __len__(self) -> int:
-        """How many pages are free."""
+        """How many blocks are free."""
         return len(self._free)
 
     def take(self, count: int) -> list[int]:
-        """Take free pages; there must be as many."""
+        """Take free blocks.
+
+        Raises:
+            ValueError: If fewer are free.
+        """
         if count > len(self._free):
-            raise ValueError(f"{count} pages were asked for and {len(self._free)} are free")
+            raise ValueError(f"{count} blocks were asked for and {len(self._free)} are free")
         return [self._free.pop() for _ in range(count)]
 
-    def give_back(self, pages: Iterable[int]) -> None:
-        """Pages that nobody needs any more."""
-        self._free.extend(pages)
+    def give_back(self, blocks: Iterable[int]) -> None:
+        """Return blocks."""
+        self._free.extend(blocks)

@@ -1,8 +1,8 @@
-"""Decode steps recorded once and replayed by the GPU itself, for a few sizes of batches."""
+"""CUDA graphs of decode steps and prompts: captured once for a few sizes, then replayed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,91 +11,122 @@ from torch import Tensor
 
 from .decoder import Decoder
 from .ops import StepRows
-from .slots import MOST_DRAFTS, Slots
+from .prefill import PrefillBatch, PrefillRequest, pack
+from .slots import MAX_DRAFTS, Slots
 
-__all__ = ["MOST_DRAFTED_ROWS", "DecodeGraphs", "padded_rows"]
+__all__ = ["MAX_DRAFTED_ROWS", "DecodeGraphs", "PrefillGraphs", "padded_rows"]
 
 _cuda: Any = torch.cuda
 """Its streams have no types of their own."""
 
-FEW: Final = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
-FURTHER: Final = 64
-"""Rows of the recorded steps; above 256 every multiple of 64."""
+SMALL_BATCHES: Final = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
+BATCH_STEP: Final = 64
+"""Rows of the captured steps; above 256 every multiple of 64."""
 
-QUERIES: Final = (1, 4, 8, MOST_DRAFTS + 1)
-"""Tokens a row of the recorded steps."""
+QUERY_COUNTS: Final = (1, 4, 8, MAX_DRAFTS + 1)
+"""Queries a row of the captured steps."""
 
-MOST_DRAFTED_ROWS: Final = 4
-"""Steps of more rows take no drafts: they would have to compute, not only to wait on memory."""
+MAX_DRAFTED_ROWS: Final = 4
+"""Larger steps take no drafts: they would have to compute, not only to wait on memory."""
+
+PREFILL_STEP: Final = 1024
+"""Tokens of the captured prefills: every multiple of it."""
+
+MAX_PROMPTS: Final = 16
+"""Prompts of a captured prefill."""
 
 
 def padded_rows(rows: int) -> int:
-    """Rows of the smallest recorded step that holds so many."""
-    if rows <= FEW[-1]:
-        return next(size for size in FEW if size >= rows)
-    return -(-rows // FURTHER) * FURTHER
+    """Rows of the smallest captured step that holds a number of rows."""
+    if rows <= SMALL_BATCHES[-1]:
+        return next(size for size in SMALL_BATCHES if size >= rows)
+    return -(-rows // BATCH_STEP) * BATCH_STEP
+
+
+class _Capturer:
+    """Captures graphs that share memory, because they never run at the same time."""
+
+    def __init__(self) -> None:
+        self._stream: Any = _cuda.Stream()
+        self._first: torch.cuda.CUDAGraph | None = None
+
+    def capture(self, work: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        """The graph of some work, and where it puts its result."""
+        # Once outside: compiling kernels and allocating workspaces cannot be captured.
+        work()
+        torch.cuda.current_stream().synchronize()
+        graph = torch.cuda.CUDAGraph()
+        pool = None if self._first is None else self._first.pool()
+        with torch.cuda.graph(
+            graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"
+        ):
+            outputs = work()
+        self._first = self._first or graph
+        return graph, outputs
 
 
 @dataclass(frozen=True, slots=True)
-class _Recorded:
+class _DecodeGraph:
     inputs: Tensor
     graph: torch.cuda.CUDAGraph
-    reports: Tensor
+    outputs: Tensor
 
 
 class DecodeGraphs:
-    """The decoder's steps. Without a GPU, or without recording, they run as they are.
+    """The decoder's steps.
 
     Args:
-        decoder: What is recorded.
+        decoder: The decoder.
         slots: Its sequences.
-        record: Whether to record; a size is recorded when it first comes.
+        capture: Whether to capture graphs, each when its size first occurs. If not,
+            steps run eagerly, as on the CPU.
     """
 
-    def __init__(self, decoder: Decoder, slots: Slots, *, record: bool) -> None:
+    def __init__(self, decoder: Decoder, slots: Slots, *, capture: bool) -> None:
         self._decoder = decoder
         self._slots = slots
-        self._record = record
-        self._recorded: dict[tuple[int, int], _Recorded] = {}
-        self._first: torch.cuda.CUDAGraph | None = None
-        # See VisionGraph: what runs beside these must have been recorded on another one.
-        self._stream: Any = _cuda.Stream() if record else None
+        self._graphs: dict[tuple[int, int], _DecodeGraph] = {}
+        self._capturer = _Capturer() if capture else None
 
-    def record_from(self, least_rows: int, most_rows: int) -> None:
-        """Record these sizes now, the largest first: the others fit into its memory."""
-        sizes = {padded_rows(rows) for rows in range(least_rows, most_rows + 1)}
-        for rows in sorted(sizes, reverse=True):
-            for queries in QUERIES if rows <= MOST_DRAFTED_ROWS else (1,):
-                self._of_size(rows, queries)
+    def capture(self, least_rows: int, most_rows: int) -> None:
+        """Capture a range of sizes, the largest first: the others fit into its memory."""
+        if self._capturer is not None:
+            for rows, queries in _step_sizes(least_rows, most_rows):
+                self._graph(self._capturer, rows, queries)
+
+    def compile(self, least_rows: int, most_rows: int) -> None:
+        """Run a range of sizes on padding only, to have their kernels compiled."""
+        for rows, queries in _step_sizes(least_rows, most_rows):
+            self._step(self._inputs([], [], rows, queries).to(self._slots.device))
 
     def run(self, slots: Sequence[int], drafts: Sequence[Sequence[int]]) -> Tensor:
-        """One step.
+        """Run one step.
 
         Args:
-            slots: Of the sequences.
-            drafts: For each, what probably follows; at most ``MOST_DRAFTS``.
+            slots: Slots of the sequences.
+            drafts: Drafts of each, at most ``MAX_DRAFTS``.
 
         Returns:
-            What :meth:`.ops.Ops.choose` reports, a row for each
-            sequence. It is overwritten by the next step.
+            See :meth:`.ops.Ops.sample`; a row for each sequence, overwritten by the
+            next step.
         """
         longest = max(map(len, drafts), default=0)
-        queries = next(size for size in QUERIES if size > longest)
-        if not self._record:
+        queries = next(size for size in QUERY_COUNTS if size > longest)
+        if self._capturer is None:
             inputs = self._inputs(slots, drafts, len(slots), queries)
             return self._step(inputs.to(self._slots.device))
-        recorded = self._of_size(padded_rows(len(slots)), queries)
-        inputs = self._inputs(slots, drafts, recorded.inputs.shape[1], queries)
-        recorded.inputs.copy_(inputs.pin_memory(), non_blocking=True)
-        recorded.graph.replay()
-        return recorded.reports[: len(slots)]
+        captured = self._graph(self._capturer, padded_rows(len(slots)), queries)
+        inputs = self._inputs(slots, drafts, captured.inputs.shape[1], queries)
+        captured.inputs.copy_(inputs.pin_memory(), non_blocking=True)
+        captured.graph.replay()
+        return captured.outputs[: len(slots)]
 
     def _inputs(
         self, slots: Sequence[int], drafts: Sequence[Sequence[int]], rows: int, queries: int
     ) -> Tensor:
-        """Slots, numbers of drafts and the drafts as one tensor, ``(1 + queries, rows)``."""
+        """Slots, draft counts and drafts as one tensor, ``(1 + queries, rows)``."""
         inputs = torch.zeros(1 + queries, rows, dtype=torch.int32)
-        inputs[0] = self._slots.nobody
+        inputs[0] = self._slots.padding_slot
         inputs[0, : len(slots)] = torch.tensor(slots, dtype=torch.int32)
         for row, tokens in enumerate(drafts):
             if tokens:
@@ -106,26 +137,100 @@ class DecodeGraphs:
     def _step(self, inputs: Tensor) -> Tensor:
         rows = StepRows(inputs[0], inputs[1], len(inputs) - 1)
         if rows.queries > 1:
-            self._slots.propose(rows.slots, inputs[2:])
+            self._slots.write_drafts(rows.slots, inputs[2:])
         return self._decoder.step(rows)
 
-    def _of_size(self, rows: int, queries: int) -> _Recorded:
-        if (rows, queries) not in self._recorded:
-            self._recorded[rows, queries] = self._new(rows, queries)
-        return self._recorded[rows, queries]
+    @torch.inference_mode()
+    def _graph(self, capturer: _Capturer, rows: int, queries: int) -> _DecodeGraph:
+        if (rows, queries) not in self._graphs:
+            inputs = self._inputs([], [], rows, queries).to(self._slots.device)
+            graph, outputs = capturer.capture(lambda: self._step(inputs))
+            self._graphs[rows, queries] = _DecodeGraph(inputs, graph, outputs)
+        return self._graphs[rows, queries]
+
+
+def _step_sizes(least_rows: int, most_rows: int) -> Iterator[tuple[int, int]]:
+    """Rows and queries of the steps to capture."""
+    for rows in sorted({padded_rows(n) for n in range(least_rows, most_rows + 1)}, reverse=True):
+        for queries in QUERY_COUNTS if rows <= MAX_DRAFTED_ROWS else (1,):
+            yield rows, queries
+
+
+@dataclass(frozen=True, slots=True)
+class _PrefillGraph:
+    packed: Tensor
+    pictures: Tensor
+    graph: torch.cuda.CUDAGraph
+    outputs: Tensor
+
+
+class PrefillGraphs:
+    """The decoder's prefills.
+
+    Launched one by one, a lot's kernels fill the driver's queue and hold up the thread
+    that also launches the steps; a graph is one launch.
+
+    Args:
+        decoder: The decoder.
+        slots: Its sequences.
+        width: Width of a picture embedding.
+        capture: Whether to capture graphs. If not, prompts run eagerly.
+        max_tokens: Tokens of the largest graph. Larger lots run eagerly.
+    """
+
+    def __init__(
+        self, decoder: Decoder, slots: Slots, width: int, *, capture: bool, max_tokens: int = 0
+    ) -> None:
+        self._decoder = decoder
+        self._slots = slots
+        self._width = width
+        self._sizes = range(PREFILL_STEP, max_tokens + 1, PREFILL_STEP)
+        self._graphs: dict[int, _PrefillGraph] = {}
+        self._capturer = _Capturer() if capture else None
+
+    def capture(self) -> None:
+        """Capture all sizes, the largest first: the others fit into its memory."""
+        if self._capturer is not None:
+            for tokens in reversed(self._sizes):
+                self._graph(self._capturer, tokens)
+
+    def compile(self) -> None:
+        """Run all sizes on padding only, to have their kernels compiled."""
+        for tokens in self._sizes:
+            self._prefill(*self._padding(tokens), tokens)
+
+    def run(self, requests: Sequence[PrefillRequest]) -> Tensor:
+        """Compute prompts.
+
+        Returns:
+            See :meth:`.ops.Ops.sample`; a row for each prompt, overwritten by the next.
+        """
+        count = sum(len(request.ids) for request in requests)
+        tokens = next((size for size in self._sizes if size >= count), 0)
+        if self._capturer is None or not tokens or len(requests) > MAX_PROMPTS:
+            return self._decoder.prefill(requests)
+        captured = self._graph(self._capturer, tokens)
+        packed = pack(requests, tokens, MAX_PROMPTS, self._slots.padding_slot)
+        captured.packed.copy_(packed.pin_memory(), non_blocking=True)
+        pictures = [request.picture for request in requests]
+        torch.cat(pictures, out=captured.pictures[: sum(map(len, pictures))])
+        captured.graph.replay()
+        return captured.outputs[: len(requests)]
+
+    def _padding(self, tokens: int) -> tuple[Tensor, Tensor]:
+        device = self._slots.device
+        packed = pack([], tokens, MAX_PROMPTS, self._slots.padding_slot).to(device)
+        dtype = self._decoder.dtype
+        return packed, torch.zeros(tokens, self._width, dtype=dtype, device=device)
+
+    def _prefill(self, packed: Tensor, pictures: Tensor, tokens: int) -> Tensor:
+        batch = PrefillBatch.unpack(packed, tokens, MAX_PROMPTS)
+        return self._decoder.prefill_batch(batch, pictures)
 
     @torch.inference_mode()
-    def _new(self, rows: int, queries: int) -> _Recorded:
-        inputs = self._inputs([], [], rows, queries).to(self._slots.device)
-        # Once outside: kernels are compiled and workspaces taken, which cannot be recorded.
-        self._step(inputs)
-        torch.cuda.current_stream().synchronize()
-        graph = torch.cuda.CUDAGraph()
-        # Steps never run side by side, so all of them may use the first one's memory.
-        pool = None if self._first is None else self._first.pool()
-        with torch.cuda.graph(
-            graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"
-        ):
-            reports = self._step(inputs)
-        self._first = self._first or graph
-        return _Recorded(inputs, graph, reports)
+    def _graph(self, capturer: _Capturer, tokens: int) -> _PrefillGraph:
+        if tokens not in self._graphs:
+            packed, pictures = self._padding(tokens)
+            graph, outputs = capturer.capture(lambda: self._prefill(packed, pictures, tokens))
+            self._graphs[tokens] = _PrefillGraph(packed, pictures, graph, outputs)
+        return self._graphs[tokens]

@@ -1,38 +1,23 @@
-"""The language model: prompts in, then token by token."""
+"""The language model: computes prompts, then token by token."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..model.tokenizer import EOS, IMAGE
+from ..model.tokenizer import EOS
 from .kv_cache import KVCache, LayerCache
 from .ops import Ops, StepRows
+from .prefill import PrefillBatch, PrefillRequest, pack
 from .products import float32_product
 from .slots import Slots, to_device
 from .weights.config import DecoderConfig
 from .weights.tensors import DecoderWeights, DenseWeights, ExpertWeights
 
-__all__ = ["Decoder", "PrefillRequest"]
-
-
-@dataclass(frozen=True, slots=True)
-class PrefillRequest:
-    """A sequence that is to be computed from its start.
-
-    Attributes:
-        slot: Where it lives; occupied with the same tokens.
-        ids: Its tokens.
-        picture: What stands for its picture tokens, ``(picture tokens, width)``.
-    """
-
-    slot: int
-    ids: Sequence[int]
-    picture: Tensor
+__all__ = ["Decoder"]
 
 
 class Decoder:
@@ -41,59 +26,65 @@ class Decoder:
     Args:
         config: The sizes.
         weights: The tensors; their device and type are the decoder's.
-        operations: What computes.
+        ops: The operations.
         cache: Keys and values.
-        slots: The sequences. A slot must be occupied, and own the pages for
-            all tokens that are computed, before it is named here.
+        slots: The sequences. A slot must be assigned, and its block table hold
+            blocks for all tokens that are computed, before it is used here.
     """
 
     def __init__(
         self,
         config: DecoderConfig,
         weights: DecoderWeights,
-        operations: Ops,
+        ops: Ops,
         cache: KVCache,
         slots: Slots,
     ) -> None:
         self._config = config
         self._weights = weights
-        self._operations = operations
+        self._ops = ops
         self._cache = cache
         self._slots = slots
+        self.device = slots.device
+        self.dtype = weights.head.dtype
         self._angles = _angles(config, slots.history.shape[1]).to(slots.device)
 
     @torch.inference_mode()
-    def prefill(self, prompts: Sequence[PrefillRequest]) -> Tensor:
-        """Compute whole prompts and write a first token for each.
+    def prefill(self, requests: Sequence[PrefillRequest]) -> Tensor:
+        """Compute whole prompts and sample a first token for each.
 
         Returns:
-            What :meth:`.operations.Ops.choose` reports, a row a prompt.
+            See :meth:`.ops.Ops.sample`; a row for each prompt.
         """
-        lengths = [len(prompt.ids) for prompt in prompts]
-        ids = self._integers([token for prompt in prompts for token in prompt.ids])
-        positions = self._integers([place for length in lengths for place in range(length)])
-        slots = self._integers([prompt.slot for prompt in prompts])
-        residual = self._weights.embeddings[ids].float()
-        residual[self._picture_places(prompts)] = torch.cat(
-            [prompt.picture for prompt in prompts]
-        ).float()
-        heads, width = self._config.heads, self._config.head_width
+        tokens, prompts = sum(len(request.ids) for request in requests), len(requests)
+        packed = to_device(pack(requests, tokens, prompts, self._slots.padding_slot), self.device)
+        pictures = torch.cat([request.picture for request in requests])
+        return self.prefill_batch(PrefillBatch.unpack(packed, tokens, prompts), pictures)
+
+    @torch.inference_mode()
+    def prefill_batch(self, batch: PrefillBatch, pictures: Tensor) -> Tensor:
+        """Compute the prompts of a batch; nothing here waits for the device.
+
+        Args:
+            batch: The prompts.
+            pictures: Their picture embeddings, at least one row, ``(rows, width)``.
+
+        Returns:
+            See :meth:`.ops.Ops.sample`; a row for each prompt.
+        """
+        heads = self._config.heads
+        text = self._weights.embeddings[self._slots.history[batch.token_slots, batch.positions]]
+        seen = pictures[batch.pictures.clamp(min=0)].to(text.dtype)
+        residual = torch.where((batch.pictures >= 0)[:, None], seen, text).float()
 
         def attend(queries: Tensor, qkv: Tensor, cache: LayerCache) -> Tensor:
-            # Straight from what was computed: a prompt does not read the cache.
-            results = []
-            for part in torch.split(qkv.view(len(qkv), 3, heads, width), lengths):
-                query, key, value = part.permute(1, 2, 0, 3)[:, None]
-                result = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-                results.append(result[0].transpose(0, 1).flatten(1))
-            return torch.cat(results)
+            # From what was just computed: a prompt does not read the cache.
+            return self._ops.attend_prompts(qkv, batch.tiles, heads)
 
-        of_tokens = slots.repeat_interleave(self._integers(lengths), output_size=len(ids))
-        update = self._layers(residual, positions, of_tokens, attend)
-        last = self._integers(lengths).cumsum(0) - 1
-        logits = self._logits(residual[last], update[last])
-        rows = StepRows(slots, torch.zeros_like(slots), 1)
-        return self._operations.choose(logits, rows, self._slots, EOS)
+        update = self._layers(residual, batch.positions, batch.token_slots, attend)
+        logits = self._logits(residual[batch.last], update[batch.last])
+        rows = StepRows(batch.slots, torch.zeros_like(batch.slots), 1)
+        return self._ops.sample(logits, rows, self._slots, EOS)
 
     @torch.inference_mode()
     def step(self, rows: StepRows) -> Tensor:
@@ -102,7 +93,7 @@ class Decoder:
         Nothing here waits for the device, so that it can be captured.
 
         Returns:
-            What :meth:`.operations.Ops.choose` reports.
+            See :meth:`.ops.Ops.sample`.
         """
         slots, positions = rows.slots, self._slots.lengths[rows.slots]
         if rows.queries > 1:
@@ -112,12 +103,12 @@ class Decoder:
         residual = self._weights.embeddings[self._slots.history[slots, positions]].float()
 
         def attend(queries: Tensor, qkv: Tensor, cache: LayerCache) -> Tensor:
-            return self._operations.attend(
+            return self._ops.attend(
                 queries, rows, self._slots, cache, self._config.reference_window
             )
 
         update = self._layers(residual, positions, slots, attend)
-        return self._operations.choose(self._logits(residual, update), rows, self._slots, EOS)
+        return self._ops.sample(self._logits(residual, update), rows, self._slots, EOS)
 
     def _layers(
         self,
@@ -126,18 +117,16 @@ class Decoder:
         slots: Tensor,
         attend: Callable[[Tensor, Tensor, LayerCache], Tensor],
     ) -> Tensor:
-        """Run all layers; what the last one adds is left to the caller."""
-        operations, epsilon = self._operations, self._config.epsilon
+        """Run all layers; the last one's output is not added to the residual yet."""
+        ops, epsilon = self._ops, self._config.epsilon
         update: Tensor | None = None
         for number, layer in enumerate(self._weights.layers):
-            normed = operations.add_norm(residual, update, layer.attention_norm, epsilon)
+            normed = ops.add_norm(residual, update, layer.attention_norm, epsilon)
             qkv = functional.linear(normed, layer.qkv)
             cache = self._cache.layer(number)
-            queries = operations.rotate_and_store(
-                qkv, self._angles, positions, slots, self._slots, cache
-            )
+            queries = ops.rotate_and_store(qkv, self._angles, positions, slots, self._slots, cache)
             attended = functional.linear(attend(queries, qkv, cache), layer.projection)
-            normed = operations.add_norm(residual, attended[:, None], layer.mlp_norm, epsilon)
+            normed = ops.add_norm(residual, attended[:, None], layer.mlp_norm, epsilon)
             update = self._mlp(normed, layer.mlp)
         if update is None:
             return residual.new_zeros(len(residual), 1, residual.shape[1])
@@ -145,7 +134,7 @@ class Decoder:
 
     def _mlp(self, values: Tensor, mlp: DenseWeights | ExpertWeights) -> Tensor:
         if isinstance(mlp, ExpertWeights):
-            return self._operations.mix(
+            return self._ops.moe(
                 values, mlp, self._config.experts_per_token, self._config.routed_scale
             )
         gate, up = functional.linear(values, mlp.gate_up).chunk(2, -1)
@@ -153,15 +142,8 @@ class Decoder:
 
     def _logits(self, residual: Tensor, update: Tensor) -> Tensor:
         norm = self._weights.norm
-        normed = self._operations.add_norm(residual, update, norm, self._config.epsilon)
+        normed = self._ops.add_norm(residual, update, norm, self._config.epsilon)
         return float32_product(normed, self._weights.head)
-
-    def _picture_places(self, prompts: Sequence[PrefillRequest]) -> Tensor:
-        ids = (token for prompt in prompts for token in prompt.ids)
-        return self._integers([place for place, token in enumerate(ids) if token == IMAGE])
-
-    def _integers(self, numbers: Sequence[int]) -> Tensor:
-        return to_device(numbers, self._slots.device)
 
 
 def _angles(config: DecoderConfig, positions: int) -> Tensor:

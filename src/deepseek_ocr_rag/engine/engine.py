@@ -1,4 +1,4 @@
-"""Many pages at once through one device: schedule, run, bring back, in one thread."""
+"""Reads many pages at once on one device: one thread schedules, runs and collects."""
 
 from __future__ import annotations
 
@@ -22,90 +22,115 @@ from ..errors import (
     PageTooLargeError,
 )
 from ..model.page_prompt import End, GeneratedPage
-from .cuda_graphs import MOST_DRAFTED_ROWS
+from .cuda_graphs import MAX_DRAFTED_ROWS
 from .runner import Runner, StepOutput
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
-from .slots import MOST_DRAFTS, MOST_EXEMPT
+from .slots import MAX_DRAFTS, MAX_EXEMPT
 
 __all__ = ["Engine", "GenerationHandle"]
 
-STEPS_UNDER_WAY: Final = 2
-"""One that runs and one that waits, so that the device never does."""
+STEPS_IN_FLIGHT: Final = 2
+"""One step that runs and one that waits, so that the device never does."""
 
-PROMPTS_UNDER_WAY: Final = 2
-"""The same for prompts; more would keep an urgent one waiting."""
+ROWS_PER_URGENT_STEP: Final = 16
+MAX_URGENT_STEPS: Final = 8
+"""Between two steps of many sequences come some of the urgent ones alone. A step takes 1 ms
+and 25 us a row, so that an urgent page gets 300 tokens a second beside 512 others."""
+
+MANY_ROWS: Final = 64
+"""A step of fewer rows takes hardly longer than one of a few."""
+
+STEPS_BESIDE_URGENT: Final = 32
+"""Steps between two prefills while there are urgent sequences; otherwise one is enough."""
+
+MAX_URGENT_ROWS: Final = 8
+"""Urgent sequences that get such steps."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class GenerationHandle:
-    """A page on its way: an iterator of its tokens, and its result.
+    """A page that is being generated: an iterator of its tokens, and its result.
 
     Example:
-        >>> writing = engine.submit(task)  # doctest: +SKIP
-        >>> for token in writing:  # doctest: +SKIP
+        >>> handle = engine.submit(task)  # doctest: +SKIP
+        >>> for token in handle:  # doctest: +SKIP
         ...     show(token)
     """
 
     def __init__(self, sequence: WrittenSequence, requests: SimpleQueue[_Request]) -> None:
-        self._sequence = sequence
+        self.sequence = sequence
         self._requests = requests
         self._tokens: SimpleQueue[list[int] | None] = SimpleQueue()
         self._future: Future[GeneratedPage] = Future()
 
     def __iter__(self) -> Iterator[int]:
-        """Tokens as they come, the end token left out; for one reader.
+        """Tokens as they come, without the end token; for one reader.
 
         Raises:
-            BackendError: If the page could not be written.
+            BackendError: If the page cannot be read.
         """
         while (some := self._tokens.get()) is not None:
             yield from some
         self._future.result()
 
     def result(self, timeout: float | None = None) -> GeneratedPage:
-        """The whole text, once it is there.
+        """Wait for the whole page.
 
         Args:
             timeout: Seconds to wait at most; None waits for ever.
 
         Raises:
-            BackendError: If the page could not be written.
-            TimeoutError: If it is not there in time.
+            BackendError: If the page cannot be read.
+            TimeoutError: If it is not ready in time.
         """
         return self._future.result(timeout)
 
-    def when_done(self, tell: Callable[[GenerationHandle], object]) -> None:
-        """Have a function called once the result is there, in the engine's thread."""
-        self._future.add_done_callback(lambda _: tell(self))
+    def on_done(self, callback: Callable[[GenerationHandle], object]) -> None:
+        """Call a function in the engine's thread once the result is ready."""
+        self._future.add_done_callback(lambda _: callback(self))
 
     def cancel(self) -> None:
-        """Nobody wants the page any more; its result is what was written so far."""
+        """Stop generating; the result is what was generated so far."""
         self._requests.put(_Request(self, cancel=True))
+
+    def put(self, tokens: list[int]) -> None:
+        """Hand tokens to the reader; for the engine."""
+        self._tokens.put(tokens)
+
+    def finish(self, page: GeneratedPage) -> None:
+        """Set the result; for the engine."""
+        self._future.set_result(page)
+        self._tokens.put(None)
+
+    def fail(self, error: BackendError) -> None:
+        """Set an error; for the engine."""
+        self._future.set_exception(error)
+        self._tokens.put(None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What another thread asks of the engine's: to write a page or no longer to; or to end."""
+    """A request to the engine's thread: generate or cancel a page, or (without one) wake up."""
 
-    writing: GenerationHandle | None
+    handle: GenerationHandle | None
     cancel: bool = False
 
 
 class Engine:
-    """Writes pages; may be used from several threads.
+    """Generates the text of pages. Thread-safe.
 
     Args:
-        runner: The device's side. Only the engine's thread uses it from now on.
-        scheduler: Its slots and pages.
+        runner: The device's side. From now on only the engine's thread uses it.
+        scheduler: Manages its slots and blocks.
         max_positions: Longest sequence in tokens, prompt included.
 
     Attributes:
         device: Where it runs.
-        max_positions: The same.
-        slots: How many pages are written at once.
-        turns: How many turns the loop has done: it hangs if this stands still.
+        max_positions: Longest sequence in tokens, prompt included.
+        slots: Pages that are generated at once.
+        iterations: Iterations of the loop so far; if it stands still, the loop hangs.
     """
 
     def __init__(self, runner: Runner, scheduler: Scheduler, max_positions: int) -> None:
@@ -116,21 +141,23 @@ class Engine:
         self.slots = scheduler.slots
         self._arrivals = count()
         self._requests: SimpleQueue[_Request] = SimpleQueue()
-        self._writings: dict[WrittenSequence, GenerationHandle] = {}
+        self._handles: dict[WrittenSequence, GenerationHandle] = {}
         self._steps: deque[StepOutput] = deque()
-        self._begun: deque[StepOutput] = deque()
+        self._prefills: deque[StepOutput] = deque()
         self._failure: BaseException | None = None
         self._closing = False
-        self.turns = 0
+        self._urgent_steps = 0
+        self._steps_since_prefill = 0
+        self.iterations = 0
         self._thread = threading.Thread(target=self._run, name="dsocr-engine", daemon=True)
         self._thread.start()
 
     def submit(self, task: PageTask) -> GenerationHandle:
-        """Have a page written.
+        """Start reading a page.
 
         Raises:
             ConfigurationError: If it is longer than a sequence can be.
-            BackendUnavailableError: If the engine is closed, or has failed.
+            BackendUnavailableError: If the engine is closed or has failed.
         """
         longest = len(task.ids) + task.max_new_tokens
         if not task.ids or task.max_new_tokens < 1 or longest > self.max_positions:
@@ -139,21 +166,21 @@ class Engine:
                 f"do not fit into {self.max_positions} positions",
                 remedy="Ask for fewer new tokens.",
             )
-        if len(task.rule.exempt) > MOST_EXEMPT:
+        if len(task.rule.exempt) > MAX_EXEMPT:
             raise ConfigurationError(
                 f"{len(task.rule.exempt)} tokens are exempt from the rule against repeats",
-                remedy=f"Exempt at most {MOST_EXEMPT}.",
+                remedy=f"Exempt at most {MAX_EXEMPT}.",
             )
         if self._closing:
             raise self._unavailable()
-        writing = GenerationHandle(WrittenSequence(task, next(self._arrivals)), self._requests)
-        self._requests.put(_Request(writing))
+        handle = GenerationHandle(WrittenSequence(task, next(self._arrivals)), self._requests)
+        self._requests.put(_Request(handle))
         if not self._thread.is_alive():
             self._refuse_requests()
-        return writing
+        return handle
 
     def close(self) -> None:
-        """End all pages under way, and the thread."""
+        """Fail all pages that are not finished, and end the thread."""
         self._closing = True
         self._requests.put(_Request(None))
         self._thread.join()
@@ -164,146 +191,172 @@ class Engine:
                 self._take_requests()
                 if self._closing:
                     break
-                self._turn()
-        except BaseException as error:  # noqa: BLE001 - told to everybody who waits
+                self._iterate()
+        except BaseException as error:  # noqa: BLE001 - every waiting caller gets it
             _log.exception("the local engine failed")
             self._failure = error
         finally:
             self._closing = True
-            for sequence in list(self._writings):
+            for sequence in list(self._handles):
                 self._fail(sequence, self._unavailable())
             self._refuse_requests()
 
     def _take_requests(self) -> None:
-        """Take what other threads ask for; wait for it where there is nothing else to do."""
-        wait = not self._writings
+        """Take the requests of other threads; wait for one if there is nothing else to do."""
+        wait = not self._handles
         while True:
             try:
                 request = self._requests.get(block=wait)
             except Empty:
                 return
             wait = False
-            writing = request.writing
-            if writing is None:
+            handle = request.handle
+            if handle is None:
                 return
-            sequence = writing._sequence
+            sequence = handle.sequence
             if not request.cancel:
-                self._writings[sequence] = writing
+                self._handles[sequence] = handle
                 self._scheduler.add(sequence)
-            elif sequence in self._writings:
+            elif sequence in self._handles:
                 self._cancel(sequence)
 
-    def _turn(self) -> None:
-        """One turn of the loop."""
-        self.turns += 1
-        drafting = len(self._scheduler.running) <= MOST_DRAFTED_ROWS
-        # Drafts follow what was written last, so that must be known.
-        self._bring_back(0 if drafting else STEPS_UNDER_WAY - 1)
-        self._bring_begun()
+    def _iterate(self) -> None:
+        self.iterations += 1
+        drafting = self._takes_drafts(self._next_rows())
+        # Drafts continue the newest token, so the host must know it.
+        self._collect_steps(0 if drafting else STEPS_IN_FLIGHT - 1)
+        self._collect_prefills()
+        rows = self._next_rows()
+        pause = STEPS_BESIDE_URGENT if self._urgent(rows) else 1
         plan = self._scheduler.plan(
-            1 + MOST_DRAFTS if drafting else 1, begin=len(self._begun) < PROMPTS_UNDER_WAY
+            1 + MAX_DRAFTS if drafting else 1,
+            prefill=not self._prefills and (not rows or self._steps_since_prefill >= pause),
         )
         if plan is None:
-            self._bring_back(0)
-            self._bring_begun(wait=True)
+            self._collect_steps(0)
+            self._collect_prefills(wait=True)
             return
-        for sequence, pages in plan.put_aside:
-            self._runner.put_aside(sequence, pages)
-        for sequence in plan.resume:
-            self._runner.resume(sequence)
-        if plan.begin:
-            self._begin(plan.begin)
-        rows = [sequence for sequence in self._scheduler.running if sequence.begun]
+        for sequence, blocks in plan.swap_out:
+            self._runner.swap_out(sequence, blocks)
+        for sequence in plan.swap_in:
+            self._runner.swap_in(sequence)
+        rows = self._next_rows()
+        # The step first: it runs while the host launches the prompts.
         if rows:
-            self._step(rows)
-        elif self._begun:
-            self._bring_begun(wait=True)
+            self._step(rows, drafting=drafting and self._takes_drafts(rows))
+        if plan.prefill:
+            self._steps_since_prefill = 0
+            self._prefill(plan.prefill)
+        elif not rows:
+            self._collect_prefills(wait=True)
 
-    def _begin(self, sequences: Sequence[WrittenSequence]) -> None:
+    def _next_rows(self) -> list[WrittenSequence]:
+        """The rows of the next step: a few urgent sequences several times, then all."""
+        rows = [sequence for sequence in self._scheduler.running if sequence.prefilled]
+        most = min(MAX_URGENT_STEPS, len(rows) // ROWS_PER_URGENT_STEP)
+        if len(rows) >= MANY_ROWS and self._urgent_steps < most:
+            return self._urgent(rows) or rows
+        return rows
+
+    def _urgent(self, rows: Sequence[WrittenSequence]) -> list[WrittenSequence]:
+        """The sequences that go before others on the device."""
+        running = self._scheduler.running
+        worst = running[-1].task.priority if running else 0
+        return [row for row in rows[:MAX_URGENT_ROWS] if row.task.priority < worst]
+
+    def _takes_drafts(self, rows: Sequence[WrittenSequence]) -> bool:
+        """Whether a step of these rows should verify drafts.
+
+        The host must then wait for the newest tokens. That pays for a few sequences
+        alone, and beside others if there is a text layer to draft from.
+        """
+        if len(rows) > MAX_DRAFTED_ROWS or all(row.task.temperature for row in rows):
+            return False
+        return len(rows) == len(self._scheduler.running) or any(row.task.source for row in rows)
+
+    def _prefill(self, sequences: Sequence[WrittenSequence]) -> None:
         try:
-            report = self._runner.begin(sequences)
+            output = self._runner.prefill(sequences)
         except (torch.OutOfMemoryError, DeepSeekOCRError, ValueError) as error:
             if len(sequences) > 1:
-                # One of them may be at fault, or all together too large.
+                # One page may be invalid, or all together too large.
                 if isinstance(error, torch.OutOfMemoryError):
-                    self._scheduler.expect_less()
+                    self._scheduler.prefill_less()
                 for sequence in sequences:
-                    self._begin([sequence])
+                    self._prefill([sequence])
                 return
             self._scheduler.remove(sequences[0])
             self._fail(sequences[0], _page_error(error))
             return
         for sequence in sequences:
             sequence.in_flight += 1
-        self._begun.append(report)
+        self._prefills.append(output)
 
-    def _step(self, rows: Sequence[WrittenSequence]) -> None:
-        known = len(rows) <= MOST_DRAFTED_ROWS and not any(row.in_flight for row in rows)
+    def _step(self, rows: Sequence[WrittenSequence], *, drafting: bool) -> None:
+        is_whole = len(rows) == sum(row.prefilled for row in self._scheduler.running)
+        self._urgent_steps = 0 if is_whole else self._urgent_steps + 1
+        self._steps_since_prefill += 1
+        known = drafting and not any(row.in_flight for row in rows)
         drafts = [row.drafts() if known else [] for row in rows]
-        report = self._runner.step(rows, drafts)
+        output = self._runner.step(rows, drafts)
         for row in rows:
-            row.in_flight += report.queries
-        self._steps.append(report)
+            row.in_flight += output.queries
+        self._steps.append(output)
 
-    def _bring_back(self, under_way: int) -> None:
-        """Take what steps wrote, until so few are under way."""
-        while len(self._steps) > under_way:
+    def _collect_steps(self, in_flight: int) -> None:
+        """Collect steps until at most so many are in flight."""
+        while len(self._steps) > in_flight:
             self._take(self._steps.popleft())
 
-    def _bring_begun(self, *, wait: bool = False) -> None:
-        """Take the first tokens of prompts that are computed."""
-        while self._begun and (wait or self._begun[0].is_here):
-            report = self._begun.popleft()
-            self._take(report)
-            for sequence in report.sequences:
-                sequence.begun = True
-                # Some megabytes, which nobody needs any more.
+    def _collect_prefills(self, *, wait: bool = False) -> None:
+        """Collect the first tokens of prompts that are computed."""
+        while self._prefills and (wait or self._prefills[0].is_ready):
+            output = self._prefills.popleft()
+            self._take(output)
+            for sequence in output.sequences:
+                sequence.prefilled = True
+                # Release the picture's memory, some megabytes.
                 sequence.task = replace(sequence.task, picture=None)
-                sequence.task.at_begin()
+                sequence.task.on_prefill()
                 if sequence.end is not None:
                     self._scheduler.remove(sequence)
 
-    def _take(self, report: StepOutput) -> None:
-        for sequence, (tokens, logprobs) in zip(report.sequences, report.wait(), strict=True):
-            sequence.in_flight -= report.queries
-            writing = self._writings.get(sequence)
-            # It may have ended since: what the device wrote behind its end is nobody's.
-            if writing is None:
+    def _take(self, output: StepOutput) -> None:
+        for sequence, (tokens, logprobs) in zip(output.sequences, output.wait(), strict=True):
+            sequence.in_flight -= output.queries
+            handle = self._handles.get(sequence)
+            # It may have ended meanwhile; what was computed behind its end is dropped.
+            if handle is None:
                 continue
-            written = len(sequence.tokens)
+            known = len(sequence.tokens)
             sequence.take(tokens, logprobs)
-            writing._tokens.put(sequence.tokens[written:])
+            handle.put(sequence.tokens[known:])
             if sequence.end is not None:
                 self._scheduler.remove(sequence)
                 self._finish(sequence)
 
     def _cancel(self, sequence: WrittenSequence) -> None:
         sequence.end = sequence.end or End(len(sequence.tokens), "cancelled")
-        # While its prompt is computed, which no step waits for, its pages are nobody else's.
-        if sequence.begun or not sequence.in_flight:
+        # While its prompt is computed, which no step waits for, its blocks stay its own.
+        if sequence.prefilled or not sequence.in_flight:
             self._scheduler.remove(sequence)
         self._finish(sequence)
 
     def _finish(self, sequence: WrittenSequence) -> None:
-        writing = self._writings.pop(sequence)
-        writing._future.set_result(sequence.result())
-        writing._tokens.put(None)
+        self._handles.pop(sequence).finish(sequence.result())
 
     def _fail(self, sequence: WrittenSequence, error: BackendError) -> None:
-        writing = self._writings.pop(sequence)
-        writing._future.set_exception(error)
-        writing._tokens.put(None)
+        self._handles.pop(sequence).fail(error)
 
     def _refuse_requests(self) -> None:
-        """Tell those that nobody will serve."""
+        """Fail the requests that will not be served."""
         while True:
             try:
                 request = self._requests.get_nowait()
             except Empty:
                 return
-            if request.writing is not None and not request.cancel:
-                request.writing._future.set_exception(self._unavailable())
-                request.writing._tokens.put(None)
+            if request.handle is not None and not request.cancel:
+                request.handle.fail(self._unavailable())
 
     def _unavailable(self) -> BackendUnavailableError:
         if self._failure is None:
@@ -320,7 +373,7 @@ class Engine:
 def _page_error(error: Exception) -> BackendError:
     if isinstance(error, BackendError):
         return error
-    result = BackendError(f"the page cannot be read: {error}")
+    result = BackendError(f"cannot read the page: {error}")
     if isinstance(error, torch.OutOfMemoryError):
         result = PageTooLargeError(
             "the page does not fit into the GPU's memory",

@@ -1,7 +1,7 @@
-"""Keys and values of all sequences, in pages of equal size that any sequence may own.
+"""Paged KV cache: keys and values in blocks of equal size that any sequence may own.
 
-A page holds :data:`~.page_pool.PAGE` tokens of all layers. Page 0 belongs to nobody:
-what is computed to fill up a batch is written there.
+A block holds :data:`~.block_pool.BLOCK_SIZE` tokens of all layers. Block 0 takes the
+writes of padding rows.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from typing import Final, Literal, Self
 import torch
 from torch import Tensor
 
-from .block_pool import PAGE
+from .block_pool import BLOCK_SIZE
 from .weights.config import DecoderConfig
 
-__all__ = ["LARGEST_STORED", "CacheType", "KVCache", "LayerCache", "page_bytes"]
+__all__ = ["LARGEST_STORED", "CacheType", "KVCache", "LayerCache", "block_bytes"]
 
 CacheType = Literal["model", "fp8"]
-"""How keys and values are stored: as they are computed, or in eight bits."""
-
+"""How keys and values are stored: in the model's type, or in eight bits."""
 
 LARGEST_STORED: Final = 60_000.0
-"""Keys and values beyond are brought to it: every type can hold it."""
+"""Keys and values are clamped to this, which every type can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +30,10 @@ class LayerCache:
     """Keys and values of one layer.
 
     Attributes:
-        keys: Rotated keys, ``(pages, heads, PAGE, head width)``.
+        keys: Rotated keys, ``(blocks, heads, BLOCK_SIZE, head width)``.
         values: The same shape.
-        key_scales: What eight-bit keys are multiplied by, a float32 for every
-            key, ``(pages, heads, PAGE)``; None where keys are stored as they are.
+        key_scales: Scale of each eight-bit key, float32, ``(blocks, heads, BLOCK_SIZE)``;
+            None where keys keep the model's type.
         value_scales: The same for values.
     """
 
@@ -46,7 +45,7 @@ class LayerCache:
 
 @dataclass(frozen=True, slots=True)
 class KVCache:
-    """Keys and values of all layers; the tensors of :class:`LayerCache` with one dimension more."""
+    """Keys and values of all layers: :class:`LayerCache` with a leading layer dimension."""
 
     keys: Tensor
     values: Tensor
@@ -57,23 +56,23 @@ class KVCache:
     def empty(
         cls,
         config: DecoderConfig,
-        pages: int,
+        blocks: int,
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.bfloat16,
         kind: CacheType = "model",
     ) -> Self:
-        """A cache of so many pages, page 0 included.
+        """Allocate a cache.
 
         Args:
             config: The decoder's sizes.
-            pages: How many.
-            device: Where.
+            blocks: Number of blocks, block 0 included.
+            device: Where it is allocated.
             dtype: The model's type.
-            kind: How keys and values are stored. Eight bits follow the
-                four-bit exponent format e4m3, scaled for every token and head.
+            kind: How keys and values are stored. "fp8" is e4m3 with a scale
+                for each token and head.
         """
-        shape = (config.layers, pages, config.heads, PAGE, config.head_width)
+        shape = (config.layers, blocks, config.heads, BLOCK_SIZE, config.head_width)
         stored = torch.float8_e4m3fn if kind == "fp8" else dtype
 
         def scales() -> Tensor | None:
@@ -87,12 +86,12 @@ class KVCache:
         )
 
     @property
-    def pages(self) -> int:
-        """How many pages there are, page 0 included."""
+    def blocks(self) -> int:
+        """Number of blocks, block 0 included."""
         return self.keys.shape[1]
 
     def layer(self, number: int) -> LayerCache:
-        """One layer's part."""
+        """The cache of one layer."""
         return LayerCache(
             self.keys[number],
             self.values[number],
@@ -100,15 +99,15 @@ class KVCache:
             None if self.value_scales is None else self.value_scales[number],
         )
 
-    def save(self, pages: Sequence[int]) -> tuple[Tensor, ...]:
-        """Copy pages to the host's memory, to make room."""
-        index = torch.tensor(pages, device=self.keys.device)
+    def save(self, blocks: Sequence[int]) -> tuple[Tensor, ...]:
+        """Copy blocks to host memory."""
+        index = torch.tensor(blocks, device=self.keys.device)
         return tuple(part[:, index].cpu() for part in self._parts())
 
-    def restore(self, pages: Sequence[int], saved: tuple[Tensor, ...]) -> None:
-        """Copy what :meth:`save` gave to other pages, as many as there were."""
-        index = torch.tensor(pages, device=self.keys.device)
-        for part, copy in zip(self._parts(), saved, strict=True):
+    def restore(self, blocks: Sequence[int], swapped: tuple[Tensor, ...]) -> None:
+        """Copy what :meth:`save` returned into other blocks, as many as there were."""
+        index = torch.tensor(blocks, device=self.keys.device)
+        for part, copy in zip(self._parts(), swapped, strict=True):
             part[:, index] = copy.to(part.device)
 
     def _parts(self) -> tuple[Tensor, ...]:
@@ -116,8 +115,8 @@ class KVCache:
         return tuple(part for part in parts if part is not None)
 
 
-def page_bytes(config: DecoderConfig, dtype: torch.dtype, kind: CacheType) -> int:
-    """Bytes of a page of the cache, all layers together."""
+def block_bytes(config: DecoderConfig, dtype: torch.dtype, kind: CacheType) -> int:
+    """Bytes of one block over all layers."""
     per_head = config.head_width * (1 if kind == "fp8" else dtype.itemsize)
     per_head += torch.float32.itemsize if kind == "fp8" else 0
-    return 2 * config.layers * config.heads * PAGE * per_head
+    return 2 * config.layers * config.heads * BLOCK_SIZE * per_head

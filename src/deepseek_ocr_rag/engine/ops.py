@@ -1,18 +1,17 @@
-"""What the decoder asks of the hardware: a few operations, each made of many small ones.
+"""The decoder's fused operations, as an interface.
 
-:mod:`.plain` computes them with PyTorch, anywhere; :mod:`.kernels` with kernels
-of our own, on CUDA. Both follow what is written here, and the tests hold them
-against each other.
+:mod:`.reference_ops` computes them with PyTorch on any device, :mod:`.kernels` with
+Triton on CUDA. The docstrings here define the results; tests compare the two.
 
-``tokens`` is the number of tokens that are computed at once, ``rows`` the number
-of sequences. A decode step computes ``queries`` tokens of each row, the newest
-one and drafts behind it; they lie row by row.
+``tokens`` is the number of tokens computed at once, ``rows`` the number of
+sequences. A decode step computes ``queries`` tokens of each row, the newest one and
+the drafts behind it, stored row by row.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from torch import Tensor
 
@@ -20,7 +19,10 @@ from .kv_cache import LayerCache
 from .slots import Slots
 from .weights.tensors import ExpertWeights
 
-__all__ = ["Ops", "StepRows"]
+__all__ = ["QUERY_TILE", "Ops", "StepRows"]
+
+QUERY_TILE: Final = 64
+"""Queries that prompt attention computes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,10 @@ class StepRows:
     """The sequences of one decode step.
 
     Attributes:
-        slots: Slot of each, int32, ``(rows,)``.
-        drafts: How many drafts stand in its history behind the newest token,
-            at most ``queries - 1``; int32, ``(rows,)``.
-        queries: Tokens of each that are computed, at least 1.
+        slots: Slot of each sequence, int32, ``(rows,)``.
+        drafts: Number of drafts in its history behind the newest token, at most
+            ``queries - 1``; int32, ``(rows,)``.
+        queries: Tokens computed for each sequence, at least 1.
     """
 
     slots: Tensor
@@ -40,7 +42,7 @@ class StepRows:
 
 
 class Ops(Protocol):
-    """The operations."""
+    """What a set of operations provides."""
 
     def add_norm(
         self, residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float
@@ -64,22 +66,22 @@ class Ops(Protocol):
         angles: Tensor,
         positions: Tensor,
         slots: Tensor,
-        owners: Slots,
+        state: Slots,
         cache: LayerCache,
     ) -> Tensor:
-        """Rotate queries and keys to their positions, and store keys and values.
+        """Apply rotary positions to queries and keys, and store keys and values.
 
-        What is no number is stored as 0: a page's next owner reads what is left
-        in it, times a weight of 0.
+        NaN is stored as 0: a block's next owner reads what is left in it and
+        multiplies it by a weight of 0.
 
         Args:
-            qkv: ``(tokens, 3 * width)``; the keys are rotated in place.
+            qkv: ``(tokens, 3 * width)``; queries and keys are rotated in place.
             angles: Cosine and sine of every position, float32,
                 ``(2, positions, head width / 2)``.
-            positions: Place of each token in its sequence, int32, ``(tokens,)``.
+            positions: Position of each token in its sequence, int32, ``(tokens,)``.
             slots: Slot of each token, int32, ``(tokens,)``.
-            owners: Which pages belong to which slot.
-            cache: Where they are stored.
+            state: Holds the block table.
+            cache: Where keys and values are stored.
 
         Returns:
             The queries, ``(tokens, width)``.
@@ -90,58 +92,73 @@ class Ops(Protocol):
         self,
         queries: Tensor,
         rows: StepRows,
-        owners: Slots,
+        state: Slots,
         cache: LayerCache,
         window: int | None,
     ) -> Tensor:
-        """Attention of a decode step.
+        """Attention of a decode step over the paged cache.
 
         Args:
             queries: ``(rows * queries, width)``.
             rows: The sequences.
-            owners: Their lengths, prompts and pages.
-            cache: Holds the keys and values of these tokens already.
-            window: How many of the last tokens are seen besides the prompt,
-                the own one included; None for all.
+            state: Their lengths, prompt lengths and block table.
+            cache: Already holds the keys and values of these tokens.
+            window: Number of last tokens that are visible besides the prompt,
+                the query's own included; None for all.
 
         Returns:
             ``(rows * queries, width)``.
         """
         ...
 
-    def mix(self, values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
-        """Send each token through its experts and the shared ones.
+    def attend_prompts(self, qkv: Tensor, tiles: Tensor, heads: int) -> Tensor:
+        """Causal attention within each of several prompts.
 
         Args:
-            values: ``(tokens, width)``.
-            experts: The mixture.
-            per_token: Routed experts of each token: the most probable ones.
-            scale: What their probabilities are multiplied by.
+            qkv: The prompts' tokens one after the other, padding behind them;
+                queries and keys rotated, ``(tokens, 3 * width)``.
+            tiles: The tiles of at most :data:`QUERY_TILE` queries: the prompt's
+                first token in ``qkv``, the tile's first query within the prompt,
+                the prompt's length; int32, ``(tiles, 3)``. Rows of zeros are padding.
+            heads: Attention heads.
 
         Returns:
-            What each expert adds, ``(tokens, per_token + shared, width)``.
+            ``(tokens, width)``; zeros for padding.
         """
         ...
 
-    def choose(self, logits: Tensor, rows: StepRows, owners: Slots, end: int) -> Tensor:
-        """Choose what follows, check the drafts, and move the sequences on.
+    def moe(self, values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
+        """Mixture of experts.
 
-        The most probable token that the slot's rules allow follows each query
-        (where the slot has a temperature: the one that Gumbel's noise makes
-        best). The first draft that differs from it ends what is kept. Histories
-        and lengths are brought up to date.
+        Args:
+            values: ``(tokens, width)``.
+            experts: The weights.
+            per_token: Routed experts of each token: the most probable ones.
+            scale: Factor of their probabilities.
+
+        Returns:
+            The output of each expert, weighted, ``(tokens, per_token + shared, width)``.
+        """
+        ...
+
+    def sample(self, logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
+        """Sample the next tokens, verify the drafts, and advance the sequences.
+
+        Each query is followed by the most probable token that the slot's rules
+        allow (with a temperature: the most probable after adding Gumbel noise).
+        Drafts are accepted up to the first that differs. Histories and lengths
+        are updated.
 
         Args:
             logits: float32, ``(rows * queries, vocabulary)``.
             rows: The sequences.
-            owners: Their rules, histories and lengths; changed.
+            state: Their rules, histories and lengths; updated.
             end: The end token, forbidden while a history is shorter than the
-                slot's ``end_from``.
+                slot's ``eos_from``.
 
         Returns:
             int32, ``(rows, 1 + 2 * queries)``: the number of new tokens, the
             tokens, and the bits of their log-probabilities (float32, of the
-            logits as they are, before any rule). What stands behind the number
-            of new tokens means nothing.
+            unmodified logits). Entries beyond the number of new tokens are undefined.
         """
         ...

@@ -1,4 +1,4 @@
-"""Matrix products whose sums are not rounded to the type of their factors."""
+"""Matrix products with float32 results from 16-bit factors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ __all__ = ["float32_product"]
 
 
 def float32_product(values: Tensor, weight: Tensor) -> Tensor:
-    """``values`` times the transposed ``weight``, in float32.
-
-    Among bfloat16 numbers many that differ would be equal.
+    """``values @ weight.T`` in float32; rounded to bfloat16, many different scores would tie.
 
     Args:
         values: Shape ``(rows, inputs)``.

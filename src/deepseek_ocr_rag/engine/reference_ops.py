@@ -1,4 +1,4 @@
-"""The operations in plain PyTorch: the definition, for any device."""
+"""The operations in plain PyTorch, for any device; the kernels are tested against them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..model.ngrams import NoRepeat, banned_tokens
-from .block_pool import PAGE
+from .block_pool import BLOCK_SIZE
 from .kv_cache import LARGEST_STORED, LayerCache
 from .ops import StepRows
 from .products import float32_product
@@ -37,7 +37,7 @@ class ReferenceOps:
         angles: Tensor,
         positions: Tensor,
         slots: Tensor,
-        owners: Slots,
+        state: Slots,
         cache: LayerCache,
     ) -> Tensor:
         """See :meth:`.ops.Ops.rotate_and_store`."""
@@ -48,33 +48,35 @@ class ReferenceOps:
             first, second = part.float().chunk(2, -1)
             turned = (first * cosine - second * sine, second * cosine + first * sine)
             part.copy_(torch.cat(turned, -1))
-        pages = owners.pages[slots, positions // PAGE]
-        # What is no number, or too large to be one here, must not reach the pages' next owner.
+        blocks = state.block_table[slots, positions // BLOCK_SIZE]
+        # NaN and infinity must not reach the blocks' next owner.
         qkv.nan_to_num_(0.0, LARGEST_STORED, -LARGEST_STORED)
         for part, stored, scales in (
             (keys, cache.keys, cache.key_scales),
             (values, cache.values, cache.value_scales),
         ):
             if scales is None:
-                stored[pages, :, positions % PAGE] = part
+                stored[blocks, :, positions % BLOCK_SIZE] = part
             else:
                 scale = part.float().abs().amax(-1).clamp_min(1e-12) / LARGEST_E4M3
-                scales[pages, :, positions % PAGE] = scale
-                stored[pages, :, positions % PAGE] = (part / scale[..., None]).to(stored.dtype)
+                scales[blocks, :, positions % BLOCK_SIZE] = scale
+                stored[blocks, :, positions % BLOCK_SIZE] = (part / scale[..., None]).to(
+                    stored.dtype
+                )
         return queries.flatten(1)
 
     def attend(
-        self, queries: Tensor, rows: StepRows, owners: Slots, cache: LayerCache, window: int | None
+        self, queries: Tensor, rows: StepRows, state: Slots, cache: LayerCache, window: int | None
     ) -> Tensor:
         """See :meth:`.ops.Ops.attend`."""
         heads, width = cache.keys.shape[1], cache.keys.shape[3]
         results = []
         for row, slot in enumerate(rows.slots.tolist()):
-            cached = int(owners.lengths[slot])
+            cached = int(state.lengths[slot])
             length = cached + rows.queries
-            pages = owners.pages[slot, : -(-length // PAGE)]
+            blocks = state.block_table[slot, : -(-length // BLOCK_SIZE)]
             keys, values = (
-                _stored(stored, scales, pages)[:, :length].to(queries.dtype)
+                _stored(stored, scales, blocks)[:, :length].to(queries.dtype)
                 for stored, scales in (
                     (cache.keys, cache.key_scales),
                     (cache.values, cache.value_scales),
@@ -85,14 +87,25 @@ class ReferenceOps:
             newest = (cached + torch.arange(rows.queries, device=queries.device))[:, None]
             seen = place <= newest
             if window is not None:
-                seen &= (place < owners.prompts[slot]) | (place > newest - window)
+                seen &= (place < state.prompts[slot]) | (place > newest - window)
             result = functional.scaled_dot_product_attention(
                 own.view(rows.queries, heads, width).transpose(0, 1), keys, values, attn_mask=seen
             )
             results.append(result.transpose(0, 1).flatten(1))
         return torch.cat(results)
 
-    def mix(self, values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
+    def attend_prompts(self, qkv: Tensor, tiles: Tensor, heads: int) -> Tensor:
+        """See :meth:`.ops.Ops.attend_prompts`."""
+        result = qkv.new_zeros(len(qkv), qkv.shape[1] // 3)
+        for start, first, length in tiles.tolist():
+            if first == 0 and length > 0:
+                prompt = qkv[start : start + length].view(length, 3, heads, -1)
+                query, key, value = prompt.permute(1, 2, 0, 3)[:, None]
+                found = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+                result[start : start + length] = found[0].transpose(0, 1).flatten(1)
+        return result
+
+    def moe(self, values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
         """See :meth:`.ops.Ops.mix`."""
         routed = len(experts.router)
         logits = float32_product(values, experts.router)
@@ -110,60 +123,60 @@ class ReferenceOps:
             added[token, part] = (result * weights[token, part, None]).to(values.dtype)
         return added
 
-    def choose(self, logits: Tensor, rows: StepRows, owners: Slots, end: int) -> Tensor:
+    def sample(self, logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
         """See :meth:`.ops.Ops.choose`."""
-        reports = []
+        outputs = []
         scores = logits.view(-1, rows.queries, logits.shape[-1])
         for row, (slot, drafts) in enumerate(
             zip(rows.slots.tolist(), rows.drafts.tolist(), strict=True)
         ):
             tokens: list[int] = []
             logprobs: list[float] = []
-            known = int(owners.lengths[slot]) + 1
+            known = int(state.lengths[slot]) + 1
             while True:
                 query = len(tokens)
-                history = owners.history[slot, : known + query].tolist()
-                token = _best(scores[row, query], history, slot, owners, end)
+                history = state.history[slot, : known + query].tolist()
+                token = _best(scores[row, query], history, slot, state, end)
                 tokens.append(token)
                 logprobs.append(float(scores[row, query].log_softmax(-1)[token]))
-                if query == drafts or token != int(owners.history[slot, known + query]):
+                if query == drafts or token != int(state.history[slot, known + query]):
                     break
-            owners.history[slot, known : known + len(tokens)] = torch.tensor(tokens)
-            if slot != owners.nobody:
-                owners.lengths[slot] += len(tokens)
+            state.history[slot, known : known + len(tokens)] = torch.tensor(tokens)
+            if slot != state.padding_slot:
+                state.lengths[slot] += len(tokens)
             unused = [0] * (rows.queries - len(tokens))
             bits = torch.tensor([*logprobs, *unused], dtype=torch.float32).view(torch.int32)
-            reports.append([len(tokens), *tokens, *unused, *bits.tolist()])
-        return torch.tensor(reports, dtype=torch.int32, device=logits.device)
+            outputs.append([len(tokens), *tokens, *unused, *bits.tolist()])
+        return torch.tensor(outputs, dtype=torch.int32, device=logits.device)
 
 
 def _product(values: Tensor, weight: Tensor, scales: Tensor | None, expert: int) -> Tensor:
-    """Values times an expert's matrix."""
+    """``values`` times one expert's matrix."""
     product = functional.linear(values, weight[expert].to(values.dtype))
     return product if scales is None else (product * scales[expert]).to(values.dtype)
 
 
-def _stored(stored: Tensor, scales: Tensor | None, pages: Tensor) -> Tensor:
-    """Keys or values of a sequence, ``(heads, tokens, head width)``."""
-    found = stored[pages].transpose(0, 1).flatten(1, 2)
+def _stored(stored: Tensor, scales: Tensor | None, blocks: Tensor) -> Tensor:
+    """Keys or values of one sequence, ``(heads, tokens, head width)``."""
+    found = stored[blocks].transpose(0, 1).flatten(1, 2)
     if scales is None:
         return found
-    return found.float() * scales[pages].transpose(0, 1).flatten(1, 2)[..., None]
+    return found.float() * scales[blocks].transpose(0, 1).flatten(1, 2)[..., None]
 
 
-def _best(scores: Tensor, history: list[int], slot: int, owners: Slots, end: int) -> int:
+def _best(scores: Tensor, history: list[int], slot: int, state: Slots, end: int) -> int:
     rule = NoRepeat(
-        int(owners.sizes[slot]),
-        int(owners.windows[slot]),
-        frozenset(token for token in owners.exempt[slot].tolist() if token >= 0),
+        int(state.sizes[slot]),
+        int(state.windows[slot]),
+        frozenset(token for token in state.exempt[slot].tolist() if token >= 0),
     )
     banned = banned_tokens(history, rule)
-    if len(history) < int(owners.end_from[slot]):
+    if len(history) < int(state.eos_from[slot]):
         banned |= {end}
     allowed = scores.clone()
     allowed[list(banned)] = float("-inf")
-    if heat := float(owners.temperatures[slot]):
-        seed = int(owners.seeds[slot]) * owners.history.shape[1] + len(history)
+    if heat := float(state.temperatures[slot]):
+        seed = int(state.seeds[slot]) * state.history.shape[1] + len(history)
         noise = torch.Generator().manual_seed(seed)
         uniform = torch.rand(scores.shape, generator=noise).clamp_min(1e-20).to(scores.device)
         allowed -= heat * torch.log(-torch.log(uniform))

@@ -1,9 +1,9 @@
-"""The device's side: begins pages, computes steps, and brings back what was written."""
+"""The device's side of the engine: computes prompts and steps, and brings tokens to the host."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,13 @@ from torch import Tensor
 
 from ..model.families import Family
 from ..model.prompts import Mode
-from .cuda_graphs import DecodeGraphs
-from .decoder import Decoder, PrefillRequest
+from .cuda_graphs import DecodeGraphs, PrefillGraphs
+from .decoder import Decoder
 from .kv_cache import CacheType, KVCache
 from .ops import Ops
+from .prefill import PrefillRequest
 from .sequence import WrittenSequence
-from .slots import Slots, SlotSettings
+from .slots import Assignment, Slots, SlotSettings, to_device
 from .vision.preprocessing import page_tensors
 from .vision.towers import Views, Vision
 from .weights.config import EngineConfig
@@ -35,10 +36,10 @@ class PageImage:
     """A page whose views are made on the device.
 
     Attributes:
-        pixels: RGB, uint8, ``(height, width, 3)``, or with a fourth channel
-            that does not count. A GPU takes them at once from pinned memory.
-        mode: How large the model sees it.
-        family: Which model sees it.
+        pixels: RGB, uint8, ``(height, width, 3)``; a fourth channel is ignored.
+            From pinned memory the copy to a GPU is asynchronous.
+        mode: The resolution mode.
+        family: The model's family.
         max_tiles: Fewer tiles than the family's most.
     """
 
@@ -48,7 +49,7 @@ class PageImage:
     max_tiles: int | None = None
 
     def views(self, device: torch.device) -> Views:
-        """The views, made on the device."""
+        """Make the views on the device."""
         pixels = self.pixels
         if device.type == "cuda":
             if not pixels.is_pinned():
@@ -60,32 +61,32 @@ class PageImage:
 
 
 class StepOutput:
-    """What a step writes, on its way to the host.
+    """The tokens of a step or a prefill, on their way to the host.
 
     Args:
-        sequences: Whose tokens they are, row by row.
+        sequences: The sequences, row by row.
         queries: Most new tokens of each.
-        report: From :meth:`.operations.Ops.choose`.
+        output: From :meth:`.ops.Ops.sample`.
     """
 
-    def __init__(self, sequences: Sequence[WrittenSequence], queries: int, report: Tensor) -> None:
+    def __init__(self, sequences: Sequence[WrittenSequence], queries: int, output: Tensor) -> None:
         self.sequences = tuple(sequences)
         self.queries = queries
         self._done: Any = None
-        self._host = report
-        if report.is_cuda:
-            self._host = torch.empty(report.shape, dtype=report.dtype, pin_memory=True)
-            self._host.copy_(report, non_blocking=True)
+        self._host = output
+        if output.is_cuda:
+            self._host = torch.empty(output.shape, dtype=output.dtype, pin_memory=True)
+            self._host.copy_(output, non_blocking=True)
             self._done = _cuda.Event()
             self._done.record()
 
     @property
-    def is_here(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it has arrived."""
         return self._done is None or self._done.query()
 
     def wait(self) -> list[tuple[list[int], list[float]]]:
-        """New tokens of each sequence, and their log-probabilities."""
+        """Wait for the new tokens of each sequence and their log-probabilities."""
         if self._done is not None:
             self._done.synchronize()
         numbers = self._host.numpy()
@@ -101,142 +102,163 @@ class StepOutput:
 class Runner:
     """The network and its memory.
 
-    Prompts are computed on a stream of their own, beside the steps: those wait on
-    arithmetic, these on memory.
+    Prompts and steps take turns on one stream. On two, they fill the same
+    multiprocessors and slow each other down by more than they overlap
+    (``benchmarks/NOTES.md``).
 
     Args:
         config: The sizes.
         weights: The tensors.
-        operations: What computes the decoder.
+        ops: The decoder's operations.
         slots: Sequences at once.
-        pages: Pages of the cache, page 0 included; :meth:`resize` makes another.
+        blocks: Blocks of the cache, block 0 included; :meth:`resize` changes it.
         cache: How keys and values are stored.
+        max_prefill_tokens: Tokens of the largest prefill that is captured.
     """
 
     def __init__(
         self,
         config: EngineConfig,
         weights: EngineWeights,
-        operations: Ops,
+        ops: Ops,
         *,
         slots: int,
-        pages: int,
+        blocks: int,
         cache: CacheType = "model",
+        max_prefill_tokens: int = 8192,
     ) -> None:
         self.device = weights.decoder.head.device
         self._config = config.decoder
         self._weights = weights.decoder
-        self._operations = operations
-        self._kind = cache
+        self._ops = ops
+        self._cache_type = cache
+        self._max_prefill_tokens = max_prefill_tokens
         self._slots = Slots.empty(slots, positions=config.decoder.max_positions, device=self.device)
         self._vision = Vision(config, weights.vision)
-        self.resize(pages)
-        on_gpu = self.device.type == "cuda"
-        self._steps = _cuda.Stream() if on_gpu else None
-        self._prompts = _cuda.Stream() if on_gpu else None
-        self._table = np.zeros(tuple(self._slots.pages.shape), np.int32)
-        self._noted = [0] * self._slots.nobody
-        self._grown: list[int] = []
+        self.resize(blocks)
+        self._stream = _cuda.Stream() if self.device.type == "cuda" else None
+        self._block_table = np.zeros(tuple(self._slots.block_table.shape), np.int32)
+        self._known_blocks = [0] * self._slots.padding_slot
+        self._changed_slots: list[int] = []
 
-    def resize(self, pages: int) -> None:
-        """Make a new cache of so many pages; what was in the old one is lost."""
+    def resize(self, blocks: int) -> None:
+        """Allocate a new cache; the old one's contents are lost."""
         self._cache = KVCache.empty(
             self._config,
-            pages,
+            blocks,
             device=self.device,
             dtype=self._weights.head.dtype,
-            kind=self._kind,
+            kind=self._cache_type,
         )
-        decoder = Decoder(self._config, self._weights, self._operations, self._cache, self._slots)
-        self._graphs = DecodeGraphs(decoder, self._slots, record=self.device.type == "cuda")
-        self._decoder = decoder
+        decoder = Decoder(self._config, self._weights, self._ops, self._cache, self._slots)
+        capture = self.device.type == "cuda"
+        self._step_graphs = DecodeGraphs(decoder, self._slots, capture=capture)
+        self._prefill_graphs = PrefillGraphs(
+            decoder,
+            self._slots,
+            self._config.width,
+            capture=capture,
+            max_tokens=self._max_prefill_tokens,
+        )
 
     @torch.inference_mode()
-    def record(self, least_rows: int = 1) -> None:
-        """Record the steps of so many rows and more; others are when they first come."""
-        with self._on(self._steps):
-            self._graphs.record_from(least_rows, self._slots.nobody)
+    def compile(self, view_sides: Iterable[int]) -> None:
+        """Run everything that :meth:`capture` captures once, on padding."""
+        self._vision.compile(view_sides)
+        self._prefill_graphs.compile()
+        self._step_graphs.compile(1, self._slots.padding_slot)
 
     @torch.inference_mode()
-    def begin(self, sequences: Sequence[WrittenSequence]) -> StepOutput:
-        """See pages and compute their prompts.
+    def capture_vision(self, view_sides: Iterable[int]) -> None:
+        """Capture the graphs of the vision towers, which outlive :meth:`resize`."""
+        with self._on_stream():
+            self._vision.capture(view_sides)
+
+    @torch.inference_mode()
+    def capture(self, least_rows: int = 1) -> None:
+        """Capture the prefills, and the steps of so many rows and more."""
+        with self._on_stream():
+            self._prefill_graphs.capture()
+            self._step_graphs.capture(least_rows, self._slots.padding_slot)
+
+    @torch.inference_mode()
+    def prefill(self, sequences: Sequence[WrittenSequence]) -> StepOutput:
+        """Encode pages and compute their prompts.
 
         Raises:
             torch.OutOfMemoryError: If they are too many for the device.
         """
-        if self._prompts is not None:
-            # The slots and pages may have been another's in a step that still runs.
-            self._prompts.wait_stream(self._steps)
-        with self._on(self._prompts):
-            for sequence in sequences:
-                self._note_pages(sequence, 0)
-                self._occupy(sequence)
-            self._upload([_slot(sequence) for sequence in sequences])
+        with self._on_stream():
             pictures = self._vision.embed([self._views(s.task.picture) for s in sequences])
-            prompts = [
+            for sequence in sequences:
+                self._update_block_table(sequence, 0)
+            self._assign(sequences)
+            self._upload([_slot(sequence) for sequence in sequences])
+            requests = [
                 PrefillRequest(_slot(sequence), sequence.task.ids, picture)
                 for sequence, picture in zip(sequences, pictures, strict=True)
             ]
-            return StepOutput(sequences, 1, self._decoder.prefill(prompts))
+            return StepOutput(sequences, 1, self._prefill_graphs.run(requests))
 
     @torch.inference_mode()
     def step(
         self, sequences: Sequence[WrittenSequence], drafts: Sequence[Sequence[int]]
     ) -> StepOutput:
-        """Write the next tokens of sequences that have begun."""
-        with self._on(self._steps):
+        """Compute the next tokens of sequences whose prompts are computed."""
+        with self._on_stream():
             for sequence in sequences:
-                self._note_pages(sequence, self._noted[_slot(sequence)])
-            if self._grown:
-                self._upload(self._grown)
-                self._grown = []
-            report = self._graphs.run([_slot(sequence) for sequence in sequences], drafts)
-            return StepOutput(sequences, (report.shape[1] - 1) // 2, report)
+                self._update_block_table(sequence, self._known_blocks[_slot(sequence)])
+            if self._changed_slots:
+                self._upload(self._changed_slots)
+                self._changed_slots = []
+            output = self._step_graphs.run([_slot(sequence) for sequence in sequences], drafts)
+            return StepOutput(sequences, (output.shape[1] - 1) // 2, output)
 
     @torch.inference_mode()
-    def put_aside(self, sequence: WrittenSequence, pages: Sequence[int]) -> None:
-        """Copy the keys and values of a sequence to the host's memory."""
-        with self._on(self._steps):
-            sequence.saved = self._cache.save(pages)
+    def swap_out(self, sequence: WrittenSequence, blocks: Sequence[int]) -> None:
+        """Copy the keys and values of a sequence to host memory."""
+        with self._on_stream():
+            sequence.swapped = self._cache.save(blocks)
 
     @torch.inference_mode()
-    def resume(self, sequence: WrittenSequence) -> None:
-        """Copy them back, to the slot and pages that it has now."""
-        with self._on(self._steps):
-            self._note_pages(sequence, 0)
-            self._occupy(sequence)
-            saved = sequence.saved
-            self._cache.restore(sequence.pages[: saved[0].shape[1]], saved)
-            sequence.saved = None
+    def swap_in(self, sequence: WrittenSequence) -> None:
+        """Copy them back to the slot and blocks that the sequence has now."""
+        with self._on_stream():
+            self._update_block_table(sequence, 0)
+            self._assign([sequence])
+            swapped = sequence.swapped
+            self._cache.restore(sequence.blocks[: swapped[0].shape[1]], swapped)
+            sequence.swapped = None
 
-    def _occupy(self, sequence: WrittenSequence) -> None:
-        task = sequence.task
-        settings = SlotSettings(task.rule, task.least_tokens, task.temperature)
-        tokens = [*task.ids, *sequence.tokens]
-        self._slots.occupy(_slot(sequence), tokens, len(task.ids), settings)
+    def _assign(self, sequences: Sequence[WrittenSequence]) -> None:
+        assignments = []
+        for sequence in sequences:
+            task = sequence.task
+            settings = SlotSettings(task.rule, task.min_new_tokens, task.temperature)
+            tokens = [*task.ids, *sequence.tokens]
+            assignments.append(Assignment(_slot(sequence), tokens, len(task.ids), settings))
+        self._slots.assign(assignments)
 
     def _views(self, picture: Views | PageImage) -> Views:
         return picture.views(self.device) if isinstance(picture, PageImage) else picture
 
-    def _note_pages(self, sequence: WrittenSequence, known: int) -> None:
-        """Note a sequence's pages in the host's table, from the first that it does not know."""
-        count = len(sequence.pages)
+    def _update_block_table(self, sequence: WrittenSequence, known: int) -> None:
+        """Note a sequence's blocks from the first that the host's table lacks."""
+        count = len(sequence.blocks)
         if count > known:
             slot = _slot(sequence)
-            self._table[slot, known:count] = sequence.pages[known:]
-            self._noted[slot] = count
-            self._grown.append(slot)
+            self._block_table[slot, known:count] = sequence.blocks[known:]
+            self._known_blocks[slot] = count
+            self._changed_slots.append(slot)
 
     def _upload(self, slots: Sequence[int]) -> None:
-        """Copy slots' rows of the host's table to the device."""
-        rows = torch.from_numpy(np.column_stack((slots, self._table[slots])).astype(np.int32))
-        if self.device.type == "cuda":
-            rows = rows.pin_memory()
-        rows = rows.to(self.device, non_blocking=True)
-        self._slots.pages[rows[:, 0]] = rows[:, 1:]
+        """Copy slots' rows of the host's block table to the device."""
+        rows = np.column_stack((slots, self._block_table[slots])).astype(np.int32)
+        on_device = to_device(rows, self.device)
+        self._slots.block_table[on_device[:, 0]] = on_device[:, 1:]
 
-    def _on(self, stream: object | None) -> contextlib.AbstractContextManager[object]:
-        return contextlib.nullcontext() if stream is None else _cuda.stream(stream)
+    def _on_stream(self) -> contextlib.AbstractContextManager[object]:
+        return contextlib.nullcontext() if self._stream is None else _cuda.stream(self._stream)
 
 
 def _slot(sequence: WrittenSequence) -> int:

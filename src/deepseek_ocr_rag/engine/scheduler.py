@@ -1,12 +1,11 @@
-"""Decides what the device does next. Knows nothing of tensors.
+"""Decides which sequences are on the device. Independent of tensors.
 
-A turn of the loop asks for a plan, runs it, and brings back what was written::
+Each iteration of the engine's loop asks for a plan::
 
-    put aside -> resume -> begin -> step
+    swap out -> swap in -> step -> prefill
 
-A sequence keeps its slot and pages until it ends, unless a better ranked one
-needs them: then the worst ranked is put aside, with its keys and values, and
-later goes on where it was.
+A sequence keeps its slot and blocks until it ends, unless a better ranked one needs
+them: then the worst ranked is swapped out with its keys and values, and continues later.
 """
 
 from __future__ import annotations
@@ -14,52 +13,58 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import merge
+from typing import Final
 
-from .block_pool import PAGE, BlockPool
+from .block_pool import BLOCK_SIZE, BlockPool
 from .sequence import WrittenSequence
 
 __all__ = ["Plan", "Scheduler"]
 
+PATIENCE: Final = 4
+CROWDED_PATIENCE: Final = 16
+"""Iterations that prompts wait for company: for pages that arrive, and for slots that end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A turn, to be done in this order.
+    """One iteration.
 
     Attributes:
-        put_aside: Sequences that leave the device for a while, and the pages
-            that hold their keys and values until something else is written.
-        resume: Sequences that come back to it.
-        begin: Sequences whose prompts are computed, together.
+        swap_out: Sequences that leave the device, and the blocks that hold their keys
+            and values until something else is written.
+        swap_in: Sequences that come back.
+        prefill: Sequences whose prompts are computed, together.
     """
 
-    put_aside: tuple[tuple[WrittenSequence, tuple[int, ...]], ...] = ()
-    resume: tuple[WrittenSequence, ...] = ()
-    begin: tuple[WrittenSequence, ...] = ()
+    swap_out: tuple[tuple[WrittenSequence, tuple[int, ...]], ...] = ()
+    swap_in: tuple[WrittenSequence, ...] = ()
+    prefill: tuple[WrittenSequence, ...] = ()
 
 
 class Scheduler:
-    """The sequences, and who owns which slots and pages.
+    """The sequences, their slots and their blocks.
 
     Args:
-        slots: How many sequences run at once.
-        pages: How many pages the cache has, page 0 included; enough for the
-            longest sequence.
-        together: While all slots are in use, prompts wait until so many can be
-            computed at once: few at a time are slower, and hold up the others.
-        prompt_tokens: Most tokens of prompts that are computed at once.
+        slots: Sequences on the device at once.
+        blocks: Blocks of the cache, block 0 included; enough for the longest sequence.
+        min_batch: Prompts wait a little until so many can be computed at once, because
+            single ones cost more.
+        max_prefill_tokens: Most prompt tokens that are computed at once.
     """
 
     def __init__(
-        self, *, slots: int, pages: int, together: int = 4, prompt_tokens: int = 8192
+        self, *, slots: int, blocks: int, min_batch: int = 4, max_prefill_tokens: int = 8192
     ) -> None:
         self.slots = slots
-        self._together = min(together, slots)
-        self._prompt_tokens = prompt_tokens
+        self._min_batch = min(min_batch, slots)
+        self._max_prefill_tokens = max_prefill_tokens
         self._free_slots = list(range(slots - 1, -1, -1))
-        self._pool = BlockPool(pages)
+        self._pool = BlockPool(blocks)
         self._waiting: list[WrittenSequence] = []
-        self._aside: list[WrittenSequence] = []
+        self._swapped: list[WrittenSequence] = []
         self._running: list[WrittenSequence] = []
+        self._waited = 0
 
     @property
     def running(self) -> tuple[WrittenSequence, ...]:
@@ -67,55 +72,57 @@ class Scheduler:
         return tuple(self._running)
 
     def add(self, sequence: WrittenSequence) -> None:
-        """A new sequence, or one whose beginning is tried again."""
-        self._waiting.append(sequence)
+        """Add a sequence."""
+        insort(self._waiting, sequence, key=_rank)
 
     def remove(self, sequence: WrittenSequence) -> None:
-        """A sequence has ended, or nobody wants it: its slot and pages are free.
+        """Free the slot and blocks of a sequence that has ended or was cancelled.
 
-        What the device still computes for it must come before what is planned
-        from now on, so that it overwrites nothing of the next owner's.
+        Work in flight may still write to them. It must finish before work that is
+        planned from now on.
         """
-        for group in (self._waiting, self._aside, self._running):
+        for group in (self._waiting, self._swapped, self._running):
             if sequence in group:
                 group.remove(sequence)
         self._release(sequence)
-        sequence.saved = None
+        sequence.swapped = None
 
-    def expect_less(self) -> None:
-        """So many prompts at once were too much for the device."""
-        self._prompt_tokens = max(1, self._prompt_tokens // 2)
+    def prefill_less(self) -> None:
+        """Halve the prompts that are computed at once, after they ran out of memory."""
+        self._max_prefill_tokens = max(1, self._max_prefill_tokens // 2)
 
-    def plan(self, queries: int, *, begin: bool = True) -> Plan | None:
-        """The next turn.
+    def plan(self, queries: int, *, prefill: bool = True) -> Plan | None:
+        """Plan the next iteration.
 
         Args:
             queries: Tokens of each running sequence that are computed in it.
-            begin: Whether prompts may be begun.
+            prefill: Whether prompts may start; urgent ones always may.
 
         Returns:
-            None if a sequence must be put aside of which the device may have
-            written tokens that are not known yet: bring them back and ask again.
+            None if a sequence must be swapped out that has tokens in flight: collect
+            them and ask again.
         """
-        leaving = self._leaving(queries, begin=begin)
+        worst = self._running[-1].task.priority if self._running else None
+        leaving = self._to_swap_out(queries)
         if any(sequence.in_flight for sequence in leaving):
             return None
-        put_aside = tuple((sequence, tuple(sequence.pages)) for sequence in leaving)
+        swap_out = tuple((sequence, tuple(sequence.blocks)) for sequence in leaving)
         for sequence in leaving:
             self._release(sequence)
             self._running.remove(sequence)
-        for sequence, missing in self._short_of_pages(self._running, queries):
-            sequence.pages += self._pool.take(missing)
-        resume, begun = self._entering(queries, begin=begin)
-        self._aside += leaving
-        return Plan(put_aside, resume, begun)
+        for sequence, missing in self._short_of_blocks(self._running, queries):
+            sequence.blocks += self._pool.take(missing)
+        swap_in, prompts = self._to_start(queries, worst, prefill=prefill)
+        for sequence in leaving:
+            insort(self._swapped, sequence, key=_rank)
+        return Plan(swap_out, swap_in, prompts)
 
-    def _leaving(self, queries: int, *, begin: bool) -> list[WrittenSequence]:
-        """Who must go so that the others have room."""
+    def _to_swap_out(self, queries: int) -> list[WrittenSequence]:
+        """The sequences that must leave so that better ranked ones have room."""
         staying = list(self.running)
         leaving: list[WrittenSequence] = []
         free = len(self._pool)
-        first = min(self._waiting, key=_rank, default=None) if begin else None
+        first = self._waiting[0] if self._waiting else None
         if (
             first is not None
             and staying
@@ -123,51 +130,67 @@ class Scheduler:
             and (not self._free_slots or self._missing(first, queries) > free)
         ):
             leaving.append(staying.pop())
-            free += len(leaving[-1].pages)
-        while sum(missing for _, missing in self._short_of_pages(staying, queries)) > free:
+            free += len(leaving[-1].blocks)
+        while sum(missing for _, missing in self._short_of_blocks(staying, queries)) > free:
             leaving.append(staying.pop())
-            free += len(leaving[-1].pages)
+            free += len(leaving[-1].blocks)
         return leaving
 
-    def _entering(
-        self, queries: int, *, begin: bool
+    def _to_start(
+        self, queries: int, worst: int | None, *, prefill: bool
     ) -> tuple[tuple[WrittenSequence, ...], tuple[WrittenSequence, ...]]:
-        """Who comes to the device: sequences that go on, and sequences that begin."""
-        resumed: list[WrittenSequence] = []
-        begun: list[WrittenSequence] = []
+        """The sequences that come to the device: swapped in ones, and prompts."""
+        swapped_in: list[WrittenSequence] = []
+        prompts: list[WrittenSequence] = []
         tokens = 0
-        worst = self.running[-1].task.priority if self._running else None
-        crowded = worst is not None and len(self._free_slots) < self._together
-        for sequence in sorted((*self._aside, *self._waiting), key=_rank):
-            goes_on = sequence in self._aside
-            if not goes_on:
+        is_ready = prefill and self._is_ready()
+        for sequence in list(merge(self._swapped, self._waiting, key=_rank)):
+            is_prompt = sequence not in self._swapped
+            if is_prompt:
                 tokens += sequence.length
-                too_many = begun and tokens > self._prompt_tokens
-                # A better ranked one does not wait for company.
-                in_company = crowded and worst is not None and sequence.task.priority >= worst
-                if not begin or too_many or in_company:
+                is_urgent = worst is not None and sequence.task.priority < worst
+                # An urgent page does not share a prefill with others, which would delay it.
+                fits = not prompts or (
+                    tokens <= self._max_prefill_tokens
+                    and (worst is None or prompts[0].task.priority == sequence.task.priority)
+                )
+                if not fits or not (is_ready or is_urgent):
+                    if not self._swapped:
+                        break
                     continue
-            # Room to spare, or the next page that is needed puts it aside again.
-            if not self._free_slots or self._missing(sequence, queries) + self._spare > len(
+            # Blocks to spare, or the next block that is needed swaps it out again.
+            if not self._free_slots or self._missing(sequence, queries) + len(self._running) > len(
                 self._pool
             ):
                 break
-            (self._aside if goes_on else self._waiting).remove(sequence)
-            (resumed if goes_on else begun).append(sequence)
+            (self._waiting if is_prompt else self._swapped).remove(sequence)
+            (prompts if is_prompt else swapped_in).append(sequence)
             sequence.slot = self._free_slots.pop()
-            sequence.pages += self._pool.take(self._missing(sequence, queries))
+            sequence.blocks += self._pool.take(self._missing(sequence, queries))
             insort(self._running, sequence, key=_rank)
-        return tuple(resumed), tuple(begun)
+        if prompts:
+            self._waited = 0
+        return tuple(swapped_in), tuple(prompts)
 
-    @property
-    def _spare(self) -> int:
-        """Pages that the running sequences will need soon."""
-        return len(self._running)
+    def _is_ready(self) -> bool:
+        """Whether enough prompts wait, or have waited long enough, for a prefill now."""
+        waiting, free = len(self._waiting), len(self._free_slots)
+        if not waiting or not free:
+            return False
+        if not self._running or min(waiting, free) >= self._min_batch or self._is_full():
+            return True
+        self._waited += 1
+        return self._waited > (PATIENCE if waiting <= free else CROWDED_PATIENCE)
 
-    def _short_of_pages(
+    def _is_full(self) -> bool:
+        """Whether the prompts that wait have as many tokens as are computed at once."""
+        first = self._waiting[: self._min_batch]
+        return sum(sequence.length for sequence in first) >= self._max_prefill_tokens
+
+    def _short_of_blocks(
         self, sequences: Sequence[WrittenSequence], queries: int
     ) -> list[tuple[WrittenSequence, int]]:
-        """Those that need more pages, and how many; few of hundreds in a turn."""
+        """The few sequences that need more blocks, and how many."""
         return [
             (sequence, self._missing(sequence, queries))
             for sequence in sequences
@@ -175,11 +198,11 @@ class Scheduler:
         ]
 
     def _missing(self, sequence: WrittenSequence, queries: int) -> int:
-        return max(0, -((sequence.room - queries) // PAGE))
+        return max(0, -((sequence.room - queries) // BLOCK_SIZE))
 
     def _release(self, sequence: WrittenSequence) -> None:
-        self._pool.give_back(sequence.pages)
-        sequence.pages = []
+        self._pool.give_back(sequence.blocks)
+        sequence.blocks = []
         if sequence.slot is not None:
             self._free_slots.append(sequence.slot)
             sequence.slot = None

@@ -1,4 +1,4 @@
-"""One page while it is being written, as the host sees it."""
+"""A page while its text is generated, as the host sees it."""
 
 from __future__ import annotations
 
@@ -9,71 +9,72 @@ from typing import Any
 from ..model.ngrams import NoRepeat
 from ..model.page_prompt import End, GeneratedPage
 from ..model.tokenizer import EOS
-from .block_pool import PAGE
+from .block_pool import BLOCK_SIZE
 from .drafting import Drafter
 
-__all__ = ["EndCheck", "PageTask", "WrittenSequence", "never"]
+__all__ = ["PageTask", "StopCheck", "WrittenSequence", "never_stop"]
 
-EndCheck = Callable[[Sequence[int]], bool]
-"""Whether a text is at its end, for instance in a loop, given its tokens since the last question."""
+StopCheck = Callable[[Sequence[int]], bool]
+"""Decides whether generation stops, for instance in a loop, given the tokens since its last call."""
 
 
-def never(tokens: Sequence[int]) -> bool:
-    """Leaves the end to the model."""
+def never_stop(tokens: Sequence[int]) -> bool:
+    """Leave the end to the model."""
     return False
 
 
-def _unheard() -> None:
-    """Nobody asked to be told."""
+def _ignore() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageTask:
-    """A page that is to be written.
+    """A page that is to be read.
 
     Attributes:
-        ids: The prompt's token ids, with a place for every token of the picture.
-        picture: The page's pixels: :class:`~.vision.Views` or a :class:`~.runner.PageImage`.
-        rule: Which repeats are forbidden.
-        max_new_tokens: The most that may be written, at least 1.
-        least_tokens: New tokens before which the end token may not come.
+        ids: The prompt's token ids, with one ``<image>`` token for each picture token.
+        picture: The page's pixels: :class:`~.vision.towers.Views` or a
+            :class:`~.runner.PageImage`.
+        rule: The no-repeat rule.
+        max_new_tokens: Most tokens to generate, at least 1.
+        min_new_tokens: New tokens before the end token is allowed.
         temperature: 0 takes the most probable token.
-        source: Tokens that the text will probably contain, in their order: the
-            page's own text layer. Only the time depends on them.
-        priority: Smaller ones go first.
-        at_begin: Told, in the engine's own thread, that the picture is not needed any more.
-        at_end: Asked every ``interval`` tokens, in the engine's own thread.
-        interval: Tokens between two questions; 1 streams.
+        source: Tokens of the page's text layer, in order, from which drafts are made.
+            They change only the time.
+        priority: Smaller ones go first; better ranked pages get more steps.
+        on_prefill: Called in the engine's thread when the picture is no longer needed.
+        should_stop: Called in the engine's thread every ``interval`` tokens.
+        interval: Tokens between two calls; 1 streams.
     """
 
     ids: Sequence[int]
     picture: Any
     rule: NoRepeat
     max_new_tokens: int
-    least_tokens: int = 0
+    min_new_tokens: int = 0
     temperature: float = 0.0
     source: Sequence[int] = ()
     priority: int = 0
-    at_begin: Callable[[], object] = _unheard
-    at_end: EndCheck = never
+    on_prefill: Callable[[], object] = _ignore
+    should_stop: StopCheck = never_stop
     interval: int = 32
 
 
 @dataclass(slots=True, eq=False)
 class WrittenSequence:
-    """What is known of a page under way.
+    """The state of a page that waits or is generated.
 
     Attributes:
-        task: What was asked.
-        arrival: Among equal priorities, smaller ones go first.
-        tokens: What was written, the end token left out.
+        task: The page.
+        arrival: Order among equal priorities.
+        tokens: Generated tokens without the end token.
         logprobs: Log-probability of each.
         slot: Its slot while it is on the device.
-        pages: Its pages of the cache while it is on the device.
-        in_flight: Tokens that the device may have written and the host has not seen.
-        begun: Whether its prompt has been computed.
-        saved: Its keys and values in the host's memory, while it is put aside.
-        end: How it ended.
+        blocks: Its cache blocks while it is on the device.
+        in_flight: Tokens that the device may have generated and the host has not seen.
+        prefilled: Whether its prompt has been computed.
+        swapped: Its keys and values in host memory, while it is swapped out.
+        end: Where and why it ended.
     """
 
     task: PageTask
@@ -81,10 +82,10 @@ class WrittenSequence:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     slot: int | None = None
-    pages: list[int] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=list)
     in_flight: int = 0
-    begun: bool = False
-    saved: Any = None
+    prefilled: bool = False
+    swapped: Any = None
     end: End | None = None
     _checked: int = 0
     _drafter: Drafter | None = None
@@ -92,22 +93,22 @@ class WrittenSequence:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Who goes first: the smallest."""
+        """Sort key: the smallest goes first."""
         return self.task.priority, self.arrival
 
     @property
     def length(self) -> int:
-        """Known tokens, prompt and text."""
+        """Known tokens, prompt and generated ones."""
         return len(self.task.ids) + len(self.tokens)
 
     @property
     def room(self) -> int:
-        """Tokens that its pages have places for, beyond those that are known or under way."""
+        """Tokens that fit into its blocks beyond those known or in flight."""
         used = len(self.task.ids) + len(self.tokens) + self.in_flight
-        return PAGE * len(self.pages) - used
+        return BLOCK_SIZE * len(self.blocks) - used
 
     def take(self, tokens: Sequence[int], logprobs: Sequence[float]) -> None:
-        """Add what was written, and see whether the text is at its end."""
+        """Add generated tokens, and check whether the text has ended."""
         if self.end is not None:
             return
         new = list(tokens[: self.task.max_new_tokens - len(self.tokens)])
@@ -123,20 +124,20 @@ class WrittenSequence:
         elif len(self.tokens) - self._checked >= self.task.interval:
             unseen = self.tokens[self._checked :]
             self._checked = len(self.tokens)
-            if self.task.at_end(unseen):
+            if self.task.should_stop(unseen):
                 self.end = End(len(self.tokens), "repetition")
 
     def drafts(self) -> list[int]:
-        """What probably follows; all that was written must be known."""
+        """Draft what probably follows; no token may be in flight."""
         if self.task.temperature:
             return []
         if self._drafter is None:
             self._drafter = Drafter(self.task.source)
-        self._drafter.wrote(self.tokens[self._drafted :])
+        self._drafter.observe(self.tokens[self._drafted :])
         self._drafted = len(self.tokens)
-        return self._drafter.drafts()[: self.task.max_new_tokens - len(self.tokens) - 1]
+        return self._drafter.draft()[: self.task.max_new_tokens - len(self.tokens) - 1]
 
     def result(self) -> GeneratedPage:
-        """What was written, at the end."""
+        """The generated page, once it has ended."""
         end = self.end or End(len(self.tokens), "cancelled")
         return GeneratedPage(tuple(self.tokens), tuple(self.logprobs), end)

@@ -1,13 +1,13 @@
-"""What the device knows of every sequence that is being written.
+"""The state of every running sequence on the device.
 
-A sequence lives in a slot. The tokens it is known to have are in ``history``;
-for all but the newest of them keys and values are in the cache::
+A sequence occupies a slot. Its known tokens are in ``history``; keys and values of all
+but the newest are in the cache::
 
     history   t0 t1 ... t(n-1)  tn  draft draft
     in cache  <--- lengths = n --->
 
-A decode step computes ``tn`` and the drafts behind it, and writes what follows.
-The last slot belongs to nobody: it fills the rows of a batch that are not needed.
+A decode step computes ``tn`` and the drafts behind it, and appends what follows. The
+last slot is padding: it fills the unused rows of a batch.
 """
 
 from __future__ import annotations
@@ -16,66 +16,90 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..model.ngrams import NoRepeat
-from .block_pool import PAGE
+from .block_pool import BLOCK_SIZE
 
-__all__ = ["MOST_DRAFTS", "MOST_EXEMPT", "SlotSettings", "Slots", "to_device"]
+__all__ = ["MAX_DRAFTS", "MAX_EXEMPT", "Assignment", "SlotSettings", "Slots", "to_device"]
 
-MOST_DRAFTS: Final = 15
-"""Drafts behind the newest token; with it they fill a matrix unit's 16 rows."""
+MAX_DRAFTS: Final = 15
+"""Drafts behind the newest token; together they fill a matrix unit's 16 rows."""
 
-MOST_EXEMPT: Final = 16
-"""Tokens that a sequence may exempt from its rule."""
+MAX_EXEMPT: Final = 16
+"""Most tokens that a sequence may exempt from its no-repeat rule."""
 
-WHOLE: Final = 2**30
+UNLIMITED: Final = 2**30
 """A window larger than any sequence."""
+
+_FIELDS: Final = (
+    "slot", "lengths", "prompts", "eos_from", "sizes", "windows", "seeds", "temperatures",
+)  # fmt: skip
+"""The numbers of an assignment, in the order of their copy to the device."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlotSettings:
-    """How one sequence is written.
+    """How tokens of one sequence are sampled.
 
     Attributes:
-        rule: Which repeats are forbidden.
-        least_tokens: New tokens before which the end token may not come.
+        rule: The no-repeat rule.
+        min_new_tokens: New tokens before the end token is allowed.
         temperature: 0 takes the most probable token.
-        seed: Of the random numbers, where the temperature is not 0.
+        seed: Seed of the random numbers for a temperature above 0.
     """
 
     rule: NoRepeat
-    least_tokens: int = 0
+    min_new_tokens: int = 0
     temperature: float = 0.0
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class Assignment:
+    """A sequence that gets a slot.
+
+    Attributes:
+        slot: The slot.
+        tokens: All tokens so far, prompt and generated ones.
+        prompt: Number of prompt tokens.
+        settings: How its tokens are sampled.
+    """
+
+    slot: int
+    tokens: Sequence[int]
+    prompt: int
+    settings: SlotSettings
+
+
+@dataclass(frozen=True, slots=True)
 class Slots:
-    """Tensors on the device, a row for every slot and one for nobody.
+    """Tensors on the device: a row for every slot, and one for padding.
 
     Attributes:
         lengths: Tokens in the cache, int32, ``(slots + 1,)``.
         history: Token ids, int32, ``(slots + 1, positions)``.
-        pages: Numbers of the cache's pages in the order of the sequence, int32,
-            ``(slots + 1, most pages)``. Page 0 belongs to nobody.
+        block_table: Cache blocks in the order of the sequence, int32,
+            ``(slots + 1, most blocks)``. Block 0 takes the writes of padding rows.
         prompts: Tokens of the prompt, int32, ``(slots + 1,)``.
-        end_from: Length of the history from which on the end token may follow,
-            int32, ``(slots + 1,)``.
-        sizes: Length of the n-grams that may not repeat, 0 for none, int32.
-        windows: Over how many of the last tokens they may not, int32.
-        exempt: Tokens that may complete any n-gram, filled up with -1, int32,
-            ``(slots + 1, MOST_EXEMPT)``.
+        eos_from: Length of the history from which the end token is allowed, int32,
+            ``(slots + 1,)``.
+        sizes: Size of the no-repeat n-grams, 0 for none, int32.
+        windows: Window of the no-repeat rule in tokens, int32.
+        exempt: Tokens that may complete any n-gram, padded with -1, int32,
+            ``(slots + 1, MAX_EXEMPT)``.
         temperatures: float32.
         seeds: int32.
     """
 
     lengths: Tensor
     history: Tensor
-    pages: Tensor
+    block_table: Tensor
     prompts: Tensor
-    end_from: Tensor
+    eos_from: Tensor
     sizes: Tensor
     windows: Tensor
     exempt: Tensor
@@ -86,9 +110,9 @@ class Slots:
     def empty(cls, slots: int, *, positions: int, device: torch.device | str = "cpu") -> Self:
         """Slots for sequences of up to ``positions`` tokens."""
         rows = slots + 1
-        # A sequence that is at its end is computed once or twice more before
-        # the host has seen it, drafts included.
-        room = positions + 4 * (1 + MOST_DRAFTS)
+        # A sequence that has ended is computed once or twice more, drafts included, before
+        # the host has seen its end.
+        room = positions + 4 * (1 + MAX_DRAFTS)
 
         def integers(*shape: int) -> Tensor:
             return torch.zeros(shape, dtype=torch.int32, device=device)
@@ -96,50 +120,59 @@ class Slots:
         return cls(
             lengths=integers(rows),
             history=integers(rows, room),
-            pages=integers(rows, -(-room // PAGE)),
+            block_table=integers(rows, -(-room // BLOCK_SIZE)),
             prompts=integers(rows),
-            end_from=integers(rows),
+            eos_from=integers(rows),
             sizes=integers(rows),
-            windows=integers(rows) + WHOLE,
-            exempt=integers(rows, MOST_EXEMPT),
+            windows=integers(rows) + UNLIMITED,
+            exempt=integers(rows, MAX_EXEMPT),
             temperatures=torch.zeros(rows, device=device),
             seeds=integers(rows),
         )
 
     @property
-    def nobody(self) -> int:
-        """The slot that fills up batches."""
+    def padding_slot(self) -> int:
+        """The slot of padding rows."""
         return len(self.lengths) - 1
 
     @property
     def device(self) -> torch.device:
-        """Where all of it is."""
+        """The device of all tensors."""
         return self.lengths.device
 
-    def occupy(self, slot: int, tokens: Sequence[int], prompt: int, settings: SlotSettings) -> None:
-        """Give a slot to a sequence.
+    def assign(self, assignments: Sequence[Assignment]) -> None:
+        """Give slots to sequences, all of them with a dozen launches."""
+        count = len(assignments)
+        fields = np.full((len(_FIELDS) + MAX_EXEMPT, count), -1, np.int32)
+        for column, each in enumerate(assignments):
+            settings, rule = each.settings, each.settings.rule
+            fields[: len(_FIELDS), column] = (
+                each.slot,
+                len(each.tokens) - 1,
+                each.prompt,
+                each.prompt + settings.min_new_tokens,
+                rule.size,
+                UNLIMITED if rule.window is None else rule.window,
+                settings.seed,
+                np.float32(settings.temperature).view(np.int32),
+            )
+            exempt = sorted(rule.exempt)
+            fields[len(_FIELDS) : len(_FIELDS) + len(exempt), column] = exempt
+        lengths = [len(each.tokens) for each in assignments]
+        tokens = np.empty((3, sum(lengths)), np.int32)
+        tokens[0] = np.repeat(fields[0], lengths)
+        tokens[1] = np.concatenate([np.arange(length) for length in lengths])
+        tokens[2] = np.concatenate([np.asarray(each.tokens) for each in assignments])
+        on_device = to_device(tokens, self.device)
+        self.history[on_device[0], on_device[1]] = on_device[2]
+        values = to_device(fields, self.device)
+        slots = values[0]
+        for name, row in zip(_FIELDS[1:-1], values[1:], strict=False):
+            getattr(self, name)[slots] = row
+        self.temperatures[slots] = values[len(_FIELDS) - 1].view(torch.float32)
+        self.exempt[slots] = values[len(_FIELDS) :].T
 
-        Args:
-            slot: Which.
-            tokens: All tokens so far, the prompt's and written ones.
-            prompt: How many of them are the prompt's.
-            settings: How it is written.
-        """
-        rule = settings.rule
-        exempt = sorted(rule.exempt)
-        self.history[slot, : len(tokens)] = to_device(tokens, self.device)
-        unused = [-1] * (MOST_EXEMPT - len(exempt))
-        self.exempt[slot] = to_device([*exempt, *unused], self.device)
-        # Filled, not assigned: a number that is assigned is copied, and the copy waited for.
-        self.lengths[slot].fill_(len(tokens) - 1)
-        self.prompts[slot].fill_(prompt)
-        self.end_from[slot].fill_(prompt + settings.least_tokens)
-        self.sizes[slot].fill_(rule.size)
-        self.windows[slot].fill_(WHOLE if rule.window is None else rule.window)
-        self.temperatures[slot].fill_(settings.temperature)
-        self.seeds[slot].fill_(settings.seed)
-
-    def propose(self, slots: Tensor, drafts: Tensor) -> None:
+    def write_drafts(self, slots: Tensor, drafts: Tensor) -> None:
         """Write drafts behind the newest tokens of sequences.
 
         Args:
@@ -150,9 +183,9 @@ class Slots:
         self.history[slots, self.lengths[slots] + each[:, None]] = drafts
 
 
-def to_device(numbers: Sequence[int], device: torch.device) -> Tensor:
-    """Numbers as int32, without waiting for the device."""
-    tensor = torch.tensor(numbers, dtype=torch.int32)
+def to_device(numbers: Sequence[int] | NDArray[np.int32] | Tensor, device: torch.device) -> Tensor:
+    """Copy numbers to the device as int32, without waiting for it."""
+    tensor = torch.as_tensor(numbers, dtype=torch.int32)
     if device.type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)

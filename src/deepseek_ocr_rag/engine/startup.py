@@ -1,74 +1,73 @@
-"""From a checkpoint to a running engine: what the device can do, and what fits into its memory."""
+"""Starts an engine: checks the device, loads the weights, and divides the memory."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import torch
 
 from ..errors import BackendUnavailableError, ConfigurationError, EngineUnsupportedError
 from ..model.checkpoint import Checkpoint
+from ..model.families import FAMILIES, Family
 from ..model.ngrams import NoRepeat
+from ..model.prompts import MODES
 from ..model.tokenizer import BOS, IMAGE
-from ..model.views import PageViews
-from .block_pool import PAGE
+from ..model.views import page_grid
+from .block_pool import BLOCK_SIZE
 from .engine import Engine
-from .kv_cache import CacheType, page_bytes
+from .kv_cache import CacheType, block_bytes
 from .ops import Ops
 from .reference_ops import ReferenceOps
-from .runner import Runner
+from .runner import PageImage, Runner
 from .scheduler import Scheduler
 from .sequence import PageTask, WrittenSequence
 from .vision.pointwise import has_triton
-from .weights.config import DecoderConfig, EngineConfig, engine_config
+from .weights.config import DecoderConfig, EngineConfig, QwenConfig, engine_config
 from .weights.loading import load_weights
-from .weights.quantization import WeightType, quantised
+from .weights.quantization import WeightType, quantize_experts
 from .weights.tensors import EngineWeights
 
 __all__ = ["EngineSettings", "engine_device", "start_engine"]
 
 OLDEST_CAPABILITY: Final = (8, 0)
-"""Ampere: older ones have no bfloat16."""
+"""Ampere: older GPUs have no bfloat16."""
 
 EIGHT_BIT_CAPABILITY: Final = (8, 9)
-"""Ada: older ones cannot convert e4m3 numbers."""
+"""Ada: older GPUs cannot convert e4m3 numbers."""
 
 TYPICAL_TOKENS: Final = 1600
-"""Of a page while it is written, prompt included: for how many slots are worth having."""
+"""Tokens of a page while it is generated, prompt included; determines the number of slots."""
 
-MOST_SLOTS: Final = 512
+MAX_SLOTS: Final = 512
 """More gain little: reading the cache is then nearly all of a step."""
 
-PROMPT_TOKENS: Final = 8192
-FEWER_PROMPT_TOKENS: Final = 4096
-"""Of the prompts that are computed at once; the second on small cards."""
-
-SMALL: Final = 24 * 2**30
-"""Bytes of a card that is small."""
+PREFILL_TOKENS: Final = 4096
+"""Prompt tokens that are computed at once, four pages. More would gain nothing, and delay
+an urgent page behind them."""
 
 SPARE: Final = 0.02
-"""Share of the memory that the allocator will not be able to use."""
+"""Share of the memory that fragmentation may waste."""
 
-RECORDED: Final = 256 * 2**20
-"""Bytes for the picture batches that are recorded when they first come."""
+GRAPH_BYTES: Final = 256 * 2**20
+"""Bytes for graphs of other batches of views, captured when they first occur."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """How an engine is set up.
+    """Settings of an engine.
 
     Attributes:
-        device: A CUDA device, "cpu" (for tests: it is slow), or None for the first GPU.
-        cache: "fp8" stores keys and values in eight bits: twice the pages at
-            once, and faster large batches.
-        memory_limit: Bytes of the GPU's memory that may be used; None uses what is free.
+        device: A CUDA device, "cpu" (slow, for tests), or None for the first GPU.
+        cache: "fp8" stores keys and values in eight bits: twice the pages at once,
+            and faster large batches.
+        memory_limit: Bytes of GPU memory that may be used; None uses what is free.
         slots: Most pages at once; None takes what is useful and fits.
         weights: "int8" stores the experts in eight bits: 2.4 GB less.
     """
@@ -84,8 +83,8 @@ def engine_device(settings: EngineSettings) -> torch.device:
     """The device that the engine will run on.
 
     Raises:
-        UnsupportedError: If it cannot run there; the remedy says what it needs.
-        ConfigurationError: If there is no such device, or it lacks what is asked for.
+        EngineUnsupportedError: If it cannot run there; the remedy says what it needs.
+        ConfigurationError: If the device does not exist or does not support a setting.
     """
     try:
         device = torch.device(settings.device or "cuda")
@@ -115,16 +114,15 @@ def engine_device(settings: EngineSettings) -> torch.device:
 
 
 def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None) -> Engine:
-    """Load a model and make it ready to write.
+    """Load a model and start its engine.
 
     Args:
         checkpoint: The model.
-        settings: How.
+        settings: The settings; None takes the defaults.
 
     Raises:
-        BackendUnavailableError: If the memory or the weights do not do.
-        UnsupportedError: If the network or the device is one that this engine
-            does not run.
+        BackendUnavailableError: If the weights are damaged or the memory is too small.
+        EngineUnsupportedError: If the engine does not support the network or the device.
     """
     settings = settings or EngineSettings()
     start = time.monotonic()
@@ -133,7 +131,7 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
     if device.type == "cpu":
         weights = load_weights(config, checkpoint.weights, dtype=torch.float32)
         if settings.weights == "int8":
-            weights = quantised(weights)
+            weights = quantize_experts(weights)
         return _on_cpu(config, weights, settings)
     torch.cuda.set_device(device)
     total = torch.cuda.get_device_properties(device).total_memory
@@ -142,11 +140,11 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
     try:
         weights = load_weights(config, checkpoint.weights, device=device)
         if settings.weights == "int8":
-            weights = quantised(weights)
+            weights = quantize_experts(weights)
             torch.cuda.empty_cache()
         engine = _on_gpu(config, weights, settings, limit)
     except torch.OutOfMemoryError as error:
-        raise _too_little(limit) from error
+        raise _out_of_memory(limit) from error
     _log.info("model %s ready in %.1f s", checkpoint.name, time.monotonic() - start)
     return engine
 
@@ -154,79 +152,104 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
 def _on_cpu(config: EngineConfig, weights: EngineWeights, settings: EngineSettings) -> Engine:
     slots = settings.slots or 4
     longest = _longest(config.decoder)
-    pages = 1 + longest + slots * -(-TYPICAL_TOKENS // PAGE)
-    runner = Runner(config, weights, ReferenceOps(), slots=slots, pages=pages, cache=settings.cache)
-    scheduler = Scheduler(slots=slots, pages=pages)
+    blocks = 1 + longest + slots * -(-TYPICAL_TOKENS // BLOCK_SIZE)
+    runner = Runner(
+        config, weights, ReferenceOps(), slots=slots, blocks=blocks, cache=settings.cache
+    )
+    scheduler = Scheduler(slots=slots, blocks=blocks)
     return Engine(runner, scheduler, config.decoder.max_positions)
 
 
 def _on_gpu(
     config: EngineConfig, weights: EngineWeights, settings: EngineSettings, limit: int
 ) -> Engine:
-    of_page = page_bytes(config.decoder, weights.decoder.head.dtype, settings.cache)
-    useful = _room(limit) // (of_page * -(-TYPICAL_TOKENS // PAGE))
-    slots = settings.slots or max(1, min(MOST_SLOTS, useful))
-    prompt_tokens = FEWER_PROMPT_TOKENS if limit < SMALL else PROMPT_TOKENS
-    rehearsed = 2 + prompt_tokens // PAGE * 2
-    runner = Runner(config, weights, _kernels(), slots=slots, pages=rehearsed, cache=settings.cache)
-    torch.cuda.reset_peak_memory_stats()
-    _rehearse(runner, prompt_tokens, slots)
-    # Recording gives back what was free, so that the allocator has not kept what prompts need.
-    needed = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
+    bytes_per_block = block_bytes(config.decoder, weights.decoder.head.dtype, settings.cache)
+    useful = _free_bytes(limit) // (bytes_per_block * -(-TYPICAL_TOKENS // BLOCK_SIZE))
+    slots = settings.slots or max(1, min(MAX_SLOTS, useful))
+    warm_up_blocks = 2 + PREFILL_TOKENS // BLOCK_SIZE * 2
+    runner = Runner(
+        config,
+        weights,
+        _kernels(),
+        slots=slots,
+        blocks=warm_up_blocks,
+        cache=settings.cache,
+        max_prefill_tokens=PREFILL_TOKENS,
+    )
+    begin = time.monotonic()
+    family = FAMILIES["deepseek-ocr-2" if isinstance(config.second, QwenConfig) else "deepseek-ocr"]
+    sides = (MODES["gundam"].base_size, family.tile_side)
+    with _compiling():
+        runner.compile(sides)
+    compiled = time.monotonic()
     torch.cuda.empty_cache()
-    spare = int(SPARE * limit) + RECORDED + needed
-    pages = rehearsed + (_room(limit) - spare) // of_page
-    if pages < 1 + _longest(config.decoder):
-        raise _too_little(limit)
+    runner.capture_vision(sides)
+    torch.cuda.reset_peak_memory_stats()
+    allocated = torch.cuda.memory_reserved()
+    _warm_up(runner, family)
+    runner.capture(least_rows=slots)
+    # Memory of the prefills and the largest step, eager and in their graphs.
+    needed = torch.cuda.max_memory_reserved() - allocated
     runner.resize(0)
     torch.cuda.empty_cache()
-    runner.resize(pages)
-    runner.record()
-    _log.info("%d pages at once, a cache of %d tokens", slots, (pages - 1) * PAGE)
-    scheduler = Scheduler(slots=slots, pages=pages, prompt_tokens=prompt_tokens)
+    spare = int(SPARE * limit) + GRAPH_BYTES + needed
+    blocks = (_free_bytes(limit) - spare) // bytes_per_block
+    if blocks < 1 + _longest(config.decoder):
+        raise _out_of_memory(limit)
+    runner.resize(blocks)
+    runner.capture()
+    _log.info(
+        "kernels compiled in %.1f s, graphs captured in %.1f s",
+        compiled - begin,
+        time.monotonic() - compiled,
+    )
+    _log.info("%d pages at once, a cache of %d tokens", slots, (blocks - 1) * BLOCK_SIZE)
+    scheduler = Scheduler(slots=slots, blocks=blocks, max_prefill_tokens=PREFILL_TOKENS)
     return Engine(runner, scheduler, config.decoder.max_positions)
 
 
 def _kernels() -> Ops:
-    # Only here: the kernels need triton, which the CPU does not.
+    # Imported late: the kernels need triton, which the CPU does not.
     from .kernels.kernel_ops import KernelOps
 
     return KernelOps()
 
 
-def _rehearse(runner: Runner, prompt_tokens: int, slots: int) -> None:
-    """Do the largest work that there will be: kernels are compiled, and memory is taken."""
-    picture = PageViews(
-        np.zeros((3, 1024, 1024), np.uint8), np.zeros((6, 3, 640, 640), np.uint8), (2, 3)
-    )
-    ids = [BOS, *[IMAGE] * REHEARSED_PICTURE, 3]
+def _compiling() -> contextlib.AbstractContextManager[None]:
+    from .kernels.launching import compiling
+
+    return compiling()
+
+
+def _warm_up(runner: Runner, family: Family) -> None:
+    """Read a few pages, for what no graph holds: their views, slots and blocks."""
+    width, height = A4_PIXELS
+    mode = MODES["gundam"]
+    picture = PageImage(torch.zeros(height, width, 3, dtype=torch.uint8), mode, family)
+    grid = page_grid(width, height, mode, family)
+    ids = [BOS, *[IMAGE] * family.image_tokens(mode.base_size, grid), 3]
     task = PageTask(ids, picture, NoRepeat(0), 1)
-    pages = -(-(len(ids) + 1) // PAGE)
-    for count in (1, max(1, min(slots, prompt_tokens // len(ids)))):
-        sequences = [
-            WrittenSequence(task, number, slot=number, pages=list(range(1, 1 + pages)))
-            for number in range(count)
-        ]
-        runner.begin(sequences).wait()
-    runner.record(least_rows=slots)
+    blocks = list(range(1, 2 + len(ids) // BLOCK_SIZE))
+    count = PREFILL_TOKENS // len(ids)
+    runner.prefill([WrittenSequence(task, n, slot=0, blocks=blocks) for n in range(count)]).wait()
 
 
-REHEARSED_PICTURE: Final = 903
-"""Picture tokens of a page of 2 x 3 tiles."""
+A4_PIXELS: Final = (1240, 1754)
+"""Width and height of a page of 150 dpi."""
 
 
 def _longest(config: DecoderConfig) -> int:
-    """Pages of the longest sequence, with room for the drafts behind it."""
-    return math.ceil((config.max_positions + PAGE) / PAGE)
+    """Blocks of the longest sequence, with room for the drafts behind it."""
+    return math.ceil((config.max_positions + BLOCK_SIZE) / BLOCK_SIZE)
 
 
-def _room(limit: int) -> int:
-    """Bytes that are still free, within the limit."""
+def _free_bytes(limit: int) -> int:
+    """Bytes that are still free within the limit."""
     free, _ = torch.cuda.mem_get_info()
     return min(free, limit - torch.cuda.memory_reserved())
 
 
-def _too_little(limit: int) -> BackendUnavailableError:
+def _out_of_memory(limit: int) -> BackendUnavailableError:
     return BackendUnavailableError(
         f"the model and one page do not fit into {limit / 2**30:.1f} GiB of GPU memory",
         remedy='Free memory, raise the limit, use cache="fp8", or '

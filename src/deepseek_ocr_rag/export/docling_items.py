@@ -52,11 +52,7 @@ _FENCE: Final = re.compile(r"\s*(```|~~~)[^\n]*\n(.*?)\n?\s*(?:\1\s*)?", re.DOTA
 
 
 class DoclingWriter:
-    """Converts one document; see :func:`.docling.to_docling`.
-
-    Args:
-        document: The document as it was read.
-    """
+    """Converts one document; see :func:`.docling.to_docling`."""
 
     def __init__(self, document: OcrDocument) -> None:
         self._document = document

@@ -114,15 +114,7 @@ def draw_page(
 
 
 def highlight_boxes(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
-    """Marks boxes as with a highlighter: the text below stays readable.
-
-    Args:
-        image: The displayed page in any size and mode; it is not changed.
-        boxes: The boxes to mark.
-
-    Returns:
-        A new RGB picture of the same size.
-    """
+    """A new RGB picture with boxes marked as with a highlighter: the text below stays readable."""
     picture = _as_rgb(image)
     draw = ImageDraw.Draw(picture)
     # All areas first: multiplying twice would darken where boxes overlap.
@@ -217,13 +209,7 @@ def _tag_text(number: int, block: Block) -> str:
 def _draw_tag(draw: ImageDraw.ImageDraw, ink: Image.Image, text: str, kind: str, box: Box) -> None:
     """Draws a tag at the edge of a box, where it hides least.
 
-    Args:
-        draw: The drawing context of the picture.
-        ink: The picture's :func:`_ink_mask`; the tag is added to it, so that later
-            tags avoid it.
-        text: The text of the tag.
-        kind: The kind of block, for the colour.
-        box: The box.
+    It is added to the :func:`_ink_mask`, so that later tags avoid it.
     """
     colour = colour_of(kind)
     font = ImageFont.load_default(size=max(8, round(max(ink.size) / 106)))

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..document.types import Box
 from ..errors import OutputError, SourceNotAllowedError, SourceNotFoundError
+from ..setting_names import with_known_settings
 from ..sources.source import SourceInput, render_page
 from .drawing import crop_boxes, highlight_boxes
 
@@ -35,19 +36,12 @@ LONGEST_CAPTION: Final = 110
 
 @dataclass(frozen=True, slots=True)
 class CitedLocation:
-    """The location of a citation, for drawing.
+    """The location of a citation, for drawing."""
 
-    Attributes:
-        number: The citation's number in the answer's text, from 1.
-        source: The document.
-        page: 1-based page number.
-        boxes: Boxes to mark; without any, the whole page is shown.
-    """
-
-    number: int
+    number: int  # the citation's number in the answer's text, from 1
     source: str
-    page: int
-    boxes: tuple[Box, ...]
+    page: int  # 1-based
+    boxes: tuple[Box, ...]  # to mark; without any, the whole page is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +70,7 @@ class CitedPage:
         return f"{marks} {name}, page {self.page}"
 
 
+@with_known_settings()
 @dataclass(frozen=True, slots=True)
 class AnswerPictures:
     """The pages that an answer cites, for a notebook, a file or your own program.
@@ -150,15 +145,8 @@ def draw_cited_pages(
 ) -> AnswerPictures:
     """Marks cited boxes on crops of their pages, one crop for each page.
 
-    Args:
-        cited: The citations in the order of their numbers.
-        files: What to open for each source; a source that is missing here is opened
-            as a path.
-        password: The password to try on encrypted PDFs.
-        renderer: "pdfium" or "pymupdf".
-
-    Raises:
-        SourceError: If a document is not found, or a page cannot be rendered.
+    ``cited`` come in the order of their numbers. ``files`` says what to open for each source; one
+    that is missing there is opened as a path.
     """
     pages: dict[tuple[str, int], list[CitedLocation]] = {}
     for location in cited:
@@ -180,11 +168,7 @@ def draw_cited_pages(
 
 
 def _page_picture(
-    source: str,
-    number: int,
-    files: Mapping[str, SourceInput],
-    password: str | None,
-    renderer: str,
+    source: str, number: int, files: Mapping[str, SourceInput], password: str | None, renderer: str
 ) -> Image.Image:
     try:
         return render_page(

@@ -27,13 +27,8 @@ MAX_SOURCE: Final = 4096
 def file_stem(source: str) -> str:
     """A safe file name without suffix for a document.
 
-    The last part of a path or URL without the suffix of a format that we read and
-    without characters that any system forbids, at most 120 bytes long; "document"
-    if nothing is left.
-
-    Example:
-        >>> file_stem("../../etc/annual report.pdf"), file_stem("..")
-        ('annual report', 'document')
+    The last part of a path or URL without the suffix of a format that we read and without
+    characters that any system forbids, at most 120 bytes long; "document" if nothing is left.
     """
     name = source[-MAX_SOURCE:]
     if "://" in source[:16]:

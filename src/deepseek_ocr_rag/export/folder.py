@@ -29,6 +29,7 @@ from PIL import Image
 from ..document.captions import FIGURE_KINDS
 from ..document.types import Block, Box, OcrDocument, Page
 from ..errors import OutputError
+from ..setting_names import with_known_settings
 from .drawing import crop_boxes, draw_page
 from .filenames import file_stem
 from .page_markdown import page_markdown
@@ -67,10 +68,7 @@ def write_folder(
                 write_folder(document, "out", picture=lambda n: source.render(n, 1920))
     """
     with FolderWriter(
-        folder,
-        source=document.source,
-        sha256=document.sha256,
-        total_pages=document.total_pages,
+        folder, source=document.source, sha256=document.sha256, total_pages=document.total_pages
     ) as writer:
         for page in document.pages:
             writer.add_page(page, picture(page.number) if picture and page.ok else None)
@@ -80,18 +78,9 @@ def write_folder(
 def write_page_pictures(
     document: OcrDocument, folder: Path, picture: Callable[[int], Image.Image]
 ) -> Iterator[Path]:
-    """Writes each page that was read with its boxes as ``<document>-page-0001.png``.
+    """Writes each page with its boxes as ``<document>-page-0001.png``, and yields the files.
 
-    Args:
-        document: The document as it was read.
-        folder: The folder, created if missing.
-        picture: Returns the image of a page by its 1-based number.
-
-    Yields:
-        Each file once it is written.
-
-    Raises:
-        OutputError: If the folder cannot be written.
+    ``picture`` returns the image of a page by its 1-based number.
     """
     with _disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +93,7 @@ def write_page_pictures(
             yield path
 
 
+@with_known_settings()
 class FolderWriter:
     """Writes pages into a folder as they arrive; a context manager.
 
@@ -132,12 +122,7 @@ class FolderWriter:
     """
 
     def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        source: str,
-        sha256: str = "",
-        total_pages: int = 0,
+        self, folder: str | os.PathLike[str], *, source: str, sha256: str = "", total_pages: int = 0
     ) -> None:
         self._folder = Path(folder)
         self._stem = file_stem(source)
@@ -289,7 +274,6 @@ class FolderWriter:
 
 
 def _figure_boxes(page: Page) -> list[tuple[Block, Box]]:
-    """Every box of every picture on the page, in reading order."""
     return [
         (block, box) for block in page.blocks if block.kind in FIGURE_KINDS for box in block.boxes
     ]

@@ -19,18 +19,10 @@ MAX_CAPTION: Final = 300
 def page_markdown(
     page: Page, figures: Sequence[tuple[Block, str]] = (), *, left_out: int = 0
 ) -> str:
-    """The Markdown of a page, with its figures where they belong.
+    """The Markdown of a page, inert for viewers, with its figures where they belong.
 
-    The page's own text is made inert for viewers, see
-    :func:`~deepseek_ocr_rag.document.sanitize.inert_markdown`.
-
-    Args:
-        page: The page.
-        figures: Its image blocks, each with the path of the picture.
-        left_out: Number of pictures that were not written, for a comment.
-
-    Returns:
-        Text that ends with an empty line.
+    ``figures`` are image blocks, each with the path of its picture; ``left_out`` is the number of
+    pictures that were not written, for a comment. The text ends with an empty line.
     """
     parts = [f"<!-- page {page.number} -->"]
     if not page.ok:

@@ -1,8 +1,7 @@
-"""A model's folder: configuration, tokenizer and weights, and nothing that could run.
+"""Finds a model's configuration, tokenizer and weights, and never anything executable.
 
-Only ``config.json``, ``tokenizer.json`` and ``*.safetensors`` are ever opened or
-downloaded. Pickled weights (``.bin``, ``.pt``) and the Python files that are
-published beside the weights are not.
+Only ``config.json``, ``tokenizer.json`` and ``*.safetensors`` are opened or
+downloaded; pickled weights (``.bin``, ``.pt``) and published Python files are not.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from .families import FAMILIES, Family, family_of
 __all__ = ["Checkpoint", "find_checkpoint"]
 
 WANTED: Final = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
-"""What is downloaded from a hub."""
+"""The files that are downloaded from a hub."""
 
 JSON_BYTES: Final = 64 * 2**20
-"""A tokenizer has 10 MB; nobody needs a configuration of more."""
+"""Largest JSON file that is read; a tokenizer has 10 MB."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -34,16 +33,16 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model that can be loaded.
+    """A model on this machine.
 
     Attributes:
-        name: What the user called it.
-        folder: Where its files are.
-        family: Which of the published models it is.
+        name: The user's name for it.
+        folder: The folder of its files.
+        family: Its family.
         config: Its ``config.json``.
         tokenizer: Its ``tokenizer.json``.
         weights: Its safetensors files.
-        revision: The commit it was downloaded from; None for a folder.
+        revision: The commit that it was downloaded from; None for a folder.
     """
 
     name: str
@@ -68,12 +67,12 @@ def find_checkpoint(
         name: A folder, a hub id (``deepseek-ai/DeepSeek-OCR``), or the name of
             a family (``deepseek-ocr``).
         revision: Commit on the hub, 40 hex digits. The published models have a
-            default. A branch may be named, which is then not pinned.
-        tokenizer: ``tokenizer.json``, where it lies elsewhere.
-        download: Whether the hub may be asked for what is not in its cache.
+            default. A branch is accepted, but not pinned.
+        tokenizer: Path of ``tokenizer.json``, if it lies elsewhere.
+        download: Whether files that are not cached may be downloaded.
 
     Raises:
-        ConfigurationError: If the name or the folder's contents cannot be meant.
+        ConfigurationError: If the arguments or the folder's contents are invalid.
         BackendUnavailableError: If there is no such model, or it is incomplete.
         MissingExtraError: If ``huggingface_hub`` is needed and not installed.
     """
@@ -81,17 +80,17 @@ def find_checkpoint(
     if folder.is_dir():
         if revision is not None:
             raise ConfigurationError(
-                "a folder has no revision",
+                "revision was given for a folder",
                 source=str(name),
-                remedy="Leave revision out, or name a hub id.",
+                remedy="Leave revision out, or give a hub id.",
             )
         return _read(str(name), folder, tokenizer, None)
     hub_id = FAMILIES[str(name)].hub_id if str(name) in FAMILIES else str(name)
     if not _HUB_ID.fullmatch(hub_id):
         raise BackendUnavailableError(
-            "there is no such folder, and it is no hub id",
+            "not a folder, and not a hub id",
             source=str(name),
-            remedy="Name the folder of a model, or a hub id such as deepseek-ai/DeepSeek-OCR.",
+            remedy="Give the folder of a model, or a hub id such as deepseek-ai/DeepSeek-OCR.",
         )
     commit = revision or _pinned(hub_id)
     if not _COMMIT.fullmatch(commit):
@@ -137,8 +136,8 @@ def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
         return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(WANTED)))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise BackendUnavailableError(
-            f"{hub_id} cannot be downloaded: {str(error).splitlines()[0] if str(error) else error!r}",
-            remedy="Check the name, the network and the free space, or name a folder.",
+            f"cannot download {hub_id}: {str(error).splitlines()[0] if str(error) else error!r}",
+            remedy="Check the name, the network and the free space, or give a folder.",
         ) from error
 
 
@@ -176,17 +175,17 @@ def _weights(folder: Path, name: str) -> tuple[Path, ...]:
             remedy="Download the model.safetensors files that are published with it.",
         )
     for file in names:
-        # The index is data from elsewhere: it must not point out of the folder.
+        # The index is untrusted: it must not point out of the folder.
         if Path(file).name != file or not file.endswith(".safetensors"):
             raise BackendUnavailableError(
-                f"{index.name} names {file!r}, which is no safetensors file of the folder",
+                f"{index.name} names {file!r}, which is not a safetensors file of the folder",
                 source=name,
             )
         if not (folder / file).is_file():
             raise BackendUnavailableError(
                 f"{file} is missing",
                 source=name,
-                remedy="Download the model's folder again; the download may have broken off.",
+                remedy="Download the model's folder again; the download may be incomplete.",
             )
     return tuple(folder / file for file in names)
 
@@ -194,14 +193,14 @@ def _weights(folder: Path, name: str) -> tuple[Path, ...]:
 def _json(path: Path, name: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > JSON_BYTES:
-            raise BackendUnavailableError(f"{path.name} is too large to be one", source=name)
+            raise BackendUnavailableError(f"{path.name} is too large", source=name)
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackendUnavailableError(
-            f"{path.name} cannot be read: {error}",
+            f"cannot read {path.name}: {error}",
             source=name,
-            remedy="Name the folder of a whole model: config.json, tokenizer.json, *.safetensors.",
+            remedy="Give the folder of a whole model: config.json, tokenizer.json, *.safetensors.",
         ) from error
     if not isinstance(data, dict):
-        raise BackendUnavailableError(f"{path.name} holds no object", source=name)
+        raise BackendUnavailableError(f"{path.name} is not a JSON object", source=name)
     return data

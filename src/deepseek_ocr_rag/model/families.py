@@ -1,4 +1,4 @@
-"""The models that share DeepSeek-OCR's design, and in what they differ.
+"""The models that share DeepSeek-OCR's design, and how they differ.
 
 Sources: the published configurations and preprocessing code of
 deepseek-ai/DeepSeek-OCR, deepseek-ai/DeepSeek-OCR-2 and baidu/Unlimited-OCR.
@@ -28,19 +28,18 @@ class Family:
     """One of the published models.
 
     Attributes:
-        name: What we call it; also the start of its folder's usual name.
+        name: Its name here; also the start of its folder's usual name.
         hub_id: Where it is published.
         revision: The commit of ``hub_id`` that is loaded by default.
-        tile_side: Side of a tile in pixels. A page is cut into tiles only if
-            it is larger than one.
+        tile_side: Side of a tile in pixels. Only a page larger than one tile is
+            cut into tiles.
         max_tiles: Most tiles of a page.
         row_ends: Whether every row of tokens is closed by a newline token.
-        sides: Sides of the global view that the model was made for, in pixels;
-            empty where any will do.
-        document_prompt: Its own words for the task "document", the only one it
-            was published for; None where it knows the prompts of the first model.
-        no_repeat: Which repeated n-grams are forbidden by default.
-        max_positions: Longest sequence, prompt included, in tokens.
+        sides: Supported sides of the global view in pixels; empty for any.
+        document_prompt: Its own prompt for the task "document", the only one it was
+            published for; None if it knows the prompts of the first model.
+        no_repeat: The default no-repeat rule.
+        max_positions: Longest sequence in tokens, prompt included.
     """
 
     name: str
@@ -55,14 +54,14 @@ class Family:
     max_positions: int
 
     def has_mode(self, mode: Mode) -> bool:
-        """Whether the model was made for views of the mode's size."""
+        """Whether the model supports the mode's view size."""
         return not self.sides or mode.base_size in self.sides
 
     def view_sides(self, mode: Mode) -> tuple[int, int | None]:
-        """Sides in pixels of the global view and of the tiles, None for a mode without.
+        """Sides in pixels of the global view and of the tiles; None for a mode without tiles.
 
         Raises:
-            ConfigurationError: If the model was not made for this mode.
+            ConfigurationError: If the model does not support the mode.
         """
         if not self.has_mode(mode):
             usable = " or ".join(name for name, one in MODES.items() if self.has_mode(one))
@@ -72,11 +71,11 @@ class Family:
         return mode.base_size, self.tile_side if mode.crop else None
 
     def prompt(self, task: Task) -> str:
-        """The text behind the image, as the published code sends it: ends stripped.
+        """The text behind the image, as the published code sends it.
 
-        A model with a prompt of its own has no line end before it, and so has a
-        prompt of the user's. For all other tasks it is asked as the first model,
-        with :meth:`prompt_warnings`.
+        A model's own prompt and a user's prompt to such a model have no line break
+        before them. All other tasks are prompted as in the first model, with
+        :meth:`prompt_warnings`.
         """
         if self.document_prompt is None:
             return f"\n{task.prompt}"
@@ -85,13 +84,13 @@ class Family:
         return task.prompt if task.custom else f"\n{task.prompt}"
 
     def prompt_warnings(self, task: Task) -> tuple[str, ...]:
-        """What a page should say where the model was published without the task."""
+        """The page's warning if the model was not published for the task."""
         if self.document_prompt is None or task.name == "document" or task.custom:
             return ()
-        return (f"{self.name} was published for the task 'document' alone, not {task.name!r}",)
+        return (f"{self.name} was published for the task 'document' only, not {task.name!r}",)
 
     def image_tokens(self, global_side: int, grid: tuple[int, int] | None) -> int:
-        """How many tokens a page's views become.
+        """The number of tokens of a page's views.
 
         Args:
             global_side: Side of the global view in pixels.
@@ -152,10 +151,10 @@ FAMILIES: Final[dict[str, Family]] = {
 
 
 def family_of(config: Mapping[str, Any]) -> Family:
-    """The family that a checkpoint's ``config.json`` belongs to.
+    """The family of a checkpoint, from its ``config.json``.
 
     Raises:
-        ConfigurationError: If it is none of :data:`FAMILIES`.
+        ConfigurationError: If it belongs to none of :data:`FAMILIES`.
     """
     kind = str(config.get("model_type", "")).replace("_", "-")
     vision = config.get("vision_config") or {}
@@ -167,6 +166,6 @@ def family_of(config: Mapping[str, Any]) -> Family:
     if kind == "deepseek-vl-v2" and vision.get("model_name") == "deeplip_b_l":
         return FAMILIES["deepseek-ocr"]
     raise ConfigurationError(
-        f"a model of type {config.get('model_type')!r} is none that can be read with",
+        f"cannot read pages with a model of type {config.get('model_type')!r}",
         remedy=f"Name a folder or hub id of {', '.join(f.hub_id for f in FAMILIES.values())}.",
     )

@@ -1,4 +1,4 @@
-"""The rule that keeps the model from repeating itself: which n-grams may not come twice."""
+"""The no-repeat n-gram rule, which keeps the model out of loops."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["NoRepeat", "banned_tokens"]
 
 @dataclass(frozen=True, slots=True)
 class NoRepeat:
-    """No n-gram of ``size`` tokens may come twice.
+    """No n-gram of ``size`` tokens may occur twice.
 
     Attributes:
-        size: Length of the n-grams in tokens; 0 allows everything.
+        size: Length of the n-grams in tokens; 0 turns the rule off.
         window: Only n-grams that start within the last ``window`` tokens
-            count; None looks at the whole sequence, prompt included.
+            count; None counts the whole sequence, prompt included.
         exempt: Ids of tokens that may complete any n-gram.
     """
 
@@ -28,13 +28,13 @@ class NoRepeat:
     def __post_init__(self) -> None:
         if self.size < 0 or (self.window is not None and self.window < 1):
             raise ConfigurationError(
-                f"an n-gram rule of size {self.size} and window {self.window} makes no sense",
+                f"invalid n-gram rule: size {self.size}, window {self.window}",
                 remedy="Use a size of 0 or more, and a window of at least 1 or None.",
             )
 
 
 def banned_tokens(tokens: Sequence[int], rule: NoRepeat) -> frozenset[int]:
-    """The tokens that may not come next: the definition that all fast forms must equal.
+    """The tokens that the rule forbids next; faster implementations must agree with it.
 
     Source: the windowed n-gram processor of the published vLLM scripts. Its
     window counts where an n-gram starts, and its last start is the one whose
@@ -42,7 +42,7 @@ def banned_tokens(tokens: Sequence[int], rule: NoRepeat) -> frozenset[int]:
 
     Args:
         tokens: The sequence so far, prompt included.
-        rule: What is forbidden.
+        rule: The rule.
 
     Example:
         >>> sorted(banned_tokens([7, 8, 9, 7, 8], NoRepeat(size=3)))

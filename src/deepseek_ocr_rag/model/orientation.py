@@ -1,11 +1,10 @@
-"""Does a page look as if it lay on its side? From the direction of its lines of text.
+"""Detects pages that lie on their side, from the direction of their text lines.
 
-Where lines run across, ink smeared along them stays in bars with white between,
-and ink smeared across them becomes an even grey: so the one has more variance
-than the other. Every part of the page votes. Which side is up is told by the
-lines themselves: in Latin script they end more sharply at the bottom, where few
-letters reach below the line, than at the top. ``benchmarks/lite/orientation.py``
-measures both.
+Ink that is blurred along the lines stays in bars with white between; blurred across
+them, it becomes an even grey with less variance. Every tile of the page votes. Which
+side is up shows in the lines themselves: in Latin script they end more sharply at the
+bottom, where few letters reach below the line, than at the top.
+``benchmarks/lite/orientation.py`` measures both.
 """
 
 from __future__ import annotations
@@ -20,42 +19,42 @@ from PIL import Image
 __all__ = ["Orientation", "orientation"]
 
 LONG_SIDE: Final = 1000
-"""Pixels that the page is reduced to: lines of text are then 8 to 30 apart."""
+"""Pixels of the long side after downscaling: text lines are then 8 to 30 apart."""
 
 TILE: Final = 128
-"""Side of the parts that vote, in pixels: some lines of text."""
+"""Side of the tiles that vote, in pixels: a few lines of text."""
 
 SMEAR: Final = 65
-"""Length of the smear: more than two lines of text."""
+"""Length of the blur in pixels: more than two lines of text."""
 
 CONTRAST: Final = 24.0
 """Grey levels of 255 by which ink is darker than its surroundings."""
 
 SURROUNDINGS: Final = 33
-"""Side of the square that is taken for a pixel's surroundings."""
+"""Side of the square of a pixel's surroundings."""
 
 LONGEST_STROKE: Final = 60
-"""A straight run of ink that is longer is a rule or an edge, and no part of a letter."""
+"""Longest straight run of ink, in pixels, that may belong to a letter; a longer one is a rule or an edge."""
 
 INK: Final = (0.02, 0.5)
-"""Share of ink between which a part is taken for text."""
+"""Least and most share of ink of a tile that counts as text."""
 
 FEWEST_VOTES: Final = 6
 CLEAR: Final = -0.6
-"""Parts with text, and their median logarithm of the two variances' ratio, from
-which on a page lies on its side: upright tables of numbers reach -0.46."""
+"""Least number of tiles with text, and the score below which a page lies on its side;
+upright tables of numbers reach -0.46."""
 
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """How a page seems to lie.
+    """A page's detected orientation.
 
     Attributes:
-        turn: By how many degrees it must be turned clockwise to stand upright:
-            0, or the likelier of 90 and 270.
-        score: Median over the parts with text of the natural logarithm of the
-            ratio of variances; above 0 where lines run across, below where they
-            run up or down, 0 where there is too little text.
+        turn: Degrees to turn it clockwise until it is upright: 0, or the likelier
+            of 90 and 270.
+        score: Median, over the tiles with text, of the natural logarithm of the
+            ratio of variances: positive for horizontal lines, negative for
+            vertical ones, 0 with too little text.
     """
 
     turn: int
@@ -63,9 +62,9 @@ class Orientation:
 
 
 def orientation(image: Image.Image) -> Orientation:
-    """How a page seems to lie; upright unless most of it says otherwise.
+    """Detect a page's orientation; upright unless most tiles disagree.
 
-    Pages that stand on their head are not told from upright ones.
+    Upside-down pages are not told from upright ones.
 
     Args:
         image: The page, in any of Pillow's modes.
@@ -87,13 +86,13 @@ def orientation(image: Image.Image) -> Orientation:
     score = float(np.median(votes))
     if score > CLEAR:
         return Orientation(0, score)
-    # Steps up in ink from left to right that are sharper than those down: the
-    # bottoms of the lines are on the left, so the page was turned clockwise.
+    # If ink rises more sharply from left to right than it falls, the bottoms of the lines
+    # are on the left, so the page was turned clockwise.
     return Orientation(270 if skewness[0] > 0 else 90, score)
 
 
 def _ink(image: Image.Image) -> NDArray[np.bool_]:
-    """What is darker than its surroundings, without long straight strokes."""
+    """Pixels that are darker than their surroundings, without long straight strokes."""
     grey = image.convert("L")
     scale = max(grey.size) / LONG_SIDE
     if scale > 1:
@@ -121,7 +120,7 @@ def _long_strokes(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _mean(values: NDArray[np.float32], length: int, axis: int) -> NDArray[np.float32]:
-    """The mean over an odd number of neighbours along one axis; the edges go on outside."""
+    """The mean over an odd number of neighbours along one axis; edge values are repeated."""
     border = [(0, 0), (0, 0)]
     border[axis] = (length // 2 + 1, length // 2)
     sums = np.pad(values, border, "edge").cumsum(axis=axis, dtype=np.float64)
@@ -131,7 +130,7 @@ def _mean(values: NDArray[np.float32], length: int, axis: int) -> NDArray[np.flo
 
 
 def _parts(ink: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
-    """The parts of the page that seem to hold text."""
+    """The tiles of the page that seem to hold text."""
     least, most = INK
     height, width = ink.shape
     parts = [

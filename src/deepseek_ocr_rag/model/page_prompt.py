@@ -1,4 +1,4 @@
-"""What a model is asked for one page, and what it wrote: the same for every runtime."""
+"""A page's prompt and its generated tokens, in the same form for every runtime."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from .ngrams import NoRepeat
 
 if TYPE_CHECKING:
-    # Views load numpy, which who only reads results does not need.
+    # Views import numpy, which reading results does not need.
     from .views import PageViews
 
 __all__ = ["End", "GeneratedPage", "PagePrompt"]
@@ -17,13 +17,13 @@ __all__ = ["End", "GeneratedPage", "PagePrompt"]
 
 @dataclass(frozen=True, slots=True)
 class PagePrompt:
-    """What is asked for one page.
+    """The request for one page.
 
     Attributes:
-        ids: The prompt's token ids, with a place for every token of the picture.
+        ids: The prompt's token ids, with one ``<image>`` token for each picture token.
         views: The page's pixels.
-        rule: Which repeats are forbidden.
-        max_new_tokens: The most that may be written, at least 1.
+        rule: The no-repeat rule.
+        max_new_tokens: Most tokens to generate, at least 1.
         temperature: 0 takes the most probable token.
     """
 
@@ -36,11 +36,11 @@ class PagePrompt:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where and why a text ended.
+    """Where and why generation ended.
 
     Attributes:
-        tokens: New tokens that belong to the text.
-        reason: The end token, the limit, a loop, or that nobody wants it any more.
+        tokens: Number of generated tokens.
+        reason: The end token, the limit, a loop, or cancellation.
     """
 
     tokens: int
@@ -49,12 +49,12 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedPage:
-    """What was written for one page.
+    """The generated tokens of one page.
 
     Attributes:
-        tokens: New token ids, the end token left out.
-        logprobs: The model's natural log-probability of each, before any rule.
-        end: Why it ended.
+        tokens: Token ids without the end token.
+        logprobs: Natural log-probability of each token, before any rule.
+        end: Where and why generation ended.
     """
 
     tokens: tuple[int, ...]

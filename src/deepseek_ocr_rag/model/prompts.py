@@ -1,7 +1,7 @@
-"""What the model is asked (tasks) and how large it sees the page (modes).
+"""Tasks (the prompts) and modes (the resolution of the page).
 
 Source of both: the published model card and scripts of deepseek-ai/DeepSeek-OCR.
-What its successors do otherwise says :mod:`.model.families`.
+:mod:`.families` has what its successors change.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ __all__ = ["END_TOKEN", "MODES", "TASKS", "Mode", "Task", "mode_named", "task_na
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A published prompt, or one of the user's own.
+    """A published prompt or the user's own.
 
     Attributes:
-        name: What our API calls it.
+        name: Its name in our API.
         prompt: The text without ``<image>`` and outer white space.
-        ollama_prompt: The form that Ollama's ``deepseek-ocr`` was tested with
-            by its publisher; its template puts the image in front.
+        ollama_prompt: The form in which Ollama's ``deepseek-ocr`` was tested by
+            its publisher; its template puts the image in front.
         grounded: Whether the reply carries boxes.
     """
 
@@ -42,14 +42,14 @@ class Mode:
     """A resolution mode of the published code.
 
     Attributes:
-        name: What everybody calls it.
+        name: Its published name.
         base_size: Side of the global view in pixels.
         image_size: Side of a tile in pixels (equal to ``base_size`` without tiles),
             as the first model has it.
-        crop: Whether the page is also cut into tiles; how large and how many
-            they are is the model's matter.
-        long_side: Pixels of the page's long side worth rendering: more is
-            thrown away by the model's own resize, whichever model it is.
+        crop: Whether the page is also cut into tiles; their size and number
+            depend on the model.
+        long_side: Pixels of the page's long side that are worth rendering; every
+            model's own resize discards more.
     """
 
     name: str
@@ -84,8 +84,8 @@ TASKS: Final[dict[str, Task]] = {
         ),
     )
 }
-"""By name. ``document`` is what an ingestion wants. Tasks with words of their own
-are made by :func:`task_named`."""
+"""By name. ``document`` is for ingestion. :func:`task_named` makes tasks with the
+user's own words."""
 
 IMAGE: Final = "<image>"
 """The place of the page in a published prompt; ours always begin with it."""
@@ -104,7 +104,7 @@ MODES: Final[dict[str, Mode]] = {
 
 
 def mode_named(name: str) -> Mode:
-    """The mode with that name.
+    """The mode of a name.
 
     Raises:
         ConfigurationError: If there is none.
@@ -118,16 +118,15 @@ def mode_named(name: str) -> Mode:
 
 
 def task_named(name: str) -> Task:
-    """The task with that name, or one made of the words behind its colon.
+    """The task of a name, or one made of the words behind its colon.
 
-    ``"locate: X"`` asks where X is on the page. ``"prompt: X"`` asks X as it is
-    written, special tokens included; ``<|grounding|>`` in it asks for boxes. An
-    ``<image>`` at its head, as published prompts have it, is left out, for the
-    page always stands there.
+    ``"locate: X"`` asks where X is on the page. ``"prompt: X"`` sends X as it is,
+    special tokens included; ``<|grounding|>`` in it asks for boxes. A leading
+    ``<image>``, as published prompts have it, is dropped: the page always stands there.
 
     Raises:
-        ConfigurationError: If there is no such task, or the prompt wants a
-            second image.
+        ConfigurationError: If there is no such task, or the prompt contains
+            another ``<image>``.
 
     Example:
         >>> task_named("locate: the total").prompt
@@ -154,7 +153,7 @@ def task_named(name: str) -> Task:
         )
     if IMAGE in prompt:
         raise ConfigurationError(
-            f"the task {name!r} wants an image of its own",
+            f"the task {name!r} contains {IMAGE}",
             remedy=f"Leave {IMAGE} out: the page always stands before the prompt.",
         )
     grounded = "<|grounding|>" in prompt or "<|ref|>" in prompt
@@ -162,4 +161,4 @@ def task_named(name: str) -> Task:
 
 
 END_TOKEN: Final = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the model, no secret
-"""Written out by some servers where special tokens are asked for."""
+"""Some servers return it where special tokens are requested."""

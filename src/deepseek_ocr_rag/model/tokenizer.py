@@ -1,6 +1,6 @@
-"""Text to the model's token ids and back, straight from ``tokenizer.json``.
+"""The tokenizer, loaded straight from ``tokenizer.json``.
 
-``AutoTokenizer`` would ask for remote code on these folders.
+``AutoTokenizer`` asks for remote code on these folders.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ BOS: Final = 0
 EOS: Final = 1
 PAD: Final = 2
 IMAGE: Final = 128815
-"""``<image>``: the place of one token of the page's picture."""
+"""``<image>``: stands for one token of the page's picture."""
 
 _SILENT: Final = frozenset({BOS, EOS, PAD, IMAGE})
-"""What never belongs to the text. All other special tokens do: they are the
-layout tags and the table cells, which ``skip_special_tokens`` would delete."""
+"""Tokens that never belong to the text. All other special tokens do: the layout tags and
+table cells, which ``skip_special_tokens`` would delete."""
 
 
 class ModelTokenizer:
@@ -42,7 +42,7 @@ class ModelTokenizer:
         """Load ``tokenizer.json``.
 
         Raises:
-            ConfigurationError: If it is not one, or not one of this family.
+            ConfigurationError: If it is not a tokenizer, or not one of this family.
         """
         try:
             tokenizer = Tokenizer.from_file(str(path))
@@ -61,24 +61,24 @@ class ModelTokenizer:
         return cls(tokenizer)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a text, nothing added at its ends."""
+        """Token ids of a text, without start or end tokens."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of tokens; end, padding and picture tokens have none."""
+        """The text of tokens; start, end, padding and picture tokens have none."""
         kept = [token for token in ids if token not in _SILENT]
         return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
     def decode_with_ends(
         self, ids: Sequence[int], stream: TextStream | None = None
     ) -> tuple[str, tuple[int, ...]]:
-        """The text, and for every token the length of the text up to and with it.
+        """The text, and for every token the length of the text up to its end.
 
         A token that ends within a character ends where that character begins.
 
         Args:
             ids: The tokens.
-            stream: What was given the first of them, to go on from there.
+            stream: A stream that was given the first of them, to continue from there.
         """
         stream = stream or self.stream()
         for token in ids[len(stream.ends) :]:
@@ -87,15 +87,15 @@ class ModelTokenizer:
         return text, (*stream.ends[:-1], len(text)) if ids else ()
 
     def stream(self) -> TextStream:
-        """A stream for one text that comes token by token."""
+        """A stream for one text that arrives token by token."""
         return TextStream(self._tokenizer)
 
 
 class TextStream:
-    """Turns tokens into text as they come, whole characters only.
+    """Turns tokens into text as they arrive, whole characters only.
 
     Attributes:
-        ends: For every token the length of the text up to and with it.
+        ends: For every token the length of the text up to its end.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -105,7 +105,7 @@ class TextStream:
         self._stream = DecodeStream(skip_special_tokens=False)
 
     def push(self, token: int) -> str:
-        """What the token adds to the text; empty while a character is incomplete."""
+        """The text that the token adds; empty while a character is incomplete."""
         piece = ""
         if token not in _SILENT:
             piece = self._stream.step(self._tokenizer, token) or ""
@@ -115,22 +115,22 @@ class TextStream:
 
 
 def prompt_ids(tokenizer: ModelTokenizer, prompt: str, image_tokens: int) -> list[int]:
-    """The ids of a whole prompt: start, the page's picture, the text.
+    """The ids of a whole prompt: start token, picture tokens, text.
 
-    Source: the published code; it has no roles.
+    Source: the published code, which has no roles.
 
     Args:
-        tokenizer: Of the model.
+        tokenizer: The model's tokenizer.
         prompt: From :meth:`~deepseek_ocr_rag.model.families.Family.prompt`.
         image_tokens: From :meth:`~deepseek_ocr_rag.model.families.Family.image_tokens`.
 
     Raises:
-        ConfigurationError: If the prompt asks for a second picture.
+        ConfigurationError: If the prompt contains ``<image>``.
     """
     text = tokenizer.encode(prompt)
     if IMAGE in text:
         raise ConfigurationError(
-            "the prompt holds an <image> of its own",
+            "the prompt contains <image>",
             remedy="Leave <image> out: the page always stands before the prompt.",
         )
     return [BOS, *[IMAGE] * image_tokens, *text]

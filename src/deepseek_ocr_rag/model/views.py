@@ -1,4 +1,4 @@
-"""A page image as the model sees it: one view of the whole page, and tiles in reading order.
+"""The model's views of a page: one of the whole page, and tiles in reading order.
 
 Follows the published preprocessing to the pixel: Pillow's bicubic resize, grey
 padding, tiles cut from a resized copy whose shape comes nearest to the page's.
@@ -23,10 +23,10 @@ PADDING: Final = (127, 127, 127)
 """The published mean of 0.5, as ``int(0.5 * 255)``."""
 
 MIN_TILES: Final = 2
-"""A single tile would show what the global view shows."""
+"""A single tile would repeat the global view."""
 
 LARGEST_PLAIN_RESIZE: Final = 640
-"""Without tiles, pages for views up to this side are stretched to a square; larger ones are padded."""
+"""Without tiles, pages are stretched to square views up to this side, and padded to larger ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class PageViews:
     Attributes:
         global_view: uint8, shape ``(3, side, side)``, RGB.
         tiles: uint8, shape ``(columns * rows, 3, side, side)``, row by row;
-            no tiles where the page was not cut.
-        grid: Columns and rows of the tiles, or None where there are none.
+            empty if the page was not cut.
+        grid: Columns and rows of tiles, or None for a page without tiles.
     """
 
     global_view: NDArray[np.uint8]
@@ -50,20 +50,23 @@ class PageViews:
         return int(self.global_view.shape[-1])
 
 
-def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tuple[int, int]:
-    """Columns and rows of the grid whose shape comes nearest to the page's.
+def tile_grid(
+    width: int, height: int, *, tile_side: int, max_tiles: int, larger_sooner: bool = False
+) -> tuple[int, int]:
+    """Columns and rows of the grid whose aspect ratio is nearest to the page's.
 
-    Of grids that come equally near, the larger one is taken if the page has
-    more than half as many pixels as it.
+    Of equally near grids, the larger is taken if the page has more than half as
+    many pixels as it.
 
     Args:
-        width: Of the page, in pixels.
-        height: Of the page, in pixels.
+        width: Width of the page in pixels.
+        height: Height of the page in pixels.
         tile_side: Side of a tile in pixels.
         max_tiles: Most tiles; at least 2.
+        larger_sooner: Ollama's own runner compares with the smaller grid.
 
     Raises:
-        ConfigurationError: If no grid has so few tiles.
+        ConfigurationError: If ``max_tiles`` is below 2.
     """
     if max_tiles < MIN_TILES:
         raise ConfigurationError(
@@ -80,7 +83,8 @@ def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tup
     best, best_difference = (1, 1), float("inf")
     for columns, rows in sorted(grids, key=lambda grid: grid[0] * grid[1]):
         difference = abs(shape - columns / rows)
-        larger_fits = width * height > 0.5 * tile_side * tile_side * columns * rows
+        tiles = best[0] * best[1] if larger_sooner else columns * rows
+        larger_fits = width * height > 0.5 * tile_side * tile_side * tiles
         if difference < best_difference or (difference == best_difference and larger_fits):
             best, best_difference = (columns, rows), difference
     return best
@@ -89,17 +93,17 @@ def tile_grid(width: int, height: int, *, tile_side: int, max_tiles: int) -> tup
 def page_grid(
     width: int, height: int, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> tuple[int, int] | None:
-    """Columns and rows of tiles that a page is cut into, or None if it is not.
+    """Columns and rows of tiles of a page, or None if it is not cut.
 
     Args:
-        width: Of the page, in pixels.
-        height: Of the page, in pixels.
-        mode: How large the model sees it.
-        family: Which model sees it.
+        width: Width of the page in pixels.
+        height: Height of the page in pixels.
+        mode: The resolution mode.
+        family: The model's family.
         max_tiles: Fewer tiles than the family's most.
 
     Raises:
-        ConfigurationError: If the family has no such mode, or no grid so few tiles.
+        ConfigurationError: If the family does not have the mode, or ``max_tiles`` is below 2.
     """
     _, tile_side = family.view_sides(mode)
     if tile_side is None or max(width, height) <= tile_side:
@@ -111,17 +115,17 @@ def page_grid(
 def page_views(
     image: Image.Image, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> PageViews:
-    """Prepare a page for the model.
+    """Make a page's views.
 
     Args:
         image: The page, in any of Pillow's modes.
-        mode: How large the model sees it.
-        family: Which model sees it.
+        mode: The resolution mode.
+        family: The model's family.
         max_tiles: Fewer tiles than the family's most, for less memory and
             time; vLLM uses 6.
 
     Raises:
-        ConfigurationError: If the family has no such mode, or no grid so few tiles.
+        ConfigurationError: If the family does not have the mode, or ``max_tiles`` is below 2.
     """
     image = image.convert("RGB")
     side, tile_side = family.view_sides(mode)

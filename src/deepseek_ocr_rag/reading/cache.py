@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from ..errors import ConfigurationError, ForeignDatabaseError, OutputError
+from ..setting_names import with_known_settings
 from .cache_database import clear_pages, count_pages, is_damage, prepare, read_text, write_text
 from .cache_folder import default_cache_folder, make_private
 
@@ -67,6 +68,7 @@ class CacheStatus:
     set_aside: tuple[Path, ...] = ()
 
 
+@with_known_settings()
 class PageCache:
     """Stores texts by key on disk. Threads and processes may share one.
 

@@ -40,9 +40,7 @@ _DAMAGED: Final = frozenset(
 def prepare(connection: sqlite3.Connection) -> None:
     """Configure a connection; create the table if the file is empty.
 
-    Raises:
-        ForeignDatabaseError: If the file is not a page cache.
-        sqlite3.Error: If SQLite cannot use the file.
+    Raises ForeignDatabaseError if the file is not a page cache, sqlite3.Error if it is unusable.
     """
     connection.text_factory = bytes
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)

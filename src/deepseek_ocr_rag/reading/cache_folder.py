@@ -20,9 +20,6 @@ def default_cache_folder() -> Path:
 
     The latter is ``$XDG_CACHE_HOME`` or ``~/.cache`` (XDG Base Directory Specification),
     ``~/Library/Caches`` on macOS, and ``%LOCALAPPDATA%`` on Windows.
-
-    Raises:
-        ConfigurationError: If this user has no home folder.
     """
     named = os.environ.get("DSOCR_CACHE_DIR")
     if named:
@@ -40,9 +37,7 @@ def default_cache_folder() -> Path:
 def make_private(folder: Path) -> None:
     """Create a folder that only this user can open, or restrict an existing one.
 
-    Raises:
-        OSError: If it cannot be created, is a link or not a folder, or belongs to
-            another user.
+    Raises OSError also if it is a link or not a folder, or belongs to another user.
     """
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.mkdir(exist_ok=True, mode=0o700)

@@ -42,30 +42,20 @@ _DISTRIBUTIONS: Final = {"pdfium": "pypdfium2", "pymupdf": "pymupdf"}
 class PageKey:
     """Everything that a page's text, boxes and warnings depend on.
 
-    Attributes:
-        sha256: Hash of the file's bytes, 64 hex digits.
-        page: Page number, 1-based.
-        renderer: Renderer and version, see :func:`renderer_version`.
-        task: What the model was asked.
-        mode: Resolution at which the model saw the page.
-        page_objects: As in :class:`~deepseek_ocr_rag.Limits`. It belongs to the key
-            because objects beyond it are ignored without an error.
-        backend: Name of the backend.
-        model: Name of the model.
-        fingerprint: See :class:`~deepseek_ocr_rag.backends.Repeatable`.
-        version: Version of this package.
+    The limit ``page_objects`` is part of it because objects beyond it are ignored without an
+    error.
     """
 
-    sha256: str
-    page: int
-    renderer: str
+    sha256: str  # of the file's bytes, 64 hex digits
+    page: int  # 1-based
+    renderer: str  # with its version
     task: Task
     mode: Mode
     page_objects: int
     backend: str = ""
     model: str = ""
     fingerprint: str = ""
-    version: str = __version__
+    version: str = __version__  # of this package
 
     def digest(self) -> str:
         """SHA-256 of all the attributes, 64 hex digits."""
@@ -75,11 +65,7 @@ class PageKey:
 
 @dataclass(frozen=True, slots=True)
 class CachedPage:
-    """A page from the cache, compressed because thousands may wait for one that is being read.
-
-    Attributes:
-        compressed: Its JSON, compressed with zlib.
-    """
+    """A page's JSON, compressed with zlib: thousands may wait for one that is being read."""
 
     compressed: bytes
 
@@ -95,15 +81,10 @@ class CachedPage:
 
 @dataclass(frozen=True, slots=True)
 class CachedPages:
-    """The cached pages of one document that were read with the same settings.
-
-    Attributes:
-        cache: Where they are stored.
-        key: The key of any of the pages; its page number is replaced.
-    """
+    """The cached pages of one document that were read with the same settings."""
 
     cache: PageCache
-    key: PageKey
+    key: PageKey  # of any of the pages; its page number is replaced
 
     def read_by(self, backend: Backend) -> CachedPages | None:
         """The pages read by this backend; None if its pages must not be cached."""
@@ -144,14 +125,9 @@ def page_from_json(content: str) -> Page:
 
 
 def resolve_cache(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache | None:
-    """The cache that the ``cache`` argument of :class:`~deepseek_ocr_rag.Reader` means.
+    """The cache that the ``cache`` argument of :class:`~deepseek_ocr_rag.Reader` means, or None.
 
-    Returns:
-        None for no cache. That includes True on a system without a folder for this
-        user's caches, which is logged.
-
-    Raises:
-        ConfigurationError: If a named folder cannot be used.
+    None also for True on a system without a folder for this user's caches, which is logged.
     """
     if isinstance(cache, PageCache):
         return cache
@@ -170,8 +146,7 @@ def resolve_cache(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache
 def renderer_version(renderer: str) -> str:
     """The versions of a renderer and of Pillow, which opens pictures and scales pages.
 
-    They are the versions of the installed distributions, so that this process need
-    not import the renderer.
+    They are those of the distributions, so that this process need not import the renderer.
     """
     return ", ".join(
         _installed(name) for name in (_DISTRIBUTIONS.get(renderer, renderer), "pillow")

@@ -21,7 +21,7 @@ from ..document.grammar.confidence import block_confidences, page_confidence
 from ..document.grammar.parser import parse_page
 from ..document.headings import Headings, with_sections
 from ..document.types import Page
-from ..errors import BackendReplyError, ReadCancelledError
+from ..errors import BackendReplyError, BackendUnavailableError, ReadCancelledError
 from ..model.prompts import Mode, Task
 from ..sources.source import Source
 from .cached_pages import CachedPages
@@ -153,9 +153,8 @@ class PageStream(Iterator[Page]):
 
     def _pages_in_order(self) -> Iterator[Page]:
         backend = self._backend()
-        buffer = ReorderBuffer(
-            self.page_numbers, self._cached.read_by(backend) if self._cached else None
-        )
+        kept = self._cached.read_by(backend) if self._cached else None
+        buffer = ReorderBuffer(self.page_numbers, kept)
         replies = backend.read(self._requests(backend, buffer))
         try:
             yield from buffer.ready()
@@ -170,6 +169,13 @@ class PageStream(Iterator[Page]):
                 yield from buffer.ready()
                 self._check_cancelled()
             self._check_cancelled()
+        except BackendUnavailableError as error:
+            if kept is not None:
+                error.remedy = (
+                    f"{error.remedy or ''} Finished pages are kept in the cache: read the document "
+                    "again, and it goes on where it stopped."
+                ).strip()
+            raise
         finally:
             close = getattr(replies, "close", None)
             if close is not None:
@@ -241,9 +247,5 @@ def _unanswered_page(page: Page, backend: Backend) -> Page:
         remedy="Read this page again.",
     )
     return replace(
-        page,
-        backend=backend.name,
-        model=backend.model,
-        finish_reason="error",
-        error=str(error),
+        page, backend=backend.name, model=backend.model, finish_reason="error", error=str(error)
     )

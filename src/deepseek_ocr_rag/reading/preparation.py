@@ -35,17 +35,11 @@ STRIP_ROWS: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class PreparedPage:
-    """A page that is ready for the backend, or that ended before it got there.
+    """A page that is ready for the backend, or that ended before it got there."""
 
-    Attributes:
-        page: Number, label and size; blank and failed pages say so in ``finish_reason``.
-        image: The rendered page in RGB, where the backend needs one.
-        text_layer: The page's own text, where the backend can use it.
-    """
-
-    page: Page
-    image: Image | None = None
-    text_layer: TextLayer | None = None
+    page: Page  # number, label, size; a finish_reason if blank or failed
+    image: Image | None = None  # RGB, where the backend needs one
+    text_layer: TextLayer | None = None  # where the backend can use it
 
 
 def read_ahead(

@@ -1,10 +1,4 @@
-"""Reads a document into pages: :class:`Reader`, the main class of the package.
-
-::
-
-    with Reader() as reader:
-        document = reader.read("report.pdf")
-"""
+"""Reads a document into pages: :class:`Reader`, the main class of the package."""
 
 from __future__ import annotations
 
@@ -21,6 +15,7 @@ from ..concurrency.cancellation import run_releasing
 from ..document.types import OcrDocument, Page
 from ..errors import BusyError, ConfigurationError
 from ..model.prompts import Task, mode_named, task_named
+from ..setting_names import with_known_settings
 from ..sources.fetch_policy import FetchPolicy
 from ..sources.limits import Limits
 from ..sources.source import (
@@ -43,6 +38,7 @@ Progress = Callable[[Page, int, int], None]
 """Called after every page with the page, the number of pages done, and the total."""
 
 
+@with_known_settings()
 class Reader:
     """Reads documents. Threads and coroutines may share one.
 

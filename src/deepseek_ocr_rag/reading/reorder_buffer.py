@@ -13,16 +13,9 @@ __all__ = ["ReorderBuffer"]
 class ReorderBuffer:
     """Collects the pages of one document and gives them out in order.
 
-    A page's key is its index in the selection. One thread may iterate over
-    :meth:`uncached` while another adds pages and takes :meth:`ready`.
-
-    Args:
-        numbers: 1-based page numbers, in the order in which they come out.
-        cached: Finds pages that need not be read, and stores those that were; None
-            without a cache.
-
-    Attributes:
-        requested: By key, the pages that the backend was asked for and has not answered.
+    A page's key is its index in the selection. One thread may iterate over :meth:`uncached` while
+    another adds pages and takes :meth:`ready`. ``requested`` has, by key, the pages that the
+    backend was asked for and has not answered.
     """
 
     def __init__(self, numbers: tuple[int, ...], cached: CachedPages | None) -> None:
@@ -64,11 +57,7 @@ class ReorderBuffer:
             yield found.page() if isinstance(found, CachedPage) else found
 
     def rest(self, missing: Callable[[int], Page]) -> Iterator[Page]:
-        """All remaining pages, once the backend has ended.
-
-        Args:
-            missing: Makes the page for a key that was never answered.
-        """
+        """All remaining pages, once the backend has ended; makes those that were never answered."""
         while self._next < len(self._numbers):
             key = self._next
             yield from self.ready()

@@ -24,10 +24,8 @@ K1: Final = 2.0
 class Bm25:
     """bm25s with Lucene's formula and its default b of 0.75; accepts an empty corpus.
 
-    Args:
-        terms: The terms of each text.
-        min_length: Shorter texts count as this share of the average length. Otherwise
-            BM25 would rank a title page of three words above the pages about them.
+    Texts shorter than ``min_length`` times the average count as that long. Otherwise BM25 would
+    rank a title page of three words above the pages about them.
     """
 
     def __init__(self, terms: Iterable[list[str]], *, min_length: float) -> None:
@@ -56,11 +54,7 @@ class Bm25:
 
 
 class ReferenceIndex:
-    """Finds items by name, weighting a name as BM25 weighs a word: by how few items have it.
-
-    Args:
-        names: The names of each item.
-    """
+    """Finds items by name, weighting a name as BM25 weighs a word: by how few items have it."""
 
     def __init__(self, names: Sequence[frozenset[Reference]]) -> None:
         self._size = len(names)

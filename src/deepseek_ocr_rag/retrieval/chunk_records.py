@@ -1,17 +1,6 @@
 """Cuts records of pages into records of chunks, for the stores of both frameworks.
 
-A chunk has the metadata of the page on which it begins, except:
-
-==============  ===========================================================
-``page``        0-based number of the page with most of its text
-``page_label``  the label of its page, or the labels of its first and last
-                page, joined by a hyphen
-``section``     the headings above all of it, joined by " > "
-``boxes``       as in the record of a whole document: ``start`` and ``end``
-                are offsets into the chunk's text, each entry has a ``page``
-``spans``       list of ``{page, start, end, offset}``: which part of which
-                page's text stands at which offset of the chunk's text
-==============  ===========================================================
+``docs/reference/metadata.md`` describes their metadata.
 """
 
 from __future__ import annotations
@@ -27,7 +16,7 @@ from typing import Any
 
 from ..document.headings import HEADING_KINDS, Headings, with_sections
 from ..document.markdown import heading_level, markdown_parts
-from ..document.page_records import Record
+from ..document.page_records import Record, box_entries
 from ..document.paragraphs import PARAGRAPH_BREAK
 from ..document.types import Block, Box, OcrDocument, Page
 from ..text.splitting import CountTokens
@@ -42,10 +31,7 @@ _PAGE_ONLY_KEYS = frozenset({"boxes", "spans", "confidence", "start_index"})
 
 
 def split_records(
-    records: Iterable[Record],
-    *,
-    max_tokens: int = 400,
-    count_tokens: CountTokens = estimate_tokens,
+    records: Iterable[Record], *, max_tokens: int = 400, count_tokens: CountTokens = estimate_tokens
 ) -> Iterator[Record]:
     """Cut records by layout, as :func:`chunk_document` cuts a document.
 
@@ -74,13 +60,9 @@ def split_records(
 def record_chunk(record: Record) -> Chunk:
     """Turn a record that is already cut, or came back from a store, into one chunk.
 
-    Args:
-        record: With flat or nested metadata, of this package or of others. Its boxes
-            are dropped if another splitter cut it (and set ``start_index``), because
-            their offsets no longer hold.
-
-    Returns:
-        The unchanged text, with one piece per block.
+    The text stays unchanged, with one piece per block. Metadata may be flat or nested, of this
+    package or of others. Boxes are dropped if another splitter cut the record (and set
+    ``start_index``), because their offsets no longer hold.
     """
     metadata = record.metadata
     if "start_index" in metadata:
@@ -128,27 +110,16 @@ def _split(
 
 @dataclass(slots=True)
 class _PageText:
-    """The text of one page: a whole record, a part of one, or several records joined.
+    """The text of one page: a whole record, a part of one, or several records joined."""
 
-    Attributes:
-        record: The first record that it comes from.
-        number: The page's 1-based number.
-        label: The page's label.
-        text: Markdown.
-        blocks: With spans in the text and without sections.
-        partial: Whether it holds only some blocks of the page, so that more may be added.
-        offset: Where the text begins in the record's text.
-        start: Where the text begins in the page's Markdown.
-    """
-
-    record: Record
-    number: int
+    record: Record  # the first that it comes from
+    number: int  # 1-based
     label: str
-    text: str
-    blocks: list[Block]
-    partial: bool
-    offset: int = 0
-    start: int = 0
+    text: str  # Markdown
+    blocks: list[Block]  # with spans in the text and without sections
+    partial: bool  # only some blocks of the page, so that more may be added
+    offset: int = 0  # where the text begins in the record's text
+    start: int = 0  # where the text begins in the page's Markdown
 
     @property
     def source(self) -> object:
@@ -313,18 +284,13 @@ def _record(chunk: Chunk, first: Record, pages: Mapping[int, _PageText], number:
         for piece in chunk.pieces
         if piece.end > piece.offset
     ]
-    metadata["boxes"] = [entry for piece in chunk.pieces for entry in _boxes(piece)]
+    metadata["boxes"] = [
+        {**entry, "page": piece.page - 1}
+        for piece in chunk.pieces
+        for entry in box_entries(_block(piece), piece.offset, piece.end)
+    ]
     return record.flat() if isinstance(first.metadata["boxes"], str) else record
 
 
-def _boxes(piece: ChunkPiece) -> Iterator[dict[str, Any]]:
-    known = {} if piece.confidence is None else {"confidence": piece.confidence}
-    for box in piece.boxes:
-        yield {
-            "kind": piece.kind,
-            "bbox": [round(value, 6) for value in box.as_tuple()],
-            "start": piece.offset,
-            "end": piece.end,
-            "page": piece.page - 1,
-            **known,
-        }
+def _block(piece: ChunkPiece) -> Block:
+    return Block(piece.kind, "", piece.boxes, confidence=piece.confidence)

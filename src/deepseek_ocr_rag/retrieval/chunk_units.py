@@ -14,29 +14,18 @@ __all__ = ["ChunkUnit", "Part", "UnitCutter"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A slice of a page that goes into one chunk.
+    """A slice of a page that goes into one chunk."""
 
-    Attributes:
-        slice: The slice; empty for a picture.
-        repeated: Whether an earlier unit has it too.
-    """
-
-    slice: Slice
-    repeated: bool = False
+    slice: Slice  # empty for a picture
+    repeated: bool = False  # whether an earlier unit has it too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChunkUnit:
-    """Parts that stay together.
-
-    Attributes:
-        parts: In the order of the chunk's text, at least one of them not repeated.
-        size: Tokens of their texts, with the separator before each.
-        heading: Whether it is a heading.
-    """
+    """Parts that stay together, at least one of them not repeated."""
 
     parts: tuple[Part, ...]
-    size: int
+    size: int  # tokens of their texts, with the separator before each
     heading: bool = False
 
     @property
@@ -52,25 +41,15 @@ class ChunkUnit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _TableHead:
-    """What a table passes on to its continuation on the next page.
+    """What a table passes on to its continuation on the next page."""
 
-    Attributes:
-        parts: The captions above it and its head.
-        page: Number of the table's page.
-        columns: Number of the table's columns.
-    """
-
-    parts: tuple[Part, ...]
-    page: int
-    columns: int
+    parts: tuple[Part, ...]  # the captions above it and its head
+    page: int  # number of the table's page
+    columns: int  # number of the table's columns
 
 
 class UnitCutter:
-    """Cuts paragraphs, figures and tables into units, in the order of the document.
-
-    Args:
-        count: Counts the tokens of a text.
-    """
+    """Cuts paragraphs, figures and tables into units, in the order of the document."""
 
     def __init__(self, count: CountTokens) -> None:
         self._count = count
@@ -78,12 +57,7 @@ class UnitCutter:
         self._head: _TableHead | None = None
 
     def cut(self, item: Paragraph | Float, budget: int) -> Iterator[ChunkUnit]:
-        """Cut the next item.
-
-        Args:
-            item: A paragraph, a figure or a table.
-            budget: Most tokens of a unit; captions and the head of a table may exceed it.
-        """
+        """Cut the next item; only captions and a table's head may exceed the budget of tokens."""
         if isinstance(item, Float) and item.is_table:
             yield from self._table(item, budget)
         elif isinstance(item, Float):

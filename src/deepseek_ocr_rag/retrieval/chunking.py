@@ -107,10 +107,7 @@ class Chunk:
 
 
 def chunk_document(
-    document: OcrDocument,
-    *,
-    max_tokens: int = 400,
-    count_tokens: CountTokens = estimate_tokens,
+    document: OcrDocument, *, max_tokens: int = 400, count_tokens: CountTokens = estimate_tokens
 ) -> tuple[Chunk, ...]:
     """Cut a document into chunks, in reading order.
 
@@ -145,11 +142,7 @@ def chunk_document(
 
 
 def check_budget(max_tokens: int) -> None:
-    """Refuse a budget without room for a heading and a sentence.
-
-    Raises:
-        ConfigurationError: If it is below 16.
-    """
+    """Refuse a budget without room for a heading and a sentence (below 16)."""
     if max_tokens < 16:
         raise ConfigurationError(
             f"a chunk of {max_tokens} tokens is too short", remedy="Set max_tokens to 16 or more."

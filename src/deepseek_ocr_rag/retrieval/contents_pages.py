@@ -24,16 +24,9 @@ _LETTER: Final = re.compile(r"[^\W\d_]")
 
 
 def is_contents(text: str) -> bool:
-    r"""Whether a page is a table of contents.
+    """Whether a page is a table of contents.
 
     Most of its lines are words that end with a number, and the numbers rise.
-
-    Args:
-        text: Its Markdown.
-
-    Example:
-        >>> is_contents("\n".join(["Safety 3", "Parts 4", "Cleaning 6", "Repair 9", "Index 12"]))
-        True
     """
     lines = [without_tags(line).strip(" \t|") for line in _LINE.split(text)]
     lines = [line for line in lines if line.strip("-: |")]

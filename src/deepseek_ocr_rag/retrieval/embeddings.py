@@ -17,6 +17,7 @@ from ..errors import (
     EmbeddingModelUnavailableError,
 )
 from ..ollama_server import OllamaErrors, OllamaServer, ollama_url
+from ..setting_names import with_known_settings
 
 __all__ = ["BATCH", "EmbeddingModel", "OllamaEmbeddings", "embedding_model"]
 
@@ -47,6 +48,7 @@ class EmbeddingModel(Protocol):
         ...
 
 
+@with_known_settings()
 class OllamaEmbeddings:
     """An embedding model of a running Ollama.
 
@@ -142,18 +144,7 @@ class _LlamaIndexEmbeddings:
 def embedding_model(
     model: object, *, host: str | None = None, allow_remote: bool = False
 ) -> EmbeddingModel:
-    """Resolve what a user may pass to an embedding model.
-
-    Args:
-        model: ``"ollama/<model>"``, an embedding model of LangChain or LlamaIndex,
-            or any object with the methods of :class:`EmbeddingModel`.
-        host: See :class:`OllamaEmbeddings`.
-        allow_remote: See :class:`OllamaEmbeddings`.
-
-    Raises:
-        ConfigurationError: If it is none of these.
-        RemoteModelRefusedError: If it would run on another machine.
-    """
+    """Resolve what a user may pass: ``"ollama/<model>"`` or an object, to an embedding model."""
     if isinstance(model, str):
         provider, _, name = model.partition("/")
         if provider == "ollama" and name:

@@ -43,21 +43,13 @@ MIN_DOCUMENT_LENGTH: Final = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LexicalScores:
-    """How well each chunk fits, one array per kind of evidence; 0 for none.
+    """How well each chunk fits, one array per kind of evidence; 0 for none."""
 
-    Attributes:
-        chunk: Words of the chunk and of the headings above it.
-        page: Words of its page.
-        phrases: Phrases of its page.
-        references: The question names its page, or a figure or table in it.
-        document: Words of its document; 0 if there is only one document.
-    """
-
-    chunk: Scores
-    page: Scores
-    phrases: Scores
-    references: Scores
-    document: Scores
+    chunk: Scores  # words of the chunk and of the headings above it
+    page: Scores  # words of its page
+    phrases: Scores  # phrases of its page
+    references: Scores  # the question names its page, or a figure or table in it
+    document: Scores  # words of its document; 0 if there is only one
 
     @property
     def total(self) -> Scores:
@@ -84,12 +76,7 @@ class LexicalScores:
 
 
 class LexicalIndex:
-    """Indexes the words of chunks, of their pages and of their documents.
-
-    Args:
-        chunks: In the order in which scores come back.
-        labels: Numbers printed on pages, where known.
-    """
+    """Indexes the words of chunks, of their pages and of their documents."""
 
     def __init__(
         self, chunks: Sequence[Chunk], labels: Mapping[PageKey, str] | None = None

@@ -33,35 +33,19 @@ explain, but it answers a question that asks for a page number."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PageScores:
-    """How well each page fits, one array per kind of evidence; 0 for none.
-
-    Attributes:
-        words: Its words.
-        phrases: Its phrases.
-        references: The question names it.
-        factor: Multiplies the word scores of its chunks.
-    """
+    """How well each page fits, one array per kind of evidence; 0 for none."""
 
     words: Scores
     phrases: Scores
-    references: Scores
-    factor: Scores
+    references: Scores  # the question names it
+    factor: Scores  # multiplies the word scores of its chunks
 
 
 class PageIndex:
-    """The pages on which chunks stand.
-
-    Args:
-        chunks: All of them.
-        terms: The search terms of each.
-        labels: Numbers printed on pages, where known.
-    """
+    """The pages on which chunks stand; ``labels`` are the numbers printed on pages, where known."""
 
     def __init__(
-        self,
-        chunks: Sequence[Chunk],
-        terms: Sequence[list[str]],
-        labels: Mapping[PageKey, str],
+        self, chunks: Sequence[Chunk], terms: Sequence[list[str]], labels: Mapping[PageKey, str]
     ) -> None:
         import numpy as np
 

@@ -14,32 +14,20 @@ __all__ = ["Query", "parse_query"]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to search for.
+    """What to search for."""
 
-    Attributes:
-        asked: The question without the sentences about the form of the answer.
-        terms: See :func:`with_stems`; function words left out.
-        phrases: See :func:`search_phrases`.
-        references: The pages, figures and tables that it names.
-        asks_for_page: Whether it asks on which page something is.
-    """
-
-    asked: str
-    terms: tuple[str, ...]
+    asked: str  # the question without the sentences about the form of the answer
+    terms: tuple[str, ...]  # with stems, function words left out
     phrases: tuple[str, ...]
-    references: frozenset[Reference]
-    asks_for_page: bool = False
+    references: frozenset[Reference]  # the pages, figures and tables that it names
+    asks_for_page: bool = False  # whether it asks on which page something is
 
 
 def parse_query(question: str) -> Query:
     """Parse a question.
 
-    Leaves out sentences after the first that describe the form of the answer ("Write
-    it as an integer.", in English): no page is about them.
-
-    Example:
-        >>> parse_query("How high is it? Write the answer in one word.").terms
-        ('high', '~high')
+    Leaves out sentences after the first that describe the form of the answer ("Write it as an
+    integer.", in English): no page is about them.
     """
     sentences = [question[start:end] for start, end in sentence_spans(question)]
     asked = "\n".join(s for i, s in enumerate(sentences) if not i or ANSWER_FORM.match(s) is None)

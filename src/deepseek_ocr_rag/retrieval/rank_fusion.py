@@ -15,21 +15,11 @@ RANK_CONSTANT: Final = 60
 
 
 def reciprocal_rank_fusion(rankings: Iterable[tuple[Scores, float]]) -> Scores:
-    """Sum ``weight / (60 + rank)`` over rankings.
+    """Sum ``weight / (60 + rank)`` over rankings of the same items, higher scores first.
 
-    Cormack, Clarke and Buettcher, SIGIR 2009, "Reciprocal rank fusion outperforms
-    Condorcet and individual rank learning methods".
-
-    Args:
-        rankings: Scores of the same items, higher is better, each with its weight.
-            Equal scores share the best of their ranks. ``-inf`` means that the
-            ranking does not contain the item and adds nothing to it.
-
-    Returns:
-        One score per item.
-
-    Raises:
-        ValueError: If there is no ranking.
+    Cormack, Clarke and Buettcher, SIGIR 2009, "Reciprocal rank fusion outperforms Condorcet and
+    individual rank learning methods". Equal scores share the best of their ranks; ``-inf`` means
+    that the ranking does not contain the item. No ranking at all is a ValueError.
     """
     import numpy as np
 

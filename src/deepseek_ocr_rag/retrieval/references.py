@@ -32,36 +32,20 @@ _LONGEST_RANGE: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A page, figure or table by its name.
-
-    Attributes:
-        kind: Which of them it is.
-        label: Its number as printed, casefolded; for pages also "first" and "last".
-    """
+    """A page, figure or table by its name."""
 
     kind: Literal["page", "figure", "table"]
-    label: str
+    label: str  # as printed, casefolded; for pages also "first" and "last"
 
 
 def references_in(question: str) -> frozenset[Reference]:
-    """The pages, figures and tables that a question names.
-
-    Example:
-        >>> sorted(r.label for r in references_in("What do pages 3 and four say on Fig. 2?"))
-        ['2', '3', '4']
-    """
+    """The pages, figures and tables that a question names."""
     text = question.casefold()
     return frozenset((*_pages(text), *map(_float, FLOAT.finditer(text))))
 
 
 def page_references(number: int, label: str | None, *, last: bool) -> frozenset[Reference]:
-    """The names by which a question can mean a page.
-
-    Args:
-        number: 1-based, in the file.
-        label: The number printed on it, if known.
-        last: Whether it is the last page.
-    """
+    """The names by which a question can mean a page: its 1-based number, its printed label."""
     names = {str(number)}
     if label:
         names.add(label.casefold())

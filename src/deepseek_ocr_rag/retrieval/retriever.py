@@ -15,6 +15,7 @@ from typing import Any
 from ..document.page_records import Record
 from ..document.types import Box, OcrDocument
 from ..errors import ConfigurationError
+from ..setting_names import with_known_settings
 from .chunk_records import record_chunk
 from .chunking import Chunk, ChunkPiece, chunk_document
 from .embeddings import EmbeddingModel, embedding_model
@@ -62,6 +63,7 @@ class Passage:
         }
 
 
+@with_known_settings()
 class Retriever:
     """Finds the chunks that fit a question, in memory and deterministically.
 

@@ -19,15 +19,7 @@ __all__ = ["VectorIndex"]
 
 
 class VectorIndex:
-    """Embeds texts in batches and compares them with a question by cosine similarity.
-
-    Args:
-        model: Makes the vectors.
-        texts: What can be found; embedded now.
-
-    Raises:
-        EmbeddingModelError: If the model fails or gives unusable vectors.
-    """
+    """Embeds texts in batches and compares them with a question by cosine similarity."""
 
     def __init__(self, model: EmbeddingModel, texts: Sequence[str]) -> None:
         import numpy as np
@@ -40,11 +32,7 @@ class VectorIndex:
         self._matrix = np.concatenate(batches) if batches else np.zeros((0, 0), np.float32)
 
     def similarities(self, question: str) -> Scores:
-        """The cosine of each text's vector with the question's, -1..1.
-
-        Raises:
-            EmbeddingModelError: See the class.
-        """
+        """The cosine of each text's vector with the question's, -1..1."""
         import numpy as np
 
         if not len(self._matrix):

@@ -42,17 +42,13 @@ _SHOWN = 200
 class FileInside:
     """A file under a folder; its path is checked again whenever it is opened.
 
-    No link is followed out of the folder, even if others exchange files and links
-    in it at the same time. Only regular files are opened, and none that the
-    kernel generates (``/proc``, ``/sys``).
-
-    Attributes:
-        root: The folder.
-        path: The file's path relative to it, with the links resolved that were there at first.
+    No link is followed out of the folder, even if others exchange files and links in it at the
+    same time. Only regular files are opened, and none that the kernel generates (``/proc``,
+    ``/sys``).
     """
 
     root: Path
-    path: str
+    path: str  # relative, with the links resolved that were there at first
 
     @classmethod
     def named(cls, root: str | os.PathLike[str], path: str | os.PathLike[str]) -> FileInside:

@@ -45,14 +45,7 @@ def public_name(url: str) -> str:
 
 
 def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
-    """Download a URL and yield its content piece by piece. Close the iterator to stop.
-
-    Raises:
-        SourceNotAllowedError: If the policy forbids the URL or one it leads to.
-        SourceNotFoundError: If the server cannot be reached or has no such file.
-        LimitExceededError: If it takes too long or redirects too often.
-        CorruptSourceError: If the transfer is interrupted.
-    """
+    """Download a URL and yield its content piece by piece. Close the iterator to stop."""
     name = public_name(url)
     deadline = _DownloadDeadline(policy.total_seconds)
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import ConfigurationError
+from ..setting_names import with_known_settings
 
 __all__ = ["FetchPolicy", "is_public"]
 
@@ -35,6 +36,7 @@ _NOT_PUBLIC: Final = tuple(
 """What ``is_global`` calls public in some Python releases, and what leads to another address."""
 
 
+@with_known_settings()
 @dataclass(frozen=True, slots=True)
 class FetchPolicy:
     """Which URLs may be downloaded, and for how long.

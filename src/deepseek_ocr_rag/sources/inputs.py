@@ -33,12 +33,7 @@ _CHUNK = 1024 * 1024
 def read_input(
     source: SourceInput, limits: Limits, allow_urls: bool | FetchPolicy, name: str | None
 ) -> Content:
-    """The bytes of a document; arguments as for ``open_source``.
-
-    Raises:
-        ConfigurationError: If the source has a type that cannot be opened.
-        SourceError: If it cannot be read, is empty, too large or not allowed.
-    """
+    """The bytes of a document; arguments and errors as for ``open_source``."""
     if isinstance(source, str) and is_url(source):
         return _from_url(source, limits, allow_urls, name)
     if isinstance(source, str | os.PathLike):

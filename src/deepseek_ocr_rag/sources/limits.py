@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass, fields
 
 from ..errors import ConfigurationError
+from ..setting_names import with_known_settings
 
 __all__ = ["Limits"]
 
 
+@with_known_settings()
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits that protect the machine from hostile and damaged documents.

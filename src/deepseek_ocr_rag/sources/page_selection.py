@@ -17,24 +17,11 @@ _FORM = 'Write it like "1-3,7", "5-" (from 5 to the end) or "-3" (the first thre
 def parse_page_selection(
     selection: str | int | Iterable[int] | None, page_count: int, source: str | None = None
 ) -> tuple[int, ...]:
-    """The selected pages.
+    """The selected 1-based page numbers, each once, ascending.
 
-    Args:
-        selection: Pages and ranges separated by commas: "1-3,7", "5-" up to
-            the end, "-3" from the start; or page numbers; or None for all.
-        page_count: How many pages the document has.
-        source: The document's name, for messages.
-
-    Returns:
-        1-based page numbers, each once, ascending.
-
-    Raises:
-        PageRangeError: If it is malformed, selects nothing, or names a page
-            that the document does not have.
-
-    Example:
-        >>> parse_page_selection("7,1-3,2", 10)
-        (1, 2, 3, 7)
+    A selection is pages and ranges separated by commas ("1-3,7", "5-" up to the end, "-3" from the
+    start), page numbers, or None for all. A PageRangeError refuses a malformed or empty one, and
+    pages that the document does not have.
     """
     if selection is None:
         return tuple(range(1, page_count + 1))

@@ -45,22 +45,13 @@ _KERNEL_SYSTEMS: Final = frozenset(
 
 
 def walk_inside(base: Path, path: str) -> tuple[int, tuple[str, ...]]:
-    """Open a file below a folder.
+    """Open a file below an absolute folder; links in the folder's own path are followed.
 
-    Args:
-        base: The folder as an absolute path; links in it are followed.
-        path: Relative to ``base``, or absolute, with forward slashes and without "..".
-
-    Returns:
-        A descriptor, open for reading, and the components of the path from the
-        folder to the file, without links.
-
-    Raises:
-        PathEscapesError: If the path, or a link on it, leads out of the folder.
-        NotARegularFileError: If it is a folder, a pipe, a socket, a device or
-            a file that the kernel generates.
-        OSError: If there is no such file, or it cannot be opened.
-        ValueError: If no file can have this name.
+    ``path`` is relative or absolute, with forward slashes and without "..". Returns a descriptor,
+    open for reading, and the components of the path from the folder, without links.
+    Raises PathEscapesError if the path or a link on it leads out of the folder,
+    NotARegularFileError if it is anything but a file of a disk, OSError if it cannot be opened,
+    and ValueError if no file can have this name.
     """
     parts = _below(base, path) if path.startswith("/") else _components(path)
     if not BY_DESCRIPTOR:

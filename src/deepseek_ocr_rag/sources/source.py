@@ -244,8 +244,7 @@ def render_page(
 def end_unused_workers() -> None:
     """End the worker processes, unless a document is open.
 
-    Otherwise they end ten seconds after the last document was closed, or with
-    this process.
+    Otherwise they end ten seconds after the last document was closed, or with this process.
     """
     shared_pool().end_if_unused()
 

@@ -27,22 +27,11 @@ def is_finished(text: str) -> bool:
 
 
 def runs_on(text: str, following: str) -> bool:
-    """Whether a text continues in the one that follows it in reading order.
+    """Whether a text continues in the one that follows it in reading order; neither is empty.
 
-    It does if it has no full stop at its end and the following text begins with
-    a small letter, or if it ends with a comma or a hyphen. In a script without
-    capitals it must contain punctuation, as prose does. List items and texts of
-    a few words never continue.
-
-    Args:
-        text: Not empty.
-        following: Not empty.
-
-    Example:
-        >>> runs_on("We went down to the", "sea in ships.")
-        True
-        >>> runs_on("We went down to the sea", "The sea was calm.")
-        False
+    It does if it has no full stop at its end and the following text begins with a small letter, or
+    if it ends with a comma or a hyphen. In a script without capitals it must contain punctuation,
+    as prose does. List items and texts of a few words never continue.
     """
     text, following = text.strip(), following.lstrip()
     first = following[0]

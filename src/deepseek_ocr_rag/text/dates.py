@@ -37,23 +37,17 @@ _EAST_ASIAN: Final = re.compile(r"(?:([12][0-9]{3})年)?([01]?[0-9])月(?:([0-3]
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """A date or a month as written, and what it can mean.
-
-    Attributes:
-        text: As written.
-        days: Its readings: one, or two for ``3/4/2015``.
-        span: ``(start, end)`` in the text in which it was found.
-    """
+    """A date or a month as written, and what it can mean."""
 
     text: str
-    days: frozenset[Day]
+    days: frozenset[Day]  # its readings: two for ``3/4/2015``
     span: tuple[int, int]
 
     def matches(self, other: Date) -> bool:
         """Whether a source's date ``other`` states this day or month.
 
-        A source that leaves out the year matches too: a page often names it only once.
-        The caller checks that it does.
+        A source that leaves out the year matches too: a page often names it only once. The caller
+        checks that it does.
         """
         return any(_covers(theirs, mine) for theirs in other.days for mine in self.days)
 
@@ -66,12 +60,8 @@ class Date:
 def dates(plain: str, *, overlapping: bool = False) -> tuple[Date, ...]:
     """Finds dates in figures, and those with a month's name in seven European languages.
 
-    Args:
-        plain: Text without markup, see :func:`~.plain_text.plain_text`.
-        overlapping: Whether "30 May 5" gives both of its dates, as it should for a source.
-
-    Returns:
-        The dates in the order of the forms that are tried, not of the text.
+    ``overlapping`` gives both dates of "30 May 5", as it should for a source. They come in the
+    order of the forms that are tried, not of the text.
     """
     found: list[Date] = []
     for pattern, read in _FORMS:

@@ -27,15 +27,9 @@ def is_cjk(char: str) -> bool:
 def seam(text: str, following: str, vocabulary: frozenset[str] = frozenset()) -> tuple[int, str]:
     """How to join a text to its continuation in another line, column or page.
 
-    Args:
-        text: Not empty, without white space at its end.
-        following: Not empty, without white space at its beginning.
-        vocabulary: Case-folded words of the page: a word that is written there with
-            its hyphen keeps it, one that is written without loses it.
-
-    Returns:
-        The number of characters to drop from the end of ``text`` (a dividing hyphen),
-        and what to put between the two (a space, or nothing).
+    Returns the number of characters to drop from its end (a dividing hyphen), and what to put
+    between the two (a space, or nothing). A case-folded word in ``vocabulary`` that the page
+    writes with its hyphen keeps it, one written without loses it.
     """
     last, first = text[-1], following[0]
     if last in SOFT_HYPHENS:

@@ -48,23 +48,14 @@ _ABOUT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as written, and what it can mean.
-
-    Attributes:
-        text: As written.
-        values: Its readings: one, or two for ``1.234``.
-        scale: Power of ten of the word after it: 6 for "million", else 0.
-        span: ``(start, end)`` in the text in which it was found.
-        unit: Percent, percentage points or basis points; "" for anything else.
-        is_rounded: Whether "about" or a similar word stands before it.
-    """
+    """A number as written, and what it can mean."""
 
     text: str
-    values: frozenset[Decimal]
-    scale: int = 0
+    values: frozenset[Decimal]  # its readings: two for ``1.234``
+    scale: int = 0  # power of ten of the word after it: 6 for "million"
     span: tuple[int, int] = (0, 0)
-    unit: Unit = ""
-    is_rounded: bool = False
+    unit: Unit = ""  # percent, percentage points or basis points, else ""
+    is_rounded: bool = False  # whether "about" or a similar word stands before it
 
     @property
     def is_points(self) -> bool:
@@ -79,9 +70,8 @@ class Number:
     def matches(self, other: Number) -> bool:
         """Whether a source's number ``other`` states this number.
 
-        The source's number may be more precise: ``23,706`` in a table of millions
-        states ``23.7 billion``, and ``43.7`` states ``about 44``. 8 percent does not
-        state 8 percentage points.
+        The source's number may be more precise: ``23,706`` in a table of millions states ``23.7
+        billion``, and ``43.7`` states ``about 44``. 8 percent does not state 8 percentage points.
         """
         if self.is_points and other.unit == "percent":
             return False
@@ -95,15 +85,10 @@ class Number:
 
 
 def numbers(plain: str, *, every_reading: bool = False) -> tuple[Number, ...]:
-    """Finds numbers in digits and in words (English to 99, German to 12).
+    """Finds numbers in digits and in words (English to 99, German to 12), in no order.
 
-    Args:
-        plain: Text without markup, see :func:`~.plain_text.plain_text`.
-        every_reading: Whether to return everything that a source may mean: "one"
-            as well, ``12 516`` as one number and as two, and ``l2O`` as 120.
-
-    Returns:
-        The numbers in no particular order, repeated as often as they occur.
+    ``every_reading`` adds what a source may mean: "one" as well, ``12 516`` as one number and as
+    two, and ``l2O`` as 120.
     """
     found = [*_in_digits(plain), *_in_words(plain)]
     if every_reading:

@@ -21,14 +21,9 @@ _LAST_WORD: Final = re.compile(r"([^\W\d_]{1,12})$")
 
 
 def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
-    """The offsets of the sentences, list items and table rows of a text.
+    """The spans of the sentences, list items and table rows of Markdown or an HTML table.
 
-    Args:
-        text: Markdown, or the HTML of a table.
-
-    Returns:
-        ``(start, end)`` pairs in order, without overlap and without white space
-        at their ends; every other character is in exactly one of them.
+    Without overlap and without white space at their ends; every other character is in one.
     """
     spans: list[tuple[int, int]] = []
     for start, end in _lines(text):

@@ -25,17 +25,10 @@ _LONGEST_TOKEN: Final = 8
 def split_text(
     text: str, budget: int, count: CountTokens, span: Span | None = None
 ) -> Iterator[Span]:
-    """Cuts a text into parts of at most ``budget`` tokens.
+    """Cuts a text into spans of at most ``budget`` tokens (a single character may have more).
 
-    Args:
-        text: Markdown, or the HTML of a table, whose rows count as sentences.
-        budget: Most tokens in a part, at least 1. A single character may have more.
-        count: Counts the tokens of a text.
-        span: The part of the text to cut; None cuts all of it.
-
-    Yields:
-        The parts in order, without overlap and without white space at their ends;
-        every other character is in exactly one of them.
+    The rows of an HTML table count as sentences. Parts do not overlap and have no white space at
+    their ends; every other character is in exactly one of them.
     """
     start, end = _trimmed(text, *(span or (0, len(text))))
     if start == end:

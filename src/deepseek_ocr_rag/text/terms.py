@@ -72,18 +72,8 @@ def content_terms(text: str) -> list[str]:
 def search_terms(text: str, *, function_words: bool = True) -> list[str]:
     """The terms by which search finds a text: :func:`terms` and single Chinese characters.
 
-    Args:
-        text: A page or a question.
-        function_words: Whether to keep English function and question words. They are
-            kept anyway where a text has no other terms; and one in capitals ("US",
-            "WHO"), in a text that is not all in capitals, is an abbreviation.
-
-    Returns:
-        The terms in order, repeated as often as they occur.
-
-    Example:
-        >>> search_terms("How did US sales grow?", function_words=False)
-        ['us', 'sale', 'grow']
+    English function and question words can be left out, but not where a text has no other terms;
+    and one in capitals ("US", "WHO"), in a text that is not all in capitals, is an abbreviation.
     """
     found = _terms(text, characters=True)
     if function_words:
@@ -94,25 +84,12 @@ def search_terms(text: str, *, function_words: bool = True) -> list[str]:
 
 
 def with_stems(found: list[str]) -> list[str]:
-    """The terms, followed by their stems, which a tilde marks.
-
-    Example:
-        >>> with_stems(["measuring", "pressure"])
-        ['measuring', 'pressure', '~measur', '~pressur']
-    """
+    """The terms, followed by their stems, which a tilde marks (``~measur``)."""
     return found + [_stem(term) for term in found]
 
 
 def search_phrases(found: list[str]) -> list[str]:
-    """Pairs of neighbouring terms, skipping function words, and the pairs of their stems.
-
-    Args:
-        found: The result of :func:`search_terms`.
-
-    Example:
-        >>> search_phrases(search_terms("the measurement of pressure"))
-        ['measurement pressure', '~measur ~pressur']
-    """
+    """Pairs of neighbouring :func:`search_terms`, skipping function words, and of their stems."""
     words = [t for t in found if t not in FUNCTION_WORDS and not _HAN.fullmatch(t)]
     stems = map(_stem, words)
     return [f"{first} {second}" for first, second in chain(pairwise(words), pairwise(stems))]

@@ -40,7 +40,7 @@ def test_the_request_is_the_one_that_the_model_was_published_with(
 ) -> None:
     only(backend.read([page_request(1)]))
     (body,) = ollama_server.asked(GENERATE)
-    assert body["model"] == "deepseek-ocr"
+    assert body["model"] == "deepseek-ocr:latest"
     assert body["prompt"] == "\n<|grounding|>Convert the document to markdown."
     assert len(body["images"]) == 1
     assert body["stream"] is True

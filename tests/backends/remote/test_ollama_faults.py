@@ -94,9 +94,6 @@ def is_unloaded(exchange: Any) -> None:
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        (ends_without_its_last_part, "cut off"),
-        (drops, "cut off"),
-        (half_closes, "cut off"),
         (reports_an_error, "while running the model"),
         (is_no_utf8, "UTF-8"),
         (is_no_json, "protocol"),
@@ -122,6 +119,28 @@ def test_a_broken_reply_is_a_failed_page_and_never_half_a_page(
     assert good.text == "Page 2 ß"
 
 
+@pytest.mark.parametrize("fault", [ends_without_its_last_part, drops, half_closes])
+def test_a_reply_that_breaks_off_each_time_is_kept_and_the_page_says_so(
+    ollama_server: Any, page_request: Any, fault: Callable[[Any], None]
+) -> None:
+    ollama_server.answers[GENERATE] = begun(fault)
+    reply = only(OllamaBackend(host=ollama_server.url, retries=1).read([page_request(1)]))
+    assert len(ollama_server.asked(GENERATE)) == 2
+    assert (reply.text, reply.finish_reason, reply.error) == ("half a page", "length", None)
+    (warning,) = reply.warnings
+    assert "may be missing" in warning
+
+
+def test_text_that_came_before_a_break_survives_a_silent_second_reply(
+    ollama_server: Any, page_request: Any
+) -> None:
+    ollama_server.answer_in_turn(GENERATE, begun(drops), begun(lambda exchange: exchange.stall()))
+    backend = OllamaBackend(host=ollama_server.url, stall_timeout=0.3)
+    reply = only(backend.read([page_request(1)]))
+    assert (reply.text, reply.error) == ("half a page", None)
+    assert any("silent" in warning for warning in reply.warnings)
+
+
 def answers_with(status: int) -> Callable[[Any], None]:
     return lambda exchange: exchange.json({"error": "server busy, please try again"}, status)
 
@@ -144,7 +163,7 @@ def test_an_ollama_that_stays_busy_is_given_up_after_the_retries(
 ) -> None:
     ollama_server.answers[GENERATE] = answers_with(status)
     with pytest.raises(BackendUnavailableError, match=f"HTTP {status}"):
-        list(OllamaBackend(host=ollama_server.url).read([page_request(1)]))
+        list(OllamaBackend(host=ollama_server.url, wait=0).read([page_request(1)]))
     assert len(ollama_server.asked(GENERATE)) == 3
 
 

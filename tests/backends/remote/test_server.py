@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from deepseek_ocr_rag.backends.base import Reply
-from deepseek_ocr_rag.backends.page_images import IMAGE_TOKENS
 from deepseek_ocr_rag.backends.remote import backoff
 from deepseek_ocr_rag.backends.remote import server as server_module
 from deepseek_ocr_rag.backends.remote.server import ServerBackend
@@ -64,7 +63,8 @@ def test_the_request_is_the_one_of_vllms_recipe(
         "whitelist_token_ids": [128821, 128822],
     }
     assert body["stream"] is True
-    assert 6000 < body["max_tokens"] <= 8192 - IMAGE_TOKENS
+    # A picture of 32 x 48 pixels has the view of the whole page, 273 tokens, and no tiles.
+    assert body["max_tokens"] == 8192 - 273 - 10
 
 
 def test_the_longest_reply_leaves_room_for_a_long_question(
@@ -97,8 +97,14 @@ def test_an_address_that_cannot_be_meant_is_refused_at_once(url: str) -> None:
         ServerBackend(url)
 
 
+def test_the_address_of_the_chats_is_told_what_to_cut() -> None:
+    with pytest.raises(ConfigurationError, match=r"Cut /chat/completions off: http://h:1/v1$"):
+        ServerBackend("http://h:1/v1/chat/completions/")
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"concurrency": 0}, {"timeout": 0}, {"stall_timeout": -1}, {"retries": -1}]
+    "wrong",
+    [{"wait": -1}, {"concurrency": 0}, {"timeout": 0}, {"stall_timeout": -1}, {"retries": -1}],
 )
 def test_a_number_that_cannot_be_meant_is_refused_at_once(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
@@ -119,6 +125,46 @@ def test_tokens_and_finish_reason_come_from_the_server(
     openai_server.answers[CHAT] = long
     reply = only(backend.read([page_request(1)]))
     assert (reply.text, reply.finish_reason, reply.tokens) == ("half a page", "length", 6881)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reply", "context", "told"),
+    [
+        (913, 7279, 8192, "913 tokens of picture and prompt and 7279 of reply, with room for 8192"),
+        (913, 3183, 4096, "start the server with 8192 for each page"),
+        (913, 500, 8192, "a limit of the server's own"),
+    ],
+)
+def test_a_full_context_is_told_in_tokens_with_its_cure(
+    openai_server: Any, page_request: Any, prompt: int, reply: int, context: int, told: str
+) -> None:
+    def full(exchange: Any) -> None:
+        exchange.start()
+        exchange.delta("half a page", finish="length")
+        usage = {"prompt_tokens": prompt, "completion_tokens": reply}
+        exchange.event({"choices": [], "usage": usage})
+        exchange.end()
+
+    openai_server.answers |= {CHAT: full, "/v1/models": lists(meta={"n_ctx": context})}
+    backend = ServerBackend(openai_server.url, attempts=1)
+    assert any(told in warning for warning in only(backend.read([page_request(1)])).warnings)
+
+
+def test_a_server_that_ignores_the_rule_is_noticed_once_and_not_asked_that_way_again(
+    openai_server: Any, page_request: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def loops(exchange: Any) -> None:
+        exchange.start()
+        exchange.delta("The page begins. " + "Once more the very same words. " * 60, "stop")
+        exchange.end()
+
+    openai_server.answers[CHAT] = loops
+    backend = ServerBackend(openai_server.url, attempts=2, concurrency=1)
+    first, second = backend.read([page_request(1), page_request(2)])
+    assert any("that the server ignores" in warning for warning in first.warnings)
+    assert not any("stricter" in warning for warning in (*first.warnings, *second.warnings))
+    assert any("in mode base" in warning for warning in second.warnings)
+    assert caplog.text.count("ignores the rule against repeats") == 1
 
 
 def test_a_server_that_does_not_stream_is_understood(
@@ -243,11 +289,64 @@ def test_a_list_of_models_that_is_none_is_an_error(
         list(backend.read([page_request(1)]))
 
 
-def test_a_named_model_is_not_looked_up(openai_server: Any, page_request: Any) -> None:
+def test_a_named_model_is_asked_about_once_and_needs_no_list(
+    openai_server: Any, page_request: Any
+) -> None:
     backend = ServerBackend(openai_server.url, model="mine")
-    only(backend.read([page_request(1)]))
-    assert [path for path, _ in openai_server.received] == [CHAT]
+    del openai_server.answers["/v1/models"]
+    list(backend.read([page_request(1), page_request(2)]))
+    assert sorted(path for path, _ in openai_server.received) == [CHAT, CHAT, "/v1/models"]
     assert openai_server.asked(CHAT)[0]["model"] == "mine"
+
+
+LLAMA = {"id": "deepseek-ocr", "owned_by": "llamacpp", "meta": {"n_ctx": 4096}}
+"""As llama.cpp's build 11549 says it, shortened."""
+
+
+def lists(**facts: Any) -> Callable[[Any], None]:
+    return lambda exchange: exchange.json({"data": [{**LLAMA, **facts}]})
+
+
+@pytest.mark.parametrize("model", [None, "deepseek-ocr"])
+def test_a_model_that_takes_no_images_is_refused_before_any_page(
+    openai_server: Any, page_request: Any, model: str | None
+) -> None:
+    openai_server.answers["/v1/models"] = lists(architecture={"input_modalities": ["text"]})
+    backend = ServerBackend(openai_server.url, model=model)
+    with pytest.raises(BackendUnavailableError, match=r"takes no images.*--mmproj"):
+        list(backend.read([page_request(1), page_request(2)]))
+    assert openai_server.asked(CHAT) == []
+
+
+def test_as_many_pages_are_under_way_as_llama_cpp_has_slots(
+    openai_server: Any, page_request: Any
+) -> None:
+    def slow(exchange: Any) -> None:
+        exchange.wait(0.05)
+        openai_server.good(exchange)
+
+    openai_server.answers |= {
+        "/v1/models": lists(),
+        "/props": lambda e: e.json({"total_slots": 3, "modalities": {"vision": True}}),
+        CHAT: slow,
+    }
+    backend = ServerBackend(openai_server.url)
+    assert len(list(backend.read(page_request(n) for n in range(1, 13)))) == 12
+    assert openai_server.most_under_way == 3
+    body = openai_server.asked(CHAT)[0]
+    assert "vllm_xargs" not in body  # llama.cpp does not know it
+    assert body["max_tokens"] == 4096 - 273 - 10
+
+
+def test_a_server_that_lists_its_model_while_it_loads_is_waited_for(
+    openai_server: Any, page_request: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    openai_server.answer_in_turn("/v1/models", lists(meta=None), lists())
+    assert only(ServerBackend(openai_server.url).read([page_request(1)])).text == "Page 1 ß"
+    assert "still loading" in caplog.text
+    openai_server.answers["/v1/models"] = lists(meta=None)
+    with pytest.raises(BackendUnavailableError, match="still loading"):
+        list(ServerBackend(openai_server.url, wait=0).read([page_request(1)]))
 
 
 # --- the key -----------------------------------------------------------------------------

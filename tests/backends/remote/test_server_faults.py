@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import string
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from deepseek_ocr_rag.backends.base import Reply
-from deepseek_ocr_rag.backends.remote import backoff
+from deepseek_ocr_rag.backends.remote import backoff, page_clock
 from deepseek_ocr_rag.backends.remote.server import ServerBackend
 from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
@@ -96,8 +97,9 @@ def test_the_wait_that_the_server_asks_for_is_kept(
 
 
 def test_a_server_that_stays_busy_is_given_up_after_the_retries(
-    backend: ServerBackend, openai_server: Any, page_request: Any
+    openai_server: Any, page_request: Any
 ) -> None:
+    backend = ServerBackend(openai_server.url, wait=0)
     openai_server.answers[CHAT] = status(503, "Loading model")
     with pytest.raises(BackendUnavailableError, match="Loading model"):
         list(backend.read([page_request(1)]))
@@ -107,7 +109,7 @@ def test_a_server_that_stays_busy_is_given_up_after_the_retries(
 def test_a_server_that_goes_away_fails_two_pages_and_then_raises(
     openai_server: Any, page_request: Any
 ) -> None:
-    backend = ServerBackend(openai_server.url, concurrency=1, retries=0)
+    backend = ServerBackend(openai_server.url, concurrency=1, retries=0, wait=0)
     openai_server.answer_in_turn(CHAT, openai_server.good, status(503, "shutting down"))
     replies = backend.read(page_request(n) for n in range(1, 100))
     assert next(replies).finish_reason == "stop"
@@ -121,12 +123,51 @@ def test_a_server_that_goes_away_fails_two_pages_and_then_raises(
 def test_pages_that_fail_between_others_do_not_end_the_document(
     openai_server: Any, page_request: Any
 ) -> None:
-    backend = ServerBackend(openai_server.url, concurrency=1, retries=0)
+    backend = ServerBackend(openai_server.url, concurrency=1, retries=0, wait=0)
     openai_server.answer_in_turn(
         CHAT, *(openai_server.good, status(503), status(503)) * 3, openai_server.good
     )
     reasons = [r.finish_reason for r in backend.read(page_request(n) for n in range(1, 11))]
     assert reasons == ["stop", "error", "error"] * 3 + ["stop"]
+
+
+def test_a_server_that_goes_away_is_waited_for(
+    openai_server: Any,
+    page_request: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(page_clock, "ASK_AGAIN_SECONDS", 0.05)
+    away = [status(503, "Loading model")] * 12
+    openai_server.answer_in_turn(CHAT, openai_server.good, *away, openai_server.good)
+    backend = ServerBackend(openai_server.url, concurrency=1)
+    replies = list(backend.read(page_request(n) for n in range(1, 4)))
+    assert [reply.text for reply in replies] == ["Page 1 ß", "Page 2 ß", "Page 3 ß"]
+    # The time away is none of the page's: it would have been asked for twelve times.
+    assert replies[1].attempts == 3
+    assert caplog.text.count("is away") == caplog.text.count("is back") == 1
+    assert "waiting up to 60 s" in caplog.text
+
+
+def test_a_server_that_stays_away_ends_the_job_once_and_says_how_long_it_was_waited_for(
+    openai_server: Any, page_request: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_clock, "ASK_AGAIN_SECONDS", 0.05)
+    openai_server.answer_in_turn(CHAT, openai_server.good, status(503, "gone"))
+    backend = ServerBackend(openai_server.url, concurrency=1, wait=0.4)
+    replies = backend.read(page_request(n) for n in range(1, 100))
+    assert next(replies).text == "Page 1 ß"
+    with pytest.raises(BackendUnavailableError, match=r"waited for 0\.4 s"):
+        list(replies)
+
+
+def test_a_server_that_was_never_there_is_not_waited_for(
+    refused_url: str, page_request: Any
+) -> None:
+    started = time.monotonic()
+    with pytest.raises(BackendUnavailableError):
+        list(ServerBackend(refused_url, model="m").read([page_request(1)]))
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 307])
@@ -285,6 +326,38 @@ def test_a_server_that_falls_silent_ends_in_a_failed_page(
     assert time.monotonic() - started < 5
     assert reply.finish_reason == "error"
     assert "silent" in (reply.error or "")
+
+
+def test_a_page_in_the_servers_queue_is_not_silent_while_others_are_written(
+    openai_server: Any, page_request: Any
+) -> None:
+    turn = threading.Lock()
+
+    def one_at_a_time(exchange: Any) -> None:
+        with turn:
+            exchange.start()
+            for _ in range(4):
+                exchange.delta("word ")
+                exchange.wait(0.1)
+            exchange.delta("end", finish="stop")
+            exchange.end()
+
+    openai_server.answers[CHAT] = one_at_a_time
+    # The last page waits for 3 s, three times as long as the server may be silent, and twice as
+    # long as a page may take.
+    backend = ServerBackend(openai_server.url, concurrency=8, stall_timeout=1, timeout=1.5)
+    replies = list(backend.read(page_request(n) for n in range(1, 9)))
+    assert [(reply.error, reply.attempts) for reply in replies] == [(None, 1)] * 8
+
+
+def test_a_page_is_asked_for_once_more_after_a_silence(
+    openai_server: Any, page_request: Any
+) -> None:
+    backend = ServerBackend(openai_server.url, stall_timeout=0.4)
+    silent = begun(lambda exchange: exchange.stall())
+    openai_server.answer_in_turn(CHAT, silent, openai_server.good)
+    reply = only(backend.read([page_request(1)]))
+    assert (reply.text, reply.attempts) == ("Page 1 ß", 2)
 
 
 def test_a_server_that_trickles_ends_at_the_time_of_the_page(

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 torch = pytest.importorskip("torch")
-if not torch.cuda.is_available():
-    # Read when the kernels are defined, so before they are imported.
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 pytest.importorskip("triton")
 
 from deepseek_ocr_rag.engine.kernels.kernel_ops import KernelOps
 from deepseek_ocr_rag.engine.kv_cache import KVCache
-from deepseek_ocr_rag.engine.ops import StepRows
+from deepseek_ocr_rag.engine.ops import QUERY_TILE, StepRows
+from deepseek_ocr_rag.engine.prefill import PrefillBatch, PrefillRequest, pack
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.slots import Slots
 from deepseek_ocr_rag.engine.weights.config import DecoderConfig
-from deepseek_ocr_rag.engine.weights.quantization import rounded
+from deepseek_ocr_rag.engine.weights.quantization import quantize_int8
 from deepseek_ocr_rag.engine.weights.tensors import ExpertWeights
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -81,9 +77,9 @@ def filled(numbers, lengths, *, kind="model", dtype=torch.float32, prompts=None,
     """Slots of those lengths, whose pages lie scattered, and a cache full of numbers."""
     sizes = sizes or config()
     slots = Slots.empty(len(lengths), positions=max(lengths) + 1, device=DEVICE)
-    most = slots.pages.shape[1]
+    most = slots.block_table.shape[1]
     order = torch.randperm(len(lengths) * most, device=DEVICE).int() + 1
-    slots.pages[:-1] = order.view(len(lengths), most)
+    slots.block_table[:-1] = order.view(len(lengths), most)
     slots.lengths[:-1] = integers(lengths)
     slots.prompts[:-1] = integers(prompts or [1] * len(lengths))
     cache = KVCache.empty(
@@ -94,6 +90,22 @@ def filled(numbers, lengths, *, kind="model", dtype=torch.float32, prompts=None,
         if scales is not None:
             scales.copy_(numbers(*scales.shape).abs() / 3)
     return slots, cache
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, HALF])
+def test_attend_prompts(numbers, dtype) -> None:
+    """Prompts of a token, of exactly a tile, of a tile and a bit; padding behind them."""
+    lengths = [1, QUERY_TILE, QUERY_TILE + 9, 3]
+    requests = [
+        PrefillRequest(slot, [7] * length, torch.empty(0)) for slot, length in enumerate(lengths)
+    ]
+    tokens, prompts = sum(lengths) + 40, len(lengths) + 2
+    batch = PrefillBatch.unpack(pack(requests, tokens, prompts, 9), tokens, prompts)
+    qkv = numbers(tokens, 3 * 64, dtype=dtype)
+    expected = PLAIN.attend_prompts(qkv, batch.tiles, 2)
+    found = KERNELS.attend_prompts(qkv, batch.tiles.to(DEVICE), 2)
+    assert difference(found[: sum(lengths)], expected[: sum(lengths)]) < TOLERANCE[dtype]
+    assert not found[sum(lengths) :].any()
 
 
 @pytest.mark.parametrize(("dtype", "kind"), [
@@ -145,31 +157,31 @@ def test_mix(numbers, dtype, tokens) -> None:
         down=numbers(10, 64, 48, dtype=dtype) / 8,
     )
     values = numbers(tokens, 64, dtype=dtype)
-    expected = PLAIN.mix(values, experts, 3, 1.5)
-    found = KERNELS.mix(values, experts, 3, 1.5)
+    expected = PLAIN.moe(values, experts, 3, 1.5)
+    found = KERNELS.moe(values, experts, 3, 1.5)
     assert found.shape == expected.shape
     assert difference(found.float().sum(1), expected.float().sum(1)) < TOLERANCE[dtype]
 
 
 def test_mix_with_experts_in_eight_bits(numbers) -> None:
-    gate_up, gate_up_scales = rounded(numbers(10, 96, 64, dtype=HALF) / 8)
-    down, down_scales = rounded(numbers(10, 64, 48, dtype=HALF) / 8)
+    gate_up, gate_up_scales = quantize_int8(numbers(10, 96, 64, dtype=HALF) / 8)
+    down, down_scales = quantize_int8(numbers(10, 64, 48, dtype=HALF) / 8)
     router = numbers(8, 64, dtype=HALF)
     experts = ExpertWeights(router, gate_up, down, gate_up_scales, down_scales)
     values = numbers(20, 64, dtype=HALF)
-    expected = PLAIN.mix(values, experts, 3, 1.5)
-    found = KERNELS.mix(values, experts, 3, 1.5)
+    expected = PLAIN.moe(values, experts, 3, 1.5)
+    found = KERNELS.moe(values, experts, 3, 1.5)
     assert difference(found.float().sum(1), expected.float().sum(1)) < 2 * TOLERANCE[HALF]
 
 
-@pytest.mark.parametrize("operations", [PLAIN, KERNELS])
+@pytest.mark.parametrize("ops", [PLAIN, KERNELS])
 @pytest.mark.parametrize("kind", ["model", "fp8"])
-def test_nothing_but_numbers_is_stored(numbers, operations, kind) -> None:
+def test_nothing_but_numbers_is_stored(numbers, ops, kind) -> None:
     slots, cache = filled(numbers, [5], kind=kind, dtype=HALF)
     qkv = numbers(3, 3 * 64, dtype=HALF)
     qkv[0, 70], qkv[1, 80], qkv[2, 150] = float("nan"), float("inf"), -float("inf")
     angles = numbers(2, slots.history.shape[1], 16)
     places = integers([3, 4, 5]), integers([0, 0, 0])
-    operations.rotate_and_store(qkv, angles, *places, slots, cache)
+    ops.rotate_and_store(qkv, angles, *places, slots, cache)
     for part in (cache.keys, cache.values, cache.key_scales, cache.value_scales):
         assert part is None or part.float().isfinite().all()

@@ -19,7 +19,7 @@ from deepseek_ocr_rag.engine.kernels.activations import gelu, quick_gelu
 from deepseek_ocr_rag.engine.kernels.layer_norm import add_norm
 from deepseek_ocr_rag.engine.kernels.patch_embedding import patch_vectors
 from deepseek_ocr_rag.engine.kernels.resampling import resample
-from deepseek_ocr_rag.engine.kernels.window_attention import SquareTuning, square_attention
+from deepseek_ocr_rag.engine.kernels.window_attention import WindowTuning, window_attention
 from deepseek_ocr_rag.engine.vision import preprocessing as pixels
 from deepseek_ocr_rag.engine.vision.towers import Vision, pointwise, sam_attention
 from deepseek_ocr_rag.engine.weights.tensors import LayerNorm
@@ -63,11 +63,11 @@ def on_device(weights):
 
 
 SQUARES = [
-    pytest.param(1, 20, 20, SquareTuning(64, 4, 1), id="whole picture, blocks reach over its edge"),
-    pytest.param(2, 24, 24, SquareTuning(128, 4, 2), id="whole picture, cut into blocks"),
+    pytest.param(1, 20, 20, WindowTuning(64, 4, 1), id="whole picture, blocks reach over its edge"),
+    pytest.param(2, 24, 24, WindowTuning(128, 4, 2), id="whole picture, cut into blocks"),
     pytest.param(1, 8, 8, None, id="small picture"),
-    pytest.param(2, 12, 4, SquareTuning(16, 4, 1), id="windows that fit"),
-    pytest.param(2, 10, 4, SquareTuning(32, 4, 1), id="windows that reach over the edge"),
+    pytest.param(2, 12, 4, WindowTuning(16, 4, 1), id="windows that fit"),
+    pytest.param(2, 10, 4, WindowTuning(32, 4, 1), id="windows that reach over the edge"),
     pytest.param(1, 10, 14, None, id="picture smaller than a window"),
     pytest.param(1, 20, 14, None, id="the published window"),
 ]
@@ -81,8 +81,8 @@ def test_square_attention(numbers, dtype, pictures, grid, side, tuning) -> None:
     bias = numbers(3 * heads * width, dtype=dtype)
     tables = [numbers(2 * side - 1, width, dtype=dtype) * 0.5 for _ in range(2)]
     exact = (part.float() for part in (qkv, bias, *tables))
-    expected = sam_attention.square_attention(*exact, heads=heads)
-    found = square_attention(qkv, bias, *tables, heads=heads, tuning=tuning)
+    expected = sam_attention.window_attention(*exact, heads=heads)
+    found = window_attention(qkv, bias, *tables, heads=heads, tuning=tuning)
     assert difference(found, expected) < TOLERANCE[dtype]
 
 
@@ -97,8 +97,8 @@ def test_square_attention_at_the_published_sizes(numbers, grid, side) -> None:
     bias = numbers(3 * heads * width, dtype=HALF)
     tables = [numbers(2 * side - 1, width, dtype=HALF) * 0.3 for _ in range(2)]
     exact = (part.float() for part in (qkv, bias, *tables))
-    expected = sam_attention.square_attention(*exact, heads=heads)
-    assert difference(square_attention(qkv, bias, *tables, heads=heads), expected) < 1e-2
+    expected = sam_attention.window_attention(*exact, heads=heads)
+    assert difference(window_attention(qkv, bias, *tables, heads=heads), expected) < 1e-2
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepseek_ocr_rag.engine.vision.positions import fitted_grid, fitted_table
-from deepseek_ocr_rag.engine.vision.sam_attention import square_attention
+from deepseek_ocr_rag.engine.vision.sam_attention import window_attention
 
 
 def written_out(qkv, bias, rows, columns, heads):
@@ -55,7 +55,7 @@ def test_it_equals_the_formula(pictures, grid, side, heads, width, seed) -> None
     bias = torch.randn(3 * heads * width)
     rows, columns = torch.randn(2, 2 * side - 1, width)
     expected = written_out(qkv, bias, rows, columns, heads)
-    found = square_attention(qkv, bias, rows, columns, heads=heads)
+    found = window_attention(qkv, bias, rows, columns, heads=heads)
     assert (found - expected).abs().max() < 1e-5
 
 
@@ -65,7 +65,7 @@ def test_no_matrix_of_all_pairs_is_made() -> None:
     qkv = torch.randn(1, grid, grid, 3 * heads * width)
     tables = torch.randn(2, 2 * grid - 1, width)
     with torch.profiler.profile(profile_memory=True) as profile:
-        square_attention(qkv, torch.zeros(3 * heads * width), *tables, heads=heads)
+        window_attention(qkv, torch.zeros(3 * heads * width), *tables, heads=heads)
     largest = max(event.cpu_memory_usage for event in profile.events())
     assert largest < grid**4 * 4
 

@@ -112,7 +112,7 @@ def test_a_tensor_of_another_shape_is_refused(golden_config, tensors, saved) -> 
 
 def test_a_tensor_in_two_files_is_refused(golden_config, tensors, saved) -> None:
     files = saved(tensors) + saved({"model.norm.weight": torch.zeros(64)}, "other.safetensors")
-    with pytest.raises(BackendUnavailableError, match="twice"):
+    with pytest.raises(BackendUnavailableError, match="two files"):
         load_weights(golden_config, files)
 
 
@@ -121,12 +121,12 @@ def test_a_file_that_broke_off_is_refused(golden_config, golden_checkpoint, tmp_
     whole = (golden_checkpoint / "model.safetensors").read_bytes()
     broken = tmp_path / "model.safetensors"
     broken.write_bytes(whole[: int(len(whole) * keep) if isinstance(keep, float) else keep])
-    with pytest.raises(BackendUnavailableError, match=r"model\.safetensors.*cannot be read"):
+    with pytest.raises(BackendUnavailableError, match=r"model\.safetensors.*cannot read"):
         load_weights(golden_config, [broken])
 
 
 def test_a_file_that_is_not_there_is_named(golden_config, tmp_path) -> None:
-    with pytest.raises(BackendUnavailableError, match="cannot be read"):
+    with pytest.raises(BackendUnavailableError, match="cannot read"):
         load_weights(golden_config, [tmp_path / "model.safetensors"])
 
 

@@ -11,8 +11,9 @@ from types import ModuleType
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from longest_loop import find_loop
 
-from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loop, find_loops
+from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loops
 
 
 def load_benchmark() -> ModuleType:

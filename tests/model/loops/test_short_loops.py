@@ -9,8 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from longest_loop import find_loop
 
-from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loop, find_loops
+from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loops
 
 PAGE = """<|ref|>text<|/ref|><|det|>[[100, 100, 900, 180]]<|/det|>
 The chair opened the meeting at nine and welcomed the members who had travelled far.

@@ -75,6 +75,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(200, answer())
 
+    def do_HEAD(self) -> None:
+        """Not in the file: "Check if a Blob Exists" of Ollama's own docs/api.md, 200 or 404."""
+        fake = self.server.fake
+        known = fake.blob(self.path.removeprefix("/api/blobs/")).exists()
+        self.send_response(200 if known else 404)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
     def do_POST(self) -> None:
         try:
             self._post(self.rfile.read(int(self.headers.get("content-length") or 0)))

@@ -25,6 +25,7 @@ from typing import Final
 
 from ...retrieval.query import parse_query
 from ...retrieval.retriever import Passage
+from ...setting_names import with_known_settings
 from .citation import Citation, citations
 from .evidence import Evidence
 from .statements import CitedSource, Statement
@@ -68,6 +69,7 @@ class Verdict:
     weight: float = 0.0
 
 
+@with_known_settings()
 class Verifier:
     """Checks sentences against passages.
 

@@ -16,6 +16,7 @@ from ...concurrency.fair_turns import FairSemaphore
 from ...document.grammar.parser import format_page
 from ...document.types import Block, Box
 from ...errors import BackendError, BackendUnavailableError, PageUnreadableError, TurnCancelledError
+from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
 from .layout import lay_out
 from .rapidocr import RapidReader
@@ -50,6 +51,7 @@ def _warn_once() -> None:
         )
 
 
+@with_known_settings()
 class LiteBackend:
     """Reads text layers, and pictures of pages with RapidOCR's small ONNX models.
 

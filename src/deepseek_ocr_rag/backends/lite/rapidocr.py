@@ -23,6 +23,7 @@ from PIL import Image
 from ...document.text_layer import TextLayer, Word
 from ...document.types import Box
 from ...errors import BackendUnavailableError, MissingExtraError, PageUnreadableError
+from ..page_images import turned
 from ..turned_boxes import turned_back
 from .layout.skew import skew_of
 
@@ -49,27 +50,14 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 """Chosen for word recall on scanned receipts and pages (benchmarks/lite/lite.py)."""
 
-_TURNS: Final[dict[int, Image.Transpose]] = {
-    90: Image.Transpose.ROTATE_90,
-    180: Image.Transpose.ROTATE_180,
-    270: Image.Transpose.ROTATE_270,
-}
-"""By the direction of the text, what makes it upright (PIL turns counter-clockwise)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Recognized:
-    """What was read on a picture.
-
-    Attributes:
-        layer: The words; width and height are in pixels.
-        skew: Tilt of the lines in radians, after the text was turned upright.
-        confidence: Mean score of the lines, weighted by length, 0..1; 0 without text.
-    """
+    """What was read on a picture; the layer's width and height are in pixels."""
 
     layer: TextLayer
-    skew: float
-    confidence: float
+    skew: float  # of the lines in radians, after the text was turned upright
+    confidence: float  # mean score of the lines, weighted by length, 0..1; 0 without text
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +100,7 @@ class _CancellableSession:
 
 
 class RapidReader:
-    """One RapidOCR engine, made when the first picture comes.
-
-    Args:
-        threads: Number of threads that the models run on.
-    """
+    """One RapidOCR engine, made when the first picture comes."""
 
     def __init__(self, *, threads: int = 2) -> None:
         self._threads = max(1, min(threads, os.cpu_count() or 1))
@@ -137,37 +121,25 @@ class RapidReader:
         self._engine = None
 
     def read(
-        self,
-        picture: Image.Image,
-        check_cancelled: Callable[[], object] = _never_cancelled,
+        self, picture: Image.Image, check_cancelled: Callable[[], object] = _never_cancelled
     ) -> Recognized:
-        """Read the picture of a page, whichever way it is turned.
+        """Read an RGB picture, whichever way it is turned; boxes are those of the picture as given.
 
-        Args:
-            picture: RGB.
-            check_cancelled: Called before every run of a model, which is once per line
-                of text, from the second picture on; what it raises ends the reading.
-
-        Returns:
-            The words, with boxes on the picture as given.
-
-        Raises:
-            MissingExtraError: If RapidOCR is not installed.
-            BackendUnavailableError: If its models are missing.
-            PageUnreadableError: If it fails on this picture.
+        ``check_cancelled`` is called before every run of a model, which is once per line of text,
+        from the second picture on; what it raises ends the reading.
         """
         self._check_cancelled = check_cancelled
         turn, lines = 0, self._lines(picture)
         for other in _turns_to_try(lines):
-            found = self._lines(picture.transpose(_TURNS[other]))
+            found = self._lines(turned(picture, 360 - other))
             if _total_score(found) > 1.1 * _total_score(lines):
                 turn, lines = other, found
             if _mean_score(lines) >= GOOD_SCORE and not _mostly_sideways(lines):
                 break
         kept = [line for line in lines if line.score >= MIN_SCORE]
         width, height = picture.size
-        turned = (height, width) if turn in (90, 270) else (width, height)
-        words = tuple(word for line in kept for word in _words(line, turn, turned))
+        size = (height, width) if turn in (90, 270) else (width, height)
+        words = tuple(word for line in kept for word in _words(line, turn, size))
         level = [_middle(line) for line in kept if not line.is_sideways]
         layer = TextLayer(words, width=float(width), height=float(height))
         return Recognized(layer, skew_of(level), _mean_score(kept))
@@ -230,8 +202,7 @@ def _make_engine(threads: int) -> tuple[Any, tuple[type[Exception], ...]]:
 def bundled_models() -> tuple[Path, Path]:
     """The paths of the detector and the recogniser in RapidOCR's wheel.
 
-    Raises:
-        BackendUnavailableError: If one is missing, or would need a download.
+    Raises BackendUnavailableError if one is missing, or would need a download.
     """
     spec = importlib.util.find_spec("rapidocr")
     folder = Path(spec.origin).parent / "models" if spec and spec.origin else Path()

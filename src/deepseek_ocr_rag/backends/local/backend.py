@@ -19,6 +19,7 @@ from ...errors import (
     MissingExtraError,
 )
 from ...model.ngrams import NoRepeat
+from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
 from ..checkpoint_backend import CheckpointBackend, CheckpointOptions, check_positive
 from ..transformers.backend import TransformersBackend
@@ -41,6 +42,7 @@ class _LoadedEngine:
     startup: dict[str, Any]
 
 
+@with_known_settings()
 class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     """Reads pages with a DeepSeek-OCR model on an NVIDIA GPU, hundreds at once.
 
@@ -127,8 +129,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     def _load(self) -> _LoadedEngine | TransformersBackend:
         if find_spec("torch") is None:
             raise MissingExtraError(
-                "torch is not installed",
-                remedy='Install it: pip install "deepseek-ocr-rag[local]"',
+                "torch is not installed", remedy='Install it: pip install "deepseek-ocr-rag[local]"'
             )
         # Only now: tokenizers is not needed before a model is loaded.
         from ...model.tokenizer import ModelTokenizer

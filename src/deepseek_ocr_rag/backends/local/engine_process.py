@@ -41,20 +41,10 @@ _ERRORS: Final[dict[str, type[BackendError]]] = {
 class EngineProcess:
     """A running :mod:`.engine_worker`. Thread-safe.
 
-    It ends with :meth:`close`, when it is garbage-collected, when this process
-    exits, and by itself if this process is killed.
-
-    Args:
-        settings: ``folder``, ``tokenizer``, ``device``, ``cache``,
-            ``memory_limit``, ``slots`` and ``weights``.
-
-    Attributes:
-        slots: Pages that are generated at the same time.
-        max_positions: Longest sequence in tokens.
-
-    Raises:
-        EngineUnsupportedError: If the engine does not run here.
-        BackendUnavailableError: If it cannot start.
+    It ends with :meth:`close`, when it is garbage-collected, when this process exits, and by
+    itself if this process is killed. ``slots`` is how many pages are generated at the same time,
+    ``max_positions`` the longest sequence in tokens. Settings are ``folder``, ``tokenizer``,
+    ``device``, ``cache``, ``memory_limit``, ``slots`` and ``weights``.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -100,16 +90,11 @@ class EngineProcess:
         return not self._pages.lost
 
     def submit(
-        self,
-        request: EngineRequest,
-        notify: Callable[[PageHandle], object] | None = None,
+        self, request: EngineRequest, notify: Callable[[PageHandle], object] | None = None
     ) -> PageHandle:
         """Request a page; its result is an :class:`EngineLostError` if the process ends.
 
-        Args:
-            request: The page.
-            notify: See :class:`PageHandle`. A thread of this object calls it, for one
-                page at a time.
+        A thread of this object calls ``notify`` (see :class:`PageHandle`), for one page at a time.
         """
         key = next(self._keys)
         cancel = Frame({"do": "cancel", "key": key})

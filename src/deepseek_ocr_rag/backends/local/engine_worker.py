@@ -127,7 +127,7 @@ class _EngineServer:
             self._outbox.put(Frame({"key": key, **_error_message(error)}))
             return
         self._handles[key] = handle
-        handle.when_done(partial(self._done, key))
+        handle.on_done(partial(self._done, key))
 
     def _task(self, key: int, request: Frame) -> PageTask:
         told = request.message
@@ -142,8 +142,8 @@ class _EngineServer:
             temperature=told["temperature"],
             source=told["source"],
             priority=told["priority"],
-            at_begin=partial(self._outbox.put, Frame({"key": key, "begun": True})),
-            at_end=partial(self._pass_on, key, "tokens" if told["stream"] else "piece"),
+            on_prefill=partial(self._outbox.put, Frame({"key": key, "begun": True})),
+            should_stop=partial(self._pass_on, key, "tokens" if told["stream"] else "piece"),
             interval=1 if told["stream"] else TOKENS_PER_FRAME,
         )
 
@@ -175,11 +175,11 @@ class _EngineServer:
 
     def _watch(self) -> None:
         """End the process if the GPU hangs: a call into the driver cannot be interrupted."""
-        turns, since = -1, time.monotonic()
+        iterations, since = -1, time.monotonic()
         while True:
             time.sleep(CHECK_SECONDS)
-            if self._engine.turns != turns or not self._handles:
-                turns, since = self._engine.turns, time.monotonic()
+            if self._engine.iterations != iterations or not self._handles:
+                iterations, since = self._engine.iterations, time.monotonic()
             elif time.monotonic() - since > STUCK_SECONDS:
                 os._exit(STUCK)
 

@@ -39,13 +39,7 @@ def main() -> None:
 
 
 class LoopWatchServer:
-    """Decodes the pages that are being generated, and watches them for loops.
-
-    Args:
-        tokenizer: The model's.
-        incoming: Frames of the engine's process.
-        outgoing: Frames for the owner.
-    """
+    """Decodes the pages that are being generated, and watches them for loops."""
 
     def __init__(self, tokenizer: ModelTokenizer, incoming: FileIO, outgoing: FileIO) -> None:
         self._tokenizer = tokenizer

@@ -21,31 +21,18 @@ __all__ = ["EngineRequest", "PageHandle"]
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
-    """A page to be generated; see :class:`~deepseek_ocr_rag.engine.sequence.PageTask`.
+    """A page to be generated; see :class:`~deepseek_ocr_rag.engine.sequence.PageTask`."""
 
-    Attributes:
-        ids: The prompt's token ids.
-        image: The page in RGB.
-        mode: The resolution at which the model sees it.
-        max_tiles: Most tiles, where fewer than the family allows.
-        rule: Which repeats are forbidden.
-        max_new_tokens: Most tokens to generate.
-        temperature: 0 takes the most probable token.
-        source: Tokens that the text probably contains, for drafting.
-        priority: Smaller numbers go first.
-        stream: Whether to send each token at once.
-    """
-
-    ids: Sequence[int]
-    image: Image
+    ids: Sequence[int]  # of the prompt
+    image: Image  # RGB
     mode: Mode
-    max_tiles: int | None
+    max_tiles: int | None  # where fewer than the family allows
     rule: NoRepeat
     max_new_tokens: int
-    temperature: float = 0.0
-    source: Sequence[int] = ()
-    priority: int = 0
-    stream: bool = False
+    temperature: float = 0.0  # 0 takes the most probable token
+    source: Sequence[int] = ()  # tokens that the text probably contains, for drafting
+    priority: int = 0  # smaller numbers go first
+    stream: bool = False  # whether to send each token at once
 
     def frame(self, key: int) -> StreamedFrame:
         """The request as it is sent."""
@@ -69,19 +56,12 @@ class EngineRequest:
 class PageHandle:
     """A page that the engine process generates.
 
-    Args:
-        cancel: Stops it.
-        notify: Called when generation begins, and when it has ended.
-
-    Attributes:
-        begun: Whether generation has begun; the picture is then no longer needed.
-        future: The result.
+    ``notify`` is called when generation begins, and when it has ended. Once it has begun, the
+    picture is no longer needed.
     """
 
     def __init__(
-        self,
-        cancel: Callable[[], None],
-        notify: Callable[[PageHandle], object] | None = None,
+        self, cancel: Callable[[], None], notify: Callable[[PageHandle], object] | None = None
     ) -> None:
         self.cancel = cancel
         self.begun = False
@@ -91,11 +71,7 @@ class PageHandle:
         self._tokens: SimpleQueue[Sequence[int] | None] = SimpleQueue()
 
     def __iter__(self) -> Iterator[int]:
-        """Tokens as they arrive.
-
-        Raises:
-            BackendError: If the page could not be generated.
-        """
+        """Tokens as they arrive; a BackendError if the page could not be generated."""
         count = 0
         while (tokens := self._tokens.get()) is not None:
             yield from tokens

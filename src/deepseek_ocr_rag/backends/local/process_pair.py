@@ -21,21 +21,13 @@ END_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ProcessPair:
-    """The engine process, and the process that turns its tokens into text.
-
-    Attributes:
-        engine: Takes requests.
-        watch: Reads what the engine writes, and gives replies.
-        requests: Pipe to the engine.
-        replies: Pipe from the watch.
-        messages: Pipe with what either of them prints.
-    """
+    """The engine process, and the process that turns its tokens into text."""
 
     engine: ChildProcess
-    watch: ChildProcess
+    watch: ChildProcess  # reads what the engine writes, and gives replies
     requests: RawIOBase
     replies: RawIOBase
-    messages: RawIOBase
+    messages: RawIOBase  # what either of them prints
 
     def end(self) -> None:
         """Wait for both, whose requests are closed, and kill those that do not end."""
@@ -55,14 +47,7 @@ class ProcessPair:
 
 
 def start_pair(tokenizer: str) -> ProcessPair:
-    """Start both.
-
-    Args:
-        tokenizer: Path of the model's ``tokenizer.json``.
-
-    Raises:
-        OSError: If one of them cannot be started.
-    """
+    """Start both; an OSError if one of them cannot be started."""
     environment = {**os.environ, **OFFLINE, "PYTHONPATH": python_path()}
     reading, writing = os.pipe()
     try:

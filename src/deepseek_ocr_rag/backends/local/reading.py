@@ -53,10 +53,7 @@ class _PageInProgress:
 class LocalReading:
     """The pages of one document, as they are read.
 
-    Args:
-        engine: Returns the process that generates; a new one if the last has ended.
-        settings: How the model is asked, and how its tokens are read.
-        ladder: Starts the attempts at a page.
+    ``engine`` returns the process that generates; a new one if the last has ended.
     """
 
     def __init__(
@@ -73,11 +70,7 @@ class LocalReading:
         self._changed: SimpleQueue[PageHandle] = SimpleQueue()
 
     def replies(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        """Yield replies as pages end; a request is taken only while few pages wait to begin.
-
-        Raises:
-            BackendUnavailableError: If the engine cannot be started again.
-        """
+        """Yield replies as pages end; a request is taken only while few pages wait to begin."""
         coming = enumerate(requests)
         exhausted = False
         while not exhausted or self._in_progress:
@@ -157,20 +150,7 @@ def engine_request(
     *,
     stream: bool = False,
 ) -> EngineRequest:
-    """What the engine is asked for a page.
-
-    Args:
-        settings: How the model is asked.
-        request: The page.
-        attempt: How the page is asked for.
-        number: How many pages of the same document came before it.
-        stream: Whether tokens are wanted as they come.
-
-    Raises:
-        ConfigurationError: If the model does not support the mode or the task.
-        BackendReplyError: If the page has no image.
-        SourceError: If it can no longer be drawn.
-    """
+    """What the engine is asked for the ``number``-th page of a document, counted from 0."""
     image = turned(request.drawn(), attempt.turn)
     if image.mode != "RGB":
         image = image.convert("RGB")

@@ -17,16 +17,10 @@ BUFFERS: Final = 2
 
 
 class RequestSender:
-    """Sends frames in the order in which they were given. Thread-safe.
+    """Sends frames in the order in which they were given, and closes the pipe. Thread-safe.
 
-    A picture is sent in one go: between pieces, busy threads of this process would take
-    their turns, 5 ms each. The memory for it is reused.
-
-    Args:
-        pipe: To the other process. The thread closes it.
-
-    Attributes:
-        thread: Ends after :meth:`close`.
+    A picture is sent in one go: between pieces, busy threads of this process would take their
+    turns, 5 ms each. The memory for it is reused. The thread ends after :meth:`close`.
     """
 
     def __init__(self, pipe: RawIOBase) -> None:
@@ -46,8 +40,8 @@ class RequestSender:
     def send(self, frame: Frame | StreamedFrame) -> None:
         """Queue a frame; a picture waits while two others are on their way.
 
-        A frame that cannot be sent is dropped: whoever reads from the process
-        notices that it is gone.
+        A frame that cannot be sent is dropped: whoever reads from the process notices that it is
+        gone.
         """
         if isinstance(frame, StreamedFrame):
             buffer = self._buffers.get()
@@ -77,9 +71,7 @@ def _collected(frame: StreamedFrame, buffer: bytearray) -> Frame:
 
 
 def _send_all(
-    pipe: RawIOBase,
-    queue: SimpleQueue[Frame | None],
-    buffers: SimpleQueue[bytearray | None],
+    pipe: RawIOBase, queue: SimpleQueue[Frame | None], buffers: SimpleQueue[bytearray | None]
 ) -> None:
     while (frame := queue.get()) is not None:
         with suppress(OSError):

@@ -18,30 +18,28 @@ from typing import Any, Final, Literal
 
 from ...concurrency.cancellation import Cancellation
 from ...concurrency.fair_turns import FairSemaphore
-from ...document.types import FinishReason
 from ...errors import (
     BackendError,
     BackendReplyError,
-    BackendTimeoutError,
     BackendUnavailableError,
     ConfigurationError,
-    DeepSeekOCRError,
-    MissingExtraError,
     TurnCancelledError,
 )
 from ...model.families import FAMILIES, Family, family_of
+from ...model.loops.detector import RepetitionWatch
 from ...model.prompts import END_TOKEN
+from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
+from ..attempts import Attempt, AttemptSettings
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint, model_files
-from ..known_failures import failure_named, remedy_for
+from ..known_failures import failure_named
 from ..page_images import png_bytes
+from ..retry_ladder import RetryLadder
+from .failures import TESTED_TRANSFORMERS, explained, failed_page, loading_error
 from .published_code_process import WorkerProcess
 
 __all__ = ["OfficialBackend"]
-
-TESTED_TRANSFORMERS: Final = "4.46.3"
-"""The version that the publisher tested the code with."""
 
 LOST_IN_A_ROW: Final = 2
 """After so many pages in a row at which the process died or hung, reading ends."""
@@ -63,6 +61,7 @@ class _LoadRequest:
     allow_remote_code: bool
 
 
+@with_known_settings()
 class OfficialBackend:
     """Reads pages with the published ``infer``, one after the other.
 
@@ -73,16 +72,22 @@ class OfficialBackend:
     interrupted, so cancelling a page ends the process, and the next page waits until
     the model is loaded again.
 
+    A page that repeats itself is ended, its repeats are cut, and it carries a warning, as
+    in every backend. It is not asked for again: the published code has no other way.
+
     Args:
-        model: A folder with weights and code, or a hub id, which is downloaded.
+        model: A folder with weights and code, or a hub id, which is downloaded, or one of
+            "deepseek-ocr", "deepseek-ocr-2", "unlimited-ocr".
         allow_remote_code: Must be True: whoever wrote the code in ``model`` can
             do with this account whatever its user can.
         python: An interpreter (3.11 or newer) with the packages of the extra
-            "official"; without it, the current one.
+            "official"; without it, the current one. ``--backend official`` takes it from
+            ``DSOCR_OFFICIAL_PYTHON``.
         revision: Commit of a hub id, 40 hex digits; the published models have a default.
-        device: "cuda", "cuda:1", "cpu"; without it CUDA if available. The published
-            code runs on CUDA only.
-        dtype: "bfloat16", "float16" or "float32"; without it bfloat16 on CUDA.
+        device: "cuda", "cuda:1"; without it the first GPU. The published code runs on
+            CUDA only; "cpu" is for copies of it that do not.
+        dtype: "bfloat16" or "float32"; without it bfloat16 on CUDA. The published code
+            makes its pictures in bfloat16, so that float16 weights fail at each page.
         attention: "flash_attention_2", "eager", or "auto" for the former if
             flash-attn is installed.
         timeout: Longest time for one page in seconds.
@@ -111,7 +116,7 @@ class OfficialBackend:
         python: str | Path | None = None,
         revision: str | None = None,
         device: str | None = None,
-        dtype: Literal["bfloat16", "float16", "float32"] | None = None,
+        dtype: Literal["bfloat16", "float32"] | None = None,
         attention: Literal["auto", "flash_attention_2", "eager"] = "auto",
         timeout: float = 900.0,
         load_timeout: float = 1800.0,
@@ -126,9 +131,9 @@ class OfficialBackend:
             )
         if not timeout > 0 or not load_timeout > 0:
             raise ConfigurationError("timeouts must be above 0", remedy="Leave them out.")
-        if dtype not in (None, "bfloat16", "float16", "float32"):
+        if dtype not in (None, "bfloat16", "float32"):
             raise ConfigurationError(
-                f"there is no number format {dtype!r}", remedy="Use bfloat16, float16 or float32."
+                f"the published code does not run in {dtype!r}", remedy="Use bfloat16 or float32."
             )
         if attention not in ("auto", "flash_attention_2", "eager"):
             raise ConfigurationError(
@@ -136,7 +141,7 @@ class OfficialBackend:
                 remedy="Use flash_attention_2, eager or auto.",
             )
         location, commit = _located(model, revision)
-        self.model = Path(model).name if commit is None else str(model)
+        self.model = Path(model).name if commit is None else location
         self.timeout = timeout
         self.load_timeout = load_timeout
         self._load_request = _LoadRequest(
@@ -194,11 +199,17 @@ class OfficialBackend:
         with self._slots.place(reading, request.cancellation):
             worker, family = self._loaded(request.cancellation)
             question = _question(worker, family, request, png)
+            watch = RepetitionWatch()
             try:
-                answer = worker.ask(question, self.timeout, request.cancellation)
+                answer = worker.ask(
+                    question,
+                    self.timeout,
+                    request.cancellation,
+                    lambda piece: watch.feed(piece) is not None,
+                )
             except BackendError as error:
                 self._stop_worker()
-                return self._lost_page(request, _explained(error, worker, "Raise timeout."))
+                return self._lost_page(request, explained(error, worker, "Raise timeout."))
             except BaseException:
                 # The code goes on, and its answer would be taken for that of the next page.
                 self._stop_worker()
@@ -236,13 +247,13 @@ class OfficialBackend:
         except BackendError as error:
             self._stop_worker()
             slow = f"Raise load_timeout. {failure_named('very slow load').cure}"
-            raise _explained(error, worker, slow, "loading the model: ") from error
+            raise explained(error, worker, slow, "loading the model: ") from error
         except BaseException:
             self._stop_worker()
             raise
         if "error" in facts:
             self._stop_worker()
-            raise _loading_error(facts, self._python)
+            raise loading_error(facts, self._python)
         if facts.get("transformers") != TESTED_TRANSFORMERS:
             _log.warning(
                 "official: transformers %s is not %s, which the published code was tested with",
@@ -269,8 +280,9 @@ def _located(model: str | Path, revision: str | None) -> tuple[str, str | None]:
                 remedy="Leave revision out, or name a hub id.",
             )
         return str(folder.absolute()), None
+    name = FAMILIES[str(model)].hub_id if str(model) in FAMILIES else str(model)
     published = {family.hub_id.lower(): family.revision for family in FAMILIES.values()}
-    commit = revision or published.get(str(model).lower())
+    commit = revision or published.get(name.lower())
     if commit is None or not _COMMIT.fullmatch(commit):
         raise ConfigurationError(
             "there is no such folder, and as a hub id it has no pinned commit, so that "
@@ -279,7 +291,7 @@ def _located(model: str | Path, revision: str | None) -> tuple[str, str | None]:
             remedy="Name a folder, or set revision= to the 40 hex digits of a commit whose code "
             "you have reviewed.",
         )
-    return str(model), commit
+    return name, commit
 
 
 def _family(config: object) -> Family:
@@ -315,43 +327,15 @@ def _question(
 def _reply(request: PageRequest, answer: Mapping[str, Any], warnings: tuple[str, ...]) -> Reply:
     text, tokens = answer.get("text"), answer.get("tokens")
     if not isinstance(text, str):
-        problem = excerpt(f"{answer.get('kind')}: {answer.get('error')}", longest=500)
-        error = BackendReplyError(
-            f"the published code failed ({problem})",
-            source=request.source,
-            page=request.page,
-            remedy=remedy_for(str(answer.get("error"))),
+        return failed_page(request, answer)
+    ladder = RetryLadder(request, AttemptSettings(request.task, request.mode), attempts=1)
+    ladder.add(
+        Attempt(
+            ladder.settings,
+            text.removesuffix(END_TOKEN),
+            "length" if answer.get("ended") is False else "stop",
+            tokens=tokens if isinstance(tokens, int) and tokens >= 0 else None,
+            warnings=warnings,
         )
-        return request.failed(error)
-    text = text.removesuffix(END_TOKEN)
-    if not text.strip():
-        warnings += ("the model wrote nothing",)
-    finish: FinishReason = "length" if answer.get("ended") is False else "stop"
-    return Reply(
-        request.key,
-        text,
-        finish,
-        tokens=tokens if isinstance(tokens, int) and tokens >= 0 else None,
-        warnings=warnings,
     )
-
-
-def _loading_error(facts: Mapping[str, Any], python: str) -> DeepSeekOCRError:
-    problem = excerpt(f"{facts.get('kind')}: {facts.get('error')}", longest=500)
-    text = f"the published code cannot be loaded ({problem})"
-    if "No module named" in problem or "packages that were not found" in problem:
-        return MissingExtraError(
-            text, remedy=f'Run: {python} -m pip install "deepseek-ocr-rag[official]"'
-        )
-    return BackendUnavailableError(text, remedy=remedy_for(problem))
-
-
-def _explained(
-    error: BackendError, worker: WorkerProcess, timeout_remedy: str, doing: str = ""
-) -> BackendError:
-    """The same error with the last output of the process, and a remedy if one is known."""
-    output = excerpt(" / ".join(worker.last_words.strip().splitlines()[-3:]), longest=400)
-    problem = f"{doing}{error.problem}" + (f"; its last words: {output}" if output else "")
-    if isinstance(error, BackendTimeoutError):
-        return type(error)(problem, remedy=timeout_remedy)
-    return type(error)(problem, remedy=remedy_for(f"{worker.last_words}\n{error.problem}"))
+    return ladder.reply()

@@ -5,7 +5,8 @@ interpreter may not have.
 
 Protocol: JSON objects in ASCII, one a line, over standard input and output. The
 first line in says what to load, each further one is a page; every line in is
-answered by one line out with the same ``id``. At its start the program duplicates
+answered by one line out with the same ``id``. While a page is written, its text goes
+out in pieces, each of which is answered as well. At its start the program duplicates
 both channels and redirects the originals, so that whatever the published code prints
 goes to standard error. When the input ends, because the other side closed it or died,
 the program removes its folder and ends, even in the middle of a page.
@@ -16,9 +17,12 @@ in         ``model``, ``revision``, ``device``, ``dtype``, ``attention``,
 out        ``transformers`` (its version), ``config`` (what distinguishes the
            families)
 in         ``prompt``, ``image``, ``base_size``, ``image_size``, ``crop_mode``
+out, in    ``piece`` (what was written since the last one); ``stop`` (whether the
+           page repeats itself and is to end here)
 out        ``text``, ``tokens``, ``ended``; the last two null if unknown
-out        instead of either: ``error``, ``kind`` (the exception's class), and
-           ``broken`` (true if no further page can be read)
+out        instead of either: ``error``, ``kind`` (the exception's class),
+           ``broken`` (true if no further page can be read), and ``transformers``
+           (its version, or null)
 =========  ====================================================================
 """
 
@@ -58,9 +62,16 @@ LONGEST_TEXT = 8 * 2**20
 
 LONGEST_ERROR = 4000
 
+PIECE_TOKENS = 32
+"""After so many tokens a page is looked at, as in the backend "transformers"."""
+
 
 class UnusableCodeError(Exception):
     """The published code does not work the way this program calls it."""
+
+
+class NoGpuError(Exception):
+    """The published code computes on a GPU alone, and there is none."""
 
 
 def main(folder: str) -> None:
@@ -89,8 +100,13 @@ def main(folder: str) -> None:
     while True:
         request = inbox.get()
         _mark(request)
+
+        def ask_whether_to_stop(piece: str, page: Mapping[str, Any] = request) -> bool:
+            send({"piece": piece}, page)
+            return inbox.get().get("stop") is True
+
         try:
-            answer = model.read(request, str(Path(folder, "output")))
+            answer = model.read(request, str(Path(folder, "output")), ask_whether_to_stop)
         except Exception as error:  # noqa: BLE001 - as above
             answer = _report(error)
         if "error" in answer:
@@ -131,7 +147,9 @@ def _report(error: Exception) -> dict[str, Any]:
     text = str(error)[:LONGEST_ERROR]
     # After an error of the device itself, every further call fails too.
     broken = "CUDA error" in text and "out of memory" not in text
-    return {"error": text, "kind": type(error).__name__, "broken": broken}
+    version = getattr(sys.modules.get("transformers"), "__version__", None)
+    kind = type(error).__name__
+    return {"error": text, "kind": kind, "broken": broken, "transformers": version}
 
 
 class PublishedModel:
@@ -144,6 +162,7 @@ class PublishedModel:
         facts: The answer to that line.
 
     Raises:
+        NoGpuError: If no device was named, and there is no GPU.
         UnusableCodeError: If the code is in another repository, or its ``infer`` is too old.
         Exception: Whatever transformers and the code raise.
     """
@@ -152,11 +171,13 @@ class PublishedModel:
         import torch
         import transformers
 
+        if load["device"] is None and not torch.cuda.is_available():
+            raise NoGpuError("the published code runs on CUDA only, and torch finds no GPU here")
         source = {"revision": load["revision"] or "main"}
         config = _json_file(load["model"], "config.json", **source)
         _refuse_code_from_elsewhere(config)
         _refuse_code_from_elsewhere(_json_file(load["model"], "tokenizer_config.json", **source))
-        device = torch.device(load["device"] or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = torch.device(load["device"] or "cuda")
         if device.type == "cuda" and device.index is not None:
             # The published code calls .cuda(), which uses the current device.
             torch.cuda.set_device(device)
@@ -175,7 +196,7 @@ class PublishedModel:
         dtype = load["dtype"] or ("bfloat16" if device.type == "cuda" else "float32")
         self._model = self._model.eval().to(device).to(getattr(torch, dtype))
         self._generation = (
-            Generation(self._model, getattr(self._tokenizer, "eos_token_id", None))
+            Generation(self._model, self._tokenizer)
             if callable(getattr(self._model, "generate", None))
             else None
         )
@@ -190,11 +211,19 @@ class PublishedModel:
             },
         }
 
-    def read(self, request: Mapping[str, Any], output: str) -> dict[str, Any]:
-        """Read one page; returns the answer in the table above."""
+    def read(
+        self, request: Mapping[str, Any], output: str, at_end: Callable[[str], bool]
+    ) -> dict[str, Any]:
+        """Read one page; returns the answer in the table above.
+
+        Args:
+            request: The page.
+            output: The folder that the code may write to.
+            at_end: Called with the pieces of the text; True ends the page.
+        """
         generation = self._generation
         if generation is not None:
-            generation.forget()
+            generation.prepare(at_end)
         text = self._model.infer(
             self._tokenizer,
             prompt=request["prompt"],
@@ -233,37 +262,73 @@ class SupportsGenerate(Protocol):
 
 
 class Generation:
-    """Observes what ``generate`` returns, because ``infer`` does not say how a text ended.
+    """Watches ``generate``, because ``infer`` does not say how a text ended, nor ends a loop.
 
     Args:
         model: Its ``generate`` is replaced by this object.
-        end_token: Id of the end token.
+        tokenizer: Its own.
 
     Attributes:
         tokens: Number of new tokens, or None if unknown.
         ended: Whether the last one is the end token, or None if unknown.
     """
 
-    def __init__(self, model: SupportsGenerate, end_token: object) -> None:
+    def __init__(self, model: SupportsGenerate, tokenizer: object) -> None:
         self._generate = model.generate
-        self._end_token = end_token
+        self._tokenizer = tokenizer
+        self._takes_criteria = "stopping_criteria" in inspect.signature(model.generate).parameters
+        self._at_end: Callable[[str], bool] = lambda piece: False
         self.tokens: int | None = None
         self.ended: bool | None = None
         model.generate = self
 
-    def forget(self) -> None:
+    def prepare(self, at_end: Callable[[str], bool]) -> None:
         """Prepare for a new page."""
         self.tokens = self.ended = None
+        self._at_end = at_end
 
-    def __call__(self, *args: object, **kwargs: object) -> object:
-        """Call ``generate`` and look at its result."""
-        written: Any = self._generate(*args, **kwargs)
+    def __call__(self, *args: object, **kwargs: Any) -> object:  # noqa: ANN401 - as in transformers
+        """Call ``generate``, end it where it loops, and look at its result."""
         prompt: Any = args[0] if args else kwargs.get("input_ids")
+        if self._takes_criteria and prompt is not None:
+            watch = EndOfLoop(self._tokenizer, int(prompt.shape[1]), self._at_end)
+            kwargs["stopping_criteria"] = [*(kwargs.get("stopping_criteria") or ()), watch]
+        written: Any = self._generate(*args, **kwargs)
         with contextlib.suppress(AttributeError, IndexError, TypeError, ValueError):
-            end_token = kwargs.get("eos_token_id", self._end_token)
+            end_token = kwargs.get("eos_token_id", getattr(self._tokenizer, "eos_token_id", None))
             self.tokens = int(written.shape[1]) - int(prompt.shape[1])
             self.ended = int(written[0, -1]) == end_token
         return written
+
+
+class EndOfLoop:
+    """A stopping criterion of transformers: shows the text as it grows, and ends it if told to.
+
+    Args:
+        tokenizer: Decodes the tokens as ``infer`` does.
+        prompt: How many tokens the prompt has.
+        at_end: Called with each piece of the text; True ends it.
+    """
+
+    def __init__(self, tokenizer: Any, prompt: int, at_end: Callable[[str], bool]) -> None:  # noqa: ANN401
+        self._tokenizer = tokenizer
+        self._prompt = prompt
+        self._at_end = at_end
+        self._shown = 0
+        self._stops = False
+
+    def __call__(self, input_ids: Any, scores: object, **_: object) -> Any:  # noqa: ANN401
+        """Whether each row of ``input_ids`` ends: a tensor of booleans."""
+        import torch
+
+        count = int(input_ids.shape[1]) - self._prompt
+        if count > 0 and count % PIECE_TOKENS == 0 and not self._stops:
+            # A character whose bytes have not all come yet is shown with the next piece.
+            text = self._tokenizer.decode(input_ids[0, self._prompt :]).rstrip("\ufffd")
+            self._stops = self._at_end(text[self._shown :])
+            self._shown = max(self._shown, len(text))
+        rows = (input_ids.shape[0],)
+        return torch.full(rows, self._stops, device=input_ids.device, dtype=torch.bool)
 
 
 def _json_file(model: str, name: str, revision: str) -> dict[str, Any]:

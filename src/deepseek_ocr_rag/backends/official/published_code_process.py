@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -87,8 +87,8 @@ class WorkerProcess:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise BackendUnavailableError(
                 f"the interpreter {python} cannot be started ({error.strerror})",
-                remedy="Give python= the path of a Python with the packages of the extra "
-                '"official".',
+                remedy="Give python=, or the environment variable DSOCR_OFFICIAL_PYTHON, the path "
+                'of a Python with the packages of the extra "official".',
             ) from error
         self._replies: SimpleQueue[bytes | _Cancelled] = SimpleQueue()
         self._request = 0
@@ -117,7 +117,11 @@ class WorkerProcess:
         return "" if MARK in printed else printed
 
     def ask(
-        self, message: Mapping[str, Any], seconds: float, cancellation: Cancellation
+        self,
+        message: Mapping[str, Any],
+        seconds: float,
+        cancellation: Cancellation,
+        at_end: Callable[[str], bool] = lambda piece: False,
     ) -> dict[str, Any]:
         """Send one message and wait for its reply.
 
@@ -127,6 +131,7 @@ class WorkerProcess:
             message: See :mod:`.published_code`.
             seconds: Longest wait.
             cancellation: Ends the wait.
+            at_end: Called with each piece of a page's text; True ends the page.
 
         Raises:
             TurnCancelledError: If it was cancelled before there was a reply.
@@ -134,16 +139,29 @@ class WorkerProcess:
             BackendReplyError: If the program died, or its reply breaks the protocol.
         """
         self._request += 1
-        line = json.dumps({**message, "id": self._request}).encode("ascii") + b"\n"
+        deadline = time.monotonic() + seconds
         cancelled = _Cancelled(self._request)
+        with cancellation.on_cancel(partial(self._replies.put, cancelled)):
+            try:
+                answer = self._exchange(message, deadline)
+                while isinstance(piece := answer.get("piece"), str):
+                    answer = self._exchange({"stop": at_end(piece)}, deadline)
+            except Empty:
+                raise BackendTimeoutError(f"no reply in {seconds:g} s") from None
+        return answer
+
+    def stop(self) -> None:
+        """End the program and all that it started, and remove its folder; twice does nothing."""
+        self._end()
+
+    def _exchange(self, message: Mapping[str, Any], deadline: float) -> dict[str, Any]:
+        """One line to the program, and its next one."""
+        line = json.dumps({**message, "id": self._request}).encode("ascii") + b"\n"
         try:
             write_all(self._process.stdin, line)
-            with cancellation.on_cancel(partial(self._replies.put, cancelled)):
-                reply = self._line(seconds)
+            reply = self._line(deadline)
         except OSError as error:
             raise BackendReplyError(self._death()) from error
-        except Empty:
-            raise BackendTimeoutError(f"no reply in {seconds:g} s") from None
         if not reply:
             raise BackendReplyError(self._death())
         try:
@@ -158,12 +176,7 @@ class WorkerProcess:
             )
         return answer
 
-    def stop(self) -> None:
-        """End the program and all that it started, and remove its folder; twice does nothing."""
-        self._end()
-
-    def _line(self, seconds: float) -> bytes:
-        deadline = time.monotonic() + seconds
+    def _line(self, deadline: float) -> bytes:
         while True:
             line = self._replies.get(timeout=max(0.0, deadline - time.monotonic()))
             if isinstance(line, bytes):

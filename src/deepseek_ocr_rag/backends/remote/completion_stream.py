@@ -19,6 +19,7 @@ from ...errors import BackendReplyError
 from ...model.loops.detector import RepetitionWatch
 from ...model.prompts import END_TOKEN
 from ...text.excerpt import excerpt
+from .hidden_tokens import hidden_tokens
 from .reply_text import split_lines
 
 __all__ = ["Completion", "read_completion"]
@@ -46,12 +47,16 @@ class Completion:
         finish_reason: Why it ended.
         tokens: Number of tokens, or None if the server does not count them.
         logprobs: Of every token; empty unless the server gave all of them.
+        prompt_tokens: Those of picture and prompt, or None if the server does not count them.
+        hidden: How many tokens of the layout the server kept back.
     """
 
     text: str
     finish_reason: FinishReason
     tokens: int | None
     logprobs: tuple[TokenLogprob, ...] = ()
+    prompt_tokens: int | None = None
+    hidden: int = 0
 
 
 async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
@@ -108,6 +113,7 @@ class _CompletionBuilder:
         self._characters = 0
         self._finish: FinishReason | None = None
         self._tokens: int | None = None
+        self._prompt_tokens: int | None = None
         self._logprobs: list[TokenLogprob] | None = []
         self._watch = RepetitionWatch()
 
@@ -117,6 +123,8 @@ class _CompletionBuilder:
         usage = event.get("usage")
         if isinstance(usage, dict) and isinstance(usage.get("completion_tokens"), int):
             self._tokens = usage["completion_tokens"]
+            if isinstance(usage.get("prompt_tokens"), int):
+                self._prompt_tokens = usage["prompt_tokens"]
         choices = event.get("choices")
         if not isinstance(choices, list):
             raise BackendReplyError("an event has neither choices nor an error")
@@ -141,7 +149,14 @@ class _CompletionBuilder:
         logprobs = tuple(
             TokenLogprob(min(token.end, len(text)), token.logprob) for token in self._logprobs or ()
         )
-        return Completion(text, self._finish, self._tokens, logprobs)
+        hidden = hidden_tokens(
+            text,
+            self._tokens,
+            len(self._pieces),
+            ended=self._finish == "stop",
+            token_a_piece=False,
+        )
+        return Completion(text, self._finish, self._tokens, logprobs, self._prompt_tokens, hidden)
 
     def _add_text(self, choice: dict[str, Any]) -> str:
         message = choice.get("delta", choice.get("message"))

@@ -1,7 +1,8 @@
 """The ``deepseek-ocr`` model of a running Ollama.
 
 Ollama gets the prompts that its publisher tested, through ``/api/generate``
-(which ``ollama run`` uses as well), one page after the other. The context length
+(which ``ollama run`` uses as well), one page after the other. A line end goes before the
+prompt only where Ollama puts none behind the picture. The context length
 is always set: by default Ollama truncates a long prompt silently. Ollama has no
 n-gram rule, so a reply that starts to repeat itself is cut off while it streams,
 and the page is asked for again in another way (:mod:`..retry_ladder`).
@@ -14,13 +15,13 @@ downloaded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from ...document.types import FinishReason
 from ...errors import (
     BackendError,
     BackendReplyError,
@@ -30,19 +31,19 @@ from ...errors import (
     RetryableError,
 )
 from ...hosts import is_this_machine
-from ...model.loops.detector import RepetitionWatch
-from ...model.prompts import END_TOKEN
 from ...ollama_server import ollama_url
+from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint
 from ..page_images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as, resolution_warnings
-from .completion_stream import LONGEST_TOKEN
 from .concurrent_requests import Failure, ReadPage
+from .hidden_tokens import OLLAMA_CURE, hidden_warning
 from .json_exchange import UNCOMPRESSED, without_credentials
-from .ollama_models import OllamaFacts
-from .remote_backend import RemoteBackend
+from .ollama_models import FIRST_HIDING_VERSION, MODEL, OllamaFacts
+from .ollama_reply import OllamaReply, added_tokens
+from .remote_backend import WAIT_SECONDS, BrokenOff, RemoteBackend
 from .reply_text import GuardedTransport
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ __all__ = ["OllamaBackend"]
 
 _BUSY: Final = (408, 425, 429)
 
-_REASONS: Final[dict[str, FinishReason]] = {"stop": "stop", "length": "length"}
 
-
+@with_known_settings()
 class OllamaBackend(RemoteBackend):
     """Reads pages with a model of a running Ollama.
 
     Args:
-        model: As ``ollama list`` shows it.
+        model: As ``ollama list`` shows it; without a tag, any tag that is installed.
+            Without a name, the model that ``dsocr ollama-model`` made, else deepseek-ocr.
         host: Where Ollama listens; without it ``OLLAMA_HOST``, else port 11434 of
             this machine.
         timeout: Longest time for one page in seconds, all attempts together.
@@ -75,6 +76,7 @@ class OllamaBackend(RemoteBackend):
         attempts: How often a page that comes out badly is asked for at most.
         retries: How often a page is asked for again when Ollama is busy, away, or
             breaks off.
+        wait: How long to wait for an Ollama that has answered before and is away, in seconds.
         allow_remote: Whether page images may go to another machine.
 
     Raises:
@@ -87,7 +89,7 @@ class OllamaBackend(RemoteBackend):
 
     def __init__(
         self,
-        model: str = "deepseek-ocr",
+        model: str | None = None,
         *,
         host: str | None = None,
         timeout: float = 900.0,
@@ -98,23 +100,27 @@ class OllamaBackend(RemoteBackend):
         concurrency: int = 1,
         attempts: int = 3,
         retries: int = 2,
+        wait: float = WAIT_SECONDS,
         allow_remote: bool = False,
     ) -> None:
         super().__init__(
+            server="Ollama",
             concurrency=concurrency,
             timeout=timeout,
             stall_timeout=stall_timeout,
             attempts=attempts,
             retries=retries,
+            wait=wait,
         )
-        if not model.strip():
+        if model is not None and not model.strip():
             raise ConfigurationError("the model's name is empty", remedy="Write 'ollama/<model>'.")
         if num_predict is not None and num_predict < 1:
             raise ConfigurationError(
                 "num_predict must be above 0", remedy="Leave it out for the longest reply."
             )
         new_tokens("", num_ctx)
-        self.model = model
+        self._wanted = model
+        self.model = model or MODEL
         self.host = ollama_url(host)
         self._facts = OllamaFacts(self.host)
         self._keep_alive = keep_alive
@@ -122,11 +128,12 @@ class OllamaBackend(RemoteBackend):
         self._num_predict = num_predict
         self._allow_remote = allow_remote
         self._checked = False
+        self._line_end: bool | None = None
         if not is_this_machine(self.host):
             self._refuse_remote(f"Ollama at {without_credentials(self.host)} is not this machine")
 
     def __repr__(self) -> str:
-        return f"OllamaBackend({self.model!r}, host={without_credentials(self.host)!r})"
+        return f"OllamaBackend({self._wanted or MODEL!r}, host={without_credentials(self.host)!r})"
 
     @property
     def fingerprint(self) -> str | None:
@@ -135,7 +142,7 @@ class OllamaBackend(RemoteBackend):
         Raises:
             BackendError: If Ollama cannot be asked.
         """
-        digest = self._facts.digest(self.model)
+        digest = self._facts.digest(self._facts.meant(self._wanted))
         return digest and fingerprint(
             host=without_credentials(self.host),
             digest=digest,
@@ -152,13 +159,18 @@ class OllamaBackend(RemoteBackend):
             )
 
     def _check(self) -> None:
-        """Check once that Ollama runs, is new enough, and runs the model itself."""
+        """Check once that Ollama runs and is new enough, and that its model sees and runs there."""
         if self._checked:
             return
-        if "deepseek-ocr" in self.model:
-            self._facts.check_version()
-        if remote := self._facts.remote_host(self.model):
-            self._refuse_remote(f"Ollama would run {self.model} on {remote}")
+        self.model = self._facts.meant(self._wanted)
+        ours = MODEL in self.model
+        version = self._facts.check_version() if ours else self._facts.version()
+        shown = self._facts.show(self.model)
+        if shown.remote:
+            self._refuse_remote(f"Ollama would run {self.model} on {shown.remote}")
+        self._facts.check_sees(self.model, shown)
+        if version is not None:
+            self._line_end = version < FIRST_HIDING_VERSION
         self._checked = True
 
     @asynccontextmanager
@@ -175,7 +187,7 @@ class OllamaBackend(RemoteBackend):
             follow_redirects=False,
         )
 
-        async def ask(request: PageRequest, settings: AttemptSettings) -> Attempt:
+        async def ask(request: PageRequest, settings: AttemptSettings) -> Attempt | BrokenOff:
             try:
                 return await self._ask(client, request_as(request, settings), settings)
             except Exception as error:
@@ -196,10 +208,10 @@ class OllamaBackend(RemoteBackend):
 
     async def _ask(
         self, client: ollama.AsyncClient, request: PageRequest, settings: AttemptSettings
-    ) -> Attempt:
+    ) -> Attempt | BrokenOff:
         """Send one request and collect the reply until it ends, repeats itself or is too long."""
         image = await asyncio.to_thread(png_bytes, request)
-        prompt = request.task.ollama_prompt
+        prompt = request.task.prompt if self._line_end is False else request.task.ollama_prompt
         longest = self._num_predict or new_tokens(prompt, self._num_ctx)
         parts = await client.generate(
             self.model,
@@ -213,41 +225,48 @@ class OllamaBackend(RemoteBackend):
                 "num_predict": longest,
             },
         )
-        pieces: list[str] = []
-        characters = 0
-        watch = RepetitionWatch()
-        # An async generator, though the library's annotation says iterator.
-        async with aclosing(parts) as replies:  # type: ignore[type-var]
-            async for part in replies:
-                if part.response:
-                    pieces.append(part.response)
-                    characters += len(part.response)
-                if part.done:
-                    reason = part.done_reason or "stop"
-                    if reason not in _REASONS:
-                        raise BackendReplyError(f"Ollama ended the reply: {excerpt(reason)}")
-                    return self._attempt(settings, pieces, _REASONS[reason], part.eval_count)
-                # Closing the reply makes Ollama stop generating.
-                if part.response and watch.feed(part.response) is not None:
-                    return self._attempt(settings, pieces, "repetition")
-                if len(pieces) > longest or characters > longest * LONGEST_TOKEN:
-                    return self._attempt(settings, pieces, "length")
-        raise BackendReplyError("the reply was cut off: its last part is missing")
+        reply = OllamaReply(longest)
+        cut = "its last part is missing"
+        try:
+            # An async generator, though the library's annotation says iterator.
+            async with aclosing(parts) as replies:  # type: ignore[type-var]
+                async for part in replies:
+                    if reply.add(part):
+                        self._learn_line_end(prompt, reply)
+                        return self._attempt(settings, reply)
+        except httpx.TimeoutException:
+            raise
+        except httpx.TransportError as error:
+            cut = excerpt(str(error)) or type(error).__name__
+        if reply.break_off():
+            return self._attempt(settings, reply)
+        return self._broken_off(settings, reply, cut)
 
-    def _attempt(
-        self,
-        settings: AttemptSettings,
-        pieces: Sequence[str],
-        finish_reason: FinishReason,
-        tokens: int | None = None,
-    ) -> Attempt:
+    def _learn_line_end(self, prompt: str, reply: OllamaReply) -> None:
+        """See from a first reply whether an Ollama of unknown version adds a line end itself."""
+        if self._line_end is None and (added := added_tokens(prompt, reply.prompt_tokens)):
+            self._line_end = added < 2
+
+    def _attempt(self, settings: AttemptSettings, reply: OllamaReply) -> Attempt:
+        warnings = resolution_warnings("Ollama", settings.mode)
+        if hidden := reply.hidden:
+            warnings = (*warnings, hidden_warning("Ollama", hidden, OLLAMA_CURE))
         return Attempt(
             settings,
-            "".join(pieces).removesuffix(END_TOKEN),
-            finish_reason,
-            tokens,
-            warnings=resolution_warnings("Ollama", settings.mode),
+            reply.text,
+            reply.finish_reason or "length",
+            reply.tokens,
+            warnings=warnings,
             limited=self._num_predict is not None,
+            loops=reply.loops,
+        )
+
+    def _broken_off(self, settings: AttemptSettings, reply: OllamaReply, cut: str) -> BrokenOff:
+        attempt = self._attempt(settings, reply)
+        warning = f"Ollama broke off ({cut}): the end of the page may be missing"
+        return BrokenOff(
+            replace(attempt, warnings=(*attempt.warnings, warning), limited=True),
+            BackendReplyError(f"the reply was cut off ({cut})"),
         )
 
     def _translated(self, error: Exception) -> BackendError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,10 +11,29 @@ from ...errors import BackendError, BackendReplyError, BackendUnavailableError
 from ...text.excerpt import excerpt
 from .json_exchange import JsonAnswer, fetch_json, without_credentials
 
-__all__ = ["FIRST_VERSION", "InstalledModel", "OllamaFacts"]
+__all__ = [
+    "FIRST_HIDING_VERSION",
+    "FIRST_VERSION",
+    "LAYOUT_MODEL",
+    "MODEL",
+    "InstalledModel",
+    "OllamaFacts",
+    "ShownModel",
+    "meant_model",
+]
 
 FIRST_VERSION: Final = (0, 13, 0)
 """The first Ollama that runs deepseek-ocr (its page in Ollama's library)."""
+
+FIRST_HIDING_VERSION: Final = (0, 30, 0)
+"""The first that runs llama.cpp's server: it drops control tokens from replies, and puts a
+line end behind the picture by itself. Seen on 0.24 and 0.33."""
+
+MODEL: Final = "deepseek-ocr"
+"""As Ollama's library calls it."""
+
+LAYOUT_MODEL: Final = "deepseek-ocr-layout"
+"""As ``dsocr ollama-model`` calls the model that it makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +52,60 @@ class InstalledModel:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownModel:
+    """What ``/api/show`` says about a model.
+
+    Attributes:
+        remote: Where Ollama would run it; None if Ollama runs it itself.
+        capabilities: What it can do; None if the server does not say.
+        modelfile: Its Modelfile.
+        template: Its template.
+        parameters: Its parameters as text, a line each.
+        system: Its system prompt.
+    """
+
+    remote: str | None = None
+    capabilities: tuple[str, ...] | None = None
+    modelfile: str = ""
+    template: str = ""
+    parameters: str = ""
+    system: str = ""
+
+
+def meant_model(names: Sequence[str], wanted: str | None = None) -> str | None:
+    """Which installed model is meant.
+
+    A model that ``dsocr ollama-model`` made goes before the published one, and that before
+    copies under other names; of equals, Ollama's newest goes first.
+
+    Args:
+        names: Of the installed models, as Ollama lists them.
+        wanted: What the user wrote; without a tag it means any tag, ``latest`` first. None
+            means the best deepseek-ocr.
+
+    Returns:
+        Its name; None if it is not installed.
+
+    Example:
+        >>> meant_model(["deepseek-ocr:3b"], "deepseek-ocr")
+        'deepseek-ocr:3b'
+        >>> meant_model(["deepseek-ocr:3b", "deepseek-ocr-layout:latest"])
+        'deepseek-ocr-layout:latest'
+    """
+    if wanted is not None:
+        if wanted in names or f"{wanted}:latest" in names:
+            return wanted
+        tagless = ":" not in wanted.rpartition("/")[2]
+        return next((n for n in names if tagless and n.startswith(f"{wanted}:")), None)
+    ranks = {
+        name: (not name.startswith(LAYOUT_MODEL), not name.startswith(MODEL))
+        for name in names
+        if MODEL in name.lower()
+    }
+    return min(ranks, key=ranks.__getitem__, default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class OllamaFacts:
     """Asks one Ollama about itself; nothing is cached.
 
@@ -45,26 +119,34 @@ class OllamaFacts:
     connect_seconds: float = 5.0
     seconds: float = 15.0
 
-    def check_version(self) -> None:
+    def version(self) -> tuple[int, ...] | None:
+        """Its version as three numbers; None if it is not a release's (built from source: 0.0.0).
+
+        Raises:
+            BackendUnavailableError: If it does not run.
+        """
+        return _release(self._version())
+
+    def check_version(self) -> tuple[int, ...] | None:
         """Check that Ollama is new enough; a version that is not a release's passes.
+
+        Returns:
+            As :meth:`version`.
 
         Raises:
             BackendUnavailableError: If it is too old, or does not run.
         """
-        answer = self._ask("/api/version")
-        version = answer.data.get("version") if isinstance(answer.data, dict) else None
-        numbers = re.match(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", str(version))
-        found = tuple(map(int, numbers.groups())) if numbers else ()
-        # Builds from source call themselves 0.0.0.
-        if found and found != (0, 0, 0) and found < FIRST_VERSION:
+        version = self._version()
+        found = _release(version)
+        if found is not None and found < FIRST_VERSION:
             raise BackendUnavailableError(
-                f"Ollama {excerpt(str(version), longest=30)} at {self._shown} is too old for "
-                "deepseek-ocr",
+                f"Ollama {excerpt(version, longest=30)} at {self._shown} is too old for {MODEL}",
                 remedy=f"Update it to {'.'.join(map(str, FIRST_VERSION))} or newer.",
             )
+        return found
 
-    def remote_host(self, model: str) -> str | None:
-        """Where Ollama would run the model; None if it runs the model itself.
+    def show(self, model: str) -> ShownModel:
+        """What Ollama says about a model; nothing where a server has no ``/api/show``.
 
         Raises:
             BackendUnavailableError: If the model is not installed.
@@ -74,9 +156,7 @@ class OllamaFacts:
         if answer.status == 404 and data.get("error"):
             raise self.missing(model)
         if answer.status == 404:
-            # A server with Ollama's protocol but without this route: it has no other
-            # machine to run the model on.
-            return None
+            return ShownModel()
         if answer.status >= 400:
             message = excerpt(str(data.get("error") or answer.text))
             raise BackendUnavailableError(
@@ -84,10 +164,30 @@ class OllamaFacts:
                 remedy="Look at its log.",
             )
         remote = data.get("remote_host") or data.get("remote_model")
-        return excerpt(str(remote)) if remote else None
+        able = data.get("capabilities")
+        return ShownModel(
+            excerpt(str(remote)) if remote else None,
+            tuple(map(str, able)) if isinstance(able, list) else None,
+            *(_text(data.get(name)) for name in ("modelfile", "template", "parameters", "system")),
+        )
+
+    def check_sees(self, model: str, shown: ShownModel) -> None:
+        """Check that a model takes pictures.
+
+        Ollama before 0.30 takes a picture for any model, and one without eyes then invents a
+        page.
+
+        Raises:
+            BackendUnavailableError: If it takes none.
+        """
+        if shown.capabilities is not None and "vision" not in shown.capabilities:
+            raise BackendUnavailableError(
+                f"{model} cannot see: by what Ollama at {self._shown} says, it takes no picture",
+                remedy=f"Use a model that reads pages: `ollama pull {MODEL}`.",
+            )
 
     def models(self) -> tuple[InstalledModel, ...]:
-        """The installed models.
+        """The installed models, newest first.
 
         Raises:
             BackendReplyError: If the answer is not a list of models.
@@ -100,6 +200,23 @@ class OllamaFacts:
                 remedy="Check OLLAMA_HOST.",
             )
         return tuple(_installed(entry) for entry in entries if isinstance(entry, dict))
+
+    def meant(self, wanted: str | None) -> str:
+        """The installed model that is meant, see :func:`meant_model`.
+
+        Where that is none, or the server lists no models, it is ``wanted`` itself, so that
+        Ollama may say what is wrong with it.
+
+        Raises:
+            BackendUnavailableError: If Ollama does not run.
+        """
+        try:
+            models = self.models()
+        except BackendReplyError:
+            models = ()
+        # Unasked, no page goes to a model on another machine.
+        names = [model.name for model in models if wanted is not None or not model.remote]
+        return meant_model(names, wanted) or wanted or MODEL
 
     def digest(self, model: str) -> str | None:
         """The digest of a model; None if the server does not say.
@@ -128,6 +245,10 @@ class OllamaFacts:
     def _shown(self) -> str:
         return without_credentials(self.url)
 
+    def _version(self) -> str:
+        answer = self._ask("/api/version")
+        return str(answer.data.get("version")) if isinstance(answer.data, dict) else ""
+
     def _ask(self, path: str, payload: dict[str, Any] | None = None) -> JsonAnswer:
         try:
             return fetch_json(
@@ -141,6 +262,17 @@ class OllamaFacts:
         except BackendError as error:
             error.remedy = "Check OLLAMA_HOST, and Ollama's log."
             raise
+
+
+def _release(version: str) -> tuple[int, ...] | None:
+    """The three numbers of a release; a build from source calls itself 0.0.0 and has none."""
+    numbers = re.match(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version)
+    found = tuple(map(int, numbers.groups())) if numbers else ()
+    return found if any(found) else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _installed(entry: dict[str, Any]) -> InstalledModel:

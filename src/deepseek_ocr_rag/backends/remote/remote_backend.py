@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import Final
 
 import httpx
 
@@ -19,16 +24,35 @@ from ...errors import (
     RetryableError,
 )
 from ...model.ngrams import NoRepeat
-from ..attempts import Attempt, AttemptSettings
+from ..attempts import Attempt, AttemptSettings, RepeatPenalty
 from ..base import PageRequest, Reply
 from ..retry_ladder import SMALLER_PICTURE, RetryLadder
 from .backoff import wait_seconds
 from .concurrent_requests import Failure, ReadPage, read_concurrently
+from .page_clock import Absence, PageClock
 
-__all__ = ["RemoteBackend"]
+__all__ = ["BrokenOff", "RemoteBackend"]
 
 CONNECT_SECONDS = 10.0
 """Longest wait for a connection, unless ``stall_timeout`` is shorter."""
+
+WAIT_SECONDS: Final = 60.0
+"""How long a server that has answered before is waited for: an update takes 10 s."""
+
+_MAKING_SLOTS: Final = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """A reply that the server did not end: asked for again, and kept if that does not help.
+
+    Attributes:
+        attempt: What came, with a warning that says so.
+        error: What to report where nothing came.
+    """
+
+    attempt: Attempt
+    error: BackendError
 
 
 class RemoteBackend(ABC):
@@ -44,19 +68,18 @@ class RemoteBackend(ABC):
     def __init__(
         self,
         *,
-        concurrency: int,
+        server: str,
+        concurrency: int | None,
         timeout: float,
         stall_timeout: float,
         attempts: int,
         retries: int,
+        wait: float = WAIT_SECONDS,
     ) -> None:
-        if min(concurrency, attempts) < 1 or retries < 0 or not (timeout > 0 and stall_timeout > 0):
-            raise ConfigurationError(
-                "concurrency, attempts and timeouts must be above 0, and retries not below 0",
-                remedy="Leave them out for the defaults.",
-            )
+        _check_limits(concurrency, min(timeout, stall_timeout), min(retries, wait), attempts)
         self.concurrency = concurrency
-        self._slots = FairSemaphore(concurrency)
+        self._slots: FairSemaphore | None = None
+        self._absence = Absence(server, wait)
         self._timeout = timeout
         self._stall_timeout = stall_timeout
         self._attempts = attempts
@@ -64,9 +87,38 @@ class RemoteBackend(ABC):
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages; see :meth:`Backend.read`."""
-        return read_concurrently(
-            requests, self._session, concurrency=self.concurrency, slots=self._slots
+        pages = iter(requests)
+        first = next(pages, None)
+        if first is None:
+            return
+        places = self._places(first)
+        with _MAKING_SLOTS:
+            slots = self._slots = self._slots or FairSemaphore(places)
+        yield from read_concurrently(
+            chain((first,), pages), self._session, concurrency=places, slots=slots
         )
+
+    def _places(self, first: PageRequest) -> int:
+        """How many pages may be in flight at once; asked before the first is read."""
+        return self.concurrency or 1
+
+    def limit(
+        self,
+        *,
+        concurrency: int | None = None,
+        timeout: float | None = None,
+        wait: float | None = None,
+    ) -> None:
+        """Change limits before the first page is read; None leaves one as it is.
+
+        Raises:
+            ConfigurationError: If one is out of range.
+        """
+        _check_limits(concurrency, timeout, wait)
+        self.concurrency = concurrency or self.concurrency
+        self._timeout = timeout or self._timeout
+        if wait is not None:
+            self._absence.seconds = wait
 
     def close(self) -> None:  # noqa: B027 - a backend with more to free overrides it
         """Do nothing: between two calls of :meth:`read`, nothing is held."""
@@ -82,8 +134,11 @@ class RemoteBackend(ABC):
     async def _read_page(
         self,
         request: PageRequest,
-        ask: Callable[[PageRequest, AttemptSettings], Awaitable[Attempt]],
+        ask: Callable[[PageRequest, AttemptSettings], Awaitable[Attempt | BrokenOff]],
         no_repeat: NoRepeat | None = None,
+        *,
+        clock: PageClock | None = None,
+        penalty: RepeatPenalty | None = None,
     ) -> Reply | Failure:
         """Ask until the page is read, the attempts are used up or the time is over.
 
@@ -92,41 +147,125 @@ class RemoteBackend(ABC):
             ask: Asks the server once; raises RetryableError if the same request
                 may succeed later, BackendError if not.
             no_repeat: The repetition rule that the server is given at first.
+            clock: The page's, which ``ask`` starts when the reply begins; without it, the
+                time runs while ``ask`` does.
+            penalty: What the server has in place of a stricter rule.
         """
         ladder = RetryLadder(
             request,
             AttemptSettings(request.task, request.mode, no_repeat),
             attempts=self._attempts,
-            seconds=self._timeout,
+            seconds=math.inf,
             modes=SMALLER_PICTURE,
+            penalty=penalty,
         )
-        retries = 0
+        time_left = clock or PageClock(self._timeout)
+        tries = _Tries(self._retries, self._absence)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with time_left.limited():
                 settings: AttemptSettings | None = ladder.settings
-                while settings is not None:
-                    try:
-                        attempt = await ask(request, settings)
-                    except RetryableError as failed:
-                        if retries == self._retries:
-                            raise failed.error from failed
-                        retries += 1
-                        await asyncio.sleep(wait_seconds(retries, failed.after))
-                        continue
+                while settings is not None and not time_left.over:
+                    attempt = await self._whole_attempt(
+                        partial(ask, request, settings), tries, time_left, starts=clock is None
+                    )
                     settings = await asyncio.to_thread(ladder.add, attempt)
-            return _with_retries(ladder.reply(), retries)
+            self._learn(ladder)
+            return _with_retries(ladder.reply(), tries.retries)
         except TimeoutError:
             error: BackendError = BackendTimeoutError(
                 f"no complete reply in {self._timeout:g} s", remedy="Raise the timeout."
             )
         except BackendError as problem:
             error = problem
+        if not ladder.answered and tries.broken_off is not None:
+            ladder.add(tries.broken_off.attempt)
         if ladder.answered:
-            return _with_retries(ladder.reply(error), retries)
+            return _with_retries(ladder.reply(error), tries.retries)
         if not isinstance(error, BackendUnavailableError):
             # A server that is away is no failure of this page.
             error.source, error.page = request.source, request.page
-        return Failure(error, retries + 1)
+        return Failure(error, tries.retries + 1)
+
+    async def _whole_attempt(
+        self,
+        ask: Callable[[], Awaitable[Attempt | BrokenOff]],
+        tries: _Tries,
+        clock: PageClock,
+        *,
+        starts: bool,
+    ) -> Attempt:
+        """Ask in one way until a reply is whole; the page's retries used up, keep the longest.
+
+        Args:
+            ask: Asks once.
+            tries: The page's.
+            clock: Stops while the page is not being written.
+            starts: Whether it runs from the request on, since ``ask`` does not start it.
+        """
+        tries.broken_off = None
+        while True:
+            if starts:
+                clock.start()
+            cause: RetryableError | None = None
+            try:
+                answer = await ask()
+                self._absence.end()
+                if isinstance(answer, Attempt):
+                    return answer
+                tries.keep(answer)
+                failed = RetryableError(answer.error)
+            except RetryableError as error:
+                cause = failed = error
+            finally:
+                clock.stop()
+            pause = tries.pause(failed)
+            if pause is None:
+                if tries.broken_off is not None:
+                    return tries.broken_off.attempt
+                raise failed.error from cause
+            await asyncio.sleep(pause)
+
+    def _learn(self, ladder: RetryLadder) -> None:  # noqa: B027 - a backend that can overrides it
+        """Learn from a page's attempts what the server does."""
+
+
+def _check_limits(
+    concurrency: int | None, timeout: float | None, wait: float | None, attempts: int = 1
+) -> None:
+    if (
+        min(1 if concurrency is None else concurrency, attempts) < 1
+        or not (1 if timeout is None else timeout) > 0
+        or not (0 if wait is None else wait) >= 0
+    ):
+        raise ConfigurationError(
+            "concurrency, attempts and timeouts must be above 0, retries and wait not below 0",
+            remedy="Leave them out for the defaults.",
+        )
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How often a page was asked for again, and the longest reply that broke off, if it has text."""
+
+    most: int
+    absence: Absence
+    retries: int = 0
+    stalled: bool = False
+    broken_off: BrokenOff | None = None
+
+    def keep(self, answer: BrokenOff) -> None:
+        kept = len(self.broken_off.attempt.text) if self.broken_off else 0
+        if len(answer.attempt.text.strip()) > kept:
+            self.broken_off = answer
+
+    def pause(self, failed: RetryableError) -> float | None:
+        """Seconds until the page may be asked for again, or None if it may not."""
+        stalled = isinstance(failed.error, BackendTimeoutError)
+        if self.retries < self.most and not (stalled and self.stalled):
+            self.retries += 1
+            self.stalled = self.stalled or stalled
+            return wait_seconds(self.retries, failed.after)
+        return self.absence.pause(failed)
 
 
 def _with_retries(reply: Reply, retries: int) -> Reply:

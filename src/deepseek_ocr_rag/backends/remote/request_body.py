@@ -7,16 +7,20 @@ n-gram logits processor gets its arguments.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ...model.families import TABLE_CELLS
 from ...model.ngrams import NoRepeat
 from ..attempts import AttemptSettings
 from ..base import PageRequest
-from ..page_images import new_tokens, png_data_url, resolution_warnings
+from ..page_images import CONTEXT_TOKENS, new_tokens, png_base64, resolution_warnings
 from .completion_stream import Completion
+from .hidden_tokens import SERVER_CURE, hidden_warning
 
-__all__ = ["NO_REPEAT", "WITHOUT_FIELD", "page_warnings", "request_body"]
+__all__ = ["NO_REPEAT", "WITHOUT_FIELD", "RequestBody", "page_warnings", "request_body"]
 
 NO_REPEAT: Final = NoRepeat(size=30, window=90, exempt=TABLE_CELLS)
 """The repetition rule of vLLM's recipe; the empty cells of a table may repeat."""
@@ -31,9 +35,42 @@ WITHOUT_FIELD: Final = {
 """Fields that a server may refuse, and what follows for a page."""
 
 
+_PICTURE: Final = "data:image/png;base64,"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBody:
+    """The body of a request, and the picture that belongs into it.
+
+    Attributes:
+        fields: As JSON values; the picture's URL has no data yet.
+        picture: The PNG in base64. It has megabytes that need no escape in JSON, so it is
+            put in last.
+    """
+
+    fields: dict[str, Any]
+    picture: bytes
+
+    def encoded(self, without: Collection[str] = ()) -> bytes:
+        """The JSON.
+
+        Args:
+            without: Fields to leave out.
+        """
+        sent = {name: value for name, value in self.fields.items() if name not in without}
+        # The picture is the first thing in the first field.
+        head, url, tail = json.dumps(sent).partition(_PICTURE)
+        return b"".join(((head + url).encode(), self.picture, tail.encode()))
+
+
 def request_body(
-    model: str, request: PageRequest, settings: AttemptSettings, *, logprobs: bool = False
-) -> dict[str, Any]:
+    model: str,
+    request: PageRequest,
+    settings: AttemptSettings,
+    *,
+    logprobs: bool = False,
+    context: int | None = None,
+) -> RequestBody:
     """The body of the request; servers other than vLLM ignore fields that they do not know.
 
     Args:
@@ -41,22 +78,25 @@ def request_body(
         request: The page, as :func:`..page_images.request_as` prepared it for the settings.
         settings: Temperature and repetition rule.
         logprobs: Whether to ask for the log-probability of every token.
+        context: Longest prompt and reply together in tokens, if the server said so.
 
     Raises:
         BackendReplyError: If the page has no image.
+        ConfigurationError: If the server's context has no room for the page.
     """
-    picture = {"type": "image_url", "image_url": {"url": png_data_url(request)}}
+    picture = {"type": "image_url", "image_url": {"url": _PICTURE}}
     text = {"type": "text", "text": request.task.prompt}
+    room = min(context or CONTEXT_TOKENS, CONTEXT_TOKENS)
     body: dict[str, Any] = {
-        "model": model,
         "messages": [{"role": "user", "content": [picture, text]}],
+        "model": model,
         "temperature": settings.temperature,
-        "max_tokens": new_tokens(request.task.prompt),
+        "max_tokens": new_tokens(request.task.prompt, room, request.drawn().size),
         "stream": True,
         "stream_options": {"include_usage": True},
         "skip_special_tokens": False,
     }
-    rule = settings.no_repeat
+    rule, penalty = settings.no_repeat, settings.penalty
     if rule is not None:
         # For vLLM's NGramPerReqLogitsProcessor.
         body["vllm_xargs"] = {
@@ -64,13 +104,27 @@ def request_body(
             "window_size": rule.window,
             "whitelist_token_ids": sorted(rule.exempt),
         }
+    if penalty is not None:
+        # llama.cpp's own; its default breakers, line ends among them, would spare most loops.
+        body |= {
+            "dry_multiplier": penalty.multiplier,
+            "dry_base": penalty.base,
+            "dry_allowed_length": penalty.allowed_length,
+            "dry_penalty_last_n": penalty.window,
+            "dry_sequence_breakers": list(penalty.breakers),
+        }
     if logprobs:
         body["logprobs"] = True
-    return body
+    return RequestBody(body, png_base64(request))
 
 
 def page_warnings(
-    request: PageRequest, answer: Completion, refused: tuple[str, ...], *, logprobs: bool = False
+    request: PageRequest,
+    answer: Completion,
+    refused: tuple[str, ...],
+    *,
+    logprobs: bool = False,
+    context: int | None = None,
 ) -> tuple[str, ...]:
     """What a user should know about a page that was read.
 
@@ -79,12 +133,38 @@ def page_warnings(
         answer: Its reply.
         refused: Fields of :func:`request_body` that the server refused.
         logprobs: Whether log-probabilities were requested.
+        context: The server's, if it said so.
     """
     warnings = [f"the server refused {name}: {WITHOUT_FIELD[name]}" for name in refused]
     warnings += resolution_warnings("the server", request.mode)
+    if answer.finish_reason == "length" and (full := _full_context(answer, context)):
+        warnings.append(full)
+    if answer.hidden:
+        warnings.append(hidden_warning("the server", answer.hidden, SERVER_CURE))
     unknown = logprobs and not answer.logprobs and "logprobs" not in refused
     if unknown and answer.text.strip():
         warnings.append(
             f"the server's log-probabilities do not match the text: {WITHOUT_FIELD['logprobs']}"
         )
     return tuple(warnings)
+
+
+def _full_context(answer: Completion, context: int | None) -> str | None:
+    """What to say about a reply that a limit ended; None if its tokens were not counted."""
+    if answer.prompt_tokens is None or answer.tokens is None:
+        return None
+    used = answer.prompt_tokens + answer.tokens
+    room = min(context or CONTEXT_TOKENS, CONTEXT_TOKENS)
+    counts = f"{answer.prompt_tokens} tokens of picture and prompt and {answer.tokens} of reply"
+    # Servers differ by a token or two in what they count.
+    if used < room - 2:
+        return f"a limit of the server's own ended the reply: {counts}, with room for {room}"
+    if room < CONTEXT_TOKENS:
+        return (
+            f"the context is full: {counts}, with room for {room}; start the server with "
+            f"{CONTEXT_TOKENS} for each page (`dsocr serve-command` prints how)"
+        )
+    return (
+        f"the context is full: {counts}, with room for {room}, the model's own limit; "
+        'mode "base" takes fewer tokens'
+    )

@@ -1,6 +1,6 @@
 """Any OpenAI-compatible server with the model: vLLM, SGLang, llama.cpp.
 
-``dsocr serve-command vllm`` prints the command that starts a suitable one.
+``dsocr serve-command`` prints the command that starts a suitable one.
 :mod:`.request_body` builds the request, :mod:`.completion_stream` reads the reply,
 and :mod:`..retry_ladder` decides what to do about pages that come out badly.
 
@@ -11,12 +11,13 @@ permission. Redirects are not followed.
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Final
 
 import httpx
 
@@ -29,23 +30,34 @@ from ...errors import (
     RetryableError,
 )
 from ...hosts import is_this_machine
+from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
-from ..attempts import Attempt, AttemptSettings
+from ..attempts import Attempt, AttemptSettings, RepeatPenalty
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint
 from ..page_images import request_as
+from ..retry_ladder import RetryLadder
 from .completion_stream import Completion, read_completion
 from .concurrent_requests import Failure, ReadPage
 from .json_exchange import UNCOMPRESSED, without_credentials
-from .remote_backend import RemoteBackend
+from .page_clock import PageClock, ServerSilence, SilenceWatch
+from .remote_backend import CONNECT_SECONDS, WAIT_SECONDS, RemoteBackend
 from .reply_text import strict_text
-from .request_body import NO_REPEAT, WITHOUT_FIELD, page_warnings, request_body
-from .served_models import served_model
+from .request_body import NO_REPEAT, WITHOUT_FIELD, RequestBody, page_warnings, request_body
+from .served_models import LLAMA_CPP, RULE_IGNORED, ServedModel, served_model
 from .status import check_status
 
 __all__ = ["ServerBackend"]
 
+PLACES: Final = 16
+"""Pages in flight at a server that does not say how many it takes (vLLM, SGLang)."""
 
+_CHAT: Final = "/chat/completions"
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+
+@with_known_settings()
 class ServerBackend(RemoteBackend):
     """Reads pages through an OpenAI-compatible server.
 
@@ -54,11 +66,15 @@ class ServerBackend(RemoteBackend):
         model: As the server names it; without it, the only model it serves, or
             the only one with "ocr" in its name.
         api_key: Sent as a bearer token; ``DSOCR_SERVER_API_KEY`` without it.
-        concurrency: Pages in flight at once, over all documents.
-        timeout: Longest time for one page in seconds, all attempts together.
+        concurrency: Pages in flight at once, over all documents; without it, as many as
+            the server has slots for (llama.cpp says so), else 16.
+        timeout: Longest time for one page in seconds, all attempts together. It runs while
+            the server writes the page, not while the page waits in the server's queue.
         stall_timeout: Longest silence of the server in seconds.
         retries: How often a page is asked for again when the server is busy,
-            away, or breaks off.
+            away, or breaks off, and once if it falls silent.
+        wait: How long to wait for a server that has answered before and is away, or is still
+            loading its model, in seconds.
         attempts: How often a page that comes out badly is asked for at most.
         logprobs: Whether to ask for the log-probability of every token: blocks
             then have a confidence, and the server sends more.
@@ -79,21 +95,29 @@ class ServerBackend(RemoteBackend):
         *,
         model: str | None = None,
         api_key: str | None = None,
-        concurrency: int = 16,
+        concurrency: int | None = None,
         timeout: float = 600.0,
         stall_timeout: float = 120.0,
         retries: int = 2,
+        wait: float = WAIT_SECONDS,
         attempts: int = 3,
         logprobs: bool = False,
     ) -> None:
+        self.base_url = without_credentials(base_url)
         super().__init__(
+            server=f"the server at {self.base_url}",
             concurrency=concurrency,
             timeout=timeout,
             stall_timeout=stall_timeout,
             attempts=attempts,
             retries=retries,
+            wait=wait,
         )
-        self.base_url = without_credentials(base_url)
+        if self.base_url.endswith(_CHAT):
+            raise ConfigurationError(
+                f"{self.base_url} is where chats are sent, not the server's address",
+                remedy=f"Cut {_CHAT} off: {self.base_url.removesuffix(_CHAT)}",
+            )
         self._url = base_url.rstrip("/") + ("" if httpx.URL(base_url).path.strip("/") else "/v1")
         self._model = model
         self._api_key = api_key or os.environ.get("DSOCR_SERVER_API_KEY") or None
@@ -104,6 +128,9 @@ class ServerBackend(RemoteBackend):
             )
         self._logprobs = logprobs
         self._refused: tuple[str, ...] = ()
+        self._served: ServedModel | None = None
+        self._rule_ignored = False
+        self._silence = ServerSilence(stall_timeout)
 
     def __repr__(self) -> str:
         return f"ServerBackend({self.base_url!r}, model={self._model!r})"
@@ -125,16 +152,44 @@ class ServerBackend(RemoteBackend):
             seconds: Longest wait for the answer.
 
         Raises:
-            BackendError: If the server does not say which.
+            BackendError: If the server does not say which, or its model takes no pictures.
         """
-        if self._model is None:
-            self._model = served_model(
+        try:
+            return self._find(connect_seconds=connect_seconds, seconds=seconds).name
+        except RetryableError as error:
+            raise error.error from error
+
+    def _find(self, *, connect_seconds: float = 5.0, seconds: float = 15.0) -> ServedModel:
+        """What the server serves.
+
+        Raises:
+            RetryableError: If it is still loading the model.
+            BackendError: As :meth:`find_model`.
+        """
+        if self._served is None:
+            self._served = served_model(
                 self._url,
+                model=self._model,
                 headers=self._headers(),
                 connect_seconds=connect_seconds,
                 seconds=seconds,
             )
-        return self._model
+            self._model = self._served.name
+            self._absence.end()
+        return self._served
+
+    def _places(self, first: PageRequest) -> int:
+        """As the user says, or as the server does, which is waited for while it loads."""
+        while True:
+            try:
+                served = self._find()
+                break
+            except RetryableError as failed:
+                pause = self._absence.pause(failed)
+                if pause is None or first.cancellation.cancelled:
+                    raise failed.error from failed
+                time.sleep(pause)
+        return self.concurrency or served.slots or PLACES
 
     @property
     def fingerprint(self) -> str:
@@ -146,37 +201,65 @@ class ServerBackend(RemoteBackend):
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[ReadPage]:
-        model = await asyncio.to_thread(lambda: self.model)
         async with httpx.AsyncClient(
-            timeout=self._http_timeout,
-            limits=httpx.Limits(max_connections=self.concurrency),
+            timeout=httpx.Timeout(
+                None,
+                connect=min(CONNECT_SECONDS, self._stall_timeout),
+                write=self._stall_timeout,
+            ),
+            # Not more than there are pages under way, which _places decides.
+            limits=httpx.Limits(max_connections=None),
             headers={**UNCOMPRESSED, **self._headers()},
             trust_env=not is_this_machine(self._url),
         ) as client:
 
-            async def ask(request: PageRequest, settings: AttemptSettings) -> Attempt:
-                return await self._ask(client, model, request_as(request, settings), settings)
-
             async def read_page(request: PageRequest) -> Reply | Failure:
-                return await self._read_page(request, ask, NO_REPEAT)
+                clock = PageClock(self._timeout)
+
+                async def ask(request: PageRequest, settings: AttemptSettings) -> Attempt:
+                    return await self._ask(client, clock, request_as(request, settings), settings)
+
+                served = self._find()
+                ignored = self._rule_ignored or served.engine in RULE_IGNORED
+                return await self._read_page(
+                    request,
+                    ask,
+                    None if ignored else NO_REPEAT,
+                    clock=clock,
+                    penalty=RepeatPenalty() if served.engine == LLAMA_CPP else None,
+                )
 
             yield read_page
+
+    def _learn(self, ladder: RetryLadder) -> None:
+        if ladder.rule_ignored and not self._rule_ignored:
+            self._rule_ignored = True
+            _log.warning(
+                "the server at %s ignores the rule against repeats (vLLM needs the options of "
+                "`dsocr serve-command vllm`): pages that loop are asked for in other ways",
+                self.base_url,
+            )
 
     async def _ask(
         self,
         client: httpx.AsyncClient,
-        model: str,
+        clock: PageClock,
         request: PageRequest,
         settings: AttemptSettings,
     ) -> Attempt:
         """Ask once, and again without the fields that the server refuses."""
+        served = self._find()
         body = await asyncio.to_thread(
-            request_body, model, request, settings, logprobs=self._logprobs
+            request_body,
+            served.name,
+            request,
+            settings,
+            logprobs=self._logprobs,
+            context=served.context,
         )
         refused = self._refused
         while True:
-            accepted = {name: value for name, value in body.items() if name not in refused}
-            answer = await self._post(client, accepted, body["max_tokens"])
+            answer = await self._post(client, clock, body, refused)
             if isinstance(answer, Completion):
                 break
             refused = (*refused, *answer)
@@ -187,39 +270,73 @@ class ServerBackend(RemoteBackend):
             answer.text,
             answer.finish_reason,
             tokens=answer.tokens,
-            warnings=page_warnings(request, answer, refused, logprobs=self._logprobs),
+            warnings=page_warnings(
+                request, answer, refused, logprobs=self._logprobs, context=served.context
+            ),
             logprobs=answer.logprobs,
         )
 
     async def _post(
-        self, client: httpx.AsyncClient, body: dict[str, Any], max_tokens: int
+        self,
+        client: httpx.AsyncClient,
+        clock: PageClock,
+        body: RequestBody,
+        without: tuple[str, ...],
     ) -> Completion | tuple[str, ...]:
         """Send one HTTP request: returns the reply, or the fields that the server refuses."""
+        optional = tuple(name for name in WITHOUT_FIELD if name in body.fields.keys() - without)
         try:
-            async with client.stream(
-                "POST",
-                f"{self._url}/chat/completions",
-                content=json.dumps(body).encode(),
-                headers={"content-type": "application/json"},
-            ) as response:
-                optional = tuple(name for name in WITHOUT_FIELD if name in body)
+            async with (
+                self._silence.watched() as watch,
+                client.stream(
+                    "POST",
+                    f"{self._url}{_CHAT}",
+                    content=await asyncio.to_thread(body.encoded, without),
+                    headers={"content-type": "application/json"},
+                ) as response,
+            ):
                 refused = await check_status(response, optional=optional, secret=self._api_key)
-                return refused or await read_completion(
-                    strict_text(response.aiter_raw()), max_tokens=max_tokens
+                if refused:
+                    return refused
+                self._note_engine(response.headers.get("server", ""))
+                return await read_completion(
+                    strict_text(self._heard(response, clock, watch)),
+                    max_tokens=body.fields["max_tokens"],
                 )
-        except httpx.ReadTimeout as error:
-            raise BackendTimeoutError(
-                f"the server was silent for {self._stall_timeout:g} s",
-                remedy="Look at its log, or raise stall_timeout.",
+        except TimeoutError as error:
+            raise RetryableError(
+                BackendTimeoutError(
+                    f"the server was silent for {self._stall_timeout:g} s",
+                    remedy="Look at its log, or raise stall_timeout.",
+                )
             ) from error
         except httpx.TransportError as error:
             raise RetryableError(self._transport_problem(error)) from error
+
+    async def _heard(
+        self, response: httpx.Response, clock: PageClock, watch: SilenceWatch
+    ) -> AsyncIterator[bytes]:
+        """The body; the page's time runs from its first event on."""
+        async for chunk in response.aiter_raw():
+            # A comment tells only that the connection is alive.
+            begun = watch.begun or not chunk.startswith(b":")
+            if begun and not watch.begun:
+                clock.start()
+                self._absence.end()
+            self._silence.hear(watch, begun=begun)
+            yield chunk
+
+    def _note_engine(self, server: str) -> None:
+        """Learn from the header of a reply what a list of models did not say."""
+        served = self._find()
+        if not served.engine and server.lower().startswith(LLAMA_CPP):
+            self._served = replace(served, engine=LLAMA_CPP)
 
     def _transport_problem(self, error: httpx.TransportError) -> BackendError:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
             return BackendUnavailableError(
                 f"no response from {self.base_url}",
-                remedy="Start the server; `dsocr serve-command vllm` prints how.",
+                remedy="Start the server; `dsocr serve-command` prints how.",
             )
         message = excerpt(str(error), secret=self._api_key) or type(error).__name__
         return BackendReplyError(

@@ -10,6 +10,7 @@ import httpx
 
 from ...errors import BackendError, BackendReplyError, BackendUnavailableError, RetryableError
 from ...text.excerpt import excerpt
+from ..known_failures import failure_named, known_failures, remedy_for
 from .json_exchange import read_bounded
 
 __all__ = ["check_status"]
@@ -70,9 +71,11 @@ def _final(status: int, problem: str) -> BackendError | RetryableError:
         return BackendUnavailableError(
             problem, remedy="Redirects are not followed: name the final address."
         )
-    if status >= 500:
-        return RetryableError(BackendReplyError(problem, remedy="Look at the server's log."))
-    return BackendReplyError(problem)
+    remedy = remedy_for(problem)
+    if status >= 500 and failure_named("no picture encoder") not in known_failures(problem):
+        remedy = remedy or "Look at the server's log."
+        return RetryableError(BackendReplyError(problem, remedy=remedy))
+    return BackendReplyError(problem, remedy=remedy)
 
 
 def _message(text: str) -> str:

@@ -21,6 +21,7 @@ from ...errors import (
     TurnCancelledError,
 )
 from ...model.ngrams import NoRepeat
+from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
 from ..checkpoint_backend import CheckpointBackend, CheckpointOptions, check_positive
 from ..retry_ladder import RetryLadder
@@ -51,6 +52,7 @@ class _BatchPage:
     reading: object
 
 
+@with_known_settings()
 class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"]):
     """Reads pages with a DeepSeek-OCR model in this process, on any device that torch supports.
 

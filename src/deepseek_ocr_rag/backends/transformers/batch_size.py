@@ -13,14 +13,8 @@ MOST_PATIENCE: Final = 64
 class BatchSize:
     """The size of the next batch: halved when memory runs out, doubled after enough successes.
 
-    Every failure doubles how many batches must succeed before a larger one is
-    tried, so that a card that is too small loses little time with attempts.
-
-    Args:
-        most: The largest size, and the first.
-
-    Attributes:
-        now: The size of the next batch.
+    Every failure doubles how many batches must succeed before a larger one is tried, so that a
+    card that is too small loses little time with attempts.
     """
 
     def __init__(self, most: int) -> None:

@@ -12,14 +12,7 @@ from transformers import StoppingCriteriaList as StoppingCriteria
 from ...model.page_prompt import GeneratedPage, PagePrompt
 from ...model.tokenizer import BOS, EOS, IMAGE, PAD
 from ...model.views import PageViews
-from .logits_rules import (
-    EndCheck,
-    EndRows,
-    KeepScores,
-    NoRepeatNGrams,
-    Steps,
-    Temperatures,
-)
+from .logits_rules import EndCheck, EndRows, KeepScores, NoRepeatNGrams, Steps, Temperatures
 
 __all__ = ["generate", "image_features", "normalised"]
 
@@ -42,20 +35,11 @@ def generate(
     interval: int = 32,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[GeneratedPage, ...]:
-    """Generate the tokens of a batch of pages.
+    """Generate the tokens of a batch of pages, which may differ in all that is asked for them.
 
-    Args:
-        model: From :func:`~deepseek_ocr_rag.backends.transformers.model_loading.load_model`.
-        pages: They may differ in views, grids, prompts and rules.
-        at_end: Called with a row's number and its newest tokens; True ends the row.
-        interval: Tokens between two calls of ``at_end``; 1 streams.
-        cancelled: Called after every token; True ends all rows.
-
-    Returns:
-        One result for every page, in order.
-
-    Raises:
-        torch.OutOfMemoryError: If the batch is too large for the device.
+    ``at_end`` is called with a row's number and its newest tokens, every ``interval`` tokens (1
+    streams); True ends the row. ``cancelled`` is called after every token; True ends all rows.
+    Raises torch.OutOfMemoryError if the batch is too large for the device.
     """
     ids, attention = _padded([page.ids for page in pages], model)
     steps = Steps(

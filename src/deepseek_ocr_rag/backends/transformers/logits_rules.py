@@ -23,13 +23,9 @@ Tensor = torch.Tensor
 
 
 class NoRepeatNGrams(LogitsProcessor):
-    """Forbids tokens that would complete an n-gram a second time.
+    """Forbids tokens that would complete an n-gram a second time, by one rule a row.
 
     Forbids the same as :func:`deepseek_ocr_rag.model.ngrams.banned_tokens`.
-
-    Args:
-        rules: One per row.
-        vocabulary: Number of token ids.
     """
 
     def __init__(self, rules: Sequence[NoRepeat], vocabulary: int) -> None:
@@ -79,13 +75,9 @@ class NoRepeatNGrams(LogitsProcessor):
 class Temperatures(LogitsProcessor):
     """Samples the rows that have a temperature, by adding Gumbel noise before the arg-max.
 
-    Source: Gumbel, 1954: the arg-max of ``score / T + noise`` is distributed as
-    ``softmax(score / T)``. The noise has its own seeded generator: results are
-    reproducible, and torch's global random state is unchanged.
-
-    Args:
-        temperatures: One per row; 0 leaves the row greedy.
-        seed: Seed of the noise.
+    Source: Gumbel, 1954: the arg-max of ``score / T + noise`` is distributed as ``softmax(score /
+    T)``. The noise has its own seeded generator: results are reproducible, and torch's global
+    random state is unchanged.
     """
 
     def __init__(self, temperatures: Sequence[float], seed: int = 0) -> None:
@@ -108,14 +100,8 @@ class Temperatures(LogitsProcessor):
 class Steps:
     """Records every new token's log-probability and decides which rows have ended.
 
-    Args:
-        limits: Most new tokens, per row.
-        at_end: See :data:`EndCheck`.
-        interval: Tokens between two calls of ``at_end``; each waits for the device.
-        cancelled: Called after every step; True ends all rows.
-
-    Attributes:
-        scores: The model's scores of the current step, before any rule.
+    ``at_end`` is called every ``interval`` tokens, as each call waits for the device. ``scores``
+    are the model's of the current step, before any rule.
     """
 
     def __init__(

@@ -43,24 +43,12 @@ class requires a number."""
 
 
 def load_model(
-    checkpoint: Checkpoint,
-    *,
-    dtype: torch.dtype,
-    device_map: str | Mapping[str, Any],
+    checkpoint: Checkpoint, *, dtype: torch.dtype, device_map: str | Mapping[str, Any]
 ) -> PreTrainedModel:
-    """Load the weights of a checkpoint.
+    """Load the weights of a checkpoint, in evaluation mode.
 
-    Args:
-        checkpoint: The model's files.
-        dtype: Number format of the weights in memory.
-        device_map: A device, "auto", or where each module goes.
-
-    Returns:
-        The model, in evaluation mode.
-
-    Raises:
-        BackendUnavailableError: If a weight is missing, unexpected or of another
-            shape, about which transformers only warns.
+    Raises BackendUnavailableError if a weight is missing, unexpected or of another shape, about
+    which transformers only warns.
     """
     config, model_class = model_config(checkpoint)
     try:
@@ -99,11 +87,7 @@ def _check(checkpoint: Checkpoint, report: Mapping[str, Any]) -> None:
 
 
 def model_config(checkpoint: Checkpoint) -> tuple[Any, Any]:
-    """The configuration in transformers' form, and the model class that takes it.
-
-    Raises:
-        ConfigurationError: If the published configuration lacks something.
-    """
+    """The configuration in transformers' form, and the model class that takes it."""
     try:
         if checkpoint.family.name == "deepseek-ocr-2":
             return _second(checkpoint.config), DeepseekOcr2ForConditionalGeneration

@@ -20,16 +20,9 @@ EXPERTS = r"re:.*language_model\.layers\..*experts\.(gate_up|down)_proj"
 
 
 def quantize(model: PreTrainedModel, form: str, device: torch.device) -> None:
-    """Quantize a model's weights and move it to its device.
+    """Quantize the weights of a model on the CPU, in place, and move it to its device.
 
-    Args:
-        model: Loaded on the CPU; changed in place.
-        form: "8bit" (torchao, one scale per row) or "4bit" (bitsandbytes, NF4).
-        device: Where it will run.
-
-    Raises:
-        ConfigurationError: If there is no such form.
-        MissingExtraError: If the library for it is not installed.
+    ``form`` is "8bit" (torchao, one scale per row) or "4bit" (bitsandbytes, NF4).
     """
     if form == "8bit":
         _eight_bits(model, device)

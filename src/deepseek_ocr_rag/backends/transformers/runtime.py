@@ -30,17 +30,9 @@ CPU_FLOAT32_BYTES: Final = 20 * 2**30
 class ModelRuntime:
     """A loaded model.
 
-    Args:
-        checkpoint: The model's files.
-        device: "cuda", "cuda:1", "mps", "cpu", "auto" (spread over all GPUs),
-            or None for the best one here.
-        dtype: "bfloat16", "float16", "float32", or None for what the device can do.
-        quantization: "8bit", "4bit" or None.
-
-    Raises:
-        ConfigurationError: If there is no such device or number format.
-        BackendUnavailableError: If the weights do not fit the model or the device.
-        MissingExtraError: If a quantization's library is not installed.
+    ``device`` is "cuda", "cuda:1", "mps", "cpu", "auto" (spread over all GPUs), or None for the
+    best one here; ``dtype`` "bfloat16", "float16", "float32", or None for what the device can do;
+    ``quantization`` "8bit", "4bit" or None.
     """
 
     def __init__(
@@ -96,9 +88,8 @@ class ModelRuntime:
     ) -> tuple[GeneratedPage, ...]:
         """Generate a batch; see :func:`.generation.generate`.
 
-        Raises:
-            OutOfDeviceMemoryError: If the batch is too large; its memory is freed.
-            BackendUnavailableError: If the device fails otherwise.
+        Raises OutOfDeviceMemoryError if the batch is too large (its memory is freed), and
+        BackendUnavailableError if the device fails otherwise.
         """
         try:
             return generate(
@@ -160,8 +151,7 @@ def _dtype(name: str | None, device: torch.device) -> torch.dtype:
     if name is not None:
         if name not in ("bfloat16", "float16", "float32"):
             raise ConfigurationError(
-                f"there is no number format {name!r}",
-                remedy="Use bfloat16, float16 or float32.",
+                f"there is no number format {name!r}", remedy="Use bfloat16, float16 or float32."
             )
         return cast("torch.dtype", getattr(torch, name))
     if device.type == "cuda":

@@ -12,6 +12,7 @@ from ...backends.auto import choose_backend, probe_backends
 from ...backends.known_failures import LONGEST_TEXT
 from ...errors import SourceError
 from .check import Check
+from .ollama_checks import ollama_checks
 from .torch_checks import torch_checks
 from .version_checks import installed_version, version_checks
 
@@ -39,6 +40,7 @@ def diagnose() -> tuple[Check, ...]:
         Check(f"backend {status.name}", status.works, status.detail, status.remedy)
         for status in probe_backends()
     ]
+    checks += ollama_checks()
     choice = choose_backend()
     checks.append(Check("backend auto", True, f"{choice.backend.name}: {choice.reason}"))
     choice.backend.close()

@@ -64,7 +64,8 @@ REMEDIES: Final = {
     "transformers": 'Run: pip install "deepseek-ocr-rag[local]"',
     "official": "Only needed to run the published code itself: install transformers 4.46.3 in an "
     "environment of its own (python -m venv official-env; official-env/bin/pip install "
-    '"deepseek-ocr-rag[official]") and use official-env/bin/dsocr, or '
+    '"deepseek-ocr-rag[official]") and set '
+    "DSOCR_OFFICIAL_PYTHON=official-env/bin/python, or use "
     'OfficialBackend(python="official-env/bin/python").',
 }
 

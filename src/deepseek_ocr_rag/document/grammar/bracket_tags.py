@@ -38,18 +38,9 @@ _NOT_NEWLINE = re.compile(r"[^\n]")
 
 
 def bracket_tags(text: str) -> list[BracketTag]:
-    r"""Finds the tags of a page that came without their marks.
+    """The tags of a page that came without their marks, in order.
 
-    Args:
-        text: One page of model text, lines ended by newlines.
-
-    Returns:
-        The tags in order; none where the page has marks (``<|ref|>``), or where the
-        brackets are its own text.
-
-    Example:
-        >>> bracket_tags("title[[108, 62, 489, 95]]\n# Report")
-        [(0, 5, 25)]
+    None where the page has marks (``<|ref|>``), or where the brackets are its own text.
     """
     if "[[" not in text or "<|ref|>" in text or "<|det|>" in text:
         return []

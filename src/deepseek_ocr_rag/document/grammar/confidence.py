@@ -51,19 +51,11 @@ def page_confidence(logprobs: Sequence[TokenLogprob]) -> float | None:
 def block_confidences(
     parsed: ParsedPage, text: str, logprobs: Sequence[TokenLogprob]
 ) -> tuple[Block, ...]:
-    """The page's blocks with their confidence.
+    """The page's blocks with their confidence, None where no token belongs to a block.
 
-    It covers the tokens of a block's text without the white space around it, or
-    those of its tag if it has no text (a picture). A token that crosses an edge
-    counts. Blocks with the same origin have the same confidence.
-
-    Args:
-        parsed: The result of ``parse_page(text)``.
-        text: The model's text.
-        logprobs: Its tokens in order.
-
-    Returns:
-        The blocks; the confidence is None where no token belongs to a block.
+    It covers the tokens of a block's text without the white space around it, or those of its tag
+    if it has no text (a picture). A token that crosses an edge counts. Blocks with the same origin
+    have the same confidence.
     """
     if not logprobs:
         return parsed.blocks

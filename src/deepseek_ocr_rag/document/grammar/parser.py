@@ -335,12 +335,7 @@ class _PageBuilder:
         self.without_cells = 0
 
     def add(
-        self,
-        kind: str,
-        text: str,
-        boxes: tuple[Box, ...],
-        origin: Origin,
-        html: str | None = None,
+        self, kind: str, text: str, boxes: tuple[Box, ...], origin: Origin, html: str | None = None
     ) -> None:
         if html is not None and self.marks_are_hidden and not _CELL.search(html):
             # Its numbers would run together: no text is better than a wrong one.

@@ -3,25 +3,15 @@ r"""Finds what runtimes print around the model's text.
 Stored outputs are often a captured standard output. Only these pieces of it count as
 noise, and only in exactly this form, so that text of a page is never taken for it:
 
-====================  =========================================================
-where                 what
-====================  =========================================================
-anywhere              the published code's banner: a line of ``=``, ``BASE:
-                      torch.Size([..])``, ``PATCHES:  torch.Size([..])`` or ``NO
-                      PATCHES``, a line of ``=`` (the first may be glued to the
-                      end of the page before)
-anywhere              its statistics: a line of ``=``, ``image size:  (w, h)``,
-                      ``valid image tokens:  n``, ``output texts tokens (valid):
-                      n``, then ``compression ratio:  n`` and a line of ``=``
-anywhere              ``===============save results:===============``
-anywhere              ``<--- Page Split --->``; ``<PAGE>`` in front of a tag, or
-                      alone on its line (several in a row are empty pages)
-around a banner       lines that begin like a warning of transformers (:data:`_WARNINGS`)
-end of the text       the end token, Ollama's ``[Unsupported content type:
-                      UsageContent]``, progress bars of the published code
-                      (``image: 0it [..]``), log lines of vLLM if the first is
-                      glued to the text
-====================  =========================================================
+* the published code's banner: ``BASE: torch.Size([..])`` and ``PATCHES:  torch.Size([..])`` or
+  ``NO PATCHES`` between lines of ``=``, the first of which may be glued to the page before;
+* known warnings (:data:`_WARNINGS`) directly before and after a banner;
+* its statistics (:data:`_STATISTICS`) after a line of ``=``, and its ``===save results:===``;
+* ``<--- Page Split --->``; ``<PAGE>`` in front of a tag, or alone on its line (several in a row
+  are empty pages);
+* at the end of the text: the end token, Ollama's ``[Unsupported content type: UsageContent]``,
+  progress bars of the published code (``image: 0it [..]``), and log lines of vLLM if the first
+  is glued to the text.
 """
 
 from __future__ import annotations
@@ -72,14 +62,7 @@ _ENCODED = re.compile(
 
 
 def find_noise(text: str) -> list[tuple[int, int]]:
-    """Finds the output of a runtime in the text.
-
-    Args:
-        text: One or more pages of model text, lines ended by newlines.
-
-    Returns:
-        Ascending, disjoint ``(start, end)`` offsets.
-    """
+    """The ``(start, end)`` offsets of a runtime's output in the text, ascending and disjoint."""
     spans = _find_banners(text)
     if "\nimage size: " in text:
         spans += [_with_rule(text, m.start(), m.end()) for m in _STATISTICS.finditer(text)]
@@ -91,15 +74,9 @@ def find_noise(text: str) -> list[tuple[int, int]]:
 def split_pages(text: str) -> list[str]:
     """Cuts a stored output into its pages, in order; an empty page stays a page.
 
-    Page marks (``<--- Page Split --->``, ``<PAGE>``) and the banner that the
-    published code prints before every page separate pages. The stretch before the
-    first mark and the one after the last are pages only if they have text.
-
-    Args:
-        text: The whole output.
-
-    Returns:
-        The text of each page; a single item for a text without marks.
+    Page marks (``<--- Page Split --->``, ``<PAGE>``) and the banner that the published code prints
+    before every page separate pages. The stretch before the first mark and the one after the last
+    are pages only if they have text.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     marks = _find_all(text, _PAGE_SPLIT) + _find_page_marks(text) + _find_banners(text)

@@ -49,22 +49,13 @@ _TABLE_GOES_ON = ("</td", "<td", "</th", "<th", "</tr", "<tr", "</table")
 
 @dataclass(frozen=True, slots=True)
 class TaggedText:
-    """A tag and the text after it, up to the next tag.
+    """A tag and the text after it, up to the next tag."""
 
-    Attributes:
-        label: The label as written, stripped; None for text outside any tag.
-        boxes: The boxes of the tag.
-        body: The raw text.
-        tag_origin: Where the tag stands; of length zero without a tag.
-        body_origin: Where the body stands. As long as the body, or longer if
-            markers were taken out of it.
-    """
-
-    label: str | None
+    label: str | None  # as written, stripped; None for text outside any tag
     boxes: tuple[Box, ...]
     body: str
-    tag_origin: Origin
-    body_origin: Origin
+    tag_origin: Origin  # of length zero without a tag
+    body_origin: Origin  # longer than the body if markers were taken out of it
 
 
 def looks_like_label(label: str) -> bool:
@@ -73,15 +64,7 @@ def looks_like_label(label: str) -> bool:
 
 
 def scan(text: str) -> tuple[list[TaggedText], int, int]:
-    """Cuts a page into tags and their bodies.
-
-    Args:
-        text: One page of model text, lines ended by newlines.
-
-    Returns:
-        The pieces in order, the number of broken tags, and the number of box lists
-        that could not be read.
-    """
+    """The pieces of a page, the number of broken tags, and that of unreadable box lists."""
     scanner = _TagScanner(text)
     scanner.run()
     return scanner.pieces, scanner.broken, scanner.unreadable
@@ -90,9 +73,8 @@ def scan(text: str) -> tuple[list[TaggedText], int, int]:
 def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
     """Reads a box list like ``[[1, 2, 3, 4], [5, 6, 7, 8]]``, however dirty.
 
-    Returns:
-        The boxes, and whether the list could be read: it has a multiple of four
-        numbers, is ``[]``, or is missing.
+    Also returns whether it could be read: it has a multiple of four numbers, is ``[]``, or is
+    missing.
     """
     # Longer numbers are clamped to the page anyway; float() must stay cheap.
     values = [float(digits[:12]) for digits in _NUMBER.findall(text)]
@@ -104,10 +86,8 @@ def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
 class _TagScanner:
     """Collects the parts of one piece until the next begins.
 
-    ``parts`` is None before the first piece and after noise; ``open_table`` says
-    whether the last ``<table`` of the piece is still open. ``start`` and
-    ``body_start`` are the offsets of the piece's tag and body; a parameter ``at``
-    is the offset of the text it comes with.
+    ``parts`` is None before the first piece and after noise. A parameter ``at`` is the offset of
+    the text it comes with.
     """
 
     def __init__(self, text: str) -> None:
@@ -336,8 +316,8 @@ def _known_label(text: str) -> tuple[str, str]:
 def _box_list(text: str) -> tuple[str, str, str]:
     """The text before the box list of a closed ``<|det|>``, the list, and the text after it.
 
-    A few other characters are accepted in a list with double brackets or a multiple
-    of four numbers; otherwise everything is text.
+    A few other characters are accepted in a list with double brackets or a multiple of four
+    numbers; otherwise everything is text.
     """
     text = text.strip()
     first, last = text.find("["), text.rfind("]")
@@ -356,8 +336,8 @@ def _box_list(text: str) -> tuple[str, str, str]:
 def _open_list(text: str) -> tuple[str, str]:
     """The coordinates at the head of an unclosed ``<|det|>``, and the rest.
 
-    They are coordinates if they end with ``]]`` or with their line, and begin with
-    ``[[`` or have a multiple of four numbers; otherwise everything is text.
+    They are coordinates if they end with ``]]`` or with their line, and begin with ``[[`` or have
+    a multiple of four numbers; otherwise everything is text.
     """
     match = _OPEN_LIST.match(text)
     if match is None:

@@ -1,10 +1,12 @@
-"""The activations of the vision towers, in place and in one pass."""
+"""Activations of the vision towers, in place and in one pass."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 from torch import Tensor
+
+from .launching import launch
 
 __all__ = ["gelu", "quick_gelu"]
 
@@ -15,9 +17,9 @@ BLOCK = 2048
 def _upper_tail(size):
     """The normal distribution beyond ``size``, which is not negative, to 7.5e-8.
 
-    Abramowitz and Stegun 1964, 7.1.26, with the constants' factors drawn in. The
-    exact error function has half again as many instructions, which take longer
-    than the memory.
+    Abramowitz and Stegun 1964, 7.1.26, with the factors folded into the constants.
+    The exact error function has half again as many instructions, and would make
+    the kernel wait on arithmetic instead of memory.
     """
     part = 1.0 / (1.0 + 0.2316418882 * size)
     series = 0.5307027145 * part - 0.7265760135
@@ -42,14 +44,24 @@ def _activate(values, count, QUICK: tl.constexpr, BLOCK: tl.constexpr):
 
 
 def gelu(values: Tensor) -> Tensor:
-    """See :func:`..pointwise.gelu`; takes the place of its argument."""
+    """See :func:`..pointwise.gelu`; overwrites its argument."""
     count = values.numel()
-    _activate[(triton.cdiv(count, BLOCK),)](values, count, QUICK=False, BLOCK=BLOCK, num_warps=8)
+    launch(
+        _activate,
+        (triton.cdiv(count, BLOCK),),
+        values,
+        count,
+        QUICK=False,
+        BLOCK=BLOCK,
+        num_warps=8,
+    )
     return values
 
 
 def quick_gelu(values: Tensor) -> Tensor:
-    """See :func:`..pointwise.quick_gelu`; takes the place of its argument."""
+    """See :func:`..pointwise.quick_gelu`; overwrites its argument."""
     count = values.numel()
-    _activate[(triton.cdiv(count, BLOCK),)](values, count, QUICK=True, BLOCK=BLOCK, num_warps=8)
+    launch(
+        _activate, (triton.cdiv(count, BLOCK),), values, count, QUICK=True, BLOCK=BLOCK, num_warps=8
+    )
     return values

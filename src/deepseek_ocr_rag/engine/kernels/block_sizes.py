@@ -1,4 +1,4 @@
-"""Block sizes of the kernels, as they were measured best (``benchmarks/NOTES.md``)."""
+"""Block sizes of the kernels, the fastest that were measured (``benchmarks/NOTES.md``)."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["AttentionTuning", "ExpertTuning", "attention_tuning", "expert_tuning
 
 @dataclass(frozen=True, slots=True)
 class AttentionTuning:
-    """How the past is cut.
+    """How decode attention splits the cached tokens.
 
     Attributes:
-        chunk: Tokens that one program reads, a multiple of the page.
-        block: Tokens that it reads at once, a page or a part of one.
-        warps: Of a program.
-        stages: Blocks under way at once.
-        joined: Chunks that are joined at once.
+        chunk: Tokens that one program reads, a multiple of the cache's blocks.
+        tile: Tokens that it reads at once, a cache block or a part of one.
+        warps: Warps of a program.
+        stages: Blocks that are loaded ahead (software pipelining).
+        joined: Chunks that are combined at once.
     """
 
     chunk: int
-    block: int
+    tile: int
     warps: int
     stages: int
     joined: int = 4
@@ -31,14 +31,14 @@ class AttentionTuning:
 
 @dataclass(frozen=True, slots=True)
 class ExpertTuning:
-    """How an expert's product is cut.
+    """How an expert's matrix product is tiled.
 
     Attributes:
-        tokens: Tokens of a block.
-        outputs: Output channels of a block.
+        tokens: Tokens of a tile.
+        outputs: Output channels of a tile.
         inputs: Input channels that are read at once.
-        warps: Of a program.
-        stages: Blocks under way at once.
+        warps: Warps of a program.
+        stages: Blocks that are loaded ahead (software pipelining).
     """
 
     tokens: int
@@ -49,20 +49,20 @@ class ExpertTuning:
 
 
 ATTENTION: Final = (
-    (40, AttentionTuning(chunk=64, block=64, warps=4, stages=2, joined=16)),
-    (320, AttentionTuning(chunk=256, block=64, warps=4, stages=3)),
-    (1280, AttentionTuning(chunk=512, block=64, warps=4, stages=3)),
-    (None, AttentionTuning(chunk=1024, block=64, warps=4, stages=3)),
+    (40, AttentionTuning(chunk=64, tile=64, warps=4, stages=2, joined=16)),
+    (320, AttentionTuning(chunk=256, tile=64, warps=4, stages=3)),
+    (1280, AttentionTuning(chunk=512, tile=64, warps=4, stages=3)),
+    (None, AttentionTuning(chunk=1024, tile=64, warps=4, stages=3)),
 )
-"""By the number of heads of all sequences together, up to which each holds."""
+"""Keyed by the largest number of heads, over all sequences, that each serves."""
 
 SINGLE: Final = (
-    (40, AttentionTuning(chunk=64, block=32, warps=2, stages=2, joined=16)),
-    (320, AttentionTuning(chunk=256, block=32, warps=2, stages=3)),
-    (1280, AttentionTuning(chunk=512, block=32, warps=2, stages=3)),
-    (None, AttentionTuning(chunk=1024, block=32, warps=2, stages=3)),
+    (40, AttentionTuning(chunk=64, tile=32, warps=2, stages=2, joined=16)),
+    (320, AttentionTuning(chunk=256, tile=32, warps=2, stages=3)),
+    (1280, AttentionTuning(chunk=512, tile=32, warps=2, stages=3)),
+    (None, AttentionTuning(chunk=1024, tile=32, warps=2, stages=3)),
 )
-"""The same for single queries over eight bits."""
+"""The same for single queries over an fp8 cache."""
 
 EXPERTS: Final = (
     (16, ExpertTuning(tokens=16, outputs=64, inputs=128, warps=4, stages=4)),
@@ -71,19 +71,24 @@ EXPERTS: Final = (
     (1024, ExpertTuning(tokens=64, outputs=128, inputs=64, warps=8, stages=4)),
     (None, ExpertTuning(tokens=128, outputs=128, inputs=64, warps=8, stages=4)),
 )
-"""By the number of tokens, up to which each holds."""
+"""Keyed by the largest number of tokens that each serves."""
 
 
 def attention_tuning(heads: int, *, single: bool) -> AttentionTuning:
-    """For so many heads of all sequences together, and perhaps single queries over eight bits."""
+    """The tuning for a number of heads over all sequences.
+
+    Args:
+        heads: Heads times sequences.
+        single: Whether it is one query a sequence over an fp8 cache.
+    """
     table = SINGLE if single else ATTENTION
     return next(tuning for most, tuning in table if most is None or heads <= most)
 
 
 def expert_tuning(tokens: int, dtype: torch.dtype) -> ExpertTuning:
-    """For so many tokens at once, of that type."""
+    """The tuning for a number of tokens of a type."""
     tuning = next(tuning for most, tuning in EXPERTS if most is None or tokens <= most)
     if dtype == torch.float32:
-        # Twice as wide as what was measured: shared memory would not hold it.
+        # Twice the bytes of what was measured: shared memory would not hold them.
         return replace(tuning, inputs=tuning.inputs // 2)
     return tuning

@@ -1,4 +1,4 @@
-"""The vision towers' residual stream: add what a layer gives, and norm it for the next."""
+"""Fused residual addition and layer norm of the vision towers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 from ..weights.tensors import LayerNorm
+from .launching import launch
 
 __all__ = ["add_norm"]
 
@@ -45,12 +46,14 @@ def _add_norm(
 
 
 def add_norm(stream: Tensor, change: Tensor, norm: LayerNorm) -> tuple[Tensor, Tensor]:
-    """See :func:`..pointwise.add_norm`; the sum takes the place of ``stream``."""
+    """See :func:`..pointwise.add_norm`; the sum overwrites ``stream``."""
     width = stream.shape[-1]
     rows = stream.numel() // width
     normed = torch.empty_like(stream)
     at_once = 4
-    _add_norm[(triton.cdiv(rows, at_once),)](
+    launch(
+        _add_norm,
+        (triton.cdiv(rows, at_once),),
         stream,
         change,
         norm.weight,

@@ -1,8 +1,8 @@
-"""The mixture of experts: who goes where, and each expert's products over its own tokens.
+"""The mixture of experts: routing, then each expert's matrix products over its own tokens.
 
-A weight matrix is the left operand and its tokens the right one, so that the
+The weight matrix is the left operand and the tokens the right one, so that the
 matrix unit's long side lies along the weights however few tokens an expert has.
-Members of an expert are the routes that lead to it: route ``r`` is part
+An expert's members are the routes that lead to it: route ``r`` is part
 ``r % parts`` of token ``r // parts``.
 """
 
@@ -16,8 +16,9 @@ from torch import Tensor
 from ..products import float32_product
 from ..weights.tensors import ExpertWeights
 from .block_sizes import expert_tuning
+from .launching import launch
 
-__all__ = ["mix"]
+__all__ = ["moe"]
 
 
 @triton.jit
@@ -39,7 +40,7 @@ def _route(
     logit = tl.load(logits + token * ROUTED + expert, mask=is_expert, other=float("-inf"))
     odds = tl.exp(logit - tl.max(logit, 0))
     share = odds / tl.sum(odds, 0)
-    # All ranks at once: one maximum after the other would take longer.
+    # All ranks at once: finding one maximum after the other takes longer.
     better = (logit[None, :] > logit[:, None]) | (
         (logit[None, :] == logit[:, None]) & (expert[None, :] < expert[:, None])
     )
@@ -59,9 +60,9 @@ def _route(
 
 @triton.jit
 def _block(counts, block, EXPERTS: tl.constexpr, EXPERTS_BLOCK: tl.constexpr, TOKENS: tl.constexpr):
-    """The expert that a block of members belongs to, its first member, and how many the expert has.
+    """The expert of a block of members, the block's first member, and the expert's member count.
 
-    Blocks behind the last one have an expert that does not exist.
+    Blocks behind the last one get an expert that does not exist.
     """
     expert = tl.arange(0, EXPERTS_BLOCK)
     count = tl.load(counts + expert, mask=expert < EXPERTS, other=0)
@@ -189,8 +190,8 @@ def _down(
     )
 
 
-def mix(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
-    """See :meth:`..operations.Ops.mix`."""
+def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
+    """See :meth:`..ops.Ops.moe`."""
     tokens, width = values.shape
     routed, count, inner = len(experts.router), len(experts.down), experts.down.shape[2]
     shared = count - routed
@@ -203,7 +204,9 @@ def mix(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
     counts = torch.zeros(count, dtype=torch.int32, device=values.device)
     members = new(count, tokens, dtype=torch.int32)
     shares = new(tokens, parts, dtype=torch.float32)
-    _route[(tokens,)](
+    launch(
+        _route,
+        (tokens,),
         float32_product(values, experts.router),
         shares,
         counts,
@@ -216,7 +219,7 @@ def mix(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
         SHARED=shared,
         num_warps=1,
     )
-    # No expert has a block that is not full but its last one.
+    # Only the last block of an expert may be partly filled.
     blocks = min(routed, tokens * per_token) + tokens * per_token // tuning.tokens
     blocks += shared * triton.cdiv(tokens, tuning.tokens)
     common = {
@@ -230,7 +233,9 @@ def mix(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
         "num_warps": tuning.warps,
     }
     inner_values = new(tokens * parts, inner, dtype=values.dtype)
-    _gate_up[(blocks, triton.cdiv(inner, tuning.outputs))](
+    launch(
+        _gate_up,
+        (blocks, triton.cdiv(inner, tuning.outputs)),
         values,
         experts.gate_up,
         experts.gate_up_scales,
@@ -245,7 +250,9 @@ def mix(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) ->
         **common,
     )
     added = new(tokens, parts, width, dtype=values.dtype)
-    _down[(blocks, triton.cdiv(width, tuning.outputs))](
+    launch(
+        _down,
+        (blocks, triton.cdiv(width, tuning.outputs)),
         inner_values,
         experts.down,
         experts.down_scales,

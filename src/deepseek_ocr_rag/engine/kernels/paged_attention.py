@@ -1,11 +1,11 @@
-"""Attention of a decode step: few queries, a long past that is read once.
+"""Attention of a decode step: few queries over a long cached context that is read once.
 
-The past of a sequence is cut into chunks that are read side by side; a second
-kernel joins the chunks (flash decoding: Dao et al., 2023). Queries are filled up
-to the 16 rows that a matrix unit takes; the step waits on memory all the same.
+The context of a sequence is split into chunks that are read in parallel; a second
+kernel combines them (flash decoding: Dao et al., 2023). Queries are padded to the 16
+rows that a matrix unit takes, which is free: the step waits on memory.
 
-Blocks are read whole, also where a sequence ends within: the cache holds only
-finite numbers, and what stands behind the end has a weight of 0.
+Blocks are read whole, also where a sequence ends within: the cache holds only finite
+numbers, and what lies behind the end has a weight of 0.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..block_pool import PAGE
+from ..block_pool import BLOCK_SIZE
 from ..kv_cache import LayerCache
 from ..ops import StepRows
 from ..slots import Slots
 from .block_sizes import attention_tuning
+from .launching import launch
 
 __all__ = ["attend"]
 
 ROWS = 16
-"""Of a matrix unit."""
+"""Rows of a matrix unit."""
 
 LOG2_E = 1.4426950408889634
 
@@ -33,10 +34,10 @@ LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
 
 @triton.jit
 def _span(slots, lengths, prompts, row, window, QUERIES: tl.constexpr, WINDOWED: tl.constexpr):
-    """Slot, tokens in the cache before this step, tokens that are seen, and those left out.
+    """Slot, tokens cached before this step, visible tokens, prompt tokens, skipped tokens.
 
-    What is seen lies together once the tokens between the prompt and the window
-    of the first query are left out.
+    Visible tokens are contiguous once those between the prompt and the first
+    query's window are skipped.
     """
     slot = tl.load(slots + row)
     cached = tl.load(lengths + slot)
@@ -58,20 +59,20 @@ def _attend_chunk(
     slots,
     lengths,
     prompts,
-    pages,
+    blocks,
     parts,
     weights,
     factor,
     query_stride,
     heads,
     window,
-    most_pages,
+    max_blocks,
     chunks,
     QUERIES: tl.constexpr,
     WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr,
+    TILE: tl.constexpr,
     CHUNK: tl.constexpr,
-    PAGE_SIZE: tl.constexpr,
+    BLOCK_SIZE: tl.constexpr,
     MATRIX_ROWS: tl.constexpr,
     LARGEST: tl.constexpr,
     WINDOWED: tl.constexpr,
@@ -89,33 +90,35 @@ def _attend_chunk(
         return
     own = tl.minimum(tl.arange(0, MATRIX_ROWS), QUERIES - 1)
     channel = tl.arange(0, WIDTH)
-    each = tl.arange(0, BLOCK)
+    each = tl.arange(0, TILE)
     query_place = (row * QUERIES + own) * query_stride + head * WIDTH
     query = tl.load(queries + query_place[:, None] + channel[None, :])
     newest = cached + own
     if SCALED:
-        # Eight bits become sixteen fastest in this type.
+        # float16 is what eight-bit numbers are converted to fastest.
         query = query.to(tl.float16)
 
     peak = tl.full([MATRIX_ROWS], float("-inf"), tl.float32)
     total = tl.zeros([MATRIX_ROWS], tl.float32)
     result = tl.zeros([MATRIX_ROWS, WIDTH], tl.float32)
-    for begin in tl.range(first, tl.minimum(first + CHUNK, seen), BLOCK, num_stages=STAGES):
+    for begin in tl.range(first, tl.minimum(first + CHUNK, seen), TILE, num_stages=STAGES):
         order = begin + each
         inside = order < seen
         if WINDOWED:
             position = tl.where(order < prompt, order, order + left_out)
-            page = tl.load(pages + slot * most_pages + position // PAGE_SIZE, mask=inside, other=0)
-            place = (page.to(tl.int64) * heads + head) * PAGE_SIZE + position % PAGE_SIZE
+            block = tl.load(
+                blocks + slot * max_blocks + position // BLOCK_SIZE, mask=inside, other=0
+            )
+            cell = (block.to(tl.int64) * heads + head) * BLOCK_SIZE + position % BLOCK_SIZE
         else:
             position = order
-            page = tl.load(pages + slot * most_pages + begin // PAGE_SIZE)
-            place = (page.to(tl.int64) * heads + head) * PAGE_SIZE + begin % PAGE_SIZE + each
-        cells = place[:, None] * WIDTH + channel[None, :]
+            block = tl.load(blocks + slot * max_blocks + begin // BLOCK_SIZE)
+            cell = (block.to(tl.int64) * heads + head) * BLOCK_SIZE + begin % BLOCK_SIZE + each
+        cells = cell[:, None] * WIDTH + channel[None, :]
         key = tl.load(keys + cells).to(query.dtype)
         score = tl.dot(query, tl.trans(key), input_precision="ieee") * factor
         if SCALED:
-            score *= tl.load(key_scales + place)[None, :]
+            score *= tl.load(key_scales + cell)[None, :]
         visible = position[None, :] <= newest[:, None]
         if WINDOWED:
             recent = position[None, :] > newest[:, None] - window
@@ -128,8 +131,8 @@ def _attend_chunk(
         shrink = tl.exp2(peak - level)
         total = total * shrink + tl.sum(weight, 1)
         if SCALED:
-            # Times what it is divided by at the end: of the values' size, sixteen bits hold it.
-            weight *= LARGEST * tl.load(value_scales + place)[None, :]
+            # Divided by the same factor at the end; in between, float16 holds it.
+            weight *= LARGEST * tl.load(value_scales + cell)[None, :]
         value = tl.load(values + cells).to(query.dtype)
         result = result * shrink[:, None]
         result += tl.dot(weight.to(query.dtype), value, input_precision="ieee")
@@ -155,23 +158,23 @@ def _attend_chunk_singly(
     slots,
     lengths,
     prompts,
-    pages,
+    blocks,
     parts,
     weights,
     factor,
     query_stride,
     heads,
     window,
-    most_pages,
+    max_blocks,
     chunks,
     WIDTH: tl.constexpr,
-    BLOCK: tl.constexpr,
+    TILE: tl.constexpr,
     CHUNK: tl.constexpr,
-    PAGE_SIZE: tl.constexpr,
+    BLOCK_SIZE: tl.constexpr,
     WINDOWED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """One query a row and eight-bit numbers: without matrix units, for which they would have to be moved."""
+    """One query a row over an fp8 cache, without matrix units: converting for them takes longer."""
     row = tl.program_id(0) // heads
     head = tl.program_id(0) % heads
     chunk = tl.program_id(1)
@@ -180,25 +183,27 @@ def _attend_chunk_singly(
     if first >= seen:
         return
     channel = tl.arange(0, WIDTH)
-    each = tl.arange(0, BLOCK)
+    each = tl.arange(0, TILE)
     query = tl.load(queries + row * query_stride + head * WIDTH + channel).to(tl.float32) * factor
     peak = float("-inf")
-    total = tl.zeros([BLOCK], tl.float32)
-    result = tl.zeros([BLOCK, WIDTH], tl.float32)
-    for begin in tl.range(first, tl.minimum(first + CHUNK, seen), BLOCK, num_stages=STAGES):
+    total = tl.zeros([TILE], tl.float32)
+    result = tl.zeros([TILE, WIDTH], tl.float32)
+    for begin in tl.range(first, tl.minimum(first + CHUNK, seen), TILE, num_stages=STAGES):
         order = begin + each
         inside = order < seen
         if WINDOWED:
             position = tl.where(order < prompt, order, order + left_out)
-            page = tl.load(pages + slot * most_pages + position // PAGE_SIZE, mask=inside, other=0)
-            place = (page.to(tl.int64) * heads + head) * PAGE_SIZE + position % PAGE_SIZE
+            block = tl.load(
+                blocks + slot * max_blocks + position // BLOCK_SIZE, mask=inside, other=0
+            )
+            cell = (block.to(tl.int64) * heads + head) * BLOCK_SIZE + position % BLOCK_SIZE
         else:
-            page = tl.load(pages + slot * most_pages + begin // PAGE_SIZE)
-            place = (page.to(tl.int64) * heads + head) * PAGE_SIZE + begin % PAGE_SIZE + each
-        cells = place[:, None] * WIDTH + channel[None, :]
+            block = tl.load(blocks + slot * max_blocks + begin // BLOCK_SIZE)
+            cell = (block.to(tl.int64) * heads + head) * BLOCK_SIZE + begin % BLOCK_SIZE + each
+        cells = cell[:, None] * WIDTH + channel[None, :]
         key = tl.load(keys + cells)
         score = tl.sum(key.to(tl.float32) * query[None, :], 1)
-        score *= tl.load(key_scales + place)
+        score *= tl.load(key_scales + cell)
         score = tl.where(inside, score, float("-inf"))
         new_peak = tl.maximum(peak, tl.max(score, 0))
         if new_peak > peak:
@@ -208,7 +213,7 @@ def _attend_chunk_singly(
             peak = new_peak
         weight = tl.exp2(score - peak)
         total += weight
-        weight *= tl.load(value_scales + place)
+        weight *= tl.load(value_scales + cell)
         value = tl.load(values + cells)
         result += weight[:, None] * value.to(tl.float32)
     total_sum = tl.sum(total, 0)
@@ -262,14 +267,14 @@ def _join_chunks(
 
 
 def attend(
-    queries: Tensor, rows: StepRows, owners: Slots, cache: LayerCache, window: int | None
+    queries: Tensor, rows: StepRows, state: Slots, cache: LayerCache, window: int | None
 ) -> Tensor:
-    """See :meth:`..operations.Ops.attend`."""
+    """See :meth:`..ops.Ops.attend`."""
     heads, width = cache.keys.shape[1], cache.keys.shape[3]
     count = len(rows.slots)
     single = cache.key_scales is not None and rows.queries == 1
     tuning = attention_tuning(count * heads, single=single)
-    chunks = triton.cdiv(owners.history.shape[1], tuning.chunk)
+    chunks = triton.cdiv(state.history.shape[1], tuning.chunk)
     parts = torch.empty(
         (len(queries), heads, chunks, width), dtype=torch.float32, device=queries.device
     )
@@ -286,34 +291,38 @@ def attend(
         cache.key_scales,
         cache.value_scales,
         rows.slots,
-        owners.lengths,
-        owners.prompts,
-        owners.pages,
+        state.lengths,
+        state.prompts,
+        state.block_table,
         parts,
         weights,
         width**-0.5 * LOG2_E,
         queries.stride(0),
         heads,
         window or 0,
-        owners.pages.shape[1],
+        state.block_table.shape[1],
         chunks,
     )
     grid = (count * heads, chunks)
     if single:
-        _attend_chunk_singly[grid](
+        launch(
+            _attend_chunk_singly,
+            grid,
             *arguments,
-            BLOCK=tuning.block,
-            PAGE_SIZE=PAGE,
+            TILE=tuning.tile,
+            BLOCK_SIZE=BLOCK_SIZE,
             STAGES=tuning.stages,
             num_warps=tuning.warps,
             **common,
         )
     else:
-        _attend_chunk[grid](
+        launch(
+            _attend_chunk,
+            grid,
             *arguments,
             QUERIES=rows.queries,
-            BLOCK=tuning.block,
-            PAGE_SIZE=PAGE,
+            TILE=tuning.tile,
+            BLOCK_SIZE=BLOCK_SIZE,
             MATRIX_ROWS=ROWS,
             LARGEST=LARGEST_E4M3,
             SCALED=cache.key_scales is not None,
@@ -322,13 +331,15 @@ def attend(
             **common,
         )
     joined = torch.empty(queries.shape, dtype=queries.dtype, device=queries.device)
-    _join_chunks[(len(queries), heads)](
+    launch(
+        _join_chunks,
+        (len(queries), heads),
         parts,
         weights,
         joined,
         rows.slots,
-        owners.lengths,
-        owners.prompts,
+        state.lengths,
+        state.prompts,
         heads,
         window or 0,
         chunks,

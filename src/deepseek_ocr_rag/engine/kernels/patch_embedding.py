@@ -1,4 +1,4 @@
-"""Bytes of pictures to the vectors of their patches, in one pass."""
+"""Cuts picture bytes into patch vectors in one pass."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from .launching import launch
+
 __all__ = ["patch_vectors"]
 
 
 @triton.jit
 def _patch_vectors(views, numbers, vectors, side, grid, PATCH: tl.constexpr, PATCHES: tl.constexpr):
-    """One channel of some patches of one row of them."""
+    """One channel of some patches of one patch row."""
     row = tl.program_id(0)
     channel = tl.program_id(1) % 3
     picture = (tl.program_id(1) // 3).to(tl.int64)
@@ -27,12 +29,12 @@ def _patch_vectors(views, numbers, vectors, side, grid, PATCH: tl.constexpr, PAT
 
 
 def patch_vectors(views: Tensor, patch: int, numbers: Tensor) -> Tensor:
-    """See :func:`..pixels.patch_vectors`.
+    """See :func:`..preprocessing.patch_vectors`.
 
     Args:
         views: uint8, shape ``(pictures, 3, side, side)``.
         patch: Side of a patch in pixels, a power of two.
-        numbers: What the bytes become, shape ``(256,)``.
+        numbers: The value of each byte, shape ``(256,)``.
 
     Returns:
         Shape ``(pictures, grid, grid, 3 * patch * patch)``, in the type of ``numbers``.
@@ -41,7 +43,9 @@ def patch_vectors(views: Tensor, patch: int, numbers: Tensor) -> Tensor:
     grid = side // patch
     vectors = numbers.new_empty(pictures, grid, grid, 3 * patch * patch)
     at_once = 8
-    _patch_vectors[(grid, pictures * 3, triton.cdiv(grid, at_once))](
+    launch(
+        _patch_vectors,
+        (grid, pictures * 3, triton.cdiv(grid, at_once)),
         views.contiguous(),
         numbers,
         vectors,

@@ -1,10 +1,12 @@
-"""One axis of a picture resampled, in Pillow's integers."""
+"""Resamples one axis of a picture in Pillow's integer arithmetic."""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 from torch import Tensor
+
+from .launching import launch
 
 __all__ = ["resample"]
 
@@ -46,7 +48,7 @@ def _resample(
 
 
 def resample(values: Tensor, first: Tensor, weights: Tensor, *, fraction_bits: int) -> Tensor:
-    """See :func:`..pixels.resample`.
+    """See :func:`..preprocessing.resample`.
 
     Args:
         values: uint8, shape ``(outer, inputs, inner)``, contiguous.
@@ -60,7 +62,9 @@ def resample(values: Tensor, first: Tensor, weights: Tensor, *, fraction_bits: i
     outer, inputs, inner = values.shape
     outputs, taps = weights.shape
     result = values.new_empty(outer, outputs, inner)
-    _resample[(triton.cdiv(outputs * inner, BLOCK), outer)](
+    launch(
+        _resample,
+        (triton.cdiv(outputs * inner, BLOCK), outer),
         values,
         first,
         weights,
@@ -69,7 +73,7 @@ def resample(values: Tensor, first: Tensor, weights: Tensor, *, fraction_bits: i
         outputs,
         inner,
         taps,
-        # In steps, so that pages of all sizes need few kernels.
+        # In steps of four, so that few kernels serve pages of all sizes.
         MOST_TAPS=triton.cdiv(taps, 4) * 4,
         FRACTION_BITS=fraction_bits,
         BLOCK=BLOCK,

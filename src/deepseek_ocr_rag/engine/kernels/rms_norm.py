@@ -1,4 +1,4 @@
-"""The residual stream: add what a layer gives, and norm it for the next."""
+"""Fused residual addition and RMS norm of the decoder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+
+from .launching import launch
 
 __all__ = ["add_norm"]
 
@@ -37,12 +39,14 @@ def _add_norm(
 
 
 def add_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float) -> Tensor:
-    """See :meth:`..operations.Ops.add_norm`."""
+    """See :meth:`..ops.Ops.add_norm`."""
     tokens, width = residual.shape
     normed = torch.empty(tokens, width, dtype=weight.dtype, device=weight.device)
     parts = 0 if update is None else update.shape[1]
     given = residual if update is None else update.contiguous()
-    _add_norm[(tokens,)](
+    launch(
+        _add_norm,
+        (tokens,),
         residual,
         given,
         weight,

@@ -1,4 +1,4 @@
-"""Queries and keys turned to their positions, keys and values put into the cache."""
+"""Rotary positions of queries and keys, and the writes of keys and values to the cache."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..block_pool import PAGE
+from ..block_pool import BLOCK_SIZE
 from ..kv_cache import LARGEST_STORED, LayerCache
 from ..slots import Slots
+from .launching import launch
 
 __all__ = ["rotate_and_store"]
 
@@ -26,24 +27,24 @@ def _storable(value, LARGEST: tl.constexpr):
 def _store(
     stored,
     scales,
-    place,
+    cell,
     first,
     second,
     LARGEST: tl.constexpr,
     HALF: tl.constexpr,
     SCALED: tl.constexpr,
 ):
-    """Put the halves of a head's key or value into its place of the cache."""
+    """Write the two halves of a head's key or value to its cell of the cache."""
     channel = tl.arange(0, HALF)
     if SCALED:
         first = first.to(tl.float32)
         second = second.to(tl.float32)
         peak = tl.maximum(tl.max(tl.abs(first), 0), tl.max(tl.abs(second), 0))
         scale = tl.maximum(peak, 1e-12) / LARGEST
-        tl.store(scales + place, scale)
+        tl.store(scales + cell, scale)
         first = first / scale
         second = second / scale
-    target = stored + place * (2 * HALF) + channel
+    target = stored + cell * (2 * HALF) + channel
     tl.store(target, first.to(stored.dtype.element_ty))
     tl.store(target + HALF, second.to(stored.dtype.element_ty))
 
@@ -54,17 +55,17 @@ def _rotate_and_store(
     angles,
     positions,
     slots,
-    pages,
+    blocks,
     keys,
     values,
     key_scales,
     value_scales,
     heads,
-    most_pages,
+    max_blocks,
     most_positions,
     LARGEST: tl.constexpr,
     HALF: tl.constexpr,
-    PAGE_SIZE: tl.constexpr,
+    BLOCK_SIZE: tl.constexpr,
     SCALED: tl.constexpr,
     STORED: tl.constexpr,
 ):
@@ -72,8 +73,8 @@ def _rotate_and_store(
     head = tl.program_id(1)
     channel = tl.arange(0, HALF)
     position = tl.load(positions + token)
-    page = tl.load(pages + tl.load(slots + token) * most_pages + position // PAGE_SIZE)
-    place = (page.to(tl.int64) * heads + head) * PAGE_SIZE + position % PAGE_SIZE
+    block = tl.load(blocks + tl.load(slots + token) * max_blocks + position // BLOCK_SIZE)
+    cell = (block.to(tl.int64) * heads + head) * BLOCK_SIZE + position % BLOCK_SIZE
     cosine = tl.load(angles + position * HALF + channel)
     sine = tl.load(angles + (most_positions + position) * HALF + channel)
 
@@ -90,11 +91,11 @@ def _rotate_and_store(
     turned_second = _storable(second * cosine + first * sine, STORED).to(qkv.dtype.element_ty)
     tl.store(key, turned_first)
     tl.store(key + HALF, turned_second)
-    _store(keys, key_scales, place, turned_first, turned_second, LARGEST, HALF, SCALED)
+    _store(keys, key_scales, cell, turned_first, turned_second, LARGEST, HALF, SCALED)
     first = _storable(tl.load(key + width).to(tl.float32), STORED).to(qkv.dtype.element_ty)
     second = _storable(tl.load(key + width + HALF).to(tl.float32), STORED)
     second = second.to(qkv.dtype.element_ty)
-    _store(values, value_scales, place, first, second, LARGEST, HALF, SCALED)
+    _store(values, value_scales, cell, first, second, LARGEST, HALF, SCALED)
 
 
 def rotate_and_store(
@@ -102,27 +103,29 @@ def rotate_and_store(
     angles: Tensor,
     positions: Tensor,
     slots: Tensor,
-    owners: Slots,
+    state: Slots,
     cache: LayerCache,
 ) -> Tensor:
-    """See :meth:`..operations.Ops.rotate_and_store`."""
+    """See :meth:`..ops.Ops.rotate_and_store`."""
     heads, head_width = cache.keys.shape[1], cache.keys.shape[3]
-    _rotate_and_store[(len(qkv), heads)](
+    launch(
+        _rotate_and_store,
+        (len(qkv), heads),
         qkv,
         angles,
         positions,
         slots,
-        owners.pages,
+        state.block_table,
         cache.keys,
         cache.values,
         cache.key_scales,
         cache.value_scales,
         heads,
-        owners.pages.shape[1],
+        state.block_table.shape[1],
         angles.shape[1],
         LARGEST=LARGEST_E4M3,
         HALF=head_width // 2,
-        PAGE_SIZE=PAGE,
+        BLOCK_SIZE=BLOCK_SIZE,
         SCALED=cache.key_scales is not None,
         STORED=LARGEST_STORED,
         num_warps=1,

@@ -1,8 +1,7 @@
-"""What follows: repeats are forbidden, the best token is found, drafts are checked.
+"""Samples the next tokens: bans repeats, finds the best token, verifies drafts.
 
-Three small kernels behind the scores of all tokens, none of which the host waits
-for: which tokens are forbidden, the best of each part of the vocabulary, and
-what of the drafts is kept.
+Three small kernels, none of which the host waits for: the banned tokens, the best
+token of each span of the vocabulary, and how many drafts are accepted.
 """
 
 from __future__ import annotations
@@ -13,15 +12,16 @@ import triton.language as tl
 from torch import Tensor
 
 from ..ops import StepRows
-from ..slots import MOST_EXEMPT, Slots
+from ..slots import MAX_EXEMPT, Slots
+from .launching import launch
 
-__all__ = ["choose"]
+__all__ = ["sample"]
 
 STARTS = 128
-"""Beginnings of n-grams that are looked at together."""
+"""N-gram starts that are compared at once."""
 
 SPAN = 4096
-"""Tokens of the vocabulary that one program looks at."""
+"""Vocabulary entries of one program."""
 
 
 @triton.jit
@@ -30,7 +30,7 @@ def _forbid(
     drafts,
     lengths,
     history,
-    end_from,
+    eos_from,
     sizes,
     windows,
     exempt,
@@ -56,7 +56,7 @@ def _forbid(
             for begin in range(first, known - size + 1, STARTS):
                 start = begin + tl.arange(0, STARTS)
                 same = (start <= known - size).to(tl.int32)
-                # Backwards: most n-grams differ in one of their last tokens.
+                # Backwards: most n-grams differ within their last tokens.
                 back = 0
                 while (back < size - 1) & (tl.max(same, 0) > 0):
                     earlier = tl.load(tokens + start + size - 2 - back, mask=same > 0, other=-1)
@@ -70,7 +70,7 @@ def _forbid(
                     place = query * room + count + tl.cumsum(same, 0) - 1
                     tl.store(forbidden + place, follower, mask=same > 0)
                     count += tl.sum(same, 0)
-        if known < tl.load(end_from + slot):
+        if known < tl.load(eos_from + slot):
             tl.store(forbidden + query * room + count, end)
             count += 1
     tl.store(counts + query, count)
@@ -112,14 +112,14 @@ def _best_of_span(
     slot = tl.load(slots + query // QUERIES)
     heat = tl.load(temperatures + slot)
     if heat > 0:
-        # The arg-max of score / T + Gumbel noise is distributed as softmax(score / T).
+        # The argmax of score / T + Gumbel noise is distributed as softmax(score / T).
         place = (tl.load(lengths + slot) + query % QUERIES) * vocabulary + token
         uniform = tl.maximum(tl.rand(tl.load(seeds + slot), place), 1e-20)
         score -= heat * tl.log(-tl.log(uniform))
     best, where = tl.max(score, 0, return_indices=True)
     best_logit = best
     peak = best
-    # Each of these looks at the whole span again, which on most pages is for nothing.
+    # Each of these reads the whole span again, which most pages do not need.
     if heat > 0:
         at_best = token == span * SPAN + where
         best_logit = tl.max(tl.where(at_best, logit, float("-inf")), 0)
@@ -144,8 +144,8 @@ def _keep(
     best_logits,
     peaks,
     sums,
-    reports,
-    nobody,
+    outputs,
+    padding_slot,
     room,
     spans,
     QUERIES: tl.constexpr,
@@ -155,7 +155,7 @@ def _keep(
     slot = tl.load(slots + row)
     draft_count = tl.load(drafts + row)
     cached = tl.load(lengths + slot)
-    report = reports + row * (1 + 2 * QUERIES)
+    output = outputs + row * (1 + 2 * QUERIES)
     span = tl.arange(0, SPANS_BLOCK)
     inside = span < spans
     kept = 0
@@ -170,53 +170,57 @@ def _keep(
         highest = tl.max(peak, 0)
         total = tl.sum(tl.exp(peak - highest) * tl.load(sums + cells, mask=inside, other=0.0), 0)
         logprob = tl.load(best_logits + place) - highest - tl.log(total)
-        tl.store(report + 1 + number, token)
-        tl.store(report + 1 + QUERIES + number, logprob.to(tl.int32, bitcast=True))
+        tl.store(output + 1 + number, token)
+        tl.store(output + 1 + QUERIES + number, logprob.to(tl.int32, bitcast=True))
         target = history + slot * room + cached + 1 + number
         draft = tl.load(target)
         tl.store(target, token, mask=going > 0)
         kept += going
         going = going & (number < draft_count).to(tl.int32) & (token == draft).to(tl.int32)
-    tl.store(report, kept)
-    tl.store(lengths + slot, cached + kept, mask=slot != nobody)
+    tl.store(output, kept)
+    tl.store(lengths + slot, cached + kept, mask=slot != padding_slot)
 
 
-def choose(logits: Tensor, rows: StepRows, owners: Slots, end: int) -> Tensor:
-    """See :meth:`..operations.Ops.choose`."""
+def sample(logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
+    """See :meth:`..ops.Ops.sample`."""
     queries, vocabulary = logits.shape
-    room = owners.history.shape[1]
+    room = state.history.shape[1]
     spans = triton.cdiv(vocabulary, SPAN)
 
     def new(*shape: int, dtype: torch.dtype = torch.int32) -> Tensor:
         return torch.empty(shape, dtype=dtype, device=logits.device)
 
     forbidden, counts = new(queries, room), new(queries)
-    _forbid[(queries,)](
+    launch(
+        _forbid,
+        (queries,),
         rows.slots,
         rows.drafts,
-        owners.lengths,
-        owners.history,
-        owners.end_from,
-        owners.sizes,
-        owners.windows,
-        owners.exempt,
+        state.lengths,
+        state.history,
+        state.eos_from,
+        state.sizes,
+        state.windows,
+        state.exempt,
         forbidden,
         counts,
         end,
         room,
         QUERIES=rows.queries,
-        EXEMPT=MOST_EXEMPT,
+        EXEMPT=MAX_EXEMPT,
         STARTS=STARTS,
         num_warps=1,
     )
     best_tokens = new(queries, spans)
     best = [new(queries, spans, dtype=torch.float32) for _ in range(4)]
-    _best_of_span[(queries, spans)](
+    launch(
+        _best_of_span,
+        (queries, spans),
         logits,
         rows.slots,
-        owners.lengths,
-        owners.temperatures,
-        owners.seeds,
+        state.lengths,
+        state.temperatures,
+        state.seeds,
         forbidden,
         counts,
         best[0],
@@ -229,21 +233,23 @@ def choose(logits: Tensor, rows: StepRows, owners: Slots, end: int) -> Tensor:
         SPAN=SPAN,
         num_warps=4,
     )
-    reports = new(len(rows.slots), 1 + 2 * rows.queries)
-    _keep[(len(rows.slots),)](
+    outputs = new(len(rows.slots), 1 + 2 * rows.queries)
+    launch(
+        _keep,
+        (len(rows.slots),),
         rows.slots,
         rows.drafts,
-        owners.lengths,
-        owners.history,
+        state.lengths,
+        state.history,
         best[0],
         best_tokens,
         *best[1:],
-        reports,
-        owners.nobody,
+        outputs,
+        state.padding_slot,
         room,
         spans,
         QUERIES=rows.queries,
         SPANS_BLOCK=triton.next_power_of_2(spans),
         num_warps=1,
     )
-    return reports
+    return outputs

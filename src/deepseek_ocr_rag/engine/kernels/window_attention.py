@@ -1,14 +1,14 @@
-"""Attention within squares of patches, with relative positions added by the matrix units.
+"""Attention within windows of patches, with relative positions added by the matrix units.
 
-For each query a first kernel computes what it adds for each row and each column
-of its square. Flash attention (Dao et al., 2023) then goes over blocks of keys
-that are small squares themselves: a block has few rows and columns, so that one
-more product, of the numbers for these with a matrix of zeros and ones, puts the
-right sum on every score. Rows and columns that only fill a block up have a
-number that no score survives.
+A window is a square of patches; in a global layer it is the whole picture. For each
+query a first kernel computes the bias of each row and column of its window. Flash
+attention (Dao et al., 2023) then goes over blocks of keys that are small squares: a
+block has few rows and columns, so that one more product, of these biases with a
+matrix of zeros and ones, adds the right sum to every score. Padding rows and columns
+get a bias that drives their scores to zero weight.
 
-Squares and blocks are found by arithmetic on the places of patches: nothing is
-cut out, filled up or put together in memory.
+Windows and blocks are found by arithmetic on patch indices: nothing is cut out,
+padded or merged in memory.
 """
 
 from __future__ import annotations
@@ -20,28 +20,30 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-__all__ = ["SquareTuning", "square_attention"]
+from .launching import launch
+
+__all__ = ["WindowTuning", "window_attention"]
 
 LOG2_E = 1.4426950408889634
 
 NEVER = -30_000.0
-"""A score that counts for nothing, and fits into 16 bits."""
+"""A score without weight that fits into 16 bits."""
 
 BLOCK = 8
-"""Side of a block of keys in patches: 8 rows and 8 columns are the 16 that a matrix unit takes."""
+"""Side of a block of keys in patches: 8 rows and 8 columns fill a matrix unit's 16."""
 
 LARGEST_WINDOW = 16
-"""Side of squares whose keys are one block."""
+"""Largest side of a window whose keys are a single block."""
 
 
 @dataclass(frozen=True, slots=True)
-class SquareTuning:
-    """How the work is cut.
+class WindowTuning:
+    """How the work is tiled.
 
     Attributes:
-        queries: That are computed at once.
-        warps: Of a program.
-        stages: Blocks under way at once.
+        queries: Queries computed at once.
+        warps: Warps of a program.
+        stages: Blocks that are loaded ahead (software pipelining).
     """
 
     queries: int
@@ -49,9 +51,9 @@ class SquareTuning:
     stages: int
 
 
-WINDOWS: Final = SquareTuning(queries=64, warps=4, stages=1)
-SMALL_PICTURES: Final = SquareTuning(queries=128, warps=8, stages=3)
-LARGE_PICTURES: Final = SquareTuning(queries=64, warps=4, stages=3)
+WINDOWS: Final = WindowTuning(queries=64, warps=4, stages=1)
+SMALL_PICTURES: Final = WindowTuning(queries=128, warps=8, stages=3)
+LARGE_PICTURES: Final = WindowTuning(queries=64, warps=4, stages=3)
 """The fastest found for windows of 14, pictures of 40 and of 64 patches
 (``benchmarks/engine/vision.py tilings``)."""
 
@@ -73,7 +75,7 @@ def _terms(
     FACTOR: tl.constexpr,
     NEVER: tl.constexpr,
 ):
-    """What queries add for each row and each column of their square, times ``FACTOR``."""
+    """The bias of each row and column of a query's window, times ``FACTOR``."""
     patches = grid * grid
     picture = tl.program_id(1) // heads
     head = tl.program_id(1) % heads
@@ -117,7 +119,7 @@ def _within_windows(
     QUERIES: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """A head's attention within one window: its keys at once, its queries in turn."""
+    """One head of one window: all keys at once, the queries in turn."""
     patches = grid * grid
     width = heads * WIDTH
     window = tl.program_id(0) % (across * across)
@@ -135,7 +137,7 @@ def _within_windows(
     seen = start + ((top + row) * grid + left + column) * (3 * width)
     key = tl.load(width + seen[None, :] + channel[:, None], mask=real[None, :], other=0.0)
     value = tl.load(2 * width + seen[:, None] + channel[None, :], mask=real[:, None], other=0.0)
-    # Beyond the picture's edge the layer saw zeros, and gave its biases.
+    # Beyond the picture's edge the input is zero, so that keys and values are the biases.
     key_bias = tl.load(bias + width + head * WIDTH + channel)
     value_bias = tl.load(bias + 2 * width + head * WIDTH + channel)
     key = tl.where(real[None, :], key, key_bias[:, None])
@@ -187,7 +189,7 @@ def _over_pictures(
     BLOCK: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """A head's attention of some queries over all of their picture."""
+    """One head of some queries over the whole picture."""
     patches = SIDE * SIDE
     width = heads * WIDTH
     picture = tl.program_id(1)
@@ -248,16 +250,16 @@ def _over_pictures(
     )
 
 
-def square_attention(
+def window_attention(
     qkv: Tensor,
     bias: Tensor,
     rows: Tensor,
     columns: Tensor,
     *,
     heads: int,
-    tuning: SquareTuning | None = None,
+    tuning: WindowTuning | None = None,
 ) -> Tensor:
-    """See :func:`..sam_attention.square_attention`.
+    """See :func:`..sam_attention.window_attention`.
 
     Args:
         qkv: Shape ``(pictures, grid, grid, 3 * width)``, contiguous.
@@ -265,7 +267,7 @@ def square_attention(
         rows: Shape ``(2 * side - 1, head width)``, contiguous.
         columns: The same.
         heads: Attention heads.
-        tuning: How the work is cut, None for what was measured best.
+        tuning: How the work is tiled; None takes the fastest that was measured.
 
     Returns:
         Shape ``(pictures, grid, grid, width)``.
@@ -278,7 +280,9 @@ def square_attention(
         max(BLOCK, triton.next_power_of_2(side)) if in_windows else triton.cdiv(side, BLOCK) * BLOCK
     )
     terms = qkv.new_empty(pictures, heads, grid * grid, 2 * filled_up)
-    _terms[(triton.cdiv(grid * grid, 64), pictures * heads)](
+    launch(
+        _terms,
+        (triton.cdiv(grid * grid, 64), pictures * heads),
         qkv,
         rows,
         columns,
@@ -291,7 +295,7 @@ def square_attention(
         QUERIES=64,
         DISTANCES=triton.next_power_of_2(2 * side),
         KEYS=triton.next_power_of_2(filled_up),
-        # They are added before the scores are scaled.
+        # Biases are added before the scores are scaled.
         FACTOR=width**0.5,
         NEVER=NEVER,
         num_warps=4 if side <= 64 else 8,
@@ -301,7 +305,9 @@ def square_attention(
     if in_windows:
         tuning = tuning or WINDOWS
         across = triton.cdiv(grid, side)
-        _within_windows[(pictures * across**2, heads)](
+        launch(
+            _within_windows,
+            (pictures * across**2, heads),
             qkv,
             bias,
             terms,
@@ -319,7 +325,9 @@ def square_attention(
         )
     else:
         tuning = tuning or (SMALL_PICTURES if side < 64 else LARGE_PICTURES)
-        _over_pictures[(triton.cdiv(grid * grid, tuning.queries), pictures, heads)](
+        launch(
+            _over_pictures,
+            (triton.cdiv(grid * grid, tuning.queries), pictures, heads),
             qkv,
             terms,
             result,

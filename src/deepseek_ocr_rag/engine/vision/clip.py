@@ -32,7 +32,7 @@ class Clip:
         self._positions: dict[int, Tensor] = {}
 
     def __call__(self, patches: Tensor) -> Tensor:
-        """See what the first tower saw.
+        """Encode the first tower's output.
 
         Args:
             patches: Shape ``(pictures, grid, grid, width)``.

@@ -1,4 +1,4 @@
-"""The towers' work for a number of views, recorded once and replayed by the GPU itself."""
+"""CUDA graphs of the vision towers, one for each number of views."""
 
 from __future__ import annotations
 
@@ -15,20 +15,18 @@ _cuda: Any = torch.cuda
 
 
 class VisionGraph:
-    """A CUDA graph of the work on one shape of views.
+    """A CUDA graph of the towers for one shape of views.
 
-    Started from Python, the some 500 kernels of a page cost about as long as
-    they run, and hold up the thread that feeds the decoder.
+    Launching the 500 kernels of a page from Python takes about as long as they run.
+
+    Captured on a stream of its own, so that it shares no cuBLAS workspace with graphs
+    that another stream may replay at the same time.
 
     Args:
         compute: The work, a function of its argument alone.
         views: An example of the argument.
-        beside: A graph whose memory this one uses too; never replayed at the
-            same time.
-
-    Recorded on a stream of their own: on PyTorch's, which all recordings share, they
-    would use the same workspace of matrix products as the decoder's steps, which are
-    replayed at the same time.
+        beside: A graph whose memory pool this one shares; the two never run at
+            the same time.
     """
 
     def __init__(
@@ -39,7 +37,7 @@ class VisionGraph:
         beside: VisionGraph | None = None,
     ) -> None:
         self._input = views.clone()
-        # Once outside: kernels are compiled and tables filled, which cannot be recorded.
+        # Once outside: compiling kernels and filling tables cannot be captured.
         compute(self._input)
         self._graph = torch.cuda.CUDAGraph()
         pool = None if beside is None else beside._graph.pool()
@@ -50,7 +48,7 @@ class VisionGraph:
             self._output = compute(self._input)
 
     def __call__(self, views: Tensor) -> Tensor:
-        """The result for views of the recorded shape."""
-        self._input.copy_(views)
+        """The result for at most as many views as were captured."""
+        self._input[: len(views)].copy_(views)
         self._graph.replay()
-        return self._output.clone()
+        return self._output[: len(views)].clone()

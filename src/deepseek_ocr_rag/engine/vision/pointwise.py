@@ -1,4 +1,4 @@
-"""Norms and activations of the vision towers: in PyTorch, or in one pass by a kernel."""
+"""Norms and activations of the vision towers: a fused kernel where possible, else PyTorch."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ __all__ = ["add_norm", "gelu", "has_kernels", "has_triton", "layer_norm", "quick
 
 
 def has_kernels(values: Tensor, dtype: torch.dtype | None = None) -> bool:
-    """Whether the Triton kernels can work on this tensor.
+    """Whether the Triton kernels can process this tensor.
 
-    They want 16-bit numbers on a CUDA device of compute capability 8.0 or
-    newer; everything else goes the way of plain PyTorch.
+    They need 16-bit numbers on a CUDA device of compute capability 8.0 or newer.
 
     Args:
         values: The tensor.
-        dtype: What its numbers become, if not what they are.
+        dtype: The type that its numbers are converted to; None keeps theirs.
     """
     return (
         values.is_cuda
@@ -44,12 +43,12 @@ def layer_norm(values: Tensor, norm: LayerNorm) -> Tensor:
 
 
 def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Tensor, Tensor]:
-    """Close a residual connection and take the norm of the sum.
+    """Add a layer's output to the residual stream, and take the norm of the sum.
 
     Args:
         values: The residual stream, shape ``(..., width)``; may be overwritten.
-        change: What is added to it, same shape; None before the first layer.
-        norm: What the next layer sees the sum through.
+        change: The layer's output, same shape; None before the first layer.
+        norm: The next layer's norm.
 
     Returns:
         The sum, and its layer norm.
@@ -65,7 +64,7 @@ def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Te
 
 
 def gelu(values: Tensor) -> Tensor:
-    """``x * Phi(x)``, not its approximation by tanh; may overwrite its argument."""
+    """``x * Phi(x)``, not the tanh approximation; may overwrite its argument."""
     if has_kernels(values):
         from ..kernels.activations import gelu as kernel
 

@@ -1,4 +1,4 @@
-"""Learned positions, fitted to pictures of another size than they were trained for.
+"""Learned positions, interpolated to pictures of another size than they were trained for.
 
 Source: the published modeling code of DeepSeek-OCR (``deepencoder``).
 """
@@ -12,7 +12,7 @@ __all__ = ["fitted_grid", "fitted_table"]
 
 
 def fitted_grid(positions: Tensor, grid: int) -> Tensor:
-    """Positions for another grid than they were trained for, by bicubic interpolation.
+    """Interpolate positions to another grid, bicubically.
 
     Args:
         positions: Shape ``(trained grid, trained grid, width)``.
@@ -30,14 +30,14 @@ def fitted_grid(positions: Tensor, grid: int) -> Tensor:
 
 
 def fitted_table(table: Tensor, side: int) -> Tensor:
-    """A table of relative positions for squares of another side than it was trained for.
+    """Interpolate a table of relative positions to windows of another side, linearly.
 
     Args:
         table: Shape ``(2 * trained side - 1, head width)``.
-        side: Of the squares in patches.
+        side: Side of the windows in patches.
 
     Returns:
-        Shape ``(2 * side - 1, head width)``, linearly interpolated.
+        Shape ``(2 * side - 1, head width)``.
     """
     wanted = 2 * side - 1
     if table.shape[0] == wanted:

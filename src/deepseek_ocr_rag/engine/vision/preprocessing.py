@@ -1,9 +1,9 @@
-"""A page's views made with tensors, on a GPU or not: the same bytes as Pillow makes.
+"""Makes a page's views with tensors, on a GPU or the CPU: the same bytes as Pillow makes.
 
-Source of the resampling: Pillow's ``Resample.c``, version 13. It sums each axis in
-integers and rounds to bytes in between; so does this, which is why the results
-are equal and not merely close. Before 13.0, Pillow took the axes of tall pages in
-the other order, which differs by some steps of 255 at hard edges.
+Source of the resampling: Pillow's ``Resample.c``, version 13. Like it, this sums each
+axis in integers and rounds to bytes in between, so that the results are equal. Before
+13.0, Pillow resampled the axes of tall pages in the other order, which differs
+visibly at hard edges.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 FRACTION_BITS: Final = 22
-"""Of Pillow's fixed-point weights: 32 bits, less 8 for the pixel and 2 for the sum."""
+"""Fraction bits of Pillow's fixed-point weights: 32, less 8 for the pixel and 2 for the sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class PageTensors:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """How an axis is resampled: each output is a weighted sum of neighbouring inputs.
+    """A resampling filter: each output is a weighted sum of neighbouring inputs.
 
     Attributes:
         first: Index of the first input, int32, shape ``(outputs,)``.
-        weights: Of the inputs from there on, in units of ``2 ** -22``, int32,
-            shape ``(outputs, taps)``; 0 for inputs beyond the last one.
+        weights: Weights of the inputs from there on, in units of ``2 ** -22``,
+            int32, shape ``(outputs, taps)``; 0 beyond the last input.
     """
 
     first: Tensor
@@ -67,16 +67,16 @@ class Filter:
 
 
 def patch_vectors(views: Tensor, patch: int, dtype: torch.dtype) -> Tensor:
-    """Cut pictures into patches, and turn their bytes to the numbers that the model knows.
+    """Cut pictures into patches and normalise their bytes.
 
     Args:
         views: uint8, shape ``(pictures, 3, side, side)``.
         patch: Side of a patch in pixels, a divisor of the pictures' side.
-        dtype: Of the result.
+        dtype: Type of the result.
 
     Returns:
-        Shape ``(pictures, grid, grid, 3 * patch * patch)``: for each patch, its
-        channels, their rows, their columns.
+        Shape ``(pictures, grid, grid, 3 * patch * patch)``; a patch is ordered by
+        channel, row, column.
     """
     if has_kernels(views, dtype):
         from ..kernels.patch_embedding import patch_vectors as kernel
@@ -91,7 +91,7 @@ def patch_vectors(views: Tensor, patch: int, dtype: torch.dtype) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _number_of_byte(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """From -1 to 1, rounded to bfloat16 whatever the type, as in the published code."""
+    """The normalised value of each byte, from -1 to 1, rounded to bfloat16 as published."""
     numbers = (torch.arange(256) / 255 - 0.5) / 0.5
     return numbers.to(torch.bfloat16).to(device, dtype)
 
@@ -99,7 +99,7 @@ def _number_of_byte(dtype: torch.dtype, device: torch.device) -> Tensor:
 def page_tensors(
     image: Tensor, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> PageTensors:
-    """Prepare a page for the model, on the device that it is on.
+    """Make a page's views on the device that holds it.
 
     Args:
         image: RGB, uint8, shape ``(height, width, 3)``.
@@ -111,7 +111,7 @@ def page_tensors(
         The same pixels as :func:`~deepseek_ocr_rag.model.views.page_views`.
 
     Raises:
-        ConfigurationError: If the family has no such mode, or no grid so few tiles.
+        ConfigurationError: If the family does not have the mode, or ``max_tiles`` is below 2.
     """
     side, tile_side = family.view_sides(mode)
     height, width = image.shape[:2]
@@ -134,7 +134,7 @@ def _tiles(image: Tensor, grid: tuple[int, int], side: int) -> Tensor:
 
 
 def _padded(image: Tensor, side: int) -> Tensor:
-    """The whole image within a grey square."""
+    """The whole image, centred in a grey square."""
     height, width = image.shape[:2]
     wide = min(side, max(1, round(width / height * side)))
     high = min(side, max(1, round(height / width * side)))
@@ -149,12 +149,11 @@ def resized(image: Tensor, height: int, width: int) -> Tensor:
 
     Args:
         image: uint8, shape ``(rows, columns, channels)``.
-        height: Rows wanted.
-        width: Columns wanted.
+        height: Rows of the result.
+        width: Columns of the result.
     """
     rows, columns, _ = image.shape
-    # As Pillow does since 13.0: the axis that loses most comes first. The bytes in between
-    # depend on it.
+    # As Pillow does since 13.0: first the axis that shrinks most. The result depends on it.
     if rows > height and rows - height > 2 * (columns - width):
         return _to_width(_to_height(image, height), width)
     return _to_height(_to_width(image, width), height)
@@ -182,7 +181,7 @@ def resample(values: Tensor, weighting: Filter) -> Tensor:
 
     Args:
         values: uint8, shape ``(outer, inputs, inner)``.
-        weighting: How.
+        weighting: The filter.
 
     Returns:
         uint8, shape ``(outer, outputs, inner)``.
@@ -203,7 +202,7 @@ def resample(values: Tensor, weighting: Filter) -> Tensor:
 
 @lru_cache(maxsize=256)
 def bicubic_filter(inputs: int, outputs: int, device: torch.device) -> Filter:
-    """Bicubic resampling of an axis, widened where it loses pixels so that all of them count."""
+    """The bicubic filter of an axis, widened when shrinking so that every input counts."""
     first, weights = _weights(inputs, outputs)
     return Filter(torch.from_numpy(first).to(device), torch.from_numpy(weights).to(device))
 

@@ -1,8 +1,8 @@
 """The second model's second vision tower: Qwen2 over the first one's output and learned queries.
 
-The picture's vectors see each other. Behind them stand queries, which see the
-picture and the queries before them; what becomes of them is what the decoder
-reads, in an order that the tower chose itself.
+The picture's vectors attend to each other. Behind them stand learned queries, which
+attend to the picture and to the queries before them; their outputs are what the
+decoder reads, in an order that the tower has learned.
 
 Source: the published modeling code of DeepSeek-OCR-2 (``deepencoderv2``).
 """
@@ -33,7 +33,7 @@ class Qwen:
         self._angles: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, patches: Tensor) -> Tensor:
-        """See what the first tower saw.
+        """Encode the first tower's output.
 
         Args:
             patches: Shape ``(pictures, grid, grid, width)``.
@@ -79,7 +79,7 @@ class Qwen:
         return functional.linear(joined, layer.projection)
 
     def _turned(self, heads: Tensor) -> Tensor:
-        """Queries or keys, turned to their places, ``(pictures, heads, length, head width)``."""
+        """Apply rotary positions to ``(pictures, heads, length, head width)``."""
         length = heads.shape[2]
         if length not in self._angles:
             width = self._config.head_width

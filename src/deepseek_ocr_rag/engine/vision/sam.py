@@ -16,14 +16,14 @@ from ..weights.tensors import SamLayer, SamWeights
 from .pointwise import add_norm, gelu, layer_norm
 from .positions import fitted_grid, fitted_table
 from .preprocessing import patch_vectors
-from .sam_attention import square_attention
+from .sam_attention import window_attention
 
 __all__ = ["Sam"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """What depends on the size of the picture.
+    """Positions fitted to one size of picture.
 
     Attributes:
         positions: Shape ``(grid, grid, width)``.
@@ -48,7 +48,7 @@ class Sam:
         self._fitted: dict[int, _Fitted] = {}
 
     def __call__(self, views: Tensor) -> Tensor:
-        """See pictures.
+        """Encode pictures.
 
         Args:
             views: uint8, shape ``(pictures, 3, side, side)``; the side is a
@@ -71,7 +71,7 @@ class Sam:
 
     def _attend(self, layer: SamLayer, normed: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
         qkv = layer.qkv(normed)
-        seen = square_attention(qkv, layer.qkv.bias, *tables, heads=self._config.heads)
+        seen = window_attention(qkv, layer.qkv.bias, *tables, heads=self._config.heads)
         return layer.projection(seen)
 
     def _neck(self, stream: Tensor) -> Tensor:

@@ -1,10 +1,9 @@
-"""Attention of the first tower: over squares of patches, with relative positions.
+"""Attention of the first tower: over windows of patches, with relative positions.
 
-A query adds to its score of a key one number for how many rows the key is away
-and one for how many columns. Written out, these sums are a matrix of 4,096 x
-4,096 for each head of a page. It is never made: the numbers are appended to the
-query, and to the key ones where its row and its column stand, so that ordinary
-attention adds them up.
+The score of a query and a key gets one bias for their distance in rows and one for
+their distance in columns. Written out, the biases are a matrix of 4,096 x 4,096 for
+each head of a page. It is never made: the biases are appended to the query, and
+one-hot vectors of row and column to the key, so that ordinary attention adds them up.
 
 Source of the formula: decomposed relative positions of MViTv2 (Li et al. 2022,
 section 4.1), as Segment Anything uses them.
@@ -18,30 +17,31 @@ from torch.nn import functional
 
 from .pointwise import has_kernels
 
-__all__ = ["square_attention"]
+__all__ = ["window_attention"]
 
 
-def square_attention(
+def window_attention(
     qkv: Tensor, bias: Tensor, rows: Tensor, columns: Tensor, *, heads: int
 ) -> Tensor:
-    """Attention within squares of patches.
+    """Attention within windows of patches.
 
-    The picture is cut into squares from its upper left corner. Squares that
-    reach over its edge are filled up with patches of zeros, whose queries, keys
-    and values are the layer's biases; they take part, as in the published code.
+    The picture is cut into windows from its upper left corner. Windows that
+    reach over its edge are padded with zero patches, whose queries, keys and
+    values are the layer's biases; they take part, as in the published code.
 
     Args:
         qkv: Queries, keys and values, shape ``(pictures, grid, grid, 3 * width)``.
-        bias: Of the layer that made them, shape ``(3 * width,)``.
-        rows: Relative positions of rows, shape ``(2 * side - 1, head width)``.
-        columns: The same of columns. The squares' side follows from it.
+        bias: Bias of the layer that made them, shape ``(3 * width,)``.
+        rows: Relative positions of rows, shape ``(2 * side - 1, head width)``;
+            the windows' side follows from it.
+        columns: The same of columns.
         heads: Attention heads.
 
     Returns:
         Shape ``(pictures, grid, grid, width)``.
     """
     if has_kernels(qkv):
-        from ..kernels.window_attention import square_attention as kernel
+        from ..kernels.window_attention import window_attention as kernel
 
         return kernel(qkv, bias, rows, columns, heads=heads)
     side = (rows.shape[0] + 1) // 2
@@ -63,16 +63,16 @@ def square_attention(
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """All of shape ``(squares, heads, side, side, head width)``."""
+    """Attention of tensors of shape ``(windows, heads, side, side, head width)``."""
     side, width = query.shape[-2:]
     scale = width**-0.5
-    place = torch.arange(side, device=query.device)
-    distance = place[:, None] - place[None, :] + side - 1
-    # Divided by the scale, because attention multiplies all of the query with it.
+    index = torch.arange(side, device=query.device)
+    distance = index[:, None] - index[None, :] + side - 1
+    # Divided by the scale, because attention multiplies the whole query by it.
     row_terms = torch.einsum("bnrcw,rkw->bnrck", query, rows[distance]) / scale
     column_terms = torch.einsum("bnrcw,ckw->bnrck", query, columns[distance]) / scale
     ones = torch.eye(side, dtype=key.dtype, device=key.device)
-    # The fast attention of a GPU wants a multiple of 8 channels, and values as wide as keys.
+    # Fast GPU attention needs a multiple of 8 channels, and values as wide as keys.
     spare = -(width + 2 * side) % 8
     shape = (*key.shape[:-1], side)
     query = torch.cat((query, row_terms, column_terms), dim=-1)

@@ -1,9 +1,9 @@
-"""From the views of pages to the embeddings that the decoder reads in place of them."""
+"""Turns the views of pages into the embeddings that the decoder reads."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -12,17 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import ConfigurationError
+from ..slots import to_device
 from ..weights.config import ClipConfig, EngineConfig, QwenConfig
 from ..weights.tensors import ClipWeights, QwenWeights, VisionWeights
 from .clip import Clip
 from .graphs import VisionGraph
 from .qwen import Qwen
 from .sam import Sam
+from .token_order import ROW_END, token_order
 
-__all__ = ["Views", "Vision", "batch_sizes"]
+__all__ = ["Views", "Vision", "batch_sizes", "usable_sizes"]
 
-BATCHES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
-"""How many views go through the towers at once. 6 is a portrait page's tiles."""
+BATCHES: Final = (1, 2, 4, 6, 8, 12, 24)
+"""Views that go through the towers at once. 6 is a portrait page's tiles."""
+
+MAX_PADDING: Final = 4 / 3
+"""Largest ratio of a padded batch to its views."""
 
 BATCH_PATCHES: Final = 40_000
 """Most patches that go through the towers at once: 24 tiles of 640 or 8 views of
@@ -31,7 +36,7 @@ sizes (``benchmarks/engine/vision.py``)."""
 
 
 class Views(Protocol):
-    """The pixels of a page: :class:`~deepseek_ocr_rag.model.views.PageViews`, or its like."""
+    """A page's pixels: :class:`~deepseek_ocr_rag.model.views.PageViews` or ``PageTensors``."""
 
     @property
     def global_view(self) -> NDArray[np.uint8] | Tensor:
@@ -39,24 +44,23 @@ class Views(Protocol):
 
     @property
     def tiles(self) -> NDArray[np.uint8] | Tensor:
-        """Its tiles row by row, uint8, shape ``(columns * rows, 3, side, side)``."""
+        """The tiles row by row, uint8, shape ``(columns * rows, 3, side, side)``."""
 
     @property
     def grid(self) -> tuple[int, int] | None:
-        """Columns and rows of the tiles, or None where there are none."""
+        """Columns and rows of tiles, or None for a page without tiles."""
 
 
 class Vision:
     """Both towers and the projector.
 
-    Calls share buffers: make them from one thread, and on one CUDA stream.
+    Calls share buffers: make them from one thread and on one CUDA stream.
 
     Args:
         config: The sizes of the network.
-        weights: Its tensors; their device and type are where and in what it computes.
-        capture: Whether to record the work for a number of views as a CUDA
-            graph when that number first comes, and replay it from then on. None
-            means yes on a GPU.
+        weights: Its tensors; they determine the device and type of the computation.
+        capture: Whether to capture a CUDA graph for each number of views when it
+            first occurs. None means yes on a GPU.
     """
 
     def __init__(
@@ -73,32 +77,68 @@ class Vision:
     def embed(self, pages: Sequence[Views]) -> list[Tensor]:
         """The embeddings of pages, in the order of the prompt's image tokens.
 
-        The tiles of all pages go through the towers together.
+        The views of all pages go through the towers together.
 
         Args:
             pages: Their views.
 
         Returns:
             For each page, shape ``(image tokens, decoder width)``: its tiles as
-            one picture, each row closed by a row end; the whole page in the
-            same way; a view end. The second model has no row ends, and its
-            tiles follow each other.
+            one picture, each row closed by a row end; the whole page likewise; a
+            view end. The second model has no row ends, and its tiles follow each
+            other.
 
         Raises:
-            ConfigurationError: If a view's side is no multiple of a patch's.
+            ConfigurationError: If a view's side is not a multiple of the patch's.
         """
+        if not pages:
+            return []
         waiting: defaultdict[int, list[Tensor]] = defaultdict(list)
         for page in pages:
             for views in _of(page):
                 waiting[views.shape[-1]].append(views)
-        seen = {side: iter(self._seen(views)) for side, views in waiting.items()}
-        return [
-            self._joined(page, [next(seen[views.shape[-1]]) for views in _of(page)])
-            for page in pages
+        parts: list[Tensor] = []
+        tokens: dict[int, int] = {}
+        starts: dict[int, int] = {}
+        end = 0
+        for side, groups in waiting.items():
+            encoded = self._encode(groups)
+            tokens[side], starts[side] = encoded.shape[1], end
+            parts.append(encoded.flatten(0, 1))
+            end += len(parts[-1])
+        order = [self._order(page, tokens, starts, end) for page in pages]
+        # One gather for all pages: put together piece by piece, each page is ten launches.
+        parts += [
+            mark[None]
+            for mark in (self._weights.view_end, self._weights.row_end)
+            if mark is not None
         ]
+        index = to_device(np.concatenate(order), self._device)
+        return list(torch.split(torch.cat(parts)[index], [len(each) for each in order]))
+
+    def _order(
+        self, page: Views, tokens: Mapping[int, int], starts: dict[int, int], end: int
+    ) -> NDArray[np.int32]:
+        """Indices of a page's tokens among all that were encoded.
+
+        Args:
+            page: Its views.
+            tokens: Tokens of a view of each side.
+            starts: Index of the next view's first token of each side; advanced.
+            end: Index of the view end; the row end follows it.
+        """
+        row_ends = self._weights.row_end is not None
+        found: list[NDArray[np.int32]] = []
+        for number, views in enumerate(_of(page)):
+            side = views.shape[-1]
+            grid = page.grid if number and page.grid is not None else (1, 1)
+            index = token_order(tokens[side], grid, row_ends=row_ends)
+            found.insert(0, np.where(index == ROW_END, end + 1, index + starts[side]))
+            starts[side] += len(views) * tokens[side]
+        return np.concatenate([*found, [end]]).astype(np.int32)
 
     def features(self, views: Tensor) -> Tensor:
-        """Send views of one size through the towers, all at once.
+        """Send views of one size through the towers at once.
 
         Args:
             views: uint8, shape ``(count, 3, side, side)``, on the weights' device.
@@ -108,51 +148,53 @@ class Vision:
         """
         return self._weights.projector(self._read(self._sam(views)))
 
-    def _seen(self, groups: Sequence[Tensor]) -> list[Tensor]:
-        """The features of groups of views of one size, group by group."""
+    def _encode(self, groups: Sequence[Tensor]) -> Tensor:
+        """The features of groups of views of one size."""
         side = groups[0].shape[-1]
         if side % self._patch or groups[0].shape[-2] != side:
             raise ConfigurationError(
-                f"a view of {groups[0].shape[-2]} x {side} pixels cannot be seen",
-                remedy=f"Use squares whose side is a multiple of {self._patch}.",
+                f"cannot encode a view of {groups[0].shape[-2]} x {side} pixels",
+                remedy=f"Use square views whose side is a multiple of {self._patch}.",
             )
-        counts = [len(group) for group in groups]
         views = torch.cat([group.to(self._device, non_blocking=True) for group in groups])
-        sizes = batch_sizes(len(views), (side // self._patch) ** 2)
-        found = torch.cat([self._run(batch) for batch in torch.split(views, sizes)])
-        return list(torch.split(found, counts))
+        sizes = batch_sizes(len(views), self._patches(side))
+        # The last batch may be padded: its graph takes more views than there are.
+        sizes[-1] -= sum(sizes) - len(views)
+        run = self._replay if self._capture else self.features
+        return torch.cat([run(batch) for batch in torch.split(views, sizes)])
 
-    def _run(self, views: Tensor) -> Tensor:
-        if not self._capture:
-            return self.features(views)
-        size = (len(views), views.shape[-1])
-        if size not in self._graphs:
+    def _replay(self, views: Tensor) -> Tensor:
+        side = views.shape[-1]
+        [size] = batch_sizes(len(views), self._patches(side))
+        return self._graph(size, side)(views)
+
+    def _graph(self, size: int, side: int) -> VisionGraph:
+        if (size, side) not in self._graphs:
             beside = next(iter(self._graphs.values()), None)
-            self._graphs[size] = VisionGraph(self.features, views, beside=beside)
-        return self._graphs[size](views)
+            views = torch.zeros(size, 3, side, side, dtype=torch.uint8, device=self._device)
+            self._graphs[size, side] = VisionGraph(self.features, views, beside=beside)
+        return self._graphs[size, side]
 
-    def _joined(self, page: Views, seen: Sequence[Tensor]) -> Tensor:
-        parts = [self._rows(seen[0], (1, 1))]
-        if page.grid is not None:
-            parts.insert(0, self._rows(seen[1], page.grid))
-        return torch.cat((*parts, self._weights.view_end[None]))
+    def _patches(self, side: int) -> int:
+        return (side // self._patch) ** 2
 
-    def _rows(self, tiles: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Tiles as one picture, its rows closed, shape ``(tokens, width)``."""
-        row_end = self._weights.row_end
-        if row_end is None:
-            return tiles.flatten(0, 1)
-        columns, rows = grid
-        width = tiles.shape[-1]
-        side = round(tiles.shape[1] ** 0.5)
-        picture = tiles.view(rows, columns, side, side, width).transpose(1, 2)
-        picture = picture.reshape(rows * side, columns * side, width)
-        ends = row_end.expand(rows * side, 1, width)
-        return torch.cat((picture, ends), dim=1).flatten(0, 1)
+    def capture(self, sides: Iterable[int]) -> None:
+        """Capture every batch of views of these sides, the largest first."""
+        if self._capture:
+            for side in sides:
+                for size in usable_sizes(self._patches(side)):
+                    self._graph(size, side)
+
+    def compile(self, sides: Iterable[int]) -> None:
+        """Run every batch of views of these sides once, to have its kernels compiled."""
+        for side in sides:
+            for size in usable_sizes(self._patches(side)):
+                shape = (size, 3, side, side)
+                self.features(torch.zeros(shape, dtype=torch.uint8, device=self._device))
 
 
 def _reader(config: EngineConfig, weights: VisionWeights) -> Callable[[Tensor], Tensor]:
-    """What the projector is given for the first tower's output."""
+    """The function from the first tower's output to the projector's input."""
     if isinstance(config.second, QwenConfig) and isinstance(weights.second, QwenWeights):
         return Qwen(config.second, weights.second)
     if isinstance(config.second, ClipConfig) and isinstance(weights.second, ClipWeights):
@@ -161,25 +203,34 @@ def _reader(config: EngineConfig, weights: VisionWeights) -> Callable[[Tensor], 
     raise ConfigurationError("the weights are not those of the configuration's second tower")
 
 
+def usable_sizes(patches: int) -> list[int]:
+    """The batch sizes for views of so many patches, largest first."""
+    return [size for size in reversed(BATCHES) if size * patches <= BATCH_PATCHES] or [1]
+
+
 def batch_sizes(count: int, patches: int) -> list[int]:
-    """How many views go through the towers together: few sizes, so that few graphs are recorded.
+    """Split views into batches of few sizes, because each size needs a graph.
 
     Args:
-        count: Views that wait.
-        patches: Of each.
+        count: Number of views.
+        patches: Patches of a view.
 
     Returns:
-        Sizes out of :data:`BATCHES` whose sum is ``count``, largest first.
+        Sizes out of :data:`BATCHES`, largest first. Their sum may exceed ``count``
+        where padding the last batch costs less than one more batch.
 
     Example:
         >>> batch_sizes(31, 1600)
-        [24, 6, 1]
+        [24, 8]
     """
-    usable = [size for size in reversed(BATCHES) if size * patches <= BATCH_PATCHES] or [1]
-    sizes = []
-    for size in usable:
-        sizes += [size] * (count // size)
-        count %= size
+    usable = usable_sizes(patches)
+    sizes: list[int] = []
+    while count > 0:
+        padded = min((size for size in usable if size >= count), default=0)
+        if 0 < padded <= MAX_PADDING * count:
+            return [*sizes, padded]
+        sizes.append(next(size for size in usable if size <= count))
+        count -= sizes[-1]
     return sizes
 
 

@@ -1,7 +1,7 @@
-"""Every size of the network, read from the published ``config.json``.
+"""The sizes of the network, read from the published ``config.json``.
 
-What the published configuration leaves out is fixed in the published code; such
-values are the defaults here.
+Defaults are values that the published configuration leaves out and the published
+code fixes.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class SamConfig:
         layers: Its layers.
         heads: Attention heads; each has ``width / heads`` channels.
         mlp_width: Channels within its MLPs.
-        global_layers: Numbers of the layers that see the whole picture; the
-            others see windows.
+        global_layers: Indices of the layers that attend to the whole picture; the
+            others attend within windows.
         window: Side of a window in patches.
         patch: Side of a patch in pixels.
         trained_grid: Patches along a side of the pictures it was trained on.
         neck_width: Channels behind the transformer.
         widths: Channels behind the two strided convolutions.
-        epsilon: Of the layer norms.
+        epsilon: Epsilon of the layer norms.
     """
 
     width: int
@@ -94,16 +94,16 @@ class ClipConfig:
 class QwenConfig:
     """The second model's second tower: Qwen2 over the first one's output and learned queries.
 
-    The published configuration names its width; the rest is in the published code.
+    The published configuration holds its width; the rest is in the published code.
 
     Attributes:
         width: Channels.
         layers: Layers.
         heads: Attention heads.
-        key_heads: Heads of keys and values, which several heads share.
+        key_heads: Heads of keys and values, each shared by several query heads.
         mlp_width: Channels within its MLPs.
-        few_queries: Queries for views of up to as many patches: 768 pixels.
-        many_queries: Queries for larger ones.
+        few_queries: Learned queries for views of up to as many patches: 768 pixels.
+        many_queries: Learned queries for larger views.
         rope_theta: Base of the rotary positions.
         epsilon: Of the root mean square norms.
     """
@@ -131,21 +131,20 @@ class DecoderConfig:
     Attributes:
         width: Channels.
         layers: Layers.
-        heads: Attention heads; each has keys and values of its own.
-        vocabulary: Tokens.
-        dense_layers: How many of the first layers have one MLP for all tokens.
+        heads: Attention heads; each has its own keys and values.
+        vocabulary: Tokens of the vocabulary.
+        dense_layers: Number of first layers with a dense MLP.
         dense_width: Channels within that MLP.
         experts: Routed experts of each later layer.
-        experts_per_token: How many of them a token goes to.
+        experts_per_token: Routed experts of a token.
         expert_width: Channels within an expert.
-        shared_experts: Experts that every token goes to; one MLP of their
-            joint width.
-        routed_scale: What the routed experts' sum is multiplied by.
+        shared_experts: Experts of every token; one MLP of their joint width.
+        routed_scale: Factor of the routed experts' sum.
         max_positions: Longest sequence in tokens.
         rope_theta: Base of the rotary positions.
         epsilon: Of the root mean square norms.
-        reference_window: Tokens that a written token sees of those written
-            before it, besides the whole prompt; None for all.
+        reference_window: Generated tokens that a token attends to, besides the
+            whole prompt; None for all.
     """
 
     width: int
@@ -208,15 +207,15 @@ PUBLISHED: Final = EngineConfig(
         reference_window=None,
     ),
 )
-"""DeepSeek-OCR's sizes, to measure and to test with where its files are not."""
+"""DeepSeek-OCR's sizes, for measurements and tests without its files."""
 
 
 def engine_config(config: Mapping[str, Any]) -> EngineConfig:
     """Read a checkpoint's ``config.json``.
 
     Raises:
-        ConfigurationError: If it lacks a size, the sizes do not fit together,
-            or it describes a network that this engine does not run.
+        ConfigurationError: If a size is missing, the sizes do not fit together,
+            or this engine does not run the network.
     """
     try:
         second_model = family_of(config) is FAMILIES["deepseek-ocr-2"]
@@ -225,7 +224,7 @@ def engine_config(config: Mapping[str, Any]) -> EngineConfig:
         decoder = _decoder(config, config["language_config"])
         if second_model:
             qwen = QwenConfig(int(towers[QWEN]["dim"]))
-            # The published configuration says 1024 here, its code and weights have this.
+            # The published configuration says 1024, but code and weights have this.
             sam = replace(sam, widths=(sam.widths[0], qwen.width))
             sizes = EngineConfig(sam, qwen, decoder)
         else:
@@ -234,7 +233,7 @@ def engine_config(config: Mapping[str, Any]) -> EngineConfig:
         if isinstance(error, ConfigurationError):
             raise
         raise ConfigurationError(
-            f"config.json cannot be understood: {error!r}",
+            f"cannot interpret config.json: {error!r}",
             remedy="Use the config.json that is published with the weights.",
         ) from error
     _check(sizes)
@@ -320,6 +319,6 @@ def _check(sizes: EngineConfig) -> None:
 
 def _unsupported(what: str) -> EngineUnsupportedError:
     return EngineUnsupportedError(
-        f"the local engine does not run {what}",
+        f"the local engine does not support {what}",
         remedy='Use backend="transformers" for this model.',
     )

@@ -1,4 +1,4 @@
-"""Weights from safetensors files, memory-mapped, straight to the device; or random ones."""
+"""Loads weights from memory-mapped safetensors files to the device; makes random ones for tests."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ UNUSED: Final = re.compile(
     r"model\.vision_model\.embeddings\.(?:patch_embedding\.weight|position_ids)"
     r"|.*\.rotary_emb\.inv_freq"
 )
-"""Published with the weights and never read by the published code: the second
-tower takes the first one's output for its patches, and the rest are constants."""
+"""Published, but never read by the published code: the second tower takes the first
+one's output as its patches, and the rest are constants."""
 
 REMEDY: Final = "Use the weights as they are published, of one revision; download the folder again."
 
@@ -37,17 +37,17 @@ def load_weights(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.bfloat16,
 ) -> EngineWeights:
-    """Read the published weights; every tensor must be there, and no other.
+    """Load the published weights; exactly the expected tensors must be there.
 
     Args:
         config: The sizes that the tensors must have.
         files: The safetensors files of the checkpoint.
         device: Where the tensors go.
-        dtype: What they become.
+        dtype: Type that they are converted to.
 
     Raises:
         BackendUnavailableError: If a file is damaged, or a tensor is missing,
-            left over, there twice, or of another shape.
+            unexpected, duplicated, or of another shape.
     """
     with contextlib.ExitStack() as opened:
         source = _Files(files, torch.device(device), dtype, opened)
@@ -73,7 +73,7 @@ class _Files:
                 file = opened.enter_context(safe_open(path, framework="pt", device=str(device)))
                 names = list(file.keys())
             if twice := self._file_of.keys() & set(names):
-                raise _unfit(f"{min(twice)} is there twice")
+                raise _unfit(f"{min(twice)} stands in two files")
             self._file_of |= dict.fromkeys(names, (file, path))
         self._left = set(self._file_of)
 
@@ -91,7 +91,7 @@ class _Files:
         return tensor.to(self._dtype)
 
     def check_left_over(self) -> None:
-        """Refuse tensors that nobody asked for: they belong to another network."""
+        """Refuse unexpected tensors: they belong to another network."""
         extra = sorted(name for name in self._left if not UNUSED.fullmatch(name))
         if extra:
             more = f" and {len(extra) - 3} more" if len(extra) > 3 else ""
@@ -104,7 +104,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except (SafetensorError, OSError) as error:
         raise BackendUnavailableError(
-            f"the weights cannot be read: {error}", source=str(path), remedy=REMEDY
+            f"cannot read the weights: {error}", source=str(path), remedy=REMEDY
         ) from error
 
 
@@ -120,17 +120,17 @@ def random_weights(
     seed: int = 0,
     deviation: float | None = None,
 ) -> EngineWeights:
-    """Weights of the right sizes that mean nothing, for measuring and for tests.
+    """Random weights, for measurements and tests.
 
     Args:
         config: The sizes.
         device: Where they are made.
-        dtype: Of the tensors.
-        seed: Of the random numbers.
+        dtype: Type of the tensors.
+        seed: Seed of the random numbers.
         deviation: Standard deviation of every matrix; None draws each so that it
-            keeps the size of what it multiplies, as trained ones do roughly. Then
-            rounding to bfloat16 sends some tokens to other experts; with 0.02, what the
-            published classes start training with, it hardly does.
+            preserves the norm of its input, roughly as trained ones do. Then
+            rounding to bfloat16 routes some tokens to other experts; with 0.02, the
+            published initialisation, it rarely does.
     """
     generator = torch.Generator(device).manual_seed(seed)
 

@@ -1,4 +1,4 @@
-"""Published names to the layout of the engine: which tensor goes where."""
+"""Maps published tensor names to the engine's layout."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from .tensors import (
 __all__ = ["Take", "assemble"]
 
 Take = Callable[[str, tuple[int, ...]], Tensor]
-"""Gives the tensor of a published name and shape, on its device and in its type."""
+"""Returns the tensor of a published name and shape."""
 
 
 def assemble(config: EngineConfig, take: Take) -> EngineWeights:
-    """Ask for every tensor by its published name, once, and lay it out.
+    """Take every tensor once by its published name, and lay it out.
 
     Args:
         config: The sizes.
-        take: Where the tensors come from.
+        take: Returns a tensor by name.
     """
     sam, second, width = config.sam, config.second, config.decoder.width
     is_first_model = isinstance(second, ClipConfig)
@@ -195,7 +195,7 @@ def _dense(take: Take, root: str, width: int, inner: int) -> DenseWeights:
 def _experts(decoder: DecoderConfig, root: str, take: Take) -> ExpertWeights:
     width, inner, routed = decoder.width, decoder.expert_width, decoder.experts
     router = take(f"{root}.gate.weight", (routed, width))
-    # Filled one by one: a list of all experts would hold every weight twice.
+    # Filled one by one: a list of all experts would hold the weights twice.
     gate_up = router.new_empty(routed + decoder.shared_experts, 2 * inner, width)
     down = router.new_empty(routed + decoder.shared_experts, width, inner)
     for expert in range(routed):

@@ -1,4 +1,4 @@
-"""Weights in eight bits: three quarters of the model's bytes are its experts."""
+"""Int8 quantization of the experts, which hold three quarters of the model's bytes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 from .tensors import DecoderLayer, EngineWeights, ExpertWeights
 
-__all__ = ["WeightType", "quantised", "rounded"]
+__all__ = ["WeightType", "quantize_experts", "quantize_int8"]
 
 WeightType = Literal["model", "int8"]
-"""How weights are stored: as they are, or the experts' in eight bits."""
+"""How weights are stored: as published, or the experts' in eight bits."""
 
 LARGEST: Final = 127
 
 
-def quantised(weights: EngineWeights) -> EngineWeights:
-    """The network with its experts in int8, each output channel scaled by its largest weight.
+def quantize_experts(weights: EngineWeights) -> EngineWeights:
+    """The network with its experts in int8, scaled for each output channel.
 
-    Activations stay as they are, so that nothing has to be calibrated.
+    Activations keep their type, so that no calibration is needed.
     """
     layers = tuple(_layer(layer) for layer in weights.decoder.layers)
     return replace(weights, decoder=replace(weights.decoder, layers=layers))
@@ -30,25 +30,25 @@ def quantised(weights: EngineWeights) -> EngineWeights:
 def _layer(layer: DecoderLayer) -> DecoderLayer:
     if not isinstance(layer.mlp, ExpertWeights):
         return layer
-    gate_up, gate_up_scales = rounded(layer.mlp.gate_up)
-    down, down_scales = rounded(layer.mlp.down)
+    gate_up, gate_up_scales = quantize_int8(layer.mlp.gate_up)
+    down, down_scales = quantize_int8(layer.mlp.down)
     experts = ExpertWeights(layer.mlp.router, gate_up, down, gate_up_scales, down_scales)
     return replace(layer, mlp=experts)
 
 
-def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Matrices in int8.
+def quantize_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Round matrices to int8.
 
     Args:
         weight: Shape ``(experts, outputs, inputs)``.
 
     Returns:
-        The rounded weights, and what their rows are multiplied by, ``(experts, outputs)``.
+        The rounded weights, and the scales of their rows, ``(experts, outputs)``.
     """
-    rounded = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
+    stored = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
     scales = torch.empty(weight.shape[:2], dtype=torch.float32, device=weight.device)
-    # One by one: in float32 a layer's experts take a gigabyte.
+    # One by one: in float32, a layer's experts take a gigabyte.
     for expert, matrix in enumerate(weight):
         scales[expert] = matrix.float().abs().amax(-1).clamp_min(1e-12) / LARGEST
-        rounded[expert] = (matrix.float() / scales[expert, :, None]).round()
-    return rounded, scales
+        stored[expert] = (matrix.float() / scales[expert, :, None]).round()
+    return stored, scales

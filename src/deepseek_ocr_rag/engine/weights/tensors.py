@@ -1,8 +1,7 @@
-"""The network's tensors in the layout that the engine computes with.
+"""The network's tensors in the engine's layout.
 
-A linear layer's weight has the shape ``(outputs, inputs)``. What is always used
-together lies together: queries, keys and values are one matrix (in this order),
-so are gate and up (in this order), and a layer's experts are one tensor.
+A linear layer's weight has the shape ``(outputs, inputs)``. Queries, keys and values
+are one matrix, in this order; so are gate and up; a layer's experts are one tensor.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Linear:
     bias: Tensor
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Apply it to the last dimension."""
+        """Apply the layer to the last dimension."""
         return functional.linear(values, self.weight, self.bias)
 
 
@@ -69,10 +68,10 @@ class SamLayer:
     Attributes:
         attention_norm: Before the attention.
         qkv: Queries, keys and values.
-        rows: What a query adds for keys above and below it, shape
-            ``(2 * side - 1, head width)``, from the farthest below to the
-            farthest above; ``side`` is the window's, or the trained grid's.
-        columns: The same for keys to its right and left.
+        rows: Relative positions of rows, shape ``(2 * side - 1, head width)``, from
+            the key farthest below to the key farthest above; ``side`` is the
+            window's, or the trained grid's.
+        columns: The same of columns.
         projection: Behind the attention.
         mlp_norm: Before the MLP.
         up: First half of the MLP.
@@ -132,8 +131,8 @@ class ClipWeights:
     """The second tower.
 
     Attributes:
-        start: The vector that stands before the picture's, shape ``(width,)``.
-        positions: Of the start and of the grid, shape ``(1 + grid * grid, width)``.
+        start: The class token, shape ``(width,)``.
+        positions: Of the class token and the grid, shape ``(1 + grid * grid, width)``.
         input_norm: Before the first layer.
         layers: The transformer.
     """
@@ -150,7 +149,7 @@ class QwenLayer:
 
     Attributes:
         attention_norm: Root mean square norm before the attention, ``(width,)``.
-        qkv: Queries, keys and values; there are fewer keys and values.
+        qkv: Queries, keys and values; heads share keys and values.
         projection: Behind the attention, shape ``(width, width)``.
         mlp_norm: Root mean square norm before the MLP, ``(width,)``.
         mlp: The MLP.
@@ -168,8 +167,8 @@ class QwenWeights:
     """The second model's second tower.
 
     Attributes:
-        few_queries: Learned vectors for views of up to as many patches, ``(144, width)``.
-        many_queries: The same for larger views, ``(256, width)``.
+        few_queries: Learned queries for views of up to 144 patches, ``(144, width)``.
+        many_queries: Learned queries for larger views, ``(256, width)``.
         layers: The transformer.
         norm: Root mean square norm behind the last layer, ``(width,)``.
     """
@@ -182,7 +181,7 @@ class QwenWeights:
 
 @dataclass(frozen=True, slots=True)
 class VisionWeights:
-    """From pixels to the decoder's embeddings.
+    """The vision towers and the projector.
 
     Attributes:
         sam: The first tower.
@@ -217,17 +216,15 @@ class DenseWeights:
 class ExpertWeights:
     """A mixture of gated MLPs.
 
-    The MLP that every token goes to is published as one that is as wide as
-    several experts. Cut into experts, which computes the same, it follows the
-    routed ones.
+    The shared MLP is published as one that is as wide as several experts. Split
+    into experts, which computes the same, it follows the routed ones.
 
     Attributes:
         router: Shape ``(routed experts, width)``.
         gate_up: Shape ``(routed and shared experts, 2 * inner, width)``.
         down: Shape ``(routed and shared experts, width, inner)``.
-        gate_up_scales: What the rows of an int8 ``gate_up`` are multiplied by,
-            float32, ``(routed and shared experts, 2 * inner)``; None where it is
-            stored as it is.
+        gate_up_scales: Scales of the rows of an int8 ``gate_up``, float32,
+            ``(routed and shared experts, 2 * inner)``; None without quantization.
         down_scales: The same for ``down``.
     """
 
@@ -247,7 +244,7 @@ class DecoderLayer:
         qkv: Shape ``(3 * width, width)``.
         projection: Behind the attention, shape ``(width, width)``.
         mlp_norm: Root mean square norm before the MLP, ``(width,)``.
-        mlp: One for all tokens, or a mixture.
+        mlp: A dense MLP or a mixture of experts.
     """
 
     attention_norm: Tensor

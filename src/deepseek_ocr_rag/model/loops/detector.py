@@ -1,10 +1,9 @@
 r"""Finds where a model repeats itself: the same words, a counter, endless empty cells.
 
-A loop is a stretch of text that the text before it foretells
-(:mod:`.unit_prediction`), for so long that no page is like that
-(:mod:`.loop_evidence`, and :mod:`.stutter` for loops of a few words that a rule
-against repeats disturbs). This takes linear time, some 5 us a character, and works
-while the text is being written.
+A loop is a stretch of text that the text before it predicts (:mod:`.predictor`) for
+longer than any real page does (:mod:`.loop_score`, and :mod:`.short_loops` for loops
+of a few words that a rule against repeats disturbs). This takes linear time, some
+5 us a character, and works while the text is being written.
 """
 
 from __future__ import annotations
@@ -24,20 +23,19 @@ from .units import TextUnit, UnitStream
 __all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loop", "find_loops"]
 
 LoopKind = Literal["exact", "counting", "similar"]
-"""The same units again and again, numbers that count up or down among them, or
-copies that differ here and there."""
+"""Equal copies, copies whose numbers count up or down, or copies that differ here and there."""
 
 SIMILAR: Final = 0.02
-"""Share of units that were not foretold, from which on copies count as different."""
+"""Share of unpredicted units from which copies count as "similar"."""
 
 STRICTNESS: Final = 6.0
 MILDNESS: Final = 1.25
-"""How much more a miss counts where the beginning of a loop is looked for: without
-misses inside of it, and with some."""
+"""Factor of a miss when the beginning of a loop is searched: for loops without misses
+inside, and for those with some."""
 
 CLEAN_STREAK: Final = 12
-"""Hits in a row that mark a beginning where nothing else does: more than the tags
-of a block give."""
+"""Hits in a row that mark a beginning where nothing else does: more than the tags of a
+block produce."""
 
 _TABLE_TAG = re.compile(r"<(/?)table")
 _FORMULA_TAG = re.compile(r"(?<!\\)\\(?:([\[(]|begin\{)|[\])]|end\{)")
@@ -48,11 +46,11 @@ class Loop:
     """A stretch of text that repeats what stands before it.
 
     Attributes:
-        start: Offset of the second copy: the text up to here holds one whole copy.
+        start: Offset of the second copy: the text before it holds one whole copy.
         end: Offset behind the last copy.
         kind: See :data:`LoopKind`.
         period: Characters of one copy, on average.
-        copies: How many there are, the first one included.
+        copies: Number of copies, the first one included.
     """
 
     start: int
@@ -63,7 +61,7 @@ class Loop:
 
 
 class RepetitionWatch:
-    """Watches a text while it is written. Not for several threads at once.
+    """Watches a text for loops while it is written. Not thread-safe.
 
     Example:
         >>> watch = RepetitionWatch()
@@ -86,23 +84,22 @@ class RepetitionWatch:
         return self._units.length
 
     def feed(self, piece: str) -> int | None:
-        """Take the next piece of the text.
+        """Add the next piece of the text.
 
         Returns:
-            None while all is well; once the text repeats itself, the offset
-            since which it first does (:attr:`Loop.start`).
+            None, or the :attr:`Loop.start` of the first loop once one is found.
         """
         self._take(self._units.push(piece))
         return self._since
 
     def finish(self, *, in_table: bool = False, in_formula: bool = False) -> tuple[Loop, ...]:
-        """All loops, in their order; nothing may be fed afterwards.
+        """All loops in order; nothing may be fed afterwards.
 
         Args:
-            in_table: Whether the text breaks off inside of a table. Then less
-                evidence will do for a loop at its end, and more of a rest
-                behind one is taken to be a part of it.
-            in_formula: The same of a formula.
+            in_table: Whether the text breaks off inside a table. Then a loop at
+                its end needs less evidence, and a longer rest behind a loop
+                counts as part of it.
+            in_formula: The same for a formula.
         """
         self._take(self._units.finish())
         if self._stretch.proven is not None or self._stretch.breaks_off(
@@ -138,7 +135,7 @@ class RepetitionWatch:
                 self._stutter = Stutter(len(self._past.units))
 
     def _cut_inside_a_unit(self, loop: Loop) -> bool:
-        """Whether only the beginning of the unit follows that the next copy has there."""
+        """Whether the text breaks off within a unit that continues the loop."""
         units = self._past.units
         lag = self._past.predictions[-2].lag
         return (
@@ -149,7 +146,7 @@ class RepetitionWatch:
         )
 
     def _keep(self, loop: Loop) -> None:
-        """Add a loop, as one with those that it overlaps."""
+        """Add a loop, merged with those that it overlaps."""
         others = []
         for other in self._loops:
             if other.start < loop.end and loop.start < other.end:
@@ -179,7 +176,7 @@ class RepetitionWatch:
         lag = round(median(hit.lag for hit in hits))
         left = last + 2 * CONTEXT < len(past.units)
         if left and kind != "similar" and last + 1 - first > lag:
-            # What follows a loop may begin like one more copy: tags do.
+            # What follows a loop may begin like another copy, for instance with the same tag.
             last = first + (last + 1 - first) // lag * lag - 1
         return self._between(first, last, lag, kind)
 
@@ -191,15 +188,15 @@ def _joined(one: Loop, other: Loop) -> Loop:
 
 
 def find_loops(text: str, watch: RepetitionWatch | None = None) -> tuple[Loop, ...]:
-    """The loops of what a model wrote for a page, in their order.
+    """The loops of a page's text, in order.
 
     Args:
         text: The whole text.
-        watch: What watched its beginning while it was written, to go on from there.
+        watch: The watch that was fed its beginning, to continue from there.
     """
     watch = watch or RepetitionWatch()
     watch.feed(text[watch.length :])
-    # Where fewer end than begin, the text breaks off inside of one.
+    # If fewer end than begin, the text breaks off inside one.
     tables = Counter(bool(match[1]) for match in _TABLE_TAG.finditer(text))
     formulas = Counter(bool(match[1]) for match in _FORMULA_TAG.finditer(text))
     return watch.finish(
@@ -215,9 +212,9 @@ def find_loop(text: str) -> Loop | None:
 def _second_copy(past: UnitPredictor, stretch: Stretch) -> int:
     """The unit with which the second copy of a loop begins.
 
-    A stretch may begin before it, with text that only resembles what stands
-    before: the tags of blocks, the words of an exercise. So the beginning is
-    looked for with the same test, but stricter.
+    A stretch may begin earlier, with text that only resembles what precedes it: the
+    tags of blocks, the words of an exercise. So the beginning is searched with the
+    same test, made stricter.
     """
     proven = stretch.last if stretch.proven is None else stretch.proven
     strictness = STRICTNESS if stretch.clean else MILDNESS

@@ -1,13 +1,13 @@
-"""How much speaks for it that a stretch of text is a loop, and when that is enough.
+"""Scores how loop-like a stretch of text is (CUSUM), and the thresholds.
 
-Units that were foretold add to a score and others take from it, more than hits
-give, so that the score of ordinary text stays near zero and that of a loop
-grows without end: a CUSUM test (E. S. Page, Biometrika 41, 1954).
+Predicted units raise the score and others lower it, by more than hits raise it, so
+that ordinary text stays near zero while a loop grows without end (E. S. Page,
+Biometrika 41, 1954).
 
 The thresholds were chosen on the pages of ``benchmarks/safety/loops.py`` and on tables
-that nobody should lose (``tests/model/loops/test_detector.py``). Of the good pages
-there, the nearest reach a score of 11 without a miss, of 108 by counting, and of
-490 with copies that differ.
+that must not be lost (``tests/model/loops/test_detector.py``). The closest good pages
+there reach a score of 11 without a miss, of 108 by counting, and of 490 with copies
+that differ.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from .units import TextUnit
 __all__ = ["Stretch"]
 
 FRESH: Final = 8
-"""Units after which one that comes again counts in full."""
+"""Units after which a repeated unit counts in full."""
 
 LEAST_FRESHNESS: Final = 0.25
-"""What a word or number still counts that comes again at once."""
+"""Weight of a word or number that is repeated at once."""
 
 CLEAN_SCORE: Final = 100.0
 CLEAN_COPIES: Final = 2.5
-"""A loop without a miss: so much score and so many copies, the first one not
-counted. Forms come in up to four copies on a page. It is 40 words, or 200 empty
-cells: a blank form has rows and rows of them."""
+"""Score and copies, the first not counted, of a loop without a miss. A page may hold a
+form in up to four copies. The score is 40 words, or 200 empty cells: blank forms have
+many."""
 
 COUNTING_SCORE: Final = 220.0
 COUNTING_COPIES: Final = 64.0
-"""The same where numbers count up, as on an answer sheet, a list of parts or a
-questionnaire: more lines than a page has of them."""
+"""The same where numbers count up, as on an answer sheet, a parts list or a
+questionnaire: more lines than such a page has."""
 
 EXACT_UNITS: Final = 75.0
 EXACT_COPIES: Final = 3.5
-"""Also a loop: so many fresh units without a miss and without counting, whatever
-they weigh. A matrix of a hundred zeros has 51."""
+"""Also a loop: this many fresh units and copies without a miss and without counting. A
+matrix of a hundred zeros has 51 units."""
 
 VARIED_SCORE: Final = 1000.0
 VARIED_COPIES: Final = 5.0
-"""A loop whose copies differ. Sixty invoice or log lines that differ in their
-numbers, or rows of "not applicable", come to 570."""
+"""Score and copies of a loop whose copies differ. Sixty invoice or log lines that differ
+in their numbers, or rows of "not applicable", reach 570."""
 
 IN_TABLE_SCORE: Final = 300.0
 IN_FORMULA_SCORE: Final = 80.0
 BROKEN_OFF_COPIES: Final = 3.5
-"""Enough at the end of a text that breaks off inside of a table or a formula."""
+"""Scores and copies at the end of a text that breaks off inside a table or a formula."""
 
 FALL: Final = 60.0
 """How far the score of a loop falls from its peak before the loop counts as left."""
@@ -61,13 +61,13 @@ def _freshness(prediction: Prediction) -> float:
 
 
 class _Tally(NamedTuple):
-    """What was counted over units that were foretold.
+    """Sums over predicted units.
 
     Attributes:
-        hits: How many there were.
-        score: What they say for a loop.
-        fresh: How many there were, those that come again soon counted as less.
-        counted: How many of them went on counting.
+        hits: Number of units.
+        score: Their score.
+        fresh: Number of units, those repeated soon weighted less.
+        counted: Number of units predicted by counting.
     """
 
     hits: int = 0
@@ -76,7 +76,7 @@ class _Tally(NamedTuple):
     counted: int = 0
 
     def plus(self, prediction: Prediction, score: float) -> _Tally:
-        """With one more unit."""
+        """The sums with one more unit."""
         return _Tally(
             self.hits + 1,
             self.score + score,
@@ -85,7 +85,7 @@ class _Tally(NamedTuple):
         )
 
     def since(self, earlier: _Tally) -> _Tally:
-        """What came after an earlier state."""
+        """The sums since an earlier state."""
         return _Tally(
             self.hits - earlier.hits,
             self.score - earlier.score,
@@ -95,10 +95,10 @@ class _Tally(NamedTuple):
 
 
 class _Streak:
-    """Units without a miss, and the largest lag since each of them.
+    """Consecutive hits, and the largest lag since each of them.
 
-    A loop without a miss is an end of it that is some times as long as its
-    largest lag. What lies before may have been foretold from farther away.
+    A streak holds a loop if one of its suffixes is several times as long as that
+    suffix's largest lag; units before it may have been predicted from farther away.
     """
 
     __slots__ = ("_largest", "_now")
@@ -115,7 +115,7 @@ class _Streak:
         self._largest.append((prediction.lag, self._now))
 
     def is_loop(self) -> bool:
-        """Whether some end of it is enough for a loop."""
+        """Whether a suffix of the streak is a loop."""
         if self._now.score < CLEAN_SCORE and self._now.fresh < EXACT_UNITS:
             return False
         return any(
@@ -133,13 +133,13 @@ def _is_clean(tally: _Tally, lag: int) -> bool:
 
 
 class Stretch:
-    """The evidence since the score was last zero.
+    """The text since the score was last zero.
 
     Attributes:
-        first: Number of the first unit.
-        last: Number of the unit with which the score was highest.
-        proven: Number of the unit with which it was enough, or None.
-        clean: Whether it was enough without a miss.
+        first: Index of the first unit.
+        last: Index of the unit at which the score peaked.
+        proven: Index of the unit that proved a loop, or None.
+        clean: Whether it was proven without a miss.
     """
 
     def __init__(self, first: int) -> None:
@@ -161,13 +161,13 @@ class Stretch:
         return self._score <= 0 or self._score < self._peak - fall
 
     def breaks_off(self, *, in_table: bool, in_formula: bool) -> bool:
-        """Whether it is enough, given that the text ends inside of a table or a formula."""
+        """Whether it is a loop, given that the text ends inside a table or a formula."""
         return (in_table and self._is_varied(IN_TABLE_SCORE, BROKEN_OFF_COPIES)) or (
             in_formula and self._is_varied(IN_FORMULA_SCORE, BROKEN_OFF_COPIES)
         )
 
     def add(self, unit: TextUnit, prediction: Prediction) -> None:
-        """Take the next unit and how it was foretold."""
+        """Take the next unit and how it was predicted."""
         here = self._next
         self._next += 1
         if not (prediction.lag or self._hits):
@@ -191,9 +191,9 @@ class Stretch:
             self.clean = self._streak.is_loop()
             if self.clean or self._is_varied(VARIED_SCORE, VARIED_COPIES):
                 self.proven = here
-                # A higher peak before was another matter.
+                # An earlier, higher peak does not belong to this loop.
                 self._peak, self.last = self._score, here
 
     def _is_varied(self, score: float, copies: float) -> bool:
-        # The mean of the lags counts each by what its unit says.
+        # The mean lag is weighted by the units' scores.
         return self._peak >= score and self._hits * self._gained >= copies * self._lags

@@ -1,9 +1,8 @@
-"""Foretells each unit of a text from the units before it.
+"""Predicts each unit of a text from the units before it.
 
-What followed the last times that the same few units stood together is expected
-to follow again; a number may also go on counting. This is the match model of
-lossless compressors (C. Bloom, "Solving the problems of context modeling", 1998),
-made to look at several places at once.
+After the same few units, the same unit is expected to follow as before; a number may
+also go on counting. This is the match model of lossless compressors (C. Bloom,
+"Solving the problems of context modeling", 1998), with several candidates at once.
 """
 
 from __future__ import annotations
@@ -16,37 +15,37 @@ from .units import TextUnit
 __all__ = ["NEVER", "Prediction", "UnitPredictor"]
 
 CONTEXT: Final = 4
-"""Units that must stand together again before what follows them is foretold."""
+"""Units that must occur again in sequence before the next one is predicted."""
 
 NO_NUMBERS: Final = (None,) * CONTEXT
 
 FARTHEST: Final = 2000
-"""Units that a place may lie back: twice some 400 tokens of dense formula."""
+"""Units that a candidate may lie back: twice some 400 tokens of dense formula."""
 
-PLACES: Final = 4
-"""Places whose continuation is expected at once: the last two where the same
-units stood with the same numbers, and the last two with any."""
+CANDIDATES: Final = 4
+"""Candidates at once: the last two occurrences of the same units with the same
+numbers, and the last two with any numbers."""
 
 MOST_DOUBT: Final = 3.0
-"""Misses after which a place is given up; four hits take one back."""
+"""Misses after which a candidate is dropped; four hits make up for one."""
 
 LARGEST_STEP: Final = 100
 """The most that a counter moves from one copy to the next."""
 
 NEVER: Final = 10**9
-"""The distance of a unit that comes for the first time."""
+"""The distance of a unit that occurs for the first time."""
 
 
 class Prediction(NamedTuple):
-    """How a unit was foretold.
+    """How a unit was predicted.
 
     Attributes:
-        lag: How many units earlier stands the one it was foretold from; 0 where
-            it was not foretold.
+        lag: Units back to the one that it was predicted from; 0 if it was not
+            predicted.
         counted: Whether it is the next number of a counter.
-        distance: How many units earlier the same unit stood last, wherever it
-            was foretold from; :data:`NEVER` where it is new. It is small in
-            "n/a n/a n/a" and in a matrix of zeros.
+        distance: Units back to the last equal unit, whatever it was predicted
+            from; :data:`NEVER` if it is new. Small in "n/a n/a n/a" and in a
+            matrix of zeros.
     """
 
     lag: int
@@ -55,19 +54,19 @@ class Prediction(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Place:
-    """Where in the past the text seems to be again."""
+class _Candidate:
+    """A position in the past from which the text may be repeating."""
 
     position: int
     doubt: float = 0.0
 
 
 class UnitPredictor:
-    """The units so far, and how they were foretold.
+    """The units so far, and how they were predicted.
 
     Attributes:
-        units: All units, in their order.
-        predictions: One for each.
+        units: All units in order.
+        predictions: One for each unit.
     """
 
     def __init__(self) -> None:
@@ -78,28 +77,30 @@ class UnitPredictor:
         self._seen: dict[tuple[object, ...], tuple[int, ...]] = {}
         self._followed: tuple[int, ...] = ()
         self._last_seen: dict[tuple[str, int | None], int] = {}
-        self._places: list[_Place] = []
+        self._candidates: list[_Candidate] = []
 
     def add(self, unit: TextUnit) -> Prediction:
-        """Take the next unit; tells how it was foretold, from the nearest place if from several."""
+        """Add the next unit; returns how it was predicted, from the nearest of several candidates."""
         here = len(self.units)
         self.units.append(unit)
         self._texts = (*self._texts[1 - CONTEXT :], unit.text)
         self._values = (*self._values[1 - CONTEXT :], unit.value)
         lag, by_counting = 0, False
-        for place in self._places:
-            counted = self._comes_again(here, place.position)
+        for candidate in self._candidates:
+            counted = self._comes_again(here, candidate.position)
             if counted is None:
-                place.doubt += 1.0
+                candidate.doubt += 1.0
             else:
-                place.doubt = max(0.0, place.doubt - 0.25)
-                if not lag or here - place.position < lag:
-                    lag, by_counting = here - place.position, counted
-            place.position += 1
-        self._places = [place for place in self._places if place.doubt < MOST_DOUBT]
+                candidate.doubt = max(0.0, candidate.doubt - 0.25)
+                if not lag or here - candidate.position < lag:
+                    lag, by_counting = here - candidate.position, counted
+            candidate.position += 1
+        self._candidates = [
+            candidate for candidate in self._candidates if candidate.doubt < MOST_DOUBT
+        ]
         prediction = Prediction(lag, by_counting, self._distance(unit, here))
         self.predictions.append(prediction)
-        self._look_up(foretold=lag > 0)
+        self._look_up(predicted=lag > 0)
         return prediction
 
     def _distance(self, unit: TextUnit, here: int) -> int:
@@ -109,7 +110,7 @@ class UnitPredictor:
         return NEVER if before is None else here - before
 
     def _comes_again(self, here: int, position: int) -> bool | None:
-        """Whether by counting; None where the unit is another one than at ``position``."""
+        """Whether the unit at ``position`` comes again by counting; None if it does not."""
         unit, model = self.units[here], self.units[position]
         if unit.text != model.text:
             return None
@@ -122,30 +123,32 @@ class UnitPredictor:
         step = unit.value - model.value
         return True if model.value - first == step and abs(step) <= LARGEST_STEP else None
 
-    def _look_up(self, *, foretold: bool) -> None:
-        """Expect what followed these last few units before, numbers the same or not."""
+    def _look_up(self, *, predicted: bool) -> None:
+        """Add the earlier occurrences of the last units, with equal or other numbers."""
         here = len(self.units)
         if here < CONTEXT:
             return
-        if not foretold and self.units[-1].value is not None:
-            # A number that is new may be the next one of a counter.
+        if not predicted and self.units[-1].value is not None:
+            # A new number may be the next one of a counter.
             for position in self._followed:
                 if self.units[position].value is not None:
-                    self._try(position + 1)
-        self._meet(self._texts, here, foretold)
+                    self._add_candidate(position + 1)
+        self._match(self._texts, here, predicted)
         if self._values != NO_NUMBERS:
-            self._meet((self._texts, self._values), here, foretold)
-        if len(self._places) > PLACES:
-            self._places = sorted(self._places, key=lambda place: place.doubt)[:PLACES]
+            self._match((self._texts, self._values), here, predicted)
+        if len(self._candidates) > CANDIDATES:
+            self._candidates = sorted(self._candidates, key=lambda candidate: candidate.doubt)[
+                :CANDIDATES
+            ]
 
-    def _meet(self, context: tuple[object, ...], here: int, foretold: bool) -> None:
+    def _match(self, context: tuple[object, ...], here: int, predicted: bool) -> None:
         self._followed = self._seen.get(context, ())
         self._seen[context] = (here, *self._followed[:1])
-        if not foretold:
+        if not predicted:
             for position in self._followed:
-                self._try(position)
+                self._add_candidate(position)
 
-    def _try(self, position: int) -> None:
+    def _add_candidate(self, position: int) -> None:
         near = len(self.units) - position <= FARTHEST
-        if near and all(place.position != position for place in self._places):
-            self._places.append(_Place(position))
+        if near and all(candidate.position != position for candidate in self._candidates):
+            self._candidates.append(_Candidate(position))

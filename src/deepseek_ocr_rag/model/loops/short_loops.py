@@ -1,14 +1,13 @@
-"""Text that says the same few units again and again, with a change now and then.
+"""Finds loops of a few units that are broken now and then by another one.
 
-The rules against repeated n-grams make every loop of a few words look like this:
-after 20 to 35 tokens they force another one, and the loop goes on. For copies
-that short the tests of :mod:`.loop_evidence` ask for more than a page has room
-for, because columns of "n/a" repeat as much; those stand in tables. Outside of
-them this test counts in full what comes again at once, by the same sum of hits
-and misses.
+The rules against repeated n-grams make every short loop look like this: after 20 to
+35 tokens they force a different one, and the loop goes on. For copies this short
+:mod:`.loop_score` needs more than a page holds, because columns of "n/a" repeat as
+much; but those stand in tables. Outside tables, this test counts immediate repeats in
+full, with the same sum of hits and misses.
 
-The threshold was chosen on the pages of ``benchmarks/safety/loops.py``, of which none
-comes above 90, and on litanies, rolls and forms (``tests/model/loops/test_short_loops.py``).
+The threshold was chosen on the pages of ``benchmarks/safety/loops.py``, which score at
+most 90, and on litanies, rolls and forms (``tests/model/loops/test_short_loops.py``).
 """
 
 from __future__ import annotations
@@ -22,40 +21,40 @@ from .units import TextUnit
 __all__ = ["Stutter"]
 
 NEAR: Final = 12
-"""Units within which one has to come again to count."""
+"""Units within which a unit must be repeated to count."""
 
 ENOUGH: Final = 400.0
-"""Some 150 words. A litany of 90 lines comes to 380."""
+"""Score of a loop, some 150 words. A litany of 90 lines reaches 380."""
 
 CHARACTERS: Final = 8
-"""Characters of a run, a command or a tag that say as much as 1.0."""
+"""Characters of a run, a command or a tag that score 1.0."""
 
 LONG_RUN: Final = 16
-"""Characters of a run that need not be foretold: what stands between two of them
-is another thing each time."""
+"""Characters of a run that counts even if not predicted: what stands between two such
+runs may differ each time."""
 
 NUMBER: Final = 1.0
-"""What a number of several digits says; a digit may stand in a matrix of zeros."""
+"""Score of a number of several digits; a single digit may stand in a matrix of zeros."""
 
 STRICTNESS: Final = 4.0
-"""How much more a miss counts where the beginning of a loop is looked for."""
+"""Factor of a miss when the beginning of a loop is searched."""
 
 CLEANER: Final = 4.0
-"""By how much fewer of a loop's units are misses than of lines before it."""
+"""Ratio of the miss rate of lines before a loop to the loop's own."""
 
 FALL: Final = 60.0
-"""How far the score falls from its peak before the text has left."""
+"""How far the score falls from its peak before the loop counts as left."""
 
 
 def evidence(unit: TextUnit, prediction: Prediction) -> float:
-    """What a unit says for a loop, and if negative, against one."""
+    """The unit's score for a loop; negative against one."""
     if unit.in_table:
         return 0.0
     length = unit.end - unit.start
     if prediction.distance > NEAR:
         return 0.0 if prediction.lag else -unit.miss
     if not prediction.lag and not (unit.is_run and length >= LONG_RUN):
-        return 0.0  # behind a change, before it is seen how the text goes on
+        return 0.0  # just after a change, before the repetition resumes
     if unit.value is not None and length > 1:
         return NUMBER
     whole = unit.is_run or unit.text.startswith(("\\", "<"))
@@ -63,12 +62,12 @@ def evidence(unit: TextUnit, prediction: Prediction) -> float:
 
 
 class Stutter:
-    """The evidence since the score was last zero.
+    """The text since the score was last zero.
 
     Attributes:
-        first: Number of the first unit.
-        last: Number of the unit with which the score was highest.
-        proven: Number of the unit with which it was enough, or None.
+        first: Index of the first unit.
+        last: Index of the unit at which the score peaked.
+        proven: Index of the unit that proved a loop, or None.
     """
 
     def __init__(self, first: int) -> None:
@@ -84,7 +83,7 @@ class Stutter:
         return self._peak > 0 and (self._score <= 0 or left)
 
     def add(self, unit: TextUnit, prediction: Prediction) -> None:
-        """Take the next unit and how it was foretold."""
+        """Add the next unit and its prediction."""
         here = self._next
         self._next += 1
         says = evidence(unit, prediction)
@@ -101,9 +100,9 @@ class Stutter:
     def begin(self, past: UnitPredictor) -> int:
         """The unit with which the loop begins.
 
-        Lines that only resemble each other may stand before it. So the beginning
-        is looked for with the same test, but stricter, and taken if what lies
-        before it has more misses.
+        Lines that only resemble each other may precede it. So the beginning is
+        searched with the same test, made stricter, and accepted if what lies before
+        it has more misses.
         """
         says = [
             evidence(past.units[place], past.predictions[place])
@@ -121,5 +120,5 @@ class Stutter:
 
 
 def _misses(says: Sequence[float]) -> float:
-    """Which share of units was not foretold."""
+    """The share of units that were not predicted."""
     return sum(said < 0 for said in says) / max(1, len(says))

@@ -1,4 +1,4 @@
-"""Changes to a text that also know where the rest of it went."""
+"""Edits of a text that also map offsets into the edited text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["Edit", "edited", "moved"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Edit:
-    """One change.
+    """A replacement.
 
     Attributes:
-        start: Offset of the first character that goes.
-        end: Offset behind the last one; ``start`` where nothing goes.
-        replacement: What comes in its place.
+        start: Offset of the first character that is removed.
+        end: Offset behind the last one; equal to ``start`` for an insertion.
+        replacement: The new text.
     """
 
     start: int
@@ -24,7 +24,7 @@ class Edit:
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:
-    """The text after all changes; they must not overlap."""
+    """Apply edits that do not overlap."""
     parts = []
     done = 0
     for edit in sorted(edits):
@@ -34,10 +34,10 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 
 
 def moved(offsets: Sequence[int], edits: Iterable[Edit]) -> tuple[int, ...]:
-    """Where ascending offsets of a text are after all changes.
+    """Map ascending offsets of a text to the edited text.
 
-    An offset within what goes keeps its distance from the start of it, as far as
-    the replacement reaches.
+    An offset within a removed stretch keeps its distance from the stretch's start, as
+    far as the replacement reaches.
 
     Example:
         >>> moved([2, 5, 9], [Edit(3, 7, "!")])

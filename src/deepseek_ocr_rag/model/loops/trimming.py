@@ -1,8 +1,8 @@
-r"""Cuts loops out of model text, so that what is left is text in the model's grammar.
+r"""Cuts loops out of model text and leaves valid text in the model's grammar.
 
-The first copy of a loop stays. The cut is made where a block, a table row, a line
-or a sentence ends; no half tag is left, and a table that was cut is closed. What
-stands behind a loop that the model left again stays too.
+The first copy of a loop stays, and so does what follows a loop. The cut is made at the
+end of a block, a table row, a line or a sentence; no half tag is left, and a table that
+was cut is closed.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _BOUNDARIES: Final = tuple(
         r"(?<=</td>)|(?<=\s)",
     )
 )
-"""Where a text may be cut, the best place first."""
+"""Where a text may be cut, the best boundary first."""
 
 LONGEST_TAG: Final = 300
-"""Characters; a tag that is not closed after so many is a broken one with text behind it."""
+"""Characters after which a tag that is not closed counts as broken."""
 
 _HALF_TAG = re.compile(
     r"<(?:\|(?:(?:ref|det)\|>(?:(?!<\|/det\|>)[^\n])*|[a-z/|]*)|/?[a-z][^<>\n]*)?\Z"
@@ -40,10 +40,10 @@ _CELLS = re.compile(r"<(/?)(td|th|tr)\b")
 
 
 def trimmed(text: str, *loops: Loop) -> str:
-    """The text without the repeats of its loops, white space at its end gone.
+    """The text without the repeats of its loops and without trailing white space.
 
     Args:
-        text: What the model wrote.
+        text: The model's text.
         loops: From :func:`~deepseek_ocr_rag.model.loops.detector.find_loops` of this text.
 
     Example:
@@ -56,7 +56,7 @@ def trimmed(text: str, *loops: Loop) -> str:
 
 
 def trims(text: str, loops: Iterable[Loop]) -> tuple[Edit, ...]:
-    """What :func:`trimmed` changes: for every loop one change, in their order."""
+    """The edits of :func:`trimmed`, one for each loop, in order."""
     edits: list[Edit] = []
     for loop in sorted(loops, key=lambda loop: loop.start):
         done = edits[-1].end if edits else 0
@@ -67,7 +67,7 @@ def trims(text: str, loops: Iterable[Loop]) -> tuple[Edit, ...]:
 
 
 def _begin(text: str, loop: Loop) -> int:
-    """The best place to cut within one copy from where the repeats begin."""
+    """The best offset to cut at, within one copy of where the repeats begin."""
     stop = min(loop.end, loop.start + max(1, round(loop.period)))
     cut = loop.start
     for boundary in _BOUNDARIES:
@@ -83,7 +83,7 @@ def _begin(text: str, loop: Loop) -> int:
 
 
 def _torn_tag(tail: str) -> int:
-    """Characters that end a tag whose beginning was a part of the loop."""
+    """Length of the rest of a tag that begins inside the loop."""
     first = _MARKER.search(tail[:LONGEST_TAG])
     if first is None or not first[1]:
         return 0
@@ -92,7 +92,7 @@ def _torn_tag(tail: str) -> int:
 
 
 def _seam(head: str, tail: str) -> str:
-    """What must stand between: a table is closed, opened again, or goes on."""
+    """The text between the parts: closes a table, opens it again, or continues it."""
     inside = head.rfind("<table") > head.rfind("</table")
     following = _NEXT_TABLE.search(tail)
     goes_on = following is not None and bool(following[1])
@@ -105,7 +105,7 @@ def _seam(head: str, tail: str) -> str:
 
 
 def _closing(table: str) -> str:
-    """The end tags that a table lacks."""
+    """The end tags that are missing in a table."""
     opened: list[str] = []
     for closes, name in _CELLS.findall(table):
         if not closes:

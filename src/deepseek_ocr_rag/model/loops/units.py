@@ -1,10 +1,9 @@
-r"""Model text as a stream of small units, for finding where it repeats itself.
+r"""Splits model text into units, in which repetitions are searched.
 
-A unit is a word, a number, a tag, a LaTeX command, an empty table cell, a
-character, or a run of one character ("......", "0 0 0 0 0 0 0 0"). White space
-and the tags of a table are no units: how often its rows break says nothing about
-whether its cells repeat. But rows without content that are not even of one width
-stand in no real table, so that they weigh much.
+A unit is a word, a number, a tag, a LaTeX command, an empty table cell, a character,
+or a run of one character ("......", "0 0 0 0 0 0 0 0"). White space and table tags are
+not units: where rows break does not tell whether cells repeat. But empty rows of
+different widths do not occur in real tables, so they weigh much.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from typing import Final, NamedTuple
 __all__ = ["TextUnit", "UnitStream"]
 
 LONGEST_RUN: Final = 256
-"""Times that a run's character comes before the next run begins."""
+"""Most repetitions in one run; then the next run begins."""
 
 LONGEST_UNIT: Final = 96
-"""Characters that no unit but a run can exceed: so many at the end of the text so
-far may still become a part of another unit."""
+"""Most characters of a unit that is not a run: this much at the end of the text may
+still become part of another unit."""
 
 LEADERS: Final = "._-=*…·•─―—"
 """Characters that pages fill lines with."""
@@ -42,7 +41,7 @@ _UNIT = re.compile(
 )
 
 SHORT_WORD: Final = 2
-"""Letters of the longest word that says as little as a mark."""
+"""Longest word, in letters, that weighs as little as a mark."""
 
 _WEIGHTS: Final[dict[str, tuple[float, float]]] = {
     "word": (2.5, 4.0),
@@ -54,24 +53,23 @@ _WEIGHTS: Final[dict[str, tuple[float, float]]] = {
     "mark": (0.25, 0.75),
     "long run": (16.0, 1.5),
 }
-"""What a unit says for a loop if it could be foretold, and against one if not;
-chosen together with the thresholds in :mod:`.loop_evidence`."""
+"""Score of a unit for a loop if it was predicted, and against one if not; chosen
+together with the thresholds in :mod:`.loop_score`."""
 
 
 class TextUnit(NamedTuple):
     """One unit of a text; a page has thousands.
 
     Attributes:
-        text: What must come again for the unit to come again; empty for a
-            number, of which ``value`` says which.
-        value: Of a number, else None.
+        text: Identifies the unit; empty for a number, which ``value`` identifies.
+        value: Value of a number, else None.
         start: Offset of its first character in the whole text.
         end: Offset behind its last character.
-        hit: What it says for a loop where it could be foretold.
-        miss: What it says against one where it could not.
+        hit: Score for a loop if it was predicted.
+        miss: Score against a loop if it was not.
         has_content: Whether it is a number or a word of three letters or more.
-        is_run: Whether it is one character again and again, but no leader or rule.
-        in_table: Whether it stands in a table, HTML or Markdown.
+        is_run: Whether it is a run of one character other than a leader or rule.
+        in_table: Whether it stands in an HTML or Markdown table.
     """
 
     text: str
@@ -86,7 +84,7 @@ class TextUnit(NamedTuple):
 
 
 class UnitStream:
-    """Cuts a text into units while it grows: the same ones, however it comes in pieces."""
+    """Splits a growing text into units, the same however it arrives in pieces."""
 
     def __init__(self) -> None:
         self._rest = ""
@@ -99,18 +97,18 @@ class UnitStream:
         return self._offset + len(self._rest)
 
     def push(self, piece: str) -> list[TextUnit]:
-        """The units that are complete with this piece; short pieces are gathered first."""
+        """The units that this piece completes; short pieces are collected first."""
         self._rest += piece
         if len(self._rest) < 2 * LONGEST_UNIT:
             return []
         return self._take(len(self._rest) - LONGEST_UNIT)
 
     def finish(self) -> list[TextUnit]:
-        """The units that were held back; nothing may be pushed afterwards."""
+        """The remaining units; nothing may be pushed afterwards."""
         return self._take(None)
 
     def _take(self, limit: int | None) -> list[TextUnit]:
-        """The units that begin before ``limit`` and do not touch the end; all without one."""
+        """The units that begin before ``limit`` and do not touch the end; None takes all."""
         text, base = self._rest, self._offset
         units = []
         done = 0
@@ -129,7 +127,7 @@ class UnitStream:
 
 
 class _Row:
-    """The table row that is being written, and the one before."""
+    """The current table row, and the width of the one before."""
 
     __slots__ = ("_before", "_begins", "_empty", "_open", "_piped", "_ragged", "_width")
 
@@ -142,16 +140,16 @@ class _Row:
 
     @property
     def in_table(self) -> bool:
-        """Whether there is such a row."""
+        """Whether the text is inside a table."""
         return self._open or self._piped
 
     def space(self, space: str) -> None:
-        """Take white space: a line that begins with a pipe is a row."""
+        """Add white space: a line that begins with a pipe is a row."""
         if "\n" in space:
             self._begins, self._piped = True, False
 
     def tag(self, tag: str) -> None:
-        """Take one of the tags that are no units."""
+        """Add a table tag."""
         self._open = not tag.startswith("</table")
         if tag.startswith("<tr"):
             self._ragged = self._empty and 0 < self._width != self._before > 0
@@ -160,15 +158,15 @@ class _Row:
             self._width += 1
 
     def content(self, text: str) -> None:
-        """Take anything else that stands in the row."""
+        """Add any other content of the row."""
         self._empty = False
         self._piped = self._piped or (self._begins and text == "|")
         self._begins = False
-        # A table that nobody closed ends with its block.
+        # A table that is not closed ends with its block.
         self._open = self._open and text != "<|ref|>"
 
     def cell(self) -> str:
-        """Take an empty cell; returns what kind it is."""
+        """Add an empty cell; returns its kind of weight."""
         self._width += 1
         kind = "cell after a ragged row" if self._ragged else "cell"
         self._ragged = False
@@ -186,7 +184,7 @@ def _unit(match: re.Match[str], base: int, row: _Row) -> TextUnit:
     elif kind == "cell":
         text, weight = "<td></td>", row.cell()
     elif kind in ("run", "blank"):
-        # How long a run is matters only where it never seems to end.
+        # Only a run of the maximum length is told from shorter ones.
         character = match[2] or " "
         long = len(text) - sum(map(str.isspace, text)) * (kind == "run") == LONGEST_RUN
         weight = "long run" if long else "mark"

@@ -37,11 +37,8 @@ def write_no_files() -> None:
 def ended_with_owner(requests: FileIO) -> Iterator[None]:
     """Have Linux end this process as soon as its owner's end of a pipe closes.
 
-    A thread that checks is not enough: PyMuPDF lets no other thread run while it
-    draws, so an endless page would go on without an owner.
-
-    Args:
-        requests: The pipe from the owner, who writes nothing while this process works.
+    A thread that checks is not enough: PyMuPDF lets no other thread run while it draws, so an
+    endless page would go on without an owner. The owner writes nothing to the pipe meanwhile.
     """
     if sys.platform != "linux":
         yield
@@ -66,13 +63,9 @@ def ended_with_owner(requests: FileIO) -> Iterator[None]:
 class MemoryBound:
     """Limits the memory of this process.
 
-    Linux refuses memory over the limit (the library then fails or ends the process).
-    Other systems do not, so a thread checks ten times a second and ends the
-    process; it also ends one whose owner died while it worked. Windows has
-    neither: there only the deadline limits a process.
-
-    Args:
-        refused: Whether the system refuses memory; otherwise the thread checks.
+    Linux refuses memory over the limit (the library then fails or ends the process). Other systems
+    do not, so a thread checks ten times a second and ends the process; it also ends one whose
+    owner died while it worked. Windows has neither: there only the deadline limits a process.
     """
 
     def __init__(self, *, refused: bool = sys.platform == "linux") -> None:

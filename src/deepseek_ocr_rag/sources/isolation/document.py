@@ -58,30 +58,13 @@ class _Quarantine:
 
 
 class IsolatedDocument:
-    """A file opened by workers; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
+    """An :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument` in workers.
 
     Thread-safe: several threads use several workers.
-
-    Args:
-        content: The bytes.
-        format: What :func:`~deepseek_ocr_rag.sources.renderers.formats.sniff` found.
-        renderer: "pdfium" or "pymupdf", for PDFs.
-        password: For encrypted PDFs.
-        limits: The limits.
-
-    Raises:
-        MissingExtraError: If the renderer is not installed.
-        SourceError: If the document cannot be opened, or no worker can be started.
     """
 
     def __init__(
-        self,
-        content: Content,
-        *,
-        format: str,
-        renderer: str,
-        password: str | None,
-        limits: Limits,
+        self, content: Content, *, format: str, renderer: str, password: str | None, limits: Limits
     ) -> None:
         self._name = content.name
         self._limits = limits

@@ -37,11 +37,7 @@ FINISH_SECONDS: Final = 0.5
 
 
 class WorkerPool:
-    """Lends each worker to one thread at a time. Thread-safe.
-
-    Args:
-        most: Most workers at the same time.
-    """
+    """Lends each of at most ``most`` workers to one thread at a time. Thread-safe."""
 
     def __init__(self, most: int = MOST_WORKERS) -> None:
         self._most = most
@@ -61,11 +57,7 @@ class WorkerPool:
             return len(self._idle) + len(self._busy)
 
     def register(self) -> int:
-        """Register a document; workers stay as long as there is one.
-
-        Returns:
-            Its number.
-        """
+        """Register a document; workers stay as long as there is one. Returns its number."""
         with self._changed:
             self._stop_timer()
             number = next(self._numbers)
@@ -76,12 +68,7 @@ class WorkerPool:
     def worker(self, document: int, *, fresh: bool = False) -> Iterator[Worker]:
         """Borrow a worker for one request, preferably one that has the document open.
 
-        Args:
-            document: The document's number.
-            fresh: Whether to start a new worker, in place of an idle one.
-
-        Raises:
-            SourceError: If a new worker is needed and cannot be started.
+        ``fresh`` starts a new one, in place of an idle one.
         """
         worker = self._take(document, fresh)
         try:

@@ -41,14 +41,8 @@ _INHERITED: Final = (
 class Worker:
     """A running :mod:`.worker`, used by one thread at a time.
 
-    It ends with :meth:`stop`, when it is garbage-collected, when this process
-    exits, and by itself if this process is killed.
-
-    Attributes:
-        documents: Numbers of the documents that it has open.
-
-    Raises:
-        SourceError: If no process can be started.
+    It ends with :meth:`stop`, when it is garbage-collected, when this process exits, and by itself
+    if this process is killed. ``documents`` are the numbers of those that it has open.
     """
 
     def __init__(self) -> None:
@@ -60,7 +54,7 @@ class Worker:
             raise _start_error(error.strerror or type(error).__name__) from error
         self._end = finalize_in_owner(self, _end, self._process)
         try:
-            self._exchange(None, START_SECONDS, longest=0)
+            self.ask(None, START_SECONDS)
         except WorkerLostError as error:
             raise _start_error(str(error)) from error
 
@@ -69,33 +63,11 @@ class Worker:
         """Whether it can be asked."""
         return not self._late and self._process.wait(0) is None
 
-    def ask(self, request: Frame, seconds: float, *, longest: float = 0) -> Frame:
-        """Send one request and wait for its reply.
+    def ask(self, request: Frame | None, seconds: float, *, longest: float = 0) -> Frame:
+        """Send a request, if any, and wait for a reply whose body has at most ``longest`` bytes.
 
-        Args:
-            request: See :mod:`.worker`.
-            seconds: When to end the process instead.
-            longest: Most bytes that the body of the reply may have.
-
-        Raises:
-            WorkerLostError: If there is no reply; the process has then ended.
+        After so many seconds the process is ended: a WorkerLostError, as for any missing reply.
         """
-        return self._exchange(request, seconds, longest=longest)
-
-    def interrupt(self) -> None:
-        """End the process while another thread waits for it, which then gets an error."""
-        self._process.kill()
-
-    def stop(self) -> None:
-        """End the process; a second call does nothing."""
-        self._end()
-
-    def disown(self) -> None:
-        """Forget the process, in a forked copy of its owner."""
-        self._end.detach()
-        self._process.disown()
-
-    def _exchange(self, request: Frame | None, seconds: float, *, longest: float) -> Frame:
         alarm = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._expire)
         alarm.daemon = True
         alarm.start()
@@ -109,6 +81,19 @@ class Worker:
             raise self._lost(error) from error
         finally:
             alarm.cancel()
+
+    def interrupt(self) -> None:
+        """End the process while another thread waits for it, which then gets an error."""
+        self._process.kill()
+
+    def stop(self) -> None:
+        """End the process; a second call does nothing."""
+        self._end()
+
+    def disown(self) -> None:
+        """Forget the process, in a forked copy of its owner."""
+        self._end.detach()
+        self._process.disown()
 
     def _expire(self) -> None:
         self._late = True

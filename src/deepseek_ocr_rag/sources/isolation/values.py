@@ -45,11 +45,7 @@ def info_frame(info: PageInfo) -> Frame:
 
 
 def info_from(frame: Frame) -> PageInfo:
-    """The size and label in a frame.
-
-    Raises:
-        BrokenFrameError: If they are not valid.
-    """
+    """The size and label in a frame; a BrokenFrameError if they are not valid."""
     label = frame.message.get("label")
     if label is not None:
         label = _text(label)
@@ -57,11 +53,7 @@ def info_from(frame: Frame) -> PageInfo:
 
 
 def picture_from(frame: Frame) -> Image.Image:
-    """The picture in a frame.
-
-    Raises:
-        BrokenFrameError: If it is not valid.
-    """
+    """The picture in a frame; a BrokenFrameError if it is not valid."""
     size = (_count(frame, "width"), _count(frame, "height"))
     if not all(size) or PIXEL_BYTES * size[0] * size[1] != len(frame.body):
         raise BrokenFrameError(f"{len(frame.body)} bytes for a picture of {size}")
@@ -90,11 +82,7 @@ def layer_frame(layer: TextLayer | None) -> Frame:
 
 
 def layer_from(frame: Frame) -> TextLayer | None:
-    """The text layer in a frame, or None.
-
-    Raises:
-        BrokenFrameError: If it is not valid.
-    """
+    """The text layer in a frame, or None; a BrokenFrameError if it is not valid."""
     texts = frame.message.get("words")
     if texts is None:
         return None
@@ -143,8 +131,7 @@ def error_frame(error: DeepSeekOCRError) -> Frame:
 def error_from(frame: Frame, source: str) -> DeepSeekOCRError | None:
     """The error in a frame, about that source; None if the frame holds no error.
 
-    Raises:
-        BrokenFrameError: If the error is not one of our classes.
+    Raises BrokenFrameError if the error is not one of our classes.
     """
     message: dict[str, Any] = frame.message
     if "error" not in message:

@@ -86,10 +86,7 @@ class _DocumentServer:
     def _open(self, message: dict[str, Any], data: bytes) -> Frame:
         path = None if message["path"] is None else Path(message["path"])
         content = Content(
-            message["name"],
-            message["size"],
-            path=path,
-            data=data if path is None else None,
+            message["name"], message["size"], path=path, data=data if path is None else None
         )
         limits = Limits(**message["limits"])
         open_document = opener_for(message["format"], message["renderer"])

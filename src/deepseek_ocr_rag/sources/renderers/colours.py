@@ -13,14 +13,8 @@ _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 def to_rgb(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
     """Convert a picture to RGB, on a white background, with 8 bits a channel.
 
-    Args:
-        picture: The decoded picture.
-        wanted: The size in pixels that the caller will reduce it to. Large pictures
-            are reduced by a whole factor first, so that conversion needs little
-            memory; the result may still be larger than this.
-
-    Returns:
-        A picture in mode RGB.
+    Large pictures are first reduced by a whole factor towards ``wanted`` (pixels), so that
+    conversion needs little memory; the result may still be larger.
     """
     if picture.mode.startswith("I;16"):
         picture = _upper_byte(picture)
@@ -62,9 +56,6 @@ def _to_eight_bits(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image
 
 def _from_lab(picture: Image.Image) -> Image.Image:
     result = ImageCms.profileToProfile(
-        picture,
-        ImageCms.createProfile("LAB"),
-        ImageCms.createProfile("sRGB"),
-        outputMode="RGB",
+        picture, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
     )
     return result if result is not None else picture.convert("RGB")

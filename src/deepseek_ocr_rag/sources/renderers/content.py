@@ -28,29 +28,17 @@ class Content:
     """A document's bytes. Exactly one of ``path`` and ``data`` is set.
 
     A file is never read into memory as a whole.
-
-    Attributes:
-        name: What to call the document in messages.
-        size: Size in bytes.
-        path: The file.
-        data: The bytes.
-        folder: The temporary folder that holds ``path``, if we made one.
     """
 
-    name: str
-    size: int
+    name: str  # what to call the document in messages
+    size: int  # bytes
     path: Path | None = None
     data: bytes | None = None
-    folder: tempfile.TemporaryDirectory[str] | None = None
+    folder: tempfile.TemporaryDirectory[str] | None = None  # holds ``path``, if we made one
 
     @classmethod
     def from_stream(cls, name: str, chunks: Iterable[bytes], limits: Limits) -> Content:
-        """Keep a stream in memory as long as it is small, otherwise in a temporary file.
-
-        Raises:
-            LimitExceededError: If it is longer than ``limits.file_bytes``.
-            SourceError: If the temporary file cannot be written.
-        """
+        """Keep a stream in memory as long as it is small, otherwise in a temporary file."""
         size = 0
         folder: tempfile.TemporaryDirectory[str] | None = None
         sink: BinaryIO = io.BytesIO()
@@ -80,11 +68,7 @@ class Content:
         return cls(name, size, path=Path(folder.name) / "document", folder=folder)
 
     def open(self) -> io.BufferedReader | io.BytesIO:
-        """Open the bytes as a new binary file object.
-
-        Raises:
-            SourceNotFoundError: If the file is gone or may not be read.
-        """
+        """Open the bytes as a new binary file object."""
         if self.path is None:
             return io.BytesIO(self.data or b"")
         try:

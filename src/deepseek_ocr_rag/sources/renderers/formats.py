@@ -49,17 +49,11 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def sniff(head: bytes, tail: bytes = b"") -> str | None:
-    """Detect the format of a file.
+    """The format: one of :data:`PICTURES`, "PDF", "damaged PDF" (without a header), or None.
 
-    A picture's signature, at the very start, wins over a PDF header further in.
-
-    Args:
-        head: At least the first 1,024 bytes, or the whole file.
-        tail: The last bytes, searched for traces of a PDF without a header.
-
-    Returns:
-        One of :data:`PICTURES`, "PDF", "damaged PDF" (without a header, but with
-        traces of a PDF), or None.
+    ``head`` is at least the first 1,024 bytes, or the whole file; ``tail`` is searched for traces
+    of a PDF without a header. A picture's signature, at the very start, wins over a PDF header
+    further in.
     """
     for signature, name in _SIGNATURES:
         if head.startswith(signature):

@@ -28,17 +28,12 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from ...errors import (
-    CorruptSourceError,
-    DeepSeekOCRError,
-    LimitExceededError,
-    PageRenderError,
-)
+from ...errors import CorruptSourceError, DeepSeekOCRError, LimitExceededError, PageRenderError
 from ..limits import Limits
 from .colours import to_rgb
 from .content import Content
 from .opened_document import PageInfo
-from .sizes import Deadline, fitted
+from .sizes import PageChecks
 
 __all__ = ["PictureDocument"]
 
@@ -71,18 +66,9 @@ _REDUCING_GAP = 3.0
 
 
 class PictureDocument:
-    """A picture file; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
+    """A picture as :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
     Thread-safe. It holds no pixels between two calls.
-
-    Args:
-        content: The bytes.
-        format: One of :data:`~deepseek_ocr_rag.sources.renderers.formats.PICTURES`.
-        limits: Bounds.
-
-    Raises:
-        CorruptSourceError: If the header cannot be read.
-        LimitExceededError: If it has too many frames, or the first one is too large.
     """
 
     def __init__(self, content: Content, *, format: str, limits: Limits) -> None:
@@ -112,7 +98,7 @@ class PictureDocument:
 
     def render(self, number: int, long_side: int) -> Image.Image:
         """The upright frame in RGB, reduced if it is longer than ``long_side``."""
-        deadline = Deadline(self._limits, self._content.name, number)
+        checks = PageChecks(self._limits, self._content.name, number)
         with self._frame(number) as picture:
             size = picture.size
             if self._format == "JPEG":
@@ -123,20 +109,14 @@ class PictureDocument:
             if self._format == "TIFF":
                 # Loading has turned it upright.
                 size = picture.size
-            deadline.check()
-            wanted = fitted(
-                *size,
-                min(long_side, max(size)),
-                self._limits,
-                source=self._content.name,
-                page=number,
-            )
+            checks.check_time()
+            wanted = checks.fitted(*size, min(long_side, max(size)))
             # Conversion drops the orientation.
             turn = _TURNS.get(_orientation(picture))
             rgb = to_rgb(picture, wanted)
             if rgb.size != wanted:
                 rgb = rgb.resize(wanted, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
-            deadline.check()
+            checks.check_time()
             return rgb if turn is None else rgb.transpose(turn)
 
     def text_layer(self, number: int) -> None:

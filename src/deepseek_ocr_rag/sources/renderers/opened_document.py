@@ -14,21 +14,18 @@ __all__ = ["OpenedDocument", "PageInfo"]
 
 @dataclass(frozen=True, slots=True)
 class PageInfo:
-    """What is known about a page without rendering it.
+    """What is known about a page without rendering it."""
 
-    Attributes:
-        width: Width of the displayed page in points.
-        height: Height of the displayed page in points.
-        label: Printed label, if the file records one.
-    """
-
-    width: float
-    height: float
-    label: str | None = None
+    width: float  # of the displayed page in points
+    height: float  # of the displayed page in points
+    label: str | None = None  # printed label, if the file records one
 
 
 class OpenedDocument(Protocol):
-    """An open file. Page numbers are 1-based. Implementations say whether they are thread-safe."""
+    """An open file. Page numbers are 1-based; a damaged page raises a PageRenderError.
+
+    Implementations say whether they are thread-safe.
+    """
 
     @property
     def page_count(self) -> int:
@@ -36,28 +33,15 @@ class OpenedDocument(Protocol):
         ...
 
     def info(self, number: int) -> PageInfo:
-        """Size and label of a page.
-
-        Raises:
-            PageRenderError: If the page is damaged.
-        """
+        """Size and label of a page."""
         ...
 
     def render(self, number: int, long_side: int) -> Image:
-        """The displayed page as an RGB picture whose long side has ``long_side`` pixels.
-
-        Raises:
-            PageRenderError: If the page is damaged.
-            LimitExceededError: If it takes longer than the limits allow.
-        """
+        """The displayed page as an RGB picture whose long side has ``long_side`` pixels."""
         ...
 
     def text_layer(self, number: int) -> TextLayer | None:
-        """The page's text with boxes; None for formats that have no text.
-
-        Raises:
-            PageRenderError: If the page is damaged.
-        """
+        """The page's text with boxes; None for formats that have no text."""
         ...
 
     def close(self) -> None:

@@ -19,12 +19,7 @@ the document cannot be opened."""
 
 
 def opener_for(format: str, renderer: str) -> Opener:
-    """Import a renderer and return the function that opens files with it.
-
-    Args:
-        format: What :func:`~deepseek_ocr_rag.sources.renderers.formats.sniff` found.
-        renderer: "pdfium" or "pymupdf", for PDFs.
-    """
+    """Import a renderer ("pdfium" or "pymupdf") and return its function that opens a format."""
     if format in PICTURES:
         from .images import PictureDocument
 

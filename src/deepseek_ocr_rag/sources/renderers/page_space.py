@@ -44,15 +44,7 @@ _SHORTEST = 0.008
 
 @dataclass(frozen=True, slots=True)
 class PageSpace:
-    """The part of page space that is displayed.
-
-    Attributes:
-        left: Left edge in page space.
-        bottom: Bottom edge in page space.
-        right: Right edge in page space.
-        top: Top edge in page space.
-        rotation: The rotation of the page, degrees clockwise: 0, 90, 180 or 270.
-    """
+    """The part of page space that is displayed, and its rotation in degrees clockwise."""
 
     left: float
     bottom: float

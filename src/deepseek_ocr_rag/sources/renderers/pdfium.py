@@ -31,15 +31,7 @@ from .page_space import PageSpace
 from .passwords import spellings
 from .pdfium_objects import Handle, has_notes, hide_links, largest_image
 from .pdfium_text import read_layer
-from .sizes import (
-    Deadline,
-    check_image_pixels,
-    fitted,
-    no_pages,
-    page_failed,
-    password_refused,
-    short_label,
-)
+from .sizes import PageChecks, no_pages, page_failed, password_refused, short_label
 
 __all__ = ["LOCK", "PdfiumDocument"]
 
@@ -78,20 +70,7 @@ def _locked() -> Iterator[None]:
 
 
 class PdfiumDocument:
-    """A PDF open in pdfium; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
-
-    Thread-safe. A file is read from disk as needed.
-
-    Args:
-        content: The bytes.
-        password: For encrypted files.
-        limits: The limits.
-
-    Raises:
-        PasswordError: If the password is missing or wrong.
-        CorruptSourceError: If pdfium cannot open it, or it has no page.
-        UnsupportedSourceError: If its encryption is not supported.
-    """
+    """A PDF open in pdfium. Thread-safe. A file is read from disk as needed."""
 
     def __init__(self, content: Content, password: str | None, limits: Limits) -> None:
         self._name = content.name
@@ -124,32 +103,26 @@ class PdfiumDocument:
 
     def render(self, number: int, long_side: int) -> Image.Image:
         """The displayed page with annotations and form fields, on white."""
-        deadline = Deadline(self._limits, self._name, number)
+        checks = PageChecks(self._limits, self._name, number)
         with self._page(number) as page:
-            deadline.check()
-            width, height = fitted(
-                pdfium.FPDF_GetPageWidthF(page),
-                pdfium.FPDF_GetPageHeightF(page),
-                long_side,
-                self._limits,
-                source=self._name,
-                page=number,
+            checks.check_time()
+            width, height = checks.fitted(
+                pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page), long_side
             )
-            pixels = largest_image(page, deadline)
-            check_image_pixels(pixels, self._limits, source=self._name, page=number)
-            deadline.check()
-            return self._draw(page, width, height, deadline)
+            checks.check_image(largest_image(page, checks))
+            checks.check_time()
+            return self._draw(page, width, height, checks)
 
     def text_layer(self, number: int) -> TextLayer:
         """Words, rules and pictures of a page, including form fields and notes."""
-        deadline = Deadline(self._limits, self._name, number)
+        checks = PageChecks(self._limits, self._name, number)
         with self._page(number) as page:
-            deadline.check()
+            checks.check_time()
             space = self._space(page, number)
             with self._flattened(page, number) as flat:
-                deadline.check()
-                layer = read_layer(flat, space, self._limits, source=self._name, number=number)
-            deadline.check()
+                checks.check_time()
+                layer = read_layer(flat, space, checks)
+            checks.check_time()
             return layer
 
     def close(self) -> None:
@@ -217,17 +190,17 @@ class PdfiumDocument:
         rotation = 90 * pdfium.FPDFPage_GetRotation(page)
         return PageSpace(box.left, box.bottom, box.right, box.top, rotation)
 
-    def _draw(self, page: Handle, width: int, height: int, deadline: Deadline) -> Image.Image:
+    def _draw(self, page: Handle, width: int, height: int, checks: PageChecks) -> Image.Image:
         stride = 4 * width
         buffer = bytearray(stride * height)
         memory = (ctypes.c_char * len(buffer)).from_buffer(buffer)
         bitmap = pdfium.FPDFBitmap_CreateEx(width, height, pdfium.FPDFBitmap_BGRx, memory, stride)
         if not bitmap:
-            raise page_failed(self._name, deadline.page)
+            raise page_failed(self._name, checks.page)
         try:
             pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
             options = (0, 0, width, height, 0, pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER)
-            self._draw_content(bitmap, page, options, deadline)
+            self._draw_content(bitmap, page, options, checks)
             form = self._open_handles().form
             if form:
                 pdfium.FPDF_FFLDraw(form, bitmap, page, *options)
@@ -236,18 +209,18 @@ class PdfiumDocument:
             pdfium.FPDFBitmap_Destroy(bitmap)
 
     def _draw_content(
-        self, bitmap: Handle, page: Handle, options: tuple[int, ...], deadline: Deadline
+        self, bitmap: Handle, page: Handle, options: tuple[int, ...], checks: PageChecks
     ) -> None:
-        callback = _PauseCallback(lambda _pause: deadline.passed())
+        callback = _PauseCallback(lambda _pause: checks.is_late())
         pause = pdfium.IFSDK_PAUSE(version=1, NeedToPauseNow=callback)
         try:
             status = pdfium.FPDF_RenderPageBitmap_Start(bitmap, page, *options, pause)
         finally:
             pdfium.FPDF_RenderPage_Close(page)
         if status == pdfium.FPDF_RENDER_TOBECONTINUED:
-            raise deadline.error()
+            raise checks.too_late()
         if status != pdfium.FPDF_RENDER_DONE:
-            raise page_failed(self._name, deadline.page)
+            raise page_failed(self._name, checks.page)
 
 
 def _open(content: Content, password: str | None) -> tuple[_Handles, bytes | None]:

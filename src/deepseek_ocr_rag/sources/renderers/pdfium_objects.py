@@ -27,7 +27,7 @@ from .page_space import (
     multiply,
     transform,
 )
-from .sizes import Deadline
+from .sizes import PageChecks
 
 __all__ = [
     "Handle",
@@ -43,7 +43,7 @@ _FORM_DEPTH = 12
 """How deep forms inside of forms are followed."""
 
 _CHECK_INTERVAL = 4096
-"""The deadline is checked after so many objects."""
+"""The time is checked after so many objects."""
 
 _BILEVEL = (b"CCITTFaxDecode", b"JBIG2Decode")
 
@@ -137,17 +137,13 @@ def _annotations(page: Handle) -> Iterator[Handle]:
                 pdfium.FPDFPage_CloseAnnot(annotation)
 
 
-def largest_image(page: Handle, deadline: Deadline) -> float:
-    """Pixels of the largest raster image on a loaded page; those of bilevel images count 1/24.
-
-    Raises:
-        LimitExceededError: If the page has too many objects to check in time.
-    """
+def largest_image(page: Handle, checks: PageChecks) -> float:
+    """Pixels of the largest raster image on a loaded page; those of bilevel images count 1/24."""
     largest = 0.0
     width, height = ctypes.c_uint(), ctypes.c_uint()
     for count, (item, kind, _) in enumerate(_objects(page)):
         if count % _CHECK_INTERVAL == 0:
-            deadline.check()
+            checks.check_time()
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             pointer = ctypes.cast(item, pdfium.FPDF_PAGEOBJECT)
             if pdfium.FPDFImageObj_GetImagePixelSize(pointer, width, height):

@@ -10,10 +10,9 @@ import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 
 from ...document.text_layer import TextLayer, Word
-from ..limits import Limits
 from .page_space import PageSpace, direction
 from .pdfium_objects import Handle, address_of, bind, read_drawings
-from .sizes import check_character_count, page_failed
+from .sizes import PageChecks, page_failed
 from .words import WordStyle, build_words, is_bold
 
 __all__ = ["read_layer"]
@@ -37,25 +36,18 @@ _get_char_matrix = bind(pdfium.FPDFText_GetMatrix, _INT, _HANDLE, _INT, _HANDLE)
 _get_font_size = bind(pdfium.FPDFText_GetFontSize, ctypes.c_double, _HANDLE, _INT)
 
 
-def read_layer(
-    page: Handle, space: PageSpace, limits: Limits, *, source: str, number: int
-) -> TextLayer:
-    """Words, rules and pictures of a loaded page.
-
-    Raises:
-        LimitExceededError: If it has too many characters.
-        PageRenderError: If its text cannot be read.
-    """
+def read_layer(page: Handle, space: PageSpace, checks: PageChecks) -> TextLayer:
+    """Words, rules and pictures of a loaded page; bounded in characters."""
     text = pdfium.FPDFText_LoadPage(page)
     if not text:
-        raise page_failed(source, number)
+        raise page_failed(checks.source, checks.page)
     try:
         count = pdfium.FPDFText_CountChars(text)
-        check_character_count(count, limits, source=source, page=number)
+        checks.check_characters(count)
         words = _read_words(text, count, space) if count > 0 else ()
     finally:
         pdfium.FPDFText_ClosePage(text)
-    rules, pictures = read_drawings(page, space, limits.page_objects)
+    rules, pictures = read_drawings(page, space, checks.limits.page_objects)
     return TextLayer(words, rules, pictures, space.width, space.height)
 
 

@@ -17,26 +17,13 @@ from typing import Any
 from PIL import Image
 
 from ...document.text_layer import TextLayer
-from ...errors import (
-    CorruptSourceError,
-    DeepSeekOCRError,
-    MissingExtraError,
-    PageRenderError,
-)
+from ...errors import CorruptSourceError, DeepSeekOCRError, MissingExtraError, PageRenderError
 from ..limits import Limits
 from .content import Content
 from .opened_document import PageInfo
 from .passwords import normalized
 from .pymupdf_layer import Handle, read_layer
-from .sizes import (
-    Deadline,
-    check_image_pixels,
-    fitted,
-    no_pages,
-    page_failed,
-    password_refused,
-    short_label,
-)
+from .sizes import PageChecks, no_pages, page_failed, password_refused, short_label
 
 __all__ = ["LOCK", "PymupdfDocument"]
 
@@ -56,20 +43,7 @@ def _locked() -> Iterator[None]:
 
 
 class PymupdfDocument:
-    """A PDF open in PyMuPDF; see :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
-
-    Thread-safe. A file is read from disk as needed.
-
-    Args:
-        content: The bytes.
-        password: For encrypted files.
-        limits: The limits.
-
-    Raises:
-        MissingExtraError: If PyMuPDF is not installed.
-        PasswordError: If the password is missing or wrong.
-        CorruptSourceError: If MuPDF cannot open it, or it has no page.
-    """
+    """A PDF open in PyMuPDF. Thread-safe. A file is read from disk as needed."""
 
     def __init__(self, content: Content, password: str | None, limits: Limits) -> None:
         self._name = content.name
@@ -99,32 +73,25 @@ class PymupdfDocument:
 
     def render(self, number: int, long_side: int) -> Image.Image:
         """The displayed page with annotations and form fields, on white."""
-        deadline = Deadline(self._limits, self._name, number)
+        checks = PageChecks(self._limits, self._name, number)
         with self._page(number) as page:
             rect = page.rect
-            width, height = fitted(
-                rect.width,
-                rect.height,
-                long_side,
-                self._limits,
-                source=self._name,
-                page=number,
-            )
-            self._check_images(page, number)
-            deadline.check()
+            width, height = checks.fitted(rect.width, rect.height, long_side)
+            _check_images(page, checks)
+            checks.check_time()
             scale = self._mupdf.Matrix(width / rect.width, height / rect.height)
             pixels = page.get_pixmap(matrix=scale, colorspace=self._mupdf.csRGB, alpha=False)
-            deadline.check()
+            checks.check_time()
             picture = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.samples)
             # MuPDF rounds the edges of the page outwards, which may add a pixel.
             return picture if picture.size == (width, height) else picture.resize((width, height))
 
     def text_layer(self, number: int) -> TextLayer:
         """Words, rules and pictures of a page; empty for a scan."""
-        deadline = Deadline(self._limits, self._name, number)
+        checks = PageChecks(self._limits, self._name, number)
         with self._page(number) as page:
-            layer = read_layer(page, self._limits, source=self._name, number=number)
-            deadline.check()
+            layer = read_layer(page, checks)
+            checks.check_time()
             return layer
 
     def close(self) -> None:
@@ -186,11 +153,11 @@ class PymupdfDocument:
             except Exception as error:
                 raise page_failed(self._name, number) from error
 
-    def _check_images(self, page: Handle, number: int) -> None:
-        # xref, soft mask, width, height, bits a component, ...
-        for image in page.get_images(full=True):
-            pixels = image[2] * image[3] / (24 if image[4] == 1 else 1)
-            check_image_pixels(pixels, self._limits, source=self._name, page=number)
+
+def _check_images(page: Handle, checks: PageChecks) -> None:
+    # xref, soft mask, width, height, bits a component, ...
+    for image in page.get_images(full=True):
+        checks.check_image(image[2] * image[3] / (24 if image[4] == 1 else 1))
 
 
 def _import() -> Handle:

@@ -12,9 +12,8 @@ import numpy as np
 
 from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
-from ..limits import Limits
 from .page_space import RECTANGLE_POINTS, Edges, Matrix, PageSpace, around, bounds, direction
-from .sizes import check_character_count
+from .sizes import PageChecks
 from .words import WordStyle, build_words, is_bold
 
 __all__ = ["Handle", "read_layer"]
@@ -26,22 +25,17 @@ _BOLD_FLAG = 1 << 4
 _FILLED, _STROKED = 1 << 4, 1 << 5
 
 
-def read_layer(page: Handle, limits: Limits, *, source: str, number: int) -> TextLayer:
-    """Words, rules and pictures of a loaded page.
-
-    Raises:
-        LimitExceededError: If it has too many characters.
-    """
+def read_layer(page: Handle, checks: PageChecks) -> TextLayer:
+    """Words, rules and pictures of a loaded page; bounded in characters."""
     rect = page.rect
     space = PageSpace(0.0, 0.0, rect.width, rect.height)
     turn = page.rotation_matrix
     shown: Matrix = (turn.a, turn.b, turn.c, turn.d, turn.e, turn.f)
     spans = list(_spans(page))
-    count = sum(len(span["chars"]) for _, span in spans)
-    check_character_count(count, limits, source=source, page=number)
+    checks.check_characters(sum(len(span["chars"]) for _, span in spans))
     return TextLayer(
         _read_words(spans, space, shown),
-        tuple(_read_rules(page, space, shown, limits.page_objects)),
+        tuple(_read_rules(page, space, shown, checks.limits.page_objects)),
         tuple(_read_pictures(page, space, shown)),
         space.width,
         space.height,

@@ -1,4 +1,4 @@
-"""What the renderers share: the size of a page in pixels, its deadline, limits and errors."""
+"""What the renderers share: the size of a page in pixels, its limits, and errors."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from ...errors import (
 from ..limits import Limits
 
 __all__ = [
-    "Deadline",
-    "check_character_count",
-    "check_image_pixels",
-    "fitted",
+    "PageChecks",
     "no_pages",
     "page_failed",
     "password_refused",
@@ -28,101 +25,79 @@ __all__ = [
 _LABEL_CHARACTERS = 100
 
 
-class Deadline:
-    """When a page has taken too long.
-
-    Attributes:
-        source: Name of the document.
-        page: The 1-based page.
-    """
+class PageChecks:
+    """Checks a page (1-based) against the limits; its time runs from now."""
 
     def __init__(self, limits: Limits, source: str, page: int) -> None:
+        self.limits = limits
         self.source = source
         self.page = page
-        self._seconds = limits.page_seconds
         self._end = time.monotonic() + limits.page_seconds
 
-    def passed(self) -> bool:
+    def is_late(self) -> bool:
         """Whether the time is up."""
         return time.monotonic() > self._end
 
-    def check(self) -> None:
-        """Raise :meth:`error` if the time is up."""
-        if self.passed():
-            raise self.error()
+    def check_time(self) -> None:
+        """Raise :meth:`too_late` if the time is up."""
+        if self.is_late():
+            raise self.too_late()
 
-    def error(self) -> LimitExceededError:
+    def too_late(self) -> LimitExceededError:
         """The error for a page that has taken too long."""
-        return LimitExceededError(
-            f"the page took longer than {self._seconds:g} seconds",
-            source=self.source,
-            page=self.page,
-            remedy="Raise Limits(page_seconds=...), or leave this page out.",
+        return self._exceeded(
+            f"the page took longer than {self.limits.page_seconds:g} seconds",
+            "Raise Limits(page_seconds=...), or leave this page out.",
         )
 
+    def fitted(self, width: float, height: float, long_side: int) -> tuple[int, int]:
+        """Width and height in pixels of a page whose long side gets ``long_side`` pixels.
 
-def fitted(
-    width: float, height: float, long_side: int, limits: Limits, *, source: str, page: int
-) -> tuple[int, int]:
-    """Width and height in pixels of a page whose long side gets ``long_side`` pixels.
+        Only the ratio of ``width`` and ``height`` matters, so huge pages need no more memory than
+        others. ``limits.image_pixels`` bounds the result.
+        """
+        if long_side < 1:
+            raise ConfigurationError(
+                f"cannot render a page with a long side of {long_side} pixels",
+                remedy="Pass a positive number of pixels.",
+            )
+        longest = max(width, height)
+        if not (width > 0 and height > 0 and math.isfinite(longest)):
+            raise PageRenderError(
+                f"the page has no area ({width:g} x {height:g} points)",
+                source=self.source,
+                page=self.page,
+                remedy="The file is damaged: leave this page out.",
+            )
+        across, down = (max(1, round(side / longest * long_side)) for side in (width, height))
+        if across * down > self.limits.image_pixels:
+            raise self._exceeded(
+                f"a rendering of {across} x {down} pixels exceeds the limit of "
+                f"{self.limits.image_pixels:,}",
+                "Pass a smaller long side, or raise Limits(image_pixels=...).",
+            )
+        return across, down
 
-    Only the ratio of ``width`` and ``height`` matters, so huge pages need no more
-    memory than others.
+    def check_image(self, pixels: float) -> None:
+        """Raise LimitExceededError if an image on a PDF page has more pixels than allowed."""
+        if pixels > self.limits.image_pixels:
+            raise self._exceeded(
+                f"it contains an image of {pixels:,.0f} pixels and the limit is "
+                f"{self.limits.image_pixels:,}",
+                "Raise Limits(image_pixels=...) if you trust the file.",
+            )
 
-    Raises:
-        ConfigurationError: If ``long_side`` is not positive.
-        PageRenderError: If the page has no area.
-        LimitExceededError: If these are more than ``limits.image_pixels``.
-    """
-    if long_side < 1:
-        raise ConfigurationError(
-            f"cannot render a page with a long side of {long_side} pixels",
-            remedy="Pass a positive number of pixels.",
-        )
-    longest = max(width, height)
-    if not (width > 0 and height > 0 and math.isfinite(longest)):
-        raise PageRenderError(
-            f"the page has no area ({width:g} x {height:g} points)",
-            source=source,
-            page=page,
-            remedy="The file is damaged: leave this page out.",
-        )
-    pixels = (
-        max(1, round(width / longest * long_side)),
-        max(1, round(height / longest * long_side)),
-    )
-    if pixels[0] * pixels[1] > limits.image_pixels:
-        raise LimitExceededError(
-            f"a rendering of {pixels[0]} x {pixels[1]} pixels exceeds the limit of "
-            f"{limits.image_pixels:,}",
-            source=source,
-            page=page,
-            remedy="Pass a smaller long side, or raise Limits(image_pixels=...).",
-        )
-    return pixels
+    def check_characters(self, count: int) -> None:
+        """Raise LimitExceededError if a text layer has more characters than allowed."""
+        most = self.limits.page_characters
+        if count > most:
+            raise self._exceeded(
+                f"its text layer has {count:,} characters and the limit is {most:,}",
+                "Raise Limits(page_characters=...), or leave this page out.",
+            )
 
-
-def check_image_pixels(pixels: float, limits: Limits, *, source: str, page: int) -> None:
-    """Raise LimitExceededError if an image on a PDF page has more pixels than allowed."""
-    if pixels > limits.image_pixels:
-        raise LimitExceededError(
-            f"it contains an image of {pixels:,.0f} pixels and the limit is "
-            f"{limits.image_pixels:,}",
-            source=source,
-            page=page,
-            remedy="Raise Limits(image_pixels=...) if you trust the file.",
-        )
-
-
-def check_character_count(count: int, limits: Limits, *, source: str, page: int) -> None:
-    """Raise LimitExceededError if a text layer has more characters than allowed."""
-    if count > limits.page_characters:
-        raise LimitExceededError(
-            f"its text layer has {count:,} characters and the limit is {limits.page_characters:,}",
-            source=source,
-            page=page,
-            remedy="Raise Limits(page_characters=...), or leave this page out.",
-        )
+    def _exceeded(self, problem: str, remedy: str) -> LimitExceededError:
+        return LimitExceededError(problem, source=self.source, page=self.page, remedy=remedy)
 
 
 def short_label(label: str) -> str | None:

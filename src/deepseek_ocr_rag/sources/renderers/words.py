@@ -51,16 +51,10 @@ def build_words(
     style: Callable[[int], WordStyle],
     space: PageSpace,
 ) -> tuple[Word, ...]:
-    """Split characters into words at white space and at gaps.
+    """Split characters into words at white space and at gaps, in their order.
 
-    Args:
-        codes: Unicode code points or UTF-16 units, shape (n,).
-        boxes: Displayed points x0, y0, x1, y1, shape (n, 4).
-        style: Returns the style of the character with an index; called once a word.
-        space: The displayed page.
-
-    Returns:
-        The words on the page, in the order of the characters.
+    ``codes`` are code points or UTF-16 units, shape (n,); ``boxes`` displayed points x0, y0, x1,
+    y1, shape (n, 4). ``style`` takes the index of a character and is called once a word.
     """
     spaces = _IS_SPACE[np.minimum(codes, _LAST)]
     indices = np.flatnonzero(~spaces & _drawn(codes, boxes))

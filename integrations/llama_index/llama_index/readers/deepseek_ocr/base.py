@@ -15,6 +15,7 @@ from deepseek_ocr_rag import Page, Reader
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.reading import PageStream
 from deepseek_ocr_rag.records import OnError, page_records, page_wanted
+from deepseek_ocr_rag.setting_names import refuse_unknown
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
@@ -81,6 +82,7 @@ class DeepSeekOCRReader(BasePydanticReader):
     _made: Reader | None = PrivateAttr(default=None)
 
     def __init__(self, *, reader: Reader | None = None, **fields: Any) -> None:  # noqa: ANN401 - pydantic
+        refuse_unknown(type(self).__name__, fields, {"reader", *type(self).model_fields})
         both = sorted(set(fields) & {"backend", "resolution", "task", "renderer", "allow_urls"})
         if reader is not None and both:
             raise ConfigurationError(

@@ -18,6 +18,7 @@ from llama_index.core.schema import (
 )
 
 from deepseek_ocr_rag.records import Record, boxes_between, split_records
+from deepseek_ocr_rag.setting_names import refuse_unknown
 from deepseek_ocr_rag.text import estimate_tokens
 
 __all__ = ["DeepSeekOCRNodeParser", "boxes_for"]
@@ -63,6 +64,7 @@ class DeepSeekOCRNodeParser(NodeParser):
     count_tokens: Callable[[str], int] = Field(default=estimate_tokens, exclude=True)
 
     def __init__(self, **fields: Any) -> None:  # noqa: ANN401 - pydantic
+        refuse_unknown(type(self).__name__, fields, type(self).model_fields)
         super().__init__(**fields)
         split_records((), max_tokens=self.max_tokens)  # report a wrong budget now
 

@@ -13,10 +13,12 @@ from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, Query
 from deepseek_ocr_rag import Retriever
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.records import Record
+from deepseek_ocr_rag.setting_names import with_known_settings
 
 __all__ = ["DeepSeekOCRRetriever"]
 
 
+@with_known_settings()
 class DeepSeekOCRRetriever(BaseRetriever):
     """Finds nodes by words, and also by meaning if given an embedding model.
 

@@ -16,12 +16,14 @@ from deepseek_ocr_rag.agents import AgentReader
 from deepseek_ocr_rag.backends import Backend
 from deepseek_ocr_rag.concurrency import run_cancellable
 from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.setting_names import with_known_settings
 
 __all__ = ["DeepSeekOCRToolSpec"]
 
 Result = TypeVar("Result")
 
 
+@with_known_settings()
 class DeepSeekOCRToolSpec(BaseToolSpec):
     """Lets an agent read, search and look at PDFs and scans, in portions.
 

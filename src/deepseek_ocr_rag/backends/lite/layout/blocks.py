@@ -47,19 +47,12 @@ _SENTENCE_END = ".!?:;,。！？：；"
 
 @dataclass(frozen=True, slots=True)
 class BodyStyle:
-    """What the body text of a page looks like.
+    """What the body text of a page looks like."""
 
-    Attributes:
-        size: Its font size.
-        bold: Whether it is bold.
-        loose: Whether sizes are measured on a picture.
-        vocabulary: Case-folded words of the page.
-    """
-
-    size: float
+    size: float  # of its font
     bold: bool
-    loose: bool
-    vocabulary: frozenset[str]
+    loose: bool  # whether sizes are measured on a picture
+    vocabulary: frozenset[str]  # case-folded words of the page
 
 
 def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
@@ -84,15 +77,9 @@ def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
 
 
 def build_blocks(regions: Sequence[Region], style: BodyStyle) -> list[Block]:
-    """The blocks of a page in reading order.
+    """The blocks of a page in reading order: headings, texts, tables, images and captions.
 
-    Args:
-        regions: The page's columns.
-        style: The style of its body text.
-
-    Returns:
-        Blocks of the kinds title, sub_title, text, table, image and their
-        captions. A paragraph that continues in the next column has two boxes.
+    A paragraph that continues in the next column has two boxes.
     """
     blocks: list[Block] = []
     for region in regions:

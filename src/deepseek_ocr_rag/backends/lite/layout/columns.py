@@ -47,15 +47,9 @@ MARGIN = 0.08
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A part of the page that is read line by line.
+    """A part of the page that is read line by line, between the edges of its column."""
 
-    Attributes:
-        lines: From top to bottom.
-        x0: Left edge of its column.
-        x1: Right edge of its column.
-    """
-
-    lines: tuple[Line, ...]
+    lines: tuple[Line, ...]  # from top to bottom
     x0: float
     x1: float
 
@@ -73,15 +67,7 @@ class _Strip:
 
 
 def reading_order(pieces: Sequence[LayoutPiece], page_height: float) -> list[Region]:
-    """Cut a page into columns.
-
-    Args:
-        pieces: Everything on the upright page, in any order.
-        page_height: Height of the upright page.
-
-    Returns:
-        Regions in reading order; every piece is in exactly one of them.
-    """
+    """Cut an upright page into columns, in reading order; every piece is in exactly one."""
     if not pieces:
         return []
     rtl = is_rtl("".join(p.text for p in pieces))
@@ -135,8 +121,8 @@ def _furniture(
 def _strips(pieces: Sequence[LayoutPiece]) -> list[_Strip]:
     """Cut at every white stripe across the whole width.
 
-    If a font's boxes are larger than its letters, the boxes of neighbouring lines
-    touch; so a fifth of each word's height is ignored at both edges.
+    If a font's boxes are larger than its letters, the boxes of neighbouring lines touch; so a
+    fifth of each word's height is ignored at both edges.
     """
     strips: list[_Strip] = []
     held: list[LayoutPiece] = []

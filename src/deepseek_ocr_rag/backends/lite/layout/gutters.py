@@ -93,8 +93,8 @@ def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:
 def _crossings(left: Sequence[LayoutPiece], right: Sequence[LayoutPiece]) -> int | None:
     """How often the drawing order returns from the right side to the left.
 
-    Programs draw a column of text in one go, but a table row by row. None if the
-    drawing order is unknown (recognised text is sorted by rows).
+    Programs draw a column of text in one go, but a table row by row. None if the drawing order is
+    unknown (recognised text is sorted by rows).
     """
     order = sorted(
         [(p.order, False) for p in left if p.order is not None]

@@ -36,8 +36,8 @@ def _is_ltr(text: str) -> bool:
 def reading_sequence(pieces: Sequence[LayoutPiece]) -> list[LayoutPiece]:
     """The words of one line in reading order.
 
-    A line that runs right to left is read from its right end, except for the Latin
-    words and numbers in it; a line that runs left to right accordingly.
+    A line that runs right to left is read from its right end, except for the Latin words and
+    numbers in it; a line that runs left to right accordingly.
     """
     ordered = sorted(pieces, key=lambda p: (p.x0, p.x1))
     if all(p.text.isascii() for p in ordered):
@@ -76,16 +76,10 @@ def _glued(left: LayoutPiece, right: LayoutPiece) -> bool:
 
 
 def join_lines(lines: Sequence[str], vocabulary: frozenset[str] = frozenset()) -> str:
-    """The lines of a paragraph as one text.
+    """The lines of a paragraph (none empty) as one text.
 
-    Args:
-        lines: In reading order, none of them empty.
-        vocabulary: Case-folded words of the page, which decide whether a
-            divided word keeps its hyphen.
-
-    Returns:
-        One line of text. ``exam-`` and ``ple`` become ``example``, ``well-``
-        and ``known`` stay ``well-known``.
+    ``exam-`` and ``ple`` become ``example``. The case-folded ``vocabulary`` of the page decides
+    which words keep their hyphen: ``well-`` and ``known`` stay ``well-known``.
     """
     text = ""
     for line in lines:

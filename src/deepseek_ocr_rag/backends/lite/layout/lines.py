@@ -17,25 +17,15 @@ TALL = 1.6
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The words of one line of a column, in reading order.
+    """The words of one line of a column, in reading order."""
 
-    Attributes:
-        pieces: One or more words; or one piece that is a block.
-        x0: Left edge.
-        y0: Upper edge.
-        x1: Right edge.
-        y1: Lower edge.
-        size: Font size of most of its characters.
-        bold: Whether most of its characters are bold.
-    """
-
-    pieces: tuple[LayoutPiece, ...]
+    pieces: tuple[LayoutPiece, ...]  # words; or one piece that is a block
     x0: float
     y0: float
     x1: float
     y1: float
-    size: float
-    bold: bool
+    size: float  # font size of most of its characters
+    bold: bool  # whether most of its characters are bold
 
     @classmethod
     def of(cls, pieces: Sequence[LayoutPiece]) -> Line:
@@ -93,17 +83,11 @@ class _Band:
 
 
 def build_lines(pieces: Sequence[LayoutPiece]) -> list[Line]:
-    """The lines of one column from top to bottom.
+    """The lines of one column from top to bottom, every piece in exactly one.
 
-    Words of usual height make the lines. Small words (superscripts, commas) then join
-    the line that they touch; tall words join the line beside them, and if they span
-    several (drop caps), the first of these.
-
-    Args:
-        pieces: The words and blocks of the column, in any order.
-
-    Returns:
-        Every piece in exactly one line.
+    Words of usual height make the lines. Small words (superscripts, commas) then join the line
+    that they touch; tall words join the line beside them, and if they span several (drop caps),
+    the first of these.
     """
     words = [p for p in pieces if p.word is not None]
     usual = typical_height(words)

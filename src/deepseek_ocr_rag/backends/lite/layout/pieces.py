@@ -22,27 +22,16 @@ __all__ = ["LayoutPiece", "UprightFrame", "extent", "typical_height", "union_box
 
 @dataclass(frozen=True, slots=True)
 class LayoutPiece:
-    """A word, or a block that is laid out as a whole (a table, a picture).
-
-    Attributes:
-        x0: Left edge.
-        y0: Upper edge.
-        x1: Right edge.
-        y1: Lower edge.
-        box: Where it is on the page as displayed.
-        word: The word, or None.
-        block: The finished block, or None.
-        order: Its index in the drawing order, or None if that is unknown.
-    """
+    """A word, or a block that is laid out as a whole (a table, a picture)."""
 
     x0: float
     y0: float
     x1: float
     y1: float
-    box: Box
+    box: Box  # where it is on the page as displayed
     word: Word | None = None
     block: Block | None = None
-    order: int | None = None
+    order: int | None = None  # index in the drawing order, or None if that is unknown
 
     @property
     def height(self) -> float:
@@ -67,19 +56,12 @@ class LayoutPiece:
 
 @dataclass(frozen=True, slots=True)
 class UprightFrame:
-    """Maps the displayed page to a frame in which its text is upright and level.
+    """Maps the displayed page to a frame in which its text is upright and level."""
 
-    Attributes:
-        width: Of the displayed page.
-        height: Of the displayed page.
-        rotation: Direction of the text, degrees clockwise: 0, 90, 180, 270.
-        skew: The remaining tilt in radians, positive if lines fall to the right.
-    """
-
-    width: float
-    height: float
-    rotation: int = 0
-    skew: float = 0.0
+    width: float  # of the displayed page
+    height: float  # of the displayed page
+    rotation: int = 0  # direction of the text, degrees clockwise: 0, 90, 180, 270
+    skew: float = 0.0  # remaining tilt in radians, positive if lines fall to the right
 
     @property
     def upright_width(self) -> float:

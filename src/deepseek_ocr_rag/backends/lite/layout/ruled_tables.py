@@ -30,16 +30,9 @@ MAX_RULES = 1500
 def find_tables(
     pieces: Sequence[LayoutPiece], rules: Sequence[RulePiece], usual: float
 ) -> tuple[list[LayoutPiece], list[LayoutPiece]]:
-    """Extract the tables that are drawn with rules.
+    """The remaining words, and one piece with the HTML of each table that is drawn with rules.
 
-    Args:
-        pieces: The page's words.
-        rules: Its rules.
-        usual: Height of a usual word.
-
-    Returns:
-        The remaining words, and one piece per table, whose block has the table's
-        HTML as its text.
+    ``usual`` is the height of a usual word.
     """
     rules = whole_rules(rules, 0.35 * usual)
     if not 2 <= len(rules) <= MAX_RULES:
@@ -194,9 +187,9 @@ def _nearest(levels: Sequence[float], y: float) -> int:
 def _levels(cells: Cells, lines: dict[tuple[int, int], list[Line]], row: int) -> list[float]:
     """The y positions of the rows of text in one row of the grid.
 
-    Many tables have only a rule below the head and one at the end. If several cells
-    have equally many lines, all level, each line is a row: in three cells or more,
-    or in two if one is a column of numbers (two wrapped texts may be level by chance).
+    Many tables have only a rule below the head and one at the end. If several cells have equally
+    many lines, all level, each line is a row: in three cells or more, or in two if one is a column
+    of numbers (two wrapped texts may be level by chance).
     """
     stacks = [
         [(line.y0 + line.y1) / 2 for line in lines[slot]]

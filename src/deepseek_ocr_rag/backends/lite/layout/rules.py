@@ -10,19 +10,12 @@ __all__ = ["RulePiece", "connected", "distinct_positions", "whole_rules"]
 
 @dataclass(frozen=True, slots=True)
 class RulePiece:
-    """A rule in the frame of the pieces.
-
-    Attributes:
-        horizontal: Its direction.
-        at: Its y if horizontal, else its x.
-        start: Its smaller x (or y).
-        end: Its larger x (or y).
-    """
+    """A rule in the frame of the pieces."""
 
     horizontal: bool
-    at: float
-    start: float
-    end: float
+    at: float  # its y if horizontal, else its x
+    start: float  # its smaller x (or y)
+    end: float  # its larger x (or y)
 
 
 def whole_rules(rules: Sequence[RulePiece], tolerance: float) -> list[RulePiece]:

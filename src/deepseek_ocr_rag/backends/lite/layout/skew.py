@@ -10,15 +10,10 @@ __all__ = ["skew_of"]
 
 
 def skew_of(lines: Sequence[tuple[float, float, float, float]]) -> float:
-    """The tilt of a scan, from the ends of its text lines.
+    """The tilt of a scan in radians: the median angle of its text lines, weighted by length.
 
-    Args:
-        lines: The centre line ``(x0, y0, x1, y1)`` of each text line from left to
-            right, in pixels.
-
-    Returns:
-        The median angle in radians, weighted by length; 0 if there are no long lines
-        or they do not agree.
+    Lines are centre lines ``(x0, y0, x1, y1)`` from left to right, in pixels. 0 if there are no
+    long lines or they do not agree.
     """
     angles: list[float] = []
     for x0, y0, x1, y1 in lines:

@@ -1,0 +1,1 @@
+"""Makes a copy of Ollama's deepseek-ocr that writes the marks of its layout."""

@@ -1,0 +1,227 @@
+"""Stores a second model in Ollama whose layout tokens are shown: ``dsocr ollama-model``.
+
+It is the same file, in which eight token types are 4 (user-defined) instead of 3 (control).
+Measured on Ollama 0.33: all marks and cells come back, the rest of a page is byte for byte
+the same. Nothing but the new model is written, and no other host is asked.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ...errors import BackendError, BackendUnavailableError, ConfigurationError
+from ...hosts import is_this_machine
+from ...ollama_server import ollama_url
+from ..remote.json_exchange import without_credentials
+from ..remote.ollama_models import (
+    FIRST_HIDING_VERSION,
+    LAYOUT_MODEL,
+    MODEL,
+    OllamaFacts,
+    ShownModel,
+    meant_model,
+)
+from .modelfile import blob_digest, model_paths, parameters
+from .ollama_store import OllamaStore
+from .shown_file import ModelFile, open_model_file
+
+__all__ = ["LayoutModel", "hides_layout", "make_layout_model"]
+
+SPARE_BYTES: Final = 2**30
+"""What must stay free beside the new file."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutModel:
+    """The outcome.
+
+    Attributes:
+        name: The model to read pages with.
+        made: Whether it was stored just now.
+        reason: What was done, or why nothing was.
+    """
+
+    name: str
+    made: bool
+    reason: str
+
+
+def hides_layout(facts: OllamaFacts, model: str, version: tuple[int, ...] | None) -> bool:
+    """Whether an Ollama keeps the layout tokens of a model back.
+
+    Its file says so; where this user cannot read it, the version and the name decide.
+
+    Args:
+        facts: The Ollama.
+        model: Its name.
+        version: Of Ollama; None if it is not known.
+
+    Raises:
+        BackendError: If Ollama cannot be asked.
+    """
+    if version is not None and version < FIRST_HIDING_VERSION:
+        return False
+    paths = facts.show(model)
+    try:
+        with ExitStack() as stack:
+            return _model_file(stack, model_paths(paths.modelfile)).hides_layout
+    except BackendError:
+        return version is not None and not model.startswith(LAYOUT_MODEL)
+
+
+def make_layout_model(
+    *,
+    host: str | None = None,
+    source: str = MODEL,
+    name: str = LAYOUT_MODEL,
+    file: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> LayoutModel:
+    """Make a model whose layout tokens arrive, if the installed one's do not.
+
+    Args:
+        host: Where Ollama listens; without it ``OLLAMA_HOST``, else this machine's port 11434.
+        source: The installed model.
+        name: What the new one is called.
+        file: A copy of the model's file, where Ollama's own cannot be read.
+        say: Is told what is being done.
+
+    Raises:
+        ConfigurationError: If the name cannot be used.
+        BackendError: If Ollama or the file cannot be read, or there is no space.
+    """
+    url = ollama_url(host)
+    if not is_this_machine(url):
+        raise BackendUnavailableError(
+            f"Ollama at {without_credentials(url)} is another machine, and the model's file is there",
+            remedy="Run `dsocr ollama-model` on that machine.",
+        )
+    if not name.strip() or name.startswith("-") or not name.isprintable():
+        raise ConfigurationError(f"{name!r} is no name of a model", remedy="Leave --as out.")
+    facts = OllamaFacts(url)
+    version = facts.check_version()
+    names = [model.name for model in facts.models() if not model.remote]
+    installed = meant_model(names, source)
+    if installed is None:
+        raise facts.missing(source)
+    if version is not None and version < FIRST_HIDING_VERSION:
+        shown_version = ".".join(map(str, version))
+        reason = f"Ollama {shown_version} writes all layout tokens of {installed}: nothing to do"
+        return LayoutModel(installed, made=False, reason=reason)
+    if (there := meant_model(names, name)) is not None:
+        return _already_there(facts, there, installed)
+    shown = facts.show(installed)
+    facts.check_sees(installed, shown)
+    paths = model_paths(shown.modelfile)
+    with ExitStack() as stack:
+        model_file = _model_file(stack, (file,) if file else paths)
+        if not model_file.hides_layout:
+            reason = f"{installed} writes all layout tokens: nothing to do"
+            return LayoutModel(installed, made=False, reason=reason)
+        _store(OllamaStore(url), model_file, paths, shown, name, say, copied=file is not None)
+    facts.check_sees(name, facts.show(name))
+    return LayoutModel(
+        name,
+        made=True,
+        reason=f"made {name} from {installed}: the same model, whose boxes and table cells arrive",
+    )
+
+
+def _already_there(facts: OllamaFacts, there: str, installed: str) -> LayoutModel:
+    if meant_model([there], installed) is not None:
+        raise ConfigurationError(
+            f"the new model cannot be called {there} as the old one is",
+            remedy="Leave --as out.",
+        )
+    with ExitStack() as stack:
+        try:
+            file = _model_file(stack, model_paths(facts.show(there).modelfile))
+        except BackendUnavailableError:
+            # Made by us, as far as can be seen.
+            pass
+        else:
+            if file.hides_layout:
+                raise ConfigurationError(
+                    f"Ollama has another model called {there}",
+                    remedy="Choose another name with --as, or remove that model: "
+                    f"`ollama rm {there}`.",
+                )
+    reason = f"Ollama has {there} already: nothing to do (to make it anew: `ollama rm {there}`)"
+    return LayoutModel(there, made=False, reason=reason)
+
+
+def _model_file(stack: ExitStack, paths: tuple[Path, ...]) -> ModelFile:
+    """The file with the layout tokens; a model may have the encoder in a second one."""
+    problem: BackendError | None = None
+    for path in paths:
+        try:
+            return stack.enter_context(open_model_file(path))
+        except BackendUnavailableError as error:
+            error.remedy = (
+                "If Ollama runs as a service, run this as a user who may read the file: "
+                "`sudo $(command -v dsocr) ollama-model`. If it runs in a container, copy the "
+                f"file out, `docker cp <container>:{path} model.gguf`, and name the copy: "
+                "`dsocr ollama-model --file model.gguf`."
+            )
+            raise
+        except BackendError as error:
+            problem = problem or error
+    raise problem or BackendUnavailableError("the model has no file")
+
+
+def _store(
+    store: OllamaStore,
+    file: ModelFile,
+    paths: tuple[Path, ...],
+    shown: ShownModel,
+    name: str,
+    say: Callable[[str], None],
+    *,
+    copied: bool,
+) -> None:
+    """Store the new file and the model that consists of it."""
+    known = {blob_digest(path): path for path in paths}
+    say(f"reading {file.path} ({_gigabytes(file.size)})")
+    old = file.digest() if copied else blob_digest(file.path)
+    if old not in known:
+        raise ConfigurationError(
+            f"{file.path} is not the file of the installed model",
+            remedy=f"Copy this one: {paths[0]}.",
+        )
+    new = file.shown_digest()
+    if not store.has(new):
+        _check_space(file, known[old].parent, say)
+        say("storing it in Ollama with its layout tokens shown")
+        store.upload(new, file.size, file.shown())
+    others = [digest for digest in known if digest != old]
+    files = {"model.gguf": new, **{f"part{n}.gguf": digest for n, digest in enumerate(others)}}
+    store.create(
+        name,
+        files,
+        template=shown.template,
+        parameters=parameters(shown.parameters),
+        system=shown.system,
+    )
+
+
+def _check_space(file: ModelFile, folder: Path, say: Callable[[str], None]) -> None:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        say(f"the free space of Ollama's disk is not known; {_gigabytes(file.size)} are needed")
+        return
+    if free < file.size + SPARE_BYTES:
+        raise BackendUnavailableError(
+            f"the new model needs {_gigabytes(file.size + SPARE_BYTES)} beside the old one, and "
+            f"{folder} has {_gigabytes(free)} left",
+            remedy="Free some space there.",
+        )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

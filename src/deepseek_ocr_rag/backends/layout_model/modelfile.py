@@ -1,0 +1,67 @@
+"""Reads the parts of a model that ``/api/show`` tells: its files and its parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Final
+
+from ...errors import BackendReplyError
+
+__all__ = ["blob_digest", "model_paths", "parameters"]
+
+_FROM = re.compile(r"^FROM[ \t]+(.+?)[ \t]*$", re.MULTILINE)
+_BLOB = re.compile(r"sha256[-:]([0-9a-f]{64})\Z")
+_PARAMETER = re.compile(r"(\S{1,100})\s+(.+)")
+
+MOST_FILES: Final = 8
+
+
+def model_paths(modelfile: str) -> tuple[Path, ...]:
+    """The files of a model.
+
+    Raises:
+        BackendReplyError: If it names none.
+    """
+    paths = [Path(text.strip("\"'")) for text in _FROM.findall(modelfile)]
+    if not 0 < len(paths) <= MOST_FILES or not all(blob_digest(path) for path in paths):
+        raise BackendReplyError(
+            "Ollama does not say in which file the model lies",
+            remedy="Update Ollama, or pull the model again.",
+        )
+    return tuple(paths)
+
+
+def blob_digest(path: Path) -> str:
+    """The digest in the name of one of Ollama's files; "" if it is no such name."""
+    # The server may run under another system, whose separator is another.
+    found = _BLOB.search(str(path))
+    return f"sha256:{found[1]}" if found else ""
+
+
+def parameters(text: str) -> dict[str, object]:
+    r"""The parameters that ``/api/show`` lists, as ``/api/create`` takes them.
+
+    Raises:
+        BackendReplyError: If a line cannot be read.
+
+    Example:
+        >>> parameters('temperature   0\nstop  "User:"\nstop  "System:"')
+        {'temperature': 0, 'stop': ['User:', 'System:']}
+    """
+    found: dict[str, list[object]] = {}
+    for line in filter(str.strip, text.splitlines()):
+        match = _PARAMETER.fullmatch(line.strip())
+        if match is None:
+            raise BackendReplyError(f"the parameter {line.strip()[:80]!r} cannot be read")
+        found.setdefault(match[1], []).append(_value(match[2]))
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _value(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str | int | float) else text

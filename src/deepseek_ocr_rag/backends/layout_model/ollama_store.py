@@ -1,0 +1,123 @@
+"""Stores a file and a model in an Ollama of this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from ...errors import BackendReplyError, BackendUnavailableError
+from ...text.excerpt import excerpt
+from ..remote.json_exchange import UNCOMPRESSED
+
+__all__ = ["OllamaStore"]
+
+SILENCE: Final = 600.0
+"""Seconds; Ollama answers once it has hashed and copied the file."""
+
+MOST_BYTES: Final = 64 * 1024
+"""Of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class OllamaStore:
+    """The part of Ollama's API that writes.
+
+    Attributes:
+        url: Its address.
+    """
+
+    url: str
+
+    def has(self, digest: str) -> bool:
+        """Whether Ollama has a file."""
+        return self._send("HEAD", f"/api/blobs/{digest}", "look for the file")[0] == 200
+
+    def upload(self, digest: str, size: int, chunks: Iterator[bytes]) -> None:
+        """Store a file, piece by piece.
+
+        Raises:
+            BackendUnavailableError: If Ollama does not take it.
+        """
+        doing = "store the file"
+        answer = self._send("POST", f"/api/blobs/{digest}", doing, chunks, size)
+        self._check(answer, doing)
+
+    def create(
+        self,
+        model: str,
+        files: Mapping[str, str],
+        *,
+        template: str,
+        parameters: Mapping[str, object],
+        system: str = "",
+    ) -> None:
+        """Store a model that consists of stored files.
+
+        Raises:
+            BackendUnavailableError: If Ollama does not take it.
+        """
+        body = {
+            "model": model,
+            "files": dict(files),
+            "template": template,
+            "parameters": dict(parameters),
+            **({"system": system} if system else {}),
+            "stream": False,
+        }
+        doing = f"make {model}"
+        self._check(self._send("POST", "/api/create", doing, json.dumps(body).encode()), doing)
+
+    def _check(self, answer: tuple[int, str], doing: str) -> None:
+        status, text = answer
+        if status not in (200, 201):
+            raise BackendUnavailableError(
+                f"Ollama could not {doing}: HTTP {status} ({excerpt(text)})",
+                remedy="Look at its log.",
+            )
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        doing: str,
+        content: bytes | Iterator[bytes] | None = None,
+        size: int | None = None,
+    ) -> tuple[int, str]:
+        """The status and the beginning of the answer."""
+        # With its size given, a body that comes in pieces is sent as it is.
+        headers = {} if size is None else {"content-length": str(size)}
+        with (
+            _translated(doing),
+            httpx.Client(
+                timeout=httpx.Timeout(SILENCE, connect=10.0),
+                trust_env=False,
+                headers=UNCOMPRESSED,
+            ) as client,
+            client.stream(method, self.url + path, content=content, headers=headers) as response,
+        ):
+            data = b""
+            for chunk in response.iter_raw():
+                data += chunk
+                if len(data) > MOST_BYTES:
+                    break
+        return response.status_code, data.decode("utf-8", "replace")
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise BackendUnavailableError(
+            "Ollama is not running any more", remedy="Start it with `ollama serve`."
+        ) from error
+    except httpx.HTTPError as error:
+        raise BackendReplyError(
+            f"Ollama could not {doing} ({excerpt(str(error)) or type(error).__name__})",
+            remedy="Look at its log, and run the command again.",
+        ) from error

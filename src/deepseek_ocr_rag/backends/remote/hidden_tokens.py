@@ -1,0 +1,70 @@
+"""Notices that a server kept the model's layout marks back, and says what helps.
+
+llama.cpp's server, and Ollama from 0.30 on, which runs it, drop control tokens from a
+reply and still count them. Of DeepSeek-OCR these are the marks of blocks, boxes and table
+cells: what arrives is ``title[[108, 62, 489, 95]]`` and ``<table>ItemCost</table>``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["OLLAMA_CURE", "SERVER_CURE", "hidden_tokens", "hidden_warning"]
+
+OLLAMA_CURE: Final = "run `dsocr ollama-model` once and read the page again"
+SERVER_CURE: Final = "start llama-server with --special, and read the page again"
+
+FEWEST: Final = 4
+"""A block has four marks. Fewer missing tokens may be a piece that the server joined."""
+
+_MARK = re.compile(r"<\|/?(?:ref|det)\|>|</?t[dr]\b")
+_BOX = r"\[\d{1,3}(?:, ?\d{1,3}){3}\]"
+_BARE_HEAD = re.compile(rf"^\w{{1,40}}\[{_BOX}(?:, ?{_BOX})*\][ \t]*$", re.MULTILINE)
+_TABLE = "<table>"
+
+
+def hidden_tokens(
+    text: str, tokens: int | None, pieces: int, *, ended: bool, token_a_piece: bool
+) -> int:
+    """How many tokens of the layout the server kept back; 0 if it sent all that it should.
+
+    Args:
+        text: The reply.
+        tokens: How many tokens the server counted; None if it does not say.
+        pieces: How many pieces of text came.
+        ended: Whether the end token is among the tokens counted.
+        token_a_piece: Whether the server sends every token by itself. Others join tokens, so
+            that missing pieces alone prove nothing.
+
+    Example:
+        >>> hidden_tokens("title[[1, 2, 3, 4]]", 17, 12, ended=True, token_a_piece=True)
+        4
+    """
+    if _MARK.search(text):
+        return 0
+    missing = None if tokens is None else max(0, tokens - pieces - ended)
+    cells_lost = _TABLE in text
+    if cells_lost or _BARE_HEAD.search(text):
+        # A table without cells is no table, whatever was counted.
+        return max(missing or 0, int(cells_lost or missing is None))
+    if not token_a_piece or missing is None:
+        return 0
+    # The bytes of a rare character are tokens of their own and come as one piece.
+    joined = sum(len(character.encode("utf-8", "replace")) - 1 for character in text)
+    return missing if missing - joined >= FEWEST else 0
+
+
+def hidden_warning(server: str, count: int, cure: str) -> str:
+    """The page's warning for :func:`hidden_tokens`.
+
+    Args:
+        server: "Ollama" or "the server".
+        count: How many tokens were kept back.
+        cure: :data:`OLLAMA_CURE` or :data:`SERVER_CURE`.
+    """
+    many = f"{count} tokens" if count > 1 else "tokens"
+    return (
+        f"{server} kept {many} of the layout back: boxes were read from what was left, and tables "
+        f"have lost their cells; {cure}"
+    )

@@ -1,0 +1,171 @@
+"""How long a page may take, how long a server may be silent, and how long it may be away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+
+from ...errors import BackendUnavailableError, RetryableError
+
+__all__ = ["Absence", "PageClock", "ServerSilence", "SilenceWatch"]
+
+ASK_AGAIN_SECONDS: Final = 1.0
+"""How often a server that is away is asked."""
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+
+class PageClock:
+    """The time of one page, which runs only while the server writes it.
+
+    Args:
+        seconds: Longest time, over all attempts.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._started: float | None = None
+        self._limit: asyncio.Timeout | None = None
+
+    @asynccontextmanager
+    async def limited(self) -> AsyncIterator[None]:
+        """Raises TimeoutError when the time is over."""
+        async with asyncio.timeout(None) as self._limit:
+            yield
+
+    def start(self) -> None:
+        """Let the time run; nothing if it does."""
+        if self._started is None and self._limit is not None:
+            self._started = asyncio.get_running_loop().time()
+            self._limit.reschedule(self._started + self._left)
+
+    def stop(self) -> None:
+        """Hold the time; nothing if it does not run."""
+        if self._started is not None and self._limit is not None:
+            self._left -= asyncio.get_running_loop().time() - self._started
+            self._started = None
+            self._limit.reschedule(None)
+
+    @property
+    def over(self) -> bool:
+        """Whether no time is left."""
+        return self._left <= 0
+
+
+@dataclass(slots=True)
+class SilenceWatch:
+    """When one request was last heard of.
+
+    Attributes:
+        heard: Time of the last byte.
+        begun: Whether the reply has begun. Before that, the request may wait in the
+            server's queue.
+    """
+
+    heard: float
+    begun: bool = False
+
+
+@dataclass(slots=True)
+class ServerSilence:
+    """When a server was last heard of, over all requests.
+
+    A request that waits in the server's queue is silent only if the server writes nothing for
+    the others either.
+
+    Attributes:
+        seconds: Longest silence.
+        heard: Time of the last byte of any request.
+    """
+
+    seconds: float
+    heard: float = field(default=0.0, init=False)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[SilenceWatch]:
+        """Raises TimeoutError when the server is silent for too long."""
+        loop = asyncio.get_running_loop()
+        watch = SilenceWatch(loop.time())
+        async with asyncio.timeout(None) as limit:
+
+            def check() -> None:
+                nonlocal timer
+                heard = watch.heard if watch.begun else max(watch.heard, self.heard)
+                if (left := heard + self.seconds - loop.time()) > 0:
+                    timer = loop.call_later(left, check)
+                else:
+                    limit.reschedule(loop.time())
+
+            timer = loop.call_later(self.seconds, check)
+            try:
+                yield watch
+            finally:
+                timer.cancel()
+
+    def hear(self, watch: SilenceWatch, *, begun: bool) -> None:
+        """Note that bytes have come for a request."""
+        self.heard = watch.heard = asyncio.get_running_loop().time()
+        watch.begun = watch.begun or begun
+
+
+@dataclass(slots=True)
+class Absence:
+    """How long a server that has answered before is away; all pages of a backend share it.
+
+    Attributes:
+        server: What it is called in messages.
+        seconds: How long it is waited for.
+    """
+
+    server: str
+    seconds: float
+    _known: bool = field(default=False, init=False)
+    _since: float | None = field(default=None, init=False)
+
+    def end(self) -> None:
+        """Note that the server has answered."""
+        if self._since is not None:
+            away = time.monotonic() - self._since
+            _log.warning("%s is back after %.0f s", self.server, away)
+        self._known, self._since = True, None
+
+    def pause(self, failed: RetryableError) -> float | None:
+        """Seconds until the server should be asked again, or None if it is not waited for.
+
+        Args:
+            failed: Why it could not be asked.
+        """
+        if not isinstance(failed.error, BackendUnavailableError):
+            return None
+        refused = isinstance(failed.__cause__, httpx.TransportError | ConnectionError)
+        if refused and not self._known:
+            # It has never answered, so the address may be wrong.
+            return None
+        if self._since is None:
+            self._since = time.monotonic()
+            if self.seconds:
+                _log.warning(
+                    "%s is away (%s): waiting up to %g s for it",
+                    self.server,
+                    failed.error.problem,
+                    self.seconds,
+                )
+        left = self._since + self.seconds - time.monotonic()
+        if left <= 0:
+            failed.error.remedy = (
+                (
+                    f"It was waited for {self.seconds:g} s (--wait, or wait=). Start it, then read "
+                    "again."
+                )
+                if self.seconds
+                else failed.error.remedy
+            )
+            return None
+        return min(left, max(ASK_AGAIN_SECONDS, failed.after or 0.0))

@@ -1,0 +1,38 @@
+"""Whether the Ollama of this machine writes the layout of its deepseek-ocr."""
+
+from __future__ import annotations
+
+from ...backends.auto import ANSWER_SECONDS, CONNECT_SECONDS
+from ...backends.layout_model.layout_model import hides_layout
+from ...backends.remote.ollama_models import OllamaFacts, meant_model
+from ...errors import DeepSeekOCRError
+from ...hosts import is_this_machine
+from ...ollama_server import ollama_url
+from .check import Check
+
+__all__ = ["ollama_checks"]
+
+
+def ollama_checks() -> tuple[Check, ...]:
+    """One check if there is such a model; the backend's own check says why there is none."""
+    try:
+        url = ollama_url()
+        if not is_this_machine(url):
+            return ()
+        facts = OllamaFacts(url, connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
+        model = meant_model([each.name for each in facts.models() if not each.remote])
+        if model is None:
+            return ()
+        hides = hides_layout(facts, model, facts.version())
+    except DeepSeekOCRError:
+        return ()
+    if not hides:
+        return (Check("ollama layout", True, f"{model} writes its boxes and table cells"),)
+    return (
+        Check(
+            "ollama layout",
+            False,
+            f"this Ollama keeps boxes and table cells of {model} back",
+            "Run `dsocr ollama-model` once.",
+        ),
+    )

@@ -1,0 +1,25 @@
+"""A parser of arguments that names the option that was meant."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..setting_names import near_name
+
+__all__ = ["NearOptionsParser"]
+
+
+class NearOptionsParser(argparse.ArgumentParser):
+    """Ends with "write --backend" for ``--bakend``; its commands' parsers do as well."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in the base class
+        """As in the base class, but with an error for a misspelled option."""
+        found, unknown = super().parse_known_args(args, namespace)
+        known = [each.lstrip("-") for each in self._option_string_actions]
+        for argument in unknown:
+            name = argument.split("=")[0]
+            near = near_name(name.lstrip("-"), known) if name.startswith("--") else None
+            if near is not None:
+                self.error(f"there is no option {name}; write --{near}")
+        return found, unknown

@@ -1,0 +1,104 @@
+"""Prompts on their way to the device: many of them as one batch of fixed shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..model.tokenizer import IMAGE
+from .ops import QUERY_TILE
+
+__all__ = ["PrefillBatch", "PrefillRequest", "pack"]
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillRequest:
+    """A sequence whose prompt is to be computed.
+
+    Attributes:
+        slot: Its slot, which already holds the same tokens.
+        ids: Its tokens.
+        picture: Embeddings of its picture tokens, ``(picture tokens, width)``.
+    """
+
+    slot: int
+    ids: Sequence[int]
+    picture: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillBatch:
+    """The prompts of one prefill, one after the other, padding behind them.
+
+    Attributes:
+        positions: Position of each token in its prompt, int32, ``(tokens,)``.
+        token_slots: Slot of each token, int32, ``(tokens,)``.
+        pictures: Index of each token's picture embedding, -1 for text, int32, ``(tokens,)``.
+        tiles: See :meth:`.ops.Ops.attend_prompts`.
+        slots: Slot of each prompt, int32, ``(prompts,)``.
+        last: Index of each prompt's last token, int32, ``(prompts,)``.
+    """
+
+    positions: Tensor
+    token_slots: Tensor
+    pictures: Tensor
+    tiles: Tensor
+    slots: Tensor
+    last: Tensor
+
+    @classmethod
+    def unpack(cls, packed: Tensor, tokens: int, prompts: int) -> Self:
+        """Views into what :func:`pack` made."""
+        tiles = _tile_count(tokens, prompts)
+        sizes = [tokens, tokens, tokens, 3 * tiles, prompts, prompts]
+        positions, token_slots, pictures, flat_tiles, slots, last = torch.split(packed, sizes)
+        return cls(positions, token_slots, pictures, flat_tiles.view(tiles, 3), slots, last)
+
+
+def pack(
+    requests: Sequence[PrefillRequest], tokens: int, prompts: int, padding_slot: int
+) -> Tensor:
+    """All integers of a batch in one tensor, which is one copy to the device.
+
+    Args:
+        requests: The prompts.
+        tokens: Tokens of the batch, padding included.
+        prompts: Prompts of the batch, padding included.
+        padding_slot: Slot of the padding.
+
+    Returns:
+        int32, on the host.
+    """
+    positions = np.zeros(tokens, np.int32)
+    token_slots = np.full(tokens, padding_slot, np.int32)
+    pictures = np.full(tokens, -1, np.int32)
+    tiles = np.zeros((_tile_count(tokens, prompts), 3), np.int32)
+    slots = np.full(prompts, padding_slot, np.int32)
+    last = np.zeros(prompts, np.int32)
+    start = tile = picture = 0
+    for row, request in enumerate(requests):
+        length = len(request.ids)
+        end = start + length
+        positions[start:end] = np.arange(length)
+        token_slots[start:end] = request.slot
+        is_picture = np.asarray(request.ids) == IMAGE
+        count = int(is_picture.sum())
+        pictures[start:end][is_picture] = np.arange(picture, picture + count)
+        first = np.arange(0, length, QUERY_TILE)
+        tiles[tile : tile + len(first), 0] = start
+        tiles[tile : tile + len(first), 1] = first
+        tiles[tile : tile + len(first), 2] = length
+        slots[row], last[row] = request.slot, end - 1
+        start, tile, picture = end, tile + len(first), picture + count
+    parts = (positions, token_slots, pictures, tiles.ravel(), slots, last)
+    return torch.from_numpy(np.concatenate(parts))
+
+
+def _tile_count(tokens: int, prompts: int) -> int:
+    """Most tiles of so many tokens in so many prompts."""
+    return tokens // QUERY_TILE + prompts

@@ -1,0 +1,92 @@
+"""Refuses settings that do not exist, and names the one that was meant."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar
+
+from .errors import UnknownSettingError
+
+__all__ = ["near_name", "refuse_unknown", "with_known_settings"]
+
+Class = TypeVar("Class", bound=type)
+
+_ALIKE = 0.6
+"""Similarity (:mod:`difflib`) from which a name is taken for a misspelling of another."""
+
+
+def near_name(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, or None.
+
+    A name that begins or ends another comes first: ``root`` for ``root_dir``.
+
+    Example:
+        >>> near_name("bakend", ["backend", "mode"])
+        'backend'
+        >>> near_name("root", ["root_dir", "mode"])
+        'root_dir'
+    """
+    names = list(known)
+    lower = name.lower()
+    parts = [each for each in names if len(lower) > 2 and each.lower().startswith(f"{lower}_")]
+    parts += [each for each in names if len(lower) > 2 and each.lower().endswith(f"_{lower}")]
+    alike = difflib.get_close_matches(lower, [each.lower() for each in names], 1, _ALIKE)
+    alike = [each for each in names if each.lower() in alike]
+    return next(iter([*parts, *alike]), None)
+
+
+def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Check the names of settings.
+
+    Args:
+        owner: Name of the class or function that takes them.
+        given: The names that were passed.
+        known: The names that there are.
+
+    Raises:
+        UnknownSettingError: If one is unknown; it names the one that was probably meant.
+    """
+    names = [each for each in known if not each.startswith("_")]
+    unknown = [each for each in given if each not in names]
+    if not unknown:
+        return
+    near = [(each, near_name(each, names)) for each in unknown]
+    meant = [f"{found} instead of {each}" for each, found in near if found is not None]
+    listed = ", ".join(sorted(names))
+    raise UnknownSettingError(
+        f"{owner} has no setting {', '.join(map(repr, unknown))}",
+        remedy=f"Write {', '.join(meant)}." if meant else f"Choose from {listed}.",
+    )
+
+
+def with_known_settings(*more: str) -> Callable[[Class], Class]:
+    """Make a class raise :class:`UnknownSettingError` for settings that it does not have.
+
+    Args:
+        *more: Settings that the class takes as ``**options``.
+
+    Returns:
+        A decorator of the class.
+    """
+
+    def decorate(cls: Class) -> Class:
+        construct: Any = cls.__init__  # type: ignore[misc]
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        known = [
+            name
+            for name, parameter in inspect.signature(construct).parameters.items()
+            if parameter.kind in named and name != "self"
+        ]
+
+        @wraps(construct)
+        def check_and_construct(self: object, *values: object, **settings: object) -> None:
+            refuse_unknown(type(self).__name__, settings, [*known, *more])
+            construct(self, *values, **settings)
+
+        cls.__init__ = check_and_construct  # type: ignore[misc]
+        return cls
+
+    return decorate
