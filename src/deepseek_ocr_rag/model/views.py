@@ -56,13 +56,14 @@ def tile_grid(
     """Columns and rows of the grid whose aspect ratio is nearest to the page's.
 
     Of equally near grids, the larger is taken if the page has more than half as
-    many pixels as it; with ``larger_sooner``, as the smaller one (Ollama's own runner).
+    many pixels as it.
 
     Args:
         width: Width of the page in pixels.
         height: Height of the page in pixels.
         tile_side: Side of a tile in pixels.
         max_tiles: Most tiles; at least 2.
+        larger_sooner: Ollama's own runner compares with the smaller grid.
 
     Raises:
         ConfigurationError: If ``max_tiles`` is below 2.

@@ -99,7 +99,7 @@ class OllamaReply:
         Raises:
             BackendReplyError: If Ollama ended it for a reason that is none.
         """
-        text = part.response
+        text = part.response or ""
         if text or not part.done:
             self._latest.append(_Part(self._characters, text.strip()))
         if text:
