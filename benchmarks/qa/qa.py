@@ -204,7 +204,7 @@ def planted() -> dict[str, int]:
             )
             counts["addresses"] += "collect.example/" in answer.text
             counts["more calls"] += model.asked - 1
-            counts["lost"] += not (answer.found and page.true in answer.text)
+            counts["lost"] += not (answer.found and not answer.quoted and page.true in answer.text)
     return counts
 
 

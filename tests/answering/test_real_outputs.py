@@ -135,5 +135,7 @@ def test_a_wrong_number_is_found_out(paper: OcrDocument) -> None:
     wrong = ask_paper(
         paper, "DeepSeek-OCR can generate training data at a scale of 900k+ pages per day."
     )
-    assert [sentence.status for sentence in wrong.sentences] == ["unsupported"]
-    assert wrong.citations == ()
+    assert [sentence.text for sentence in wrong.unsupported] == [wrong.sentences[0].text]
+    # In its place the page is quoted.
+    assert wrong.quoted
+    assert all(is_traced(citation, paper) for citation in wrong.citations)

@@ -322,6 +322,16 @@ def test_a_failed_page_is_reported_and_the_rest_is_printed(
     assert "page 2" in err
 
 
+def test_a_language_model_that_cannot_answer_is_told_before_anything_is_read(
+    sample_pdf: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    # Nothing listens there either: reading would end in another error.
+    words = ["ask", str(sample_pdf), "?", "--backend", "server:http://127.0.0.1:9"]
+    assert main([*words, "--llm", "ollama/all-minilm"]) == 5
+    assert "Ollama is not running" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

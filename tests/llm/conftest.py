@@ -94,8 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.llama.stream("POST", "/v1/chat/completions", json=request) as events:
             self._head(200, "application/x-ndjson")
             for line in events.iter_lines():
+                # Other lines are comments, which a slow server sends to keep the connection.
                 data = line.removeprefix("data: ")
-                if not data or data == "[DONE]":
+                if data == line or data == "[DONE]":
                     continue
                 event = json.loads(data)
                 if "error" in event:

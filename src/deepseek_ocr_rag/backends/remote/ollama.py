@@ -213,7 +213,7 @@ class OllamaBackend(RemoteBackend):
         """Send one request and collect the reply until it ends, repeats itself or is too long."""
         image = await asyncio.to_thread(png_bytes, request)
         prompt = request.task.prompt if self._line_end is False else request.task.ollama_prompt
-        longest = self._num_predict or new_tokens(prompt, self._num_ctx)
+        longest = self._num_predict or new_tokens(prompt, self._num_ctx, request.drawn().size)
         parts = await client.generate(
             self.model,
             prompt=prompt,

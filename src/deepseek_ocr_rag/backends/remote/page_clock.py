@@ -51,7 +51,8 @@ class PageClock:
         if self._started is not None and self._limit is not None:
             self._left -= asyncio.get_running_loop().time() - self._started
             self._started = None
-            self._limit.reschedule(None)
+            if not self._limit.expired():
+                self._limit.reschedule(None)
 
     @property
     def over(self) -> bool:
@@ -96,18 +97,18 @@ class ServerSilence:
         async with asyncio.timeout(None) as limit:
 
             def check() -> None:
-                nonlocal timer
                 heard = watch.heard if watch.begun else max(watch.heard, self.heard)
                 if (left := heard + self.seconds - loop.time()) > 0:
-                    timer = loop.call_later(left, check)
+                    timers.append(loop.call_later(left, check))
+                    del timers[0]
                 else:
                     limit.reschedule(loop.time())
 
-            timer = loop.call_later(self.seconds, check)
+            timers = [loop.call_later(self.seconds, check)]
             try:
                 yield watch
             finally:
-                timer.cancel()
+                timers[-1].cancel()
 
     def hear(self, watch: SilenceWatch, *, begun: bool) -> None:
         """Note that bytes have come for a request."""

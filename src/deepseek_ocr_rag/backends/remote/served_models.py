@@ -194,5 +194,6 @@ def _with_props(model: ServedModel, answer: JsonAnswer) -> ServedModel:
 
 
 def _positive(number: object) -> int | None:
-    whole = isinstance(number, int) and not isinstance(number, bool)
-    return number if whole and number > 0 else None
+    if isinstance(number, int) and not isinstance(number, bool) and number > 0:
+        return number
+    return None
