@@ -1,4 +1,4 @@
-"""DeepSeek-OCR for LangChain: a document loader, a blob parser and a tool for agents.
+"""DeepSeek-OCR for LangChain: a loader, a blob parser, a splitter, a retriever and agent tools.
 
 ::
 

@@ -54,7 +54,7 @@ class AgentSettings(BaseModel):
             lists the hosts, ``FetchPolicy(hosts=("arxiv.org",))``, or True with a
             ``reader`` whose own policy does so.
         agent: A reader shared by several tools, so that each document is read only
-            once. It replaces all fields above but ``flat_metadata``.
+            once. It replaces all fields above except ``flat_metadata``.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -140,7 +140,7 @@ class AgentTool(AgentSettings, BaseTool):
         return await run_cancellable(lambda: self._run(*values, **named))
 
     def _call(self, work: Callable[[], Result]) -> Result:
-        """Run the work; turn an error of ours into a message for the model."""
+        """Run the work; turn this package's errors into a message for the model."""
         try:
             return work()
         except DeepSeekOCRError as error:

@@ -37,7 +37,7 @@ class DocumentConverter:
         mode: One document per page, per block, or for the whole file.
         flat: Whether all metadata values are scalars.
         on_error: What to do with a page that could not be read.
-        extra: More metadata; on equal names, ours wins.
+        extra: More metadata; where a name is the same, ours wins.
         nameless: Whether the source has no name of its own, so that ids are made
             from its hash.
 

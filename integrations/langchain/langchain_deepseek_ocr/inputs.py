@@ -35,7 +35,7 @@ PageBox = Annotated[list[float] | None, BeforeValidator(_box_as_list)]
 
 
 class _Arguments(BaseModel):
-    """A misspelled argument is an error that the model is told, not the first page instead."""
+    """Refuses unknown arguments, so that the model is told of a misspelled one."""
 
     model_config = ConfigDict(extra="forbid")
 

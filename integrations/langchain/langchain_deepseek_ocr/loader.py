@@ -34,8 +34,8 @@ class DeepSeekOCRLoader(BaseLoader):
     read, and memory does not grow with the file. ``alazy_load`` does not block the
     event loop.
 
-    Every page gives a document, also a blank one (without text); ``on_error``
-    decides about pages that could not be read.
+    Every page gives a document, even a blank one (without text); ``on_error``
+    says what to do with pages that could not be read.
 
     Args:
         file_path: What to load: one file or a list of files.

@@ -16,13 +16,13 @@ __all__ = ["ReaderOptions", "reader_from", "refuse_unknown_fields"]
 
 
 class ReaderOptions(TypedDict, total=False):
-    """The arguments of :class:`deepseek_ocr_rag.Reader`, all optional.
+    """Arguments for :class:`deepseek_ocr_rag.Reader`, all optional.
 
     Attributes:
         backend: What reads the pages: a backend, or "auto" (the default: the best
             one available), "lite", "ollama", "ollama/<model>", "server",
             "server:<base url>", "replay:<file>".
-        resolution: What the core calls ``mode``: tiny, small, base, large or
+        resolution: What ``Reader`` calls ``mode``: tiny, small, base, large or
             gundam (the default). LangChain's loaders use ``mode`` for
             splitting.
         task: What to ask of each page: document (the default), ocr, free, figure,

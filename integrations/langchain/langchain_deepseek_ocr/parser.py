@@ -29,7 +29,7 @@ class DeepSeekOCRParser(BaseBlobParser):
     ``blob.source``.
 
     Args:
-        mode: One document for a "page", a "block", or the whole "document".
+        mode: What becomes one document: a "page", a "block", or the whole "document".
         pages: Which pages of each blob, 1-based.
         password: For encrypted PDFs.
         flat_metadata: Make every metadata value of ours a scalar.

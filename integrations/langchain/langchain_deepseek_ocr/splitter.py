@@ -25,10 +25,10 @@ class LayoutTextSplitter(BaseDocumentTransformer):
 
     The pages of one file must follow each other, as a loader returns them; any mode
     of the loader works, flat or not. A chunk has the metadata of the page on which
-    it begins. Its ``boxes`` count from the chunk's own text, so :func:`boxes_for`
-    works on chunks as on pages, and each entry has its 0-based ``page``. ``spans``
-    (a list of ``{page, start, end, offset}``) says which part of which page is where
-    in the chunk. Documents of other loaders are split by their Markdown and have no
+    it begins. The offsets in its ``boxes`` refer to the chunk's own text, so
+    :func:`boxes_for` works on chunks as on pages. Each entry has its 0-based
+    ``page``. ``spans`` (a list of ``{page, start, end, offset}``) says which part of
+    which page is where in the chunk. Documents of other loaders are split by their Markdown and have no
     boxes.
 
     Args:
@@ -52,7 +52,7 @@ class LayoutTextSplitter(BaseDocumentTransformer):
     ) -> None:
         self._max_tokens = max_tokens
         self._count_tokens = count_tokens
-        split_records((), max_tokens=max_tokens)  # report a wrong budget now
+        split_records((), max_tokens=max_tokens)  # report a wrong budget now, not when splitting
 
     def split_documents(self, documents: Iterable[Document]) -> list[Document]:
         """Split documents, as LangChain's own splitters do.

@@ -1,4 +1,4 @@
-"""What the tools of LangChain and LlamaIndex share."""
+"""What the LangChain and LlamaIndex tools have in common."""
 
 import lazy_loader
 

@@ -36,7 +36,7 @@ SMALLEST_REPLY: Final = 1000
 """Characters. A shorter reply would have hardly any room for text."""
 
 PAGES_LOOKED_AT: Final = 8
-"""Pages that one call to ``locate`` looks at: each costs a run of the model."""
+"""Most pages that one call to ``locate`` looks at: each costs a run of the model."""
 
 PASSAGES_FOR_WORDS: Final = 10
 """Passages in which ``locate`` looks for the words, if looking at the pages fails."""
@@ -109,8 +109,8 @@ class AgentReader:
     def read(self, path: str, pages: PageChoice = None, start: int = 0) -> AgentReply:
         """Read the text of some pages, as much as fits in one reply.
 
-        Reading stops when the reply is full; the pages after it are read when the
-        model asks for them.
+        Reading stops when the reply is full; later pages are read when the model
+        asks for them.
 
         Args:
             path: A file under ``root_dir``, relative to it.
@@ -160,8 +160,8 @@ class AgentReader:
         """Find where something is on the pages.
 
         A model that can locate looks at a few pages a call. If the backend has no
-        such model, or it finds nothing, the words are searched in the text, and the
-        reply says so.
+        such model, or it finds nothing, the text is searched for the words instead,
+        and the reply says so.
 
         Args:
             path: As in :meth:`read`.
@@ -226,7 +226,7 @@ class AgentReader:
         return AgentPicture(text, buffer.getvalue(), shown, page, None if box is None else region)
 
     def explain(self, error: DeepSeekOCRError) -> str:
-        """An error as text for the model: what happened and what to do, no absolute paths."""
+        """Tell the model of an error: what happened and what to do, without absolute paths."""
         return cut(self._hide_root(f"The document was not read. {error}"), self.max_chars)
 
     def _resolve(self, path: str) -> tuple[str | FileInside, str | None]:

@@ -23,11 +23,11 @@ NAME_CHARS: Final = 120
 """Longest file name, section or search text in a reply."""
 
 MOST_RANGES: Final = 8
-"""Most page ranges, and most boxes, listed at one point of a reply."""
+"""Most page ranges, and most boxes, listed in one place of a reply."""
 
 
 def page_list(numbers: Sequence[int]) -> str:
-    """For instance "page 3" or "pages 1-3,7"."""
+    """Name some pages, for instance "page 3" or "pages 1-3,7"."""
     return f"page{'s' if len(numbers) > 1 else ''} {page_ranges(numbers)}"
 
 
@@ -58,7 +58,10 @@ def cut(text: str, limit: int) -> str:
 
 
 def cut_point(text: str, limit: int) -> int:
-    """Where to cut: after the last line end before the limit, else the last space, else there."""
+    """Where to cut: after the last line end before the limit, else the last space, else at it.
+
+    Line ends and spaces in the first half are ignored: the cut text would be too short.
+    """
     for separator in ("\n", " "):
         end = text.rfind(separator, limit // 2, limit)
         if end > 0:

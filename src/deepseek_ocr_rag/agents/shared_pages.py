@@ -17,11 +17,11 @@ from ..retrieval.retriever import Retriever
 __all__ = ["SharedPages"]
 
 PAGES_A_TURN: Final = 4
-"""Pages that a call reads before it lets a waiting one go first, which may want the same pages."""
+"""Pages that a call reads before a waiting call, which may want the same pages, goes first."""
 
 
 class SharedPages:
-    """The pages read so far of one document, by number, and an index of them. Thread-safe."""
+    """The pages of a document read so far, by number, and an index of them. Thread-safe."""
 
     def __init__(self) -> None:
         self._pages: dict[int, Page] = {}

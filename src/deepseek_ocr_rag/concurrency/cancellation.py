@@ -17,7 +17,7 @@ _Result = TypeVar("_Result")
 
 
 class Cancellation:
-    """A flag that can be set once, and calls what was registered for it. Thread-safe."""
+    """A flag that can be set once and then calls the registered callbacks. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class Cancellation:
 
     @contextmanager
     def on_cancel(self, callback: Callable[[], object]) -> Iterator[None]:
-        """Have a callback called on cancellation, at once if that happened before.
+        """Call ``callback`` on cancellation, or at once if that happened before.
 
         It must be quick and not raise.
         """
@@ -103,7 +103,7 @@ async def run_releasing(
 ) -> _Result:
     """Run a function in a thread; if the task was cancelled meanwhile, release its result.
 
-    ``release`` runs in a thread of its own, where the task cannot take the result.
+    ``release`` runs in a thread of its own, once the task can no longer take the result.
     """
     running = asyncio.get_running_loop().run_in_executor(None, work)
 

@@ -27,7 +27,7 @@ KILL_SECONDS: Final = 10.0
 """How long to wait until the system has removed a killed process."""
 
 PIPE_BYTES: Final = 2**20
-"""A page then arrives in a few pieces instead of a hundred, each of which waits for its turn."""
+"""With a pipe this large, a page arrives in a few pieces instead of a hundred, each with a wait."""
 
 TAIL_BYTES: Final = 8 * 1024
 
@@ -61,10 +61,10 @@ def describe_exit(code: int) -> str:
 
 
 class ChildProcess:
-    """A process in a session of its own, so that Ctrl-C reaches only this one.
+    """A child process in a session of its own, so that Ctrl-C does not reach it.
 
-    It is ended together with everything that it starts. Pipes are unbuffered; standard input is
-    one unless a descriptor is given, and standard error goes nowhere by default.
+    It is ended together with everything that it starts. Standard input is a pipe unless a
+    descriptor is given; standard error is discarded by default. Pipes are unbuffered.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class ChildProcess:
 
     @property
     def stdin(self) -> RawIOBase:
-        """The pipe to it; a BrokenPipeError if it is closed, as for the other two."""
+        """The pipe to it. Raises BrokenPipeError if it is closed, as do the other two."""
         return _open_pipe(self._process.stdin)
 
     @property
@@ -107,16 +107,16 @@ class ChildProcess:
 
     @property
     def stderr(self) -> RawIOBase:
-        """The pipe of its messages."""
+        """The pipe from its standard error."""
         return _open_pipe(self._process.stderr)
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit code (negative: a signal), or None while it still runs after ``seconds``."""
+        """Wait for its exit code (negative: a signal); None if it still runs after ``seconds``."""
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
-        # Now: once its id is free, the id may become that of another group.
+        # At once, because its id is free now and may become that of another group.
         self._kill_group()
         return code
 
@@ -126,7 +126,7 @@ class ChildProcess:
             self._kill_group()
 
     def end(self, *, after: float = 0.0) -> None:
-        """Wait ``after`` seconds for its own end, then kill it and wait until it is gone."""
+        """Give it ``after`` seconds to end by itself, then kill it and wait until it is gone."""
         if self.wait(after) is None:
             self.kill()
             self.wait(KILL_SECONDS)

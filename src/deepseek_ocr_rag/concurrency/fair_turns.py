@@ -62,7 +62,7 @@ class FairSemaphore:
 
     @asynccontextmanager
     async def aplace(self, reading: object) -> AsyncIterator[None]:
-        """:meth:`place` for coroutines, which their task cancels."""
+        """:meth:`place` for coroutines; cancelling the task withdraws the request."""
         granted = self._request(reading)
         try:
             await asyncio.wrap_future(granted)
@@ -86,7 +86,7 @@ class FairSemaphore:
 
     def _withdraw(self, granted: Future[None]) -> None:
         if not granted.cancel():
-            # It was granted at this very moment.
+            # It was granted in the meantime.
             self._release()
 
     def _release(self) -> None:
@@ -105,7 +105,7 @@ class FairSemaphore:
 
 
 def _grant(granted: Future[None]) -> bool:
-    """Returns False if the request was withdrawn."""
+    """Grant a slot; returns False if the request was withdrawn."""
     wanted = granted.set_running_or_notify_cancel()
     if wanted:
         granted.set_result(None)

@@ -31,7 +31,7 @@ _PIECE = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A JSON message, and raw bytes of which the message says what they are."""
+    """A JSON message, and raw bytes that the message describes."""
 
     message: dict[str, Any]
     body: bytes | bytearray | memoryview = b""
@@ -39,7 +39,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class StreamedFrame:
-    """A message whose body is produced while it is sent, and never in memory as a whole."""
+    """A message whose body is produced while it is sent, and is never in memory as a whole."""
 
     message: dict[str, Any]
     length: int  # bytes
@@ -56,7 +56,7 @@ def send(stream: RawIOBase, frame: Frame | StreamedFrame) -> None:
 
 
 def write_all(stream: RawIOBase, data: bytes | bytearray | memoryview) -> None:
-    """Write all of some bytes to an unbuffered stream, which may take only part of them at once."""
+    """Write all bytes to an unbuffered stream, which may take only some of them at a time."""
     left = memoryview(data)
     while left:
         left = left[stream.write(left) or 0 :]
@@ -67,8 +67,8 @@ def receive(
 ) -> Frame:
     """Read a frame from an unbuffered stream.
 
-    ``longest`` bounds the bytes of the body, and ``room`` allocates memory for so many. Raises
-    BrokenFrameError if the stream ended, or what it holds is not a frame.
+    ``longest`` bounds the bytes of the body, and ``room`` allocates the memory for them. Raises
+    BrokenFrameError if the stream ended, or if what it holds is not a frame.
     """
     header = bytearray(_HEADER.size)
     _fill(stream, header)

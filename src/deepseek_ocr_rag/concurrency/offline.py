@@ -11,10 +11,10 @@ __all__ = ["NO_TELEMETRY", "OFFLINE"]
 NO_TELEMETRY: Final[Mapping[str, str]] = MappingProxyType(
     {"HF_HUB_DISABLE_TELEMETRY": "1", "DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 )
-"""No library reports its use."""
+"""Keeps libraries from reporting how they are used."""
 
 OFFLINE: Final[Mapping[str, str]] = MappingProxyType(
     {**NO_TELEMETRY, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 )
-"""The same, and no library asks the hub: models are found, or downloaded where the user
-asked for that, before a process starts."""
+"""Also keeps libraries from asking the Hugging Face hub: models are found, or downloaded
+where the user asked for that, before a process starts."""

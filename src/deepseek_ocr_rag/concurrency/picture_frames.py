@@ -27,7 +27,7 @@ def picture_frame(picture: Image.Image, message: dict[str, Any] | None = None) -
 
 
 def _strips(picture: Image.Image) -> Iterator[bytes]:
-    # As a whole it would be in the memory of the drawing process two more times.
+    # Sent whole, it would be in the memory of the drawing process two more times.
     rows = max(1, _STRIP_BYTES // (PIXEL_BYTES * picture.width))
     for top in range(0, picture.height, rows):
         bottom = min(top + rows, picture.height)

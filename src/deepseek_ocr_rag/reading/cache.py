@@ -2,8 +2,8 @@
 
 The file is in WAL mode, in a folder that only its owner can open. Every row has a
 checksum over its key and text, so that a damaged file gives misses, never a wrong
-text. A file that is damaged, or that another program wrote, is left alone, and
-``pages-2.sqlite3`` is started after ``pages-1.sqlite3``. File names are never
+text. A file that is damaged, or that another program wrote, is left alone, and a new
+one is started: ``pages-2.sqlite3`` after ``pages-1.sqlite3``. File names are never
 reused: another process with the old file open would mix up the two journals.
 
 A cache that fails never stops a page from being read: the failure is logged once,
@@ -46,7 +46,7 @@ _FILE = re.compile(r"pages-(\d{1,9})\.sqlite3")
 _log = logging.getLogger("deepseek_ocr_rag")
 _Result = TypeVar("_Result")
 _inherited: list[sqlite3.Connection] = []
-"""Connections inherited by a fork, which SQLite forbids the child even to close."""
+"""Connections that a forked child inherited; SQLite forbids even closing them there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class PageCache:
     # --- running one statement ------------------------------------------------------------
 
     def _run_or_none(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
-        """Run a step on the file; None, and a pause, if that fails."""
+        """Run a step on the file; if that fails, return None and pause the cache."""
         if time.monotonic() < self._paused_until:
             return None
         try:
@@ -240,7 +240,7 @@ class PageCache:
                 close()
 
     def _set_aside(self, reason: str) -> None:
-        """Switch to a new file; of the old ones, only the last is left for inspection."""
+        """Switch to a new file; keep only the last old one, for inspection."""
         self._disconnect()
         _log.warning("the page cache %s is set aside: %s", self._path(self._number), reason)
         for number in self._files():
@@ -257,7 +257,7 @@ class PageCache:
                 self._path(self._number).touch(mode=0o600)
 
     def _is_marked_read_only(self, error: Exception) -> bool:
-        """Whether only the file's header forbids writing, and not the file system."""
+        """Whether only the file's header forbids writing, not the file system."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
         paths = (self._pages_folder, self._path(self._number))
         return (code & 0xFF) == sqlite3.SQLITE_READONLY and all(

@@ -29,7 +29,7 @@ _DAMAGED: Final = frozenset(
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_NOTADB,
         sqlite3.SQLITE_FORMAT,
-        # An intact file of ours never gives these to the statements below.
+        # With an intact file of ours, the statements below never cause these.
         sqlite3.SQLITE_ERROR,
         sqlite3.SQLITE_CONSTRAINT,
         sqlite3.SQLITE_MISMATCH,
@@ -83,7 +83,7 @@ def read_text(connection: sqlite3.Connection, key: str) -> str | None:
 
 
 def write_text(connection: sqlite3.Connection, key: str, content: str, max_bytes: int) -> None:
-    """Store a text under a key; evict the oldest if the file exceeds ``max_bytes``."""
+    """Store a text under a key; evict the oldest texts if the file exceeds ``max_bytes``."""
     text = content.encode("utf-8")
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -138,7 +138,7 @@ def _checksum(key: str, text: bytes) -> bytes:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether an error is caused by the file's content, and not by the system."""
+    """Whether an error is caused by the file's content, not by the system."""
     # SQLite's message about a damaged schema can quote bytes that are not UTF-8.
     if isinstance(error, ForeignDatabaseError | UnicodeDecodeError):
         return True

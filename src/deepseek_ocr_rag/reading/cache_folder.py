@@ -37,7 +37,7 @@ def default_cache_folder() -> Path:
 def make_private(folder: Path) -> None:
     """Create a folder that only this user can open, or restrict an existing one.
 
-    Raises OSError also if it is a link or not a folder, or belongs to another user.
+    Also raises OSError if it is a link, is not a folder, or belongs to another user.
     """
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.mkdir(exist_ok=True, mode=0o700)

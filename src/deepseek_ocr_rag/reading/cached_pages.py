@@ -1,4 +1,4 @@
-"""Finds and stores the pages of one document in the cache, by everything that they depend on."""
+"""Finds and stores a document's pages in the cache, keyed by everything that they depend on."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class PageKey:
 
 @dataclass(frozen=True, slots=True)
 class CachedPage:
-    """A page's JSON, compressed with zlib: thousands may wait for one that is being read."""
+    """A page's JSON, compressed: thousands may wait in memory for a page that is being read."""
 
     compressed: bytes
 
@@ -75,7 +75,7 @@ class CachedPage:
         return cls(zlib.compress(content.encode("ascii"), 1))
 
     def page(self) -> Page:
-        """The page."""
+        """Decompress the page."""
         return page_from_json(zlib.decompress(self.compressed).decode("ascii"))
 
 
@@ -127,7 +127,7 @@ def page_from_json(content: str) -> Page:
 def resolve_cache(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache | None:
     """The cache that the ``cache`` argument of :class:`~deepseek_ocr_rag.Reader` means, or None.
 
-    None also for True on a system without a folder for this user's caches, which is logged.
+    Also None, with a warning in the log, for True if this user has no folder for caches.
     """
     if isinstance(cache, PageCache):
         return cache
@@ -146,7 +146,7 @@ def resolve_cache(cache: PageCache | str | os.PathLike[str] | bool) -> PageCache
 def renderer_version(renderer: str) -> str:
     """The versions of a renderer and of Pillow, which opens pictures and scales pages.
 
-    They are those of the distributions, so that this process need not import the renderer.
+    They come from the installed distributions, so that this process need not import the renderer.
     """
     return ", ".join(
         _installed(name) for name in (_DISTRIBUTIONS.get(renderer, renderer), "pillow")

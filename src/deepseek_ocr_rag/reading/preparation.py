@@ -48,7 +48,7 @@ def read_ahead(
     source: Source,
     cancellation: Cancellation,
 ) -> Iterator[tuple[int, PreparedPage]]:
-    """``map(prepare, keys)`` in threads, up to :data:`READ_AHEAD` pages ahead.
+    """Run ``map(prepare, keys)`` in threads, up to :data:`READ_AHEAD` pages ahead.
 
     Ends early, and closes the source, when it is cancelled.
     """
@@ -71,7 +71,7 @@ def read_ahead(
                     break
                 yield pending.popleft().result()
     except BaseException:
-        # Stops what is still being rendered; waiting for it could take as long as a page may.
+        # Stop what is still being rendered: waiting could take as long as a page is allowed to.
         source.close()
         raise
     finally:
@@ -79,7 +79,7 @@ def read_ahead(
 
 
 def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> PreparedPage:
-    """Get from the source what the backend needs of one page; an error makes a failed page."""
+    """Get from the source what the backend needs of one page; an error gives a failed page."""
     page = Page(number=number, backend=backend.name, model=backend.model, mode=mode.name)
     try:
         info = source.info(number)

@@ -147,7 +147,7 @@ class Reader:
             source: Path, bytes, binary file, or URL (with ``allow_urls``).
             pages: Which pages, 1-based: ``"1-3,7"`` or ``[1, 2, 3, 7]``.
             password: For an encrypted PDF.
-            name: What to call the source in results, if it has no name of its own.
+            name: What to call the source in results, instead of its own name.
 
         Returns:
             The stream; iterate over it to the end, or close it.
@@ -366,7 +366,7 @@ class Reader:
     def close(self) -> None:
         """Close the backend if this reader created it; one that was passed in stays open.
 
-        Ends idle rendering processes too, unless another document is being read.
+        Also closes the cache, and ends idle rendering processes unless a document is open.
         """
         with self._backend_lock:
             made, self._made = self._made, None

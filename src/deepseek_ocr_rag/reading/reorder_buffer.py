@@ -14,8 +14,8 @@ class ReorderBuffer:
     """Collects the pages of one document and gives them out in order.
 
     A page's key is its index in the selection. One thread may iterate over :meth:`uncached` while
-    another adds pages and takes :meth:`ready`. ``requested`` has, by key, the pages that the
-    backend was asked for and has not answered.
+    another adds pages and takes :meth:`ready`. ``requested`` holds, by key, the pages that the
+    backend was asked for and has not answered yet.
     """
 
     def __init__(self, numbers: tuple[int, ...], cached: CachedPages | None) -> None:
@@ -49,7 +49,7 @@ class ReorderBuffer:
         while self._next < len(self._numbers):
             found = self._finished.pop(self._next, None)
             if found is None and self._next > self._last_visited:
-                # Not requested yet. If it is cached, it need not wait for those that are.
+                # Not requested yet. If it is cached, it need not wait for requested pages.
                 found = self._find(self._numbers[self._next])
             if found is None:
                 return
@@ -57,7 +57,7 @@ class ReorderBuffer:
             yield found.page() if isinstance(found, CachedPage) else found
 
     def rest(self, missing: Callable[[int], Page]) -> Iterator[Page]:
-        """All remaining pages, once the backend has ended; makes those that were never answered."""
+        """All remaining pages, once the backend has ended; ``missing`` makes unanswered ones."""
         while self._next < len(self._numbers):
             key = self._next
             yield from self.ready()

@@ -1,4 +1,4 @@
-"""Chunks and search."""
+"""Cuts documents into chunks and searches them."""
 
 import lazy_loader
 

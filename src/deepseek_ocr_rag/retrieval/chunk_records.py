@@ -27,7 +27,7 @@ __all__ = ["record_chunk", "split_records"]
 
 _NAMESPACE = uuid.UUID("b5c9e3c2-37a5-5f5e-8f0d-0d1f2c1f6a84")
 _PAGE_ONLY_KEYS = frozenset({"boxes", "spans", "confidence", "start_index"})
-"""Metadata of a page that do not hold for a part of it."""
+"""Metadata of a page that does not hold for a part of it."""
 
 
 def split_records(
@@ -36,7 +36,7 @@ def split_records(
     """Cut records by layout, as :func:`chunk_document` cuts a document.
 
     Consecutive records of one source are cut together, so that a paragraph may run
-    over a page break. Flat metadata are understood. A record that did not come from
+    over a page break. Metadata may be flat or nested. A record that did not come from
     this package is cut by its Markdown, and its chunks have no boxes.
 
     Args:
@@ -45,9 +45,9 @@ def split_records(
         count_tokens: Counts the tokens of a text; by default an estimate.
 
     Returns:
-        The chunks, lazily. An id derives from the id of the record on which the chunk
-        begins and the chunk's number among those that begin there, so cutting the
-        same records again gives the same ids. A record without an id (``""``) gives
+        The chunks, lazily. A chunk's id derives from the id of the record in which the
+        chunk begins and from its number among those that begin there, so cutting
+        the same records again gives the same ids. A record without an id (``""``) gives
         chunks without ids; a record without text gives no chunk.
 
     Raises:

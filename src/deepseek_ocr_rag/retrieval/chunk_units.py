@@ -53,7 +53,7 @@ class UnitCutter:
 
     def __init__(self, count: CountTokens) -> None:
         self._count = count
-        # The previous table's, as long as only furniture has come since.
+        # The previous table's head, as long as only page furniture has come since.
         self._head: _TableHead | None = None
 
     def cut(self, item: Paragraph | Float, budget: int) -> Iterator[ChunkUnit]:
@@ -100,7 +100,7 @@ class UnitCutter:
             yield self._unit(parts, heading=paragraph.heading)
 
     def _figure(self, item: Float, budget: int) -> Iterator[ChunkUnit]:
-        """Keeps a picture with its texts; if they are too long, with the first of them."""
+        """Keep a picture with its texts; if they are too long, with the first part of them."""
         members = item.slices
         whole = self._unit([*map(Part, members)])
         if whole.size <= budget:
@@ -113,7 +113,7 @@ class UnitCutter:
                 pictures = []
 
     def _table(self, item: Float, budget: int) -> Iterator[ChunkUnit]:
-        """Keeps a table with its captions; if too long, each part repeats captions and head."""
+        """Keep a table with its captions; if too long, repeat captions and head in each part."""
         table = next(piece for piece in item.slices if piece.block is item.block)
         above: list[Part] = []
         below: list[Part] = []
@@ -160,7 +160,7 @@ class UnitCutter:
     def _inherited_head(
         self, table: Slice, rows: TableRows, captions: Sequence[Part]
     ) -> _TableHead | None:
-        """The previous table's head, if this table continues that one and has no head itself."""
+        """The previous table's head, if this table continues it and has no head of its own."""
         head = self._head
         if head is None or captions or not rows.numeric:
             return None

@@ -3,8 +3,9 @@
 A :class:`Chunk` is a run of blocks under one heading, up to a budget of tokens.
 Headings stay with what follows them, captions with their figure or table, and each
 part of a long table repeats its head. Paragraphs split by a column or page break are
-joined, and page furniture is left out. Every chunk can be traced: it consists of
-:class:`ChunkPiece` objects, each an exact slice of one page's Markdown with its boxes.
+joined, and page furniture (running heads, page numbers) is left out. Every chunk can be
+traced: it consists of :class:`ChunkPiece` objects, each an exact slice of one page's
+Markdown with its boxes.
 
 A chunk ends with its page, unless the text runs on: a paragraph that is split by the
 page break, or a heading at the foot of the page, takes the next page's text with it.
@@ -170,7 +171,7 @@ class _Packer:
         opens = unit.heading and self._size >= self._budget // 4
         if full or opens or turned:
             self._close(self._body_length())
-        # A heading at the foot of a page goes with the next page unless that opens with one.
+        # A heading at the foot of a page goes with the next page unless that page opens with one.
         if turned and (unit.heading or unit.first_page != last + 1):
             self._close(len(self._units))
         self._units.append(unit)

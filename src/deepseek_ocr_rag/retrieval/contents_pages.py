@@ -1,4 +1,4 @@
-"""Tables of contents: pages that name every topic and explain none."""
+"""Recognises tables of contents: pages that name every topic and explain none."""
 
 from __future__ import annotations
 

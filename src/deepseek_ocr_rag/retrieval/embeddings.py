@@ -31,8 +31,8 @@ PREFIXES: Final[Mapping[str, tuple[str, str]]] = {
     "snowflake-arctic-embed2": ("query: ", ""),
     "embeddinggemma": ("task: search result | query: ", "title: none | text: "),
 }
-"""Prefixes for questions and for texts that models were trained with, from their model
-cards. Ollama does not add them."""
+"""The prefixes for questions and for texts with which models were trained, from their
+model cards. Ollama does not add them."""
 
 
 @runtime_checkable
@@ -144,7 +144,7 @@ class _LlamaIndexEmbeddings:
 def embedding_model(
     model: object, *, host: str | None = None, allow_remote: bool = False
 ) -> EmbeddingModel:
-    """Resolve what a user may pass: ``"ollama/<model>"`` or an object, to an embedding model."""
+    """Turn what a user passed, ``"ollama/<model>"`` or an object, into an embedding model."""
     if isinstance(model, str):
         provider, _, name = model.partition("/")
         if provider == "ollama" and name:

@@ -1,9 +1,9 @@
 """Search by words: BM25 over chunks, pages and documents, phrases, and named pages and figures.
 
-A chunk shows exactly where something stands, its page what it is about, its document
-what the page belongs to. Words that are neighbours in the question count more where
-they are neighbours on the page (Metzler and Croft, SIGIR 2005, "A Markov random field
-model for term dependencies").
+A chunk shows exactly where something stands, its page shows what the chunk is about,
+and its document shows what the page belongs to. Words that are neighbours in the
+question count more where they are neighbours on the page (Metzler and Croft, SIGIR 2005,
+"A Markov random field model for term dependencies").
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ CHUNK_WEIGHT: Final = 0.7
 PHRASE_WEIGHT: Final = 0.7
 DOCUMENT_WEIGHT: Final = 0.5
 REFERENCE_WEIGHT: Final = 2.0
-"""Relative to 1 for the words of the page. A word counts twice, with its stem, and a
-reference once. ``benchmarks/qa/retrieval.py`` says on which data they were chosen."""
+"""The weights are relative to 1 for the words of the page. A word counts twice, with its
+stem, and a reference once. ``benchmarks/qa/retrieval.py`` says on which data the weights
+were chosen."""
 
 MIN_CHUNK_LENGTH: Final = 0.7
 MIN_DOCUMENT_LENGTH: Final = 0.5
@@ -53,7 +54,7 @@ class LexicalScores:
 
     @property
     def total(self) -> Scores:
-        """The weighted sum; they can be added because each sums rarities of terms."""
+        """The weighted sum; the scores can be added because each is a sum of term rarities."""
         weighted: Scores = sum(
             (weight * scores for scores, weight in self.weighted()), 0 * self.chunk
         )
@@ -126,7 +127,7 @@ class LexicalIndex:
     def page_of(self, chunk: int, query: Query) -> int:
         """The page of a chunk (given by index) that fits a question best, 1-based.
 
-        Of equally good pages, the one with most of the chunk's text.
+        Of equally good pages, it is the one with most of the chunk's text.
         """
         own = self._pages_of[chunk]
         if len(own) > 1:

@@ -27,7 +27,7 @@ MIN_LENGTH: Final = 0.5
 
 CONTENTS_FACTOR: Final = 0.8
 CONTENTS_FACTOR_FOR_PAGE_QUESTIONS: Final = 1.5
-"""Multiplies the word scores of a table of contents: it repeats what other pages
+"""These multiply the word scores of a table of contents: it repeats what other pages
 explain, but it answers a question that asks for a page number."""
 
 

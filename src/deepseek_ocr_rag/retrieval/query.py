@@ -26,8 +26,8 @@ class Query:
 def parse_query(question: str) -> Query:
     """Parse a question.
 
-    Leaves out sentences after the first that describe the form of the answer ("Write it as an
-    integer.", in English): no page is about them.
+    Leaves out English sentences, other than the first, that describe the form of the answer
+    ("Write it as an integer."): no page is about them.
     """
     sentences = [question[start:end] for start, end in sentence_spans(question)]
     asked = "\n".join(s for i, s in enumerate(sentences) if not i or ANSWER_FORM.match(s) is None)

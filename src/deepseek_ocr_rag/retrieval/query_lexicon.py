@@ -1,4 +1,4 @@
-"""Words of languages in questions: pages, figures and tables, numbers, the form of an answer.
+"""Patterns for questions in several languages: pages, figures, tables, forms of an answer.
 
 To add a language, add its words here. Patterns without IGNORECASE expect casefolded text.
 """

@@ -19,7 +19,7 @@ def reciprocal_rank_fusion(rankings: Iterable[tuple[Scores, float]]) -> Scores:
 
     Cormack, Clarke and Buettcher, SIGIR 2009, "Reciprocal rank fusion outperforms Condorcet and
     individual rank learning methods". Equal scores share the best of their ranks; ``-inf`` means
-    that the ranking does not contain the item. No ranking at all is a ValueError.
+    that the ranking does not contain the item. Raises ValueError if there is no ranking.
     """
     import numpy as np
 

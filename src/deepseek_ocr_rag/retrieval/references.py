@@ -2,7 +2,7 @@
 
 Word search does not find them: a page's number seldom stands in its text, and
 "Figure 3" is "Fig. 3" elsewhere. Supports English, German, French, Spanish, Italian,
-Chinese and Japanese; numbers and ordinals written as words in English only.
+Chinese and Japanese; numbers written as words are understood in English only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .query_lexicon import (
 __all__ = ["Reference", "caption_reference", "page_references", "references_in"]
 
 _LONGEST_RANGE: Final = 20
-"""Pages up to which each page of a range "3-9" counts; a longer range is too vague."""
+"""Largest difference between the ends of a range such as "3-9"; a longer range is too vague."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ class Retriever:
         )
 
     def search(self, query: str, k: int = 5, *, neighbours: int = 0) -> tuple[Passage, ...]:
-        """The best passages for a question.
+        """Find the best passages for a question.
 
         Args:
             query: A question or a few words. Chunks on a page that it names, or with a
@@ -195,7 +195,7 @@ class Retriever:
         )
 
     def rank(self, query: str, k: int = 5, *, neighbours: int = 0) -> tuple[tuple[int, float], ...]:
-        """As :meth:`search`, but returns the indices in ``chunks`` with their scores."""
+        """Search as :meth:`search` does, but return indices into ``chunks`` with their scores."""
         if k < 1 or neighbours < 0:
             raise ConfigurationError(
                 f"cannot give {k} passages with {neighbours} neighbours",

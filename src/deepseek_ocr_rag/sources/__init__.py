@@ -1,4 +1,4 @@
-"""From what a user names to page images: files, URLs, limits, renderers, isolation."""
+"""Opens files and URLs as page images, within limits and in isolated processes."""
 
 import lazy_loader
 

@@ -1,11 +1,11 @@
 """Restricts the files that a language model may name to those under one folder.
 
 A model may have copied the path that it gives to a tool from a document that
-an attacker wrote, so the path is not trusted. It is followed from the folder on,
-one component at a time, each opened relative to the one before and never through
-a symbolic link: a link is read, and its target followed in the same way. So the
+an attacker wrote, so the path is not trusted. It is followed from the folder,
+one component at a time. Each is opened relative to the one before, never through
+a symbolic link: a link is read, and its target is followed in the same way. So the
 file that is read is the file that was checked, even if files and links are
-exchanged in the meantime.
+swapped in the meantime.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ _DEVICE = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:[.:][^/]*)?", re.IGNORECASE
 )
 _SHOWN = 200
-"""Characters of a refused path that a message shows."""
+"""Most characters of a refused path to show in a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileInside:
     """A file under a folder; its path is checked again whenever it is opened.
 
-    No link is followed out of the folder, even if others exchange files and links in it at the
-    same time. Only regular files are opened, and none that the kernel generates (``/proc``,
+    No link is followed out of the folder, even if others swap files and links in it at the same
+    time. Only regular files are opened, and not those that the kernel generates (``/proc``,
     ``/sys``).
     """
 
     root: Path
-    path: str  # relative, with the links resolved that were there at first
+    path: str  # relative; the links in it were resolved when it was named
 
     @classmethod
     def named(cls, root: str | os.PathLike[str], path: str | os.PathLike[str]) -> FileInside:
-        """The file that ``path`` names; arguments and errors as for :func:`resolve_inside`."""
+        """Find the file that ``path`` names; arguments and errors as for :func:`resolve_inside`."""
         base = Path(root).absolute()
         descriptor, parts = _open_checked(base, path)
         os.close(descriptor)
@@ -65,18 +65,18 @@ class FileInside:
 
 
 def resolve_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -> Path:
-    """The file that ``path`` names, if it lies under ``root``.
+    """Find the file that ``path`` names, if it lies under ``root``.
 
-    Refused, whether or not such a file exists: an empty path, control
-    characters (NUL among them), URLs, a leading ``~``, any ``..``, what has
-    another meaning on Windows (backslashes, drive letters, device names such as
-    ``NUL`` and ``COM1.pdf``, streams as in ``report.pdf:hidden``; on every
-    system, so that a path means the same everywhere), and what leads out of
-    ``root`` through a symbolic link or as an absolute path. An absolute path
-    that stays inside is accepted.
+    These are refused, whether or not the file exists: an empty path, control
+    characters (including NUL), URLs, a leading ``~``, any ``..``, anything with
+    a special meaning on Windows (backslashes, drive letters, device names such as
+    ``NUL`` and ``COM1.pdf``, streams such as ``report.pdf:hidden``), and paths
+    that lead out of ``root`` through a symbolic link or because they are
+    absolute. The Windows forms are refused on every system, so that a path means
+    the same everywhere. An absolute path that stays inside is accepted.
 
-    The result is only true at this moment. To read the file use
-    :class:`FileInside`, which is safe even if others exchange files.
+    The result holds only at this moment. To read the file, use
+    :class:`FileInside`, which is safe even if others swap files.
 
     Args:
         root: The folder that may be read from, with its subfolders.
@@ -86,7 +86,8 @@ def resolve_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -
         The absolute path of an existing regular file, symbolic links resolved.
 
     Raises:
-        SourceNotAllowedError: If it is outside, or has a refused form.
+        SourceNotAllowedError: If it is outside, has a refused form, or may not be
+            read.
         SourceNotFoundError: If it is inside, but there is no such file.
 
     Example:
@@ -102,7 +103,7 @@ def resolve_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -
 
 
 def _open_checked(base: Path, path: str | os.PathLike[str]) -> tuple[int, tuple[str, ...]]:
-    """:func:`_walk` for a path that was not checked yet."""
+    """Check the form of a path, then :func:`_walk` it."""
     text = path.as_posix() if isinstance(path, PurePath) else os.fspath(path)
     problem = _form_problem(text)
     if problem:
@@ -115,7 +116,7 @@ def _open_checked(base: Path, path: str | os.PathLike[str]) -> tuple[int, tuple[
 
 
 def _walk(base: Path, text: str) -> tuple[int, tuple[str, ...]]:
-    """:func:`walk_inside` with errors of ours."""
+    """Call :func:`walk_inside`; turn its errors into our own."""
     try:
         return walk_inside(base, text)
     except (PathEscapesError, NotARegularFileError, OSError, RuntimeError, ValueError) as error:
@@ -140,7 +141,7 @@ def _source_error(error: Exception, shown: str) -> SourceError:
         return SourceNotAllowedError(
             "you have no permission to read it", source=shown, remedy="Change its permissions."
         )
-    # ValueError: not encodable. RuntimeError: a loop of links before Python 3.13.
+    # ValueError: a name that cannot be encoded. RuntimeError: a loop of links before Python 3.13.
     return SourceNotAllowedError(
         f"the path cannot be followed ({type(error).__name__})",
         source=shown,

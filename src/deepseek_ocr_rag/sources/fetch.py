@@ -2,9 +2,9 @@
 
 A URL may come from a language model or an attacker, so by default only https
 is used, and only hosts on the public internet are contacted. Every address that
-the host name resolves to is checked, and the connection is then made to such an
-address and not to the name, which might resolve to another address the next
-time. Proxies set in the environment are not used.
+the host name resolves to is checked, and the connection is then made to one of
+them, not to the name, which might resolve to another address the next time.
+Proxies set in the environment are not used.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _DownloadDeadline:
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Collect connections; httpcore calls this for every event."""
         if event == "connection.connect_tcp.complete":
-            # A second handle of the same connection: TLS takes over the first one.
+            # A second handle to the same connection: TLS takes over the first one.
             connection = info["return_value"].get_extra_info("socket").dup()
             with self._lock:
                 self._connections.append(connection)
@@ -134,7 +134,7 @@ def _client(policy: FetchPolicy) -> httpx.Client:
 def _response(
     client: httpx.Client, url: str, policy: FetchPolicy, deadline: _DownloadDeadline
 ) -> Iterator[httpx.Response]:
-    """The response at the end of the redirects, its body not yet read."""
+    """Follow redirects and yield the final response, its body not yet read."""
     name = public_name(url)
     target = httpx.URL(url)
     for _ in range(policy.redirects + 1):
@@ -166,7 +166,7 @@ def _response(
 def _pinned(
     client: httpx.Client, target: httpx.URL, policy: FetchPolicy, name: str
 ) -> httpx.Request:
-    """A request that goes to a checked address, but names the host."""
+    """Build a request that goes to a checked address but still names the host."""
     if target.scheme not in ("https", "http") or not target.host:
         raise SourceNotAllowedError(
             "only https URLs with a host name can be read",

@@ -15,7 +15,7 @@ __all__ = ["FetchPolicy", "is_public"]
 _HOST: Final = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)*[a-z0-9-]{1,63}|\[[0-9a-f:.]{2,45}\]")
 
 _UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-"""The part of IPv6 that is assigned for the internet."""
+"""The part of IPv6 that is assigned to the public internet."""
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """RFC 6052's well-known prefix: the last 32 bits are an IPv4 address."""
@@ -26,14 +26,14 @@ _NOT_PUBLIC: Final = tuple(
         (
             "192.0.0.0/24",  # protocol assignments
             "192.88.99.0/24",  # relays of 6to4
-            "168.63.129.16/32",  # a public address that is the host of a virtual machine (Azure)
+            "168.63.129.16/32",  # a public address that reaches a virtual machine's host (Azure)
             "2001::/32",  # Teredo: leads to an IPv4 address
             "2002::/16",  # 6to4: the same
             "3fff::/20",  # documentation
         ),
     )
 )
-"""What ``is_global`` calls public in some Python releases, and what leads to another address."""
+"""Networks that some Python releases call global, or that lead to other addresses."""
 
 
 @with_known_settings()
@@ -42,7 +42,7 @@ class FetchPolicy:
     """Which URLs may be downloaded, and for how long.
 
     Attributes:
-        hosts: The only hosts to contact, also after a redirect: ``"arxiv.org"``
+        hosts: The only hosts to contact, even after a redirect: ``"arxiv.org"``
             for that name alone, ``"*.arxiv.org"`` for all names below it. None
             allows every host; tools for agents require a list.
         allow_http: Whether to allow URLs without encryption.
@@ -51,7 +51,7 @@ class FetchPolicy:
         redirects: Most redirects to follow; each target is checked like the first.
         connect_seconds: Longest time to connect, and between two pieces of the reply.
         total_seconds: Longest time for the whole download, redirects included.
-            Only a name lookup has the system's own limits.
+            Name lookups have the system's own limits instead.
 
     Raises:
         ConfigurationError: If a number is negative, a time is not positive, or

@@ -25,7 +25,7 @@ from .renderers.content import Content, too_large
 __all__ = ["SourceInput", "read_input"]
 
 SourceInput = str | os.PathLike[str] | bytes | BinaryIO | FileInside
-"""What can be opened."""
+"""Anything that can be opened as a document."""
 
 _CHUNK = 1024 * 1024
 
@@ -33,7 +33,7 @@ _CHUNK = 1024 * 1024
 def read_input(
     source: SourceInput, limits: Limits, allow_urls: bool | FetchPolicy, name: str | None
 ) -> Content:
-    """The bytes of a document; arguments and errors as for ``open_source``."""
+    """Get the bytes of a document; arguments and errors as for ``open_source``."""
     if isinstance(source, str) and is_url(source):
         return _from_url(source, limits, allow_urls, name)
     if isinstance(source, str | os.PathLike):

@@ -30,16 +30,15 @@ class Limits:
             its text layer, or to open the document. A process that still works
             five seconds later is ended. In the caller's own process
             (``isolated=False``), pdfium stops a slow rendering between two
-            drawing steps, and the time of everything else is only checked when
-            it ends.
+            drawing steps, and everything else is only checked after it ends.
         page_characters: Characters of one page's text layer.
         page_objects: Drawn objects and path segments of one page that are
             searched for rules and pictures. Further ones are left out of the
             text layer without an error: maps and plots have millions of
             strokes, and none of them belongs to a table.
         worker_bytes: Memory of one process that reads documents, in bytes, not
-            counting a document that was passed as bytes. Windows has no such
-            limit, nor has ``isolated=False``.
+            counting a document that was passed as bytes. There is no such limit
+            on Windows or with ``isolated=False``.
 
     Raises:
         ConfigurationError: If a limit is not a positive number.

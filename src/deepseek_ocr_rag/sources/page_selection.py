@@ -20,8 +20,8 @@ def parse_page_selection(
     """The selected 1-based page numbers, each once, ascending.
 
     A selection is pages and ranges separated by commas ("1-3,7", "5-" up to the end, "-3" from the
-    start), page numbers, or None for all. A PageRangeError refuses a malformed or empty one, and
-    pages that the document does not have.
+    start), page numbers, or None for all. Raises PageRangeError if it is malformed or empty, or
+    names pages that the document does not have.
     """
     if selection is None:
         return tuple(range(1, page_count + 1))

@@ -16,7 +16,7 @@ from ..errors import NotARegularFileError, PathEscapesError
 __all__ = ["walk_inside"]
 
 MOST_LINKS: Final = 40
-"""Symbolic links that are followed, as many as on Linux."""
+"""Most symbolic links to follow, as on Linux."""
 
 BY_DESCRIPTOR: Final = {os.open, os.stat, os.readlink} <= os.supports_dir_fd and hasattr(
     os, "O_NOFOLLOW"
@@ -50,8 +50,8 @@ def walk_inside(base: Path, path: str) -> tuple[int, tuple[str, ...]]:
     ``path`` is relative or absolute, with forward slashes and without "..". Returns a descriptor,
     open for reading, and the components of the path from the folder, without links.
     Raises PathEscapesError if the path or a link on it leads out of the folder,
-    NotARegularFileError if it is anything but a file of a disk, OSError if it cannot be opened,
-    and ValueError if no file can have this name.
+    NotARegularFileError if it is anything but a regular file on disk, OSError if it cannot be
+    opened, and ValueError if no file can have this name.
     """
     parts = _below(base, path) if path.startswith("/") else _components(path)
     if not BY_DESCRIPTOR:
@@ -81,7 +81,7 @@ class _Walk:
         ahead = deque(parts)
         while ahead:
             name = ahead.popleft()
-            if name == "..":  # in a link's target: back along our own path, not the system's
+            if name == "..":  # in a link's target: go back the way we came
                 self._back()
                 continue
             found = os.stat(name, dir_fd=self._folders[-1], follow_symlinks=False)
@@ -101,7 +101,7 @@ class _Walk:
         os.close(self._folders.pop())
 
     def _target(self, name: str) -> list[str]:
-        """The components of a link's target, relative to the folder that is then current."""
+        """The components of a link's target, relative to the folder that is current afterwards."""
         self._links += 1
         if self._links > MOST_LINKS:
             raise PathEscapesError
@@ -126,7 +126,7 @@ class _Walk:
 
 
 def _open_by_name(base: Path, parts: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """Without descriptors of folders: checks that the open file is still the one that is named."""
+    """Open a file without folder descriptors; check that it is still the one that is named."""
     target, _ = _resolved(base, parts)
     _check_regular(target.stat())
     descriptor = os.open(target, _FILE)

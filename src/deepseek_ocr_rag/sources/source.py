@@ -1,7 +1,7 @@
 """Opens documents and renders their pages one at a time.
 
-A document is a path, bytes, a binary file object or, if allowed, a URL; a PDF or a
-picture, which its content decides.
+A document is given as a path, bytes, a binary file object or, if allowed, a URL. Its
+content decides whether it is opened as a PDF or as a picture.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Source:
         return self._page(number).info(number)
 
     def render(self, number: int, long_side: int) -> Image:
-        """A page as it is displayed, in RGB on white.
+        """Render a page as it is displayed, in RGB on white.
 
         Args:
             number: The page.
@@ -118,7 +118,7 @@ class Source:
         Raises:
             PageRangeError: If the file has no such page.
             PageRenderError: If the page is damaged.
-            LimitExceededError: If there is too much of it.
+            LimitExceededError: If there is too much of it, or it takes too long.
         """
         return self._page(number).text_layer(number)
 
@@ -166,13 +166,13 @@ def open_source(
         password: For encrypted PDFs.
         renderer: "pdfium", or "pymupdf" (needs the extra of that name). It is for
             PDFs only; Pillow opens all pictures.
-        limits: :class:`~deepseek_ocr_rag.sources.limits.Limits` by default.
+        limits: The defaults of :class:`~deepseek_ocr_rag.sources.limits.Limits` if None.
         allow_urls: True allows https URLs of public hosts; a
-            :class:`~deepseek_ocr_rag.sources.fetch_policy.FetchPolicy` allows others.
+            :class:`~deepseek_ocr_rag.sources.fetch_policy.FetchPolicy` says which instead.
         name: What to call the document in results and messages; by default the
             path, the URL without its password, or the file object's own name.
         isolated: Whether the libraries that parse and draw run in processes of
-            their own, limited in time and memory, whose crash is only an error.
+            their own, limited in time and memory, where a crash is only an error.
             Turn it off only for documents that you trust, where processes
             cannot be started.
 

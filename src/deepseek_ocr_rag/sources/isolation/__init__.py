@@ -1,1 +1,1 @@
-"""Documents read in processes of their own: what a hostile file breaks is not the caller's."""
+"""Reads documents in other processes, so that a hostile file cannot harm this one."""

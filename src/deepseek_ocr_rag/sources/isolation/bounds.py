@@ -1,4 +1,4 @@
-"""Bounds that a worker sets for itself: memory, files, and an end together with its owner."""
+"""Limits that a worker sets for itself: on memory, on writing files, on outliving its owner."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHECK_SECONDS = 0.1
 
 
 def write_no_files() -> None:
-    """Forbid this process to write files, core dumps included; does nothing on Windows."""
+    """Forbid this process from writing files, core dumps included; does nothing on Windows."""
     if sys.platform != "win32":
         import resource
 
@@ -37,8 +37,9 @@ def write_no_files() -> None:
 def ended_with_owner(requests: FileIO) -> Iterator[None]:
     """Have Linux end this process as soon as its owner's end of a pipe closes.
 
-    A thread that checks is not enough: PyMuPDF lets no other thread run while it draws, so an
-    endless page would go on without an owner. The owner writes nothing to the pipe meanwhile.
+    A thread that checks is not enough: PyMuPDF lets no other thread run while it draws, so a
+    page that never ends would go on without its owner. The owner writes nothing to the pipe
+    meanwhile.
     """
     if sys.platform != "linux":
         yield
@@ -64,8 +65,9 @@ class MemoryBound:
     """Limits the memory of this process.
 
     Linux refuses memory over the limit (the library then fails or ends the process). Other systems
-    do not, so a thread checks ten times a second and ends the process; it also ends one whose
-    owner died while it worked. Windows has neither: there only the deadline limits a process.
+    do not, so a thread checks ten times a second and ends the process; it also ends a process
+    whose owner died during the work. Windows has neither: there, only the deadline limits a
+    process.
     """
 
     def __init__(self, *, refused: bool = sys.platform == "linux") -> None:
@@ -78,14 +80,14 @@ class MemoryBound:
             threading.Thread(target=self._watch, name="dsocr-bounds", daemon=True).start()
 
     def measure(self) -> None:
-        """Exempt from the limit what is mapped but not in use now, mostly libraries."""
+        """Exempt memory that is mapped but not in use now, mostly libraries, from the limit."""
         if self._refused:
             mapped, used = _pages()
             self._mapped = max(self._mapped, (mapped - used) * os.sysconf("SC_PAGE_SIZE"))
 
     @contextmanager
     def allowing(self, size: float) -> Iterator[None]:
-        """Limit the whole process to so many bytes for the duration of the context."""
+        """Limit the whole process to ``size`` bytes for the duration of the context."""
         self._allowed = size
         self._limit(size + self._mapped)
         self._working.set()
@@ -116,13 +118,13 @@ class MemoryBound:
 
 
 def _pages() -> tuple[int, int]:
-    """Numbers of memory pages that are mapped, and that are in use."""
+    """How many memory pages are mapped, and how many are in use."""
     mapped, used, *_ = Path("/proc/self/statm").read_bytes().split()
     return int(mapped), int(used)
 
 
 def _peak() -> int:
-    """Most bytes of memory that were in use at one time."""
+    """The most bytes of memory that were ever in use."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

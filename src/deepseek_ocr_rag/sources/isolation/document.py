@@ -1,4 +1,4 @@
-"""A document that is read in worker processes: whatever it breaks there, this process goes on.
+"""Reads a document in worker processes: whatever it breaks there, this process goes on.
 
 A page that ends its worker is tried once more in a new one. After the second
 time, or if it takes too long, it is quarantined: it fails at once from then on,
@@ -37,10 +37,10 @@ from .values import error_from, info_from, layer_from, picture_from
 __all__ = ["IsolatedDocument"]
 
 GRACE_SECONDS = 5.0
-"""A worker stops a slow page itself, with a better message; it is ended this much later."""
+"""Extra time for a worker to stop a slow page itself, with a better message, before it is ended."""
 
 LONGEST_LAYER = 256 * 2**20
-"""Bytes of the numbers of a text layer, 46 a word."""
+"""Most bytes for the numbers of a text layer; a word takes 46."""
 
 _Result = TypeVar("_Result")
 
@@ -129,7 +129,7 @@ class IsolatedDocument:
         *,
         longest: float = 0,
     ) -> _Result:
-        """A worker's reply about a page, or to opening the file (no page, no request)."""
+        """Ask a worker about a page, or to open the file (no page, no request)."""
         budget = _TimeBudget(self._limits.page_seconds + GRACE_SECONDS)
         fresh = False
         while True:
@@ -140,7 +140,7 @@ class IsolatedDocument:
                 return self._attempt(page, request, read, budget, longest, fresh)
             except LimitExceededError as error:
                 if budget.left <= GRACE_SECONDS:
-                    # It used its time, and would do so again.
+                    # It used up its time, and would do so again.
                     self._quarantined[page] = _Quarantine(type(error), error.problem, error.remedy)
                 raise
             except WorkerLostError as lost:
@@ -176,7 +176,7 @@ class IsolatedDocument:
                     reply = self._exchange(worker, about_page, budget, longest)
                 return read(reply)
             except BrokenFrameError as broken:
-                # Whatever the file did to the worker, it is not used again.
+                # Whatever the file did to the worker, the worker is not used again.
                 worker.stop()
                 raise WorkerLostError(f"it replied {broken}") from broken
 
@@ -194,7 +194,7 @@ class IsolatedDocument:
 
 
 class _TimeBudget:
-    """Seconds that workers may spend on a page in all attempts; as a context it counts them."""
+    """Time that workers may spend on one page in all attempts; it runs in ``with`` blocks."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -24,7 +24,7 @@ def _usable_cores() -> int:
 
 
 MOST_WORKERS: Final = min(4, _usable_cores())
-"""One for each core; four render 60 pages a second or more, faster than any backend reads."""
+"""One per core, at most four: these render 60 or more pages a second, more than backends read."""
 
 LINGER_SECONDS: Final = 10.0
 """How long workers stay after the last document was closed."""
@@ -84,7 +84,7 @@ class WorkerPool:
         self._abandoned.append(document)
 
     def forget(self, document: int) -> None:
-        """Close a document in all workers, and stop the work that is still done for it."""
+        """Close a document in all workers, and stop the work still being done for it."""
         with self._changed:
             self._sweep()
             self._documents.discard(document)
@@ -148,7 +148,7 @@ class WorkerPool:
         return started
 
     def _give_back(self, worker: Worker) -> None:
-        """Make a worker available again, after closing what was meanwhile closed by its users."""
+        """Make a worker available again, after closing the documents that were closed meanwhile."""
         with self._changed:
             self._sweep()
             closed = worker.documents - self._documents

@@ -42,7 +42,7 @@ class Worker:
     """A running :mod:`.worker`, used by one thread at a time.
 
     It ends with :meth:`stop`, when it is garbage-collected, when this process exits, and by itself
-    if this process is killed. ``documents`` are the numbers of those that it has open.
+    if this process is killed. ``documents`` holds the numbers of its open documents.
     """
 
     def __init__(self) -> None:
@@ -60,13 +60,13 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
+        """Whether it can take requests."""
         return not self._late and self._process.wait(0) is None
 
     def ask(self, request: Frame | None, seconds: float, *, longest: float = 0) -> Frame:
         """Send a request, if any, and wait for a reply whose body has at most ``longest`` bytes.
 
-        After so many seconds the process is ended: a WorkerLostError, as for any missing reply.
+        After ``seconds`` the process is ended. Raises WorkerLostError whenever no reply comes.
         """
         alarm = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._expire)
         alarm.daemon = True
@@ -119,11 +119,11 @@ def _start() -> ChildProcess:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "1",
-        # Otherwise glibc takes the memory of every page from the system and gives it back.
+        # Otherwise glibc gets memory from the system for every page and gives it back.
         "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
         "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
     }
-    # -s: what a user installed for themselves is found through PYTHONPATH, if we found it.
+    # -s: PYTHONPATH has the user's own packages already, if this process can import them.
     command = module_command(MODULE, flags=["-s"])
     return ChildProcess(command, environment, folder=Path(__file__).parent)
 

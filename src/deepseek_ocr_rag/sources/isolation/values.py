@@ -129,7 +129,7 @@ def error_frame(error: DeepSeekOCRError) -> Frame:
 
 
 def error_from(frame: Frame, source: str) -> DeepSeekOCRError | None:
-    """The error in a frame, about that source; None if the frame holds no error.
+    """The error in a frame, with ``source`` as its source; None if the frame holds no error.
 
     Raises BrokenFrameError if the error is not one of our classes.
     """

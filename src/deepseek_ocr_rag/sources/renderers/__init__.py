@@ -1,1 +1,1 @@
-"""Renderers: how a file becomes page images. Chosen by source.py."""
+"""Renderers, which turn files into page images; opening.py chooses one."""

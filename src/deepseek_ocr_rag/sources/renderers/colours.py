@@ -43,7 +43,7 @@ def _upper_byte(picture: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
-    """Scale to 8 bits: integers that fit into 16 bits by that range, others by their own."""
+    """Scale to 8 bits: integers that fit into 16 bits by that range, other values by their own."""
     integers = picture.mode == "I"
     values = np.asarray(_reduced(picture, wanted), dtype=np.float32)
     values = np.nan_to_num(values, posinf=0.0, neginf=0.0)

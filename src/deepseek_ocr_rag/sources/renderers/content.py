@@ -128,7 +128,7 @@ def _moved_to_file(memory: BinaryIO, path: Path) -> BinaryIO:
 
 
 def too_large(name: str, size: str, limits: Limits) -> LimitExceededError:
-    """The error for a file that is too large; ``size`` is its size in words."""
+    """The error for a file that is too large; ``size`` is its size as text."""
     return LimitExceededError(
         f"the file has {size} bytes and the limit is {limits.file_bytes:,}",
         source=name,

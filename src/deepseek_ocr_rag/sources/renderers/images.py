@@ -1,4 +1,4 @@
-"""Picture files as pages, through Pillow.
+"""Opens picture files as pages, with Pillow.
 
 Every frame of a TIFF is a page; an animation (GIF, APNG, WebP) has one page, its
 first frame. A page's size in points is pixels * 72 / dpi, with the file's
@@ -102,7 +102,7 @@ class PictureDocument:
         with self._frame(number) as picture:
             size = picture.size
             if self._format == "JPEG":
-                # Decodes to a half, a quarter or an eighth if that is enough.
+                # Decodes to a half, a quarter or an eighth of the size if that is enough.
                 share = min(1.0, 2 * long_side / max(size))
                 picture.draft(None, (round(size[0] * share), round(size[1] * share)))
             picture.load()
@@ -127,7 +127,7 @@ class PictureDocument:
 
     @contextmanager
     def _frame(self, number: int) -> Iterator[ImageFile.ImageFile]:
-        """A frame whose header is read and size checked; translates errors of Pillow."""
+        """Open a frame, read its header and check its size; translate Pillow's errors."""
         with self._lock, self._content.open() as file:
             try:
                 with self._plugin(file) as picture:

@@ -19,7 +19,7 @@ the document cannot be opened."""
 
 
 def opener_for(format: str, renderer: str) -> Opener:
-    """Import a renderer ("pdfium" or "pymupdf") and return its function that opens a format."""
+    """Return the function that opens a format; PDFs use ``renderer`` ("pdfium" or "pymupdf")."""
     if format in PICTURES:
         from .images import PictureDocument
 

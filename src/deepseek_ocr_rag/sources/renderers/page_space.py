@@ -1,4 +1,4 @@
-"""Converts a PDF's page space to displayed points, and recognises rules.
+"""Converts a PDF's page space to displayed points, and recognises rules (thin, straight lines).
 
 Page space has its origin at the bottom left and y upwards; displayed points
 have their origin at the top left and y downwards, after the page's rotation.
@@ -39,7 +39,7 @@ _THICKEST = 0.005
 """Largest thickness of a rule as a share of the page's long side: 4 points on Letter."""
 
 _SHORTEST = 0.008
-"""Smallest length of a rule as such a share: 6 points on Letter, about a character's width."""
+"""Smallest length of a rule as a share of that side: 6 points on Letter, a character's width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def multiply(first: Matrix, second: Matrix) -> Matrix:
 
 
 def bounds(matrix: Matrix, x0: float, y0: float, x1: float, y1: float) -> Edges:
-    """The upright box around a box that is transformed."""
+    """The upright box around a transformed box."""
     return around(transform(matrix, x, y) for x, y in ((x0, y0), (x1, y0), (x0, y1), (x1, y1)))
 
 

@@ -23,7 +23,7 @@ def spellings(password: str | None) -> Iterator[bytes | None]:
 
 
 def normalized(password: str) -> str:
-    """The mapping step of SASLprep, which AES-256 PDFs require.
+    """Apply the mapping and normalisation of SASLprep, which AES-256 PDFs require.
 
     Source: RFC 4013, 2.1 and 2.2; ISO 32000-2, 7.6.4.3.2.
     """

@@ -1,7 +1,7 @@
 """Reads the drawings, images and annotations of a page from pdfium. Callers hold pdfium's lock.
 
 Pages have thousands of objects and characters, and each needs several calls, so
-these functions are bound again to take plain integers as handles and to keep
+the functions are bound again to take plain integers as handles and to keep
 Python's global lock, which halves their cost.
 """
 
@@ -40,10 +40,10 @@ __all__ = [
 ]
 
 _FORM_DEPTH = 12
-"""How deep forms inside of forms are followed."""
+"""How deeply nested forms are followed."""
 
 _CHECK_INTERVAL = 4096
-"""The time is checked after so many objects."""
+"""Number of objects between two checks of the time."""
 
 _BILEVEL = (b"CCITTFaxDecode", b"JBIG2Decode")
 
@@ -63,7 +63,7 @@ Handle = Any
 
 
 def bind(function: Handle, result: Handle, *arguments: Handle) -> Callable[..., Any]:
-    """The same C function with handles and addresses as integers, which is cheaper to call."""
+    """Bind a C function again with handles and addresses as integers, which is cheaper to call."""
     return ctypes.PYFUNCTYPE(result, *arguments)(address_of(function))
 
 
@@ -214,7 +214,7 @@ def _line_width(path: Handle, matrix: Matrix) -> float:
 
 
 def _straight_runs(item: int, count: int, matrix: Matrix) -> Iterator[list[tuple[float, float]]]:
-    """The points of each part of a path that has no curves."""
+    """The points of each run of straight lines in a path."""
     x, y = ctypes.c_float(), ctypes.c_float()
     at_x, at_y = ctypes.addressof(x), ctypes.addressof(y)
     run: list[tuple[float, float]] = []

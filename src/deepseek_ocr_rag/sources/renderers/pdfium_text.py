@@ -37,7 +37,7 @@ _get_font_size = bind(pdfium.FPDFText_GetFontSize, ctypes.c_double, _HANDLE, _IN
 
 
 def read_layer(page: Handle, space: PageSpace, checks: PageChecks) -> TextLayer:
-    """Words, rules and pictures of a loaded page; bounded in characters."""
+    """Words, rules and pictures of a loaded page; checks the limit on characters."""
     text = pdfium.FPDFText_LoadPage(page)
     if not text:
         raise page_failed(checks.source, checks.page)
@@ -82,7 +82,7 @@ def _correct_boxes(text: int, edges: NDArray[np.float32], styles: _Styles) -> No
 
 
 def _blank_controls(text: int, codes: NDArray[np.uint32]) -> None:
-    """Replace control characters without ink by spaces, which some fonts encode so."""
+    """Replace control characters without ink by spaces: some fonts encode spaces that way."""
     for i in np.flatnonzero(codes < 0x20).tolist():
         if codes[i] not in _PDFIUM_CONTROLS and _ink(text, i) is None:
             codes[i] = 0x20
@@ -109,7 +109,7 @@ def _displayed(edges: NDArray[np.float32], space: PageSpace) -> NDArray[np.float
 
 
 class _Styles:
-    """Returns the style of the character with an index; each text object has one style."""
+    """Finds the style of a character by its index; each text object has one style."""
 
     def __init__(self, text: int, space: PageSpace) -> None:
         self._text = text

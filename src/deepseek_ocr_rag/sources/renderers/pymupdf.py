@@ -140,7 +140,7 @@ class PymupdfDocument:
 
     @contextmanager
     def _page(self, number: int) -> Iterator[Any]:
-        """A loaded page; translates the errors of MuPDF."""
+        """Load a page; translate MuPDF's errors."""
         with _locked():
             if self._document is None:
                 raise PageRenderError(

@@ -26,7 +26,7 @@ _FILLED, _STROKED = 1 << 4, 1 << 5
 
 
 def read_layer(page: Handle, checks: PageChecks) -> TextLayer:
-    """Words, rules and pictures of a loaded page; bounded in characters."""
+    """Words, rules and pictures of a loaded page; checks the limit on characters."""
     rect = page.rect
     space = PageSpace(0.0, 0.0, rect.width, rect.height)
     turn = page.rotation_matrix

@@ -26,7 +26,7 @@ _LABEL_CHARACTERS = 100
 
 
 class PageChecks:
-    """Checks a page (1-based) against the limits; its time runs from now."""
+    """Checks a page (1-based) against the limits; its time starts now."""
 
     def __init__(self, limits: Limits, source: str, page: int) -> None:
         self.limits = limits

@@ -1,4 +1,4 @@
-"""Joins characters with boxes to words with boxes, for every renderer."""
+"""Joins characters with boxes into words with boxes, for every renderer."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def build_words(
 ) -> tuple[Word, ...]:
     """Split characters into words at white space and at gaps, in their order.
 
-    ``codes`` are code points or UTF-16 units, shape (n,); ``boxes`` displayed points x0, y0, x1,
-    y1, shape (n, 4). ``style`` takes the index of a character and is called once a word.
+    ``codes`` are code points or UTF-16 units, shape (n,); ``boxes`` are displayed points x0,
+    y0, x1, y1, shape (n, 4). ``style`` takes the index of a character and is called once per word.
     """
     spaces = _IS_SPACE[np.minimum(codes, _LAST)]
     indices = np.flatnonzero(~spaces & _drawn(codes, boxes))

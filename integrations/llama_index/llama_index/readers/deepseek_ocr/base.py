@@ -30,9 +30,9 @@ class DeepSeekOCRReader(BasePydanticReader):
     """Reads PDFs and page pictures as Markdown, one document per page, with boxes.
 
     All fields are plain values, so the reader can be pickled and used as
-    ``file_extractor`` of ``SimpleDirectoryReader``, also with ``num_workers``.
+    ``file_extractor`` of ``SimpleDirectoryReader``, even with ``num_workers``.
 
-    Every page gives a document, also a blank one (without text). Ids are derived
+    Every page gives a document, even a blank one (without text). Ids are derived
     from the source and the page, so that an ingestion pipeline with ``UPSERTS``
     replaces pages that changed and leaves the others alone. Embeddings and language
     models see only ``page_label`` and ``section`` of the metadata.
@@ -40,7 +40,8 @@ class DeepSeekOCRReader(BasePydanticReader):
     Attributes:
         backend: What reads the pages: "auto" (the best one available), "lite",
             "ollama", "ollama/<model>", "server", "server:<base url>", "replay:<file>".
-        resolution: tiny, small, base, large or gundam; the core's ``mode``.
+        resolution: tiny, small, base, large or gundam; the ``mode`` of
+            :class:`deepseek_ocr_rag.Reader`.
         task: document, ocr, free, figure, describe, "locate: <what>", or
             "prompt: <your own words>".
         pages: Which pages, 1-based, like "1-3,7"; None for all.
@@ -55,8 +56,8 @@ class DeepSeekOCRReader(BasePydanticReader):
             "skip" it.
 
     Args:
-        reader: A reader of the core, instead of one built from the fields. It can
-            neither be pickled nor serialised.
+        reader: A :class:`deepseek_ocr_rag.Reader`, instead of one built from the
+            fields. It can be neither pickled nor serialised.
         **fields: The attributes above.
 
     Example:
@@ -118,7 +119,7 @@ class DeepSeekOCRReader(BasePydanticReader):
 
         Args:
             file: A path, a URL (with ``allow_urls``), or the bytes of a file.
-            extra_info: More metadata; on equal names, it wins.
+            extra_info: More metadata; where a name is the same, it wins.
             fs: File system of the path, if it is not this machine's disk.
 
         Yields:

@@ -33,9 +33,9 @@ class DeepSeekOCRNodeParser(NodeParser):
     are joined; page furniture is dropped.
 
     The pages of one file must follow each other, as the reader returns them. A node
-    has the metadata of the page on which it begins, which is its source node. Its
-    ``boxes`` count from the node's own text, see :func:`boxes_for`, and each entry
-    has its 0-based ``page``. ``spans`` (a list of ``{page, start, end, offset}``)
+    has the metadata of the page on which it begins, which is its source node. The
+    offsets in its ``boxes`` refer to the node's own text, see :func:`boxes_for`, and
+    each entry has its 0-based ``page``. ``spans`` (a list of ``{page, start, end, offset}``)
     says which part of which page is where in the node. A node has no
     ``start_char_idx``, because it can be made of several parts of pages. Documents
     of other readers are parsed by their Markdown and have no boxes.
@@ -66,7 +66,7 @@ class DeepSeekOCRNodeParser(NodeParser):
     def __init__(self, **fields: Any) -> None:  # noqa: ANN401 - pydantic
         refuse_unknown(type(self).__name__, fields, type(self).model_fields)
         super().__init__(**fields)
-        split_records((), max_tokens=self.max_tokens)  # report a wrong budget now
+        split_records((), max_tokens=self.max_tokens)  # report a wrong budget now, not when parsing
 
     @classmethod
     def class_name(cls) -> str:
@@ -113,7 +113,7 @@ class DeepSeekOCRNodeParser(NodeParser):
         for node in finished:
             if isinstance(node, TextNode):
                 # The base class sets these if a node is a contiguous part of its page,
-                # but the boxes count from the node's own text.
+                # but the offsets in ``boxes`` refer to the node's own text.
                 node.start_char_idx = node.end_char_idx = None
         return finished
 
@@ -132,8 +132,8 @@ def boxes_for(
         node: A document of this package, or a node of one, from
             :class:`DeepSeekOCRNodeParser` or from another parser that sets
             ``start_char_idx``, as LlamaIndex's splitters do.
-        start: First character, as an offset into the text that the ``boxes`` of
-            the metadata count from. By default the start of the node in it.
+        start: First character, as an offset into the text that the offsets in
+            ``boxes`` refer to. By default the start of the node in that text.
         end: The character after the last one; by default the end of the text.
 
     Returns:

@@ -27,8 +27,8 @@ Result = TypeVar("Result")
 class DeepSeekOCRToolSpec(BaseToolSpec):
     """Lets an agent read, search and look at PDFs and scans, in portions.
 
-    A reply begins with the pages that it shows, gives the page of everything, and
-    ends with how to ask for more. Pages are remembered, so continuing in a document,
+    A reply begins with the pages that it shows, says on which page everything is,
+    and ends with how to ask for more. Pages are remembered, so continuing in a document,
     or searching it, does not read it again. A failure becomes a reply that says what
     to do, never an exception.
 
@@ -226,7 +226,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         return super().to_tool_list(pairs, func_to_metadata_mapping)
 
     def _call(self, work: Callable[[], Result]) -> Result | str:
-        """Run the work; turn an error of ours into a reply for the model."""
+        """Run the work; turn this package's errors into a reply for the model."""
         try:
             return work()
         except DeepSeekOCRError as error:
