@@ -49,15 +49,11 @@ upright tables of numbers reach -0.46."""
 class Orientation:
     """A page's detected orientation.
 
-    Attributes:
-        turn: Degrees to turn it clockwise until it is upright: 0, or the likelier
-            of 90 and 270.
-        score: Median, over the tiles with text, of the natural logarithm of the
-            ratio of variances: positive for horizontal lines, negative for
-            vertical ones, 0 with too little text.
+    ``score`` is the median, over the tiles with text, of the natural logarithm of the ratio of
+    variances: positive for horizontal lines, negative for vertical ones, 0 with too little text.
     """
 
-    turn: int
+    turn: int  # degrees clockwise until it is upright: 0, or the likelier of 90 and 270
     score: float
 
 
@@ -65,9 +61,6 @@ def orientation(image: Image.Image) -> Orientation:
     """Detect a page's orientation; upright unless most tiles disagree.
 
     Upside-down pages are not told from upright ones.
-
-    Args:
-        image: The page, in any of Pillow's modes.
     """
     ink = _ink(image)
     pixels = ink.astype(np.float32)

@@ -272,8 +272,7 @@ class OllamaBackend(RemoteBackend):
     def _translated(self, error: Exception) -> BackendError:
         """The BackendError for what httpx, the library or a malformed reply raised.
 
-        Raises:
-            Exception: The error itself if it is none of these: a bug.
+        Raises the error itself if it is none of these: a bug.
         """
         import ollama
 

@@ -279,11 +279,7 @@ def attend(
         (len(queries), heads, chunks, width), dtype=torch.float32, device=queries.device
     )
     weights = torch.empty(parts.shape[:-1], dtype=torch.float32, device=queries.device)
-    common = {
-        "WIDTH": width,
-        "CHUNK": tuning.chunk,
-        "WINDOWED": window is not None,
-    }
+    common = {"WIDTH": width, "CHUNK": tuning.chunk, "WINDOWED": window is not None}
     arguments = (
         queries,
         cache.keys,

@@ -14,14 +14,7 @@ __all__ = ["add_norm"]
 
 @triton.jit
 def _add_norm(
-    residual,
-    update,
-    weight,
-    normed,
-    width,
-    epsilon,
-    PARTS: tl.constexpr,
-    BLOCK: tl.constexpr,
+    residual, update, weight, normed, width, epsilon, PARTS: tl.constexpr, BLOCK: tl.constexpr
 ):
     token = tl.program_id(0)
     channel = tl.arange(0, BLOCK)

@@ -38,17 +38,11 @@ LARGEST_WINDOW = 16
 
 @dataclass(frozen=True, slots=True)
 class WindowTuning:
-    """How the work is tiled.
+    """How the work is tiled."""
 
-    Attributes:
-        queries: Queries computed at once.
-        warps: Warps of a program.
-        stages: Blocks that are loaded ahead (software pipelining).
-    """
-
-    queries: int
-    warps: int
-    stages: int
+    queries: int  # computed at once
+    warps: int  # of a program
+    stages: int  # blocks that are loaded ahead (software pipelining)
 
 
 WINDOWS: Final = WindowTuning(queries=64, warps=4, stages=1)
@@ -259,18 +253,9 @@ def window_attention(
     heads: int,
     tuning: WindowTuning | None = None,
 ) -> Tensor:
-    """See :func:`..sam_attention.window_attention`.
+    """See :func:`.sam_attention.window_attention`; without a tuning, the fastest measured.
 
-    Args:
-        qkv: Shape ``(pictures, grid, grid, 3 * width)``, contiguous.
-        bias: Shape ``(3 * width,)``.
-        rows: Shape ``(2 * side - 1, head width)``, contiguous.
-        columns: The same.
-        heads: Attention heads.
-        tuning: How the work is tiled; None takes the fastest that was measured.
-
-    Returns:
-        Shape ``(pictures, grid, grid, width)``.
+    ``qkv``, ``rows`` and ``columns`` must be contiguous.
     """
     pictures, grid, _, channels = qkv.shape
     width = channels // 3 // heads

@@ -61,19 +61,12 @@ def _freshness(prediction: Prediction) -> float:
 
 
 class _Tally(NamedTuple):
-    """Sums over predicted units.
+    """Sums over predicted units."""
 
-    Attributes:
-        hits: Number of units.
-        score: Their score.
-        fresh: Number of units, those repeated soon weighted less.
-        counted: Number of units predicted by counting.
-    """
-
-    hits: int = 0
+    hits: int = 0  # number of units
     score: float = 0.0
-    fresh: float = 0.0
-    counted: int = 0
+    fresh: float = 0.0  # number of units, those repeated soon weighted less
+    counted: int = 0  # number of units predicted by counting
 
     def plus(self, prediction: Prediction, score: float) -> _Tally:
         """The sums with one more unit."""
@@ -133,19 +126,12 @@ def _is_clean(tally: _Tally, lag: int) -> bool:
 
 
 class Stretch:
-    """The text since the score was last zero.
-
-    Attributes:
-        first: Index of the first unit.
-        last: Index of the unit at which the score peaked.
-        proven: Index of the unit that proved a loop, or None.
-        clean: Whether it was proven without a miss.
-    """
+    """The text since the score was last zero: its first unit, and that of the score's peak."""
 
     def __init__(self, first: int) -> None:
         self.first = self.last = first
-        self.proven: int | None = None
-        self.clean = False
+        self.proven: int | None = None  # the unit that proved a loop
+        self.clean = False  # whether it was proven without a miss
         self._next = first
         self._score = self._peak = 0.0
         self._hits = 0

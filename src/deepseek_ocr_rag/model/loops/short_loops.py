@@ -62,17 +62,11 @@ def evidence(unit: TextUnit, prediction: Prediction) -> float:
 
 
 class Stutter:
-    """The text since the score was last zero.
-
-    Attributes:
-        first: Index of the first unit.
-        last: Index of the unit at which the score peaked.
-        proven: Index of the unit that proved a loop, or None.
-    """
+    """The text since the score was last zero: its first unit, and that of the score's peak."""
 
     def __init__(self, first: int) -> None:
         self.first = self.last = first
-        self.proven: int | None = None
+        self.proven: int | None = None  # the unit that proved a loop
         self._next = first
         self._score = self._peak = 0.0
 

@@ -40,18 +40,7 @@ _CELLS = re.compile(r"<(/?)(td|th|tr)\b")
 
 
 def trimmed(text: str, *loops: Loop) -> str:
-    """The text without the repeats of its loops and without trailing white space.
-
-    Args:
-        text: The model's text.
-        loops: From :func:`~deepseek_ocr_rag.model.loops.detector.find_loops` of this text.
-
-    Example:
-        >>> from deepseek_ocr_rag.model.loops.detector import find_loops
-        >>> text = "The total follows. " + "Nothing else was found here. " * 40
-        >>> trimmed(text, *find_loops(text))
-        'The total follows. Nothing else was found here.'
-    """
+    """The text without the repeats of its loops and without trailing white space."""
     return edited(text, trims(text, loops)).rstrip()
 
 
