@@ -132,8 +132,7 @@ class OllamaModel:
 
     Args:
         model: As ``ollama list`` shows it.
-        host: Where Ollama listens; by default ``OLLAMA_HOST``, else port 11434
-            of this machine.
+        host: Where Ollama listens; by default ``OLLAMA_HOST``, else port 11434 of this machine.
         timeout: Longest silence in seconds, including the time to load the model.
         max_seconds: Longest time for a whole reply.
         num_ctx: Tokens of context to request, by default 8192; capped at what the

@@ -1,8 +1,7 @@
 """Parses JSON replies of models that support a schema: sentences with their sources.
 
-The reply is parsed while it streams and becomes the text with citation marks that other
-models write: ``{"sentences": [{"text": "It is old.", "sources": [1]}]}`` becomes
-``It is old. [1]``.
+The reply is parsed while it streams and becomes the text with citation marks that other models
+write: ``{"sentences": [{"text": "It is old.", "sources": [1]}]}`` becomes ``It is old. [1]``.
 """
 
 from __future__ import annotations

@@ -3,9 +3,8 @@
 :mod:`.reference_ops` computes them with PyTorch on any device, :mod:`.kernels` with
 Triton on CUDA. The docstrings here define the results; tests compare the two.
 
-``tokens`` is the number of tokens computed at once, ``rows`` the number of
-sequences. A decode step computes ``queries`` tokens of each row, the newest one and
-the drafts behind it, stored row by row.
+``tokens`` is the number of tokens computed at once, ``rows`` the number of sequences. A decode step
+computes ``queries`` tokens of each row, the newest one and the drafts behind it, stored row by row.
 """
 
 from __future__ import annotations

@@ -54,9 +54,8 @@ class Family:
     def prompt(self, task: Task) -> str:
         """The text behind the image, as the published code sends it.
 
-        A model's own prompt and a user's prompt to such a model have no line break
-        before them. All other tasks are prompted as in the first model, with
-        :meth:`prompt_warnings`.
+        A model's own prompt and a user's prompt to such a model have no line break before them. All
+        other tasks are prompted as in the first model, with :meth:`prompt_warnings`.
         """
         if self.document_prompt is None:
             return f"\n{task.prompt}"

@@ -1,10 +1,9 @@
 """Detects pages that lie on their side, from the direction of their text lines.
 
-Ink that is blurred along the lines stays in bars with white between; blurred across
-them, it becomes an even grey with less variance. Every tile of the page votes. Which
-side is up shows in the lines themselves: in Latin script they end more sharply at the
-bottom, where few letters reach below the line, than at the top.
-``benchmarks/lite/orientation.py`` measures both.
+Ink that is blurred along the lines stays in bars with white between; blurred across them, it
+becomes an even grey with less variance. Every tile of the page votes. Which side is up shows in the
+lines themselves: in Latin script they end more sharply at the bottom, where few letters reach below
+the line, than at the top. ``benchmarks/lite/orientation.py`` measures both.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ class Name:
 class Facts:
     """The facts of a text.
 
-    Names are capitalised words within a sentence, and abbreviations; a source has none, which may
-    write a name in any way.
+    Names are capitalised words within a sentence, and abbreviations; a source, which may write a
+    name in any way, has none.
     """
 
     plain: str  # the text without markup, to which the spans refer
@@ -55,8 +55,8 @@ def stated_facts(text: str) -> Facts:
 def claimed_facts(text: str) -> Facts:
     """The facts that a statement needs a source for.
 
-    The numbers of list items are not facts, even if several items stand in a row: "1. Open it. 2.
-    Fill it."
+    The numbers of list items are not facts, even if several items stand in a row:
+    "1. Open it. 2. Fill it."
     """
     plain = plain_text(text)
     first, further = _ENUMERATOR.match(plain), list(_FURTHER.finditer(plain))

@@ -51,6 +51,12 @@ def named_calculation(number: Number, said: str, question: str) -> NamedCalculat
     """The calculation that the words around a number name.
 
     ``said`` is the statement without markup, to which the number's span refers.
+
+    Example:
+        >>> from deepseek_ocr_rag.text.numerals import numbers
+        >>> (number,) = numbers("Sales grew by 5 %.")
+        >>> sorted(named_calculation(number, "Sales grew by 5 %.", "").operations)
+        ['change', 'difference']
     """
     start, end = number.span
     asked = set(terms(f"{clause(said, number.span)} {question}"))

@@ -37,7 +37,7 @@ def blob_digest(path: Path) -> str:
 
 
 def parameters(text: str) -> dict[str, object]:
-    r"""The parameters that ``/api/show`` lists, as ``/api/create`` takes them."""
+    """The parameters that ``/api/show`` lists, as ``/api/create`` takes them."""
     found: dict[str, list[object]] = {}
     for line in filter(str.strip, text.splitlines()):
         match = _PARAMETER.fullmatch(line.strip())

@@ -3,13 +3,12 @@
 :mod:`.published_code_process` starts it. It imports nothing of this package, which the other
 interpreter may not have.
 
-Protocol: JSON objects in ASCII, one a line, over standard input and output. The
-first line in says what to load, each further one is a page; every line in is
-answered by one line out with the same ``id``. While a page is written, its text goes
-out in pieces, each of which is answered as well. At its start the program duplicates
-both channels and redirects the originals, so that whatever the published code prints
-goes to standard error. When the input ends, because the other side closed it or died,
-the program removes its folder and ends, even in the middle of a page.
+Protocol: JSON objects in ASCII, one a line, over standard input and output. The first line in says
+what to load, each further one is a page; every line in is answered by one line out with the same
+``id``. While a page is written, its text goes out in pieces, each of which is answered as well. At
+its start the program duplicates both channels and redirects the originals, so that whatever the
+published code prints goes to standard error. When the input ends, because the other side closed it
+or died, the program removes its folder and ends, even in the middle of a page.
 
 =========  ====================================================================
 in         ``model``, ``revision``, ``device``, ``dtype``, ``attention``,

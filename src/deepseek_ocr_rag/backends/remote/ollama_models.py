@@ -63,6 +63,12 @@ def meant_model(names: Sequence[str], wanted: str | None = None) -> str | None:
     A model that ``dsocr ollama-model`` made goes before the published one, and that before copies
     under other names; of equals, Ollama's newest goes first. A ``wanted`` name without a tag means
     any tag, ``latest`` first; None means the best deepseek-ocr.
+
+    Example:
+        >>> meant_model(["deepseek-ocr:3b"], "deepseek-ocr")
+        'deepseek-ocr:3b'
+        >>> meant_model(["deepseek-ocr:3b", "deepseek-ocr-layout:latest"])
+        'deepseek-ocr-layout:latest'
     """
     if wanted is not None:
         if wanted in names or f"{wanted}:latest" in names:

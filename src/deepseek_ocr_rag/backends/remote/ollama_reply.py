@@ -39,7 +39,7 @@ VIEW_TOKENS: Final = 16 * 17 + 1
 
 
 def added_tokens(prompt: str, counted: int | None) -> int | None:
-    r"""How many line ends (0 to 2) stand between the picture and the words of a published prompt.
+    """How many line ends (0 to 2) stand between the picture and the words of a published prompt.
 
     ``counted`` is how many tokens Ollama counted, picture and begin token included. None where that
     does not tell.

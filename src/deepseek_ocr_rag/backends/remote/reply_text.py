@@ -1,8 +1,7 @@
 """Decodes a streamed reply: limited in size, strict UTF-8, split into lines.
 
-A server is not trusted to end its replies, to write valid UTF-8 or to keep its
-lines short. Text is decoded strictly because a replacement character would be a
-silent gap in the user's document.
+A server is not trusted to end its replies, to write valid UTF-8 or to keep its lines short. Text is
+decoded strictly because a replacement character would be a silent gap in the user's document.
 """
 
 from __future__ import annotations

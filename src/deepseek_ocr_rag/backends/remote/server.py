@@ -2,7 +2,7 @@
 
 ``dsocr serve-command`` prints the command that starts a suitable one.
 :mod:`.request_body` builds the request, :mod:`.completion_stream` reads the reply,
-and :mod:`..retry_ladder` decides what to do about pages that come out badly.
+and :mod:`.retry_ladder` decides what to do about pages that come out badly.
 
 Page images go to the server that is named, wherever it is: naming it is the
 permission. Redirects are not followed.

@@ -49,9 +49,8 @@ VERSION_MATRIX: Final = (
     Requirement("official", "easydict"),
     Requirement("official", "matplotlib"),
 )
-"""The publisher tested the published code with transformers 4.46.3, and it breaks with
-4.48. The classes that the backend "transformers" uses came with 5.20, so one
-environment cannot have both."""
+"""The publisher tested the published code with transformers 4.46.3, and it breaks with 4.48. The
+classes that the backend "transformers" uses came with 5.20, so one environment cannot have both."""
 
 REMEDIES: Final = {
     "transformers": 'Run: pip install "deepseek-ocr-rag[local]"',

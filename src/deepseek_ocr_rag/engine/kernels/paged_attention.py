@@ -269,7 +269,7 @@ def _join_chunks(
 def attend(
     queries: Tensor, rows: StepRows, state: Slots, cache: LayerCache, window: int | None
 ) -> Tensor:
-    """See :meth:`..ops.Ops.attend`."""
+    """See :meth:`.ops.Ops.attend`."""
     heads, width = cache.keys.shape[1], cache.keys.shape[3]
     count = len(rows.slots)
     single = cache.key_scales is not None and rows.queries == 1

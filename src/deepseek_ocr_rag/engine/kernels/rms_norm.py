@@ -32,7 +32,7 @@ def _add_norm(
 
 
 def add_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float) -> Tensor:
-    """See :meth:`..ops.Ops.add_norm`."""
+    """See :meth:`.ops.Ops.add_norm`."""
     tokens, width = residual.shape
     normed = torch.empty(tokens, width, dtype=weight.dtype, device=weight.device)
     parts = 0 if update is None else update.shape[1]

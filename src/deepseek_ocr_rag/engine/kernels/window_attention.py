@@ -1,11 +1,10 @@
 """Attention within windows of patches, with relative positions added by the matrix units.
 
-A window is a square of patches; in a global layer it is the whole picture. For each
-query a first kernel computes the bias of each row and column of its window. Flash
-attention (Dao et al., 2023) then goes over blocks of keys that are small squares: a
-block has few rows and columns, so that one more product, of these biases with a
-matrix of zeros and ones, adds the right sum to every score. Padding rows and columns
-get a bias that drives their scores to zero weight.
+A window is a square of patches; in a global layer it is the whole picture. For each query a first
+kernel computes the bias of each row and column of its window. Flash attention (Dao et al., 2023)
+then goes over blocks of keys that are small squares: a block has few rows and columns, so that one
+more product, of these biases with a matrix of zeros and ones, adds the right sum to every score.
+Padding rows and columns get a bias that drives their scores to zero weight.
 
 Windows and blocks are found by arithmetic on patch indices: nothing is cut out,
 padded or merged in memory.

@@ -21,6 +21,10 @@ def token_order(tokens: int, grid: tuple[int, int], *, row_ends: bool) -> NDArra
     ``tokens`` are those of a view, ``grid`` its columns and rows of views. With ``row_ends`` each
     row of tokens is followed by :data:`ROW_END`; without, the views follow each other. Indices
     count the views' tokens view by view.
+
+    Example:
+        >>> token_order(4, (2, 1), row_ends=True).tolist()
+        [0, 1, 4, 5, -1, 2, 3, 6, 7, -1]
     """
     columns, rows = grid
     index = np.arange(columns * rows * tokens, dtype=np.int32)

@@ -1,7 +1,6 @@
 """The sizes of the network, read from the published ``config.json``.
 
-Defaults are values that the published configuration leaves out and the published
-code fixes.
+Defaults are values that the published configuration leaves out and the published code fixes.
 """
 
 from __future__ import annotations

@@ -185,9 +185,8 @@ def find_loop(text: str) -> Loop | None:
 def _second_copy(past: UnitPredictor, stretch: Stretch) -> int:
     """The unit with which the second copy of a loop begins.
 
-    A stretch may begin earlier, with text that only resembles what precedes it: the
-    tags of blocks, the words of an exercise. So the beginning is searched with the
-    same test, made stricter.
+    A stretch may begin earlier, with text that only resembles what precedes it: the tags of blocks,
+    the words of an exercise. So the beginning is searched with the same test, made stricter.
     """
     proven = stretch.last if stretch.proven is None else stretch.proven
     strictness = STRICTNESS if stretch.clean else MILDNESS

@@ -1,13 +1,11 @@
 """Scores how loop-like a stretch of text is (CUSUM), and the thresholds.
 
-Predicted units raise the score and others lower it, by more than hits raise it, so
-that ordinary text stays near zero while a loop grows without end (E. S. Page,
-Biometrika 41, 1954).
+Predicted units raise the score and others lower it, by more than hits raise it, so that ordinary
+text stays near zero while a loop grows without end (E. S. Page, Biometrika 41, 1954).
 
-The thresholds were chosen on the pages of ``benchmarks/safety/loops.py`` and on tables
-that must not be lost (``tests/model/loops/test_detector.py``). The closest good pages
-there reach a score of 11 without a miss, of 108 by counting, and of 490 with copies
-that differ.
+The thresholds were chosen on the pages of ``benchmarks/safety/loops.py`` and on tables that must
+not be lost (``tests/model/loops/test_detector.py``). The closest good pages there reach a score of
+11 without a miss, of 108 by counting, and of 490 with copies that differ.
 """
 
 from __future__ import annotations
@@ -28,9 +26,8 @@ LEAST_FRESHNESS: Final = 0.25
 
 CLEAN_SCORE: Final = 100.0
 CLEAN_COPIES: Final = 2.5
-"""Score and copies, the first not counted, of a loop without a miss. A page may hold a
-form in up to four copies. The score is 40 words, or 200 empty cells: blank forms have
-many."""
+"""Score and copies, the first not counted, of a loop without a miss. A page may hold a form in up
+to four copies. The score is 40 words, or 200 empty cells: blank forms have many."""
 
 COUNTING_SCORE: Final = 220.0
 COUNTING_COPIES: Final = 64.0
