@@ -61,14 +61,6 @@ ENGINES = ("transformers", "local", "llama_special", "llama_plain")
 EXACT = ENGINES[:-1]
 
 
-def fails_today(point: int, reason: str) -> pytest.MarkDecorator:
-    wrong = (AssertionError, BackendError, pytest.fail.Exception)
-    return pytest.mark.xfail(strict=True, raises=wrong, reason=f"issue 22, point {point}: {reason}")
-
-
-ALONE = fails_today(2, "an unknown label alone on its page is taken for the page's own text")
-
-
 @pytest.fixture(scope="session")
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     published = published_files()
@@ -187,12 +179,7 @@ def check(page: Page, case: Case) -> None:
 TABLES = [case for case in CASES if any(block.cells for block in case.blocks)]
 
 PAIRS = [
-    pytest.param(
-        engine,
-        case,
-        id=f"{engine}-{case.name}",
-        marks=[ALONE] * (engine == "llama_plain" and case.name == "unknown-label"),
-    )
+    pytest.param(engine, case, id=f"{engine}-{case.name}")
     for engine in ENGINES
     for case in CASES
     if engine in EXACT or case not in TABLES

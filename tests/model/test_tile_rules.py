@@ -170,14 +170,14 @@ def test_prompt_lengths_are_those_of_the_published_tokenizer(shared: Path) -> No
 def test_a_page_that_is_seen_as_published_has_no_warning() -> None:
     seen = picture_seen(913, TASKS["document"])
     assert seen is not None
-    assert tile_warning(seen, 1629, 2304, GUNDAM) is None
+    assert tile_warning("the server", seen, 1629, 2304, GUNDAM) is None
 
 
 def test_a_page_that_is_cut_otherwise_says_so() -> None:
     seen = picture_seen(700, TASKS["ocr"])
     assert seen == PictureSeen(693, (2, 2))
-    assert tile_warning(seen, 2304, 2304, GUNDAM) == (
-        "the engine showed the model 693 tokens of the page (4 tiles); with the published code "
+    assert tile_warning("the server", seen, 2304, 2304, GUNDAM) == (
+        "the server showed the model 693 tokens of the page (4 tiles); with the published code "
         "mode gundam has 1203 (9 tiles), and may read otherwise"
     )
 
@@ -185,7 +185,7 @@ def test_a_page_that_is_cut_otherwise_says_so() -> None:
 def test_a_mode_without_tiles_that_was_tiled_says_so() -> None:
     seen = picture_seen(914, TASKS["document"])
     assert seen is not None
-    warning = tile_warning(seen, 724, 1024, MODES["base"])
+    warning = tile_warning("the server", seen, 724, 1024, MODES["base"])
     assert warning is not None
     assert "903 tokens of the page (6 tiles)" in warning
     assert "mode base has 273 (0 tiles)" in warning

@@ -148,8 +148,8 @@ class Block:
 
     @property
     def table(self) -> Table | None:
-        """The parsed table, or None for any other block."""
-        return None if self.html is None else parse_table(self.html)
+        """The parsed table, or None for another block and for a table whose cells did not arrive."""
+        return None if self.html is None or not self.text else parse_table(self.html)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form; boxes become lists of four fractions."""

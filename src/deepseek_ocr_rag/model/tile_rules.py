@@ -123,10 +123,11 @@ def picture_seen(prompt_tokens: int, task: Task, *, family: Family = MODEL) -> P
     return None
 
 
-def tile_warning(seen: PictureSeen, width: int, height: int, mode: Mode) -> str | None:
+def tile_warning(server: str, seen: PictureSeen, width: int, height: int, mode: Mode) -> str | None:
     """What a page should say where the model saw it otherwise than with the published code.
 
-    ``width`` and ``height`` are those of the picture that was sent, in pixels.
+    ``server`` is what the user calls it; ``width`` and ``height`` are those of the picture that was
+    sent, in pixels.
     """
     rule = TILE_RULES["published"]
     grid = rule.grid(width, height, mode)
@@ -135,6 +136,6 @@ def tile_warning(seen: PictureSeen, width: int, height: int, mode: Mode) -> str 
         return None
     tiles = 0 if grid is None else grid[0] * grid[1]
     return (
-        f"the engine showed the model {seen.tokens} tokens of the page ({seen.tiles} tiles); with "
+        f"{server} showed the model {seen.tokens} tokens of the page ({seen.tiles} tiles); with "
         f"the published code mode {mode.name} has {tokens} ({tiles} tiles), and may read otherwise"
     )

@@ -52,6 +52,7 @@ def test_a_table_without_cells_is_never_a_row_of_glued_words() -> None:
     assert "1 table(s) came without the marks of their cells" in warning
     assert "--special" in warning
     assert "dsocr ollama-model" in warning
+    assert page.blocks[2].table is None
     assert page.blocks[2].html == "<table>ItemCostLamps31,750Wiring work16,450</table>"
 
 
@@ -89,6 +90,15 @@ def test_own_brackets_in_a_page_without_marks_stay_text_too() -> None:
     assert [block.kind for block in page.blocks] == ["title", "text"]
     assert "see[[100, 200, 300, 400]]" in page.markdown
     assert "see[[1, 2, 3, 4]]" in page.markdown
+
+
+def test_a_page_may_hold_only_a_block_of_an_unknown_kind() -> None:
+    (block,) = parse_page("margin_note[[20, 500, 60, 620]]\nSeen.\n").blocks
+    assert (block.kind, block.text, block.boxes[0].to_grid()) == (
+        "margin_note",
+        "Seen.",
+        (20, 500, 60, 620),
+    )
 
 
 def test_a_page_may_begin_with_text_before_its_first_tag() -> None:

@@ -35,12 +35,13 @@ from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings
 from ..base import PageRequest, Reply
 from ..fingerprints import fingerprint
-from ..page_images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as, resolution_warnings
+from ..page_images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as
 from .concurrent_requests import Failure, ReadPage
 from .hidden_tokens import OLLAMA_CURE, hidden_warning
 from .json_exchange import UNCOMPRESSED, without_credentials
 from .ollama_models import FIRST_HIDING_VERSION, MODEL, OllamaFacts
 from .ollama_reply import OllamaReply, added_tokens
+from .picture_warnings import picture_warnings
 from .remote_backend import WAIT_SECONDS, BrokenOff, RemoteBackend
 from .reply_text import GuardedTransport
 
@@ -228,22 +229,24 @@ class OllamaBackend(RemoteBackend):
                 async for part in replies:
                     if reply.add(part):
                         self._learn_line_end(prompt, reply)
-                        return self._attempt(settings, reply)
+                        return self._attempt(request, settings, reply)
         except httpx.TimeoutException:
             raise
         except httpx.TransportError as error:
             cut = excerpt(str(error)) or type(error).__name__
         if reply.break_off():
-            return self._attempt(settings, reply)
-        return self._broken_off(settings, reply, cut)
+            return self._attempt(request, settings, reply)
+        return self._broken_off(request, settings, reply, cut)
 
     def _learn_line_end(self, prompt: str, reply: OllamaReply) -> None:
         """See from a first reply whether an Ollama of unknown version adds a line end itself."""
         if self._line_end is None and (added := added_tokens(prompt, reply.prompt_tokens)):
             self._line_end = added < 2
 
-    def _attempt(self, settings: AttemptSettings, reply: OllamaReply) -> Attempt:
-        warnings = resolution_warnings("Ollama", settings.mode)
+    def _attempt(
+        self, request: PageRequest, settings: AttemptSettings, reply: OllamaReply
+    ) -> Attempt:
+        warnings = picture_warnings("Ollama", request, reply.prompt_tokens)
         if hidden := reply.hidden:
             warnings = (*warnings, hidden_warning("Ollama", hidden, OLLAMA_CURE))
         return Attempt(
@@ -256,8 +259,10 @@ class OllamaBackend(RemoteBackend):
             loops=reply.loops,
         )
 
-    def _broken_off(self, settings: AttemptSettings, reply: OllamaReply, cut: str) -> BrokenOff:
-        attempt = self._attempt(settings, reply)
+    def _broken_off(
+        self, request: PageRequest, settings: AttemptSettings, reply: OllamaReply, cut: str
+    ) -> BrokenOff:
+        attempt = self._attempt(request, settings, reply)
         warning = f"Ollama broke off ({cut}): the end of the page may be missing"
         return BrokenOff(
             replace(attempt, warnings=(*attempt.warnings, warning), limited=True),

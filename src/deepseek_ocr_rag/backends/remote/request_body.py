@@ -16,9 +16,10 @@ from ...model.families import TABLE_CELLS
 from ...model.ngrams import NoRepeat
 from ..attempts import AttemptSettings
 from ..base import PageRequest
-from ..page_images import CONTEXT_TOKENS, new_tokens, png_base64, resolution_warnings
+from ..page_images import CONTEXT_TOKENS, new_tokens, png_base64
 from .completion_stream import Completion
 from .hidden_tokens import SERVER_CURE, hidden_warning
+from .picture_warnings import picture_warnings
 
 __all__ = ["NO_REPEAT", "WITHOUT_FIELD", "RequestBody", "page_warnings", "request_body"]
 
@@ -117,7 +118,7 @@ def page_warnings(
     ``refused`` are the fields of :func:`request_body` that the server refused.
     """
     warnings = [f"the server refused {name}: {WITHOUT_FIELD[name]}" for name in refused]
-    warnings += resolution_warnings("the server", request.mode)
+    warnings += picture_warnings("the server", request, answer.prompt_tokens)
     if answer.finish_reason == "length" and (full := _full_context(answer, context)):
         warnings.append(full)
     if answer.hidden:

@@ -32,6 +32,7 @@ _CUT_TAG = re.compile(r"^([a-z_]{1,40})(\[\[?[0-9, \[\]]*)\Z", re.MULTILINE)
 _CLEAN_LIST = re.compile(
     r"\[\[ *[0-9]{1,4}(?:, *[0-9]{1,4}){3} *\](?:, *\[ *[0-9]{1,4}(?:, *[0-9]{1,4}){3} *\])*\]"
 )
+_IDENTIFIER = re.compile(r"[a-z]+(?:_[a-z]+)*")
 _NUMBER = re.compile(r"[0-9]+")
 _BLANK_LINE_BEFORE = re.compile(r"\n[ \t]*\n[ \t]*\Z")
 _NOT_NEWLINE = re.compile(r"[^\n]")
@@ -51,9 +52,17 @@ def bracket_tags(text: str) -> list[BracketTag]:
         # Brackets under another name count only where the page itself begins with a tag.
         starts_with_tag = not text[: candidates[0][0][0]].strip()
         return [tag for tag, is_known in candidates if is_known or starts_with_tag]
+    if candidates and _is_named_block(text, candidates[0][0]):
+        return [tag for tag, _ in candidates]
     # "OCR this image" writes a line of the page in the place of each label, and nothing else.
     lines = sum(1 for line in text.splitlines() if line.strip())
     return [tag for tag, _ in candidates] if len(candidates) == lines else []
+
+
+def _is_named_block(text: str, tag: BracketTag) -> bool:
+    """Whether a page begins with a tag whose unknown label is written as the model writes labels."""
+    start, label_end, _ = tag
+    return not text[:start].strip() and _IDENTIFIER.fullmatch(text, start, label_end) is not None
 
 
 def _candidates(text: str) -> Iterator[tuple[BracketTag, bool]]:

@@ -1,0 +1,28 @@
+"""What a page says about how a server showed its picture to the model."""
+
+from __future__ import annotations
+
+from ..base import PageRequest
+from ..page_images import resolution_warnings
+
+__all__ = ["picture_warnings"]
+
+
+def picture_warnings(
+    server: str, request: PageRequest, prompt_tokens: int | None
+) -> tuple[str, ...]:
+    """What was really seen where that is known and differs, else what may differ.
+
+    Args:
+        server: What the user calls it.
+        request: The page as it was sent: its picture, task and mode.
+        prompt_tokens: The server's count of picture and prompt, or None.
+    """
+    # Only now: numpy is not needed before a page was read.
+    from ...model.tile_rules import picture_seen, tile_warning
+
+    seen = None if prompt_tokens is None else picture_seen(prompt_tokens, request.task)
+    if seen is None or request.image is None:
+        return resolution_warnings(server, request.mode)
+    warning = tile_warning(server, seen, *request.image.size, request.mode)
+    return () if warning is None else (warning,)
