@@ -28,8 +28,8 @@ class LayoutTextSplitter(BaseDocumentTransformer):
     it begins. The offsets in its ``boxes`` refer to the chunk's own text, so
     :func:`boxes_for` works on chunks as on pages. Each entry has its 0-based
     ``page``. ``spans`` (a list of ``{page, start, end, offset}``) says which part of
-    which page is where in the chunk. Documents of other loaders are split by their Markdown and have no
-    boxes.
+    which page is where in the chunk. Documents of other loaders are split by their
+    Markdown and have no boxes.
 
     Args:
         max_tokens: Most tokens of a chunk. Captions and the head of a table may

@@ -118,7 +118,7 @@ class PageCache:
         self._run_or_none(lambda connection: write_text(connection, key, content, self.max_bytes))
 
     def status(self) -> CacheStatus:
-        """How much is stored.
+        """Say how much is stored.
 
         Raises:
             OutputError: If the cache cannot be read.

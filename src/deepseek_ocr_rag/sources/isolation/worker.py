@@ -1,4 +1,4 @@
-"""The worker process: opens documents and sends their pages, one request after the other.
+"""The worker process: opens documents and sends their pages, one request at a time.
 
 Requests arrive as frames (:mod:`deepseek_ocr_rag.concurrency.frames`) on standard input,
 and each gets one frame as its reply, the result or an error::
@@ -48,7 +48,7 @@ class _Opened:
 def main() -> None:
     """Serve until the owner closes the pipe or is gone."""
     if hasattr(signal, "SIGINT"):
-        # Ctrl-C is for the owner, who ends us.
+        # Ctrl-C is for the owner, which ends this process.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, replies = take_pipes()
     write_no_files()

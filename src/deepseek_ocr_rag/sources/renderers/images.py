@@ -120,10 +120,10 @@ class PictureDocument:
             return rgb if turn is None else rgb.transpose(turn)
 
     def text_layer(self, number: int) -> None:
-        """Pictures have none."""
+        """Return None: pictures have no text layer."""
 
     def close(self) -> None:
-        """Does nothing."""
+        """Do nothing: no file stays open."""
 
     @contextmanager
     def _frame(self, number: int) -> Iterator[ImageFile.ImageFile]:
