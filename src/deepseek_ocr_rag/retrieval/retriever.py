@@ -78,7 +78,7 @@ class Retriever:
             known, so that "page iv" is found.
 
     Raises:
-        ConfigurationError: If ``embeddings`` names no embedding model or
+        ConfigurationError: If ``embeddings`` is not an embedding model, or
             ``embedding_weight`` is not above 0.
         RemoteModelRefusedError: If Ollama would run the model on another machine.
         EmbeddingModelError: If the embedding model fails.
