@@ -58,15 +58,10 @@ a picture, a tag or an address after something between them was removed."""
 
 @dataclass(frozen=True, slots=True)
 class CitationMark:
-    """The sources that a model cites at one point of its text.
+    """The sources that a model cites at one point of its text."""
 
-    Attributes:
-        numbers: Source numbers of the prompt, from 1; only existing ones.
-        space: White space before it.
-    """
-
-    numbers: tuple[int, ...]
-    space: str = ""
+    numbers: tuple[int, ...]  # of sources in the prompt, from 1; only existing ones
+    space: str = ""  # white space before it
 
 
 def join_safely(before: str, text: str) -> str:
@@ -102,11 +97,7 @@ def without_thoughts(pieces: Iterable[str]) -> Iterator[str]:
 
 
 class AnswerCleaner:
-    """Cleans a reply that comes in pieces; the result does not depend on how it is cut.
-
-    Args:
-        sources: Number of sources in the prompt.
-    """
+    """Cleans a reply that comes in pieces; the result does not depend on how it is cut."""
 
     def __init__(self, sources: int) -> None:
         self._sources = sources

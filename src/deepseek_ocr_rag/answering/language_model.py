@@ -14,11 +14,7 @@ from typing import Any, Final, Literal, Protocol, TypeGuard, runtime_checkable
 
 import httpx
 
-from ..errors import (
-    ConfigurationError,
-    LanguageModelError,
-    LanguageModelUnavailableError,
-)
+from ..errors import ConfigurationError, LanguageModelError, LanguageModelUnavailableError
 from ..hosts import is_this_machine
 from ..ollama_server import OllamaServer, ollama_url
 from ..setting_names import with_known_settings
@@ -120,11 +116,7 @@ class StructuredLanguageModel(LanguageModel, Protocol):
 
 
 def writes_json(model: LanguageModel) -> TypeGuard[StructuredLanguageModel]:
-    """Whether to ask a model for JSON.
-
-    Raises:
-        LanguageModelError: If finding out needs a request, and it fails.
-    """
+    """Whether to ask a model for JSON; finding out may need a request."""
     # Not isinstance: up to Python 3.11 it reads every property.
     return callable(getattr(model, "stream_json", None)) and bool(
         getattr(model, "structured", False)
@@ -140,8 +132,7 @@ class OllamaModel:
 
     Args:
         model: As ``ollama list`` shows it.
-        host: Where Ollama listens; by default ``OLLAMA_HOST``, else port 11434
-            of this machine.
+        host: Where Ollama listens; by default ``OLLAMA_HOST``, else port 11434 of this machine.
         timeout: Longest silence in seconds, including the time to load the model.
         max_seconds: Longest time for a whole reply.
         num_ctx: Tokens of context to request, by default 8192; capped at what the
@@ -254,12 +245,9 @@ class OllamaModel:
 class ModelReply(Iterator[str]):
     """Iterates over the pieces of a reply. Closing it ends the request.
 
-    Parts that are equal to the one before them are held back until another one comes: if
-    Ollama ends the reply because of them, they are left out.
-
-    Attributes:
-        warnings: What a user should know; complete when the iterator is exhausted.
-        finish_reason: See :data:`ReplyEnd`; final when the iterator is exhausted.
+    Parts that are equal to the one before them are held back until another one comes: if Ollama
+    ends the reply because of them, they are left out. ``warnings`` and ``finish_reason`` are final
+    when the iterator is exhausted.
     """
 
     def __init__(
@@ -338,12 +326,7 @@ def language_model_named(
     num_ctx: int | None = None,
     allow_remote: bool = False,
 ) -> OllamaModel | None:
-    """The model that ``"ollama/<model>"`` names; None for ``"none"``.
-
-    Raises:
-        ConfigurationError: If ``spec`` is neither.
-        RemoteModelRefusedError: If it would run on another machine.
-    """
+    """The model that ``"ollama/<model>"`` names; None for ``"none"``."""
     if spec == "none":
         return None
     provider, _, model = spec.partition("/")
@@ -359,12 +342,8 @@ def language_model_named(
 def choose_language_model(host: str | None = None) -> tuple[str | None, str]:
     """Choose a model on this machine that can write answers.
 
-    Args:
-        host: As for :class:`OllamaModel`.
-
-    Returns:
-        ``("ollama/<model>", "")`` for the newest installed model that runs on this
-        machine and writes text, else None and one line that says what to do.
+    Returns ``("ollama/<model>", "")`` for the newest installed model that runs on this machine and
+    writes text, else None and one line that says what to do.
     """
     start = "For a written answer start Ollama (`ollama serve`)"
     pull = f"`ollama pull {SUGGESTED_MODEL}`"

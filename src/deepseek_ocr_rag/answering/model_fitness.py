@@ -9,12 +9,9 @@ __all__ = ["why_unfit"]
 
 
 def why_unfit(model: str, shown: Mapping[str, Any]) -> str:
-    """Why a model cannot write answers; empty if it may.
+    """Why a model cannot write answers, by what ``/api/show`` says; empty if it may.
 
-    Args:
-        model: Its name.
-        shown: What ``/api/show`` says about it. Servers before 0.6.4 name no capabilities; there
-            the family decides.
+    Servers before 0.6.4 name no capabilities; there the family decides.
     """
     details, info = _mapping(shown.get("details")), _mapping(shown.get("model_info"))
     family = str(info.get("general.architecture") or details.get("family") or "")

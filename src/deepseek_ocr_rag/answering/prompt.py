@@ -59,43 +59,22 @@ the answer as each text, and the numbers of the sources it comes from.
 
 @dataclass(frozen=True, slots=True)
 class AnswerPrompt:
-    """What to send to a model.
+    """What to send to a model."""
 
-    Attributes:
-        messages: System and user turn.
-        max_tokens: Longest reply that the context has room for.
-        used: How many of the passages it contains, from the first on.
-        warnings: What was left out, if anything.
-    """
-
-    messages: tuple[Message, ...]
-    max_tokens: int
-    used: int
-    warnings: tuple[str, ...] = ()
+    messages: tuple[Message, ...]  # system and user turn
+    max_tokens: int  # longest reply that the context has room for
+    used: int  # how many of the passages it contains, from the first on
+    warnings: tuple[str, ...] = ()  # what was left out, if anything
 
 
 def build_prompt(
-    question: str,
-    passages: Sequence[Passage],
-    context_length: int,
-    *,
-    structured: bool = False,
+    question: str, passages: Sequence[Passage], context_length: int, *, structured: bool = False
 ) -> AnswerPrompt:
-    """Pack question and passages into a context.
+    """Pack question and passages (best first) into a context of so many tokens, reply included.
 
-    Args:
-        question: The user's question.
-        passages: Best first. The last ones are left out if they do not fit, and the
-            first of those is cut after a sentence if a useful part fits.
-        context_length: Tokens for prompt and reply together.
-        structured: Whether to ask for JSON (:mod:`.structured_reply`) instead of
-            text with citation marks.
-
-    Returns:
-        The prompt; its warnings name everything that was left out.
-
-    Raises:
-        ConfigurationError: If not even a part of the first passage fits.
+    The last passages are left out if they do not fit, and the first of those is cut after a
+    sentence if a useful part fits. A ConfigurationError if not even a part of the first one fits.
+    ``structured`` asks for JSON (:mod:`.structured_reply`) instead of text with citation marks.
     """
     fence = f"==={secrets.token_hex(8)}==="
     system = _SYSTEM.format(form=_STRUCTURED if structured else _MARKED, fence=fence)

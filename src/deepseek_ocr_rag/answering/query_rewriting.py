@@ -43,14 +43,8 @@ _LABEL: Final = re.compile(r"^(?:[\w -]{0,30}question[\w ]{0,12}:)\s*", re.IGNOR
 def standalone_question(question: str, turns: Sequence[Answer], llm: LanguageModel | None) -> str:
     """Rewrite a question so that it can be understood without the conversation.
 
-    Args:
-        question: The last question of a conversation.
-        turns: The answers before it.
-        llm: Rewrites it. Without a model, or if its reply is implausible, the
-            question before is put in front of one that depends on it.
-
-    Raises:
-        LanguageModelError: If the model gives no reply.
+    Without a model, or if its reply is implausible, the question before is put in front of one that
+    depends on it.
     """
     if not turns:
         return question

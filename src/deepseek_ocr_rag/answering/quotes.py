@@ -25,11 +25,7 @@ rank above a whole sentence."""
 
 
 class Quoter:
-    """Quotes passages.
-
-    Args:
-        passages: What can be quoted; citations refer to them by index.
-    """
+    """Quotes passages; citations refer to them by index."""
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self._passages = tuple(passages)
@@ -41,10 +37,7 @@ class Quoter:
     def best(self, text: str, limit: int) -> tuple[Citation, ...]:
         """Quote the sentences that fit a question, best first.
 
-        Args:
-            text: The question.
-            limit: Most sentences to quote; also excludes those that score less than
-                half of the best one.
+        At most ``limit``, and none that scores less than half of the best one.
         """
         wanted = set(with_stems(question_terms(parse_query(text).asked)))
         scored = [

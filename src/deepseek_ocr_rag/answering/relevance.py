@@ -20,15 +20,10 @@ answer in other words; a lower one quotes for any question."""
 
 
 def relevance(question: str, passages: Iterable[Passage], frequencies: TermFrequencies) -> float:
-    """The weighted share of a question's words that the best passage has.
+    """The weighted share of a question's words that the best passage has, 0..1.
 
-    Args:
-        question: What was asked; sentences about the form of the answer do not count.
-        passages: What was found.
-        frequencies: Of all documents that were searched.
-
-    Returns:
-        0..1; 1 for a question without content words.
+    Sentences about the form of the answer do not count; 1 for a question without content words.
+    ``frequencies`` are those of all documents that were searched.
     """
     words = Statement.of(parse_query(question).asked).words
     weights = {word: frequencies.weight(word) for word in words}

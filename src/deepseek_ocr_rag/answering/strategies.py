@@ -34,32 +34,18 @@ class AnswerStrategy:
     """Writes one answer; this base class answers that nothing was found.
 
     The attributes are complete when :meth:`write` is exhausted.
-
-    Attributes:
-        text: The text so far.
-        sentences: The sentences of the answer.
-        citations: Their citations.
-        warnings: What a user should know.
-        llm: Name of the model that wrote it, None without a model.
-        quoted: Whether passages are quoted.
-        checking: Seconds spent on comparing sentences with their sources.
     """
 
     text: str = field(default="", init=False)
     sentences: list[Sentence] = field(default_factory=list, init=False)
     citations: list[Citation] = field(default_factory=list, init=False)
-    warnings: tuple[str, ...] = field(default=(), init=False)
+    warnings: tuple[str, ...] = field(default=(), init=False)  # what a user should know
     llm: str | None = field(default=None, init=False)
-    quoted: bool = field(default=False, init=False)
-    checking: float = field(default=0.0, init=False)
+    quoted: bool = field(default=False, init=False)  # whether passages are quoted
+    checking: float = field(default=0.0, init=False)  # seconds spent on checking sentences
 
     def write(self) -> Generator[str]:
-        """Yield the text in pieces.
-
-        Raises:
-            LanguageModelError: If a model gave no answer.
-            ConfigurationError: If the model's context has no room for a source.
-        """
+        """Yield the text in pieces."""
         for piece in self._pieces():
             self.text += piece
             yield piece
@@ -103,18 +89,14 @@ class GeneratingStrategy(AnswerStrategy):
     """Lets a model write, cleans its text and checks its sentences.
 
     If it writes none that is supported, passages are quoted.
-
-    Attributes:
-        relevant: Whether the passages are about the question, so that they may be quoted.
-        strict: Whether to leave out sentences without support.
     """
 
     passages: tuple[Passage, ...]
     question: str
     model: LanguageModel
     frequencies: TermFrequencies
-    relevant: bool = field(kw_only=True)
-    strict: bool = field(kw_only=True)
+    relevant: bool = field(kw_only=True)  # whether the passages may be quoted
+    strict: bool = field(kw_only=True)  # leave out sentences without support
     _is_json: bool = field(default=False, init=False)
 
     def _pieces(self) -> Generator[str]:
@@ -173,11 +155,7 @@ class GeneratingStrategy(AnswerStrategy):
         return without_addresses(inert_markdown(quote))
 
     def _instead(self, writer: AnswerWriter, end: ReplyEnd) -> Generator[str]:
-        """What to show below, or in place of, a reply of which nothing is supported.
-
-        Raises:
-            LanguageModelReplyError: If there is no reply to speak of.
-        """
+        """What to show below, or in place of, a reply of which nothing is supported."""
         removed = [sentence for sentence in writer.sentences if sentence.span is None]
         if removed:
             self.warnings += (f"Removed without support: {len(removed)} of the sentences.",)

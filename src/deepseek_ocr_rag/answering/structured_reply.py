@@ -1,8 +1,7 @@
 """Parses JSON replies of models that support a schema: sentences with their sources.
 
-The reply is parsed while it streams and becomes the text with citation marks that other
-models write: ``{"sentences": [{"text": "It is old.", "sources": [1]}]}`` becomes
-``It is old. [1]``.
+The reply is parsed while it streams and becomes the text with citation marks that other models
+write: ``{"sentences": [{"text": "It is old.", "sources": [1]}]}`` becomes ``It is old. [1]``.
 """
 
 from __future__ import annotations
@@ -33,11 +32,7 @@ _WHOLE_TEXT: Final = re.compile(r'\{\s*"text"\s*:\s*("(?:[^"\\]|\\.)*")(.*)', re
 
 
 def reply_schema(sources: int) -> dict[str, Any]:
-    """The JSON schema of a reply.
-
-    Args:
-        sources: Number of sources in the prompt; the schema allows no others.
-    """
+    """The JSON schema of a reply, which allows only the sources in the prompt."""
     number = {"type": "integer", "enum": list(range(1, sources + 1))}
     sentence = {
         "type": "object",
@@ -59,13 +54,10 @@ def reply_schema(sources: int) -> dict[str, Any]:
 def marked_text(pieces: Iterable[str]) -> Iterator[str]:
     """Yield each sentence of a reply with citation marks as soon as it is complete.
 
-    A reply without sentences becomes :data:`~.fixed_texts.NOT_FOUND`. A reply that is
-    not a JSON object passes unchanged, because some servers ignore the schema. A
-    sentence that is cut off is dropped, unless only its sources are cut. A text in which
-    a sentence comes for the third time is passed on before its end, which may never come.
-
-    Args:
-        pieces: The reply, in any pieces.
+    A reply without sentences becomes :data:`~.fixed_texts.NOT_FOUND`. A reply that is not a JSON
+    object passes unchanged, because some servers ignore the schema. A sentence that is cut off is
+    dropped, unless only its sources are cut. A text in which a sentence comes for the third time is
+    passed on before its end, which may never come.
     """
     rest = iter(pieces)
     start = ""

@@ -34,29 +34,15 @@ BROKEN_OFF: Final = "…"
 
 
 class AnswerWriter:
-    """Checks the sentences of an answer while they come.
-
-    Args:
-        verifier: Has the passages that the model was given, and the question.
-        question: The question that is answered.
-        strict: Whether to remove sentences without support.
-
-    Attributes:
-        text: All text shown so far.
-        sentences: All sentences so far, including removed ones.
-        citations: In the order in which they were first shown.
-        seconds: Time spent on checking.
-        repeats: Whether a sentence came for the third time; what follows is ignored.
-        wordless: Whether something without a word, such as "...", was left out.
-    """
+    """Checks the sentences of an answer while they come; strict: removes unsupported ones."""
 
     def __init__(self, verifier: Verifier, question: str, *, strict: bool = False) -> None:
-        self.text = ""
-        self.sentences: list[Sentence] = []
-        self.citations: list[Citation] = []
-        self.seconds = 0.0
-        self.repeats = False
-        self.wordless = False
+        self.text = ""  # all shown so far
+        self.sentences: list[Sentence] = []  # all so far, including removed ones
+        self.citations: list[Citation] = []  # in the order in which they were first shown
+        self.seconds = 0.0  # spent on checking
+        self.repeats = False  # a sentence came for the third time; what follows is ignored
+        self.wordless = False  # something without a word, such as "...", was left out
         self._counter = SentenceCounter()
         self._verifier = verifier
         self._question = frozenset(terms(question))
@@ -86,12 +72,7 @@ class AnswerWriter:
         return self.text[before:]
 
     def finish(self, *, broken_off: bool = False) -> str:
-        """Return the rest.
-
-        Args:
-            broken_off: Whether the reply has no end: then a last sentence that is not whole
-                is left out.
-        """
+        """Return the rest; of a reply without end, not a last sentence that is not whole."""
         before = len(self.text)
         self._close_sentences()
         for start, end in () if self.repeats else sentence_spans(self._open):

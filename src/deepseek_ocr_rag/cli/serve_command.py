@@ -46,29 +46,16 @@ _PROCESSOR: Final = "vllm.model_executor.models.deepseek_ocr:NGramPerReqLogitsPr
 
 
 def serve_command(
-    server: str,
-    *,
-    version: str | None = None,
-    port: int | None = None,
-    model: str | None = None,
+    server: str, *, version: str | None = None, port: int | None = None, model: str | None = None
 ) -> str:
     """The shell command for a server, with comments that explain its options.
 
-    Args:
-        server: One of :data:`SERVERS`.
-        version: Version of the server ("0.32.0"). Without it, the command works with
-            any release that has the model.
-        port: The port on 127.0.0.1 where it listens; without it 8000, for Ollama 11434.
-        model: Repository or folder of the weights; for llama.cpp the GGUF file, for Ollama
-            the name in its library.
+    Without a ``version`` ("0.32.0"), the command works with any release that has the model. It
+    listens on 127.0.0.1 at ``port``; without it 8000, for Ollama 11434. ``model`` is the repository
+    or folder of the weights; for llama.cpp the GGUF file, for Ollama the name in its library.
 
-    Returns:
-        Lines for a POSIX shell. Sources: vLLM's recipe for DeepSeek-OCR, SGLang's page about
-        it, the help of llama.cpp's server, and what was measured with each.
-
-    Raises:
-        ConfigurationError: If an argument is invalid, or the version does not have
-            the model.
+    Sources: vLLM's recipe for DeepSeek-OCR, SGLang's page about it, the help of llama.cpp's server,
+    and what was measured with each.
     """
     if port is not None and not 1 <= port <= 65535:
         raise ConfigurationError(
@@ -89,8 +76,7 @@ def serve_command(
     if server == "ollama":
         return _ollama(version, port or OLLAMA_PORT, shlex.quote(model or "deepseek-ocr"))
     raise ConfigurationError(
-        f"the server {server!r} is unknown",
-        remedy=f"Choose one of {', '.join(SERVERS)}.",
+        f"the server {server!r} is unknown", remedy=f"Choose one of {', '.join(SERVERS)}."
     )
 
 

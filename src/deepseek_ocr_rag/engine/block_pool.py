@@ -12,11 +12,7 @@ BLOCK_SIZE: Final = 64
 
 
 class BlockPool:
-    """The free blocks. Block 0 takes the writes of padding rows and is never handed out.
-
-    Args:
-        blocks: Blocks of the cache, block 0 included.
-    """
+    """The free blocks. Block 0 takes the writes of padding rows and is never handed out."""
 
     def __init__(self, blocks: int) -> None:
         self._free = list(range(blocks - 1, 0, -1))
@@ -26,11 +22,7 @@ class BlockPool:
         return len(self._free)
 
     def take(self, count: int) -> list[int]:
-        """Take free blocks.
-
-        Raises:
-            ValueError: If fewer are free.
-        """
+        """Take free blocks; a ValueError if fewer are free."""
         if count > len(self._free):
             raise ValueError(f"{count} blocks were asked for and {len(self._free)} are free")
         return [self._free.pop() for _ in range(count)]

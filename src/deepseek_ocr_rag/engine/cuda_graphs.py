@@ -73,14 +73,7 @@ class _DecodeGraph:
 
 
 class DecodeGraphs:
-    """The decoder's steps.
-
-    Args:
-        decoder: The decoder.
-        slots: Its sequences.
-        capture: Whether to capture graphs, each when its size first occurs. If not,
-            steps run eagerly, as on the CPU.
-    """
+    """The decoder's steps: graphs, each captured when its size first occurs, or eager steps."""
 
     def __init__(self, decoder: Decoder, slots: Slots, *, capture: bool) -> None:
         self._decoder = decoder
@@ -100,15 +93,10 @@ class DecodeGraphs:
             self._step(self._inputs([], [], rows, queries).to(self._slots.device))
 
     def run(self, slots: Sequence[int], drafts: Sequence[Sequence[int]]) -> Tensor:
-        """Run one step.
+        """Run one step, with at most ``MAX_DRAFTS`` drafts for each sequence.
 
-        Args:
-            slots: Slots of the sequences.
-            drafts: Drafts of each, at most ``MAX_DRAFTS``.
-
-        Returns:
-            See :meth:`.ops.Ops.sample`; a row for each sequence, overwritten by the
-            next step.
+        Returns what :meth:`.ops.Ops.sample` does, a row for each sequence, overwritten by the next
+        step.
         """
         longest = max(map(len, drafts), default=0)
         queries = next(size for size in QUERY_COUNTS if size > longest)
@@ -165,17 +153,10 @@ class _PrefillGraph:
 
 
 class PrefillGraphs:
-    """The decoder's prefills.
+    """The decoder's prefills; lots of more than ``max_tokens`` run eagerly.
 
-    Launched one by one, a lot's kernels fill the driver's queue and hold up the thread
-    that also launches the steps; a graph is one launch.
-
-    Args:
-        decoder: The decoder.
-        slots: Its sequences.
-        width: Width of a picture embedding.
-        capture: Whether to capture graphs. If not, prompts run eagerly.
-        max_tokens: Tokens of the largest graph. Larger lots run eagerly.
+    Launched one by one, a lot's kernels fill the driver's queue and hold up the thread that also
+    launches the steps; a graph is one launch. ``width`` is that of a picture embedding.
     """
 
     def __init__(
@@ -200,11 +181,7 @@ class PrefillGraphs:
             self._prefill(*self._padding(tokens), tokens)
 
     def run(self, requests: Sequence[PrefillRequest]) -> Tensor:
-        """Compute prompts.
-
-        Returns:
-            See :meth:`.ops.Ops.sample`; a row for each prompt, overwritten by the next.
-        """
+        """Compute prompts: :meth:`.ops.Ops.sample`'s rows, overwritten by the next call."""
         count = sum(len(request.ids) for request in requests)
         tokens = next((size for size in self._sizes if size >= count), 0)
         if self._capturer is None or not tokens or len(requests) > MAX_PROMPTS:

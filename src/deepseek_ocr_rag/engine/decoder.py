@@ -23,22 +23,12 @@ __all__ = ["Decoder"]
 class Decoder:
     """The network, its cache and its sequences.
 
-    Args:
-        config: The sizes.
-        weights: The tensors; their device and type are the decoder's.
-        ops: The operations.
-        cache: Keys and values.
-        slots: The sequences. A slot must be assigned, and its block table hold
-            blocks for all tokens that are computed, before it is used here.
+    A slot must be assigned, and its block table hold blocks for all tokens that are computed,
+    before it is used here.
     """
 
     def __init__(
-        self,
-        config: DecoderConfig,
-        weights: DecoderWeights,
-        ops: Ops,
-        cache: KVCache,
-        slots: Slots,
+        self, config: DecoderConfig, weights: DecoderWeights, ops: Ops, cache: KVCache, slots: Slots
     ) -> None:
         self._config = config
         self._weights = weights
@@ -51,11 +41,7 @@ class Decoder:
 
     @torch.inference_mode()
     def prefill(self, requests: Sequence[PrefillRequest]) -> Tensor:
-        """Compute whole prompts and sample a first token for each.
-
-        Returns:
-            See :meth:`.ops.Ops.sample`; a row for each prompt.
-        """
+        """Compute whole prompts and sample a first token for each, see :meth:`.ops.Ops.sample`."""
         tokens, prompts = sum(len(request.ids) for request in requests), len(requests)
         packed = to_device(pack(requests, tokens, prompts, self._slots.padding_slot), self.device)
         pictures = torch.cat([request.picture for request in requests])
@@ -65,12 +51,8 @@ class Decoder:
     def prefill_batch(self, batch: PrefillBatch, pictures: Tensor) -> Tensor:
         """Compute the prompts of a batch; nothing here waits for the device.
 
-        Args:
-            batch: The prompts.
-            pictures: Their picture embeddings, at least one row, ``(rows, width)``.
-
-        Returns:
-            See :meth:`.ops.Ops.sample`; a row for each prompt.
+        ``pictures`` has their picture embeddings, at least one row, ``(rows, width)``. Returns what
+        :meth:`.ops.Ops.sample` does, a row for each prompt.
         """
         heads = self._config.heads
         text = self._weights.embeddings[self._slots.history[batch.token_slots, batch.positions]]
@@ -88,12 +70,9 @@ class Decoder:
 
     @torch.inference_mode()
     def step(self, rows: StepRows) -> Tensor:
-        """Compute each row's newest token and the drafts behind it.
+        """Compute each row's newest token and its drafts, see :meth:`.ops.Ops.sample`.
 
         Nothing here waits for the device, so that it can be captured.
-
-        Returns:
-            See :meth:`.ops.Ops.sample`.
         """
         slots, positions = rows.slots, self._slots.lengths[rows.slots]
         if rows.queries > 1:

@@ -33,17 +33,7 @@ NgramIndex = dict[tuple[int, ...], list[int]]
 
 
 class Drafter:
-    """Drafts for one page.
-
-    Args:
-        source: Tokens of the page's text layer in reading order; may be empty.
-
-    Example:
-        >>> drafter = Drafter([5, 6, 7, 8, 9])
-        >>> drafter.observe([1, 6, 7])
-        >>> drafter.draft()
-        [8, 9]
-    """
+    """Drafts for one page, from its text layer (tokens in reading order; may be empty)."""
 
     def __init__(self, source: Sequence[int] = ()) -> None:
         self._source = list(source)

@@ -51,13 +51,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class GenerationHandle:
-    """A page that is being generated: an iterator of its tokens, and its result.
-
-    Example:
-        >>> handle = engine.submit(task)  # doctest: +SKIP
-        >>> for token in handle:  # doctest: +SKIP
-        ...     show(token)
-    """
+    """A page that is being generated: an iterator of its tokens, and its result."""
 
     def __init__(self, sequence: WrittenSequence, requests: SimpleQueue[_Request]) -> None:
         self.sequence = sequence
@@ -66,25 +60,13 @@ class GenerationHandle:
         self._future: Future[GeneratedPage] = Future()
 
     def __iter__(self) -> Iterator[int]:
-        """Tokens as they come, without the end token; for one reader.
-
-        Raises:
-            BackendError: If the page cannot be read.
-        """
+        """Tokens as they come, without the end token; for one reader."""
         while (some := self._tokens.get()) is not None:
             yield from some
         self._future.result()
 
     def result(self, timeout: float | None = None) -> GeneratedPage:
-        """Wait for the whole page.
-
-        Args:
-            timeout: Seconds to wait at most; None waits for ever.
-
-        Raises:
-            BackendError: If the page cannot be read.
-            TimeoutError: If it is not ready in time.
-        """
+        """Wait for the whole page, at most ``timeout`` seconds."""
         return self._future.result(timeout)
 
     def on_done(self, callback: Callable[[GenerationHandle], object]) -> None:
@@ -119,26 +101,14 @@ class _Request:
 
 
 class Engine:
-    """Generates the text of pages. Thread-safe.
-
-    Args:
-        runner: The device's side. From now on only the engine's thread uses it.
-        scheduler: Manages its slots and blocks.
-        max_positions: Longest sequence in tokens, prompt included.
-
-    Attributes:
-        device: Where it runs.
-        max_positions: Longest sequence in tokens, prompt included.
-        slots: Pages that are generated at once.
-        iterations: Iterations of the loop so far; if it stands still, the loop hangs.
-    """
+    """Generates the text of pages. Thread-safe; only its thread uses the runner."""
 
     def __init__(self, runner: Runner, scheduler: Scheduler, max_positions: int) -> None:
         self._runner = runner
         self._scheduler = scheduler
         self.device = runner.device
-        self.max_positions = max_positions
-        self.slots = scheduler.slots
+        self.max_positions = max_positions  # longest sequence in tokens, prompt included
+        self.slots = scheduler.slots  # pages that are generated at once
         self._arrivals = count()
         self._requests: SimpleQueue[_Request] = SimpleQueue()
         self._handles: dict[WrittenSequence, GenerationHandle] = {}
@@ -148,17 +118,12 @@ class Engine:
         self._closing = False
         self._urgent_steps = 0
         self._steps_since_prefill = 0
-        self.iterations = 0
+        self.iterations = 0  # of the loop so far; if it stands still, the loop hangs
         self._thread = threading.Thread(target=self._run, name="dsocr-engine", daemon=True)
         self._thread.start()
 
     def submit(self, task: PageTask) -> GenerationHandle:
-        """Start reading a page.
-
-        Raises:
-            ConfigurationError: If it is longer than a sequence can be.
-            BackendUnavailableError: If the engine is closed or has failed.
-        """
+        """Start reading a page; a ConfigurationError if it is longer than a sequence can be."""
         longest = len(task.ids) + task.max_new_tokens
         if not task.ids or task.max_new_tokens < 1 or longest > self.max_positions:
             raise ConfigurationError(
@@ -267,8 +232,8 @@ class Engine:
     def _takes_drafts(self, rows: Sequence[WrittenSequence]) -> bool:
         """Whether a step of these rows should verify drafts.
 
-        The host must then wait for the newest tokens. That pays for a few sequences
-        alone, and beside others if there is a text layer to draft from.
+        The host must then wait for the newest tokens. That pays for a few sequences alone, and
+        beside others if there is a text layer to draft from.
         """
         if len(rows) > MAX_DRAFTED_ROWS or all(row.task.temperature for row in rows):
             return False

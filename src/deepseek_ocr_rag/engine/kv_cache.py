@@ -27,20 +27,12 @@ LARGEST_STORED: Final = 60_000.0
 
 @dataclass(frozen=True, slots=True)
 class LayerCache:
-    """Keys and values of one layer.
+    """Keys and values of one layer; the scales are None where they keep the model's type."""
 
-    Attributes:
-        keys: Rotated keys, ``(blocks, heads, BLOCK_SIZE, head width)``.
-        values: The same shape.
-        key_scales: Scale of each eight-bit key, float32, ``(blocks, heads, BLOCK_SIZE)``;
-            None where keys keep the model's type.
-        value_scales: The same for values.
-    """
-
-    keys: Tensor
-    values: Tensor
-    key_scales: Tensor | None
-    value_scales: Tensor | None
+    keys: Tensor  # rotated, ``(blocks, heads, BLOCK_SIZE, head width)``
+    values: Tensor  # the same shape
+    key_scales: Tensor | None  # of eight-bit keys, float32, ``(blocks, heads, BLOCK_SIZE)``
+    value_scales: Tensor | None  # the same for values
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +54,7 @@ class KVCache:
         dtype: torch.dtype = torch.bfloat16,
         kind: CacheType = "model",
     ) -> Self:
-        """Allocate a cache.
-
-        Args:
-            config: The decoder's sizes.
-            blocks: Number of blocks, block 0 included.
-            device: Where it is allocated.
-            dtype: The model's type.
-            kind: How keys and values are stored. "fp8" is e4m3 with a scale
-                for each token and head.
-        """
+        """Allocate a cache; block 0 counts. "fp8" is e4m3 with a scale for each token and head."""
         shape = (config.layers, blocks, config.heads, BLOCK_SIZE, config.head_width)
         stored = torch.float8_e4m3fn if kind == "fp8" else dtype
 

@@ -18,38 +18,23 @@ __all__ = ["PrefillBatch", "PrefillRequest", "pack"]
 
 @dataclass(frozen=True, slots=True)
 class PrefillRequest:
-    """A sequence whose prompt is to be computed.
+    """A sequence whose prompt is to be computed."""
 
-    Attributes:
-        slot: Its slot, which already holds the same tokens.
-        ids: Its tokens.
-        picture: Embeddings of its picture tokens, ``(picture tokens, width)``.
-    """
-
-    slot: int
+    slot: int  # already holds the same tokens
     ids: Sequence[int]
-    picture: Tensor
+    picture: Tensor  # embeddings of its picture tokens, ``(picture tokens, width)``
 
 
 @dataclass(frozen=True, slots=True)
 class PrefillBatch:
-    """The prompts of one prefill, one after the other, padding behind them.
+    """The prompts of one prefill, one after the other, padding behind them."""
 
-    Attributes:
-        positions: Position of each token in its prompt, int32, ``(tokens,)``.
-        token_slots: Slot of each token, int32, ``(tokens,)``.
-        pictures: Index of each token's picture embedding, -1 for text, int32, ``(tokens,)``.
-        tiles: See :meth:`.ops.Ops.attend_prompts`.
-        slots: Slot of each prompt, int32, ``(prompts,)``.
-        last: Index of each prompt's last token, int32, ``(prompts,)``.
-    """
-
-    positions: Tensor
-    token_slots: Tensor
-    pictures: Tensor
-    tiles: Tensor
-    slots: Tensor
-    last: Tensor
+    positions: Tensor  # of each token in its prompt, int32, ``(tokens,)``
+    token_slots: Tensor  # slot of each token, int32, ``(tokens,)``
+    pictures: Tensor  # index of each token's picture embedding, -1 for text, int32, ``(tokens,)``
+    tiles: Tensor  # see :meth:`.ops.Ops.attend_prompts`
+    slots: Tensor  # of each prompt, int32, ``(prompts,)``
+    last: Tensor  # index of each prompt's last token, int32, ``(prompts,)``
 
     @classmethod
     def unpack(cls, packed: Tensor, tokens: int, prompts: int) -> Self:
@@ -63,16 +48,9 @@ class PrefillBatch:
 def pack(
     requests: Sequence[PrefillRequest], tokens: int, prompts: int, padding_slot: int
 ) -> Tensor:
-    """All integers of a batch in one tensor, which is one copy to the device.
+    """All integers of a batch in one int32 tensor on the host: one copy to the device.
 
-    Args:
-        requests: The prompts.
-        tokens: Tokens of the batch, padding included.
-        prompts: Prompts of the batch, padding included.
-        padding_slot: Slot of the padding.
-
-    Returns:
-        int32, on the host.
+    ``tokens`` and ``prompts`` count the padding, whose slot is ``padding_slot``.
     """
     positions = np.zeros(tokens, np.int32)
     token_slots = np.full(tokens, padding_slot, np.int32)

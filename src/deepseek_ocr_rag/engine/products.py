@@ -12,12 +12,8 @@ __all__ = ["float32_product"]
 def float32_product(values: Tensor, weight: Tensor) -> Tensor:
     """``values @ weight.T`` in float32; rounded to bfloat16, many different scores would tie.
 
-    Args:
-        values: Shape ``(rows, inputs)``.
-        weight: Shape ``(outputs, inputs)``, of the same type.
-
-    Returns:
-        Shape ``(rows, outputs)``.
+    Shapes ``(rows, inputs)`` and ``(outputs, inputs)``, of the same type; returns ``(rows,
+    outputs)``.
     """
     if values.is_cuda and values.dtype != torch.float32:
         return torch.mm(values, weight.T, out_dtype=torch.float32)

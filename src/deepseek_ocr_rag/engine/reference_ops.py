@@ -124,7 +124,7 @@ class ReferenceOps:
         return added
 
     def sample(self, logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
-        """See :meth:`.ops.Ops.choose`."""
+        """See :meth:`.ops.Ops.sample`."""
         outputs = []
         scores = logits.view(-1, rows.queries, logits.shape[-1])
         for row, (slot, drafts) in enumerate(

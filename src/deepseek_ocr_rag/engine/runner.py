@@ -35,18 +35,13 @@ _cuda: Any = torch.cuda
 class PageImage:
     """A page whose views are made on the device.
 
-    Attributes:
-        pixels: RGB, uint8, ``(height, width, 3)``; a fourth channel is ignored.
-            From pinned memory the copy to a GPU is asynchronous.
-        mode: The resolution mode.
-        family: The model's family.
-        max_tiles: Fewer tiles than the family's most.
+    From pinned memory the copy of its pixels to a GPU is asynchronous.
     """
 
-    pixels: Tensor
+    pixels: Tensor  # RGB, uint8, ``(height, width, 3)``; a fourth channel is ignored
     mode: Mode
     family: Family
-    max_tiles: int | None = None
+    max_tiles: int | None = None  # fewer tiles than the family's most
 
     def views(self, device: torch.device) -> Views:
         """Make the views on the device."""
@@ -61,13 +56,7 @@ class PageImage:
 
 
 class StepOutput:
-    """The tokens of a step or a prefill, on their way to the host.
-
-    Args:
-        sequences: The sequences, row by row.
-        queries: Most new tokens of each.
-        output: From :meth:`.ops.Ops.sample`.
-    """
+    """The tokens of a step or a prefill, on their way to the host, see :meth:`.ops.Ops.sample`."""
 
     def __init__(self, sequences: Sequence[WrittenSequence], queries: int, output: Tensor) -> None:
         self.sequences = tuple(sequences)
@@ -102,18 +91,11 @@ class StepOutput:
 class Runner:
     """The network and its memory.
 
-    Prompts and steps take turns on one stream. On two, they fill the same
-    multiprocessors and slow each other down by more than they overlap
-    (``benchmarks/NOTES.md``).
+    Prompts and steps take turns on one stream. On two, they fill the same multiprocessors and slow
+    each other down by more than they overlap (``benchmarks/NOTES.md``).
 
-    Args:
-        config: The sizes.
-        weights: The tensors.
-        ops: The decoder's operations.
-        slots: Sequences at once.
-        blocks: Blocks of the cache, block 0 included; :meth:`resize` changes it.
-        cache: How keys and values are stored.
-        max_prefill_tokens: Tokens of the largest prefill that is captured.
+    ``blocks`` counts block 0, and :meth:`resize` changes it. ``max_prefill_tokens`` are those of
+    the largest prefill that is captured.
     """
 
     def __init__(
@@ -183,11 +165,7 @@ class Runner:
 
     @torch.inference_mode()
     def prefill(self, sequences: Sequence[WrittenSequence]) -> StepOutput:
-        """Encode pages and compute their prompts.
-
-        Raises:
-            torch.OutOfMemoryError: If they are too many for the device.
-        """
+        """Encode pages and compute their prompts; torch.OutOfMemoryError if they are too many."""
         with self._on_stream():
             pictures = self._vision.embed([self._views(s.task.picture) for s in sequences])
             for sequence in sequences:

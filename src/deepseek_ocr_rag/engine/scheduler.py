@@ -30,27 +30,21 @@ CROWDED_PATIENCE: Final = 16
 class Plan:
     """One iteration.
 
-    Attributes:
-        swap_out: Sequences that leave the device, and the blocks that hold their keys
-            and values until something else is written.
-        swap_in: Sequences that come back.
-        prefill: Sequences whose prompts are computed, together.
+    ``swap_out`` has the sequences that leave the device, and the blocks that hold their keys and
+    values until something else is written.
     """
 
     swap_out: tuple[tuple[WrittenSequence, tuple[int, ...]], ...] = ()
-    swap_in: tuple[WrittenSequence, ...] = ()
-    prefill: tuple[WrittenSequence, ...] = ()
+    swap_in: tuple[WrittenSequence, ...] = ()  # sequences that come back
+    prefill: tuple[WrittenSequence, ...] = ()  # sequences whose prompts are computed, together
 
 
 class Scheduler:
     """The sequences, their slots and their blocks.
 
-    Args:
-        slots: Sequences on the device at once.
-        blocks: Blocks of the cache, block 0 included; enough for the longest sequence.
-        min_batch: Prompts wait a little until so many can be computed at once, because
-            single ones cost more.
-        max_prefill_tokens: Most prompt tokens that are computed at once.
+    ``blocks`` counts block 0 and must do for the longest sequence. Prompts wait a little until
+    ``min_batch`` can be computed at once, because single ones cost more; at most
+    ``max_prefill_tokens`` prompt tokens are computed at once.
     """
 
     def __init__(
@@ -78,8 +72,8 @@ class Scheduler:
     def remove(self, sequence: WrittenSequence) -> None:
         """Free the slot and blocks of a sequence that has ended or was cancelled.
 
-        Work in flight may still write to them. It must finish before work that is
-        planned from now on.
+        Work in flight may still write to them. It must finish before work that is planned from now
+        on.
         """
         for group in (self._waiting, self._swapped, self._running):
             if sequence in group:
@@ -92,15 +86,10 @@ class Scheduler:
         self._max_prefill_tokens = max(1, self._max_prefill_tokens // 2)
 
     def plan(self, queries: int, *, prefill: bool = True) -> Plan | None:
-        """Plan the next iteration.
+        """Plan the next iteration, with ``queries`` tokens of each running sequence.
 
-        Args:
-            queries: Tokens of each running sequence that are computed in it.
-            prefill: Whether prompts may start; urgent ones always may.
-
-        Returns:
-            None if a sequence must be swapped out that has tokens in flight: collect
-            them and ask again.
+        ``prefill`` says whether prompts may start; urgent ones always may. None if a sequence must
+        be swapped out that has tokens in flight: collect them and ask again.
         """
         worst = self._running[-1].task.priority if self._running else None
         leaving = self._to_swap_out(queries)

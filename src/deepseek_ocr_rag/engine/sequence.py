@@ -29,63 +29,34 @@ def _ignore() -> None:
 
 @dataclass(frozen=True, slots=True)
 class PageTask:
-    """A page that is to be read.
+    """A page that is to be read; its functions are called in the engine's thread."""
 
-    Attributes:
-        ids: The prompt's token ids, with one ``<image>`` token for each picture token.
-        picture: The page's pixels: :class:`~.vision.towers.Views` or a
-            :class:`~.runner.PageImage`.
-        rule: The no-repeat rule.
-        max_new_tokens: Most tokens to generate, at least 1.
-        min_new_tokens: New tokens before the end token is allowed.
-        temperature: 0 takes the most probable token.
-        source: Tokens of the page's text layer, in order, from which drafts are made.
-            They change only the time.
-        priority: Smaller ones go first; better ranked pages get more steps.
-        on_prefill: Called in the engine's thread when the picture is no longer needed.
-        should_stop: Called in the engine's thread every ``interval`` tokens.
-        interval: Tokens between two calls; 1 streams.
-    """
-
-    ids: Sequence[int]
-    picture: Any
+    ids: Sequence[int]  # of the prompt, with one ``<image>`` token for each picture token
+    picture: Any  # :class:`~.vision.towers.Views` or a :class:`~.runner.PageImage`
     rule: NoRepeat
-    max_new_tokens: int
-    min_new_tokens: int = 0
-    temperature: float = 0.0
-    source: Sequence[int] = ()
-    priority: int = 0
-    on_prefill: Callable[[], object] = _ignore
-    should_stop: StopCheck = never_stop
-    interval: int = 32
+    max_new_tokens: int  # at least 1
+    min_new_tokens: int = 0  # before the end token is allowed
+    temperature: float = 0.0  # 0 takes the most probable token
+    source: Sequence[int] = ()  # text layer in order, for drafts; changes only the time
+    priority: int = 0  # smaller ones go first; better ranked pages get more steps
+    on_prefill: Callable[[], object] = _ignore  # the picture is done with
+    should_stop: StopCheck = never_stop  # called every ``interval`` tokens
+    interval: int = 32  # 1 streams
 
 
 @dataclass(slots=True, eq=False)
 class WrittenSequence:
-    """The state of a page that waits or is generated.
-
-    Attributes:
-        task: The page.
-        arrival: Order among equal priorities.
-        tokens: Generated tokens without the end token.
-        logprobs: Log-probability of each.
-        slot: Its slot while it is on the device.
-        blocks: Its cache blocks while it is on the device.
-        in_flight: Tokens that the device may have generated and the host has not seen.
-        prefilled: Whether its prompt has been computed.
-        swapped: Its keys and values in host memory, while it is swapped out.
-        end: Where and why it ended.
-    """
+    """The state of a page that waits or is generated."""
 
     task: PageTask
-    arrival: int
-    tokens: list[int] = field(default_factory=list)
+    arrival: int  # order among equal priorities
+    tokens: list[int] = field(default_factory=list)  # generated, without the end token
     logprobs: list[float] = field(default_factory=list)
-    slot: int | None = None
-    blocks: list[int] = field(default_factory=list)
-    in_flight: int = 0
-    prefilled: bool = False
-    swapped: Any = None
+    slot: int | None = None  # while it is on the device
+    blocks: list[int] = field(default_factory=list)  # of the cache, while it is on the device
+    in_flight: int = 0  # tokens that the device may have generated and the host has not seen
+    prefilled: bool = False  # whether its prompt has been computed
+    swapped: Any = None  # keys and values in host memory, while it is swapped out
     end: End | None = None
     _checked: int = 0
     _drafter: Drafter | None = None

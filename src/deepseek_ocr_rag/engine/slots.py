@@ -43,68 +43,38 @@ _FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SlotSettings:
-    """How tokens of one sequence are sampled.
-
-    Attributes:
-        rule: The no-repeat rule.
-        min_new_tokens: New tokens before the end token is allowed.
-        temperature: 0 takes the most probable token.
-        seed: Seed of the random numbers for a temperature above 0.
-    """
+    """How tokens of one sequence are sampled."""
 
     rule: NoRepeat
-    min_new_tokens: int = 0
-    temperature: float = 0.0
-    seed: int = 0
+    min_new_tokens: int = 0  # before the end token is allowed
+    temperature: float = 0.0  # 0 takes the most probable token
+    seed: int = 0  # of the random numbers for a temperature above 0
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A sequence that gets a slot.
-
-    Attributes:
-        slot: The slot.
-        tokens: All tokens so far, prompt and generated ones.
-        prompt: Number of prompt tokens.
-        settings: How its tokens are sampled.
-    """
+    """A sequence that gets a slot."""
 
     slot: int
-    tokens: Sequence[int]
-    prompt: int
+    tokens: Sequence[int]  # all so far, prompt and generated ones
+    prompt: int  # number of prompt tokens
     settings: SlotSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Tensors on the device: a row for every slot, and one for padding.
+    """Tensors on the device: a row for every slot, and one for padding."""
 
-    Attributes:
-        lengths: Tokens in the cache, int32, ``(slots + 1,)``.
-        history: Token ids, int32, ``(slots + 1, positions)``.
-        block_table: Cache blocks in the order of the sequence, int32,
-            ``(slots + 1, most blocks)``. Block 0 takes the writes of padding rows.
-        prompts: Tokens of the prompt, int32, ``(slots + 1,)``.
-        eos_from: Length of the history from which the end token is allowed, int32,
-            ``(slots + 1,)``.
-        sizes: Size of the no-repeat n-grams, 0 for none, int32.
-        windows: Window of the no-repeat rule in tokens, int32.
-        exempt: Tokens that may complete any n-gram, padded with -1, int32,
-            ``(slots + 1, MAX_EXEMPT)``.
-        temperatures: float32.
-        seeds: int32.
-    """
-
-    lengths: Tensor
-    history: Tensor
-    block_table: Tensor
-    prompts: Tensor
-    eos_from: Tensor
-    sizes: Tensor
-    windows: Tensor
-    exempt: Tensor
-    temperatures: Tensor
-    seeds: Tensor
+    lengths: Tensor  # tokens in the cache, int32, ``(slots + 1,)``
+    history: Tensor  # token ids, int32, ``(slots + 1, positions)``
+    block_table: Tensor  # blocks of the sequence in order, int32, ``(slots + 1, most blocks)``
+    prompts: Tensor  # tokens of the prompt, int32, ``(slots + 1,)``
+    eos_from: Tensor  # history length that allows the end token, int32, ``(slots + 1,)``
+    sizes: Tensor  # of the no-repeat n-grams, 0 for none, int32
+    windows: Tensor  # of the no-repeat rule in tokens, int32
+    exempt: Tensor  # may complete any n-gram; -1 pads; int32, ``(slots + 1, MAX_EXEMPT)``
+    temperatures: Tensor  # float32
+    seeds: Tensor  # int32
 
     @classmethod
     def empty(cls, slots: int, *, positions: int, device: torch.device | str = "cpu") -> Self:
@@ -173,12 +143,7 @@ class Slots:
         self.exempt[slots] = values[len(_FIELDS) :].T
 
     def write_drafts(self, slots: Tensor, drafts: Tensor) -> None:
-        """Write drafts behind the newest tokens of sequences.
-
-        Args:
-            slots: int32, ``(rows,)``.
-            drafts: int32, ``(drafts, rows)``.
-        """
+        """Write int32 drafts, ``(drafts, rows)``, behind the newest tokens of ``(rows,)`` slots."""
         each = torch.arange(1, 1 + len(drafts), dtype=torch.int32, device=self.device)
         self.history[slots, self.lengths[slots] + each[:, None]] = drafts
 

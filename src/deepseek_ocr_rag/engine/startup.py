@@ -63,29 +63,18 @@ _log = logging.getLogger("deepseek_ocr_rag")
 class EngineSettings:
     """Settings of an engine.
 
-    Attributes:
-        device: A CUDA device, "cpu" (slow, for tests), or None for the first GPU.
-        cache: "fp8" stores keys and values in eight bits: twice the pages at once,
-            and faster large batches.
-        memory_limit: Bytes of GPU memory that may be used; None uses what is free.
-        slots: Most pages at once; None takes what is useful and fits.
-        weights: "int8" stores the experts in eight bits: 2.4 GB less.
+    "fp8" stores keys and values in eight bits: twice the pages at once, and faster large batches.
     """
 
-    device: str | None = None
+    device: str | None = None  # a CUDA device, "cpu" (slow, for tests), or None for the first GPU
     cache: CacheType = "model"
-    memory_limit: int | None = None
-    slots: int | None = None
-    weights: WeightType = "model"
+    memory_limit: int | None = None  # bytes of GPU memory that may be used; None uses what is free
+    slots: int | None = None  # most pages at once; None takes what is useful and fits
+    weights: WeightType = "model"  # "int8" stores the experts in eight bits: 2.4 GB less
 
 
 def engine_device(settings: EngineSettings) -> torch.device:
-    """The device that the engine will run on.
-
-    Raises:
-        EngineUnsupportedError: If it cannot run there; the remedy says what it needs.
-        ConfigurationError: If the device does not exist or does not support a setting.
-    """
+    """The device that the engine will run on; an EngineUnsupportedError says what it needs."""
     try:
         device = torch.device(settings.device or "cuda")
     except RuntimeError as error:
@@ -114,16 +103,7 @@ def engine_device(settings: EngineSettings) -> torch.device:
 
 
 def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None) -> Engine:
-    """Load a model and start its engine.
-
-    Args:
-        checkpoint: The model.
-        settings: The settings; None takes the defaults.
-
-    Raises:
-        BackendUnavailableError: If the weights are damaged or the memory is too small.
-        EngineUnsupportedError: If the engine does not support the network or the device.
-    """
+    """Load a model and start its engine."""
     settings = settings or EngineSettings()
     start = time.monotonic()
     config = engine_config(checkpoint.config)

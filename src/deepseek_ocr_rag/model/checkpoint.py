@@ -33,25 +33,15 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model on this machine.
+    """A model on this machine."""
 
-    Attributes:
-        name: The user's name for it.
-        folder: The folder of its files.
-        family: Its family.
-        config: Its ``config.json``.
-        tokenizer: Its ``tokenizer.json``.
-        weights: Its safetensors files.
-        revision: The commit that it was downloaded from; None for a folder.
-    """
-
-    name: str
+    name: str  # the user's name for it
     folder: Path
     family: Family
     config: Mapping[str, Any]
     tokenizer: Path
-    weights: tuple[Path, ...]
-    revision: str | None = None
+    weights: tuple[Path, ...]  # safetensors files
+    revision: str | None = None  # the commit that it was downloaded from; None for a folder
 
 
 def find_checkpoint(
@@ -63,18 +53,10 @@ def find_checkpoint(
 ) -> Checkpoint:
     """Find a model in a folder, in the hub's cache, or on the hub.
 
-    Args:
-        name: A folder, a hub id (``deepseek-ai/DeepSeek-OCR``), or the name of
-            a family (``deepseek-ocr``).
-        revision: Commit on the hub, 40 hex digits. The published models have a
-            default. A branch is accepted, but not pinned.
-        tokenizer: Path of ``tokenizer.json``, if it lies elsewhere.
-        download: Whether files that are not cached may be downloaded.
-
-    Raises:
-        ConfigurationError: If the arguments or the folder's contents are invalid.
-        BackendUnavailableError: If there is no such model, or it is incomplete.
-        MissingExtraError: If ``huggingface_hub`` is needed and not installed.
+    ``name`` is a folder, a hub id (``deepseek-ai/DeepSeek-OCR``) or the name of a family
+    (``deepseek-ocr``). ``revision`` is a commit (40 hex digits) or a branch, which is not pinned;
+    the published models have a default. ``download`` says whether files that are not cached may be
+    downloaded.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():

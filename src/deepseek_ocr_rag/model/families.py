@@ -25,44 +25,25 @@ TABLE_CELLS: Final = frozenset({128821, 128822})
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One of the published models.
+    """One of the published models."""
 
-    Attributes:
-        name: Its name here; also the start of its folder's usual name.
-        hub_id: Where it is published.
-        revision: The commit of ``hub_id`` that is loaded by default.
-        tile_side: Side of a tile in pixels. Only a page larger than one tile is
-            cut into tiles.
-        max_tiles: Most tiles of a page.
-        row_ends: Whether every row of tokens is closed by a newline token.
-        sides: Supported sides of the global view in pixels; empty for any.
-        document_prompt: Its own prompt for the task "document", the only one it was
-            published for; None if it knows the prompts of the first model.
-        no_repeat: The default no-repeat rule.
-        max_positions: Longest sequence in tokens, prompt included.
-    """
-
-    name: str
+    name: str  # also the start of its folder's usual name
     hub_id: str
-    revision: str
-    tile_side: int
-    max_tiles: int
-    row_ends: bool
-    sides: tuple[int, ...]
-    document_prompt: str | None
-    no_repeat: NoRepeat
-    max_positions: int
+    revision: str  # the commit of ``hub_id`` that is loaded by default
+    tile_side: int  # pixels; only a page larger than one tile is cut into tiles
+    max_tiles: int  # of a page
+    row_ends: bool  # whether every row of tokens is closed by a newline token
+    sides: tuple[int, ...]  # supported sides of the global view in pixels; empty for any
+    document_prompt: str | None  # the only one it was published for; None: the first model's
+    no_repeat: NoRepeat  # by default
+    max_positions: int  # longest sequence in tokens, prompt included
 
     def has_mode(self, mode: Mode) -> bool:
         """Whether the model supports the mode's view size."""
         return not self.sides or mode.base_size in self.sides
 
     def view_sides(self, mode: Mode) -> tuple[int, int | None]:
-        """Sides in pixels of the global view and of the tiles; None for a mode without tiles.
-
-        Raises:
-            ConfigurationError: If the model does not support the mode.
-        """
+        """Sides in pixels of the global view and of the tiles; None for a mode without tiles."""
         if not self.has_mode(mode):
             usable = " or ".join(name for name, one in MODES.items() if self.has_mode(one))
             raise ConfigurationError(
@@ -73,9 +54,8 @@ class Family:
     def prompt(self, task: Task) -> str:
         """The text behind the image, as the published code sends it.
 
-        A model's own prompt and a user's prompt to such a model have no line break
-        before them. All other tasks are prompted as in the first model, with
-        :meth:`prompt_warnings`.
+        A model's own prompt and a user's prompt to such a model have no line break before them. All
+        other tasks are prompted as in the first model, with :meth:`prompt_warnings`.
         """
         if self.document_prompt is None:
             return f"\n{task.prompt}"
@@ -90,12 +70,7 @@ class Family:
         return (f"{self.name} was published for the task 'document' only, not {task.name!r}",)
 
     def image_tokens(self, global_side: int, grid: tuple[int, int] | None) -> int:
-        """The number of tokens of a page's views.
-
-        Args:
-            global_side: Side of the global view in pixels.
-            grid: Columns and rows of tiles, or None without tiles.
-        """
+        """The number of tokens of a page's views; the grid is columns and rows of tiles."""
         row_end = int(self.row_ends)
         side = -(-global_side // TOKEN_SIDE)
         count = side * (side + row_end) + 1
@@ -151,11 +126,7 @@ FAMILIES: Final[dict[str, Family]] = {
 
 
 def family_of(config: Mapping[str, Any]) -> Family:
-    """The family of a checkpoint, from its ``config.json``.
-
-    Raises:
-        ConfigurationError: If it belongs to none of :data:`FAMILIES`.
-    """
+    """The family of a checkpoint, from its ``config.json``."""
     kind = str(config.get("model_type", "")).replace("_", "-")
     vision = config.get("vision_config") or {}
     if kind == "unlimited-ocr":

@@ -12,18 +12,11 @@ __all__ = ["NoRepeat", "banned_tokens"]
 
 @dataclass(frozen=True, slots=True)
 class NoRepeat:
-    """No n-gram of ``size`` tokens may occur twice.
+    """No n-gram of ``size`` tokens may occur twice."""
 
-    Attributes:
-        size: Length of the n-grams in tokens; 0 turns the rule off.
-        window: Only n-grams that start within the last ``window`` tokens
-            count; None counts the whole sequence, prompt included.
-        exempt: Ids of tokens that may complete any n-gram.
-    """
-
-    size: int
-    window: int | None = None
-    exempt: frozenset[int] = frozenset()
+    size: int  # 0 turns the rule off
+    window: int | None = None  # in which n-grams start that count, to the newest token; None: all
+    exempt: frozenset[int] = frozenset()  # ids of tokens that may complete any n-gram
 
     def __post_init__(self) -> None:
         if self.size < 0 or (self.window is not None and self.window < 1):
@@ -36,17 +29,9 @@ class NoRepeat:
 def banned_tokens(tokens: Sequence[int], rule: NoRepeat) -> frozenset[int]:
     """The tokens that the rule forbids next; faster implementations must agree with it.
 
-    Source: the windowed n-gram processor of the published vLLM scripts. Its
-    window counts where an n-gram starts, and its last start is the one whose
-    n-gram ends with the newest token.
-
-    Args:
-        tokens: The sequence so far, prompt included.
-        rule: The rule.
-
-    Example:
-        >>> sorted(banned_tokens([7, 8, 9, 7, 8], NoRepeat(size=3)))
-        [9]
+    Source: the windowed n-gram processor of the published vLLM scripts. Its window counts where an
+    n-gram starts, and its last start is the one whose n-gram ends with the newest token. ``tokens``
+    are the sequence so far, prompt included.
     """
     size = rule.size
     if size == 0 or len(tokens) < size:

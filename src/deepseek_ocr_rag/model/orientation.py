@@ -1,10 +1,9 @@
 """Detects pages that lie on their side, from the direction of their text lines.
 
-Ink that is blurred along the lines stays in bars with white between; blurred across
-them, it becomes an even grey with less variance. Every tile of the page votes. Which
-side is up shows in the lines themselves: in Latin script they end more sharply at the
-bottom, where few letters reach below the line, than at the top.
-``benchmarks/lite/orientation.py`` measures both.
+Ink that is blurred along the lines stays in bars with white between; blurred across them, it
+becomes an even grey with less variance. Every tile of the page votes. Which side is up shows in the
+lines themselves: in Latin script they end more sharply at the bottom, where few letters reach below
+the line, than at the top. ``benchmarks/lite/orientation.py`` measures both.
 """
 
 from __future__ import annotations
@@ -49,15 +48,11 @@ upright tables of numbers reach -0.46."""
 class Orientation:
     """A page's detected orientation.
 
-    Attributes:
-        turn: Degrees to turn it clockwise until it is upright: 0, or the likelier
-            of 90 and 270.
-        score: Median, over the tiles with text, of the natural logarithm of the
-            ratio of variances: positive for horizontal lines, negative for
-            vertical ones, 0 with too little text.
+    ``score`` is the median, over the tiles with text, of the natural logarithm of the ratio of
+    variances: positive for horizontal lines, negative for vertical ones, 0 with too little text.
     """
 
-    turn: int
+    turn: int  # degrees clockwise until it is upright: 0, or the likelier of 90 and 270
     score: float
 
 
@@ -65,9 +60,6 @@ def orientation(image: Image.Image) -> Orientation:
     """Detect a page's orientation; upright unless most tiles disagree.
 
     Upside-down pages are not told from upright ones.
-
-    Args:
-        image: The page, in any of Pillow's modes.
     """
     ink = _ink(image)
     pixels = ink.astype(np.float32)

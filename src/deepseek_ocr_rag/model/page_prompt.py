@@ -17,46 +17,27 @@ __all__ = ["End", "GeneratedPage", "PagePrompt"]
 
 @dataclass(frozen=True, slots=True)
 class PagePrompt:
-    """The request for one page.
+    """The request for one page."""
 
-    Attributes:
-        ids: The prompt's token ids, with one ``<image>`` token for each picture token.
-        views: The page's pixels.
-        rule: The no-repeat rule.
-        max_new_tokens: Most tokens to generate, at least 1.
-        temperature: 0 takes the most probable token.
-    """
-
-    ids: Sequence[int]
+    ids: Sequence[int]  # of the prompt, with one ``<image>`` token for each picture token
     views: PageViews
     rule: NoRepeat
-    max_new_tokens: int
-    temperature: float = 0.0
+    max_new_tokens: int  # at least 1
+    temperature: float = 0.0  # 0 takes the most probable token
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where and why generation ended.
+    """Where and why generation ended."""
 
-    Attributes:
-        tokens: Number of generated tokens.
-        reason: The end token, the limit, a loop, or cancellation.
-    """
-
-    tokens: int
+    tokens: int  # number of generated ones
     reason: Literal["stop", "length", "repetition", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedPage:
-    """The generated tokens of one page.
+    """The generated tokens of one page."""
 
-    Attributes:
-        tokens: Token ids without the end token.
-        logprobs: Natural log-probability of each token, before any rule.
-        end: Where and why generation ended.
-    """
-
-    tokens: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    tokens: tuple[int, ...]  # ids without the end token
+    logprobs: tuple[float, ...]  # natural logarithms, before any rule
     end: End

@@ -18,18 +18,14 @@ __all__ = ["END_TOKEN", "MODES", "TASKS", "Mode", "Task", "mode_named", "task_na
 class Task:
     """A published prompt or the user's own.
 
-    Attributes:
-        name: Its name in our API.
-        prompt: The text without ``<image>`` and outer white space.
-        ollama_prompt: The form in which Ollama's ``deepseek-ocr`` was tested by
-            its publisher; its template puts the image in front.
-        grounded: Whether the reply carries boxes.
+    ``ollama_prompt`` is the form in which Ollama's ``deepseek-ocr`` was tested by its publisher;
+    its template puts the image in front.
     """
 
-    name: str
-    prompt: str
+    name: str  # in our API
+    prompt: str  # without ``<image>`` and outer white space
     ollama_prompt: str
-    grounded: bool
+    grounded: bool  # whether the reply carries boxes
 
     @property
     def custom(self) -> bool:
@@ -41,21 +37,14 @@ class Task:
 class Mode:
     """A resolution mode of the published code.
 
-    Attributes:
-        name: Its published name.
-        base_size: Side of the global view in pixels.
-        image_size: Side of a tile in pixels (equal to ``base_size`` without tiles),
-            as the first model has it.
-        crop: Whether the page is also cut into tiles; their size and number
-            depend on the model.
-        long_side: Pixels of the page's long side that are worth rendering; every
-            model's own resize discards more.
+    ``long_side`` is how many pixels of the page's long side are worth rendering; every model's own
+    resize discards more.
     """
 
-    name: str
-    base_size: int
-    image_size: int
-    crop: bool
+    name: str  # as published
+    base_size: int  # side of the global view in pixels
+    image_size: int  # side of a first model's tile in pixels; ``base_size`` without tiles
+    crop: bool  # whether the page is also cut into tiles; size and number depend on the model
     long_side: int
 
 
@@ -69,10 +58,7 @@ TASKS: Final[dict[str, Task]] = {
             grounded=True,
         ),
         Task(
-            "ocr",
-            "<|grounding|>OCR this image.",
-            "\n<|grounding|>OCR this image.",
-            grounded=True,
+            "ocr", "<|grounding|>OCR this image.", "\n<|grounding|>OCR this image.", grounded=True
         ),
         Task("free", "Free OCR.", "\nFree OCR.", grounded=False),
         Task("figure", "Parse the figure.", "\nParse the figure.", grounded=False),
@@ -104,11 +90,7 @@ MODES: Final[dict[str, Mode]] = {
 
 
 def mode_named(name: str) -> Mode:
-    """The mode of a name.
-
-    Raises:
-        ConfigurationError: If there is none.
-    """
+    """The mode of a name."""
     try:
         return MODES[name]
     except KeyError:
@@ -120,19 +102,9 @@ def mode_named(name: str) -> Mode:
 def task_named(name: str) -> Task:
     """The task of a name, or one made of the words behind its colon.
 
-    ``"locate: X"`` asks where X is on the page. ``"prompt: X"`` sends X as it is,
-    special tokens included; ``<|grounding|>`` in it asks for boxes. A leading
-    ``<image>``, as published prompts have it, is dropped: the page always stands there.
-
-    Raises:
-        ConfigurationError: If there is no such task, or the prompt contains
-            another ``<image>``.
-
-    Example:
-        >>> task_named("locate: the total").prompt
-        'Locate <|ref|>the total<|/ref|> in the image.'
-        >>> task_named("prompt: <|grounding|>Read the dates.").grounded
-        True
+    ``"locate: X"`` asks where X is on the page. ``"prompt: X"`` sends X as it is, special tokens
+    included; ``<|grounding|>`` in it asks for boxes. A leading ``<image>``, as published prompts
+    have it, is dropped: the page always stands there; another one is refused.
     """
     if name in TASKS:
         return TASKS[name]

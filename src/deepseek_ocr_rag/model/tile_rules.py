@@ -39,31 +39,19 @@ SLACK: Final = 3
 class TileRule:
     """How an engine cuts pages.
 
-    Attributes:
-        engine: Its name.
-        versions: Where the rule was read or measured.
-        max_tiles: Most tiles of a page.
-        follows_mode: Whether a mode without tiles has none. Otherwise the engine reads every
-            page as in mode gundam, and a mode is only the size of the picture that it is sent.
-        cuts_small: Whether a picture is cut too that is no larger than a tile.
-        larger_sooner: See :func:`~deepseek_ocr_rag.model.views.tile_grid`.
+    If it does not follow the mode, it reads every page as in mode gundam, and a mode is only the
+    size of the picture that it is sent.
     """
 
     engine: str
-    versions: str
-    max_tiles: int = MODEL.max_tiles
+    versions: str  # where the rule was read or measured
+    max_tiles: int = MODEL.max_tiles  # of a page
     follows_mode: bool = False
-    cuts_small: bool = False
-    larger_sooner: bool = False
+    cuts_small: bool = False  # also a picture that is no larger than a tile
+    larger_sooner: bool = False  # see :func:`~deepseek_ocr_rag.model.views.tile_grid`
 
     def grid(self, width: int, height: int, mode: Mode) -> tuple[int, int] | None:
-        """Columns and rows of tiles, or None if the page is not cut.
-
-        Args:
-            width: Of the picture that the engine gets, in pixels.
-            height: Of that picture.
-            mode: The mode that was asked for.
-        """
+        """Columns and rows of tiles for the picture that the engine gets; None: not cut."""
         if self.follows_mode and not mode.crop:
             return None
         side = MODEL.tile_side
@@ -98,15 +86,10 @@ TILE_RULES: Final[Mapping[str, TileRule]] = {
 
 @dataclass(frozen=True, slots=True)
 class PictureSeen:
-    """What an engine made of a page's picture, as its count of prompt tokens tells.
+    """What an engine made of a page's picture, as its count of prompt tokens tells."""
 
-    Attributes:
-        tokens: Of the picture.
-        grid: Columns and rows of its tiles, or None if it was not cut.
-    """
-
-    tokens: int
-    grid: tuple[int, int] | None
+    tokens: int  # of the picture
+    grid: tuple[int, int] | None  # columns and rows of its tiles, or None if it was not cut
 
     @property
     def tiles(self) -> int:
@@ -117,14 +100,8 @@ class PictureSeen:
 def picture_seen(prompt_tokens: int, task: Task, *, family: Family = MODEL) -> PictureSeen | None:
     """What the engine made of the picture; None if its count fits nothing that is known.
 
-    Args:
-        prompt_tokens: ``usage.prompt_tokens`` or ``prompt_eval_count``: picture, prompt and all.
-        task: What was asked; a prompt of the user's own has no known length.
-        family: The model.
-
-    Example:
-        >>> picture_seen(913, TASKS["document"])
-        PictureSeen(tokens=903, grid=(2, 3))
+    ``prompt_tokens`` is ``usage.prompt_tokens`` or ``prompt_eval_count``: picture, prompt and all.
+    A prompt of the user's own has no known length.
     """
     if task.name not in PROMPT_TOKENS:
         return None
@@ -149,12 +126,8 @@ def picture_seen(prompt_tokens: int, task: Task, *, family: Family = MODEL) -> P
 def tile_warning(server: str, seen: PictureSeen, width: int, height: int, mode: Mode) -> str | None:
     """What a page should say where the model saw it otherwise than with the published code.
 
-    Args:
-        server: What the user calls it.
-        seen: What it saw.
-        width: Of the picture that was sent, in pixels.
-        height: Of that picture.
-        mode: The mode that was asked for.
+    ``server`` is what the user calls it; ``width`` and ``height`` are those of the picture that was
+    sent, in pixels.
     """
     rule = TILE_RULES["published"]
     grid = rule.grid(width, height, mode)

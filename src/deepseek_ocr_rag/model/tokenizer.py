@@ -28,22 +28,14 @@ table cells, which ``skip_special_tokens`` would delete."""
 
 
 class ModelTokenizer:
-    """The tokenizer of a checkpoint.
-
-    Args:
-        tokenizer: As the ``tokenizers`` library loads it.
-    """
+    """The tokenizer of a checkpoint."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Load ``tokenizer.json``.
-
-        Raises:
-            ConfigurationError: If it is not a tokenizer, or not one of this family.
-        """
+        """Load ``tokenizer.json``; a ConfigurationError if it is not one of this family."""
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
@@ -74,11 +66,8 @@ class ModelTokenizer:
     ) -> tuple[str, tuple[int, ...]]:
         """The text, and for every token the length of the text up to its end.
 
-        A token that ends within a character ends where that character begins.
-
-        Args:
-            ids: The tokens.
-            stream: A stream that was given the first of them, to continue from there.
+        A token that ends within a character ends where that character begins. A ``stream`` that was
+        given the first tokens continues from there.
         """
         stream = stream or self.stream()
         for token in ids[len(stream.ends) :]:
@@ -94,8 +83,7 @@ class ModelTokenizer:
 class TextStream:
     """Turns tokens into text as they arrive, whole characters only.
 
-    Attributes:
-        ends: For every token the length of the text up to its end.
+    ``ends`` has for every token the length of the text up to its end.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -117,15 +105,8 @@ class TextStream:
 def prompt_ids(tokenizer: ModelTokenizer, prompt: str, image_tokens: int) -> list[int]:
     """The ids of a whole prompt: start token, picture tokens, text.
 
-    Source: the published code, which has no roles.
-
-    Args:
-        tokenizer: The model's tokenizer.
-        prompt: From :meth:`~deepseek_ocr_rag.model.families.Family.prompt`.
-        image_tokens: From :meth:`~deepseek_ocr_rag.model.families.Family.image_tokens`.
-
-    Raises:
-        ConfigurationError: If the prompt contains ``<image>``.
+    Source: the published code, which has no roles. A ConfigurationError if the prompt contains
+    ``<image>``.
     """
     text = tokenizer.encode(prompt)
     if IMAGE in text:

@@ -31,18 +31,11 @@ LARGEST_PLAIN_RESIZE: Final = 640
 
 @dataclass(frozen=True, slots=True)
 class PageViews:
-    """The pixels of one page, before normalisation.
+    """The pixels of one page, before normalisation."""
 
-    Attributes:
-        global_view: uint8, shape ``(3, side, side)``, RGB.
-        tiles: uint8, shape ``(columns * rows, 3, side, side)``, row by row;
-            empty if the page was not cut.
-        grid: Columns and rows of tiles, or None for a page without tiles.
-    """
-
-    global_view: NDArray[np.uint8]
-    tiles: NDArray[np.uint8]
-    grid: tuple[int, int] | None
+    global_view: NDArray[np.uint8]  # uint8, shape ``(3, side, side)``, RGB
+    tiles: NDArray[np.uint8]  # uint8, shape ``(columns * rows, 3, side, side)``, row by row
+    grid: tuple[int, int] | None  # columns and rows of tiles, or None for a page without tiles
 
     @property
     def side(self) -> int:
@@ -53,20 +46,11 @@ class PageViews:
 def tile_grid(
     width: int, height: int, *, tile_side: int, max_tiles: int, larger_sooner: bool = False
 ) -> tuple[int, int]:
-    """Columns and rows of the grid whose aspect ratio is nearest to the page's.
+    """Columns and rows of the grid whose aspect ratio is nearest to the page's (in pixels).
 
-    Of equally near grids, the larger is taken if the page has more than half as
-    many pixels as it.
-
-    Args:
-        width: Width of the page in pixels.
-        height: Height of the page in pixels.
-        tile_side: Side of a tile in pixels.
-        max_tiles: Most tiles; at least 2.
-        larger_sooner: Ollama's own runner compares with the smaller grid.
-
-    Raises:
-        ConfigurationError: If ``max_tiles`` is below 2.
+    Of equally near grids, the larger is taken if the page has more than half as many pixels as it;
+    with ``larger_sooner``, as the smaller grid, as Ollama's own runner does. A ConfigurationError
+    if ``max_tiles`` is below 2.
     """
     if max_tiles < MIN_TILES:
         raise ConfigurationError(
@@ -93,18 +77,7 @@ def tile_grid(
 def page_grid(
     width: int, height: int, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> tuple[int, int] | None:
-    """Columns and rows of tiles of a page, or None if it is not cut.
-
-    Args:
-        width: Width of the page in pixels.
-        height: Height of the page in pixels.
-        mode: The resolution mode.
-        family: The model's family.
-        max_tiles: Fewer tiles than the family's most.
-
-    Raises:
-        ConfigurationError: If the family does not have the mode, or ``max_tiles`` is below 2.
-    """
+    """Columns and rows of tiles of a page, sides in pixels, or None if it is not cut."""
     _, tile_side = family.view_sides(mode)
     if tile_side is None or max(width, height) <= tile_side:
         return None
@@ -115,18 +88,7 @@ def page_grid(
 def page_views(
     image: Image.Image, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> PageViews:
-    """Make a page's views.
-
-    Args:
-        image: The page, in any of Pillow's modes.
-        mode: The resolution mode.
-        family: The model's family.
-        max_tiles: Fewer tiles than the family's most, for less memory and
-            time; vLLM uses 6.
-
-    Raises:
-        ConfigurationError: If the family does not have the mode, or ``max_tiles`` is below 2.
-    """
+    """Make a page's views; fewer ``max_tiles`` save memory and time (vLLM uses 6)."""
     image = image.convert("RGB")
     side, tile_side = family.view_sides(mode)
     grid = page_grid(*image.size, mode, family, max_tiles=max_tiles)

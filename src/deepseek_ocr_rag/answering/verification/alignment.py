@@ -60,15 +60,10 @@ def words_in(plain: str, span: tuple[int, int]) -> list[tuple[int, int]]:
 def is_displaced(claim: str, span: tuple[int, int], source: str) -> bool:
     """Whether a source has something else of the same kind where a claim has a fact.
 
-    Two positions are the same if the words on either side agree, counted outwards up
-    to the first that differs, by :data:`ENOUGH`. Consecutive names count as one name,
-    and a date as one number.
-
-    Args:
-        claim: Without markup.
-        span: ``(start, end)`` of the number or name in it.
-        source: A sentence without markup. It may have the fact as well, if the words
-            around that agree less.
+    Two positions are the same if the words on either side agree, counted outwards up to the first
+    that differs, by :data:`ENOUGH`. Consecutive names count as one name, and a date as one number.
+    The source, a sentence, may have the fact as well, if the words around that agree less. Both
+    texts are without markup; ``span`` is the fact's in the claim.
     """
     mine, theirs = _runs(claim), _runs(source)
     for index, run in enumerate(mine):

@@ -37,25 +37,17 @@ _RATE: Final = re.compile(r"\b(?:per|every|each|pro|je|jede[nmrs]?)\b|/", re.IGN
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A result of a calculation.
+    """A result of a calculation."""
 
-    Attributes:
-        value: In the unit of the figures, or in percent.
-        operands: The figures.
-    """
-
-    value: Decimal
-    operands: tuple[Figure, ...]
+    value: Decimal  # in the unit of the figures, or in percent
+    operands: tuple[Figure, ...]  # the figures
 
 
 class Calculation:
     """Searches the calculation that gives a number of a statement.
 
-    Args:
-        number: Of the statement.
-        said: The statement without markup, to which the number's span refers.
-        question: The question that it answers.
-        given: Other numbers of the question or the statement, without years.
+    ``said`` is the statement without markup, to which the number's span refers; ``given`` are other
+    numbers of the question or the statement, without years.
     """
 
     def __init__(self, number: Number, said: str, question: str, given: Iterable[Decimal]) -> None:
@@ -68,9 +60,8 @@ class Calculation:
     def result(self, rows: Sequence[Sequence[Figure]], matter: Iterable[int]) -> Result | None:
         """A result equal to the number, None if there is none or it may be chance.
 
-        Args:
-            rows: The figures of each sentence or table row of the sources, in order.
-            matter: The indices of the relevant ones.
+        ``rows`` are the figures of each sentence or table row of the sources, in order, and
+        ``matter`` the indices of the relevant ones.
         """
         on_matter = [rows[i] for i in matter if 0 < len(rows[i]) <= MOST_FIGURES]
         if not on_matter or len(on_matter) > MOST_ROWS:

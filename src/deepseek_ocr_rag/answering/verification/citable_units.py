@@ -23,26 +23,15 @@ _ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
 
 @dataclass(frozen=True, slots=True)
 class CitableUnit:
-    """A sentence, list item or table row of a passage.
+    """A sentence, list item or table row of a passage."""
 
-    Attributes:
-        passage: Index of its passage.
-        index: Its index among all units of the passage.
-        span: ``(start, end)`` in the passage's text.
-        text: That part of the text.
-        above: The heading over it in the passage and, for a table row, the head of
-            its table; may be empty.
-        terms: Its terms.
-        terms_above: The terms of ``above``.
-    """
-
-    passage: int
-    index: int
-    span: tuple[int, int]
-    text: str
-    above: str
+    passage: int  # index
+    index: int  # among all units of the passage
+    span: tuple[int, int]  # ``(start, end)`` in the passage's text
+    text: str  # that part of the text
+    above: str  # the heading over it and, for a table row, its table's head; may be empty
     terms: frozenset[str]
-    terms_above: frozenset[str]
+    terms_above: frozenset[str]  # those of ``above``
 
     @property
     def is_row(self) -> bool:
@@ -51,13 +40,9 @@ class CitableUnit:
 
 
 def citable_units(passage: Passage, number: int) -> tuple[CitableUnit, ...]:
-    """Split a passage.
+    """Split a passage; ``number`` is its index, stored in the units.
 
     A heading or the head of a table is a unit only if nothing stands under it.
-
-    Args:
-        passage: As search returned it.
-        number: The index of the passage, stored in the units.
     """
     body: list[CitableUnit] = []
     headings: list[CitableUnit] = []

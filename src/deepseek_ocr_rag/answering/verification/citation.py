@@ -46,14 +46,10 @@ class Citation:
 
 
 def citations(passages: Sequence[Passage], units: Iterable[CitableUnit]) -> tuple[Citation, ...]:
-    """Cite units of passages.
+    """Cite units, in any order, of passages.
 
-    Consecutive units on one page become one citation; what runs over a page break
-    becomes one citation per page.
-
-    Args:
-        passages: The passages of the units, by index.
-        units: In any order.
+    Consecutive units on one page become one citation; what runs over a page break becomes one
+    citation per page.
     """
     found: list[Citation] = []
     ordered = sorted(units, key=lambda unit: (unit.passage, unit.index))

@@ -23,15 +23,8 @@ NEIGHBOURS: Final = 2
 class ClaimComparison:
     """A claim beside the sources that it cites.
 
-    Args:
-        claim: What is checked.
-        question: The question that it answers.
-        sources: The passages that it cites.
-
-    Attributes:
-        units: All units of the sources, each with its source; other methods take indices
-            into these.
-        facts: The claim's numbers and dates.
+    ``units`` are all units of the sources, each with its source; other methods take indices into
+    these. ``facts`` are the claim's numbers and dates.
     """
 
     def __init__(

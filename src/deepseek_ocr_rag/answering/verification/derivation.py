@@ -24,30 +24,19 @@ _PART_END: Final = re.compile(r"\b(?:and|und|while|whereas)\b|;")
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """The origin of a calculated number.
+    """The origin of a calculated number."""
 
-    Attributes:
-        units: Indices of the units that it was calculated from.
-        naming: The terms of the statement and the question that name the calculation.
-    """
-
-    units: frozenset[int]
-    naming: frozenset[str]
+    units: frozenset[int]  # indices of those that it was calculated from
+    naming: frozenset[str]  # terms of statement and question that name the calculation
 
 
 def derivation(
     number: Number, matter: ClaimComparison, least: Sequence[float]
 ) -> Derivation | None:
-    """Find the figures of the sources from which a number of a statement follows.
+    """Find the figures of the sources from which a number that no unit states follows.
 
-    Args:
-        number: A number that no unit states. A year is never a result.
-        matter: The statement and its sources.
-        least: Lowest shares of the best unit's overlap for the units with the operands,
-            tried in turn.
-
-    Returns:
-        None if it does not follow from any.
+    A year is never a result. ``least`` are the lowest shares of the best unit's overlap for the
+    units with the operands, tried in turn.
     """
     if is_year(number.text):
         return None

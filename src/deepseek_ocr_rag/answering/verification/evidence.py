@@ -28,23 +28,12 @@ SAME_TOPIC: Final = 0.6
 class Evidence:
     """The units of some sources that a claim rests on.
 
-    They are picked greedily, each time the one with most of what is still missing.
-
-    Args:
-        claim: What is checked.
-        question: The question that it answers.
-        sources: The passages that it cites.
-
-    Attributes:
-        units: The units picked.
-        claimed: Which of the claim's own words (not the question's) the evidence has.
-        asked: Which of the question's words the evidence or its neighbours have.
-        stated: How many of the claim's numbers and dates it has.
-        lacking: The claim's numbers, dates and names that it neither has nor implies
-            by a calculation.
-        repeated: The numbers and dates that the claim enumerates twice and it does not.
-        negations: The words that the claim negates and the evidence does not, or the
-            other way round.
+    They are picked greedily, each time the one with most of what is still missing: ``units``.
+    ``claimed`` are the claim's own words that they have, and ``asked`` the question's words that
+    they or their neighbours have. ``stated`` counts the claim's numbers and dates in them;
+    ``lacking`` are its numbers, dates and names that they neither have nor imply by a calculation.
+    ``repeated`` are numbers and dates that the claim enumerates twice and they do not;
+    ``negations`` are words that only one of both negates.
     """
 
     def __init__(

@@ -23,43 +23,29 @@ _OPENS: Final = re.compile(r"(?:^|[.!?:;…•\n])[\s\"'“”„«»(\[-]*$")
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A word of a name.
-
-    Attributes:
-        text: The word.
-        span: ``(start, end)`` in the text it was found in.
-        sure: Whether nothing else explains its capital, such as the start of a sentence.
-    """
+    """A word of a name."""
 
     text: str
-    span: tuple[int, int]
-    sure: bool = True
+    span: tuple[int, int]  # ``(start, end)`` in the text it was found in
+    sure: bool = True  # whether nothing else explains its capital, such as the start of a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The facts of a text.
 
-    Attributes:
-        plain: The text without markup, to which the spans refer.
-        numbers: For a statement without those in its dates.
-        dates: Whole and partial ones: "May 2016", "24 March".
-        names: Capitalised words within a sentence, and abbreviations; empty for a source,
-            which may write a name in any way.
+    Names are capitalised words within a sentence, and abbreviations; a source, which may write a
+    name in any way, has none.
     """
 
-    plain: str
-    numbers: tuple[Number, ...]
-    dates: tuple[Date, ...]
+    plain: str  # the text without markup, to which the spans refer
+    numbers: tuple[Number, ...]  # for a statement without those in its dates
+    dates: tuple[Date, ...]  # whole and partial ones: "May 2016", "24 March"
     names: tuple[Name, ...] = ()
 
 
 def stated_facts(text: str) -> Facts:
-    """The facts that a source states, each in every reading.
-
-    Args:
-        text: Plain or Markdown. The number of a list item is not a fact.
-    """
+    """The facts that a source states, each in every reading; not the number of a list item."""
     plain = plain_text(text)
     if enumerator := _ENUMERATOR.match(plain):
         plain = plain[enumerator.end() :]
@@ -69,9 +55,8 @@ def stated_facts(text: str) -> Facts:
 def claimed_facts(text: str) -> Facts:
     """The facts that a statement needs a source for.
 
-    Args:
-        text: A sentence, plain or Markdown. The numbers of list items are not facts, even
-            if several items stand in a row: "1. Open it. 2. Fill it."
+    The numbers of list items are not facts, even if several items stand in a row:
+    "1. Open it. 2. Fill it."
     """
     plain = plain_text(text)
     first, further = _ENUMERATOR.match(plain), list(_FURTHER.finditer(plain))

@@ -122,10 +122,5 @@ _BY_STEM: Final[dict[str, Direction]] = {
 
 
 def direction(term: str) -> Direction | None:
-    """Whether a term says that something rose or fell; None for other terms.
-
-    Example:
-        >>> direction("declined"), direction("growth"), direction("sale")
-        ('down', 'up', None)
-    """
+    """Whether a term says that something rose or fell; None for other terms."""
     return _BY_STEM.get(with_stems([term])[1])

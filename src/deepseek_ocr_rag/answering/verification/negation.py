@@ -17,15 +17,7 @@ _REACH: Final = 60
 
 
 def negated_terms(plain: str) -> Counter[str]:
-    """Count the first content word behind each negation, in English and German.
-
-    Args:
-        plain: Without markup.
-
-    Example:
-        >>> sorted(negated_terms("The hinge must not be removed. No, it can't."))
-        ['removed']
-    """
+    """Count the first content word behind each negation, in English and German."""
     found: Counter[str] = Counter()
     for negation in NEGATION.finditer(plain):
         behind = _CLAUSE_END.split(plain[negation.end() : negation.end() + _REACH])[0]

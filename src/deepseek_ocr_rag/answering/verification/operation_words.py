@@ -40,26 +40,17 @@ _SCALED: Final = re.compile(rf"\b(?:in|of)\s[^.?;]{{0,20}}\b({'|'.join(SCALE_WOR
 
 @dataclass(frozen=True, slots=True)
 class NamedCalculation:
-    """The calculation that is named for a number of a statement.
+    """The calculation that is named for a number of a statement."""
 
-    Attributes:
-        operations: The operations that it may result from.
-        naming: The terms that name these, such as "total" or "declined".
-        is_percent: Whether the number is a percentage.
-    """
-
-    operations: frozenset[Operation]
-    naming: frozenset[str]
-    is_percent: bool
+    operations: frozenset[Operation]  # that it may result from
+    naming: frozenset[str]  # the terms that name these, such as "total" or "declined"
+    is_percent: bool  # whether the number is a percentage
 
 
 def named_calculation(number: Number, said: str, question: str) -> NamedCalculation:
     """The calculation that the words around a number name.
 
-    Args:
-        number: Of the statement.
-        said: The statement without markup, to which the number's span refers.
-        question: The question that it answers.
+    ``said`` is the statement without markup, to which the number's span refers.
 
     Example:
         >>> from deepseek_ocr_rag.text.numerals import numbers

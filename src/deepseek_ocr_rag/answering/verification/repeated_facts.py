@@ -28,12 +28,8 @@ def enumerated_twice(
 ) -> list[str]:
     """The dates and numbers that a statement enumerates twice and its sources do not.
 
-    Args:
-        plain: The statement without markup.
-        facts: Its numbers and dates, with spans in it.
-        sources: The sentences that it rests on, without markup. They enumerate a fact
-            twice if only punctuation or a conjunction stands between both; a number
-            that is not a year need only occur twice.
+    All texts are without markup. The sources enumerate a fact twice if only punctuation or a
+    conjunction stands between both; a number that is not a year need only occur twice.
     """
     found: list[str] = []
     run: list[str] = []

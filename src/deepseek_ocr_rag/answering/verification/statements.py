@@ -33,11 +33,8 @@ _AFFIX: Final = re.compile(r"\bFY(?=[0-9])|(?<=[0-9])(?:st|nd|rd|th)\b")
 class Statement:
     """A sentence of an answer, or a question.
 
-    Attributes:
-        text: As written.
-        words: Its terms without function words, numbers and words about the answer
-            itself ("according to the document").
-        facts: Its numbers, dates and names.
+    ``words`` are its terms without function words, numbers and words about the answer itself
+    ("according to the document").
     """
 
     text: str
@@ -65,39 +62,23 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class FactualUnit:
-    """A citable unit with the facts that it states.
-
-    Attributes:
-        citable: The unit itself.
-        facts: Its numbers and dates, and those above it.
-        directions: The directions that its figures show.
-        is_row: Whether it is a table row, with or without markup.
-    """
+    """A citable unit with the facts that it states."""
 
     citable: CitableUnit
-    facts: Facts
-    directions: frozenset[Direction]
-    is_row: bool
+    facts: Facts  # its numbers and dates, and those above it
+    directions: frozenset[Direction]  # that its figures show
+    is_row: bool  # with or without markup
 
 
 @dataclass(frozen=True, slots=True)
 class CitedSource:
-    """A cited passage.
+    """A cited passage."""
 
-    Attributes:
-        name: Its document.
-        words: All its terms.
-        above: The terms of its headings and of its document's file name, which
-            support each of its sentences.
-        facts_above: The facts of these.
-        units: Its sentences, list items and table rows.
-    """
-
-    name: str
-    words: frozenset[str]
-    above: frozenset[str]
-    facts_above: Facts
-    units: tuple[FactualUnit, ...]
+    name: str  # of its document
+    words: frozenset[str]  # all its terms
+    above: frozenset[str]  # terms of its headings and its file's name, which support each sentence
+    facts_above: Facts  # the facts of these
+    units: tuple[FactualUnit, ...]  # its sentences, list items and table rows
 
     @classmethod
     def of(cls, passage: Passage, index: int) -> CitedSource:

@@ -36,34 +36,19 @@ _PERCENT: Final = re.compile(r"(\(|(?<![^\s|])[-−–])?\s?[0-9]+(?:[.,][0-9]+)
 class Figure:
     """A number that a source states.
 
-    Attributes:
-        value: Negative in parentheses or behind a minus, multiplied by a "million" behind it.
-        is_percent: Whether a percent sign follows it.
-        row: Index of its sentence or table row.
-        column: Number of figures before it there.
-        span: ``(start, end)`` in its sentence.
-        sentence: Its sentence or table row, without markup.
+    Its value is negative in parentheses or behind a minus, multiplied by a "million" behind it.
     """
 
     value: Decimal
-    is_percent: bool
-    row: int
-    column: int
-    span: tuple[int, int]
-    sentence: str
+    is_percent: bool  # whether a percent sign follows it
+    row: int  # index of its sentence or table row
+    column: int  # number of figures before it there
+    span: tuple[int, int]  # ``(start, end)`` in its sentence
+    sentence: str  # or table row, without markup
 
 
 def figures_of(plain: str, row: int) -> tuple[Figure, ...]:
-    """The figures of a sentence or table row, without dates, years and footnote marks.
-
-    Args:
-        plain: Without markup.
-        row: Its index, stored in the figures.
-
-    Example:
-        >>> [str(f.value) for f in figures_of("Net loss(2) in 2022: $ (1,234)", 0)]
-        ['-1234']
-    """
+    """The figures of a sentence or table row, without dates, years and footnote marks."""
     no_figures = [*(date.span for date in dates(plain))]
     no_figures += [match.span() for match in _FOOTNOTE.finditer(plain)]
     found: list[Figure] = []
@@ -96,14 +81,8 @@ def is_row_of_figures(plain: str) -> bool:
 def directions_of_figures(plain: str) -> frozenset[Direction]:
     """Which directions the percentages of a row of figures show by their signs.
 
-    A table does not print "increased". Accountants put negative numbers in parentheses.
-
-    Args:
-        plain: Without markup. Text that is not a row of figures shows none.
-
-    Example:
-        >>> directions_of_figures("International 46,363 46,619 (0.6)%")
-        frozenset({'down'})
+    A table does not print "increased". Accountants put negative numbers in parentheses. Text that
+    is not a row of figures shows none.
     """
     if not is_row_of_figures(plain):
         return frozenset()
@@ -113,12 +92,7 @@ def directions_of_figures(plain: str) -> frozenset[Direction]:
 def column_totals(
     rows: Sequence[Sequence[Figure]], row: Sequence[Figure]
 ) -> Iterator[tuple[Figure, Figure]]:
-    """Pairs each figure of a row with figures that are a sum of its column, the row included.
-
-    Args:
-        rows: The figures of all sentences and table rows, in order.
-        row: One of them.
-    """
+    """Pairs each figure of a row with figures that are a sum of its column, the row included."""
     width = len(row)
     for figure in row:
         first = last = figure.row

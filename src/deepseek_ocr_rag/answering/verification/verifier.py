@@ -1,12 +1,11 @@
 """Checks whether the passages that a sentence cites support it.
 
-The source must have its numbers, dates and names. Words are compared, including
-inflected and misread ones, and weighted: how much likelier is this overlap if the
-sentence was written from this source than if it was written from another part of the
-same document? That is the log-likelihood ratio of the binary independence model
-(Robertson and Spärck Jones, 1976, "Relevance weighting of search terms"), so rare words
-count much and words of every page count nothing. The words of the question count too,
-because "They are connected." alone fits any page.
+The source must have its numbers, dates and names. Words are compared, including inflected and
+misread ones, and weighted: how much likelier is this overlap if the sentence was written from this
+source than if it was written from another part of the same document? That is the log-likelihood
+ratio of the binary independence model (Robertson and Spärck Jones, 1976, "Relevance weighting of
+search terms"), so rare words count much and words of every page count nothing. The words of the
+question count too, because "They are connected." alone fits any page.
 
 A "not" must stand before the same words, and a number or a name in the same position.
 A number that the source does not state must result from a calculation that the

@@ -42,27 +42,17 @@ MOST_TEXTS: Final = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class TokenType:
-    """Where a file says what kind of token one is.
-
-    Attributes:
-        token: The token.
-        offset: Of the four bytes in the file.
-        kind: :data:`CONTROL`, :data:`USER_DEFINED` or another of GGUF's types.
-    """
+    """Where a file says what kind of token one is."""
 
     token: str
-    offset: int
-    kind: int
+    offset: int  # of the four bytes in the file
+    kind: int  # :data:`CONTROL`, :data:`USER_DEFINED` or another of GGUF's types
 
 
 def read_layout_tokens(file: BinaryIO) -> tuple[TokenType, ...]:
     """The types of :data:`LAYOUT_TOKENS`, in their order in the file.
 
-    Args:
-        file: At its beginning.
-
-    Raises:
-        BackendReplyError: If it is no GGUF file, is damaged, or has not all of these tokens.
+    A BackendReplyError if it is no GGUF file, is damaged, or has not all of these tokens.
     """
     header = _Header(file)
     tokens: dict[str, int] = {}

@@ -38,31 +38,18 @@ SPARE_BYTES: Final = 2**30
 
 @dataclass(frozen=True, slots=True)
 class LayoutModel:
-    """The outcome.
+    """The outcome."""
 
-    Attributes:
-        name: The model to read pages with.
-        made: Whether it was stored just now.
-        reason: What was done, or why nothing was.
-    """
-
-    name: str
-    made: bool
-    reason: str
+    name: str  # of the model to read pages with
+    made: bool  # whether it was stored just now
+    reason: str  # what was done, or why nothing was
 
 
 def hides_layout(facts: OllamaFacts, model: str, version: tuple[int, ...] | None) -> bool:
     """Whether an Ollama keeps the layout tokens of a model back.
 
-    Its file says so; where this user cannot read it, the version and the name decide.
-
-    Args:
-        facts: The Ollama.
-        model: Its name.
-        version: Of Ollama; None if it is not known.
-
-    Raises:
-        BackendError: If Ollama cannot be asked.
+    Its file says so; where this user cannot read it, Ollama's version (if known) and the name
+    decide.
     """
     if version is not None and version < FIRST_HIDING_VERSION:
         return False
@@ -84,16 +71,9 @@ def make_layout_model(
 ) -> LayoutModel:
     """Make a model whose layout tokens arrive, if the installed one's do not.
 
-    Args:
-        host: Where Ollama listens; without it ``OLLAMA_HOST``, else this machine's port 11434.
-        source: The installed model.
-        name: What the new one is called.
-        file: A copy of the model's file, where Ollama's own cannot be read.
-        say: Is told what is being done.
-
-    Raises:
-        ConfigurationError: If the name cannot be used.
-        BackendError: If Ollama or the file cannot be read, or there is no space.
+    ``host`` is where Ollama listens; without it ``OLLAMA_HOST``, else this machine's port 11434.
+    ``file`` is a copy of the model's file, where Ollama's own cannot be read. ``say`` is told what
+    is being done.
     """
     url = ollama_url(host)
     if not is_this_machine(url):
@@ -135,8 +115,7 @@ def make_layout_model(
 def _already_there(facts: OllamaFacts, there: str, installed: str) -> LayoutModel:
     if meant_model([there], installed) is not None:
         raise ConfigurationError(
-            f"the new model cannot be called {there} as the old one is",
-            remedy="Leave --as out.",
+            f"the new model cannot be called {there} as the old one is", remedy="Leave --as out."
         )
     with ExitStack() as stack:
         try:

@@ -19,11 +19,7 @@ MOST_FILES: Final = 8
 
 
 def model_paths(modelfile: str) -> tuple[Path, ...]:
-    """The files of a model.
-
-    Raises:
-        BackendReplyError: If it names none.
-    """
+    """The files of a model; a BackendReplyError if it names none."""
     paths = [Path(text.strip("\"'")) for text in _FROM.findall(modelfile)]
     if not 0 < len(paths) <= MOST_FILES or not all(blob_digest(path) for path in paths):
         raise BackendReplyError(
@@ -41,15 +37,7 @@ def blob_digest(path: Path) -> str:
 
 
 def parameters(text: str) -> dict[str, object]:
-    r"""The parameters that ``/api/show`` lists, as ``/api/create`` takes them.
-
-    Raises:
-        BackendReplyError: If a line cannot be read.
-
-    Example:
-        >>> parameters('temperature   0\nstop  "User:"\nstop  "System:"')
-        {'temperature': 0, 'stop': ['User:', 'System:']}
-    """
+    """The parameters that ``/api/show`` lists, as ``/api/create`` takes them."""
     found: dict[str, list[object]] = {}
     for line in filter(str.strip, text.splitlines()):
         match = _PARAMETER.fullmatch(line.strip())

@@ -25,11 +25,7 @@ MOST_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class OllamaStore:
-    """The part of Ollama's API that writes.
-
-    Attributes:
-        url: Its address.
-    """
+    """The part of Ollama's API that writes."""
 
     url: str
 
@@ -38,11 +34,7 @@ class OllamaStore:
         return self._send("HEAD", f"/api/blobs/{digest}", "look for the file")[0] == 200
 
     def upload(self, digest: str, size: int, chunks: Iterator[bytes]) -> None:
-        """Store a file, piece by piece.
-
-        Raises:
-            BackendUnavailableError: If Ollama does not take it.
-        """
+        """Store a file, piece by piece."""
         doing = "store the file"
         answer = self._send("POST", f"/api/blobs/{digest}", doing, chunks, size)
         self._check(answer, doing)
@@ -56,11 +48,7 @@ class OllamaStore:
         parameters: Mapping[str, object],
         system: str = "",
     ) -> None:
-        """Store a model that consists of stored files.
-
-        Raises:
-            BackendUnavailableError: If Ollama does not take it.
-        """
+        """Store a model that consists of stored files."""
         body = {
             "model": model,
             "files": dict(files),
@@ -94,9 +82,7 @@ class OllamaStore:
         with (
             _translated(doing),
             httpx.Client(
-                timeout=httpx.Timeout(SILENCE, connect=10.0),
-                trust_env=False,
-                headers=UNCOMPRESSED,
+                timeout=httpx.Timeout(SILENCE, connect=10.0), trust_env=False, headers=UNCOMPRESSED
             ) as client,
             client.stream(method, self.url + path, content=content, headers=headers) as response,
         ):

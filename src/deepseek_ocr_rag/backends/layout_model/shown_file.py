@@ -22,17 +22,11 @@ CHUNK: Final = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """An open GGUF file.
-
-    Attributes:
-        path: Where it lies.
-        size: Bytes.
-        tokens: Its layout tokens.
-    """
+    """An open GGUF file."""
 
     path: Path
-    size: int
-    tokens: tuple[TokenType, ...]
+    size: int  # bytes
+    tokens: tuple[TokenType, ...]  # of the layout
     _file: BinaryIO
 
     @property
@@ -49,11 +43,7 @@ class ModelFile:
         return _digest(self.shown())
 
     def shown(self) -> Iterator[bytes]:
-        """The file with all layout tokens shown, in pieces.
-
-        Raises:
-            BackendReplyError: If it has become shorter.
-        """
+        """The file with all layout tokens shown, in pieces."""
         place = 0
         for token in self.tokens:
             yield from self._chunks(place, token.offset)
@@ -76,9 +66,7 @@ class ModelFile:
 def open_model_file(path: Path) -> Iterator[ModelFile]:
     """Open a model's file and read its header.
 
-    Raises:
-        BackendUnavailableError: If this user cannot read it; the message has no remedy yet.
-        BackendReplyError: If it is not DeepSeek-OCR as GGUF.
+    Where this user cannot read it, the BackendUnavailableError has no remedy yet.
     """
     try:
         # A pipe must not make us wait.

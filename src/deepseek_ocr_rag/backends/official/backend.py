@@ -65,12 +65,11 @@ class _LoadRequest:
 class OfficialBackend:
     """Reads pages with the published ``infer``, one after the other.
 
-    The process starts with the first page. A page at which the code raises is a
-    failed page. So is a page at which the process dies or hangs, and the next page
-    gets a new process; if that is lost as well, reading ends with an error. Threads
-    may share a backend: their pages queue for the one process. The code cannot be
-    interrupted, so cancelling a page ends the process, and the next page waits until
-    the model is loaded again.
+    The process starts with the first page. A page at which the code raises is a failed page. So is
+    a page at which the process dies or hangs, and the next page gets a new process; if that is lost
+    as well, reading ends with an error. Threads may share a backend: their pages queue for the one
+    process. The code cannot be interrupted, so cancelling a page ends the process, and the next
+    page waits until the model is loaded again.
 
     A page that repeats itself is ended, its repeats are cut, and it carries a warning, as
     in every backend. It is not asked for again: the published code has no other way.
@@ -80,9 +79,8 @@ class OfficialBackend:
             "deepseek-ocr", "deepseek-ocr-2", "unlimited-ocr".
         allow_remote_code: Must be True: whoever wrote the code in ``model`` can
             do with this account whatever its user can.
-        python: An interpreter (3.11 or newer) with the packages of the extra
-            "official"; without it, the current one. ``--backend official`` takes it from
-            ``DSOCR_OFFICIAL_PYTHON``.
+        python: An interpreter (3.11 or newer) with the packages of the extra "official"; without
+            it, the current one. ``--backend official`` takes it from ``DSOCR_OFFICIAL_PYTHON``.
         revision: Commit of a hub id, 40 hex digits; the published models have a default.
         device: "cuda", "cuda:1"; without it the first GPU. The published code runs on
             CUDA only; "cpu" is for copies of it that do not.
@@ -173,8 +171,7 @@ class OfficialBackend:
         """Read pages; see :meth:`Backend.read`.
 
         Raises:
-            BackendError: If the model cannot be loaded, or two pages in a row
-                end its process.
+            BackendError: If the model cannot be loaded, or two pages in a row end its process.
             MissingExtraError: If the interpreter lacks a package.
             ConfigurationError: If the model does not support the requests' mode.
         """

@@ -49,11 +49,7 @@ _NOTICE = re.compile(
 
 
 def failed_page(request: PageRequest, answer: Mapping[str, Any]) -> Reply:
-    """The reply to a page at which the code raised.
-
-    Raises:
-        BackendUnavailableError: If it would raise at every page, since it has no GPU.
-    """
+    """The reply to a page at which the code raised; an error if it would at every page (no GPU)."""
     problem = excerpt(f"{answer.get('kind')}: {answer.get('error')}", longest=500)
     if _NO_GPU.search(problem):
         raise BackendUnavailableError(
@@ -69,12 +65,7 @@ def failed_page(request: PageRequest, answer: Mapping[str, Any]) -> Reply:
 
 
 def loading_error(facts: Mapping[str, Any], python: str) -> DeepSeekOCRError:
-    """The error for a model that the interpreter cannot load.
-
-    Args:
-        facts: The answer of the process.
-        python: Its interpreter.
-    """
+    """The error for a model that the interpreter cannot load, from the process's answer."""
     problem = excerpt(f"{facts.get('kind')}: {facts.get('error')}", longest=500)
     text = f"the published code cannot be loaded by {python} ({problem})"
     if "No module named" in problem or "packages that were not found" in problem:

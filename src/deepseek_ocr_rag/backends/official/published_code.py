@@ -3,13 +3,12 @@
 :mod:`.published_code_process` starts it. It imports nothing of this package, which the other
 interpreter may not have.
 
-Protocol: JSON objects in ASCII, one a line, over standard input and output. The
-first line in says what to load, each further one is a page; every line in is
-answered by one line out with the same ``id``. While a page is written, its text goes
-out in pieces, each of which is answered as well. At its start the program duplicates
-both channels and redirects the originals, so that whatever the published code prints
-goes to standard error. When the input ends, because the other side closed it or died,
-the program removes its folder and ends, even in the middle of a page.
+Protocol: JSON objects in ASCII, one a line, over standard input and output. The first line in says
+what to load, each further one is a page; every line in is answered by one line out with the same
+``id``. While a page is written, its text goes out in pieces, each of which is answered as well. At
+its start the program duplicates both channels and redirects the originals, so that whatever the
+published code prints goes to standard error. When the input ends, because the other side closed it
+or died, the program removes its folder and ends, even in the middle of a page.
 
 =========  ====================================================================
 in         ``model``, ``revision``, ``device``, ``dtype``, ``attention``,
@@ -75,11 +74,7 @@ class NoGpuError(Exception):
 
 
 def main(folder: str) -> None:
-    """Load a model, then read pages until the input ends.
-
-    Args:
-        folder: A private folder; it is removed at the end.
-    """
+    """Load a model, then read pages until the input ends; the private folder is removed then."""
     requests, replies = _own_channels()
     inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
     threading.Thread(target=_receive, args=(requests, inbox, folder), daemon=True).start()
@@ -153,18 +148,10 @@ def _report(error: Exception) -> dict[str, Any]:
 
 
 class PublishedModel:
-    """A model that is loaded with its own code.
+    """A model that is loaded with its own code, as the first line of the table above says.
 
-    Args:
-        load: What to load: see the table above.
-
-    Attributes:
-        facts: The answer to that line.
-
-    Raises:
-        NoGpuError: If no device was named, and there is no GPU.
-        UnusableCodeError: If the code is in another repository, or its ``infer`` is too old.
-        Exception: Whatever transformers and the code raise.
+    ``facts`` is the answer to that line. Raises whatever transformers and the code raise, and
+    UnusableCodeError if the code is in another repository or its ``infer`` is too old.
     """
 
     def __init__(self, load: Mapping[str, Any]) -> None:
@@ -216,10 +203,8 @@ class PublishedModel:
     ) -> dict[str, Any]:
         """Read one page; returns the answer in the table above.
 
-        Args:
-            request: The page.
-            output: The folder that the code may write to.
-            at_end: Called with the pieces of the text; True ends the page.
+        The code may write to the folder ``output``. ``at_end`` is called with the pieces of the
+        text; True ends the page.
         """
         generation = self._generation
         if generation is not None:
@@ -264,13 +249,8 @@ class SupportsGenerate(Protocol):
 class Generation:
     """Watches ``generate``, because ``infer`` does not say how a text ended, nor ends a loop.
 
-    Args:
-        model: Its ``generate`` is replaced by this object.
-        tokenizer: Its own.
-
-    Attributes:
-        tokens: Number of new tokens, or None if unknown.
-        ended: Whether the last one is the end token, or None if unknown.
+    The model's ``generate`` is replaced by this object. Of the last text, ``tokens`` is the number
+    of new tokens and ``ended`` whether the last one is the end token; None if unknown.
     """
 
     def __init__(self, model: SupportsGenerate, tokenizer: object) -> None:
@@ -304,10 +284,8 @@ class Generation:
 class EndOfLoop:
     """A stopping criterion of transformers: shows the text as it grows, and ends it if told to.
 
-    Args:
-        tokenizer: Decodes the tokens as ``infer`` does.
-        prompt: How many tokens the prompt has.
-        at_end: Called with each piece of the text; True ends it.
+    The tokenizer decodes as ``infer`` does. ``prompt`` is the number of prompt tokens; ``at_end``
+    is called with each piece of the text, and True ends it.
     """
 
     def __init__(self, tokenizer: Any, prompt: int, at_end: Callable[[str], bool]) -> None:  # noqa: ANN401

@@ -58,19 +58,9 @@ longer belongs to something that left the process group."""
 class WorkerProcess:
     """A running program; see :mod:`.published_code` for its protocol.
 
-    It ends with :meth:`stop`, when it is garbage-collected, when this process
-    exits, and by itself if this process is killed.
-
-    Args:
-        python: The interpreter.
-        offline: Whether the program must not ask the hub.
-
-    Attributes:
-        folder: Readable by this user alone; removed when the program has ended.
-
-    Raises:
-        BackendUnavailableError: If the interpreter cannot be started, or the
-            folder cannot be made.
+    It ends with :meth:`stop`, when it is garbage-collected, when this process exits, and by itself
+    if this process is killed. ``folder`` is readable by this user alone, and removed when the
+    program has ended. ``offline``: it must not ask the hub.
     """
 
     def __init__(self, python: str, *, offline: bool = True) -> None:
@@ -123,20 +113,12 @@ class WorkerProcess:
         cancellation: Cancellation,
         at_end: Callable[[str], bool] = lambda piece: False,
     ) -> dict[str, Any]:
-        """Send one message and wait for its reply.
+        """Send one message and wait for its reply, at most so many seconds.
 
-        After an error the program may still work on the message: stop it.
-
-        Args:
-            message: See :mod:`.published_code`.
-            seconds: Longest wait.
-            cancellation: Ends the wait.
-            at_end: Called with each piece of a page's text; True ends the page.
-
-        Raises:
-            TurnCancelledError: If it was cancelled before there was a reply.
-            BackendTimeoutError: If there is no reply in time.
-            BackendReplyError: If the program died, or its reply breaks the protocol.
+        After an error the program may still work on the message: stop it. ``at_end`` is called with
+        each piece of a page's text; True ends the page. Raises TurnCancelledError,
+        BackendTimeoutError, or BackendReplyError if the program died or its reply breaks the
+        protocol.
         """
         self._request += 1
         deadline = time.monotonic() + seconds

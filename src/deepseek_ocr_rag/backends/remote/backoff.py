@@ -15,12 +15,7 @@ LONGEST_WAIT: Final = 30.0
 
 
 def wait_seconds(attempts: int, asked: float | None = None) -> float:
-    """Seconds until the next attempt: what the server asks for, else doubling with jitter.
-
-    Args:
-        attempts: How many have failed so far.
-        asked: Seconds that the server asks for, or None.
-    """
+    """Seconds until the next attempt: what the server asks for, else doubling with jitter."""
     jitter = random.uniform(0.75, 1.25)  # noqa: S311 - jitter needs no secure numbers
     wait = FIRST_WAIT * 2 ** (attempts - 1) * jitter if asked is None else asked
     return min(LONGEST_WAIT, wait)

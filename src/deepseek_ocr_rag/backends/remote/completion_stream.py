@@ -40,38 +40,23 @@ _REASONS: Final[dict[str, FinishReason]] = {
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A complete reply.
+    """A complete reply."""
 
-    Attributes:
-        text: As the model wrote it.
-        finish_reason: Why it ended.
-        tokens: Number of tokens, or None if the server does not count them.
-        logprobs: Of every token; empty unless the server gave all of them.
-        prompt_tokens: Those of picture and prompt, or None if the server does not count them.
-        hidden: How many tokens of the layout the server kept back.
-    """
-
-    text: str
+    text: str  # as the model wrote it
     finish_reason: FinishReason
-    tokens: int | None
-    logprobs: tuple[TokenLogprob, ...] = ()
-    prompt_tokens: int | None = None
-    hidden: int = 0
+    tokens: int | None  # None if the server does not count them
+    logprobs: tuple[TokenLogprob, ...] = ()  # empty unless the server gave all of them
+    prompt_tokens: int | None = None  # picture and prompt; None if the server does not count them
+    hidden: int = 0  # how many tokens of the layout the server kept back
 
 
 async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
     """Read a reply until it ends, repeats itself or gets too long.
 
-    Args:
-        texts: The body as it arrives. Leaving it early closes the connection, which
-            makes the server stop generating.
-        max_tokens: The limit that was requested. A server that goes on is cut off
-            there, and the finish reason is "length"; if the model repeats itself,
-            the reply is cut off as well, and the finish reason is "repetition".
-
-    Raises:
-        BackendReplyError: If the server reports an error, violates the protocol
-            or stops in the middle.
+    Leaving the body ``texts`` early closes the connection, which makes the server stop generating.
+    A server that goes on beyond ``max_tokens`` is cut off there (finish reason "length"), and so is
+    a model that repeats itself ("repetition"). A BackendReplyError if the server reports an error,
+    violates the protocol or stops in the middle.
     """
     reply = _CompletionBuilder(max_tokens)
     async with aclosing(split_lines(texts)) as lines:
@@ -150,11 +135,7 @@ class _CompletionBuilder:
             TokenLogprob(min(token.end, len(text)), token.logprob) for token in self._logprobs or ()
         )
         hidden = hidden_tokens(
-            text,
-            self._tokens,
-            len(self._pieces),
-            ended=self._finish == "stop",
-            token_a_piece=False,
+            text, self._tokens, len(self._pieces), ended=self._finish == "stop", token_a_piece=False
         )
         return Completion(text, self._finish, self._tokens, logprobs, self._prompt_tokens, hidden)
 
@@ -216,8 +197,8 @@ def _read_logprobs(listed: object) -> list[tuple[str, float]]:
 def _token_ends(text: str, tokens: Sequence[str]) -> list[int]:
     """Where each token ends in the text of its event; the last one ends with the text.
 
-    A token whose text is not found nearby gets no length: it is a part of a
-    character or is not shown.
+    A token whose text is not found nearby gets no length: it is a part of a character or is not
+    shown.
     """
     ends = []
     position = 0

@@ -50,21 +50,13 @@ def read_concurrently(
 ) -> Iterator[Reply]:
     """Answer requests, at most ``concurrency`` at once; yields replies as they finish.
 
-    A request is taken only while fewer than ``concurrency`` are in flight or
-    finished but not fetched. A finished reply goes before a new request. A
-    cancelled request gets no reply.
+    A request is taken only while fewer than ``concurrency`` are in flight or finished but not
+    fetched. A finished reply goes before a new request. A cancelled request gets no reply.
+    ``slots`` are shared with other calls for the same server; the clock of a page starts when it
+    gets one.
 
-    Args:
-        requests: The pages.
-        open_session: Connects to the server.
-        concurrency: Requests of this call in flight at once.
-        slots: Shared with other calls for the same server; the clock of a page
-            starts when it gets a slot.
-
-    Raises:
-        BackendUnavailableError: If the server was unavailable for the first page
-            that finished, or for three pages in a row.
-        BackendError: If the session cannot be opened.
+    A BackendUnavailableError if the server was unavailable for the first page that finished, or for
+    three pages in a row.
     """
     source = iter(requests)
     worker: _LoopThread | None = None

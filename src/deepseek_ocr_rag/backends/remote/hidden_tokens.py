@@ -29,17 +29,10 @@ def hidden_tokens(
 ) -> int:
     """How many tokens of the layout the server kept back; 0 if it sent all that it should.
 
-    Args:
-        text: The reply.
-        tokens: How many tokens the server counted; None if it does not say.
-        pieces: How many pieces of text came.
-        ended: Whether the end token is among the tokens counted.
-        token_a_piece: Whether the server sends every token by itself. Others join tokens, so
-            that missing pieces alone prove nothing.
-
-    Example:
-        >>> hidden_tokens("title[[1, 2, 3, 4]]", 17, 12, ended=True, token_a_piece=True)
-        4
+    ``tokens`` is how many the server counted (None if it does not say), and ``ended`` whether the
+    end token is among them; ``pieces`` is how many pieces of text came. Not every server sends each
+    token by itself (``token_a_piece``): others join tokens, so that missing pieces alone prove
+    nothing.
     """
     if _MARK.search(text):
         return 0
@@ -56,13 +49,7 @@ def hidden_tokens(
 
 
 def hidden_warning(server: str, count: int, cure: str) -> str:
-    """The page's warning for :func:`hidden_tokens`.
-
-    Args:
-        server: "Ollama" or "the server".
-        count: How many tokens were kept back.
-        cure: :data:`OLLAMA_CURE` or :data:`SERVER_CURE`.
-    """
+    """The page's warning for :func:`hidden_tokens`."""
     many = f"{count} tokens" if count > 1 else "tokens"
     return (
         f"{server} kept {many} of the layout back: boxes were read from what was left, and tables "

@@ -39,11 +39,7 @@ class JsonAnswer:
 
 
 def without_credentials(url: str) -> str:
-    """The URL without user name, password, query and fragment, fit to be shown in a message.
-
-    Raises:
-        ConfigurationError: If it is not an http or https URL.
-    """
+    """The URL without user name, password, query and fragment, fit to be shown in a message."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -79,19 +75,10 @@ def fetch_json(
     connect_seconds: float = 5.0,
     seconds: float = 15.0,
 ) -> JsonAnswer:
-    """Request one small JSON document: GET, or POST if there is a payload.
+    """Request one small JSON document (at most 4 MiB): GET, or POST if there is a payload.
 
-    Args:
-        url: Redirects are not followed; a proxy is never used for this machine.
-        payload: Sent as JSON.
-        headers: Additional ones.
-        connect_seconds: Longest wait for a connection.
-        seconds: Longest wait for the whole answer.
-
-    Raises:
-        BackendUnavailableError: If there is no response.
-        BackendTimeoutError: If the answer is not complete in time.
-        BackendReplyError: If it is longer than 4 MiB.
+    Redirects are not followed; a proxy is never used for this machine. ``connect_seconds`` is the
+    longest wait for a connection, ``seconds`` for the whole answer.
     """
     deadline = time.monotonic() + seconds
     shown = without_credentials(url)

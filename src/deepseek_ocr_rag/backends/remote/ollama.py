@@ -1,15 +1,13 @@
 """The ``deepseek-ocr`` model of a running Ollama.
 
-Ollama gets the prompts that its publisher tested, through ``/api/generate``
-(which ``ollama run`` uses as well), one page after the other. A line end goes before the
-prompt only where Ollama puts none behind the picture. The context length
-is always set: by default Ollama truncates a long prompt silently. Ollama has no
-n-gram rule, so a reply that starts to repeat itself is cut off while it streams,
-and the page is asked for again in another way (:mod:`..retry_ladder`).
+Ollama gets the prompts that its publisher tested, through ``/api/generate`` (which ``ollama run``
+uses as well), one page after the other. A line end goes before the prompt only where Ollama puts
+none behind the picture. The context length is always set: by default Ollama truncates a long prompt
+silently. Ollama has no n-gram rule, so a reply that starts to repeat itself is cut off while it
+streams, and the page is asked for again in another way (:mod:`.retry_ladder`).
 
-Page images stay on this machine: another host, or a model that Ollama would
-run elsewhere, is refused unless ``allow_remote`` is set. Models are never
-downloaded.
+Page images stay on this machine: another host, or a model that Ollama would run elsewhere, is
+refused unless ``allow_remote`` is set. Models are never downloaded.
 """
 
 from __future__ import annotations
@@ -62,8 +60,7 @@ class OllamaBackend(RemoteBackend):
     Args:
         model: As ``ollama list`` shows it; without a tag, any tag that is installed.
             Without a name, the model that ``dsocr ollama-model`` made, else deepseek-ocr.
-        host: Where Ollama listens; without it ``OLLAMA_HOST``, else port 11434 of
-            this machine.
+        host: Where Ollama listens; without it ``OLLAMA_HOST``, else port 11434 of this machine.
         timeout: Longest time for one page in seconds, all attempts together.
         stall_timeout: Longest silence in seconds; it includes loading the model
             and encoding the picture.
@@ -75,14 +72,12 @@ class OllamaBackend(RemoteBackend):
         concurrency: Pages in flight at once, over all documents. More than 1 only
             helps where ``OLLAMA_NUM_PARALLEL`` allows it.
         attempts: How often a page that comes out badly is asked for at most.
-        retries: How often a page is asked for again when Ollama is busy, away, or
-            breaks off.
+        retries: How often a page is asked for again when Ollama is busy, away, or breaks off.
         wait: How long to wait for an Ollama that has answered before and is away, in seconds.
         allow_remote: Whether page images may go to another machine.
 
     Raises:
-        BackendUnavailableError: If the host is another machine and
-            ``allow_remote`` is not set.
+        BackendUnavailableError: If the host is another machine and ``allow_remote`` is not set.
         ConfigurationError: If an argument is invalid.
     """
 
@@ -277,8 +272,7 @@ class OllamaBackend(RemoteBackend):
     def _translated(self, error: Exception) -> BackendError:
         """The BackendError for what httpx, the library or a malformed reply raised.
 
-        Raises:
-            Exception: The error itself if it is none of these: a bug.
+        Raises the error itself if it is none of these: a bug.
         """
         import ollama
 

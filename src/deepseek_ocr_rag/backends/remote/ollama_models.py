@@ -38,53 +38,31 @@ LAYOUT_MODEL: Final = "deepseek-ocr-layout"
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """A model in ``ollama list``.
+    """A model in ``ollama list``."""
 
-    Attributes:
-        name: With its tag.
-        remote: Whether another machine runs it for Ollama (a cloud model).
-        digest: Hash of its manifest; "" if the server does not say.
-    """
-
-    name: str
-    remote: bool
-    digest: str = ""
+    name: str  # with its tag
+    remote: bool  # whether another machine runs it for Ollama (a cloud model)
+    digest: str = ""  # of its manifest; "" if the server does not say
 
 
 @dataclass(frozen=True, slots=True)
 class ShownModel:
-    """What ``/api/show`` says about a model.
+    """What ``/api/show`` says about a model."""
 
-    Attributes:
-        remote: Where Ollama would run it; None if Ollama runs it itself.
-        capabilities: What it can do; None if the server does not say.
-        modelfile: Its Modelfile.
-        template: Its template.
-        parameters: Its parameters as text, a line each.
-        system: Its system prompt.
-    """
-
-    remote: str | None = None
-    capabilities: tuple[str, ...] | None = None
+    remote: str | None = None  # where Ollama would run it; None if Ollama runs it itself
+    capabilities: tuple[str, ...] | None = None  # None if the server does not say
     modelfile: str = ""
     template: str = ""
-    parameters: str = ""
-    system: str = ""
+    parameters: str = ""  # as text, a line each
+    system: str = ""  # prompt
 
 
 def meant_model(names: Sequence[str], wanted: str | None = None) -> str | None:
-    """Which installed model is meant.
+    """Which installed model is meant; None if it is not installed.
 
-    A model that ``dsocr ollama-model`` made goes before the published one, and that before
-    copies under other names; of equals, Ollama's newest goes first.
-
-    Args:
-        names: Of the installed models, as Ollama lists them.
-        wanted: What the user wrote; without a tag it means any tag, ``latest`` first. None
-            means the best deepseek-ocr.
-
-    Returns:
-        Its name; None if it is not installed.
+    A model that ``dsocr ollama-model`` made goes before the published one, and that before copies
+    under other names; of equals, Ollama's newest goes first. A ``wanted`` name without a tag means
+    any tag, ``latest`` first; None means the best deepseek-ocr.
 
     Example:
         >>> meant_model(["deepseek-ocr:3b"], "deepseek-ocr")
@@ -107,35 +85,18 @@ def meant_model(names: Sequence[str], wanted: str | None = None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class OllamaFacts:
-    """Asks one Ollama about itself; nothing is cached.
-
-    Attributes:
-        url: Its address.
-        connect_seconds: Longest wait for a connection.
-        seconds: Longest wait for an answer.
-    """
+    """Asks one Ollama about itself; nothing is cached."""
 
     url: str
-    connect_seconds: float = 5.0
-    seconds: float = 15.0
+    connect_seconds: float = 5.0  # longest wait for a connection
+    seconds: float = 15.0  # longest wait for an answer
 
     def version(self) -> tuple[int, ...] | None:
-        """Its version as three numbers; None if it is not a release's (built from source: 0.0.0).
-
-        Raises:
-            BackendUnavailableError: If it does not run.
-        """
+        """Its version as three numbers; None if it is no release's (from source: 0.0.0)."""
         return _release(self._version())
 
     def check_version(self) -> tuple[int, ...] | None:
-        """Check that Ollama is new enough; a version that is not a release's passes.
-
-        Returns:
-            As :meth:`version`.
-
-        Raises:
-            BackendUnavailableError: If it is too old, or does not run.
-        """
+        """As :meth:`version`, but refuse one that is too old; None passes."""
         version = self._version()
         found = _release(version)
         if found is not None and found < FIRST_VERSION:
@@ -146,11 +107,7 @@ class OllamaFacts:
         return found
 
     def show(self, model: str) -> ShownModel:
-        """What Ollama says about a model; nothing where a server has no ``/api/show``.
-
-        Raises:
-            BackendUnavailableError: If the model is not installed.
-        """
+        """What Ollama says about a model; nothing where a server has no ``/api/show``."""
         answer = self._ask("/api/show", {"model": model})
         data = answer.data if isinstance(answer.data, dict) else {}
         if answer.status == 404 and data.get("error"):
@@ -174,11 +131,7 @@ class OllamaFacts:
     def check_sees(self, model: str, shown: ShownModel) -> None:
         """Check that a model takes pictures.
 
-        Ollama before 0.30 takes a picture for any model, and one without eyes then invents a
-        page.
-
-        Raises:
-            BackendUnavailableError: If it takes none.
+        Ollama before 0.30 takes a picture for any model, and one without eyes then invents a page.
         """
         if shown.capabilities is not None and "vision" not in shown.capabilities:
             raise BackendUnavailableError(
@@ -187,11 +140,7 @@ class OllamaFacts:
             )
 
     def models(self) -> tuple[InstalledModel, ...]:
-        """The installed models, newest first.
-
-        Raises:
-            BackendReplyError: If the answer is not a list of models.
-        """
+        """The installed models, newest first."""
         answer = self._ask("/api/tags")
         entries = answer.data.get("models") if isinstance(answer.data, dict) else None
         if answer.status != 200 or not isinstance(entries, list):
@@ -204,11 +153,8 @@ class OllamaFacts:
     def meant(self, wanted: str | None) -> str:
         """The installed model that is meant, see :func:`meant_model`.
 
-        Where that is none, or the server lists no models, it is ``wanted`` itself, so that
-        Ollama may say what is wrong with it.
-
-        Raises:
-            BackendUnavailableError: If Ollama does not run.
+        Where that is none, or the server lists no models, it is ``wanted`` itself, so that Ollama
+        may say what is wrong with it.
         """
         try:
             models = self.models()
@@ -219,11 +165,7 @@ class OllamaFacts:
         return meant_model(names, wanted) or wanted or MODEL
 
     def digest(self, model: str) -> str | None:
-        """The digest of a model; None if the server does not say.
-
-        Raises:
-            BackendError: If the server cannot be asked.
-        """
+        """The digest of a model; None if the server does not say."""
         name = model if ":" in model.rpartition("/")[2] else f"{model}:latest"
         found = (each.digest for each in self.models() if each.name in (model, name))
         return next(found, None) or None

@@ -39,18 +39,10 @@ VIEW_TOKENS: Final = 16 * 17 + 1
 
 
 def added_tokens(prompt: str, counted: int | None) -> int | None:
-    r"""How many line ends stand between the picture and the words of a published prompt.
+    """How many line ends (0 to 2) stand between the picture and the words of a published prompt.
 
-    Args:
-        prompt: As it was sent.
-        counted: How many tokens Ollama counted, picture and begin token included.
-
-    Returns:
-        0, 1 or 2; None where the count does not tell.
-
-    Example:
-        >>> added_tokens("\nFree OCR.", 273 + 2 * 110 + 1 + 3 + 2)
-        2
+    ``counted`` is how many tokens Ollama counted, picture and begin token included. None where that
+    does not tell.
     """
     words = PROMPT_TOKENS.get(prompt.strip())
     if words is None or counted is None:
@@ -66,21 +58,12 @@ class _Part:
 
 
 class OllamaReply:
-    """A reply while it comes.
-
-    Args:
-        longest: The token limit that was requested.
-
-    Attributes:
-        finish_reason: Why it ended; None while it goes on.
-        tokens: How many tokens Ollama counted; None if it did not say.
-        prompt_tokens: The same of the prompt with its picture.
-    """
+    """A reply while it comes; ``longest`` is the token limit that was requested."""
 
     def __init__(self, longest: int) -> None:
-        self.finish_reason: FinishReason | None = None
-        self.tokens: int | None = None
-        self.prompt_tokens: int | None = None
+        self.finish_reason: FinishReason | None = None  # None while it goes on
+        self.tokens: int | None = None  # as Ollama counted; None if it did not say
+        self.prompt_tokens: int | None = None  # with the picture
         self._longest = longest
         self._pieces: list[str] = []
         self._characters = 0
@@ -94,11 +77,7 @@ class OllamaReply:
         return "".join(self._pieces).removesuffix(END_TOKEN)
 
     def add(self, part: ollama.GenerateResponse) -> bool:
-        """Take one part; returns whether the reply is over, or is to be left.
-
-        Raises:
-            BackendReplyError: If Ollama ended it for a reason that is none.
-        """
+        """Take one part; returns whether the reply is over, or is to be left."""
         text = part.response or ""
         if text or not part.done:
             self._latest.append(_Part(self._characters, text.strip()))

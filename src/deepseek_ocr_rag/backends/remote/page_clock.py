@@ -23,11 +23,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class PageClock:
-    """The time of one page, which runs only while the server writes it.
-
-    Args:
-        seconds: Longest time, over all attempts.
-    """
+    """The time of one page over all attempts, which runs only while the server writes it."""
 
     def __init__(self, seconds: float) -> None:
         self._left = seconds
@@ -62,32 +58,22 @@ class PageClock:
 
 @dataclass(slots=True)
 class SilenceWatch:
-    """When one request was last heard of.
+    """When one request was last heard of."""
 
-    Attributes:
-        heard: Time of the last byte.
-        begun: Whether the reply has begun. Before that, the request may wait in the
-            server's queue.
-    """
-
-    heard: float
-    begun: bool = False
+    heard: float  # time of the last byte
+    begun: bool = False  # the reply; before that, the request may wait in the server's queue
 
 
 @dataclass(slots=True)
 class ServerSilence:
     """When a server was last heard of, over all requests.
 
-    A request that waits in the server's queue is silent only if the server writes nothing for
-    the others either.
-
-    Attributes:
-        seconds: Longest silence.
-        heard: Time of the last byte of any request.
+    A request that waits in the server's queue is silent only if the server writes nothing for the
+    others either.
     """
 
-    seconds: float
-    heard: float = field(default=0.0, init=False)
+    seconds: float  # longest silence
+    heard: float = field(default=0.0, init=False)  # time of any request's last byte
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[SilenceWatch]:
@@ -118,15 +104,10 @@ class ServerSilence:
 
 @dataclass(slots=True)
 class Absence:
-    """How long a server that has answered before is away; all pages of a backend share it.
+    """How long a server that has answered before is away; all pages of a backend share it."""
 
-    Attributes:
-        server: What it is called in messages.
-        seconds: How long it is waited for.
-    """
-
-    server: str
-    seconds: float
+    server: str  # what it is called in messages
+    seconds: float  # how long it is waited for
     _known: bool = field(default=False, init=False)
     _since: float | None = field(default=None, init=False)
 
@@ -138,11 +119,7 @@ class Absence:
         self._known, self._since = True, None
 
     def pause(self, failed: RetryableError) -> float | None:
-        """Seconds until the server should be asked again, or None if it is not waited for.
-
-        Args:
-            failed: Why it could not be asked.
-        """
+        """Seconds until the server should be asked again, or None if it is not waited for."""
         if not isinstance(failed.error, BackendUnavailableError):
             return None
         refused = isinstance(failed.__cause__, httpx.TransportError | ConnectionError)

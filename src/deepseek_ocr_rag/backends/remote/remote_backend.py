@@ -44,15 +44,10 @@ _MAKING_SLOTS: Final = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class BrokenOff:
-    """A reply that the server did not end: asked for again, and kept if that does not help.
+    """A reply that the server did not end: asked for again, and kept if that does not help."""
 
-    Attributes:
-        attempt: What came, with a warning that says so.
-        error: What to report where nothing came.
-    """
-
-    attempt: Attempt
-    error: BackendError
+    attempt: Attempt  # what came, with a warning that says so
+    error: BackendError  # what to report where nothing came
 
 
 class RemoteBackend(ABC):
@@ -142,14 +137,10 @@ class RemoteBackend(ABC):
     ) -> Reply | Failure:
         """Ask until the page is read, the attempts are used up or the time is over.
 
-        Args:
-            request: The page.
-            ask: Asks the server once; raises RetryableError if the same request
-                may succeed later, BackendError if not.
-            no_repeat: The repetition rule that the server is given at first.
-            clock: The page's, which ``ask`` starts when the reply begins; without it, the
-                time runs while ``ask`` does.
-            penalty: What the server has in place of a stricter rule.
+        ``ask`` asks the server once; it raises RetryableError if the same request may succeed
+        later, BackendError if not. ``no_repeat`` is the repetition rule that the server is given at
+        first, ``penalty`` what it has in place of a stricter one. ``ask`` starts the ``clock`` when
+        the reply begins; without one, the time runs while ``ask`` does.
         """
         ladder = RetryLadder(
             request,
@@ -196,11 +187,7 @@ class RemoteBackend(ABC):
     ) -> Attempt:
         """Ask in one way until a reply is whole; the page's retries used up, keep the longest.
 
-        Args:
-            ask: Asks once.
-            tries: The page's.
-            clock: Stops while the page is not being written.
-            starts: Whether it runs from the request on, since ``ask`` does not start it.
+        ``starts`` says whether the clock runs from the request on, since ``ask`` does not start it.
         """
         tries.broken_off = None
         while True:

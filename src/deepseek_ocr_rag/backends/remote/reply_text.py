@@ -1,8 +1,7 @@
 """Decodes a streamed reply: limited in size, strict UTF-8, split into lines.
 
-A server is not trusted to end its replies, to write valid UTF-8 or to keep its
-lines short. Text is decoded strictly because a replacement character would be a
-silent gap in the user's document.
+A server is not trusted to end its replies, to write valid UTF-8 or to keep its lines short. Text is
+decoded strictly because a replacement character would be a silent gap in the user's document.
 """
 
 from __future__ import annotations
@@ -29,11 +28,7 @@ _LINE_LIKE: Final = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u20
 async def strict_text(
     chunks: AsyncIterable[bytes], *, longest: int = MAX_REPLY_BYTES
 ) -> AsyncGenerator[str]:
-    """Decode a reply as it arrives.
-
-    Raises:
-        BackendReplyError: If it is not UTF-8 or longer than ``longest`` bytes.
-    """
+    """Decode a reply as it arrives; a BackendReplyError beyond ``longest`` bytes."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     size = 0
     try:
@@ -53,11 +48,7 @@ async def strict_text(
 
 
 async def split_lines(texts: AsyncIterable[str]) -> AsyncGenerator[str]:
-    """Split at line feeds only: JSON strings may contain other line separators.
-
-    Raises:
-        BackendReplyError: If a line is too long.
-    """
+    """Split at line feeds only: JSON strings may contain other line separators."""
     parts: list[str] = []
     length = 0
     async for text in texts:

@@ -43,21 +43,14 @@ _PICTURE: Final = "data:image/png;base64,"
 class RequestBody:
     """The body of a request, and the picture that belongs into it.
 
-    Attributes:
-        fields: As JSON values; the picture's URL has no data yet.
-        picture: The PNG in base64. It has megabytes that need no escape in JSON, so it is
-            put in last.
+    The picture has megabytes that need no escape in JSON, so it is put in last.
     """
 
-    fields: dict[str, Any]
-    picture: bytes
+    fields: dict[str, Any]  # JSON values; the picture's URL has no data yet
+    picture: bytes  # PNG in base64
 
     def encoded(self, without: Collection[str] = ()) -> bytes:
-        """The JSON.
-
-        Args:
-            without: Fields to leave out.
-        """
+        """The JSON, ``without`` some fields."""
         sent = {name: value for name, value in self.fields.items() if name not in without}
         # The picture is the first thing in the first field.
         head, url, tail = json.dumps(sent).partition(_PICTURE)
@@ -74,16 +67,9 @@ def request_body(
 ) -> RequestBody:
     """The body of the request; servers other than vLLM ignore fields that they do not know.
 
-    Args:
-        model: Its name on the server.
-        request: The page, as :func:`..page_images.request_as` prepared it for the settings.
-        settings: Temperature and repetition rule.
-        logprobs: Whether to ask for the log-probability of every token.
-        context: Longest prompt and reply together in tokens, if the server said so.
-
-    Raises:
-        BackendReplyError: If the page has no image.
-        ConfigurationError: If the server's context has no room for the page.
+    :func:`.page_images.request_as` must have prepared the page for the settings. ``logprobs`` asks
+    for the log-probability of every token; ``context`` is the longest prompt and reply together in
+    tokens, if the server said so. A ConfigurationError if it has no room for the page.
     """
     picture = {"type": "image_url", "image_url": {"url": _PICTURE}}
     text = {"type": "text", "text": request.task.prompt}
@@ -129,12 +115,7 @@ def page_warnings(
 ) -> tuple[str, ...]:
     """What a user should know about a page that was read.
 
-    Args:
-        request: The page.
-        answer: Its reply.
-        refused: Fields of :func:`request_body` that the server refused.
-        logprobs: Whether log-probabilities were requested.
-        context: The server's, if it said so.
+    ``refused`` are the fields of :func:`request_body` that the server refused.
     """
     warnings = [f"the server refused {name}: {WITHOUT_FIELD[name]}" for name in refused]
     warnings += picture_warnings("the server", request, answer.prompt_tokens)

@@ -28,21 +28,13 @@ _ENGINES: Final = {"llamacpp": LLAMA_CPP, "vllm": "vllm", "sglang": "sglang"}
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """What a server says about the model that reads.
+    """What a server says about the model that reads."""
 
-    Attributes:
-        name: As the server names it.
-        engine: "vllm", "sglang", "llama.cpp", or "" where it does not say.
-        sees: Whether the model takes pictures; None where it does not say.
-        context: Longest prompt and reply together in tokens (of a slot), if it says so.
-        slots: How many requests it answers at once, if it says so.
-    """
-
-    name: str
-    engine: str = ""
-    sees: bool | None = None
-    context: int | None = None
-    slots: int | None = None
+    name: str  # as the server names it
+    engine: str = ""  # "vllm", "sglang", "llama.cpp", or "" where it does not say
+    sees: bool | None = None  # whether the model takes pictures; None where it does not say
+    context: int | None = None  # longest prompt and reply together in tokens (of a slot)
+    slots: int | None = None  # how many requests it answers at once
 
 
 def models_url(url: str) -> str:
@@ -60,18 +52,9 @@ def served_model(
 ) -> ServedModel:
     """The server's only model, or the only one with "ocr" in its name.
 
-    Args:
-        url: The server's base URL, up to ``/v1``.
-        model: The name, if the user has said it; a server without a list then has no facts.
-        headers: Authorization, if there is one.
-        connect_seconds: Longest wait for a connection.
-        seconds: Longest wait for the answer.
-
-    Raises:
-        RetryableError: If the server is still loading the model.
-        BackendUnavailableError: If the server does not respond, the choice is
-            ambiguous, or the model takes no pictures.
-        BackendReplyError: If the answer is not a list of models.
+    ``url`` is the server's base URL, up to ``/v1``. Where the user named the ``model``, a server
+    without a list has no facts. A RetryableError if it is still loading the model, a
+    BackendUnavailableError if the choice is ambiguous or the model takes no pictures.
     """
     shown = without_credentials(url)
 

@@ -2,7 +2,7 @@
 
 ``dsocr serve-command`` prints the command that starts a suitable one.
 :mod:`.request_body` builds the request, :mod:`.completion_stream` reads the reply,
-and :mod:`..retry_ladder` decides what to do about pages that come out badly.
+and :mod:`.retry_ladder` decides what to do about pages that come out badly.
 
 Page images go to the server that is named, wherever it is: naming it is the
 permission. Redirects are not followed.
@@ -160,12 +160,7 @@ class ServerBackend(RemoteBackend):
             raise error.error from error
 
     def _find(self, *, connect_seconds: float = 5.0, seconds: float = 15.0) -> ServedModel:
-        """What the server serves.
-
-        Raises:
-            RetryableError: If it is still loading the model.
-            BackendError: As :meth:`find_model`.
-        """
+        """What the server serves; a RetryableError if it is still loading the model."""
         if self._served is None:
             self._served = served_model(
                 self._url,
@@ -203,9 +198,7 @@ class ServerBackend(RemoteBackend):
     async def _session(self) -> AsyncIterator[ReadPage]:
         async with httpx.AsyncClient(
             timeout=httpx.Timeout(
-                None,
-                connect=min(CONNECT_SECONDS, self._stall_timeout),
-                write=self._stall_timeout,
+                None, connect=min(CONNECT_SECONDS, self._stall_timeout), write=self._stall_timeout
             ),
             # Not more than there are pages under way, which _places decides.
             limits=httpx.Limits(max_connections=None),

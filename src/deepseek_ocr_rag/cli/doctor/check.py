@@ -10,19 +10,12 @@ __all__ = ["Check"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of one check.
+    """The result of one check."""
 
-    Attributes:
-        name: What was checked.
-        ok: Whether it works.
-        detail: What was found.
-        remedy: What to do; empty if there is nothing to do.
-    """
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
+    name: str  # what was checked
+    ok: bool  # whether it works
+    detail: str  # what was found
+    remedy: str = ""  # what to do; empty if there is nothing to do
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""

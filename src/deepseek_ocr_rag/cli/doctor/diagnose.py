@@ -50,11 +50,7 @@ def diagnose() -> tuple[Check, ...]:
 
 
 def failure_text(failure: str) -> str:
-    """The end of the log file of this name, or the argument itself if there is no such file.
-
-    Raises:
-        SourceError: If the file cannot be read.
-    """
+    """The end of the log file of this name, or the argument itself if there is no such file."""
     try:
         if "\n" in failure or not Path(failure).is_file():
             return failure

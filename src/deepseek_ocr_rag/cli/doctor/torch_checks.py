@@ -31,45 +31,26 @@ READING_BYTES: Final = 9 * GB
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU as torch sees it.
-
-    Attributes:
-        name: Its name.
-        capability: CUDA compute capability, major and minor.
-        free: Bytes of free memory.
-        total: Bytes of memory.
-        error: Why it cannot compute; empty if it can.
-    """
+    """A GPU as torch sees it."""
 
     name: str
-    capability: tuple[int, int]
-    free: int
-    total: int
-    error: str = ""
+    capability: tuple[int, int]  # CUDA compute capability, major and minor
+    free: int  # bytes of memory
+    total: int  # bytes of memory
+    error: str = ""  # why it cannot compute; empty if it can
 
 
 @dataclass(frozen=True, slots=True)
 class TorchFacts:
-    """What the probe found.
+    """What the probe found."""
 
-    Attributes:
-        version: Version of torch.
-        cuda: Version of CUDA that it was built for, or None.
-        hip: Version of ROCm that it was built for, or None.
-        mps: Whether an Apple GPU can be used.
-        gpus: The GPUs of CUDA or ROCm.
-        warnings: Warnings of torch during the probe.
-        flash_attn_error: Why flash-attn cannot be imported; empty if it can, None if
-            it is not installed.
-    """
-
-    version: str
-    cuda: str | None = None
-    hip: str | None = None
-    mps: bool = False
-    gpus: tuple[Gpu, ...] = ()
-    warnings: str = ""
-    flash_attn_error: str | None = None
+    version: str  # of torch
+    cuda: str | None = None  # version of CUDA that it was built for
+    hip: str | None = None  # version of ROCm that it was built for
+    mps: bool = False  # whether an Apple GPU can be used
+    gpus: tuple[Gpu, ...] = ()  # of CUDA or ROCm
+    warnings: str = ""  # of torch during the probe
+    flash_attn_error: str | None = None  # why it cannot be imported; None: not installed
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TorchFacts:
@@ -82,14 +63,7 @@ class TorchFacts:
 
 
 def probe_torch(seconds: float = PROBE_SECONDS) -> TorchFacts | str:
-    """Import and query torch in a separate process.
-
-    Args:
-        seconds: How long to wait for it.
-
-    Returns:
-        What it found, or as text why it failed.
-    """
+    """Import and query torch in a separate process; as text why that failed."""
     command = [sys.executable, "-m", "deepseek_ocr_rag.backends.transformers.device_probe"]
     try:
         done = subprocess.run(  # noqa: S603 - our own program
@@ -123,12 +97,7 @@ def torch_checks() -> tuple[Check, ...]:
 
 
 def facts_checks(facts: TorchFacts, *, nvidia_driver: bool) -> tuple[Check, ...]:
-    """What the probe's facts mean for reading pages.
-
-    Args:
-        facts: What the probe found.
-        nvidia_driver: Whether this machine has a driver for NVIDIA cards.
-    """
+    """What the probe's facts mean for reading pages."""
     build = f"CUDA {facts.cuda}" if facts.cuda else f"ROCm {facts.hip}" if facts.hip else "CPU"
     checks = [Check("torch", True, f"{facts.version}, built for {build}")]
     if facts.gpus:

@@ -18,19 +18,12 @@ __all__ = ["VERSION_MATRIX", "Requirement", "installed_version", "version_checks
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """The releases of a package that a backend works with.
-
-    Attributes:
-        backend: Name of the backend.
-        package: Name of the package on the index.
-        lowest: The first release that works; () for any.
-        below: The first later release that does not work; () for none.
-    """
+    """The releases of a package that a backend works with."""
 
     backend: str
-    package: str
-    lowest: Release = ()
-    below: Release = ()
+    package: str  # its name on the index
+    lowest: Release = ()  # first release that works; () for any
+    below: Release = ()  # first later release that does not work; () for none
 
     def problem(self, version: str | None) -> str:
         """What is wrong with an installed version; empty if it works."""
@@ -56,9 +49,8 @@ VERSION_MATRIX: Final = (
     Requirement("official", "easydict"),
     Requirement("official", "matplotlib"),
 )
-"""The publisher tested the published code with transformers 4.46.3, and it breaks with
-4.48. The classes that the backend "transformers" uses came with 5.20, so one
-environment cannot have both."""
+"""The publisher tested the published code with transformers 4.46.3, and it breaks with 4.48. The
+classes that the backend "transformers" uses came with 5.20, so one environment cannot have both."""
 
 REMEDIES: Final = {
     "transformers": 'Run: pip install "deepseek-ocr-rag[local]"',
@@ -82,12 +74,7 @@ def version_checks(
     version_of: Callable[[str], str | None] = installed_version,
     environment: Mapping[str, str] = os.environ,
 ) -> tuple[Check, ...]:
-    """Check the packages of each backend in the matrix, and vLLM if it is installed.
-
-    Args:
-        version_of: Returns the installed version of a package, or None.
-        environment: Environment variables.
-    """
+    """Check the packages of each backend in the matrix, and vLLM if it is installed."""
     checks = []
     for backend in dict.fromkeys(each.backend for each in VERSION_MATRIX):
         needed = [each for each in VERSION_MATRIX if each.backend == backend]

@@ -44,7 +44,7 @@ def _activate(values, count, QUICK: tl.constexpr, BLOCK: tl.constexpr):
 
 
 def gelu(values: Tensor) -> Tensor:
-    """See :func:`..pointwise.gelu`; overwrites its argument."""
+    """See :func:`.pointwise.gelu`; overwrites its argument."""
     count = values.numel()
     launch(
         _activate,
@@ -59,7 +59,7 @@ def gelu(values: Tensor) -> Tensor:
 
 
 def quick_gelu(values: Tensor) -> Tensor:
-    """See :func:`..pointwise.quick_gelu`; overwrites its argument."""
+    """See :func:`.pointwise.quick_gelu`; overwrites its argument."""
     count = values.numel()
     launch(
         _activate, (triton.cdiv(count, BLOCK),), values, count, QUICK=True, BLOCK=BLOCK, num_warps=8

@@ -12,40 +12,24 @@ __all__ = ["AttentionTuning", "ExpertTuning", "attention_tuning", "expert_tuning
 
 @dataclass(frozen=True, slots=True)
 class AttentionTuning:
-    """How decode attention splits the cached tokens.
+    """How decode attention splits the cached tokens."""
 
-    Attributes:
-        chunk: Tokens that one program reads, a multiple of the cache's blocks.
-        tile: Tokens that it reads at once, a cache block or a part of one.
-        warps: Warps of a program.
-        stages: Blocks that are loaded ahead (software pipelining).
-        joined: Chunks that are combined at once.
-    """
-
-    chunk: int
-    tile: int
-    warps: int
-    stages: int
-    joined: int = 4
+    chunk: int  # tokens that one program reads, a multiple of the cache's blocks
+    tile: int  # tokens that it reads at once, a cache block or a part of one
+    warps: int  # of a program
+    stages: int  # blocks that are loaded ahead (software pipelining)
+    joined: int = 4  # chunks that are combined at once
 
 
 @dataclass(frozen=True, slots=True)
 class ExpertTuning:
-    """How an expert's matrix product is tiled.
+    """How an expert's matrix product is tiled."""
 
-    Attributes:
-        tokens: Tokens of a tile.
-        outputs: Output channels of a tile.
-        inputs: Input channels that are read at once.
-        warps: Warps of a program.
-        stages: Blocks that are loaded ahead (software pipelining).
-    """
-
-    tokens: int
-    outputs: int
-    inputs: int
-    warps: int
-    stages: int
+    tokens: int  # of a tile
+    outputs: int  # output channels of a tile
+    inputs: int  # input channels that are read at once
+    warps: int  # of a program
+    stages: int  # blocks that are loaded ahead (software pipelining)
 
 
 ATTENTION: Final = (
@@ -75,12 +59,7 @@ EXPERTS: Final = (
 
 
 def attention_tuning(heads: int, *, single: bool) -> AttentionTuning:
-    """The tuning for a number of heads over all sequences.
-
-    Args:
-        heads: Heads times sequences.
-        single: Whether it is one query a sequence over an fp8 cache.
-    """
+    """The tuning for ``heads`` times sequences; ``single``: one query each over an fp8 cache."""
     table = SINGLE if single else ATTENTION
     return next(tuning for most, tuning in table if most is None or heads <= most)
 

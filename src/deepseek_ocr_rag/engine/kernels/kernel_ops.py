@@ -15,7 +15,7 @@ __all__ = ["KernelOps"]
 
 
 class KernelOps:
-    """See :class:`...ops.Ops`."""
+    """See :class:`.ops.Ops`."""
 
     add_norm: Final = staticmethod(add_norm)
     rotate_and_store: Final = staticmethod(rotate_and_store)

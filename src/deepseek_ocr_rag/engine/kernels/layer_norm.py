@@ -46,7 +46,7 @@ def _add_norm(
 
 
 def add_norm(stream: Tensor, change: Tensor, norm: LayerNorm) -> tuple[Tensor, Tensor]:
-    """See :func:`..pointwise.add_norm`; the sum overwrites ``stream``."""
+    """See :func:`.pointwise.add_norm`; the sum overwrites ``stream``."""
     width = stream.shape[-1]
     rows = stream.numel() // width
     normed = torch.empty_like(stream)

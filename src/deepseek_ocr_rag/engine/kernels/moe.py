@@ -1,9 +1,8 @@
 """The mixture of experts: routing, then each expert's matrix products over its own tokens.
 
-The weight matrix is the left operand and the tokens the right one, so that the
-matrix unit's long side lies along the weights however few tokens an expert has.
-An expert's members are the routes that lead to it: route ``r`` is part
-``r % parts`` of token ``r // parts``.
+The weight matrix is the left operand and the tokens the right one, so that the matrix unit's long
+side lies along the weights however few tokens an expert has. An expert's members are the routes
+that lead to it: route ``r`` is part ``r % parts`` of token ``r // parts``.
 """
 
 from __future__ import annotations
@@ -191,7 +190,7 @@ def _down(
 
 
 def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
-    """See :meth:`..ops.Ops.moe`."""
+    """See :meth:`.ops.Ops.moe`."""
     tokens, width = values.shape
     routed, count, inner = len(experts.router), len(experts.down), experts.down.shape[2]
     shared = count - routed

@@ -269,7 +269,7 @@ def _join_chunks(
 def attend(
     queries: Tensor, rows: StepRows, state: Slots, cache: LayerCache, window: int | None
 ) -> Tensor:
-    """See :meth:`..ops.Ops.attend`."""
+    """See :meth:`.ops.Ops.attend`."""
     heads, width = cache.keys.shape[1], cache.keys.shape[3]
     count = len(rows.slots)
     single = cache.key_scales is not None and rows.queries == 1
@@ -279,11 +279,7 @@ def attend(
         (len(queries), heads, chunks, width), dtype=torch.float32, device=queries.device
     )
     weights = torch.empty(parts.shape[:-1], dtype=torch.float32, device=queries.device)
-    common = {
-        "WIDTH": width,
-        "CHUNK": tuning.chunk,
-        "WINDOWED": window is not None,
-    }
+    common = {"WIDTH": width, "CHUNK": tuning.chunk, "WINDOWED": window is not None}
     arguments = (
         queries,
         cache.keys,

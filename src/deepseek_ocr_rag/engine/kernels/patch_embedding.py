@@ -29,15 +29,9 @@ def _patch_vectors(views, numbers, vectors, side, grid, PATCH: tl.constexpr, PAT
 
 
 def patch_vectors(views: Tensor, patch: int, numbers: Tensor) -> Tensor:
-    """See :func:`..preprocessing.patch_vectors`.
+    """See :func:`.preprocessing.patch_vectors`; ``numbers`` holds each byte's value, ``(256,)``.
 
-    Args:
-        views: uint8, shape ``(pictures, 3, side, side)``.
-        patch: Side of a patch in pixels, a power of two.
-        numbers: The value of each byte, shape ``(256,)``.
-
-    Returns:
-        Shape ``(pictures, grid, grid, 3 * patch * patch)``, in the type of ``numbers``.
+    ``patch`` must be a power of two.
     """
     pictures, _, side, _ = views.shape
     grid = side // patch

@@ -73,7 +73,7 @@ def _attend_prompts(
 
 
 def attend_prompts(qkv: Tensor, tiles: Tensor, heads: int) -> Tensor:
-    """See :meth:`..ops.Ops.attend_prompts`."""
+    """See :meth:`.ops.Ops.attend_prompts`."""
     tokens, channels = qkv.shape
     width = channels // 3 // heads
     # Zeros, because no tile writes the padding behind the prompts.

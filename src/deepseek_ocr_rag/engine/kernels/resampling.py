@@ -48,16 +48,9 @@ def _resample(
 
 
 def resample(values: Tensor, first: Tensor, weights: Tensor, *, fraction_bits: int) -> Tensor:
-    """See :func:`..preprocessing.resample`.
+    """See :func:`.preprocessing.resample`; ``first`` and ``weights`` are those of its filter.
 
-    Args:
-        values: uint8, shape ``(outer, inputs, inner)``, contiguous.
-        first: int32, shape ``(outputs,)``.
-        weights: int32, shape ``(outputs, taps)``, contiguous.
-        fraction_bits: Of the weights.
-
-    Returns:
-        uint8, shape ``(outer, outputs, inner)``.
+    ``values`` and ``weights`` must be contiguous.
     """
     outer, inputs, inner = values.shape
     outputs, taps = weights.shape

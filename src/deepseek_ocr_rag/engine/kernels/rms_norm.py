@@ -14,14 +14,7 @@ __all__ = ["add_norm"]
 
 @triton.jit
 def _add_norm(
-    residual,
-    update,
-    weight,
-    normed,
-    width,
-    epsilon,
-    PARTS: tl.constexpr,
-    BLOCK: tl.constexpr,
+    residual, update, weight, normed, width, epsilon, PARTS: tl.constexpr, BLOCK: tl.constexpr
 ):
     token = tl.program_id(0)
     channel = tl.arange(0, BLOCK)
@@ -39,7 +32,7 @@ def _add_norm(
 
 
 def add_norm(residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float) -> Tensor:
-    """See :meth:`..ops.Ops.add_norm`."""
+    """See :meth:`.ops.Ops.add_norm`."""
     tokens, width = residual.shape
     normed = torch.empty(tokens, width, dtype=weight.dtype, device=weight.device)
     parts = 0 if update is None else update.shape[1]

@@ -99,14 +99,9 @@ def _rotate_and_store(
 
 
 def rotate_and_store(
-    qkv: Tensor,
-    angles: Tensor,
-    positions: Tensor,
-    slots: Tensor,
-    state: Slots,
-    cache: LayerCache,
+    qkv: Tensor, angles: Tensor, positions: Tensor, slots: Tensor, state: Slots, cache: LayerCache
 ) -> Tensor:
-    """See :meth:`..ops.Ops.rotate_and_store`."""
+    """See :meth:`.ops.Ops.rotate_and_store`."""
     heads, head_width = cache.keys.shape[1], cache.keys.shape[3]
     launch(
         _rotate_and_store,

@@ -182,7 +182,7 @@ def _keep(
 
 
 def sample(logits: Tensor, rows: StepRows, state: Slots, end: int) -> Tensor:
-    """See :meth:`..ops.Ops.sample`."""
+    """See :meth:`.ops.Ops.sample`."""
     queries, vocabulary = logits.shape
     room = state.history.shape[1]
     spans = triton.cdiv(vocabulary, SPAN)

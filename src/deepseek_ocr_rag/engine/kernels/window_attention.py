@@ -1,11 +1,10 @@
 """Attention within windows of patches, with relative positions added by the matrix units.
 
-A window is a square of patches; in a global layer it is the whole picture. For each
-query a first kernel computes the bias of each row and column of its window. Flash
-attention (Dao et al., 2023) then goes over blocks of keys that are small squares: a
-block has few rows and columns, so that one more product, of these biases with a
-matrix of zeros and ones, adds the right sum to every score. Padding rows and columns
-get a bias that drives their scores to zero weight.
+A window is a square of patches; in a global layer it is the whole picture. For each query a first
+kernel computes the bias of each row and column of its window. Flash attention (Dao et al., 2023)
+then goes over blocks of keys that are small squares: a block has few rows and columns, so that one
+more product, of these biases with a matrix of zeros and ones, adds the right sum to every score.
+Padding rows and columns get a bias that drives their scores to zero weight.
 
 Windows and blocks are found by arithmetic on patch indices: nothing is cut out,
 padded or merged in memory.
@@ -38,17 +37,11 @@ LARGEST_WINDOW = 16
 
 @dataclass(frozen=True, slots=True)
 class WindowTuning:
-    """How the work is tiled.
+    """How the work is tiled."""
 
-    Attributes:
-        queries: Queries computed at once.
-        warps: Warps of a program.
-        stages: Blocks that are loaded ahead (software pipelining).
-    """
-
-    queries: int
-    warps: int
-    stages: int
+    queries: int  # computed at once
+    warps: int  # of a program
+    stages: int  # blocks that are loaded ahead (software pipelining)
 
 
 WINDOWS: Final = WindowTuning(queries=64, warps=4, stages=1)
@@ -259,18 +252,9 @@ def window_attention(
     heads: int,
     tuning: WindowTuning | None = None,
 ) -> Tensor:
-    """See :func:`..sam_attention.window_attention`.
+    """See :func:`.sam_attention.window_attention`; without a tuning, the fastest measured.
 
-    Args:
-        qkv: Shape ``(pictures, grid, grid, 3 * width)``, contiguous.
-        bias: Shape ``(3 * width,)``.
-        rows: Shape ``(2 * side - 1, head width)``, contiguous.
-        columns: The same.
-        heads: Attention heads.
-        tuning: How the work is tiled; None takes the fastest that was measured.
-
-    Returns:
-        Shape ``(pictures, grid, grid, width)``.
+    ``qkv``, ``rows`` and ``columns`` must be contiguous.
     """
     pictures, grid, _, channels = qkv.shape
     width = channels // 3 // heads

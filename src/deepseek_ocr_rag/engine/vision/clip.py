@@ -19,12 +19,7 @@ __all__ = ["Clip"]
 
 
 class Clip:
-    """The second tower.
-
-    Args:
-        config: Its sizes.
-        weights: Its tensors.
-    """
+    """The second tower."""
 
     def __init__(self, config: ClipConfig, weights: ClipWeights) -> None:
         self._config = config
@@ -32,14 +27,7 @@ class Clip:
         self._positions: dict[int, Tensor] = {}
 
     def __call__(self, patches: Tensor) -> Tensor:
-        """Encode the first tower's output.
-
-        Args:
-            patches: Shape ``(pictures, grid, grid, width)``.
-
-        Returns:
-            Shape ``(pictures, grid * grid, width)``.
-        """
+        """Encode ``(pictures, grid, grid, width)`` as ``(pictures, grid * grid, width)``."""
         weights = self._weights
         positions = self._fit(patches.shape[1])
         start = weights.start.expand(patches.shape[0], 1, -1)

@@ -17,16 +17,11 @@ _cuda: Any = torch.cuda
 class VisionGraph:
     """A CUDA graph of the towers for one shape of views.
 
-    Launching the 500 kernels of a page from Python takes about as long as they run.
-
-    Captured on a stream of its own, so that it shares no cuBLAS workspace with graphs
-    that another stream may replay at the same time.
-
-    Args:
-        compute: The work, a function of its argument alone.
-        views: An example of the argument.
-        beside: A graph whose memory pool this one shares; the two never run at
-            the same time.
+    Launching the 500 kernels of a page from Python takes about as long as they run. Captured on a
+    stream of its own, so that it shares no cuBLAS workspace with graphs that another stream may
+    replay at the same time. ``compute`` must depend on its argument alone, of which ``views`` is an
+    example; ``beside`` is a graph whose memory pool this one shares: the two never run at the same
+    time.
     """
 
     def __init__(

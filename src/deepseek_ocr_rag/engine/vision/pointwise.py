@@ -15,13 +15,9 @@ __all__ = ["add_norm", "gelu", "has_kernels", "has_triton", "layer_norm", "quick
 
 
 def has_kernels(values: Tensor, dtype: torch.dtype | None = None) -> bool:
-    """Whether the Triton kernels can process this tensor.
+    """Whether the Triton kernels can process this tensor, converted to ``dtype`` if given.
 
     They need 16-bit numbers on a CUDA device of compute capability 8.0 or newer.
-
-    Args:
-        values: The tensor.
-        dtype: The type that its numbers are converted to; None keeps theirs.
     """
     return (
         values.is_cuda
@@ -43,15 +39,10 @@ def layer_norm(values: Tensor, norm: LayerNorm) -> Tensor:
 
 
 def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Tensor, Tensor]:
-    """Add a layer's output to the residual stream, and take the norm of the sum.
+    """Add a layer's output to the residual stream; the sum, and its layer norm.
 
-    Args:
-        values: The residual stream, shape ``(..., width)``; may be overwritten.
-        change: The layer's output, same shape; None before the first layer.
-        norm: The next layer's norm.
-
-    Returns:
-        The sum, and its layer norm.
+    ``values`` has the shape ``(..., width)`` and may be overwritten; ``change`` is None before the
+    first layer.
     """
     if change is None:
         return values, layer_norm(values, norm)

@@ -12,15 +12,7 @@ __all__ = ["fitted_grid", "fitted_table"]
 
 
 def fitted_grid(positions: Tensor, grid: int) -> Tensor:
-    """Interpolate positions to another grid, bicubically.
-
-    Args:
-        positions: Shape ``(trained grid, trained grid, width)``.
-        grid: Patches along a side.
-
-    Returns:
-        Shape ``(grid, grid, width)``.
-    """
+    """Interpolate ``(trained, trained, width)`` to ``(grid, grid, width)``, bicubically."""
     if positions.shape[0] == grid:
         return positions
     fitted = functional.interpolate(
@@ -30,14 +22,9 @@ def fitted_grid(positions: Tensor, grid: int) -> Tensor:
 
 
 def fitted_table(table: Tensor, side: int) -> Tensor:
-    """Interpolate a table of relative positions to windows of another side, linearly.
+    """Interpolate relative positions linearly to windows of ``side`` patches.
 
-    Args:
-        table: Shape ``(2 * trained side - 1, head width)``.
-        side: Side of the windows in patches.
-
-    Returns:
-        Shape ``(2 * side - 1, head width)``.
+    From ``(2 * trained side - 1, head width)`` to ``(2 * side - 1, head width)``.
     """
     wanted = 2 * side - 1
     if table.shape[0] == wanted:

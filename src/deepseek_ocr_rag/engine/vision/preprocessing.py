@@ -39,44 +39,26 @@ FRACTION_BITS: Final = 22
 
 @dataclass(frozen=True, slots=True)
 class PageTensors:
-    """The pixels of one page, before normalisation.
+    """The pixels of one page, before normalisation."""
 
-    Attributes:
-        global_view: uint8, shape ``(3, side, side)``.
-        tiles: uint8, shape ``(columns * rows, 3, side, side)``, row by row.
-        grid: Columns and rows of the tiles, or None where there are none.
-    """
-
-    global_view: Tensor
-    tiles: Tensor
-    grid: tuple[int, int] | None
+    global_view: Tensor  # uint8, ``(3, side, side)``
+    tiles: Tensor  # uint8, ``(columns * rows, 3, side, side)``, row by row
+    grid: tuple[int, int] | None  # columns and rows of the tiles, or None where there are none
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A resampling filter: each output is a weighted sum of neighbouring inputs.
+    """A resampling filter: each output is a weighted sum of neighbouring inputs."""
 
-    Attributes:
-        first: Index of the first input, int32, shape ``(outputs,)``.
-        weights: Weights of the inputs from there on, in units of ``2 ** -22``,
-            int32, shape ``(outputs, taps)``; 0 beyond the last input.
-    """
-
-    first: Tensor
-    weights: Tensor
+    first: Tensor  # index of the first input, int32, ``(outputs,)``
+    weights: Tensor  # from there on, in ``2 ** -22``, int32, ``(outputs, taps)``; 0 beyond the end
 
 
 def patch_vectors(views: Tensor, patch: int, dtype: torch.dtype) -> Tensor:
-    """Cut pictures into patches and normalise their bytes.
+    """Cut pictures, uint8 ``(pictures, 3, side, side)``, into patches, and normalise their bytes.
 
-    Args:
-        views: uint8, shape ``(pictures, 3, side, side)``.
-        patch: Side of a patch in pixels, a divisor of the pictures' side.
-        dtype: Type of the result.
-
-    Returns:
-        Shape ``(pictures, grid, grid, 3 * patch * patch)``; a patch is ordered by
-        channel, row, column.
+    ``patch`` is the side of a patch in pixels, a divisor of the pictures' side. Returns
+    ``(pictures, grid, grid, 3 * patch * patch)``; a patch is ordered by channel, row, column.
     """
     if has_kernels(views, dtype):
         from ..kernels.patch_embedding import patch_vectors as kernel
@@ -99,19 +81,9 @@ def _number_of_byte(dtype: torch.dtype, device: torch.device) -> Tensor:
 def page_tensors(
     image: Tensor, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> PageTensors:
-    """Make a page's views on the device that holds it.
+    """Make a page's views on the device that holds it, RGB, uint8, ``(height, width, 3)``.
 
-    Args:
-        image: RGB, uint8, shape ``(height, width, 3)``.
-        mode: How large the model sees it.
-        family: Which model sees it.
-        max_tiles: Fewer tiles than the family's most.
-
-    Returns:
-        The same pixels as :func:`~deepseek_ocr_rag.model.views.page_views`.
-
-    Raises:
-        ConfigurationError: If the family does not have the mode, or ``max_tiles`` is below 2.
+    The same pixels as :func:`~deepseek_ocr_rag.model.views.page_views`.
     """
     side, tile_side = family.view_sides(mode)
     height, width = image.shape[:2]
@@ -145,13 +117,7 @@ def _padded(image: Tensor, side: int) -> Tensor:
 
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:
-    """Bicubic resize.
-
-    Args:
-        image: uint8, shape ``(rows, columns, channels)``.
-        height: Rows of the result.
-        width: Columns of the result.
-    """
+    """Bicubic resize of uint8, ``(rows, columns, channels)``."""
     rows, columns, _ = image.shape
     # As Pillow does since 13.0: first the axis that shrinks most. The result depends on it.
     if rows > height and rows - height > 2 * (columns - width):
@@ -177,15 +143,7 @@ def _to_height(image: Tensor, height: int) -> Tensor:
 
 
 def resample(values: Tensor, weighting: Filter) -> Tensor:
-    """Resample the middle axis.
-
-    Args:
-        values: uint8, shape ``(outer, inputs, inner)``.
-        weighting: The filter.
-
-    Returns:
-        uint8, shape ``(outer, outputs, inner)``.
-    """
+    """Resample the middle axis of uint8, ``(outer, inputs, inner)``."""
     if values.is_cuda and has_triton():
         from ..kernels.resampling import resample as kernel
 

@@ -20,12 +20,7 @@ __all__ = ["Qwen"]
 
 
 class Qwen:
-    """The second model's second tower.
-
-    Args:
-        config: Its sizes.
-        weights: Its tensors.
-    """
+    """The second model's second tower."""
 
     def __init__(self, config: QwenConfig, weights: QwenWeights) -> None:
         self._config = config
@@ -33,14 +28,7 @@ class Qwen:
         self._angles: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, patches: Tensor) -> Tensor:
-        """Encode the first tower's output.
-
-        Args:
-            patches: Shape ``(pictures, grid, grid, width)``.
-
-        Returns:
-            Shape ``(pictures, queries, width)``.
-        """
+        """Encode ``(pictures, grid, grid, width)`` as ``(pictures, queries, width)``."""
         config, weights = self._config, self._weights
         picture = patches.flatten(1, 2)
         pictures, count, _ = picture.shape

@@ -23,24 +23,14 @@ __all__ = ["Sam"]
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """Positions fitted to one size of picture.
+    """Positions fitted to one size of picture."""
 
-    Attributes:
-        positions: Shape ``(grid, grid, width)``.
-        tables: For each layer, relative positions of rows and of columns.
-    """
-
-    positions: Tensor
-    tables: tuple[tuple[Tensor, Tensor], ...]
+    positions: Tensor  # ``(grid, grid, width)``
+    tables: tuple[tuple[Tensor, Tensor], ...]  # rows and columns of each layer
 
 
 class Sam:
-    """The first tower.
-
-    Args:
-        config: Its sizes.
-        weights: Its tensors.
-    """
+    """The first tower."""
 
     def __init__(self, config: SamConfig, weights: SamWeights) -> None:
         self._config = config
@@ -48,14 +38,10 @@ class Sam:
         self._fitted: dict[int, _Fitted] = {}
 
     def __call__(self, views: Tensor) -> Tensor:
-        """Encode pictures.
+        """Encode pictures, uint8, ``(pictures, 3, side, side)``.
 
-        Args:
-            views: uint8, shape ``(pictures, 3, side, side)``; the side is a
-                multiple of the patch's.
-
-        Returns:
-            Shape ``(pictures, side / 64, side / 64, width)``, sides rounded up.
+        The side is a multiple of the patch's. Returns ``(pictures, side / 64, side / 64, width)``,
+        sides rounded up.
         """
         weights = self._weights
         patches = patch_vectors(views, self._config.patch, weights.positions.dtype)

@@ -25,20 +25,13 @@ def window_attention(
 ) -> Tensor:
     """Attention within windows of patches.
 
-    The picture is cut into windows from its upper left corner. Windows that
-    reach over its edge are padded with zero patches, whose queries, keys and
-    values are the layer's biases; they take part, as in the published code.
+    The picture is cut into windows from its upper left corner. Windows that reach over its edge are
+    padded with zero patches, whose queries, keys and values are the layer's biases; they take part,
+    as in the published code.
 
-    Args:
-        qkv: Queries, keys and values, shape ``(pictures, grid, grid, 3 * width)``.
-        bias: Bias of the layer that made them, shape ``(3 * width,)``.
-        rows: Relative positions of rows, shape ``(2 * side - 1, head width)``;
-            the windows' side follows from it.
-        columns: The same of columns.
-        heads: Attention heads.
-
-    Returns:
-        Shape ``(pictures, grid, grid, width)``.
+    ``qkv`` has the shape ``(pictures, grid, grid, 3 * width)``, and ``bias`` of the layer that made
+    it ``(3 * width,)``. ``rows`` and ``columns`` are relative positions, ``(2 * side - 1, head
+    width)``, from which the windows' side follows. Returns ``(pictures, grid, grid, width)``.
     """
     if has_kernels(qkv):
         from ..kernels.window_attention import window_attention as kernel

@@ -18,14 +18,9 @@ ROW_END: Final = -1
 def token_order(tokens: int, grid: tuple[int, int], *, row_ends: bool) -> NDArray[np.int32]:
     """Indices of the tokens of a grid of views, read as one picture.
 
-    Args:
-        tokens: Tokens of a view.
-        grid: Columns and rows of views.
-        row_ends: Whether each row of tokens is followed by :data:`ROW_END`. If not, the
-            views follow each other.
-
-    Returns:
-        Indices into the views' tokens, view by view, or :data:`ROW_END`.
+    ``tokens`` are those of a view, ``grid`` its columns and rows of views. With ``row_ends`` each
+    row of tokens is followed by :data:`ROW_END`; without, the views follow each other. Indices
+    count the views' tokens view by view.
 
     Example:
         >>> token_order(4, (2, 1), row_ends=True).tolist()

@@ -54,13 +54,9 @@ class Views(Protocol):
 class Vision:
     """Both towers and the projector.
 
-    Calls share buffers: make them from one thread and on one CUDA stream.
-
-    Args:
-        config: The sizes of the network.
-        weights: Its tensors; they determine the device and type of the computation.
-        capture: Whether to capture a CUDA graph for each number of views when it
-            first occurs. None means yes on a GPU.
+    Calls share buffers: make them from one thread and on one CUDA stream. The weights determine the
+    device and type. ``capture`` says whether to capture a CUDA graph for each number of views when
+    it first occurs; None means yes on a GPU.
     """
 
     def __init__(
@@ -77,19 +73,10 @@ class Vision:
     def embed(self, pages: Sequence[Views]) -> list[Tensor]:
         """The embeddings of pages, in the order of the prompt's image tokens.
 
-        The views of all pages go through the towers together.
-
-        Args:
-            pages: Their views.
-
-        Returns:
-            For each page, shape ``(image tokens, decoder width)``: its tiles as
-            one picture, each row closed by a row end; the whole page likewise; a
-            view end. The second model has no row ends, and its tiles follow each
-            other.
-
-        Raises:
-            ConfigurationError: If a view's side is not a multiple of the patch's.
+        The views of all pages go through the towers together. A page's result has the shape
+        ``(image tokens, decoder width)``: its tiles as one picture, each row closed by a row end;
+        the whole page likewise; a view end. The second model has no row ends, and its tiles follow
+        each other. A ConfigurationError if a view's side is not a multiple of the patch's.
         """
         if not pages:
             return []
@@ -121,11 +108,8 @@ class Vision:
     ) -> NDArray[np.int32]:
         """Indices of a page's tokens among all that were encoded.
 
-        Args:
-            page: Its views.
-            tokens: Tokens of a view of each side.
-            starts: Index of the next view's first token of each side; advanced.
-            end: Index of the view end; the row end follows it.
+        By the side of a view, ``tokens`` are those of one and ``starts`` the index of the next
+        view's first token (advanced). ``end`` is the index of the view end; the row end follows it.
         """
         row_ends = self._weights.row_end is not None
         found: list[NDArray[np.int32]] = []
@@ -140,11 +124,8 @@ class Vision:
     def features(self, views: Tensor) -> Tensor:
         """Send views of one size through the towers at once.
 
-        Args:
-            views: uint8, shape ``(count, 3, side, side)``, on the weights' device.
-
-        Returns:
-            Shape ``(count, grid * grid, decoder width)``, grid = side / 64 rounded up.
+        From uint8, ``(count, 3, side, side)``, on the weights' device to ``(count, grid * grid,
+        decoder width)``, grid = side / 64 rounded up.
         """
         return self._weights.projector(self._read(self._sam(views)))
 
@@ -209,19 +190,10 @@ def usable_sizes(patches: int) -> list[int]:
 
 
 def batch_sizes(count: int, patches: int) -> list[int]:
-    """Split views into batches of few sizes, because each size needs a graph.
+    """Split ``count`` views into batches of few sizes, because each size needs a graph.
 
-    Args:
-        count: Number of views.
-        patches: Patches of a view.
-
-    Returns:
-        Sizes out of :data:`BATCHES`, largest first. Their sum may exceed ``count``
-        where padding the last batch costs less than one more batch.
-
-    Example:
-        >>> batch_sizes(31, 1600)
-        [24, 8]
+    Returns sizes out of :data:`BATCHES`, largest first. Their sum may exceed ``count`` where
+    padding the last batch costs less than one more batch. ``patches`` are those of a view.
     """
     usable = usable_sizes(patches)
     sizes: list[int] = []

@@ -1,7 +1,6 @@
 """The sizes of the network, read from the published ``config.json``.
 
-Defaults are values that the published configuration leaves out and the published
-code fixes.
+Defaults are values that the published configuration leaves out and the published code fixes.
 """
 
 from __future__ import annotations
@@ -34,34 +33,19 @@ REFERENCE_WINDOW: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class SamConfig:
-    """The first tower: a vision transformer over patches of the picture, and strided convolutions.
+    """The first tower: a vision transformer over patches, and strided convolutions."""
 
-    Attributes:
-        width: Channels of the transformer.
-        layers: Its layers.
-        heads: Attention heads; each has ``width / heads`` channels.
-        mlp_width: Channels within its MLPs.
-        global_layers: Indices of the layers that attend to the whole picture; the
-            others attend within windows.
-        window: Side of a window in patches.
-        patch: Side of a patch in pixels.
-        trained_grid: Patches along a side of the pictures it was trained on.
-        neck_width: Channels behind the transformer.
-        widths: Channels behind the two strided convolutions.
-        epsilon: Epsilon of the layer norms.
-    """
-
-    width: int
+    width: int  # channels of the transformer
     layers: int
-    heads: int
-    mlp_width: int
-    global_layers: frozenset[int]
-    neck_width: int
-    widths: tuple[int, int]
-    window: int = 14
-    patch: int = 16
-    trained_grid: int = 64
-    epsilon: float = 1e-6
+    heads: int  # each has ``width / heads`` channels
+    mlp_width: int  # channels within its MLPs
+    global_layers: frozenset[int]  # that attend to the whole picture, others to windows
+    neck_width: int  # channels behind the transformer
+    widths: tuple[int, int]  # channels behind the two strided convolutions
+    window: int = 14  # side of a window in patches
+    patch: int = 16  # side of a patch in pixels
+    trained_grid: int = 64  # patches along a side of the pictures it was trained on
+    epsilon: float = 1e-6  # of the layer norms
 
     @property
     def head_width(self) -> int:
@@ -71,23 +55,14 @@ class SamConfig:
 
 @dataclass(frozen=True, slots=True)
 class ClipConfig:
-    """The second tower: a transformer over the first one's output.
+    """The second tower: a transformer over the first one's output."""
 
-    Attributes:
-        width: Channels.
-        layers: Layers.
-        heads: Attention heads.
-        mlp_width: Channels within its MLPs.
-        trained_grid: Patches along a side of the pictures it was trained on.
-        epsilon: Of the layer norms.
-    """
-
-    width: int
+    width: int  # channels
     layers: int
     heads: int
-    mlp_width: int
-    trained_grid: int
-    epsilon: float = 1e-5
+    mlp_width: int  # channels within its MLPs
+    trained_grid: int  # patches along a side of the pictures it was trained on
+    epsilon: float = 1e-5  # of the layer norms
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +70,17 @@ class QwenConfig:
     """The second model's second tower: Qwen2 over the first one's output and learned queries.
 
     The published configuration holds its width; the rest is in the published code.
-
-    Attributes:
-        width: Channels.
-        layers: Layers.
-        heads: Attention heads.
-        key_heads: Heads of keys and values, each shared by several query heads.
-        mlp_width: Channels within its MLPs.
-        few_queries: Learned queries for views of up to as many patches: 768 pixels.
-        many_queries: Learned queries for larger views.
-        rope_theta: Base of the rotary positions.
-        epsilon: Of the root mean square norms.
     """
 
-    width: int
+    width: int  # channels
     layers: int = 24
     heads: int = 14
-    key_heads: int = 2
-    mlp_width: int = 4864
-    few_queries: int = 144
-    many_queries: int = 256
-    rope_theta: float = 1_000_000.0
-    epsilon: float = 1e-6
+    key_heads: int = 2  # heads of keys and values, each shared by several query heads
+    mlp_width: int = 4864  # channels within its MLPs
+    few_queries: int = 144  # for views of up to as many patches: 768 pixels
+    many_queries: int = 256  # for larger views
+    rope_theta: float = 1_000_000.0  # base of the rotary positions
+    epsilon: float = 1e-6  # of the root mean square norms
 
     @property
     def head_width(self) -> int:
@@ -126,42 +90,23 @@ class QwenConfig:
 
 @dataclass(frozen=True, slots=True)
 class DecoderConfig:
-    """The language model: a transformer with a mixture of experts.
+    """The language model: a transformer with a mixture of experts."""
 
-    Attributes:
-        width: Channels.
-        layers: Layers.
-        heads: Attention heads; each has its own keys and values.
-        vocabulary: Tokens of the vocabulary.
-        dense_layers: Number of first layers with a dense MLP.
-        dense_width: Channels within that MLP.
-        experts: Routed experts of each later layer.
-        experts_per_token: Routed experts of a token.
-        expert_width: Channels within an expert.
-        shared_experts: Experts of every token; one MLP of their joint width.
-        routed_scale: Factor of the routed experts' sum.
-        max_positions: Longest sequence in tokens.
-        rope_theta: Base of the rotary positions.
-        epsilon: Of the root mean square norms.
-        reference_window: Generated tokens that a token attends to, besides the
-            whole prompt; None for all.
-    """
-
-    width: int
+    width: int  # channels
     layers: int
-    heads: int
-    vocabulary: int
-    dense_layers: int
-    dense_width: int
-    experts: int
-    experts_per_token: int
-    expert_width: int
-    shared_experts: int
-    routed_scale: float
-    max_positions: int
-    rope_theta: float
-    epsilon: float
-    reference_window: int | None
+    heads: int  # each has its own keys and values
+    vocabulary: int  # tokens
+    dense_layers: int  # number of first layers with a dense MLP
+    dense_width: int  # channels within that MLP
+    experts: int  # routed experts of each later layer
+    experts_per_token: int  # routed ones
+    expert_width: int  # channels within an expert
+    shared_experts: int  # of every token; one MLP of their joint width
+    routed_scale: float  # factor of the routed experts' sum
+    max_positions: int  # longest sequence in tokens
+    rope_theta: float  # base of the rotary positions
+    epsilon: float  # of the root mean square norms
+    reference_window: int | None  # generated tokens seen besides the prompt; None: all
 
     @property
     def head_width(self) -> int:
@@ -211,12 +156,7 @@ PUBLISHED: Final = EngineConfig(
 
 
 def engine_config(config: Mapping[str, Any]) -> EngineConfig:
-    """Read a checkpoint's ``config.json``.
-
-    Raises:
-        ConfigurationError: If a size is missing, the sizes do not fit together,
-            or this engine does not run the network.
-    """
+    """Read a checkpoint's ``config.json``; a ConfigurationError if the engine cannot run it."""
     try:
         second_model = family_of(config) is FAMILIES["deepseek-ocr-2"]
         towers = config["vision_config"]["width"]

@@ -37,18 +37,7 @@ def load_weights(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.bfloat16,
 ) -> EngineWeights:
-    """Load the published weights; exactly the expected tensors must be there.
-
-    Args:
-        config: The sizes that the tensors must have.
-        files: The safetensors files of the checkpoint.
-        device: Where the tensors go.
-        dtype: Type that they are converted to.
-
-    Raises:
-        BackendUnavailableError: If a file is damaged, or a tensor is missing,
-            unexpected, duplicated, or of another shape.
-    """
+    """Load the published weights; exactly the expected tensors must be there."""
     with contextlib.ExitStack() as opened:
         source = _Files(files, torch.device(device), dtype, opened)
         weights = assemble(config, source.take)
@@ -122,15 +111,9 @@ def random_weights(
 ) -> EngineWeights:
     """Random weights, for measurements and tests.
 
-    Args:
-        config: The sizes.
-        device: Where they are made.
-        dtype: Type of the tensors.
-        seed: Seed of the random numbers.
-        deviation: Standard deviation of every matrix; None draws each so that it
-            preserves the norm of its input, roughly as trained ones do. Then
-            rounding to bfloat16 routes some tokens to other experts; with 0.02, the
-            published initialisation, it rarely does.
+    ``deviation`` is the standard deviation of every matrix; None draws each so that it preserves
+    the norm of its input, roughly as trained ones do. Then rounding to bfloat16 routes some tokens
+    to other experts; with 0.02, the published initialisation, it rarely does.
     """
     generator = torch.Generator(device).manual_seed(seed)
 

@@ -32,12 +32,7 @@ Take = Callable[[str, tuple[int, ...]], Tensor]
 
 
 def assemble(config: EngineConfig, take: Take) -> EngineWeights:
-    """Take every tensor once by its published name, and lay it out.
-
-    Args:
-        config: The sizes.
-        take: Returns a tensor by name.
-    """
+    """Take every tensor once by its published name, and lay it out."""
     sam, second, width = config.sam, config.second, config.decoder.width
     is_first_model = isinstance(second, ClipConfig)
     seen = sam.widths[1] + second.width if is_first_model else second.width

@@ -37,14 +37,7 @@ def _layer(layer: DecoderLayer) -> DecoderLayer:
 
 
 def quantize_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Round matrices to int8.
-
-    Args:
-        weight: Shape ``(experts, outputs, inputs)``.
-
-    Returns:
-        The rounded weights, and the scales of their rows, ``(experts, outputs)``.
-    """
+    """Round ``(experts, outputs, inputs)`` to int8; with the scales, ``(experts, outputs)``."""
     stored = torch.empty(weight.shape, dtype=torch.int8, device=weight.device)
     scales = torch.empty(weight.shape[:2], dtype=torch.float32, device=weight.device)
     # One by one: in float32, a layer's experts take a gigabyte.

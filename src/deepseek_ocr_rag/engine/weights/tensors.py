@@ -31,15 +31,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A linear layer.
+    """A linear layer."""
 
-    Attributes:
-        weight: Shape ``(outputs, inputs)``.
-        bias: Shape ``(outputs,)``.
-    """
-
-    weight: Tensor
-    bias: Tensor
+    weight: Tensor  # ``(outputs, inputs)``
+    bias: Tensor  # ``(outputs,)``
 
     def __call__(self, values: Tensor) -> Tensor:
         """Apply the layer to the last dimension."""
@@ -48,70 +43,43 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class LayerNorm:
-    """A layer norm over the last dimension.
+    """A layer norm over the last dimension."""
 
-    Attributes:
-        weight: Shape ``(width,)``.
-        bias: Shape ``(width,)``.
-        epsilon: Added to the variance.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    epsilon: float
+    weight: Tensor  # ``(width,)``
+    bias: Tensor  # ``(width,)``
+    epsilon: float  # added to the variance
 
 
 @dataclass(frozen=True, slots=True)
 class SamLayer:
     """A layer of the first tower.
 
-    Attributes:
-        attention_norm: Before the attention.
-        qkv: Queries, keys and values.
-        rows: Relative positions of rows, shape ``(2 * side - 1, head width)``, from
-            the key farthest below to the key farthest above; ``side`` is the
-            window's, or the trained grid's.
-        columns: The same of columns.
-        projection: Behind the attention.
-        mlp_norm: Before the MLP.
-        up: First half of the MLP.
-        down: Second half.
+    ``rows`` are relative positions, from the key farthest below to the key farthest above; ``side``
+    is the window's, or the trained grid's.
     """
 
     attention_norm: LayerNorm
     qkv: Linear
-    rows: Tensor
-    columns: Tensor
+    rows: Tensor  # ``(2 * side - 1, head width)``
+    columns: Tensor  # the same of columns
     projection: Linear
     mlp_norm: LayerNorm
-    up: Linear
+    up: Linear  # first half of the MLP
     down: Linear
 
 
 @dataclass(frozen=True, slots=True)
 class SamWeights:
-    """The first tower.
+    """The first tower."""
 
-    Attributes:
-        patches: From the pixels of a patch (channel, row, column) to its vector.
-        positions: Added to the patches, shape ``(grid, grid, width)``.
-        layers: The transformer.
-        narrow: Shape ``(neck width, width)``, without bias.
-        narrow_norm: Behind it.
-        mix: 3 x 3 convolution, shape ``(neck width, 3 * 3 * neck width)``; the
-            inputs are the channels of the nine places, row by row.
-        mix_norm: Behind it.
-        halve: The two 3 x 3 convolutions that halve the sides, in the same form.
-    """
-
-    patches: Linear
-    positions: Tensor
+    patches: Linear  # from the pixels of a patch (channel, row, column) to its vector
+    positions: Tensor  # added to the patches, ``(grid, grid, width)``
     layers: tuple[SamLayer, ...]
-    narrow: Tensor
+    narrow: Tensor  # ``(neck width, width)``, without bias
     narrow_norm: LayerNorm
-    mix: Tensor
+    mix: Tensor  # 3 x 3 convolution, ``(neck width, 9 * neck width)``, inputs by place (row by row)
     mix_norm: LayerNorm
-    halve: tuple[Tensor, Tensor]
+    halve: tuple[Tensor, Tensor]  # the 3 x 3 convolutions that halve the sides, in that form
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,147 +96,89 @@ class ClipLayer:
 
 @dataclass(frozen=True, slots=True)
 class ClipWeights:
-    """The second tower.
+    """The second tower."""
 
-    Attributes:
-        start: The class token, shape ``(width,)``.
-        positions: Of the class token and the grid, shape ``(1 + grid * grid, width)``.
-        input_norm: Before the first layer.
-        layers: The transformer.
-    """
-
-    start: Tensor
-    positions: Tensor
-    input_norm: LayerNorm
+    start: Tensor  # the class token, ``(width,)``
+    positions: Tensor  # of the class token and the grid, ``(1 + grid * grid, width)``
+    input_norm: LayerNorm  # before the first layer
     layers: tuple[ClipLayer, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class QwenLayer:
-    """A layer of the second model's second tower.
+    """A layer of the second model's second tower; the norms are root mean square norms."""
 
-    Attributes:
-        attention_norm: Root mean square norm before the attention, ``(width,)``.
-        qkv: Queries, keys and values; heads share keys and values.
-        projection: Behind the attention, shape ``(width, width)``.
-        mlp_norm: Root mean square norm before the MLP, ``(width,)``.
-        mlp: The MLP.
-    """
-
-    attention_norm: Tensor
-    qkv: Linear
-    projection: Tensor
-    mlp_norm: Tensor
+    attention_norm: Tensor  # ``(width,)``
+    qkv: Linear  # heads share keys and values
+    projection: Tensor  # ``(width, width)``
+    mlp_norm: Tensor  # ``(width,)``
     mlp: DenseWeights
 
 
 @dataclass(frozen=True, slots=True)
 class QwenWeights:
-    """The second model's second tower.
+    """The second model's second tower."""
 
-    Attributes:
-        few_queries: Learned queries for views of up to 144 patches, ``(144, width)``.
-        many_queries: Learned queries for larger views, ``(256, width)``.
-        layers: The transformer.
-        norm: Root mean square norm behind the last layer, ``(width,)``.
-    """
-
-    few_queries: Tensor
-    many_queries: Tensor
+    few_queries: Tensor  # learned, for views of up to 144 patches, ``(144, width)``
+    many_queries: Tensor  # for larger views, ``(256, width)``
     layers: tuple[QwenLayer, ...]
-    norm: Tensor
+    norm: Tensor  # root mean square norm behind the last layer, ``(width,)``
 
 
 @dataclass(frozen=True, slots=True)
 class VisionWeights:
-    """The vision towers and the projector.
-
-    Attributes:
-        sam: The first tower.
-        second: The second tower.
-        projector: From the towers' channels to the decoder's width.
-        row_end: Embedding behind each row of a picture, shape ``(width,)``;
-            the second model has none.
-        view_end: Embedding behind the whole picture, shape ``(width,)``.
-    """
+    """The vision towers and the projector."""
 
     sam: SamWeights
     second: ClipWeights | QwenWeights
-    projector: Linear
-    row_end: Tensor | None
-    view_end: Tensor
+    projector: Linear  # from the towers' channels to the decoder's width
+    row_end: Tensor | None  # behind each row of a picture, ``(width,)``; not in the second model
+    view_end: Tensor  # behind the whole picture, ``(width,)``
 
 
 @dataclass(frozen=True, slots=True)
 class DenseWeights:
-    """A gated MLP.
+    """A gated MLP."""
 
-    Attributes:
-        gate_up: Shape ``(2 * inner, width)``.
-        down: Shape ``(width, inner)``.
-    """
-
-    gate_up: Tensor
-    down: Tensor
+    gate_up: Tensor  # ``(2 * inner, width)``
+    down: Tensor  # ``(width, inner)``
 
 
 @dataclass(frozen=True, slots=True)
 class ExpertWeights:
-    """A mixture of gated MLPs.
+    """A mixture of gated MLPs; ``experts`` in the shapes are routed and shared ones.
 
-    The shared MLP is published as one that is as wide as several experts. Split
-    into experts, which computes the same, it follows the routed ones.
-
-    Attributes:
-        router: Shape ``(routed experts, width)``.
-        gate_up: Shape ``(routed and shared experts, 2 * inner, width)``.
-        down: Shape ``(routed and shared experts, width, inner)``.
-        gate_up_scales: Scales of the rows of an int8 ``gate_up``, float32,
-            ``(routed and shared experts, 2 * inner)``; None without quantization.
-        down_scales: The same for ``down``.
+    The shared MLP is published as one that is as wide as several experts. Split into experts, which
+    computes the same, it follows the routed ones. The scales are those of int8 rows; None without
+    quantization.
     """
 
-    router: Tensor
-    gate_up: Tensor
-    down: Tensor
-    gate_up_scales: Tensor | None = None
-    down_scales: Tensor | None = None
+    router: Tensor  # ``(routed experts, width)``
+    gate_up: Tensor  # ``(experts, 2 * inner, width)``
+    down: Tensor  # ``(experts, width, inner)``
+    gate_up_scales: Tensor | None = None  # float32, ``(experts, 2 * inner)``
+    down_scales: Tensor | None = None  # float32, ``(experts, width)``
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderLayer:
-    """A layer of the decoder.
+    """A layer of the decoder; the norms are root mean square norms."""
 
-    Attributes:
-        attention_norm: Root mean square norm before the attention, ``(width,)``.
-        qkv: Shape ``(3 * width, width)``.
-        projection: Behind the attention, shape ``(width, width)``.
-        mlp_norm: Root mean square norm before the MLP, ``(width,)``.
-        mlp: A dense MLP or a mixture of experts.
-    """
-
-    attention_norm: Tensor
-    qkv: Tensor
-    projection: Tensor
-    mlp_norm: Tensor
+    attention_norm: Tensor  # ``(width,)``
+    qkv: Tensor  # ``(3 * width, width)``
+    projection: Tensor  # ``(width, width)``
+    mlp_norm: Tensor  # ``(width,)``
     mlp: DenseWeights | ExpertWeights
 
 
 @dataclass(frozen=True, slots=True)
 class DecoderWeights:
-    """The language model.
+    """The language model."""
 
-    Attributes:
-        embeddings: Shape ``(vocabulary, width)``.
-        layers: The transformer.
-        norm: Root mean square norm behind the last layer, ``(width,)``.
-        head: Shape ``(vocabulary, width)``.
-    """
-
-    embeddings: Tensor
+    embeddings: Tensor  # ``(vocabulary, width)``
     layers: tuple[DecoderLayer, ...]
-    norm: Tensor
-    head: Tensor
+    norm: Tensor  # root mean square norm behind the last layer, ``(width,)``
+    head: Tensor  # ``(vocabulary, width)``
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,32 +43,17 @@ _FORMULA_TAG = re.compile(r"(?<!\\)\\(?:([\[(]|begin\{)|[\])]|end\{)")
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A stretch of text that repeats what stands before it.
+    """A stretch of text that repeats what stands before it."""
 
-    Attributes:
-        start: Offset of the second copy: the text before it holds one whole copy.
-        end: Offset behind the last copy.
-        kind: See :data:`LoopKind`.
-        period: Characters of one copy, on average.
-        copies: Number of copies, the first one included.
-    """
-
-    start: int
-    end: int
+    start: int  # of the second copy: the text before it holds one whole copy
+    end: int  # behind the last copy
     kind: LoopKind
-    period: float
-    copies: float
+    period: float  # characters of one copy, on average
+    copies: float  # the first one included
 
 
 class RepetitionWatch:
-    """Watches a text for loops while it is written. Not thread-safe.
-
-    Example:
-        >>> watch = RepetitionWatch()
-        >>> watch.feed("The total of all items is as follows. ")
-        >>> watch.feed("Nothing else was found on this page. " * 30)
-        75
-    """
+    """Watches a text for loops while it is written. Not thread-safe."""
 
     def __init__(self) -> None:
         self._units = UnitStream()
@@ -84,22 +69,15 @@ class RepetitionWatch:
         return self._units.length
 
     def feed(self, piece: str) -> int | None:
-        """Add the next piece of the text.
-
-        Returns:
-            None, or the :attr:`Loop.start` of the first loop once one is found.
-        """
+        """Add the next piece; the :attr:`Loop.start` of the first loop once one is found."""
         self._take(self._units.push(piece))
         return self._since
 
     def finish(self, *, in_table: bool = False, in_formula: bool = False) -> tuple[Loop, ...]:
         """All loops in order; nothing may be fed afterwards.
 
-        Args:
-            in_table: Whether the text breaks off inside a table. Then a loop at
-                its end needs less evidence, and a longer rest behind a loop
-                counts as part of it.
-            in_formula: The same for a formula.
+        Where the text breaks off inside a table or formula, a loop at its end needs less evidence,
+        and a longer rest behind a loop counts as part of it.
         """
         self._take(self._units.finish())
         if self._stretch.proven is not None or self._stretch.breaks_off(
@@ -188,12 +166,7 @@ def _joined(one: Loop, other: Loop) -> Loop:
 
 
 def find_loops(text: str, watch: RepetitionWatch | None = None) -> tuple[Loop, ...]:
-    """The loops of a page's text, in order.
-
-    Args:
-        text: The whole text.
-        watch: The watch that was fed its beginning, to continue from there.
-    """
+    """The loops of a page's text, in order; a ``watch`` that was fed its beginning continues."""
     watch = watch or RepetitionWatch()
     watch.feed(text[watch.length :])
     # If fewer end than begin, the text breaks off inside one.
@@ -212,9 +185,8 @@ def find_loop(text: str) -> Loop | None:
 def _second_copy(past: UnitPredictor, stretch: Stretch) -> int:
     """The unit with which the second copy of a loop begins.
 
-    A stretch may begin earlier, with text that only resembles what precedes it: the
-    tags of blocks, the words of an exercise. So the beginning is searched with the
-    same test, made stricter.
+    A stretch may begin earlier, with text that only resembles what precedes it: the tags of blocks,
+    the words of an exercise. So the beginning is searched with the same test, made stricter.
     """
     proven = stretch.last if stretch.proven is None else stretch.proven
     strictness = STRICTNESS if stretch.clean else MILDNESS

@@ -1,13 +1,11 @@
 """Scores how loop-like a stretch of text is (CUSUM), and the thresholds.
 
-Predicted units raise the score and others lower it, by more than hits raise it, so
-that ordinary text stays near zero while a loop grows without end (E. S. Page,
-Biometrika 41, 1954).
+Predicted units raise the score and others lower it, by more than hits raise it, so that ordinary
+text stays near zero while a loop grows without end (E. S. Page, Biometrika 41, 1954).
 
-The thresholds were chosen on the pages of ``benchmarks/safety/loops.py`` and on tables
-that must not be lost (``tests/model/loops/test_detector.py``). The closest good pages
-there reach a score of 11 without a miss, of 108 by counting, and of 490 with copies
-that differ.
+The thresholds were chosen on the pages of ``benchmarks/safety/loops.py`` and on tables that must
+not be lost (``tests/model/loops/test_detector.py``). The closest good pages there reach a score of
+11 without a miss, of 108 by counting, and of 490 with copies that differ.
 """
 
 from __future__ import annotations
@@ -28,9 +26,8 @@ LEAST_FRESHNESS: Final = 0.25
 
 CLEAN_SCORE: Final = 100.0
 CLEAN_COPIES: Final = 2.5
-"""Score and copies, the first not counted, of a loop without a miss. A page may hold a
-form in up to four copies. The score is 40 words, or 200 empty cells: blank forms have
-many."""
+"""Score and copies, the first not counted, of a loop without a miss. A page may hold a form in up
+to four copies. The score is 40 words, or 200 empty cells: blank forms have many."""
 
 COUNTING_SCORE: Final = 220.0
 COUNTING_COPIES: Final = 64.0
@@ -61,19 +58,12 @@ def _freshness(prediction: Prediction) -> float:
 
 
 class _Tally(NamedTuple):
-    """Sums over predicted units.
+    """Sums over predicted units."""
 
-    Attributes:
-        hits: Number of units.
-        score: Their score.
-        fresh: Number of units, those repeated soon weighted less.
-        counted: Number of units predicted by counting.
-    """
-
-    hits: int = 0
+    hits: int = 0  # number of units
     score: float = 0.0
-    fresh: float = 0.0
-    counted: int = 0
+    fresh: float = 0.0  # number of units, those repeated soon weighted less
+    counted: int = 0  # number of units predicted by counting
 
     def plus(self, prediction: Prediction, score: float) -> _Tally:
         """The sums with one more unit."""
@@ -133,19 +123,12 @@ def _is_clean(tally: _Tally, lag: int) -> bool:
 
 
 class Stretch:
-    """The text since the score was last zero.
-
-    Attributes:
-        first: Index of the first unit.
-        last: Index of the unit at which the score peaked.
-        proven: Index of the unit that proved a loop, or None.
-        clean: Whether it was proven without a miss.
-    """
+    """The text since the score was last zero: its first unit, and that of the score's peak."""
 
     def __init__(self, first: int) -> None:
         self.first = self.last = first
-        self.proven: int | None = None
-        self.clean = False
+        self.proven: int | None = None  # the unit that proved a loop
+        self.clean = False  # whether it was proven without a miss
         self._next = first
         self._score = self._peak = 0.0
         self._hits = 0

@@ -39,17 +39,12 @@ NEVER: Final = 10**9
 class Prediction(NamedTuple):
     """How a unit was predicted.
 
-    Attributes:
-        lag: Units back to the one that it was predicted from; 0 if it was not
-            predicted.
-        counted: Whether it is the next number of a counter.
-        distance: Units back to the last equal unit, whatever it was predicted
-            from; :data:`NEVER` if it is new. Small in "n/a n/a n/a" and in a
-            matrix of zeros.
+    ``distance`` counts the units back to the last equal unit, whatever it was predicted from;
+    :data:`NEVER` if it is new. It is small in "n/a n/a n/a" and in a matrix of zeros.
     """
 
-    lag: int
-    counted: bool
+    lag: int  # units back to the one that it was predicted from; 0 if it was not predicted
+    counted: bool  # whether it is the next number of a counter
     distance: int
 
 
@@ -62,12 +57,7 @@ class _Candidate:
 
 
 class UnitPredictor:
-    """The units so far, and how they were predicted.
-
-    Attributes:
-        units: All units in order.
-        predictions: One for each unit.
-    """
+    """The units so far, and how each was predicted."""
 
     def __init__(self) -> None:
         self.units: list[TextUnit] = []

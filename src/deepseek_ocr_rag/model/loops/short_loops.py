@@ -1,10 +1,9 @@
 """Finds loops of a few units that are broken now and then by another one.
 
-The rules against repeated n-grams make every short loop look like this: after 20 to
-35 tokens they force a different one, and the loop goes on. For copies this short
-:mod:`.loop_score` needs more than a page holds, because columns of "n/a" repeat as
-much; but those stand in tables. Outside tables, this test counts immediate repeats in
-full, with the same sum of hits and misses.
+The rules against repeated n-grams make every short loop look like this: after 20 to 35 tokens they
+force a different one, and the loop goes on. For copies this short :mod:`.loop_score` needs more
+than a page holds, because columns of "n/a" repeat as much; but those stand in tables. Outside
+tables, this test counts immediate repeats in full, with the same sum of hits and misses.
 
 The threshold was chosen on the pages of ``benchmarks/safety/loops.py``, which score at
 most 90, and on litanies, rolls and forms (``tests/model/loops/test_short_loops.py``).
@@ -62,17 +61,11 @@ def evidence(unit: TextUnit, prediction: Prediction) -> float:
 
 
 class Stutter:
-    """The text since the score was last zero.
-
-    Attributes:
-        first: Index of the first unit.
-        last: Index of the unit at which the score peaked.
-        proven: Index of the unit that proved a loop, or None.
-    """
+    """The text since the score was last zero: its first unit, and that of the score's peak."""
 
     def __init__(self, first: int) -> None:
         self.first = self.last = first
-        self.proven: int | None = None
+        self.proven: int | None = None  # the unit that proved a loop
         self._next = first
         self._score = self._peak = 0.0
 
@@ -100,9 +93,8 @@ class Stutter:
     def begin(self, past: UnitPredictor) -> int:
         """The unit with which the loop begins.
 
-        Lines that only resemble each other may precede it. So the beginning is
-        searched with the same test, made stricter, and accepted if what lies before
-        it has more misses.
+        Lines that only resemble each other may precede it. So the beginning is searched with the
+        same test, made stricter, and accepted if what lies before it has more misses.
         """
         says = [
             evidence(past.units[place], past.predictions[place])

@@ -10,16 +10,10 @@ __all__ = ["Edit", "edited", "moved"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Edit:
-    """A replacement.
-
-    Attributes:
-        start: Offset of the first character that is removed.
-        end: Offset behind the last one; equal to ``start`` for an insertion.
-        replacement: The new text.
-    """
+    """A replacement."""
 
     start: int
-    end: int
+    end: int  # behind the last character; equal to ``start`` for an insertion
     replacement: str = ""
 
 
@@ -36,12 +30,8 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 def moved(offsets: Sequence[int], edits: Iterable[Edit]) -> tuple[int, ...]:
     """Map ascending offsets of a text to the edited text.
 
-    An offset within a removed stretch keeps its distance from the stretch's start, as
-    far as the replacement reaches.
-
-    Example:
-        >>> moved([2, 5, 9], [Edit(3, 7, "!")])
-        (2, 4, 6)
+    An offset within a removed stretch keeps its distance from the stretch's start, as far as the
+    replacement reaches.
     """
     waiting = sorted(edits, reverse=True)
     shift = 0

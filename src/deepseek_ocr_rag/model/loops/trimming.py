@@ -1,8 +1,7 @@
 r"""Cuts loops out of model text and leaves valid text in the model's grammar.
 
-The first copy of a loop stays, and so does what follows a loop. The cut is made at the
-end of a block, a table row, a line or a sentence; no half tag is left, and a table that
-was cut is closed.
+The first copy of a loop stays, and so does what follows a loop. The cut is made at the end of a
+block, a table row, a line or a sentence; no half tag is left, and a table that was cut is closed.
 """
 
 from __future__ import annotations
@@ -40,18 +39,7 @@ _CELLS = re.compile(r"<(/?)(td|th|tr)\b")
 
 
 def trimmed(text: str, *loops: Loop) -> str:
-    """The text without the repeats of its loops and without trailing white space.
-
-    Args:
-        text: The model's text.
-        loops: From :func:`~deepseek_ocr_rag.model.loops.detector.find_loops` of this text.
-
-    Example:
-        >>> from deepseek_ocr_rag.model.loops.detector import find_loops
-        >>> text = "The total follows. " + "Nothing else was found here. " * 40
-        >>> trimmed(text, *find_loops(text))
-        'The total follows. Nothing else was found here.'
-    """
+    """The text without the repeats of its loops and without trailing white space."""
     return edited(text, trims(text, loops)).rstrip()
 
 

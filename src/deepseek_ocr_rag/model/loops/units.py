@@ -58,29 +58,17 @@ together with the thresholds in :mod:`.loop_score`."""
 
 
 class TextUnit(NamedTuple):
-    """One unit of a text; a page has thousands.
+    """One unit of a text; a page has thousands. Offsets are those in the whole text."""
 
-    Attributes:
-        text: Identifies the unit; empty for a number, which ``value`` identifies.
-        value: Value of a number, else None.
-        start: Offset of its first character in the whole text.
-        end: Offset behind its last character.
-        hit: Score for a loop if it was predicted.
-        miss: Score against a loop if it was not.
-        has_content: Whether it is a number or a word of three letters or more.
-        is_run: Whether it is a run of one character other than a leader or rule.
-        in_table: Whether it stands in an HTML or Markdown table.
-    """
-
-    text: str
+    text: str  # identifies the unit; empty for a number, which ``value`` identifies
     value: int | None
     start: int
-    end: int
-    hit: float
-    miss: float
-    has_content: bool
-    is_run: bool
-    in_table: bool
+    end: int  # behind its last character
+    hit: float  # score for a loop if it was predicted
+    miss: float  # score against a loop if it was not
+    has_content: bool  # whether it is a number or a word of three letters or more
+    is_run: bool  # whether it is a run of one character other than a leader or rule
+    in_table: bool  # HTML or Markdown
 
 
 class UnitStream:
