@@ -1,4 +1,4 @@
-"""Everything this package raises on purpose.
+"""The exceptions that this package raises on purpose.
 
 ::
 
@@ -23,7 +23,7 @@
     │   ├── BackendReplyError                a reply that breaks the protocol
     │   ├── EngineUnsupportedError           (also a ConfigurationError) cannot run this network or device
     │   ├── EngineLostError                  the engine process ended while writing
-    │   ├── PageTooLargeError                a page that does not fit into GPU memory alone
+    │   ├── PageTooLargeError                a page that does not fit into GPU memory even alone
     │   └── PageUnreadableError              the built-in OCR failed on one picture
     ├── OutputError                          a result that cannot be written
     ├── LanguageModelError                   no answer to a question
@@ -34,7 +34,7 @@
     │   ├── EmbeddingModelUnavailableError   Ollama not running, model missing
     │   ├── EmbeddingModelTimeoutError       no vectors in time
     │   └── EmbeddingModelReplyError         vectors that cannot be used
-    └── RemoteModelRefusedError              either model would run on somebody else's machine
+    └── RemoteModelRefusedError              either model would run on another machine
 
     InternalError                            raised and caught inside; callers never see one
     ├── BrokenFrameError                     the other end of a pipe ended or sent garbage
@@ -92,12 +92,12 @@ __all__ = [
 
 
 class DeepSeekOCRError(Exception):
-    """Root of the tree: ``except DeepSeekOCRError`` catches all of ours.
+    """Base of all errors that callers can see: ``except DeepSeekOCRError`` catches them all.
 
     Args:
         problem: What happened, a clause without a full stop.
         source: The document it happened to, as the user named it.
-        page: Its 1-based page.
+        page: The 1-based number of the page it happened on.
         remedy: What to do about it, a whole sentence.
     """
 
@@ -143,11 +143,11 @@ class ConfigurationError(DeepSeekOCRError, ValueError):
 
 
 class UnknownSettingError(ConfigurationError, TypeError):
-    """A setting that does not exist, often a misspelled one; the remedy names the near one."""
+    """A setting that does not exist, often a misspelling; the remedy names the closest one."""
 
 
 class MissingExtraError(DeepSeekOCRError, ImportError):
-    """An optional dependency is not installed; the remedy is the exact pip line."""
+    """An optional dependency is not installed; the remedy is the exact pip command."""
 
 
 class SourceError(DeepSeekOCRError):
@@ -159,7 +159,7 @@ class SourceNotFoundError(SourceError):
 
 
 class SourceNotAllowedError(SourceError):
-    """A URL where URLs are off, or a path outside of what the user allowed."""
+    """A URL although URLs are not allowed, or a path outside what the user allowed."""
 
 
 class UnsupportedSourceError(SourceError):
@@ -187,11 +187,11 @@ class PageRenderError(SourceError):
 
 
 class ReadCancelledError(DeepSeekOCRError):
-    """Nobody wants the pages any more: the read was cancelled, or its stream closed elsewhere."""
+    """The pages are no longer wanted: the read was cancelled, or its stream closed elsewhere."""
 
 
 class BusyError(DeepSeekOCRError):
-    """As many documents are being read as one reader takes on; try again later."""
+    """The reader is already reading as many documents as it accepts; try again later."""
 
 
 class BackendError(DeepSeekOCRError):
@@ -219,7 +219,7 @@ class EngineLostError(BackendError):
 
 
 class PageTooLargeError(BackendError):
-    """The page does not fit into the device's memory, not even alone."""
+    """The page does not fit into the device's memory, even alone."""
 
 
 class PageUnreadableError(BackendError):
@@ -263,7 +263,7 @@ class EmbeddingModelReplyError(EmbeddingModelError):
 
 
 class RemoteModelRefusedError(DeepSeekOCRError):
-    """A language or embedding model would run on somebody else's machine, which was not allowed."""
+    """A language or embedding model would run on another machine, which was not allowed."""
 
 
 class InternalError(Exception):
@@ -282,8 +282,8 @@ class WorkerLostError(InternalError):
     """A reading process ended, or broke the protocol and cannot be trusted any more.
 
     Attributes:
-        late: It was ended because it took too long.
-        memory: It ended because it used too much memory.
+        late: Whether it was ended because it took too long.
+        memory: Whether it ended because it used too much memory.
     """
 
     def __init__(self, how: str, *, late: bool = False, memory: bool = False) -> None:
@@ -313,7 +313,7 @@ class RetryableError(InternalError):
 
     Attributes:
         error: What to report if no attempt succeeds.
-        after: Seconds that the server asks to wait, or None.
+        after: Seconds that the server asks us to wait, or None.
     """
 
     def __init__(self, error: BackendError, after: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The model's output grammar: from the text that a model writes to blocks with boxes, and back."""
+"""The grammar of the model's output: turns its text into blocks with boxes, and back."""
 
 from .document.grammar.confidence import TokenLogprob
 from .document.grammar.parser import ParsedPage, format_page, parse_document, parse_page

@@ -1,4 +1,4 @@
-"""Tells whether a URL leads to this machine."""
+"""Tells whether a URL points to this machine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Talks to a running Ollama: its address, its models, and its failures as our errors.
+"""Talks to a running Ollama: finds its address and models, and turns its failures into our errors.
 
-Connections go straight to the host, never through a proxy of the environment,
-follow no redirect, and are limited in time and bytes, whatever the server sends.
+Connections go straight to the host, never through a proxy from the environment,
+follow no redirects, and are limited in time and bytes, whatever the server sends.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _OLLAMA_PORT: Final = 11434
 
 
 def ollama_url(host: str | None = None) -> str:
-    """The URL, without a trailing slash, that a host means by the rules of Ollama's own client.
+    """The URL of an Ollama, without a trailing slash, by the rules of Ollama's own client.
 
-    ``host`` is ``host``, ``host:port`` or a URL; None for ``OLLAMA_HOST``, else port 11434 of this
-    machine. ``0.0.0.0``, on which a server listens on all interfaces, means this machine.
+    ``host`` is a name, ``name:port`` or a URL. None stands for ``OLLAMA_HOST``, or for port 11434
+    of this machine if that is not set. ``0.0.0.0`` (all interfaces of a server) means this machine.
     """
     text = (host or os.environ.get("OLLAMA_HOST") or "127.0.0.1").strip()
     scheme, separator, rest = text.partition("://")
@@ -63,7 +63,7 @@ def ollama_url(host: str | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OllamaErrors:
-    """Which errors to raise: a server of language models and one of embeddings differ."""
+    """Which errors to raise: they differ for language models and embedding models."""
 
     unavailable: type[DeepSeekOCRError] = LanguageModelUnavailableError
     timeout: type[DeepSeekOCRError] = LanguageModelTimeoutError
@@ -72,7 +72,7 @@ class OllamaErrors:
 
 @dataclass(frozen=True, slots=True)
 class OllamaServer:
-    """A client of one Ollama; all its failures are raised as one of ``errors``."""
+    """A client of one Ollama; each failure is raised as one of ``errors``."""
 
     url: str
     timeout: float = 120.0  # longest silence in seconds
@@ -103,7 +103,7 @@ class OllamaServer:
             return _names(_json(client.get("/api/tags")))
 
     def version(self) -> tuple[int, ...]:
-        """Its version as three numbers; zeros if it does not say."""
+        """The version of Ollama as three numbers; zeros if it does not say."""
         with self.translated_errors(), self._client() as client:
             response = client.get("/api/version")
             data = {} if response.status_code == 404 else _json(response)
@@ -111,10 +111,10 @@ class OllamaServer:
         return tuple(map(int, numbers.groups())) if numbers else (0, 0, 0)
 
     def refuse_remote(self, model: str, shown: Mapping[str, Any] | None = None) -> None:
-        """Raise RemoteModelRefusedError if a model would run on another machine.
+        """Raises RemoteModelRefusedError if a model would run on another machine.
 
-        That is so if the host is one, or the model's name or Ollama itself says so. ``shown`` is
-        the result of :meth:`show`, if it was called.
+        It would if the URL points to another machine, or if the model's name or ``shown``, the
+        result of :meth:`show`, says so.
         """
         problem = ""
         if not is_this_machine(self.url):
@@ -145,7 +145,7 @@ class OllamaServer:
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:
-        """Translate what httpx, JSON or a malformed reply raises into one of our errors."""
+        """Translates what httpx, JSON or a malformed reply raises into one of our errors."""
         try:
             yield
         except httpx.TimeoutException as error:
@@ -197,7 +197,7 @@ class OllamaServer:
 
 
 class BoundedTransport(httpx.BaseTransport):
-    """A transport whose responses are limited in time and size, even if they trickle."""
+    """A transport whose responses are limited in time and size, even if they arrive slowly."""
 
     def __init__(self, *, max_seconds: float, max_bytes: int) -> None:
         self._inner = httpx.HTTPTransport()
@@ -205,7 +205,7 @@ class BoundedTransport(httpx.BaseTransport):
         self._max_bytes = max_bytes
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; see :class:`httpx.BaseTransport`."""
+        """Sends a request; see :class:`httpx.BaseTransport`."""
         deadline = time.monotonic() + self._max_seconds
         response = self._inner.handle_request(request)
         return httpx.Response(
@@ -216,7 +216,7 @@ class BoundedTransport(httpx.BaseTransport):
         )
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._inner.close()
 
 

@@ -1,4 +1,4 @@
-"""Records: documents, pages and chunks as plain metadata, for vector stores and other frameworks."""
+"""Documents, pages and chunks as records: text with plain metadata, for vector stores."""
 
 from .document.page_records import (
     OnError,

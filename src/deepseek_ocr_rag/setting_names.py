@@ -1,4 +1,4 @@
-"""Refuses settings that do not exist, and names the one that was meant."""
+"""Refuses settings that do not exist, and names the one that was probably meant."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["near_name", "refuse_unknown", "with_known_settings"]
 Class = TypeVar("Class", bound=type)
 
 _ALIKE = 0.6
-"""Similarity (:mod:`difflib`) from which a name is taken for a misspelling of another."""
+"""Least similarity (:mod:`difflib`) at which a name counts as a misspelling of another."""
 
 
 def near_name(name: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant, or None.
 
-    A name that begins or ends another comes first: ``root`` for ``root_dir``.
+    A known name that begins or ends with the given words comes first: ``root_dir`` for ``root``.
 
     Example:
         >>> near_name("bakend", ["backend", "mode"])
@@ -39,15 +39,15 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
 
 
 def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Check the names of settings.
+    """Refuses names of settings that do not exist.
 
     Args:
         owner: Name of the class or function that takes them.
         given: The names that were passed.
-        known: The names that there are.
+        known: The names that exist.
 
     Raises:
-        UnknownSettingError: If one is unknown; it names the one that was probably meant.
+        UnknownSettingError: If a name is unknown; the remedy names the one probably meant.
     """
     names = [each for each in known if not each.startswith("_")]
     unknown = [each for each in given if each not in names]
@@ -63,13 +63,13 @@ def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> No
 
 
 def with_known_settings(*more: str) -> Callable[[Class], Class]:
-    """Make a class raise :class:`UnknownSettingError` for settings that it does not have.
+    """Makes a class raise :class:`UnknownSettingError` for settings that it does not have.
 
     Args:
         *more: Settings that the class takes as ``**options``.
 
     Returns:
-        A decorator of the class.
+        A class decorator.
     """
 
     def decorate(cls: Class) -> Class:

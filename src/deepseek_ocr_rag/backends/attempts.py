@@ -30,24 +30,25 @@ READING_TASKS = ("document", "ocr", "free")
 """Tasks that ask for the page's text, so that tags alone are not an answer."""
 
 MOST_TRIMS = 3
-"""What trimming leaves may be a loop again, by the stricter measure for texts that break off."""
+"""Most rounds of trimming. What is left may count as a loop again, because texts that break off
+are measured more strictly."""
 
 _PICTURES = frozenset({"image", "figure", "chart", "seal", "stamp", "signature", "logo"})
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatPenalty:
-    """llama.cpp's own means against repeats ("DRY"), for it knows no n-gram rule.
+    """llama.cpp's own penalty on repeats ("DRY"); llama.cpp has no n-gram rule.
 
-    A token that would make a run of tokens longer that stands earlier already loses
+    A token that would extend a run of tokens that the text already contains loses
     ``multiplier * base ** (length - allowed_length)`` of its score.
 
     Attributes:
         multiplier: See above.
         base: See above.
         allowed_length: Runs up to this many tokens cost nothing.
-        window: Only the last so many tokens count.
-        breakers: Texts at which a run ends; the marks of a table's cells may repeat.
+        window: Only this many of the last tokens count.
+        breakers: Texts that end a run, so that the tags of table cells may repeat.
     """
 
     multiplier: float = 0.5
@@ -66,15 +67,15 @@ class AttemptSettings:
     no_repeat: NoRepeat | None = None  # None if the backend has none
     temperature: float = 0.0  # 0 is greedy
     turn: int = 0  # degrees clockwise by which the page is turned first: 0, 90, 180 or 270
-    penalty: RepeatPenalty | None = None  # in the rule's place, on a server that ignores it
+    penalty: RepeatPenalty | None = None  # instead of a rule that the server ignores
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The result of asking once.
 
-    ``limited`` says that "length" means a limit that the user set, at which another attempt would
-    end too.
+    ``limited`` says that the text has as many tokens as the user allowed, where another attempt
+    would end too.
     """
 
     settings: AttemptSettings
@@ -84,7 +85,7 @@ class Attempt:
     logprobs: tuple[TokenLogprob, ...] = ()
     warnings: tuple[str, ...] = ()
     limited: bool = False
-    loops: tuple[Loop, ...] | None = None  # or None if they were not looked for yet
+    loops: tuple[Loop, ...] | None = None  # None if not looked for yet
 
 
 @dataclass(frozen=True, slots=True)

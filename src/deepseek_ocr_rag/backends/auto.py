@@ -1,8 +1,8 @@
 """Chooses the backend that reads best on this machine, and says why.
 
-In this order: the server that ``DSOCR_SERVER_URL`` names; a model on this
+It tries, in this order: the server that ``DSOCR_SERVER_URL`` names; a model on this
 machine's disk, if there is a GPU for it (through our own engine if that runs here,
-else through transformers); an Ollama of this machine that has a deepseek-ocr model;
+else through transformers); an Ollama on this machine that has a deepseek-ocr model;
 and ``lite``, which always works. Nothing is downloaded. An ``OLLAMA_HOST`` on
 another machine is never chosen: page images would be sent there unasked.
 """
@@ -149,7 +149,7 @@ def _wanted_model() -> str:
 
 
 def _model_on_disk(*modules: str) -> Checkpoint:
-    """The model that a backend which needs these modules would run."""
+    """Find the model for a backend that needs these modules."""
     if any(find_spec(module) is None for module in modules):
         raise BackendUnavailableError(
             "torch and transformers are not installed",

@@ -39,8 +39,8 @@ class PageRequest:
         mode: The resolution at which the model sees the page.
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
-        draft: Returns the page's text layer, for backends that read the image and
-            are faster, with the same text, if they know the layer.
+        draft: Returns the page's text layer, for backends that read the image but
+            are faster if they know the layer; their text is the same.
         redraw: Draws ``image`` again, for backends that read too many pages at once
             to keep all their images.
         cancellation: Cancelled when the reply is no longer wanted. The backend then
@@ -115,7 +115,7 @@ class Backend(Protocol):
     """Reads page images.
 
     Attributes:
-        name: Short name, which all metadata carry: lite, ollama, server, ...
+        name: Short name, given in all metadata: lite, ollama, server, ...
         model: Name of the model that reads.
         needs_image: False if replies do not depend on pixels (``replay``); pages
             are then not rendered.
@@ -143,7 +143,7 @@ class Backend(Protocol):
         ...
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        """Read pages as they come; yields replies in any order, one for each request not cancelled.
+        """Read pages as they come; yield replies in any order, one for each request not cancelled.
 
         A backend pulls from ``requests`` only when it can start a page, so that
         memory does not grow with the document. A failure of one page is a reply

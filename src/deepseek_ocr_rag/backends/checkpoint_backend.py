@@ -27,7 +27,7 @@ Loaded = TypeVar("Loaded")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointOptions:
-    """The options that all such backends have; :class:`TransformersBackend` documents them."""
+    """The options that these backends share; :class:`TransformersBackend` documents them."""
 
     model: str
     revision: str | None
@@ -50,7 +50,7 @@ class CheckpointOptions:
         self, checkpoint: Checkpoint, tokenizer: ModelTokenizer, max_positions: int
     ) -> ModelSettings:
         """The settings of the loaded model, whose longest sequence has ``max_positions`` tokens."""
-        # Only now: it loads numpy, which is not needed before a model is loaded.
+        # Imported late: it loads numpy, which is not needed before a model is loaded.
         from .model_settings import ModelSettings
 
         family = checkpoint.family
@@ -101,7 +101,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
         )
 
     def load(self) -> None:
-        """Load the model now; otherwise the first page does.
+        """Load the model now, instead of when the first page comes.
 
         Raises:
             BackendUnavailableError: If the model is missing, incomplete, or does not
@@ -135,7 +135,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
 
 
 def check_positive(**options: float | None) -> None:
-    """Refuse options that are neither above 0 nor None; the message names them."""
+    """Refuse options that are neither above 0 nor None; the message names the first one."""
     for name, value in options.items():
         if value is not None and value <= 0:
             raise ConfigurationError(

@@ -1,7 +1,7 @@
 """Failures that users of DeepSeek-OCR have reported: how to recognise, explain and fix them.
 
-The patterns come from reported messages (each entry names one report) or from the
-source of the program that prints them.
+Each entry names its source: a report, or the documentation or the code of the program
+that prints the message.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def fingerprint(**settings: object) -> str:
 def model_files(model: str | os.PathLike[str], revision: str | None) -> str:
     """Which weights a model's name stands for now.
 
-    A folder is identified by its files' names, sizes and modification times; a hub id by its
-    commit, or by the commit that this package pins.
+    A folder is identified by its path and its files' names, sizes and modification times; a hub
+    id by its commit, or by the commit that this package pins.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():

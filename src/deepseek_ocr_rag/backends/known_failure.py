@@ -1,4 +1,4 @@
-"""What is kept of a failure that users have reported: :class:`KnownFailure`."""
+"""A failure that users have reported: :class:`KnownFailure`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class KnownFailure:
         meaning: What happened, in a sentence.
         cure: What to do, in whole sentences.
         backends: The backends in which it happens.
-        source: URL of a report with such a message.
+        source: URL of a report, or of the program's documentation or code.
     """
 
     name: str

@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 LONGEST_TEXT: Final = 2**20
-"""Characters of a log that are searched, from its end, where the error is."""
+"""Only this many characters are searched, at the end of a log, where the error is."""
 
 
 def known_failures(text: str) -> tuple[KnownFailure, ...]:

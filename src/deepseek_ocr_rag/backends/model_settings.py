@@ -35,7 +35,7 @@ class ModelSettings:
     max_tiles: int | None = None  # of a page, or None for the family's
 
     def first(self, request: PageRequest) -> AttemptSettings:
-        """How a page is asked for at first."""
+        """The settings of the first attempt at a page."""
         return AttemptSettings(request.task, request.mode, self.no_repeat)
 
     def prompt(self, request: PageRequest, settings: AttemptSettings) -> PagePrompt:
@@ -68,7 +68,7 @@ class ModelSettings:
     def attempt(
         self, settings: AttemptSettings, page: PageText, warnings: Sequence[str] = ()
     ) -> Attempt:
-        """The attempt that a generated text makes."""
+        """Turn a generated text into an attempt."""
         written = page.written
         reason = written.end.reason
         # The text of a cancelled page is never shown.

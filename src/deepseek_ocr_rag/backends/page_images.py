@@ -1,9 +1,9 @@
-"""Prepares page images for a server: turned, made smaller, encoded; and what they cost in tokens.
+"""Prepares page images for a server: turns, shrinks and encodes them, and counts their tokens.
 
-Pages are sent as PNG. It is lossless, so that a recorded reply can be reproduced. The
-encoder is ours, since Pillow tries all five filters on every row: without a filter, and
-with grey pages as grey, it takes a third to a half of the time and the server unpacks it
-faster, for about the same size (``benchmarks/engine/page_upload.py`` measures them).
+Pages are sent as PNG, which is lossless, so that a recorded reply can be reproduced. The
+encoder is our own, because Pillow tries all five filters on every row. Ours uses no filter
+and stores grey pages as grey: it takes a third to a half of the time, and the server unpacks
+the result faster, at about the same size (``benchmarks/engine/page_upload.py`` measures both).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PUBLISHED_PROMPTS: Final[Mapping[str, int]] = {
     TASKS[name].prompt: count
     for name, count in (("document", 9), ("ocr", 6), ("free", 4), ("figure", 5), ("describe", 7))
 }
-"""Tokens of the published prompts with the line end before them; a test counts them again."""
+"""Tokens of the published prompts with the line end before them; a test checks the counts."""
 
 _TURNS: Final = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
 """Pillow turns counter-clockwise."""
@@ -61,7 +61,8 @@ def turned(image: Image, degrees: int) -> Image:
 def request_as(request: PageRequest, settings: AttemptSettings) -> PageRequest:
     """The request with the prompt and the picture of one attempt.
 
-    For backends that cannot choose the mode: another mode makes the picture smaller.
+    For backends that cannot choose the mode: there, a mode other than the request's can only make
+    the picture smaller.
     """
     image = turned(request.drawn(), settings.turn)
     side = settings.mode.long_side
@@ -81,15 +82,15 @@ def resolution_warnings(server: str, mode: Mode) -> tuple[str, ...]:
 
 
 def picture_tokens(size: tuple[int, int]) -> int:
-    """The tokens of a picture that is cut into tiles, which is what servers do with any.
+    """The tokens of a picture that is cut into tiles, as servers do in every mode.
 
-    The published rule has up to nine tiles, and no server cuts a picture into more
-    tokens: vLLM stops at six tiles.
+    The published rule allows up to nine tiles. No server makes more tokens of a picture;
+    vLLM stops at six tiles.
 
     Args:
         size: Width and height in pixels.
     """
-    # Only now: numpy is not needed before a page is asked for.
+    # Imported late: numpy is not needed before a page is asked for.
     from ..model.views import page_grid
 
     family, gundam = FAMILIES["deepseek-ocr"], MODES["gundam"]
@@ -99,8 +100,8 @@ def picture_tokens(size: tuple[int, int]) -> int:
 def prompt_tokens(prompt: str) -> int:
     """The tokens of a prompt, the line end before it and the begin token.
 
-    For words of a user's own, at most so many: every token of a byte-level vocabulary has at
-    least one byte.
+    For a user's own words this is an upper limit: every token of a byte-level vocabulary has
+    at least one byte.
     """
     return 1 + _PUBLISHED_PROMPTS.get(prompt, 1 + len(prompt.encode()))
 
@@ -108,10 +109,10 @@ def prompt_tokens(prompt: str) -> int:
 def new_tokens(
     prompt: str, context: int = CONTEXT_TOKENS, picture: tuple[int, int] | None = None
 ) -> int:
-    """How many tokens a reply may have beside the image and the prompt.
+    """How many tokens are left for a reply after the image and the prompt.
 
     Args:
-        prompt: The words behind the image.
+        prompt: The words after the image.
         context: Context length in tokens.
         picture: Width and height of the image in pixels; None leaves room for the largest.
 
@@ -129,7 +130,7 @@ def new_tokens(
 
 
 def png_bytes(request: PageRequest) -> bytes:
-    """The request's image as PNG; errors as :meth:`PageRequest.drawn`."""
+    """The request's image as PNG; raises what :meth:`PageRequest.drawn` raises."""
     image = request.drawn()
     if image.mode != "L":
         image = _grey(image.convert("RGB"))
@@ -168,5 +169,5 @@ def _grey(image: Image) -> Image:
 
 
 def png_base64(request: PageRequest) -> bytes:
-    """The request's image as PNG in base64; errors as :func:`png_bytes`."""
+    """The request's image as PNG in base64; raises what :func:`png_bytes` raises."""
     return base64.b64encode(png_bytes(request))

@@ -35,13 +35,13 @@ class LoopWatch:
         self._text = ""
 
     def __call__(self, tokens: Sequence[int]) -> bool:
-        """Take the next tokens; returns True once the page repeats itself."""
+        """Take the next tokens; return True once the page repeats itself."""
         piece = "".join(map(self._stream.push, tokens))
         self._text += piece
         return self._watch.feed(piece) is not None
 
     def finish(self, written: GeneratedPage) -> PageText:
-        """The text of the whole page, which may have more tokens than were taken. Call it once."""
+        """Decode the whole page, which may have more tokens than were taken; call this once."""
         text, ends = self._tokenizer.decode_with_ends(written.tokens, self._stream)
         loops = find_loops(text, self._watch if text.startswith(self._text) else None)
         return PageText(written, text, ends, loops)

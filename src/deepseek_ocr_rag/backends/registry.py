@@ -20,7 +20,7 @@ from .transformers.backend import TransformersBackend
 __all__ = ["CHOICES", "backend_named"]
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:8000/v1"
-"""Where ``dsocr serve-command`` starts one."""
+"""The address of a server that ``dsocr serve-command`` starts."""
 
 DEFAULT_MODEL: Final = "deepseek-ocr"
 """The model that this process runs, unless ``DSOCR_MODEL`` names a folder or hub id."""
@@ -58,7 +58,8 @@ _FACTORIES: Final[Mapping[str, Callable[[str, bool], Backend]]] = {
     "official:<folder or hub id>": _official,
     "replay:<file>": lambda path, _: ReplayBackend.from_file(path),
 }
-"""By form: makes the backend from what stands for ``<...>``, and from ``allow_remote_code``."""
+"""For each form, what makes the backend, from the text in place of ``<...>`` and from
+``allow_remote_code``."""
 
 CHOICES: Final = tuple(_FACTORIES)
 """What :func:`backend_named` understands."""
@@ -68,9 +69,10 @@ def backend_named(spec: str, *, allow_remote_code: bool = False) -> Backend:
     """Make the backend that one of :data:`CHOICES` names; the caller owns and closes it.
 
     "server" is the one in ``DSOCR_SERVER_URL``, else port 8000 of this machine; "local",
-    "transformers" and "official" run the model in ``DSOCR_MODEL``, else DeepSeek-OCR. "auto" logs what it chose,
-    and why. "official" runs in the interpreter that ``DSOCR_OFFICIAL_PYTHON`` names, else in the
-    current one; ``allow_remote_code`` says whether it may run the code in its folder.
+    "transformers" and "official" run the model in ``DSOCR_MODEL``, else DeepSeek-OCR. "auto" logs
+    what it chose, and why. "official" runs in the interpreter that ``DSOCR_OFFICIAL_PYTHON``
+    names, else in the current one; ``allow_remote_code`` says whether it may run the code in its
+    folder.
     """
     for form, make in _FACTORIES.items():
         prefix, argument, _ = form.partition("<")

@@ -102,7 +102,7 @@ class ReplayBackend:
 class RecordingBackend:
     """Passes pages to another backend, and appends its replies to a recording.
 
-    Only its owner can read the file, as it contains the documents' text. Every reply
+    Only the file's owner can read it, as it contains the documents' text. Every reply
     is one write, so that several recorders may share a file. If the disk is full, the
     reply carries a warning that it was not recorded; a line that an earlier recorder
     could not finish is removed.
@@ -129,22 +129,22 @@ class RecordingBackend:
 
     @property
     def name(self) -> str:
-        """That of the recorded backend."""
+        """The recorded backend's name."""
         return self._backend.name
 
     @property
     def model(self) -> str:
-        """That of the recorded backend."""
+        """The recorded backend's model."""
         return self._backend.model
 
     @property
     def needs_image(self) -> bool:
-        """That of the recorded backend."""
+        """Whether the recorded backend needs images."""
         return self._backend.needs_image
 
     @property
     def reads_text_layer(self) -> bool:
-        """That of the recorded backend."""
+        """Whether the recorded backend reads text layers."""
         return self._backend.reads_text_layer
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
@@ -179,7 +179,7 @@ class RecordingBackend:
             self._backend.close()
 
     def _record(self, asked: RecordedReply, reply: Reply) -> str | None:
-        """Append a reply; returns why that was not possible."""
+        """Append a reply; return why that failed, or None."""
         if self._file is None:
             raise BackendUnavailableError(
                 f"the recording {self._path} cannot be written (it is closed)",

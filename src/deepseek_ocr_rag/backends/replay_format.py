@@ -7,8 +7,9 @@ A recording is a JSON Lines file, one reply a line::
      "backend": "server", "model": "deepseek-ai/DeepSeek-OCR",
      "logprobs": [[7, -0.0012], [11, -0.3307], ...]}
 
-``page`` and ``text`` are required, the rest is optional. Of several lines for one
-page, the last counts. ``logprobs`` are pairs of end and natural log-probability, as in :class:`~deepseek_ocr_rag.TokenLogprob`.
+``page`` and ``text`` are required, the rest is optional. If several lines match a page
+equally well, the last one counts. ``logprobs`` are pairs of end and natural
+log-probability, as in :class:`~deepseek_ocr_rag.TokenLogprob`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _PAIRS: Final = ([int, float], [int, int])
 
 @dataclass(frozen=True, slots=True)
 class RecordedReply:
-    """One line of a recording; other fields are those of the reply."""
+    """One line of a recording; fields without a comment are those of the reply."""
 
     page: int  # 1-based
     text: str

@@ -3,9 +3,9 @@
 A page is asked for again if the model repeated itself, found no end or wrote
 nothing to read, and if an answer has less than half the letters of an earlier one.
 The page is asked for, in this order: turned upright, if it seems to lie on its
-side; with a stricter repetition rule (or, where a server has none, what it has in its
-place); in another mode; with a small temperature;
-without layout; turned to the other side.
+side; with a stricter repetition rule (or, on a server without one, the server's own
+penalty on repeats); in another mode; with a small temperature; without layout; turned
+to the other side.
 
 The answer with the most letters is kept; an answer with a problem counts half, and
 of equal ones the earliest wins. Its repeats are trimmed, and the page's warnings say
@@ -33,7 +33,7 @@ STRICTER: Final = NoRepeat(size=20, window=50, exempt=TABLE_CELLS)
 """The repetition rule of the published script for PDF files."""
 
 WARMTH: Final = 0.2
-"""A small temperature: enough to leave the path into a loop, too little to invent."""
+"""A small temperature: enough to get out of a loop, too little to invent text."""
 
 OTHER_MODE: Final = {
     "gundam": "base",
@@ -62,9 +62,8 @@ class RetryLadder:
         first: How the page is asked for at first.
         attempts: Most attempts, including the first.
         seconds: Time after which no further attempt starts.
-        modes: By mode, the other mode to try.
-        penalty: What the backend has in place of a stricter rule, if the first attempt has
-            no rule.
+        modes: For each mode, the other mode to try.
+        penalty: What to use instead of a stricter rule, if the first attempt has no rule.
 
     Attributes:
         request: The page.
@@ -94,7 +93,7 @@ class RetryLadder:
 
     @property
     def _first(self) -> AttemptSettings:
-        """How the first attempt was really made."""
+        """The settings with which the first attempt was really made."""
         return self._judged[0].attempt.settings
 
     @property
@@ -104,9 +103,9 @@ class RetryLadder:
 
     @property
     def rule_ignored(self) -> bool:
-        """Whether an attempt that differed in the repetition rule alone repeated itself the same.
+        """Whether an attempt that only had a stricter rule repeated itself in the same words.
 
-        A server that ignores the rule takes the same request for the same.
+        To a server that ignores the rule, both requests are the same.
         """
         return any(
             answer.problem == "the model repeated itself"
@@ -131,7 +130,7 @@ class RetryLadder:
         return True
 
     def add(self, attempt: Attempt) -> AttemptSettings | None:
-        """Add an attempt; returns how to ask again, or None if there is no reason or time to."""
+        """Add an attempt; return how to ask again, or None if there is no reason or time to."""
         latest = judged(attempt)
         self._judged.append(latest)
         most = max(answer.letters for answer in self._judged)
@@ -190,7 +189,7 @@ class RetryLadder:
 
     def _turn(self) -> int:
         """By how many degrees the page must be turned to stand upright, as far as can be seen."""
-        # Only now: numpy is not needed unless a page came out badly.
+        # Imported late: numpy is not needed unless a page came out badly.
         from ..model.orientation import orientation
 
         try:

@@ -1,4 +1,4 @@
-"""Turns the boxes of a page that the model saw turned back to the page as it was given."""
+"""Turns boxes back, if the model saw a page turned, to the page as it was given."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def turned_back(
 
 
 def boxes_turned_back(text: str, turn: int) -> tuple[Edit, ...]:
-    """Edits that turn the boxes in a model's text back to the page before a clockwise turn.
+    """Edits to the boxes in a model's text that undo a clockwise turn of the page.
 
     A list that the grammar cannot read is left unchanged. Edited boxes have ordered corners on the
     0..999 grid.

@@ -15,7 +15,7 @@ __all__ = ["argument_parser"]
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """The parser. Its result has the name of the command in ``command``."""
+    """The parser; its result names the command in ``command``."""
     parser = NearOptionsParser(
         prog="dsocr",
         description="Read PDFs and scans with DeepSeek-OCR; ask questions, get cited answers.",

@@ -61,7 +61,7 @@ def _print_stream(stream: AnswerStream) -> None:
 def _document_qa(options: argparse.Namespace) -> tuple[DocumentQA, str]:
     """Read the documents; also returns a hint if no language model will write the answers.
 
-    A model that is missing or writes no answers is told before the reading begins.
+    A model that is missing or writes no answers is reported before the reading begins.
     """
     name, hint = options.llm, ""
     if name == "auto":

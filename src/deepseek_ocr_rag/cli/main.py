@@ -31,7 +31,7 @@ __all__ = ["COMMANDS", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command, by default this process's; returns the exit code (:mod:`.exit_codes`)."""
+    """Run one command, by default this process's; return its exit code (:mod:`.exit_codes`)."""
     options = argument_parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Escape characters that the terminal cannot show, instead of failing on them.

@@ -1,4 +1,4 @@
-"""A parser of arguments that names the option that was meant."""
+"""An argument parser that suggests the option that was meant."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["NearOptionsParser"]
 
 
 class NearOptionsParser(argparse.ArgumentParser):
-    """Ends with "write --backend" for ``--bakend``; its commands' parsers do as well."""
+    """Answers ``--bakend`` with "write --backend"; so do the parsers of its commands."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in the base class
-        """As in the base class, but with an error for a misspelled option."""
+        """As in the base class, but end with a suggestion for a misspelled option."""
         found, unknown = super().parse_known_args(args, namespace)
         known = [each.lstrip("-") for each in self._option_string_actions]
         for argument in unknown:

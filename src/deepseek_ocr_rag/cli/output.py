@@ -1,4 +1,4 @@
-"""Prints: results to standard output, notes for a person to standard error."""
+"""Prints results to standard output, and notes for a person to standard error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["notes_from_log", "print_note", "print_notes", "print_output"]
 
 
 def print_output(text: str, end: str = "\n") -> None:
-    """Print a result, at once; untrusted text must have gone through ``visible``."""
+    """Print a result at once; untrusted text must have gone through ``visible``."""
     sys.stdout.write(f"{text}{end}")
     sys.stdout.flush()
 

@@ -100,7 +100,7 @@ def read_document(reader: Reader, file: str, options: argparse.Namespace) -> Ocr
 
 
 def _for_each_file(options: argparse.Namespace, command: Callable[[Reader, str], int]) -> int:
-    """Run a command on every file, also after one that failed; the first failure is the code."""
+    """Run a command on every file, even after one has failed; return the first failure's code."""
     code = 0
     with reader_for(options) as reader:
         for file in options.files:

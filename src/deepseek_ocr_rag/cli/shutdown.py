@@ -1,4 +1,4 @@
-"""Ends ``dsocr`` cleanly and soon on Ctrl-C, SIGTERM and SIGHUP: :func:`graceful_shutdown`."""
+"""Ends ``dsocr`` cleanly and quickly on Ctrl-C, SIGTERM and SIGHUP: :func:`graceful_shutdown`."""
 
 from __future__ import annotations
 

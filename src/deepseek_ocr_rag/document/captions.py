@@ -30,7 +30,7 @@ CAPTION_KINDS: Final[Mapping[str, str]] = {
 """Kinds of captions and notes, and what each belongs to: "figure", "table", or "" for either."""
 
 LONGEST_PLAIN_CAPTION: Final = 640
-"""Most characters in a plain text that can be a caption."""
+"""Most characters that a block of plain text may have to count as a caption."""
 
 _NAMED: Final = re.compile(
     r"(?i:(figure|fig\.|figura|abbildung|abb\.|图|圖|図)|table|tab\.|tabelle|tableau|tabla|表)"
@@ -89,7 +89,7 @@ def _owner_kind(block: Block) -> str | None:
 
 
 def _inner_texts(blocks: Sequence[Block]) -> dict[int, int]:
-    """Texts that the model wrote under a picture's tag (they have its boxes), and the pictures."""
+    """Maps each text that the model wrote under a picture's tag (with its boxes) to the picture."""
     inner: dict[int, int] = {}
     for i, block in enumerate(blocks[1:], start=1):
         before = inner.get(i - 1, i - 1)
@@ -102,7 +102,7 @@ def _inner_texts(blocks: Sequence[Block]) -> dict[int, int]:
 def _neighbours(
     blocks: Sequence[Block], kinds: Sequence[str | None], inner: Mapping[int, int], step: int
 ) -> list[int]:
-    """For each block the index of the figure or table before it (after it: step -1), or -1.
+    """For each block, the index of the figure or table before it (with step -1: after it), or -1.
 
     Only captions may stand between them.
     """
@@ -120,7 +120,7 @@ def _neighbours(
 def _nearest(blocks: Sequence[Block], caption: int, near: Sequence[int]) -> int:
     """The nearer of the figures or tables before and after a caption.
 
-    At equal distances, as in books: captions stand above tables and below figures.
+    At equal distances the custom of books decides: captions stand above tables and below figures.
     """
     if len(near) == 1:
         return near[0]

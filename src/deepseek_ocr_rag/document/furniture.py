@@ -1,7 +1,7 @@
 """Finds page furniture: running heads, running feet and page numbers, labelled or not.
 
-Models label it rarely, OCR never. It is recognised because it stands at the edge of
-many pages and says the same on each, apart from a number that counts the pages.
+Models rarely label it, and OCR programs never do. It is recognised because it stands at
+the edge of many pages and says the same on each, except for a number that counts pages.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LONGEST: Final = 200
 """Most characters in a block that can be furniture."""
 
 MIN_PAGES: Final = 3
-"""Fewest pages that show the same line."""
+"""Fewest pages that must show the same line."""
 
 MIN_SHARE: Final = 0.25
 """Smallest share of all pages: left and right pages may differ, and OCR misreads some."""
@@ -39,13 +39,13 @@ MIN_SHARE_OF_CHAPTER: Final = 0.5
 """The same, among the pages from the first to the last that show the line."""
 
 MIN_PAGES_OF_HEADING: Final = 5
-"""Fewest pages that show a line that is labelled as a heading."""
+"""Fewest pages that must show a line that is labelled as a heading."""
 
 MIN_SHARE_OF_HEADING: Final = 0.5
 """The same as a share of all pages."""
 
 SAME_HEIGHT: Final = 0.015
-"""Largest distance of a bare page number from their median height, in fractions of the page."""
+"""Largest distance of a page number from the median height of all, in fractions of the page."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
@@ -57,8 +57,8 @@ Edge = Literal["top", "bottom"]
 class Furniture:
     """The furniture of one page: indices of blocks.
 
-    ``first`` are those found by repetition that have words and appear here for the first time:
-    without them the words would be lost.
+    ``first`` are blocks that were found by repetition, have words and appear here for the first
+    time: without them the words would be lost.
     """
 
     blocks: frozenset[int] = frozenset()
@@ -81,10 +81,10 @@ def page_furniture(pages: Sequence[Page]) -> tuple[Furniture, ...]:
     """Finds the furniture of each page.
 
     A block is furniture if its label says so. So is a line at the edge of the page, with only
-    furniture between it and the edge, that recurs on at least three pages: a quarter of all, or
-    half of a chapter's. Numbers in it stay the same or count with the pages. Bare numbers need
-    only stand at the same height. A line labelled as a heading must count with the pages or stand
-    on half of them: other recurring headings mean something.
+    furniture between it and the edge, that recurs on at least three pages and on a quarter of all
+    pages or half of a chapter's. Numbers in it stay the same or count with the pages. Bare numbers
+    need only stand at the same height on three pages. A line labelled as a heading must count with
+    the pages, or stand on half of them and at least five: other recurring headings mean something.
     """
     edges = [(_edge(i, page, "top"), _edge(i, page, "bottom")) for i, page in enumerate(pages)]
     recurring = _recurring([block for page in edges for edge in page for block in edge], len(pages))
@@ -138,7 +138,7 @@ def _outer(
 
 
 def _recurring(blocks: Iterable[_EdgeBlock], pages: int) -> dict[tuple[int, int], bool]:
-    """Indices of the blocks that enough pages show, and whether they have words to keep."""
+    """The indices of blocks that recur on enough pages, each with whether it has words to keep."""
     groups: dict[tuple[Edge, str], list[_EdgeBlock]] = defaultdict(list)
     for block in blocks:
         groups[block.key].append(block)

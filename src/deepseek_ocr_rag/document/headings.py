@@ -14,13 +14,14 @@ Headings = tuple[tuple[int, str], ...]
 """The current headings, outermost first: level (1 to 6, ascending) and title."""
 
 HEADING_KINDS = {"title": 1, "sub_title": 2}
-"""The labels of headings, with the level of one without ``#``."""
+"""The labels of headings, with the level of a heading without ``#``."""
 
 
 def section_of(kind: str, text: str, headings: Headings) -> tuple[tuple[str, ...], Headings]:
-    """The section of a block (of a heading, only higher ranks), and the headings after it.
+    """The section of a block, and the current headings after it.
 
-    The text of a heading may hold several lines with ``#``.
+    The section of a heading holds only headings of higher rank. The text of a heading may hold
+    several lines with ``#``.
     """
     above: Headings | None = None
     before = headings

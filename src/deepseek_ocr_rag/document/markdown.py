@@ -24,10 +24,10 @@ def heading_level(line: str) -> int:
 
 
 def cut_tables(text: str) -> Iterator[tuple[str, str | None, int, int]]:
-    """Separates the HTML tables of a text from what stands between them.
+    """Separates the HTML tables in a text from the text around them.
 
     Yields ``(text, None, start, end)`` or ``("", the table's HTML, start, end)`` in order. An
-    unclosed table reaches to the end; nothing but ``<br>`` between tables is left out.
+    unclosed table reaches to the end. Text that is only white space and ``<br>`` is left out.
     """
     position = depth = 0
     start = -1
@@ -73,7 +73,7 @@ def markdown_parts(text: str) -> Iterator[tuple[str, str, str | None, int, int]]
 def _paragraphs(lines: list[str]) -> Iterator[tuple[list[str], int]]:
     """The lines of each paragraph, and the number of characters before it."""
     paragraph: list[str] = []
-    until = ""  # The end of the open code fence or formula.
+    until = ""  # The mark that ends the open code fence or formula.
     first = position = 0
     for line in lines:
         bare = line.strip()
@@ -100,7 +100,7 @@ def _paragraphs(lines: list[str]) -> Iterator[tuple[list[str], int]]:
         elif bare.startswith("\\[") and "\\]" not in bare:
             until = "\\]"
     while paragraph and not paragraph[-1].strip():
-        paragraph.pop()  # Below an unclosed fence.
+        paragraph.pop()  # An empty line at the end of an unclosed fence.
     if paragraph:
         yield paragraph, first
 

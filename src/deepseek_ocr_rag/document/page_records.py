@@ -1,4 +1,4 @@
-"""Turns pages into records: text with metadata and an id, as vector stores take them.
+"""Turns pages into records for vector stores: text with metadata and an id.
 
 LangChain and LlamaIndex documents share the metadata: see ``docs/reference/metadata.md``.
 """
@@ -85,8 +85,8 @@ def page_records(
         total_pages: Number of pages in the file.
         split: One record for the page, or one for each block with text. A page
             without text is always one record, so that no page is lost.
-        identity: What the ids are made from instead of ``source``: the hash of
-            bytes that have no name.
+        identity: What the ids are made from instead of ``source``, for example
+            the hash of bytes that have no name.
 
     Yields:
         Records in reading order, at least one.
@@ -112,8 +112,8 @@ def page_records(
 def document_record(document: OcrDocument, *, identity: str | None = None) -> Record:
     """One record for all pages that were read, joined as in :meth:`OcrDocument.to_markdown`.
 
-    Its finish reason is the worst of its pages', and errors and warnings name
-    their page. Another selection of pages gives another id.
+    Its finish reason is the worst of those of its pages, and errors and
+    warnings name their page. Another selection of pages gives another id.
 
     Args:
         document: The document, with at least one page.
@@ -173,7 +173,7 @@ def page_wanted(page: Page, source: str, on_error: OnError) -> bool:
     """Whether a page becomes a record.
 
     Raises:
-        ConfigurationError: If ``on_error`` has no such choice.
+        ConfigurationError: If ``on_error`` is not one of its choices.
         DeepSeekOCRError: If the page failed and ``on_error`` is "raise".
     """
     if on_error not in get_args(OnError):
@@ -196,7 +196,7 @@ def page_wanted(page: Page, source: str, on_error: OnError) -> bool:
 def boxes_between(metadata: Mapping[str, Any], start: int, end: int) -> list[dict[str, Any]]:
     """The entries of ``metadata["boxes"]`` that belong to a part of the record's text.
 
-    A picture has no text: it belongs to a part that its offset is in or next to.
+    A picture has no text: it belongs to every part that contains or touches its offset.
 
     Args:
         metadata: The metadata of a record, flat or not, or of a chunk that inherited it.
@@ -244,10 +244,10 @@ def _label(page: Page) -> str:
 
 
 def _section(blocks: Iterable[Block]) -> str:
-    """The deepest headings above more than half of the text.
+    """The deepest section that holds more than half of the text.
 
-    Not those of the first block: that is often a running head, whose section is still that of the
-    page before.
+    The section of the first block would not do: it is often a running head, which still has the
+    section of the page before.
     """
     sizes: Counter[tuple[str, ...]] = Counter()
     total = 0

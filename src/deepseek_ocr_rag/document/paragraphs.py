@@ -29,7 +29,7 @@ _NOTE_KINDS: Final = frozenset({"footnote", "page_footnote", "vision_footnote"})
 _TOUCH: Final = 0.02
 """Overlap, in fractions of the page, up to which two boxes only touch."""
 _DROP: Final = 0.05
-"""Least height of a text below the top of the next column: less are two lines side by side."""
+"""Least distance of a text's end below the top of the next column: lines side by side have less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,15 +50,15 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paragraph:
-    """A paragraph: one block, or several where it continues over columns or pages.
+    """A paragraph: one block, or several where it continues in other columns or pages.
 
-    A hyphen that divides a word between two slices is in neither.
+    A hyphen that divides a word between two slices is in neither of them.
     """
 
     slices: tuple[Slice, ...]
     heading: bool = False
     furniture: bool = False
-    repeated: bool = False  # can be left out: labelled so, without words, or seen before
+    repeated: bool = False  # can be left out: labelled furniture, without words, or seen before
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,9 +88,9 @@ def paragraphs_and_floats(document: OcrDocument) -> tuple[Paragraph | Float, ...
 
     Two texts become one paragraph where the first ends a column or page and
     :func:`~deepseek_ocr_rag.text.continuation.runs_on` says that it continues in the second.
-    Floats, notes and furniture may stand between them; a float inside a paragraph comes after it.
-    A page without blocks is one paragraph. Sections are recomputed where a running head was taken
-    for a heading.
+    Floats, notes and furniture may stand between them; a float inside a paragraph is moved after
+    it. A page without blocks is one paragraph. If a running head was taken for a heading, sections
+    are recomputed.
     """
     furniture = page_furniture(document.pages)
     pages = _without_running_heads(document.pages, furniture)

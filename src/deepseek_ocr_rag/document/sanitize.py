@@ -3,7 +3,7 @@
 Whoever made a document decides what its pages say, and a viewer obeys Markdown and
 HTML: it loads pictures (which tells their server who reads what), offers links and
 runs scripts. Therefore all text is escaped, and only the tags listed here come out,
-with no attributes but a cell's spans.
+without attributes except for the spans of cells.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def markdown_to_html(text: str) -> str:
 
     The result has headings, paragraphs, tables, code and ``b i u s em strong sub
     sup br``; formulas are shown as written. It has no pictures, links, scripts,
-    styles, or attributes that the page wrote, and tells a notebook not to typeset
-    formulas in it, because TeX has links too.
+    styles or attributes from the page, and tells a notebook not to typeset its
+    formulas, because TeX has links too.
 
     Args:
         text: Markdown as in :attr:`Page.markdown`; it may contain anything.
@@ -71,16 +71,16 @@ def inert_markdown(text: str) -> str:
     """A page's Markdown with nothing active in it, for a file that a viewer may show.
 
     Pictures, links, link definitions, and tags other than those of tables and of
-    :func:`markdown_to_html` become plain text. Only a link to a bare name stays: it leads no
-    further than to a file beside this one.
+    :func:`markdown_to_html` become plain text. Only a link to a bare name stays: it can lead only
+    to a file beside this one.
     """
-    # References, not backslashes: a backslash before ours would cancel it.
+    # Character references, not backslashes: a backslash in the text before ours would cancel it.
     text = _PICTURE.sub("&#33;", _ACTIVE_TAG.sub("&lt;", visible(text)))
     return _TARGET.sub("&#93;", text)
 
 
 def labelled_html(label: str, inner: str) -> str:
-    """Puts an untrusted label above HTML of our own."""
+    """Puts an untrusted label above trusted HTML."""
     return f"<div><p><b>{html.escape(visible(label))}</b></p>{inner}</div>"
 
 
@@ -101,7 +101,7 @@ def _inline(text: str) -> str:
 
 def _pipe_table(text: str) -> Table:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    rows = [lines[0], *lines[2:]]  # The second line is the rule under the header.
+    rows = [lines[0], *lines[2:]]  # The second line is the ``---`` line.
     return Table(tuple(_row(line, header=number == 0) for number, line in enumerate(rows)))
 
 

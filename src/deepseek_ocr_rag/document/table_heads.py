@@ -15,7 +15,7 @@ MAX_TITLE_ROWS: Final = 3
 """Most title rows (rows with one cell of text) above the names of the columns."""
 
 MAX_SPAN: Final = 4
-"""Most rows that the column names take up. A cell that spans more names a group of rows."""
+"""Most rows that the column names take up. A cell that spans more rows names a group of them."""
 
 _HTML_ROW: Final = re.compile(r"<tr[\s>]", re.IGNORECASE)
 _CELL_EDGE: Final = re.compile(r"(?<!\\)\|")
@@ -27,7 +27,7 @@ _NUMERIC: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TableRows:
-    """The rows of a table; the rule of a Markdown table belongs to its first row."""
+    """The rows of a table; the ``---`` line of a Markdown table belongs to its first row."""
 
     starts: tuple[int, ...]  # offsets in the text
     body: int  # index of the first row after the head
@@ -43,7 +43,7 @@ class _HeadRow:
 
     @property
     def is_title(self) -> bool:
-        """Whether it has at most one text; alone in the right one of two columns, it is a name."""
+        """Whether it has at most one text; one only in the second of two columns is a name."""
         filled = [i for i, text in enumerate(self.texts) if text.strip()]
         return len(filled) < 2 and not (len(self.texts) == 2 and filled == [1])
 
@@ -56,8 +56,9 @@ class _HeadRow:
 def table_rows(text: str) -> TableRows:
     """Finds the rows of a table (Markdown or HTML) and separates its head from its body.
 
-    The head is the first row that is not a title, the titles above it (rows with a single cell of
-    text), and the rows into which its cells reach. A table of one row has no head.
+    The head is the first row that is not a title, the titles above it (rows with at most one
+    text), and the rows into which its cells reach. If there are titles and that row holds numbers,
+    the head is only the titles. A table of one row has no head.
     """
     starts = _starts(text)
     if not starts:
@@ -83,7 +84,7 @@ def _starts(text: str) -> list[int]:
     if not text.startswith("|"):
         return [match.start() for match in _HTML_ROW.finditer(text)]
     lines = [0, *(match.end() for match in re.finditer(r"\n", text))]
-    # The second line is the rule that Markdown needs.
+    # The second line is the ``---`` line that Markdown needs.
     return [lines[0], *lines[2:]]
 
 

@@ -7,13 +7,13 @@ markup, and everything else is kept as text. ``html.parser`` would swallow ``<b 
 c>`` and, in the Python versions we support, needs quadratic time on unclosed
 declarations.
 
-* A cell's text is plain text: entities are decoded once, ``<br>``, ``<p>``,
-  ``<div>``, ``<li>`` and ``<center>`` become newlines, ``<sub>`` and ``<sup>`` stay,
+* A cell's text is plain text: entities are decoded once, ``<br>``, ``<p>``, ``<div>``,
+  lists, their items and ``<center>`` become newlines, ``<sub>`` and ``<sup>`` stay,
   other known tags are dropped.
 * Text outside any cell becomes a cell of its own where it stands.
 * A table inside a cell becomes lines of that cell's text.
-* Spans are read from ASCII digits, from 1 to the limits of the HTML standard (1000
-  columns, 65534 rows). :data:`MAX_GRID_CELLS` bounds how far they are filled.
+* Spans are read from ASCII digits and limited as in the HTML standard (1000 columns,
+  65534 rows). :data:`MAX_GRID_CELLS` limits how many positions they fill.
 """
 
 from __future__ import annotations
@@ -98,9 +98,9 @@ class Table:
         """The grid of texts: a spanning cell's text is repeated in every position it covers.
 
         Returns:
-            Rows of equal length, shorter ones filled with empty strings. Beyond
-            :data:`MAX_GRID_CELLS` added positions, cells are not spanned and rows
-            are not filled.
+            Rows of equal length, shorter ones filled with empty strings. Spans and
+            filling that would add more than :data:`MAX_GRID_CELLS` positions are
+            left out.
         """
         if self.has_spans:
             grid = _fill_spans(self.rows)
@@ -147,11 +147,11 @@ def parse_table(text: str) -> Table:
     """Parses a table's HTML, however broken; never fails and never loses text.
 
     Args:
-        text: The HTML from ``<table`` on. Several tables become one, their rows below
-            each other, and text around them becomes cells.
+        text: The HTML from ``<table`` on. Several tables become one, with the rows of
+            one below those of another, and text around them becomes cells.
 
     Returns:
-        The rows that have a cell.
+        The rows without empty ones, except those into which a cell above reaches.
 
     Example:
         >>> parse_table("<table><tr><td>a</td><td>b</td></tr></table>").to_rows()
@@ -178,7 +178,7 @@ def parse_table(text: str) -> Table:
 def decode_entities(text: str) -> str:
     """Decodes character references once; ``&nbsp;`` is a space.
 
-    A reference without a semicolon or to no character is kept.
+    A reference that has no semicolon or names no character is kept.
     """
     return _ENTITY.sub(_decode_entity, text) if "&" in text else text
 
@@ -210,7 +210,7 @@ def _html_cell(cell: Cell) -> str:
 
 
 def _fill_spans(rows: tuple[tuple[Cell, ...], ...]) -> list[list[str]]:
-    """Lays cells out as the HTML standard does (section 4.9.12), within the budget."""
+    """Lays cells out as the HTML standard does (4.9.12), within :data:`MAX_GRID_CELLS`."""
     budget = MAX_GRID_CELLS
     grid: list[list[str]] = []
     below: dict[int, tuple[int, str]] = {}  # Column: rows still covered, text.
@@ -232,7 +232,7 @@ def _fill_spans(rows: tuple[tuple[Cell, ...], ...]) -> list[list[str]]:
                     covered[len(row)] = (rowspan - 1, cell.text)
                 row.append(cell.text)
         for column in sorted(below):
-            # Positions that nothing covers, left of one that a row above covers.
+            # Positions that nothing covers, to the left of one that a row above covers.
             gap = column - len(row)
             if gap > budget:
                 break
@@ -311,7 +311,7 @@ class _TableBuilder:
             self._end_row()
 
     def _separate(self, space: str) -> None:
-        """Keeps the texts of an inner table apart, by one space or line break."""
+        """Separates the texts of an inner table by one space or line break."""
         if self.parts and self.parts[-1] in (" ", "\n"):
             space = max(space, self.parts.pop(), key=" \n".index)
         self.parts.append(space)
@@ -355,7 +355,7 @@ class _TableBuilder:
         return Table(tuple(tuple(row) for row in self._wanted_rows()))
 
     def _wanted_rows(self) -> list[list[Cell]]:
-        """The rows without empty ones, unless a cell above reaches into them."""
+        """The rows without empty ones, except those into which a cell above reaches."""
         wanted: list[list[Cell]] = []
         reach = 0
         for row in self.rows:

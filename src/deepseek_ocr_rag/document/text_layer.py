@@ -20,18 +20,18 @@ from .types import Box
 __all__ = ["Rule", "TextLayer", "Word", "usable"]
 
 SCAN_COVER = 0.7
-"""Share of the page that pictures cover at least if the page is a scan."""
+"""Smallest share of the page that pictures cover if the page is a scan."""
 
 STAMP_LENGTH = 80
-"""Most characters without spaces that can be a stamp, a running title or a page number
-over a scan: the page itself is then in the picture."""
+"""Most characters, spaces not counted, of a stamp, a running title or a page number over a
+scan: the text of the page itself is then only in the picture."""
 
 MAX_GARBAGE = 0.1
-"""Largest share of characters that no font can show: more means a broken encoding."""
+"""Largest share of characters that no font can show: a larger one means a broken encoding."""
 
 MAX_MISREAD = 0.2
 """Largest share of a hidden layer's words that look misread. In the test data, good OCR
-layers have up to 0.03, a handwritten page 0.62."""
+layers have up to 0.03, and a handwritten page has 0.62."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ class TextLayer:
 def usable(layer: TextLayer) -> bool:
     """Whether a page's text layer is good enough to use instead of its picture.
 
-    It is not if it is empty, if its characters are garbage (fonts without a mapping to Unicode),
-    if it is only a stamp on a scan, or if it is a poor OCR layer. The picture itself is not looked
-    at.
+    It is unusable if it is empty, if its characters are garbage (fonts without a mapping to
+    Unicode), if it is only a stamp on a scan, or if it is a poor OCR layer. The picture itself is
+    not examined.
     """
     texts = [word.text for word in layer.words if word.text.strip()]
     characters = "".join(texts)
@@ -91,7 +91,7 @@ def usable(layer: TextLayer) -> bool:
 
 _CID = re.compile(r"\(cid:[0-9]{1,6}\)", re.IGNORECASE)
 
-# Letters, joined by single hyphens or apostrophes, or a number with its signs.
+# Letters, joined by single marks such as hyphens and apostrophes, or a number with its signs.
 _PLAIN = re.compile(
     r"[^\W\d_]+(?:[-'\u2019./&][^\W\d_]+)*|[\d.,:/%$€£+\-\u2013]*\d[\d.,:/%\-\u2013]*"
 )
@@ -109,11 +109,11 @@ def _is_garbage(texts: Sequence[str], characters: str) -> bool:
     letters = [char for char in characters if char.isalnum()]
     if len(letters) < STAMP_LENGTH:
         return False
-    # Even in scripts without spaces a line is one run, not a whole page.
+    # Even in scripts without spaces, a run ends with its line: no run holds most of a page.
     longest = max(sum(map(str.isalnum, text)) for text in texts)
     if longest > 400 and longest > 0.5 * len(letters):
         return True
-    # A font whose glyphs are all mapped to a few characters.
+    # A font that maps most of its glyphs to the same character.
     return Counter(letters).most_common(1)[0][1] > 0.6 * len(letters)
 
 
@@ -151,7 +151,7 @@ def _misread_share(texts: Sequence[str]) -> float:
 
 
 def _is_jumble(core: str) -> bool:
-    """Whether it is a longer Latin word without a vowel, or with capitals inside."""
+    """Whether it is a longer Latin word without a vowel, or with several capitals inside."""
     if len(core) < 5 or not core.isalpha() or not core.isascii():
         return False
     inner = sum(a.islower() and b.isupper() for a, b in pairwise(core))

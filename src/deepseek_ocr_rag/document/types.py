@@ -61,7 +61,7 @@ class Box:
 
     @classmethod
     def clamped(cls, x0: float, y0: float, x1: float, y1: float) -> Box:
-        """The box of four arbitrary numbers: cut to the page, then ordered; NaN and infinity count as 0."""
+        """A box from any four numbers, cut to the page and ordered; NaN and infinity count as 0."""
         values = [min(1.0, max(0.0, v if math.isfinite(v) else 0.0)) for v in (x0, y0, x1, y1)]
         return cls(
             min(values[0], values[2]),
@@ -112,7 +112,7 @@ class Box:
         )
 
     def intersection(self, other: Box) -> Box | None:
-        """The area that both cover, or None if they do not touch."""
+        """The box that both cover, or None if they do not touch."""
         x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
         x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
         return Box(x0, y0, x1, y1) if x0 <= x1 and y0 <= y1 else None
@@ -128,7 +128,7 @@ class Block:
             empty string marks text outside any tag.
         text: Its Markdown, exactly ``page.markdown[span[0]:span[1]]``; empty
             for a picture.
-        boxes: Where it stands; a paragraph over two columns has two. Empty where
+        boxes: Where it stands; a paragraph over two columns has two. Empty if
             the model gave no box.
         span: Offsets of ``text`` in the page's Markdown.
         section: The headings above it, outermost first.
@@ -148,7 +148,7 @@ class Block:
 
     @property
     def table(self) -> Table | None:
-        """The parsed table, or None for another block and for a table whose cells did not arrive."""
+        """The parsed table, or None if the block has no HTML table or its cells did not arrive."""
         return None if self.html is None or not self.text else parse_table(self.html)
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,7 +198,7 @@ class Page:
         attempts: Number of times the backend was asked.
         warnings: What a user should know about this page.
         error: What went wrong, if ``finish_reason`` is "error".
-        confidence: As for a block, over everything the model wrote for the page.
+        confidence: As for a block, for everything that the model wrote for the page.
     """
 
     number: int
@@ -223,7 +223,7 @@ class Page:
 
     @property
     def boxes(self) -> tuple[Box, ...]:
-        """The boxes of all its blocks in reading order; for the task "locate", the findings."""
+        """The boxes of all its blocks in reading order; for the task "locate", what was found."""
         return tuple(box for block in self.blocks for box in block.boxes)
 
     def blocks_in(self, start: int, end: int) -> tuple[Block, ...]:
@@ -333,7 +333,7 @@ class OcrDocument:
 
 
 def union(boxes: Iterable[Box]) -> Box | None:
-    """The smallest box that contains all boxes, or None without any."""
+    """The smallest box that contains all boxes, or None if there are none."""
     result: Box | None = None
     for box in boxes:
         result = box if result is None else result.union(box)

@@ -3,10 +3,10 @@
 Needs ``docling-core`` (the extra ``[docling]``).
 
 * Boxes are in points from the top left. A page of unknown size counts as 1000 by 1000.
-* A paragraph over columns or pages is one item with a provenance for each part.
-* A heading with one ``#`` is a title; with more, it is a section header one level
-  higher, as when docling reads Markdown and HTML.
-* Page furniture is in docling's furniture layer.
+* A paragraph over several columns or pages is one item with a provenance for each box.
+* A heading with one ``#`` is a title. One with more is a section header, whose level is
+  one less than their number, as when docling reads Markdown and HTML.
+* Page furniture (running heads, page numbers) is in docling's furniture layer.
 * Failed and blank pages are pages without items.
 """
 

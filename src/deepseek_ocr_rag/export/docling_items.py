@@ -1,4 +1,4 @@
-"""Builds docling's items; the only module that imports docling-core."""
+"""Builds docling's items; the only module that imports docling-core at run time."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class DoclingWriter:
             item.prov.extend(provenance)
 
     def _add_formulas(self, text: str, provenance: Sequence[ProvenanceItem]) -> None:
-        """Adds display formulas without their brackets, or the whole text if it has more in it."""
+        """Adds display formulas without their brackets, or the whole text if it holds more."""
         formulas = [match[1].strip() for match in _FORMULA.finditer(text)]
         if not formulas or _FORMULA.sub("", text).strip():
             self._add(DocItemLabel.TEXT, text, provenance)
@@ -179,7 +179,7 @@ def _size(page: Page) -> tuple[float, float]:
 
 
 def _provenance(slices: Sequence[Slice]) -> Iterator[ProvenanceItem]:
-    """One provenance for each box, with the span of its slice in the item's text."""
+    """One provenance for each box, with the span of the box's slice in the item's text."""
     at = 0
     for i, part in enumerate(slices):
         at += len(part.before) if i else 0

@@ -1,11 +1,11 @@
 """Draws boxes, label tags and marked answers on a page image.
 
-No function changes the image that it is given. Sizes follow the image's long side, so
-that a thumbnail and a print look alike.
+No function changes the image that it is given. Line widths and letters grow with the
+image's long side, so that a thumbnail and a print look alike.
 
 The colours are those of Okabe and Ito, "Color Universal Design" (2008), and for unknown
-kinds those of Paul Tol's "muted" scheme (2021). Both can be told apart with the common
-forms of colour blindness, and the tag names the kind anyway.
+kinds those of Paul Tol's "muted" scheme (2021) and a grey. People with the common forms
+of colour blindness can tell them apart, and the tag names the kind anyway.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PALETTE: Final[dict[str, Colour]] = {
     "figure_title": (204, 121, 167),
     "equation": (86, 180, 233),
 }
-"""By kind of block; a caption has the colour of its figure or table."""
+"""Colours by kind of block; a caption has the colour of its figure or table."""
 
 OTHER_COLOURS: Final[tuple[Colour, ...]] = (
     (136, 34, 85),
@@ -50,15 +50,15 @@ OTHER_COLOURS: Final[tuple[Colour, ...]] = (
 MARKER: Final[Colour] = (255, 236, 110)
 MARKER_EDGE: Final[Colour] = (214, 150, 0)
 GRAIN: Final = 64
-"""Largest difference between neighbouring pixels, of 255, that may be a scanner's noise."""
+"""Edge strength, 0..255, from which a pixel counts as ink; less may be a scanner's noise."""
 MAX_TAG: Final = 24
-"""Most characters of a kind that a tag shows: the model's label may be a whole line."""
+"""Most characters of a kind that a tag shows: a kind may be as long as a line of text."""
 
 
 def colour_of(kind: str) -> Colour:
     """The colour of a kind of block as ``(red, green, blue)``, 0..255.
 
-    An unknown kind always gets the same one of a few further colours.
+    Each unknown kind gets one of a few other colours, always the same one.
     """
     known = PALETTE.get(kind)
     return known or OTHER_COLOURS[zlib.crc32(kind.encode("utf-8", "replace")) % len(OTHER_COLOURS)]
@@ -114,10 +114,10 @@ def draw_page(
 
 
 def highlight_boxes(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
-    """A new RGB picture with boxes marked as with a highlighter: the text below stays readable."""
+    """A new RGB picture with boxes marked as with a highlighter: their text stays readable."""
     picture = _as_rgb(image)
     draw = ImageDraw.Draw(picture)
-    # All areas first: multiplying twice would darken where boxes overlap.
+    # All areas at once: multiplying for each box would darken the places where boxes overlap.
     marker = Image.new("RGB", picture.size, "white")
     pen = ImageDraw.Draw(marker)
     for box in boxes:
@@ -142,7 +142,7 @@ def crop_boxes(image: Image.Image, boxes: Sequence[Box], margin: float = 0.02) -
         A new RGB picture of at least one pixel, within the page.
 
     Raises:
-        ConfigurationError: If there is no box, or the margin is negative.
+        ConfigurationError: If there is no box, or the margin is negative or 1 or more.
 
     Example:
         The part of a page that an answer cites::
@@ -178,7 +178,7 @@ def _pixels(box: Box, size: tuple[int, int]) -> Rectangle:
 
 
 def _ink_mask(image: Image.Image) -> Image.Image:
-    """White where something is drawn or written, black where there is only paper."""
+    """A mask that is white at the edges of what is drawn or written, and black elsewhere."""
     found = image.convert("L").filter(ImageFilter.FIND_EDGES)
     return found.point([0] * GRAIN + [255] * (256 - GRAIN))
 
@@ -195,7 +195,7 @@ def _padded(box: Box, size: tuple[int, int], distance: int) -> Rectangle:
 
 
 def _line_width(image: Image.Image) -> int:
-    """The width of outlines: two pixels for a long side of 1280."""
+    """The width of outlines: two pixels if the long side has 1280."""
     return max(1, round(max(image.size) / 640))
 
 
@@ -226,7 +226,7 @@ def _draw_tag(draw: ImageDraw.ImageDraw, ink: Image.Image, text: str, kind: str,
 
 
 def _least_ink(ink: Image.Image, width: int, height: int, box: Rectangle) -> tuple[int, int]:
-    """The top left corner of a tag at a box that hides the least ink; the first of equals."""
+    """The top left corner of a tag: the place at a box where it hides least."""
     x0, y0, x1, y1 = box
     best, least = (0, 0), float("inf")
     for x, y in (

@@ -1,4 +1,4 @@
-"""Draws what an answer cites on crops of its pages."""
+"""Marks what an answer cites on crops of the cited pages."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .drawing import crop_boxes, highlight_boxes
 __all__ = ["AnswerPictures", "CitedLocation", "CitedPage", "SourceInput", "draw_cited_pages"]
 
 LONG_SIDE: Final = 1280
-"""Pixels of the long side of a rendered page."""
+"""Length in pixels of the long side of a rendered page."""
 
 MARGIN: Final = 0.04
-"""Margin around the cited boxes, of the page's long side: enough to see where they are."""
+"""Margin around the cited boxes, as a fraction of the page's long side: it shows where they are."""
 
 TALLEST: Final = 30_000
 """Largest height in pixels of the stacked pictures; many image readers refuse more."""
@@ -36,12 +36,12 @@ LONGEST_CAPTION: Final = 110
 
 @dataclass(frozen=True, slots=True)
 class CitedLocation:
-    """The location of a citation, for drawing."""
+    """The location of a citation that is to be drawn."""
 
     number: int  # the citation's number in the answer's text, from 1
     source: str
     page: int  # 1-based
-    boxes: tuple[Box, ...]  # to mark; without any, the whole page is shown
+    boxes: tuple[Box, ...]  # to mark; if there are none, the whole page is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class AnswerPictures:
 
     @property
     def image(self) -> Image.Image | None:
-        """All pages below each other with their captions, RGB; None if nothing is cited."""
+        """All pages, one below another, with their captions, RGB; None if nothing is cited."""
         return _stack(self.pages) if self.pages else None
 
     def save(self, path: str | os.PathLike[str]) -> Path | None:
@@ -145,7 +145,7 @@ def draw_cited_pages(
 ) -> AnswerPictures:
     """Marks cited boxes on crops of their pages, one crop for each page.
 
-    ``cited`` come in the order of their numbers. ``files`` says what to open for each source; one
+    ``cited`` is in the order of the numbers. ``files`` says what to open for each source; a source
     that is missing there is opened as a path.
     """
     pages: dict[tuple[str, int], list[CitedLocation]] = {}
@@ -212,7 +212,7 @@ def _stack(pages: tuple[CitedPage, ...]) -> Image.Image:
 
 
 def _fitting(caption: str) -> str:
-    """Cuts a long caption at its start: the page number is at its end."""
+    """Cuts off the start of a long caption: the page number is at its end."""
     return caption if len(caption) <= LONGEST_CAPTION else f"…{caption[1 - LONGEST_CAPTION :]}"
 
 

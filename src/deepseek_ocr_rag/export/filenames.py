@@ -19,16 +19,16 @@ RESERVED_NAMES: Final = frozenset(
 """Names that Windows reserves for devices, with any suffix."""
 
 MAX_STEM_BYTES: Final = 120
-"""File systems allow 255 bytes for a name; suffixes and numbers need some of them."""
+"""Most bytes of a stem: file systems allow 255 for a name, and suffixes and numbers need some."""
 MAX_SOURCE: Final = 4096
-"""Most characters of a source's name that are looked at."""
+"""Most characters of a source's name that are used."""
 
 
 def file_stem(source: str) -> str:
     """A safe file name without suffix for a document.
 
-    The last part of a path or URL without the suffix of a format that we read and without
-    characters that any system forbids, at most 120 bytes long; "document" if nothing is left.
+    It is the last part of a path or URL without the suffix of a format that we read, at most 120
+    bytes long, with ``_`` for characters that some system forbids; "document" if nothing is left.
     """
     name = source[-MAX_SOURCE:]
     if "://" in source[:16]:

@@ -8,7 +8,7 @@
     ├── pages/page-0001.png        the page with its boxes
     └── figures/page-0001-1.png    what the page's first image box holds
 
-Pages are written as they arrive, one in memory at a time. The two text files are
+Pages are written as they arrive, with one in memory at a time. The two text files are
 written under temporary names and renamed after the last page, so that nobody reads
 half a file.
 """
@@ -97,16 +97,16 @@ def write_page_pictures(
 class FolderWriter:
     """Writes pages into a folder as they arrive; a context manager.
 
-    Leaving the block without an error calls :meth:`close`. After an error the files of
-    an earlier run are still there, and the pages so far are kept beside them as
-    ``<name>.partial.md`` and ``<name>.partial.json``.
+    Leaving the block without an error calls :meth:`close`. After an error the text files
+    of an earlier run are still there, and the pages written so far are kept beside them
+    as ``<name>.partial.md`` and ``<name>.partial.json``.
 
     One folder holds one document: pictures are named by page number only.
 
     Args:
         folder: The folder, created if missing.
-        source: The document as the user named it; its harmless characters name the
-            files.
+        source: The document as the user named it; the text files get a safe form of
+            this name.
         sha256: Hash of the file's bytes, 64 hex digits, or "" if unknown.
         total_pages: Number of pages in the file.
 
@@ -140,7 +140,7 @@ class FolderWriter:
             except BaseException as error:
                 self._discard()
                 if isinstance(error, ValueError):
-                    # NUL and lone surrogates: only disk_errors knows the folder.
+                    # The name has NUL or lone surrogates. _disk_errors handles only OSError.
                     raise OSError("this is not a file name") from error
                 raise
 
@@ -172,7 +172,7 @@ class FolderWriter:
                 self._markdown.write(page_markdown(page, figures, left_out=left_out))
                 self._json.write(record)
         except OutputError:
-            # The files may hold half a page: they are useless.
+            # The files may hold half a page, which makes them useless.
             self._closed = True
             self._discard()
             raise
@@ -209,7 +209,7 @@ class FolderWriter:
             self._closed = True
             self._discard()
         elif not self._closed:
-            # The first error matters more than one from keeping the pages.
+            # The first error matters more than another one while the pages are kept.
             with suppress(OutputError):
                 self._finish(f"{self._stem}.partial")
 
@@ -243,7 +243,7 @@ class FolderWriter:
                 Path(file.name).unlink(missing_ok=True)
 
     def _write_pictures(self, page: Page, image: Image.Image) -> list[tuple[Block, str]]:
-        """Writes the page with its boxes, and its figures: ``(block, relative path)`` of each."""
+        """Writes the page with its boxes and its figures; returns each figure's block and path."""
         name = f"page-{page.number:04d}"
         self._save(draw_page(image, page), "pages", f"{name}.png")
         figures: list[tuple[Block, str]] = []
@@ -280,7 +280,7 @@ def _figure_boxes(page: Page) -> list[tuple[Block, Box]]:
 
 
 def _temporary(folder: Path, suffix: str) -> Path:
-    """An unused random name; opened with mode "x", it cannot follow a planted link."""
+    """A random name that is not in use; opening it with mode "x" cannot follow a planted link."""
     return folder / f".writing-{secrets.token_hex(8)}{suffix}"
 
 

@@ -1,4 +1,4 @@
-"""Writes a page for a Markdown file: its number first, its pictures where they belong."""
+"""Writes a page as Markdown for a file: first its number, then its text with its pictures."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def page_markdown(
 
 
 def _paragraph_break(neighbour: str, *, at_end: bool) -> str:
-    """The newlines that are missing for an empty line next to a neighbouring text."""
+    """The newlines that are still needed for an empty line between a picture and its neighbour."""
     kept = neighbour.rstrip("\n") if at_end else neighbour.lstrip("\n")
     return "\n" * max(0, 2 - (len(neighbour) - len(kept))) if kept else ""
 
 
 def _caption_of(page: Page, image: Block) -> str:
-    """The captions of an image, or its page number if it has none."""
+    """The captions of an image, or "Figure on page N" if it has none."""
     index = next(i for i, block in enumerate(page.blocks) if block is image)
     members = [page.blocks[i] for i in companions(page.blocks)[index]]
     captions = " ".join(block.text for block in members if is_caption(block, image))
@@ -66,5 +66,5 @@ def _alt_text(caption: str) -> str:
 
 
 def _comment(text: str) -> str:
-    """Text for an HTML comment, which it cannot end: it has no two hyphens in a row."""
+    """Makes text safe in an HTML comment: without two hyphens in a row it cannot end it."""
     return re.sub("-(?=-)", "- ", " ".join(text.split()))

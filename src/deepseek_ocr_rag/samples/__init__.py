@@ -13,9 +13,9 @@ __all__ = ["sample_path"]
 def sample_path() -> Path:
     """The path of the sample PDF in the installed package.
 
-    Page 1 is a born-digital article in two columns, page 2 a scanned letter without a
-    text layer, skewed by 1.2 degrees, and page 3 a ruled table and a bar chart with
-    their captions. The pages are labelled i, ii and iii.
+    Page 1 is a born-digital article in two columns. Page 2 is a scanned letter without a
+    text layer, skewed by 1.2 degrees. Page 3 has a ruled table and a bar chart with their
+    captions. The pages are labelled i, ii and iii.
 
     Returns:
         The path of ``sample.pdf``; do not write to it.

@@ -15,23 +15,24 @@ _ITEM: Final = re.compile(
 _PROSE: Final = re.compile(r"[,.;，。、；،]")
 
 FEWEST_WORDS: Final = 4
-"""A text of fewer words does not continue: it may be a label in a drawing."""
+"""A text with fewer words does not continue: it may be a label in a drawing."""
 
 FEWEST_LETTERS: Final = 12
 """The same limit for scripts without spaces between words."""
 
 
 def is_finished(text: str) -> bool:
-    """Whether a text ends with a full stop or another mark that ends a sentence."""
+    """Whether a text ends with a full stop, colon, semicolon or another closing mark."""
     return _FINISHED.search(text.rstrip()[-8:]) is not None
 
 
 def runs_on(text: str, following: str) -> bool:
     """Whether a text continues in the one that follows it in reading order; neither is empty.
 
-    It does if it has no full stop at its end and the following text begins with a small letter, or
-    if it ends with a comma or a hyphen. In a script without capitals it must contain punctuation,
-    as prose does. List items and texts of a few words never continue.
+    It does if it ends with a comma or a hyphen, or if it has no closing mark at its end and the
+    following text begins with a small letter. In a script without capitals it must contain
+    punctuation, as prose does. A text of a few words never continues, and a list item never
+    continues a text.
     """
     text, following = text.strip(), following.lstrip()
     first = following[0]

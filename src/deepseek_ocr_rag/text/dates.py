@@ -1,4 +1,4 @@
-"""Finds the dates of a text and compares them, however they are written.
+"""Finds the dates in a text and compares them, however they are written.
 
 ``March 24, 2015`` and ``24.03.2015`` are the same date. A form with two readings
 (``3/4/2015``) means both.
@@ -46,8 +46,8 @@ class Date:
     def matches(self, other: Date) -> bool:
         """Whether a source's date ``other`` states this day or month.
 
-        A source that leaves out the year matches too: a page often names it only once. The caller
-        checks that it does.
+        A date without a year in the source matches too: a page often names the year only once. The
+        caller checks that the page names it.
         """
         return any(_covers(theirs, mine) for theirs in other.days for mine in self.days)
 
@@ -58,10 +58,10 @@ class Date:
 
 
 def dates(plain: str, *, overlapping: bool = False) -> tuple[Date, ...]:
-    """Finds dates in figures, and those with a month's name in seven European languages.
+    """Finds dates in digits, and dates with a month's name in seven European languages.
 
-    ``overlapping`` gives both dates of "30 May 5", as it should for a source. They come in the
-    order of the forms that are tried, not of the text.
+    ``overlapping`` gives both dates in "30 May 5"; use it for a source. The dates come in the order
+    in which their forms are tried, not in the order of the text.
     """
     found: list[Date] = []
     for pattern, read in _FORMS:

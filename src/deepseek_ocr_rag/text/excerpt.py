@@ -1,4 +1,4 @@
-"""Shortens somebody else's text for an error message."""
+"""Shortens untrusted text for an error message."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from .word_lists import COMPOUND_STARTS
 __all__ = ["SOFT_HYPHENS", "is_cjk", "seam"]
 
 SOFT_HYPHENS = "\u00ad\ufffe\u0002"
-"""The soft hyphen, and what PDFium writes for a hyphen at the end of a line."""
+"""The soft hyphen, and the characters that PDFium writes for a hyphen at the end of a line."""
 
 _HYPHENS = "-\u2010" + SOFT_HYPHENS
 
@@ -20,16 +20,17 @@ _CJK = re.compile(
 
 
 def is_cjk(char: str) -> bool:
-    """Whether a character is Chinese or Japanese: these put no spaces between words."""
+    """Whether a character is Chinese or Japanese: these scripts put no spaces between words."""
     return _CJK.match(char) is not None
 
 
 def seam(text: str, following: str, vocabulary: frozenset[str] = frozenset()) -> tuple[int, str]:
     """How to join a text to its continuation in another line, column or page.
 
-    Returns the number of characters to drop from its end (a dividing hyphen), and what to put
-    between the two (a space, or nothing). A case-folded word in ``vocabulary`` that the page
-    writes with its hyphen keeps it, one written without loses it.
+    Returns the number of characters to drop from the end of ``text`` (a dividing hyphen), and what
+    to put between the two (a space, or nothing). ``vocabulary`` holds the words of the page, case
+    folded: a word that the page also writes with the hyphen keeps it, and a word that it also
+    writes without the hyphen loses it.
     """
     last, first = text[-1], following[0]
     if last in SOFT_HYPHENS:

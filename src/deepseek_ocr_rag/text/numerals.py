@@ -1,4 +1,4 @@
-"""Finds the numbers of a text and compares them, however they are written.
+"""Finds the numbers in a text and compares them, however they are written.
 
 ``1,234.50`` and ``1.234,50`` are the same number. A form with two readings
 (``1.234``) means both, so that a true statement matches in either notation.
@@ -85,10 +85,10 @@ class Number:
 
 
 def numbers(plain: str, *, every_reading: bool = False) -> tuple[Number, ...]:
-    """Finds numbers in digits and in words (English to 99, German to 12), in no order.
+    """Finds numbers in digits and in words (English to 99, German to 12), in no fixed order.
 
-    ``every_reading`` adds what a source may mean: "one" as well, ``12 516`` as one number and as
-    two, and ``l2O`` as 120.
+    ``every_reading`` adds all that a source may mean: "one" counts too, ``12 516`` is one number
+    and also two, and ``l2O`` is 120.
     """
     found = [*_in_digits(plain), *_in_words(plain)]
     if every_reading:
@@ -139,7 +139,7 @@ def _number(
 
 
 def _readings(token: str) -> list[frozenset[Decimal]]:
-    """The meaning of digits with marks between them: one number or several, with readings."""
+    """The numbers that digits with marks between them can mean, each with its readings."""
     groups = _MARK.split(token)
     marks = _MARK.findall(token)
     if token[0] == ".":

@@ -1,4 +1,4 @@
-"""Removes markup from text: HTML tags and entities, Markdown marks, LaTeX commands."""
+"""Removes markup from text: HTML tags, Markdown marks, LaTeX commands; decodes entities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def without_tags(text: str, replacement: str = " ") -> str:
 
 
 def plain_text(text: str) -> str:
-    """Removes HTML tags, entities, Markdown marks and LaTeX commands; the result is NFKC."""
+    """Removes HTML tags, Markdown marks and LaTeX commands, decodes entities; returns NFKC."""
     text = _FRACTION.sub(" ", html.unescape(without_tags(text)))
     text = unicodedata.normalize("NFKC", text).replace("\\circ", "°").replace("\\%", "%")
     return _LATEX.sub(" ", text).translate(_MARKUP)

@@ -23,7 +23,7 @@ _LAST_WORD: Final = re.compile(r"([^\W\d_]{1,12})$")
 def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
     """The spans of the sentences, list items and table rows of Markdown or an HTML table.
 
-    Without overlap and without white space at their ends; every other character is in one.
+    They do not overlap and have no white space at their ends; every other character is in one.
     """
     spans: list[tuple[int, int]] = []
     for start, end in _lines(text):
@@ -39,7 +39,7 @@ def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a text ends with an end mark, or with a colon before a list."""
+    """Whether a text ends with a mark that ends a sentence, or with a colon as before a list."""
     return bool(_END.search(text))
 
 

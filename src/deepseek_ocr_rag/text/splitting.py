@@ -1,4 +1,4 @@
-"""Cuts a text to a budget of tokens: between sentences, else between words, else anywhere."""
+"""Cuts a text into parts of limited tokens: between sentences, else words, else anywhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Span = tuple[int, int]
 _WORD: Final = re.compile(r"\S+")
 
 _LONGEST_TOKEN: Final = 8
-"""Characters that a token is assumed to have at most, which keeps the search linear."""
+"""Most characters that a token is assumed to have; this keeps the search linear."""
 
 
 def split_text(
@@ -27,7 +27,7 @@ def split_text(
 ) -> Iterator[Span]:
     """Cuts a text into spans of at most ``budget`` tokens (a single character may have more).
 
-    The rows of an HTML table count as sentences. Parts do not overlap and have no white space at
+    The rows of an HTML table count as sentences. Spans do not overlap and have no white space at
     their ends; every other character is in exactly one of them.
     """
     start, end = _trimmed(text, *(span or (0, len(text))))
@@ -55,11 +55,11 @@ def _trimmed(text: str, start: int, end: int) -> Span:
 def _filled(
     text: str, spans: list[Span], budget: int, count: CountTokens
 ) -> Iterator[tuple[Span, bool]]:
-    """Joins neighbouring spans while they fit; says of each result whether it does."""
+    """Joins neighbouring spans while they fit; yields each result and whether it fits."""
     first, last, used = -1, 0, 0
     for start, end in spans:
         if first >= 0:
-            # With the white space between them.
+            # Counts the white space between them too.
             added = count(text[last:end])
             if used + added <= budget:
                 last, used = end, used + added

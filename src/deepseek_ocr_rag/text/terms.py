@@ -1,8 +1,8 @@
-"""Turns text into search terms: what BM25 counts, and how quotes are compared.
+"""Turns text into terms, which BM25 counts and by which quotes are compared.
 
 The same rules hold for questions and pages, and for every script:
 
-* text is NFKC and case folded, without HTML tags and entities;
+* text is NFKC and case folded, without HTML tags, with entities decoded;
 * words are runs of letters and digits; ``FY2023`` also counts as ``fy`` and
   ``2023``, ``12,516`` as ``12516``;
 * ``DeepSeek-OCR``, ``DeepSeek- OCR`` and a word that was hyphenated at a line
@@ -15,10 +15,9 @@ The same rules hold for questions and pages, and for every script:
 * a dotted abbreviation is one word (``U.S.`` is ``us``), and an English
   possessive ``'s`` is dropped.
 
-Search adds more (:func:`search_terms`, :func:`with_stems`): single Chinese characters
-beside the pairs, as the same study found best, and beside each word its stem by the
-English rules of Snowball, so that "measuring" finds "measured", though "measured"
-finds it better.
+Search adds single Chinese characters to the pairs (:func:`search_terms`), which the
+same study found best, and to each word its stem by the English rules of Snowball
+(:func:`with_stems`): "measuring" finds "measured", but an exact match ranks higher.
 """
 
 from __future__ import annotations
@@ -72,8 +71,9 @@ def content_terms(text: str) -> list[str]:
 def search_terms(text: str, *, function_words: bool = True) -> list[str]:
     """The terms by which search finds a text: :func:`terms` and single Chinese characters.
 
-    English function and question words can be left out, but not where a text has no other terms;
-    and one in capitals ("US", "WHO"), in a text that is not all in capitals, is an abbreviation.
+    ``function_words=False`` leaves out English function and question words, unless the text has no
+    other terms. A word in capitals ("US", "WHO") stays, as an abbreviation, unless the whole text
+    is in capitals.
     """
     found = _terms(text, characters=True)
     if function_words:
@@ -120,7 +120,7 @@ def _terms(text: str, *, characters: bool) -> list[str]:
 def _stem(term: str) -> str:
     import snowballstemmer
 
-    # A new stemmer each time: it keeps the current word in itself, and threads share the cache.
+    # A new stemmer each time: it stores the word it works on, so threads cannot share one.
     return f"~{snowballstemmer.stemmer('english').stemWord(term)}"
 
 

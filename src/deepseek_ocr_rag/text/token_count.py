@@ -16,9 +16,9 @@ def estimate_tokens(text: str) -> int:
 
     Three ASCII letters, one other character, or the space before a digit count
     as one token: English words have about four letters a token, and digits and
-    punctuation often stand alone. Models that were not trained on Chinese or
-    Japanese need up to two tokens a character there; the language model reports
-    a context that was full after all.
+    punctuation are often tokens of their own. Models that were not trained on
+    Chinese or Japanese need up to two tokens for each of their characters; if
+    the context overflows because of that, the language model reports it.
     """
     letters = sum((len(word) + 2) // 3 for word in _LETTERS.findall(text))
     return letters + sum(1 for _ in _SINGLE.finditer(text))

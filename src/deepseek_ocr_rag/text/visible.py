@@ -1,8 +1,8 @@
-"""Makes untrusted text safe to show to a terminal, a viewer or a language model.
+"""Makes untrusted text safe to show in a terminal or viewer, or to a language model.
 
-:func:`visible` and :func:`json_line` are for people: what a terminal would obey is
-replaced, or escaped in JSON, so that it stays visible. :func:`without_invisible` is
-for language models: characters in which a message can hide are removed.
+:func:`visible` and :func:`json_line` are for people: characters that a terminal would
+obey are replaced, or escaped in JSON, so that they can be seen. :func:`without_invisible`
+is for language models: characters that can hide a message are removed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _TERMINAL_CODES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u
 
 
 def visible(text: str) -> str:
-    """Replaces what a terminal would obey with U+FFFD; newlines and tabs stay."""
+    """Replaces characters that a terminal would obey with U+FFFD; newlines and tabs stay."""
     return _TERMINAL_CODES.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def json_line(value: dict[str, Any] | list[Any]) -> str:
-    """Writes JSON on one line; what a terminal would obey becomes a JSON escape."""
+    """Writes JSON on one line; characters that a terminal would obey become JSON escapes."""
     text = json.dumps(value, ensure_ascii=False)
     return _TERMINAL_CODES.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 

@@ -1,4 +1,4 @@
-"""Word lists of single languages: the place to add a language."""
+"""Word lists that depend on the language; add another language here."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ MONTHS: Final = {
 """Names of months in seven European languages, lower case, with their numbers."""
 
 AMBIGUOUS_MONTHS: Final = frozenset(("may", "march", "mar"))
-"""Names of months that are other words when they are not capitalised."""
+"""Names of months that are also other words when they are not capitalised."""
 
 _COUNTED: Final = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
@@ -54,11 +54,11 @@ _COUNTED: Final = (
 NUMBER_WORDS: Final = {
     word: value for words in _COUNTED for value, word in enumerate(words.split())
 }
-"""English and German words for 0 to 19."""
+"""English words for 0 to 19 and German ones for 0 to 12."""
 
 _DECADES: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
 TENS_WORDS: Final = {word: 10 * value for value, word in enumerate(_DECADES.split(), start=2)}
-"""English words for 20 to 90."""
+"""English words for the tens from 20 to 90."""
 
 NUMBER_PRONOUNS: Final = frozenset(("one", "eins", "null"))
 """Number words that often count nothing: "this one"."""
@@ -67,7 +67,7 @@ SCALE_WORDS: Final = {
     "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "mn": 6, "bn": 9,
     "tausend": 3, "millionen": 6, "milliarden": 9, "mio": 6, "mrd": 9,
 }  # fmt: skip
-"""Words after a number, with their power of ten."""
+"""Words that scale the number before them, with their power of ten."""
 
 ABBREVIATIONS: Final = _words("""
     mr mrs ms dr prof st vs ed eds al approx inc ltd co corp bzw ca vgl hrsg
@@ -86,7 +86,7 @@ FUNCTION_WORDS: Final = _words("""
     our she should so some such than that the their them then there these they this those to us
     was we were what when where which who whom whose why will with would you your
 """)
-"""English function and question words. They stay in the index and are only left out of
+"""English function and question words. They stay in the index and are left out only of
 questions. Those of other languages need no list: BM25 gives little weight to a term that
 many texts contain."""
 

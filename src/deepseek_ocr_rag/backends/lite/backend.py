@@ -24,7 +24,7 @@ from .rapidocr import RapidReader
 __all__ = ["LiteBackend", "LiteBackendWarning"]
 
 TASKS = frozenset({"document", "ocr", "free"})
-"""The tasks that ask for a page's text, all that this backend can do."""
+"""The tasks that ask for a page's text, the only ones that this backend can do."""
 
 LOW_CONFIDENCE = 0.85
 """Mean confidence below which a page gets a warning. The benchmark's scans have

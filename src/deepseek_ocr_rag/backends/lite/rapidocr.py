@@ -1,8 +1,8 @@
 """Reads the picture of a page with RapidOCR: words with boxes.
 
 Only the models in RapidOCR's own wheel are used; nothing is downloaded. The
-classifier for upside-down lines is off: it squeezes every line to four times its
-height, turns long lines by mistake and loses them (measured: word recall 0.93 with
+classifier for upside-down lines is off: it squeezes every line to a width of four times
+its height, turns long lines by mistake and loses them (measured: word recall 0.93 with
 it, 0.96 without). Pages that are upside down or on their side are recognised by
 their scores instead.
 """
@@ -125,8 +125,8 @@ class RapidReader:
     ) -> Recognized:
         """Read an RGB picture, whichever way it is turned; boxes are those of the picture as given.
 
-        ``check_cancelled`` is called before every run of a model, which is once per line of text,
-        from the second picture on; what it raises ends the reading.
+        From the second picture on, ``check_cancelled`` is called before every run of a model, about
+        once per line of text; what it raises ends the reading.
         """
         self._check_cancelled = check_cancelled
         turn, lines = 0, self._lines(picture)

@@ -70,9 +70,9 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         no_repeat: The repetition rule; None takes the model's own.
         max_new_tokens: Most tokens of a page; None allows what the model can write.
         max_tiles: Most tiles of a page in mode gundam.
-        attempts: How often a page is asked for at most.
+        attempts: Most times that a page is asked for.
         page_seconds: Time after which no further attempt at a page starts.
-        download: Whether the hub may be asked.
+        download: Whether the model may be downloaded from the hub.
 
     Raises:
         ConfigurationError: If an argument is invalid.
@@ -131,7 +131,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             raise MissingExtraError(
                 "torch is not installed", remedy='Install it: pip install "deepseek-ocr-rag[local]"'
             )
-        # Only now: tokenizers is not needed before a model is loaded.
+        # Imported late: tokenizers is not needed before a model is loaded.
         from ...model.tokenizer import ModelTokenizer
 
         checkpoint = self._options.find_checkpoint()
@@ -143,7 +143,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             "slots": self._most_pages,
             **self._own_options,
         }
-        # In a thread: it takes a second, while the process starts anyway.
+        # In a thread: loading it takes a second, and the process starts meanwhile.
         with ThreadPoolExecutor(1, thread_name_prefix="dsocr-load") as executor:
             tokenizer = executor.submit(ModelTokenizer.from_file, checkpoint.tokenizer)
             try:
@@ -181,7 +181,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         if isinstance(loaded, TransformersBackend):
             yield from loaded.read(chain([first], coming))
             return
-        # Only now: it loads numpy.
+        # Imported late: it loads numpy.
         from .reading import LocalReading
 
         settings = loaded.settings

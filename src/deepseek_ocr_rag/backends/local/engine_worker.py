@@ -9,8 +9,8 @@ Requests and answers are frames
     {"do": "write", "key": 7, "ids": [...], ...} + pixels  -> {"key": 7, "reason": "stop", ...} + tokens
     {"do": "cancel", "key": 7}
 
-Before its answer, a page sends ``{"key": 7, "begun": true}`` once its picture is no
-longer needed, and its tokens: with ``"stream": true`` each at once as
+Before it answers with a page, it sends ``{"key": 7, "begun": true}`` once the picture is no
+longer needed, and then the tokens: with ``"stream": true`` each at once as
 ``{"key": 7, "tokens": [...]}``, else several together as ``{"key": 7, "piece": [...]}``.
 All frames reach the owner through :mod:`.loop_watch_process`. The process ends when
 its standard input does.
@@ -55,7 +55,7 @@ STUCK: Final = 75
 
 STUCK_SECONDS: Final = 120.0
 """Longest time between two turns of the engine while there are pages. The slowest turn
-captures a new size of picture batch, which takes a few seconds."""
+captures a CUDA graph for a new size of picture batch, which takes a few seconds."""
 
 CHECK_SECONDS: Final = 5.0
 

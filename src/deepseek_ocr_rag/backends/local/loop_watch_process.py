@@ -6,7 +6,8 @@ Frames come from the engine's process (:mod:`.engine_worker`) and go on to the o
     {"key": 7, "piece": [...]}                    -> {"key": 7, "repeats": true} once the page does
     {"key": 7, "reason": "stop", ...} + tokens    -> the same with "text" and "loops" + ends of tokens
 
-All other frames are passed on unchanged, and overtake those that wait to be decoded.
+Frames with ``begun`` or ``tokens`` are passed on at once, ahead of those that wait to be
+decoded. All others are passed on unchanged in their turn.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from ..page_text import PageText
 __all__ = ["LONGEST", "page_frame", "page_from", "text_frame", "text_from"]
 
 LONGEST: Final = 12 * 2**20
-"""Bytes of a body: three times four for each of a million tokens."""
+"""Most bytes of a body: three numbers of four bytes for each of a million tokens."""
 
 
 def page_frame(key: int, page: GeneratedPage) -> Frame:

@@ -26,7 +26,7 @@ class EngineRequest:
     ids: Sequence[int]  # of the prompt
     image: Image  # RGB
     mode: Mode
-    max_tiles: int | None  # where fewer than the family allows
+    max_tiles: int | None  # None for what the family allows
     rule: NoRepeat
     max_new_tokens: int
     temperature: float = 0.0  # 0 takes the most probable token

@@ -30,7 +30,7 @@ class ProcessPair:
     messages: RawIOBase  # what either of them prints
 
     def end(self) -> None:
-        """Wait for both, whose requests are closed, and kill those that do not end."""
+        """Wait for both to end, after the requests were closed, and kill those that do not."""
         # The watch ends after the engine.
         self.engine.end(after=END_SECONDS)
         self.watch.end(after=END_SECONDS)
@@ -47,7 +47,7 @@ class ProcessPair:
 
 
 def start_pair(tokenizer: str) -> ProcessPair:
-    """Start both; an OSError if one of them cannot be started."""
+    """Start both processes; raises an OSError if one of them cannot be started."""
     environment = {**os.environ, **OFFLINE, "PYTHONPATH": python_path()}
     reading, writing = os.pipe()
     try:

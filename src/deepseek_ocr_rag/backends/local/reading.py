@@ -33,7 +33,7 @@ FIRST_PAGES: Final = 4
 for them. Only they are drafted from their text layers, which pays off in small batches."""
 
 MOST_LOSSES: Final = 2
-"""A page during which so many processes ended may be the cause, and is given up."""
+"""After this many processes have ended during a page, it may be the cause, and is given up."""
 
 READ_AHEAD: Final = 24
 """Pages whose pictures wait in the engine: two prefill batches of eight, and the next one.
@@ -74,8 +74,8 @@ class LocalReading:
         coming = enumerate(requests)
         exhausted = False
         while not exhausted or self._in_progress:
-            # At most one page is started per turn, but before any that has ended is handled:
-            # the engine never runs dry, however many have ended.
+            # Each turn starts at most one page, and only then handles one that has ended: the
+            # engine never runs out of work, however many have ended.
             full = len(self._waiting) >= READ_AHEAD
             if not exhausted and not full:
                 number, request = next(coming, (0, None))
@@ -105,7 +105,7 @@ class LocalReading:
             handle.cancel()
 
     def _begin(self, page: _PageInProgress) -> Reply | None:
-        """Give the page to the engine; returns a reply if that is not possible."""
+        """Give the page to the engine; return a reply if that is not possible."""
         ladder = page.ladder
         try:
             request = engine_request(self._settings, ladder.request, ladder.settings, page.number)
@@ -150,7 +150,7 @@ def engine_request(
     *,
     stream: bool = False,
 ) -> EngineRequest:
-    """What the engine is asked for the ``number``-th page of a document, counted from 0."""
+    """The request to the engine for the ``number``-th page of a document, counted from 0."""
     image = turned(request.drawn(), attempt.turn)
     if image.mode != "RGB":
         image = image.convert("RGB")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["TransformersBackend", "gpu_name"]
 
 MOST_PAGES: Final = 64
-"""Larger batches gain little: the published classes then wait on themselves."""
+"""Larger batches gain little: transformers' own code is then the limit."""
 
 TYPICAL_TOKENS: Final = 3000
 """Tokens of a page, prompt included, to estimate how many pages fit into memory."""
@@ -75,9 +75,9 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         no_repeat: The repetition rule; None takes the model's own.
         max_new_tokens: Most tokens of a page; None allows what the model can write.
         max_tiles: Most tiles of a page in mode gundam.
-        attempts: How often a page is asked for at most.
+        attempts: Most times that a page is asked for.
         page_seconds: Time after which no further attempt at a page starts.
-        download: Whether the hub may be asked.
+        download: Whether the model may be downloaded from the hub.
 
     Raises:
         ConfigurationError: If an argument is invalid.
@@ -180,7 +180,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         coming = iter(requests)
         again: list[_BatchPage] = []
         while True:
-            # The first page loads the model, which then knows how many pages fit.
+            # The first page loads the model; only then is it known how many pages fit.
             batch = again or [self._page(request, coming) for request in islice(coming, 1)]
             if not batch:
                 return

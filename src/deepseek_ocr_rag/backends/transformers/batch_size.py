@@ -14,7 +14,7 @@ class BatchSize:
     """The size of the next batch: halved when memory runs out, doubled after enough successes.
 
     Every failure doubles how many batches must succeed before a larger one is tried, so that a
-    card that is too small loses little time with attempts.
+    small card loses little time on failed attempts.
     """
 
     def __init__(self, most: int) -> None:
@@ -24,13 +24,13 @@ class BatchSize:
         self._good = 0
 
     def failed(self, size: int) -> None:
-        """A batch of that size did not fit."""
+        """Note that a batch of that size did not fit."""
         self.now = max(1, size // 2)
         self._good = 0
         self._patience = min(2 * self._patience, MOST_PATIENCE)
 
     def succeeded(self, size: int) -> None:
-        """A batch of that size fit."""
+        """Note that a batch of that size fit."""
         if size < self.now or self.now >= self._most:
             return
         self._good += 1

@@ -35,7 +35,7 @@ def generate(
     interval: int = 32,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[GeneratedPage, ...]:
-    """Generate the tokens of a batch of pages, which may differ in all that is asked for them.
+    """Generate the tokens of a batch of pages, each of which may have settings of its own.
 
     ``at_end`` is called with a row's number and its newest tokens, every ``interval`` tokens (1
     streams); True ends the row. ``cancelled`` is called after every token; True ends all rows.
@@ -96,7 +96,7 @@ def _embeddings(
 
 
 def input_device(model: PreTrainedModel) -> torch.device:
-    """The device for token ids and pixels: that of the embeddings, as a model may be spread."""
+    """The device for token ids and pixels: that of the embeddings, as a model may be on several."""
     return next(model.get_input_embeddings().parameters()).device
 
 
@@ -121,7 +121,7 @@ def image_features(model: PreTrainedModel, views: Sequence[PageViews]) -> list[t
 
 
 def _vision_batches(views: Sequence[PageViews], most: int) -> Iterator[list[PageViews]]:
-    """Batches of at most ``most`` pixels (at least one page), in order, one global size each."""
+    """Batches of at most ``most`` pixels (or of one page), in order, with one global size each."""
     batch: list[PageViews] = []
     pixels = 0
     for page in views:

@@ -23,7 +23,7 @@ Tensor = torch.Tensor
 
 
 class NoRepeatNGrams(LogitsProcessor):
-    """Forbids tokens that would complete an n-gram a second time, by one rule a row.
+    """Forbids tokens that would complete an n-gram a second time, with one rule per row.
 
     Forbids the same as :func:`deepseek_ocr_rag.model.ngrams.banned_tokens`.
     """
@@ -101,7 +101,7 @@ class Steps:
     """Records every new token's log-probability and decides which rows have ended.
 
     ``at_end`` is called every ``interval`` tokens, as each call waits for the device. ``scores``
-    are the model's of the current step, before any rule.
+    are the model's own for the current step, before any rule.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class KeepScores(LogitsProcessor):
 
 
 class EndRows(StoppingCriteria):
-    """The stopping criterion: ends the rows that have ended by the steps."""
+    """The stopping criterion: ends the rows that :class:`Steps` says have ended."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps

@@ -1,4 +1,4 @@
-"""Runs a loaded model on a device: chooses device and number format, and reports failures."""
+"""Loads a model and runs it on a device: chooses device and number format, reports failures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CACHE_BYTES: Final = 61_440
 """Bytes of one token in the decoder's cache in 16 bits: 12 layers, keys and values of 1280."""
 
 CPU_FLOAT32_BYTES: Final = 20 * 2**30
-"""Free memory from which a CPU computes in float32; the weights take 13.4 GB."""
+"""With at least this much free memory, a CPU computes in float32; the weights take 13.4 GB."""
 
 
 class ModelRuntime:
@@ -71,7 +71,7 @@ class ModelRuntime:
         return int(self._model.config.get_text_config().max_position_embeddings)
 
     def pages_that_fit(self, tokens: int) -> int:
-        """Estimates how many pages of so many tokens fit into the free memory."""
+        """Estimate how many pages of ``tokens`` tokens fit into the free memory."""
         if self.device.type != "cuda":
             return 1
         free, _ = torch.cuda.mem_get_info(self.device)
@@ -89,7 +89,7 @@ class ModelRuntime:
         """Generate a batch; see :func:`.generation.generate`.
 
         Raises OutOfDeviceMemoryError if the batch is too large (its memory is freed), and
-        BackendUnavailableError if the device fails otherwise.
+        BackendUnavailableError if the device fails in another way.
         """
         try:
             return generate(

@@ -1,10 +1,10 @@
 """Layout tags whose marks a server has dropped: ``label[[x0, y0, x1, y1]]`` on a line of its own.
 
-llama.cpp's server (and Ollama from 0.30 on, which runs it) never sends control tokens,
-so that of ``<|ref|>title<|/ref|><|det|>[[108, 62, 489, 95]]<|/det|>`` only
-``title[[108, 62, 489, 95]]`` arrives. A page's own text may hold such brackets too. A tag
-stands on a line of its own: at the start of the page, after a blank line or after another
-tag. A label that the model is not known to write needs a box that could lie on a page.
+llama.cpp's server without ``--special`` (and Ollama from 0.30 on, which runs it) sends no
+control tokens: ``<|ref|>title<|/ref|><|det|>[[108, 62, 489, 95]]<|/det|>`` arrives as
+``title[[108, 62, 489, 95]]``. A page's own text may hold such brackets too. A tag stands on
+a line of its own: at the start of the page, after a blank line or after another tag. A
+label that is not in ``LABELS`` needs a box that could lie on a page.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ BracketTag = tuple[int, int, int]
 """Offsets of one tag in the page's text: its start, the end of its label, and its end."""
 
 LEAST_SIDE = 4
-"""Of 999: no block of a page is narrower or lower, but the brackets of a text
-(``see[[1, 2, 3, 4]]``) often are."""
+"""Least width and height of a box on the 0..999 grid: no block of a page is smaller, but
+brackets in a text (``see[[1, 2, 3, 4]]``) often give a smaller box."""
 
 _TAG_LINE = re.compile(
     r"^[ \t]*(\S[^\n]{0,299}?|)[ \t]?(\[\[[^\n\[\]]*(?:\][^\n\[\]]*\[[^\n\[\]]*)*\]\])[ \t]*$",
@@ -41,7 +41,7 @@ _NOT_NEWLINE = re.compile(r"[^\n]")
 def bracket_tags(text: str) -> list[BracketTag]:
     """The tags of a page that came without their marks, in order.
 
-    None where the page has marks (``<|ref|>``), or where the brackets are its own text.
+    The list is empty if the page has marks (``<|ref|>``), or if the brackets are its own text.
     """
     if "[[" not in text or "<|ref|>" in text or "<|det|>" in text:
         return []
@@ -49,24 +49,24 @@ def bracket_tags(text: str) -> list[BracketTag]:
         text = text[:start] + _NOT_NEWLINE.sub(" ", text[start:end]) + text[end:]
     candidates = list(_candidates(text))
     if any(is_known for _, is_known in candidates):
-        # Brackets under another name count only where the page itself begins with a tag.
+        # Brackets after an unknown label count only if the page begins with a tag.
         starts_with_tag = not text[: candidates[0][0][0]].strip()
         return [tag for tag, is_known in candidates if is_known or starts_with_tag]
     if candidates and _is_named_block(text, candidates[0][0]):
         return [tag for tag, _ in candidates]
-    # "OCR this image" writes a line of the page in the place of each label, and nothing else.
+    # For "OCR this image" the model writes a line of the page as each label, and nothing else.
     lines = sum(1 for line in text.splitlines() if line.strip())
     return [tag for tag, _ in candidates] if len(candidates) == lines else []
 
 
 def _is_named_block(text: str, tag: BracketTag) -> bool:
-    """Whether a page begins with a tag whose unknown label is written as the model writes labels."""
+    """Whether a page begins with a tag whose unknown label has the form of the model's labels."""
     start, label_end, _ = tag
     return not text[:start].strip() and _IDENTIFIER.fullmatch(text, start, label_end) is not None
 
 
 def _candidates(text: str) -> Iterator[tuple[BracketTag, bool]]:
-    """Lines that may be tags, and whether their label is a known one."""
+    """Lines that may be tags, each with whether its label is a known one."""
     last_end = 0
     for line in _lines_with_brackets(text):
         before = text[last_end : line.start()]

@@ -1,8 +1,8 @@
 """Computes the confidence of blocks and pages from token log-probabilities.
 
 The confidence of a text of n tokens is the geometric mean of their probabilities,
-``exp((l_1 + ... + l_n) / n)`` with the natural log-probability ``l_i`` of each: the
-inverse of the perplexity. It is 1 where the model saw no alternative. It shows which
+``exp((l_1 + ... + l_n) / n)``, where ``l_i`` is the natural log-probability of each: the
+inverse of the perplexity. It is 1 if the model saw no alternative. It shows which
 blocks deserve a second look; it is not the probability that the text is right.
 """
 
@@ -54,8 +54,8 @@ def block_confidences(
     """The page's blocks with their confidence, None where no token belongs to a block.
 
     It covers the tokens of a block's text without the white space around it, or those of its tag
-    if it has no text (a picture). A token that crosses an edge counts. Blocks with the same origin
-    have the same confidence.
+    if it has no text (a picture). A token that lies only partly in it counts too. Blocks with the
+    same origin have the same confidence.
     """
     if not logprobs:
         return parsed.blocks
@@ -79,15 +79,15 @@ class _TokenSums:
         self._sums = list(accumulate(_bounded(logprobs), initial=0.0))
 
     def confidence(self, start: int, end: int) -> float | None:
-        # A character of several tokens ends in the last of them: the others have no
-        # length and stand where it begins.
+        # A character made of several tokens is counted to the last of them: the others
+        # have length zero and stand where it begins.
         first = min(bisect_left(self._starts, start), bisect_right(self._ends, start))
         last = bisect_left(self._starts, end)
         return _confidence(self._sums[last] - self._sums[first], last - first)
 
 
 def _bounded(logprobs: Iterable[TokenLogprob]) -> Iterable[float]:
-    # In this order of arguments, NaN becomes the bound.
+    # With the bound first, max() turns NaN into the bound.
     return (max(LEAST_LOGPROB, token.logprob) for token in logprobs)
 
 

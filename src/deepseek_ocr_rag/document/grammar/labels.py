@@ -10,5 +10,5 @@ _NAMES = """
     aside_text seal stamp signature logo toc
 """
 LABELS = frozenset(_NAMES.split())
-"""Labels that were seen or are documented for this family of models. Others are kept
-too; this list says which texts of doubtful tags are labels."""
+"""Labels that were seen or are documented for this family of models. Others are kept too;
+this list decides whether the text of a doubtful tag is a label."""

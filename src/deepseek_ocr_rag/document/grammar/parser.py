@@ -13,16 +13,16 @@ the output of runtimes (:mod:`.runtime_noise`), these are its rules:
 * HTML tables become blocks of kind table: a GitHub table, or clean HTML where
   cells span. Text before one keeps its label; text after one, or around one under
   a table tag, is a text block with the same boxes.
-* Where an empty table tag precedes a caption that holds the HTML, the table gets the
-  table tag's boxes and the caption keeps its own; the upper one comes first.
+* If an empty table tag stands before a caption that holds the table's HTML, the table
+  gets the table tag's boxes and the caption keeps its own; the upper one comes first.
 * Text under an image tag is a text block with the picture's boxes.
 * Text outside any tag has kind "". On a page without tags ("Free OCR") it is cut
   into paragraphs, headings, equations and tables, without boxes.
 * Where most labels are unknown and have no text ("OCR this image"), every label is
   a line of text. Elsewhere an unknown label is text if it does not look like a
-  label, or if it has no text and is not one lower-case word with a box.
-* From a broken tag, whatever can be recovered is kept, with a warning; without text
-  and boxes it gives no block.
+  label, or if no text follows it and it is not one lower-case word with a box.
+* Whatever can be recovered from a broken tag is kept, with a warning; a tag without
+  text and boxes gives no block.
 
 The origin of a block is the stretch of the model's text that it was made from, with
 the white space around it; for a block without text, its tag. Where markers interrupt
@@ -59,7 +59,7 @@ WITHOUT_CELLS = (
     "table(s) came without the marks of their cells, so their text is left out: the server hides"
     " these marks. Start llama-server with --special; for Ollama, run `dsocr ollama-model`"
 )
-"""What a page's warning says of tables whose cells cannot be told apart."""
+"""What a page's warning says about tables whose cells cannot be told apart."""
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|nbsp|#[0-9]{1,7});")
 
 
@@ -72,7 +72,7 @@ class ParsedPage:
         blocks: Blocks in reading order; ``markdown[b.span[0]:b.span[1]] == b.text``,
             spans ascending and disjoint.
         warnings: What had to be guessed.
-        origins: The origin of each block in the model's text; see the module.
+        origins: The origin of each block in the model's text; see the module's docstring.
     """
 
     markdown: str
@@ -82,7 +82,7 @@ class ParsedPage:
 
 
 def parse_page(text: str) -> ParsedPage:
-    r"""Parses one page of model text; see the module for the rules.
+    r"""Parses one page of model text; the module's docstring has the rules.
 
     Args:
         text: The model's text, or a captured output that contains it. Cut several
@@ -125,7 +125,7 @@ def parse_page(text: str) -> ParsedPage:
 
 
 def _in_raw_text(origins: list[Origin], text: str) -> tuple[Origin, ...]:
-    """Converts origins in the text with newlines to origins in the text as given (CRLF)."""
+    """Converts origins from the text with plain newlines to the text as given, with CRLF."""
     if "\r\n" not in text:
         return tuple(origins)
     returns = [match.start() - n for n, match in enumerate(re.finditer("\r\n", text))]
@@ -136,7 +136,7 @@ def _in_raw_text(origins: list[Origin], text: str) -> tuple[Origin, ...]:
 
 
 def _part(body: str, origin: Origin, start: int, end: int) -> Origin:
-    """The origin of part of a body; the whole body's, if markers were taken out of it."""
+    """The origin of part of a body, or of the whole body if markers were taken out of it."""
     if len(body) != origin[1] - origin[0]:
         return origin
     return origin[0] + start, origin[0] + end
@@ -338,7 +338,7 @@ class _PageBuilder:
         self, kind: str, text: str, boxes: tuple[Box, ...], origin: Origin, html: str | None = None
     ) -> None:
         if html is not None and self.marks_are_hidden and not _CELL.search(html):
-            # Its numbers would run together: no text is better than a wrong one.
+            # Its numbers would run together: no text is better than wrong text.
             self.without_cells += bool(parse_table(html).rows)
         elif html is not None:
             table = parse_table(html)

@@ -1,17 +1,19 @@
 r"""Finds what runtimes print around the model's text.
 
 Stored outputs are often a captured standard output. Only these pieces of it count as
-noise, and only in exactly this form, so that text of a page is never taken for it:
+noise, and only in exactly this form, so that a page's own text is not taken for it:
 
 * the published code's banner: ``BASE: torch.Size([..])`` and ``PATCHES:  torch.Size([..])`` or
-  ``NO PATCHES`` between lines of ``=``, the first of which may be glued to the page before;
+  ``NO PATCHES`` between lines of ``=``, the first of which may directly follow the text of the
+  page before;
 * known warnings (:data:`_WARNINGS`) directly before and after a banner;
-* its statistics (:data:`_STATISTICS`) after a line of ``=``, and its ``===save results:===``;
+* the published code's statistics (:data:`_STATISTICS`) after a line of ``=``, and its
+  ``===save results:===``;
 * ``<--- Page Split --->``; ``<PAGE>`` in front of a tag, or alone on its line (several in a row
   are empty pages);
 * at the end of the text: the end token, Ollama's ``[Unsupported content type: UsageContent]``,
   progress bars of the published code (``image: 0it [..]``), and log lines of vLLM if the first
-  is glued to the text.
+  directly follows text on the same line.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ def split_pages(text: str) -> list[str]:
 
 
 def encode_noise(text: str) -> str:
-    """Writes one character of everything that looks like noise as ``&#n;``."""
+    """Writes one character as ``&#n;`` wherever text looks like noise, so that it does not."""
     return _ENCODED.sub(lambda match: f"&#{ord(match[0][0])};{match[0][1:]}", text)
 
 
@@ -126,7 +128,7 @@ def _find_banners(text: str) -> list[tuple[int, int]]:
 
 
 def _with_rule(text: str, start: int, end: int) -> tuple[int, int]:
-    """Extends a span over the line of ``=`` before it, at most as long as the printed one."""
+    """Extends a span over the ``=`` before it, at most as many as the published code prints."""
     first = start
     while start - first < 99 and first > 0 and text[first - 1] == "=":
         first -= 1
@@ -190,7 +192,7 @@ def _ending_start(text: str, end: int) -> int | None:
 
 
 def _server_log_start(text: str, end: int) -> int | None:
-    """Log lines count only if the first is glued to text: a page may show a log."""
+    """The start of log lines that directly follow text; a page may itself show other log lines."""
     while end > 0:
         line = text.rfind("\n", 0, end) + 1
         log = _SERVER_LOG.search(text, line, end)

@@ -1,4 +1,4 @@
-r"""The model's layout tags, found in one linear pass, however broken.
+r"""Finds the model's layout tags in one linear pass, however broken they are.
 
 A tag is ``<|ref|>label<|/ref|><|det|>[[x0, y0, x1, y1], ...]<|/det|>``
 (DeepSeek-OCR and DeepSeek-OCR-2) or ``<|det|>label [x0, y0, x1, y1]<|/det|>``
@@ -31,7 +31,7 @@ MARKER_LENGTH = len("<|ref|>")
 """Characters in the marker that begins a tag; ``<|det|>`` has as many."""
 
 MAX_LABEL = 300
-"""Most characters in a label: real lines ("OCR this image") reach 40."""
+"""Most characters in a label: with "OCR this image" labels are lines, which reach 40."""
 
 MAX_JUNK = 16
 """Most characters other than coordinates in a box list ("clef", one Chinese word); a list
@@ -54,27 +54,27 @@ class TaggedText:
     label: str | None  # as written, stripped; None for text outside any tag
     boxes: tuple[Box, ...]
     body: str
-    tag_origin: Origin  # of length zero without a tag
+    tag_origin: Origin  # of length zero if there is no tag
     body_origin: Origin  # longer than the body if markers were taken out of it
 
 
 def looks_like_label(label: str) -> bool:
-    """Whether a text may be a label: a known one, or a few plain words."""
+    """Whether a text may be a label: a known label, or a few plain words."""
     return label in LABELS or _LABEL.fullmatch(label) is not None
 
 
 def scan(text: str) -> tuple[list[TaggedText], int, int]:
-    """The pieces of a page, the number of broken tags, and that of unreadable box lists."""
+    """The pieces of a page, and the numbers of broken tags and of unreadable box lists."""
     scanner = _TagScanner(text)
     scanner.run()
     return scanner.pieces, scanner.broken, scanner.unreadable
 
 
 def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
-    """Reads a box list like ``[[1, 2, 3, 4], [5, 6, 7, 8]]``, however dirty.
+    """Reads a box list like ``[[1, 2, 3, 4], [5, 6, 7, 8]]``, whatever stands between the numbers.
 
-    Also returns whether it could be read: it has a multiple of four numbers, is ``[]``, or is
-    missing.
+    Also returns whether it could be read: it must have a multiple of four numbers, be ``[]``, or
+    be missing.
     """
     # Longer numbers are clamped to the page anyway; float() must stay cheap.
     values = [float(digits[:12]) for digits in _NUMBER.findall(text)]
@@ -86,8 +86,8 @@ def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
 class _TagScanner:
     """Collects the parts of one piece until the next begins.
 
-    ``parts`` is None before the first piece and after noise. A parameter ``at`` is the offset of
-    the text it comes with.
+    ``parts`` is None before the first piece and after noise. The parameter ``at`` of a method is
+    the offset of its text.
     """
 
     def __init__(self, text: str) -> None:
@@ -102,7 +102,7 @@ class _TagScanner:
         self.open_table = False
         marks = [(m.start(), m.end(), m[1]) for m in _MARKER.finditer(text)]
         for start, label_end, end in bracket_tags(text):
-            # The dropped markers have no length where they stood.
+            # Each dropped marker has length zero at the place where it stood.
             marks += [(start, start, "ref"), (label_end, label_end, "/ref")]
             marks += [(label_end, label_end, "det"), (end, end, "/det")]
         noise = find_noise(text)
@@ -127,7 +127,7 @@ class _TagScanner:
             elif kind == "det":
                 i = self.read_det(i)
             elif kind == "noise":
-                # A runtime's output ends the model text before it.
+                # The output of a runtime ends the piece before it.
                 self.finish(self.starts[i])
                 self.add_untagged(self.segment(i), self.ends[i])
                 i += 1

@@ -212,7 +212,7 @@ def _body(group: Sequence[Line], region: Region, style: BodyStyle) -> str:
 
 
 def _is_row(line: Line) -> bool:
-    """Whether a line has gaps as between cells, or a dot leader to a page number."""
+    """Whether a line has gaps like those between cells, or a dot leader to a page number."""
     ordered = sorted(line.pieces, key=lambda p: p.x0)
     gaps = (right.x0 - left.x1 for left, right in pairwise(ordered))
     return any(gap > 2 * line.height for gap in gaps) or _LEADER.search(line.text) is not None
@@ -241,7 +241,7 @@ def _continues(last: Block, block: Block) -> bool:
 
 
 def _with_captions(blocks: Sequence[Block]) -> list[Block]:
-    """Turn text that names a figure or a table next to one into its caption."""
+    """Turn text that names a figure or a table, and is next to one, into its caption."""
     result = list(blocks)
     for i, block in enumerate(blocks):
         if block.kind not in ("text", "sub_title") or len(block.text) > 4 * HEADING_LENGTH:

@@ -42,7 +42,7 @@ MAX_EFFORT = 250_000
 """The same for the whole page, in words: a few seconds."""
 
 MARGIN = 0.08
-"""Share of the page's height in which running heads and feet are."""
+"""Share of the page's height, at the top and at the bottom, where running heads and feet are."""
 
 
 @dataclass(frozen=True, slots=True)

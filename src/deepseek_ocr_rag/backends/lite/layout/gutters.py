@@ -81,7 +81,7 @@ def are_columns(
 
 
 def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:
-    """Share of the lines that are level with a line of the other side."""
+    """Share of the lines of ``fewer`` that are level with a line of ``more``."""
     centres = sorted(more.centres)
     level = 0
     for y in fewer.centres:

@@ -17,7 +17,7 @@ __all__ = ["is_rtl", "join_lines", "line_text", "reading_sequence"]
 
 
 def is_rtl(text: str) -> bool:
-    """Whether most strong characters run right to left (Arabic, Hebrew)."""
+    """Whether most characters that have a direction run right to left (Arabic, Hebrew)."""
     balance = 0
     for char in text:
         if char.isascii():
@@ -37,7 +37,7 @@ def reading_sequence(pieces: Sequence[LayoutPiece]) -> list[LayoutPiece]:
     """The words of one line in reading order.
 
     A line that runs right to left is read from its right end, except for the Latin words and
-    numbers in it; a line that runs left to right accordingly.
+    numbers in it; a line that runs left to right is read the other way round.
     """
     ordered = sorted(pieces, key=lambda p: (p.x0, p.x1))
     if all(p.text.isascii() for p in ordered):

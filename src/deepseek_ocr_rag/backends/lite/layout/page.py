@@ -35,7 +35,7 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
     Returns:
         Blocks of the kinds title, sub_title, text, table, image, image_caption
         and table_caption. Every word is in exactly one of them. Text that runs in
-        another direction than most of the page is in separate blocks at the end.
+        a different direction from most of the page is in separate blocks at the end.
     """
     words = [w for w in layer.words if w.text.strip()]
     turned = Counter(w.rotation % 360 for w in words for _ in w.text)

@@ -48,7 +48,7 @@ def find_tables(
         held = [p for p in remaining if top < p.y_centre < bottom and _within(p, x0, x1)]
         table = open_table(held, usual)
         others = _without(remaining, held)
-        # Words that are not held but reach into the area: it is not a table.
+        # If other words reach into the area, it is not a table.
         if table is not None and not any(
             top < p.y_centre < bottom and p.x0 < x1 and p.x1 > x0 for p in others
         ):
@@ -187,9 +187,9 @@ def _nearest(levels: Sequence[float], y: float) -> int:
 def _levels(cells: Cells, lines: dict[tuple[int, int], list[Line]], row: int) -> list[float]:
     """The y positions of the rows of text in one row of the grid.
 
-    Many tables have only a rule below the head and one at the end. If several cells have equally
-    many lines, all level, each line is a row: in three cells or more, or in two if one is a column
-    of numbers (two wrapped texts may be level by chance).
+    Many tables have only one rule below the head and one at the end. Each line of text is a row if
+    at least three cells have about as many lines, all level; two cells are enough if one holds
+    numbers (two wrapped texts may be level by chance).
     """
     stacks = [
         [(line.y0 + line.y1) / 2 for line in lines[slot]]

@@ -73,7 +73,7 @@ def _meet(level: RulePiece, upright: RulePiece, tolerance: float) -> bool:
 
 
 def distinct_positions(values: Sequence[float], tolerance: float) -> list[float]:
-    """The distinct positions; values that differ by drawing inaccuracy are averaged."""
+    """The distinct positions; values that differ only because of inexact drawing are averaged."""
     groups: list[list[float]] = []
     for value in sorted(values):
         if groups and value - groups[-1][-1] <= tolerance:
