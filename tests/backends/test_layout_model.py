@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("gguf")
 
@@ -80,7 +81,8 @@ def writes(server: Any) -> list[str]:
 def test_the_new_model_writes_every_mark(new: Any, page_request: Any) -> None:
     made = make_layout_model()
     assert made.made
-    (reply,) = OllamaBackend().read([page_request(1)])
+    page = page_request(1, image=Image.new("RGB", (1654, 2339), "white"))  # as the fakes count
+    (reply,) = OllamaBackend().read([page])
     assert (reply.text, reply.warnings) == (PAGE, ())
     assert new.asked("/api/generate")[0]["model"] == NEW
 

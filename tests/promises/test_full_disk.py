@@ -107,7 +107,7 @@ def test_a_stream_too_large_for_temporary_files_is_reported(tmp_path):
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert done.stdout.startswith(
-        f"large.pdf: it is too large for memory and cannot be kept in {tmp_path}"
+        f"large.pdf: it is too large for memory and cannot be written to {tmp_path}"
     )
     assert "TMPDIR" in done.stdout
     assert list(tmp_path.iterdir()) == []

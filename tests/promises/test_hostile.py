@@ -22,7 +22,7 @@ PROGRAM = ROOT / "benchmarks" / "safety" / "hostile.py"
 PAGE_SECONDS = 2
 CHUNKS = 3
 
-TOO_MUCH = re.compile("PageRenderError: the page ended the process|longer than 2 seconds")
+TOO_MUCH = re.compile("PageRenderError: the page ended two worker processes|longer than 2 seconds")
 GO_OFF = {
     "content of 3 GB": TOO_MUCH,
     "content of 3 GB, packed twice": TOO_MUCH,

@@ -65,6 +65,7 @@ READ_AND_ASK = """
 import warnings
 warnings.simplefilter("ignore")
 from deepseek_ocr_rag import *
+from deepseek_ocr_rag.agents import AgentReader
 from deepseek_ocr_rag.cli.main import main
 path = sample_path()
 with Reader("lite") as reader:
@@ -111,7 +112,7 @@ def test_looking_for_a_backend_asks_only_this_machine(tmp_path: Path) -> None:
     lines = watched(
         tmp_path,
         "import warnings; warnings.simplefilter('ignore')\n"
-        "from deepseek_ocr_rag import probe_backends\nprobe_backends()",
+        "from deepseek_ocr_rag.backends import probe_backends\nprobe_backends()",
     )
     asked = [line for line in lines if "socket.connect" in line or "getaddrinfo" in line]
     assert asked

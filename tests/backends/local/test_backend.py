@@ -68,7 +68,7 @@ def request(key: int, image: Image.Image | None, **changes: Any) -> PageRequest:
 
 def process_of(backend: LocalBackend) -> EngineProcess:
     loaded = backend._ready()
-    assert isinstance(loaded, local._Loaded)
+    assert isinstance(loaded, local._LoadedEngine)
     return loaded.engine
 
 
@@ -287,7 +287,7 @@ def test_what_the_engine_does_not_run_is_read_by_transformers(
     (reply,) = backend.read([request(0, page)])
     backend.close()
     assert reply.tokens == 4
-    assert "no CUDA device: going on with the transformers backend" in caplog.text
+    assert "no CUDA device: using the transformers backend instead" in caplog.text
 
 
 @pytest.mark.parametrize(

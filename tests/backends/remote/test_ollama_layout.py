@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("gguf")
 
@@ -82,6 +83,10 @@ def read(server: Any, request: Any, model: str | None = None, **options: Any) ->
     return reply
 
 
+A4 = Image.new("RGB", (1654, 2339), "white")
+"""The picture whose tokens the fakes count."""
+
+
 def asked(page_request: Any, words: str) -> Any:
     return page_request(1, task=task_named(f"prompt: {words}"))
 
@@ -92,7 +97,7 @@ def asked(page_request: Any, words: str) -> Any:
 def test_a_page_whose_marks_were_kept_back_says_so_and_names_the_cure(
     new: Any, page_request: Any
 ) -> None:
-    reply = read(new, page_request(1))
+    reply = read(new, page_request(1, image=A4))
     assert "<|det|>" not in reply.text
     (warning,) = reply.warnings
     assert "16 tokens" in warning
@@ -100,14 +105,14 @@ def test_a_page_whose_marks_were_kept_back_says_so_and_names_the_cure(
 
 
 def test_a_page_whose_marks_arrive_has_no_warning(old: Any, page_request: Any) -> None:
-    reply = read(old, page_request(1))
+    reply = read(old, page_request(1, image=A4))
     assert (reply.text, reply.warnings) == (PAGE, ())
 
 
 @pytest.mark.parametrize("words", ["Free OCR.", "Chinese"])
 def test_text_without_layout_has_no_warning(either: Any, page_request: Any, words: str) -> None:
     task = "free" if words == "Free OCR." else f"prompt: {words}"
-    assert read(either, page_request(1, task=task_named(task))).warnings == ()
+    assert read(either, page_request(1, task=task_named(task), image=A4)).warnings == ()
 
 
 # --- ends without a last part ------------------------------------------------------------

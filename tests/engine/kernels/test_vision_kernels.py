@@ -20,8 +20,9 @@ from deepseek_ocr_rag.engine.kernels.layer_norm import add_norm
 from deepseek_ocr_rag.engine.kernels.patch_embedding import patch_vectors
 from deepseek_ocr_rag.engine.kernels.resampling import resample
 from deepseek_ocr_rag.engine.kernels.window_attention import WindowTuning, window_attention
+from deepseek_ocr_rag.engine.vision import pointwise, sam_attention
 from deepseek_ocr_rag.engine.vision import preprocessing as pixels
-from deepseek_ocr_rag.engine.vision.towers import Vision, pointwise, sam_attention
+from deepseek_ocr_rag.engine.vision.towers import Vision
 from deepseek_ocr_rag.engine.weights.tensors import LayerNorm
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -28,6 +28,7 @@ class PageClock:
     def __init__(self, seconds: float) -> None:
         self._left = seconds
         self._started: float | None = None
+        self._has_run = False
         self._limit: asyncio.Timeout | None = None
 
     @asynccontextmanager
@@ -39,6 +40,7 @@ class PageClock:
     def start(self) -> None:
         """Let the time run; nothing if it does."""
         if self._started is None and self._limit is not None:
+            self._has_run = True
             self._started = asyncio.get_running_loop().time()
             self._limit.reschedule(self._started + self._left)
 
@@ -49,6 +51,11 @@ class PageClock:
             self._started = None
             if not self._limit.expired():
                 self._limit.reschedule(None)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether the server has begun to write the page: a further attempt waits on its time."""
+        return self._has_run
 
     @property
     def over(self) -> bool:

@@ -191,7 +191,7 @@ class RemoteBackend(ABC):
         """
         tries.broken_off = None
         while True:
-            if starts:
+            if starts or clock.has_run:
                 clock.start()
             cause: RetryableError | None = None
             try:
