@@ -69,7 +69,7 @@ def request(key: int, image: Image.Image | None, **changes: Any) -> PageRequest:
 def process_of(backend: LocalBackend) -> EngineProcess:
     loaded = backend._ready()
     assert isinstance(loaded, local._LoadedEngine)
-    return loaded.engine
+    return loaded.process
 
 
 def test_it_is_a_backend() -> None:
