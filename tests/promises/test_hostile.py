@@ -33,7 +33,9 @@ GO_OFF = {
     "shading of a million triangles": TOO_MUCH,
     "shading with a slow program": TOO_MUCH,
     "10,001 pages": re.compile("LimitExceededError: the document has 10,001 pages"),
-    "image of 30,000 x 30,000": re.compile("LimitExceededError: it contains an image of 900,000,000"),
+    "image of 30,000 x 30,000": re.compile(
+        "LimitExceededError: it contains an image of 900,000,000"
+    ),
     "PNG header of 65,535 x 65,535": re.compile("LimitExceededError: the picture has 65,535"),
     "TIFF of 100,000 frames": re.compile("LimitExceededError: the TIFF has more than 10,000"),
 }
