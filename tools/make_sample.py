@@ -2,7 +2,7 @@
 
 Run ``python tools/make_sample.py`` in the repository root; it needs the
 development dependencies. The text is our own and invented. Only the standard 14 PDF
-fonts are named and none is embedded, so the file contains nobody's font. The same
+fonts are named and none is embedded, so the file contains no font of a third party. The same
 versions of reportlab, pdfium and Pillow give the same bytes.
 """
 

@@ -29,7 +29,7 @@ class FairSemaphore:
         self._waiting: OrderedDict[object, deque[Future[None]]] = OrderedDict()
 
     def __reduce__(self) -> tuple[type[FairSemaphore], tuple[int]]:
-        # Backends are pickled to other processes, where nobody waits yet.
+        # Backends are pickled to other processes, where nothing waits yet.
         return FairSemaphore, (self._count,)
 
     @property

@@ -47,7 +47,7 @@ class TileRule:
     versions: str  # where the rule was read or measured
     max_tiles: int = MODEL.max_tiles  # of a page
     follows_mode: bool = False
-    cuts_small: bool = False  # also a picture that is no larger than a tile
+    cuts_small: bool = False  # also a picture that fits into one tile
     larger_sooner: bool = False  # see :func:`~deepseek_ocr_rag.model.views.tile_grid`
 
     def grid(self, width: int, height: int, mode: Mode) -> tuple[int, int] | None:

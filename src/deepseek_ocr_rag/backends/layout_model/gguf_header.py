@@ -52,7 +52,7 @@ class TokenType:
 def read_layout_tokens(file: BinaryIO) -> tuple[TokenType, ...]:
     """The types of :data:`LAYOUT_TOKENS`, in their order in the file.
 
-    A BackendReplyError if it is no GGUF file, is damaged, or has not all of these tokens.
+    A BackendReplyError if it is not a GGUF file, is damaged, or has not all of these tokens.
     """
     header = _Header(file)
     tokens: dict[str, int] = {}
@@ -94,7 +94,7 @@ class _Header:
     def begin(self) -> int:
         """Check what kind of file it is; returns how many values it has."""
         if self._bytes(4) != b"GGUF":
-            raise BackendReplyError("it is no GGUF file")
+            raise BackendReplyError("it is not a GGUF file")
         version = self.number(4)
         if version not in (2, 3):
             raise BackendReplyError(f"it is GGUF of version {version}, not 2 or 3")
@@ -114,7 +114,7 @@ class _Header:
         """The numbers of the wanted texts in an array of texts; the last of equal ones."""
         kind, count = self._array()
         if kind != _STRING:
-            raise BackendReplyError("its tokens are no texts")
+            raise BackendReplyError("its tokens are not text")
         names = {text.encode(): text for text in wanted}
         found = {}
         for number in range(count):
@@ -126,7 +126,7 @@ class _Header:
     def types(self) -> _Types:
         kind, count = self._array()
         if kind not in (_UINT32, _INT32):
-            raise BackendReplyError("its token types are no numbers")
+            raise BackendReplyError("its token types are not numbers")
         found = _Types(self._place, count)
         self._bytes(4 * count)
         return found

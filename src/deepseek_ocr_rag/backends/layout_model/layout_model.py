@@ -82,7 +82,7 @@ def make_layout_model(
             remedy="Run `dsocr ollama-model` on that machine.",
         )
     if not name.strip() or name.startswith("-") or not name.isprintable():
-        raise ConfigurationError(f"{name!r} is no name of a model", remedy="Leave --as out.")
+        raise ConfigurationError(f"{name!r} is not a valid model name", remedy="Leave --as out.")
     facts = OllamaFacts(url)
     version = facts.check_version()
     names = [model.name for model in facts.models() if not model.remote]

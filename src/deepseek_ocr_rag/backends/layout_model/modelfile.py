@@ -30,7 +30,7 @@ def model_paths(modelfile: str) -> tuple[Path, ...]:
 
 
 def blob_digest(path: Path) -> str:
-    """The digest in the name of one of Ollama's files; "" if it is no such name."""
+    """The digest in the name of one of Ollama's files; "" if it is not such a name."""
     # The server may run under another system, whose separator is another.
     found = _BLOB.search(str(path))
     return f"sha256:{found[1]}" if found else ""

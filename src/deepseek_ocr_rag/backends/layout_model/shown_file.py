@@ -79,7 +79,7 @@ def open_model_file(path: Path) -> Iterator[ModelFile]:
     with os.fdopen(number, "rb") as file:
         status = os.fstat(number)
         if not stat.S_ISREG(status.st_mode):
-            raise BackendUnavailableError(f"{path} is no file")
+            raise BackendUnavailableError(f"{path} is not a file")
         try:
             tokens = read_layout_tokens(file)
         except BackendReplyError as error:

@@ -195,7 +195,7 @@ def _start(python: str, folder: Path, hub_settings: Mapping[str, str]) -> ChildP
 
 @dataclass(frozen=True, slots=True)
 class _Cancelled:
-    """Nobody waits any more for the reply to the request of this number."""
+    """The caller no longer waits for the reply to the request of this number."""
 
     request: int
 

@@ -39,7 +39,7 @@ def hidden_tokens(
     missing = None if tokens is None else max(0, tokens - pieces - ended)
     cells_lost = _TABLE in text
     if cells_lost or _BARE_HEAD.search(text):
-        # A table without cells is no table, whatever was counted.
+        # A table without cells cannot be shown, whatever was counted.
         return max(missing or 0, int(cells_lost or missing is None))
     if not token_a_piece or missing is None:
         return 0

@@ -92,7 +92,7 @@ class OllamaFacts:
     seconds: float = 15.0  # longest wait for an answer
 
     def version(self) -> tuple[int, ...] | None:
-        """Its version as three numbers; None if it is no release's (from source: 0.0.0)."""
+        """Its version as three numbers; None if it is not a release (built from source: 0.0.0)."""
         return _release(self._version())
 
     def check_version(self) -> tuple[int, ...] | None:

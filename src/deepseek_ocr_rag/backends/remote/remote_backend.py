@@ -173,7 +173,7 @@ class RemoteBackend(ABC):
         if ladder.answered:
             return _with_retries(ladder.reply(error), tries.retries)
         if not isinstance(error, BackendUnavailableError):
-            # A server that is away is no failure of this page.
+            # A server that is away is not this page's failure.
             error.source, error.page = request.source, request.page
         return Failure(error, tries.retries + 1)
 
