@@ -69,6 +69,8 @@ def test_a_table_with_cells_stays_one_where_only_the_tags_marks_are_gone() -> No
         "For details see\n\nsee[[1, 2, 3, 4]]\n\nand the appendix.",
         "The matrix\n\nA = [[100, 200, 300, 400]]\n\nis singular.",
         "x = [[1, 2], [3, 4]]\n",
+        "See the list.\n\nreferences[[12, 15, 18, 18]]\n\nSmith 2001.",
+        "```python\nboxes = [[10, 20, 300, 400]]\n\ntext[[10, 20, 300, 400]]\n```\n",
         "[[1, 2, 3, 4]]",
         "text[[108, 120, 880, 300]] and more on the same line",
         "a line of the page\ntext[[108, 120, 880, 300]]\nin the middle of a paragraph",

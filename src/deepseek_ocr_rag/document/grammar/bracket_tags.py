@@ -10,6 +10,7 @@ label that is not in ``LABELS`` needs a box that could lie on a page.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from .labels import LABELS
@@ -49,9 +50,17 @@ def bracket_tags(text: str) -> list[BracketTag]:
         text = text[:start] + _NOT_NEWLINE.sub(" ", text[start:end]) + text[end:]
     candidates = list(_candidates(text))
     if any(is_known for _, is_known in candidates):
-        # Brackets after an unknown label count only if the page begins with a tag.
-        starts_with_tag = not text[: candidates[0][0][0]].strip()
-        return [tag for tag, is_known in candidates if is_known or starts_with_tag]
+        if not text[: candidates[0][0][0]].strip():
+            return [tag for tag, _ in candidates]
+        # A page that begins with text of its own may hold the brackets of a list or of code.
+        fences = [fence.start() for fence in re.finditer("```", text)]
+        return [
+            (start, label_end, end)
+            for (start, label_end, end), is_known in candidates
+            if is_known
+            and _could_lie_on_a_page(text[label_end:end].strip())
+            and bisect_left(fences, start) % 2 == 0
+        ]
     if candidates and _is_named_block(text, candidates[0][0]):
         return [tag for tag, _ in candidates]
     # For "OCR this image" the model writes a line of the page as each label, and nothing else.
