@@ -82,6 +82,8 @@ class Answer:
         sentences: All that were written, including those that strict mode removed.
         query: What was searched for. Differs from the question if that is only
             clear after the questions before it.
+        thinking: What a reasoning model thought before it wrote; not checked, and no part of the
+            answer.
         quoted: Whether passages are quoted: no model was asked, or no source says what it
             wrote. A quote is a supported sentence.
     """
@@ -95,6 +97,7 @@ class Answer:
     timings: Timings = Timings()
     sentences: tuple[Sentence, ...] = ()
     query: str = ""
+    thinking: str = ""
     quoted: bool = False
 
     @property

@@ -10,9 +10,10 @@ from typing import Final
 from ..text.terms import content_terms, terms
 from ..text.token_count import estimate_tokens
 from .answer import Answer
-from .cleaner import AnswerCleaner, without_thoughts
+from .cleaner import AnswerCleaner
 from .fixed_texts import UNSUPPORTED
 from .language_model import LanguageModel, Message
+from .models.thoughts import without_thoughts
 from .prompt import harmless
 from .verification.lexicon import CONTEXT_DEPENDENT
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import Final
 
-__all__ = ["EQUAL_PARTS", "MOST_EQUAL", "EqualParts", "SentenceCounter"]
+from ..ollama_server import REPEAT_LIMIT
 
-EQUAL_PARTS: Final = 31
-"""Ollama (0.13 to 0.33) ends a reply after so many parts in a row that are equal without their
-outer white space. It sends no last part then."""
+__all__ = ["MOST_EQUAL", "EqualParts", "SentenceCounter"]
 
 MOST_EQUAL: Final = 3
 """With so many equal sentences a model is repeating itself and will not stop."""
@@ -22,7 +20,7 @@ class EqualParts:
     """Looks at the last parts of a reply."""
 
     def __init__(self) -> None:
-        self._last: deque[str] = deque(maxlen=EQUAL_PARTS)
+        self._last: deque[str] = deque(maxlen=REPEAT_LIMIT)
 
     def add(self, part: str) -> bool:
         """Take the next part, which may be white space; whether it is equal to the one before."""
@@ -34,7 +32,7 @@ class EqualParts:
     @property
     def reached_limit(self) -> bool:
         """Whether the last parts are those after which Ollama ends a reply."""
-        return len(self._last) == EQUAL_PARTS and len(set(self._last)) == 1
+        return len(self._last) == REPEAT_LIMIT and len(set(self._last)) == 1
 
 
 class SentenceCounter:

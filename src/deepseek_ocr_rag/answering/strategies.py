@@ -10,9 +10,10 @@ from ..document.sanitize import inert_markdown
 from ..errors import LanguageModelReplyError
 from ..retrieval.retriever import Passage
 from .answer import Sentence
-from .cleaner import AnswerCleaner, without_addresses, without_thoughts
+from .cleaner import AnswerCleaner, without_addresses
 from .fixed_texts import NOT_FOUND
 from .language_model import LanguageModel, ReplyEnd, writes_json
+from .models.thoughts import ThoughtSplitter, without_thoughts
 from .prompt import AnswerPrompt, build_prompt
 from .quotes import Quoter
 from .structured_reply import marked_text, reply_schema
@@ -41,6 +42,7 @@ class AnswerStrategy:
     citations: list[Citation] = field(default_factory=list, init=False)
     warnings: tuple[str, ...] = field(default=(), init=False)  # what a user should know
     llm: str | None = field(default=None, init=False)
+    thinking: str = field(default="", init=False)  # what the model thought before it wrote
     quoted: bool = field(default=False, init=False)  # whether passages are quoted
     checking: float = field(default=0.0, init=False)  # seconds spent on checking sentences
 
@@ -111,7 +113,8 @@ class GeneratingStrategy(AnswerStrategy):
         self.sentences, self.citations = writer.sentences, writer.citations
         cleaner = AnswerCleaner(prompt.used)
         reply = self._ask(prompt)
-        text = without_thoughts(reply)
+        splitter = ThoughtSplitter()
+        text = without_thoughts(reply, splitter)
         if structured:
             text = marked_text(self._look_for_json(text))
         try:
@@ -129,6 +132,8 @@ class GeneratingStrategy(AnswerStrategy):
         if shown := writer.feed(cleaner.finish()) + writer.finish(broken_off=broken_off):
             yield shown
         self.checking = writer.seconds
+        thoughts = (str(getattr(reply, "thinking", "")), splitter.thinking)
+        self.thinking = "\n".join(filter(None, thoughts))
         self.warnings += tuple(getattr(reply, "warnings", ()))
         if writer.repeats:
             self.warnings += (REPEATED,)
@@ -166,9 +171,7 @@ class GeneratingStrategy(AnswerStrategy):
                 remedy="Ask again, and look at the server's log.",
             )
         if not (statuses or writer.text or writer.wordless or end == "repetition"):
-            raise LanguageModelReplyError(
-                f"{self.model.name} wrote nothing", remedy="Ask again, or use another model."
-            )
+            raise self._nothing_written(end)
         if self.relevant and statuses.isdisjoint(("supported", "absent")):
             wrote = "No source says what" if statuses else "No whole sentence is in what"
             line = f"{wrote} {self.model.name} wrote, so the best passages are quoted:"
@@ -176,3 +179,18 @@ class GeneratingStrategy(AnswerStrategy):
             yield from self._quotes(self.passages, self.question, space + line)
         elif not writer.text:
             yield NOT_FOUND
+
+    def _nothing_written(self, end: ReplyEnd) -> LanguageModelReplyError:
+        if not self.thinking:
+            return LanguageModelReplyError(
+                f"{self.model.name} wrote nothing", remedy="Ask again, or use another model."
+            )
+        why = (
+            "reached its longest reply while it was thinking" if end == "length" else "only thought"
+        )
+        return LanguageModelReplyError(
+            f"{self.model.name} {why} ({len(self.thinking)} characters of thoughts), and wrote no"
+            " answer",
+            remedy="Turn its thinking off or down (think=False, think='low'), give it more room"
+            " (num_ctx), or use a model that does not think.",
+        )

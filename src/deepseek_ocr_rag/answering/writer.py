@@ -14,15 +14,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ..text.plain_text import plain_text
 from ..text.sentences import ends_sentence, sentence_spans
-from ..text.terms import content_terms, terms
 from .answer import Sentence
 from .cleaner import REMOVED_LINK, CitationMark, join_safely
 from .fixed_texts import UNSUPPORTED
 from .repetition import MOST_EQUAL, SentenceCounter
+from .sentence_check import SentenceCheck
 from .verification.citation import Citation
-from .verification.lexicon import ABSENCE_NEGATION, ABSENCE_WORDS
 from .verification.verifier import Verifier
 
 __all__ = ["AnswerWriter"]
@@ -44,8 +42,7 @@ class AnswerWriter:
         self.repeats = False  # a sentence came for the third time; what follows is ignored
         self.wordless = False  # something without a word, such as "...", was left out
         self._counter = SentenceCounter()
-        self._verifier = verifier
-        self._question = frozenset(terms(question))
+        self._check = SentenceCheck(verifier, question)
         self._strict = strict
         # The text since the last complete sentence, the marks in it with their offsets, how
         # much of it was shown, and where it begins in self.text.
@@ -110,7 +107,7 @@ class AnswerWriter:
 
     def _write(self, start: int, end: int, marks: Sequence[tuple[int, CitationMark]]) -> None:
         cited = tuple(dict.fromkeys(n - 1 for _, mark in marks for n in mark.numbers))
-        sentence, found = self._check(self._open[start:end], cited)
+        sentence, found = self._checked(self._open[start:end], cited)
         if self._strict and sentence.status != "supported":
             self.sentences.append(sentence)
             self._leave_out(start)
@@ -150,21 +147,11 @@ class AnswerWriter:
         """Whether it is the line below the head of a table, or ends a block of code."""
         return bool(self.text) and text.startswith(("|", "```"))
 
-    def _check(self, text: str, cited: tuple[int, ...]) -> tuple[Sentence, tuple[Citation, ...]]:
-        if self._says_absent(text):
-            return Sentence(text, "absent", cited=cited), ()
+    def _checked(self, text: str, cited: tuple[int, ...]) -> tuple[Sentence, tuple[Citation, ...]]:
         begin = time.perf_counter()
-        claim = _without_removed_links(text)
-        verdict = self._verifier.verify(claim, cited) if cited else self._verifier.find(claim)
+        found = self._check.check(text, cited, _without_removed_links(text))
         self.seconds += time.perf_counter() - begin
-        if verdict.supported:
-            return Sentence(text, "supported", cited=cited), verdict.citations
-        problem = verdict.problem if cited else "it cites no source, and none says it"
-        return Sentence(text, "unsupported", cited=cited, problem=problem), ()
-
-    def _says_absent(self, text: str) -> bool:
-        words = set(content_terms(plain_text(text)))
-        return words <= self._question | ABSENCE_WORDS and bool(ABSENCE_NEGATION.search(text))
+        return found
 
     def _number(self, citation: Citation) -> int:
         if citation not in self.citations:

@@ -6,7 +6,9 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from ..answering.language_model import OllamaModel, choose_language_model, language_model_named
+from ..answering.models.model_choice import choose_language_model, language_model_named
+from ..answering.models.ollama_model import OllamaModel
+from ..answering.models.openai_model import OpenAIModel
 from ..answering.qa import DocumentQA
 from ..answering.stream import AnswerStream
 from ..errors import LanguageModelError
@@ -73,7 +75,7 @@ def _document_qa(options: argparse.Namespace) -> tuple[DocumentQA, str]:
     return qa, hint
 
 
-def _fit_model(name: str) -> OllamaModel | None:
+def _fit_model(name: str) -> OllamaModel | OpenAIModel | None:
     model = language_model_named(name)
     if model is not None:
         model.check()
