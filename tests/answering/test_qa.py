@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.answering.fixed_texts import NOT_FOUND
+from deepseek_ocr_rag.answering.fixed_texts import NO_WORD, NOT_FOUND
 from deepseek_ocr_rag.answering.language_model import Message
 from deepseek_ocr_rag.answering.qa import Answer, DocumentQA
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
@@ -104,7 +104,7 @@ def test_a_table_row_can_be_quoted() -> None:
 def test_where_nothing_fits_the_answer_says_so_and_no_model_is_asked() -> None:
     parrot = Parrot("I know everything.")
     answer = DocumentQA(LIGHTHOUSE, parrot).ask("Xylophones?")
-    assert answer.text == NOT_FOUND
+    assert answer.text == NO_WORD
     assert not answer.found
     assert (answer.citations, answer.passages, parrot.asked) == ((), (), [])
 
@@ -116,7 +116,7 @@ def test_a_page_that_the_question_names_is_quoted_whatever_else_it_asks() -> Non
 
 
 def test_nothing_is_found_in_no_documents() -> None:
-    assert DocumentQA([]).ask("Who keeps the lamp?").text == NOT_FOUND
+    assert DocumentQA([]).ask("Who keeps the lamp?").text == NO_WORD
 
 
 def test_several_documents_are_searched_together() -> None:
@@ -213,10 +213,14 @@ def test_strict_mode_leaves_out_what_no_source_says() -> None:
     assert answer.warnings == ("Removed without support: 2 of the sentences.",)
 
 
-def test_strict_mode_says_that_nothing_was_found_where_nothing_is_left() -> None:
+def test_strict_mode_says_why_nothing_is_left_and_claims_no_absence() -> None:
     parrot = Parrot("It was painted red [1].")
     answer = DocumentQA(LIGHTHOUSE, parrot, strict=True).ask("Who painted the Aurora red in May?")
-    assert (answer.text, answer.found, answer.citations) == (NOT_FOUND, False, ())
+    assert (answer.text, answer.found, answer.citations) == (
+        "No source says what parrot wrote.",
+        False,
+        (),
+    )
 
 
 def test_the_model_sees_the_pages_and_the_question() -> None:

@@ -86,6 +86,8 @@ class Answer:
             answer.
         quoted: Whether passages are quoted: no model was asked, or no source says what it
             wrote. A quote is a supported sentence.
+        nearest: Whether the quotes are only the nearest passages: no sentence has enough of the
+            question's words, and no model was asked.
     """
 
     question: str
@@ -98,12 +100,16 @@ class Answer:
     sentences: tuple[Sentence, ...] = ()
     query: str = ""
     thinking: str = ""
+    nearest: bool = False
     quoted: bool = False
 
     @property
     def found(self) -> bool:
-        """Whether the documents contain an answer: at least one sentence is supported."""
-        return bool(self.citations)
+        """Whether the documents contain an answer: at least one sentence is supported.
+
+        False as well if only the nearest passages are shown (:attr:`nearest`).
+        """
+        return bool(self.citations) and not self.nearest
 
     @property
     def unsupported(self) -> tuple[Sentence, ...]:

@@ -15,8 +15,14 @@ from .answer import Answer, Timings
 from .language_model import LanguageModel, ThinkingLevel
 from .models.model_choice import language_model
 from .query_rewriting import standalone_question
-from .relevance import ENOUGH, relevance
-from .strategies import AnswerStrategy, GeneratingStrategy, QuotingStrategy
+from .quoting.relevance import ENOUGH, relevance
+from .quoting.vocabulary import Vocabulary
+from .strategies import (
+    AbsentStrategy,
+    AnswerStrategy,
+    GeneratingStrategy,
+    QuotingStrategy,
+)
 from .stream import AnswerStream
 from .verification.term_frequencies import TermFrequencies
 
@@ -99,6 +105,9 @@ class DocumentQA:
         )
         self._by_words_only = embeddings is None
         self._frequencies = TermFrequencies((c.source, c.text) for c in self.retriever.chunks)
+        self._vocabulary = Vocabulary(
+            " ".join((*chunk.section, chunk.text, chunk.source)) for chunk in self.retriever.chunks
+        )
         self._unread = tuple(
             f"Page {page.number} of {document.source} could not be read and was not searched."
             for document in documents
@@ -178,23 +187,39 @@ class DocumentQA:
             query=query,
             quoted=strategy.quoted,
             thinking=strategy.thinking,
+            nearest=strategy.nearest,
         )
 
     def _strategy(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
+        if self.llm is None:
+            return self._quoting_strategy(query, passages)
         if not passages:
             return AnswerStrategy()
-        if self.llm is not None:
-            return GeneratingStrategy(
-                passages,
-                query,
-                self.llm,
-                self._frequencies,
-                relevant=self._is_relevant(query, passages),
-                strict=self.strict,
-            )
-        if self._is_relevant(query, passages):
-            return QuotingStrategy(passages, query)
-        return AnswerStrategy()
+        return GeneratingStrategy(
+            passages,
+            query,
+            self.llm,
+            self._frequencies,
+            relevant=self._is_relevant(query, passages),
+            strict=self.strict,
+        )
+
+    def _quoting_strategy(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
+        all_read = not self._unread
+        named = bool(passages) and self.retriever.names(query)
+        names = self._vocabulary.missing_names(query)
+        if names and not named:
+            return AbsentStrategy(names, all_read)
+        if not passages:
+            return AnswerStrategy()
+        return QuotingStrategy(
+            passages,
+            query,
+            named=named,
+            relevant=self._is_relevant(query, passages),
+            missing=self._vocabulary.missing_words(query),
+            all_read=all_read,
+        )
 
     def _is_relevant(self, query: str, passages: tuple[Passage, ...]) -> bool:
         if not self._by_words_only or self.retriever.names(query):
