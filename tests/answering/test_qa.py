@@ -6,7 +6,9 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -464,3 +466,29 @@ def test_a_remote_model_is_refused_before_anything_is_asked() -> None:
     with pytest.raises(RemoteModelRefusedError):
         DocumentQA(LIGHTHOUSE, "ollama/big:cloud")
     assert DocumentQA(LIGHTHOUSE, "ollama/big:cloud", allow_remote=True).llm is not None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"Ann Lee has kept the lamp since 1902 {'[1]' * 20_000}.",
+        "".join(f"Ann {number} [1]. " for number in range(5_000)),
+        "".join(f"word{number} [1] " for number in range(20_000)),
+        "[" * 20_000,
+        "x " * 20_000,
+    ],
+    ids=["marks", "sentences", "marks between words", "brackets", "no end"],
+)
+def test_a_hostile_reply_takes_bounded_time(reply: str) -> None:
+    begin = time.process_time()
+    with suppress(LanguageModelReplyError):
+        DocumentQA(LIGHTHOUSE, Parrot(reply, 1000)).ask("Who keeps the lamp?")
+    assert time.process_time() - begin < 20
+
+
+def test_a_reply_longer_than_was_asked_for_is_cut_and_says_so() -> None:
+    parrot = Parrot("Ann Lee has kept the lamp since 1902 [1]. " + "So x " * 8_000, 400)
+    answer = DocumentQA(LIGHTHOUSE, parrot).ask("Who keeps the lamp?")
+    assert answer.sentences[0].status == "supported"
+    assert any("was cut" in warning for warning in answer.warnings)
+    assert parrot.said < 50_000

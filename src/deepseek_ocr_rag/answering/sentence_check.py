@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ..text.plain_text import plain_text
 from ..text.terms import content_terms, terms
 from .answer import Sentence
@@ -10,6 +12,11 @@ from .verification.lexicon import ABSENCE_NEGATION, ABSENCE_WORDS
 from .verification.verifier import Verifier
 
 __all__ = ["SentenceCheck"]
+
+
+LONGEST_CLAIM: Final = 2000
+"""Characters of a sentence that is compared with its sources; comparing takes more than linear
+time, and nobody writes longer ones."""
 
 
 class SentenceCheck:
@@ -32,6 +39,9 @@ class SentenceCheck:
         if self._says_absent(text):
             return Sentence(text, "absent", cited=cited), ()
         claim = text if claim is None else claim
+        if len(claim) > LONGEST_CLAIM:
+            problem = "it is too long for one sentence, and was not compared"
+            return Sentence(text, "unsupported", cited=cited, problem=problem), ()
         verdict = self._verifier.verify(claim, cited) if cited else self._verifier.find(claim)
         if verdict.supported:
             return Sentence(text, "supported", cited=cited), verdict.citations

@@ -14,6 +14,7 @@ from .answer import Sentence
 from .cleaner import AnswerCleaner, without_addresses
 from .fixed_texts import NO_WORD, NOT_FOUND, QUOTED, nearest_line, no_page_has
 from .language_model import LanguageModel, ReplyEnd, writes_json
+from .models.ollama_reply_stream import CUT
 from .models.thoughts import ThoughtSplitter, without_thoughts
 from .prompt import AnswerPrompt, build_prompt
 from .quoting.quotes import Quote, Quoter
@@ -25,6 +26,12 @@ from .verification.verifier import Verifier
 from .writer import AnswerWriter
 
 __all__ = ["AbsentStrategy", "AnswerStrategy", "GeneratingStrategy", "QuotingStrategy"]
+
+SHORTEST_SENTENCE: Final = 4
+"""Tokens of a sentence, at least and on average over a reply: comparing each takes time."""
+
+LONGEST_TOKEN: Final = 32
+"""Characters of a token, at most and on average over a reply."""
 
 QUOTES: Final = 3
 """Most sentences to quote where no model writes, or nothing that it wrote is supported."""
@@ -156,12 +163,17 @@ class GeneratingStrategy(AnswerStrategy):
         )
         self.warnings += prompt.warnings
         verifier = Verifier(self.passages[: prompt.used], self.question, self.frequencies)
-        writer = AnswerWriter(verifier, self.question, strict=self.strict)
+        writer = AnswerWriter(
+            verifier,
+            self.question,
+            strict=self.strict,
+            most_sentences=prompt.max_tokens // SHORTEST_SENTENCE,
+        )
         self.sentences, self.citations = writer.sentences, writer.citations
         cleaner = AnswerCleaner(prompt.used)
         reply = self._ask(prompt)
         splitter = ThoughtSplitter()
-        text = without_thoughts(reply, splitter)
+        text = self._limited(without_thoughts(reply, splitter), prompt.max_tokens)
         if structured:
             text = marked_text(self._look_for_json(text))
         try:
@@ -169,6 +181,9 @@ class GeneratingStrategy(AnswerStrategy):
                 if shown := writer.feed(cleaner.feed(piece)):
                     yield shown
                 if writer.repeats:
+                    break
+                if writer.is_full:
+                    self.warnings += (CUT,)
                     break
         finally:
             # Closing ends the request.
@@ -186,6 +201,16 @@ class GeneratingStrategy(AnswerStrategy):
             self.warnings += (REPEATED,)
             end = "repetition"
         yield from self._instead(writer, end)
+
+    def _limited(self, pieces: Iterator[str], max_tokens: int) -> Iterator[str]:
+        """The text up to a length that no reply of so many tokens has, whatever a server sends."""
+        left = LONGEST_TOKEN * max_tokens
+        for piece in pieces:
+            yield piece[:left]
+            left -= len(piece)
+            if left <= 0:
+                self.warnings += (CUT,)
+                return
 
     def _ask(self, prompt: AnswerPrompt) -> Iterator[str]:
         if writes_json(self.model):
