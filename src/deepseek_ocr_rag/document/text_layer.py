@@ -43,7 +43,9 @@ class Word:
     size: float = 0.0  # of the font in points, 0 where the PDF does not say
     bold: bool = False  # by the font's weight or name
     hidden: bool = False  # drawn in the invisible text mode, as OCR layers are
-    rotation: int = 0  # of the text on the displayed page in degrees clockwise: 0, 90, 180 or 270
+    rotation: int = 0  # of the text on the displayed page in whole degrees clockwise, 0 to 359
+    mirrored: bool = False  # drawn as in a mirror, which the rotation does not undo
+    monospaced: bool = False  # by the font's flags or name: code, tables of characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,9 @@ class TextLayer:
         pictures: Boxes of raster images.
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
+        unseen: Words that a reader of the page cannot see: in the colour of what they stand on,
+            covered, transparent, on a layer that is switched off, clipped away, or under 2
+            points. They are not in ``words``, and nothing quotes them.
     """
 
     words: tuple[Word, ...]
@@ -71,6 +76,7 @@ class TextLayer:
     pictures: tuple[Box, ...] = ()
     width: float = 0.0
     height: float = 0.0
+    unseen: tuple[Word, ...] = ()
 
 
 def usable(layer: TextLayer) -> bool:

@@ -29,6 +29,7 @@ from .content import Content
 from .opened_document import PageInfo
 from .page_space import PageSpace
 from .passwords import spellings
+from .pdfium_drawing import draw_content
 from .pdfium_objects import Handle, has_notes, hide_links, largest_image
 from .pdfium_text import read_layer
 from .sizes import PageChecks, no_pages, page_failed, password_refused, short_label
@@ -39,7 +40,6 @@ LOCK = threading.RLock()
 """Held during every call to pdfium in this process."""
 
 _WHITE = 0xFFFFFFFF
-_PauseCallback: Any = dict(pdfium.IFSDK_PAUSE._fields_)["NeedToPauseNow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,27 +200,13 @@ class PdfiumDocument:
         try:
             pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
             options = (0, 0, width, height, 0, pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER)
-            self._draw_content(bitmap, page, options, checks)
+            draw_content(bitmap, page, options, checks)
             form = self._open_handles().form
             if form:
                 pdfium.FPDF_FFLDraw(form, bitmap, page, *options)
             return Image.frombytes("RGB", (width, height), buffer, "raw", "RGBX", stride, 1)
         finally:
             pdfium.FPDFBitmap_Destroy(bitmap)
-
-    def _draw_content(
-        self, bitmap: Handle, page: Handle, options: tuple[int, ...], checks: PageChecks
-    ) -> None:
-        callback = _PauseCallback(lambda _pause: checks.is_late())
-        pause = pdfium.IFSDK_PAUSE(version=1, NeedToPauseNow=callback)
-        try:
-            status = pdfium.FPDF_RenderPageBitmap_Start(bitmap, page, *options, pause)
-        finally:
-            pdfium.FPDF_RenderPage_Close(page)
-        if status == pdfium.FPDF_RENDER_TOBECONTINUED:
-            raise checks.too_late()
-        if status != pdfium.FPDF_RENDER_DONE:
-            raise page_failed(self._name, checks.page)
 
 
 def _open(content: Content, password: str | None) -> tuple[_Handles, bytes | None]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -30,7 +31,9 @@ from .page_space import (
 from .sizes import PageChecks
 
 __all__ = [
+    "Drawings",
     "Handle",
+    "Painted",
     "address_of",
     "bind",
     "has_notes",
@@ -161,24 +164,41 @@ def _is_bilevel(image: Handle) -> bool:
     return name.value in _BILEVEL
 
 
-def read_drawings(
-    page: Handle, space: PageSpace, budget: int
-) -> tuple[tuple[Rule, ...], tuple[Box, ...]]:
-    """Rules and boxes of raster images among the first ``budget`` objects and path segments."""
-    rules: list[Rule] = []
-    pictures: list[Box] = []
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """Something that a page paints, in the order of painting."""
+
+    handle: int
+    kind: int  # pdfium's FPDF_PAGEOBJ_*
+    edges: Edges  # displayed points; NaN where pdfium does not know them
+
+
+@dataclass(slots=True)
+class Drawings:
+    """What is drawn on a page besides characters, and everything in the order of painting."""
+
+    rules: list[Rule] = field(default_factory=list)
+    pictures: list[Box] = field(default_factory=list)  # raster images
+    painted: list[Painted] = field(default_factory=list)
+
+
+def read_drawings(page: Handle, space: PageSpace, budget: int) -> Drawings:
+    """What is drawn by the first ``budget`` objects and path segments of a loaded page."""
+    found = Drawings()
     for item, kind, matrix in _objects(page):
         budget -= 1
         if budget <= 0:
             break
         shown = multiply(matrix, space.matrix)
+        edges = _bounds_of(item, shown)
+        found.painted.append(Painted(item, kind, edges))
         if kind == pdfium.FPDF_PAGEOBJ_PATH:
-            budget -= _read_path(item, shown, space, rules, budget)
+            budget -= _read_path(item, shown, space, edges, found.rules, budget)
         elif kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            picture = space.box(*_bounds_of(item, shown))
+            picture = space.box(*edges)
             if picture is not None and picture.area > 0:
-                pictures.append(picture)
-    return tuple(rules), tuple(pictures)
+                found.pictures.append(picture)
+    return found
 
 
 def _bounds_of(item: int, shown: Matrix) -> Edges:
@@ -189,9 +209,11 @@ def _bounds_of(item: int, shown: Matrix) -> Edges:
     return bounds(shown, *edges)
 
 
-def _read_path(item: int, shown: Matrix, space: PageSpace, rules: list[Rule], budget: int) -> int:
+def _read_path(
+    item: int, shown: Matrix, space: PageSpace, edges: Edges, rules: list[Rule], budget: int
+) -> int:
     """Add the rules of a path to ``rules``; returns how many segments were read."""
-    if not space.may_hold_rule(*_bounds_of(item, shown)):
+    if not space.may_hold_rule(*edges):
         return 0
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     path = ctypes.cast(item, pdfium.FPDF_PAGEOBJECT)

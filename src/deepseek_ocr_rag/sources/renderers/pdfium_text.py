@@ -9,11 +9,12 @@ import numpy as np
 import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 
-from ...document.text_layer import TextLayer, Word
+from ...document.text_layer import TextLayer
 from .page_space import PageSpace, direction
+from .pdfium_drawing import unseen_words
 from .pdfium_objects import Handle, address_of, bind, read_drawings
 from .sizes import PageChecks, page_failed
-from .words import WordStyle, build_words, is_bold
+from .words import PlacedWords, WordStyle, build_words, is_bold, is_monospaced
 
 __all__ = ["read_layer"]
 
@@ -24,8 +25,8 @@ _PDFIUM_CONTROLS = (0x02, 0x09, 0x0A, 0x0D)
 """Control characters that pdfium itself inserts: hyphen, tab, line ends."""
 
 _INVISIBLE = 3
-_FORCE_BOLD = 1 << 18
-"""Bit 19 of a font descriptor's flags (ISO 32000-1, table 123)."""
+_FIXED_PITCH, _FORCE_BOLD = 1 << 0, 1 << 18
+"""Bits 1 and 19 of a font descriptor's flags (ISO 32000-1, table 123)."""
 
 _INT, _HANDLE = ctypes.c_int, ctypes.c_void_p
 _get_unicode = bind(pdfium.FPDFText_GetUnicode, ctypes.c_uint, _HANDLE, _INT)
@@ -44,14 +45,24 @@ def read_layer(page: Handle, space: PageSpace, checks: PageChecks) -> TextLayer:
     try:
         count = pdfium.FPDFText_CountChars(text)
         checks.check_characters(count)
-        words = _read_words(text, count, space) if count > 0 else ()
+        placed = _read_words(text, count, space) if count > 0 else PlacedWords((), ())
+        handle = address_of(text)
+        owners = [_get_text_object(handle, index) or 0 for index in placed.firsts]
     finally:
         pdfium.FPDFText_ClosePage(text)
-    rules, pictures = read_drawings(page, space, checks.limits.page_objects)
-    return TextLayer(words, rules, pictures, space.width, space.height)
+    drawings = read_drawings(page, space, checks.limits.page_objects)
+    unseen = unseen_words(page, space, placed.words, owners, drawings, checks)
+    return TextLayer(
+        tuple(w for w, is_unseen in zip(placed.words, unseen, strict=True) if not is_unseen),
+        tuple(drawings.rules),
+        tuple(drawings.pictures),
+        space.width,
+        space.height,
+        tuple(w for w, is_unseen in zip(placed.words, unseen, strict=True) if is_unseen),
+    )
 
 
-def _read_words(text: Handle, count: int, space: PageSpace) -> tuple[Word, ...]:
+def _read_words(text: Handle, count: int, space: PageSpace) -> PlacedWords:
     handle = address_of(text)
     codes = np.fromiter((_get_unicode(handle, i) for i in range(count)), np.uint32, count)
     # FS_RECTF is four floats: left, top, right, bottom.
@@ -74,7 +85,7 @@ def _correct_boxes(text: int, edges: NDArray[np.float32], styles: _Styles) -> No
     extent = np.abs(edges[:, (2, 1)] - edges[:, (0, 3)]).max(axis=1)
     # Getting a size is slow, so this is done only for the tallest characters.
     for i in np.flatnonzero(extent > _TALL / 1.4 * np.median(extent)).tolist():
-        size, _ = styles.size_and_rotation(i)
+        size = styles.placement(i)[0]
         if size and extent[i] > _TALL * size:
             ink = _ink(text, i)
             if ink is not None:
@@ -116,47 +127,56 @@ class _Styles:
         self._page_matrix = space.matrix
         self._matrix = pdfium.FS_MATRIX()
         self._objects: dict[int, WordStyle] = {}
-        self._fonts: dict[int, bool] = {}
+        self._fonts: dict[int, tuple[bool, bool]] = {}
 
     def __call__(self, index: int) -> WordStyle:
         text_object = _get_text_object(self._text, index) or 0
         style = self._objects.get(text_object)
         if style is None:
-            bold, hidden = self._bold_and_hidden(text_object) if text_object else (False, False)
-            size, rotation = self.size_and_rotation(index)
-            style = WordStyle(size, bold, hidden, rotation)
+            hidden, bold, monospaced = False, False, False
+            if text_object:
+                pointer = ctypes.cast(text_object, pdfium.FPDF_PAGEOBJECT)
+                hidden = pdfium.FPDFTextObj_GetTextRenderMode(pointer) == _INVISIBLE
+                bold, monospaced = self._font(pdfium.FPDFTextObj_GetFont(pointer))
+            size, rotation, mirrored = self.placement(index)
+            style = WordStyle(size, bold, hidden, rotation, mirrored, monospaced)
             # Characters that pdfium inserted belong to no object.
             if text_object:
                 self._objects[text_object] = style
         return style
 
-    def size_and_rotation(self, index: int) -> tuple[float, int]:
-        """Size in points and rotation of a character."""
+    def placement(self, index: int) -> tuple[float, int, bool]:
+        """Size in points, rotation of a character, and whether it is drawn as in a mirror."""
         m = self._matrix
         if not _get_char_matrix(self._text, index, ctypes.addressof(m)):
-            return 0.0, 0
+            return 0.0, 0, False
         size = _get_font_size(self._text, index)
         points = abs(size) * math.hypot(m.c, m.d)
         # A negative size writes backwards.
         x, y = (-m.a, -m.b) if size < 0 else (m.a, m.b)
         a, b, c, d = self._page_matrix[:4]
-        return points if math.isfinite(points) else 0.0, direction(a * x + c * y, b * x + d * y)
+        # Displayed points run downwards, which is one mirroring.
+        mirrored = (m.a * m.d - m.b * m.c) * (a * d - b * c) > 0
+        return (
+            points if math.isfinite(points) else 0.0,
+            direction(a * x + c * y, b * x + d * y),
+            mirrored,
+        )
 
-    def _bold_and_hidden(self, text_object: int) -> tuple[bool, bool]:
-        pointer = ctypes.cast(text_object, pdfium.FPDF_PAGEOBJECT)
-        hidden = pdfium.FPDFTextObj_GetTextRenderMode(pointer) == _INVISIBLE
-        font = pdfium.FPDFTextObj_GetFont(pointer)
-        return bool(font) and self._bold(font), hidden
-
-    def _bold(self, font: Handle) -> bool:
+    def _font(self, font: Handle) -> tuple[bool, bool]:
+        """Whether a font is bold, and whether its characters are equally wide."""
+        if not font:
+            return False, False
         key = address_of(font)
         if key not in self._fonts:
-            name = ctypes.create_string_buffer(256)
-            pdfium.FPDFFont_GetBaseFontName(font, name, len(name))
-            flags = pdfium.FPDFFont_GetFlags(font)
+            raw = ctypes.create_string_buffer(256)
+            pdfium.FPDFFont_GetBaseFontName(font, raw, len(raw))
+            name = raw.value.decode("utf-8", "replace")
+            flags = max(0, pdfium.FPDFFont_GetFlags(font))
             # The weight that pdfium reports is guessed from the stems: it is 700 or more
             # for many book faces.
-            self._fonts[key] = is_bold(name.value.decode("utf-8", "replace")) or (
-                flags > 0 and bool(flags & _FORCE_BOLD)
+            self._fonts[key] = (
+                is_bold(name) or bool(flags & _FORCE_BOLD),
+                is_monospaced(name) or bool(flags & _FIXED_PITCH),
             )
         return self._fonts[key]

@@ -14,7 +14,7 @@ from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
 from .page_space import RECTANGLE_POINTS, Edges, Matrix, PageSpace, around, bounds, direction
 from .sizes import PageChecks
-from .words import WordStyle, build_words, is_bold
+from .words import WordStyle, build_words, is_bold, is_monospaced
 
 __all__ = ["Handle", "read_layer"]
 
@@ -22,6 +22,7 @@ Handle = Any
 """An object of PyMuPDF, which has no types."""
 
 _BOLD_FLAG = 1 << 4
+_MONOSPACED_FLAG = 1 << 3
 _FILLED, _STROKED = 1 << 4, 1 << 5
 
 
@@ -76,7 +77,7 @@ def _read_words(
             boxes.append(bounds(shown, *character["bbox"]))
             styles.append(style)
     edges = np.array(boxes, dtype=np.float64).reshape(-1, 4)
-    return build_words(np.array(codes, dtype=np.uint32), edges, styles.__getitem__, space)
+    return build_words(np.array(codes, dtype=np.uint32), edges, styles.__getitem__, space).words
 
 
 def _style(line: dict[str, Any], span: dict[str, Any], shown: Matrix) -> WordStyle:
@@ -88,6 +89,7 @@ def _style(line: dict[str, Any], span: dict[str, Any], shown: Matrix) -> WordSty
         hidden=not span["char_flags"] & (_FILLED | _STROKED),
         # Vertical writing has upright characters, but runs downwards.
         rotation=(direction(a * x + c * y, b * x + d * y) - 90 * line["wmode"]) % 360,
+        monospaced=bool(span["flags"] & _MONOSPACED_FLAG) or is_monospaced(span["font"]),
     )
 
 

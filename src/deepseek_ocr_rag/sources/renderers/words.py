@@ -13,7 +13,7 @@ from ...document.text_layer import Word
 from ...document.types import Box
 from .page_space import PageSpace
 
-__all__ = ["WordStyle", "build_words", "is_bold"]
+__all__ = ["PlacedWords", "WordStyle", "build_words", "is_bold", "is_monospaced"]
 
 _GAP = 0.5
 """Characters further apart than this share of their extent, in any direction,
@@ -31,6 +31,9 @@ _LINE_END_HYPHENS = (0x02, 0xFFFE)
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|[-,]bd|(?:^|\+)(?:cm|sf|ec|la)[a-z]{0,3}b[x0-9]")
 
 
+_MONOSPACED_NAME = re.compile(r"courier|mono|consol|menlo|typewriter|code|(?:^|\+)cmtt|terminal")
+
+
 class WordStyle(NamedTuple):
     """The style that the characters of a word share; see :class:`Word`."""
 
@@ -38,6 +41,15 @@ class WordStyle(NamedTuple):
     bold: bool
     hidden: bool
     rotation: int
+    mirrored: bool = False
+    monospaced: bool = False
+
+
+class PlacedWords(NamedTuple):
+    """The words of a page, and for each the index of its first character."""
+
+    words: tuple[Word, ...]
+    firsts: tuple[int, ...]
 
 
 def is_bold(font_name: str) -> bool:
@@ -45,12 +57,17 @@ def is_bold(font_name: str) -> bool:
     return _BOLD_NAME.search(font_name.lower()) is not None
 
 
+def is_monospaced(font_name: str) -> bool:
+    """Whether the name of a font says that all its characters are equally wide."""
+    return _MONOSPACED_NAME.search(font_name.lower()) is not None
+
+
 def build_words(
     codes: NDArray[np.uint32],
     boxes: NDArray[np.float64],
     style: Callable[[int], WordStyle],
     space: PageSpace,
-) -> tuple[Word, ...]:
+) -> PlacedWords:
     """Split characters into words at white space and at gaps, in their order.
 
     ``codes`` are code points or UTF-16 units, shape (n,); ``boxes`` are displayed points x0,
@@ -59,7 +76,7 @@ def build_words(
     spaces = _IS_SPACE[np.minimum(codes, _LAST)]
     indices = np.flatnonzero(~spaces & _drawn(codes, boxes))
     if not len(indices):
-        return ()
+        return PlacedWords((), ())
     spaced = np.diff(np.cumsum(spaces)[indices]) > 0
     codes, boxes = codes[indices], boxes[indices]
     starts = np.flatnonzero(np.concatenate(([True], spaced | _apart(codes, boxes))))
@@ -75,13 +92,15 @@ def build_words(
     fractions = np.clip(edges / size, 0.0, 1.0).tolist()
     text = _decode(codes)
     ends = [*starts[1:].tolist(), len(codes)]
-    return tuple(
-        Word(_paired(text[start:end]), Box(*fractions[number]), *style(first))
+    firsts = indices[starts].tolist()
+    held = [
+        (Word(_paired(text[start:end]), Box(*fractions[number]), *style(first)), first)
         for number, (start, end, first) in enumerate(
-            zip(starts.tolist(), ends, indices[starts].tolist(), strict=True)
+            zip(starts.tolist(), ends, firsts, strict=True)
         )
         if on_page[number]
-    )
+    ]
+    return PlacedWords(tuple(word for word, _ in held), tuple(first for _, first in held))
 
 
 _LAST = 0xFFFF
