@@ -18,8 +18,12 @@ from .words import PlacedWords, WordStyle, build_words, is_bold, is_monospaced
 
 __all__ = ["read_layer"]
 
-_TALL = 1.8
-"""Fonts are about 1.2 times as tall as their size; more than this is an error in the font."""
+_TALL, _FLAT = 1.6, 0.6
+"""Fonts are about 1.2 times as tall as their size; more or less than this is an error in the font,
+which would weave lines together."""
+
+_ASCENT, _DESCENT = 0.9, 0.25
+"""How far an ordinary font reaches above and below the line of writing, in sizes."""
 
 _PDFIUM_CONTROLS = (0x02, 0x09, 0x0A, 0x0D)
 """Control characters that pdfium itself inserts: hyphen, tab, line ends."""
@@ -32,6 +36,7 @@ _INT, _HANDLE = ctypes.c_int, ctypes.c_void_p
 _get_unicode = bind(pdfium.FPDFText_GetUnicode, ctypes.c_uint, _HANDLE, _INT)
 _get_loose_box = bind(pdfium.FPDFText_GetLooseCharBox, _INT, _HANDLE, _INT, _HANDLE)
 _get_ink = bind(pdfium.FPDFText_GetCharBox, _INT, _HANDLE, _INT, *[_HANDLE] * 4)
+_get_origin = bind(pdfium.FPDFText_GetCharOrigin, _INT, _HANDLE, _INT, _HANDLE, _HANDLE)
 _get_text_object = bind(pdfium.FPDFText_GetTextObject, _HANDLE, _HANDLE, _INT)
 _get_char_matrix = bind(pdfium.FPDFText_GetMatrix, _INT, _HANDLE, _INT, _HANDLE)
 _get_font_size = bind(pdfium.FPDFText_GetFontSize, ctypes.c_double, _HANDLE, _INT)
@@ -77,19 +82,30 @@ def _read_words(text: Handle, count: int, space: PageSpace) -> PlacedWords:
 
 
 def _correct_boxes(text: int, edges: NDArray[np.float32], styles: _Styles) -> None:
-    """Replace the boxes of characters whose font claims to be far taller than its size.
-
-    They get the box of their ink. Otherwise bullets from symbol fonts would reach
-    into the lines above and below.
-    """
-    extent = np.abs(edges[:, (2, 1)] - edges[:, (0, 3)]).max(axis=1)
-    # Getting a size is slow, so this is done only for the tallest characters.
-    for i in np.flatnonzero(extent > _TALL / 1.4 * np.median(extent)).tolist():
-        size = styles.placement(i)[0]
-        if size and extent[i] > _TALL * size:
-            ink = _ink(text, i)
-            if ink is not None:
-                edges[i] = ink
+    """Give the characters of fonts with an absurd height the height of an ordinary font."""
+    count = len(edges)
+    owners = np.fromiter((_get_text_object(text, i) or 0 for i in range(count)), np.uint64, count)
+    objects, firsts, numbers = np.unique(owners, return_index=True, return_inverse=True)
+    ups = np.array([styles.up(first) for first in firsts.tolist()])[numbers]
+    ups[objects[numbers] == 0] = 0.0
+    # How far each box reaches along the way up; slanted text is left as it is.
+    sizes = np.abs(ups).max(axis=1)
+    extent = np.abs(edges[:, (2, 1)] - edges[:, (0, 3)])
+    height = np.where(np.abs(ups[:, 0]) > np.abs(ups[:, 1]), extent[:, 0], extent[:, 1])
+    straight = np.abs(ups).min(axis=1) < 0.1 * sizes
+    absurd = straight & (sizes > 0) & ((height > _TALL * sizes) | (height < _FLAT * sizes))
+    x, y = ctypes.c_double(), ctypes.c_double()
+    for i in np.flatnonzero(absurd).tolist():
+        if not _get_origin(text, i, ctypes.addressof(x), ctypes.addressof(y)):
+            continue
+        across, up = ups[i]
+        left, top, right, bottom = edges[i]
+        if abs(up) >= abs(across):
+            ends = (y.value + _ASCENT * up, y.value - _DESCENT * up)
+            edges[i] = left, max(ends), right, min(ends)
+        else:
+            ends = (x.value + _ASCENT * across, x.value - _DESCENT * across)
+            edges[i] = min(ends), top, max(ends), bottom
 
 
 def _blank_controls(text: int, codes: NDArray[np.uint32]) -> None:
@@ -144,6 +160,15 @@ class _Styles:
             if text_object:
                 self._objects[text_object] = style
         return style
+
+    def up(self, index: int) -> tuple[float, float]:
+        """From a character's line of writing upwards by one size, in page space."""
+        m = self._matrix
+        if not _get_char_matrix(self._text, index, ctypes.addressof(m)):
+            return 0.0, 0.0
+        size = _get_font_size(self._text, index)
+        x, y = size * m.c, size * m.d
+        return (x, y) if math.isfinite(x) and math.isfinite(y) else (0.0, 0.0)
 
     def placement(self, index: int) -> tuple[float, int, bool]:
         """Size in points, rotation of a character, and whether it is drawn as in a mirror."""
