@@ -69,6 +69,8 @@ class TextLayer:
         unseen: Words that a reader of the page cannot see: in the colour of what they stand on,
             covered, transparent, on a layer that is switched off, clipped away, or under 2
             points. They are not in ``words``, and nothing quotes them.
+        is_notice: Whether the page holds only the notice of a viewer that cannot show the document,
+            as in a dynamic XFA form.
     """
 
     words: tuple[Word, ...]
@@ -77,6 +79,7 @@ class TextLayer:
     width: float = 0.0
     height: float = 0.0
     unseen: tuple[Word, ...] = ()
+    is_notice: bool = False
 
 
 def usable(layer: TextLayer) -> bool:

@@ -14,6 +14,7 @@ from functools import partial
 
 from ...concurrency.fair_turns import FairSemaphore
 from ...document.grammar.parser import format_page
+from ...document.text_layer import TextLayer
 from ...document.types import Block, Box
 from ...errors import BackendError, BackendUnavailableError, PageUnreadableError, TurnCancelledError
 from ...setting_names import with_known_settings
@@ -118,7 +119,11 @@ class LiteBackend:
 
     def _read_page(self, request: PageRequest, reading: object) -> Reply:
         if request.text_layer is not None:
-            return Reply(request.key, format_page(lay_out(request.text_layer)))
+            return Reply(
+                request.key,
+                format_page(lay_out(request.text_layer)),
+                warnings=tuple(_layer_warnings(request.text_layer)),
+            )
         if request.image is None:
             error = BackendError(
                 "the page has neither a text layer nor an image",
@@ -147,6 +152,19 @@ class LiteBackend:
                 "DeepSeek-OCR may read it better",
             )
         return Reply(request.key, text, warnings=warnings)
+
+
+def _layer_warnings(layer: TextLayer) -> Iterator[str]:
+    if layer.is_notice:
+        yield (
+            "this PDF is a dynamic XFA form: its questions and answers cannot be read, and the page "
+            "holds only its viewer's notice; open it in Adobe Reader, print it to a PDF, and read that"
+        )
+    if count := len(layer.unseen):
+        yield (
+            f"{count} {'word' if count == 1 else 'words'} that a reader of the page cannot see "
+            "(hidden, covered, transparent, or tiny) were left out"
+        )
 
 
 def _check_cancelled(request: PageRequest) -> None:

@@ -84,6 +84,7 @@ def layer_frame(layer: TextLayer | None) -> Frame:
     message = {
         "words": [word.text for word in words],
         "seen": len(layer.words),
+        "is_notice": layer.is_notice,
         "rule_count": len(layer.rules),
         "width": layer.width,
         "height": layer.height,
@@ -114,6 +115,7 @@ def layer_from(frame: Frame) -> TextLayer | None:
             width=_number(frame, "width"),
             height=_number(frame, "height"),
             unseen=words[seen:],
+            is_notice=frame.message.get("is_notice") is True,
         )
     except (ValueError, struct.error) as error:
         raise BrokenFrameError("a text layer that does not fit together") from error

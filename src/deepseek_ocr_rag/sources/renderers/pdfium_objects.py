@@ -16,7 +16,7 @@ from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from ...document.text_layer import Rule
+from ...document.text_layer import Rule, Word
 from ...document.types import Box
 from .page_space import (
     RECTANGLE_POINTS,
@@ -36,6 +36,7 @@ __all__ = [
     "Painted",
     "address_of",
     "bind",
+    "form_marks",
     "has_notes",
     "hide_links",
     "largest_image",
@@ -58,6 +59,8 @@ _WORDLESS = (
     pdfium.FPDF_ANNOT_SQUIGGLY,
     pdfium.FPDF_ANNOT_STRIKEOUT,
 )
+
+_NOT_SHOWN = pdfium.FPDF_ANNOT_FLAG_HIDDEN | pdfium.FPDF_ANNOT_FLAG_NOVIEW
 
 _UPRIGHT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
@@ -127,6 +130,34 @@ def has_notes(page: Handle) -> bool:
         pdfium.FPDFAnnot_GetSubtype(annotation) not in _WORDLESS
         for annotation in _annotations(page)
     )
+
+
+_MARKS = {
+    (pdfium.FPDF_FORMFIELD_CHECKBOX, True): "\N{BALLOT BOX WITH CHECK}",
+    (pdfium.FPDF_FORMFIELD_CHECKBOX, False): "\N{BALLOT BOX}",
+    (pdfium.FPDF_FORMFIELD_RADIOBUTTON, True): "\N{FISHEYE}",
+    (pdfium.FPDF_FORMFIELD_RADIOBUTTON, False): "\N{LARGE CIRCLE}",
+}
+
+
+def form_marks(page: Handle, form: Handle, space: PageSpace) -> tuple[Word, ...]:
+    """The boxes and buttons of a form on a loaded page, ticked or not, as words.
+
+    Their ticks are pictures or letters of symbol fonts, so that no text says which are ticked.
+    """
+    marks: list[Word] = []
+    rect = pdfium.FS_RECTF()
+    for annotation in _annotations(page):
+        kind = pdfium.FPDFAnnot_GetFormFieldType(form, annotation)
+        hidden = pdfium.FPDFAnnot_GetFlags(annotation) & _NOT_SHOWN
+        if (kind, True) not in _MARKS or hidden or not pdfium.FPDFAnnot_GetRect(annotation, rect):
+            continue
+        edges = bounds(space.matrix, rect.left, rect.bottom, rect.right, rect.top)
+        box = space.box(*edges)
+        if box is not None:
+            ticked = bool(pdfium.FPDFAnnot_IsChecked(form, annotation))
+            marks.append(Word(_MARKS[kind, ticked], box, edges[3] - edges[1]))
+    return tuple(marks)
 
 
 def _annotations(page: Handle) -> Iterator[Handle]:

@@ -39,6 +39,7 @@ _get_ink = bind(pdfium.FPDFText_GetCharBox, _INT, _HANDLE, _INT, *[_HANDLE] * 4)
 _get_origin = bind(pdfium.FPDFText_GetCharOrigin, _INT, _HANDLE, _INT, _HANDLE, _HANDLE)
 _get_text_object = bind(pdfium.FPDFText_GetTextObject, _HANDLE, _HANDLE, _INT)
 _get_char_matrix = bind(pdfium.FPDFText_GetMatrix, _INT, _HANDLE, _INT, _HANDLE)
+_is_generated = bind(pdfium.FPDFText_IsGenerated, _INT, _HANDLE, _INT)
 _get_font_size = bind(pdfium.FPDFText_GetFontSize, ctypes.c_double, _HANDLE, _INT)
 
 
@@ -78,7 +79,10 @@ def _read_words(text: Handle, count: int, space: PageSpace) -> PlacedWords:
     styles = _Styles(handle, space)
     _correct_boxes(handle, edges, styles)
     _blank_controls(handle, codes)
-    return build_words(codes, _displayed(edges, space), styles, space)
+    made_up = np.zeros(count, dtype=bool)
+    for i in np.flatnonzero(codes <= 0x20).tolist():
+        made_up[i] = _is_generated(handle, i) == 1
+    return build_words(codes, _displayed(edges, space), styles, space, made_up)
 
 
 def _correct_boxes(text: int, edges: NDArray[np.float32], styles: _Styles) -> None:

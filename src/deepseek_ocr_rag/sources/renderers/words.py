@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,16 @@ __all__ = ["PlacedWords", "WordStyle", "build_words", "is_bold", "is_monospaced"
 _GAP = 0.5
 """Characters further apart than this share of their extent, in any direction,
 belong to two words, even without a space between them."""
+
+_SPACE = 0.17
+"""Characters of a line that are further apart than usual in it by this share of their size
+belong to two words too: some programs draw words apart and no space between them."""
+
+_TOUCHING = 0.05
+"""A space that a renderer made up between characters this close, in their size, is none."""
+
+_BOX_HEIGHT = 1.17
+"""Height of a character's box in sizes."""
 
 _HYPHENS = (0x02, 0xAD, 0xFFFE)
 """Code points that renderers give for a drawn hyphen."""
@@ -67,19 +78,25 @@ def build_words(
     boxes: NDArray[np.float64],
     style: Callable[[int], WordStyle],
     space: PageSpace,
+    made_up: NDArray[np.bool_] | None = None,
 ) -> PlacedWords:
     """Split characters into words at white space and at gaps, in their order.
 
     ``codes`` are code points or UTF-16 units, shape (n,); ``boxes`` are displayed points x0,
-    y0, x1, y1, shape (n, 4). ``style`` takes the index of a character and is called once per word.
+    y0, x1, y1, shape (n, 4). ``style`` takes the index of a character and is called once per
+    word. ``made_up`` says which characters the renderer added, shape (n,).
     """
     spaces = _IS_SPACE[np.minimum(codes, _LAST)]
     indices = np.flatnonzero(~spaces & _drawn(codes, boxes))
     if not len(indices):
         return PlacedWords((), ())
+    in_file = spaces if made_up is None else spaces & ~made_up
     spaced = np.diff(np.cumsum(spaces)[indices]) > 0
+    surely = np.diff(np.cumsum(in_file)[indices]) > 0
     codes, boxes = codes[indices], boxes[indices]
-    starts = np.flatnonzero(np.concatenate(([True], spaced | _apart(codes, boxes))))
+    gaps = _gaps(boxes)
+    ends = surely | (spaced & ~(gaps < _TOUCHING)) | _apart(codes, boxes) | _wide(gaps)
+    starts = np.flatnonzero(np.concatenate(([True], ends)))
     edges = np.concatenate(
         [
             np.minimum.reduceat(boxes[:, :2], starts, axis=0),
@@ -131,6 +148,34 @@ def _apart(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.
     far: NDArray[np.bool_] = distance > _GAP * np.maximum(extent[:-1], extent[1:])
     line_end = np.isin(codes[:-1], _LINE_END_HYPHENS)
     return line_end | far
+
+
+def _gaps(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Between neighbours on one line, the gap in sizes; NaN between lines."""
+    before, after = boxes[:-1], boxes[1:]
+    apart = np.maximum(after[:, :2] - before[:, 2:], before[:, :2] - after[:, 2:])
+    extent = np.minimum(before[:, 2:] - before[:, :2], after[:, 2:] - after[:, :2])
+    along = np.where(apart[:, 0] >= apart[:, 1], 0, 1)
+    pairs = np.arange(len(apart))
+    across = extent[pairs, 1 - along]
+    # Neighbours on a line share most of its height.
+    level = (across > 0) & (apart[pairs, 1 - along] < -0.6 * across)
+    gaps: NDArray[np.float64] = np.where(
+        level, apart[pairs, along] * _BOX_HEIGHT / np.maximum(across, 1e-9), np.nan
+    )
+    return gaps
+
+
+def _wide(gaps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which gaps are wider than usual in their line by a space."""
+    wide = np.zeros(len(gaps), dtype=bool)
+    edges = np.flatnonzero(np.isnan(gaps) | (np.abs(gaps) > 3))
+    for start, end in pairwise([-1, *edges.tolist(), len(gaps)]):
+        line = gaps[start + 1 : end]
+        if len(line) > 2:
+            # Most gaps are inside of words; a space's own extent is not there.
+            wide[start + 1 : end] = line > np.median(line) + _SPACE
+    return wide
 
 
 def _decode(codes: NDArray[np.uint32]) -> str:

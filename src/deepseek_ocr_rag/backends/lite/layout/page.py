@@ -38,17 +38,18 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
         a different direction from most of the page is in separate blocks at the end.
     """
     words = [w for w in layer.words if w.text.strip()]
-    turned = Counter(w.rotation % 360 for w in words for _ in w.text)
-    directions = [direction for direction, _ in turned.most_common()] or [0]
+    turned = Counter((w.rotation % 360, w.mirrored) for w in words for _ in w.text)
+    directions = [direction for direction, _ in turned.most_common()] or [(0, False)]
     width, height = (layer.width, layer.height) if layer.width and layer.height else DEFAULT_SIZE
     blocks: list[Block] = []
     for direction in directions:
         main = direction == directions[0]
-        frame = UprightFrame(width, height, direction if direction in (90, 180, 270) else 0, skew)
+        turn, mirrored = direction
+        frame = UprightFrame(width, height, turn if turn in (90, 180, 270) else 0, skew, mirrored)
         pieces = [
             frame.piece(w.box, word=w, order=None if measured else i)
             for i, w in enumerate(words)
-            if w.rotation % 360 == direction
+            if (w.rotation % 360, w.mirrored) == direction
         ]
         usual = typical_height(pieces)
         if main:

@@ -62,6 +62,7 @@ class UprightFrame:
     height: float  # of the displayed page
     rotation: int = 0  # direction of the text, degrees clockwise: 0, 90, 180, 270
     skew: float = 0.0  # remaining tilt in radians, positive if lines fall to the right
+    mirrored: bool = False  # whether the text is drawn as in a mirror, its lines upwards
 
     @property
     def upright_width(self) -> float:
@@ -93,6 +94,8 @@ class UprightFrame:
             cx = dx * cos + dy * sin + self.upright_width / 2
             cy = dy * cos - dx * sin + self.upright_height / 2
             x0, y0, x1, y1 = cx - half_w, cy - half_h, cx + half_w, cy + half_h
+        if self.mirrored:
+            y0, y1 = self.upright_height - y1, self.upright_height - y0
         return LayoutPiece(x0, y0, x1, y1, box, word, block, order)
 
 
