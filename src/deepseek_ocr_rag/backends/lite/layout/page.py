@@ -9,7 +9,8 @@ from ....document.text_layer import TextLayer, Word
 from ....document.types import Block, Box
 from .blocks import build_blocks, page_style
 from .columns import reading_order
-from .pieces import UprightFrame, typical_height
+from .margins import line_numbers, with_struck_words
+from .pieces import UprightFrame, typical_height, union_box, without
 from .ruled_tables import find_tables
 from .rules import RulePiece
 
@@ -42,6 +43,7 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
     directions = [direction for direction, _ in turned.most_common()] or [(0, False)]
     width, height = (layer.width, layer.height) if layer.width and layer.height else DEFAULT_SIZE
     blocks: list[Block] = []
+    margin: list[Block] = []
     for direction in directions:
         main = direction == directions[0]
         turn, mirrored = direction
@@ -55,11 +57,19 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
         if main:
             rules = [_rule_piece(frame, rule.box, rule.horizontal) for rule in layer.rules]
             pictures = _pictures(layer.pictures, words)
+            numbers = line_numbers(pieces, usual)
+            if numbers:
+                pieces = without(pieces, numbers)
+            pieces = with_struck_words(pieces, rules)
             pieces, tables = find_tables(pieces, rules, usual)
             pieces += tables
             pieces += [frame.piece(b, block=Block("image", "", (b,))) for b in pictures]
         regions = reading_order(pieces, frame.upright_height)
         blocks.extend(build_blocks(regions, page_style(regions, loose=measured)))
+        if main and numbers:
+            text = " ".join(p.text for p in numbers)
+            margin.append(Block("text", text, (union_box(numbers),)))
+    blocks.extend(margin)
     return tuple(blocks)
 
 

@@ -17,7 +17,7 @@ from ....document.text_layer import Word
 from ....document.types import Block, Box
 from ...turned_boxes import turned_back
 
-__all__ = ["LayoutPiece", "UprightFrame", "extent", "typical_height", "union_box"]
+__all__ = ["LayoutPiece", "UprightFrame", "extent", "typical_height", "union_box", "without"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class LayoutPiece:
     word: Word | None = None
     block: Block | None = None
     order: int | None = None  # index in the drawing order, or None if that is unknown
+    struck: bool = False  # whether a line is drawn through the word
 
     @property
     def height(self) -> float:
@@ -119,3 +120,9 @@ def typical_height(pieces: Sequence[LayoutPiece]) -> float:
     """The median height of the words; 1 if there are none, so that it can be a divisor."""
     heights = [p.height for p in pieces if p.word is not None and p.height > 0]
     return median(heights) if heights else 1.0
+
+
+def without(pieces: Sequence[LayoutPiece], held: Sequence[LayoutPiece]) -> list[LayoutPiece]:
+    """The pieces that are not in ``held``."""
+    taken = set(map(id, held))
+    return [p for p in pieces if id(p) not in taken]

@@ -15,7 +15,7 @@ from ....document.types import Block
 from .joining import join_lines
 from .lines import Line, build_lines
 from .open_tables import open_table, ruled_spans
-from .pieces import LayoutPiece, extent, union_box
+from .pieces import LayoutPiece, extent, union_box, without
 from .rules import RulePiece, connected, distinct_positions, whole_rules
 
 __all__ = ["find_tables"]
@@ -43,11 +43,11 @@ def find_tables(
         held, table = _grid_table(remaining, group, usual)
         if table is not None:
             tables.append(_piece(held, table))
-            remaining = _without(remaining, held)
+            remaining = without(remaining, held)
     for top, bottom, x0, x1 in ruled_spans([r for r in rules if r.horizontal], usual):
         held = [p for p in remaining if top < p.y_centre < bottom and _within(p, x0, x1)]
         table = open_table(held, usual)
-        others = _without(remaining, held)
+        others = without(remaining, held)
         # If other words reach into the area, it is not a table.
         if table is not None and not any(
             top < p.y_centre < bottom and p.x0 < x1 and p.x1 > x0 for p in others
@@ -55,11 +55,6 @@ def find_tables(
             tables.append(_piece(held, table))
             remaining = others
     return remaining, tables
-
-
-def _without(pieces: Sequence[LayoutPiece], held: Sequence[LayoutPiece]) -> list[LayoutPiece]:
-    taken = set(map(id, held))
-    return [p for p in pieces if id(p) not in taken]
 
 
 def _within(piece: LayoutPiece, x0: float, x1: float) -> bool:
