@@ -15,28 +15,20 @@ import numpy as np
 import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 
-from ...document.text_layer import SCAN_COVER, Word
+from ...document.text_layer import Word
 from ...document.types import Box
 from .page_space import PageSpace
 from .pdfium_objects import Drawings, Handle, Painted, bind
 from .sizes import PageChecks, page_failed
+from .words import COMPARED_SIDE, SEEN, box_slices, is_tiny
 
 __all__ = ["draw_content", "unseen_words"]
-
-_LONG_SIDE = 1000
-"""Pixels of the long side of the pictures that are compared: 6-point letters are then 7 high."""
-
-_SEEN = 12
-"""Least difference, of 255, in one colour that a reader can see."""
 
 _LIGHT = 190
 """Ink with no colour darker than this may be invisible on white."""
 
 _ALIKE = 90
 """Colours that differ by less than this may be one to a reader."""
-
-_SMALLEST = 2.0
-"""Points. Nobody reads smaller type, and no law asks for smaller print."""
 
 _COVER = 0.1
 """Share of a text's box that something must overlap to be able to hide a word of it."""
@@ -92,22 +84,13 @@ def unseen_words(
     drawings: Drawings,
     checks: PageChecks,
 ) -> list[bool]:
-    """Which words a reader of the page cannot see; ``owners`` are their text objects.
-
-    The hidden words over a picture of the whole page are its OCR: they are not unseen, since
-    the reader sees what they say.
-    """
-    tiny = [0 < w.size < _SMALLEST and w.box.y1 - w.box.y0 < _SMALLEST / space.height for w in words]
+    """Which words a reader of the page cannot see; ``owners`` are their text objects."""
+    tiny = [is_tiny(word, space) for word in words]
     suspects = _suspects(drawings, set(owners))
-    unseen = tiny
-    if suspects:
-        seen = _seen_words(page, space, words, owners, suspects, drawings, checks)
-        unseen = [is_tiny or not is_seen for is_tiny, is_seen in zip(tiny, seen, strict=True)]
-    covered = sum(box.area for box in drawings.pictures) >= SCAN_COVER
-    lengths = [len(w.text) for w in words]
-    if covered and 2 * sum(n for n, u in zip(lengths, unseen, strict=True) if u) > sum(lengths):
-        return [False] * len(words)
-    return unseen
+    if not suspects:
+        return tiny
+    seen = _seen_words(page, space, words, owners, suspects, drawings, checks)
+    return [is_small or not is_seen for is_small, is_seen in zip(tiny, seen, strict=True)]
 
 
 def _suspects(drawings: Drawings, owners: set[int]) -> set[int]:
@@ -181,7 +164,9 @@ def _overpainted(
             continue
         x0, y0, x1, y1 = item.edges
         # Also false for NaN.
-        if not (x1 - x0 > 3 and y1 - y0 > 3 and x0 < right and x1 > left and y0 < bottom and y1 > top):
+        if not (
+            x1 - x0 > 3 and y1 - y0 > 3 and x0 < right and x1 > left and y0 < bottom and y1 > top
+        ):
             continue
         colour = _filling(item)
         if colour is None:
@@ -224,7 +209,7 @@ def _seen_words(
     checks: PageChecks,
 ) -> list[bool]:
     """For each word, whether the picture changes there when the suspects are not drawn."""
-    scale = _LONG_SIDE / max(space.width, space.height, 1e-6)
+    scale = COMPARED_SIDE / max(space.width, space.height, 1e-6)
     width, height = (max(1, round(side * scale)) for side in (space.width, space.height))
     for item in drawings.painted:
         if item.kind == pdfium.FPDF_PAGEOBJ_IMAGE and _is_too_large(item, checks):
@@ -235,10 +220,9 @@ def _seen_words(
     without = _picture(page, width, height, checks)
 
     def is_seen(box: Box) -> bool:
-        rows = slice(int(box.y0 * height), int(box.y1 * height) + 1)
-        columns = slice(int(box.x0 * width), int(box.x1 * width) + 1)
-        one, other = whole[rows, columns], without[rows, columns]
-        return bool((np.maximum(one, other) - np.minimum(one, other) > _SEEN).any())
+        part = box_slices(box, width, height)
+        one, other = whole[part], without[part]
+        return bool((np.maximum(one, other) - np.minimum(one, other) > SEEN).any())
 
     return [
         owner not in suspects or is_seen(word.box)

@@ -14,7 +14,7 @@ from .page_space import PageSpace, direction
 from .pdfium_drawing import unseen_words
 from .pdfium_objects import Handle, address_of, bind, read_drawings
 from .sizes import PageChecks, page_failed
-from .words import PlacedWords, WordStyle, build_words, is_bold, is_monospaced
+from .words import PlacedWords, WordStyle, build_words, is_bold, is_monospaced, parted
 
 __all__ = ["read_layer"]
 
@@ -57,14 +57,15 @@ def read_layer(page: Handle, space: PageSpace, checks: PageChecks) -> TextLayer:
     finally:
         pdfium.FPDFText_ClosePage(text)
     drawings = read_drawings(page, space, checks.limits.page_objects)
-    unseen = unseen_words(page, space, placed.words, owners, drawings, checks)
+    hidden = unseen_words(page, space, placed.words, owners, drawings, checks)
+    seen, unseen = parted(placed.words, hidden, drawings.pictures)
     return TextLayer(
-        tuple(w for w, is_unseen in zip(placed.words, unseen, strict=True) if not is_unseen),
+        seen,
         tuple(drawings.rules),
         tuple(drawings.pictures),
         space.width,
         space.height,
-        tuple(w for w, is_unseen in zip(placed.words, unseen, strict=True) if is_unseen),
+        unseen,
     )
 
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...document.text_layer import Word
+from ...document.text_layer import SCAN_COVER, Word
 from ...document.types import Box
 from .page_space import PageSpace
 
-__all__ = ["PlacedWords", "WordStyle", "build_words", "is_bold", "is_monospaced"]
+__all__ = [
+    "COMPARED_SIDE",
+    "SEEN",
+    "PlacedWords",
+    "WordStyle",
+    "box_slices",
+    "build_words",
+    "is_bold",
+    "is_monospaced",
+    "is_tiny",
+    "parted",
+]
 
 _GAP = 0.5
 """Characters further apart than this share of their extent, in any direction,
@@ -37,6 +48,15 @@ _UNKNOWN = 0xFFFD
 """The replacement character."""
 
 _LINE_END_HYPHENS = (0x02, 0xFFFE)
+
+COMPARED_SIDE = 1000
+"""Pixels of the long side of the pictures that are compared: 6-point letters are then 7 high."""
+
+SEEN = 12
+"""Least difference, of 255, in one colour that a reader can see."""
+
+_SMALLEST = 2.0
+"""Points. Nobody reads smaller type."""
 
 # Besides plain words: "Bd" as a style name, and TeX's CMBX, CMSSBX, SFBX, ECBX.
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|[-,]bd|(?:^|\+)(?:cm|sf|ec|la)[a-z]{0,3}b[x0-9]")
@@ -94,8 +114,8 @@ def build_words(
     spaced = np.diff(np.cumsum(spaces)[indices]) > 0
     surely = np.diff(np.cumsum(in_file)[indices]) > 0
     codes, boxes = codes[indices], boxes[indices]
-    gaps = _gaps(boxes)
-    ends = surely | (spaced & ~(gaps < _TOUCHING)) | _apart(codes, boxes) | _wide(gaps)
+    gaps, across = _gaps(boxes)
+    ends = surely | (spaced & ~(across & (gaps < _TOUCHING))) | _apart(codes, boxes) | _wide(gaps)
     starts = np.flatnonzero(np.concatenate(([True], ends)))
     edges = np.concatenate(
         [
@@ -150,8 +170,8 @@ def _apart(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.
     return line_end | far
 
 
-def _gaps(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Between neighbours on one line, the gap in sizes; NaN between lines."""
+def _gaps(boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Between neighbours on one line, the gap in sizes, NaN between lines; which are level."""
     before, after = boxes[:-1], boxes[1:]
     apart = np.maximum(after[:, :2] - before[:, 2:], before[:, :2] - after[:, 2:])
     extent = np.minimum(before[:, 2:] - before[:, :2], after[:, 2:] - after[:, :2])
@@ -163,7 +183,7 @@ def _gaps(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     gaps: NDArray[np.float64] = np.where(
         level, apart[pairs, along] * _BOX_HEIGHT / np.maximum(across, 1e-9), np.nan
     )
-    return gaps
+    return gaps, along == 0
 
 
 def _wide(gaps: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -172,7 +192,7 @@ def _wide(gaps: NDArray[np.float64]) -> NDArray[np.bool_]:
     edges = np.flatnonzero(np.isnan(gaps) | (np.abs(gaps) > 3))
     for start, end in pairwise([-1, *edges.tolist(), len(gaps)]):
         line = gaps[start + 1 : end]
-        if len(line) > 2:
+        if len(line) >= 5:
             # Most gaps are inside of words; a space's own extent is not there.
             wide[start + 1 : end] = line > np.median(line) + _SPACE
     return wide
@@ -190,3 +210,34 @@ def _paired(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def is_tiny(word: Word, space: PageSpace) -> bool:
+    """Whether a word is too small for a reader, by its font and by its box."""
+    return (
+        0 < word.size < _SMALLEST and (word.box.y1 - word.box.y0) * space.height < 1.5 * _SMALLEST
+    )
+
+
+def box_slices(box: Box, width: int, height: int) -> tuple[slice, slice]:
+    """The rows and columns of a picture that a box touches."""
+    return (
+        slice(int(box.y0 * height), int(box.y1 * height) + 1),
+        slice(int(box.x0 * width), int(box.x1 * width) + 1),
+    )
+
+
+def parted(
+    words: Sequence[Word], unseen: Sequence[bool], pictures: Sequence[Box]
+) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
+    """The words that are seen, and those that are not.
+
+    Hidden words that are most of the text on a picture of the whole page are its OCR: the reader
+    sees what they say.
+    """
+    count = sum(len(w.text) for w in words)
+    hidden = sum(len(w.text) for w, is_unseen in zip(words, unseen, strict=True) if is_unseen)
+    if sum(box.area for box in pictures) >= SCAN_COVER and 2 * hidden > count:
+        return tuple(words), ()
+    pairs = list(zip(words, unseen, strict=True))
+    return tuple(w for w, u in pairs if not u), tuple(w for w, u in pairs if u)
