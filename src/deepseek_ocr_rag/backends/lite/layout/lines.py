@@ -49,6 +49,11 @@ class Line:
         return self.y1 - self.y0
 
     @property
+    def y_centre(self) -> float:
+        """The middle of its height."""
+        return (self.y0 + self.y1) / 2
+
+    @property
     def text(self) -> str:
         """Its words with spaces."""
         return line_text(self.pieces)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ....document.text_layer import TextLayer, Word
 from ....document.types import Block, Box
+from .aligned_tables import with_aligned_tables
 from .blocks import build_blocks, page_style
 from .columns import reading_order
 from .margins import line_numbers, with_struck_words
@@ -65,6 +66,8 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
             pieces += tables
             pieces += [frame.piece(b, block=Block("image", "", (b,))) for b in pictures]
         regions = reading_order(pieces, frame.upright_height)
+        if main:
+            regions = with_aligned_tables(regions, rules, usual)
         blocks.extend(build_blocks(regions, page_style(regions, loose=measured)))
         if main and numbers:
             text = " ".join(p.text for p in numbers)

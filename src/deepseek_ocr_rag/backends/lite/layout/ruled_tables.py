@@ -14,7 +14,6 @@ from ....document.tables import Cell, Table
 from ....document.types import Block
 from .joining import join_lines
 from .lines import Line, build_lines
-from .open_tables import open_table, ruled_spans
 from .pieces import LayoutPiece, extent, union_box, without
 from .rules import RulePiece, connected, distinct_positions, whole_rules
 
@@ -44,16 +43,6 @@ def find_tables(
         if table is not None:
             tables.append(_piece(held, table))
             remaining = without(remaining, held)
-    for top, bottom, x0, x1 in ruled_spans([r for r in rules if r.horizontal], usual):
-        held = [p for p in remaining if top < p.y_centre < bottom and _within(p, x0, x1)]
-        table = open_table(held, usual)
-        others = without(remaining, held)
-        # If other words reach into the area, it is not a table.
-        if table is not None and not any(
-            top < p.y_centre < bottom and p.x0 < x1 and p.x1 > x0 for p in others
-        ):
-            tables.append(_piece(held, table))
-            remaining = others
     return remaining, tables
 
 
@@ -90,11 +79,53 @@ def _grid_table(
         column = _interval(xs, (piece.x0 + piece.x1) / 2)
         row = _interval(ys, piece.y_centre)
         filled.setdefault(owner[(row, column)], []).append(piece)
+    _split_rows(cells, filled, xs, usual)
     rows = len({row for row, _ in filled})
     columns = len({column for _, column in filled})
     if rows < 2 or columns < 2 or len(filled) < 0.3 * len(cells):
         return [], None
     return held, _table(cells, filled, len(ys) - 1)
+
+
+def _split_rows(
+    cells: Cells,
+    filled: dict[tuple[int, int], list[LayoutPiece]],
+    xs: Sequence[float],
+    usual: float,
+) -> None:
+    """Cut cells over several columns where white gaps are at the columns' edges.
+
+    Many tables have upright rules in their head only.
+    """
+    for corner in [c for c, slots in cells.items() if slots[-1][1] > c[1] and c in filled]:
+        slots, held = cells[corner], filled[corner]
+        (top, first), (bottom, last) = slots[0], slots[-1]
+        runs = [run for line in build_lines(held) for run in _runs(line, usual)]
+        parts: dict[int, list[LayoutPiece]] = {}
+        for run in runs:
+            x0, x1 = run[0].x0, max(p.x1 for p in run)
+            column = _interval(xs, (x0 + x1) / 2)
+            if x0 < xs[column] - 0.3 * usual or x1 > xs[column + 1] + 0.3 * usual:
+                break
+            parts.setdefault(column, []).extend(run)
+        else:
+            if len(parts) > 1:
+                del cells[corner], filled[corner]
+                for column in range(first, last + 1):
+                    cells[top, column] = [(row, column) for row in range(top, bottom + 1)]
+                    if column in parts:
+                        filled[top, column] = parts[column]
+
+
+def _runs(line: Line, usual: float) -> list[list[LayoutPiece]]:
+    """The words of a line between gaps that are wider than a space."""
+    runs: list[list[LayoutPiece]] = []
+    for piece in sorted(line.pieces, key=lambda p: p.x0):
+        if runs and piece.x0 - max(p.x1 for p in runs[-1]) < 0.7 * usual:
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+    return runs
 
 
 def _interval(lines: Sequence[float], value: float) -> int:
@@ -155,7 +186,7 @@ def _table(cells: Cells, filled: dict[tuple[int, int], list[LayoutPiece]], row_c
     levels = [_levels(cells, lines, row) for row in range(row_count)]
     rows: list[list[Cell]] = [[] for _ in range(sum(map(len, levels)))]
     first = [sum(map(len, levels[:row])) for row in range(row_count)]
-    for (row, column), slots in cells.items():
+    for (row, column), slots in sorted(cells.items()):
         end = slots[-1][0]
         width = slots[-1][1] - column + 1
         held = lines.get((row, column), [])
