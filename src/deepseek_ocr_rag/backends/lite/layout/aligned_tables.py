@@ -27,7 +27,7 @@ __all__ = ["with_aligned_tables"]
 _CELL_GAP = 0.9
 """White space between cells, in heights of a word; between words it is a third."""
 
-_SHARED_GAP = 0.45
+_SHARED_GAP = 0.4
 """The same where most rows of a table have it at one place."""
 
 _ROW_GAP = 3.2
@@ -188,8 +188,10 @@ def _gaps_of_table(rows: Sequence[_Row], usual: float) -> list[float]:
         return []
     cells = [cell for row in body for cell in row.runs[1:]]
     figures = sum(map(_is_figure, cells)) / max(1, len(cells))
+    digits = sum(any(c.isdigit() for c in cell[0].text) for cell in cells) / max(1, len(cells))
     few = len(gaps) == 1 and (len(body) < 3 or figures < 0.7 or _is_contents(body))
-    return [] if few or figures < 0.3 else gaps
+    many = len(gaps) >= 2 and len(body) >= 3 and digits >= 0.6
+    return [] if few or (figures < 0.3 and not many) else gaps
 
 
 def _head_start(
@@ -249,7 +251,7 @@ def _column_gaps(body: Sequence[_Row], usual: float) -> list[float]:
     """The middles of the gaps that nine of ten rows leave free."""
     edges: list[tuple[float, int]] = []
     for row in body:
-        for run in row.runs:
+        for run in _runs(row.line, _SHARED_GAP * usual):
             edges.append((min(p.x0 for p in run), 1))
             edges.append((max(map(ink_end, run)), -1))
     edges.sort()
