@@ -17,18 +17,21 @@ from ....document.tables import Cell, Table
 from ....document.types import Block
 from .columns import Region
 from .joining import line_text
-from .lines import Line
+from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent, union_box
 from .rules import RulePiece
 from .table_rows import Placed, cells_of, head_cells, ink_end, is_leader, joined, place
 
-__all__ = ["with_aligned_tables"]
+__all__ = ["aligned_size", "with_aligned_tables"]
 
 _CELL_GAP = 0.9
 """White space between cells, in heights of a word; between words it is a third."""
 
 _SHARED_GAP = 0.4
 """The same where most rows of a table have it at one place."""
+
+_TYPED_GAP = 0.75
+"""The same for a page that is typed."""
 
 _ROW_GAP = 3.2
 """Rows further apart, in heights of a word, belong to two tables."""
@@ -62,6 +65,13 @@ class _Row:
     def is_body(self) -> bool:
         """Whether the line looks like a row of a table."""
         return len(self.runs) >= 2 and (self.figures > 0 or len(self.runs) >= 3)
+
+
+def aligned_size(pieces: Sequence[LayoutPiece], usual: float) -> tuple[int, int]:
+    """Rows and columns of the table that words make by their alignment; (0, 0) if they make none."""
+    rows = [_Row(line, _runs(line, _CELL_GAP * usual)) for line in build_lines(pieces)]
+    gaps = _gaps_of_table(rows, usual) if len(rows) >= _FEWEST_ROWS else []
+    return (sum(row.figures > 0 for row in rows), len(gaps) + 1) if gaps else (0, 0)
 
 
 def with_aligned_tables(
@@ -101,8 +111,10 @@ def _line_of(table: Table, lines: Sequence[Line]) -> Line:
     return Line.of([LayoutPiece(*extent(pieces), box, block=block)])
 
 
-def _runs(line: Line, gap: float) -> tuple[tuple[LayoutPiece, ...], ...]:
-    """The words of a line between gaps; dot leaders fill no gap."""
+def _runs(
+    line: Line, gap: float, between_figures: float | None = None
+) -> tuple[tuple[LayoutPiece, ...], ...]:
+    """The words of a line between gaps, which may be smaller between figures; leaders fill none."""
     if line.is_block:
         return ()
     runs: list[list[LayoutPiece]] = []
@@ -111,12 +123,19 @@ def _runs(line: Line, gap: float) -> tuple[tuple[LayoutPiece, ...], ...]:
         if runs and is_leader(piece):
             runs[-1].append(piece)
             continue
-        if runs and piece.x0 - reach < gap:
+        least = gap
+        if runs and between_figures is not None and _is_number(piece) and _is_number(runs[-1][-1]):
+            least = between_figures
+        if runs and piece.x0 - reach < least:
             runs[-1].append(piece)
         else:
             runs.append([piece])
         reach = max(reach, ink_end(piece)) if len(runs[-1]) > 1 else ink_end(piece)
     return tuple(map(tuple, runs))
+
+
+def _is_number(piece: LayoutPiece) -> bool:
+    return any(c.isdigit() for c in piece.text) and not any(c.isalpha() for c in piece.text)
 
 
 def _is_figure(run: Sequence[LayoutPiece]) -> bool:
@@ -248,21 +267,31 @@ def _is_contents(body: Sequence[_Row]) -> bool:
 
 
 def _column_gaps(body: Sequence[_Row], usual: float) -> list[float]:
-    """The middles of the gaps that nine of ten rows leave free."""
+    """The middles of the gaps that nine of ten rows leave free, one between two columns."""
+    words = [piece for row in body for piece in row.line.pieces]
+    # In type with equally wide characters, a space is as wide as a letter.
+    typed = sum(p.word is not None and p.word.monospaced for p in words) > 0.5 * len(words)
+    least = (_TYPED_GAP if typed else _SHARED_GAP) * usual
     edges: list[tuple[float, int]] = []
     for row in body:
-        for run in _runs(row.line, _SHARED_GAP * usual):
+        for run in _runs(row.line, least, _SHARED_GAP * usual):
             edges.append((min(p.x0 for p in run), 1))
             edges.append((max(map(ink_end, run)), -1))
     edges.sort()
     allowed = len(body) // 10
-    gaps: list[float] = []
-    depth = 0
+    gaps: list[tuple[float, float]] = []
+    depth, is_new = 0, True
     for (x, step), (following, _) in pairwise(edges):
         depth += step
-        if depth <= allowed and following - x >= _SHARED_GAP * usual:
-            gaps.append((x + following) / 2)
-    return gaps
+        if depth > allowed:
+            is_new = True
+        elif following - x >= _SHARED_GAP * usual:
+            if is_new:
+                gaps.append((x, following))
+            elif following - x > gaps[-1][1] - gaps[-1][0]:
+                gaps[-1] = (x, following)
+            is_new = False
+    return [(left + right) / 2 for left, right in gaps]
 
 
 def _body(rows: Sequence[_Row], gaps: Sequence[float], usual: float) -> list[tuple[Cell, ...]]:

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from ....document.tables import Cell, Table
 from ....document.types import Block
+from .aligned_tables import aligned_size
 from .joining import join_lines
 from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent, union_box, without
@@ -80,11 +81,17 @@ def _grid_table(
         row = _interval(ys, piece.y_centre)
         filled.setdefault(owner[(row, column)], []).append(piece)
     _split_rows(cells, filled, xs, usual)
+    _split_columns(cells, filled, ys)
     rows = len({row for row, _ in filled})
     columns = len({column for _, column in filled})
     if rows < 2 or columns < 2 or len(filled) < 0.3 * len(cells):
         return [], None
-    return held, _table(cells, filled, len(ys) - 1)
+    table = _table(cells, filled, len(ys) - 1)
+    aligned_rows, aligned_columns = aligned_size(held, usual)
+    if aligned_rows >= 1.5 * len(table.rows) and aligned_columns >= columns:
+        # The rules frame groups of rows; alignment shows the rows.
+        return [], None
+    return held, table
 
 
 def _split_rows(
@@ -115,6 +122,27 @@ def _split_rows(
                     cells[top, column] = [(row, column) for row in range(top, bottom + 1)]
                     if column in parts:
                         filled[top, column] = parts[column]
+
+
+def _split_columns(
+    cells: Cells, filled: dict[tuple[int, int], list[LayoutPiece]], ys: Sequence[float]
+) -> None:
+    """Cut cells over several rows that hold a line for each row.
+
+    In some tables the column of labels is framed as a whole.
+    """
+    for corner in [c for c, slots in cells.items() if slots[-1][0] - c[0] >= 2 and c in filled]:
+        slots = cells[corner]
+        (top, first), (bottom, last) = slots[0], slots[-1]
+        lines = build_lines(filled[corner])
+        rows = [_interval(ys, line.y_centre) for line in lines]
+        if len(set(rows)) < len(rows) or len(rows) < 0.7 * (bottom - top + 1):
+            continue
+        del cells[corner], filled[corner]
+        for row in range(top, bottom + 1):
+            cells[row, first] = [(row, column) for column in range(first, last + 1)]
+        for row, line in zip(rows, lines, strict=True):
+            filled[row, first] = list(line.pieces)
 
 
 def _runs(line: Line, usual: float) -> list[list[LayoutPiece]]:
@@ -223,7 +251,13 @@ def _levels(cells: Cells, lines: dict[tuple[int, int], list[Line]], row: int) ->
         if slot[0] == row and slots[-1][0] == row and slot in lines
     ]
     longest = max(stacks, key=len, default=[0.0])
-    if len(longest) < 2:
+    numbers = any(
+        sum(any(c.isdigit() for c in line.text) for line in held) >= 0.8 * len(longest)
+        for slot, held in lines.items()
+        if slot[0] == row
+    )
+    is_head = row == 0 and not numbers and any(slot[0] > 0 for slot in lines)
+    if len(longest) < 2 or is_head:
         return [longest[0]]
     pitch = min(b - a for a, b in pairwise(longest))
     level = [
@@ -232,11 +266,6 @@ def _levels(cells: Cells, lines: dict[tuple[int, int], list[Line]], row: int) ->
         if len(stack) >= 0.8 * len(longest)
         and all(abs(longest[_nearest(longest, y)] - y) < 0.25 * pitch for y in stack)
     ]
-    numbers = any(
-        sum(any(c.isdigit() for c in line.text) for line in held) >= 0.8 * len(longest)
-        for slot, held in lines.items()
-        if slot[0] == row
-    )
     enough = 2 if numbers else 3
     if len(level) >= enough and len(level) >= 0.6 * len(stacks):
         return longest
