@@ -20,7 +20,7 @@ from .joining import line_text
 from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent, union_box
 from .rules import RulePiece
-from .table_rows import Placed, cells_of, head_cells, ink_end, is_leader, joined, place
+from .table_rows import Placed, cells_of, head_cells, ink_end, is_leader, is_opening, joined, place
 
 __all__ = ["aligned_size", "with_aligned_tables"]
 
@@ -46,7 +46,6 @@ _FIGURE = re.compile(
     r"(?:\s?(?:%|‰|x|bp|bps|pp|[KMB]|million|billion)|[)\]*†‡+a-e¹²³]|\(\w\))*[,;]?",
     re.IGNORECASE,
 )
-_SIGN = re.compile(r"(?:US|HK|A|C|NT)?[$€£¥₹]|RMB|CHF|EUR|USD|GBP|Rs\.?|\(")
 _CLOSING = re.compile(r"[%)\]‰*†‡]+|[)\]]%")
 
 
@@ -141,7 +140,7 @@ def _is_number(piece: LayoutPiece) -> bool:
 def _is_figure(run: Sequence[LayoutPiece]) -> bool:
     texts = [p.text for p in run if not is_leader(p)]
     return bool(texts) and all(
-        _FIGURE.fullmatch(t) or _SIGN.fullmatch(t) or _CLOSING.fullmatch(t) for t in texts
+        _FIGURE.fullmatch(t) or is_opening(t) or _CLOSING.fullmatch(t) for t in texts
     )
 
 
@@ -202,7 +201,7 @@ def _may_stand_between(row: _Row, gaps: Sequence[tuple[float, float]], usual: fl
 def _gaps_of_table(rows: Sequence[_Row], usual: float) -> list[float]:
     """The gaps between the columns of rows that are a table; [] if they are none."""
     body = [row for row in rows if row.is_body]
-    gaps = _column_gaps(body, usual)
+    gaps = _with_signs(_column_gaps(body, usual), body, usual)
     if not gaps or len(body) < _FEWEST_ROWS:
         return []
     cells = [cell for row in body for cell in row.runs[1:]]
@@ -264,6 +263,21 @@ def _is_contents(body: Sequence[_Row]) -> bool:
         return False
     values = list(map(int, numbers))
     return all(a <= b for a, b in pairwise(values))
+
+
+def _with_signs(gaps: Sequence[float], body: Sequence[_Row], usual: float) -> list[float]:
+    """The gaps without those between a column of figures and one of their signs."""
+    held: list[list[str]] = [[] for _ in range(len(gaps) + 1)]
+    for row in body:
+        for column, cell in place(row.runs, gaps, usual).items():
+            held[column].extend(p.text for line in cell.lines for p in line)
+    dropped = set()
+    for column, texts in enumerate(held):
+        if texts and all(map(is_opening, texts)) and column < len(gaps):
+            dropped.add(column)
+        elif texts and column and all(_CLOSING.fullmatch(text) for text in texts):
+            dropped.add(column - 1)
+    return [gap for column, gap in enumerate(gaps) if column not in dropped]
 
 
 def _column_gaps(body: Sequence[_Row], usual: float) -> list[float]:

@@ -14,8 +14,18 @@ from .lines import Line
 from .pieces import LayoutPiece
 from .rules import RulePiece
 
-__all__ = ["Placed", "cells_of", "head_cells", "ink_end", "is_leader", "joined", "place"]
+__all__ = [
+    "Placed",
+    "cells_of",
+    "head_cells",
+    "ink_end",
+    "is_leader",
+    "is_opening",
+    "joined",
+    "place",
+]
 
+_OPENING = re.compile(r"(?:US|HK|A|C|NT)?[$€£¥₹]|RMB|CHF|EUR|USD|GBP|Rs\.?|\(")
 _LEADER = re.compile(r"[.…·_‥]{3,}|(?:[.·]\s){2,}[.·]?|[.·…]")
 _TRAILING_LEADER = re.compile(r"^(.*?[^.…·\s])[.…·]{3,}$")
 
@@ -47,6 +57,11 @@ def is_leader(piece: LayoutPiece) -> bool:
     return _LEADER.fullmatch(piece.text) is not None
 
 
+def is_opening(text: str) -> bool:
+    """Whether a word is a sign that stands before a figure."""
+    return _OPENING.fullmatch(text) is not None
+
+
 def ink_end(piece: LayoutPiece) -> float:
     """Where a word ends without the dots that lead to its figure."""
     led = _TRAILING_LEADER.match(piece.text)
@@ -56,13 +71,22 @@ def ink_end(piece: LayoutPiece) -> float:
 def place(runs: Sequence[Sequence[LayoutPiece]], gaps: Sequence[float], usual: float) -> Placed:
     """The words of one line in columns; ``gaps`` are the places that divide the columns."""
     cells: Placed = {}
-    for run in runs:
-        for part in _split(run, gaps, usual):
-            end = max(ink_end(p) for p in part if not is_leader(p) or len(part) == 1)
-            first = sum(gap <= part[0].x0 + 0.1 * usual for gap in gaps)
-            last = max(first, sum(gap < end - 0.1 * usual for gap in gaps))
-            _put(cells, first, last, part)
+    parts = [part for run in runs for part in _split(run, gaps, usual)]
+    for part, following in pairwise([*parts, []]):
+        # A sign belongs to the figure after it, however far that is.
+        while following and len(part) and is_opening(part[-1].text) and _is_digit(following[0]):
+            following.insert(0, part.pop())
+    for part in filter(None, parts):
+        end = max(ink_end(p) for p in part if not is_leader(p) or len(part) == 1)
+        start = next((p for p in part if not is_opening(p.text)), part[0]).x0
+        first = sum(gap <= start + 0.1 * usual for gap in gaps)
+        last = max(first, sum(gap < end - 0.1 * usual for gap in gaps))
+        _put(cells, first, last, part)
     return cells
+
+
+def _is_digit(piece: LayoutPiece) -> bool:
+    return any(c.isdigit() for c in piece.text) or set(piece.text) <= set("-–—−(")
 
 
 def _put(cells: Placed, first: int, last: int, part: Sequence[LayoutPiece]) -> None:
