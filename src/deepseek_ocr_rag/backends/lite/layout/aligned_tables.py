@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import median
 
 from ....document.tables import Cell, Table
 from ....document.types import Block
@@ -22,7 +23,7 @@ from .pieces import LayoutPiece, extent, union_box
 from .rules import RulePiece
 from .table_rows import Placed, cells_of, head_cells, ink_end, is_leader, is_opening, joined, place
 
-__all__ = ["aligned_size", "with_aligned_tables"]
+__all__ = ["framed_table", "with_aligned_tables"]
 
 _CELL_GAP = 0.9
 """White space between cells, in heights of a word; between words it is a third."""
@@ -66,11 +67,25 @@ class _Row:
         return len(self.runs) >= 2 and (self.figures > 0 or len(self.runs) >= 3)
 
 
-def aligned_size(pieces: Sequence[LayoutPiece], usual: float) -> tuple[int, int]:
-    """Rows and columns of the table that words make by their alignment; (0, 0) if they make none."""
+def framed_table(
+    pieces: Sequence[LayoutPiece],
+    frames: Sequence[float],
+    rules: Sequence[RulePiece],
+    usual: float,
+) -> tuple[Table, int] | None:
+    """The table of the words in a frame whose rules divide its columns at ``frames``, but not its rows.
+
+    Also how many of its rows have figures; None if alignment shows no such rows.
+    """
     rows = [_Row(line, _runs(line, _CELL_GAP * usual)) for line in build_lines(pieces)]
-    gaps = _gaps_of_table(rows, usual) if len(rows) >= _FEWEST_ROWS else []
-    return (sum(row.figures > 0 for row in rows), len(gaps) + 1) if gaps else (0, 0)
+    start = next((i for i, row in enumerate(rows) if row.is_body and row.figures), len(rows))
+    if len(rows) - start < _FEWEST_ROWS:
+        return None
+    found = _gaps_of_table(rows[start:], usual)
+    gaps = found if len(found) > len(frames) else list(frames)
+    head = head_cells(rows[:start], gaps, [r for r in rules if r.horizontal], usual)
+    figures = sum(row.is_body and row.figures > 0 for row in rows)
+    return Table((*head, *_body(rows[start:], gaps, usual))), figures
 
 
 def with_aligned_tables(
@@ -160,10 +175,18 @@ def _run_end(rows: Sequence[_Row], start: int, usual: float) -> int:
                 break
             gaps = left if len(left) >= 0.75 * len(gaps) else gaps
             end = at + 1
-        elif row.runs and not _may_stand_between(row, gaps, usual):
+        elif (row.runs and not _may_stand_between(row, gaps, usual)) or (
+            len(row.runs) == 1 and _is_set_off(rows, start, at)
+        ):
             break
         at += 1
     return end
+
+
+def _is_set_off(rows: Sequence[_Row], start: int, at: int) -> bool:
+    """Whether a line is further from the row above it than the rows before are from each other."""
+    steps = [b.line.y_centre - a.line.y_centre for a, b in pairwise(rows[start : at + 1])]
+    return len(steps) > 2 and steps[-1] > 1.6 * median(steps[:-1])
 
 
 def _apart(above: Line, below: Line, usual: float) -> bool:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from ....document.tables import Cell, Table
 from ....document.types import Block
-from .aligned_tables import aligned_size
+from .aligned_tables import framed_table
 from .joining import join_lines
 from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent, union_box, without
@@ -87,10 +87,10 @@ def _grid_table(
     if rows < 2 or columns < 2 or len(filled) < 0.3 * len(cells):
         return [], None
     table = _table(cells, filled, len(ys) - 1)
-    aligned_rows, aligned_columns = aligned_size(held, usual)
-    if aligned_rows >= 1.5 * len(table.rows) and aligned_columns >= columns:
+    framed = framed_table(held, xs[1:-1], rules, usual)
+    if framed is not None and framed[1] >= 1.5 * len(table.rows):
         # The rules frame groups of rows; alignment shows the rows.
-        return [], None
+        return held, framed[0]
     return held, table
 
 
