@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from .letter_statistics import are_exchanged, are_shifted
 from .types import Box
 
-__all__ = ["Rule", "TextLayer", "Word", "usable"]
+__all__ = ["Rule", "TextLayer", "Word", "doubt", "unknown_characters", "usable"]
 
 SCAN_COVER = 0.7
 """Smallest share of the page that pictures cover if the page is a scan."""
@@ -96,6 +97,26 @@ def usable(layer: TextLayer) -> bool:
     if not _is_scan(layer):
         return True
     return len(characters) > STAMP_LENGTH and _misread_share(texts) <= MAX_MISREAD
+
+
+def unknown_characters(layer: TextLayer) -> int:
+    """How many characters have no meaning: the font does not say which they are."""
+    return sum(_is_impossible(char) for word in layer.words for char in word.text)
+
+
+def doubt(layer: TextLayer) -> str:
+    """Why a usable text layer may still not say what the page shows; "" if nothing speaks for it.
+
+    The picture decides then.
+    """
+    if count := unknown_characters(layer):
+        return f"{count} of its characters have no meaning"
+    text = " ".join(word.text for word in layer.words)
+    if are_shifted(text):
+        return "its letters are shifted"
+    if are_exchanged(text):
+        return "its letters are exchanged"
+    return ""
 
 
 _CID = re.compile(r"\(cid:[0-9]{1,6}\)", re.IGNORECASE)
