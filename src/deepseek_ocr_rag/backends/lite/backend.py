@@ -46,8 +46,8 @@ def _warn_once() -> None:
         _warned = True
         warnings.warn(
             "pages are read by the built-in 'lite' reader (the PDF's own text, else a small "
-            "OCR), not by DeepSeek-OCR: tables without rules, formulas and handwriting "
-            "suffer. To get the model, install Ollama and run: ollama pull deepseek-ocr",
+            "OCR), not by DeepSeek-OCR: formulas, charts and handwriting suffer."
+            " To get the model, install Ollama and run: ollama pull deepseek-ocr",
             LiteBackendWarning,
             stacklevel=3,
         )
@@ -147,14 +147,11 @@ class LiteBackend:
                 warnings=("no text was found on this page; it is kept as one picture",),
             )
         text = format_page(lay_out(found.layer, skew=found.skew, measured=True))
-        warnings = (
-            ()
-            if layer is None
-            else (
-                f"the PDF's own text is broken ({doubt(layer)}); "
-                "the page was read from its picture",
+        warnings: tuple[str, ...] = ()
+        if layer is not None:
+            warnings = (
+                f"the PDF's own text is broken ({doubt(layer)}); the page was read from its picture",
             )
-        )
         if found.confidence < LOW_CONFIDENCE:
             warnings += (
                 f"this page was hard to read (mean confidence {found.confidence:.2f}); "

@@ -221,10 +221,9 @@ def _with_marks(words: tuple[Word, ...], marks: tuple[Word, ...]) -> tuple[Word,
     """The words with the marks of a form instead of the letters that draw its ticks."""
 
     def is_tick(word: Word) -> bool:
+        shared = (mark.box.intersection(word.box) for mark in marks)
         return len(word.text) == 1 and any(
-            mark.box.intersection(word.box) is not None
-            and mark.box.intersection(word.box).area > 0.5 * word.box.area
-            for mark in marks
+            box is not None and box.area > 0.5 * word.box.area for box in shared
         )
 
     return (*(word for word in words if not is_tick(word)), *marks) if marks else words

@@ -239,9 +239,8 @@ def _is_too_large(item: Painted, checks: PageChecks) -> bool:
 
 def _picture(page: Handle, width: int, height: int, checks: PageChecks) -> NDArray[np.uint8]:
     pixels = np.full((height, width, 4), 255, dtype=np.uint8)
-    memory = (ctypes.c_char * pixels.nbytes).from_buffer(pixels)
     bitmap = pdfium.FPDFBitmap_CreateEx(
-        width, height, pdfium.FPDFBitmap_BGRx, memory, pixels.strides[0]
+        width, height, pdfium.FPDFBitmap_BGRx, pixels.ctypes.data, pixels.strides[0]
     )
     if not bitmap:
         raise page_failed(checks.source, checks.page)

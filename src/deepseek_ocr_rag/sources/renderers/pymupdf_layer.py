@@ -65,9 +65,8 @@ def _without_ink(page: Handle, words: Sequence[Word], space: PageSpace) -> list[
     if not words:
         return []
     scale = COMPARED_SIDE / max(space.width, space.height)
-    drawn = page.get_pixmap(
-        matrix=pymupdf.Matrix(scale, scale), colorspace=pymupdf.csRGB, alpha=False
-    )
+    matrix: Handle = pymupdf.Matrix
+    drawn = page.get_pixmap(matrix=matrix(scale, scale), colorspace=pymupdf.csRGB, alpha=False)
     pixels = np.frombuffer(drawn.samples, dtype=np.uint8).reshape(drawn.height, drawn.width, 3)
 
     def has_ink(box: Box) -> bool:

@@ -115,8 +115,8 @@ def build_words(
     surely = np.diff(np.cumsum(in_file)[indices]) > 0
     codes, boxes = codes[indices], boxes[indices]
     gaps, across = _gaps(boxes)
-    ends = surely | (spaced & ~(across & (gaps < _TOUCHING))) | _apart(codes, boxes) | _wide(gaps)
-    starts = np.flatnonzero(np.concatenate(([True], ends)))
+    breaks = surely | (spaced & ~(across & (gaps < _TOUCHING))) | _apart(codes, boxes) | _wide(gaps)
+    starts = np.flatnonzero(np.concatenate(([True], breaks)))
     edges = np.concatenate(
         [
             np.minimum.reduceat(boxes[:, :2], starts, axis=0),

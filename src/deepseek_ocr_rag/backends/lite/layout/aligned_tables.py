@@ -21,7 +21,17 @@ from .joining import line_text
 from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent, union_box
 from .rules import RulePiece
-from .table_rows import Placed, cells_of, head_cells, ink_end, is_leader, is_opening, joined, place
+from .table_rows import (
+    Placed,
+    PlacedCell,
+    cells_of,
+    head_cells,
+    ink_end,
+    is_leader,
+    is_opening,
+    joined,
+    place,
+)
 
 __all__ = ["framed_table", "with_aligned_tables"]
 
@@ -296,7 +306,8 @@ def _with_signs(gaps: Sequence[float], body: Sequence[_Row], usual: float) -> li
             held[column].extend(p.text for line in cell.lines for p in line)
     dropped = set()
     for column, texts in enumerate(held):
-        if texts and all(map(is_opening, texts)) and column < len(gaps):
+        # The signs themselves were placed with their figures.
+        if column < len(gaps) and all(map(is_opening, texts)):
             dropped.add(column)
         elif texts and column and all(_CLOSING.fullmatch(text) for text in texts):
             dropped.add(column - 1)
@@ -343,7 +354,7 @@ def _body(rows: Sequence[_Row], gaps: Sequence[float], usual: float) -> list[tup
         if placed and not row.is_body and _goes_on(placed[-1], cells):
             placed[-1] = joined(placed[-1], cells)
         elif not row.is_body and len(row.runs) == 1 and _is_begun(row, rows):
-            pending = cells
+            pending = {0: PlacedCell(1, cells[min(cells)].lines)}
         else:
             placed.append(cells)
     if pending is not None:

@@ -16,6 +16,7 @@ from .rules import RulePiece
 
 __all__ = [
     "Placed",
+    "PlacedCell",
     "cells_of",
     "head_cells",
     "ink_end",
