@@ -42,7 +42,7 @@ MANY_ROWS: Final = 64
 """A step of fewer rows takes hardly longer than one of a few."""
 
 STEPS_BESIDE_URGENT: Final = 32
-"""Steps between two prefills while there are urgent sequences; otherwise one is enough."""
+"""Steps between two prefills while there are urgent pages among many; otherwise one is enough."""
 
 MAX_URGENT_ROWS: Final = 8
 """Urgent sequences that get such steps."""
@@ -187,12 +187,14 @@ class Engine:
 
     def _iterate(self) -> None:
         self.iterations += 1
+        self._collect_steps(STEPS_IN_FLIGHT - 1)
         drafting = self._takes_drafts(self._next_rows())
-        # Drafts continue the newest token, so the host must know it.
-        self._collect_steps(0 if drafting else STEPS_IN_FLIGHT - 1)
+        if drafting:
+            # Drafts continue the newest token, so the host must know it.
+            self._collect_steps(0)
         self._collect_prefills()
         rows = self._next_rows()
-        pause = STEPS_BESIDE_URGENT if self._urgent(rows) else 1
+        pause = STEPS_BESIDE_URGENT if self._urgent(rows) and self._are_many() else 1
         plan = self._scheduler.plan(
             1 + MAX_DRAFTS if drafting else 1,
             prefill=not self._prefills and (not rows or self._steps_since_prefill >= pause),
@@ -223,6 +225,10 @@ class Engine:
             return self._urgent(rows) or rows
         return rows
 
+    def _are_many(self) -> bool:
+        """Whether so many pages are under way or wait that the urgent ones would notice."""
+        return len(self._handles) >= MANY_ROWS
+
     def _urgent(self, rows: Sequence[WrittenSequence]) -> list[WrittenSequence]:
         """The sequences that go before others on the device."""
         running = self._scheduler.running
@@ -232,12 +238,13 @@ class Engine:
     def _takes_drafts(self, rows: Sequence[WrittenSequence]) -> bool:
         """Whether a step of these rows should verify drafts.
 
-        The host must then wait for the newest tokens. That pays for a few sequences alone, and
-        beside others if there is a text layer to draft from.
+        The host must then wait for the newest tokens, so drafts must be likely. That pays for a few
+        sequences alone, and beside others if there is a text layer to draft from.
         """
-        if len(rows) > MAX_DRAFTED_ROWS or all(row.task.temperature for row in rows):
+        if len(rows) > MAX_DRAFTED_ROWS:
             return False
-        return len(rows) == len(self._scheduler.running) or any(row.task.source for row in rows)
+        are_alone = len(rows) == len(self._scheduler.running)
+        return any(row.expects_drafts for row in rows if are_alone or row.task.source)
 
     def _prefill(self, sequences: Sequence[WrittenSequence]) -> None:
         try:
