@@ -42,7 +42,7 @@ MANY_ROWS: Final = 64
 """A step of fewer rows takes hardly longer than one of a few."""
 
 STEPS_BESIDE_URGENT: Final = 32
-"""Steps between two prefills while there are urgent pages among many; otherwise one is enough."""
+"""Steps between two prefills while there are urgent sequences; otherwise one is enough."""
 
 MAX_URGENT_ROWS: Final = 8
 """Urgent sequences that get such steps."""
@@ -194,7 +194,7 @@ class Engine:
             self._collect_steps(0)
         self._collect_prefills()
         rows = self._next_rows()
-        pause = STEPS_BESIDE_URGENT if self._urgent(rows) and self._are_many() else 1
+        pause = STEPS_BESIDE_URGENT if self._urgent(rows) else 1
         plan = self._scheduler.plan(
             1 + MAX_DRAFTS if drafting else 1,
             prefill=not self._prefills and (not rows or self._steps_since_prefill >= pause),
@@ -224,10 +224,6 @@ class Engine:
         if len(rows) >= MANY_ROWS and self._urgent_steps < most:
             return self._urgent(rows) or rows
         return rows
-
-    def _are_many(self) -> bool:
-        """Whether so many pages are under way or wait that the urgent ones would notice."""
-        return len(self._handles) >= MANY_ROWS
 
     def _urgent(self, rows: Sequence[WrittenSequence]) -> list[WrittenSequence]:
         """The sequences that go before others on the device."""

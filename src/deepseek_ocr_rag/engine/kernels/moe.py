@@ -12,7 +12,6 @@ tile of its channels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 import triton
@@ -26,16 +25,12 @@ from .launching import launch
 
 __all__ = ["moe"]
 
-FEW_TOKENS: Final = 64
-"""For so many, each token's program multiplies with the router itself: one launch less."""
-
 LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
 
 
 @triton.jit
 def _route(
     logits,
-    router,
     shares,
     counts,
     members,
@@ -49,29 +44,11 @@ def _route(
     EXPERTS: tl.constexpr,
     PER_TOKEN: tl.constexpr,
     SHARED: tl.constexpr,
-    FUSED: tl.constexpr,
     EIGHT_BIT: tl.constexpr,
     WIDTH_BLOCK: tl.constexpr,
-    CHUNK: tl.constexpr,
-    CHUNKS: tl.constexpr,
     LARGEST: tl.constexpr,
 ):
     token = tl.program_id(0)
-    expert = tl.arange(0, EXPERTS)
-    is_expert = expert < ROUTED
-    if FUSED:
-        logit = tl.zeros([EXPERTS], tl.float32)
-        for number in tl.static_range(CHUNKS):
-            part = number * CHUNK + tl.arange(0, CHUNK)
-            inside = part < width
-            value = tl.load(values + token.to(tl.int64) * width + part, mask=inside, other=0.0)
-            cells = router + expert[:, None] * width + part[None, :]
-            weight = tl.load(cells, mask=is_expert[:, None] & inside[None, :], other=0.0)
-            logit += tl.sum(weight.to(tl.float32) * value.to(tl.float32)[None, :], 1)
-        logit = tl.where(is_expert, logit, float("-inf"))
-    else:
-        cells = logits + token * ROUTED + expert
-        logit = tl.load(cells, mask=is_expert, other=float("-inf"))
     if EIGHT_BIT:
         channel = tl.arange(0, WIDTH_BLOCK)
         place = token.to(tl.int64) * width + channel
@@ -80,6 +57,9 @@ def _route(
         eight_bits = (value / value_scale).to(rounded.dtype.element_ty)
         tl.store(rounded + place, eight_bits, mask=channel < width)
         tl.store(value_scales + token, value_scale)
+    expert = tl.arange(0, EXPERTS)
+    is_expert = expert < ROUTED
+    logit = tl.load(logits + token * ROUTED + expert, mask=is_expert, other=float("-inf"))
     odds = tl.exp(logit - tl.max(logit, 0))
     share = odds / tl.sum(odds, 0)
     # All ranks at once: finding one maximum after the other takes longer.
@@ -337,7 +317,6 @@ def _route_tokens(values: Tensor, experts: ExpertWeights, per_token: int, scale:
     routed, count = len(experts.router), len(experts.down)
     shared = count - routed
     eight_bit = experts.down.dtype == torch.float8_e4m3fn
-    fused = tokens <= FEW_TOKENS
     routes = _Routes(
         counts=values.new_zeros(count, dtype=torch.int32),
         members=values.new_empty(count, tokens, dtype=torch.int32),
@@ -345,13 +324,10 @@ def _route_tokens(values: Tensor, experts: ExpertWeights, per_token: int, scale:
         values=torch.empty_like(values, dtype=torch.float8_e4m3fn) if eight_bit else values,
         value_scales=values.new_empty(tokens, dtype=torch.float32) if eight_bit else None,
     )
-    width_block = triton.next_power_of_2(width)
-    chunk = min(256, width_block)
     launch(
         _route,
         (tokens,),
-        None if fused else float32_product(values, experts.router),
-        experts.router,
+        float32_product(values, experts.router),
         routes.shares,
         routes.counts,
         routes.members,
@@ -365,13 +341,10 @@ def _route_tokens(values: Tensor, experts: ExpertWeights, per_token: int, scale:
         EXPERTS=triton.next_power_of_2(routed),
         PER_TOKEN=per_token,
         SHARED=shared,
-        FUSED=fused,
         EIGHT_BIT=eight_bit,
-        WIDTH_BLOCK=width_block,
-        CHUNK=chunk,
-        CHUNKS=triton.cdiv(width, chunk),
+        WIDTH_BLOCK=triton.next_power_of_2(width),
         LARGEST=LARGEST_E4M3,
-        num_warps=8 if fused else 4 if eight_bit else 1,
+        num_warps=4 if eight_bit else 1,
     )
     return routes
 
