@@ -62,3 +62,13 @@ def test_matrices_in_eight_bits_differ_by_half_a_step_at_most() -> None:
     assert eight_bits.dtype == torch.int8
     difference = (eight_bits * scales[..., None] - weight).abs()
     assert (difference <= 0.5001 * scales[..., None]).all()
+
+
+def test_matrices_in_fp8_keep_three_bits_behind_the_first() -> None:
+    weight = torch.randn(3, 20, 30)
+    weight[1, 4] = 0
+    eight_bits, scales = quantize(weight, "fp8")
+    assert eight_bits.dtype == torch.float8_e4m3fn
+    difference = (eight_bits.float() * scales[..., None] - weight).abs()
+    # Relative to the number itself, but for those next to zero.
+    assert (difference <= weight.abs() / 16 + 2**-9 * scales[..., None]).all()
