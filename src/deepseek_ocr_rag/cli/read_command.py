@@ -5,9 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
 
 from ..backends.remote.remote_backend import RemoteBackend
 from ..document.types import OcrDocument, Page
@@ -17,9 +14,9 @@ from ..export.folder import FolderWriter, write_page_pictures
 from ..model.prompts import MODES
 from ..reading.reader import Reader
 from ..sources.source import open_source
-from ..text.visible import json_line, visible
+from ..text.visible import json_line, visible_line
 from .exit_codes import report_error, report_failed_pages
-from .output import print_note, print_output
+from .output import print_note, print_output, progress_bar
 
 __all__ = ["draw_boxes", "read_document", "read_files", "reader_for"]
 
@@ -35,8 +32,8 @@ def read_files(options: argparse.Namespace) -> int:
             print_output(json_line(document.to_dict()))
         else:
             if len(options.files) > 1:
-                print_output(visible(f"<!-- source: {file} -->\n"))
-            print_output(visible(document.to_markdown()))
+                print_output(f"<!-- source: {visible_line(file)} -->\n")
+            print_output(document.to_markdown())
         return report_failed_pages(document.pages, file)
 
     return _for_each_file(options, read_one)
@@ -91,7 +88,7 @@ def read_document(reader: Reader, file: str, options: argparse.Namespace) -> Ocr
     """Read the selected pages of a file, with a progress bar."""
     with (
         reader.open(file, pages=options.pages, password=options.password) as stream,
-        _progress_bar(file, len(stream.page_numbers)) as bar,
+        progress_bar(Path(file).name, len(stream.page_numbers)) as bar,
     ):
         pages = []
         for page in stream:
@@ -128,7 +125,7 @@ def _read_to_folder(reader: Reader, file: str, subfolder: str, options: argparse
             total_pages=stream.total_pages,
             subfolder=subfolder,
         ) as writer,
-        _progress_bar(file, len(stream.page_numbers)) as bar,
+        progress_bar(Path(file).name, len(stream.page_numbers)) as bar,
     ):
         for page in stream:
             picture = None
@@ -145,8 +142,3 @@ def _read_to_folder(reader: Reader, file: str, subfolder: str, options: argparse
     for path in writer.paths:
         print_output(str(path))
     return report_failed_pages(failed, file)
-
-
-def _progress_bar(file: str, total: int) -> tqdm[Any]:
-    # disable=None: no bar unless standard error is a terminal.
-    return tqdm(desc=Path(file).name, total=total, unit="page", disable=None, leave=False)
