@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .labels import LABELS
-from .runtime_noise import find_noise
 
 __all__ = ["BracketTag", "bracket_tags"]
 
@@ -39,14 +38,15 @@ _BLANK_LINE_BEFORE = re.compile(r"\n[ \t]*\n[ \t]*\Z")
 _NOT_NEWLINE = re.compile(r"[^\n]")
 
 
-def bracket_tags(text: str) -> list[BracketTag]:
+def bracket_tags(text: str, noise: Sequence[tuple[int, int]] = ()) -> list[BracketTag]:
     """The tags of a page that came without their marks, in order.
 
     The list is empty if the page has marks (``<|ref|>``), or if the brackets are its own text.
+    ``noise`` is what :func:`find_noise` found in the text.
     """
     if "[[" not in text or "<|ref|>" in text or "<|det|>" in text:
         return []
-    for start, end in find_noise(text):
+    for start, end in noise:
         text = text[:start] + _NOT_NEWLINE.sub(" ", text[start:end]) + text[end:]
     candidates = list(_candidates(text))
     if any(is_known for _, is_known in candidates):

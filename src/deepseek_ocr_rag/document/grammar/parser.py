@@ -2,7 +2,7 @@ r"""Parses model text into blocks, and writes blocks as model text.
 
 :func:`parse_page` never fails, never evaluates anything, takes linear time and
 loses no recognised text. Beyond cutting at the tags (:mod:`.tags`) and leaving out
-the output of runtimes (:mod:`.runtime_noise`), these are its rules:
+the output of runtimes in recordings (:mod:`.runtime_noise`), these are its rules:
 
 * Blocks are joined by an empty line; an empty block (a picture) has a span of
   length zero at the end of the text before it.
@@ -81,12 +81,14 @@ class ParsedPage:
     origins: tuple[Origin, ...] = ()
 
 
-def parse_page(text: str) -> ParsedPage:
+def parse_page(text: str, *, recorded: bool = True) -> ParsedPage:
     r"""Parses one page of model text; the module's docstring has the rules.
 
     Args:
         text: The model's text, or a captured output that contains it. Cut several
             pages with :func:`split_pages` first.
+        recorded: Whether it is a stored output, from which whole lines that runtimes print
+            are left out. False: a model or server just wrote it, and all of it is the page's.
 
     Returns:
         Markdown, blocks with their sections within the page, origins, and warnings.
@@ -97,7 +99,7 @@ def parse_page(text: str) -> ParsedPage:
         ('# A & B', 'title')
     """
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
-    pieces, broken, unreadable = scan(plain)
+    pieces, broken, unreadable = scan(plain, recorded=recorded)
     tagged = [piece for piece in pieces if piece.label is not None]
     builder = _PageBuilder(marks_are_hidden="<|ref|>" not in plain and "<|det|>" not in plain)
     if not tagged:

@@ -63,9 +63,12 @@ def looks_like_label(label: str) -> bool:
     return label in LABELS or _LABEL.fullmatch(label) is not None
 
 
-def scan(text: str) -> tuple[list[TaggedText], int, int]:
-    """The pieces of a page, and the numbers of broken tags and of unreadable box lists."""
-    scanner = _TagScanner(text)
+def scan(text: str, *, recorded: bool = True) -> tuple[list[TaggedText], int, int]:
+    """The pieces of a page, and the numbers of broken tags and of unreadable box lists.
+
+    ``recorded`` is as for :func:`find_noise`.
+    """
+    scanner = _TagScanner(text, find_noise(text, recorded=recorded))
     scanner.run()
     return scanner.pieces, scanner.broken, scanner.unreadable
 
@@ -90,7 +93,7 @@ class _TagScanner:
     the offset of its text.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, noise: list[tuple[int, int]]) -> None:
         self.source = text
         self.pieces: list[TaggedText] = []
         self.broken = 0
@@ -101,11 +104,10 @@ class _TagScanner:
         self.parts: list[str] | None = None
         self.open_table = False
         marks = [(m.start(), m.end(), m[1]) for m in _MARKER.finditer(text)]
-        for start, label_end, end in bracket_tags(text):
+        for start, label_end, end in bracket_tags(text, noise):
             # Each dropped marker has length zero at the place where it stood.
             marks += [(start, start, "ref"), (label_end, label_end, "/ref")]
             marks += [(label_end, label_end, "det"), (end, end, "/det")]
-        noise = find_noise(text)
         if noise:
             marks = _outside_noise(marks, noise) + [(start, end, "noise") for start, end in noise]
             marks.sort()
