@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
+from ..document.grammar.box_lists import MAX_JUNK, read_boxes
 from ..document.grammar.bracket_tags import bracket_tags
 from ..document.grammar.runtime_noise import find_noise
-from ..document.grammar.tags import MAX_JUNK, read_boxes
 from ..document.types import GRID
 from ..model.loops.text_edits import Edit
 

@@ -4,7 +4,8 @@ llama.cpp's server without ``--special`` (and Ollama from 0.30 on, which runs it
 control tokens: ``<|ref|>title<|/ref|><|det|>[[108, 62, 489, 95]]<|/det|>`` arrives as
 ``title[[108, 62, 489, 95]]``. A page's own text may hold such brackets too. A tag stands on
 a line of its own: at the start of the page, after a blank line or after another tag. A
-label that is not in ``LABELS`` needs a box that could lie on a page.
+label that is not in ``LABELS`` needs a box that could lie on a page. Where a page has such
+tags, a known label with a broken list (``text[][]``, ``text[0.5, 0.5]``) is one too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
+from .box_lists import list_at_head
 from .labels import LABELS
 
 __all__ = ["BracketTag", "bracket_tags"]
@@ -26,6 +28,10 @@ brackets in a text (``see[[1, 2, 3, 4]]``) often give a smaller box."""
 
 _TAG_LINE = re.compile(
     r"^[ \t]*(\S[^\n]{0,299}?|)[ \t]?(\[\[[^\n\[\]]*(?:\][^\n\[\]]*\[[^\n\[\]]*)*\]\])[ \t]*$",
+    re.MULTILINE,
+)
+_BROKEN_LIST = re.compile(
+    rf"^[ \t]*({'|'.join(sorted(LABELS))})[ \t]?([\[({{\])}}0-9][\[\](){{}}0-9.,:; \t-]*)$",
     re.MULTILINE,
 )
 _CUT_TAG = re.compile(r"^([a-z_]{1,40})(\[\[?[0-9, \[\]]*)\Z", re.MULTILINE)
@@ -88,7 +94,13 @@ def _candidates(text: str) -> Iterator[tuple[BracketTag, bool]]:
 
 
 def _lines_with_brackets(text: str) -> Iterator[re.Match[str]]:
-    yield from _TAG_LINE.finditer(text)
+    whole = list(_TAG_LINE.finditer(text))
+    if any(line[1].strip() in LABELS for line in whole):
+        starts = {line.start() for line in whole}
+        broken = (line for line in _BROKEN_LIST.finditer(text) if list_at_head(line[2])[0])
+        whole += [line for line in broken if line.start() not in starts]
+        whole.sort(key=re.Match.start)
+    yield from whole
     cut = _CUT_TAG.search(text, max(0, len(text) - 100))
     if cut and not cut[2].endswith("]]"):
         yield cut
