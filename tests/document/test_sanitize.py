@@ -241,12 +241,13 @@ PAGE = Page(1, markdown=ATTACKS[0], blocks=(Block("text", ATTACKS[0], span=(0, l
 
 def test_a_notebook_shows_a_page_and_a_document_harmlessly() -> None:
     failed = Page(2, finish_reason="error", error="<script>no</script>")
-    document = OcrDocument("<script>.pdf", (PAGE, failed), 2)
+    document = OcrDocument("<script>\x1b\u202e.pdf", (PAGE, failed), 2)
     for shown in (PAGE._repr_html_(), failed._repr_html_(), document._repr_html_()):
         seen = Seen(shown)
         assert seen.tags <= OURS
         assert seen.attributes <= {"class"}
     assert "&lt;script&gt;no" in document._repr_html_()
+    assert not any(c in document._repr_html_() for c in "\x1b\u202e")
     assert "alert(1)" in PAGE._repr_html_()
 
 
