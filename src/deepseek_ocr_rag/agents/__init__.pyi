@@ -1,11 +1,43 @@
 from .agent_reader import AgentReader
-from .results import AgentLocations, AgentPicture, AgentReply, AgentSearch, Location
+from .model_context import context_length_of
+from .results import (
+    AgentListing,
+    AgentLocations,
+    AgentPicture,
+    AgentReply,
+    AgentSearch,
+    Location,
+)
+from .tool_arguments import arguments_of
+from .tool_forms import (
+    FORMS,
+    LIST_DOCUMENTS,
+    LOCATE,
+    LOOK_AT,
+    READ_DOCUMENT,
+    SEARCH_DOCUMENT,
+    SEARCH_DOCUMENTS,
+    ToolArgument,
+    ToolForm,
+)
 
 __all__ = [
+    "FORMS",
+    "LIST_DOCUMENTS",
+    "LOCATE",
+    "LOOK_AT",
+    "READ_DOCUMENT",
+    "SEARCH_DOCUMENT",
+    "SEARCH_DOCUMENTS",
+    "AgentListing",
     "AgentLocations",
     "AgentPicture",
     "AgentReader",
     "AgentReply",
     "AgentSearch",
     "Location",
+    "ToolArgument",
+    "ToolForm",
+    "arguments_of",
+    "context_length_of",
 ]
