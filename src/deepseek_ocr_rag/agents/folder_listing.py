@@ -9,6 +9,7 @@ import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -26,6 +27,12 @@ MOST_ENTRIES: Final = 50_000
 
 MOST_COMPARED: Final = 5000
 """Names that a misspelled one is compared with."""
+
+MOST_MATCHED: Final = 20
+"""Names that are compared letter by letter."""
+
+NAME_CHARS: Final = 120
+"""Characters of a name that are compared."""
 
 _ALIKE: Final = 0.6
 _DIGITS: Final = re.compile(r"([0-9]{1,18})")
@@ -166,14 +173,28 @@ def _spoken(path: str) -> str:
 
 
 def _alike(wanted: str, names: dict[str, str]) -> Sequence[tuple[str, float]]:
-    """The entries whose names are much like the wanted one, best first."""
+    """The entries whose names are much like the wanted one, best first.
+
+    Comparing letter by letter takes long, so only names that share the most pairs of letters are.
+    """
+    pairs = _pairs(wanted)
+    shared = {entry: _overlap(pairs, _pairs(name)) for entry, name in names.items()}
+    closest = sorted(shared, key=lambda entry: -shared[entry])[:MOST_MATCHED]
     matcher = difflib.SequenceMatcher(autojunk=False)
-    matcher.set_seq2(wanted[:100])
+    matcher.set_seq2(wanted[:NAME_CHARS])
     found = []
-    for entry, name in names.items():
-        matcher.set_seq1(name[:100])
-        if matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE:
-            ratio = matcher.ratio()
-            if ratio >= _ALIKE:
-                found.append((entry, ratio))
+    for entry in closest:
+        matcher.set_seq1(names[entry][:NAME_CHARS])
+        ratio = matcher.ratio()
+        if ratio >= _ALIKE:
+            found.append((entry, ratio))
     return sorted(found, key=lambda each: -each[1])
+
+
+def _pairs(name: str) -> frozenset[str]:
+    framed = f" {name[:NAME_CHARS]} "
+    return frozenset(map("".join, pairwise(framed)))
+
+
+def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
+    return 2 * len(one & other) / (len(one) + len(other))
