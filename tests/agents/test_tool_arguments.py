@@ -32,10 +32,9 @@ pytest.importorskip("llama_index.core")
 from langchain_deepseek_ocr import DeepSeekOCRToolkit
 from llama_index.tools.deepseek_ocr import DeepSeekOCRToolSpec
 
-FORM_OF = {form.name: form for form in FORMS}
 DEFAULTS = {
     form.name: {each.name: each.default for each in form.arguments if not each.required}
-    for form in FORMS
+    for form in FORMS.values()
 }
 
 
@@ -124,7 +123,7 @@ def call(request: pytest.FixtureRequest, tmp_path: Path) -> Call:
 def test_the_table_has_what_models_write() -> None:
     assert len(ACCEPTED) >= 60
     assert len(REFUSED) >= 50
-    assert {form.tool for form in ACCEPTED} == {form.tool for form in REFUSED} == set(FORM_OF)
+    assert {form.tool for form in ACCEPTED} == {form.tool for form in REFUSED} == set(FORMS)
 
 
 def test_what_is_plainly_meant_is_done(call: Call) -> None:
@@ -167,7 +166,7 @@ def test_no_argument_takes_longer_than_it_is_long(call: Call) -> None:
 
 
 @given(
-    form=st.sampled_from(FORMS),
+    form=st.sampled_from(list(FORMS.values())),
     data=st.recursive(
         st.none()
         | st.booleans()
@@ -217,9 +216,9 @@ def wire_schemas(root: Path) -> dict[str, list[dict[str, Any]]]:
 
 def test_the_wire_of_ollama_shows_plain_types_and_plain_words(tmp_path: Path) -> None:
     for functions in wire_schemas(tmp_path).values():
-        assert [each["name"] for each in functions] == list(FORM_OF)
+        assert [each["name"] for each in functions] == list(FORMS)
         for function in functions:
-            form = FORM_OF[function["name"]]
+            form = FORMS[function["name"]]
             assert function["description"] == form.description
             properties = function["parameters"]["properties"]
             assert list(properties) == [each.name for each in form.arguments]

@@ -7,17 +7,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, create_model, model_validator
 from pydantic.fields import FieldInfo
 
-from deepseek_ocr_rag.agents import (
-    LIST_DOCUMENTS,
-    LOCATE,
-    LOOK_AT,
-    READ_DOCUMENT,
-    SEARCH_DOCUMENT,
-    SEARCH_DOCUMENTS,
-    ToolArgument,
-    ToolForm,
-    arguments_of,
-)
+from deepseek_ocr_rag.agents import FORMS, ToolArgument, ToolForm, arguments_of
 
 __all__ = [
     "ListDocumentsInput",
@@ -61,9 +51,9 @@ def _schema(name: str, form: ToolForm) -> type[ToolInput]:
     return schema
 
 
-ListDocumentsInput = _schema("ListDocumentsInput", LIST_DOCUMENTS)
-SearchDocumentsInput = _schema("SearchDocumentsInput", SEARCH_DOCUMENTS)
-ReadDocumentInput = _schema("ReadDocumentInput", READ_DOCUMENT)
-SearchDocumentInput = _schema("SearchDocumentInput", SEARCH_DOCUMENT)
-LocateInput = _schema("LocateInput", LOCATE)
-LookAtInput = _schema("LookAtInput", LOOK_AT)
+ListDocumentsInput = _schema("ListDocumentsInput", FORMS["list_documents"])
+SearchDocumentsInput = _schema("SearchDocumentsInput", FORMS["search_documents"])
+ReadDocumentInput = _schema("ReadDocumentInput", FORMS["read_document"])
+SearchDocumentInput = _schema("SearchDocumentInput", FORMS["search_document"])
+LocateInput = _schema("LocateInput", FORMS["locate"])
+LookAtInput = _schema("LookAtInput", FORMS["look_at"])

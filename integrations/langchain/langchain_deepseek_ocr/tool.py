@@ -10,15 +10,7 @@ from langchain_core.messages.content import create_image_block, create_text_bloc
 from langchain_core.tools.base import ArgsSchema
 
 from deepseek_ocr_rag import Passage
-from deepseek_ocr_rag.agents import (
-    LIST_DOCUMENTS,
-    LOCATE,
-    LOOK_AT,
-    READ_DOCUMENT,
-    SEARCH_DOCUMENT,
-    SEARCH_DOCUMENTS,
-    AgentPicture,
-)
+from deepseek_ocr_rag.agents import FORMS, AgentPicture
 from deepseek_ocr_rag.records import Record, page_records
 
 from .agent_tool import AgentTool
@@ -61,8 +53,8 @@ class DeepSeekOCRTool(AgentTool):
         >>> agent = create_agent(model, tools=[tool])  # doctest: +SKIP
     """
 
-    name: str = READ_DOCUMENT.name
-    description: str = READ_DOCUMENT.description
+    name: str = "read_document"
+    description: str = FORMS["read_document"].description
     args_schema: ArgsSchema | None = ReadDocumentInput
 
     def _run(self, path: str, pages: str = "", start: int = 0) -> tuple[str, list[Document]]:
@@ -83,8 +75,8 @@ class SearchDocumentTool(AgentTool):
     ``source``, 0-based ``page``, ``page_label``, ``boxes``, ``section`` and ``score``.
     """
 
-    name: str = SEARCH_DOCUMENT.name
-    description: str = SEARCH_DOCUMENT.description
+    name: str = "search_document"
+    description: str = FORMS["search_document"].description
     args_schema: ArgsSchema | None = SearchDocumentInput
 
     def _run(
@@ -102,8 +94,8 @@ class SearchDocumentsTool(AgentTool):
     that of :class:`SearchDocumentTool`.
     """
 
-    name: str = SEARCH_DOCUMENTS.name
-    description: str = SEARCH_DOCUMENTS.description
+    name: str = "search_documents"
+    description: str = FORMS["search_documents"].description
     args_schema: ArgsSchema | None = SearchDocumentsInput
 
     def _run(self, query: str, folder: str = "", offset: int = 0) -> tuple[str, list[Document]]:
@@ -117,8 +109,8 @@ class ListDocumentsTool(AgentTool):
     The artifact is the list of the paths that the reply shows.
     """
 
-    name: str = LIST_DOCUMENTS.name
-    description: str = LIST_DOCUMENTS.description
+    name: str = "list_documents"
+    description: str = FORMS["list_documents"].description
     args_schema: ArgsSchema | None = ListDocumentsInput
 
     def _run(self, folder: str = "", offset: int = 0) -> tuple[str, list[str]]:
@@ -155,8 +147,8 @@ class LookAtTool(AgentTool):
     accepts no images in tool messages.
     """
 
-    name: str = LOOK_AT.name
-    description: str = LOOK_AT.description
+    name: str = "look_at"
+    description: str = FORMS["look_at"].description
     args_schema: ArgsSchema | None = LookAtInput
 
     def _run(
@@ -175,8 +167,8 @@ class LocateTool(AgentTool):
     The artifact is a list of dictionaries with 1-based ``page``, ``boxes`` and ``text``.
     """
 
-    name: str = LOCATE.name
-    description: str = LOCATE.description
+    name: str = "locate"
+    description: str = FORMS["locate"].description
     args_schema: ArgsSchema | None = LocateInput
 
     def _run(self, path: str, what: str, pages: str = "") -> tuple[str, list[dict[str, Any]]]:

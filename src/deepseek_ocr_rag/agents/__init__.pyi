@@ -11,24 +11,12 @@ from .results import (
 from .tool_arguments import arguments_of
 from .tool_forms import (
     FORMS,
-    LIST_DOCUMENTS,
-    LOCATE,
-    LOOK_AT,
-    READ_DOCUMENT,
-    SEARCH_DOCUMENT,
-    SEARCH_DOCUMENTS,
     ToolArgument,
     ToolForm,
 )
 
 __all__ = [
     "FORMS",
-    "LIST_DOCUMENTS",
-    "LOCATE",
-    "LOOK_AT",
-    "READ_DOCUMENT",
-    "SEARCH_DOCUMENT",
-    "SEARCH_DOCUMENTS",
     "AgentListing",
     "AgentLocations",
     "AgentPicture",

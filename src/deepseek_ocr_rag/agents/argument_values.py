@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 from ..text.control_tokens import one_line
-from .page_text import page_ranges_in
+from .page_phrases import page_ranges_in
 
 __all__ = [
     "LONGEST_ARGUMENT",

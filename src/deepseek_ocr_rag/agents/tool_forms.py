@@ -6,23 +6,13 @@ default that is no null: some clients, Ollama's among them, drop ``anyOf``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import GenericAlias
 from typing import Final
 
-__all__ = [
-    "FORMS",
-    "LIST_DOCUMENTS",
-    "LOCATE",
-    "LOOK_AT",
-    "READ_DOCUMENT",
-    "SEARCH_DOCUMENT",
-    "SEARCH_DOCUMENTS",
-    "ArgumentKind",
-    "ToolArgument",
-    "ToolForm",
-]
+__all__ = ["FORMS", "ArgumentKind", "ToolArgument", "ToolForm"]
 
 
 class ArgumentKind(Enum):
@@ -226,12 +216,15 @@ LOOK_AT: Final = ToolForm(
     ),
 )
 
-FORMS: Final = (
+FORMS: Final[Mapping[str, ToolForm]] = {
+    form.name: form
+    for form in (
     LIST_DOCUMENTS,
     SEARCH_DOCUMENTS,
     READ_DOCUMENT,
     SEARCH_DOCUMENT,
     LOCATE,
     LOOK_AT,
-)
-"""All tools, in the order in which a model should see them."""
+    )
+}
+"""All tools by name, in the order in which a model should see them."""

@@ -21,8 +21,6 @@ from .inputs import schema_of
 
 __all__ = ["DeepSeekOCRToolSpec"]
 
-_FORMS = {form.name: form for form in FORMS}
-
 Result = TypeVar("Result")
 
 
@@ -74,7 +72,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         ['list_documents', 'search_documents', 'read_document', 'search_document']
     """
 
-    spec_functions: list[SPEC_FUNCTION_TYPE] = list(_FORMS)  # noqa: RUF012 - as in the base class
+    spec_functions: list[SPEC_FUNCTION_TYPE] = list(FORMS)  # noqa: RUF012 - as in the base class
 
     def __init__(
         self,
@@ -206,7 +204,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         ]
         described: dict[str, ToolMetadata] = {
             name: ToolMetadata(form.description, name, schema_of(form))
-            for name, form in _FORMS.items()
+            for name, form in FORMS.items()
         }
         return super().to_tool_list(pairs, described | (func_to_metadata_mapping or {}))
 
@@ -223,6 +221,6 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
     ) -> Result | str:
         """Call with what the arguments mean; turn errors into a reply for the model."""
         try:
-            return work(**arguments_of(_FORMS[name], given))
+            return work(**arguments_of(FORMS[name], given))
         except DeepSeekOCRError as error:
             return self._agent.explain(error)
