@@ -219,12 +219,12 @@ LOOK_AT: Final = ToolForm(
 FORMS: Final[Mapping[str, ToolForm]] = {
     form.name: form
     for form in (
-    LIST_DOCUMENTS,
-    SEARCH_DOCUMENTS,
-    READ_DOCUMENT,
-    SEARCH_DOCUMENT,
-    LOCATE,
-    LOOK_AT,
+        LIST_DOCUMENTS,
+        SEARCH_DOCUMENTS,
+        READ_DOCUMENT,
+        SEARCH_DOCUMENT,
+        LOCATE,
+        LOOK_AT,
     )
 }
 """All tools by name, in the order in which a model should see them."""
