@@ -40,7 +40,9 @@ MOST_ITEMS: Final = 500
 
 LARGEST_NUMBER: Final = 10**9
 
-_ABSENT: Final = frozenset({"", "null", "none", "nil", "undefined", "n/a", "na", "nan"})
+_ABSENT: Final = frozenset(
+    {"", "null", "none", "nil", "undefined", "n/a", "na", "nan", "[]", "{}", "()", "[null]"}
+)
 _ALL_PAGES: Final = frozenset(
     {"all", "all pages", "every", "every page", "any", "full", "whole", "entire", "*", "1-end"}
     | {"entire document", "whole document", "full document", "all of them", "the whole document"}
@@ -101,7 +103,7 @@ def path_text(text: str) -> str:
 def number_value(name: str, value: object, *, default: int, least: int = 0) -> int:
     """A whole number from ``least`` on; the default where it was left out."""
     remedy = f"Give {name} as a whole number, {least} or more, or leave it out."
-    value = _unwrapped(name, value)
+    value = _named_off(name, _unwrapped(name, value))
     if is_absent(value):
         return default
     number = _whole(value)
@@ -113,7 +115,7 @@ def number_value(name: str, value: object, *, default: int, least: int = 0) -> i
 def page_value(name: str, value: object) -> int:
     """One page number, from 1."""
     remedy = f"Give {name} as the number of one page, counted from 1, like 3."
-    value = _unwrapped(name, value)
+    value = _named_off(name, _unwrapped(name, value))
     if is_absent(value):
         raise ConfigurationError(f"{name} is missing", remedy=remedy)
     number = _whole(value)
@@ -128,7 +130,7 @@ def page_value(name: str, value: object) -> int:
 
 def pages_value(name: str, value: object) -> str | None:
     """A page selection in the form "1-3,7"; None for all pages."""
-    value = _unwrapped(name, value)
+    value = _named_off(name, _unwrapped(name, value))
     if is_absent(value) or (isinstance(value, str) and _plain(value).lower() in _ALL_PAGES):
         return None
     ranges = _ranges(value, 3)
@@ -141,7 +143,7 @@ def pages_value(name: str, value: object) -> str | None:
 
 def box_value(name: str, value: object) -> tuple[float, float, float, float] | None:
     """Four fractions of the page; None for the whole page."""
-    value = _unwrapped(name, value)
+    value = _named_off(name, _unwrapped(name, value))
     if is_absent(value) or (isinstance(value, str) and _plain(value).lower() in _WHOLE_PAGE):
         return None
     found = _four(value, 3)
@@ -214,6 +216,14 @@ def _unwrapped(name: str, value: object) -> object:
     return value
 
 
+def _named_off(name: str, value: object) -> object:
+    """A text without the argument's own name before it, as in ``pages="3-9"``."""
+    if isinstance(value, str) and value.lstrip().lower().startswith(name):
+        rest = value.lstrip()[len(name) :].lstrip()
+        return rest[1:] if rest[:1] in ("=", ":") else value
+    return value
+
+
 def _words(value: object) -> object:
     """The list that a text holds as JSON if all in it is text; otherwise the value itself."""
     inner = decoded(value) if isinstance(value, str) and value.lstrip()[:1] == "[" else None
@@ -279,7 +289,7 @@ def _ranges(value: object, depth: int) -> list[Range] | None:
         inner = decoded(value)
         if not isinstance(inner, str):
             return _ranges(inner, depth - 1) if depth else None
-        return page_ranges_in(_plain(inner).strip("[](){}"))
+        return page_ranges_in(_plain(inner).strip("[](){}").rstrip("."))
     if isinstance(value, Mapping):
         return _range_of_object(value, depth)
     if isinstance(value, list | tuple | range | set | frozenset):

@@ -23,6 +23,10 @@ from .tool_forms import ArgumentKind, ToolArgument, ToolForm
 
 __all__ = ["arguments_of", "folder_of", "path_of", "words_of"]
 
+_CONTENT: Final = ("arguments", "parameters", "args", "input", "tool_input", "kwargs", "properties")
+_ENVELOPE: Final = frozenset({"name", "type", "id", "function", "tool", "tool_name", "action"})
+"""Around the arguments, where a model writes the whole call for them."""
+
 _WRAPPERS: Final = 3
 """Most objects around the arguments, such as ``{"arguments": {...}}``."""
 
@@ -106,7 +110,7 @@ def _mapping(form: ToolForm, given: object) -> Mapping[Any, Any]:
             given = given[0]
             continue
         if isinstance(given, Mapping):
-            given = _present(form, given)
+            given = _merged(form, _without_envelope(_present(form, given)))
         if not isinstance(given, Mapping) or len(given) != 1:
             break
         (key, value) = next(iter(given.items()))
@@ -162,6 +166,27 @@ def _present(form: ToolForm, given: Mapping[Any, Any]) -> dict[Any, Any]:
         if is_word or not (is_absent(value) or is_zero):
             present[key] = value
     return present
+
+
+def _without_envelope(given: dict[Any, Any]) -> dict[Any, Any]:
+    """The arguments of a call that is written out with the tool's name."""
+    inside = next((key for key in _CONTENT if key in given), None)
+    if inside is None or not set(given) - {inside} <= _ENVELOPE:
+        return given
+    return {inside: given[inside]}
+
+
+def _merged(form: ToolForm, given: dict[Any, Any]) -> dict[Any, Any]:
+    """The arguments, with those that stand in an object of their own beside the others."""
+    merged: dict[Any, Any] = {}
+    for key, value in given.items():
+        content = decoded(value) if isinstance(value, str) else value
+        beside = isinstance(content, Mapping) and len(given) > 1 and _argument(form, key) is None
+        if beside and all(_argument(form, each) for each in content):
+            merged |= {each: content[each] for each in content if each not in given}
+        else:
+            merged[key] = value
+    return merged
 
 
 def _argument(form: ToolForm, key: object) -> str | None:
