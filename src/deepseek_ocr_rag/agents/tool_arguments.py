@@ -181,8 +181,8 @@ def _merged(form: ToolForm, given: dict[Any, Any]) -> dict[Any, Any]:
     merged: dict[Any, Any] = {}
     for key, value in given.items():
         content = decoded(value) if isinstance(value, str) else value
-        beside = isinstance(content, Mapping) and len(given) > 1 and _argument(form, key) is None
-        if beside and all(_argument(form, each) for each in content):
+        beside = len(given) > 1 and _argument(form, key) is None
+        if beside and isinstance(content, Mapping) and all(_argument(form, k) for k in content):
             merged |= {each: content[each] for each in content if each not in given}
         else:
             merged[key] = value
