@@ -12,7 +12,7 @@ from ..answering.models.openai_model import OpenAIModel
 from ..answering.qa import DocumentQA
 from ..answering.stream import AnswerStream
 from ..errors import LanguageModelError
-from ..text.visible import json_line, visible
+from ..text.visible import json_line
 from .output import print_note, print_notes, print_output
 from .read_command import read_document, reader_for
 
@@ -26,7 +26,7 @@ def ask(options: argparse.Namespace) -> int:
     if options.json:
         print_output(json_line(answer.to_dict()))
     else:
-        print_output(visible(str(answer)))
+        print_output(str(answer))
         if hint:
             print_note(hint)
     print_notes(answer.warnings)
@@ -54,9 +54,9 @@ def chat(options: argparse.Namespace) -> int:
 
 def _print_stream(stream: AnswerStream) -> None:
     for part in stream:
-        print_output(visible(part), end="")
+        print_output(part, end="")
     answer = stream.answer
-    print_output(visible(f"\n\n{answer.sources}") if answer.sources else "")
+    print_output(f"\n\n{answer.sources}" if answer.sources else "")
     print_notes(answer.warnings)
 
 

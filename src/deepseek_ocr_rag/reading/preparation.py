@@ -13,7 +13,7 @@ from PIL.Image import Image
 
 from ..backends.base import Backend
 from ..concurrency.cancellation import Cancellation
-from ..document.text_layer import TextLayer, usable
+from ..document.text_layer import TextLayer, doubt, usable
 from ..document.types import Page
 from ..errors import SourceError
 from ..model.prompts import Mode
@@ -39,7 +39,7 @@ class PreparedPage:
 
     page: Page  # number, label, size; a finish_reason if blank or failed
     image: Image | None = None  # RGB, where the backend needs one
-    text_layer: TextLayer | None = None  # where the backend can use it
+    text_layer: TextLayer | None = None  # where the backend can use it; with an image if in doubt
 
 
 def read_ahead(
@@ -84,10 +84,11 @@ def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> P
     try:
         info = source.info(number)
         page = replace(page, label=info.label, width=info.width, height=info.height)
-        if backend.reads_text_layer:
-            layer = source.text_layer(number)
-            if layer is not None and usable(layer):
-                return PreparedPage(page, text_layer=layer)
+        layer = source.text_layer(number) if backend.reads_text_layer else None
+        if layer is not None and not usable(layer):
+            layer = None
+        if layer is not None and not (backend.needs_image and doubt(layer)):
+            return PreparedPage(page, text_layer=layer)
         if not backend.needs_image:
             return PreparedPage(page)
         image = source.render(number, mode.long_side)
@@ -95,7 +96,7 @@ def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> P
         return PreparedPage(replace(page, finish_reason="error", error=str(error)))
     if not has_ink(image):
         return PreparedPage(replace(page, finish_reason="blank"))
-    return PreparedPage(page, image=image)
+    return PreparedPage(page, image=image, text_layer=layer)
 
 
 def has_ink(image: Image) -> bool:

@@ -1,8 +1,8 @@
 """Makes untrusted text safe to show in a terminal or viewer, or to a language model.
 
-:func:`visible` and :func:`json_line` are for people: characters that a terminal would
-obey are replaced, or escaped in JSON, so that they can be seen. :func:`without_invisible`
-is for language models: characters that can hide a message are removed.
+:func:`visible`, :func:`visible_line` and :func:`json_line` are for people: characters that a
+terminal would obey are replaced, or escaped in JSON, so that they can be seen.
+:func:`without_invisible` is for language models: characters that can hide a message are removed.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ import re
 import unicodedata
 from typing import Any, Final
 
-__all__ = ["json_line", "visible", "without_invisible"]
+__all__ = ["json_line", "visible", "visible_line", "without_invisible"]
 
 _TERMINAL_CODES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that control a terminal or reverse the order of others."""
+_LINE_BREAKS: Final = re.compile("[\n\t\u2028\u2029]")
 
 
 def visible(text: str) -> str:
     """Replaces characters that a terminal would obey with U+FFFD; newlines and tabs stay."""
     return _TERMINAL_CODES.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def visible_line(text: str) -> str:
+    """As :func:`visible`, on one line: a line break in a name cannot begin a line of its own."""
+    return _LINE_BREAKS.sub(" ", visible(text))
 
 
 def json_line(value: dict[str, Any] | list[Any]) -> str:
@@ -30,14 +36,34 @@ def json_line(value: dict[str, Any] | list[Any]) -> str:
 
 
 def without_invisible(text: str) -> str:
-    """Removes format characters and turns control characters into spaces.
+    """Removes characters that show nothing, turns control characters into spaces.
 
-    Newlines, tabs and the joiners that some scripts need stay.
+    Newlines and tabs stay; line and paragraph separators become newlines. The joiners that some
+    scripts and emoji need stay, one at a time, but not beside ASCII, where they join nothing.
+    Lone surrogates, which are no text, become U+FFFD.
     """
-    return "".join(map(_shown, text))
+    return _JOINERS.sub(r"\1", "".join(map(_shown, text)))
+
+
+_JOINERS: Final = re.compile(
+    "(?<=[\x00-\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?=[\x00-\x7f])|([\u200c\u200d])[\u200c\u200d]+"
+)
+
+_IGNORABLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2060-\u206f\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+"""Default_Ignorable_Code_Point of Unicode, as far as its category is not Cf."""
 
 
 def _shown(character: str) -> str:
     if character in "\n\t\u200c\u200d":
         return character
-    return {"Cf": "", "Cc": " "}.get(unicodedata.category(character), character)
+    if character < "\x7f":
+        return character if character >= " " else " "
+    if _IGNORABLE.match(character):
+        return ""
+    return _INSTEAD.get(unicodedata.category(character), character)
+
+
+_INSTEAD: Final = {"Cf": "", "Cc": " ", "Zl": "\n", "Zp": "\n", "Cs": "\N{REPLACEMENT CHARACTER}"}
