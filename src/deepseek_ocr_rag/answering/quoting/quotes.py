@@ -2,8 +2,8 @@
 
 A word counts more the fewer sentences have it (inverse document frequency over the
 sentences at hand), and less in a long sentence. The words of the heading, or of the
-head of its table, count as words of the sentence, those of a heading half. Rows of one table that
-fit equally well are one quote.
+head of its table, count as words of the sentence, but one with words of its own stands first. Rows
+of one table that fit equally well are one quote.
 """
 
 from __future__ import annotations
@@ -26,9 +26,6 @@ __all__ = ["Quote", "Quoter"]
 _LENGTH_PRIOR: Final = 10
 """Terms added to each sentence's length, so that a fragment of two words does not
 rank above a whole sentence."""
-
-OF_HEADING: Final = 0.5
-"""What a word counts that only the heading above a sentence has."""
 
 AS_GOOD: Final = 0.8
 """Share of the best row's score from which a row of the same table is shown with it."""
@@ -93,9 +90,14 @@ class Quoter:
             elif score >= enough and len(groups) < limit:
                 groups[table] = (score, [unit])
         quotes = [rows for _, rows in groups.values()]
+        quotes.sort(key=lambda rows: not (rows[0].is_row or self._has_own(rows[0], wanted)))
         if SUPERLATIVE.search(text) and not any(rows[0].is_row for rows in quotes):
             quotes[limit - 1 :] = self._table(scored)
         return tuple(map(self._quote, quotes))
+
+    def _has_own(self, unit: CitableUnit, wanted: set[str]) -> bool:
+        """Whether the sentence itself has a word of the question, not only its heading."""
+        return not wanted.isdisjoint(with_stems(sorted(unit.terms)))
 
     def _table(self, scored: Sequence[tuple[float, CitableUnit]]) -> list[list[CitableUnit]]:
         """The rows of the table that fits best, or stands in a passage that does; none without."""
@@ -135,11 +137,7 @@ class Quoter:
 
     def _score(self, unit: CitableUnit, wanted: set[str]) -> float:
         found = self._terms[unit]
-        own = found if unit.is_row else frozenset(with_stems(sorted(unit.terms)))
-        shared = sum(
-            math.log(1 + self._total / self._count[term]) * (1 if term in own else OF_HEADING)
-            for term in wanted & found
-        )
+        shared = sum(math.log(1 + self._total / self._count[term]) for term in wanted & found)
         return shared / math.sqrt(len(found) + _LENGTH_PRIOR)
 
 
