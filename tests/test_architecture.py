@@ -45,7 +45,7 @@ class Room:
     may_import: tuple[str, ...] = ()
 
 
-GROUND = ("errors", "version", "hosts", "setting_names")
+GROUND = ("errors", "version", "hosts", "setting_names", "installing")
 """Every room may import these."""
 
 ROOMS = {
@@ -53,6 +53,7 @@ ROOMS = {
     "version": Room("the package's version"),
     "hosts": Room("which hosts are this machine"),
     "setting_names": Room("refusing settings that do not exist"),
+    "installing": Room("the pip command that installs more of this package"),
     "ollama_server": Room("talking to an Ollama"),
     "samples": Room("the sample document"),
     "text": Room("words, sentences, numbers, dates, line ends, token counts of any text"),

@@ -42,6 +42,7 @@ def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, reader: 
         "section": "The lighthouse",
         "backend": "recorded",
         "model": "recorded-model",
+        "resolution": "gundam",
         "mode": "gundam",
         "finish_reason": "stop",
     }
@@ -225,7 +226,7 @@ def test_invalid_arguments_are_refused_before_loading(values: dict[str, Any], me
 
 def test_the_resolution_goes_to_the_reader_and_into_the_metadata(pdf: Path, backend: Any) -> None:
     loader = DeepSeekOCRLoader(pdf, backend=backend, resolution="tiny", pages="1")
-    assert loader.load()[0].metadata["mode"] == "tiny"
+    assert loader.load()[0].metadata["resolution"] == "tiny"
 
 
 async def test_asynchronous_loading_gives_the_same(pdf: Path, reader: Reader) -> None:

@@ -34,6 +34,7 @@ def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, core: Re
         "section": "The lighthouse",
         "backend": "recorded",
         "model": "recorded-model",
+        "resolution": "gundam",
         "mode": "gundam",
         "finish_reason": "stop",
     }

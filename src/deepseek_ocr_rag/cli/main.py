@@ -100,7 +100,9 @@ def _doctor(options: argparse.Namespace) -> int:
         print_output(json_line([check.to_dict() for check in checks]))
         return 0
     for check in checks:
-        print_output(f"{'ok  ' if check.ok else 'no  '}{check.name}: {check.detail}")
+        sign = "ok  " if check.ok else "-   " if check.optional else "no  "
+        note = "optional, " if check.optional and not check.ok else ""
+        print_output(f"{sign}{check.name}: {note}{check.detail}")
         if not check.ok and check.remedy:
             print_output(f"      {check.remedy}")
     return 0

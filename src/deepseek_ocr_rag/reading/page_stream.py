@@ -25,7 +25,7 @@ from ..errors import BackendReplyError, BackendUnavailableError, ReadCancelledEr
 from ..model.prompts import Mode, Task
 from ..sources.source import Source
 from .cached_pages import CachedPages
-from .preparation import PreparedPage, prepare_page, read_ahead
+from .preparation import PreparedPage, prepare_page, read_ahead, resolution_of
 from .reorder_buffer import ReorderBuffer
 
 __all__ = ["PageStream", "page_from_reply"]
@@ -183,7 +183,9 @@ class PageStream(Iterator[Page]):
             self._opened.close()
 
         def missing(key: int) -> Page:
-            page = buffer.requested.get(key) or Page(self.page_numbers[key], mode=self._mode.name)
+            page = buffer.requested.get(key) or Page(
+                self.page_numbers[key], resolution=resolution_of(backend, self._mode)
+            )
             return _unanswered_page(page, backend)
 
         yield from buffer.rest(missing)
@@ -209,7 +211,7 @@ class PageStream(Iterator[Page]):
                 image=prepared.image,
                 text_layer=prepared.text_layer,
                 task=self._task,
-                mode=self._mode,
+                resolution=self._mode,
                 width=page.width,
                 height=page.height,
                 draft=partial(self._opened.text_layer, page.number),

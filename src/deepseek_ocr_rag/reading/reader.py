@@ -15,7 +15,7 @@ from ..concurrency.cancellation import run_releasing
 from ..document.types import OcrDocument, Page
 from ..errors import BusyError, ConfigurationError
 from ..model.prompts import Task, mode_named, task_named
-from ..setting_names import with_known_settings
+from ..setting_names import renamed_setting, with_known_settings
 from ..sources.fetch_policy import FetchPolicy
 from ..sources.limits import Limits
 from ..sources.source import (
@@ -38,6 +38,7 @@ Progress = Callable[[Page, int, int], None]
 """Called after every page with the page, the number of pages done, and the total."""
 
 
+@renamed_setting("mode", "resolution")
 @with_known_settings()
 class Reader:
     """Reads documents. Threads and coroutines may share one.
@@ -47,7 +48,11 @@ class Reader:
             "auto" (the best one available), "lite", "ollama", "ollama/<model>",
             "server", "server:<base url>", "transformers", "transformers:<folder or
             hub id>", "official:<folder or hub id>", "replay:<file>".
-        mode: Resolution: tiny, small, base, large or gundam.
+        resolution: How finely the model sees a page. "tiny", "small", "base" and "large"
+            give it one picture of 512, 640, 1024 or 1280 pixels; "gundam", the default
+            and the best for small print, gives it one of 1024 and, of a large page, up
+            to nine detailed tiles. ``lite`` has no such setting. ``mode`` is its old
+            name, for one release.
         task: What to ask of each page: document, ocr, free, figure, describe,
             "locate: <what>", or "prompt: <your own words>".
         renderer: "pdfium", or "pymupdf" with the extra of that name.
@@ -82,7 +87,7 @@ class Reader:
         self,
         backend: Backend | str = "auto",
         *,
-        mode: str = "gundam",
+        resolution: str = "gundam",
         task: str = "document",
         renderer: str = "pdfium",
         limits: Limits | None = None,
@@ -96,7 +101,7 @@ class Reader:
         self._given = None if isinstance(backend, str) else backend
         self._made: Backend | None = None
         self._backend_lock = threading.Lock()
-        self._mode = mode_named(mode)
+        self._mode = mode_named(resolution)
         self._task = task_named(task)
         self._renderer = renderer
         self._limits = limits or Limits()
@@ -112,7 +117,7 @@ class Reader:
         self._free_documents = threading.BoundedSemaphore(most_documents)
 
     def __repr__(self) -> str:
-        return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"
+        return f"Reader({self._spec!r}, resolution={self._mode.name!r}, task={self._task.name!r})"
 
     @property
     def url_policy(self) -> FetchPolicy | None:

@@ -18,6 +18,7 @@ from ...errors import (
     EngineUnsupportedError,
     MissingExtraError,
 )
+from ...installing import install_command
 from ...model.ngrams import NoRepeat
 from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
@@ -69,7 +70,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         most_pages: Most pages at once; None takes what is useful and fits.
         no_repeat: The repetition rule; None takes the model's own.
         max_new_tokens: Most tokens of a page; None allows what the model can write.
-        max_tiles: Most tiles of a page in mode gundam.
+        max_tiles: Most tiles of a page at resolution gundam.
         attempts: Most times that a page is asked for.
         page_seconds: Time after which no further attempt at a page starts.
         download: Whether the model may be downloaded from the hub.
@@ -129,7 +130,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     def _load(self) -> _LoadedEngine | TransformersBackend:
         if find_spec("torch") is None:
             raise MissingExtraError(
-                "torch is not installed", remedy='Install it: pip install "deepseek-ocr-rag[local]"'
+                "torch is not installed", remedy=f"Install it: {install_command('local')}"
             )
         # Imported late: tokenizers is not needed before a model is loaded.
         from ...model.tokenizer import ModelTokenizer

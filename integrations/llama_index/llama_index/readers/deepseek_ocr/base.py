@@ -40,8 +40,9 @@ class DeepSeekOCRReader(BasePydanticReader):
     Attributes:
         backend: What reads the pages: "auto" (the best one available), "lite",
             "ollama", "ollama/<model>", "server", "server:<base url>", "replay:<file>".
-        resolution: tiny, small, base, large or gundam; the ``mode`` of
-            :class:`deepseek_ocr_rag.Reader`.
+        resolution: How finely the model sees a page: tiny, small, base, large, or
+            gundam (the default), which adds detailed tiles for small print; as in
+            :class:`deepseek_ocr_rag.Reader`. ``lite`` has no such setting.
         task: document, ocr, free, figure, describe, "locate: <what>", or
             "prompt: <your own words>".
         pages: Which pages, 1-based, like "1-3,7"; None for all.
@@ -161,7 +162,7 @@ class DeepSeekOCRReader(BasePydanticReader):
         if self._made is None:
             self._made = Reader(
                 self.backend,
-                mode=self.resolution,
+                resolution=self.resolution,
                 task=self.task,
                 renderer=self.renderer,
                 allow_urls=self.allow_urls,
