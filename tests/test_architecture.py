@@ -68,7 +68,7 @@ ROOMS = {
     ),
     "reading": Room(
         "Reader, page stream, read-ahead, reorder buffer, page cache",
-        ("sources", "backends", "document", "model", "concurrency"),
+        ("sources", "backends", "document", "model", "concurrency", "text"),
     ),
     "retrieval": Room("chunks and search", ("document", "text", "ollama_server")),
     "export": Room("folders, drawing, evidence pictures, docling", ("document", "sources")),

@@ -27,7 +27,9 @@ from ..sources.source import (
 )
 from .cache import PageCache
 from .cached_pages import CachedPages, PageKey, renderer_version, resolve_cache
+from .folder_reading import FolderReading
 from .page_stream import PageStream
+from .progress_bar import ProgressBar
 
 __all__ = ["Progress", "Reader"]
 
@@ -40,7 +42,7 @@ Progress = Callable[[Page, int, int], None]
 
 @renamed_setting("mode", "resolution")
 @with_known_settings()
-class Reader:
+class Reader(FolderReading):
     """Reads documents. Threads and coroutines may share one.
 
     Args:
@@ -219,6 +221,7 @@ class Reader:
         password: str | None = None,
         name: str | None = None,
         on_page: Progress | None = None,
+        show_progress: bool = False,
     ) -> OcrDocument:
         """Read a whole document.
 
@@ -227,7 +230,8 @@ class Reader:
             pages: Which pages, 1-based.
             password: For an encrypted PDF.
             name: What to call the source.
-            on_page: Called after every page.
+            on_page: Called after every page, in their order.
+            show_progress: Whether to show a bar, in a terminal or a notebook.
 
         Returns:
             The document with all selected pages. A page that failed is among them,
@@ -238,12 +242,16 @@ class Reader:
             BackendError: If the backend cannot read any page.
         """
         done: list[Page] = []
-        with self.open(source, pages=pages, password=password, name=name) as stream:
+        with (
+            ProgressBar(show=show_progress) as bar,
+            self.open(source, pages=pages, password=password, name=name) as stream,
+        ):
+            bar.follow(stream)
             for page in stream:
                 done.append(page)
                 if on_page is not None:
                     on_page(page, len(done), len(stream.page_numbers))
-        return _document(stream, done)
+        return stream.document(done)
 
     def locate(
         self,
@@ -278,7 +286,7 @@ class Reader:
         """
         task = task_named(f"locate: {what}")
         with self._open_stream(source, pages, password, name, task) as stream:
-            return _document(stream, list(stream))
+            return stream.document(stream)
 
     def render_page(
         self,
@@ -331,18 +339,21 @@ class Reader:
         password: str | None = None,
         name: str | None = None,
         on_page: Progress | None = None,
+        show_progress: bool = False,
     ) -> OcrDocument:
         """:meth:`read` without blocking the event loop."""
         done: list[Page] = []
         stream = await run_releasing(
             lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
         )
-        async with stream:
-            async for page in stream:
-                done.append(page)
-                if on_page is not None:
-                    on_page(page, len(done), len(stream.page_numbers))
-        return _document(stream, done)
+        with ProgressBar(show=show_progress) as bar:
+            async with stream:
+                bar.follow(stream)
+                async for page in stream:
+                    done.append(page)
+                    if on_page is not None:
+                        on_page(page, len(done), len(stream.page_numbers))
+        return stream.document(done)
 
     def _open_source(self, source: SourceInput, password: str | None, name: str | None) -> Source:
         return open_source(
@@ -386,7 +397,3 @@ class Reader:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _document(stream: PageStream, pages: list[Page]) -> OcrDocument:
-    return OcrDocument(stream.source, tuple(pages), stream.total_pages, stream.sha256)

@@ -1,5 +1,6 @@
 from .allowed_paths import resolve_inside
 from .fetch_policy import FetchPolicy
+from .folder_files import documents_in
 from .limits import Limits
 from .source import Source, open_source, render_page
 
@@ -7,6 +8,7 @@ __all__ = [
     "FetchPolicy",
     "Limits",
     "Source",
+    "documents_in",
     "open_source",
     "render_page",
     "resolve_inside",
