@@ -82,6 +82,7 @@ ROOMS = {
     ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),
+    "__main__": Room("python -m deepseek_ocr_rag: the command again", ("cli",)),
     "cli": Room(
         "the dsocr command",
         (

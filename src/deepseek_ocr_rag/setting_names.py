@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from .errors import ConfigurationError, UnknownSettingError
 
 __all__ = [
+    "did_you_mean_model",
     "near_name",
     "refuse_unknown",
     "renamed_setting",
@@ -43,6 +44,25 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
     alike = difflib.get_close_matches(lower, [each.lower() for each in names], 1, _ALIKE)
     alike = [each for each in names if each.lower() in alike]
     return next(iter([*parts, *alike]), None)
+
+
+def did_you_mean_model(name: object) -> str:
+    """The question whether a model of Ollama was meant, with a space after it; "" if it was not.
+
+    Example:
+        >>> did_you_mean_model("gemma3")
+        "Did you mean 'ollama/gemma3'? "
+    """
+    text = name.strip() if isinstance(name, str) else ""
+    provider, separator, model = text.partition("/")
+    if not separator and near_name(text.partition(":")[0], ["ollama"]):
+        provider, separator, model = text.partition(":")
+    meant = text
+    if separator and model and near_name(provider, ["ollama"]):
+        meant = model
+    elif (separator and "." not in provider) or text in ("", "auto", "none"):
+        return ""
+    return f"Did you mean 'ollama/{meant}'? " if meant.isprintable() else ""
 
 
 def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -313,9 +313,18 @@ class OcrDocument:
                 return page
         raise KeyError(number)
 
-    def to_markdown(self) -> str:
-        """The Markdown of all pages, separated by empty lines."""
-        return "\n\n".join(page.markdown for page in self.pages if page.markdown)
+    def to_markdown(self, *, page_marks: bool = False) -> str:
+        """The Markdown of all pages, separated by empty lines.
+
+        With ``page_marks``, ``<!-- page 3 -->`` stands before each page, even one without text.
+        """
+        if page_marks:
+            parts = [
+                p for page in self.pages for p in (f"<!-- page {page.number} -->", page.markdown)
+            ]
+        else:
+            parts = [page.markdown for page in self.pages]
+        return "\n\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
         """The first pages for notebooks, with nothing active in them."""

@@ -7,6 +7,7 @@ small read-ahead), however long the document is.
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,8 @@ from .progress import ReadingProgress
 from .reorder_buffer import ReorderBuffer
 
 __all__ = ["PageStream", "page_from_reply"]
+
+_log = logging.getLogger("deepseek_ocr_rag")
 
 
 class PageStream(Iterator[Page]):
@@ -174,7 +177,9 @@ class PageStream(Iterator[Page]):
                         source=self.source,
                     )
                 page = buffer.requested.pop(reply.key)
-                buffer.add(reply.key, page_from_reply(reply, page))
+                read = page_from_reply(reply, page)
+                buffer.add(reply.key, read)
+                _log.debug("page %d of %s: %s", read.number, self.source, read.finish_reason)
                 self._tell(buffer)
                 yield from self._told(buffer, buffer.ready())
                 self._check_cancelled()

@@ -10,11 +10,14 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stderr
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from importlib.util import find_spec
-from typing import Any, Final, Self, TextIO
+from typing import IO, Any, Final, Self
 
-from ..text.visible import visible
+from tqdm.std import tqdm
+from tqdm.utils import ObjectWrapper
+
+from ..text.visible import visible_line
 from .page_stream import PageStream
 from .progress import ReadingProgress
 
@@ -45,7 +48,7 @@ class ProgressBar:
     """
 
     def __init__(
-        self, *, show: bool | None = True, total: int | None = None, file: TextIO | None = None
+        self, *, show: bool | None = True, total: int | None = None, file: IO[str] | None = None
     ) -> None:
         self._file = file
         self._shown = show
@@ -86,10 +89,9 @@ class ProgressBar:
             return self
         bar: Any
         if notebook and find_spec("ipywidgets") is not None:
-            from tqdm.notebook import tqdm as bar
+            from tqdm.notebook import tqdm as bar  # needs ipywidgets
         else:
-            from tqdm.std import tqdm as bar
-
+            bar = tqdm
             self._open.enter_context(_written_above(file))
         self._bar = bar(
             total=self._total,
@@ -117,7 +119,7 @@ def _label(progress: ReadingProgress) -> str:
     if len(name) > NAME_LENGTH:
         name = f"{name[: NAME_LENGTH - 1]}…"
     pages = _pages(progress.reading)
-    return visible(f"{name}: {pages}" if pages else name).replace("\n", " ")
+    return visible_line(f"{name}: {pages}" if pages else name)
 
 
 def _pages(numbers: Sequence[int]) -> str:
@@ -141,23 +143,47 @@ def _in_notebook() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
-@contextmanager
-def _written_above(file: TextIO) -> Iterator[None]:
-    """What is written to the bar's file, line by line, appears above the bar."""
-    from tqdm.contrib import DummyTqdmFile
+class _AboveTheBar(ObjectWrapper):  # type: ignore[misc]
+    """A stream whose whole lines appear above the bar that is drawn in ``drawn_in``."""
 
-    lines: Any = DummyTqdmFile(file)
+    def __init__(self, stream: IO[str], drawn_in: IO[str]) -> None:
+        super().__init__(stream)
+        self.wrapper_setattr("drawn_in", drawn_in)
+        self.wrapper_setattr("begun", "")  # a line without its end
+
+    def write(self, text: str) -> int:
+        lines, end, begun = (self.begun + text).rpartition("\n")
+        self.wrapper_setattr("begun", begun)
+        if end:
+            with tqdm.external_write_mode(file=self.drawn_in):
+                self._wrapped.write(lines + end)
+        return len(text)
+
+    def finish(self) -> None:
+        """Write what has no line end yet."""
+        self._wrapped.write(self.begun)
+        self.wrapper_setattr("begun", "")
+
+
+@contextmanager
+def _written_above(file: IO[str]) -> Iterator[None]:
+    """What others write to the terminal meanwhile appears above the bar that is drawn in it."""
+    streams = [s for s in (sys.stderr, sys.stdout) if s is not None and (s is file or s.isatty())]
+    above = {id(stream): _AboveTheBar(stream, file) for stream in streams}
     changed: list[tuple[logging.StreamHandler[Any], Any]] = []
     for name in LOGGERS:
         for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, logging.StreamHandler) and handler.stream is file:
-                changed.append((handler, handler.setStream(lines)))
-    try:
-        if file is sys.stderr:
-            with redirect_stderr(lines):
-                yield
-        else:
+            if isinstance(handler, logging.StreamHandler) and id(handler.stream) in above:
+                changed.append((handler, handler.setStream(above[id(handler.stream)])))
+    with ExitStack() as redirected:
+        if id(sys.stderr) in above:
+            redirected.enter_context(redirect_stderr(above[id(sys.stderr)]))
+        if id(sys.stdout) in above:
+            redirected.enter_context(redirect_stdout(above[id(sys.stdout)]))
+        try:
             yield
-    finally:
-        for handler, stream in changed:
-            handler.setStream(stream or file)
+        finally:
+            for handler, stream in changed:
+                handler.setStream(stream)
+            for stream in above.values():
+                stream.finish()

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,9 +15,7 @@ from ...errors import (
     ConfigurationError,
     DeepSeekOCRError,
     EngineUnsupportedError,
-    MissingExtraError,
 )
-from ...installing import install_command
 from ...model.ngrams import NoRepeat
 from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
@@ -128,10 +125,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         self._most_pages = most_pages
 
     def _load(self) -> _LoadedEngine | TransformersBackend:
-        if find_spec("torch") is None:
-            raise MissingExtraError(
-                "torch is not installed", remedy=f"Install it: {install_command('local')}"
-            )
+        self.check()
         # Imported late: tokenizers is not needed before a model is loaded.
         from ...model.tokenizer import ModelTokenizer
 

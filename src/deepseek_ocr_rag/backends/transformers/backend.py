@@ -90,6 +90,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
     """
 
     name = "transformers"
+    _needs = ("torch", "transformers", "tokenizers", "safetensors")
 
     def __init__(
         self,
