@@ -56,7 +56,7 @@ DOORS = {
     "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Retriever"
     " chunk_document",
     "samples": "sample_path",
-    "sources": "FetchPolicy Limits Source documents_in open_source render_page resolve_inside",
+    "sources": "FetchPolicy Limits Source SourceInput documents_in open_source render_page resolve_inside",
     "text": "estimate_tokens",
 }
 """Every public module and its names. A change here is a change of the interface."""
