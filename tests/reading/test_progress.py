@@ -99,7 +99,7 @@ def test_cached_pages_are_counted_once(tmp_path: Path) -> None:
 
     told: list[ReadingProgress] = []
     with Reader(Kept(), cache=tmp_path) as reader:
-        reader.read(pdf(4), pages="2-3")
+        reader.read(pdf(4), pages="1-2,4")
         with reader.open(pdf(4)) as stream:
             stream.on_progress = told.append
             list(stream)
