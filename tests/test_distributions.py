@@ -85,3 +85,19 @@ def test_the_three_name_one_repository() -> None:
     repository = project("core")["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"]
     for name in ("langchain", "llama_index"):
         assert project(name)["project"]["urls"].get("Repository", "") == repository
+
+
+def test_no_page_tells_to_install_from_an_index_that_has_no_package_of_ours() -> None:
+    own = re.compile(
+        r"pip install [^\n`]*(?<![\w/.-])(deepseek-ocr-rag|langchain-deepseek|llama-index-readers)"
+    )
+    folders = ("docs", "notebooks", "integrations")
+    prose = [
+        p for name in folders for p in (ROOT / name).rglob("*") if p.suffix in (".md", ".ipynb")
+    ]
+    told = {
+        str(path.relative_to(ROOT))
+        for path in [*prose, *ROOT.glob("*.md")]
+        if path.name != "CHANGELOG.md" and own.search(path.read_text("utf-8"))
+    }
+    assert told == set()

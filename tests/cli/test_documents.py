@@ -267,3 +267,23 @@ def test_the_old_name_of_the_resolution_is_taken_with_a_note(
     out, err = capsys.readouterr()
     assert json.loads(out)["pages"][0]["resolution"] == "tiny"
     assert "--mode is now --resolution" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["read", "{pdf}", "--backend", "ollama"], 4),
+        (["ask", "{pdf}", "Who?", "--llm", "ollama/gemma3"], 5),
+        (["ask", "{pdf}", "Who?", "--llm", "none", "--embeddings", "ollama/x"], 5),
+    ],
+)
+def test_another_machine_is_allowed_by_an_option_that_the_refusal_names(
+    words: list[str],
+    code: int,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "http://192.0.2.1:9")  # nobody's address (RFC 5737)
+    assert main([word.format(pdf=folder / "a.pdf") for word in words]) == code
+    assert re.search(r"--allow-remote\.", capsys.readouterr().err)

@@ -12,9 +12,10 @@ _VALUE: Final = r"(?:\.\.\.|True|\"[^\"]*\"|'[^']*'|[\w.:/-]+|\w+\([^()]*(?:\([^
 _WORDS: Final = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
-        (r"allow_remote_code=True \(--allow-remote-code\)", "--allow-remote-code"),
+        (r"set allow_remote_code=True \(--allow-remote-code\)", "pass --allow-remote-code"),
         (r"allow_remote_code=True", "--allow-remote-code"),
         (r"OllamaBackend\([^()]*allow_remote=True\)", "--backend ollama --allow-remote"),
+        (r"set allow_remote=True", "pass --allow-remote"),
         (r"allow_remote=True", "--allow-remote"),
         (rf"allow_urls={_VALUE}", "--allow-url"),
         (r"password=\.\.\.", "--password"),
