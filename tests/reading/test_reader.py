@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag import Reader, ReplayBackend
+from deepseek_ocr_rag import LiteBackend, Reader, ReplayBackend
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.errors import (
     BackendReplyError,
@@ -253,7 +253,7 @@ def test_a_backend_that_was_passed_in_is_left_open() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"mode": "huge"},
+        {"resolution": "huge"},
         {"task": "guess"},
         {"task": "locate:"},
         {"backend": "psychic"},
@@ -321,3 +321,24 @@ def test_ink_is_anything_that_stands_out_from_the_background(box, grey, ink) -> 
     image = Image.new("RGB", (100, 1000), "white")
     image.paste((grey, grey, grey), box)
     assert has_ink(image) is ink
+
+
+@pytest.mark.parametrize(("has", "reported", "side"), [(True, "tiny", 512), (False, "", 2304)])
+def test_only_a_backend_with_resolutions_reports_one(has: bool, reported: str, side: int) -> None:
+    class Seeing(Scripted):
+        has_resolutions = has
+        sizes: ClassVar[list[tuple[int, int]]] = []
+
+        def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+            for request in requests:
+                assert request.image is not None
+                self.sizes.append(request.image.size)
+                yield Reply(request.key, "text")
+
+    page = Reader(Seeing(), resolution="tiny", cache=False).read(pdf(1)).pages[0]
+    assert page.resolution == reported
+    assert max(Seeing.sizes[0]) == side
+
+
+def test_lite_reports_no_resolution() -> None:
+    assert not LiteBackend.has_resolutions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     try:
-        with graceful_shutdown(), notes_from_log():
+        with graceful_shutdown(), notes_from_log(_log_level(options)):
             code = COMMANDS[options.command](options)
             sys.stdout.flush()
             return code
@@ -56,6 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # complain about the same error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _log_level(options: argparse.Namespace) -> int:
+    if getattr(options, "quiet", False):
+        return logging.ERROR
+    return logging.DEBUG if getattr(options, "verbose", False) else logging.INFO
 
 
 def _parse(options: argparse.Namespace) -> int:
@@ -102,8 +109,9 @@ def _doctor(options: argparse.Namespace) -> int:
         print_output(json_line([check.to_dict() for check in checks]))
         return 0
     for check in checks:
-        found = visible_line(f"{check.name}: {check.detail}")
-        print_output(f"{'ok  ' if check.ok else 'no  '}{found}")
+        sign = "ok  " if check.ok else "-   " if check.optional else "no  "
+        note = "optional, " if check.optional and not check.ok else ""
+        print_output(sign + visible_line(f"{check.name}: {note}{check.detail}"))
         if not check.ok and check.remedy:
             print_output(f"      {visible_line(check.remedy)}")
     return 0
