@@ -16,7 +16,7 @@
     │   ├── LimitExceededError               larger or slower than the limits allow
     │   └── PageRenderError                  one page that could not be rendered
     ├── ReadCancelledError                   the read was cancelled
-    ├── BusyError                            too many documents at once, try again
+    ├── BusyError                            too many documents or threads at once, try again
     ├── BackendError                         no text for a page image
     │   ├── BackendUnavailableError          not installed, not running, model missing
     │   ├── BackendTimeoutError              no reply in time
@@ -191,7 +191,7 @@ class ReadCancelledError(DeepSeekOCRError):
 
 
 class BusyError(DeepSeekOCRError):
-    """The reader is already reading as many documents as it accepts; try again later."""
+    """There are too many documents, or too many threads in this process; try again later."""
 
 
 class BackendError(DeepSeekOCRError):
