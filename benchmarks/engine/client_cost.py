@@ -163,7 +163,7 @@ def bodies(pdf: Path, pages: int) -> list[bytes]:
     settings = AttemptSettings(task, mode, NO_REPEAT)
 
     def body(image: Image.Image) -> bytes:
-        request = PageRequest(0, 1, "", "", image, text_layer=None, task=task, mode=mode)
+        request = PageRequest(0, 1, "", "", image, text_layer=None, task=task, resolution=mode)
         return request_body("deepseek-ai/DeepSeek-OCR", request, settings).encoded()
 
     with open_source(pdf) as source:

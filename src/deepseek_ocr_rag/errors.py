@@ -139,7 +139,7 @@ def _rebuild(
 
 
 class ConfigurationError(DeepSeekOCRError, ValueError):
-    """An invalid argument: an unknown mode, a negative limit."""
+    """An invalid argument: an unknown resolution, a negative limit."""
 
 
 class UnknownSettingError(ConfigurationError, TypeError):

@@ -41,16 +41,13 @@ def refuse_compressed(headers: httpx.Headers) -> None:
         )
 
 
-class PlainTransport(httpx.BaseTransport):
+class PlainTransport(httpx.HTTPTransport):
     """A transport, without proxies, that accepts only uncompressed replies."""
-
-    def __init__(self) -> None:
-        self._inner = httpx.HTTPTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; see :class:`httpx.BaseTransport`."""
         request.headers.update(UNCOMPRESSED)
-        response = self._inner.handle_request(request)
+        response = super().handle_request(request)
         try:
             refuse_compressed(response.headers)
         except BaseException:
@@ -58,31 +55,20 @@ class PlainTransport(httpx.BaseTransport):
             raise
         return response
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._inner.close()
 
-
-class AsyncPlainTransport(httpx.AsyncBaseTransport):
+class AsyncPlainTransport(httpx.AsyncHTTPTransport):
     """:class:`PlainTransport` for coroutines."""
-
-    def __init__(self) -> None:
-        self._inner = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; see :class:`httpx.AsyncBaseTransport`."""
         request.headers.update(UNCOMPRESSED)
-        response = await self._inner.handle_async_request(request)
+        response = await super().handle_async_request(request)
         try:
             refuse_compressed(response.headers)
         except BaseException:
             await response.aclose()
             raise
         return response
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._inner.aclose()
 
 
 def parse_json(text: str | bytes | bytearray) -> Any:  # noqa: ANN401 - any JSON value

@@ -257,7 +257,7 @@ def page_request() -> Callable[..., PageRequest]:
             "image": Image.new("RGB", (32, 48), (page // 256, page % 256, 77)),
             "text_layer": None,
             "task": task_named("document"),
-            "mode": mode_named("gundam"),
+            "resolution": mode_named("gundam"),
         }
         return PageRequest(**{**values, **changes})
 

@@ -161,14 +161,14 @@ def asked(picture: Image, cases: Sequence[Case], key: int) -> PageRequest:
     task = task_named(cases[key].task)
     assert task.prompt == cases[key].prompt
     return PageRequest(
-        key, 1, "sample.pdf", "", picture, text_layer=None, task=task, mode=mode_named("tiny")
+        key, 1, "sample.pdf", "", picture, text_layer=None, task=task, resolution=mode_named("tiny")
     )
 
 
 def read(
     backend: Backend, source: Path | bytes, case: Case, on_page: Progress | None = None
 ) -> OcrDocument:
-    with Reader(backend, mode="tiny", task=case.task, cache=False) as reader:
+    with Reader(backend, resolution="tiny", task=case.task, cache=False) as reader:
         return reader.read(source, on_page=on_page)
 
 

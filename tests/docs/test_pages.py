@@ -60,7 +60,7 @@ def public_modules() -> list[str]:
     internal = {
         f"deepseek_ocr_rag.{name}"
         for name in (
-            *("hosts", "http_replies", "ollama_address", "ollama_server"),
+            *("hosts", "http_replies", "installing", "ollama_address", "ollama_server"),
             *("setting_names", "version"),
         )
     }

@@ -253,7 +253,7 @@ def test_a_backend_that_was_passed_in_is_left_open() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"mode": "huge"},
+        {"resolution": "huge"},
         {"task": "guess"},
         {"task": "locate:"},
         {"backend": "psychic"},

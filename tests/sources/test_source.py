@@ -7,6 +7,7 @@ import io
 import math
 import os
 import pickle
+import re
 import stat
 import sys
 import threading
@@ -33,6 +34,7 @@ from deepseek_ocr_rag.errors import (
     SourceNotFoundError,
     UnsupportedSourceError,
 )
+from deepseek_ocr_rag.installing import install_command
 from deepseek_ocr_rag.sources import private_file
 from deepseek_ocr_rag.sources.fetch import public_name
 from deepseek_ocr_rag.sources.fetch_policy import FetchPolicy
@@ -276,7 +278,7 @@ def test_an_unknown_renderer(pdf):
 
 def test_a_missing_renderer_says_how_to_install_it(pdf, monkeypatch):
     monkeypatch.setitem(sys.modules, "pymupdf", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "deepseek-ocr-rag\[pymupdf\]"'):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("pymupdf"))):
         open_source(pdf, renderer="pymupdf", isolated=False)
 
 

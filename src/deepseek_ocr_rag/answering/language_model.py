@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, LanguageModelError, LanguageModelUnavai
 from ..hosts import is_this_machine
 from ..ollama_address import ollama_headers, ollama_url
 from ..ollama_server import OllamaServer
-from ..setting_names import with_known_settings
+from ..setting_names import did_you_mean_model, with_known_settings
 from .model_fitness import why_unfit
 from .repetition import EqualParts
 
@@ -335,7 +335,8 @@ def language_model_named(
     provider, _, model = spec.partition("/")
     if provider != "ollama" or not model:
         raise ConfigurationError(
-            f"{spec!r} names no language model", remedy="Write 'ollama/<model>' or 'none'."
+            f"{spec!r} names no language model",
+            remedy=f"{did_you_mean_model(spec)}Write 'ollama/<model>' or 'none'.",
         )
     return OllamaModel(
         model, host=host, timeout=timeout, num_ctx=num_ctx, allow_remote=allow_remote

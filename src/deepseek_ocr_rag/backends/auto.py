@@ -17,6 +17,7 @@ from typing import Final
 
 from ..errors import BackendUnavailableError, ConfigurationError, DeepSeekOCRError
 from ..hosts import is_this_machine
+from ..installing import install_command
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
 from ..ollama_address import ollama_headers, ollama_url
@@ -153,7 +154,7 @@ def _model_on_disk(*modules: str) -> Checkpoint:
     if any(find_spec(module) is None for module in modules):
         raise BackendUnavailableError(
             "torch and transformers are not installed",
-            remedy='For a GPU of your own: pip install "deepseek-ocr-rag[local]"',
+            remedy=f"For a GPU of your own: {install_command('local')}",
         )
     wanted = _wanted_model()
     first: DeepSeekOCRError | None = None

@@ -18,10 +18,20 @@ from ..document.text_layer import TextLayer
 from ..document.types import FinishReason
 from ..errors import BackendError, BackendReplyError
 from ..model.prompts import Mode, Task
+from ..setting_names import renamed_setting, warn_renamed
 
-__all__ = ["Backend", "PageRequest", "Repeatable", "Reply", "TokenLogprob", "fingerprint_of"]
+__all__ = [
+    "Backend",
+    "PageRequest",
+    "Repeatable",
+    "Reply",
+    "TokenLogprob",
+    "fingerprint_of",
+    "has_resolutions",
+]
 
 
+@renamed_setting("mode", "resolution")
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """One page to read.
@@ -36,7 +46,7 @@ class PageRequest:
         text_layer: Only for backends that read it, and only if the page has a
             usable one; ``image`` is then None.
         task: What to ask.
-        mode: The resolution at which the model sees the page.
+        resolution: How finely the model sees the page.
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
         draft: Returns the page's text layer, for backends that read the image but
@@ -54,12 +64,18 @@ class PageRequest:
     image: Image | None
     text_layer: TextLayer | None
     task: Task
-    mode: Mode
+    resolution: Mode
     width: float = 0.0
     height: float = 0.0
     draft: Callable[[], TextLayer | None] | None = None
     redraw: Callable[[], Image] | None = None
     cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
+
+    @property
+    def mode(self) -> Mode:
+        """The old name of ``resolution``, for one release."""
+        warn_renamed("PageRequest.mode", "PageRequest.resolution")
+        return self.resolution
 
     def drawn(self) -> Image:
         """The image, drawn again if the backend dropped it.
@@ -176,6 +192,15 @@ class Repeatable(Protocol):
     def fingerprint(self) -> str | None:
         """See the class. May raise a BackendError, like :attr:`Backend.model`."""
         ...
+
+
+def has_resolutions(backend: Backend) -> bool:
+    """Whether a backend sees pages at a resolution of the model's.
+
+    Every backend with a model does; one that does not says so with the attribute
+    ``has_resolutions = False``, gets the finest picture, and its pages report no resolution.
+    """
+    return bool(getattr(backend, "has_resolutions", True))
 
 
 def fingerprint_of(backend: Backend) -> str | None:

@@ -66,7 +66,7 @@ def request_as(request: PageRequest, settings: AttemptSettings) -> PageRequest:
     """
     image = turned(request.drawn(), settings.turn)
     side = settings.mode.long_side
-    if settings.mode != request.mode and side < max(image.size):
+    if settings.mode != request.resolution and side < max(image.size):
         image = image.copy()
         image.thumbnail((side, side))
     return replace(request, image=image, task=settings.task, mode=settings.mode)
@@ -76,9 +76,7 @@ def resolution_warnings(server: str, mode: Mode) -> tuple[str, ...]:
     """What to tell the user about a mode that a server cannot be asked for."""
     if mode.crop:
         return ()
-    return (
-        f"{server} decides on the resolution: mode {mode.name} only set the size of the picture",
-    )
+    return (f"{server} decides on the resolution: {mode.name} only set the size of the picture",)
 
 
 def picture_tokens(size: tuple[int, int]) -> int:

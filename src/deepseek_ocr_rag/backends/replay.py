@@ -155,7 +155,7 @@ class RecordingBackend:
             for request in requests:
                 # Not the request itself, which would keep its image in memory.
                 asked[request.key] = RecordedReply(
-                    request.page, "", request.sha256, request.task.name, request.mode.name
+                    request.page, "", request.sha256, request.task.name, request.resolution.name
                 )
                 yield request
 

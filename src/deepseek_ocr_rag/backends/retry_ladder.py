@@ -125,7 +125,7 @@ class RetryLadder:
         smaller = MODES.get(SMALLER_MODE.get(mode, ""))
         if smaller is None or not family.has_mode(smaller):
             return False
-        self.warnings += (f"out of memory in mode {mode}: read in mode {smaller.name}",)
+        self.warnings += (f"out of memory at resolution {mode}: read at resolution {smaller.name}",)
         self.settings = replace(self.settings, mode=smaller)
         return True
 

@@ -11,15 +11,15 @@ from typing import Any, Final, cast
 
 from PIL.Image import Image
 
-from ..backends.base import Backend
+from ..backends.base import Backend, has_resolutions
 from ..concurrency.cancellation import Cancellation
 from ..document.text_layer import TextLayer, usable
 from ..document.types import Page
 from ..errors import SourceError
-from ..model.prompts import Mode
+from ..model.prompts import MODES, Mode
 from ..sources.source import Source
 
-__all__ = ["READ_AHEAD", "PreparedPage", "has_ink", "prepare_page", "read_ahead"]
+__all__ = ["READ_AHEAD", "PreparedPage", "has_ink", "prepare_page", "read_ahead", "resolution_of"]
 
 READ_AHEAD: Final = 3
 """Pages prepared beyond the one that the backend asked for: enough to keep up to four
@@ -80,7 +80,12 @@ def read_ahead(
 
 def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> PreparedPage:
     """Get from the source what the backend needs of one page; an error gives a failed page."""
-    page = Page(number=number, backend=backend.name, model=backend.model, mode=mode.name)
+    page = Page(
+        number=number,
+        backend=backend.name,
+        model=backend.model,
+        resolution=resolution_of(backend, mode),
+    )
     try:
         info = source.info(number)
         page = replace(page, label=info.label, width=info.width, height=info.height)
@@ -90,12 +95,23 @@ def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> P
                 return PreparedPage(page, text_layer=layer)
         if not backend.needs_image:
             return PreparedPage(page)
-        image = source.render(number, mode.long_side)
+        image = source.render(number, _long_side(backend, mode))
     except SourceError as error:
         return PreparedPage(replace(page, finish_reason="error", error=str(error)))
     if not has_ink(image):
         return PreparedPage(replace(page, finish_reason="blank"))
     return PreparedPage(page, image=image)
+
+
+def resolution_of(backend: Backend, mode: Mode) -> str:
+    """What a page says of the resolution at which this backend sees it."""
+    return mode.name if has_resolutions(backend) else ""
+
+
+def _long_side(backend: Backend, mode: Mode) -> int:
+    if has_resolutions(backend):
+        return mode.long_side
+    return max(each.long_side for each in MODES.values())
 
 
 def has_ink(image: Image) -> bool:

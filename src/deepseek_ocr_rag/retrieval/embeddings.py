@@ -18,7 +18,7 @@ from ..errors import (
 )
 from ..ollama_address import ollama_headers, ollama_url
 from ..ollama_server import OllamaErrors, OllamaServer
-from ..setting_names import with_known_settings
+from ..setting_names import did_you_mean_model, with_known_settings
 
 __all__ = ["BATCH", "EmbeddingModel", "OllamaEmbeddings", "embedding_model"]
 
@@ -121,12 +121,16 @@ class OllamaEmbeddings:
         """Embed a question; errors as for :meth:`embed_documents`."""
         return self._embed([self.query_prefix + text])[0]
 
-    def _embed(self, texts: list[str]) -> list[list[float]]:
+    def check(self) -> None:
+        """Look at the model, once; errors as for :meth:`embed_documents`."""
         if not self._checked:
             shown = self.server.show(self.model)
             if not self.allow_remote:
                 self.server.refuse_remote(self.model, shown)
             self._checked = True
+
+    def _embed(self, texts: list[str]) -> list[list[float]]:
+        self.check()
         remedy = "Use an embedding model, such as nomic-embed-text, or look at Ollama's log."
         with self.server.ollama_client(self.model, remedy) as client:
             embeddings = client.embed(self.model, texts).embeddings
@@ -162,5 +166,5 @@ def embedding_model(
         return _LlamaIndexEmbeddings(model)
     raise ConfigurationError(
         f"{model!r} names no embedding model",
-        remedy="Write 'ollama/<model>', or pass an embedding model of LangChain or LlamaIndex.",
+        remedy=f"{did_you_mean_model(model)}Write 'ollama/<model>', or pass an embedding model of LangChain or LlamaIndex.",
     )

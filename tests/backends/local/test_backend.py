@@ -62,7 +62,7 @@ def page(golden_cases: Any) -> Image.Image:
 
 
 def request(key: int, image: Image.Image | None, **changes: Any) -> PageRequest:
-    fields = {"text_layer": None, "task": TASKS["free"], "mode": MODES["tiny"]} | changes
+    fields = {"text_layer": None, "task": TASKS["free"], "resolution": MODES["tiny"]} | changes
     return PageRequest(key, key + 1, "golden.pdf", "", image, **fields)
 
 

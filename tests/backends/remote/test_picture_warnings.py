@@ -36,7 +36,7 @@ def test_a_page_that_is_shown_as_published_says_nothing(
 
 
 def test_a_mode_without_tiles_says_what_it_had(page_request: Any) -> None:
-    request = page_request(1, image=UPRIGHT, mode=mode_named("base"))
+    request = page_request(1, image=UPRIGHT, resolution=mode_named("base"))
     (warning,) = picture_warnings("the server", request, 914)
     assert "903 tokens of the page (6 tiles)" in warning
     assert "mode base has 273 (0 tiles)" in warning
@@ -48,7 +48,7 @@ def test_a_mode_without_tiles_says_what_it_had(page_request: Any) -> None:
 def test_without_a_count_that_fits_it_says_what_may_differ(
     page_request: Any, prompt_tokens: int | None
 ) -> None:
-    request = page_request(1, image=UPRIGHT, mode=mode_named("base"))
+    request = page_request(1, image=UPRIGHT, resolution=mode_named("base"))
     assert picture_warnings("the server", request, prompt_tokens) == CHOSEN
     request = page_request(1, image=UPRIGHT)
     assert picture_warnings("the server", request, prompt_tokens) == ()

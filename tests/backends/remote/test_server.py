@@ -214,7 +214,7 @@ def test_a_mode_without_tiles_is_warned_about_because_the_server_decides(
     backend: ServerBackend, page_request: Any
 ) -> None:
     assert only(backend.read([page_request(1)])).warnings == ()
-    (warning,) = only(backend.read([page_request(1, mode=mode_named("small"))])).warnings
+    (warning,) = only(backend.read([page_request(1, resolution=mode_named("small"))])).warnings
     assert "small" in warning
 
 

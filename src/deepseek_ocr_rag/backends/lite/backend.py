@@ -72,6 +72,7 @@ class LiteBackend:
     name = "lite"
     needs_image = True
     reads_text_layer = True
+    has_resolutions = False
 
     def __init__(self, *, threads: int = 2) -> None:
         self._ocr = RapidReader(threads=threads)

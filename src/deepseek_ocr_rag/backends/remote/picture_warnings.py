@@ -23,6 +23,6 @@ def picture_warnings(
 
     seen = None if prompt_tokens is None else picture_seen(prompt_tokens, request.task)
     if seen is None or request.image is None:
-        return resolution_warnings(server, request.mode)
-    warning = tile_warning(server, seen, *request.image.size, request.mode)
+        return resolution_warnings(server, request.resolution)
+    warning = tile_warning(server, seen, *request.image.size, request.resolution)
     return () if warning is None else (warning,)

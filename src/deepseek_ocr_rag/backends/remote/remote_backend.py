@@ -144,7 +144,7 @@ class RemoteBackend(ABC):
         """
         ladder = RetryLadder(
             request,
-            AttemptSettings(request.task, request.mode, no_repeat),
+            AttemptSettings(request.task, request.resolution, no_repeat),
             attempts=self._attempts,
             seconds=math.inf,
             modes=SMALLER_PICTURE,

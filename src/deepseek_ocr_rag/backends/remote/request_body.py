@@ -148,5 +148,5 @@ def _full_context(answer: Completion, context: int | None) -> str | None:
         )
     return (
         f"the context is full: {counts}, with room for {room}, the model's own limit; "
-        'mode "base" takes fewer tokens'
+        'resolution "base" takes fewer tokens'
     )

@@ -68,6 +68,8 @@ class IsolatedDocument:
         self, content: Content, *, format: str, renderer: str, password: str | None, limits: Limits
     ) -> None:
         self._name = content.name
+        self._format = format
+        self._renderer = renderer
         self._limits = limits
         self._content = content
         self._opening = _open_request(content, format, renderer, password, limits)
@@ -169,7 +171,7 @@ class IsolatedDocument:
 
     def _load_renderer(self, worker: Worker, fresh: bool) -> None:
         """Have a worker try its renderer before it gets the document."""
-        format, renderer = self._opening["format"], self._opening["renderer"]
+        format, renderer = self._format, self._renderer
         if format in worker.formats:
             return
         try:
@@ -182,7 +184,11 @@ class IsolatedDocument:
                 raise broken_installation(name, f"the process that loads it: {lost}") from lost
             # As if it had not been late: another process may load it in time.
             raise WorkerLostError(str(lost)) from lost
-        error = error_from(reply, self._name)
+        try:
+            error = error_from(reply, self._name)
+        except BrokenFrameError as broken:
+            worker.stop()
+            raise WorkerLostError(f"it replied {broken}") from broken
         if error is not None:
             raise error
         worker.formats.add(format)

@@ -19,6 +19,7 @@ from ...concurrency.child_process import (
 from ...concurrency.frames import Frame, receive, send
 from ...concurrency.offline import OFFLINE
 from ...errors import BrokenFrameError, SourceError, WorkerLostError
+from ...installing import install_command
 from .bounds import OUT_OF_MEMORY
 
 __all__ = ["START_SECONDS", "Worker"]
@@ -165,7 +166,7 @@ def _start_error(reason: str, printed: str = "") -> SourceError:
     if printed:
         return SourceError(
             f"the process that reads documents cannot be started ({printed})",
-            remedy="Repair the installation: pip install --force-reinstall deepseek-ocr-rag",
+            remedy=f"Repair the installation: {install_command()} --force-reinstall",
         )
     return SourceError(
         f"the process that reads documents cannot be started ({reason})",

@@ -18,6 +18,7 @@ from PIL import Image
 
 from ...document.text_layer import TextLayer
 from ...errors import CorruptSourceError, DeepSeekOCRError, MissingExtraError, PageRenderError
+from ...installing import install_command
 from ..limits import Limits
 from .content import Content
 from .opened_document import PageInfo
@@ -168,7 +169,7 @@ def _import() -> Handle:
             raise
         raise MissingExtraError(
             "the renderer pymupdf is not installed",
-            remedy='pip install "deepseek-ocr-rag[pymupdf]"',
+            remedy=f"Run: {install_command('pymupdf')}",
         ) from error
     tools: Handle = pymupdf.TOOLS
     # Otherwise it prints complaints about damaged files to standard output.
