@@ -233,7 +233,7 @@ def test_every_request_of_ours_is_authorized(guarded, monkeypatch, by):
     monkeypatch.setenv("OLLAMA_HOST", host)
     backend = OllamaBackend(attempts=1, retries=0)
     model, embeddings = OllamaModel("m"), OllamaEmbeddings("m")
-    with Reader(backend, cache=False, mode="tiny") as reader:
+    with Reader(backend, cache=False, resolution="tiny") as reader:
         (page,) = reader.read(PAGE.getvalue())
     assert page.error is None
     assert backend.fingerprint

@@ -83,7 +83,7 @@ def parse_json(text: str | bytes | bytearray) -> Any:  # noqa: ANN401 - any JSON
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
     level = [value]
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST + 1):
         level = [
             inner
             for outer in level

@@ -35,6 +35,9 @@ __all__ = ["BoundedTransport", "OllamaErrors", "OllamaServer"]
 _MAX_BYTES: Final = 16 * 2**20
 """Vectors of 32 texts take 6 MB at most, an answer of 8192 tokens 2 MB."""
 
+_SHOWN: Final = 300
+"""Characters of a server's text in a message."""
+
 _MAX_JSON_BYTES: Final = 4 * 2**20
 """What Ollama says about itself and its models."""
 
@@ -104,7 +107,7 @@ class OllamaServer:
             problem = f"{model} is a cloud model"
         elif shown and (shown.get("remote_host") or shown.get("remote_model")):
             remote = shown.get("remote_host") or shown.get("remote_model")
-            problem = f"Ollama would run {model} on {remote}"
+            problem = f"Ollama would run {model} on {_beginning(str(remote))}"
         if problem:
             raise RemoteModelRefusedError(
                 f"{problem}, and the text of your documents would be sent there",
@@ -176,9 +179,10 @@ class OllamaServer:
                 raise self.missing(model) from error
             if error.status_code >= 300:
                 raise self.errors.unavailable(
-                    f"Ollama at {self.url} cannot run {model}: {error.error}", remedy=remedy
+                    f"Ollama at {self.url} cannot run {model}: {_beginning(error.error)}",
+                    remedy=remedy,
                 ) from error
-            raise self.broken(error.error) from error
+            raise self.broken(_beginning(error.error)) from error
 
     def _client(self) -> httpx.Client:
         return httpx.Client(
@@ -230,6 +234,12 @@ class _BoundedStream(httpx.SyncByteStream):
 
     def close(self) -> None:
         self._response.close()
+
+
+def _beginning(text: str) -> str:
+    """What a server wrote, short and on one line."""
+    line = " ".join(text[: 4 * _SHOWN].split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

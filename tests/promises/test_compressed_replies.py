@@ -111,7 +111,7 @@ ALL_OF_OLLAMA = ("/api/version", "/api/tags", "/api/show")
 
 
 def read_page(backend):
-    with Reader(backend, cache=False, mode="tiny") as reader:
+    with Reader(backend, cache=False, resolution="tiny") as reader:
         (page,) = reader.read(PAGE.getvalue())
     assert page.error
     raise DeepSeekOCRError(page.error)

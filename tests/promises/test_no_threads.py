@@ -78,7 +78,9 @@ def test_reading_fails_with_our_error_and_works_again(server, refusals, how, iso
     backend = ServerBackend(f"{server.url}/v1", retries=0, concurrency=2)
     whole = [None] * PAGES
     failed = 0
-    with Reader(backend, cache=False, mode="tiny", most_documents=1, isolated=isolated) as reader:
+    with Reader(
+        backend, cache=False, resolution="tiny", most_documents=1, isolated=isolated
+    ) as reader:
         # Reading documents in other processes takes a thread for each request to one.
         for allowed in (0, 2, 7, 40) if isolated else range(40):
             try:

@@ -123,7 +123,7 @@ def all_of(which):
 def test_a_file_changed_while_its_pages_are_read_gives_those_of_the_first(path, tmp_path, change):
     backend = Colours()
     backend.before_page[2] = lambda: change(path, SECOND)
-    with Reader(backend, cache=tmp_path / "cache", mode="tiny") as reader:
+    with Reader(backend, cache=tmp_path / "cache", resolution="tiny") as reader:
         assert texts(reader.read(path)) == all_of("first")
         # Asked for by hash, the cache knows each document by its own pages.
         assert texts(reader.read(FIRST)) == all_of("first")

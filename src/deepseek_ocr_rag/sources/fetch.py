@@ -66,7 +66,8 @@ def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
         raise CorruptSourceError(
             str(error), source=name, remedy="Download the file with a browser."
         ) from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
+        # UnicodeError: a redirect to something that only looks like the name of a host.
         deadline.check()
         if isinstance(error, httpx.ConnectError):
             raise SourceNotFoundError(

@@ -108,7 +108,7 @@ def _translated(doing: str) -> Iterator[None]:
         raise BackendUnavailableError(
             "Ollama is not running any more", remedy="Start it with `ollama serve`."
         ) from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, UnicodeError) as error:  # UnicodeError: a redirect to no host
         raise BackendReplyError(
             f"Ollama could not {doing} ({excerpt(str(error)) or type(error).__name__})",
             remedy="Look at its log, and run the command again.",

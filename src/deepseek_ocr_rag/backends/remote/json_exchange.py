@@ -111,7 +111,7 @@ def fetch_json(
         raise BackendReplyError(
             f"{shown}: {error}", remedy="Check that this is the right server."
         ) from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, UnicodeError) as error:  # UnicodeError: a redirect to no host
         raise BackendUnavailableError(
             f"the response of {shown} is not valid HTTP ({excerpt(str(error))})"
         ) from error

@@ -306,6 +306,11 @@ class ServerBackend(RemoteBackend):
             ) from error
         except httpx.TransportError as error:
             raise RetryableError(self._transport_problem(error)) from error
+        except UnicodeError as error:
+            raise BackendReplyError(
+                "the server redirects to something that is not an address",
+                remedy="Check that this is the right server.",
+            ) from error
 
     async def _heard(
         self, response: httpx.Response, clock: PageClock, watch: SilenceWatch

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 __all__ = ["TiffFrames"]
 
@@ -45,7 +45,8 @@ class TiffFrames:
 
     def starting_at(self, file: BinaryIO, index: int) -> BinaryIO:
         """The same file, but its first frame is the one with this index, from 0."""
-        return _OtherStart(file, self._start + self._link.pack(self.offsets[index]))
+        start = self._start + self._link.pack(self.offsets[index])
+        return cast("BinaryIO", _OtherStart(file, start))
 
 
 class _OtherStart(io.BufferedIOBase):
