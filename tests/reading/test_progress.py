@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from reportlab.lib.pagesizes import A4
@@ -17,7 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.errors import CorruptSourceError, SourceNotFoundError
-from deepseek_ocr_rag.reading import ProgressBar, ReadingProgress
+from deepseek_ocr_rag.reading import ProgressBar, ReadingProgress, progress_bar
 
 pytestmark = pytest.mark.minimum
 
@@ -98,7 +99,7 @@ def test_cached_pages_are_counted_once(tmp_path: Path) -> None:
 
     told: list[ReadingProgress] = []
     with Reader(Kept(), cache=tmp_path) as reader:
-        reader.read(pdf(4), pages="2-3")
+        reader.read(pdf(4), pages="1-2,4")
         with reader.open(pdf(4)) as stream:
             stream.on_progress = told.append
             list(stream)
@@ -163,6 +164,22 @@ def test_without_a_terminal_the_automatic_bar_is_silent() -> None:
         with stream:
             list(stream)
     assert file.getvalue() == ""
+
+
+@pytest.mark.filterwarnings("ignore:dim page")
+def test_a_notebook_without_widgets_has_the_bar_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """tqdm's own choice would warn "IProgress not found" there."""
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(progress_bar, "find_spec", lambda _: None)
+    shown = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with ProgressBar(show=None) as bar, Reader(Backwards(), cache=False) as reader:
+        stream = reader.open(pdf(2))
+        bar.follow(stream)
+        with stream:
+            list(stream)
+    assert "2/2" in shown.getvalue()
 
 
 @pytest.mark.filterwarnings("ignore:dim page")

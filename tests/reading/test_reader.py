@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag import Reader, ReplayBackend
+from deepseek_ocr_rag import LiteBackend, Reader, ReplayBackend
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.errors import (
     BackendReplyError,
@@ -358,3 +358,24 @@ def test_every_way_to_read_takes_a_place() -> None:
             with pytest.raises(BusyError, match="busy with 1 document"):
                 way()
     assert len(reader.locate("the total", pdf(1))) == 1
+
+
+@pytest.mark.parametrize(("has", "reported", "side"), [(True, "tiny", 512), (False, "", 2304)])
+def test_only_a_backend_with_resolutions_reports_one(has: bool, reported: str, side: int) -> None:
+    class Seeing(Scripted):
+        has_resolutions = has
+        sizes: ClassVar[list[tuple[int, int]]] = []
+
+        def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+            for request in requests:
+                assert request.image is not None
+                self.sizes.append(request.image.size)
+                yield Reply(request.key, "text")
+
+    page = Reader(Seeing(), resolution="tiny", cache=False).read(pdf(1)).pages[0]
+    assert page.resolution == reported
+    assert max(Seeing.sizes[0]) == side
+
+
+def test_lite_reports_no_resolution() -> None:
+    assert not LiteBackend.has_resolutions

@@ -21,7 +21,8 @@ class ReaderOptions(TypedDict, total=False):
     Attributes:
         backend: What reads the pages: a backend, or "auto" (the default: the best
             one available), "lite", "ollama", "ollama/<model>", "server",
-            "server:<base url>", "replay:<file>".
+            "server:<base url>", "replay:<file>"; on a GPU of your own "local" (our
+            engine) or "transformers", each also with ":<folder or hub id>".
         resolution: How finely the model sees a page: tiny, small, base, large, or
             gundam (the default), which adds detailed tiles for small print; as in
             ``Reader``. ``lite`` has no such setting.

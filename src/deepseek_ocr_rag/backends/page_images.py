@@ -69,7 +69,7 @@ def request_as(request: PageRequest, settings: AttemptSettings) -> PageRequest:
     if settings.mode != request.resolution and side < max(image.size):
         image = image.copy()
         image.thumbnail((side, side))
-    return replace(request, image=image, task=settings.task, mode=settings.mode)
+    return replace(request, image=image, task=settings.task, resolution=settings.mode)
 
 
 def resolution_warnings(server: str, mode: Mode) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from ..backends.registry import backend_named
@@ -32,9 +33,7 @@ Command = Callable[[Reader, NamedDocument, str, ProgressBar], int]
 def read_files(options: argparse.Namespace) -> int:
     """``dsocr read``: print documents, or write them to a folder."""
     if options.output:
-        return _for_each_document(
-            options, lambda *each: _read_to_folder(*each, options), output=options.output
-        )
+        return _for_each_document(options, partial(_read_to_folder, options), output=options.output)
     if options.pictures:
         raise ConfigurationError(
             "--pictures needs a folder to write to", remedy="Name one with -o FOLDER."
@@ -152,11 +151,11 @@ def _for_each_document(
 
 
 def _read_to_folder(
+    options: argparse.Namespace,
     reader: Reader,
     each: NamedDocument,
     subfolder: str,
     bar: ProgressBar,
-    options: argparse.Namespace,
 ) -> int:
     failed: list[Page] = []
     with (

@@ -272,7 +272,7 @@ def _submitted(worker: ThreadPoolExecutor, work: Callable[[], None]) -> Future[N
 
 def page_from_reply(reply: Reply, page: Page) -> Page:
     """Parse a backend's reply into the page that was requested."""
-    parsed = parse_page(reply.text)
+    parsed = parse_page(reply.text, recorded=False)
     return replace(
         page,
         markdown=parsed.markdown,

@@ -87,13 +87,22 @@ class ProgressBar:
         shown = (notebook or terminal) if self._shown is None else self._shown
         if not shown or file is None:
             return self
-        bar: Any
-        if notebook and find_spec("ipywidgets") is not None:
-            from tqdm.notebook import tqdm as bar  # needs ipywidgets
+        try:
+            self._bar = self._drawn(file, widget=notebook and find_spec("ipywidgets") is not None)
+        except BaseException:
+            self._open.close()
+            raise
+        return self
+
+    def _drawn(self, file: IO[str], *, widget: bool) -> Any:  # noqa: ANN401 - tqdm has no types
+        draw: Any = tqdm
+        if widget:
+            from tqdm.notebook import tqdm_notebook
+
+            draw = tqdm_notebook
         else:
-            bar = tqdm
             self._open.enter_context(_written_above(file))
-        self._bar = bar(
+        return draw(
             total=self._total,
             unit="page",
             file=file,
@@ -102,7 +111,6 @@ class ProgressBar:
             desc="opening",
             mininterval=0.0,
         )
-        return self
 
     def __exit__(self, *exception: object) -> None:
         try:

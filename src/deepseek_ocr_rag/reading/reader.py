@@ -48,8 +48,8 @@ class Reader(FolderReading):
     Args:
         backend: What reads the pages: a :class:`~deepseek_ocr_rag.backends.Backend`, or
             "auto" (the best one available), "lite", "ollama", "ollama/<model>",
-            "server", "server:<base url>", "transformers", "transformers:<folder or
-            hub id>", "official:<folder or hub id>", "replay:<file>".
+            "server", "server:<base url>", "local" or "transformers" (a GPU of your own),
+            "official", the last three also with ":<folder or hub id>", "replay:<file>".
         resolution: How finely the model sees a page. "tiny", "small", "base" and "large"
             give it one picture of 512, 640, 1024 or 1280 pixels; "gundam", the default
             and the best for small print, gives it one of 1024 and, of a large page, up

@@ -430,8 +430,8 @@ def test_a_page_that_does_not_fit_alone_is_read_in_a_smaller_mode(first_folder, 
     (reply,) = backend.read([request(1, mode="gundam", size=(900, 1300))])
     backend.close()
     assert reply.text
-    assert "out of memory in mode gundam: read in mode base" in reply.warnings
-    assert "out of memory in mode base: read in mode small" in reply.warnings
+    assert "out of memory at resolution gundam: read at resolution base" in reply.warnings
+    assert "out of memory at resolution base: read at resolution small" in reply.warnings
 
 
 def test_a_page_that_fits_in_no_mode_is_a_failed_page(first_folder: Path, memory) -> None:

@@ -16,6 +16,7 @@ from ...concurrency.fair_turns import FairSemaphore
 from ...document.grammar.parser import format_page
 from ...document.types import Block, Box
 from ...errors import BackendError, BackendUnavailableError, PageUnreadableError, TurnCancelledError
+from ...installing import install_command
 from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
 from .layout import lay_out
@@ -45,7 +46,8 @@ def _warn_once() -> None:
         warnings.warn(
             "pages are read by the built-in 'lite' reader (the PDF's own text, else a small "
             "OCR), not by DeepSeek-OCR: tables without rules, formulas and handwriting "
-            "suffer. To get the model, install Ollama and run: ollama pull deepseek-ocr",
+            "suffer. To get the model, install Ollama and run: ollama pull deepseek-ocr; or on an "
+            f"NVIDIA GPU: {install_command('local')}",
             LiteBackendWarning,
             stacklevel=3,
         )

@@ -41,7 +41,9 @@ class DeepSeekOCRReader(BasePydanticReader):
 
     Attributes:
         backend: What reads the pages: "auto" (the best one available), "lite",
-            "ollama", "ollama/<model>", "server", "server:<base url>", "replay:<file>".
+            "ollama", "ollama/<model>", "server", "server:<base url>", "replay:<file>"; on
+            a GPU of your own "local" (our engine) or "transformers", each also with
+            ":<folder or hub id>".
         resolution: How finely the model sees a page: tiny, small, base, large, or
             gundam (the default), which adds detailed tiles for small print; as in
             :class:`deepseek_ocr_rag.Reader`. ``lite`` has no such setting.
