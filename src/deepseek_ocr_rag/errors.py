@@ -5,7 +5,7 @@
     DeepSeekOCRError
     ├── ConfigurationError (ValueError)      an invalid argument
     │   └── UnknownSettingError (TypeError)  a setting that does not exist
-    ├── MissingExtraError (ImportError)      an optional dependency is not installed
+    ├── MissingExtraError (ImportError)      a dependency is missing or broken
     ├── SourceError                          a document that cannot be read
     │   ├── SourceNotFoundError              missing file, or a folder instead of a file
     │   ├── SourceNotAllowedError            a URL or a path outside what the user allowed
@@ -147,7 +147,7 @@ class UnknownSettingError(ConfigurationError, TypeError):
 
 
 class MissingExtraError(DeepSeekOCRError, ImportError):
-    """An optional dependency is not installed; the remedy is the exact pip command."""
+    """A dependency is not installed, or broken; the remedy is the exact pip command."""
 
 
 class SourceError(DeepSeekOCRError):
