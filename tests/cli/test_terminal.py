@@ -185,7 +185,7 @@ def test_a_place_that_prints_is_found(code: str) -> None:
 
 # --- every command with hostile names --------------------------------------------------------
 
-EVIL = "a\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\x08\u202egnp\u2066\nb\r\tdsocr: all is well"
+EVIL = "a\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\x08\u202egnp\u2066b\r\t\ndsocr: all is well"
 COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 REPLY = "<|ref|>text<|/ref|><|det|>[[100, 150, 900, 300]]<|/det|>\nThe lamp was lit in 1871."
 
@@ -269,12 +269,15 @@ def test_no_name_commands_the_terminal(
         monkeypatch.setattr(sys, "stderr", terminal)
         with suppress(SystemExit):  # at wrong usage
             cli.main(arguments)
-        printed = capsys.readouterr().out + terminal.getvalue()
+        out, err = capsys.readouterr().out, terminal.getvalue()
+        printed = out + err
         assert printed, arguments
         # tqdm goes back to the start of its line.
         assert COMMANDING.findall(printed.replace("\r", "")) == [], arguments
         assert "b\r\t" not in printed, arguments
-        assert not re.search("^dsocr: all is well", printed, re.MULTILINE), arguments
+        # No name begins a line that looks like ours; a page's text may have such a line.
+        lines = printed if command in ("cache", "doctor") else err
+        assert not re.search("^dsocr: all is well", lines, re.MULTILINE), arguments
 
 
 @pytest.mark.usefixtures("quiet")

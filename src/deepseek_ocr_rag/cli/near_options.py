@@ -7,6 +7,7 @@ import sys
 from typing import Any, NoReturn
 
 from ..setting_names import near_name
+from ..text.visible import visible_line
 from .output import write_visibly
 
 __all__ = ["NearOptionsParser"]
@@ -18,7 +19,7 @@ class NearOptionsParser(argparse.ArgumentParser):
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """As in the base class; the message may quote what was typed, or a file's name."""
         if message:
-            write_visibly(sys.stderr, message)
+            write_visibly(sys.stderr, f"{visible_line(message.rstrip())}\n")
         sys.exit(status)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in the base class

@@ -67,7 +67,6 @@ def distinct_stems(sources: Sequence[str]) -> tuple[str, ...]:
         if numbers[key] > 1:
             while _folded(name := f"{stem}-{numbers[key]}") in taken:
                 numbers[key] += 1
-            taken.add(_folded(name))
         names.append(name)
     return tuple(names)
 
