@@ -45,13 +45,18 @@ class Room:
     may_import: tuple[str, ...] = ()
 
 
-GROUND = ("errors", "version", "hosts", "setting_names", "installing")
+GROUND = (
+    *("errors", "version", "hosts", "http_replies", "installing", "ollama_address"),
+    "setting_names",
+)
 """Every room may import these."""
 
 ROOMS = {
     "errors": Room("every error that this package raises"),
     "version": Room("the package's version"),
     "hosts": Room("which hosts are this machine"),
+    "http_replies": Room("which replies of HTTP servers are accepted"),
+    "ollama_address": Room("where Ollama listens, and its credentials"),
     "setting_names": Room("refusing settings that do not exist"),
     "installing": Room("the pip command that installs more of this package"),
     "ollama_server": Room("talking to an Ollama"),

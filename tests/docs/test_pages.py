@@ -59,7 +59,10 @@ def public_modules() -> list[str]:
     modules = ["deepseek_ocr_rag", *(f"deepseek_ocr_rag.{n}" for n in sorted(names - {"__init__"}))]
     internal = {
         f"deepseek_ocr_rag.{name}"
-        for name in ("__main__", "hosts", "installing", "ollama_server", "setting_names", "version")
+        for name in (
+            *("__main__", "hosts", "http_replies", "installing", "ollama_address"),
+            *("ollama_server", "setting_names", "version"),
+        )
     }
     return [
         name

@@ -6,8 +6,9 @@ import asyncio
 import io
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -21,6 +22,7 @@ from deepseek_ocr_rag.errors import (
     BackendReplyError,
     BusyError,
     ConfigurationError,
+    DeepSeekOCRError,
     PageRangeError,
     SourceNotFoundError,
 )
@@ -321,6 +323,41 @@ def test_ink_is_anything_that_stands_out_from_the_background(box, grey, ink) -> 
     image = Image.new("RGB", (100, 1000), "white")
     image.paste((grey, grey, grey), box)
     assert has_ink(image) is ink
+
+
+def test_a_document_that_cannot_be_opened_gives_its_place_back(tmp_path: Path) -> None:
+    """Without that, a reader would be locked after 128 missing files."""
+    reader = Reader(Scripted(), most_documents=1)
+    failing: list[Callable[[], object]] = [
+        lambda: reader.open(tmp_path / "missing.pdf"),
+        lambda: reader.open(b"no document"),
+        lambda: reader.open(pdf(2), pages="7"),
+        lambda: reader.open(pdf(2), pages="nonsense"),
+        lambda: reader.read(b""),
+        lambda: reader.locate("the total", tmp_path / "missing.pdf"),
+        lambda: list(reader.iter_pages("https://example.org/a.pdf")),
+    ]
+    for fail in failing:
+        with pytest.raises(DeepSeekOCRError) as caught:
+            fail()
+        assert not isinstance(caught.value, BusyError)
+    assert len(reader.read(pdf(2))) == 2
+
+
+def test_every_way_to_read_takes_a_place() -> None:
+    reader = Reader(Scripted(), most_documents=1)
+    ways: list[Callable[[], object]] = [
+        lambda: reader.open(pdf(1)),
+        lambda: reader.read(pdf(1)),
+        lambda: list(reader.iter_pages(pdf(1))),
+        lambda: asyncio.run(reader.aread(pdf(1))),
+        lambda: reader.locate("the total", pdf(1)),
+    ]
+    with reader.open(pdf(1)):
+        for way in ways:
+            with pytest.raises(BusyError, match="busy with 1 document"):
+                way()
+    assert len(reader.locate("the total", pdf(1))) == 1
 
 
 @pytest.mark.parametrize(("has", "reported", "side"), [(True, "tiny", 512), (False, "", 2304)])

@@ -16,7 +16,8 @@ import httpx
 
 from ..errors import ConfigurationError, LanguageModelError, LanguageModelUnavailableError
 from ..hosts import is_this_machine
-from ..ollama_server import OllamaServer, ollama_url
+from ..ollama_address import ollama_headers, ollama_url
+from ..ollama_server import OllamaServer
 from ..setting_names import did_you_mean_model, with_known_settings
 from .model_fitness import why_unfit
 from .repetition import EqualParts
@@ -166,7 +167,9 @@ class OllamaModel:
                 remedy="Leave them out for the defaults.",
             )
         self.model = model
-        self.server = OllamaServer(ollama_url(host), timeout, max_seconds)
+        self.server = OllamaServer(
+            ollama_url(host), timeout, max_seconds, headers=ollama_headers(host)
+        )
         self.allow_remote = allow_remote
         self._wanted = num_ctx or DEFAULT_CONTEXT
         self._context: int | None = None
@@ -349,7 +352,9 @@ def choose_language_model(host: str | None = None) -> tuple[str | None, str]:
     start = "For a written answer start Ollama (`ollama serve`)"
     pull = f"`ollama pull {SUGGESTED_MODEL}`"
     try:
-        server = OllamaServer(ollama_url(host), timeout=5.0, max_seconds=10.0)
+        server = OllamaServer(
+            ollama_url(host), timeout=5.0, max_seconds=10.0, headers=ollama_headers(host)
+        )
         if not is_this_machine(server.url):
             return None, f"Ollama at {server.url} is not this machine: name its model to use it."
         for model in server.models():

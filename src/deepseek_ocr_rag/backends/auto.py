@@ -20,7 +20,7 @@ from ..hosts import is_this_machine
 from ..installing import install_command
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
-from ..ollama_server import ollama_url
+from ..ollama_address import ollama_headers, ollama_url
 from .base import Backend
 from .layout_model.layout_model import hides_layout
 from .local.backend import LocalBackend, engine_problem
@@ -174,7 +174,12 @@ def _probe_ollama() -> tuple[Backend, str]:
             f"OLLAMA_HOST is another machine ({shown}), and nothing is sent there unasked",
             remedy="Use OllamaBackend(host=..., allow_remote=True) if pages may go there.",
         )
-    facts = OllamaFacts(url, connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
+    facts = OllamaFacts(
+        url,
+        connect_seconds=CONNECT_SECONDS,
+        seconds=ANSWER_SECONDS,
+        headers=ollama_headers(),
+    )
     model = meant_model([model.name for model in facts.models() if not model.remote])
     if model is None:
         raise facts.missing(MODEL)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import weakref
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -18,6 +18,7 @@ from typing import Self
 
 from ..backends.base import Backend, PageRequest, Reply
 from ..concurrency.cancellation import Cancellation, current_cancellation
+from ..concurrency.thread_errors import no_thread, thread_errors
 from ..document.grammar.confidence import block_confidences, page_confidence
 from ..document.grammar.parser import parse_page
 from ..document.headings import Headings, with_sections
@@ -87,7 +88,8 @@ class PageStream(Iterator[Page]):
         return self
 
     def __next__(self) -> Page:
-        return next(self._pages)
+        with thread_errors():
+            return next(self._pages)
 
     def document(self, pages: Iterable[Page]) -> OcrDocument:
         """The document that pages of this stream make, or the stream itself."""
@@ -101,9 +103,10 @@ class PageStream(Iterator[Page]):
             # One thread for the whole stream, so that steps never overlap and closing
             # waits for a cancelled step instead of running beside it.
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="dsocr-stream")
-        page = await asyncio.get_running_loop().run_in_executor(
-            self._worker, next, self._pages, None
-        )
+        with thread_errors():
+            page = await asyncio.get_running_loop().run_in_executor(
+                self._worker, next, self._pages, None
+            )
         if page is None:
             await self.aclose()
             raise StopAsyncIteration
@@ -112,23 +115,24 @@ class PageStream(Iterator[Page]):
     def close(self) -> None:
         """Stop reading and close the file. A second call does nothing."""
         self._cancellation.cancel()
-        if self._worker is not None:
-            self._worker.submit(self._finish).result()
-            self._worker.shutdown()
-            self._worker = None
-        else:
+        worker, self._worker = self._worker, None
+        finishing = None if worker is None else _submitted(worker, self._finish)
+        if worker is None or finishing is None:
             self._finish()
+            return
+        finishing.result()
+        worker.shutdown()
 
     async def aclose(self) -> None:
         """:meth:`close` without blocking the event loop."""
         self._cancellation.cancel()
         worker, self._worker = self._worker, None
-        if worker is None:
+        finishing = None if worker is None else _submitted(worker, self._finish)
+        if worker is None or finishing is None:
             self._finish()
             return
-        finished = worker.submit(self._finish)
         worker.shutdown(wait=False)
-        await asyncio.wrap_future(finished)
+        await asyncio.wrap_future(finishing)
 
     def __enter__(self) -> Self:
         return self
@@ -254,6 +258,16 @@ class PageStream(Iterator[Page]):
     def _check_cancelled(self) -> None:
         if self._cancellation.cancelled:
             raise ReadCancelledError("the reading was cancelled", source=self.source)
+
+
+def _submitted(worker: ThreadPoolExecutor, work: Callable[[], None]) -> Future[None] | None:
+    """The work as a future; None if no thread could be started, so that none works yet."""
+    try:
+        return worker.submit(work)
+    except RuntimeError as error:
+        if not no_thread(error):
+            raise
+        return None
 
 
 def page_from_reply(reply: Reply, page: Page) -> Page:

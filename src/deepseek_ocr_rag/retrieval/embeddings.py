@@ -16,7 +16,8 @@ from ..errors import (
     EmbeddingModelTimeoutError,
     EmbeddingModelUnavailableError,
 )
-from ..ollama_server import OllamaErrors, OllamaServer, ollama_url
+from ..ollama_address import ollama_headers, ollama_url
+from ..ollama_server import OllamaErrors, OllamaServer
 from ..setting_names import did_you_mean_model, with_known_settings
 
 __all__ = ["BATCH", "EmbeddingModel", "OllamaEmbeddings", "embedding_model"]
@@ -90,7 +91,13 @@ class OllamaEmbeddings:
         errors = OllamaErrors(
             EmbeddingModelUnavailableError, EmbeddingModelTimeoutError, EmbeddingModelReplyError
         )
-        self.server = OllamaServer(ollama_url(host), timeout, max(600.0, timeout), errors)
+        self.server = OllamaServer(
+            ollama_url(host),
+            timeout,
+            max(600.0, timeout),
+            errors,
+            headers=ollama_headers(host),
+        )
         known = PREFIXES.get(model.rpartition("/")[2].partition(":")[0], ("", ""))
         self.query_prefix = known[0] if query_prefix is None else query_prefix
         self.document_prefix = known[1] if document_prefix is None else document_prefix

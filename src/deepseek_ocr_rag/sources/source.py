@@ -11,6 +11,7 @@ from typing import Self
 
 from PIL.Image import Image
 
+from ..concurrency.thread_errors import thread_errors
 from ..document.text_layer import TextLayer
 from ..errors import (
     ConfigurationError,
@@ -87,6 +88,7 @@ class Source:
                 self._sha256 = self._content.sha256()
             return self._sha256
 
+    @thread_errors()
     def info(self, number: int) -> PageInfo:
         """Size and printed label of a page.
 
@@ -96,6 +98,7 @@ class Source:
         """
         return self._page(number).info(number)
 
+    @thread_errors()
     def render(self, number: int, long_side: int) -> Image:
         """Render a page as it is displayed, in RGB on white.
 
@@ -112,6 +115,7 @@ class Source:
         """
         return self._page(number).render(number, long_side)
 
+    @thread_errors()
     def text_layer(self, number: int) -> TextLayer | None:
         """A page's text with boxes; None for pictures, which cannot have one.
 
@@ -148,6 +152,7 @@ class Source:
         return self._document
 
 
+@thread_errors()
 def open_source(
     source: SourceInput,
     *,

@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
+from thread_leaks import soon
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
@@ -81,7 +82,7 @@ def nothing_left_at_the_end(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         before = leftovers()
         yield
         gc.collect()
-        assert leftovers() == before
+        assert soon(lambda: leftovers() == before)
 
 
 def leftovers() -> tuple[set[str], list[int], list[str]]:

@@ -7,7 +7,6 @@ requested, the event lists those of the tokens whose text it carries.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Final
 from ...document.grammar.confidence import LEAST_LOGPROB, TokenLogprob
 from ...document.types import FinishReason
 from ...errors import BackendReplyError
+from ...http_replies import parse_json
 from ...model.loops.detector import RepetitionWatch
 from ...model.prompts import END_TOKEN
 from ...text.excerpt import excerpt
@@ -83,8 +83,8 @@ async def _events(lines: AsyncIterator[str]) -> AsyncIterator[str]:
 
 def _parsed(data: str) -> dict[str, Any]:
     try:
-        event = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        event = parse_json(data)
+    except ValueError as error:
         raise BackendReplyError(f"an event is not JSON: {excerpt(data)!r}") from error
     if not isinstance(event, dict):
         raise BackendReplyError(f"an event is not an object: {excerpt(data)!r}")

@@ -29,7 +29,7 @@ from ...errors import (
     RetryableError,
 )
 from ...hosts import is_this_machine
-from ...ollama_server import ollama_url
+from ...ollama_address import ollama_headers, ollama_url
 from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings
@@ -38,7 +38,7 @@ from ..fingerprints import fingerprint
 from ..page_images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as
 from .concurrent_requests import Failure, ReadPage
 from .hidden_tokens import OLLAMA_CURE, hidden_warning
-from .json_exchange import UNCOMPRESSED, without_credentials
+from .json_exchange import without_credentials
 from .ollama_models import FIRST_HIDING_VERSION, MODEL, OllamaFacts
 from .ollama_reply import OllamaReply, added_tokens
 from .picture_warnings import picture_warnings
@@ -118,7 +118,8 @@ class OllamaBackend(RemoteBackend):
         self._wanted = model
         self.model = model or MODEL
         self.host = ollama_url(host)
-        self._facts = OllamaFacts(self.host)
+        self._headers = ollama_headers(host)
+        self._facts = OllamaFacts(self.host, headers=self._headers)
         self._keep_alive = keep_alive
         self._num_ctx = num_ctx
         self._num_predict = num_predict
@@ -178,7 +179,7 @@ class OllamaBackend(RemoteBackend):
             self.host,
             timeout=self._http_timeout,
             transport=GuardedTransport(),
-            headers=UNCOMPRESSED,
+            headers=self._headers,
             # A redirect would carry the page image to wherever it points.
             follow_redirects=False,
         )
@@ -287,10 +288,12 @@ class OllamaBackend(RemoteBackend):
                 f"Ollama was silent for {self._stall_timeout:g} s",
                 remedy="Look at its log, or raise stall_timeout.",
             )
+        if isinstance(error, httpx.DecodingError):
+            return BackendReplyError(excerpt(str(error)), remedy="Look at its log.")
         if isinstance(error, httpx.TransportError):
             message = excerpt(str(error)) or type(error).__name__
             return BackendReplyError(f"the reply was cut off ({message})")
-        if isinstance(error, ValueError | TypeError | AttributeError):
+        if isinstance(error, ValueError | TypeError | AttributeError | RecursionError):
             return BackendReplyError(f"the reply is not Ollama's protocol ({excerpt(str(error))})")
         raise error
 

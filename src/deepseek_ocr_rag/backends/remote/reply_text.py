@@ -13,6 +13,7 @@ from typing import Final
 import httpx
 
 from ...errors import BackendReplyError
+from ...http_replies import AsyncPlainTransport
 
 __all__ = ["GuardedTransport", "split_lines", "strict_text"]
 
@@ -67,12 +68,12 @@ async def split_lines(texts: AsyncIterable[str]) -> AsyncGenerator[str]:
 class GuardedTransport(httpx.AsyncBaseTransport):
     """A transport for client libraries that read replies themselves: strict and limited in size.
 
-    It also escapes the three characters that JSON allows inside a string but
+    It refuses compressed replies, and escapes the three characters that JSON allows inside a string but
     Python's ``splitlines``, which httpx uses, takes for line ends.
     """
 
     def __init__(self) -> None:
-        self._inner = httpx.AsyncHTTPTransport()
+        self._inner = AsyncPlainTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request; see :class:`httpx.AsyncBaseTransport`."""

@@ -30,6 +30,7 @@ from ...errors import (
     RetryableError,
 )
 from ...hosts import is_this_machine
+from ...http_replies import UNCOMPRESSED
 from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings, RepeatPenalty
@@ -39,7 +40,7 @@ from ..page_images import request_as
 from ..retry_ladder import RetryLadder
 from .completion_stream import Completion, read_completion
 from .concurrent_requests import Failure, ReadPage
-from .json_exchange import UNCOMPRESSED, without_credentials
+from .json_exchange import without_credentials
 from .page_clock import PageClock, ServerSilence, SilenceWatch
 from .remote_backend import CONNECT_SECONDS, WAIT_SECONDS, RemoteBackend
 from .reply_text import strict_text
@@ -305,6 +306,11 @@ class ServerBackend(RemoteBackend):
             ) from error
         except httpx.TransportError as error:
             raise RetryableError(self._transport_problem(error)) from error
+        except UnicodeError as error:
+            raise BackendReplyError(
+                "the server redirects to something that is not an address",
+                remedy="Check that this is the right server.",
+            ) from error
 
     async def _heard(
         self, response: httpx.Response, clock: PageClock, watch: SilenceWatch

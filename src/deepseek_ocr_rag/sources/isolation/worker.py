@@ -3,6 +3,7 @@
 Requests arrive as frames (:mod:`deepseek_ocr_rag.concurrency.frames`) on standard input,
 and each gets one frame as its reply, the result or an error::
 
+    {"do": "load", "format": "PDF", "renderer": "pdfium"}                          -> {}
     {"do": "open", "document": 7, "name": ..., "path": ..., "format": "PDF", ...}  -> {"pages": 3}
     {"do": "info", "document": 7, "page": 1}                                       -> size, label
     {"do": "render", "document": 7, "page": 1, "long_side": 1280}                  -> pixels
@@ -23,10 +24,24 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...concurrency.frames import Frame, StreamedFrame, receive, send, take_pipes
+from ...concurrency.frames import (
+    Frame,
+    StreamedFrame,
+    discard_output,
+    receive,
+    send,
+    take_pipes,
+)
 from ...concurrency.picture_frames import picture_frame
-from ...errors import BrokenFrameError, DeepSeekOCRError, LimitExceededError, PageRenderError
+from ...errors import (
+    BrokenFrameError,
+    DeepSeekOCRError,
+    LimitExceededError,
+    PageRenderError,
+    SourceError,
+)
 from ..limits import Limits
+from ..private_file import identity_of
 from ..renderers.content import Content
 from ..renderers.opened_document import OpenedDocument
 from ..renderers.opening import opener_for
@@ -51,6 +66,8 @@ def main() -> None:
         # Ctrl-C is for the owner, which ends this process.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, replies = take_pipes()
+    # Until here its owner can read why it does not start.
+    discard_output()
     write_no_files()
     _DocumentServer(MemoryBound(), requests).serve(replies)
 
@@ -74,6 +91,9 @@ class _DocumentServer:
     def _reply(self, request: Frame) -> Frame | StreamedFrame:
         message = request.message
         try:
+            if message["do"] == "load":
+                opener_for(message["format"], message["renderer"])
+                return Frame({})
             if message["do"] == "open":
                 return self._open(message, bytes(request.body))
             if message["do"] == "close":
@@ -86,8 +106,10 @@ class _DocumentServer:
     def _open(self, message: dict[str, Any], data: bytes) -> Frame:
         path = None if message["path"] is None else Path(message["path"])
         content = Content(
-            message["name"], message["size"], path=path, data=data if path is None else None
+            message["name"], message["size"], file=path, data=data if path is None else None
         )
+        if path is not None:
+            _check_identity(path, message["identity"], content.name)
         limits = Limits(**message["limits"])
         open_document = opener_for(message["format"], message["renderer"])
         self._memory.measure()
@@ -139,6 +161,16 @@ class _DocumentServer:
         opened = self._opened.pop(number, None)
         if opened is not None:
             opened.document.close()
+
+
+def _check_identity(path: Path, identity: list[int], name: str) -> None:
+    """Check that the owner still has the document open: another may have taken its descriptor."""
+    try:
+        same = list(identity_of(path)) == identity
+    except OSError:
+        same = False
+    if not same:
+        raise SourceError("the document is closed", source=name, remedy="Open it again.")
 
 
 if __name__ == "__main__":

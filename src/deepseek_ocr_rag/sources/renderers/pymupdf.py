@@ -164,7 +164,9 @@ def _check_images(page: Handle, checks: PageChecks) -> None:
 def _import() -> Handle:
     try:
         import pymupdf
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "pymupdf":
+            raise
         raise MissingExtraError(
             "the renderer pymupdf is not installed",
             remedy=f"Run: {install_command('pymupdf')}",
