@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from ..types import Box
 from .bracket_tags import bracket_tags
-from .labels import LABELS
+from .labels import LABELS, may_be_label
 from .runtime_noise import find_noise
 
 __all__ = ["MARKER_LENGTH", "Origin", "TaggedText", "looks_like_label", "scan"]
@@ -41,7 +41,6 @@ _MARKER = re.compile(r"<\|(/?(?:ref|det))\|>")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _JUNK = re.compile(r"[^0-9\[\](),.:;\s-]")
 _OPEN_LIST = re.compile(r"[ \t]*(\[[0-9\[\],. \t-]*)")
-_LABEL = re.compile(r"\w[\w -]{0,39}")
 _WORD = re.compile(r"[a-z_]{1,40}")
 _CUT_TAG = re.compile(r"([a-z_]{0,40}) ?(?:\[[0-9, \[]*)?")
 _TABLE_GOES_ON = ("</td", "<td", "</th", "<th", "</tr", "<tr", "</table")
@@ -60,7 +59,7 @@ class TaggedText:
 
 def looks_like_label(label: str) -> bool:
     """Whether a text may be a label: a known label, or a few plain words."""
-    return label in LABELS or _LABEL.fullmatch(label) is not None
+    return label in LABELS or may_be_label(label)
 
 
 def scan(text: str) -> tuple[list[TaggedText], int, int]:
