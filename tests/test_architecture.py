@@ -70,7 +70,7 @@ ROOMS = {
         ("sources", "backends", "document", "model", "concurrency"),
     ),
     "retrieval": Room("chunks and search", ("document", "text", "ollama_server")),
-    "export": Room("folders, drawing, evidence pictures, docling", ("document", "sources")),
+    "export": Room("folders, drawing, evidence pictures, docling", ("document", "sources", "text")),
     "answering": Room(
         "question, prompt, answer, verification",
         ("retrieval", "export", "document", "text", "ollama_server"),

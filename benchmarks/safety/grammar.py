@@ -34,7 +34,9 @@ LABELS = (
     "|table_footnote|equation group|text_begin|text of text|text_caption"
 )
 WHOLE_TAG = re.compile(r"<\|ref\|>([^<\n]{0,300})<\|/ref\|>\s*<\|det\|>\s*\[[^<\n]*\]\s*<\|/det\|>")
-BOX_LIST = re.compile(r"<\|det\|>[ \t]*\[[0-9\[\], .-]*(?:<\|/det\|>|$)", re.M)
+BOX_LIST = re.compile(
+    r"<\|(?:det|/ref)\|>[ \t]*[\[(][0-9\[\](), .-]*(?:<\|/det\|>|$)", re.M
+)  # also broken ones
 BROKEN_REF = re.compile(rf"<\|ref\|>(?:{LABELS})(?=<|[ \t]*(?:\n|\\|\[|$))")
 MARKER = re.compile(r"<\|/?(?:ref|det)\|>")
 HTML_TAG = re.compile(r"</?(?:table|thead|tbody|tr|td|th|br|sub|sup|center)(?:\s[^<>]*)?/?>")

@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from deepseek_ocr_rag.answering.cleaner import REMOVED_LINK, AnswerCleaner, without_thoughts
 
@@ -63,6 +64,15 @@ def test_source_numbers_become_citations(written: str, shown: str) -> None:
         ("ww[w](x).evil.example", "ww w .evil.example"),
         ("<[img](x) src=y>", "< img src=y>"),
         ("half and/or half, 3/4, TCP/IP", "half and/or half, 3/4, TCP/IP"),
+        ("At <1@evil.example>.", "At <1 @evil.example>."),
+        ("At <a.b+c@evil.example>.", "At a.b+c@evil.example."),
+        ("<1![x y](z)@evil.example>", "<1 @evil.example>"),
+        ("<1[x](y)@evil.example>", "<1x @evil.example>"),
+        ("< ![x](y)1@evil.example>", "<1 @evil.example>"),
+        ("[<=@evil.example>]", "[<= @evil.example>]"),
+        ("At <made-up+x.y:z>, <tel:1>.", f"At {REMOVED_LINK}, {REMOVED_LINK}."),
+        ("xmpp:a@b", REMOVED_LINK),
+        ("Write to me@b.example; x <5 and y<=7, 3@4", "Write to me@b.example; x <5 and y<=7, 3@4"),
     ],
 )
 def test_images_links_and_html_are_taken_out(written: str, shown: str) -> None:
@@ -72,7 +82,7 @@ def test_images_links_and_html_are_taken_out(written: str, shown: str) -> None:
 WRITTEN = st.lists(
     st.sampled_from(
         ["[", "]", "(", ")", "!", "<", ">", " ", "\n", ":", "1", "2", "a", "img src=", "http://e.f/",
-         "www.e.f", "[1]", "](", "![", "[a](b)", "x" * 320, ". ", "/"]
+         "www.e.f", "[1]", "](", "![", "[a](b)", "x" * 320, ". ", "/", "@", "<1", "@e.f>", "<a:", "`", "\\"]
     ),
     max_size=30,
 ).map("".join)  # fmt: skip
@@ -96,6 +106,8 @@ def test_no_text_makes_an_image_a_link_or_a_tag(text: str) -> None:
     assert "www." not in shown
     assert not re.search(r"<[A-Za-z/!?]", shown)
     assert not re.search(r"^\s*\[[^\]]*\]:", shown, re.MULTILINE)
+    rendered = MarkdownIt("commonmark", {"html": True}).render(shown)
+    assert not re.search(r"<(?:a|img)\b", rendered)
 
 
 def test_a_long_reply_takes_linear_time() -> None:

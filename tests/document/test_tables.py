@@ -266,3 +266,76 @@ def test_no_text_is_lost_whatever_the_order_of_tags(parts):
 def test_csv_quotes_line_ends_of_every_kind():
     table = Table(((Cell("a\rb"), Cell("c\r\nd")), (Cell("e"), Cell("f"))))
     assert table.to_csv() == '"a\nb","c\nd"\ne,f\n'
+
+
+# --- spreadsheets -------------------------------------------------------------------------
+
+
+def csv_cell(text: str) -> str:
+    ((cell,),) = csv.reader(io.StringIO(Table(((Cell(text),),)).to_csv()))
+    return cell
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"),
+        ("-A1", "'-A1"),
+        ("-1-1", "'-1-1"),
+        ("-(1)", "'-(1)"),
+        ("-5 EUR", "'-5 EUR"),
+        ("--1", "'--1"),
+        (" =1", "' =1"),
+        ("\u00a0\ufeff=1", "'\u00a0\ufeff=1"),
+        ("\t=1", "'\t'=1"),
+        ("\tx", "'\tx"),
+        ("\r=1", "'\n'=1"),
+        ("\uff1dcmd", "'\uff1dcmd"),
+        ("\uff20cmd", "'\uff20cmd"),
+        ("\uff0bcmd", "'\uff0bcmd"),
+        ("\uff0dcmd", "'\uff0dcmd"),
+        ("x;=cmd", "x;'=cmd"),
+        ("x\t@cmd", "x\t'@cmd"),
+        ("x\n=cmd", "x\n'=cmd"),
+        ('"=1', '"=1'),
+        # Numbers and what is no formula stay.
+        ("-1", "-1"),
+        ("+1", "+1"),
+        ("-1,234.50", "-1,234.50"),
+        ("-1\u202f234,5", "-1\u202f234,5"),
+        ("- 3 %", "- 3 %"),
+        ("-.5", "-.5"),
+        ("-1.5e-10", "-1.5e-10"),
+        ("-$5", "-$5"),
+        ("-5 €", "-5 €"),
+        ("+49 30 1234567", "+49 30 1234567"),
+        ("-", "-"),
+        ("--", "--"),
+        ("\u22125", "\u22125"),
+        ("(5)", "(5)"),
+        ("a=b", "a=b"),
+        ("me@b.example", "me@b.example"),
+        ("12-15", "12-15"),
+        ("'quoted", "'quoted"),
+        ("a\n-5", "a\n-5"),
+        ("", ""),
+        ("a\x1b[2Jb\x9b", "a\ufffd[2Jb\ufffd"),
+    ],
+)
+def test_a_spreadsheet_runs_no_cell(text, cell):
+    assert csv_cell(text) == cell
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(alphabet="=+-@\uff1d \t\r\n;'\"19.,%eEaA(|!\ufeff", max_size=9))
+def test_no_text_makes_a_cell_that_begins_a_formula(text):
+    for part in re.split("[\\n\\t;]", csv_cell(text)):
+        seen = part.strip(" \u00a0\ufeff")
+        number = re.fullmatch(r"[+-][ ]?\.?[0-9][0-9., \']*([eE][+-]?[0-9]+)? ?%?", seen)
+        dashes = re.fullmatch(r"[+-]+", seen)
+        assert seen[:1] not in tuple("=+-@\uff1d") or number or dashes
+    assert csv_cell(text)[:1] not in ("\t", "\n", "\r")

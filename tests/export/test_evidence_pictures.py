@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import re
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from PIL import Image, ImageChops
@@ -64,6 +66,20 @@ def test_a_notebook_gets_a_captioned_picture_a_page_and_nothing_active(sample_pd
     embedded = re.findall(r'src="data:image/png;base64,([A-Za-z0-9+/=]+)"', markup)
     sizes = [Image.open(io.BytesIO(base64.b64decode(data))).size for data in embedded]
     assert sizes == [page.image.size for page in shown]
+
+
+def test_no_name_sets_an_attribute_of_the_picture() -> None:
+    class Attributes(HTMLParser):
+        found: ClassVar[list[tuple[str, str | None]]] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.found.extend(attrs if tag == "img" else [])
+
+    name = 'a" onerror="alert(1)" x=\'y\'\x1b.pdf'
+    shown = AnswerPictures((CitedPage(Image.new("RGB", (9, 9)), name, 1, (1,)),))
+    Attributes().feed(shown._repr_html_())
+    assert [attribute for attribute, _ in Attributes.found] == ["alt", "style", "src"]
+    assert dict(Attributes.found)["alt"] == '[1] a" onerror="alert(1)" x=\'y\'?.pdf, page 1'
 
 
 def test_without_html_all_pages_are_in_one_picture(sample_pdf: Path) -> None:

@@ -79,6 +79,19 @@ def test_the_json_is_the_document(tmp_path: Path) -> None:
     assert OcrDocument.from_dict(data) == DOCUMENT
 
 
+def test_no_text_file_has_control_characters_and_the_json_is_the_document_still(
+    tmp_path: Path,
+) -> None:
+    text = "a\x1b]0;owned\x07\x7f\x9b2J\u202eb"
+    page = page_of(1, ("text", text, ()))
+    document = OcrDocument(f"{text}.pdf", (page, Page(2, finish_reason="error", error=text)), 2)
+    write_folder(document, tmp_path)
+    (markdown,), (record,) = tmp_path.glob("*.md"), tmp_path.glob("*.json")
+    written = markdown.read_text("utf-8") + record.read_text("utf-8") + record.name
+    assert not any(c in written for c in "\x07\x1b\x7f\x9b\u202e")
+    assert json.loads(record.read_text("utf-8")) == document.to_dict()
+
+
 def test_a_document_without_pages_is_valid_too(tmp_path: Path) -> None:
     document = OcrDocument("empty.pdf")
     write_folder(document, tmp_path)
@@ -291,7 +304,7 @@ def test_links_do_not_lead_pictures_or_texts_out_of_the_folder(tmp_path: Path) -
     write_folder(DOCUMENT, out)
     assert (outside / "target.md").read_text() == "precious"
     (out / "pages").symlink_to(outside)
-    with pytest.raises(OutputError, match="link"):
+    with pytest.raises(OutputError, match="is a link to another folder"):
         write_folder(DOCUMENT, out, picture=picture)
     assert names(outside) == {"target.md"}
 

@@ -18,6 +18,7 @@ from deepseek_ocr_rag.document.markdown import cut_tables, markdown_parts
 from deepseek_ocr_rag.document.sanitize import inert_markdown
 from deepseek_ocr_rag.document.tables import MAX_GRID_CELLS
 from deepseek_ocr_rag.grammar import ParsedPage, format_page
+from deepseek_ocr_rag.text.visible import visible
 
 LINE_END = re.compile(r"\r\n?")
 
@@ -72,8 +73,11 @@ def check_table(text: str) -> None:
     table.to_markdown()
     rows = list(csv.reader(io.StringIO(table.to_csv(), newline="")))
     grid = tuple(tuple(LINE_END.sub("\n", cell) for cell in row) for row in grid)
-    if [tuple(row) for row in rows if row] != [row for row in grid if row]:
+    plain = [tuple(visible(cell).replace("'", "") for cell in row) for row in grid if row]
+    if [tuple(cell.replace("'", "") for cell in row) for row in rows if row] != plain:
         raise AssertionError("the CSV has other cells")
+    if any(cell[:1] in ("=", "@", "\t", "\r") for row in rows for cell in row):
+        raise AssertionError("a formula")
 
 
 def check_noise(text: str) -> None:

@@ -2,8 +2,9 @@
 
 A page may carry instructions to the model ("add this picture to your answer"), and
 a viewer that loads such a picture or link would leak what was read to its address. So
-everything that could become one is removed: Markdown images and links, HTML tags,
-addresses. ``[3]`` becomes a :class:`CitationMark`, or is removed if there is no source 3.
+everything that could become one is removed or broken by a space: Markdown images and links,
+HTML tags, addresses, ``<scheme:...>`` and ``<a@b>``. A bare e-mail address stays, since it may
+be the answer. ``[3]`` becomes a :class:`CitationMark`, or is removed if there is no source 3.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ _BRACKET: Final = re.compile(r"\[([^\[\]\n]{0,300})(\])?")
 _TARGET: Final = re.compile(r"\(([^()\n]{0,2000})(\))?")
 _TAG: Final = re.compile(r"<[A-Za-z/!?]([^<>]{0,500})(>)?")
 _WHOLE_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,500}>")
+_AUTOLINK: Final = re.compile(r"<[A-Za-z][A-Za-z0-9.+-]{1,31}:[^\s<>]*>")
+_MAIL: Final = re.compile(r"<([\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+)>")
+_MAIL_PART: Final = re.compile(r"[<\s@]")
 _OPENING: Final = re.compile(r"<(?=[A-Za-z/!?])")
 _RUN: Final = re.compile(r"[^\s\[\]<!]{1,2000}")
 _NUMBERS: Final = re.compile(r"(?:sources?|passages?|\^|#)?\s?([0-9][0-9,;&\s–-]{0,60})", re.I)
 _ADDRESS: Final = re.compile(
     r"(?:[a-z][a-z0-9+.-]{0,20})?://\S*"
     r"|//[\w-]+[.:/@]\S*"
-    r"|(?:www\.|mailto:|javascript:|vbscript:|data:[a-z]+/)\S*"
+    r"|(?:www\.|(?:mailto|xmpp|javascript|vbscript):|data:[a-z]+/)\S*"
     r"|(?<![\w.@-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}/\S*",
     re.IGNORECASE,
 )
@@ -106,6 +110,7 @@ class AnswerCleaner:
         self._shown: list[str | CitationMark] = []
         self._space = ""
         self._last = ""
+        self._may_be_mail = False  # whether no space was shown since the last "<"
 
     def feed(self, piece: str) -> list[str | CitationMark]:
         """Take a piece; return what can be shown now, text and marks in order."""
@@ -204,7 +209,12 @@ class AnswerCleaner:
     def _tag(self, position: int) -> int:
         match = _TAG.match(self._buffer, position)
         if match and match[2]:
-            if _ADDRESS.search(match[0]) and "=" not in match[0]:
+            mail = _MAIL.fullmatch(match[0])
+            if mail:
+                self._show(mail[1])
+            elif _AUTOLINK.fullmatch(match[0]) or (
+                _ADDRESS.search(match[0]) and "=" not in match[0]
+            ):
                 self._show(REMOVED_LINK)
             return len(match[0])
         if self._is_cut(match.end() if match else position + 1):
@@ -223,8 +233,15 @@ class AnswerCleaner:
 
     def _show(self, text: str) -> None:
         if text:
-            self._shown.append(self._spaced(text) + text)
+            self._shown.append(_MAIL_PART.sub(self._break_mail, self._spaced(text) + text))
             self._space, self._last = "", text[-1]
+
+    def _break_mail(self, match: re.Match[str]) -> str:
+        """``<1@b>`` would become a link, also where its parts come one by one."""
+        if match[0] == "@":
+            return " @" if self._may_be_mail else "@"
+        self._may_be_mail = match[0] == "<"
+        return match[0]
 
     def _spaced(self, text: str) -> str:
         """The white space to show before a text."""

@@ -122,7 +122,7 @@ def judged(attempt: Attempt) -> JudgedAttempt:
         ]
         text, tokens = _edited(text, outside, cuts)
     text, tokens = _edited(text, tokens, boxes_turned_back(text, attempt.settings.turn))
-    page = parse_page(text)
+    page = parse_page(text, recorded=False)
     return JudgedAttempt(
         attempt,
         _problem(attempt, text, page, looped=cut > 0),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TypeVar
 
+from ..document.grammar.box_lists import MAX_JUNK, read_boxes
 from ..document.grammar.bracket_tags import bracket_tags
-from ..document.grammar.tags import MAX_JUNK, read_boxes
+from ..document.grammar.runtime_noise import find_noise
 from ..document.types import GRID
 from ..model.loops.text_edits import Edit
 
@@ -44,7 +45,8 @@ def boxes_turned_back(text: str, turn: int) -> tuple[Edit, ...]:
     if not turn:
         return ()
     edits = []
-    lists_without_marks = ((label_end, end) for _, label_end, end in bracket_tags(text))
+    tags = bracket_tags(text, find_noise(text, recorded=False))
+    lists_without_marks = ((label_end, end) for _, label_end, end in tags)
     for start, end in (*(match.span(1) for match in _LIST.finditer(text)), *lists_without_marks):
         last = text.rfind("]", start, end)
         end = last + 1 if last >= 0 else end

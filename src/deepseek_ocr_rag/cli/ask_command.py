@@ -10,7 +10,7 @@ from ..answering.language_model import OllamaModel, choose_language_model, langu
 from ..answering.qa import DocumentQA
 from ..answering.stream import AnswerStream
 from ..errors import LanguageModelError
-from ..text.visible import json_line, visible
+from ..text.visible import json_line
 from .output import print_note, print_notes, print_output
 from .read_command import read_document, reader_for
 
@@ -24,7 +24,7 @@ def ask(options: argparse.Namespace) -> int:
     if options.json:
         print_output(json_line(answer.to_dict()))
     else:
-        print_output(visible(str(answer)))
+        print_output(str(answer))
         if hint:
             print_note(hint)
     print_notes(answer.warnings)
@@ -52,9 +52,9 @@ def chat(options: argparse.Namespace) -> int:
 
 def _print_stream(stream: AnswerStream) -> None:
     for part in stream:
-        print_output(visible(part), end="")
+        print_output(part, end="")
     answer = stream.answer
-    print_output(visible(f"\n\n{answer.sources}") if answer.sources else "")
+    print_output(f"\n\n{answer.sources}" if answer.sources else "")
     print_notes(answer.warnings)
 
 

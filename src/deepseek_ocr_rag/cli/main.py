@@ -15,14 +15,14 @@ from ..backends.known_failures import known_failures
 from ..document.grammar.parser import parse_document
 from ..errors import DeepSeekOCRError, SourceError
 from ..reading.cache import PageCache
-from ..text.visible import json_line
+from ..text.visible import json_line, visible_line
 from .arguments import argument_parser
 from .ask_command import ask, chat
 from .demo import run_demo
 from .doctor.diagnose import diagnose, failure_text
 from .exit_codes import report_error
 from .ollama_model_command import make_ollama_model
-from .output import notes_from_log, print_note, print_output
+from .output import notes_from_log, print_note, print_output, print_tracebacks
 from .read_command import draw_boxes, read_files
 from .serve_command import serve_command
 from .shutdown import TerminatedBySignal, graceful_shutdown
@@ -32,6 +32,8 @@ __all__ = ["COMMANDS", "main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, by default this process's; return its exit code (:mod:`.exit_codes`)."""
+    if arguments is None:
+        print_tracebacks()
     options = argument_parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Escape characters that the terminal cannot show, instead of failing on them.
@@ -88,7 +90,7 @@ def _cache(options: argparse.Namespace) -> int:
                 f"{status.size / 1e6:.1f} MB of at most {status.max_bytes / 1e6:,.0f} MB",
                 *(f"set aside, damaged or not ours: {path}" for path in aside),
             ]
-    print_output(json_line(data) if options.json else "\n".join(lines))
+    print_output(json_line(data) if options.json else "\n".join(map(visible_line, lines)))
     return 0
 
 
@@ -100,9 +102,10 @@ def _doctor(options: argparse.Namespace) -> int:
         print_output(json_line([check.to_dict() for check in checks]))
         return 0
     for check in checks:
-        print_output(f"{'ok  ' if check.ok else 'no  '}{check.name}: {check.detail}")
+        found = visible_line(f"{check.name}: {check.detail}")
+        print_output(f"{'ok  ' if check.ok else 'no  '}{found}")
         if not check.ok and check.remedy:
-            print_output(f"      {check.remedy}")
+            print_output(f"      {visible_line(check.remedy)}")
     return 0
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import sys
+from typing import Any, NoReturn
 
 from ..setting_names import near_name
+from ..text.visible import visible_line
+from .output import write_visibly
 
 __all__ = ["NearOptionsParser"]
 
 
 class NearOptionsParser(argparse.ArgumentParser):
     """Answers ``--bakend`` with "write --backend"; so do the parsers of its commands."""
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """As in the base class; the message may quote what was typed, or a file's name."""
+        if message:
+            write_visibly(sys.stderr, f"{visible_line(message.rstrip())}\n")
+        sys.exit(status)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in the base class
         """As in the base class, but end with a suggestion for a misspelled option."""

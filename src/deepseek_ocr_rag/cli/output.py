@@ -1,34 +1,77 @@
-"""Prints results to standard output, and notes for a person to standard error."""
+"""Prints results to standard output, and notes for a person to standard error.
+
+All that the command says to a terminal passes through here: results, notes, errors, the
+progress bar, usage, log lines, warnings and tracebacks. Here, and nowhere else, characters
+that a terminal would obey are replaced, because any text may come from a document, its name,
+a server or a library.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
+import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
+from typing import IO, Any
 
-from ..text.visible import visible
+from tqdm import tqdm
 
-__all__ = ["notes_from_log", "print_note", "print_notes", "print_output"]
+from ..text.visible import visible, visible_line
+
+__all__ = [
+    "notes_from_log",
+    "print_note",
+    "print_notes",
+    "print_output",
+    "print_tracebacks",
+    "progress_bar",
+    "write_visibly",
+]
+
+
+def write_visibly(stream: IO[str], text: str) -> None:
+    """Write text at once, without characters that a terminal would obey."""
+    stream.write(visible(text))
+    stream.flush()
 
 
 def print_output(text: str, end: str = "\n") -> None:
-    """Print a result at once; untrusted text must have gone through ``visible``."""
-    sys.stdout.write(f"{text}{end}")
-    sys.stdout.flush()
+    """Print a result."""
+    write_visibly(sys.stdout, f"{text}{end}")
 
 
 def print_note(text: str) -> None:
-    """Print a line for a person."""
-    sys.stderr.write(f"dsocr: {visible(text)}\n")
-    sys.stderr.flush()
+    """Print a note for a person; further lines are indented, so that none looks like a note."""
+    indented = text.replace("\n", "\n       ")
+    write_visibly(sys.stderr, f"dsocr: {indented}\n")
 
 
 def print_notes(texts: Sequence[str]) -> None:
     """Print each text as a note."""
     for text in texts:
         print_note(text)
+
+
+def progress_bar(name: str, total: int) -> tqdm[Any]:
+    """A progress bar on standard error; none unless that is a terminal."""
+    # disable=None: tqdm looks whether it is one.
+    return tqdm(desc=visible_line(name), total=total, unit="page", disable=None, leave=False)
+
+
+def print_tracebacks() -> None:
+    """Print the tracebacks of errors that are not ours like everything else, in all threads."""
+
+    def show(
+        kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        write_visibly(sys.stderr, "".join(traceback.format_exception(kind, error, trace)))
+
+    sys.excepthook = show
+    threading.excepthook = lambda args: show(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 class _NoteHandler(logging.Handler):
@@ -38,9 +81,13 @@ class _NoteHandler(logging.Handler):
 
 @contextmanager
 def notes_from_log() -> Iterator[None]:
-    """Print the package's log lines and warnings as notes while the context lasts."""
+    """Print the package's log lines, and all warnings, as notes while the context lasts.
+
+    So are other libraries' warnings for which nobody has set up logging.
+    """
     logger, handler = logging.getLogger("deepseek_ocr_rag"), _NoteHandler()
-    level = logger.level
+    level, last_resort = logger.level, logging.lastResort
+    logging.lastResort = _NoteHandler(logging.WARNING)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
@@ -51,3 +98,4 @@ def notes_from_log() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+        logging.lastResort = last_resort

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
 
 from ..backends.remote.remote_backend import RemoteBackend
 from ..document.types import OcrDocument, Page
 from ..errors import ConfigurationError, SourceError
-from ..export.filenames import file_stem
+from ..export.filenames import distinct_stems
 from ..export.folder import FolderWriter, write_page_pictures
 from ..model.prompts import MODES
 from ..reading.reader import Reader
 from ..sources.source import open_source
-from ..text.visible import json_line, visible
+from ..text.visible import json_line, visible_line
 from .exit_codes import report_error, report_failed_pages
-from .output import print_note, print_output
+from .output import print_note, print_output, progress_bar
 
 __all__ = ["draw_boxes", "read_document", "read_files", "reader_for"]
 
@@ -27,16 +24,16 @@ __all__ = ["draw_boxes", "read_document", "read_files", "reader_for"]
 def read_files(options: argparse.Namespace) -> int:
     """``dsocr read``: print documents, or write them to a folder."""
 
-    def read_one(reader: Reader, file: str) -> int:
+    def read_one(reader: Reader, file: str, stem: str) -> int:
         if options.output:
-            return _read_to_folder(reader, file, options)
+            return _read_to_folder(reader, file, stem if len(options.files) > 1 else "", options)
         document = read_document(reader, file, options)
         if options.json:
             print_output(json_line(document.to_dict()))
         else:
             if len(options.files) > 1:
-                print_output(visible(f"<!-- source: {file} -->\n"))
-            print_output(visible(document.to_markdown()))
+                print_output(f"<!-- source: {visible_line(file)} -->\n")
+            print_output(document.to_markdown())
         return report_failed_pages(document.pages, file)
 
     return _for_each_file(options, read_one)
@@ -45,13 +42,14 @@ def read_files(options: argparse.Namespace) -> int:
 def draw_boxes(options: argparse.Namespace) -> int:
     """``dsocr boxes``: write a picture of every page with its boxes."""
 
-    def draw_one(reader: Reader, file: str) -> int:
+    def draw_one(reader: Reader, file: str, stem: str) -> int:
         document = read_document(reader, file, options)
         with open_source(file, password=options.password, renderer=options.renderer) as source:
             for path in write_page_pictures(
                 document,
                 Path(options.output),
                 lambda number: source.render(number, options.long_side),
+                stem=stem,
             ):
                 print_output(str(path))
         return report_failed_pages(document.pages, file)
@@ -90,7 +88,7 @@ def read_document(reader: Reader, file: str, options: argparse.Namespace) -> Ocr
     """Read the selected pages of a file, with a progress bar."""
     with (
         reader.open(file, pages=options.pages, password=options.password) as stream,
-        _progress_bar(file, len(stream.page_numbers)) as bar,
+        progress_bar(Path(file).name, len(stream.page_numbers)) as bar,
     ):
         pages = []
         for page in stream:
@@ -99,31 +97,35 @@ def read_document(reader: Reader, file: str, options: argparse.Namespace) -> Ocr
     return OcrDocument(stream.source, tuple(pages), stream.total_pages, stream.sha256)
 
 
-def _for_each_file(options: argparse.Namespace, command: Callable[[Reader, str], int]) -> int:
-    """Run a command on every file, even after one has failed; return the first failure's code."""
+def _for_each_file(options: argparse.Namespace, command: Callable[[Reader, str, str], int]) -> int:
+    """Run a command on every file, even after one has failed; return the first failure's code.
+
+    The command gets the file, and a name for what it writes that no other file's has.
+    """
     code = 0
     with reader_for(options) as reader:
-        for file in options.files:
+        for file, stem in zip(options.files, distinct_stems(options.files), strict=True):
             try:
-                result = command(reader, file)
+                result = command(reader, file, stem)
             except SourceError as error:
                 result = report_error(error)
             code = code or result
     return code
 
 
-def _read_to_folder(reader: Reader, file: str, options: argparse.Namespace) -> int:
+def _read_to_folder(reader: Reader, file: str, subfolder: str, options: argparse.Namespace) -> int:
     failed: list[Page] = []
-    folder = Path(options.output)
-    if len(options.files) > 1:
-        folder /= _folder_name(file, options.files)
     with (
         open_source(file, password=options.password, renderer=options.renderer) as source,
         reader.open(file, pages=options.pages, password=options.password) as stream,
         FolderWriter(
-            folder, source=stream.source, sha256=stream.sha256, total_pages=stream.total_pages
+            options.output,
+            source=stream.source,
+            sha256=stream.sha256,
+            total_pages=stream.total_pages,
+            subfolder=subfolder,
         ) as writer,
-        _progress_bar(file, len(stream.page_numbers)) as bar,
+        progress_bar(Path(file).name, len(stream.page_numbers)) as bar,
     ):
         for page in stream:
             picture = None
@@ -140,15 +142,3 @@ def _read_to_folder(reader: Reader, file: str, options: argparse.Namespace) -> i
     for path in writer.paths:
         print_output(str(path))
     return report_failed_pages(failed, file)
-
-
-def _folder_name(file: str, files: Sequence[str]) -> str:
-    """A folder name for each of several documents; equal names are numbered."""
-    before = [file_stem(other) for other in files[: files.index(file)]]
-    stem = file_stem(file)
-    return f"{stem}-{before.count(stem) + 1}" if stem in before else stem
-
-
-def _progress_bar(file: str, total: int) -> tqdm[Any]:
-    # disable=None: no bar unless standard error is a terminal.
-    return tqdm(desc=Path(file).name, total=total, unit="page", disable=None, leave=False)

@@ -2,8 +2,9 @@
 
 Whoever made a document decides what its pages say, and a viewer obeys Markdown and
 HTML: it loads pictures (which tells their server who reads what), offers links and
-runs scripts. Therefore all text is escaped, and only the tags listed here come out,
-without attributes except for the spans of cells.
+runs scripts. Therefore no HTML of a page is passed on: tables are written anew from
+parsed cells, a few tags without attributes are written anew where they are properly
+nested, and all else is escaped.
 """
 
 from __future__ import annotations
@@ -14,34 +15,33 @@ from typing import Final
 
 from ..text.visible import visible
 from .allowed_tags import let_through
-from .markdown import LINE_BREAK, heading_level, markdown_parts
+from .markdown import LINE_BREAK, cut_tables, heading_level, markdown_parts
 from .tables import Cell, Table, parse_table
 
 __all__ = ["inert_markdown", "labelled_html", "markdown_to_html"]
 
 _KEPT: Final = "b|i|u|s|em|strong|sub|sup|br"
-_TABLE: Final = "table|thead|tbody|tfoot|tr|td|th|caption"
-_SPANS: Final = r"""(?:\s{1,9}(?:colspan|rowspan)\s{0,9}=\s{0,9}["']?[0-9]{1,6}["']?){0,2}\s{0,9}"""
-
 _ESCAPED_TAG: Final = re.compile(rf"&lt;(/?)({_KEPT})\s{{0,9}}/?&gt;", re.IGNORECASE)
-_ACTIVE_TAG: Final = re.compile(
-    rf"<(?=\S)(?!(?:/?(?:{_KEPT}|{_TABLE})\s{{0,9}}/?|(?:td|th){_SPANS})>)", re.IGNORECASE
-)
-_TARGET: Final = re.compile(
-    r"""
-    \](?=
-        :                          # a definition of a link
-      | \(\s*
-        (?: <[^\n<>]{0,200}? | [^ \n)]{0,200}? )
-        (?: [/?:&%\\(] | \.\.      # a path, a query, a scheme, or what may be one in disguise
-          | [^\n<>)]{200} )        # or too long to check
-    )
-    """,
-    re.VERBOSE,
-)
-"""The end of a link's text before a target that is more than a bare name. The ``[f](t)``
-of a formula stays, because a character reference would spoil it."""
+_TAG: Final = re.compile(rf"<(?:(/?)({_KEPT})[ \t]{{0,9}}/?>|(?!\s))", re.IGNORECASE)
+"""A tag that we allow, or a ``<`` that may begin something else: HTML, and Markdown's
+``<address>``, have nothing that begins with white space after it."""
+
+_CELL_TAG: Final = re.compile(r"<t[dh][\s/>]", re.IGNORECASE)
+_TABLE_END: Final = re.compile(r"</table\b[^<>]*>\s*\Z", re.IGNORECASE)
+
 _PICTURE: Final = re.compile(r"!(?=\[)")
+_TARGET: Final = re.compile(r"\](?=[(:])")
+"""The end of a link's text, or of a link definition's name."""
+
+_TEX_COMMAND: Final = re.compile(
+    r"\\(?=(?:href|url|class|cssId|style|includegraphics|require|mmlToken|html[A-Za-z@]+)"
+    r"(?![A-Za-z]))"
+)
+"""The backslash of commands with which MathJax or KaTeX make links, load files or set attributes."""
+
+_IN_BRACES: Final = re.compile(r"\{[^\n]*")
+_ATTRIBUTE: Final = re.compile(r"\b(on[a-z]{2,40}|style|href|src)(?==)", re.IGNORECASE)
+"""In the ``{: name=value}`` of Markdown dialects that set attributes (kramdown, attr_list)."""
 _PIPE: Final = re.compile(r"(?<!\\)\|")
 
 
@@ -70,13 +70,32 @@ def markdown_to_html(text: str) -> str:
 def inert_markdown(text: str) -> str:
     """A page's Markdown with nothing active in it, for a file that a viewer may show.
 
-    Pictures, links, link definitions, and tags other than those of tables and of
-    :func:`markdown_to_html` become plain text. Only a link to a bare name stays: it can lead only
-    to a file beside this one.
+    Nothing of the page's HTML is passed on: tables are parsed and written anew from their cells,
+    with no attributes but ``colspan`` and ``rowspan``; the tags of :func:`markdown_to_html` are
+    written anew without attributes; every other ``<`` is escaped. A space breaks links, link
+    definitions, and the commands and attribute lists with which formulas and some dialects of
+    Markdown make links or scripts.
     """
-    # Character references, not backslashes: a backslash in the text before ours would cancel it.
-    text = _PICTURE.sub("&#33;", _ACTIVE_TAG.sub("&lt;", visible(text)))
-    return _TARGET.sub("&#93;", text)
+    parts = []
+    done = 0
+    for _, table, start, end in cut_tables(text := visible(text)):
+        if table is not None and _TABLE_END.search(table) and _CELL_TAG.search(table):
+            parts += [_without_tags(text[done:start]), parse_table(table).to_html()]
+            done = end
+    parts.append(_without_tags(text[done:]))
+    return _without_links("".join(parts))
+
+
+def _without_tags(text: str) -> str:
+    return let_through(text, _TAG, lambda tag: f"&lt;{tag[1:]}")
+
+
+def _without_links(text: str) -> str:
+    # Spaces and a character reference, not backslashes: a backslash in the text before ours would
+    # cancel it, and TeX and readers of the raw text do not mind a space.
+    text = _PICTURE.sub("&#33;", _TARGET.sub("] ", text))
+    text = _TEX_COMMAND.sub(r"\\ ", text)
+    return _IN_BRACES.sub(lambda line: _ATTRIBUTE.sub(r"\1 ", line[0]), text)
 
 
 def labelled_html(label: str, inner: str) -> str:

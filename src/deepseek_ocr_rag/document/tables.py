@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from ..errors import ConfigurationError
 from .allowed_tags import let_through
+from .spreadsheet_cells import without_formulas
 
 __all__ = ["Cell", "Table", "decode_entities", "parse_table"]
 
@@ -133,13 +134,19 @@ class Table:
         return "<table>" + "".join(rows) + "</table>"
 
     def to_csv(self) -> str:
-        """Comma-separated values (RFC 4180 quoting, a newline ends a row); spans are filled."""
+        """Comma-separated values (RFC 4180 quoting, a newline ends a row); spans are filled.
+
+        Safe to open in a spreadsheet: an apostrophe stands before a text that it would run as a
+        formula (``= + - @``), but not before numbers with a sign, and control characters are
+        replaced by U+FFFD. :meth:`to_rows` has the texts as they are.
+        """
         buffer = io.StringIO()
         rows = self.to_rows()
         # Python's writer does not quote a bare carriage return, which would end the row.
         if any("\r" in text for row in rows for text in row):
             rows = tuple(tuple(_LINE_END.sub("\n", text) for text in row) for row in rows)
-        csv.writer(buffer, lineterminator="\n").writerows(rows)
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerows(map(without_formulas, row) for row in rows)
         return buffer.getvalue()
 
 

@@ -19,6 +19,7 @@ from ..errors import OutputError, SourceNotAllowedError, SourceNotFoundError
 from ..setting_names import with_known_settings
 from ..sources.source import SourceInput, render_page
 from .drawing import crop_boxes, highlight_boxes
+from .output_folder import OutputFolder
 
 __all__ = ["AnswerPictures", "CitedLocation", "CitedPage", "SourceInput", "draw_cited_pages"]
 
@@ -32,6 +33,9 @@ TALLEST: Final = 30_000
 """Largest height in pixels of the stacked pictures; many image readers refuse more."""
 
 LONGEST_CAPTION: Final = 110
+
+DEVICES: Final = Path("/dev")
+"""Not to be replaced by a picture, whatever the user may do there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ class AnswerPictures:
         """Writes :attr:`image` as a PNG file.
 
         Args:
-            path: The file; an existing one is replaced.
+            path: The file; an existing file or link of this name is replaced.
 
         Returns:
             The path, or None if nothing is cited and nothing was written.
@@ -110,8 +114,16 @@ class AnswerPictures:
         picture = self.image
         if picture is None:
             return None
+        target = Path(path)
         try:
-            picture.save(path, "PNG")
+            if target.parent.resolve() == DEVICES or (target.exists() and not target.is_file()):
+                raise OSError("a device, a pipe or a folder has this name")
+            folder = OutputFolder(target.parent, make=False)
+            try:
+                with folder.new_file(target.name) as file:
+                    picture.save(file, "PNG")
+            finally:
+                folder.close()
         except (OSError, ValueError) as error:
             # ValueError: the name contains NUL.
             raise OutputError(
@@ -119,7 +131,7 @@ class AnswerPictures:
                 source=os.fspath(path).replace("\0", "?"),
                 remedy="Name a file in a folder that you may write to.",
             ) from error
-        return Path(path)
+        return target
 
     def _repr_html_(self) -> str:
         if not self.pages:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
-__all__ = ["file_stem"]
+__all__ = ["distinct_stems", "file_stem"]
 
 READ_SUFFIXES: Final = frozenset(
     {".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
@@ -45,3 +47,29 @@ def file_stem(source: str) -> str:
     if name.split(".")[0].strip().lower() in RESERVED_NAMES:
         name = f"_{name}"
     return name or "document"
+
+
+def distinct_stems(sources: Sequence[str]) -> tuple[str, ...]:
+    """A :func:`file_stem` for each of several documents, all different in every file system.
+
+    Those whose name no other has keep it. Of equal names the first stays, and the others get the
+    next number that is free: ``a``, ``a-2``. Names that differ only in case are equal, because
+    some file systems take them for one; so are those that differ only after their 120th byte.
+    """
+    stems = [file_stem(source) for source in sources]
+    taken = set(map(_folded, stems))
+    numbers: Counter[str] = Counter()
+    names = []
+    for stem in stems:
+        key = _folded(stem)
+        numbers[key] += 1
+        name = stem
+        if numbers[key] > 1:
+            while _folded(name := f"{stem}-{numbers[key]}") in taken:
+                numbers[key] += 1
+        names.append(name)
+    return tuple(names)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFD", name).casefold())

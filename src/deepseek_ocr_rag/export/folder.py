@@ -10,19 +10,17 @@
 
 Pages are written as they arrive, with one in memory at a time. The two text files are
 written under temporary names and renamed after the last page, so that nobody reads
-half a file.
+half a file. No link in the folder is followed (:mod:`.output_folder`).
 """
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import IO, Final, Self
 
 from PIL import Image
 
@@ -30,8 +28,10 @@ from ..document.captions import FIGURE_KINDS
 from ..document.types import Block, Box, OcrDocument, Page
 from ..errors import OutputError
 from ..setting_names import with_known_settings
+from ..text.visible import json_line
 from .drawing import crop_boxes, draw_page
 from .filenames import file_stem
+from .output_folder import OutputFolder, disk_errors
 from .page_markdown import page_markdown
 
 __all__ = ["FolderWriter", "write_folder", "write_page_pictures"]
@@ -76,21 +76,26 @@ def write_folder(
 
 
 def write_page_pictures(
-    document: OcrDocument, folder: Path, picture: Callable[[int], Image.Image]
+    document: OcrDocument, folder: Path, picture: Callable[[int], Image.Image], *, stem: str = ""
 ) -> Iterator[Path]:
-    """Writes each page with its boxes as ``<document>-page-0001.png``, and yields the files.
+    """Writes each page with its boxes as ``<stem>-page-0001.png``, and yields the files.
 
-    ``picture`` returns the image of a page by its 1-based number.
+    ``picture`` returns the image of a page by its 1-based number. ``stem`` is by default the
+    document's; several documents of one folder need different ones (:func:`distinct_stems`).
     """
-    with _disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    for page in document.pages:
-        if page.ok:
-            drawn = draw_page(picture(page.number), page)
-            path = folder / f"{file_stem(document.source)}-page-{page.number:04d}.png"
-            with _disk_errors(folder):
-                drawn.save(path)
-            yield path
+    stem = stem or file_stem(document.source)
+    with disk_errors(folder):
+        output = OutputFolder(folder)
+    try:
+        for page in document.pages:
+            if page.ok:
+                drawn = draw_page(picture(page.number), page)
+                name = f"{stem}-page-{page.number:04d}.png"
+                with disk_errors(folder), output.new_file(name) as file:
+                    drawn.save(file, "PNG")
+                yield folder / name
+    finally:
+        output.close()
 
 
 @with_known_settings()
@@ -105,6 +110,8 @@ class FolderWriter:
 
     Args:
         folder: The folder, created if missing.
+        subfolder: A folder inside it for this document, created if missing; it must not be a
+            link. "" writes into ``folder`` itself.
         source: The document as the user named it; the text files get a safe form of
             this name.
         sha256: Hash of the file's bytes, 64 hex digits, or "" if unknown.
@@ -122,26 +129,36 @@ class FolderWriter:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, source: str, sha256: str = "", total_pages: int = 0
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        source: str,
+        sha256: str = "",
+        total_pages: int = 0,
+        subfolder: str = "",
     ) -> None:
-        self._folder = Path(folder)
+        self._folder = Path(folder, subfolder)
         self._stem = file_stem(source)
         self._paths: list[Path] = []
         self._pages = 0
         self._closed = False
-        self._files: list[IO[str]] = []
-        with _disk_errors(self._folder):
+        self._files: list[tuple[str, IO[str]]] = []  # with their temporary names
+        self._pictures: dict[str, OutputFolder] = {}
+        with disk_errors(self._folder):
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                self._output = OutputFolder(Path(folder))
+                if subfolder:
+                    self._output = self._output.inside(subfolder)
+            except ValueError as error:
+                # The name has NUL or lone surrogates.
+                raise OSError("this is not a file name") from error
+            try:
                 self._markdown = self._open(".md")
                 self._json = self._open(".json")
                 head = {"source": source, "sha256": sha256, "total_pages": total_pages}
-                self._json.write(f'{_dump(head)[:-1]}, "pages": [')
-            except BaseException as error:
+                self._json.write(f'{json_line(head)[:-1]}, "pages": [')
+            except BaseException:
                 self._discard()
-                if isinstance(error, ValueError):
-                    # The name has NUL or lone surrogates. _disk_errors handles only OSError.
-                    raise OSError("this is not a file name") from error
                 raise
 
     @property
@@ -166,9 +183,9 @@ class FolderWriter:
             )
         figures = [] if image is None else self._write_pictures(page, image)
         left_out = 0 if image is None else len(_figure_boxes(page)) - len(figures)
-        record = ("" if self._pages == 0 else ",") + "\n" + _dump(page.to_dict())
+        record = ("" if self._pages == 0 else ",") + "\n" + json_line(page.to_dict())
         try:
-            with _disk_errors(self._folder):
+            with disk_errors(self._folder):
                 self._markdown.write(page_markdown(page, figures, left_out=left_out))
                 self._json.write(record)
         except OutputError:
@@ -189,9 +206,6 @@ class FolderWriter:
         """
         if not self._closed:
             self._finish(self._stem)
-            for partial in (f"{self._stem}.partial.md", f"{self._stem}.partial.json"):
-                with _disk_errors(self._folder):
-                    (self._folder / partial).unlink(missing_ok=True)
         return self.paths
 
     def __enter__(self) -> Self:
@@ -214,33 +228,36 @@ class FolderWriter:
                 self._finish(f"{self._stem}.partial")
 
     def _open(self, suffix: str) -> IO[str]:
+        name, descriptor = self._output.create(suffix)
         # "replace": some PDFs contain lone surrogates.
-        file = _temporary(self._folder, suffix).open(
-            "x", encoding="utf-8", errors="replace", newline="\n"
-        )
-        self._files.append(file)
+        file = os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n")
+        self._files.append((name, file))
         return file
 
     def _finish(self, stem: str) -> None:
         self._closed = True
         try:
-            with _disk_errors(self._folder):
+            with disk_errors(self._folder):
                 self._json.write("\n]}\n")
-                for file in self._files:
+                for name, file in self._files:
                     file.close()
-                    written = Path(file.name)
-                    target = self._folder / f"{stem}{written.suffix}"
-                    written.replace(target)
-                    self._paths.append(target)
+                    final = f"{stem}{Path(name).suffix}"
+                    self._output.rename(name, final)
+                    self._paths.append(self._folder / final)
+                if stem == self._stem:
+                    for suffix in (".md", ".json"):
+                        self._output.remove(f"{stem}.partial{suffix}")
         finally:
             self._discard()
 
     def _discard(self) -> None:
-        for file in self._files:
+        for name, file in self._files:
             with suppress(OSError):
                 file.close()
             with suppress(OSError):
-                Path(file.name).unlink(missing_ok=True)
+                self._output.remove(name)
+        for folder in (self._output, *self._pictures.values()):
+            folder.close()
 
     def _write_pictures(self, page: Page, image: Image.Image) -> list[tuple[Block, str]]:
         """Writes the page with its boxes and its figures; returns each figure's block and path."""
@@ -254,49 +271,15 @@ class FolderWriter:
         return figures
 
     def _save(self, image: Image.Image, subfolder: str, name: str) -> None:
-        folder = self._folder / subfolder
-        with _disk_errors(self._folder):
-            folder.mkdir(exist_ok=True)
-            if folder.resolve().parent != self._folder.resolve():
-                raise OutputError(
-                    "the folder for pictures is a link to another folder",
-                    source=str(folder),
-                    remedy="Remove the link, or write into a new folder.",
-                )
-            written = _temporary(folder, ".png")
-            try:
-                with written.open("xb") as file:
-                    image.save(file, "PNG")
-                written.replace(folder / name)
-            finally:
-                written.unlink(missing_ok=True)
-        self._paths.append(folder / name)
+        with disk_errors(self._folder):
+            if subfolder not in self._pictures:
+                self._pictures[subfolder] = self._output.inside(subfolder)
+            with self._pictures[subfolder].new_file(name) as file:
+                image.save(file, "PNG")
+        self._paths.append(self._folder / subfolder / name)
 
 
 def _figure_boxes(page: Page) -> list[tuple[Block, Box]]:
     return [
         (block, box) for block in page.blocks if block.kind in FIGURE_KINDS for box in block.boxes
     ]
-
-
-def _temporary(folder: Path, suffix: str) -> Path:
-    """A random name that is not in use; opening it with mode "x" cannot follow a planted link."""
-    return folder / f".writing-{secrets.token_hex(8)}{suffix}"
-
-
-@contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Turns an OSError into an OutputError with a remedy."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to this folder ({error.strerror or error})",
-            source=str(folder).replace("\0", "?"),
-            remedy="Name a folder that you may write to, on a disk with free space.",
-        ) from error
-
-
-def _dump(value: dict[str, Any]) -> str:
-    """One line of JSON."""
-    return json.dumps(value, ensure_ascii=False)

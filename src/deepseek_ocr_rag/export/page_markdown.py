@@ -9,6 +9,7 @@ from typing import Final
 from ..document.captions import companions, is_caption
 from ..document.sanitize import inert_markdown
 from ..document.types import Block, Page
+from ..text.visible import visible
 
 __all__ = ["page_markdown"]
 
@@ -59,7 +60,7 @@ def _caption_of(page: Page, image: Block) -> str:
 
 def _alt_text(caption: str) -> str:
     """A caption as alternative text of a Markdown picture: one line, nothing active."""
-    plain = " ".join(caption[: 4 * MAX_CAPTION].split())
+    plain = " ".join(visible(caption[: 4 * MAX_CAPTION]).split())
     if len(plain) > MAX_CAPTION:
         plain = plain[: MAX_CAPTION - 1] + "…"
     return re.sub(r"([\\`*_{}\[\]()<>#!|&$~])", r"\\\1", plain)
@@ -67,4 +68,4 @@ def _alt_text(caption: str) -> str:
 
 def _comment(text: str) -> str:
     """Makes text safe in an HTML comment: without two hyphens in a row it cannot end it."""
-    return re.sub("-(?=-)", "- ", " ".join(text.split()))
+    return re.sub("-(?=-)", "- ", " ".join(visible(text).split()))

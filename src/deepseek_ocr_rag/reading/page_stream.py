@@ -228,7 +228,7 @@ class PageStream(Iterator[Page]):
 
 def page_from_reply(reply: Reply, page: Page) -> Page:
     """Parse a backend's reply into the page that was requested."""
-    parsed = parse_page(reply.text)
+    parsed = parse_page(reply.text, recorded=False)
     return replace(
         page,
         markdown=parsed.markdown,

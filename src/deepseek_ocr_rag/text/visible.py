@@ -1,8 +1,8 @@
 """Makes untrusted text safe to show in a terminal or viewer, or to a language model.
 
-:func:`visible` and :func:`json_line` are for people: characters that a terminal would
-obey are replaced, or escaped in JSON, so that they can be seen. :func:`without_invisible`
-is for language models: characters that can hide a message are removed.
+:func:`visible`, :func:`visible_line` and :func:`json_line` are for people: characters that a
+terminal would obey are replaced, or escaped in JSON, so that they can be seen.
+:func:`without_invisible` is for language models: characters that can hide a message are removed.
 """
 
 from __future__ import annotations
@@ -12,15 +12,21 @@ import re
 import unicodedata
 from typing import Any, Final
 
-__all__ = ["json_line", "visible", "without_invisible"]
+__all__ = ["json_line", "visible", "visible_line", "without_invisible"]
 
 _TERMINAL_CODES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that control a terminal or reverse the order of others."""
+_LINE_BREAKS: Final = re.compile("[\n\t\u2028\u2029]")
 
 
 def visible(text: str) -> str:
     """Replaces characters that a terminal would obey with U+FFFD; newlines and tabs stay."""
     return _TERMINAL_CODES.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def visible_line(text: str) -> str:
+    """As :func:`visible`, on one line: a line break in a name cannot begin a line of its own."""
+    return _LINE_BREAKS.sub(" ", visible(text))
 
 
 def json_line(value: dict[str, Any] | list[Any]) -> str:

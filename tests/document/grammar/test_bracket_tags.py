@@ -10,7 +10,7 @@ import pytest
 from deepseek_ocr_rag.backends.turned_boxes import boxes_turned_back
 from deepseek_ocr_rag.document.grammar.bracket_tags import bracket_tags
 from deepseek_ocr_rag.document.grammar.parser import parse_page
-from deepseek_ocr_rag.document.grammar.runtime_noise import split_pages
+from deepseek_ocr_rag.document.grammar.runtime_noise import find_noise, split_pages
 
 MARKS = ("<|ref|>", "<|/ref|>", "<|det|>", "<|/det|>", "<tr>", "</tr>", "<td>", "</td>")
 """The control tokens that llama.cpp's server never sends."""
@@ -173,7 +173,7 @@ def test_real_outputs_without_their_marks_keep_their_tags(shared: Path) -> None:
                 continue
             marked += len(left)
             plain = without_marks(page)
-            for start, label_end, end in bracket_tags(plain):
+            for start, label_end, end in bracket_tags(plain, find_noise(plain)):
                 tag = (plain[start:label_end].strip(), plain[label_end:end].strip())
                 if tag in left:
                     left.remove(tag)

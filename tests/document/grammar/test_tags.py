@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
@@ -170,3 +172,118 @@ def test_a_table_in_capitals_is_a_table():
     (block,) = page.blocks
     assert (block.kind, block.text) == ("table", "| a | b |\n| --- | --- |")
     assert block.table is not None
+
+
+# --- what is left of broken box lists ----------------------------------------------------------
+
+FRAGMENTS = [
+    "[][]", "[]", "[[]]", "[[", "]]", "[0.5, 0.5]", "((1, 897, 528, 925]]", "(1, 897, 528, 925)", "{1, 2, 3, 4}",
+    "[[1, 897, 528", "[1, 897, 528, 925]]", "1, 897, 528, 925]]", "[[1, 897], [528, 925]]", "[[1, 897, 528, 925]],",
+    "[[114, (0, 0, 0, 0, 0, 0, 0, 0))", "[[1 897 528 925]", "[-1, 2]",
+]  # fmt: skip
+NEXT = f"\n\n{tag('text')}\nNext"
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS)
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "<|ref|>text<|/ref|><|det|>{}<|/det|>\nBody",
+        "<|ref|>text<|/ref|><|det|>{}\nBody",
+        # As in a real output: the mark before the list is missing.
+        "<|ref|>text<|/ref|>{}<|/det|>\nBody",
+        "<|ref|>text<|/ref|>{}\nBody",
+        "<|ref|>text<|det|>{}<|/det|>\nBody",
+        "<|ref|>text{}<|/det|>\nBody",
+        "<|ref|>text<|/ref|>{}<|det|>[[1, 2, 3, 4]]<|/det|>\nBody",
+        "<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>{}\nBody",
+        "<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>{}<|/det|>\nBody",
+        "<|det|>text {}<|/det|>Body",
+        "<|det|>text {}\nBody",
+    ],
+)
+def test_no_coordinates_stay_in_the_text_of_a_broken_tag(broken, fragment):
+    page = parse_page(broken.format(fragment) + NEXT)
+    check_layout(page)
+    assert seen(page) == [("text", "Body"), ("text", "Next")]
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS)
+def test_a_reply_that_breaks_off_in_a_broken_list_ends_without_it(fragment):
+    page = parse_page(f"{tag('text')}\nBody\n\n<|ref|>text<|/ref|><|det|>{fragment}")
+    assert seen(page)[0] == ("text", "Body")
+    assert page.markdown == "Body"
+
+
+@pytest.mark.parametrize("fragment", [f for f in FRAGMENTS if not f.startswith("[[114")])
+def test_a_broken_list_without_the_marks_is_a_tag_where_others_are(fragment):
+    whole = "title[[1, 2, 300, 400]]\nA\n\n"
+    page = parse_page(f"{whole}text{fragment}\nBody\n\ntext[[1, 2, 300, 400]]\nNext")
+    assert seen(page) == [("title", "# A"), ("text", "Body"), ("text", "Next")]
+    alone = f"A page says:\n\ntext{fragment}\nBody"
+    if "[[1," not in fragment and "[1, 897, 528" not in fragment:
+        assert parse_page(alone).markdown == alone
+
+
+@pytest.mark.parametrize(
+    ("broken", "grid"),
+    [
+        ("<|ref|>text<|/ref|>[150, 533, 789, 620]]<|/det|>\nBody", [(150, 533, 789, 620)]),
+        ("<|ref|>text<|/ref|><|det|>((1, 897, 528, 925]]\nBody", [(1, 897, 528, 925)]),
+        ("<|ref|>text(1, 897, 528, 925)\nBody", [(1, 897, 528, 925)]),
+        ("<|det|>text {1, 897, 528, 925}\nBody", [(1, 897, 528, 925)]),
+        ("<|ref|>text<|/ref|><|det|>[][]<|/det|>[1, 2, 3, 4]\nBody", [(1, 2, 3, 4)]),
+        ("<|ref|>text<|/ref|><|det|>[][]\nBody", []),
+    ],
+)
+def test_the_boxes_of_a_broken_list_are_recovered_where_they_are_clear(broken, grid):
+    page = parse_page(broken)
+    assert grids(page) == [grid]
+    assert seen(page) == [("text", "Body")]
+    assert page.warnings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[12] Smith, J. (2001)", "[12]", "(3)", "12(3), 45-67", "[2019-2020]", "[...]", "(2.1)", "[a, b]",
+        "f(1, 2)", "(030) 12 34 56", "[x]", "[[1, 2], x]", "{}", "()", "1, 2, 3", "-", "12.5.2020",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "broken",
+    ["<|ref|>text<|/ref|>{}\nBody", "<|ref|>text<|/ref|><|det|>[[1, 2, 3, 4]]<|/det|>{}\nBody"],
+)
+def test_what_is_not_clearly_a_box_list_stays_text(broken, text):
+    assert parse_page(broken.format(text) + NEXT).markdown == f"{text}\nBody\n\nNext"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[0.5, 0.5]", "[1, 2, 3, 4]", "[[1, 2], [3, 4]]", "[12, 15]", "[]", "[ ]", "(1, 2, 3, 4)", "(0, 1]", "]]"],
+)  # fmt: skip
+def test_brackets_on_lines_of_their_own_are_the_pages_text(text):
+    for form in ("{}", "{}\nBody", "Body\n{}", "Body\n{}\nBody"):
+        body = form.format(text)
+        assert parse_page(f"{tag('text')}\n{body}{NEXT}").markdown == f"{body}\n\nNext"
+
+
+@pytest.mark.parametrize("fragment", ["[][]", "[[]]", "((1, 897, 528, 925]]", "1, 897, 528, 925]]"])
+def test_a_line_that_can_only_be_a_broken_list_is_left_out_behind_a_whole_tag(fragment):
+    assert parse_page(f"{tag('text')}\n{fragment}\nBody").markdown == "Body"
+    # Further down it is the page's.
+    assert parse_page(f"{tag('text')}\nBody\n{fragment}").markdown == f"Body\n{fragment}"
+
+
+def test_broken_lists_take_linear_time():
+    for piece in (
+        "[" * 60_000,
+        "1, " * 30_000,
+        "[[1, " * 20_000,
+        "(1, 2" * 20_000,
+        "[][]\n" * 20_000,
+    ):
+        for form in ("<|ref|>text<|/ref|>{}", "<|det|>text {}", "text[[1, 2, 9, 9]]\n\ntext{}"):
+            start = time.process_time()
+            parse_page(form.format(piece))
+            assert time.process_time() - start < 2

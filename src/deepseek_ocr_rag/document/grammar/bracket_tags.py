@@ -4,17 +4,23 @@ llama.cpp's server without ``--special`` (and Ollama from 0.30 on, which runs it
 control tokens: ``<|ref|>title<|/ref|><|det|>[[108, 62, 489, 95]]<|/det|>`` arrives as
 ``title[[108, 62, 489, 95]]``. A page's own text may hold such brackets too. A tag stands on
 a line of its own: at the start of the page, after a blank line or after another tag. A
-label that is not in ``LABELS`` needs a box that could lie on a page.
+label that is not in ``LABELS`` needs a box that could lie on a page. Where a page has such
+tags, a known label with a broken list (``text[][]``, ``text[0.5, 0.5]``) is one too.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+<<<<<<< HEAD
 from .labels import LABELS, may_be_label
 from .runtime_noise import find_noise
+=======
+from .box_lists import list_at_head
+from .labels import LABELS
+>>>>>>> main
 
 __all__ = ["BracketTag", "bracket_tags"]
 
@@ -29,6 +35,10 @@ _TAG_LINE = re.compile(
     r"^[ \t]*(\S[^\n]{0,299}?|)[ \t]?(\[\[[^\n\[\]]*(?:\][^\n\[\]]*\[[^\n\[\]]*)*\]\])[ \t]*$",
     re.MULTILINE,
 )
+_BROKEN_LIST = re.compile(
+    rf"^[ \t]*({'|'.join(sorted(LABELS))})[ \t]?([\[({{\])}}0-9][\[\](){{}}0-9.,:; \t-]*)$",
+    re.MULTILINE,
+)
 _CUT_TAG = re.compile(r"^([a-z_]{1,40})(\[\[?[0-9, \[\]]*)\Z", re.MULTILINE)
 _CLEAN_LIST = re.compile(
     r"\[\[ *[0-9]{1,4}(?:, *[0-9]{1,4}){3} *\](?:, *\[ *[0-9]{1,4}(?:, *[0-9]{1,4}){3} *\])*\]"
@@ -38,14 +48,15 @@ _BLANK_LINE_BEFORE = re.compile(r"\n[ \t]*\n[ \t]*\Z")
 _NOT_NEWLINE = re.compile(r"[^\n]")
 
 
-def bracket_tags(text: str) -> list[BracketTag]:
+def bracket_tags(text: str, noise: Sequence[tuple[int, int]] = ()) -> list[BracketTag]:
     """The tags of a page that came without their marks, in order.
 
     The list is empty if the page has marks (``<|ref|>``), or if the brackets are its own text.
+    ``noise`` is what :func:`find_noise` found in the text.
     """
     if "[[" not in text or "<|ref|>" in text or "<|det|>" in text:
         return []
-    for start, end in find_noise(text):
+    for start, end in noise:
         text = text[:start] + _NOT_NEWLINE.sub(" ", text[start:end]) + text[end:]
     candidates = list(_candidates(text))
     if any(is_known for _, is_known in candidates):
@@ -97,7 +108,13 @@ def _candidates(text: str) -> Iterator[tuple[BracketTag, bool]]:
 
 
 def _lines_with_brackets(text: str) -> Iterator[re.Match[str]]:
-    yield from _TAG_LINE.finditer(text)
+    whole = list(_TAG_LINE.finditer(text))
+    if any(line[1].strip() in LABELS for line in whole):
+        starts = {line.start() for line in whole}
+        broken = (line for line in _BROKEN_LIST.finditer(text) if list_at_head(line[2])[0])
+        whole += [line for line in broken if line.start() not in starts]
+        whole.sort(key=re.Match.start)
+    yield from whole
     cut = _CUT_TAG.search(text, max(0, len(text) - 100))
     if cut and not cut[2].endswith("]]"):
         yield cut

@@ -2,7 +2,7 @@ r"""Parses model text into blocks, and writes blocks as model text.
 
 :func:`parse_page` never fails, never evaluates anything, takes linear time and
 loses no recognised text. Beyond cutting at the tags (:mod:`.tags`) and leaving out
-the output of runtimes (:mod:`.runtime_noise`), these are its rules:
+the output of runtimes in recordings (:mod:`.runtime_noise`), these are its rules:
 
 * Blocks are joined by an empty line; an empty block (a picture) has a span of
   length zero at the end of the text before it.
@@ -22,7 +22,8 @@ the output of runtimes (:mod:`.runtime_noise`), these are its rules:
   a line of text. Elsewhere an unknown label is text if it does not look like a
   label, or if no text follows it and it is not one lower-case word with a box.
 * Whatever can be recovered from a broken tag is kept, with a warning; a tag without
-  text and boxes gives no block.
+  text and boxes gives no block. What is left of a box list is no text where a list
+  should stand (:mod:`.box_lists`).
 
 The origin of a block is the stretch of the model's text that it was made from, with
 the white space around it; for a block without text, its tag. Where markers interrupt
@@ -81,12 +82,14 @@ class ParsedPage:
     origins: tuple[Origin, ...] = ()
 
 
-def parse_page(text: str) -> ParsedPage:
+def parse_page(text: str, *, recorded: bool = True) -> ParsedPage:
     r"""Parses one page of model text; the module's docstring has the rules.
 
     Args:
         text: The model's text, or a captured output that contains it. Cut several
             pages with :func:`split_pages` first.
+        recorded: Whether it is a stored output, from which whole lines that runtimes print
+            are left out. False: a model or server just wrote it, and all of it is the page's.
 
     Returns:
         Markdown, blocks with their sections within the page, origins, and warnings.
@@ -97,7 +100,7 @@ def parse_page(text: str) -> ParsedPage:
         ('# A & B', 'title')
     """
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
-    pieces, broken, unreadable = scan(plain)
+    pieces, broken, unreadable = scan(plain, recorded=recorded)
     tagged = [piece for piece in pieces if piece.label is not None]
     builder = _PageBuilder(marks_are_hidden="<|ref|>" not in plain and "<|det|>" not in plain)
     if not tagged:

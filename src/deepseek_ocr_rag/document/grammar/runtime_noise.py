@@ -1,19 +1,23 @@
-r"""Finds what runtimes print around the model's text.
+r"""Finds what is not a page's text in a model's output: its own marks, and what runtimes print.
 
-Stored outputs are often a captured standard output. Only these pieces of it count as
-noise, and only in exactly this form, so that a page's own text is not taken for it:
+In what a backend just wrote there are only the model's marks: the end token at the end, and
+Unlimited-OCR's ``<PAGE>`` at the start or in front of a tag. All else is the page's text, whatever
+it looks like.
+
+A stored output is often a captured standard output. Whole lines of it count as noise if they are
+exactly:
 
 * the published code's banner: ``BASE: torch.Size([..])`` and ``PATCHES:  torch.Size([..])`` or
-  ``NO PATCHES`` between lines of ``=``, the first of which may directly follow the text of the
-  page before;
+  ``NO PATCHES`` between lines of ``=``;
 * known warnings (:data:`_WARNINGS`) directly before and after a banner;
 * the published code's statistics (:data:`_STATISTICS`) after a line of ``=``, and its
   ``===save results:===``;
-* ``<--- Page Split --->``; ``<PAGE>`` in front of a tag, or alone on its line (several in a row
-  are empty pages);
-* at the end of the text: the end token, Ollama's ``[Unsupported content type: UsageContent]``,
-  progress bars of the published code (``image: 0it [..]``), and log lines of vLLM if the first
-  directly follows text on the same line.
+* ``<--- Page Split --->``; ``<PAGE>`` (several in a row are empty pages);
+* at the end of the text: Ollama's ``[Unsupported content type: UsageContent]``, and progress bars
+  of the published code (``image: 0it [..]``).
+
+A banner and statistics may begin right behind the page's text: then their first ``=`` are left
+out, and the text stays. Log lines of servers stay: a page may show some itself.
 """
 
 from __future__ import annotations
@@ -31,8 +35,8 @@ _STATISTICS = re.compile(
     r"\noutput texts tokens \(valid\): {1,4}[0-9]{1,9}"
     r"(?:\ncompression ratio: {1,4}[0-9.]{1,12}\n={10,99})?(?![^\n])"
 )
-_SAVED = "=" * 15 + "save results:" + "=" * 15
-_PAGE_SPLIT = "<--- Page Split --->"
+_SAVED = re.compile(r"^={15}save results:={15}[ \t]*$", re.MULTILINE)
+_PAGE_SPLIT = re.compile(r"^[ \t]*<--- Page Split --->[ \t]*$", re.MULTILINE)
 _PAGE_MARK = re.compile(r"<PAGE>(?=[ \t]{0,9}(?:\n|\Z|<PAGE>|(<\|(?:det|ref)\|>)))")
 
 _WARNINGS = (
@@ -49,28 +53,44 @@ _WARNINGS = (
 )
 _PYTHON_WARNING = re.compile(r"[^\n]{1,300}\.py:[0-9]{1,6}: \w{1,30}Warning: ")
 
-_ENDINGS = ("<｜end▁of▁sentence｜>", "[Unsupported content type: UsageContent]")
+_END_TOKEN = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the model, no secret
+_USAGE = re.compile(r"[ \t]*\[Unsupported content type: UsageContent\]")
 _PROGRESS = re.compile(r"(?:image|other): [^\n\[]{0,200}\[[0-9:<?,. ]{1,60}(?:it/s|s/it)\]")
-_SERVER_LOG = re.compile(
-    r"(?:\(\w{1,40} pid=[0-9]{1,9}\) )?(?:INFO|WARNING|ERROR|DEBUG) "
-    r"[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} \[?[\w./]{1,80}:[0-9]{1,6}\]"
-)
 
 _ENCODED = re.compile(
     r"BASE:(?= {1,4}torch\.Size)|image size:(?= )|={15}(?=save results:)"
     r"|\[(?=Unsupported content type: )|(?:it/s|s/it)(?=\])"
-    r"|(?:INFO|WARNING|ERROR|DEBUG)(?= [0-9]{2}-[0-9]{2} )"
 )
 
 
-def find_noise(text: str) -> list[tuple[int, int]]:
-    """The ``(start, end)`` offsets of a runtime's output in the text, ascending and disjoint."""
+def find_noise(text: str, *, recorded: bool = True) -> list[tuple[int, int]]:
+    """The ``(start, end)`` offsets of what is not the page's text, ascending and disjoint.
+
+    ``recorded`` says whether the text is a stored output; if not, a backend just wrote it.
+    """
+    if not recorded:
+        return _find_marks(text)
     spans = _find_banners(text)
     if "\nimage size: " in text:
         spans += [_with_rule(text, m.start(), m.end()) for m in _STATISTICS.finditer(text)]
     spans += _find_all(text, _SAVED) + _find_all(text, _PAGE_SPLIT) + _find_page_marks(text)
     spans.sort()
     return _merged(spans + _find_endings(text, spans))
+
+
+def _find_marks(text: str) -> list[tuple[int, int]]:
+    """The marks of the model itself, where it writes them."""
+    spans: list[tuple[int, int]] = []
+    at_start, done = True, 0
+    for match in _PAGE_MARK.finditer(text) if "<PAGE>" in text else ():
+        at_start = at_start and not text[done : match.start()].strip()
+        done = match.end()
+        if at_start or match[1]:
+            spans.append(match.span())
+    end = len(text.rstrip())
+    if text.endswith(_END_TOKEN, 0, end):
+        spans.append((end - len(_END_TOKEN), end))
+    return _merged(spans)
 
 
 def split_pages(text: str) -> list[str]:
@@ -100,8 +120,8 @@ def encode_noise(text: str) -> str:
     return _ENCODED.sub(lambda match: f"&#{ord(match[0][0])};{match[0][1:]}", text)
 
 
-def _find_all(text: str, literal: str) -> list[tuple[int, int]]:
-    return [match.span() for match in re.finditer(re.escape(literal), text)]
+def _find_all(text: str, line: re.Pattern[str]) -> list[tuple[int, int]]:
+    return [match.span() for match in line.finditer(text)]
 
 
 def _find_page_marks(text: str) -> list[tuple[int, int]]:
@@ -182,25 +202,13 @@ def _rstrip_before(text: str, end: int) -> int:
 
 
 def _ending_start(text: str, end: int) -> int | None:
-    for literal in _ENDINGS:
-        if text.endswith(literal, 0, end):
-            return end - len(literal)
+    if text.endswith(_END_TOKEN, 0, end):
+        return end - len(_END_TOKEN)
     line = text.rfind("\n", 0, end) + 1
-    if end - line <= 400 and _PROGRESS.fullmatch(text, line, end):
+    if end - line <= 400 and (
+        _PROGRESS.fullmatch(text, line, end) or _USAGE.fullmatch(text, line, end)
+    ):
         return line
-    return _server_log_start(text, end)
-
-
-def _server_log_start(text: str, end: int) -> int | None:
-    """The start of log lines that directly follow text; a page may itself show other log lines."""
-    while end > 0:
-        line = text.rfind("\n", 0, end) + 1
-        log = _SERVER_LOG.search(text, line, end)
-        if log is None:
-            return None
-        if log.start() > line:
-            return None if text[log.start() - 1].isspace() else log.start()
-        end = _rstrip_before(text, line)
     return None
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..types import Box
+from .box_lists import MAX_JUNK, box_list, is_broken_list, list_at_head, open_list, read_boxes
 from .bracket_tags import bracket_tags
 from .labels import LABELS, may_be_label
 from .runtime_noise import find_noise
@@ -33,15 +34,16 @@ MARKER_LENGTH = len("<|ref|>")
 MAX_LABEL = 300
 """Most characters in a label: with "OCR this image" labels are lines, which reach 40."""
 
-MAX_JUNK = 16
-"""Most characters other than coordinates in a box list ("clef", one Chinese word); a list
-with more of them is text."""
-
 _MARKER = re.compile(r"<\|(/?(?:ref|det))\|>")
+<<<<<<< HEAD
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _JUNK = re.compile(r"[^0-9\[\](),.:;\s-]")
 _OPEN_LIST = re.compile(r"[ \t]*(\[[0-9\[\],. \t-]*)")
+=======
+_LABEL = re.compile(r"\w[\w -]{0,39}")
+>>>>>>> main
 _WORD = re.compile(r"[a-z_]{1,40}")
+_BEFORE_LIST = re.compile(r"[^\[\](){}0-9\n]{0,300}")
 _CUT_TAG = re.compile(r"([a-z_]{0,40}) ?(?:\[[0-9, \[]*)?")
 _TABLE_GOES_ON = ("</td", "<td", "</th", "<th", "</tr", "<tr", "</table")
 
@@ -62,24 +64,14 @@ def looks_like_label(label: str) -> bool:
     return label in LABELS or may_be_label(label)
 
 
-def scan(text: str) -> tuple[list[TaggedText], int, int]:
-    """The pieces of a page, and the numbers of broken tags and of unreadable box lists."""
-    scanner = _TagScanner(text)
+def scan(text: str, *, recorded: bool = True) -> tuple[list[TaggedText], int, int]:
+    """The pieces of a page, and the numbers of broken tags and of unreadable box lists.
+
+    ``recorded`` is as for :func:`find_noise`.
+    """
+    scanner = _TagScanner(text, find_noise(text, recorded=recorded))
     scanner.run()
     return scanner.pieces, scanner.broken, scanner.unreadable
-
-
-def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
-    """Reads a box list like ``[[1, 2, 3, 4], [5, 6, 7, 8]]``, whatever stands between the numbers.
-
-    Also returns whether it could be read: it must have a multiple of four numbers, be ``[]``, or
-    be missing.
-    """
-    # Longer numbers are clamped to the page anyway; float() must stay cheap.
-    values = [float(digits[:12]) for digits in _NUMBER.findall(text)]
-    if not values or len(values) % 4:
-        return (), text in ("[]", "")
-    return tuple(Box.from_grid(*values[i : i + 4]) for i in range(0, len(values), 4)), True
 
 
 class _TagScanner:
@@ -89,7 +81,7 @@ class _TagScanner:
     the offset of its text.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, noise: list[tuple[int, int]]) -> None:
         self.source = text
         self.pieces: list[TaggedText] = []
         self.broken = 0
@@ -100,11 +92,10 @@ class _TagScanner:
         self.parts: list[str] | None = None
         self.open_table = False
         marks = [(m.start(), m.end(), m[1]) for m in _MARKER.finditer(text)]
-        for start, label_end, end in bracket_tags(text):
+        for start, label_end, end in bracket_tags(text, noise):
             # Each dropped marker has length zero at the place where it stood.
             marks += [(start, start, "ref"), (label_end, label_end, "/ref")]
             marks += [(label_end, label_end, "det"), (end, end, "/det")]
-        noise = find_noise(text)
         if noise:
             marks = _outside_noise(marks, noise) + [(start, end, "noise") for start, end in noise]
             marks.sort()
@@ -199,11 +190,12 @@ class _TagScanner:
                 return self.read_location(label, i + 1, self.starts[i])
         self.broken += 1
         known, rest = _known_label(label)
+        numbers, rest = list_at_head(rest) if known else ("", rest)
         at = self.starts[i + 1] - len(rest)
         if self.open_table and rest.lstrip().startswith(_TABLE_GOES_ON):
             self.append(rest, at)
         elif known:
-            self.begin(known, (), self.starts[i], at, rest)
+            self.begin(known, self.parse_boxes(numbers), self.starts[i], at, rest)
         else:
             self.add_untagged(rest, at)
         return i + 1
@@ -215,6 +207,10 @@ class _TagScanner:
         while True:
             gap = self.segment(i)
             following = self.kinds[i + 1]
+            numbers, rest = list_at_head(gap)
+            if numbers and not rest.strip() and following in ("det", "/ref"):
+                self.broken += 1
+                gap = ""
             blank = not gap.strip()
             short = len(gap) <= MAX_JUNK and "\n" not in gap
             if following == "det" and (blank or short):
@@ -227,10 +223,12 @@ class _TagScanner:
                 i += 1
                 continue
             self.broken += 1
-            if following == "/det" and blank:
+            if following == "/det" and not rest.strip():
                 i += 1
-                gap = self.segment(i)
-            self.begin(label, (), start, at if extra else self.ends[i], *extra, gap)
+                rest = self.segment(i)
+            if not extra:
+                at = self.starts[i + 1] - len(rest)
+            self.begin(label, self.parse_boxes(numbers), start, at, *extra, rest)
             return i + 1
 
     def read_location(
@@ -239,15 +237,16 @@ class _TagScanner:
         """Reads a tag from its ``<|det|>``; ``extra`` is text that stood before that marker."""
         written = self.segment(i)
         if self.kinds[i + 1] == "/det":
-            before, numbers, after = _box_list(written)
-            self.broken += bool(before or after)
+            before, numbers, after = box_list(written)
+            second, body = _second_list(self.segment(i + 1))
+            self.broken += bool(before or after or second)
             texts = [f"{text} " for text in (before, after) if text]
-            at = extra_at if extra else self.ends[i] if texts else self.ends[i + 1]
-            boxes = self.parse_boxes(numbers)
-            self.begin(label, boxes, start, at, *extra, *texts, self.segment(i + 1))
+            at = extra_at if extra else self.ends[i] if texts else self.starts[i + 2] - len(body)
+            boxes = self.parse_boxes(numbers) or read_boxes(second)[0]
+            self.begin(label, boxes, start, at, *extra, *texts, body)
             return i + 2
         self.broken += 1
-        numbers, rest = _open_list(written)
+        numbers, rest = open_list(written)
         at = extra_at if extra else self.starts[i + 1] - len(rest)
         self.begin(label, self.parse_boxes(numbers) if numbers else (), start, at, *extra, rest)
         return i + 1
@@ -259,14 +258,12 @@ class _TagScanner:
         if self.kinds[i + 1] in ("end", "noise") and _is_cut_tag(written.rstrip()):
             self.broken += 1
             return i + 1
+        label, numbers, rest = _labelled_list(written)
+        at = self.starts[i + 1] - len(rest)
+        if closed and not numbers:
+            label, numbers, rest = box_list(written)
         if closed:
-            label, numbers, rest = _box_list(written)
             at = self.ends[i] if rest else self.ends[i + 1]
-        else:
-            label, bracket, rest = written.partition("[")
-            label = label.strip()
-            numbers, rest = _open_list(bracket + rest)
-            at = self.starts[i + 1] - len(rest)
         boxes = self.parse_boxes(numbers) if numbers else ()
         known = label in LABELS or (closed and looks_like_label(label))
         self.broken += not (closed and known and not rest)
@@ -309,46 +306,28 @@ def _known_label(text: str) -> tuple[str, str]:
     if word is None or word[0] not in LABELS:
         return "", text
     rest = text[word.end() :]
-    return (word[0], rest) if rest.lstrip(" \t")[:1] in ("", "\n", "<", "\\", "[") else ("", text)
-
-
-def _box_list(text: str) -> tuple[str, str, str]:
-    """The text before the box list of a closed ``<|det|>``, the list, and the text after it.
-
-    A few other characters are accepted in a list with double brackets or a multiple of four
-    numbers; otherwise everything is text.
-    """
-    text = text.strip()
-    first, last = text.find("["), text.rfind("]")
-    if first < 0:
-        return ("", text, "") if not _JUNK.search(text) else (text, "", "")
-    if last < first:
-        last = len(text)
-    numbers = text[first : last + 1]
-    junk = len(_JUNK.findall(numbers))
-    whole = numbers.startswith("[[") and numbers.endswith("]]")
-    if "\n" in numbers or junk > MAX_JUNK or (junk and not whole and not read_boxes(numbers)[0]):
-        return text, "", ""
-    return text[:first].rstrip(), numbers, text[last + 1 :].lstrip()
-
-
-def _open_list(text: str) -> tuple[str, str]:
-    """The coordinates at the head of an unclosed ``<|det|>``, and the rest.
-
-    They are coordinates if they end with ``]]`` or with their line, and begin with ``[[`` or have
-    a multiple of four numbers; otherwise everything is text.
-    """
-    match = _OPEN_LIST.match(text)
-    if match is None:
-        return "", text
-    written = match[1]
-    end = match.end()
-    if "]]" in written:
-        cut = written.rindex("]]") + 2
-        end -= len(written) - cut
-        written = written[:cut]
-    elif text[end : end + 1] not in ("", "\n"):
-        return "", text
-    if written.startswith("[[") or read_boxes(written)[0]:
-        return written, text[end:]
+    if list_at_head(rest)[0] or rest.lstrip(" \t")[:1] in ("", "\n", "<", "\\", "["):
+        return word[0], rest
     return "", text
+
+
+def _second_list(body: str) -> tuple[str, str]:
+    """A stray box list right behind a whole tag, and the text after it.
+
+    The model writes a block's text on the next line: what stands on the same one belongs to the
+    tag. On the next line it must be a list that can be nothing else.
+    """
+    written, rest = list_at_head(body)
+    if not written and body.startswith("\n"):
+        line, newline, after = body[1:].partition("\n")
+        if is_broken_list(line.strip()):
+            return line.strip(), newline + after
+    return written, rest
+
+
+def _labelled_list(text: str) -> tuple[str, str, str]:
+    """Label, box list and the rest of an unclosed ``<|det|>``; no list if it has none."""
+    label = _BEFORE_LIST.match(text)
+    end = label.end() if label else 0
+    numbers, rest = open_list(text[end:])
+    return text[:end].strip(), numbers, rest

@@ -1,0 +1,49 @@
+"""Keeps a spreadsheet from running a cell's text as a formula.
+
+Excel, LibreOffice and Google Sheets take a cell that begins with ``= + - @``, or with one of
+these after white space, for a formula; a formula can start programs (``=cmd|...``) and send
+what other cells say to a server. An apostrophe in front makes it text (OWASP, "CSV Injection").
+The same holds after a line break, a tab or a semicolon in a cell, because some spreadsheets
+begin a new cell there. Numbers with a sign stay numbers, and a dash alone stays a dash.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ..text.visible import visible
+
+__all__ = ["without_formulas"]
+
+_CELL_ENDS: Final = re.compile(r"([\n\t;])")
+_UNSEEN: Final = (
+    " \t\n\r\v\f\u00a0\u1680\u2000\u200b\u200c\u200d\u2028\u2029\u202f\u2060\u3000\ufeff"
+)
+_SIGNS: Final = "-+\uff0b\uff0d"
+_STARTS: Final = f"=@\uff1d\uff20{_SIGNS}"
+"""Also the wide forms, which Japanese and Chinese versions take for the narrow ones."""
+
+_HARMLESS: Final = re.compile(
+    rf"[{_SIGNS}]"
+    r"(?:[ \u00a0]?[$€£¥]?[ \u00a0]?\.?[0-9][0-9.,'\u2019 \u00a0\u202f\u2009]{0,60}"
+    r"(?:[eE][+-]?[0-9]{1,3})?[ \u00a0]?[%‰$€£¥]?"
+    rf"|[{_SIGNS}]{{0,9}})"
+)
+"""A number with a sign (``-1,234.5``, ``- 3 %``, ``+49 30 123``, ``-$5``, ``-1e-5``), or dashes."""
+
+
+def without_formulas(text: str) -> str:
+    """The text of a cell for CSV; an apostrophe stands before all that could be a formula."""
+    parts = [_as_text(part) for part in _CELL_ENDS.split(visible(text))]
+    if text[:1] in ("\t", "\n"):
+        # Some remove it, and look at what follows.
+        parts.insert(0, "'")
+    return "".join(parts)
+
+
+def _as_text(part: str) -> str:
+    seen = part.strip(_UNSEEN)
+    if seen[:1] and seen[0] in _STARTS and not _HARMLESS.fullmatch(seen):
+        return f"'{part}"
+    return part
