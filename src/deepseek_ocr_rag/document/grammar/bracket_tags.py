@@ -14,13 +14,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-<<<<<<< HEAD
-from .labels import LABELS, may_be_label
-from .runtime_noise import find_noise
-=======
 from .box_lists import list_at_head
-from .labels import LABELS
->>>>>>> main
+from .labels import LABELS, may_be_label
 
 __all__ = ["BracketTag", "bracket_tags"]
 

@@ -35,13 +35,6 @@ MAX_LABEL = 300
 """Most characters in a label: with "OCR this image" labels are lines, which reach 40."""
 
 _MARKER = re.compile(r"<\|(/?(?:ref|det))\|>")
-<<<<<<< HEAD
-_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
-_JUNK = re.compile(r"[^0-9\[\](),.:;\s-]")
-_OPEN_LIST = re.compile(r"[ \t]*(\[[0-9\[\],. \t-]*)")
-=======
-_LABEL = re.compile(r"\w[\w -]{0,39}")
->>>>>>> main
 _WORD = re.compile(r"[a-z_]{1,40}")
 _BEFORE_LIST = re.compile(r"[^\[\](){}0-9\n]{0,300}")
 _CUT_TAG = re.compile(r"([a-z_]{0,40}) ?(?:\[[0-9, \[]*)?")
