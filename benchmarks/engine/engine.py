@@ -125,7 +125,7 @@ def profiled(graph: torch.cuda.CUDAGraph, title: str) -> None:
 def steps() -> list[Row]:
     """The decode step by itself, and the prefill."""
     weights = random_weights(PUBLISHED, device=CUDA)
-    eight_bits: EngineWeights | None = None
+    stored_weights: dict[str, EngineWeights] = {"model": weights}
     found: list[Row] = []
     cases = [
         (1, 1, "model", "model", "2.0"),
@@ -139,11 +139,19 @@ def steps() -> list[Row]:
         (512, 1, "fp8", "model", ""),
         (1, 1, "model", "int8", ""),
         (256, 1, "fp8", "int8", ""),
+        (1, 1, "model", "fp8", ""),
+        (8, 1, "model", "model", ""),
+        (8, 1, "model", "fp8", ""),
+        (32, 1, "model", "model", ""),
+        (32, 1, "model", "fp8", ""),
+        (256, 1, "model", "fp8", ""),
+        (512, 1, "model", "fp8", ""),
+        (512, 1, "fp8", "fp8", ""),
     ]
     for rows, queries, kind, stored, target in cases:
-        if stored == "int8" and eight_bits is None:
-            eight_bits = quantize_experts(weights)
-        bench = Bench(eight_bits if stored == "int8" else weights, rows, 1400, kind)
+        if stored not in stored_weights:
+            stored_weights[stored] = quantize_experts(weights, stored)
+        bench = Bench(stored_weights[stored], rows, 1400, kind)
         graph = bench.step(queries)
         time_ms = milliseconds(graph.replay)
         rate = rows / time_ms * 1000
@@ -200,7 +208,7 @@ def single() -> list[Row]:
     text = [random.randrange(3, 120_000) for _ in range(TOKENS)]
     draft = [token if random.random() < 0.8 else random.randrange(3, 120_000) for token in text]
     runner = Runner(config, weights, Forced(text), slots=4, blocks=600)
-    runner.record()
+    runner.capture()
     engine = Engine(runner, Scheduler(slots=4, blocks=600), SIZES.max_positions)
     picture = page_image()
     found = []
@@ -280,7 +288,7 @@ def drawn(settings: ModelSettings, request: PageRequest) -> AttemptSettings:
     return AttemptSettings(request.task, request.mode, settings.no_repeat, temperature=1.0)
 
 
-def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
+def documents(folder: Path, kinds: list[str], weights: str, pages: int = 512) -> list[Row]:
     """A PDF from the disk to blocks, through the whole package."""
     # Greedy, random weights write loops, in which more is looked for than in a page.
     ModelSettings.first = drawn  # type: ignore[method-assign]
@@ -288,11 +296,12 @@ def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
     make_pdf(pdf, pages)
     found = []
     for kind in kinds:
+        name = f"cache {kind}, weights {weights}"
         begin = time.perf_counter()
-        backend = Counted(folder, cache=kind, max_new_tokens=TOKENS, attempts=1)
+        backend = Counted(folder, cache=kind, weights=weights, max_new_tokens=TOKENS, attempts=1)
         backend.load()
         ready = time.perf_counter() - begin
-        found.append((f"process ready, cache {kind}", f"{ready:.1f} s", "15 s"))
+        found.append((f"process ready, {name}", f"{ready:.1f} s", "15 s"))
         # Without the cache: a page that was read once would not be read again.
         with Reader(backend, cache=False) as reader:
             start = time.perf_counter()
@@ -307,13 +316,11 @@ def documents(folder: Path, kinds: list[str], pages: int = 512) -> list[Row]:
             print(f"{len(errors)} pages failed, the first: {errors[0]}")
         written = backend.tokens / pages
         rate = f"{pages / seconds:.1f} pages/s of {written:.0f} tokens, {len(errors)} failed"
-        found.append((f"PDF of {pages} pages to blocks, cache {kind}", rate, "20 pages/s"))
+        found.append((f"PDF of {pages} pages to blocks, {name}", rate, "20 pages/s"))
         tenths = " ".join(f"{ends[pages * n // 10 - 1]:.1f}" for n in range(1, 11))
-        found.append(
-            (f"its first page and its tenths, cache {kind}", f"{ends[0]:.1f}; {tenths} s", "")
-        )
+        found.append((f"its first page and its tenths, {name}", f"{ends[0]:.1f}; {tenths} s", ""))
         most = f"{memory.own:.0f} MB reading, {memory.child:.0f} MB engine"
-        found.append((f"host memory at most, cache {kind}", most, ""))
+        found.append((f"host memory at most, {name}", most, ""))
         backend.close()
         del backend
         gc.collect()
@@ -342,6 +349,7 @@ def main() -> None:
     parser.add_argument("tokenizer", type=Path)
     parser.add_argument("--only", default="steps,single,throughput,small_card,documents,memory")
     parser.add_argument("--cache", default="model,fp8")
+    parser.add_argument("--weights", default="model", choices=("model", "int8", "fp8"))
     arguments = parser.parse_args()
     folder, kinds = arguments.folder, arguments.cache.split(",")
     write(folder, arguments.tokenizer)
@@ -350,7 +358,7 @@ def main() -> None:
         "single": single,
         "throughput": lambda: throughput(folder, kinds),
         "small_card": lambda: small_card(folder),
-        "documents": lambda: documents(folder, kinds),
+        "documents": lambda: documents(folder, kinds, arguments.weights),
         "memory": lambda: memory(folder),
     }
     found: list[Row] = []

@@ -1,7 +1,7 @@
 """The local engine under a mixed load: real text lengths, real page sizes, several arrivals.
 
     python benchmarks/engine/mixed_load.py draw LOAD.JSON TOKENIZER.JSON
-    python benchmarks/engine/mixed_load.py run LOAD.JSON FOLDER [--cache fp8] [--pages 512]
+    python benchmarks/engine/mixed_load.py run LOAD.JSON FOLDER [--cache fp8] [--weights fp8]
 
 ``draw`` collects the lengths in tokens of the outputs in ``../shared/model-outputs`` and the
 page sizes of the PDFs in ``../shared/corpus``; it needs no GPU. ``run`` has a checkpoint
@@ -189,9 +189,11 @@ def run(arguments: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     print(torch.cuda.get_device_name())
     begin = time.perf_counter()
-    engine = start_engine(find_checkpoint(arguments.folder), EngineSettings(cache=arguments.cache))
+    settings = EngineSettings(cache=arguments.cache, weights=arguments.weights)
+    engine = start_engine(find_checkpoint(arguments.folder), settings)
     print(
-        f"ready in {time.perf_counter() - begin:.1f} s, cache {arguments.cache}, {engine.slots} slots"
+        f"ready in {time.perf_counter() - begin:.1f} s, cache {arguments.cache}, "
+        f"weights {arguments.weights}, {engine.slots} slots"
     )
     load = Load(engine, arguments.load)
     wanted = arguments.only.split(",")
@@ -215,6 +217,7 @@ def main() -> None:
     parser.add_argument("load", type=Path)
     parser.add_argument("folder", type=Path, help="a checkpoint; for draw its tokenizer.json")
     parser.add_argument("--cache", default="model", choices=("model", "fp8"))
+    parser.add_argument("--weights", default="model", choices=("model", "int8", "fp8"))
     parser.add_argument("--pages", type=int, default=512)
     parser.add_argument("--only", default="once,drawn,job,stream")
     arguments = parser.parse_args()

@@ -88,3 +88,16 @@ def test_drafts_are_never_too_many(pieces: list[list[int]]) -> None:
     for piece in pieces:
         drafter.observe(piece)
         assert len(drafter.draft()) <= MAX_DRAFTS
+
+
+def test_drafts_are_expected_where_the_newest_tokens_were_written_before() -> None:
+    drafter = Drafter()
+    drafter.observe([1, 2, 3, 4, 1, 2])
+    assert not drafter.expects_drafts
+    drafter.observe([3])
+    assert drafter.expects_drafts
+    assert drafter.draft()[0] == 4
+
+
+def test_with_a_text_layer_drafts_are_always_expected() -> None:
+    assert Drafter([1, 2, 3]).expects_drafts

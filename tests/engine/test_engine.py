@@ -302,6 +302,48 @@ def test_an_urgent_page_gets_several_steps_for_each_of_the_others() -> None:
     assert 0 < 3 * others <= alone <= MAX_URGENT_STEPS * (others + 1)
 
 
+def test_steps_wait_for_drafts_only_where_the_text_repeats_itself() -> None:
+    """Otherwise the device would wait for the host at every token."""
+    text = [*range(10, 60), *range(10, 40), *range(100, 150)]
+    seen: list[tuple[int, int, int]] = []
+
+    class TextReport(FreeReport):
+        def __init__(self, sequences, tokens: list[int], queries: int) -> None:
+            super().__init__(sequences)
+            self.tokens, self.queries = tokens, queries
+
+        def wait(self) -> list[tuple[list[int], list[float]]]:
+            return [(self.tokens, [0.0] * len(self.tokens))]
+
+    class TextRunner(FreeRunner):
+        written = 0
+
+        def _next(self, sequences, drafts: list[int], queries: int) -> TextReport:
+            right = 0
+            while right < len(drafts) and drafts[right] == text[self.written + right]:
+                right += 1
+            start, self.written = self.written, self.written + right + 1
+            return TextReport(sequences, text[start : self.written], queries)
+
+        def prefill(self, sequences) -> TextReport:
+            return self._next(sequences, [], 1)
+
+        def step(self, sequences, drafts) -> TextReport:
+            seen.append((self.written, sequences[0].in_flight, len(drafts[0])))
+            return self._next(sequences, drafts[0], 1 + len(drafts[0]))
+
+    engine = Engine(TextRunner(), Scheduler(slots=2, blocks=400), 8192)
+    page = engine.submit(PageTask([0] * 30, None, NoRepeat(0), len(text)))
+    assert list(page.result(30).tokens) == text
+    engine.close()
+    # Three tokens have come again, and one was in flight.
+    repeated = range(54, 80 + 4)
+    assert all(written in repeated and in_flight == 0 for written, in_flight, n in seen if n)
+    assert sum(drafts for _, _, drafts in seen) > 20
+    assert all(in_flight == 1 for written, in_flight, _ in seen if 2 < written < 50)
+    assert len(seen) < len(text) - 15
+
+
 def test_2000_pages_leave_nothing_in_the_memory_of_the_host() -> None:
     engine = Engine(FreeRunner(), Scheduler(slots=8, blocks=60), 8192)
 

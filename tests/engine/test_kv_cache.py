@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from deepseek_ocr_rag.engine.block_pool import BlockPool
 from deepseek_ocr_rag.engine.kv_cache import KVCache, block_bytes
 from deepseek_ocr_rag.engine.weights.config import PUBLISHED
-from deepseek_ocr_rag.engine.weights.quantization import quantize_int8
+from deepseek_ocr_rag.engine.weights.quantization import quantize
 
 
 def small():
@@ -58,7 +58,17 @@ def test_the_first_page_is_never_given_away() -> None:
 def test_matrices_in_eight_bits_differ_by_half_a_step_at_most() -> None:
     weight = torch.randn(3, 20, 30)
     weight[1, 4] = 0
-    eight_bits, scales = quantize_int8(weight)
+    eight_bits, scales = quantize(weight, "int8")
     assert eight_bits.dtype == torch.int8
     difference = (eight_bits * scales[..., None] - weight).abs()
     assert (difference <= 0.5001 * scales[..., None]).all()
+
+
+def test_matrices_in_fp8_keep_three_bits_behind_the_first() -> None:
+    weight = torch.randn(3, 20, 30)
+    weight[1, 4] = 0
+    eight_bits, scales = quantize(weight, "fp8")
+    assert eight_bits.dtype == torch.float8_e4m3fn
+    difference = (eight_bits.float() * scales[..., None] - weight).abs()
+    # Relative to the number itself, but for those next to zero.
+    assert (difference <= weight.abs() / 16 + 2**-9 * scales[..., None]).all()

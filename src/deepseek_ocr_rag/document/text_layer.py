@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from .letter_statistics import are_exchanged, are_shifted
 from .types import Box
 
-__all__ = ["Rule", "TextLayer", "Word", "usable"]
+__all__ = ["Rule", "TextLayer", "Word", "doubt", "unknown_characters", "usable"]
 
 SCAN_COVER = 0.7
 """Smallest share of the page that pictures cover if the page is a scan."""
@@ -43,7 +44,9 @@ class Word:
     size: float = 0.0  # of the font in points, 0 where the PDF does not say
     bold: bool = False  # by the font's weight or name
     hidden: bool = False  # drawn in the invisible text mode, as OCR layers are
-    rotation: int = 0  # of the text on the displayed page in degrees clockwise: 0, 90, 180 or 270
+    rotation: int = 0  # of the text on the displayed page in whole degrees clockwise, 0 to 359
+    mirrored: bool = False  # drawn as in a mirror, which the rotation does not undo
+    monospaced: bool = False  # by the font's flags or name: code, tables of characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ class TextLayer:
         pictures: Boxes of raster images.
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
+        unseen: Words that a reader of the page cannot see: in the colour of what they stand on,
+            covered, transparent, on a layer that is switched off, clipped away, or under 2
+            points. They are not in ``words``, and nothing quotes them.
+        is_notice: Whether the page holds only the notice of a viewer that cannot show the document,
+            as in a dynamic XFA form.
     """
 
     words: tuple[Word, ...]
@@ -71,6 +79,8 @@ class TextLayer:
     pictures: tuple[Box, ...] = ()
     width: float = 0.0
     height: float = 0.0
+    unseen: tuple[Word, ...] = ()
+    is_notice: bool = False
 
 
 def usable(layer: TextLayer) -> bool:
@@ -87,6 +97,26 @@ def usable(layer: TextLayer) -> bool:
     if not _is_scan(layer):
         return True
     return len(characters) > STAMP_LENGTH and _misread_share(texts) <= MAX_MISREAD
+
+
+def unknown_characters(layer: TextLayer) -> int:
+    """How many characters have no meaning: the font does not say which they are."""
+    return sum(_is_impossible(char) for word in layer.words for char in word.text)
+
+
+def doubt(layer: TextLayer) -> str:
+    """Why a usable text layer may still not say what the page shows; "" if nothing speaks for it.
+
+    The picture decides then.
+    """
+    if count := unknown_characters(layer):
+        return f"{count} of its characters have no meaning"
+    text = " ".join(word.text for word in layer.words)
+    if are_shifted(text):
+        return "its letters are shifted"
+    if are_exchanged(text):
+        return "its letters are exchanged"
+    return ""
 
 
 _CID = re.compile(r"\(cid:[0-9]{1,6}\)", re.IGNORECASE)

@@ -58,12 +58,21 @@ class Drafter:
                 _index(self._in_written, self._written, len(self._written))
             self._written.append(token)
 
+    @property
+    def expects_drafts(self) -> bool:
+        """Whether the newest n-gram was written before; always with a text layer."""
+        return bool(self._source) or self._newest in self._in_written
+
+    @property
+    def _newest(self) -> tuple[int, ...]:
+        return tuple(self._written[-LONGEST_MATCH:])
+
     def draft(self) -> list[int]:
         """The tokens that probably follow; often none."""
         self._by_source = True
         if (position := self._find_in_source()) is not None:
             self._position, self._misses = position, 0
-        elif found := self._in_written.get(tuple(self._written[-LONGEST_MATCH:])):
+        elif found := self._in_written.get(self._newest):
             self._by_source = False
             self._proposed = self._written[found[-1] : found[-1] + self._length]
             return self._proposed

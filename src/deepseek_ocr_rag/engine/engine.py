@@ -187,9 +187,11 @@ class Engine:
 
     def _iterate(self) -> None:
         self.iterations += 1
+        self._collect_steps(STEPS_IN_FLIGHT - 1)
         drafting = self._takes_drafts(self._next_rows())
-        # Drafts continue the newest token, so the host must know it.
-        self._collect_steps(0 if drafting else STEPS_IN_FLIGHT - 1)
+        if drafting:
+            # Drafts continue the newest token, so the host must know it.
+            self._collect_steps(0)
         self._collect_prefills()
         rows = self._next_rows()
         pause = STEPS_BESIDE_URGENT if self._urgent(rows) else 1
@@ -232,12 +234,13 @@ class Engine:
     def _takes_drafts(self, rows: Sequence[WrittenSequence]) -> bool:
         """Whether a step of these rows should verify drafts.
 
-        The host must then wait for the newest tokens. That pays for a few sequences alone, and
-        beside others if there is a text layer to draft from.
+        The host must then wait for the newest tokens, so drafts must be likely. That pays for a few
+        sequences alone, and beside others if there is a text layer to draft from.
         """
-        if len(rows) > MAX_DRAFTED_ROWS or all(row.task.temperature for row in rows):
+        if len(rows) > MAX_DRAFTED_ROWS:
             return False
-        return len(rows) == len(self._scheduler.running) or any(row.task.source for row in rows)
+        are_alone = len(rows) == len(self._scheduler.running)
+        return any(row.expects_drafts for row in rows if are_alone or row.task.source)
 
     def _prefill(self, sequences: Sequence[WrittenSequence]) -> None:
         try:

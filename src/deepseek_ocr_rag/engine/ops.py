@@ -95,8 +95,9 @@ class Ops(Protocol):
         """Mixture of experts over ``(tokens, width)``.
 
         Each token gets the ``per_token`` most probable routed experts; ``scale`` is a factor of
-        their probabilities. Returns the output of each expert, weighted, ``(tokens, per_token +
-        shared, width)``.
+        their probabilities. With experts in fp8, the factors of their products are rounded to
+        fp8, with a scale for each token or each part of its channels. Returns the output of each
+        expert, weighted, ``(tokens, per_token + shared, width)``.
         """
         ...
 

@@ -151,9 +151,18 @@ class ReferenceOps:
 
 
 def _product(values: Tensor, weight: Tensor, scales: Tensor | None, expert: int) -> Tensor:
-    """``values`` times one expert's matrix."""
+    """``values`` times one expert's matrix; with one in fp8, values are rounded to fp8 too."""
+    if weight.dtype == torch.float8_e4m3fn:
+        values = _rounded(values)
     product = functional.linear(values, weight[expert].to(values.dtype))
     return product if scales is None else (product * scales[expert]).to(values.dtype)
+
+
+def _rounded(values: Tensor) -> Tensor:
+    """Values as fp8 holds them, a scale for each token."""
+    exact = values.float()
+    scales = exact.abs().amax(-1, keepdim=True).clamp_min(1e-12) / LARGEST_E4M3
+    return ((exact / scales).to(torch.float8_e4m3fn).float() * scales).to(values.dtype)
 
 
 def _stored(stored: Tensor, scales: Tensor | None, blocks: Tensor) -> Tensor:

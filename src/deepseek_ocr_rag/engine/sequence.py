@@ -98,15 +98,24 @@ class WrittenSequence:
             if self.task.should_stop(unseen):
                 self.end = End(len(self.tokens), "repetition")
 
+    @property
+    def expects_drafts(self) -> bool:
+        """Whether waiting for the tokens in flight will probably give drafts."""
+        return not self.task.temperature and self._informed_drafter().expects_drafts
+
     def drafts(self) -> list[int]:
         """Draft what probably follows; no token may be in flight."""
         if self.task.temperature:
             return []
+        drafts = self._informed_drafter().draft()
+        return drafts[: self.task.max_new_tokens - len(self.tokens) - 1]
+
+    def _informed_drafter(self) -> Drafter:
         if self._drafter is None:
             self._drafter = Drafter(self.task.source)
         self._drafter.observe(self.tokens[self._drafted :])
         self._drafted = len(self.tokens)
-        return self._drafter.draft()[: self.task.max_new_tokens - len(self.tokens) - 1]
+        return self._drafter
 
     def result(self) -> GeneratedPage:
         """The generated page, once it has ended."""

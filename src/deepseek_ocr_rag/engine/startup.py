@@ -70,7 +70,7 @@ class EngineSettings:
     cache: CacheType = "model"
     memory_limit: int | None = None  # bytes of GPU memory that may be used; None uses what is free
     slots: int | None = None  # most pages at once; None takes what is useful and fits
-    weights: WeightType = "model"  # "int8" stores the experts in eight bits: 2.4 GB less
+    weights: WeightType = "model"  # "int8" and "fp8" store the experts in eight bits: 2.4 GB less
 
 
 def engine_device(settings: EngineSettings) -> torch.device:
@@ -95,10 +95,15 @@ def engine_device(settings: EngineSettings) -> torch.device:
         raise _unsupported(f"{name} has compute capability {capability[0]}.{capability[1]}")
     if not has_triton():
         raise _unsupported("Triton is not installed")
-    if settings.cache == "fp8" and capability < EIGHT_BIT_CAPABILITY:
-        raise ConfigurationError(
-            "a cache of fp8 needs compute capability 8.9", remedy='Use cache="model".'
-        )
+    if capability < EIGHT_BIT_CAPABILITY:
+        if settings.cache == "fp8":
+            raise ConfigurationError(
+                "a cache of fp8 needs compute capability 8.9", remedy='Use cache="model".'
+            )
+        if settings.weights == "fp8":
+            raise ConfigurationError(
+                "weights in fp8 need compute capability 8.9", remedy='Use weights="int8".'
+            )
     return device
 
 
@@ -110,8 +115,8 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
     device = engine_device(settings)
     if device.type == "cpu":
         weights = load_weights(config, checkpoint.weights, dtype=torch.float32)
-        if settings.weights == "int8":
-            weights = quantize_experts(weights)
+        if settings.weights != "model":
+            weights = quantize_experts(weights, settings.weights)
         return _on_cpu(config, weights, settings)
     torch.cuda.set_device(device)
     total = torch.cuda.get_device_properties(device).total_memory
@@ -119,8 +124,8 @@ def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None)
     torch.cuda.set_per_process_memory_fraction(limit / total, device)
     try:
         weights = load_weights(config, checkpoint.weights, device=device)
-        if settings.weights == "int8":
-            weights = quantize_experts(weights)
+        if settings.weights != "model":
+            weights = quantize_experts(weights, settings.weights)
             torch.cuda.empty_cache()
         engine = _on_gpu(config, weights, settings, limit)
     except torch.OutOfMemoryError as error:

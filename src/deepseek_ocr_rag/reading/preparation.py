@@ -14,7 +14,7 @@ from PIL.Image import Image
 from ..backends.base import Backend, sends_png
 from ..concurrency.cancellation import Cancellation
 from ..concurrency.png_pictures import PngPicture
-from ..document.text_layer import TextLayer, usable
+from ..document.text_layer import TextLayer, doubt, usable
 from ..document.types import Page
 from ..errors import SourceError
 from ..model.prompts import Mode
@@ -35,7 +35,7 @@ class PreparedPage:
     page: Page  # number, label, size; a finish_reason if blank or failed
     image: Image | None = None  # RGB, where the backend needs one
     png: PngPicture | None = None  # the image as a file, where the backend only passes it on
-    text_layer: TextLayer | None = None  # where the backend can use it
+    text_layer: TextLayer | None = None  # where the backend can use it; with an image if in doubt
 
 
 def read_ahead(
@@ -80,20 +80,21 @@ def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> P
     try:
         info = source.info(number)
         page = replace(page, label=info.label, width=info.width, height=info.height)
-        if backend.reads_text_layer:
-            layer = source.text_layer(number)
-            if layer is not None and usable(layer):
-                return PreparedPage(page, text_layer=layer)
+        layer = source.text_layer(number) if backend.reads_text_layer else None
+        if layer is not None and not usable(layer):
+            layer = None
+        if layer is not None and not (backend.needs_image and doubt(layer)):
+            return PreparedPage(page, text_layer=layer)
         if not backend.needs_image:
             return PreparedPage(page)
         if sends_png(backend):
             png = source.render_png(number, mode.long_side)
             if png is not None:
-                return PreparedPage(page, png=png)
+                return PreparedPage(page, png=png, text_layer=layer)
         else:
             image = source.render(number, mode.long_side)
             if has_ink(image):
-                return PreparedPage(page, image=image)
+                return PreparedPage(page, image=image, text_layer=layer)
     except SourceError as error:
         return PreparedPage(replace(page, finish_reason="error", error=str(error)))
     return PreparedPage(replace(page, finish_reason="blank"))

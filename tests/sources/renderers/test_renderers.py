@@ -464,22 +464,114 @@ def test_words_are_split_at_gaps_without_a_space(renderer):
     assert [w.text for w in layer_of(one_page(draw), renderer).words] == ["left", "right"]
 
 
-def test_hidden_text_is_marked(renderer):
+def test_hidden_text_over_a_scan_is_its_ocr(renderer):
     def draw(canvas):
-        hello(canvas, "seen")
+        canvas.drawImage(ImageReader(Image.new("RGB", (60, 80), "grey")), 0, 0, *canvas._pagesize)
         text = canvas.beginText(100, 300)
         text.setTextRenderMode(3)
-        text.textOut("unseen")
+        text.textOut("recognised")
         canvas.drawText(text)
 
-    assert {w.text: w.hidden for w in layer_of(one_page(draw), renderer).words} == {
-        "seen": False,
-        "unseen": True,
-    }
+    layer = layer_of(one_page(draw), renderer)
+    assert {w.text: w.hidden for w in layer.words} == {"recognised": True}
+    assert layer.unseen == ()
 
 
-@pytest.mark.parametrize("page", [0, 90, 180, 270])
-@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def _invisible(canvas):
+    text = canvas.beginText(100, 300)
+    text.setTextRenderMode(3)
+    text.textOut("unseen")
+    canvas.drawText(text)
+
+
+def _white(canvas):
+    canvas.setFillColorRGB(1, 1, 1)
+    canvas.drawString(100, 300, "unseen")
+
+
+def _covered(canvas):
+    canvas.drawString(100, 300, "unseen")
+    canvas.rect(90, 290, 200, 30, fill=1, stroke=0)
+
+
+def _on_its_own_colour(canvas):
+    canvas.setFillColorRGB(0.2, 0.3, 0.6)
+    canvas.rect(90, 290, 200, 30, fill=1, stroke=0)
+    canvas.drawString(100, 300, "unseen")
+
+
+def _transparent(canvas):
+    canvas.setFillAlpha(0)
+    canvas.drawString(100, 300, "unseen")
+
+
+def _tiny(canvas):
+    canvas.setFont("Helvetica", 1)
+    canvas.drawString(100, 300, "unseen")
+
+
+def _clipped_away(canvas):
+    path = canvas.beginPath()
+    path.rect(300, 500, 20, 20)
+    canvas.clipPath(path, stroke=0)
+    canvas.drawString(100, 300, "unseen")
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [_invisible, _white, _covered, _on_its_own_colour, _transparent, _tiny, _clipped_away],
+)
+def test_what_a_reader_of_the_page_cannot_see_is_kept_apart(renderer, hide):
+    def draw(canvas):
+        hello(canvas, "seen")
+        hide(canvas)
+
+    layer = layer_of(one_page(draw), renderer)
+    assert [w.text for w in layer.words] == ["seen"]
+    # MuPDF itself drops what is clipped away.
+    dropped = renderer == "pymupdf" and hide is _clipped_away
+    assert [w.text for w in layer.unseen] == ([] if dropped else ["unseen"])
+
+
+def test_covered_text_is_unseen_although_other_text_stands_on_the_cover():
+    def draw(canvas):
+        canvas.drawString(100, 300, "secret")
+        canvas.setFillColorRGB(1, 1, 1)
+        canvas.rect(90, 290, 200, 30, fill=1, stroke=0)
+        canvas.setFillColorRGB(0, 0, 0)
+        canvas.drawString(100, 300, "label")
+
+    layer = layer_of(one_page(draw), "pdfium")
+    assert [w.text for w in layer.words] == ["label"]
+    assert [w.text for w in layer.unseen] == ["secret"]
+
+
+def _in_a_dark_cell(canvas):
+    canvas.setFillColorRGB(0.1, 0.1, 0.3)
+    canvas.rect(90, 290, 200, 30, fill=1, stroke=0)
+    canvas.setFillColorRGB(1, 1, 1)
+    canvas.drawString(100, 300, "white")
+
+
+def _highlighted(canvas):
+    canvas.drawString(100, 300, "white")
+    canvas.setFillColorRGB(1, 1, 0)
+    canvas.setFillAlpha(0.4)
+    canvas.rect(90, 290, 200, 30, fill=1, stroke=0)
+
+
+def _pale(canvas):
+    canvas.setFillColorRGB(0.8, 0.8, 0.8)
+    canvas.drawString(100, 300, "white")
+
+
+@pytest.mark.parametrize("show", [_in_a_dark_cell, _highlighted, _pale])
+def test_what_a_reader_can_see_stays(renderer, show):
+    layer = layer_of(one_page(show), renderer)
+    assert [w.text for w in layer.words] == ["white"]
+    assert layer.unseen == ()
+
+
 def test_the_direction_of_text_is_that_on_the_displayed_page(renderer, page, turn):
     def draw(canvas):
         canvas.setPageRotation(page)

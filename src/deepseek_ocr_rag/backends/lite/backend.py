@@ -14,10 +14,12 @@ from functools import partial
 
 from ...concurrency.fair_turns import FairSemaphore
 from ...document.grammar.parser import format_page
+from ...document.text_layer import TextLayer, doubt
 from ...document.types import Block, Box
 from ...errors import BackendError, BackendUnavailableError, PageUnreadableError, TurnCancelledError
 from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
+from .doubtful_layers import checked_layer, layer_warnings
 from .layout import lay_out
 from .rapidocr import RapidReader
 
@@ -44,8 +46,8 @@ def _warn_once() -> None:
         _warned = True
         warnings.warn(
             "pages are read by the built-in 'lite' reader (the PDF's own text, else a small "
-            "OCR), not by DeepSeek-OCR: tables without rules, formulas and handwriting "
-            "suffer. To get the model, install Ollama and run: ollama pull deepseek-ocr",
+            "OCR), not by DeepSeek-OCR: formulas, charts and handwriting suffer."
+            " To get the model, install Ollama and run: ollama pull deepseek-ocr",
             LiteBackendWarning,
             stacklevel=3,
         )
@@ -117,8 +119,9 @@ class LiteBackend:
         self._ocr.close()
 
     def _read_page(self, request: PageRequest, reading: object) -> Reply:
-        if request.text_layer is not None:
-            return Reply(request.key, format_page(lay_out(request.text_layer)))
+        layer = request.text_layer
+        if layer is not None and request.image is None:
+            return _reply(request, layer)
         if request.image is None:
             error = BackendError(
                 "the page has neither a text layer nor an image",
@@ -132,6 +135,10 @@ class LiteBackend:
         except PageUnreadableError as error:
             error.source, error.page = request.source, request.page
             return request.failed(error)
+        if layer is not None:
+            checked = checked_layer(layer, found)
+            if checked is not None:
+                return _reply(request, *checked)
         if not found.layer.words:
             whole = Block("image", "", (Box(0.0, 0.0, 1.0, 1.0),))
             return Reply(
@@ -141,12 +148,22 @@ class LiteBackend:
             )
         text = format_page(lay_out(found.layer, skew=found.skew, measured=True))
         warnings: tuple[str, ...] = ()
-        if found.confidence < LOW_CONFIDENCE:
+        if layer is not None:
             warnings = (
+                f"the PDF's own text is broken ({doubt(layer)}); the page was read from its picture",
+            )
+        if found.confidence < LOW_CONFIDENCE:
+            warnings += (
                 f"this page was hard to read (mean confidence {found.confidence:.2f}); "
                 "DeepSeek-OCR may read it better",
             )
         return Reply(request.key, text, warnings=warnings)
+
+
+def _reply(request: PageRequest, layer: TextLayer, warnings: Iterable[str] = ()) -> Reply:
+    blocks = lay_out(layer)
+    notes = (*warnings, *layer_warnings(layer, blocks))
+    return Reply(request.key, format_page(blocks), warnings=notes)
 
 
 def _check_cancelled(request: PageRequest) -> None:

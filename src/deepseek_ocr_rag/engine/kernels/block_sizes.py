@@ -57,6 +57,50 @@ EXPERTS: Final = (
 )
 """Keyed by the largest number of tokens that each serves."""
 
+FP8_EXPERTS: Final = (
+    (
+        2,
+        (ExpertTuning(16, 64, 128, warps=4, stages=4), ExpertTuning(16, 64, 64, warps=4, stages=4)),
+    ),
+    (
+        16,
+        (
+            ExpertTuning(16, 128, 128, warps=8, stages=4),
+            ExpertTuning(16, 128, 128, warps=8, stages=4),
+        ),
+    ),
+    (
+        128,
+        (
+            ExpertTuning(16, 128, 128, warps=4, stages=3),
+            ExpertTuning(16, 128, 128, warps=4, stages=3),
+        ),
+    ),
+    (
+        384,
+        (
+            ExpertTuning(32, 128, 128, warps=4, stages=3),
+            ExpertTuning(32, 128, 128, warps=4, stages=3),
+        ),
+    ),
+    (
+        768,
+        (
+            ExpertTuning(64, 128, 128, warps=8, stages=4),
+            ExpertTuning(64, 128, 128, warps=4, stages=3),
+        ),
+    ),
+    (
+        None,
+        (
+            ExpertTuning(128, 128, 128, warps=8, stages=4),
+            ExpertTuning(64, 128, 128, warps=4, stages=3),
+        ),
+    ),
+)
+"""The same for experts in fp8: for the first product and for the second, which reads at once
+what the first one stores with one scale."""
+
 
 def attention_tuning(heads: int, *, single: bool) -> AttentionTuning:
     """The tuning for ``heads`` times sequences; ``single``: one query each over an fp8 cache."""
@@ -64,10 +108,12 @@ def attention_tuning(heads: int, *, single: bool) -> AttentionTuning:
     return next(tuning for most, tuning in table if most is None or heads <= most)
 
 
-def expert_tuning(tokens: int, dtype: torch.dtype) -> ExpertTuning:
-    """The tuning for a number of tokens of a type."""
+def expert_tuning(tokens: int, dtype: torch.dtype) -> tuple[ExpertTuning, ExpertTuning]:
+    """The tunings of both products for a number of tokens; ``dtype`` is that of the factors."""
+    if dtype == torch.float8_e4m3fn:
+        return next(pair for most, pair in FP8_EXPERTS if most is None or tokens <= most)
     tuning = next(tuning for most, tuning in EXPERTS if most is None or tokens <= most)
     if dtype == torch.float32:
         # Twice the bytes of what was measured: shared memory would not hold them.
-        return replace(tuning, inputs=tuning.inputs // 2)
-    return tuning
+        tuning = replace(tuning, inputs=tuning.inputs // 2)
+    return tuning, tuning

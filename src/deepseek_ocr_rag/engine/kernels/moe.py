@@ -3,9 +3,15 @@
 The weight matrix is the left operand and the tokens the right one, so that the matrix unit's long
 side lies along the weights however few tokens an expert has. An expert's members are the routes
 that lead to it: route ``r`` is part ``r % parts`` of token ``r // parts``.
+
+With fp8 experts the activations are rounded to fp8 too, so that the matrix unit multiplies without
+converting: each token with a scale of its own, what is between the two products with one for each
+tile of its channels.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 import triton
@@ -14,10 +20,12 @@ from torch import Tensor
 
 from ..products import float32_product
 from ..weights.tensors import ExpertWeights
-from .block_sizes import expert_tuning
+from .block_sizes import ExpertTuning, expert_tuning
 from .launching import launch
 
 __all__ = ["moe"]
+
+LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
 
 
 @triton.jit
@@ -26,14 +34,29 @@ def _route(
     shares,
     counts,
     members,
+    values,
+    rounded,
+    value_scales,
     tokens,
+    width,
     scale,
     ROUTED: tl.constexpr,
     EXPERTS: tl.constexpr,
     PER_TOKEN: tl.constexpr,
     SHARED: tl.constexpr,
+    EIGHT_BIT: tl.constexpr,
+    WIDTH_BLOCK: tl.constexpr,
+    LARGEST: tl.constexpr,
 ):
     token = tl.program_id(0)
+    if EIGHT_BIT:
+        channel = tl.arange(0, WIDTH_BLOCK)
+        place = token.to(tl.int64) * width + channel
+        value = tl.load(values + place, mask=channel < width, other=0.0).to(tl.float32)
+        value_scale = tl.maximum(tl.max(tl.abs(value), 0), 1e-12) / LARGEST
+        eight_bits = (value / value_scale).to(rounded.dtype.element_ty)
+        tl.store(rounded + place, eight_bits, mask=channel < width)
+        tl.store(value_scales + token, value_scale)
     expert = tl.arange(0, EXPERTS)
     is_expert = expert < ROUTED
     logit = tl.load(logits + token * ROUTED + expert, mask=is_expert, other=float("-inf"))
@@ -76,9 +99,11 @@ def _block(counts, block, EXPERTS: tl.constexpr, EXPERTS_BLOCK: tl.constexpr, TO
 @triton.jit
 def _gate_up(
     values,
+    value_scales,
     gate_up,
     scales,
     inner_values,
+    inner_scales,
     counts,
     members,
     tokens,
@@ -92,6 +117,8 @@ def _gate_up(
     INPUTS: tl.constexpr,
     EVEN: tl.constexpr,
     SCALED: tl.constexpr,
+    EIGHT_BIT: tl.constexpr,
+    LARGEST: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     expert, first, count = _block(counts, tl.program_id(0), EXPERTS, EXPERTS_BLOCK, TOKENS)
@@ -126,7 +153,16 @@ def _gate_up(
         scale = scales + expert * 2 * inner + output
         gate *= tl.load(scale, mask=is_output, other=0.0)[:, None]
         up *= tl.load(scale + inner, mask=is_output, other=0.0)[:, None]
+    if EIGHT_BIT:
+        value_scale = tl.load(value_scales + route // parts, mask=is_member, other=0.0)
+        gate *= value_scale[None, :]
+        up *= value_scale[None, :]
     result = gate / (1.0 + tl.exp(-gate)) * up
+    if EIGHT_BIT:
+        inner_scale = tl.maximum(tl.max(tl.abs(result), 0), 1e-12) / LARGEST
+        result /= inner_scale[None, :]
+        group = route * tl.num_programs(1) + tl.program_id(1)
+        tl.store(inner_scales + group, inner_scale, mask=is_member)
     tl.store(
         inner_values + route[None, :] * inner + output[:, None],
         result.to(inner_values.dtype.element_ty),
@@ -137,6 +173,7 @@ def _gate_up(
 @triton.jit
 def _down(
     inner_values,
+    inner_scales,
     down,
     scales,
     shares,
@@ -153,6 +190,7 @@ def _down(
     INPUTS: tl.constexpr,
     EVEN: tl.constexpr,
     SCALED: tl.constexpr,
+    EIGHT_BIT: tl.constexpr,
     STAGES: tl.constexpr,
 ):
     expert, first, count = _block(counts, tl.program_id(0), EXPERTS, EXPERTS_BLOCK, TOKENS)
@@ -177,7 +215,13 @@ def _down(
             is_weight = is_output[:, None] & inside[None, :]
             weight = tl.load(cells + begin, mask=is_weight, other=0.0)
             value = tl.load(value_cells + begin, mask=inside[:, None], other=0.0)
-        result = tl.dot(weight.to(value.dtype), value, result, input_precision="ieee")
+        if EIGHT_BIT:
+            # A turn of the loop is a group of channels with one scale.
+            group = route * tl.cdiv(inner, INPUTS) + begin // INPUTS
+            inner_scale = tl.load(inner_scales + group, mask=is_member, other=0.0)
+            result += tl.dot(weight, value) * inner_scale[None, :]
+        else:
+            result = tl.dot(weight.to(value.dtype), value, result, input_precision="ieee")
     if SCALED:
         scale = scales + expert * width + output
         result *= tl.load(scale, mask=is_output, other=0.0)[:, None]
@@ -189,80 +233,127 @@ def _down(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Routes:
+    """Which experts get which tokens, and the tokens as the experts' products read them."""
+
+    counts: Tensor  # members of each expert, ``(experts,)``
+    members: Tensor  # their routes, ``(experts, tokens)``
+    shares: Tensor  # factor of each route, ``(tokens, parts)``
+    values: Tensor  # ``(tokens, width)``
+    value_scales: Tensor | None  # of fp8 values, ``(tokens,)``
+
+
 def moe(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
     """See :meth:`.ops.Ops.moe`."""
     tokens, width = values.shape
     routed, count, inner = len(experts.router), len(experts.down), experts.down.shape[2]
     shared = count - routed
     parts = per_token + shared
-    tuning = expert_tuning(tokens, values.dtype)
+    routes = _route_tokens(values, experts, per_token, scale)
+    eight_bit = routes.value_scales is not None
+    first, second = expert_tuning(tokens, routes.values.dtype)
+    inner_values = values.new_empty(tokens * parts, inner, dtype=routes.values.dtype)
+    inner_scales: Tensor | None = None
+    if eight_bit:
+        groups = triton.cdiv(inner, first.outputs)
+        inner_scales = values.new_empty(tokens * parts, groups, dtype=torch.float32)
 
-    def new(*shape: int, dtype: torch.dtype) -> Tensor:
-        return torch.empty(shape, dtype=dtype, device=values.device)
+    def blocks(size: int) -> int:
+        # Only the last block of an expert may be partly filled.
+        full = tokens * per_token // size + shared * triton.cdiv(tokens, size)
+        return min(routed, tokens * per_token) + int(full)
 
-    counts = torch.zeros(count, dtype=torch.int32, device=values.device)
-    members = new(count, tokens, dtype=torch.int32)
-    shares = new(tokens, parts, dtype=torch.float32)
+    common = {
+        "EXPERTS": count,
+        "EXPERTS_BLOCK": triton.next_power_of_2(count + 1),
+        "SCALED": experts.down_scales is not None,
+        "EIGHT_BIT": eight_bit,
+    }
+    launch(
+        _gate_up,
+        (blocks(first.tokens), triton.cdiv(inner, first.outputs)),
+        routes.values,
+        routes.value_scales,
+        experts.gate_up,
+        experts.gate_up_scales,
+        inner_values,
+        inner_scales,
+        routes.counts,
+        routes.members,
+        tokens,
+        width,
+        inner,
+        parts,
+        EVEN=inner % first.outputs == 0 and width % first.inputs == 0,
+        LARGEST=LARGEST_E4M3,
+        **common,
+        **_tiles(first),
+    )
+    added = values.new_empty(tokens, parts, width)
+    launch(
+        _down,
+        (blocks(second.tokens), triton.cdiv(width, second.outputs)),
+        inner_values,
+        inner_scales,
+        experts.down,
+        experts.down_scales,
+        routes.shares,
+        added,
+        routes.counts,
+        routes.members,
+        tokens,
+        width,
+        inner,
+        EVEN=width % second.outputs == 0 and inner % second.inputs == 0,
+        **common,
+        **_tiles(second),
+    )
+    return added
+
+
+def _route_tokens(values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> _Routes:
+    tokens, width = values.shape
+    routed, count = len(experts.router), len(experts.down)
+    shared = count - routed
+    eight_bit = experts.down.dtype == torch.float8_e4m3fn
+    routes = _Routes(
+        counts=values.new_zeros(count, dtype=torch.int32),
+        members=values.new_empty(count, tokens, dtype=torch.int32),
+        shares=values.new_empty(tokens, per_token + shared, dtype=torch.float32),
+        values=torch.empty_like(values, dtype=torch.float8_e4m3fn) if eight_bit else values,
+        value_scales=values.new_empty(tokens, dtype=torch.float32) if eight_bit else None,
+    )
     launch(
         _route,
         (tokens,),
         float32_product(values, experts.router),
-        shares,
-        counts,
-        members,
+        routes.shares,
+        routes.counts,
+        routes.members,
+        values,
+        routes.values,
+        routes.value_scales,
         tokens,
+        width,
         scale,
         ROUTED=routed,
         EXPERTS=triton.next_power_of_2(routed),
         PER_TOKEN=per_token,
         SHARED=shared,
-        num_warps=1,
+        EIGHT_BIT=eight_bit,
+        WIDTH_BLOCK=triton.next_power_of_2(width),
+        LARGEST=LARGEST_E4M3,
+        num_warps=4 if eight_bit else 1,
     )
-    # Only the last block of an expert may be partly filled.
-    blocks = min(routed, tokens * per_token) + tokens * per_token // tuning.tokens
-    blocks += shared * triton.cdiv(tokens, tuning.tokens)
-    common = {
-        "EXPERTS": count,
-        "EXPERTS_BLOCK": triton.next_power_of_2(count + 1),
+    return routes
+
+
+def _tiles(tuning: ExpertTuning) -> dict[str, int]:
+    return {
         "TOKENS": tuning.tokens,
         "OUTPUTS": tuning.outputs,
         "INPUTS": tuning.inputs,
-        "SCALED": experts.down_scales is not None,
         "STAGES": tuning.stages,
         "num_warps": tuning.warps,
     }
-    inner_values = new(tokens * parts, inner, dtype=values.dtype)
-    launch(
-        _gate_up,
-        (blocks, triton.cdiv(inner, tuning.outputs)),
-        values,
-        experts.gate_up,
-        experts.gate_up_scales,
-        inner_values,
-        counts,
-        members,
-        tokens,
-        width,
-        inner,
-        parts,
-        EVEN=inner % tuning.outputs == 0 and width % tuning.inputs == 0,
-        **common,
-    )
-    added = new(tokens, parts, width, dtype=values.dtype)
-    launch(
-        _down,
-        (blocks, triton.cdiv(width, tuning.outputs)),
-        inner_values,
-        experts.down,
-        experts.down_scales,
-        shares,
-        added,
-        counts,
-        members,
-        tokens,
-        width,
-        inner,
-        EVEN=width % tuning.outputs == 0 and inner % tuning.inputs == 0,
-        **common,
-    )
-    return added

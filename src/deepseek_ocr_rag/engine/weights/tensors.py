@@ -149,8 +149,8 @@ class ExpertWeights:
     """A mixture of gated MLPs; ``experts`` in the shapes are routed and shared ones.
 
     The shared MLP is published as one that is as wide as several experts. Split into experts, which
-    computes the same, it follows the routed ones. The scales are those of int8 rows; None without
-    quantization.
+    computes the same, it follows the routed ones. The scales are those of int8 or fp8 rows; None
+    without quantization.
     """
 
     router: Tensor  # ``(routed experts, width)``

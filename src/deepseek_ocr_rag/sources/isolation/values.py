@@ -35,7 +35,7 @@ __all__ = [
     "png_from",
 ]
 
-_WORD = struct.Struct("<5d3h")  # box, size; bold, hidden, rotation
+_WORD = struct.Struct("<5d5h")  # box, size; bold, hidden, rotation, mirrored, monospaced
 _RULE = struct.Struct("<4dh")  # box; horizontal
 _PICTURE = struct.Struct("<4d")
 
@@ -88,16 +88,27 @@ def layer_frame(layer: TextLayer | None) -> Frame:
     """A text layer, or None, as a frame."""
     if layer is None:
         return Frame({"words": None})
+    words = (*layer.words, *layer.unseen)
     parts = [
         *(
-            _WORD.pack(*word.box.as_tuple(), word.size, word.bold, word.hidden, word.rotation)
-            for word in layer.words
+            _WORD.pack(
+                *word.box.as_tuple(),
+                word.size,
+                word.bold,
+                word.hidden,
+                word.rotation,
+                word.mirrored,
+                word.monospaced,
+            )
+            for word in words
         ),
         *(_RULE.pack(*rule.box.as_tuple(), rule.horizontal) for rule in layer.rules),
         *(_PICTURE.pack(*box.as_tuple()) for box in layer.pictures),
     ]
     message = {
-        "words": [word.text for word in layer.words],
+        "words": [word.text for word in words],
+        "seen": len(layer.words),
+        "is_notice": layer.is_notice,
         "rule_count": len(layer.rules),
         "width": layer.width,
         "height": layer.height,
@@ -115,9 +126,11 @@ def layer_from(frame: Frame) -> TextLayer | None:
     body = memoryview(frame.body)
     rules_at = len(texts) * _WORD.size
     pictures_at = rules_at + _count(frame, "rule_count") * _RULE.size
+    seen = _count(frame, "seen")
     try:
+        words = tuple(_words(texts, body[:rules_at]))
         return TextLayer(
-            words=tuple(_words(texts, body[:rules_at])),
+            words=words[:seen],
             rules=tuple(
                 Rule(Box(*edges), bool(horizontal))
                 for *edges, horizontal in _RULE.iter_unpack(body[rules_at:pictures_at])
@@ -125,18 +138,29 @@ def layer_from(frame: Frame) -> TextLayer | None:
             pictures=tuple(Box(*edges) for edges in _PICTURE.iter_unpack(body[pictures_at:])),
             width=_number(frame, "width"),
             height=_number(frame, "height"),
+            unseen=words[seen:],
+            is_notice=frame.message.get("is_notice") is True,
         )
     except (ValueError, struct.error) as error:
         raise BrokenFrameError("a text layer that does not fit together") from error
 
 
 def _words(texts: list[object], numbers: memoryview) -> Iterable[Word]:
-    for text, (x0, y0, x1, y1, size, bold, hidden, rotation) in zip(
+    for text, (x0, y0, x1, y1, size, bold, hidden, rotation, mirrored, monospaced) in zip(
         texts, _WORD.iter_unpack(numbers), strict=True
     ):
         if not isinstance(text, str):
             raise BrokenFrameError("a word that is not text")
-        yield Word(text, Box(x0, y0, x1, y1), size, bool(bold), bool(hidden), rotation)
+        yield Word(
+            text,
+            Box(x0, y0, x1, y1),
+            size,
+            bool(bold),
+            bool(hidden),
+            rotation % 360,
+            bool(mirrored),
+            bool(monospaced),
+        )
 
 
 def error_frame(error: DeepSeekOCRError) -> Frame:

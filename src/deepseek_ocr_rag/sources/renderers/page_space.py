@@ -123,7 +123,15 @@ def multiply(first: Matrix, second: Matrix) -> Matrix:
 
 def bounds(matrix: Matrix, x0: float, y0: float, x1: float, y1: float) -> Edges:
     """The upright box around a transformed box."""
-    return around(transform(matrix, x, y) for x, y in ((x0, y0), (x1, y0), (x0, y1), (x1, y1)))
+    a, b, c, d, e, f = matrix
+    ax0, ax1, bx0, bx1 = a * x0, a * x1, b * x0, b * x1
+    cy0, cy1, dy0, dy1 = c * y0, c * y1, d * y0, d * y1
+    return (
+        min(ax0, ax1) + min(cy0, cy1) + e,
+        min(bx0, bx1) + min(dy0, dy1) + f,
+        max(ax0, ax1) + max(cy0, cy1) + e,
+        max(bx0, bx1) + max(dy0, dy1) + f,
+    )
 
 
 def around(points: Iterable[Iterable[float]]) -> Edges:
@@ -132,8 +140,17 @@ def around(points: Iterable[Iterable[float]]) -> Edges:
     return min(xs), min(ys), max(xs), max(ys)
 
 
+_UPRIGHT_WITHIN = 12
+"""Text that leans by less than this many degrees, as on a scan, runs along the page."""
+
+
 def direction(x: float, y: float) -> int:
-    """The right angle nearest to a direction in displayed points, degrees clockwise."""
+    """A direction in displayed points in whole degrees clockwise.
+
+    Directions close to a right angle are that right angle.
+    """
     if not (math.isfinite(x) and math.isfinite(y)):
         return 0
-    return round(math.degrees(math.atan2(y, x)) / 90) * 90 % 360
+    degrees = math.degrees(math.atan2(y, x))
+    nearest = round(degrees / 90) * 90
+    return (nearest if abs(degrees - nearest) < _UPRIGHT_WITHIN else round(degrees)) % 360

@@ -16,20 +16,21 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pypdfium2.raw as pdfium
 from PIL import Image
 
-from ...document.text_layer import TextLayer
+from ...document.text_layer import TextLayer, Word
 from ...errors import CorruptSourceError, PageRenderError, SourceError, UnsupportedSourceError
 from ..limits import Limits
 from .content import Content
 from .opened_document import PageInfo
 from .page_space import PageSpace
 from .passwords import spellings
-from .pdfium_objects import Handle, has_notes, hide_links, largest_image
+from .pdfium_drawing import draw_content
+from .pdfium_objects import Handle, form_marks, has_notes, hide_links, largest_image
 from .pdfium_text import read_layer
 from .sizes import PageChecks, no_pages, page_failed, password_refused, short_label
 
@@ -39,7 +40,6 @@ LOCK = threading.RLock()
 """Held during every call to pdfium in this process."""
 
 _WHITE = 0xFFFFFFFF
-_PauseCallback: Any = dict(pdfium.IFSDK_PAUSE._fields_)["NeedToPauseNow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,14 @@ class PdfiumDocument:
         with self._page(number) as page:
             checks.check_time()
             space = self._space(page, number)
+            form = self._open_handles().form
+            marks = form_marks(page, form, space) if form else ()
             with self._flattened(page, number) as flat:
                 checks.check_time()
                 layer = read_layer(flat, space, checks)
             checks.check_time()
-            return layer
+            words = _with_marks(layer.words, marks)
+            return replace(layer, words=words, is_notice=self._is_xfa(page))
 
     def close(self) -> None:
         """Free the file."""
@@ -131,6 +134,11 @@ class PdfiumDocument:
             if self._handles is not None and self._finalizer.detach():
                 self._handles.free()
             self._handles = None
+
+    def _is_xfa(self, page: Handle) -> bool:
+        """Whether the page's content is in a form description that only some viewers draw."""
+        kind = pdfium.FPDF_GetFormType(self._open_handles().document)
+        return kind == pdfium.FORMTYPE_XFA_FULL and not pdfium.FPDFPage_GetAnnotCount(page)
 
     def _open_handles(self) -> _Handles:
         if self._handles is None:
@@ -200,7 +208,7 @@ class PdfiumDocument:
         try:
             pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, _WHITE)
             options = (0, 0, width, height, 0, pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER)
-            self._draw_content(bitmap, page, options, checks)
+            draw_content(bitmap, page, options, checks)
             form = self._open_handles().form
             if form:
                 pdfium.FPDF_FFLDraw(form, bitmap, page, *options)
@@ -208,19 +216,17 @@ class PdfiumDocument:
         finally:
             pdfium.FPDFBitmap_Destroy(bitmap)
 
-    def _draw_content(
-        self, bitmap: Handle, page: Handle, options: tuple[int, ...], checks: PageChecks
-    ) -> None:
-        callback = _PauseCallback(lambda _pause: checks.is_late())
-        pause = pdfium.IFSDK_PAUSE(version=1, NeedToPauseNow=callback)
-        try:
-            status = pdfium.FPDF_RenderPageBitmap_Start(bitmap, page, *options, pause)
-        finally:
-            pdfium.FPDF_RenderPage_Close(page)
-        if status == pdfium.FPDF_RENDER_TOBECONTINUED:
-            raise checks.too_late()
-        if status != pdfium.FPDF_RENDER_DONE:
-            raise page_failed(self._name, checks.page)
+
+def _with_marks(words: tuple[Word, ...], marks: tuple[Word, ...]) -> tuple[Word, ...]:
+    """The words with the marks of a form instead of the letters that draw its ticks."""
+
+    def is_tick(word: Word) -> bool:
+        shared = (mark.box.intersection(word.box) for mark in marks)
+        return len(word.text) == 1 and any(
+            box is not None and box.area > 0.5 * word.box.area for box in shared
+        )
+
+    return (*(word for word in words if not is_tick(word)), *marks) if marks else words
 
 
 def _open(content: Content, password: str | None) -> tuple[_Handles, bytes | None]:

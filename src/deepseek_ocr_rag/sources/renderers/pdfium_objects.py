@@ -10,12 +10,13 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import pypdfium2.raw as pdfium
 
-from ...document.text_layer import Rule
+from ...document.text_layer import Rule, Word
 from ...document.types import Box
 from .page_space import (
     RECTANGLE_POINTS,
@@ -30,9 +31,12 @@ from .page_space import (
 from .sizes import PageChecks
 
 __all__ = [
+    "Drawings",
     "Handle",
+    "Painted",
     "address_of",
     "bind",
+    "form_marks",
     "has_notes",
     "hide_links",
     "largest_image",
@@ -55,6 +59,8 @@ _WORDLESS = (
     pdfium.FPDF_ANNOT_SQUIGGLY,
     pdfium.FPDF_ANNOT_STRIKEOUT,
 )
+
+_NOT_SHOWN = pdfium.FPDF_ANNOT_FLAG_HIDDEN | pdfium.FPDF_ANNOT_FLAG_NOVIEW
 
 _UPRIGHT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
@@ -126,6 +132,34 @@ def has_notes(page: Handle) -> bool:
     )
 
 
+_MARKS = {
+    (pdfium.FPDF_FORMFIELD_CHECKBOX, True): "\N{BALLOT BOX WITH CHECK}",
+    (pdfium.FPDF_FORMFIELD_CHECKBOX, False): "\N{BALLOT BOX}",
+    (pdfium.FPDF_FORMFIELD_RADIOBUTTON, True): "\N{FISHEYE}",
+    (pdfium.FPDF_FORMFIELD_RADIOBUTTON, False): "\N{LARGE CIRCLE}",
+}
+
+
+def form_marks(page: Handle, form: Handle, space: PageSpace) -> tuple[Word, ...]:
+    """The boxes and buttons of a form on a loaded page, ticked or not, as words.
+
+    Their ticks are pictures or letters of symbol fonts, so that no text says which are ticked.
+    """
+    marks: list[Word] = []
+    rect = pdfium.FS_RECTF()
+    for annotation in _annotations(page):
+        kind = pdfium.FPDFAnnot_GetFormFieldType(form, annotation)
+        hidden = pdfium.FPDFAnnot_GetFlags(annotation) & _NOT_SHOWN
+        if (kind, True) not in _MARKS or hidden or not pdfium.FPDFAnnot_GetRect(annotation, rect):
+            continue
+        edges = bounds(space.matrix, rect.left, rect.bottom, rect.right, rect.top)
+        box = space.box(*edges)
+        if box is not None:
+            ticked = bool(pdfium.FPDFAnnot_IsChecked(form, annotation))
+            marks.append(Word(_MARKS[kind, ticked], box, edges[3] - edges[1]))
+    return tuple(marks)
+
+
 def _annotations(page: Handle) -> Iterator[Handle]:
     """The annotations of a page; each is valid only until the next."""
     for i in range(pdfium.FPDFPage_GetAnnotCount(page)):
@@ -161,24 +195,41 @@ def _is_bilevel(image: Handle) -> bool:
     return name.value in _BILEVEL
 
 
-def read_drawings(
-    page: Handle, space: PageSpace, budget: int
-) -> tuple[tuple[Rule, ...], tuple[Box, ...]]:
-    """Rules and boxes of raster images among the first ``budget`` objects and path segments."""
-    rules: list[Rule] = []
-    pictures: list[Box] = []
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """Something that a page paints, in the order of painting."""
+
+    handle: int
+    kind: int  # pdfium's FPDF_PAGEOBJ_*
+    edges: Edges  # displayed points; NaN where pdfium does not know them
+
+
+@dataclass(slots=True)
+class Drawings:
+    """What is drawn on a page besides characters, and everything in the order of painting."""
+
+    rules: list[Rule] = field(default_factory=list)
+    pictures: list[Box] = field(default_factory=list)  # raster images
+    painted: list[Painted] = field(default_factory=list)
+
+
+def read_drawings(page: Handle, space: PageSpace, budget: int) -> Drawings:
+    """What is drawn by the first ``budget`` objects and path segments of a loaded page."""
+    found = Drawings()
     for item, kind, matrix in _objects(page):
         budget -= 1
         if budget <= 0:
             break
         shown = multiply(matrix, space.matrix)
+        edges = _bounds_of(item, shown)
+        found.painted.append(Painted(item, kind, edges))
         if kind == pdfium.FPDF_PAGEOBJ_PATH:
-            budget -= _read_path(item, shown, space, rules, budget)
+            budget -= _read_path(item, shown, space, edges, found.rules, budget)
         elif kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            picture = space.box(*_bounds_of(item, shown))
+            picture = space.box(*edges)
             if picture is not None and picture.area > 0:
-                pictures.append(picture)
-    return tuple(rules), tuple(pictures)
+                found.pictures.append(picture)
+    return found
 
 
 def _bounds_of(item: int, shown: Matrix) -> Edges:
@@ -189,9 +240,11 @@ def _bounds_of(item: int, shown: Matrix) -> Edges:
     return bounds(shown, *edges)
 
 
-def _read_path(item: int, shown: Matrix, space: PageSpace, rules: list[Rule], budget: int) -> int:
+def _read_path(
+    item: int, shown: Matrix, space: PageSpace, edges: Edges, rules: list[Rule], budget: int
+) -> int:
     """Add the rules of a path to ``rules``; returns how many segments were read."""
-    if not space.may_hold_rule(*_bounds_of(item, shown)):
+    if not space.may_hold_rule(*edges):
         return 0
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     path = ctypes.cast(item, pdfium.FPDF_PAGEOBJECT)

@@ -5,7 +5,7 @@ MuPDF's boxes of vertical writing are up to one character too low.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,17 @@ from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
 from .page_space import RECTANGLE_POINTS, Edges, Matrix, PageSpace, around, bounds, direction
 from .sizes import PageChecks
-from .words import WordStyle, build_words, is_bold
+from .words import (
+    COMPARED_SIDE,
+    SEEN,
+    WordStyle,
+    box_slices,
+    build_words,
+    is_bold,
+    is_monospaced,
+    is_tiny,
+    parted,
+)
 
 __all__ = ["Handle", "read_layer"]
 
@@ -22,6 +32,7 @@ Handle = Any
 """An object of PyMuPDF, which has no types."""
 
 _BOLD_FLAG = 1 << 4
+_MONOSPACED_FLAG = 1 << 3
 _FILLED, _STROKED = 1 << 4, 1 << 5
 
 
@@ -33,13 +44,39 @@ def read_layer(page: Handle, checks: PageChecks) -> TextLayer:
     shown: Matrix = (turn.a, turn.b, turn.c, turn.d, turn.e, turn.f)
     spans = list(_spans(page))
     checks.check_characters(sum(len(span["chars"]) for _, span in spans))
+    words = _read_words(spans, space, shown)
+    pictures = tuple(_read_pictures(page, space, shown))
+    seen, unseen = parted(words, _without_ink(page, words, space), pictures)
     return TextLayer(
-        _read_words(spans, space, shown),
+        seen,
         tuple(_read_rules(page, space, shown, checks.limits.page_objects)),
-        tuple(_read_pictures(page, space, shown)),
+        pictures,
         space.width,
         space.height,
+        unseen,
     )
+
+
+def _without_ink(page: Handle, words: Sequence[Word], space: PageSpace) -> list[bool]:
+    """Which words are tiny, or stand where the drawn page has one colour only."""
+    # Imported here: PyMuPDF is optional.
+    import pymupdf
+
+    if not words:
+        return []
+    scale = COMPARED_SIDE / max(space.width, space.height)
+    matrix: Handle = pymupdf.Matrix
+    drawn = page.get_pixmap(matrix=matrix(scale, scale), colorspace=pymupdf.csRGB, alpha=False)
+    pixels = np.frombuffer(drawn.samples, dtype=np.uint8).reshape(drawn.height, drawn.width, 3)
+
+    def has_ink(box: Box) -> bool:
+        # Boxes are taller than letters, and reach over the edge of what covers these.
+        edge = 0.2 * (box.y1 - box.y0)
+        core = Box(box.x0, box.y0 + edge, box.x1, box.y1 - edge)
+        part = pixels[box_slices(core, drawn.width, drawn.height)].reshape(-1, 3)
+        return bool((part.max(axis=0) - part.min(axis=0) > SEEN).any())
+
+    return [is_tiny(word, space) or not has_ink(word.box) for word in words]
 
 
 def _spans(page: Handle) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -76,7 +113,7 @@ def _read_words(
             boxes.append(bounds(shown, *character["bbox"]))
             styles.append(style)
     edges = np.array(boxes, dtype=np.float64).reshape(-1, 4)
-    return build_words(np.array(codes, dtype=np.uint32), edges, styles.__getitem__, space)
+    return build_words(np.array(codes, dtype=np.uint32), edges, styles.__getitem__, space).words
 
 
 def _style(line: dict[str, Any], span: dict[str, Any], shown: Matrix) -> WordStyle:
@@ -88,6 +125,7 @@ def _style(line: dict[str, Any], span: dict[str, Any], shown: Matrix) -> WordSty
         hidden=not span["char_flags"] & (_FILLED | _STROKED),
         # Vertical writing has upright characters, but runs downwards.
         rotation=(direction(a * x + c * y, b * x + d * y) - 90 * line["wmode"]) % 360,
+        monospaced=bool(span["flags"] & _MONOSPACED_FLAG) or is_monospaced(span["font"]),
     )
 
 

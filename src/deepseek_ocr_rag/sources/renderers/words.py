@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...document.text_layer import Word
+from ...document.text_layer import SCAN_COVER, Word
 from ...document.types import Box
 from .page_space import PageSpace
 
-__all__ = ["WordStyle", "build_words", "is_bold"]
+__all__ = [
+    "COMPARED_SIDE",
+    "SEEN",
+    "PlacedWords",
+    "WordStyle",
+    "box_slices",
+    "build_words",
+    "is_bold",
+    "is_monospaced",
+    "is_tiny",
+    "parted",
+]
 
 _GAP = 0.5
 """Characters further apart than this share of their extent, in any direction,
 belong to two words, even without a space between them."""
+
+_SPACE = 0.17
+"""Characters of a line that are further apart than usual in it by this share of their size
+belong to two words too: some programs draw words apart and no space between them."""
+
+_TOUCHING = 0.05
+"""A space that a renderer made up between characters this close, in their size, is none."""
+
+_BOX_HEIGHT = 1.17
+"""Height of a character's box in sizes."""
 
 _HYPHENS = (0x02, 0xAD, 0xFFFE)
 """Code points that renderers give for a drawn hyphen."""
@@ -27,8 +49,20 @@ _UNKNOWN = 0xFFFD
 
 _LINE_END_HYPHENS = (0x02, 0xFFFE)
 
+COMPARED_SIDE = 1000
+"""Pixels of the long side of the pictures that are compared: 6-point letters are then 7 high."""
+
+SEEN = 12
+"""Least difference, of 255, in one colour that a reader can see."""
+
+_SMALLEST = 2.0
+"""Points. Nobody reads smaller type."""
+
 # Besides plain words: "Bd" as a style name, and TeX's CMBX, CMSSBX, SFBX, ECBX.
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|[-,]bd|(?:^|\+)(?:cm|sf|ec|la)[a-z]{0,3}b[x0-9]")
+
+
+_MONOSPACED_NAME = re.compile(r"courier|mono|consol|menlo|typewriter|code|(?:^|\+)cmtt|terminal")
 
 
 class WordStyle(NamedTuple):
@@ -38,6 +72,15 @@ class WordStyle(NamedTuple):
     bold: bool
     hidden: bool
     rotation: int
+    mirrored: bool = False
+    monospaced: bool = False
+
+
+class PlacedWords(NamedTuple):
+    """The words of a page, and for each the index of its first character."""
+
+    words: tuple[Word, ...]
+    firsts: tuple[int, ...]
 
 
 def is_bold(font_name: str) -> bool:
@@ -45,24 +88,35 @@ def is_bold(font_name: str) -> bool:
     return _BOLD_NAME.search(font_name.lower()) is not None
 
 
+def is_monospaced(font_name: str) -> bool:
+    """Whether the name of a font says that all its characters are equally wide."""
+    return _MONOSPACED_NAME.search(font_name.lower()) is not None
+
+
 def build_words(
     codes: NDArray[np.uint32],
     boxes: NDArray[np.float64],
     style: Callable[[int], WordStyle],
     space: PageSpace,
-) -> tuple[Word, ...]:
+    made_up: NDArray[np.bool_] | None = None,
+) -> PlacedWords:
     """Split characters into words at white space and at gaps, in their order.
 
     ``codes`` are code points or UTF-16 units, shape (n,); ``boxes`` are displayed points x0,
-    y0, x1, y1, shape (n, 4). ``style`` takes the index of a character and is called once per word.
+    y0, x1, y1, shape (n, 4). ``style`` takes the index of a character and is called once per
+    word. ``made_up`` says which characters the renderer added, shape (n,).
     """
     spaces = _IS_SPACE[np.minimum(codes, _LAST)]
     indices = np.flatnonzero(~spaces & _drawn(codes, boxes))
     if not len(indices):
-        return ()
+        return PlacedWords((), ())
+    in_file = spaces if made_up is None else spaces & ~made_up
     spaced = np.diff(np.cumsum(spaces)[indices]) > 0
+    surely = np.diff(np.cumsum(in_file)[indices]) > 0
     codes, boxes = codes[indices], boxes[indices]
-    starts = np.flatnonzero(np.concatenate(([True], spaced | _apart(codes, boxes))))
+    gaps, across = _gaps(boxes)
+    breaks = surely | (spaced & ~(across & (gaps < _TOUCHING))) | _apart(codes, boxes) | _wide(gaps)
+    starts = np.flatnonzero(np.concatenate(([True], breaks)))
     edges = np.concatenate(
         [
             np.minimum.reduceat(boxes[:, :2], starts, axis=0),
@@ -75,13 +129,15 @@ def build_words(
     fractions = np.clip(edges / size, 0.0, 1.0).tolist()
     text = _decode(codes)
     ends = [*starts[1:].tolist(), len(codes)]
-    return tuple(
-        Word(_paired(text[start:end]), Box(*fractions[number]), *style(first))
+    firsts = indices[starts].tolist()
+    held = [
+        (Word(_paired(text[start:end]), Box(*fractions[number]), *style(first)), first)
         for number, (start, end, first) in enumerate(
-            zip(starts.tolist(), ends, indices[starts].tolist(), strict=True)
+            zip(starts.tolist(), ends, firsts, strict=True)
         )
         if on_page[number]
-    )
+    ]
+    return PlacedWords(tuple(word for word, _ in held), tuple(first for _, first in held))
 
 
 _LAST = 0xFFFF
@@ -114,6 +170,34 @@ def _apart(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.
     return line_end | far
 
 
+def _gaps(boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Between neighbours on one line, the gap in sizes, NaN between lines; which are level."""
+    before, after = boxes[:-1], boxes[1:]
+    apart = np.maximum(after[:, :2] - before[:, 2:], before[:, :2] - after[:, 2:])
+    extent = np.minimum(before[:, 2:] - before[:, :2], after[:, 2:] - after[:, :2])
+    along = np.where(apart[:, 0] >= apart[:, 1], 0, 1)
+    pairs = np.arange(len(apart))
+    across = extent[pairs, 1 - along]
+    # Neighbours on a line share most of its height.
+    level = (across > 0) & (apart[pairs, 1 - along] < -0.6 * across)
+    gaps: NDArray[np.float64] = np.where(
+        level, apart[pairs, along] * _BOX_HEIGHT / np.maximum(across, 1e-9), np.nan
+    )
+    return gaps, along == 0
+
+
+def _wide(gaps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which gaps are wider than usual in their line by a space."""
+    wide = np.zeros(len(gaps), dtype=bool)
+    edges = np.flatnonzero(np.isnan(gaps) | (np.abs(gaps) > 3))
+    for start, end in pairwise([-1, *edges.tolist(), len(gaps)]):
+        line = gaps[start + 1 : end]
+        if len(line) >= 5:
+            # Most gaps are inside of words; a space's own extent is not there.
+            wide[start + 1 : end] = line > np.median(line) + _SPACE
+    return wide
+
+
 def _decode(codes: NDArray[np.uint32]) -> str:
     """One character for each code; glyphs of unknown meaning become replacement characters."""
     plain = np.where(np.isin(codes, _HYPHENS), ord("-"), codes)
@@ -126,3 +210,34 @@ def _paired(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def is_tiny(word: Word, space: PageSpace) -> bool:
+    """Whether a word is too small for a reader, by its font and by its box."""
+    return (
+        0 < word.size < _SMALLEST and (word.box.y1 - word.box.y0) * space.height < 1.5 * _SMALLEST
+    )
+
+
+def box_slices(box: Box, width: int, height: int) -> tuple[slice, slice]:
+    """The rows and columns of a picture that a box touches."""
+    return (
+        slice(int(box.y0 * height), int(box.y1 * height) + 1),
+        slice(int(box.x0 * width), int(box.x1 * width) + 1),
+    )
+
+
+def parted(
+    words: Sequence[Word], unseen: Sequence[bool], pictures: Sequence[Box]
+) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
+    """The words that are seen, and those that are not.
+
+    Hidden words that are most of the text on a picture of the whole page are its OCR: the reader
+    sees what they say.
+    """
+    count = sum(len(w.text) for w in words)
+    hidden = sum(len(w.text) for w, is_unseen in zip(words, unseen, strict=True) if is_unseen)
+    if sum(box.area for box in pictures) >= SCAN_COVER and 2 * hidden > count:
+        return tuple(words), ()
+    pairs = list(zip(words, unseen, strict=True))
+    return tuple(w for w, u in pairs if not u), tuple(w for w, u in pairs if u)

@@ -11,6 +11,7 @@ from statistics import median
 
 from ....document.types import Block
 from ....text.line_ends import SOFT_HYPHENS
+from .code import code_block, is_code
 from .columns import Region
 from .joining import is_rtl, join_lines
 from .lines import Line
@@ -53,12 +54,13 @@ class BodyStyle:
     bold: bool
     loose: bool  # whether sizes are measured on a picture
     vocabulary: frozenset[str]  # case-folded words of the page
+    typed: bool = False  # whether most characters are of a monospaced font
 
 
 def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
     """The style of most characters of the page."""
     sizes: Counter[float] = Counter()
-    bold = 0
+    bold = typed = 0
     words: set[str] = set()
     heights: list[float] = []
     for region in regions:
@@ -69,11 +71,12 @@ def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
             sizes[round(line.size * 2) / 2] += count
             heights.append(line.size)
             bold += count if line.bold else -count
+            typed += count if line.monospaced else -count
             words.update(p.text.strip(".,;:()").casefold() for p in line.pieces[:-1])
     size = sizes.most_common(1)[0][0] if sizes else 1.0
     if loose and heights:
         size = median(heights)
-    return BodyStyle(size or 1.0, bold > 0, loose, frozenset(words))
+    return BodyStyle(size or 1.0, bold > 0, loose, frozenset(words), typed > 0)
 
 
 def build_blocks(regions: Sequence[Region], style: BodyStyle) -> list[Block]:
@@ -85,6 +88,11 @@ def build_blocks(regions: Sequence[Region], style: BodyStyle) -> list[Block]:
     for region in regions:
         first = True
         for group in _groups(region, style):
+            is_listing = all(line.monospaced for line in group)
+            if is_listing and is_code(group, typed_page=style.typed):
+                blocks.append(code_block(group))
+                first = False
+                continue
             block = _block(group, region, style)
             if first and blocks and _continues(blocks[-1], block):
                 last = blocks[-1]
@@ -123,8 +131,11 @@ def _belongs(
     group: Sequence[Line], line: Line, region: Region, style: BodyStyle, pitch: float
 ) -> bool:
     above = group[-1]
-    if line.is_block or above.is_block:
+    if line.is_block or above.is_block or line.monospaced != above.monospaced:
         return False
+    if line.monospaced and not style.typed:
+        # A listing goes on over an empty line.
+        return line.y1 - above.y1 < 2.5 * max(pitch, line.height)
     if abs(line.size - above.size) > (0.3 if style.loose else 0.12) * max(line.size, above.size):
         return False
     step = line.y1 - above.y1
@@ -144,6 +155,9 @@ def _starts_paragraph(group: Sequence[Line], line: Line, region: Region) -> bool
     """Whether a line starts a paragraph: it is indented, or the line above ended early."""
     if _ITEM.match(line.text) or any(_ITEM.match(item.text) for item in group[-12:]):
         # An item, its second line and the next item stay together.
+        return False
+    if line.text[0].islower():
+        # The second line of an item with a hanging indent.
         return False
     above = group[-1]
     indent = line.x0 - above.x0

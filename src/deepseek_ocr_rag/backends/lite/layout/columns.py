@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 
 from .gutters import are_columns
 from .joining import is_rtl
@@ -102,10 +103,13 @@ def _furniture(
 ) -> tuple[Sequence[_Strip], Sequence[_Strip], Sequence[_Strip]]:
     """Running head, body and running foot: single lines at the edges, set off by white space."""
     first, last = 0, len(strips)
+    gaps = [below.y0 - above.y1 for above, below in pairwise(strips)]
+    # On a page with wide line spacing, a line at the edge is set off by more than that.
+    least = max(0.9 * usual, 1.2 * median(gaps)) if len(gaps) > 4 else 0.9 * usual
 
     def is_edge(strip: _Strip, neighbour: _Strip) -> bool:
         gap = max(strip.y0, neighbour.y0) - min(strip.y1, neighbour.y1)
-        return strip.y1 - strip.y0 < 2.5 * usual and gap > 0.9 * usual
+        return strip.y1 - strip.y0 < 2.5 * usual and gap > least
 
     while last - first > 1 and strips[first].y1 < MARGIN * page_height:
         if not is_edge(strips[first], strips[first + 1]):

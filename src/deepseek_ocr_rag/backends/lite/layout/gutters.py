@@ -71,13 +71,17 @@ def are_columns(
         return False
     if fewer.lines >= 3 and share < 0.5:
         return True
+    justified = any(side.is_prose and side.fill >= 0.8 for side in (a, b))
+    if crossings is not None and crossings <= 1 and justified and fewer.lines >= 5:
+        # Text beside a table of figures, each drawn in one go.
+        return True
     if max(a.numeric, b.numeric) >= 0.4 or min(a.words, b.words) < 2 or gap < 2 * usual:
         return False
     if fewer.lines == 2:
         return share == 0 and gap >= 3 * usual
-    return fewer.lines >= 3 and (
-        share < 0.7 or (crossings is not None and crossings <= 1 and gap >= 3 * usual)
-    )
+    apart = crossings is not None and crossings <= 1 and gap >= 3 * usual
+    # A few short lines that are level, one with the other, are more likely the head of a table.
+    return fewer.lines >= 3 and (share < 0.7 or (apart and fewer.lines >= 5))
 
 
 def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:

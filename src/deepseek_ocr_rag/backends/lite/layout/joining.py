@@ -57,14 +57,23 @@ def reading_sequence(pieces: Sequence[LayoutPiece]) -> list[LayoutPiece]:
 
 
 def line_text(pieces: Sequence[LayoutPiece]) -> str:
-    """The text of a line: its words in the given order, with spaces where they belong."""
+    """The text of a line: its words in the given order, with spaces where they belong.
+
+    Struck words are between two ``~~``.
+    """
     parts: list[str] = []
     previous: LayoutPiece | None = None
     for piece in pieces:
+        if previous is not None and previous.struck and not piece.struck:
+            parts.append("~~")
         if previous is not None and not _glued(previous, piece):
             parts.append(" ")
+        if piece.struck and not (previous is not None and previous.struck):
+            parts.append("~~")
         parts.append(piece.text)
         previous = piece
+    if previous is not None and previous.struck:
+        parts.append("~~")
     return "".join(parts)
 
 

@@ -26,6 +26,7 @@ class Line:
     y1: float
     size: float  # font size of most of its characters
     bold: bool  # whether most of its characters are bold
+    monospaced: bool = False  # whether all of its characters are equally wide
 
     @classmethod
     def of(cls, pieces: Sequence[LayoutPiece]) -> Line:
@@ -39,12 +40,18 @@ class Line:
                 bold += weight if piece.word.bold else -weight
         size = sizes.most_common(1)[0][0] if sizes else 0.0
         ordered = reading_sequence(pieces) if len(pieces) > 1 else pieces
-        return cls(tuple(ordered), *extent(pieces), size, bold > 0)
+        monospaced = all(p.word is not None and p.word.monospaced for p in pieces)
+        return cls(tuple(ordered), *extent(pieces), size, bold > 0, monospaced)
 
     @property
     def height(self) -> float:
         """Its height."""
         return self.y1 - self.y0
+
+    @property
+    def y_centre(self) -> float:
+        """The middle of its height."""
+        return (self.y0 + self.y1) / 2
 
     @property
     def text(self) -> str:

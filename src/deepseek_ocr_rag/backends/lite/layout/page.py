@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from ....document.text_layer import TextLayer, Word
 from ....document.types import Block, Box
+from .aligned_tables import with_aligned_tables
 from .blocks import build_blocks, page_style
 from .columns import reading_order
-from .pieces import UprightFrame, typical_height
+from .margins import line_numbers, with_struck_words
+from .pieces import UprightFrame, typical_height, union_box, without
 from .ruled_tables import find_tables
 from .rules import RulePiece
 
@@ -38,27 +40,39 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
         a different direction from most of the page is in separate blocks at the end.
     """
     words = [w for w in layer.words if w.text.strip()]
-    turned = Counter(w.rotation % 360 for w in words for _ in w.text)
-    directions = [direction for direction, _ in turned.most_common()] or [0]
+    turned = Counter((w.rotation % 360, w.mirrored) for w in words for _ in w.text)
+    directions = [direction for direction, _ in turned.most_common()] or [(0, False)]
     width, height = (layer.width, layer.height) if layer.width and layer.height else DEFAULT_SIZE
     blocks: list[Block] = []
+    margin: list[Block] = []
     for direction in directions:
         main = direction == directions[0]
-        frame = UprightFrame(width, height, direction if direction in (90, 180, 270) else 0, skew)
+        turn, mirrored = direction
+        frame = UprightFrame(width, height, turn if turn in (90, 180, 270) else 0, skew, mirrored)
         pieces = [
             frame.piece(w.box, word=w, order=None if measured else i)
             for i, w in enumerate(words)
-            if w.rotation % 360 == direction
+            if (w.rotation % 360, w.mirrored) == direction
         ]
         usual = typical_height(pieces)
         if main:
             rules = [_rule_piece(frame, rule.box, rule.horizontal) for rule in layer.rules]
             pictures = _pictures(layer.pictures, words)
+            numbers = line_numbers(pieces, usual)
+            if numbers:
+                pieces = without(pieces, numbers)
+            pieces = with_struck_words(pieces, rules)
             pieces, tables = find_tables(pieces, rules, usual)
             pieces += tables
             pieces += [frame.piece(b, block=Block("image", "", (b,))) for b in pictures]
         regions = reading_order(pieces, frame.upright_height)
+        if main:
+            regions = with_aligned_tables(regions, rules, usual)
         blocks.extend(build_blocks(regions, page_style(regions, loose=measured)))
+        if main and numbers:
+            text = " ".join(p.text for p in numbers)
+            margin.append(Block("text", text, (union_box(numbers),)))
+    blocks.extend(margin)
     return tuple(blocks)
 
 

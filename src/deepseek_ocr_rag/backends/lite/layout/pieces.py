@@ -17,7 +17,7 @@ from ....document.text_layer import Word
 from ....document.types import Block, Box
 from ...turned_boxes import turned_back
 
-__all__ = ["LayoutPiece", "UprightFrame", "extent", "typical_height", "union_box"]
+__all__ = ["LayoutPiece", "UprightFrame", "extent", "typical_height", "union_box", "without"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class LayoutPiece:
     word: Word | None = None
     block: Block | None = None
     order: int | None = None  # index in the drawing order, or None if that is unknown
+    struck: bool = False  # whether a line is drawn through the word
 
     @property
     def height(self) -> float:
@@ -62,6 +63,7 @@ class UprightFrame:
     height: float  # of the displayed page
     rotation: int = 0  # direction of the text, degrees clockwise: 0, 90, 180, 270
     skew: float = 0.0  # remaining tilt in radians, positive if lines fall to the right
+    mirrored: bool = False  # whether the text is drawn as in a mirror, its lines upwards
 
     @property
     def upright_width(self) -> float:
@@ -93,6 +95,8 @@ class UprightFrame:
             cx = dx * cos + dy * sin + self.upright_width / 2
             cy = dy * cos - dx * sin + self.upright_height / 2
             x0, y0, x1, y1 = cx - half_w, cy - half_h, cx + half_w, cy + half_h
+        if self.mirrored:
+            y0, y1 = self.upright_height - y1, self.upright_height - y0
         return LayoutPiece(x0, y0, x1, y1, box, word, block, order)
 
 
@@ -116,3 +120,9 @@ def typical_height(pieces: Sequence[LayoutPiece]) -> float:
     """The median height of the words; 1 if there are none, so that it can be a divisor."""
     heights = [p.height for p in pieces if p.word is not None and p.height > 0]
     return median(heights) if heights else 1.0
+
+
+def without(pieces: Sequence[LayoutPiece], held: Sequence[LayoutPiece]) -> list[LayoutPiece]:
+    """The pieces that are not in ``held``."""
+    taken = set(map(id, held))
+    return [p for p in pieces if id(p) not in taken]

@@ -12,10 +12,10 @@ from itertools import pairwise
 
 from ....document.tables import Cell, Table
 from ....document.types import Block
+from .aligned_tables import framed_table
 from .joining import join_lines
 from .lines import Line, build_lines
-from .open_tables import open_table, ruled_spans
-from .pieces import LayoutPiece, extent, union_box
+from .pieces import LayoutPiece, extent, union_box, without
 from .rules import RulePiece, connected, distinct_positions, whole_rules
 
 __all__ = ["find_tables"]
@@ -43,23 +43,8 @@ def find_tables(
         held, table = _grid_table(remaining, group, usual)
         if table is not None:
             tables.append(_piece(held, table))
-            remaining = _without(remaining, held)
-    for top, bottom, x0, x1 in ruled_spans([r for r in rules if r.horizontal], usual):
-        held = [p for p in remaining if top < p.y_centre < bottom and _within(p, x0, x1)]
-        table = open_table(held, usual)
-        others = _without(remaining, held)
-        # If other words reach into the area, it is not a table.
-        if table is not None and not any(
-            top < p.y_centre < bottom and p.x0 < x1 and p.x1 > x0 for p in others
-        ):
-            tables.append(_piece(held, table))
-            remaining = others
+            remaining = without(remaining, held)
     return remaining, tables
-
-
-def _without(pieces: Sequence[LayoutPiece], held: Sequence[LayoutPiece]) -> list[LayoutPiece]:
-    taken = set(map(id, held))
-    return [p for p in pieces if id(p) not in taken]
 
 
 def _within(piece: LayoutPiece, x0: float, x1: float) -> bool:
@@ -95,11 +80,80 @@ def _grid_table(
         column = _interval(xs, (piece.x0 + piece.x1) / 2)
         row = _interval(ys, piece.y_centre)
         filled.setdefault(owner[(row, column)], []).append(piece)
+    _split_rows(cells, filled, xs, usual)
+    _split_columns(cells, filled, ys)
     rows = len({row for row, _ in filled})
     columns = len({column for _, column in filled})
     if rows < 2 or columns < 2 or len(filled) < 0.3 * len(cells):
         return [], None
-    return held, _table(cells, filled, len(ys) - 1)
+    table = _table(cells, filled, len(ys) - 1)
+    framed = framed_table(held, xs[1:-1], rules, usual)
+    if framed is not None and framed[1] >= 1.5 * len(table.rows):
+        # The rules frame groups of rows; alignment shows the rows.
+        return held, framed[0]
+    return held, table
+
+
+def _split_rows(
+    cells: Cells,
+    filled: dict[tuple[int, int], list[LayoutPiece]],
+    xs: Sequence[float],
+    usual: float,
+) -> None:
+    """Cut cells over several columns where white gaps are at the columns' edges.
+
+    Many tables have upright rules in their head only.
+    """
+    for corner in [c for c, slots in cells.items() if slots[-1][1] > c[1] and c in filled]:
+        slots, held = cells[corner], filled[corner]
+        (top, first), (bottom, last) = slots[0], slots[-1]
+        runs = [run for line in build_lines(held) for run in _runs(line, usual)]
+        parts: dict[int, list[LayoutPiece]] = {}
+        for run in runs:
+            x0, x1 = run[0].x0, max(p.x1 for p in run)
+            column = _interval(xs, (x0 + x1) / 2)
+            if x0 < xs[column] - 0.3 * usual or x1 > xs[column + 1] + 0.3 * usual:
+                break
+            parts.setdefault(column, []).extend(run)
+        else:
+            if len(parts) > 1:
+                del cells[corner], filled[corner]
+                for column in range(first, last + 1):
+                    cells[top, column] = [(row, column) for row in range(top, bottom + 1)]
+                    if column in parts:
+                        filled[top, column] = parts[column]
+
+
+def _split_columns(
+    cells: Cells, filled: dict[tuple[int, int], list[LayoutPiece]], ys: Sequence[float]
+) -> None:
+    """Cut cells over several rows that hold a line for each row.
+
+    In some tables the column of labels is framed as a whole.
+    """
+    for corner in [c for c, slots in cells.items() if slots[-1][0] - c[0] >= 2 and c in filled]:
+        slots = cells[corner]
+        (top, first), (bottom, last) = slots[0], slots[-1]
+        lines = build_lines(filled[corner])
+        rows = [_interval(ys, line.y_centre) for line in lines]
+        if len(set(rows)) < len(rows) or len(rows) < 0.7 * (bottom - top + 1):
+            continue
+        del cells[corner], filled[corner]
+        for row in range(top, bottom + 1):
+            cells[row, first] = [(row, column) for column in range(first, last + 1)]
+        for row, line in zip(rows, lines, strict=True):
+            filled[row, first] = list(line.pieces)
+
+
+def _runs(line: Line, usual: float) -> list[list[LayoutPiece]]:
+    """The words of a line between gaps that are wider than a space."""
+    runs: list[list[LayoutPiece]] = []
+    for piece in sorted(line.pieces, key=lambda p: p.x0):
+        if runs and piece.x0 - max(p.x1 for p in runs[-1]) < 0.7 * usual:
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+    return runs
 
 
 def _interval(lines: Sequence[float], value: float) -> int:
@@ -160,7 +214,7 @@ def _table(cells: Cells, filled: dict[tuple[int, int], list[LayoutPiece]], row_c
     levels = [_levels(cells, lines, row) for row in range(row_count)]
     rows: list[list[Cell]] = [[] for _ in range(sum(map(len, levels)))]
     first = [sum(map(len, levels[:row])) for row in range(row_count)]
-    for (row, column), slots in cells.items():
+    for (row, column), slots in sorted(cells.items()):
         end = slots[-1][0]
         width = slots[-1][1] - column + 1
         held = lines.get((row, column), [])
@@ -197,7 +251,13 @@ def _levels(cells: Cells, lines: dict[tuple[int, int], list[Line]], row: int) ->
         if slot[0] == row and slots[-1][0] == row and slot in lines
     ]
     longest = max(stacks, key=len, default=[0.0])
-    if len(longest) < 2:
+    numbers = any(
+        sum(any(c.isdigit() for c in line.text) for line in held) >= 0.8 * len(longest)
+        for slot, held in lines.items()
+        if slot[0] == row
+    )
+    is_head = row == 0 and not numbers and any(slot[0] > 0 for slot in lines)
+    if len(longest) < 2 or is_head:
         return [longest[0]]
     pitch = min(b - a for a, b in pairwise(longest))
     level = [
@@ -206,11 +266,6 @@ def _levels(cells: Cells, lines: dict[tuple[int, int], list[Line]], row: int) ->
         if len(stack) >= 0.8 * len(longest)
         and all(abs(longest[_nearest(longest, y)] - y) < 0.25 * pitch for y in stack)
     ]
-    numbers = any(
-        sum(any(c.isdigit() for c in line.text) for line in held) >= 0.8 * len(longest)
-        for slot, held in lines.items()
-        if slot[0] == row
-    )
     enough = 2 if numbers else 3
     if len(level) >= enough and len(level) >= 0.6 * len(stacks):
         return longest

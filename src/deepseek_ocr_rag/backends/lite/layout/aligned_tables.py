@@ -1,0 +1,381 @@
+"""Tables by alignment: rows whose cells stand below each other, with or without rules.
+
+The lines of a column of text are searched for runs of rows: lines with white gaps, figures after
+the first gap, or three and more cells. The gaps that most rows of a run share divide its columns.
+Lines above that fit the columns are its head; a line without figures between two rows is a
+heading of the rows below, or a part of a label that takes two lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+
+from ....document.tables import Cell, Table
+from ....document.types import Block
+from .columns import Region
+from .joining import line_text
+from .lines import Line, build_lines
+from .pieces import LayoutPiece, extent, union_box
+from .rules import RulePiece
+from .table_rows import (
+    Placed,
+    PlacedCell,
+    cells_of,
+    head_cells,
+    ink_end,
+    is_leader,
+    is_opening,
+    joined,
+    place,
+)
+
+__all__ = ["framed_table", "with_aligned_tables"]
+
+_CELL_GAP = 0.9
+"""White space between cells, in heights of a word; between words it is a third."""
+
+_SHARED_GAP = 0.4
+"""The same where most rows of a table have it at one place."""
+
+_TYPED_GAP = 0.75
+"""The same for a page that is typed."""
+
+_ROW_GAP = 3.2
+"""Rows further apart, in heights of a word, belong to two tables."""
+
+_FEWEST_ROWS = 2
+
+_MOST_HEAD_LINES = 10
+
+_FIGURE = re.compile(
+    r"[-–—−+(\[<>≤≥~≈±$€£¥#*†‡]*(?:US\$|Rs\.?|HK\$|[A-Z]{3})?\s?"
+    r"(?:\d[\d,.'’\u00a0\u202f/:]*|[-–—−.…]+|n/?[am]\.?|nil|N/?[AM])"
+    r"(?:\s?(?:%|‰|x|bp|bps|pp|[KMB]|million|billion)|[)\]*†‡+a-e¹²³]|\(\w\))*[,;]?",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(r"[%)\]‰*†‡]+|[)\]]%")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line of a table, as runs of words between white gaps."""
+
+    line: Line
+    runs: tuple[tuple[LayoutPiece, ...], ...]
+
+    @property
+    def figures(self) -> int:
+        return sum(_is_figure(run) for run in self.runs[1:])
+
+    @property
+    def is_body(self) -> bool:
+        """Whether the line looks like a row of a table."""
+        return len(self.runs) >= 2 and (self.figures > 0 or len(self.runs) >= 3)
+
+
+def framed_table(
+    pieces: Sequence[LayoutPiece],
+    frames: Sequence[float],
+    rules: Sequence[RulePiece],
+    usual: float,
+) -> tuple[Table, int] | None:
+    """The table of the words in a frame whose rules divide its columns at ``frames``, but not its rows.
+
+    Also how many of its rows have figures; None if alignment shows no such rows.
+    """
+    rows = [_Row(line, _runs(line, _CELL_GAP * usual)) for line in build_lines(pieces)]
+    start = next((i for i, row in enumerate(rows) if row.is_body and row.figures), len(rows))
+    if len(rows) - start < _FEWEST_ROWS:
+        return None
+    found = _gaps_of_table(rows[start:], usual)
+    gaps = found if len(found) > len(frames) else list(frames)
+    head = head_cells(rows[:start], gaps, [r for r in rules if r.horizontal], usual)
+    figures = sum(row.is_body and row.figures > 0 for row in rows)
+    return Table((*head, *_body(rows[start:], gaps, usual))), figures
+
+
+def with_aligned_tables(
+    regions: Sequence[Region], rules: Sequence[RulePiece], usual: float
+) -> list[Region]:
+    """The regions, with one piece for the lines of each table that is found in them."""
+    level = [r for r in rules if r.horizontal]
+    return [
+        replace(region, lines=tuple(_with_tables(region.lines, level, usual))) for region in regions
+    ]
+
+
+def _with_tables(lines: Sequence[Line], rules: Sequence[RulePiece], usual: float) -> list[Line]:
+    rows = [_Row(line, _runs(line, _CELL_GAP * usual)) for line in lines]
+    result: list[Line] = []
+    free = at = 0  # lines before ``free`` are in a table, or in the result
+    while at < len(rows):
+        end = _run_end(rows, at, usual)
+        gaps = _gaps_of_table(rows[at:end], usual) if end - at >= _FEWEST_ROWS else []
+        if gaps:
+            start = _head_start(rows, free, at, gaps, rules, usual)
+            result.extend(row.line for row in rows[free:start])
+            table = Table(
+                (*head_cells(rows[start:at], gaps, rules, usual), *_body(rows[at:end], gaps, usual))
+            )
+            result.append(_line_of(table, [row.line for row in rows[start:end]]))
+            free = at = end
+        else:
+            at += 1
+    return result + [row.line for row in rows[free:]]
+
+
+def _line_of(table: Table, lines: Sequence[Line]) -> Line:
+    pieces = [piece for line in lines for piece in line.pieces]
+    box = union_box(pieces)
+    block = Block("table", table.to_html(), (box,), html=table.to_html())
+    return Line.of([LayoutPiece(*extent(pieces), box, block=block)])
+
+
+def _runs(
+    line: Line, gap: float, between_figures: float | None = None
+) -> tuple[tuple[LayoutPiece, ...], ...]:
+    """The words of a line between gaps, which may be smaller between figures; leaders fill none."""
+    if line.is_block:
+        return ()
+    runs: list[list[LayoutPiece]] = []
+    reach = 0.0
+    for piece in sorted(line.pieces, key=lambda p: p.x0):
+        if runs and is_leader(piece):
+            runs[-1].append(piece)
+            continue
+        least = gap
+        if runs and between_figures is not None and _is_number(piece) and _is_number(runs[-1][-1]):
+            least = between_figures
+        if runs and piece.x0 - reach < least:
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+        reach = max(reach, ink_end(piece)) if len(runs[-1]) > 1 else ink_end(piece)
+    return tuple(map(tuple, runs))
+
+
+def _is_number(piece: LayoutPiece) -> bool:
+    return any(c.isdigit() for c in piece.text) and not any(c.isalpha() for c in piece.text)
+
+
+def _is_figure(run: Sequence[LayoutPiece]) -> bool:
+    texts = [p.text for p in run if not is_leader(p)]
+    return bool(texts) and all(
+        _FIGURE.fullmatch(t) or is_opening(t) or _CLOSING.fullmatch(t) for t in texts
+    )
+
+
+def _run_end(rows: Sequence[_Row], start: int, usual: float) -> int:
+    """Where the rows of a table end that begin with the row at ``start``; ``start`` if none do."""
+    if not rows[start].is_body:
+        return start
+    gaps = _gaps_of(rows[start], usual)
+    end = at = start + 1
+    while at < len(rows) and at - end < 4:
+        row = rows[at]
+        if row.line.is_block or _apart(rows[at - 1].line, row.line, usual):
+            break
+        if row.is_body:
+            left = _shared(gaps, _gaps_of(row, usual), usual)
+            if not left or len(left) < 0.5 * len(gaps):
+                break
+            gaps = left if len(left) >= 0.75 * len(gaps) else gaps
+            end = at + 1
+        elif (row.runs and not _may_stand_between(row, gaps, usual)) or (
+            len(row.runs) == 1 and _is_set_off(rows, start, at)
+        ):
+            break
+        at += 1
+    return end
+
+
+def _is_set_off(rows: Sequence[_Row], start: int, at: int) -> bool:
+    """Whether a line is further from the row above it than the rows before are from each other."""
+    steps = [b.line.y_centre - a.line.y_centre for a, b in pairwise(rows[start : at + 1])]
+    return len(steps) > 2 and steps[-1] > 1.6 * median(steps[:-1])
+
+
+def _apart(above: Line, below: Line, usual: float) -> bool:
+    return below.y0 - above.y1 > _ROW_GAP * usual
+
+
+def _gaps_of(row: _Row, usual: float) -> list[tuple[float, float]]:
+    edges = [(min(p.x0 for p in run), max(map(ink_end, run))) for run in row.runs]
+    return [(a[1], b[0]) for a, b in pairwise(edges)]
+
+
+def _shared(
+    gaps: Sequence[tuple[float, float]], others: Sequence[tuple[float, float]], usual: float
+) -> list[tuple[float, float]]:
+    """The parts of gaps that are free in both rows."""
+    found = []
+    for left, right in gaps:
+        for low, high in others:
+            both = max(left, low), min(right, high)
+            if both[1] - both[0] >= _SHARED_GAP * usual:
+                found.append(both)
+    return found
+
+
+def _may_stand_between(row: _Row, gaps: Sequence[tuple[float, float]], usual: float) -> bool:
+    """Whether a line that is no row may be a heading or a part of a label inside of a table."""
+    if len(row.runs) > 1:
+        return True
+    left, right = row.line.x0, max(map(ink_end, row.runs[0]))
+    # A line of text that runs through all columns ends a table, unless it is short.
+    crossed = sum(left < low and right > high for low, high in gaps)
+    return crossed < max(2, 0.5 * len(gaps)) or right - left < 12 * usual
+
+
+def _gaps_of_table(rows: Sequence[_Row], usual: float) -> list[float]:
+    """The gaps between the columns of rows that are a table; [] if they are none."""
+    body = [row for row in rows if row.is_body]
+    gaps = _with_signs(_column_gaps(body, usual), body, usual)
+    if not gaps or len(body) < _FEWEST_ROWS:
+        return []
+    cells = [cell for row in body for cell in row.runs[1:]]
+    figures = sum(map(_is_figure, cells)) / max(1, len(cells))
+    digits = sum(any(c.isdigit() for c in cell[0].text) for cell in cells) / max(1, len(cells))
+    few = len(gaps) == 1 and (len(body) < 3 or figures < 0.7 or _is_contents(body))
+    many = len(gaps) >= 2 and len(body) >= 3 and digits >= 0.6
+    return [] if few or (figures < 0.3 and not many) else gaps
+
+
+def _head_start(
+    rows: Sequence[_Row],
+    free: int,
+    body: int,
+    gaps: Sequence[float],
+    rules: Sequence[RulePiece],
+    usual: float,
+) -> int:
+    """The first line of the head of a table whose rows begin at ``body``."""
+    left = min(row.line.x0 for row in rows[body : body + 3])
+    right = max(row.line.x1 for row in rows[body : body + 3])
+    wide = [r.at for r in rules if min(r.end, right) - max(r.start, left) > 0.6 * (right - left)]
+    start = body
+    ruled = None
+    at = body
+    while at > free and body - at < _MOST_HEAD_LINES:
+        above, below = rows[at - 1], rows[at].line
+        if above.line.is_block or _apart(above.line, below, usual):
+            break
+        if at < body and any(above.line.y_centre < y < rows[at].line.y_centre for y in wide):
+            ruled = at
+            break
+        if above.line.x0 > right or above.line.x1 < left:
+            break
+        at -= 1
+        if at == free or _apart(rows[at - 1].line, rows[at].line, usual):
+            top = rows[at].line.y0
+            if any(top - 1.5 * usual < y < rows[at].line.y_centre for y in wide):
+                ruled = at
+            break
+    if ruled is not None:
+        return ruled
+    # Without a rule above, only lines with cells, or over the columns of figures, are the head.
+    while start > free and body - start < 4:
+        above = rows[start - 1]
+        if above.line.is_block or _apart(above.line, rows[start].line, usual):
+            break
+        cells = len(above.runs) >= 2 or above.line.x0 > gaps[0]
+        if not cells or above.line.x1 > right + 2 * usual:
+            break
+        start -= 1
+    return start
+
+
+def _is_contents(body: Sequence[_Row]) -> bool:
+    """Whether the rows are a table of contents: a title, a leader and a rising page number."""
+    numbers = [run[-1].text for row in body for run in row.runs[-1:]]
+    if not all(n.isdigit() and len(n) <= 4 for n in numbers):
+        return False
+    values = list(map(int, numbers))
+    return all(a <= b for a, b in pairwise(values))
+
+
+def _with_signs(gaps: Sequence[float], body: Sequence[_Row], usual: float) -> list[float]:
+    """The gaps without those between a column of figures and one of their signs."""
+    held: list[list[str]] = [[] for _ in range(len(gaps) + 1)]
+    for row in body:
+        for column, cell in place(row.runs, gaps, usual).items():
+            held[column].extend(p.text for line in cell.lines for p in line)
+    dropped = set()
+    for column, texts in enumerate(held):
+        # The signs themselves were placed with their figures.
+        if column < len(gaps) and all(map(is_opening, texts)):
+            dropped.add(column)
+        elif texts and column and all(_CLOSING.fullmatch(text) for text in texts):
+            dropped.add(column - 1)
+    return [gap for column, gap in enumerate(gaps) if column not in dropped]
+
+
+def _column_gaps(body: Sequence[_Row], usual: float) -> list[float]:
+    """The middles of the gaps that nine of ten rows leave free, one between two columns."""
+    words = [piece for row in body for piece in row.line.pieces]
+    # In type with equally wide characters, a space is as wide as a letter.
+    typed = sum(p.word is not None and p.word.monospaced for p in words) > 0.5 * len(words)
+    least = (_TYPED_GAP if typed else _SHARED_GAP) * usual
+    edges: list[tuple[float, int]] = []
+    for row in body:
+        for run in _runs(row.line, least, _SHARED_GAP * usual):
+            edges.append((min(p.x0 for p in run), 1))
+            edges.append((max(map(ink_end, run)), -1))
+    edges.sort()
+    allowed = len(body) // 10
+    gaps: list[tuple[float, float]] = []
+    depth, is_new = 0, True
+    for (x, step), (following, _) in pairwise(edges):
+        depth += step
+        if depth > allowed:
+            is_new = True
+        elif following - x >= _SHARED_GAP * usual:
+            if is_new:
+                gaps.append((x, following))
+            elif following - x > gaps[-1][1] - gaps[-1][0]:
+                gaps[-1] = (x, following)
+            is_new = False
+    return [(left + right) / 2 for left, right in gaps]
+
+
+def _body(rows: Sequence[_Row], gaps: Sequence[float], usual: float) -> list[tuple[Cell, ...]]:
+    """The rows below the head; lines that go on with a row above or below them join it."""
+    placed: list[Placed] = []
+    pending: Placed | None = None
+    for row in rows:
+        cells = place(row.runs, gaps, usual)
+        if pending is not None:
+            cells = joined(pending, cells)
+            pending = None
+        if placed and not row.is_body and _goes_on(placed[-1], cells):
+            placed[-1] = joined(placed[-1], cells)
+        elif not row.is_body and len(row.runs) == 1 and _is_begun(row, rows):
+            pending = {0: PlacedCell(1, cells[min(cells)].lines)}
+        else:
+            placed.append(cells)
+    if pending is not None:
+        placed.append(pending)
+    return [cells_of(row, len(gaps) + 1) for row in placed]
+
+
+def _goes_on(above: Placed, cells: Placed) -> bool:
+    """Whether a line without figures is the second line of the row above."""
+    if not all(column in above for column in cells):
+        return False
+    first = min(cells)
+    text = line_text(cells[first].lines[0])
+    return first > 0 or text[:1].islower()
+
+
+def _is_begun(row: _Row, rows: Sequence[_Row]) -> bool:
+    """Whether a line is the first part of the label of the row below it."""
+    at = next(i for i, other in enumerate(rows) if other is row)
+    if at + 1 >= len(rows) or not rows[at + 1].is_body:
+        return False
+    below = rows[at + 1]
+    text, following = row.line.text, line_text(below.runs[0])
+    return following[:1].islower() or text.rstrip()[-1:] in ",-–—("

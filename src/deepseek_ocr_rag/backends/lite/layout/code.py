@@ -1,0 +1,55 @@
+"""Code on a page: lines of a monospaced font, with their ends and indents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
+
+from ....document.types import Block
+from .lines import Line
+from .pieces import union_box
+
+__all__ = ["code_block", "is_code"]
+
+_SIGNS = frozenset("{}()[];=<>_#$&|\\/*+\"'`@")
+"""Signs that are frequent in code."""
+
+_SIGN_SHARE = 0.06
+"""Least share of these signs in code on a page that is typed in one monospaced font."""
+
+
+def is_code(lines: Sequence[Line], *, typed_page: bool) -> bool:
+    """Whether monospaced lines are code.
+
+    Beside another font they are. On a page that is typed throughout, such as a transcript, only
+    lines with many of the signs of code are.
+    """
+    if len(lines) < 2:
+        return False
+    text = "".join(piece.text for line in lines for piece in line.pieces)
+    return not typed_page or sum(c in _SIGNS for c in text) >= _SIGN_SHARE * len(text)
+
+
+def code_block(lines: Sequence[Line]) -> Block:
+    """A block of code: each line as it stands, with its indent and its empty lines."""
+    pieces = [piece for line in lines for piece in line.pieces]
+    width = median(p.width / len(p.text) for p in pieces if p.text) or 1.0
+    left = min(line.x0 for line in lines)
+    steps = [below.y1 - above.y1 for above, below in pairwise(lines)]
+    pitch = min((step for step in steps if step > 0), default=1.0)
+    rows = [_row(lines[0], left, width)]
+    for step, line in zip(steps, lines[1:], strict=True):
+        rows.extend([""] * max(0, round(step / pitch) - 1))
+        rows.append(_row(line, left, width))
+    body = "\n".join(rows)
+    fence = "````" if "```" in body else "```"
+    return Block("code", f"{fence}\n{body}\n{fence}", (union_box(pieces),))
+
+
+def _row(line: Line, left: float, width: float) -> str:
+    row = ""
+    for piece in sorted(line.pieces, key=lambda p: p.x0):
+        column = round((piece.x0 - left) / width)
+        row += " " * max(column - len(row), 1 if row else 0) + piece.text
+    return row

@@ -1,0 +1,120 @@
+"""Tables that only the alignment of their cells shows."""
+
+from __future__ import annotations
+
+from deepseek_ocr_rag.backends.lite.layout import lay_out
+from deepseek_ocr_rag.document.text_layer import Rule, TextLayer, Word
+from deepseek_ocr_rag.document.types import Block, Box
+
+WIDTH, HEIGHT = 600.0, 800.0
+
+
+def placed(x: float, y: float, text: str, *, right: bool = False, size: float = 10) -> list[Word]:
+    """Words of 5 points a letter from ``x`` on, or up to ``x``."""
+    step = 0.5 * size
+    left = x - step * len(text) if right else x
+    words = []
+    for part in text.split(" "):
+        box = Box(
+            left / WIDTH, y / HEIGHT, (left + step * len(part)) / WIDTH, (y + 1.2 * size) / HEIGHT
+        )
+        words.append(Word(part, box, size))
+        left += step * (len(part) + 0.5)
+    return words
+
+
+def page(
+    rows: list[tuple[str, ...]], *, y: float = 100, columns: tuple[float, ...] = (320, 440, 540)
+) -> list[Word]:
+    found = []
+    for i, (label, *figures) in enumerate(rows):
+        found += placed(60, y + 16 * i, label) if label else []
+        for x, figure in zip(columns, figures, strict=False):
+            found += placed(x, y + 16 * i, figure, right=True) if figure else []
+    return found
+
+
+def rule(y: float, x0: float, x1: float) -> Rule:
+    return Rule(Box(x0 / WIDTH, y / HEIGHT, x1 / WIDTH, (y + 0.5) / HEIGHT), horizontal=True)
+
+
+def blocks(words: list[Word], rules: tuple[Rule, ...] = ()) -> tuple[Block, ...]:
+    return lay_out(TextLayer(tuple(words), rules, (), WIDTH, HEIGHT))
+
+
+def rows_of(words: list[Word], rules: tuple[Rule, ...] = ()) -> list[list[str]]:
+    (table,) = [b.table for b in blocks(words, rules) if b.table is not None]
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+STATEMENT = [
+    ("", "2019", "2018"),
+    ("Net sales", "280,522", "232,887"),
+    ("Cost of sales", "(165,536)", "(139,156)"),
+    ("Operating income", "14,541", "12,421"),
+]
+
+
+def test_rows_of_a_statement_without_rules_are_rows_of_a_table() -> None:
+    assert rows_of(page(STATEMENT)) == [list(row) for row in STATEMENT]
+
+
+def test_a_currency_sign_joins_its_figure() -> None:
+    words = page(STATEMENT) + placed(262, 116, "$") + placed(382, 116, "$")
+    assert rows_of(words)[1] == ["Net sales", "$ 280,522", "$ 232,887"]
+
+
+def test_a_heading_inside_of_a_table_is_a_row() -> None:
+    rows = [*STATEMENT[:2], ("Expenses:",), *STATEMENT[2:]]
+    assert ["Expenses:", "", ""] in rows_of(page(rows))
+
+
+def test_a_label_over_two_lines_is_one_label() -> None:
+    rows = [
+        *STATEMENT[:3],
+        ("Income from continuing operations,",),
+        ("net of tax", "9,820", "8,003"),
+    ]
+    assert rows_of(page(rows))[-1] == [
+        "Income from continuing operations, net of tax",
+        "9,820",
+        "8,003",
+    ]
+
+
+def test_a_rule_below_a_head_shows_its_columns() -> None:
+    words = placed(330, 84, "Fiscal year") + page(STATEMENT)
+    rules = (rule(78, 60, 445), rule(98, 260, 445), rule(114, 60, 445))
+    (table,) = [b.table for b in blocks(words, rules) if b.table is not None]
+    assert [(c.text, c.colspan) for c in table.rows[0]][-1] == ("Fiscal year", 2)
+
+
+def test_leaders_fill_no_gap() -> None:
+    rows = [(f"{label} " + "." * 20, *rest) for label, *rest in STATEMENT[1:]]
+    found = rows_of(page(rows, columns=(420, 540)))
+    assert [row[1:] for row in found] == [list(row[1:]) for row in STATEMENT[1:]]
+
+
+def test_prose_is_no_table() -> None:
+    lines = [
+        "In 2019 the company sold 12 ships for 4 million euros, and in 2020 it sold",
+        "another 15 ships for 6 million euros, although 3 of them were returned in",
+        "the same year, so that the sales of 2021 began with 3 ships in the dock.",
+    ]
+    words = [w for i, line in enumerate(lines) for w in placed(60, 100 + 14 * i, line)]
+    assert all(b.table is None for b in blocks(words))
+
+
+def test_a_table_of_contents_stays_lines() -> None:
+    rows = [
+        ("1 Introduction " + "." * 40, "3"),
+        ("2 Methods " + "." * 45, "7"),
+        ("3 Results " + "." * 45, "12"),
+    ]
+    words = page(rows, columns=(540,))
+    assert all(b.table is None for b in blocks(words))
+
+
+def test_two_tables_are_not_one() -> None:
+    words = page(STATEMENT) + page(STATEMENT, y=260)
+    assert len([b for b in blocks(words) if b.table is not None]) == 2
