@@ -32,7 +32,8 @@ DOORS = {
     " ReplayBackend Retriever Sentence ServerBackend SourceError Table TransformersBackend"
     " __version__ chunk_document crop_boxes draw_page markdown_to_html open_source parse_document"
     " parse_page render_page sample_path to_docling write_folder",
-    "agents": "AgentLocations AgentPicture AgentReader AgentReply AgentSearch Location",
+    "agents": "AgentListing AgentLocations AgentPicture AgentReader AgentReply AgentSearch FORMS"
+    " Location ToolArgument ToolForm arguments_of context_length_of",
     "answering": "Answer AnswerStream Citation Conversation DocumentQA LanguageModel Message"
     " OllamaModel Sentence StructuredLanguageModel TermFrequencies Timings Verdict Verifier",
     "backends": "Backend BackendStatus LiteBackend LiteBackendWarning LocalBackend OfficialBackend"

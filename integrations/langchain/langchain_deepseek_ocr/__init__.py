@@ -10,13 +10,27 @@
 
 from .agent_tool import AgentSettings, AgentTool
 from .boxes import boxes_for
-from .inputs import LocateInput, LookAtInput, ReadDocumentInput, SearchDocumentInput
+from .inputs import (
+    ListDocumentsInput,
+    LocateInput,
+    LookAtInput,
+    ReadDocumentInput,
+    SearchDocumentInput,
+    SearchDocumentsInput,
+)
 from .loader import DeepSeekOCRLoader
 from .options import ReaderOptions
 from .parser import DeepSeekOCRParser
 from .retriever import DocumentRetriever
 from .splitter import LayoutTextSplitter
-from .tool import DeepSeekOCRTool, LocateTool, LookAtTool, SearchDocumentTool
+from .tool import (
+    DeepSeekOCRTool,
+    ListDocumentsTool,
+    LocateTool,
+    LookAtTool,
+    SearchDocumentsTool,
+    SearchDocumentTool,
+)
 from .toolkit import DeepSeekOCRToolkit
 
 __all__ = [
@@ -28,6 +42,8 @@ __all__ = [
     "DeepSeekOCRToolkit",
     "DocumentRetriever",
     "LayoutTextSplitter",
+    "ListDocumentsInput",
+    "ListDocumentsTool",
     "LocateInput",
     "LocateTool",
     "LookAtInput",
@@ -36,5 +52,7 @@ __all__ = [
     "ReaderOptions",
     "SearchDocumentInput",
     "SearchDocumentTool",
+    "SearchDocumentsInput",
+    "SearchDocumentsTool",
     "boxes_for",
 ]

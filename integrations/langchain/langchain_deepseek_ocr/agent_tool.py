@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from deepseek_ocr_rag import DeepSeekOCRError, FetchPolicy, Limits, Reader
-from deepseek_ocr_rag.agents import AgentReader
+from deepseek_ocr_rag.agents import AgentReader, context_length_of
 from deepseek_ocr_rag.backends import Backend
 from deepseek_ocr_rag.concurrency import run_cancellable
 from deepseek_ocr_rag.errors import ConfigurationError
@@ -53,6 +53,9 @@ class AgentSettings(BaseModel):
         allow_urls: Which URLs the model may name; none by default. A policy that
             lists the hosts, ``FetchPolicy(hosts=("arxiv.org",))``, or True with a
             ``reader`` whose own policy does so.
+        llm: The chat model that will call the tools. Replies then take at most a quarter
+            of its context, if it tells how long that is, as ``ChatOllama`` does.
+        context_length: The same context in tokens, where the model does not tell.
         agent: A reader shared by several tools, so that each document is read only
             once. It replaces all fields above except ``flat_metadata``.
     """
@@ -71,6 +74,8 @@ class AgentSettings(BaseModel):
     renderer: str | None = None
     limits: Limits | None = None
     allow_urls: bool | FetchPolicy = False
+    llm: Any = Field(default=None, exclude=True)
+    context_length: int | None = None
     agent: AgentReader | None = Field(default=None, exclude=True)
 
     _agent: AgentReader = PrivateAttr()
@@ -108,20 +113,14 @@ class AgentSettings(BaseModel):
             allow_urls=bool(self.allow_urls),
             password=self.password.get_secret_value() if self.password else None,
             keep=self.keep,
+            context_length=self.context_length or context_length_of(self.llm),
         )
 
 
 def _explain_arguments(error: ValidationError) -> str:
     """Tell the model what is wrong with its arguments."""
-    problems = "; ".join(
-        f"{'.'.join(map(str, e['loc'][:1])) or 'arguments'}: "
-        + ("there is no such argument" if e["type"] == "extra_forbidden" else e["msg"])
-        for e in error.errors()
-    )
-    return (
-        f"The document was not read. The arguments are wrong: {problems}. "
-        "Call again with path as text and, if you want certain pages, pages like '1-3'."
-    )
+    causes = [each.get("ctx", {}).get("error", each["msg"]) for each in error.errors()]
+    return f"The document was not read. {' '.join(map(str, causes))}"
 
 
 class AgentTool(AgentSettings, BaseTool):
@@ -134,6 +133,14 @@ class AgentTool(AgentSettings, BaseTool):
     response_format: Literal["content", "content_and_artifact"] = "content_and_artifact"
     handle_tool_error: Any = True
     handle_validation_error: Any = _explain_arguments
+
+    def _parse_input(
+        self, tool_input: str | dict[str, Any], tool_call_id: str | None
+    ) -> str | dict[str, Any]:
+        # A text is the first argument, or all of them as JSON: the schema finds out.
+        if isinstance(tool_input, str):
+            tool_input = {next(iter(self.args)): tool_input}
+        return super()._parse_input(tool_input, tool_call_id)
 
     async def _arun(self, *values: object, **named: object) -> object:
         """Run in a thread; unlike in ``BaseTool``, cancelling the call stops the reading."""

@@ -1,99 +1,59 @@
-"""Argument schemas of the tools."""
+"""Argument schemas of the tools, made from the forms of :mod:`deepseek_ocr_rag.agents`."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, create_model, model_validator
+from pydantic.fields import FieldInfo
 
-__all__ = ["LocateInput", "LookAtInput", "ReadDocumentInput", "SearchDocumentInput"]
+from deepseek_ocr_rag.agents import FORMS, ToolArgument, ToolForm, arguments_of
 
-
-def _pages_as_text(value: object) -> object:
-    """Accept ``3`` and ``[1, 2]`` too, although the schema shows models only one type."""
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return value
-
-
-def _box_as_list(value: object) -> object:
-    """Accept a list written as text."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    try:
-        return json.loads(text if text.startswith("[") else f"[{text}]")
-    except ValueError:
-        return value
+__all__ = [
+    "ListDocumentsInput",
+    "LocateInput",
+    "LookAtInput",
+    "ReadDocumentInput",
+    "SearchDocumentInput",
+    "SearchDocumentsInput",
+    "ToolInput",
+]
 
 
-Pages = Annotated[str | None, BeforeValidator(_pages_as_text)]
-PageBox = Annotated[list[float] | None, BeforeValidator(_box_as_list)]
+class ToolInput(BaseModel):
+    """Arguments of a tool, accepted as language models write them.
 
-
-class _Arguments(BaseModel):
-    """Refuses unknown arguments, so that the model is told of a misspelled one."""
+    Attributes:
+        form: The tool.
+    """
 
     model_config = ConfigDict(extra="forbid")
+    form: ClassVar[ToolForm]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, given: object) -> dict[str, Any]:
+        return arguments_of(cls.form, given)
 
 
-class ReadDocumentInput(_Arguments):
-    """Arguments of ``read_document``."""
-
-    path: str = Field(
-        description="The file to read: a PDF or a picture (PNG, JPEG, TIFF, WebP, BMP), "
-        "as a path relative to the allowed folder, with forward slashes, like 'report.pdf'.",
-    )
-    pages: Pages = Field(
-        default=None,
-        description="Which pages, counted from 1, like '3' or '1-3,7'. "
-        "Leave it out to begin at the first page.",
-    )
-    start: int = Field(
-        default=0,
-        ge=0,
-        description="Only when an earlier reply said that a page goes on: "
-        "the character to continue from.",
-    )
+def _field(argument: ToolArgument) -> tuple[object, FieldInfo]:
+    if argument.required:
+        return argument.kind.annotation, FieldInfo(description=argument.description)
+    shown = FieldInfo(default=argument.default, description=argument.description)
+    return argument.kind.annotation, shown
 
 
-class SearchDocumentInput(_Arguments):
-    """Arguments of ``search_document``."""
-
-    path: str = Field(description="The file to search, written as for read_document.")
-    query: str = Field(description="A question, or a few words from the document.")
-    pages: Pages = Field(
-        default=None,
-        description="Which pages to search, like '3' or '1-3,7'. Leave it out for all of them.",
-    )
-    offset: int = Field(
-        default=0,
-        ge=0,
-        description="Only when an earlier reply said that there is more: the offset to continue from.",
-    )
+def _schema(name: str, form: ToolForm) -> type[ToolInput]:
+    fields: dict[str, Any] = {argument.name: _field(argument) for argument in form.arguments}
+    doc = f"Arguments of ``{form.name}``."
+    schema = create_model(name, __base__=ToolInput, __module__=__name__, __doc__=doc, **fields)
+    schema.form = form
+    return schema
 
 
-class LookAtInput(_Arguments):
-    """Arguments of ``look_at``."""
-
-    path: str = Field(description="The file to look at, written as for read_document.")
-    page: int = Field(description="The page to look at, counted from 1.")
-    box: PageBox = Field(
-        default=None,
-        description="The part of the page: [left, top, right, bottom] as fractions of the page "
-        "from 0 to 1, as search_document and locate give them. Leave it out for the whole page.",
-    )
-
-
-class LocateInput(_Arguments):
-    """Arguments of ``locate``."""
-
-    path: str = Field(description="The file to look into, written as for read_document.")
-    what: str = Field(description="What to find, in a few words, like 'the total amount'.")
-    pages: Pages = Field(
-        default=None,
-        description="Which pages to look at, like '3' or '1-3,7'. Leave it out for all of them.",
-    )
+ListDocumentsInput = _schema("ListDocumentsInput", FORMS["list_documents"])
+SearchDocumentsInput = _schema("SearchDocumentsInput", FORMS["search_documents"])
+ReadDocumentInput = _schema("ReadDocumentInput", FORMS["read_document"])
+SearchDocumentInput = _schema("SearchDocumentInput", FORMS["search_document"])
+LocateInput = _schema("LocateInput", FORMS["locate"])
+LookAtInput = _schema("LookAtInput", FORMS["look_at"])

@@ -1,4 +1,4 @@
-"""The agent tools: read a document, search it, look at a page, locate something on it."""
+"""The agent tools: list documents, search all or one, read, look at a page, locate something."""
 
 from __future__ import annotations
 
@@ -10,14 +10,28 @@ from langchain_core.messages.content import create_image_block, create_text_bloc
 from langchain_core.tools.base import ArgsSchema
 
 from deepseek_ocr_rag import Passage
-from deepseek_ocr_rag.agents import AgentPicture
+from deepseek_ocr_rag.agents import FORMS, AgentPicture
 from deepseek_ocr_rag.records import Record, page_records
 
 from .agent_tool import AgentTool
 from .documents import to_document
-from .inputs import LocateInput, LookAtInput, ReadDocumentInput, SearchDocumentInput
+from .inputs import (
+    ListDocumentsInput,
+    LocateInput,
+    LookAtInput,
+    ReadDocumentInput,
+    SearchDocumentInput,
+    SearchDocumentsInput,
+)
 
-__all__ = ["DeepSeekOCRTool", "LocateTool", "LookAtTool", "SearchDocumentTool"]
+__all__ = [
+    "DeepSeekOCRTool",
+    "ListDocumentsTool",
+    "LocateTool",
+    "LookAtTool",
+    "SearchDocumentTool",
+    "SearchDocumentsTool",
+]
 
 
 class DeepSeekOCRTool(AgentTool):
@@ -33,21 +47,17 @@ class DeepSeekOCRTool(AgentTool):
 
     Example:
         >>> from langchain.agents import create_agent  # doctest: +SKIP
-        >>> tool = DeepSeekOCRTool(root_dir="papers")  # doctest: +SKIP
-        >>> agent = create_agent("ollama:qwen3", tools=[tool])  # doctest: +SKIP
+        >>> from langchain_ollama import ChatOllama  # doctest: +SKIP
+        >>> model = ChatOllama(model="qwen3", num_ctx=16384)  # doctest: +SKIP
+        >>> tool = DeepSeekOCRTool(root_dir="papers", llm=model)  # doctest: +SKIP
+        >>> agent = create_agent(model, tools=[tool])  # doctest: +SKIP
     """
 
     name: str = "read_document"
-    description: str = (
-        "Read a PDF or a scanned page as Markdown text with page numbers. Use it whenever "
-        "the answer may be in such a file. A long document comes in portions: "
-        "the end of each reply says how to ask for the next pages."
-    )
+    description: str = FORMS["read_document"].description
     args_schema: ArgsSchema | None = ReadDocumentInput
 
-    def _run(
-        self, path: str, pages: str | None = None, start: int = 0
-    ) -> tuple[str, list[Document]]:
+    def _run(self, path: str, pages: str = "", start: int = 0) -> tuple[str, list[Document]]:
         reply = self._call(lambda: self._agent.read(path, pages, start))
         shown = reply.document
         documents = [
@@ -66,37 +76,67 @@ class SearchDocumentTool(AgentTool):
     """
 
     name: str = "search_document"
-    description: str = (
-        "Search a PDF or a scan for passages that match a question, best first, with their pages "
-        "and boxes. Use it for a long document instead of reading all of it. "
-        "More results come with offset."
-    )
+    description: str = FORMS["search_document"].description
     args_schema: ArgsSchema | None = SearchDocumentInput
 
     def _run(
-        self, path: str, query: str, pages: str | None = None, offset: int = 0
+        self, path: str, query: str, pages: str = "", offset: int = 0
     ) -> tuple[str, list[Document]]:
         found = self._call(lambda: self._agent.search(path, query, pages, offset))
-        return found.text, [self._document(passage) for passage in found.passages]
+        return found.text, [_document(each, flat=self.flat_metadata) for each in found.passages]
 
-    def _document(self, passage: Passage) -> Document:
-        boxes = [
-            {"kind": piece.kind, "bbox": list(box.as_tuple()), "start": piece.offset}
-            | {"end": piece.end, "page": piece.page - 1}
-            for piece in passage.pieces
-            for box in piece.boxes
-        ]
-        metadata: dict[str, Any] = {
-            "source": passage.source,
-            "page": passage.page - 1,
-            "page_label": str(passage.page),
-            "boxes": boxes,
-            "section": " > ".join(passage.section),
-            "score": passage.score,
-        }
-        record = Record("", passage.text, metadata)
-        flat = record.flat() if self.flat_metadata else record
-        return Document(page_content=flat.text, metadata=flat.metadata)
+
+class SearchDocumentsTool(AgentTool):
+    """Lets an agent search all documents below ``root_dir`` at once.
+
+    A call reads at most 100 pages that were not read before; the reply says how many
+    documents were searched, and that further calls search the rest. The artifact is as
+    that of :class:`SearchDocumentTool`.
+    """
+
+    name: str = "search_documents"
+    description: str = FORMS["search_documents"].description
+    args_schema: ArgsSchema | None = SearchDocumentsInput
+
+    def _run(self, query: str, folder: str = "", offset: int = 0) -> tuple[str, list[Document]]:
+        found = self._call(lambda: self._agent.search_documents(query, folder, offset))
+        return found.text, [_document(each, flat=self.flat_metadata) for each in found.passages]
+
+
+class ListDocumentsTool(AgentTool):
+    """Lets an agent list the documents below ``root_dir``.
+
+    The artifact is the list of the paths that the reply shows.
+    """
+
+    name: str = "list_documents"
+    description: str = FORMS["list_documents"].description
+    args_schema: ArgsSchema | None = ListDocumentsInput
+
+    def _run(self, folder: str = "", offset: int = 0) -> tuple[str, list[str]]:
+        listed = self._call(lambda: self._agent.list_documents(folder, offset))
+        return listed.text, list(listed.paths)
+
+
+def _document(passage: Passage, *, flat: bool) -> Document:
+    """A passage as a document."""
+    boxes = [
+        {"kind": piece.kind, "bbox": list(box.as_tuple()), "start": piece.offset}
+        | {"end": piece.end, "page": piece.page - 1}
+        for piece in passage.pieces
+        for box in piece.boxes
+    ]
+    metadata: dict[str, Any] = {
+        "source": passage.source,
+        "page": passage.page - 1,
+        "page_label": str(passage.page),
+        "boxes": boxes,
+        "section": " > ".join(passage.section),
+        "score": passage.score,
+    }
+    record = Record("", passage.text, metadata)
+    shown = record.flat() if flat else record
+    return Document(page_content=shown.text, metadata=shown.metadata)
 
 
 class LookAtTool(AgentTool):
@@ -108,11 +148,7 @@ class LookAtTool(AgentTool):
     """
 
     name: str = "look_at"
-    description: str = (
-        "Look at a page of a PDF or a scan, or at a part of it, as a picture: for figures, "
-        "signatures, stamps, and to check what was read. Boxes come from search_document "
-        "and locate."
-    )
+    description: str = FORMS["look_at"].description
     args_schema: ArgsSchema | None = LookAtInput
 
     def _run(
@@ -132,14 +168,9 @@ class LocateTool(AgentTool):
     """
 
     name: str = "locate"
-    description: str = (
-        "Find where something is in a PDF or a scan: 'the total', 'the signature'. "
-        "Returns pages and boxes, which look_at can show."
-    )
+    description: str = FORMS["locate"].description
     args_schema: ArgsSchema | None = LocateInput
 
-    def _run(
-        self, path: str, what: str, pages: str | None = None
-    ) -> tuple[str, list[dict[str, Any]]]:
+    def _run(self, path: str, what: str, pages: str = "") -> tuple[str, list[dict[str, Any]]]:
         found = self._call(lambda: self._agent.locate(path, what, pages))
         return found.text, [location.to_dict() for location in found.locations]

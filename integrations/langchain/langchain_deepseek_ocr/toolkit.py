@@ -5,7 +5,14 @@ from __future__ import annotations
 from langchain_core.tools import BaseTool, BaseToolkit
 
 from .agent_tool import AgentSettings
-from .tool import DeepSeekOCRTool, LocateTool, LookAtTool, SearchDocumentTool
+from .tool import (
+    DeepSeekOCRTool,
+    ListDocumentsTool,
+    LocateTool,
+    LookAtTool,
+    SearchDocumentsTool,
+    SearchDocumentTool,
+)
 
 __all__ = ["DeepSeekOCRToolkit"]
 
@@ -21,16 +28,18 @@ class DeepSeekOCRToolkit(AgentSettings, BaseToolkit):
 
     Example:
         >>> toolkit = DeepSeekOCRToolkit(root_dir=".", backend="lite")
-        >>> [tool.name for tool in toolkit.get_tools()]
-        ['read_document', 'search_document', 'locate', 'look_at']
+        >>> [tool.name for tool in toolkit.get_tools()][:4]
+        ['list_documents', 'search_documents', 'read_document', 'search_document']
     """
 
     pictures: bool = True
 
     def get_tools(self) -> list[BaseTool]:
-        """The tools: ``read_document``, ``search_document``, ``locate`` and ``look_at``."""
+        """The tools, in the order of :data:`deepseek_ocr_rag.agents.FORMS`; ``look_at`` last."""
         agent, flat = self._agent, self.flat_metadata
         tools: list[BaseTool] = [
+            ListDocumentsTool(agent=agent),
+            SearchDocumentsTool(agent=agent, flat_metadata=flat),
             DeepSeekOCRTool(agent=agent, flat_metadata=flat),
             SearchDocumentTool(agent=agent, flat_metadata=flat),
             LocateTool(agent=agent),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -75,7 +76,7 @@ def test_the_message_is_short_and_the_artifact_has_full_documents(tool: DeepSeek
     assert isinstance(message, ToolMessage)
     assert message.status == "success"
     assert message.text.startswith("report.pdf: pages 1-2 of 5.")
-    assert "[page 1]\n# The lighthouse" in message.text
+    assert re.search(r"\[page 1\]\n(=+[0-9a-f]{16}=+)\n# The lighthouse", message.text)
     assert [d.metadata["page"] for d in message.artifact] == [0, 1]
     assert message.artifact[0].metadata["boxes"][0]["kind"] == "title"
     assert message.artifact[0].metadata["source"] == "report.pdf"
@@ -139,7 +140,8 @@ async def test_wrong_arguments_become_a_message(
     request = {**call(""), "args": arguments}
     for message in (tool.invoke(request), await tool.ainvoke(request)):
         assert message.status == "error"
-        assert "Call again with path" in message.text
+        assert message.text.startswith("The document was not read. ")
+        assert "path" in message.text or "start" in message.text
 
 
 def test_an_unavailable_backend_becomes_a_message(folder: Path) -> None:
@@ -190,7 +192,7 @@ def test_invalid_settings_are_refused_when_the_tool_is_created(values: dict[str,
 def test_the_schema_describes_every_argument(tool: DeepSeekOCRTool) -> None:
     assert set(tool.args) == {"path", "pages", "start"}
     assert all(len(field["description"]) > 30 for field in tool.args.values())
-    assert {"type": "string"} in tool.args["pages"]["anyOf"]
+    assert tool.args["pages"]["type"] == "string"
 
 
 def test_the_password_is_not_shown(folder: Path, reader: Reader) -> None:

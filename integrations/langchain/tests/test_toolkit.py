@@ -100,14 +100,12 @@ def ask(tool: BaseTool, **values: Any) -> ToolMessage:
     return message
 
 
-def test_the_toolkit_has_four_tools_and_without_pictures_three(
-    folder: Path, reader: Reader
-) -> None:
+def test_the_toolkit_has_six_tools_and_without_pictures_five(folder: Path, reader: Reader) -> None:
     toolkit = DeepSeekOCRToolkit(root_dir=folder, reader=reader)
-    names = ["read_document", "search_document", "locate", "look_at"]
-    assert [tool.name for tool in toolkit.get_tools()] == names
+    names = ["list_documents", "search_documents", "read_document", "search_document", "locate"]
+    assert [tool.name for tool in toolkit.get_tools()] == [*names, "look_at"]
     blind = DeepSeekOCRToolkit(root_dir=folder, reader=reader, pictures=False)
-    assert [tool.name for tool in blind.get_tools()] == names[:3]
+    assert [tool.name for tool in blind.get_tools()] == names
 
 
 def test_the_schemas_describe_every_argument(tools: dict[str, BaseTool]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..document.types import Box
+from .fencing import own_words
 
 __all__ = [
     "MOST_RANGES",
@@ -48,7 +49,8 @@ def ranges_of(numbers: Sequence[int]) -> list[list[int]]:
 
 
 def short_name(name: str) -> str:
-    """The end of a document's name, at most :data:`NAME_CHARS` characters of it."""
+    """The end of a document's name, on one line, at most :data:`NAME_CHARS` characters of it."""
+    name = own_words(name)
     return name if len(name) <= NAME_CHARS else f"…{name[-NAME_CHARS:]}"
 
 

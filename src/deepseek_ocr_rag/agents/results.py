@@ -8,7 +8,29 @@ from typing import Any
 from ..document.types import Box, OcrDocument
 from ..retrieval.retriever import Passage
 
-__all__ = ["AgentLocations", "AgentPicture", "AgentReply", "AgentSearch", "Location"]
+__all__ = [
+    "AgentListing",
+    "AgentLocations",
+    "AgentPicture",
+    "AgentReply",
+    "AgentSearch",
+    "Location",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentListing:
+    """Result of ``list_documents``.
+
+    Attributes:
+        text: For the model: the paths of the documents, and how to ask for the rest.
+        paths: The paths shown, relative to ``root_dir``.
+        next_offset: The offset to continue with, or None at the end.
+    """
+
+    text: str
+    paths: tuple[str, ...]
+    next_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from typing import Final
 
 from ..errors import ConfigurationError
 from ..retrieval.retriever import Passage
+from ..text.control_tokens import harmless
 from ..text.sentences import sentence_spans
 from ..text.token_count import estimate_tokens
-from ..text.visible import without_invisible
 from .fixed_texts import NOT_FOUND
 from .language_model import Message
 
-__all__ = ["AnswerPrompt", "build_prompt", "harmless"]
+__all__ = ["AnswerPrompt", "build_prompt"]
 
 LONGEST_REPLY: Final = 1024
 """Tokens reserved for the answer, but at most a quarter of the context."""
@@ -33,10 +33,6 @@ _FRAME_TOKENS: Final = 64
 
 _SMALLEST_CUT: Final = 64
 """Tokens from which a cut passage is still useful."""
-
-_CONTROL: Final = re.compile(
-    r"<(?=[|｜]|/?s>|(?:bos|eos|pad|unk)>|start_of_turn>|end_of_turn>|/?SYS>>)|\[(?=/?(?:INST|SYS)\])"
-)
 
 _SYSTEM: Final = """\
 You answer questions about documents. The sources below were read from pages by OCR.
@@ -115,11 +111,6 @@ def _header(passage: Passage) -> str:
     name = re.split(r"[/\\]", passage.source)[-1]
     section = " > ".join(passage.section)
     return f"{name}, page {passage.page}" + (f", section {section}" if section else "")
-
-
-def harmless(text: str) -> str:
-    """Remove invisible characters and break up control tokens of chat templates."""
-    return _CONTROL.sub(lambda match: f"{match[0]} ", without_invisible(text))
 
 
 def _cut(text: str, room: int) -> str:

@@ -7,13 +7,13 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
+from ..text.control_tokens import harmless
 from ..text.terms import content_terms, terms
 from ..text.token_count import estimate_tokens
 from .answer import Answer
 from .cleaner import AnswerCleaner, without_thoughts
 from .fixed_texts import UNSUPPORTED
 from .language_model import LanguageModel, Message
-from .prompt import harmless
 from .verification.lexicon import CONTEXT_DEPENDENT
 
 __all__ = ["standalone_question"]

@@ -123,7 +123,8 @@ _CID = re.compile(r"\(cid:[0-9]{1,6}\)", re.IGNORECASE)
 
 # Letters, joined by single marks such as hyphens and apostrophes, or a number with its signs.
 _PLAIN = re.compile(
-    r"[^\W\d_]+(?:[-'\u2019./&][^\W\d_]+)*|[\d.,:/%$€£+\-\u2013]*\d[\d.,:/%\-\u2013]*"
+    r"[^\W\d_]+(?:[-'\u2019./&][^\W\d_]+)*"
+    r"|(?:[\d.,:/%\-\u2013]*[$€£+])*[.,:/%\-\u2013]*\d[\d.,:/%\-\u2013]*"
 )
 _ENDS = "()[]{}<>\"'“”‘’«»„.,;:!?*†‡§¶•—–-|/\\&#@©®™°=+~_·…、。，；：？！（）「」"
 _VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøœùúûüýœ")

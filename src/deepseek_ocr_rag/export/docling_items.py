@@ -47,8 +47,8 @@ _LABELS: Final = {
     "vision_footnote": DocItemLabel.FOOTNOTE,
 }
 _ITEM: Final = re.compile(r"[ \t]*([-*•]|[0-9]{1,3}[.)])[ \t]+(\S.*)")
-_FORMULA: Final = re.compile(r"\\\[(.*?)\\\]", re.DOTALL)
-_FENCE: Final = re.compile(r"\s*(```|~~~)[^\n]*\n(.*?)\n?\s*(?:\1\s*)?", re.DOTALL)
+_FORMULA: Final = re.compile(r"\\\[((?:(?!\\\[).)*?)\\\]", re.DOTALL)
+_FENCES: Final = ("```", "~~~")
 
 
 class DoclingWriter:
@@ -103,10 +103,9 @@ class DoclingWriter:
         parent: NodeItem | None = None,
         layer: ContentLayer | None = None,
     ) -> DocItem:
-        fenced = _FENCE.fullmatch(text) if label is DocItemLabel.CODE else None
         item: DocItem = self._result.add_text(
             label=label,
-            text=_valid(fenced[2] if fenced else text),
+            text=_valid(_unfenced(text) if label is DocItemLabel.CODE else text),
             orig=_valid(text),
             parent=parent,
             content_layer=layer,
@@ -260,3 +259,12 @@ def _origin(document: OcrDocument) -> DocumentOrigin | None:
 def _valid(text: str) -> str:
     """Replaces lone surrogates, which some PDFs contain and pydantic refuses."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _unfenced(code: str) -> str:
+    """Code without the lines that fence it in Markdown, if they do."""
+    first, _, rest = code.lstrip().partition("\n")
+    fence = next((each for each in _FENCES if first.startswith(each)), None)
+    if fence is None or "\n" not in code.lstrip():
+        return code
+    return rest.rstrip().removesuffix(fence).rstrip()

@@ -26,7 +26,7 @@ from ..errors import (
 )
 from .path_walk import walk_inside
 
-__all__ = ["FileInside", "resolve_inside"]
+__all__ = ["FileInside", "path_problem", "resolve_inside"]
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -105,7 +105,7 @@ def resolve_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -
 def _open_checked(base: Path, path: str | os.PathLike[str]) -> tuple[int, tuple[str, ...]]:
     """Check the form of a path, then :func:`_walk` it."""
     text = path.as_posix() if isinstance(path, PurePath) else os.fspath(path)
-    problem = _form_problem(text)
+    problem = path_problem(text)
     if problem:
         raise SourceNotAllowedError(
             problem,
@@ -157,8 +157,8 @@ def _shown(base: Path, text: str) -> str:
     return _CONTROL.sub("?", text)[:_SHOWN]
 
 
-def _form_problem(text: str) -> str | None:
-    """Why the form of a path is refused, or None."""
+def path_problem(text: str) -> str | None:
+    """Why no file may be named by a path of this form, or None."""
     if not text.strip():
         return "the path is empty"
     if _CONTROL.search(text):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from ..errors import PageRangeError
 
 __all__ = ["parse_page_selection"]
 
-# Eighteen digits are enough for any page and cost nothing to convert.
-_ITEM = re.compile(r"([0-9]{1,18})?\s*(-)?\s*([0-9]{1,18})?", re.ASCII)
+_MOST_DIGITS = 18
+"""Enough for any page, and they cost nothing to convert."""
+
 _FORM = 'Write it like "1-3,7", "5-" (from 5 to the end) or "-3" (the first three).'
 
 
@@ -36,17 +36,22 @@ def parse_page_selection(
 
 
 def _range(item: str, page_count: int, source: str | None) -> tuple[int, int]:
-    match = _ITEM.fullmatch(item)
-    if match is None or not (match[1] or match[3]) or (match[1] and match[3] and not match[2]):
+    left, dash, right = (part.strip() for part in item.partition("-"))
+    if not (left or right) or not (_is_number(left) and _is_number(right)):
         shown = item if len(item) <= 40 else f"{item[:40]}..."
         raise _error(f"{shown!r} is not a page or a range of pages", page_count, source)
-    first = int(match[1] or 1)
-    last = int(match[3]) if match[3] else page_count if match[2] else first
+    first = int(left or 1)
+    last = int(right) if right else page_count if dash else first
     for number in (first, last):
         _single(number, page_count, source)
     if first > last:
         raise _error(f"the range {item!r} runs backwards", page_count, source)
     return first, last
+
+
+def _is_number(part: str) -> bool:
+    """Whether one end of a range is a page number, or left out."""
+    return not part or (part.isascii() and part.isdigit() and len(part) <= _MOST_DIGITS)
 
 
 def _single(number: object, page_count: int, source: str | None) -> tuple[int, int]:

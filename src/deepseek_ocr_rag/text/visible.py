@@ -36,14 +36,34 @@ def json_line(value: dict[str, Any] | list[Any]) -> str:
 
 
 def without_invisible(text: str) -> str:
-    """Removes format characters and turns control characters into spaces.
+    """Removes characters that show nothing, turns control characters into spaces.
 
-    Newlines, tabs and the joiners that some scripts need stay.
+    Newlines and tabs stay; line and paragraph separators become newlines. The joiners that some
+    scripts and emoji need stay, one at a time, but not beside ASCII, where they join nothing.
+    Lone surrogates, which are no text, become U+FFFD.
     """
-    return "".join(map(_shown, text))
+    return _JOINERS.sub(r"\1", "".join(map(_shown, text)))
+
+
+_JOINERS: Final = re.compile(
+    "(?<=[\x00-\x7f])[\u200c\u200d]+|[\u200c\u200d]+(?=[\x00-\x7f])|([\u200c\u200d])[\u200c\u200d]+"
+)
+
+_IGNORABLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2060-\u206f\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+"""Default_Ignorable_Code_Point of Unicode, as far as its category is not Cf."""
 
 
 def _shown(character: str) -> str:
     if character in "\n\t\u200c\u200d":
         return character
-    return {"Cf": "", "Cc": " "}.get(unicodedata.category(character), character)
+    if character < "\x7f":
+        return character if character >= " " else " "
+    if _IGNORABLE.match(character):
+        return ""
+    return _INSTEAD.get(unicodedata.category(character), character)
+
+
+_INSTEAD: Final = {"Cf": "", "Cc": " ", "Zl": "\n", "Zp": "\n", "Cs": "\N{REPLACEMENT CHARACTER}"}

@@ -16,7 +16,9 @@ from .lexicon import GERMAN_NOT_NAMES, GERMAN_WORDS, NOT_NAMES
 __all__ = ["Facts", "Name", "claimed_facts", "stated_facts"]
 
 _ENUMERATOR: Final = re.compile(r"\s*(?:[-•]\s+)?\(?([0-9]{1,2})[.)]\s+(?=\S)")
-_FURTHER: Final = re.compile(r"(?:(?<=[.!?,;:])\s+|\n\s*)\(?([0-9]{1,2})[.)](?=\s+[^\W\d_])")
+_FURTHER: Final = re.compile(
+    r"(?:(?<=[.!?,;:])\s{1,20}|\n\s{0,20})\(?([0-9]{1,2})[.)](?=\s+[^\W\d_])"
+)
 _WORD: Final = re.compile(r"(?<![^\W_])(?:(?:[A-Z]\.){2,}|[^\W\d_][\w'’&]*)")
 _OPENS: Final = re.compile(r"(?:^|[.!?:;…•\n])[\s\"'“”„«»(\[-]*$")
 

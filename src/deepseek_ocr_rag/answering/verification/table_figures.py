@@ -29,7 +29,7 @@ _FIGURE: Final = re.compile(r"[-−–+($€£¥]*[0-9][0-9.,]*[)%]*|[-−–$�
 _FOOTNOTE: Final = re.compile(r"(?<=[^\W\d_])\([0-9]{1,2}\)")
 _OPENS: Final = re.compile(r"\(\s?[$€£¥]?\s?$")
 _MINUS: Final = re.compile(r"(?:^|[\s|;])[$€£¥]?[-−–][$€£¥]?$")
-_PERCENT: Final = re.compile(r"(\(|(?<![^\s|])[-−–])?\s?[0-9]+(?:[.,][0-9]+)?\s?\)?\s?%")
+_PERCENT: Final = re.compile(r"(\(|(?<![^\s|])[-−–])?\s?[0-9]{1,30}(?:[.,][0-9]{1,30})?\s?\)?\s?%")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ...errors import BackendReplyError
 
 __all__ = ["blob_digest", "model_paths", "parameters"]
 
-_FROM = re.compile(r"^FROM[ \t]+(.+?)[ \t]*$", re.MULTILINE)
+_FROM = re.compile(r"^FROM[ \t]+(\S.*)$", re.MULTILINE)
 _BLOB = re.compile(r"sha256[-:]([0-9a-f]{64})\Z")
 _PARAMETER = re.compile(r"(\S{1,100})\s+(.+)")
 
@@ -20,7 +20,7 @@ MOST_FILES: Final = 8
 
 def model_paths(modelfile: str) -> tuple[Path, ...]:
     """The files of a model; a BackendReplyError if it names none."""
-    paths = [Path(text.strip("\"'")) for text in _FROM.findall(modelfile)]
+    paths = [Path(text.rstrip(" \t").strip("\"'")) for text in _FROM.findall(modelfile)]
     if not 0 < len(paths) <= MOST_FILES or not all(blob_digest(path) for path in paths):
         raise BackendReplyError(
             "Ollama does not say in which file the model lies",

@@ -22,10 +22,10 @@ with more of them is text."""
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _JUNK = re.compile(r"[^0-9\[\](){},.:;\s-]")
 _OPEN_LIST = re.compile(r"[ \t]*(\[[0-9\[\],. \t-]*)")
-_LINE = re.compile(r"[ \t]*([0-9\[\](){},.:; \t-]+)(?=\n|\Z)")
+_LINE = re.compile(r"([0-9\[\](){},.:; \t-]+)(?=\n|\Z)")
 _BETWEEN = re.compile(r"[\[\](){},:; \t]+")
 _COORDINATE = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]{1,9})?")
-_EMPTY = re.compile(r"[\[\],]*[\[\]][\[\],]*")
+_EMPTY = re.compile(r",*[\[\]][\[\],]*")
 _ROUND = re.compile(r"[({]+ *[0-9.]+ *(?:, *[0-9.]+ *)+[)}]+")
 _EMPTIES = re.compile(r"(?:\[\]){2,}|\[\[\]\]")
 _PAIRS = {"[": "]", "(": ")", "{": "}"}

@@ -1,22 +1,23 @@
-"""The tool spec: read a document, search it, look at a page, locate something on it."""
+"""The tool spec: list documents, search all or one, read, look at a page, locate something."""
 
-# No `from __future__ import annotations`, because LlamaIndex reads the descriptions of
-# a tool's parameters from their annotations at run time.
+from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
 from llama_index.core.tools import FunctionTool, ToolMetadata
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 
 from deepseek_ocr_rag import DeepSeekOCRError, FetchPolicy, Limits, Reader
-from deepseek_ocr_rag.agents import AgentReader
+from deepseek_ocr_rag.agents import FORMS, AgentReader, arguments_of, context_length_of
 from deepseek_ocr_rag.backends import Backend
 from deepseek_ocr_rag.concurrency import run_cancellable
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.setting_names import with_known_settings
+
+from .inputs import schema_of
 
 __all__ = ["DeepSeekOCRToolSpec"]
 
@@ -33,8 +34,11 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
     to do, never an exception.
 
     ``look_at`` shows the model a picture. For a model that accepts no images from
-    tools, leave it out: ``to_tool_list(["read_document", "search_document",
-    "locate"])``.
+    tools, leave it out: ``to_tool_list(spec.spec_functions[:-1])``.
+
+    Arguments may be written as language models write them: numbers and lists as text,
+    null for what is left out. What cannot be meant is refused by a reply that names the
+    argument.
 
     Only files under ``root_dir`` can be named;
     :func:`deepseek_ocr_rag.sources.resolve_inside` lists what is refused. Absolute
@@ -55,22 +59,20 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         allow_urls: Which URLs the model may name; none by default. A policy that
             lists the hosts, ``FetchPolicy(hosts=("arxiv.org",))``, or True with a
             ``reader`` whose own policy does so.
+        llm: The LLM that will call the tools. Replies then take at most a quarter of
+            its ``metadata.context_window``.
+        context_length: The same in tokens, where the LLM does not tell.
 
     Raises:
         ConfigurationError: If an argument is invalid.
 
     Example:
         >>> spec = DeepSeekOCRToolSpec(root_dir=".", backend="lite")
-        >>> [tool.metadata.name for tool in spec.to_tool_list()]
-        ['read_document', 'search_document', 'locate', 'look_at']
+        >>> [tool.metadata.name for tool in spec.to_tool_list()][:4]
+        ['list_documents', 'search_documents', 'read_document', 'search_document']
     """
 
-    spec_functions: list[SPEC_FUNCTION_TYPE] = [  # noqa: RUF012 - as in the base class
-        "read_document",
-        "search_document",
-        "locate",
-        "look_at",
-    ]
+    spec_functions: list[SPEC_FUNCTION_TYPE] = list(FORMS)  # noqa: RUF012 - as in the base class
 
     def __init__(
         self,
@@ -86,6 +88,8 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         renderer: str = "pdfium",
         limits: Limits | None = None,
         allow_urls: bool | FetchPolicy = False,
+        llm: object = None,
+        context_length: int | None = None,
     ) -> None:
         given = (backend, resolution, task, renderer, limits)
         built = given != ("auto", "gundam", "document", "pdfium", None)
@@ -110,107 +114,82 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
             allow_urls=bool(allow_urls),
             password=password,
             keep=keep,
+            context_length=context_length or context_length_of(llm),
+        )
+
+    def list_documents(self, folder: str = "", offset: int = 0, **others: object) -> str:
+        """List the documents below ``root_dir``, or below one of its folders."""
+        given = {"folder": folder, "offset": offset, **others}
+        return self._call("list_documents", given, lambda **a: self._agent.list_documents(**a).text)
+
+    def search_documents(
+        self, query: str = "", folder: str = "", offset: int = 0, **others: object
+    ) -> str:
+        """Search all documents for passages that match a question, with files, pages and boxes."""
+        given = {"query": query, "folder": folder, "offset": offset, **others}
+        return self._call(
+            "search_documents", given, lambda **a: self._agent.search_documents(**a).text
         )
 
     def read_document(
-        self,
-        path: Annotated[
-            str,
-            "The file to read: a PDF or a picture (PNG, JPEG, TIFF, WebP, BMP), as a path "
-            "relative to the allowed folder, with forward slashes, like 'report.pdf'.",
-        ],
-        pages: Annotated[
-            str | None,
-            "Which pages, counted from 1, like '3' or '1-3,7'. "
-            "Leave it out to begin at the first page.",
-        ] = None,
-        start: Annotated[
-            int,
-            "Only when an earlier reply said that a page goes on: the character to continue from.",
-        ] = 0,
+        self, path: str = "", pages: str = "", start: int = 0, **others: object
     ) -> str:
-        """Read a PDF or a scanned page as Markdown text with page numbers.
-
-        Use it whenever the answer may be in such a file. A long document
-        comes in portions: the end of each reply says how to ask for the next
-        pages.
-        """
-        return self._call(lambda: self._agent.read(path, pages, start).text)
+        """Read a PDF or a scanned page as Markdown text with page numbers, in portions."""
+        given = {"path": path, "pages": pages, "start": start, **others}
+        return self._call("read_document", given, lambda **a: self._agent.read(**a).text)
 
     def search_document(
-        self,
-        path: Annotated[str, "The file to search, written as for read_document."],
-        query: Annotated[str, "A question, or a few words from the document."],
-        pages: Annotated[
-            str | None,
-            "Which pages to search, like '3' or '1-3,7'. Leave it out for all of them.",
-        ] = None,
-        offset: Annotated[
-            int,
-            "Only when an earlier reply said that there is more: the offset to continue from.",
-        ] = 0,
+        self, path: str = "", query: str = "", pages: str = "", offset: int = 0, **others: object
     ) -> str:
-        """Search a PDF or a scan for passages that match a question, with pages and boxes.
+        """Search a PDF or a scan for passages that match a question, with pages and boxes."""
+        given = {"path": path, "query": query, "pages": pages, "offset": offset, **others}
+        return self._call("search_document", given, lambda **a: self._agent.search(**a).text)
 
-        Use it for a long document instead of reading all of it. The best
-        passages come first; more come with offset.
-        """
-        return self._call(lambda: self._agent.search(path, query, pages, offset).text)
-
-    def locate(
-        self,
-        path: Annotated[str, "The file to look into, written as for read_document."],
-        what: Annotated[str, "What to find, in a few words, like 'the total amount'."],
-        pages: Annotated[
-            str | None,
-            "Which pages to look at, like '3' or '1-3,7'. Leave it out for all of them.",
-        ] = None,
-    ) -> str:
-        """Find where something is in a PDF or a scan: 'the total', 'the signature'.
-
-        Returns pages and boxes, which look_at can show.
-        """
-        return self._call(lambda: self._agent.locate(path, what, pages).text)
+    def locate(self, path: str = "", what: str = "", pages: str = "", **others: object) -> str:
+        """Find where something is in a PDF or a scan; boxes that :meth:`look_at` can show."""
+        given = {"path": path, "what": what, "pages": pages, **others}
+        return self._call("locate", given, lambda **a: self._agent.locate(**a).text)
 
     def look_at(
         self,
-        path: Annotated[str, "The file to look at, written as for read_document."],
-        page: Annotated[int, "The page to look at, counted from 1, like 3."],
-        box: Annotated[
-            list[float] | None,
-            "The part of the page: [left, top, right, bottom] as fractions of the page from 0 "
-            "to 1, as search_document and locate give them. Leave it out for the whole page.",
-        ] = None,
+        path: str = "",
+        page: int | None = None,
+        box: Sequence[float] | None = None,
+        **others: object,
     ) -> list[TextBlock | ImageBlock] | str:
-        """Look at a page of a PDF or a scan, or at a part of it, as a picture.
-
-        Use it for figures, signatures and stamps, and to check what was read.
-        """
-        shown = self._call(lambda: self._agent.look_at(path, page, box))
+        """Look at a page of a PDF or a scan, or at a part of it, as a picture."""
+        given = {"path": path, "page": page, "box": box, **others}
+        shown = self._call("look_at", given, self._agent.look_at)
         if isinstance(shown, str):
             return shown
         picture = ImageBlock(image=shown.png, image_mimetype="image/png")
         return [TextBlock(text=shown.text), picture]
 
-    async def aread_document(self, path: str, pages: str | None = None, start: int = 0) -> str:
+    async def alist_documents(self, *values: object, **named: object) -> str:
+        """:meth:`list_documents` for coroutines."""
+        return await self._later(self.list_documents, values, named)
+
+    async def asearch_documents(self, *values: object, **named: object) -> str:
+        """:meth:`search_documents` for coroutines; cancelling the task stops the reading."""
+        return await self._later(self.search_documents, values, named)
+
+    async def aread_document(self, *values: object, **named: object) -> str:
         """:meth:`read_document` for coroutines; cancelling the task stops the reading."""
-        return await run_cancellable(lambda: self.read_document(path, pages, start))
+        return await self._later(self.read_document, values, named)
 
-    async def asearch_document(
-        self, path: str, query: str, pages: str | None = None, offset: int = 0
-    ) -> str:
+    async def asearch_document(self, *values: object, **named: object) -> str:
         """:meth:`search_document` for coroutines; cancelling the task stops the reading."""
-        return await run_cancellable(lambda: self.search_document(path, query, pages, offset))
+        return await self._later(self.search_document, values, named)
 
-    async def alocate(self, path: str, what: str, pages: str | None = None) -> str:
+    async def alocate(self, *values: object, **named: object) -> str:
         """:meth:`locate` for coroutines; cancelling the task stops the reading."""
-        return await run_cancellable(lambda: self.locate(path, what, pages))
+        return await self._later(self.locate, values, named)
 
     async def alook_at(
-        self, path: str, page: int, box: list[float] | None = None
+        self, *values: object, **named: object
     ) -> list[TextBlock | ImageBlock] | str:
         """:meth:`look_at` for coroutines."""
-        return await run_cancellable(lambda: self.look_at(path, page, box))
+        return await self._later(self.look_at, values, named)
 
     def to_tool_list(
         self,
@@ -223,11 +202,25 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
             (each, f"a{each}") if isinstance(each, str) and each in self.spec_functions else each
             for each in asked
         ]
-        return super().to_tool_list(pairs, func_to_metadata_mapping)
+        described: dict[str, ToolMetadata] = {
+            name: ToolMetadata(form.description, name, schema_of(form))
+            for name, form in FORMS.items()
+        }
+        return super().to_tool_list(pairs, described | (func_to_metadata_mapping or {}))
 
-    def _call(self, work: Callable[[], Result]) -> Result | str:
-        """Run the work; turn this package's errors into a reply for the model."""
+    async def _later(
+        self,
+        call: Callable[..., Result],
+        values: tuple[object, ...],
+        named: dict[str, object],
+    ) -> Result:
+        return await run_cancellable(lambda: call(*values, **named))
+
+    def _call(
+        self, name: str, given: dict[str, object], work: Callable[..., Result]
+    ) -> Result | str:
+        """Call with what the arguments mean; turn errors into a reply for the model."""
         try:
-            return work()
+            return work(**arguments_of(FORMS[name], given))
         except DeepSeekOCRError as error:
             return self._agent.explain(error)

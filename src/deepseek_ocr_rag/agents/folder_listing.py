@@ -1,0 +1,200 @@
+"""Lists the documents below a folder, and finds the one that a model meant."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from ..sources.allowed_paths import path_problem
+from .argument_values import LONGEST_ARGUMENT
+from .fencing import own_words
+
+__all__ = ["DocumentFile", "FolderListing", "documents_below"]
+
+SUFFIXES: Final = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
+"""How the names of documents end; other files can be named, but are not listed."""
+
+MOST_ENTRIES: Final = 50_000
+"""Files and folders looked at."""
+
+MOST_COMPARED: Final = 5000
+"""Names that a misspelled one is compared with."""
+
+MOST_MATCHED: Final = 20
+"""Names that are compared letter by letter."""
+
+NAME_CHARS: Final = 120
+"""Characters of a name that are compared."""
+
+_ALIKE: Final = 0.6
+_DIGITS: Final = re.compile(r"([0-9]{1,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFile:
+    """A document in the folder.
+
+    Attributes:
+        path: Relative to the folder, with forward slashes.
+        size: In bytes.
+        stamp: Changes when the file is written again.
+    """
+
+    path: str
+    size: int
+    stamp: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderListing:
+    """The documents in a folder, its subfolders included, in natural order of their paths.
+
+    Attributes:
+        files: The documents.
+        unnamed: How many more there are whose names no model may write.
+        complete: Whether all of the folder was looked at.
+    """
+
+    files: tuple[DocumentFile, ...]
+    unnamed: int = 0
+    complete: bool = True
+
+    def inside(self, folder: str) -> FolderListing:
+        """Only what is in one of the subfolders."""
+        begin = _spoken(folder) + "/"
+        files = tuple(each for each in self.files if _spoken(each.path).startswith(begin))
+        return FolderListing(files, 0, self.complete)
+
+    def folders(self) -> list[str]:
+        """The subfolders that hold documents, at any depth."""
+        found = {str(each) for file in self.files for each in PurePosixPath(file.path).parents}
+        return sorted(found - {"."})
+
+    def spoken(self, path: str) -> str | None:
+        """The path of the only file that is shown to a model as this one, or None."""
+        wanted = _spoken(path.removeprefix("./"))
+        found = [each.path for each in self.files if _spoken(each.path) == wanted]
+        return found[0] if len(found) == 1 else None
+
+    def near(self, path: str, most: int = 3) -> list[str]:
+        """The files that a path which names none may have meant, best first."""
+        wanted = PurePosixPath(path.lower()[:LONGEST_ARGUMENT])
+        files = [each.path for each in self.files[:MOST_COMPARED]]
+        lower = {each: PurePosixPath(each.lower()) for each in files}
+        below = [each for each in files if wanted in lower[each].parents and wanted.name]
+        same = [each for each in files if lower[each].name == wanted.name]
+        same += [each for each in files if lower[each].stem in (wanted.name, wanted.stem)]
+        names = [name for name, _ in _alike(wanted.name, {e: p.name for e, p in lower.items()})]
+        paths = [name for name, _ in _alike(str(wanted), {e: str(p) for e, p in lower.items()})]
+        return list(dict.fromkeys([*below, *same, *names, *paths]))[:most]
+
+
+def documents_below(root: Path) -> FolderListing:
+    """List the documents below a folder; links are not followed, hidden entries left out."""
+    files: list[DocumentFile] = []
+    unnamed = entries = 0
+    for prefix, name, found in _entries(root):
+        entries += 1
+        if entries > MOST_ENTRIES:
+            break
+        if PurePosixPath(name).suffix.lower() not in SUFFIXES or not stat.S_ISREG(found.st_mode):
+            continue
+        path = f"{prefix}{name}"
+        if path_problem(path) or len(path) > LONGEST_ARGUMENT or not _is_text(path):
+            unnamed += 1
+            continue
+        stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
+        files.append(DocumentFile(path, found.st_size, stamp))
+    files.sort(key=lambda each: _natural(each.path))
+    return FolderListing(tuple(files), unnamed, entries <= MOST_ENTRIES)
+
+
+def _entries(root: Path) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Folder, name and state of every file below the root, folder by folder."""
+    for folder, names, descriptor in _folders(root):
+        below = Path(folder).relative_to(root).as_posix()
+        prefix = "" if below == "." else f"{below}/"
+        for name in names:
+            if name.startswith("."):
+                continue
+            try:
+                if descriptor is None:
+                    found = Path(folder, name).lstat()
+                else:
+                    found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            except OSError:
+                continue  # it is gone, or may not be looked at
+            yield prefix, name, found
+
+
+def _folders(root: Path) -> Iterator[tuple[str, list[str], int | None]]:
+    """Every folder below the root, the names of its files and, where there are any, a descriptor.
+
+    By descriptor no folder that is replaced by a link meanwhile is entered.
+    """
+    if hasattr(os, "fwalk"):
+        for folder, folders, names, descriptor in os.fwalk(root):
+            folders[:] = sorted(each for each in folders if not each.startswith("."))
+            yield folder, names, descriptor
+    else:
+        for folder, folders, names in os.walk(root):
+            folders[:] = sorted(each for each in folders if not each.startswith("."))
+            yield folder, names, None
+
+
+def _is_text(path: str) -> bool:
+    """Whether a name is text at all: the bytes of a name need not be."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _natural(path: str) -> list[list[tuple[int, str]]]:
+    """A key by which page 2 comes before page 10."""
+    return [
+        [(int(part), "") if part.isdigit() else (-1, part.lower()) for part in _DIGITS.split(name)]
+        for name in path.split("/")
+    ]
+
+
+def _spoken(path: str) -> str:
+    """A path by what a model is shown of it."""
+    return "".join(own_words(unicodedata.normalize("NFC", path)).split())
+
+
+def _alike(wanted: str, names: dict[str, str]) -> Sequence[tuple[str, float]]:
+    """The entries whose names are much like the wanted one, best first.
+
+    Comparing letter by letter takes long, so only names that share the most pairs of letters are.
+    """
+    pairs = _pairs(wanted)
+    shared = {entry: _overlap(pairs, _pairs(name)) for entry, name in names.items()}
+    closest = sorted(shared, key=lambda entry: -shared[entry])[:MOST_MATCHED]
+    matcher = difflib.SequenceMatcher(autojunk=False)
+    matcher.set_seq2(wanted[:NAME_CHARS])
+    found = []
+    for entry in closest:
+        matcher.set_seq1(names[entry][:NAME_CHARS])
+        ratio = matcher.ratio()
+        if ratio >= _ALIKE:
+            found.append((entry, ratio))
+    return sorted(found, key=lambda each: -each[1])
+
+
+def _pairs(name: str) -> frozenset[str]:
+    framed = f" {name[:NAME_CHARS]} "
+    return frozenset(map("".join, pairwise(framed)))
+
+
+def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
+    return 2 * len(one & other) / (len(one) + len(other))

@@ -1,0 +1,73 @@
+"""Understands page selections in the words of people and models: "pages 1 to 3 and 7"."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["page_ranges_in"]
+
+_WORD: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|[^\W\d_]+\.?|\.{2,3}|\S")
+_NOISE: Final = frozenset(
+    {"page", "pages", "p", "pp", "pg", "pgs", "no", "nr", "number", "numbers", "#", "'", '"'}
+)
+_TO: Final = frozenset(
+    {"-", "to", "through", "thru", "until", "till", "..", "...", ":", "~"} | set("–—−‐‑‒―…")
+)
+_NEXT: Final = frozenset({",", ";", "and", "&", "+"})
+_DIGITS: Final = "0123456789"
+_END: Final = frozenset({"end", "last", "onwards", "onward"})
+_START: Final = frozenset({"start", "beginning", "begin", "first"})
+
+MOST_DIGITS: Final = 18
+"""Enough for any page, and they cost nothing to convert."""
+
+Range = tuple[int | None, int | None]
+
+
+def page_ranges_in(text: str) -> list[Range] | None:
+    """First and last page of each range in the text, None for an end that it leaves open.
+
+    Numbers are pages, "-", "to" and the like join two of them, commas, "and" and spaces separate
+    them. None if the text is anything else.
+    """
+    items: list[list[int | str]] = [[]]
+    for part in map(_part, _WORD.findall(text.lower())):
+        if part is None:
+            return None
+        if part == ",":
+            items.append([])
+        elif part == "-" or not items[-1] or items[-1][-1] == "-":
+            items[-1] += [part] if part != "" else []
+        elif part != "":
+            items.append([part])  # a space separates, too
+    ranges = [_range(item) for item in items if item]
+    found = [each for each in ranges if each is not None]
+    return found if found and len(found) == len(ranges) else None
+
+
+def _part(word: str) -> int | str | None:
+    """A number, "-", ",", "start" or "end"; "" for what means nothing, None for anything else."""
+    if word[0] in _DIGITS:
+        whole, _, part = word.partition(".")
+        return None if part.strip("0") or len(whole) > MOST_DIGITS else int(whole)
+    if word in _TO:
+        return "-"
+    word = word.rstrip(".")
+    if word in _NEXT:
+        return ","
+    if word in _START or word in _END:
+        return "start" if word in _START else "end"
+    return "" if word in _NOISE else None
+
+
+def _range(item: list[int | str]) -> Range | None:
+    """The range of one page, or of two ends with "-" between, of which one may be missing."""
+    if "-" not in item:
+        return (item[0], item[0]) if isinstance(item[0], int) else None
+    at = item.index("-")
+    before, after = item[:at], item[at + 1 :]
+    first = before[0] if before and isinstance(before[0], int) else None
+    last = after[0] if after and isinstance(after[0], int) else None
+    right = before in ([], [first], ["start"]) and after in ([], [last], ["end"])
+    return (first, last) if right and (first, last) != (None, None) else None
