@@ -16,8 +16,9 @@ from PIL import Image, ImageDraw
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag import LiteBackend, Reader, ReplayBackend
+from deepseek_ocr_rag import LiteBackend, Reader, ReplayBackend, open_source
 from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.backends.replay import RecordingBackend
 from deepseek_ocr_rag.errors import (
     BackendReplyError,
     BusyError,
@@ -26,7 +27,8 @@ from deepseek_ocr_rag.errors import (
     PageRangeError,
     SourceNotFoundError,
 )
-from deepseek_ocr_rag.reading.preparation import READ_AHEAD, has_ink
+from deepseek_ocr_rag.reading.preparation import READ_AHEAD
+from deepseek_ocr_rag.sources.ink import has_ink
 
 pytestmark = pytest.mark.minimum
 
@@ -92,6 +94,53 @@ def test_a_selection_keeps_the_numbers_of_the_file() -> None:
         (7, "Page 7"),
     ]
     assert document.total_pages == 9
+
+
+class SendsFiles(Scripted):
+    """Keeps the requests that it gets."""
+
+    sends_png = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[PageRequest] = []
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        for request in requests:
+            self.requests.append(request)
+            yield Reply(request.key, f"Page {request.page}")
+            assert request.drawn().size == request.size
+
+
+def test_a_backend_that_sends_files_gets_files_with_the_same_pixels() -> None:
+    backend = SendsFiles()
+    document = Reader(backend).read(pdf(11))
+    assert [page.finish_reason for page in document] == ["stop"] * 9 + ["blank", "stop"]
+    with open_source(pdf(11)) as source:
+        for request in backend.requests:
+            assert request.image is None
+            assert request.png is not None
+            drawn = source.render(request.page, request.mode.long_side)
+            assert request.size == drawn.size
+            with Image.open(io.BytesIO(request.png.data)) as sent:
+                assert sent.convert("RGB").tobytes() == drawn.tobytes()
+
+
+def test_a_backend_that_looks_at_pixels_gets_an_image() -> None:
+    class Looks(SendsFiles):
+        sends_png = False
+
+    backend = Looks()
+    Reader(backend).read(pdf(1))
+    assert [(request.image is None, request.png) for request in backend.requests] == [(False, None)]
+
+
+def test_a_recording_passes_files_on_as_its_backend_wants_them(tmp_path) -> None:
+    backend = SendsFiles()
+    recording = RecordingBackend(backend, tmp_path / "kept.jsonl")
+    Reader(recording).read(pdf(1))
+    recording.close()
+    assert backend.requests[0].png is not None
 
 
 def test_a_page_without_ink_is_blank_and_never_reaches_the_backend() -> None:

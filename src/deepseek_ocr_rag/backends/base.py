@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from PIL.Image import Image
 
 from ..concurrency.cancellation import Cancellation
+from ..concurrency.png_pictures import PngPicture
 from ..document.grammar.confidence import TokenLogprob
 from ..document.text_layer import TextLayer
 from ..document.types import FinishReason
@@ -28,6 +29,7 @@ __all__ = [
     "TokenLogprob",
     "fingerprint_of",
     "has_resolutions",
+    "sends_png",
 ]
 
 
@@ -41,7 +43,7 @@ class PageRequest:
         page: 1-based page number in its file.
         source: Name of the file, for messages.
         sha256: Hash of the file's bytes.
-        image: The page, RGB, or None: see :attr:`Backend.needs_image` and
+        image: The page, RGB, or None: see :attr:`Backend.needs_image`, ``png`` and
             ``text_layer``.
         text_layer: Only for backends that read it, and only if the page has a
             usable one; ``image`` is then None.
@@ -52,9 +54,11 @@ class PageRequest:
         draft: Returns the page's text layer, for backends that read the image but
             are faster if they know the layer; their text is the same.
         redraw: Draws ``image`` again, for backends that read too many pages at once
-            to keep all their images.
+            to keep all their images, or that got ``png``.
         cancellation: Cancelled when the reply is no longer wanted. The backend then
             stops work on the page as soon as it can and gives no reply.
+        png: The page as a PNG file, in place of ``image``, for backends that pass it
+            on as it is: those whose ``sends_png`` is True.
     """
 
     key: int
@@ -70,6 +74,14 @@ class PageRequest:
     draft: Callable[[], TextLayer | None] | None = None
     redraw: Callable[[], Image] | None = None
     cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
+    png: PngPicture | None = field(default=None, repr=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the image in pixels; raises what :meth:`drawn` raises."""
+        if self.image is None and self.png is not None:
+            return self.png.width, self.png.height
+        return self.drawn().size
 
     @property
     def mode(self) -> Mode:
@@ -78,7 +90,7 @@ class PageRequest:
         return self.resolution
 
     def drawn(self) -> Image:
-        """The image, drawn again if the backend dropped it.
+        """The image, drawn again if the backend dropped it or got a file instead.
 
         Raises:
             SourceError: If it can no longer be drawn.
@@ -212,3 +224,8 @@ def fingerprint_of(backend: Backend) -> str | None:
         # If reading fails for the same reason, it will say so.
         return None
     return fingerprint
+
+
+def sends_png(backend: Backend) -> bool:
+    """Whether the backend passes page images on as PNG files, and wants them as such."""
+    return bool(getattr(backend, "sends_png", False))

@@ -11,7 +11,7 @@ from typing import cast
 
 from ..errors import BackendReplyError, BackendUnavailableError, ConfigurationError
 from ..setting_names import with_known_settings
-from .base import Backend, PageRequest, Reply
+from .base import Backend, PageRequest, Reply, sends_png
 from .replay_format import MAX_LINE_BYTES, RecordedReply, read_recording
 
 __all__ = ["RecordingBackend", "ReplayBackend"]
@@ -141,6 +141,11 @@ class RecordingBackend:
     def needs_image(self) -> bool:
         """Whether the recorded backend needs images."""
         return self._backend.needs_image
+
+    @property
+    def sends_png(self) -> bool:
+        """Whether the recorded backend passes images on as files."""
+        return sends_png(self._backend)
 
     @property
     def reads_text_layer(self) -> bool:

@@ -230,6 +230,7 @@ class PageStream(Iterator[Page]):
                 source=self.source,
                 sha256=self.sha256,
                 image=prepared.image,
+                png=prepared.png,
                 text_layer=prepared.text_layer,
                 task=self._task,
                 resolution=self._mode,
@@ -237,7 +238,7 @@ class PageStream(Iterator[Page]):
                 height=page.height,
                 draft=partial(self._opened.text_layer, page.number),
                 redraw=partial(self._opened.render, page.number, self._mode.long_side)
-                if prepared.image is not None
+                if prepared.image is not None or prepared.png is not None
                 else None,
                 cancellation=self._cancellation,
             )

@@ -104,6 +104,7 @@ class OfficialBackend:
 
     name = "official"
     needs_image = True
+    sends_png = True
     reads_text_layer = False
 
     def __init__(

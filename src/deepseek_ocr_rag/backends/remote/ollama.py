@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -209,7 +208,7 @@ class OllamaBackend(RemoteBackend):
         """Send one request and collect the reply until it ends, repeats itself or is too long."""
         image = await asyncio.to_thread(png_bytes, request)
         prompt = request.task.prompt if self._line_end is False else request.task.ollama_prompt
-        longest = self._num_predict or new_tokens(prompt, self._num_ctx, request.drawn().size)
+        longest = self._num_predict or new_tokens(prompt, self._num_ctx, request.size)
         parts = await client.generate(
             self.model,
             prompt=prompt,
@@ -237,7 +236,7 @@ class OllamaBackend(RemoteBackend):
             cut = excerpt(str(error)) or type(error).__name__
         if reply.break_off():
             return self._attempt(request, settings, reply)
-        return self._broken_off(request, settings, reply, cut)
+        return BrokenOff.of(self._attempt(request, settings, reply), "Ollama", cut)
 
     def _learn_line_end(self, prompt: str, reply: OllamaReply) -> None:
         """See from a first reply whether an Ollama of unknown version adds a line end itself."""
@@ -258,16 +257,6 @@ class OllamaBackend(RemoteBackend):
             warnings=warnings,
             limited=self._num_predict is not None,
             loops=reply.loops,
-        )
-
-    def _broken_off(
-        self, request: PageRequest, settings: AttemptSettings, reply: OllamaReply, cut: str
-    ) -> BrokenOff:
-        attempt = self._attempt(request, settings, reply)
-        warning = f"Ollama broke off ({cut}): the end of the page may be missing"
-        return BrokenOff(
-            replace(attempt, warnings=(*attempt.warnings, warning), limited=True),
-            BackendReplyError(f"the reply was cut off ({cut})"),
         )
 
     def _translated(self, error: Exception) -> BackendError:

@@ -6,6 +6,7 @@ decoded strictly because a replacement character would be a silent gap in the us
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Final
@@ -15,7 +16,7 @@ import httpx
 from ...errors import BackendReplyError
 from ...http_replies import AsyncPlainTransport
 
-__all__ = ["GuardedTransport", "split_lines", "strict_text"]
+__all__ = ["GuardedTransport", "split_lines", "strict_text", "unhurried"]
 
 MAX_REPLY_BYTES: Final = 64 * 2**20
 """8192 tokens, each in a JSON envelope, take about 2.5 MB."""
@@ -23,7 +24,29 @@ MAX_REPLY_BYTES: Final = 64 * 2**20
 MAX_LINE_CHARACTERS: Final = 8 * 2**20
 """A server that ignores ``stream`` sends its whole reply as one line."""
 
+PAUSE_SECONDS: Final = 0.05
+"""How long to wait for more after a chunk that had to be waited for."""
+
+WAITED_SECONDS: Final = 0.002
+"""A chunk that was there already comes sooner."""
+
 _LINE_LIKE: Final = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
+
+async def unhurried(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+    """The chunks of a streamed reply, fetched several at a time.
+
+    A server sends a chunk a token. To wake up for each takes a fifth of this process's time
+    (``benchmarks/engine/client_cost.py``), and nobody looks at a page before it is whole.
+    """
+    clock = asyncio.get_running_loop().time
+    asked = clock()
+    async for chunk in chunks:
+        waited = clock() - asked > WAITED_SECONDS
+        yield chunk
+        if waited:
+            await asyncio.sleep(PAUSE_SECONDS)
+        asked = clock()
 
 
 async def strict_text(

@@ -78,7 +78,7 @@ def request_body(
         "messages": [{"role": "user", "content": [picture, text]}],
         "model": model,
         "temperature": settings.temperature,
-        "max_tokens": new_tokens(request.task.prompt, room, request.drawn().size),
+        "max_tokens": new_tokens(request.task.prompt, room, request.size),
         "stream": True,
         "stream_options": {"include_usage": True},
         "skip_special_tokens": False,

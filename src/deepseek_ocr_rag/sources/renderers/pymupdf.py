@@ -22,9 +22,8 @@ from ...installing import install_command
 from ..limits import Limits
 from .content import Content
 from .opened_document import PageInfo
-from .passwords import normalized
 from .pymupdf_layer import Handle, read_layer
-from .sizes import PageChecks, no_pages, page_failed, password_refused, short_label
+from .sizes import PageChecks, no_pages, normalized, page_failed, password_refused, short_label
 
 __all__ = ["LOCK", "PymupdfDocument"]
 
