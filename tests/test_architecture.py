@@ -45,14 +45,20 @@ class Room:
     may_import: tuple[str, ...] = ()
 
 
-GROUND = ("errors", "version", "hosts", "setting_names")
+GROUND = (
+    *("errors", "version", "hosts", "http_replies", "installing", "ollama_address"),
+    "setting_names",
+)
 """Every room may import these."""
 
 ROOMS = {
     "errors": Room("every error that this package raises"),
     "version": Room("the package's version"),
     "hosts": Room("which hosts are this machine"),
+    "http_replies": Room("which replies of HTTP servers are accepted"),
+    "ollama_address": Room("where Ollama listens, and its credentials"),
     "setting_names": Room("refusing settings that do not exist"),
+    "installing": Room("the pip command that installs more of this package"),
     "ollama_server": Room("talking to an Ollama"),
     "samples": Room("the sample document"),
     "text": Room("words, sentences, numbers, dates, line ends, token counts of any text"),
@@ -67,7 +73,7 @@ ROOMS = {
     ),
     "reading": Room(
         "Reader, page stream, read-ahead, reorder buffer, page cache",
-        ("sources", "backends", "document", "model", "concurrency"),
+        ("sources", "backends", "document", "model", "concurrency", "text"),
     ),
     "retrieval": Room("chunks and search", ("document", "text", "ollama_server")),
     "export": Room("folders, drawing, evidence pictures, docling", ("document", "sources", "text")),
@@ -81,6 +87,7 @@ ROOMS = {
     ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),
+    "__main__": Room("python -m deepseek_ocr_rag: the command again", ("cli",)),
     "cli": Room(
         "the dsocr command",
         (

@@ -52,13 +52,13 @@ DOORS = {
     " SourceNotFoundError UnknownSettingError UnsupportedSourceError",
     "export": "AnswerPictures CitedPage FolderWriter crop_boxes draw_page to_docling write_folder",
     "grammar": "ParsedPage TokenLogprob format_page parse_document parse_page",
-    "reading": "CacheStatus PageCache PageStream Reader",
+    "reading": "CacheStatus PageCache PageStream ProgressBar Reader ReadingProgress",
     "records": "OnError Record Split boxes_between document_record page_records page_wanted"
     " split_records",
     "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Retriever"
     " chunk_document",
     "samples": "sample_path",
-    "sources": "FetchPolicy Limits Source open_source render_page resolve_inside",
+    "sources": "FetchPolicy Limits Source SourceInput documents_in open_source render_page resolve_inside",
     "text": "estimate_tokens",
 }
 """Every public module and its names. A change here is a change of the interface."""

@@ -25,6 +25,7 @@ from llama_index.tools.deepseek_ocr import DeepSeekOCRToolSpec
 from pydantic import BaseModel, ValidationError
 
 import deepseek_ocr_rag
+from deepseek_ocr_rag import Page, Reader
 from deepseek_ocr_rag.agents import AgentReader
 from deepseek_ocr_rag.answering import Verifier
 from deepseek_ocr_rag.cli.arguments import argument_parser
@@ -156,3 +157,27 @@ def test_a_misspelled_option_of_a_command_names_the_near_one(
         argument_parser().parse_args(["read", "report.pdf", option, "lite"])
     assert stopped.value.code == 2
     assert f"there is no option {option.split('=')[0]}; write --" in capsys.readouterr().err
+
+
+# --- renamed settings --------------------------------------------------------------------
+
+
+def test_resolution_is_taken_by_its_old_name_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match="mode= is now resolution="):
+        reader = Reader("lite", mode="tiny")  # type: ignore[call-arg]
+    assert repr(reader) == repr(Reader("lite", resolution="tiny"))
+    with pytest.warns(DeprecationWarning, match="mode= is now resolution="):
+        page = Page(1, mode="base")  # type: ignore[call-arg]
+    with pytest.warns(DeprecationWarning, match=r"Page\.mode is now Page\.resolution"):
+        assert page.mode == page.resolution == "base"
+
+
+def test_a_page_written_under_the_old_name_is_read() -> None:
+    data = Page(1, resolution="base").to_dict()
+    data["mode"] = data.pop("resolution")
+    assert Page.from_dict(data).resolution == "base"
+
+
+def test_both_names_at_once_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="both resolution and its old name mode"):
+        Reader("lite", resolution="tiny", mode="base")  # type: ignore[call-arg]

@@ -285,7 +285,7 @@ class Counted(LocalBackend):
 
 def drawn(settings: ModelSettings, request: PageRequest) -> AttemptSettings:
     """How a page is asked for, its tokens drawn by their probabilities."""
-    return AttemptSettings(request.task, request.mode, settings.no_repeat, temperature=1.0)
+    return AttemptSettings(request.task, request.resolution, settings.no_repeat, temperature=1.0)
 
 
 def documents(folder: Path, kinds: list[str], weights: str, pages: int = 512) -> list[Row]:

@@ -5,7 +5,7 @@
     DeepSeekOCRError
     ├── ConfigurationError (ValueError)      an invalid argument
     │   └── UnknownSettingError (TypeError)  a setting that does not exist
-    ├── MissingExtraError (ImportError)      an optional dependency is not installed
+    ├── MissingExtraError (ImportError)      a dependency is missing or broken
     ├── SourceError                          a document that cannot be read
     │   ├── SourceNotFoundError              missing file, or a folder instead of a file
     │   ├── SourceNotAllowedError            a URL or a path outside what the user allowed
@@ -16,7 +16,7 @@
     │   ├── LimitExceededError               larger or slower than the limits allow
     │   └── PageRenderError                  one page that could not be rendered
     ├── ReadCancelledError                   the read was cancelled
-    ├── BusyError                            too many documents at once, try again
+    ├── BusyError                            too many documents or threads at once, try again
     ├── BackendError                         no text for a page image
     │   ├── BackendUnavailableError          not installed, not running, model missing
     │   ├── BackendTimeoutError              no reply in time
@@ -139,7 +139,7 @@ def _rebuild(
 
 
 class ConfigurationError(DeepSeekOCRError, ValueError):
-    """An invalid argument: an unknown mode, a negative limit."""
+    """An invalid argument: an unknown resolution, a negative limit."""
 
 
 class UnknownSettingError(ConfigurationError, TypeError):
@@ -147,7 +147,7 @@ class UnknownSettingError(ConfigurationError, TypeError):
 
 
 class MissingExtraError(DeepSeekOCRError, ImportError):
-    """An optional dependency is not installed; the remedy is the exact pip command."""
+    """A dependency is not installed, or broken; the remedy is the exact pip command."""
 
 
 class SourceError(DeepSeekOCRError):
@@ -191,7 +191,7 @@ class ReadCancelledError(DeepSeekOCRError):
 
 
 class BusyError(DeepSeekOCRError):
-    """The reader is already reading as many documents as it accepts; try again later."""
+    """There are too many documents, or too many threads in this process; try again later."""
 
 
 class BackendError(DeepSeekOCRError):

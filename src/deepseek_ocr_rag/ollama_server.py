@@ -1,19 +1,17 @@
-"""Talks to a running Ollama: finds its address and models, and turns its failures into our errors.
+"""Talks to a running Ollama: finds its models, and turns its failures into our errors.
 
-Connections go straight to the host, never through a proxy from the environment,
-follow no redirects, and are limited in time and bytes, whatever the server sends.
+Connections go straight to the host, never through a proxy from the environment, follow no
+redirects, accept no compressed reply, and are limited in time and bytes, whatever the server sends.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -26,43 +24,26 @@ from .errors import (
     RemoteModelRefusedError,
 )
 from .hosts import is_this_machine
+from .http_replies import PlainTransport, parse_json
+from .ollama_address import is_cloud_model
 
 if TYPE_CHECKING:
     import ollama
 
-__all__ = ["REPEAT_LIMIT", "BoundedTransport", "OllamaErrors", "OllamaServer", "ollama_url"]
+__all__ = ["REPEAT_LIMIT", "BoundedTransport", "OllamaErrors", "OllamaServer"]
 
 REPEAT_LIMIT: Final = 31
 """Ollama ends a reply on its own after so many parts that are equal without their outer white
 space, and sends no last part. Seen on 0.24 and 0.33; the source has it from 0.13 on."""
 
-_MAX_BYTES: Final = 32 * 2**20
-_PORTS: Final = {"http": 80, "https": 443}
-_OLLAMA_PORT: Final = 11434
+_MAX_BYTES: Final = 16 * 2**20
+"""Vectors of 32 texts take 6 MB at most, an answer of 8192 tokens 2 MB."""
 
+_SHOWN: Final = 300
+"""Characters of a server's text in a message."""
 
-def ollama_url(host: str | None = None) -> str:
-    """The URL of an Ollama, without a trailing slash, by the rules of Ollama's own client.
-
-    ``host`` is a name, ``name:port`` or a URL. None stands for ``OLLAMA_HOST``, or for port 11434
-    of this machine if that is not set. ``0.0.0.0`` (all interfaces of a server) means this machine.
-    """
-    text = (host or os.environ.get("OLLAMA_HOST") or "127.0.0.1").strip()
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        scheme, rest = "http", text
-    try:
-        parts = urlsplit(f"{scheme}://{rest}")
-        port = parts.port or (_PORTS[scheme] if separator else _OLLAMA_PORT)
-        name = parts.hostname or "127.0.0.1"
-    except (ValueError, KeyError) as error:
-        raise ConfigurationError(
-            f"{text!r} is not the address of an Ollama", remedy="Write http://127.0.0.1:11434."
-        ) from error
-    if name in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        name = "127.0.0.1"
-    name = f"[{name}]" if ":" in name else name
-    return f"{scheme}://{name}:{port}{parts.path.rstrip('/')}"
+_MAX_JSON_BYTES: Final = 4 * 2**20
+"""What Ollama says about itself and its models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +63,18 @@ class OllamaServer:
     timeout: float = 120.0  # longest silence in seconds
     max_seconds: float = 600.0  # for a whole reply
     errors: OllamaErrors = OllamaErrors()
+    headers: Mapping[str, str] = field(
+        default_factory=dict, repr=False, hash=False
+    )  # see ollama_headers
 
     @property
     def timeouts(self) -> httpx.Timeout:
         """Timeouts for httpx; connecting takes at most ten seconds."""
         return httpx.Timeout(self.timeout, connect=min(10.0, self.timeout))
 
-    def transport(self) -> BoundedTransport:
+    def transport(self, max_bytes: int = _MAX_BYTES) -> BoundedTransport:
         """A transport for httpx: limited in time and bytes, without a proxy."""
-        return BoundedTransport(max_seconds=self.max_seconds, max_bytes=_MAX_BYTES)
+        return BoundedTransport(max_seconds=self.max_seconds, max_bytes=max_bytes)
 
     def show(self, model: str) -> dict[str, Any]:
         """What ``/api/show`` says about a model."""
@@ -123,10 +107,11 @@ class OllamaServer:
         problem = ""
         if not is_this_machine(self.url):
             problem = f"Ollama at {self.url} is not this machine"
-        elif model.rpartition(":")[2].endswith("cloud"):
+        elif is_cloud_model(model):
             problem = f"{model} is a cloud model"
         elif shown and (shown.get("remote_host") or shown.get("remote_model")):
-            problem = f"Ollama would run {model} on {shown.get('remote_host')}"
+            remote = shown.get("remote_host") or shown.get("remote_model")
+            problem = f"Ollama would run {model} on {_beginning(str(remote))}"
         if problem:
             raise RemoteModelRefusedError(
                 f"{problem}, and the text of your documents would be sent there",
@@ -167,9 +152,11 @@ class OllamaServer:
                 f"{self.url} refused with HTTP status {error.response.status_code}",
                 remedy="Check that it is an Ollama, and look at its log.",
             ) from error
+        except httpx.DecodingError as error:
+            raise self.broken(str(error)) from error
         except httpx.HTTPError as error:
             raise self.broken(f"the connection was cut off ({error})") from error
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             if isinstance(error, ConfigurationError):
                 raise
             raise self.broken("the reply is not Ollama's protocol") from error
@@ -185,26 +172,36 @@ class OllamaServer:
         try:
             with self.translated_errors(), closing(self.transport()) as transport:
                 yield ollama.Client(
-                    self.url, timeout=self.timeouts, transport=transport, follow_redirects=False
+                    self.url,
+                    timeout=self.timeouts,
+                    transport=transport,
+                    headers=self.headers,
+                    follow_redirects=False,
                 )
         except ollama.ResponseError as error:
             if error.status_code == 404:
                 raise self.missing(model) from error
             if error.status_code >= 300:
                 raise self.errors.unavailable(
-                    f"Ollama at {self.url} cannot run {model}: {error.error}", remedy=remedy
+                    f"Ollama at {self.url} cannot run {model}: {_beginning(error.error)}",
+                    remedy=remedy,
                 ) from error
-            raise self.broken(error.error) from error
+            raise self.broken(_beginning(error.error)) from error
 
     def _client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=self.timeouts, transport=self.transport())
+        return httpx.Client(
+            base_url=self.url,
+            timeout=self.timeouts,
+            transport=self.transport(_MAX_JSON_BYTES),
+            headers=self.headers,
+        )
 
 
 class BoundedTransport(httpx.BaseTransport):
     """A transport whose responses are limited in time and size, even if they arrive slowly."""
 
     def __init__(self, *, max_seconds: float, max_bytes: int) -> None:
-        self._inner = httpx.HTTPTransport()
+        self._inner = PlainTransport()
         self._max_seconds = max_seconds
         self._max_bytes = max_bytes
 
@@ -243,14 +240,28 @@ class _BoundedStream(httpx.SyncByteStream):
         self._response.close()
 
 
+def _beginning(text: str) -> str:
+    """What a server wrote, short and on one line."""
+    line = " ".join(text[: 4 * _SHOWN].split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
+
+
 def _json(response: httpx.Response) -> dict[str, Any]:
     response.raise_for_status()
-    data = response.json()
+    data = parse_json(response.content)
     if not isinstance(data, dict):
         raise TypeError("not a JSON object")
     return data
 
 
 def _names(tags: dict[str, Any]) -> tuple[str, ...]:
-    models = [m for m in tags.get("models") or () if not m.get("remote_host")]
-    return tuple(str(m.get("model") or m["name"]) for m in models)
+    models = [
+        m
+        for m in tags.get("models") or ()
+        if not (m.get("remote_host") or m.get("remote_model") or is_cloud_model(_name(m)))
+    ]
+    return tuple(map(_name, models))
+
+
+def _name(model: dict[str, Any]) -> str:
+    return str(model.get("model") or model["name"])

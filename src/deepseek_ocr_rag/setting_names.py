@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import warnings
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar
 
-from .errors import UnknownSettingError
+from .errors import ConfigurationError, UnknownSettingError
 
-__all__ = ["near_name", "refuse_unknown", "with_known_settings"]
+__all__ = [
+    "did_you_mean_model",
+    "near_name",
+    "refuse_unknown",
+    "renamed_setting",
+    "warn_renamed",
+    "with_known_settings",
+]
 
 Class = TypeVar("Class", bound=type)
 
@@ -38,6 +46,25 @@ def near_name(name: str, known: Iterable[str]) -> str | None:
     return next(iter([*parts, *alike]), None)
 
 
+def did_you_mean_model(name: object) -> str:
+    """The question whether a model of Ollama was meant, with a space after it; "" if it was not.
+
+    Example:
+        >>> did_you_mean_model("gemma3")
+        "Did you mean 'ollama/gemma3'? "
+    """
+    text = name.strip() if isinstance(name, str) else ""
+    provider, separator, model = text.partition("/")
+    if not separator and near_name(text.partition(":")[0], ["ollama"]):
+        provider, separator, model = text.partition(":")
+    meant = text
+    if separator and model and near_name(provider, ["ollama"]):
+        meant = model
+    elif (separator and "." not in provider) or text in ("", "auto", "none"):
+        return ""
+    return f"Did you mean 'ollama/{meant}'? " if meant.isprintable() else ""
+
+
 def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
     """Refuses names of settings that do not exist.
 
@@ -60,6 +87,40 @@ def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> No
         f"{owner} has no setting {', '.join(map(repr, unknown))}",
         remedy=f"Write {', '.join(meant)}." if meant else f"Choose from {listed}.",
     )
+
+
+def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
+    """Warns the caller's caller that a name is an old one, which the next release will not have."""
+    warnings.warn(f"{old} is now {new}", DeprecationWarning, stacklevel=stacklevel)
+
+
+def renamed_setting(old: str, new: str) -> Callable[[Class], Class]:
+    """Makes a class take a setting by its old name too, with a DeprecationWarning.
+
+    Stands above :func:`with_known_settings`, which does not know the old name.
+
+    Returns:
+        A class decorator.
+    """
+
+    def decorate(cls: Class) -> Class:
+        construct: Any = cls.__init__  # type: ignore[misc]
+
+        @wraps(construct)
+        def translate_and_construct(self: object, *values: object, **settings: object) -> None:
+            if old in settings and new in settings:
+                raise ConfigurationError(
+                    f"both {new} and its old name {old} were given", remedy=f"Leave {old} out."
+                )
+            if old in settings:
+                warn_renamed(f"{old}=", f"{new}=")
+                settings[new] = settings.pop(old)
+            construct(self, *values, **settings)
+
+        cls.__init__ = translate_and_construct  # type: ignore[misc]
+        return cls
+
+    return decorate
 
 
 def with_known_settings(*more: str) -> Callable[[Class], Class]:

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from thread_leaks import new_threads
 
 from deepseek_ocr_rag.answering.language_model import LanguageModel, Message
 from deepseek_ocr_rag.answering.models.model_choice import (
@@ -108,7 +109,7 @@ def send_parts(send: Send, *contents: str, **end: Any) -> None:
 
 @pytest.fixture
 def ollama() -> Iterator[ScriptedOllama]:
-    before = threading.active_count()
+    before = threading.enumerate()
     server = ScriptedOllama()
     # The default of half a second would be spent at every shutdown.
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -118,7 +119,7 @@ def ollama() -> Iterator[ScriptedOllama]:
     server.shutdown()
     server.server_close()
     thread.join()
-    assert threading.active_count() == before
+    assert new_threads(before) == []
 
 
 def model(ollama: ScriptedOllama, **options: Any) -> OllamaModel:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from thread_leaks import new_threads
 
 from deepseek_ocr_rag.backends.base import PageRequest
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
@@ -256,7 +257,7 @@ def page_request() -> Callable[..., PageRequest]:
             "image": Image.new("RGB", (32, 48), (page // 256, page % 256, 77)),
             "text_layer": None,
             "task": task_named("document"),
-            "mode": mode_named("gundam"),
+            "resolution": mode_named("gundam"),
         }
         return PageRequest(**{**values, **changes})
 
@@ -275,8 +276,7 @@ def refused_url() -> Iterator[str]:
 def nothing_left_behind() -> Iterator[None]:
     """No test leaves a thread of ours."""
     yield
-    left = [t.name for t in threading.enumerate() if t.name.startswith("dsocr")]
-    assert left == []
+    assert new_threads(ours=True) == []
 
 
 PUBLISHED_CODE = '''

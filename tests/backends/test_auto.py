@@ -12,6 +12,7 @@ import pytest
 from deepseek_ocr_rag.backends import auto
 from deepseek_ocr_rag.backends.auto import BackendStatus, choose_backend, probe_backends
 from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.installing import install_command
 from deepseek_ocr_rag.model.families import FAMILIES
 
 pytest.importorskip("deepseek_ocr_rag.backends.lite.backend")
@@ -236,4 +237,4 @@ def test_a_model_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_without_torch_the_pip_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto, "find_spec", lambda name: None)
-    assert "deepseek-ocr-rag[local]" in by_name()["transformers"].remedy
+    assert install_command("local") in by_name()["transformers"].remedy

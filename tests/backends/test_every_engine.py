@@ -23,6 +23,7 @@ from page_server import marked_pdf
 from PIL.Image import Image
 from reportlab.pdfgen.canvas import Canvas
 from scripted_checkpoint import SMALL, published_files, write_checkpoint
+from thread_leaks import new_threads
 from tokenizers import Tokenizer
 
 pytest.importorskip("torch")
@@ -130,8 +131,8 @@ def llama_plain(plain_server: LlamaServer) -> Backend:
 def nothing_left_behind() -> Iterator[None]:
     """No test leaves a thread of ours; the shared engine's end with it."""
     yield
-    ours = [thread.name for thread in threading.enumerate() if thread.name.startswith("dsocr")]
-    assert [name for name in ours if not name.startswith("dsocr-engine")] == []
+    engines = [each for each in threading.enumerate() if each.name.startswith("dsocr-engine")]
+    assert new_threads(engines, ours=True) == []
 
 
 @pytest.fixture(scope="session")
@@ -160,14 +161,14 @@ def asked(picture: Image, cases: Sequence[Case], key: int) -> PageRequest:
     task = task_named(cases[key].task)
     assert task.prompt == cases[key].prompt
     return PageRequest(
-        key, 1, "sample.pdf", "", picture, text_layer=None, task=task, mode=mode_named("tiny")
+        key, 1, "sample.pdf", "", picture, text_layer=None, task=task, resolution=mode_named("tiny")
     )
 
 
 def read(
     backend: Backend, source: Path | bytes, case: Case, on_page: Progress | None = None
 ) -> OcrDocument:
-    with Reader(backend, mode="tiny", task=case.task, cache=False) as reader:
+    with Reader(backend, resolution="tiny", task=case.task, cache=False) as reader:
         return reader.read(source, on_page=on_page)
 
 

@@ -69,7 +69,7 @@ def read(url: str, case: Case, tmp_path: Path) -> Page:
         image.paste("black", (40, 40, 200, 60))
         image.save(picture)
     backend = ServerBackend(url, attempts=1, concurrency=1)
-    with Reader(backend, mode="tiny", task=case.task, cache=False) as reader:
+    with Reader(backend, resolution="tiny", task=case.task, cache=False) as reader:
         (page,) = reader.read(picture).pages
     return page
 

@@ -61,7 +61,7 @@ REPORTED = [
         "ImportError: This modeling file requires the following packages that were not found in "
         "your environment: addict, matplotlib. Run `pip install addict matplotlib`",
         "packages of the published code",
-        "deepseek-ocr-rag[official]",
+        "[official]",
     ),
     (
         "ValueError: Unrecognized configuration class <class 'transformers_modules.deepseek-ai."
@@ -373,5 +373,5 @@ def test_names_are_unique_and_every_entry_is_whole() -> None:
         assert failure.meaning.endswith(".")
         assert failure.cure.endswith(".")
         assert failure.source.startswith("https://")
-        assert set(failure.backends) <= {"official", "transformers", "server", "ollama"}
+        assert set(failure.backends) <= {"local", "official", "transformers", "server", "ollama"}
         assert failure.backends

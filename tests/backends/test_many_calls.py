@@ -70,7 +70,7 @@ def wait_until(condition, seconds=10.0):
 def served(openai_server):
     """A reader whose server works on two pages at once."""
     with Reader(
-        ServerBackend(openai_server.url, concurrency=2), mode="tiny", cache=False
+        ServerBackend(openai_server.url, concurrency=2), resolution="tiny", cache=False
     ) as reader:
         yield reader
 
@@ -173,7 +173,7 @@ async def test_one_page_does_not_wait_for_more_jobs_than_the_event_loop_has_thre
 def test_a_reader_that_has_too_much_to_do_says_so_at_once(openai_server):
     Slowly(openai_server, CHAT, 0.2)
     with Reader(
-        ServerBackend(openai_server.url), mode="tiny", cache=False, most_documents=3
+        ServerBackend(openai_server.url), resolution="tiny", cache=False, most_documents=3
     ) as reader:
         streams = [reader.open(marked(n)) for n in range(3)]
         began = time.perf_counter()
@@ -217,7 +217,7 @@ def single(openai_server):
 
     openai_server.answers[CHAT] = answer
     backend = ServerBackend(openai_server.url, concurrency=1)
-    with Reader(backend, mode="tiny", cache=False) as reader:
+    with Reader(backend, resolution="tiny", cache=False) as reader:
         yield reader
 
 
@@ -289,7 +289,10 @@ async def test_many_tasks_share_one_reader(served):
 def test_the_time_of_a_page_does_not_run_while_it_waits_for_its_place(ollama_server):
     work = Slowly(ollama_server, "/api/generate", 0.2)
     backend = OllamaBackend(host=ollama_server.url, timeout=1.5)
-    with Reader(backend, mode="tiny", cache=False) as reader, ThreadPoolExecutor(12) as threads:
+    with (
+        Reader(backend, resolution="tiny", cache=False) as reader,
+        ThreadPoolExecutor(12) as threads,
+    ):
         documents = list(threads.map(lambda n: reader.read(marked(n)), range(100, 112)))
     assert work.most == 1
     assert [document.pages[0].markdown for document in documents] == [

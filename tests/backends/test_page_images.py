@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from deepseek_ocr_rag.backends.attempts import AttemptSettings
 from deepseek_ocr_rag.backends.page_images import (
     IMAGE_TOKENS,
     new_tokens,
@@ -16,7 +18,9 @@ from deepseek_ocr_rag.backends.page_images import (
     png_base64,
     png_bytes,
     prompt_tokens,
+    request_as,
 )
+from deepseek_ocr_rag.concurrency.png_pictures import encode_png
 from deepseek_ocr_rag.errors import BackendReplyError, ConfigurationError
 from deepseek_ocr_rag.model.prompts import TASKS
 
@@ -48,6 +52,21 @@ def test_a_page_in_colour_is_sent_exactly_and_a_grey_one_with_one_channel(
         sent = Image.open(io.BytesIO(png_bytes(page_request(1, image=image))))
         assert (sent.mode, sent.size) == (mode, size)
         assert sent.convert("RGB").tobytes() == image.tobytes()
+
+
+def test_a_page_that_came_as_a_file_is_sent_as_it_is_until_it_has_to_be_changed(
+    page_request: Any,
+) -> None:
+    page = Image.effect_noise((90, 120), 90).convert("RGB")
+    given = replace(page_request(1, image=None), png=encode_png(page), redraw=lambda: page)
+    same = AttemptSettings(given.task, given.mode)
+    assert png_bytes(request_as(given, same)) is given.png.data
+    turned = request_as(given, replace(same, turn=90))
+    assert turned.size == (120, 90)
+    sent = Image.open(io.BytesIO(png_bytes(turned)))
+    assert sent.convert("RGB").tobytes() == page.transpose(Image.Transpose.ROTATE_270).tobytes()
+    smaller = request_as(given, replace(same, mode=replace(given.mode, name="x", long_side=60)))
+    assert Image.open(io.BytesIO(png_bytes(smaller))).size == (45, 60)
 
 
 def test_a_request_without_an_image_names_the_page(page_request: Any) -> None:

@@ -286,7 +286,7 @@ def test_a_recording_says_of_what_and_by_whom(tmp_path: Path, page_request: Any)
     recorder.close()
     line = json.loads(path.read_text("utf-8"))
     assert line["sha256"] == HERE
-    assert (line["page"], line["task"], line["mode"]) == (1, "document", "gundam")
+    assert (line["page"], line["task"], line["resolution"]) == (1, "document", "gundam")
     assert (line["finish_reason"], line["tokens"]) == ("length", 7)
     assert (line["backend"], line["model"]) == ("scripted", "model-1")
 

@@ -71,7 +71,10 @@ def test_read_to_a_folder_writes_markdown_json_and_pictures(
     sample_pdf: Path, recording: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "out"
-    assert main(["read", str(sample_pdf), "--backend", recording, "-o", str(folder)]) == 0
+    assert (
+        main(["read", str(sample_pdf), "--backend", recording, "-o", str(folder), "--pictures"])
+        == 0
+    )
     printed = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert printed
     assert all(path.is_file() and path.is_relative_to(folder) for path in printed)
@@ -337,7 +340,7 @@ def test_a_language_model_that_cannot_answer_is_told_before_anything_is_read(
     [
         (["read", "{pdf}", "--backend", "psychic"], 2),
         (["read", "{pdf}", "--pages", "99", "--backend", "lite"], 3),
-        (["read", ".", "--backend", "lite"], 3),
+        (["read", "{pdf}/folder", "--backend", "lite"], 3),
         (["read", "{pdf}", "--backend", "server:http://127.0.0.1:9"], 4),
         (["ask", "{pdf}", "?", "--backend", "{replay}", "--llm", "ollama/none:cloud"], 5),
         (["ask", "{pdf}", "?", "--backend", "{replay}", "--embeddings", "tiny"], 2),

@@ -28,10 +28,16 @@ def test_the_limits_reach_the_backend(backend: str) -> None:
 
 @pytest.mark.parametrize("wrong", [["--concurrency", "0"], ["--timeout", "0"], ["--wait", "-1"]])
 def test_a_limit_that_cannot_be_meant_is_refused(wrong: list[str]) -> None:
-    with pytest.raises(ConfigurationError, match="above 0"):
-        reader_for(options("--backend", "server:http://127.0.0.1:9", *wrong))
+    with (
+        pytest.raises(ConfigurationError, match="above 0"),
+        reader_for(options("--backend", "server:http://127.0.0.1:9", *wrong)),
+    ):
+        pass
 
 
 def test_a_limit_for_another_backend_is_refused_and_not_ignored() -> None:
-    with pytest.raises(ConfigurationError, match="only for the backends 'server' and 'ollama'"):
-        reader_for(options("--backend", "lite", "--wait", "5"))
+    with (
+        pytest.raises(ConfigurationError, match="only for the backends 'server' and 'ollama'"),
+        reader_for(options("--backend", "lite", "--wait", "5")),
+    ):
+        pass

@@ -31,6 +31,8 @@ from deepseek_ocr_rag.text.visible import visible_line
 # --- every place that could print ------------------------------------------------------------
 
 HOME = "deepseek_ocr_rag.cli.output"
+BAR = "deepseek_ocr_rag.reading.progress_bar"
+"""Draws the progress bar, for programs and for the command."""
 CHILD_PROGRAMS = {
     "deepseek_ocr_rag.backends.transformers.device_probe",
     "deepseek_ocr_rag.backends.official.published_code",
@@ -114,7 +116,7 @@ def test_nothing_prints_but_the_one_module() -> None:
     found = {
         module: places
         for module, path in MODULE_FILES.items()
-        if module not in CHILD_PROGRAMS | {HOME}
+        if module not in CHILD_PROGRAMS | {HOME, BAR}
         and (places := printing_places(path.read_text("utf-8")))
     }
     assert found == {}
@@ -132,6 +134,25 @@ def test_the_one_module_prints_only_through_the_one_function() -> None:
         and node.func.attr in ("write", "writelines", "set_description", "set_postfix_str")
     ]
     assert writes == [("write_visibly", "stream.write(visible(text))")]
+
+
+def test_the_bar_shows_names_only_through_the_one_function() -> None:
+    calls = [node for node in ast.walk(parsed(MODULE_FILES[BAR])) if isinstance(node, ast.Call)]
+    shown = [
+        ast.unparse(argument)
+        for node in calls
+        if isinstance(node.func, ast.Attribute) and node.func.attr.startswith("set_")
+        for argument in node.args
+    ]
+    assert shown == ["_label(progress)"]
+    (label,) = [
+        node
+        for node in ast.walk(parsed(MODULE_FILES[BAR]))
+        if isinstance(node, ast.FunctionDef) and node.name == "_label"
+    ]
+    returns = [node for node in ast.walk(label) if isinstance(node, ast.Return)]
+    assert len(returns) == 1
+    assert ast.unparse(returns[0]).startswith("return visible_line(")
 
 
 @pytest.mark.parametrize(
@@ -264,7 +285,7 @@ def test_the_progress_bar_shows_the_name(tmp_path: Path, monkeypatch: pytest.Mon
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     cli.main(commands_of(tmp_path)["read"][0])
-    assert f"{visible_line(EVIL)}.png:" in terminal.getvalue()
+    assert visible_line(EVIL)[:20] in terminal.getvalue()
 
 
 @pytest.mark.parametrize(

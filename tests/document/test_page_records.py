@@ -41,7 +41,7 @@ def page(number: int = 1, **values: object) -> Page:
         ),
         "backend": "replay",
         "model": "recorded",
-        "mode": "gundam",
+        "resolution": "gundam",
     }
     return Page(number=number, **{**given, **values})  # type: ignore[arg-type]
 
@@ -57,6 +57,7 @@ def test_a_page_gives_its_markdown_and_exactly_the_promised_metadata() -> None:
         "section": "Lamps",
         "backend": "replay",
         "model": "recorded",
+        "resolution": "gundam",
         "mode": "gundam",
         "finish_reason": "stop",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from deepseek_ocr_rag.document.tables import parse_table
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import MissingExtraError
 from deepseek_ocr_rag.export.docling import to_docling
+from deepseek_ocr_rag.installing import install_command
 from deepseek_ocr_rag.text.token_count import estimate_tokens
 
 BOX = Box(0.1, 0.2, 0.9, 0.3)
@@ -206,5 +208,5 @@ def test_half_a_character_does_not_stop_a_document() -> None:
 def test_without_docling_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "deepseek_ocr_rag.export.docling_items", raising=False)
     monkeypatch.setitem(sys.modules, "docling_core.types.doc", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "deepseek-ocr-rag\[docling\]"'):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("docling"))):
         to_docling(OcrDocument("a.pdf"))

@@ -98,7 +98,7 @@ def test_small_weights_read_too(checkpoint: Path, tmp_path: Path, form) -> None:
     backend = TransformersBackend(
         checkpoint, max_new_tokens=16, attempts=1, quantization=form, batch_size=2
     )
-    with Reader(backend, mode="base") as reader:
+    with Reader(backend, resolution="base") as reader:
         document = reader.read(pdf(tmp_path / "two.pdf", 2))
     print(f"{form}: peak {torch.cuda.max_memory_allocated() / GIB:.1f} GiB")
     backend.close()

@@ -177,8 +177,8 @@ def test_a_page_that_is_cut_otherwise_says_so() -> None:
     seen = picture_seen(700, TASKS["ocr"])
     assert seen == PictureSeen(693, (2, 2))
     assert tile_warning("the server", seen, 2304, 2304, GUNDAM) == (
-        "the server showed the model 693 tokens of the page (4 tiles); with the published code "
-        "mode gundam has 1203 (9 tiles), and may read otherwise"
+        "the server showed the model 693 tokens of the page (4 tiles); with the published code, "
+        "gundam has 1203 (9 tiles), and may read otherwise"
     )
 
 
@@ -188,4 +188,4 @@ def test_a_mode_without_tiles_that_was_tiled_says_so() -> None:
     warning = tile_warning("the server", seen, 724, 1024, MODES["base"])
     assert warning is not None
     assert "903 tokens of the page (6 tiles)" in warning
-    assert "mode base has 273 (0 tiles)" in warning
+    assert "base has 273 (0 tiles)" in warning

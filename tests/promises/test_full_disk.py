@@ -69,7 +69,7 @@ def test_the_text_is_printed_whichever_write_fails_and_the_cache_stays_intact(se
     # What was stored before the disk was full is intact.
     for size in SIZES:
         backend = ServerBackend(f"{server.url}/v1")
-        with Reader(backend, mode="tiny", cache=tmp_path / f"cache-{size}") as reader:
+        with Reader(backend, resolution="tiny", cache=tmp_path / f"cache-{size}") as reader:
             document = reader.read(tmp_path / "a.pdf", name="a.pdf")
         assert [p.markdown for p in document] == [
             f"## Page {n}\n\nThis is number {n}." for n in range(1, PAGES + 1)

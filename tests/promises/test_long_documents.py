@@ -40,7 +40,7 @@ class Rendered(ReplayBackend):
 def test_memory_and_descriptors_stay_the_same_over_5000_pages(long_pdf):
     me = psutil.Process()
     texts = dict.fromkeys(range(1, PAGES + 1), "some text of a page")
-    with Reader(Rendered(texts), mode="tiny") as reader:
+    with Reader(Rendered(texts), resolution="tiny") as reader:
         before = largest = 0
         descriptors = 0
         for page in reader.iter_pages(long_pdf):
@@ -65,6 +65,6 @@ def test_the_first_page_comes_before_the_fifth_is_rendered(long_pdf, monkeypatch
 
     monkeypatch.setattr(IsolatedDocument, "render", noted)
     texts = dict.fromkeys(range(1, PAGES + 1), "some text of a page")
-    with Reader(Rendered(texts), mode="tiny") as reader, reader.open(long_pdf) as stream:
+    with Reader(Rendered(texts), resolution="tiny") as reader, reader.open(long_pdf) as stream:
         assert next(stream).number == 1
         assert max(rendered) < 5

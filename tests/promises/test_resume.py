@@ -37,7 +37,9 @@ def test_a_read_killed_at_50_points_gives_the_same_and_reads_no_page_twice(tmp_p
         )
         assert done.returncode == 0, done.stderr
         asked = [(int(key), mark) for key, mark in zip(server.keys, server.asked, strict=True)]
-        with Reader(ServerBackend(server.url, model="deepseek-ocr"), mode="tiny", cache=False) as r:
+        with Reader(
+            ServerBackend(server.url, model="deepseek-ocr"), resolution="tiny", cache=False
+        ) as r:
             whole = [page.to_dict() for page in r.read(pdf, name="a.pdf")]
     told = json.loads(done.stdout)
     given = [json.loads(line) for line in log.read_text("utf-8").splitlines()]

@@ -73,6 +73,9 @@ MALFORMED = [
     "https://", "https:///a.pdf", "https://exa mple/", "https://[::1", "https://public.example:99999/",
     "https://:443/", "https://@/", "https://#", "https://?", "https://public.example:x/", "https://\x00/",
     "https://..", "https://.", "https://" + "a" * 300 + ".example/",
+    "https://xn--a/", "https://xn--/", "https://xn--a.public.example/", "https://xn--99999999/",
+    "https://a..b/", "https://\u200d/", "https://\ud800/", "https://[v1.x]/", "https://1.2.3.4.5/",
+    "https://%zz/", "https://[fe80::1%eth0]/", "https://xn--a:443/", "https://u:p@xn--a/",
 ]  # fmt: skip
 REFUSED = [
     *(f"https://{f'[{a}]' if ':' in a else a}/a.pdf" for a in BLOCKED_ADDRESSES),
@@ -196,6 +199,16 @@ def test_a_redirect_is_checked_like_the_first_url(redirecting: list[str]) -> Non
         with pytest.raises(DeepSeekOCRError):
             list(download(url, FetchPolicy()))
     assert redirecting == ["93.184.216.34"] * len(HOPS)
+
+
+@pytest.mark.parametrize("target", ["https://xn--a/", "//xn--a/b", "https://[::1", "https://a:x/"])
+def test_a_redirect_to_something_that_is_not_a_url_is_an_error_of_ours(
+    redirecting: list[str], target: str
+) -> None:
+    url = str(httpx.URL("https://public.example/", params={"to": target}))
+    with pytest.raises(DeepSeekOCRError):
+        list(download(url, FetchPolicy()))
+    assert redirecting == ["93.184.216.34"]
 
 
 def test_a_redirect_stays_on_the_list_of_hosts(redirecting: list[str]) -> None:

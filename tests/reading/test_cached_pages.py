@@ -127,7 +127,7 @@ def test_a_page_that_failed_is_read_again(read):
     [
         (Numbered(model="two"), {}),
         (Numbered(fingerprint="b"), {}),
-        (Numbered(), {"mode": "tiny"}),
+        (Numbered(), {"resolution": "tiny"}),
         (Numbered(), {"task": "free"}),
         (Numbered(), {"task": "prompt: What is this?"}),
         (Numbered(), {"data": marked_pdf(PAGES + 1), "pages": f"1-{PAGES}"}),

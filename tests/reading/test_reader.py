@@ -6,8 +6,9 @@ import asyncio
 import io
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -15,16 +16,19 @@ from PIL import Image, ImageDraw
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from deepseek_ocr_rag import Reader, ReplayBackend
+from deepseek_ocr_rag import LiteBackend, Reader, ReplayBackend, open_source
 from deepseek_ocr_rag.backends import PageRequest, Reply
+from deepseek_ocr_rag.backends.replay import RecordingBackend
 from deepseek_ocr_rag.errors import (
     BackendReplyError,
     BusyError,
     ConfigurationError,
+    DeepSeekOCRError,
     PageRangeError,
     SourceNotFoundError,
 )
-from deepseek_ocr_rag.reading.preparation import READ_AHEAD, has_ink
+from deepseek_ocr_rag.reading.preparation import READ_AHEAD
+from deepseek_ocr_rag.sources.ink import has_ink
 
 pytestmark = pytest.mark.minimum
 
@@ -90,6 +94,53 @@ def test_a_selection_keeps_the_numbers_of_the_file() -> None:
         (7, "Page 7"),
     ]
     assert document.total_pages == 9
+
+
+class SendsFiles(Scripted):
+    """Keeps the requests that it gets."""
+
+    sends_png = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[PageRequest] = []
+
+    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+        for request in requests:
+            self.requests.append(request)
+            yield Reply(request.key, f"Page {request.page}")
+            assert request.drawn().size == request.size
+
+
+def test_a_backend_that_sends_files_gets_files_with_the_same_pixels() -> None:
+    backend = SendsFiles()
+    document = Reader(backend).read(pdf(11))
+    assert [page.finish_reason for page in document] == ["stop"] * 9 + ["blank", "stop"]
+    with open_source(pdf(11)) as source:
+        for request in backend.requests:
+            assert request.image is None
+            assert request.png is not None
+            drawn = source.render(request.page, request.mode.long_side)
+            assert request.size == drawn.size
+            with Image.open(io.BytesIO(request.png.data)) as sent:
+                assert sent.convert("RGB").tobytes() == drawn.tobytes()
+
+
+def test_a_backend_that_looks_at_pixels_gets_an_image() -> None:
+    class Looks(SendsFiles):
+        sends_png = False
+
+    backend = Looks()
+    Reader(backend).read(pdf(1))
+    assert [(request.image is None, request.png) for request in backend.requests] == [(False, None)]
+
+
+def test_a_recording_passes_files_on_as_its_backend_wants_them(tmp_path) -> None:
+    backend = SendsFiles()
+    recording = RecordingBackend(backend, tmp_path / "kept.jsonl")
+    Reader(recording).read(pdf(1))
+    recording.close()
+    assert backend.requests[0].png is not None
 
 
 def test_a_page_without_ink_is_blank_and_never_reaches_the_backend() -> None:
@@ -253,7 +304,7 @@ def test_a_backend_that_was_passed_in_is_left_open() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"mode": "huge"},
+        {"resolution": "huge"},
         {"task": "guess"},
         {"task": "locate:"},
         {"backend": "psychic"},
@@ -321,3 +372,59 @@ def test_ink_is_anything_that_stands_out_from_the_background(box, grey, ink) -> 
     image = Image.new("RGB", (100, 1000), "white")
     image.paste((grey, grey, grey), box)
     assert has_ink(image) is ink
+
+
+def test_a_document_that_cannot_be_opened_gives_its_place_back(tmp_path: Path) -> None:
+    """Without that, a reader would be locked after 128 missing files."""
+    reader = Reader(Scripted(), most_documents=1)
+    failing: list[Callable[[], object]] = [
+        lambda: reader.open(tmp_path / "missing.pdf"),
+        lambda: reader.open(b"no document"),
+        lambda: reader.open(pdf(2), pages="7"),
+        lambda: reader.open(pdf(2), pages="nonsense"),
+        lambda: reader.read(b""),
+        lambda: reader.locate("the total", tmp_path / "missing.pdf"),
+        lambda: list(reader.iter_pages("https://example.org/a.pdf")),
+    ]
+    for fail in failing:
+        with pytest.raises(DeepSeekOCRError) as caught:
+            fail()
+        assert not isinstance(caught.value, BusyError)
+    assert len(reader.read(pdf(2))) == 2
+
+
+def test_every_way_to_read_takes_a_place() -> None:
+    reader = Reader(Scripted(), most_documents=1)
+    ways: list[Callable[[], object]] = [
+        lambda: reader.open(pdf(1)),
+        lambda: reader.read(pdf(1)),
+        lambda: list(reader.iter_pages(pdf(1))),
+        lambda: asyncio.run(reader.aread(pdf(1))),
+        lambda: reader.locate("the total", pdf(1)),
+    ]
+    with reader.open(pdf(1)):
+        for way in ways:
+            with pytest.raises(BusyError, match="busy with 1 document"):
+                way()
+    assert len(reader.locate("the total", pdf(1))) == 1
+
+
+@pytest.mark.parametrize(("has", "reported", "side"), [(True, "tiny", 512), (False, "", 2304)])
+def test_only_a_backend_with_resolutions_reports_one(has: bool, reported: str, side: int) -> None:
+    class Seeing(Scripted):
+        has_resolutions = has
+        sizes: ClassVar[list[tuple[int, int]]] = []
+
+        def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
+            for request in requests:
+                assert request.image is not None
+                self.sizes.append(request.image.size)
+                yield Reply(request.key, "text")
+
+    page = Reader(Seeing(), resolution="tiny", cache=False).read(pdf(1)).pages[0]
+    assert page.resolution == reported
+    assert max(Seeing.sizes[0]) == side
+
+
+def test_lite_reports_no_resolution() -> None:
+    assert not LiteBackend.has_resolutions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from deepseek_ocr_rag import DeepSeekOCRError, Limits, open_source
 from deepseek_ocr_rag.errors import LimitExceededError, SourceNotAllowedError, SourceNotFoundError
+from deepseek_ocr_rag.sources import folder_files, path_walk
 from deepseek_ocr_rag.sources.allowed_paths import FileInside, resolve_inside
 
 pytestmark = pytest.mark.minimum
@@ -175,3 +177,35 @@ def test_a_link_may_lead_to_a_name_that_could_not_be_asked_for(root: Path) -> No
     (root / "draft.pdf").symlink_to("~draft.pdf")
     with FileInside.named(root, "draft.pdf").open() as file:
         assert file.read() == b"%PDF"
+
+
+@pytest.mark.skipif(not path_walk.BY_DESCRIPTOR, reason="files are opened by their path there")
+@pytest.mark.parametrize("swapped", ["2024", "report.pdf"])
+def test_what_becomes_a_link_between_the_look_and_the_opening_is_not_followed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swapped: str
+) -> None:
+    """The moment that an attacker who swaps files and links all the time hits now and then."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "über uns.pdf").write_bytes(b"secret")
+    look = os.stat
+
+    def swapped_after_the_look(path: Any, **options: Any) -> os.stat_result:
+        found = look(path, **options)
+        if path == swapped and options.get("dir_fd") is not None:
+            (root / swapped).rename(root / "aside")
+            (root / swapped).symlink_to(outside if swapped == "2024" else outside / "über uns.pdf")
+        return found
+
+    monkeypatch.setattr(os, "stat", swapped_after_the_look)
+    wanted = "2024/über uns.pdf" if swapped == "2024" else swapped
+    with pytest.raises((SourceNotAllowedError, SourceNotFoundError)):
+        resolve_inside(root, wanted)
+    monkeypatch.undo()
+    assert (root / swapped).is_symlink()
+
+
+@pytest.mark.skipif(not path_walk.BY_DESCRIPTOR, reason="files are opened by their path there")
+def test_files_and_folders_are_opened_without_following_links() -> None:
+    for flags in (path_walk._FOLDER, path_walk._FILE, folder_files._OPEN):
+        assert flags & os.O_NOFOLLOW

@@ -7,6 +7,7 @@ import io
 import math
 import os
 import pickle
+import re
 import stat
 import sys
 import threading
@@ -33,6 +34,8 @@ from deepseek_ocr_rag.errors import (
     SourceNotFoundError,
     UnsupportedSourceError,
 )
+from deepseek_ocr_rag.installing import install_command
+from deepseek_ocr_rag.sources import private_file
 from deepseek_ocr_rag.sources.fetch import public_name
 from deepseek_ocr_rag.sources.fetch_policy import FetchPolicy
 from deepseek_ocr_rag.sources.limits import Limits
@@ -100,11 +103,16 @@ def test_a_stream_that_cannot_be_rewound_is_read_on(pdf):
         assert source.page_count == 2
 
 
-def test_a_large_stream_goes_through_a_temporary_file_that_is_removed(pdf, tmp_path, monkeypatch):
+@pytest.mark.parametrize("nameless", {private_file.NAMELESS, False})
+def test_a_large_stream_goes_through_a_temporary_file_that_is_removed(
+    pdf, tmp_path, monkeypatch, nameless
+):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(private_file, "NAMELESS", nameless)
     padded = pdf + b"\n%" + b" " * (17 * 1024 * 1024)
     source = open_source(io.BytesIO(padded))
-    assert len(list(tmp_path.rglob("document"))) == 1
+    # On Linux it has no name, so that it is gone even if this process is killed.
+    assert len(list(tmp_path.rglob("document"))) == (not nameless)
     assert source.render(1, 100).size == (75, 100)
     assert source.sha256 == hashlib.sha256(padded).hexdigest()
     source.close()
@@ -270,7 +278,7 @@ def test_an_unknown_renderer(pdf):
 
 def test_a_missing_renderer_says_how_to_install_it(pdf, monkeypatch):
     monkeypatch.setitem(sys.modules, "pymupdf", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "deepseek-ocr-rag\[pymupdf\]"'):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("pymupdf"))):
         open_source(pdf, renderer="pymupdf", isolated=False)
 
 

@@ -44,7 +44,12 @@ POSITIONS = re.compile(r"embedding|pos_embed|rel_pos|neck|net_")
 
 
 def write_language_model(
-    checkpoint: Path, file: Path, *, layout_tokens_shown: bool = False, context: int | None = None
+    checkpoint: Path,
+    file: Path,
+    *,
+    layout_tokens_shown: bool = False,
+    context: int | None = None,
+    exact: bool = False,
 ) -> Path:
     """Write the language model.
 
@@ -55,6 +60,7 @@ def write_language_model(
             llama.cpp writes them out.
         context: Longest sequence in tokens, beyond which llama.cpp gives no slot; None takes the
             checkpoint's.
+        exact: Whether matrices have 32 bits: with 16, llama.cpp rounds their inputs too.
     """
     config = _json(checkpoint / "config.json")["language_config"]
     writer = gguf.GGUFWriter(file, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.DEEPSEEK2OCR])
@@ -79,11 +85,11 @@ def write_language_model(
     _add_tokenizer(writer, _json(checkpoint / "tokenizer.json"), config, shown=layout_tokens_shown)
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.DEEPSEEK2OCR, config["num_hidden_layers"])
     for name, value in _language_tensors(load_file(checkpoint / "model.safetensors")):
-        _add_tensor(writer, names, name, value, exact=name.endswith("mlp.gate.weight"))
+        _add_tensor(writer, names, name, value, exact=exact or name.endswith("mlp.gate.weight"))
     return _written(writer, file)
 
 
-def write_projector(checkpoint: Path, file: Path) -> Path:
+def write_projector(checkpoint: Path, file: Path, *, exact: bool = False) -> Path:
     """Write the picture encoder, which llama.cpp calls mmproj; arguments as above."""
     config = _json(checkpoint / "config.json")
     clip = config["vision_config"]["width"]["clip-l-14-224"]
@@ -115,8 +121,13 @@ def write_projector(checkpoint: Path, file: Path) -> Path:
         if name.startswith(VISION) or name in VISION_ALONE:
             # Tables without a module of their own have no ".weight" behind their names.
             bare = name.endswith(("pos_embed", "rel_pos_h", "rel_pos_w"))
-            exact = POSITIONS.search(name) is not None
-            _add_tensor(writer, names, f"{name}.weight" if bare else name, value, exact=exact)
+            _add_tensor(
+                writer,
+                names,
+                f"{name}.weight" if bare else name,
+                value,
+                exact=exact or POSITIONS.search(name) is not None,
+            )
     return _written(writer, file)
 
 

@@ -32,7 +32,7 @@ MOST_PAGES = 8
 def read(pdf: str, url: str, cache: str, log: int, run: int) -> None:
     # The API key tells the server which run is asking.
     backend = ServerBackend(url, model="deepseek-ocr", api_key=str(run), concurrency=4)
-    with Reader(backend, mode="tiny", cache=cache) as reader:
+    with Reader(backend, resolution="tiny", cache=cache) as reader:
         for page in reader.iter_pages(pdf, name="a.pdf"):
             line = json.dumps({"run": run, "page": page.to_dict()})
             os.write(log, f"{line}\n".encode())

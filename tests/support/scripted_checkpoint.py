@@ -38,7 +38,15 @@ from safetensors.numpy import save_file
 from scripted_network import PUBLISHED, SMALL, Array, Sizes, global_layers, vision_tensors
 from tokenizers import Tokenizer
 
-__all__ = ["PUBLISHED", "SMALL", "Scripted", "Sizes", "published_files", "write_checkpoint"]
+__all__ = [
+    "PUBLISHED",
+    "SMALL",
+    "Scripted",
+    "Sizes",
+    "published_config",
+    "published_files",
+    "write_checkpoint",
+]
 
 Contexts = dict[tuple[int, ...], int]
 
@@ -120,8 +128,7 @@ def write_checkpoint(
         name: np.ascontiguousarray(value, dtype=np.float16) for name, value in tensors.items()
     }
     save_file(halves, str(folder / "model.safetensors"), {"format": "pt"})
-    published = json.loads((files / "config.json").read_text(encoding="utf-8"))
-    config = _config(published, sizes, width)
+    config = published_config(files, sizes, width)
     (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
     for name in (*FILES, PROCESSOR):
         shutil.copyfile(files / name, folder / name)
@@ -257,8 +264,9 @@ def _mlp_shapes(hidden: int, width: int) -> tuple[tuple[str, tuple[int, int]], .
     return (("gate", (width, hidden)), ("up", (width, hidden)), ("down", (hidden, width)))
 
 
-def _config(published: dict[str, Any], sizes: Sizes, width: int) -> dict[str, Any]:
-    """The published configuration with these sizes."""
+def published_config(files: Path, sizes: Sizes, width: int) -> dict[str, Any]:
+    """The published configuration with these sizes; ``width`` is that of layer 0's MLP."""
+    published: dict[str, Any] = json.loads((files / "config.json").read_text(encoding="utf-8"))
     language = {
         "hidden_size": sizes.hidden,
         "intermediate_size": width,

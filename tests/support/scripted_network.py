@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PUBLISHED", "SMALL", "Array", "Sizes", "global_layers", "vision_tensors"]
+__all__ = [
+    "PUBLISHED",
+    "SMALL",
+    "Array",
+    "Sizes",
+    "global_layers",
+    "language_shapes",
+    "vision_shapes",
+    "vision_tensors",
+]
 
 Array = NDArray[np.floating[Any]]
 
@@ -97,10 +106,10 @@ def vision_tensors(sizes: Sizes, dice: np.random.Generator) -> dict[str, Array]:
             return np.zeros(shape, np.float16)
         return 0.02 * dice.standard_normal(shape)
 
-    return {name: tensor(name, shape) for name, shape in _vision_shapes(sizes).items()}
+    return {name: tensor(name, shape) for name, shape in vision_shapes(sizes).items()}
 
 
-def _vision_shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+def vision_shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     """Names and shapes as the published index lists them."""
     sam, neck, (first, clip) = sizes.sam, sizes.neck, sizes.downsampled
     both, hidden = 2 * clip, sizes.hidden
@@ -164,3 +173,26 @@ def _linear_shapes(name: str, outputs: int, inputs: int) -> dict[str, tuple[int,
 
 def global_layers(sizes: Sizes) -> list[int]:
     return [layer for layer in (2, 5, 8, 11) if layer < sizes.sam_layers]
+
+
+def language_shapes(sizes: Sizes, width: int, vocabulary: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a language model of two layers, the second with experts."""
+    hidden = sizes.hidden
+    shapes: dict[str, tuple[int, ...]] = {
+        "model.embed_tokens.weight": (vocabulary, hidden),
+        "lm_head.weight": (vocabulary, hidden),
+        "model.norm.weight": (hidden,),
+    }
+    for layer in range(2):
+        name = f"model.layers.{layer}"
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            shapes[f"{name}.{norm}.weight"] = (hidden,)
+        for letter in "qkvo":
+            shapes[f"{name}.self_attn.{letter}_proj.weight"] = (hidden, hidden)
+    wide = [("model.layers.0.mlp", width), ("model.layers.1.mlp.shared_experts", 2 * sizes.expert)]
+    wide += [(f"model.layers.1.mlp.experts.{n}", sizes.expert) for n in range(sizes.experts)]
+    for name, inner in wide:
+        for letter in ("gate", "up"):
+            shapes[f"{name}.{letter}_proj.weight"] = (inner, hidden)
+        shapes[f"{name}.down_proj.weight"] = (hidden, inner)
+    return shapes | {"model.layers.1.mlp.gate.weight": (sizes.experts, hidden)}

@@ -6,14 +6,17 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
 from typing import BinaryIO, Unpack
 
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from deepseek_ocr_rag import Reader, SourceError
+from deepseek_ocr_rag.reading import PageStream, ProgressBar
 from deepseek_ocr_rag.records import OnError, Split
 from deepseek_ocr_rag.setting_names import with_known_settings
+from deepseek_ocr_rag.sources import SourceInput, documents_in
 
 from .documents import DocumentConverter
 from .options import ReaderOptions, reader_from
@@ -38,12 +41,16 @@ class DeepSeekOCRLoader(BaseLoader):
     says what to do with pages that could not be read.
 
     Args:
-        file_path: What to load: one file or a list of files.
+        file_path: What to load: a file, a folder, or a list of them.
         mode: What becomes one document: a "page" (the default), a "block" of the
             page's layout (a heading, a paragraph, a table), or the whole
             "document".
         pages: Which pages, 1-based: ``"1-3,7"`` or ``[1, 2, 3, 7]``.
         password: For encrypted PDFs.
+        match: Which files of a folder, such as ``"*.pdf"``, or several patterns; by
+            default all PDFs and pictures, in the order of their names.
+        recursive: Whether to look into the folders in a folder.
+        show_progress: Whether to show a bar for all pages, in a terminal or a notebook.
         flat_metadata: Make every metadata value a scalar (``boxes`` becomes one
             JSON string) for stores that refuse nested values, such as Chroma.
         on_error: What to do with a page that could not be read: "keep" it as a
@@ -70,6 +77,9 @@ class DeepSeekOCRLoader(BaseLoader):
         mode: Split = "page",
         pages: str | Sequence[int] | None = None,
         password: str | None = None,
+        match: str | Sequence[str] | None = None,
+        recursive: bool = True,
+        show_progress: bool = False,
         flat_metadata: bool = False,
         on_error: OnError = "keep",
         reader: Reader | None = None,
@@ -81,6 +91,9 @@ class DeepSeekOCRLoader(BaseLoader):
         self._mode = mode
         self._pages = pages
         self._password = password
+        self._match = match
+        self._recursive = recursive
+        self._show_progress = show_progress
         self._flat = flat_metadata
         self._on_error = on_error
         self._reader = reader_from(reader, options)
@@ -95,28 +108,60 @@ class DeepSeekOCRLoader(BaseLoader):
         Raises:
             DeepSeekOCRError: If a file cannot be opened or nothing can be read.
         """
-        for file in self._files:
-            try:
-                stream = self._reader.open(file, pages=self._pages, password=self._password)
-            except SourceError as error:
-                self._skip_or_raise(error)
-            else:
-                yield from self._converter(file).documents(stream)
+        return self._load(show_progress=self._show_progress)
+
+    def load(self, *, show_progress: bool | None = None) -> list[Document]:
+        """:meth:`lazy_load` as a list.
+
+        Args:
+            show_progress: Whether to show a bar; None for what the loader was made with.
+        """
+        show = self._show_progress if show_progress is None else show_progress
+        return list(self._load(show_progress=show))
+
+    def _load(self, *, show_progress: bool) -> Iterator[Document]:
+        with ProgressBar(show=show_progress) as bar:
+            for file, name in self._found():
+                try:
+                    stream = self._open(file, name)
+                except SourceError as error:
+                    self._skip_or_raise(error)
+                else:
+                    bar.follow(stream)
+                    yield from self._converter(name or file).documents(stream)
 
     async def alazy_load(self) -> AsyncIterator[Document]:
         """:meth:`lazy_load` without blocking the event loop."""
+        found = await asyncio.to_thread(lambda: list(self._found()))
+        with ProgressBar(show=self._show_progress) as bar:
+            for file, name in found:
+                try:
+                    stream = await asyncio.to_thread(self._open, file, name)
+                except SourceError as error:
+                    self._skip_or_raise(error)
+                else:
+                    bar.follow(stream)
+                    async for document in self._converter(name or file).adocuments(stream):
+                        yield document
+
+    def _found(self) -> Iterator[tuple[SourceInput, str | None]]:
+        """The files to load, each with its name if it was found in a folder."""
         for file in self._files:
+            if not isinstance(file, str | os.PathLike) or not Path(file).is_dir():
+                yield file, None
+                continue
             try:
-                stream = await asyncio.to_thread(
-                    self._reader.open, file, pages=self._pages, password=self._password
-                )
+                found = documents_in(file, match=self._match, recursive=self._recursive)
             except SourceError as error:
                 self._skip_or_raise(error)
             else:
-                async for document in self._converter(file).adocuments(stream):
-                    yield document
+                for each in found:
+                    yield each, str(Path(file) / each.path)
 
-    def _converter(self, file: FilePath) -> DocumentConverter:
+    def _open(self, file: SourceInput, name: str | None) -> PageStream:
+        return self._reader.open(file, pages=self._pages, password=self._password, name=name)
+
+    def _converter(self, file: SourceInput) -> DocumentConverter:
         nameless = not isinstance(file, str | os.PathLike) and not isinstance(
             getattr(file, "name", None), str
         )

@@ -21,10 +21,11 @@ class ReaderOptions(TypedDict, total=False):
     Attributes:
         backend: What reads the pages: a backend, or "auto" (the default: the best
             one available), "lite", "ollama", "ollama/<model>", "server",
-            "server:<base url>", "replay:<file>".
-        resolution: What ``Reader`` calls ``mode``: tiny, small, base, large or
-            gundam (the default). LangChain's loaders use ``mode`` for
-            splitting.
+            "server:<base url>", "replay:<file>"; on a GPU of your own "local" (our
+            engine) or "transformers", each also with ":<folder or hub id>".
+        resolution: How finely the model sees a page: tiny, small, base, large, or
+            gundam (the default), which adds detailed tiles for small print; as in
+            ``Reader``. ``lite`` has no such setting.
         task: What to ask of each page: document (the default), ocr, free, figure,
             describe, "locate: <what>", or "prompt: <your own words>".
         renderer: "pdfium" (the default) or "pymupdf".
@@ -50,7 +51,7 @@ def reader_from(reader: Reader | None, options: ReaderOptions) -> Reader:
     if reader is None:
         return Reader(
             options.get("backend", "auto"),
-            mode=options.get("resolution", "gundam"),
+            resolution=options.get("resolution", "gundam"),
             task=options.get("task", "document"),
             renderer=options.get("renderer", "pdfium"),
             limits=options.get("limits"),

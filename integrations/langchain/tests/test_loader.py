@@ -42,6 +42,7 @@ def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, reader: 
         "section": "The lighthouse",
         "backend": "recorded",
         "model": "recorded-model",
+        "resolution": "gundam",
         "mode": "gundam",
         "finish_reason": "stop",
     }
@@ -225,7 +226,7 @@ def test_invalid_arguments_are_refused_before_loading(values: dict[str, Any], me
 
 def test_the_resolution_goes_to_the_reader_and_into_the_metadata(pdf: Path, backend: Any) -> None:
     loader = DeepSeekOCRLoader(pdf, backend=backend, resolution="tiny", pages="1")
-    assert loader.load()[0].metadata["mode"] == "tiny"
+    assert loader.load()[0].metadata["resolution"] == "tiny"
 
 
 async def test_asynchronous_loading_gives_the_same(pdf: Path, reader: Reader) -> None:
@@ -301,3 +302,39 @@ def test_every_chunk_of_the_sample_has_boxes(sample: Path) -> None:
         assert found
         start = chunk.metadata["start_index"]
         assert documents[0].page_content[start:].startswith(chunk.page_content)
+
+
+def test_a_folder_is_loaded_in_order_with_a_filter(
+    pdf: Path, reader: Reader, tmp_path: Path
+) -> None:
+    for name in ("scan-10.pdf", "scan-2.pdf", "sub/c.pdf", "notes.txt"):
+        (tmp_path / "papers" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "papers" / name).write_bytes(pdf.read_bytes())
+    folder = tmp_path / "papers"
+
+    def sources(**options: Any) -> list[str]:
+        loader = DeepSeekOCRLoader(folder, reader=reader, pages="1", **options)
+        return [
+            str(Path(document.metadata["source"]).relative_to(folder)) for document in loader.load()
+        ]
+
+    assert sources() == ["scan-2.pdf", "scan-10.pdf", "sub/c.pdf"]
+    assert sources(match="s*", recursive=False) == ["scan-2.pdf", "scan-10.pdf"]
+    ids = [document.id for document in DeepSeekOCRLoader(folder, reader=reader).lazy_load()]
+    assert len(set(ids)) == len(ids)
+
+
+async def test_a_folder_is_loaded_without_blocking(pdf: Path, reader: Reader) -> None:
+    loader = DeepSeekOCRLoader(pdf.parent, reader=reader, pages="1", match=pdf.name)
+    (document,) = [each async for each in loader.alazy_load()]
+    assert document.metadata["source"] == str(pdf.parent / pdf.name)
+
+
+def test_progress_is_shown_on_request(
+    pdf: Path, reader: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loader = DeepSeekOCRLoader(pdf, reader=reader)
+    loader.load()
+    assert capsys.readouterr().err == ""
+    loader.load(show_progress=True)
+    assert "5/5" in capsys.readouterr().err

@@ -34,6 +34,7 @@ def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, core: Re
         "section": "The lighthouse",
         "backend": "recorded",
         "model": "recorded-model",
+        "resolution": "gundam",
         "mode": "gundam",
         "finish_reason": "stop",
     }
@@ -195,3 +196,22 @@ def test_splitters_do_not_choke_on_the_metadata(pdf: Path, core: Reader) -> None
     nodes = SentenceSplitter(chunk_size=64, chunk_overlap=0).get_nodes_from_documents(documents)
     assert "The keeper lights the lamp at dusk." in nodes[0].get_content()
     assert nodes[0].metadata["boxes"] == documents[0].metadata["boxes"]
+
+
+def test_a_folder_is_read_in_order_with_a_filter_and_a_bar(
+    pdf: Path, core: Reader, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "more"
+    for name in ("scan-10.pdf", "scan-2.pdf", "sub/c.pdf", "notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(pdf.read_bytes())
+
+    def sources(**options: Any) -> list[str]:
+        documents = DeepSeekOCRReader(reader=core, pages="1", **options).load_data(folder)
+        return [str(Path(each.metadata["source"]).relative_to(folder)) for each in documents]
+
+    assert sources() == ["scan-2.pdf", "scan-10.pdf", "sub/c.pdf"]
+    assert sources(match="s*", recursive=False) == ["scan-2.pdf", "scan-10.pdf"]
+    assert capsys.readouterr().err == ""
+    DeepSeekOCRReader(reader=core, pages="1").load_data(folder, show_progress=True)
+    assert "3/3" in capsys.readouterr().err

@@ -17,9 +17,10 @@ from typing import Final
 
 from ..errors import BackendUnavailableError, ConfigurationError, DeepSeekOCRError
 from ..hosts import is_this_machine
+from ..installing import install_command
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.families import FAMILIES
-from ..ollama_server import ollama_url
+from ..ollama_address import ollama_headers, ollama_url
 from .base import Backend
 from .layout_model.layout_model import hides_layout
 from .local.backend import LocalBackend, engine_problem
@@ -153,7 +154,7 @@ def _model_on_disk(*modules: str) -> Checkpoint:
     if any(find_spec(module) is None for module in modules):
         raise BackendUnavailableError(
             "torch and transformers are not installed",
-            remedy='For a GPU of your own: pip install "deepseek-ocr-rag[local]"',
+            remedy=f"For a GPU of your own: {install_command('local')}",
         )
     wanted = _wanted_model()
     first: DeepSeekOCRError | None = None
@@ -173,7 +174,12 @@ def _probe_ollama() -> tuple[Backend, str]:
             f"OLLAMA_HOST is another machine ({shown}), and nothing is sent there unasked",
             remedy="Use OllamaBackend(host=..., allow_remote=True) if pages may go there.",
         )
-    facts = OllamaFacts(url, connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
+    facts = OllamaFacts(
+        url,
+        connect_seconds=CONNECT_SECONDS,
+        seconds=ANSWER_SECONDS,
+        headers=ollama_headers(),
+    )
     model = meant_model([model.name for model in facts.models() if not model.remote])
     if model is None:
         raise facts.missing(MODEL)

@@ -13,15 +13,27 @@ from typing import Protocol, runtime_checkable
 from PIL.Image import Image
 
 from ..concurrency.cancellation import Cancellation
+from ..concurrency.png_pictures import PngPicture
 from ..document.grammar.confidence import TokenLogprob
 from ..document.text_layer import TextLayer
 from ..document.types import FinishReason
 from ..errors import BackendError, BackendReplyError
 from ..model.prompts import Mode, Task
+from ..setting_names import renamed_setting, warn_renamed
 
-__all__ = ["Backend", "PageRequest", "Repeatable", "Reply", "TokenLogprob", "fingerprint_of"]
+__all__ = [
+    "Backend",
+    "PageRequest",
+    "Repeatable",
+    "Reply",
+    "TokenLogprob",
+    "fingerprint_of",
+    "has_resolutions",
+    "sends_png",
+]
 
 
+@renamed_setting("mode", "resolution")
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """One page to read.
@@ -31,20 +43,22 @@ class PageRequest:
         page: 1-based page number in its file.
         source: Name of the file, for messages.
         sha256: Hash of the file's bytes.
-        image: The page, RGB, or None: see :attr:`Backend.needs_image` and
+        image: The page, RGB, or None: see :attr:`Backend.needs_image`, ``png`` and
             ``text_layer``.
         text_layer: Only for backends that read it, and only if the page has a
             usable one; ``image`` is then None.
         task: What to ask.
-        mode: The resolution at which the model sees the page.
+        resolution: How finely the model sees the page.
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
         draft: Returns the page's text layer, for backends that read the image but
             are faster if they know the layer; their text is the same.
         redraw: Draws ``image`` again, for backends that read too many pages at once
-            to keep all their images.
+            to keep all their images, or that got ``png``.
         cancellation: Cancelled when the reply is no longer wanted. The backend then
             stops work on the page as soon as it can and gives no reply.
+        png: The page as a PNG file, in place of ``image``, for backends that pass it
+            on as it is: those whose ``sends_png`` is True.
     """
 
     key: int
@@ -54,15 +68,29 @@ class PageRequest:
     image: Image | None
     text_layer: TextLayer | None
     task: Task
-    mode: Mode
+    resolution: Mode
     width: float = 0.0
     height: float = 0.0
     draft: Callable[[], TextLayer | None] | None = None
     redraw: Callable[[], Image] | None = None
     cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
+    png: PngPicture | None = field(default=None, repr=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the image in pixels; raises what :meth:`drawn` raises."""
+        if self.image is None and self.png is not None:
+            return self.png.width, self.png.height
+        return self.drawn().size
+
+    @property
+    def mode(self) -> Mode:
+        """The old name of ``resolution``, for one release."""
+        warn_renamed("PageRequest.mode", "PageRequest.resolution")
+        return self.resolution
 
     def drawn(self) -> Image:
-        """The image, drawn again if the backend dropped it.
+        """The image, drawn again if the backend dropped it or got a file instead.
 
         Raises:
             SourceError: If it can no longer be drawn.
@@ -178,6 +206,15 @@ class Repeatable(Protocol):
         ...
 
 
+def has_resolutions(backend: Backend) -> bool:
+    """Whether a backend sees pages at a resolution of the model's.
+
+    Every backend with a model does; one that does not says so with the attribute
+    ``has_resolutions = False``, gets the finest picture, and its pages report no resolution.
+    """
+    return bool(getattr(backend, "has_resolutions", True))
+
+
 def fingerprint_of(backend: Backend) -> str | None:
     """The backend's fingerprint; None if its pages must not be cached."""
     try:
@@ -187,3 +224,8 @@ def fingerprint_of(backend: Backend) -> str | None:
         # If reading fails for the same reason, it will say so.
         return None
     return fingerprint
+
+
+def sends_png(backend: Backend) -> bool:
+    """Whether the backend passes page images on as PNG files, and wants them as such."""
+    return bool(getattr(backend, "sends_png", False))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
-from ..errors import BackendUnavailableError, ConfigurationError
+from ..errors import BackendUnavailableError, ConfigurationError, MissingExtraError
+from ..installing import install_command
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.ngrams import NoRepeat
 from .base import PageRequest
@@ -72,6 +74,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
 
     needs_image = True
     reads_text_layer = False
+    _needs: ClassVar[tuple[str, ...]] = ("torch",)  # modules of the extra "local"
 
     def __init__(self, options: CheckpointOptions, **own: object) -> None:
         check_positive(max_new_tokens=options.max_new_tokens, attempts=options.attempts)
@@ -99,6 +102,19 @@ class CheckpointBackend(ABC, Generic[Loaded]):
             attempts=options.attempts,
             **self._own_options,
         )
+
+    def check(self) -> None:
+        """Raise what is missing for this backend to work here, without loading anything.
+
+        Raises:
+            MissingExtraError: If a package is not installed.
+        """
+        missing = [name for name in self._needs if find_spec(name) is None]
+        if missing:
+            raise MissingExtraError(
+                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed",
+                remedy=f"Run: {install_command('local')}",
+            )
 
     def load(self) -> None:
         """Load the model now, instead of when the first page comes.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..installing import install_command
 from .known_failure import KnownFailure
 
 __all__ = ["KNOWN_FAILURES"]
@@ -18,8 +19,8 @@ _LLAMA_CPP = "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/REA
 _VLLM = "https://github.com/vllm-project/vllm"
 
 _OWN_ENVIRONMENT = (
-    "in a separate environment (python -m venv official-env; official-env/bin/pip install "
-    '"deepseek-ocr-rag[official]") and name its interpreter in '
+    "in a separate environment (python -m venv official-env; "
+    f"{install_command('official', pip='official-env/bin/pip')}) and name its interpreter in "
     'DSOCR_OFFICIAL_PYTHON, or in OfficialBackend(python="official-env/bin/python"). The backend '
     '"transformers" does not need '
     "the published code; it needs transformers 5.20 or newer."
@@ -163,10 +164,11 @@ KNOWN_FAILURES: Final = (
             r"Out of memory: Killed process",
         ),
         "The weights take 6.7 GB in 16 bits, and a page another 1 to 4 GB.",
-        'Use the backend "transformers", which loads in 16 bits, reads smaller batches if memory '
-        'is short and can load with quantization="8bit" or "4bit"; or mode "base" or "small"; or '
-        "Ollama.",
-        ("transformers", "official", "server"),
+        'With "local", which keeps within gpu_memory_limit (GiB) and reads fewer pages at a time: '
+        'cache="fp8" (Ada, Hopper and newer) halves the room of each page, weights="int8" '
+        '(or "fp8", which is faster there) takes 2.4 GB less. With "transformers", which reads smaller batches if memory is short: '
+        'quantization="8bit" or "4bit". Or resolution "base" or "small"; or Ollama.',
+        ("local", "transformers", "official", "server"),
         f"{_OCR}/91",
     ),
     KnownFailure(

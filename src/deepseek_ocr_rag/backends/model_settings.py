@@ -36,7 +36,7 @@ class ModelSettings:
 
     def first(self, request: PageRequest) -> AttemptSettings:
         """The settings of the first attempt at a page."""
-        return AttemptSettings(request.task, request.mode, self.no_repeat)
+        return AttemptSettings(request.task, request.resolution, self.no_repeat)
 
     def prompt(self, request: PageRequest, settings: AttemptSettings) -> PagePrompt:
         """The prompt for one attempt at a page.
@@ -96,5 +96,5 @@ class ModelSettings:
         most = self.max_positions
         return (
             f"the context is full: {most - new} tokens of picture and prompt and {new} of reply, "
-            f'with room for {most}, the model\'s own limit; mode "base" takes fewer tokens'
+            f'with room for {most}, the model\'s own limit; resolution "base" takes fewer tokens'
         )

@@ -1,22 +1,15 @@
-"""Prepares page images for a server: turns, shrinks and encodes them, and counts their tokens.
-
-Pages are sent as PNG, which is lossless, so that a recorded reply can be reproduced. The
-encoder is our own, because Pillow tries all five filters on every row. Ours uses no filter
-and stores grey pages as grey: it takes a third to a half of the time, and the server unpacks
-the result faster, at about the same size (``benchmarks/engine/page_upload.py`` measures both).
-"""
+"""Prepares page images for a server: turns, shrinks and encodes them, and counts their tokens."""
 
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from PIL.Image import Image, Transpose
 
+from ..concurrency.png_pictures import encode_png
 from ..errors import ConfigurationError
 from ..model.families import FAMILIES
 from ..model.prompts import MODES, TASKS, Mode
@@ -64,21 +57,23 @@ def request_as(request: PageRequest, settings: AttemptSettings) -> PageRequest:
     For backends that cannot choose the mode: there, a mode other than the request's can only make
     the picture smaller.
     """
-    image = turned(request.drawn(), settings.turn)
+    asked = replace(request, task=settings.task, resolution=settings.mode)
     side = settings.mode.long_side
-    if settings.mode != request.mode and side < max(image.size):
+    shrunk = settings.mode != request.resolution and side < max(request.size)
+    if not shrunk and not settings.turn:
+        return asked
+    image = turned(request.drawn(), settings.turn)
+    if shrunk:
         image = image.copy()
         image.thumbnail((side, side))
-    return replace(request, image=image, task=settings.task, mode=settings.mode)
+    return replace(asked, image=image, png=None)
 
 
 def resolution_warnings(server: str, mode: Mode) -> tuple[str, ...]:
     """What to tell the user about a mode that a server cannot be asked for."""
     if mode.crop:
         return ()
-    return (
-        f"{server} decides on the resolution: mode {mode.name} only set the size of the picture",
-    )
+    return (f"{server} decides on the resolution: {mode.name} only set the size of the picture",)
 
 
 def picture_tokens(size: tuple[int, int]) -> int:
@@ -131,41 +126,9 @@ def new_tokens(
 
 def png_bytes(request: PageRequest) -> bytes:
     """The request's image as PNG; raises what :meth:`PageRequest.drawn` raises."""
-    image = request.drawn()
-    if image.mode != "L":
-        image = _grey(image.convert("RGB"))
-    width, height = image.size
-    row = width * len(image.getbands())
-    pixels = image.tobytes()
-    # Each row begins with its filter: 0 is none.
-    rows = b"".join(
-        part
-        for start in range(0, len(pixels), row or 1)
-        for part in (b"\0", pixels[start : start + row])
-    )
-    colours = 0 if image.mode == "L" else 2
-    return b"".join(
-        (
-            b"\x89PNG\r\n\x1a\n",
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colours, 0, 0, 0)),
-            _chunk(b"IDAT", zlib.compress(rows, 1)),
-            _chunk(b"IEND", b""),
-        )
-    )
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _grey(image: Image) -> Image:
-    """The image with one channel if all three are equal: a scan in grey is a third as large."""
-    small = image.crop((0, image.height // 2, image.width, image.height // 2 + 1))
-    for part in (small, image):
-        red, green, blue = part.split()
-        if not red.tobytes() == green.tobytes() == blue.tobytes():
-            return image
-    return red
+    if request.image is None and request.png is not None:
+        return request.png.data
+    return encode_png(request.drawn()).data
 
 
 def png_base64(request: PageRequest) -> bytes:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from ..errors import ConfigurationError
+from ..setting_names import near_name
 from .auto import choose_backend, lite_backend
 from .base import Backend
 from .local.backend import LocalBackend
@@ -28,22 +31,30 @@ DEFAULT_MODEL: Final = "deepseek-ocr"
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
+@dataclass(frozen=True, slots=True)
+class _Allowed:
+    """What the user allowed."""
+
+    remote_code: bool = False  # to run the code that comes with the weights
+    remote: bool = False  # to send pages to an Ollama on another machine
+
+
 def _auto() -> Backend:
     choice = choose_backend()
     _log.info("backend %s: %s", choice.backend.name, choice.reason)
     return choice.backend
 
 
-def _official(model: str, allow_remote_code: bool) -> Backend:
+def _official(model: str, allowed: _Allowed) -> Backend:
     python = os.environ.get("DSOCR_OFFICIAL_PYTHON") or None
-    return OfficialBackend(model, allow_remote_code=allow_remote_code, python=python)
+    return OfficialBackend(model, allow_remote_code=allowed.remote_code, python=python)
 
 
-_FACTORIES: Final[Mapping[str, Callable[[str, bool], Backend]]] = {
+_FACTORIES: Final[Mapping[str, Callable[[str, _Allowed], Backend]]] = {
     "auto": lambda _, __: _auto(),
     "lite": lambda _, __: lite_backend(),
-    "ollama": lambda _, __: OllamaBackend(),
-    "ollama/<model>": lambda model, _: OllamaBackend(model),
+    "ollama": lambda _, allowed: OllamaBackend(allow_remote=allowed.remote),
+    "ollama/<model>": lambda model, allowed: OllamaBackend(model, allow_remote=allowed.remote),
     "server": lambda _, __: ServerBackend(os.environ.get("DSOCR_SERVER_URL") or DEFAULT_SERVER),
     "server:<base url>": lambda url, _: ServerBackend(url),
     "local": lambda _, __: LocalBackend(os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL),
@@ -58,27 +69,33 @@ _FACTORIES: Final[Mapping[str, Callable[[str, bool], Backend]]] = {
     "official:<folder or hub id>": _official,
     "replay:<file>": lambda path, _: ReplayBackend.from_file(path),
 }
-"""For each form, what makes the backend, from the text in place of ``<...>`` and from
-``allow_remote_code``."""
+"""For each form, what makes the backend, from the text in place of ``<...>`` and what is allowed."""
 
 CHOICES: Final = tuple(_FACTORIES)
 """What :func:`backend_named` understands."""
 
 
-def backend_named(spec: str, *, allow_remote_code: bool = False) -> Backend:
+def backend_named(
+    spec: str, *, allow_remote_code: bool = False, allow_remote: bool = False
+) -> Backend:
     """Make the backend that one of :data:`CHOICES` names; the caller owns and closes it.
 
     "server" is the one in ``DSOCR_SERVER_URL``, else port 8000 of this machine; "local",
     "transformers" and "official" run the model in ``DSOCR_MODEL``, else DeepSeek-OCR. "auto" logs
     what it chose, and why. "official" runs in the interpreter that ``DSOCR_OFFICIAL_PYTHON``
     names, else in the current one; ``allow_remote_code`` says whether it may run the code in its
-    folder.
+    folder, ``allow_remote`` whether "ollama" may be another machine.
     """
+    allowed = _Allowed(allow_remote_code, allow_remote)
     for form, make in _FACTORIES.items():
         prefix, argument, _ = form.partition("<")
         rest = spec.removeprefix(prefix)
         if spec == form if not argument else spec.startswith(prefix) and rest:
-            return make(rest, allow_remote_code)
+            return make(rest, allowed)
+    near = near_name(
+        re.split("[:/]", spec)[0], {form.split("<")[0].rstrip(":/") for form in CHOICES}
+    )
+    meant = f"Did you mean {near!r}? " if near else ""
     raise ConfigurationError(
-        f"there is no backend {spec!r}", remedy=f"Choose one of {', '.join(CHOICES)}."
+        f"there is no backend {spec!r}", remedy=f"{meant}Choose one of {', '.join(CHOICES)}."
     )

@@ -11,7 +11,7 @@ from typing import cast
 
 from ..errors import BackendReplyError, BackendUnavailableError, ConfigurationError
 from ..setting_names import with_known_settings
-from .base import Backend, PageRequest, Reply
+from .base import Backend, PageRequest, Reply, sends_png
 from .replay_format import MAX_LINE_BYTES, RecordedReply, read_recording
 
 __all__ = ["RecordingBackend", "ReplayBackend"]
@@ -143,6 +143,11 @@ class RecordingBackend:
         return self._backend.needs_image
 
     @property
+    def sends_png(self) -> bool:
+        """Whether the recorded backend passes images on as files."""
+        return sends_png(self._backend)
+
+    @property
     def reads_text_layer(self) -> bool:
         """Whether the recorded backend reads text layers."""
         return self._backend.reads_text_layer
@@ -155,7 +160,7 @@ class RecordingBackend:
             for request in requests:
                 # Not the request itself, which would keep its image in memory.
                 asked[request.key] = RecordedReply(
-                    request.page, "", request.sha256, request.task.name, request.mode.name
+                    request.page, "", request.sha256, request.task.name, request.resolution.name
                 )
                 yield request
 

@@ -2,7 +2,7 @@
 
 A recording is a JSON Lines file, one reply a line::
 
-    {"sha256": "...", "page": 1, "task": "document", "mode": "gundam",
+    {"sha256": "...", "page": 1, "task": "document", "resolution": "gundam",
      "text": "<|ref|>...", "finish_reason": "stop", "tokens": 812,
      "backend": "server", "model": "deepseek-ai/DeepSeek-OCR",
      "logprobs": [[7, -0.0012], [11, -0.3307], ...]}
@@ -34,7 +34,7 @@ MAX_FILE_BYTES: Final = 512 * 2**20
 LOGPROB_DIGITS: Final = 4
 """Decimal places; the error is 0.005 percent of a probability."""
 
-_TEXT_FIELDS: Final = ("sha256", "task", "mode", "backend", "model")
+_TEXT_FIELDS: Final = ("sha256", "task", "resolution", "backend", "model")
 _PAIRS: Final = ([int, float], [int, int])
 
 
@@ -46,7 +46,7 @@ class RecordedReply:
     text: str
     sha256: str = ""  # of the document; "" matches every document
     task: str = ""  # its name; "" matches every task
-    mode: str = ""  # for information only
+    resolution: str = ""  # for information only
     finish_reason: FinishReason = "stop"
     tokens: int | None = None
     warnings: tuple[str, ...] = ()
@@ -100,6 +100,8 @@ def _parse(line: bytes, path: Path, number: int) -> RecordedReply:
         raise _bad(path, number, "it is not JSON") from error
     if not isinstance(data, dict):
         raise _bad(path, number, "it is not a JSON object")
+    if "mode" in data:  # in recordings from before the field was renamed
+        data.setdefault("resolution", data.pop("mode"))
     names = RecordedReply.__slots__
     known: dict[str, Any] = {name: data[name] for name in names if data.get(name) is not None}
     problem = _problem(known)

@@ -125,7 +125,7 @@ class RetryLadder:
         smaller = MODES.get(SMALLER_MODE.get(mode, ""))
         if smaller is None or not family.has_mode(smaller):
             return False
-        self.warnings += (f"out of memory in mode {mode}: read in mode {smaller.name}",)
+        self.warnings += (f"out of memory at resolution {mode}: read at resolution {smaller.name}",)
         self.settings = replace(self.settings, mode=smaller)
         return True
 
@@ -222,7 +222,7 @@ def _difference(settings: AttemptSettings, first: AttemptSettings, stricter: str
         return "at first"
     differences = {
         f"turned by {settings.turn} degrees": settings.turn != first.turn,
-        f"in mode {settings.mode.name}": settings.mode != first.mode,
+        f"at resolution {settings.mode.name}": settings.mode != first.mode,
         stricter: settings.no_repeat != first.no_repeat,
         "with a penalty on repeats": settings.penalty != first.penalty,
         f"at temperature {settings.temperature:g}": settings.temperature != first.temperature,

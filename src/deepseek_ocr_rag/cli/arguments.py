@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from ..backends.registry import CHOICES
 from ..backends.remote.ollama_models import LAYOUT_MODEL, MODEL
 from ..model.prompts import MODES, TASKS
 from ..version import __version__
 from .near_options import NearOptionsParser
+from .output import print_note
 from .serve_command import SERVERS
 
 __all__ = ["argument_parser"]
@@ -37,7 +39,13 @@ def argument_parser() -> argparse.ArgumentParser:
         "-o",
         "--output",
         metavar="FOLDER",
-        help="write Markdown, JSON, page pictures and figure crops into this folder",
+        help="write Markdown and JSON into this folder, in a folder for each document",
+    )
+    read.add_argument(
+        "--pictures", action="store_true", help="with -o: also pictures of pages and figures"
+    )
+    read.add_argument(
+        "--page-marks", action="store_true", help="put <!-- page 3 --> before each page's Markdown"
     )
 
     ask = command("ask", "answer one question about documents, with pages and boxes")
@@ -116,8 +124,36 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _OldName(argparse.Action):
+    """Takes an option by its old name, for one release."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # noqa: ANN401 - as in the base class
+        option_string: str | None = None,
+    ) -> None:
+        print_note(f"{option_string} is now --{self.dest}; the next release will not know it")
+        setattr(namespace, self.dest, values)
+
+
 def _add_files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="PDF or picture")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="PDF or picture, a folder of them, '-' for standard input, or a URL with --allow-url",
+    )
+    parser.add_argument(
+        "--match",
+        action="append",
+        metavar="PATTERN",
+        help="in folders: only these files, for example '*.pdf' or '2024/*'; may be repeated",
+    )
+    parser.add_argument(
+        "--flat", action="store_true", help="do not look into the folders in a folder"
+    )
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
@@ -128,7 +164,21 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the backend 'official' run the code that comes with the weights",
     )
-    parser.add_argument("--mode", default="gundam", choices=list(MODES))
+    parser.add_argument(
+        "--resolution",
+        default="gundam",
+        choices=list(MODES),
+        help="how finely the model sees a page: one picture of 512 (tiny), 640 (small), 1024 (base) "
+        "or 1280 pixels (large), or gundam (default), with detailed tiles for small print",
+    )
+    parser.add_argument(
+        "--mode",
+        action=_OldName,
+        dest="resolution",
+        default=argparse.SUPPRESS,
+        choices=list(MODES),
+        help=argparse.SUPPRESS,
+    )
     parser.add_argument(
         "--task",
         default="document",
@@ -159,6 +209,27 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         help="with 'server' and 'ollama': how long to wait for a server that goes away (default: 60)",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
+    parser.add_argument(
+        "--allow-url", action="store_true", help="let FILE be an https URL of a public host"
+    )
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="let pages and text be sent to an Ollama on another machine",
+    )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        metavar="NAME=NUMBER",
+        help="raise a limit on documents that you trust, for example pages=20000; may be repeated",
+    )
+    talk = parser.add_mutually_exclusive_group()
+    talk.add_argument(
+        "-q", "--quiet", action="store_true", help="print only results and errors, no progress bar"
+    )
+    talk.add_argument(
+        "-v", "--verbose", action="store_true", help="also say what becomes of each page"
+    )
     parser.add_argument("--renderer", default="pdfium", choices=["pdfium", "pymupdf"])
 
 
@@ -174,6 +245,9 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
         "--embeddings",
         metavar="MODEL",
         help="also search by meaning, with 'ollama/<embedding model>'",
+    )
+    parser.add_argument(
+        "--num-ctx", type=int, metavar="TOKENS", help="context to ask the model for (default: 8192)"
     )
     parser.add_argument(
         "--strict",

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..answering.models.model_choice import choose_language_model, language_model_named
-from ..answering.models.ollama_model import OllamaModel
-from ..answering.models.openai_model import OpenAIModel
+from ..answering.models.model_fitness import checked_embeddings
 from ..answering.qa import DocumentQA
 from ..answering.stream import AnswerStream
-from ..errors import LanguageModelError
+from ..errors import ConfigurationError, LanguageModelError, OutputError
 from ..text.visible import json_line
+from .documents import Documents
 from .output import print_note, print_notes, print_output
-from .read_command import read_document, reader_for
+from .read_command import progress_bar, read_document, reader_for
 
 __all__ = ["ask", "chat"]
 
 
 def ask(options: argparse.Namespace) -> int:
     """``dsocr ask``: answer one question."""
-    qa, hint = _document_qa(options)
+    if options.picture:
+        _check_writable(options.picture)
+    with Documents(options) as documents:
+        if documents.exit_code:
+            return documents.exit_code
+        return _ask(options, documents)
+
+
+def _ask(options: argparse.Namespace, documents: Documents) -> int:
+    qa, hint = _document_qa(options, documents)
     answer = qa.ask(options.question)
     if options.json:
         print_output(json_line(answer.to_dict()))
     else:
         print_output(str(answer))
-        if hint:
+        if hint and not options.quiet:
             print_note(hint)
     print_notes(answer.warnings)
     if options.picture:
-        pictures = answer.show(password=options.password, renderer=options.renderer)
+        files = {each.name: each.source for each in documents}
+        pictures = answer.show(files, password=options.password, renderer=options.renderer)
         written = pictures.save(options.picture)
         print_note(str(written) if written else "nothing is cited, so there is no picture")
     return 0
@@ -39,8 +51,16 @@ def ask(options: argparse.Namespace) -> int:
 
 def chat(options: argparse.Namespace) -> int:
     """``dsocr chat``: answer questions until the end of the input."""
-    qa, hint = _document_qa(options)
-    if hint:
+    if "-" in options.files:
+        raise ConfigurationError(
+            "chat reads its questions from standard input, so no document can come from there",
+            remedy="Name a file in place of '-'.",
+        )
+    with Documents(options) as documents:
+        if documents.exit_code:
+            return documents.exit_code
+        qa, hint = _document_qa(options, documents)
+    if hint and not options.quiet:
         print_note(hint)
     conversation = qa.chat()
     for question in _questions():
@@ -60,26 +80,35 @@ def _print_stream(stream: AnswerStream) -> None:
     print_notes(answer.warnings)
 
 
-def _document_qa(options: argparse.Namespace) -> tuple[DocumentQA, str]:
+def _document_qa(options: argparse.Namespace, documents: Documents) -> tuple[DocumentQA, str]:
     """Read the documents; also returns a hint if no language model will write the answers.
 
-    A model that is missing or writes no answers is reported before the reading begins.
+    A model that is missing or unfit is reported before the reading begins.
     """
     name, hint = options.llm, ""
     if name == "auto":
         name, hint = choose_language_model()
-    llm = _fit_model(name or "none")
-    with reader_for(options) as reader:
-        documents = [read_document(reader, file, options) for file in options.files]
-    qa = DocumentQA(documents, llm=llm, strict=options.strict, embeddings=options.embeddings)
-    return qa, hint
+    llm = language_model_named(
+        name or "none", num_ctx=options.num_ctx, allow_remote=options.allow_remote
+    )
+    if llm is not None:
+        llm.check()
+    embeddings = None
+    if options.embeddings is not None:
+        embeddings = checked_embeddings(options.embeddings, allow_remote=options.allow_remote)
+    with reader_for(options) as reader, progress_bar(options, documents) as bar:
+        read = [read_document(reader, each, options, bar) for each in documents]
+    return DocumentQA(read, llm=llm, strict=options.strict, embeddings=embeddings), hint
 
 
-def _fit_model(name: str) -> OllamaModel | OpenAIModel | None:
-    model = language_model_named(name)
-    if model is not None:
-        model.check()
-    return model
+def _check_writable(picture: str) -> None:
+    folder = Path(picture).absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise OutputError(
+            "the picture cannot be written there",
+            source=picture,
+            remedy="Name a file in a folder that you may write to.",
+        )
 
 
 def _questions() -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 0 success; 1 any other error of ours; 2 wrong usage; 3 a document that cannot be
 read; 4 a backend that does not work; 5 a language or embedding model that does not answer;
-6 some pages failed and the rest was printed; 129, 130, 143 ended by SIGHUP, Ctrl-C,
+6 some pages failed and the rest was printed; 7 an optional package is not installed; 129, 130, 143 ended by SIGHUP, Ctrl-C,
 SIGTERM.
 """
 
@@ -18,6 +18,7 @@ from ..errors import (
     DeepSeekOCRError,
     EmbeddingModelError,
     LanguageModelError,
+    MissingExtraError,
     RemoteModelRefusedError,
     SourceError,
 )
@@ -27,6 +28,7 @@ __all__ = ["report_error", "report_failed_pages"]
 
 _EXIT_CODES: Final[tuple[tuple[type[DeepSeekOCRError], int], ...]] = (
     (ConfigurationError, 2),
+    (MissingExtraError, 7),
     (SourceError, 3),
     (BackendError, 4),
     (LanguageModelError, 5),

@@ -1,153 +1,78 @@
-"""The command ``dsocr``: parses arguments, runs one command, turns errors into exit codes."""
+"""The command ``dsocr``: looks after signals and streams, and then loads and runs a command.
+
+Loading takes a second, and Ctrl-C may come before it has ended. So only a little of the standard
+library is imported here.
+"""
 
 from __future__ import annotations
 
-import argparse
-import io
-import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from ..backends.known_failures import known_failures
-from ..document.grammar.parser import parse_document
-from ..errors import DeepSeekOCRError, SourceError
-from ..reading.cache import PageCache
-from ..text.visible import json_line, visible_line
-from .arguments import argument_parser
-from .ask_command import ask, chat
-from .demo import run_demo
-from .doctor.diagnose import diagnose, failure_text
-from .exit_codes import report_error
-from .ollama_model_command import make_ollama_model
-from .output import notes_from_log, print_note, print_output, print_tracebacks
-from .read_command import draw_boxes, read_files
-from .serve_command import serve_command
 from .shutdown import TerminatedBySignal, graceful_shutdown
+from .standard_streams import discard_output, output_error, report, standard_streams
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command, by default this process's; return its exit code (:mod:`.exit_codes`)."""
-    if arguments is None:
-        print_tracebacks()
-    options = argument_parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Escape characters that the terminal cannot show, instead of failing on them.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")
-    try:
-        with graceful_shutdown(), notes_from_log():
-            code = COMMANDS[options.command](options)
-            sys.stdout.flush()
-            return code
-    except DeepSeekOCRError as error:
-        return report_error(error)
-    except TerminatedBySignal as ended:
-        resuming = "; run the same command again to resume after the cached pages"
-        print_note(f"ended by {ended}{resuming if getattr(options, 'cache', False) else ''}")
-        return ended.exit_code
-    except BrokenPipeError:
-        # Whoever reads our output has closed it. Python would flush at exit and
-        # complain about the same error again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    """Run one command, by default this process's; return its exit code (:mod:`.exit_codes`).
 
-
-def _parse(options: argparse.Namespace) -> int:
-    for file in options.files:
+    Raises:
+        SystemExit: If help was asked for, or the usage is wrong.
+    """
+    with standard_streams():
         try:
-            text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8", "replace")
-        except OSError as error:
-            raise SourceError(
-                f"cannot be read ({error.strerror})", source=file, remedy="Check the path."
-            ) from error
-        document = parse_document(text, source=file)
-        data = document.to_dict()
-        if len(document.pages) == 1:
-            # The fields of a single page are also at the top level.
-            data = {**document.pages[0].to_dict(), **data}
-        print_output(json_line(data))
-    return 0
+            code = _run(arguments)
+        except SystemExit as ended:  # argparse has printed what there is to say
+            code = ended.code if isinstance(ended.code, int) else 2
+            if (code := _printed(code)) != ended.code:
+                return code
+            raise
+        except OSError:
+            # All other errors of the system come as errors of ours.
+            if output_error() is None:
+                raise
+            code = 0
+        finally:
+            if arguments is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                # The interpreter ends: from here on, Ctrl-C does it without a traceback.
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return _printed(code)
 
 
-def _cache(options: argparse.Namespace) -> int:
-    with PageCache(options.folder) as cache:
-        if options.action == "clear":
-            removed = cache.clear()
-            data: dict[str, Any] = {"folder": str(cache.folder), "removed": removed}
-            lines = [f"{removed} pages removed from {cache.folder}"]
-        else:
-            status = cache.status()
-            aside = [str(path) for path in status.set_aside]
-            data = {**asdict(status), "folder": str(status.folder), "set_aside": aside}
-            lines = [
-                f"{status.pages} pages in {status.folder}",
-                f"{status.size / 1e6:.1f} MB of at most {status.max_bytes / 1e6:,.0f} MB",
-                *(f"set aside, damaged or not ours: {path}" for path in aside),
-            ]
-    print_output(json_line(data) if options.json else "\n".join(map(visible_line, lines)))
-    return 0
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        with graceful_shutdown():
+            from .commands import run_command
+
+            return run_command(arguments)
+    except TerminatedBySignal as ended:
+        report(f"ended by {ended}")
+        return ended.exit_code
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    if options.failure is not None:
-        return _explain_failure(options.failure, as_json=options.json)
-    checks = diagnose()
-    if options.json:
-        print_output(json_line([check.to_dict() for check in checks]))
-        return 0
-    for check in checks:
-        found = visible_line(f"{check.name}: {check.detail}")
-        print_output(f"{'ok  ' if check.ok else 'no  '}{found}")
-        if not check.ok and check.remedy:
-            print_output(f"      {visible_line(check.remedy)}")
-    return 0
+def _printed(code: int) -> int:
+    """The exit code, or 1 and a note if not everything could be printed."""
+    error = output_error()
+    if error is None:
+        return code
+    discard_output()
+    if isinstance(error, BrokenPipeError):  # whoever read it has seen enough
+        return code
+    report(f"standard output cannot be written ({error.strerror}), so the result is not complete")
+    return code or 1
 
 
-def _explain_failure(failure: str, *, as_json: bool) -> int:
-    text = sys.stdin.read() if failure == "-" else failure_text(failure)
-    found = known_failures(text)
-    if as_json:
-        print_output(json_line([each.to_dict() for each in found]))
-        return 0
-    for each in found:
-        print_output(f"{each.name}: {each.meaning}\n      {each.cure}\n      See {each.source}")
-    if not found:
-        print_output("This is neither a file nor a known error.")
-    return 0
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - what another module has
+    if name == "COMMANDS":
+        from .commands import COMMANDS
 
+        return COMMANDS
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-def _serve_command(options: argparse.Namespace) -> int:
-    print_output(
-        serve_command(
-            options.server, version=options.version, port=options.port, model=options.model
-        )
-    )
-    return 0
-
-
-def _demo(options: argparse.Namespace) -> int:
-    run_demo(Path(options.output), backend=options.backend, show=print_output)
-    return 0
-
-
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "read": read_files,
-    "ask": ask,
-    "chat": chat,
-    "boxes": draw_boxes,
-    "parse": _parse,
-    "cache": _cache,
-    "doctor": _doctor,
-    "serve-command": _serve_command,
-    "ollama-model": make_ollama_model,
-    "demo": _demo,
-}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -16,11 +16,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
-from tqdm import tqdm
-
-from ..text.visible import visible, visible_line
+from ..text.visible import visible
+from .option_words import option_words
 
 __all__ = [
     "notes_from_log",
@@ -28,7 +27,6 @@ __all__ = [
     "print_notes",
     "print_output",
     "print_tracebacks",
-    "progress_bar",
     "write_visibly",
 ]
 
@@ -46,7 +44,7 @@ def print_output(text: str, end: str = "\n") -> None:
 
 def print_note(text: str) -> None:
     """Print a note for a person; further lines are indented, so that none looks like a note."""
-    indented = text.replace("\n", "\n       ")
+    indented = option_words(text).replace("\n", "\n       ")
     write_visibly(sys.stderr, f"dsocr: {indented}\n")
 
 
@@ -54,12 +52,6 @@ def print_notes(texts: Sequence[str]) -> None:
     """Print each text as a note."""
     for text in texts:
         print_note(text)
-
-
-def progress_bar(name: str, total: int) -> tqdm[Any]:
-    """A progress bar on standard error; none unless that is a terminal."""
-    # disable=None: tqdm looks whether it is one.
-    return tqdm(desc=visible_line(name), total=total, unit="page", disable=None, leave=False)
 
 
 def print_tracebacks() -> None:
@@ -80,22 +72,23 @@ class _NoteHandler(logging.Handler):
 
 
 @contextmanager
-def notes_from_log() -> Iterator[None]:
+def notes_from_log(level: int = logging.INFO) -> Iterator[None]:
     """Print the package's log lines, and all warnings, as notes while the context lasts.
 
-    So are other libraries' warnings for which nobody has set up logging.
+    So are other libraries' warnings for which nobody has set up logging. Lines below ``level`` are
+    not printed, and warnings only up to WARNING.
     """
     logger, handler = logging.getLogger("deepseek_ocr_rag"), _NoteHandler()
-    level, last_resort = logger.level, logging.lastResort
-    logging.lastResort = _NoteHandler(logging.WARNING)
+    before, last_resort = logger.level, logging.lastResort
+    logging.lastResort = _NoteHandler(max(level, logging.WARNING))
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("default", UserWarning)
+            warnings.simplefilter("default" if level <= logging.WARNING else "ignore", UserWarning)
             warnings.showwarning = lambda message, *_, **__: print_note(str(message))
             yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(level)
+        logger.setLevel(before)
         logging.lastResort = last_resort

@@ -3,48 +3,62 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
+from ..backends.registry import backend_named
 from ..backends.remote.remote_backend import RemoteBackend
 from ..document.types import OcrDocument, Page
 from ..errors import ConfigurationError, SourceError
 from ..export.filenames import distinct_stems
 from ..export.folder import FolderWriter, write_page_pictures
+from ..export.output_folder import OutputFolder, disk_errors
 from ..model.prompts import MODES
+from ..reading.progress_bar import ProgressBar
 from ..reading.reader import Reader
-from ..sources.source import open_source
+from ..sources.source import Source, open_source
 from ..text.visible import json_line, visible_line
+from .documents import Documents, NamedDocument, limits_of
 from .exit_codes import report_error, report_failed_pages
-from .output import print_note, print_output, progress_bar
+from .output import print_note, print_output
 
-__all__ = ["draw_boxes", "read_document", "read_files", "reader_for"]
+__all__ = ["draw_boxes", "progress_bar", "read_document", "read_files", "reader_for"]
+
+Command = Callable[[Reader, NamedDocument, str, ProgressBar], int]
+"""Does its work on one document; gets a name for what it writes that no other document has."""
 
 
 def read_files(options: argparse.Namespace) -> int:
     """``dsocr read``: print documents, or write them to a folder."""
+    if options.output:
+        return _for_each_document(options, partial(_read_to_folder, options), output=options.output)
+    if options.pictures:
+        raise ConfigurationError(
+            "--pictures needs a folder to write to", remedy="Name one with -o FOLDER."
+        )
+    several = len(options.files) > 1 or any(Path(name).is_dir() for name in options.files)
 
-    def read_one(reader: Reader, file: str, stem: str) -> int:
-        if options.output:
-            return _read_to_folder(reader, file, stem if len(options.files) > 1 else "", options)
-        document = read_document(reader, file, options)
+    def print_one(reader: Reader, each: NamedDocument, _: str, bar: ProgressBar) -> int:
+        document = read_document(reader, each, options, bar)
         if options.json:
             print_output(json_line(document.to_dict()))
         else:
-            if len(options.files) > 1:
-                print_output(f"<!-- source: {visible_line(file)} -->\n")
-            print_output(document.to_markdown())
-        return report_failed_pages(document.pages, file)
+            if several:
+                print_output(f"<!-- source: {visible_line(each.name)} -->\n")
+            print_output(document.to_markdown(page_marks=options.page_marks))
+        return report_failed_pages(document.pages, each.name)
 
-    return _for_each_file(options, read_one)
+    return _for_each_document(options, print_one)
 
 
 def draw_boxes(options: argparse.Namespace) -> int:
     """``dsocr boxes``: write a picture of every page with its boxes."""
 
-    def draw_one(reader: Reader, file: str, stem: str) -> int:
-        document = read_document(reader, file, options)
-        with open_source(file, password=options.password, renderer=options.renderer) as source:
+    def draw_one(reader: Reader, each: NamedDocument, stem: str, bar: ProgressBar) -> int:
+        document = read_document(reader, each, options, bar)
+        with _opened(each, options) as source:
             for path in write_page_pictures(
                 document,
                 Path(options.output),
@@ -52,72 +66,103 @@ def draw_boxes(options: argparse.Namespace) -> int:
                 stem=stem,
             ):
                 print_output(str(path))
-        return report_failed_pages(document.pages, file)
+        return report_failed_pages(document.pages, each.name)
 
-    return _for_each_file(options, draw_one)
+    return _for_each_document(options, draw_one, output=options.output)
 
 
-def reader_for(options: argparse.Namespace) -> Reader:
-    """The reader that the command's options describe.
+@contextmanager
+def reader_for(options: argparse.Namespace) -> Iterator[Reader]:
+    """The reader that the command's options describe, with a backend that is installed.
 
     Raises:
         ConfigurationError: If an option does not fit the backend.
+        MissingExtraError: If the backend needs packages that are not installed.
     """
-    reader = Reader(
-        options.backend,
-        mode=options.mode,
-        task=options.task,
-        renderer=options.renderer,
-        allow_remote_code=options.allow_remote_code,
-        cache=options.cache,
-    )
-    limits = {name: getattr(options, name) for name in ("concurrency", "timeout", "wait")}
-    given = {name: value for name, value in limits.items() if value is not None}
-    if given:
-        if not isinstance(reader.backend, RemoteBackend):
-            reader.close()
+    with closing(
+        backend_named(
+            options.backend,
+            allow_remote_code=options.allow_remote_code,
+            allow_remote=options.allow_remote,
+        )
+    ) as backend:
+        if callable(check := getattr(backend, "check", None)):
+            check()
+        limits = {name: getattr(options, name) for name in ("concurrency", "timeout", "wait")}
+        given = {name: value for name, value in limits.items() if value is not None}
+        if given and not isinstance(backend, RemoteBackend):
             raise ConfigurationError(
                 f"--{next(iter(given))} is only for the backends 'server' and 'ollama'",
-                remedy=f"Leave it out with {reader.backend.name!r}.",
+                remedy=f"Leave it out with {backend.name!r}.",
             )
-        reader.backend.limit(**given)
-    return reader
+        if isinstance(backend, RemoteBackend):
+            backend.limit(**given)
+        with Reader(
+            backend,
+            resolution=options.resolution,
+            task=options.task,
+            renderer=options.renderer,
+            limits=limits_of(options),
+            cache=options.cache,
+        ) as reader:
+            yield reader
 
 
-def read_document(reader: Reader, file: str, options: argparse.Namespace) -> OcrDocument:
-    """Read the selected pages of a file, with a progress bar."""
-    with (
-        reader.open(file, pages=options.pages, password=options.password) as stream,
-        progress_bar(Path(file).name, len(stream.page_numbers)) as bar,
-    ):
-        pages = []
-        for page in stream:
-            pages.append(page)
-            bar.update()
-    return OcrDocument(stream.source, tuple(pages), stream.total_pages, stream.sha256)
+def progress_bar(options: argparse.Namespace, documents: Documents) -> ProgressBar:
+    """One bar for the pages of all documents, unless standard error is not a terminal."""
+    return ProgressBar(show=False if options.quiet else None, total=documents.total_pages)
 
 
-def _for_each_file(options: argparse.Namespace, command: Callable[[Reader, str, str], int]) -> int:
-    """Run a command on every file, even after one has failed; return the first failure's code.
+def read_document(
+    reader: Reader, each: NamedDocument, options: argparse.Namespace, bar: ProgressBar
+) -> OcrDocument:
+    """Read the selected pages of a document."""
+    with reader.open(
+        each.source, pages=options.pages, password=options.password, name=each.name
+    ) as stream:
+        bar.follow(stream)
+        return stream.document(stream)
 
-    The command gets the file, and a name for what it writes that no other file's has.
+
+def _for_each_document(
+    options: argparse.Namespace, command: Command, *, output: str | None = None
+) -> int:
+    """Run a command on every document, even after one has failed; return the first failure's code.
+
+    What can be known before is told before: a file that cannot be opened, a folder that cannot be
+    written, a backend that is not installed.
     """
-    code = 0
-    with reader_for(options) as reader:
-        for file, stem in zip(options.files, distinct_stems(options.files), strict=True):
-            try:
-                result = command(reader, file, stem)
-            except SourceError as error:
-                result = report_error(error)
-            code = code or result
+    with Documents(options) as documents:
+        code = documents.exit_code
+        if not len(documents):
+            return code
+        if output is not None:
+            with disk_errors(Path(output)):
+                OutputFolder(Path(output)).close()
+        stems = distinct_stems([each.path for each in documents])
+        with reader_for(options) as reader, progress_bar(options, documents) as bar:
+            for each, stem in zip(documents, stems, strict=True):
+                try:
+                    result = command(reader, each, stem, bar)
+                except SourceError as error:
+                    result = report_error(error)
+                code = code or result
     return code
 
 
-def _read_to_folder(reader: Reader, file: str, subfolder: str, options: argparse.Namespace) -> int:
+def _read_to_folder(
+    options: argparse.Namespace,
+    reader: Reader,
+    each: NamedDocument,
+    subfolder: str,
+    bar: ProgressBar,
+) -> int:
     failed: list[Page] = []
     with (
-        open_source(file, password=options.password, renderer=options.renderer) as source,
-        reader.open(file, pages=options.pages, password=options.password) as stream,
+        _opened(each, options) as source,
+        reader.open(
+            each.source, pages=options.pages, password=options.password, name=each.name
+        ) as stream,
         FolderWriter(
             options.output,
             source=stream.source,
@@ -125,20 +170,30 @@ def _read_to_folder(reader: Reader, file: str, subfolder: str, options: argparse
             total_pages=stream.total_pages,
             subfolder=subfolder,
         ) as writer,
-        progress_bar(Path(file).name, len(stream.page_numbers)) as bar,
     ):
+        bar.follow(stream)
         for page in stream:
             picture = None
-            if page.ok:
+            if page.ok and options.pictures:
                 try:
-                    picture = source.render(page.number, MODES[options.mode].long_side)
+                    picture = source.render(page.number, MODES[options.resolution].long_side)
                 except SourceError as error:
                     # The page may have been read from its text layer and still not be drawable.
                     print_note(str(error))
             writer.add_page(page, picture)
-            bar.update()
             if not page.ok:
                 failed.append(page)
     for path in writer.paths:
         print_output(str(path))
-    return report_failed_pages(failed, file)
+    return report_failed_pages(failed, each.name)
+
+
+def _opened(each: NamedDocument, options: argparse.Namespace) -> Source:
+    """The document, to draw its pages."""
+    return open_source(
+        each.source,
+        password=options.password,
+        renderer=options.renderer,
+        limits=limits_of(options),
+        name=each.name,
+    )

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Final
 
@@ -54,7 +54,8 @@ def graceful_shutdown() -> Iterator[None]:
         ending = True
         timeout = threading.Timer(SHUTDOWN_SECONDS, os._exit, (128 + number,))
         timeout.daemon = True
-        timeout.start()
+        with suppress(RuntimeError):  # no thread is to be had
+            timeout.start()
         raise TerminatedBySignal(number)
 
     for number in ours:

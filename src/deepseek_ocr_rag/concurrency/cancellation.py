@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import Final, TypeVar
 
+from .thread_errors import thread_errors
+
 __all__ = ["Cancellation", "current_cancellation", "run_cancellable", "run_releasing"]
 
 _Result = TypeVar("_Result")
@@ -90,7 +92,8 @@ async def run_cancellable(work: Callable[[], _Result]) -> _Result:
         except BaseException as error:  # noqa: BLE001 - raised where the task awaits it
             outcome.set_exception(error)
 
-    threading.Thread(target=run, name="dsocr-call").start()
+    with thread_errors():
+        threading.Thread(target=run, name="dsocr-call").start()
     try:
         return await asyncio.wrap_future(outcome)
     except asyncio.CancelledError:
@@ -105,11 +108,17 @@ async def run_releasing(
 
     ``release`` runs in a thread of its own, once the task can no longer take the result.
     """
-    running = asyncio.get_running_loop().run_in_executor(None, work)
+    with thread_errors():
+        running = asyncio.get_running_loop().run_in_executor(None, work)
 
     def release_result(done: asyncio.Future[_Result]) -> None:
         if not done.cancelled() and done.exception() is None:
-            threading.Thread(target=release, args=(done.result(),), name="dsocr-release").start()
+            try:
+                threading.Thread(
+                    target=release, args=(done.result(),), name="dsocr-release"
+                ).start()
+            except RuntimeError:  # no thread is to be had
+                release(done.result())
 
     try:
         return await asyncio.shield(running)

@@ -18,7 +18,15 @@ from typing import Any
 
 from ..errors import BrokenFrameError
 
-__all__ = ["Frame", "StreamedFrame", "receive", "send", "take_pipes", "write_all"]
+__all__ = [
+    "Frame",
+    "StreamedFrame",
+    "discard_output",
+    "receive",
+    "send",
+    "take_pipes",
+    "write_all",
+]
 
 _HEADER = struct.Struct("!IQ")
 
@@ -105,3 +113,11 @@ def take_pipes() -> tuple[FileIO, FileIO]:
     os.dup2(2, 1)
     os.close(nowhere)
     return FileIO(incoming, "rb"), FileIO(outgoing, "wb")
+
+
+def discard_output() -> None:
+    """Discard from now on what this process prints."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)

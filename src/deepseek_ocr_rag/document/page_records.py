@@ -221,7 +221,8 @@ def _metadata(page: Page, source: str, total_pages: int) -> dict[str, Any]:
         "total_pages": total_pages,
         "backend": page.backend,
         "model": page.model,
-        "mode": page.mode,
+        "resolution": page.resolution,
+        "mode": page.resolution,  # its old name, for one release
         "finish_reason": page.finish_reason,
     }
     if page.error:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from ..errors import ConfigurationError
+from ..setting_names import renamed_setting, warn_renamed
 from .sanitize import labelled_html, markdown_to_html
 from .tables import Table, parse_table
 
@@ -180,6 +181,7 @@ class Block:
         )
 
 
+@renamed_setting("mode", "resolution")
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page as it was read. A failed page is still a page, with its error.
@@ -193,7 +195,9 @@ class Page:
         height: Height of the displayed page in points.
         backend: The backend that read it: lite, ollama, server, ...
         model: The model, as the backend names it.
-        mode: Resolution mode: tiny, small, base, large, gundam.
+        resolution: How finely the model saw the page: tiny, small, base, large or gundam
+            (see :class:`~deepseek_ocr_rag.Reader`); "" from a reader that has no such
+            settings, as lite.
         finish_reason: See :data:`FinishReason`.
         attempts: Number of times the backend was asked.
         warnings: What a user should know about this page.
@@ -209,12 +213,18 @@ class Page:
     height: float = 0.0
     backend: str = ""
     model: str = ""
-    mode: str = ""
+    resolution: str = ""
     finish_reason: FinishReason = "stop"
     attempts: int = 1
     warnings: tuple[str, ...] = ()
     error: str | None = None
     confidence: float | None = None
+
+    @property
+    def mode(self) -> str:
+        """The old name of ``resolution``, for one release."""
+        warn_renamed("Page.mode", "Page.resolution")
+        return self.resolution
 
     @property
     def ok(self) -> bool:
@@ -246,7 +256,7 @@ class Page:
             "finish_reason": self.finish_reason,
             "backend": self.backend,
             "model": self.model,
-            "mode": self.mode,
+            "resolution": self.resolution,
             "attempts": self.attempts,
             "warnings": list(self.warnings),
             "error": self.error,
@@ -260,6 +270,8 @@ class Page:
         values = dict(data)
         values["blocks"] = tuple(Block.from_dict(b) for b in data["blocks"])
         values["warnings"] = tuple(data.get("warnings", ()))
+        if "mode" in values:  # written by a version before the attribute was renamed
+            values.setdefault("resolution", values.pop("mode"))
         return cls(**values)
 
 
@@ -301,9 +313,18 @@ class OcrDocument:
                 return page
         raise KeyError(number)
 
-    def to_markdown(self) -> str:
-        """The Markdown of all pages, separated by empty lines."""
-        return "\n\n".join(page.markdown for page in self.pages if page.markdown)
+    def to_markdown(self, *, page_marks: bool = False) -> str:
+        """The Markdown of all pages, separated by empty lines.
+
+        With ``page_marks``, ``<!-- page 3 -->`` stands before each page, even one without text.
+        """
+        if page_marks:
+            parts = [
+                p for page in self.pages for p in (f"<!-- page {page.number} -->", page.markdown)
+            ]
+        else:
+            parts = [page.markdown for page in self.pages]
+        return "\n\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
         """The first pages for notebooks, with nothing active in them."""

@@ -237,7 +237,7 @@ def _free_bytes(limit: int) -> int:
 def _out_of_memory(limit: int) -> BackendUnavailableError:
     return BackendUnavailableError(
         f"the model and one page do not fit into {limit / 2**30:.1f} GiB of GPU memory",
-        remedy='Free memory, raise the limit, use cache="fp8", or '
+        remedy='Free memory, raise gpu_memory_limit, use cache="fp8" and weights="int8", or '
         'use backend="transformers" with quantization="4bit".',
     )
 

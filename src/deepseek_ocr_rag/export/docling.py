@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..document.types import OcrDocument
 from ..errors import MissingExtraError
+from ..installing import install_command
 
 if TYPE_CHECKING:
     from docling_core.types.doc import DoclingDocument
@@ -47,6 +48,6 @@ def to_docling(document: OcrDocument) -> DoclingDocument:
             raise
         raise MissingExtraError(
             "the conversion needs docling-core",
-            remedy='Run: pip install "deepseek-ocr-rag[docling]"',
+            remedy=f"Run: {install_command('docling')}",
         ) from error
     return DoclingWriter(document).write()

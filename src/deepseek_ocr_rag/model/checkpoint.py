@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import BackendUnavailableError, ConfigurationError, MissingExtraError
+from ..installing import install_command
 from .families import FAMILIES, Family, family_of
 
 __all__ = ["Checkpoint", "find_checkpoint"]
@@ -98,7 +99,7 @@ def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
     except ImportError as error:
         raise MissingExtraError(
             "huggingface_hub is not installed",
-            remedy='Install it: pip install "deepseek-ocr-rag[local]"',
+            remedy=f"Install it: {install_command('local')}",
         ) from error
     try:
         cached = snapshot_download(

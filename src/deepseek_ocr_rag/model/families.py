@@ -47,7 +47,7 @@ class Family:
         if not self.has_mode(mode):
             usable = " or ".join(name for name, one in MODES.items() if self.has_mode(one))
             raise ConfigurationError(
-                f"{self.name} has no mode {mode.name!r}", remedy=f"Use mode {usable}."
+                f"{self.name} has no resolution {mode.name!r}", remedy=f"Use {usable}."
             )
         return mode.base_size, self.tile_side if mode.crop else None
 

@@ -95,7 +95,7 @@ def mode_named(name: str) -> Mode:
         return MODES[name]
     except KeyError:
         raise ConfigurationError(
-            f"there is no mode {name!r}", remedy=f"Choose one of {', '.join(MODES)}."
+            f"there is no resolution {name!r}", remedy=f"Choose one of {', '.join(MODES)}."
         ) from None
 
 

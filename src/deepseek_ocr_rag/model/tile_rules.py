@@ -137,5 +137,5 @@ def tile_warning(server: str, seen: PictureSeen, width: int, height: int, mode: 
     tiles = 0 if grid is None else grid[0] * grid[1]
     return (
         f"{server} showed the model {seen.tokens} tokens of the page ({seen.tiles} tiles); with "
-        f"the published code mode {mode.name} has {tokens} ({tiles} tiles), and may read otherwise"
+        f"the published code, {mode.name} has {tokens} ({tiles} tiles), and may read otherwise"
     )

@@ -55,7 +55,7 @@ def tile_grid(
     if max_tiles < MIN_TILES:
         raise ConfigurationError(
             f"a page cannot be cut into {max_tiles} tiles",
-            remedy=f"Allow at least {MIN_TILES}, or use a mode without tiles (base).",
+            remedy=f"Allow at least {MIN_TILES}, or use a resolution without tiles (base).",
         )
     grids = [
         (columns, rows)

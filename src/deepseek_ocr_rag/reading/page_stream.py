@@ -7,9 +7,10 @@ small read-ahead), however long the document is.
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -17,18 +18,22 @@ from typing import Self
 
 from ..backends.base import Backend, PageRequest, Reply
 from ..concurrency.cancellation import Cancellation, current_cancellation
+from ..concurrency.thread_errors import no_thread, thread_errors
 from ..document.grammar.confidence import block_confidences, page_confidence
 from ..document.grammar.parser import parse_page
 from ..document.headings import Headings, with_sections
-from ..document.types import Page
+from ..document.types import OcrDocument, Page
 from ..errors import BackendReplyError, BackendUnavailableError, ReadCancelledError
 from ..model.prompts import Mode, Task
 from ..sources.source import Source
 from .cached_pages import CachedPages
-from .preparation import PreparedPage, prepare_page, read_ahead
+from .preparation import PreparedPage, prepare_page, read_ahead, resolution_of
+from .progress import ReadingProgress
 from .reorder_buffer import ReorderBuffer
 
 __all__ = ["PageStream", "page_from_reply"]
+
+_log = logging.getLogger("deepseek_ocr_rag")
 
 
 class PageStream(Iterator[Page]):
@@ -44,6 +49,9 @@ class PageStream(Iterator[Page]):
         sha256: Hash of its bytes, 64 hex digits.
         total_pages: Number of pages in the file.
         page_numbers: 1-based numbers of the pages that the stream yields.
+        on_progress: Called with a :class:`~deepseek_ocr_rag.reading.ReadingProgress` when a
+            page begins to be read and when it is finished, which may be before its turn in
+            the order; from any thread, so it must be quick. None by default.
     """
 
     def __init__(
@@ -61,6 +69,7 @@ class PageStream(Iterator[Page]):
         self.sha256 = source.sha256
         self.total_pages = source.page_count
         self.page_numbers = page_numbers
+        self.on_progress: Callable[[ReadingProgress], object] | None = None
         self._opened = source
         self._backend = backend
         self._task = task
@@ -79,7 +88,12 @@ class PageStream(Iterator[Page]):
         return self
 
     def __next__(self) -> Page:
-        return next(self._pages)
+        with thread_errors():
+            return next(self._pages)
+
+    def document(self, pages: Iterable[Page]) -> OcrDocument:
+        """The document that pages of this stream make, or the stream itself."""
+        return OcrDocument(self.source, tuple(pages), self.total_pages, self.sha256)
 
     def __aiter__(self) -> PageStream:
         return self
@@ -89,9 +103,10 @@ class PageStream(Iterator[Page]):
             # One thread for the whole stream, so that steps never overlap and closing
             # waits for a cancelled step instead of running beside it.
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="dsocr-stream")
-        page = await asyncio.get_running_loop().run_in_executor(
-            self._worker, next, self._pages, None
-        )
+        with thread_errors():
+            page = await asyncio.get_running_loop().run_in_executor(
+                self._worker, next, self._pages, None
+            )
         if page is None:
             await self.aclose()
             raise StopAsyncIteration
@@ -100,23 +115,24 @@ class PageStream(Iterator[Page]):
     def close(self) -> None:
         """Stop reading and close the file. A second call does nothing."""
         self._cancellation.cancel()
-        if self._worker is not None:
-            self._worker.submit(self._finish).result()
-            self._worker.shutdown()
-            self._worker = None
-        else:
+        worker, self._worker = self._worker, None
+        finishing = None if worker is None else _submitted(worker, self._finish)
+        if worker is None or finishing is None:
             self._finish()
+            return
+        finishing.result()
+        worker.shutdown()
 
     async def aclose(self) -> None:
         """:meth:`close` without blocking the event loop."""
         self._cancellation.cancel()
         worker, self._worker = self._worker, None
-        if worker is None:
+        finishing = None if worker is None else _submitted(worker, self._finish)
+        if worker is None or finishing is None:
             self._finish()
             return
-        finished = worker.submit(self._finish)
         worker.shutdown(wait=False)
-        await asyncio.wrap_future(finished)
+        await asyncio.wrap_future(finishing)
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +173,7 @@ class PageStream(Iterator[Page]):
         buffer = ReorderBuffer(self.page_numbers, kept)
         replies = backend.read(self._requests(backend, buffer))
         try:
-            yield from buffer.ready()
+            yield from self._told(buffer, buffer.ready())
             for reply in replies:
                 if reply.key not in buffer.requested:
                     raise BackendReplyError(
@@ -165,8 +181,11 @@ class PageStream(Iterator[Page]):
                         source=self.source,
                     )
                 page = buffer.requested.pop(reply.key)
-                buffer.add(reply.key, page_from_reply(reply, page))
-                yield from buffer.ready()
+                read = page_from_reply(reply, page)
+                buffer.add(reply.key, read)
+                _log.debug("page %d of %s: %s", read.number, self.source, read.finish_reason)
+                self._tell(buffer)
+                yield from self._told(buffer, buffer.ready())
                 self._check_cancelled()
             self._check_cancelled()
         except BackendUnavailableError as error:
@@ -183,10 +202,12 @@ class PageStream(Iterator[Page]):
             self._opened.close()
 
         def missing(key: int) -> Page:
-            page = buffer.requested.get(key) or Page(self.page_numbers[key], mode=self._mode.name)
+            page = buffer.requested.get(key) or Page(
+                self.page_numbers[key], resolution=resolution_of(backend, self._mode)
+            )
             return _unanswered_page(page, backend)
 
-        yield from buffer.rest(missing)
+        yield from self._told(buffer, buffer.rest(missing))
 
     def _requests(self, backend: Backend, buffer: ReorderBuffer) -> Iterator[PageRequest]:
         def prepare(key: int) -> tuple[int, PreparedPage]:
@@ -199,30 +220,55 @@ class PageStream(Iterator[Page]):
             page = prepared.page
             if page.finish_reason != "stop":
                 buffer.add(key, page)
+                self._tell(buffer)
                 continue
             buffer.requested[key] = page
+            self._tell(buffer)
             yield PageRequest(
                 key=key,
                 page=page.number,
                 source=self.source,
                 sha256=self.sha256,
                 image=prepared.image,
+                png=prepared.png,
                 text_layer=prepared.text_layer,
                 task=self._task,
-                mode=self._mode,
+                resolution=self._mode,
                 width=page.width,
                 height=page.height,
                 draft=partial(self._opened.text_layer, page.number),
                 redraw=partial(self._opened.render, page.number, self._mode.long_side)
-                if prepared.image is not None
+                if prepared.image is not None or prepared.png is not None
                 else None,
                 cancellation=self._cancellation,
             )
         self._check_cancelled()
 
+    def _told(self, buffer: ReorderBuffer, pages: Iterator[Page]) -> Iterator[Page]:
+        for page in pages:
+            self._tell(buffer)
+            yield page
+
+    def _tell(self, buffer: ReorderBuffer) -> None:
+        if self.on_progress is not None:
+            # list: another thread may be adding to it.
+            reading = tuple(sorted(page.number for page in list(buffer.requested.values())))
+            total = len(self.page_numbers)
+            self.on_progress(ReadingProgress(self.source, buffer.done, total, reading))
+
     def _check_cancelled(self) -> None:
         if self._cancellation.cancelled:
             raise ReadCancelledError("the reading was cancelled", source=self.source)
+
+
+def _submitted(worker: ThreadPoolExecutor, work: Callable[[], None]) -> Future[None] | None:
+    """The work as a future; None if no thread could be started, so that none works yet."""
+    try:
+        return worker.submit(work)
+    except RuntimeError as error:
+        if not no_thread(error):
+            raise
+        return None
 
 
 def page_from_reply(reply: Reply, page: Page) -> Page:

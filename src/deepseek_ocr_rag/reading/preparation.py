@@ -7,30 +7,25 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from PIL.Image import Image
 
-from ..backends.base import Backend
+from ..backends.base import Backend, has_resolutions, sends_png
 from ..concurrency.cancellation import Cancellation
+from ..concurrency.png_pictures import PngPicture
 from ..document.text_layer import TextLayer, doubt, usable
 from ..document.types import Page
 from ..errors import SourceError
-from ..model.prompts import Mode
+from ..model.prompts import MODES, Mode
+from ..sources.ink import has_ink
 from ..sources.source import Source
 
-__all__ = ["READ_AHEAD", "PreparedPage", "has_ink", "prepare_page", "read_ahead"]
+__all__ = ["READ_AHEAD", "PreparedPage", "prepare_page", "read_ahead", "resolution_of"]
 
 READ_AHEAD: Final = 3
 """Pages prepared beyond the one that the backend asked for: enough to keep up to four
 rendering processes busy, and few enough not to matter for memory."""
-
-INK_CONTRAST: Final = 8
-"""Grey levels of 255. Where no two 4 x 4 blocks of pixels differ by more, there is
-nothing that anybody could read."""
-
-STRIP_ROWS: Final = 128
-"""Rows of pixels examined at once; a multiple of 4, so that blocks stay whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +34,7 @@ class PreparedPage:
 
     page: Page  # number, label, size; a finish_reason if blank or failed
     image: Image | None = None  # RGB, where the backend needs one
+    png: PngPicture | None = None  # the image as a file, where the backend only passes it on
     text_layer: TextLayer | None = None  # where the backend can use it; with an image if in doubt
 
 
@@ -80,7 +76,12 @@ def read_ahead(
 
 def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> PreparedPage:
     """Get from the source what the backend needs of one page; an error gives a failed page."""
-    page = Page(number=number, backend=backend.name, model=backend.model, mode=mode.name)
+    page = Page(
+        number=number,
+        backend=backend.name,
+        model=backend.model,
+        resolution=resolution_of(backend, mode),
+    )
     try:
         info = source.info(number)
         page = replace(page, label=info.label, width=info.width, height=info.height)
@@ -91,23 +92,25 @@ def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> P
             return PreparedPage(page, text_layer=layer)
         if not backend.needs_image:
             return PreparedPage(page)
-        image = source.render(number, mode.long_side)
+        if sends_png(backend):
+            png = source.render_png(number, _long_side(backend, mode))
+            if png is not None:
+                return PreparedPage(page, png=png, text_layer=layer)
+        else:
+            image = source.render(number, _long_side(backend, mode))
+            if has_ink(image):
+                return PreparedPage(page, image=image, text_layer=layer)
     except SourceError as error:
         return PreparedPage(replace(page, finish_reason="error", error=str(error)))
-    if not has_ink(image):
-        return PreparedPage(replace(page, finish_reason="blank"))
-    return PreparedPage(page, image=image, text_layer=layer)
+    return PreparedPage(replace(page, finish_reason="blank"))
 
 
-def has_ink(image: Image) -> bool:
-    """Whether anything on the page stands out from its background."""
-    darkest, lightest = 255, 0
-    # Strip by strip from the top, because on most pages the first few decide.
-    for top in range(0, image.height, STRIP_ROWS):
-        strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
-        # The extrema of one grey channel are two numbers; Pillow's types allow for more.
-        low, high = cast("tuple[int, int]", strip.convert("L").reduce(4).getextrema())
-        darkest, lightest = min(darkest, low), max(lightest, high)
-        if lightest - darkest > INK_CONTRAST:
-            return True
-    return False
+def resolution_of(backend: Backend, mode: Mode) -> str:
+    """What a page says of the resolution at which this backend sees it."""
+    return mode.name if has_resolutions(backend) else ""
+
+
+def _long_side(backend: Backend, mode: Mode) -> int:
+    if has_resolutions(backend):
+        return mode.long_side
+    return max(each.long_side for each in MODES.values())

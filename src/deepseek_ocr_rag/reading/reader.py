@@ -15,7 +15,7 @@ from ..concurrency.cancellation import run_releasing
 from ..document.types import OcrDocument, Page
 from ..errors import BusyError, ConfigurationError
 from ..model.prompts import Task, mode_named, task_named
-from ..setting_names import with_known_settings
+from ..setting_names import renamed_setting, with_known_settings
 from ..sources.fetch_policy import FetchPolicy
 from ..sources.limits import Limits
 from ..sources.source import (
@@ -27,7 +27,9 @@ from ..sources.source import (
 )
 from .cache import PageCache
 from .cached_pages import CachedPages, PageKey, renderer_version, resolve_cache
+from .folder_reading import FolderReading
 from .page_stream import PageStream
+from .progress_bar import ProgressBar
 
 __all__ = ["Progress", "Reader"]
 
@@ -38,16 +40,21 @@ Progress = Callable[[Page, int, int], None]
 """Called after every page with the page, the number of pages done, and the total."""
 
 
+@renamed_setting("mode", "resolution")
 @with_known_settings()
-class Reader:
+class Reader(FolderReading):
     """Reads documents. Threads and coroutines may share one.
 
     Args:
         backend: What reads the pages: a :class:`~deepseek_ocr_rag.backends.Backend`, or
             "auto" (the best one available), "lite", "ollama", "ollama/<model>",
-            "server", "server:<base url>", "transformers", "transformers:<folder or
-            hub id>", "official:<folder or hub id>", "replay:<file>".
-        mode: Resolution: tiny, small, base, large or gundam.
+            "server", "server:<base url>", "local" or "transformers" (a GPU of your own),
+            "official", the last three also with ":<folder or hub id>", "replay:<file>".
+        resolution: How finely the model sees a page. "tiny", "small", "base" and "large"
+            give it one picture of 512, 640, 1024 or 1280 pixels; "gundam", the default
+            and the best for small print, gives it one of 1024 and, of a large page, up
+            to nine detailed tiles. ``lite`` has no such setting. ``mode`` is its old
+            name, for one release.
         task: What to ask of each page: document, ocr, free, figure, describe,
             "locate: <what>", or "prompt: <your own words>".
         renderer: "pdfium", or "pymupdf" with the extra of that name.
@@ -82,7 +89,7 @@ class Reader:
         self,
         backend: Backend | str = "auto",
         *,
-        mode: str = "gundam",
+        resolution: str = "gundam",
         task: str = "document",
         renderer: str = "pdfium",
         limits: Limits | None = None,
@@ -96,7 +103,7 @@ class Reader:
         self._given = None if isinstance(backend, str) else backend
         self._made: Backend | None = None
         self._backend_lock = threading.Lock()
-        self._mode = mode_named(mode)
+        self._mode = mode_named(resolution)
         self._task = task_named(task)
         self._renderer = renderer
         self._limits = limits or Limits()
@@ -112,7 +119,7 @@ class Reader:
         self._free_documents = threading.BoundedSemaphore(most_documents)
 
     def __repr__(self) -> str:
-        return f"Reader({self._spec!r}, mode={self._mode.name!r}, task={self._task.name!r})"
+        return f"Reader({self._spec!r}, resolution={self._mode.name!r}, task={self._task.name!r})"
 
     @property
     def url_policy(self) -> FetchPolicy | None:
@@ -214,6 +221,7 @@ class Reader:
         password: str | None = None,
         name: str | None = None,
         on_page: Progress | None = None,
+        show_progress: bool = False,
     ) -> OcrDocument:
         """Read a whole document.
 
@@ -222,7 +230,8 @@ class Reader:
             pages: Which pages, 1-based.
             password: For an encrypted PDF.
             name: What to call the source.
-            on_page: Called after every page.
+            on_page: Called after every page, in their order.
+            show_progress: Whether to show a bar, in a terminal or a notebook.
 
         Returns:
             The document with all selected pages. A page that failed is among them,
@@ -233,12 +242,16 @@ class Reader:
             BackendError: If the backend cannot read any page.
         """
         done: list[Page] = []
-        with self.open(source, pages=pages, password=password, name=name) as stream:
+        with (
+            ProgressBar(show=show_progress) as bar,
+            self.open(source, pages=pages, password=password, name=name) as stream,
+        ):
+            bar.follow(stream)
             for page in stream:
                 done.append(page)
                 if on_page is not None:
                     on_page(page, len(done), len(stream.page_numbers))
-        return _document(stream, done)
+        return stream.document(done)
 
     def locate(
         self,
@@ -273,7 +286,7 @@ class Reader:
         """
         task = task_named(f"locate: {what}")
         with self._open_stream(source, pages, password, name, task) as stream:
-            return _document(stream, list(stream))
+            return stream.document(stream)
 
     def render_page(
         self,
@@ -326,18 +339,21 @@ class Reader:
         password: str | None = None,
         name: str | None = None,
         on_page: Progress | None = None,
+        show_progress: bool = False,
     ) -> OcrDocument:
         """:meth:`read` without blocking the event loop."""
         done: list[Page] = []
         stream = await run_releasing(
             lambda: self.open(source, pages=pages, password=password, name=name), PageStream.close
         )
-        async with stream:
-            async for page in stream:
-                done.append(page)
-                if on_page is not None:
-                    on_page(page, len(done), len(stream.page_numbers))
-        return _document(stream, done)
+        with ProgressBar(show=show_progress) as bar:
+            async with stream:
+                bar.follow(stream)
+                async for page in stream:
+                    done.append(page)
+                    if on_page is not None:
+                        on_page(page, len(done), len(stream.page_numbers))
+        return stream.document(done)
 
     def _open_source(self, source: SourceInput, password: str | None, name: str | None) -> Source:
         return open_source(
@@ -381,7 +397,3 @@ class Reader:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _document(stream: PageStream, pages: list[Page]) -> OcrDocument:
-    return OcrDocument(stream.source, tuple(pages), stream.total_pages, stream.sha256)

@@ -15,11 +15,12 @@ class ReorderBuffer:
 
     A page's key is its index in the selection. One thread may iterate over :meth:`uncached` while
     another adds pages and takes :meth:`ready`. ``requested`` holds, by key, the pages that the
-    backend was asked for and has not answered yet.
+    backend was asked for and has not answered yet; ``done`` counts the finished ones.
     """
 
     def __init__(self, numbers: tuple[int, ...], cached: CachedPages | None) -> None:
         self.requested: dict[int, Page] = {}
+        self.done = 0
         self._numbers = numbers
         self._cached = cached
         self._finished: dict[int, Page | CachedPage] = {}
@@ -37,12 +38,14 @@ class ReorderBuffer:
                 yield key
             else:
                 self._finished[key] = cached
+                self.done += 1
 
     def add(self, key: int, page: Page) -> None:
         """Add a page that was read, or that failed."""
         if self._cached is not None:
             self._cached.store(page)
         self._finished[key] = page
+        self.done += 1
 
     def ready(self) -> Iterator[Page]:
         """The next pages in order, as far as they are finished."""
@@ -51,6 +54,7 @@ class ReorderBuffer:
             if found is None and self._next > self._last_visited:
                 # Not requested yet. If it is cached, it need not wait for requested pages.
                 found = self._find(self._numbers[self._next])
+                self.done += found is not None
             if found is None:
                 return
             self._next += 1
@@ -63,6 +67,7 @@ class ReorderBuffer:
             yield from self.ready()
             if self._next == key:
                 self._next += 1
+                self.done += 1
                 yield missing(key)
 
     def _find(self, number: int) -> CachedPage | None:

@@ -16,8 +16,9 @@ from ..errors import (
     EmbeddingModelTimeoutError,
     EmbeddingModelUnavailableError,
 )
-from ..ollama_server import OllamaErrors, OllamaServer, ollama_url
-from ..setting_names import with_known_settings
+from ..ollama_address import ollama_headers, ollama_url
+from ..ollama_server import OllamaErrors, OllamaServer
+from ..setting_names import did_you_mean_model, with_known_settings
 
 __all__ = ["BATCH", "EmbeddingModel", "OllamaEmbeddings", "embedding_model"]
 
@@ -90,7 +91,13 @@ class OllamaEmbeddings:
         errors = OllamaErrors(
             EmbeddingModelUnavailableError, EmbeddingModelTimeoutError, EmbeddingModelReplyError
         )
-        self.server = OllamaServer(ollama_url(host), timeout, max(600.0, timeout), errors)
+        self.server = OllamaServer(
+            ollama_url(host),
+            timeout,
+            max(600.0, timeout),
+            errors,
+            headers=ollama_headers(host),
+        )
         known = PREFIXES.get(model.rpartition("/")[2].partition(":")[0], ("", ""))
         self.query_prefix = known[0] if query_prefix is None else query_prefix
         self.document_prefix = known[1] if document_prefix is None else document_prefix
@@ -114,12 +121,16 @@ class OllamaEmbeddings:
         """Embed a question; errors as for :meth:`embed_documents`."""
         return self._embed([self.query_prefix + text])[0]
 
-    def _embed(self, texts: list[str]) -> list[list[float]]:
+    def check(self) -> None:
+        """Look at the model, once; errors as for :meth:`embed_documents`."""
         if not self._checked:
             shown = self.server.show(self.model)
             if not self.allow_remote:
                 self.server.refuse_remote(self.model, shown)
             self._checked = True
+
+    def _embed(self, texts: list[str]) -> list[list[float]]:
+        self.check()
         remedy = "Use an embedding model, such as nomic-embed-text, or look at Ollama's log."
         with self.server.ollama_client(self.model, remedy) as client:
             embeddings = client.embed(self.model, texts).embeddings
@@ -155,5 +166,5 @@ def embedding_model(
         return _LlamaIndexEmbeddings(model)
     raise ConfigurationError(
         f"{model!r} names no embedding model",
-        remedy="Write 'ollama/<model>', or pass an embedding model of LangChain or LlamaIndex.",
+        remedy=f"{did_you_mean_model(model)}Write 'ollama/<model>', or pass an embedding model of LangChain or LlamaIndex.",
     )

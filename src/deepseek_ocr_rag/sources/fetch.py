@@ -25,6 +25,7 @@ from ..errors import (
     SourceNotAllowedError,
     SourceNotFoundError,
 )
+from ..http_replies import UNCOMPRESSED, PlainTransport
 from .fetch_policy import FetchPolicy, is_public
 
 __all__ = ["download", "is_url", "public_name"]
@@ -47,22 +48,27 @@ def public_name(url: str) -> str:
 def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
     """Download a URL and yield its content piece by piece. Close the iterator to stop."""
     name = public_name(url)
-    deadline = _DownloadDeadline(policy.total_seconds)
+    deadline = _DownloadDeadline(name, policy)
     try:
         with (
             deadline,
             _client(policy) as client,
-            _response(client, url, policy, deadline) as response,
+            _response(client, _parsed(url, name), policy, deadline) as response,
         ):
-            for chunk in response.iter_bytes():
-                deadline.check(name, policy)
+            for chunk in response.iter_raw():
+                deadline.check()
                 yield chunk
             # A connection that the deadline cut may look like the end of the file.
-            deadline.check(name, policy)
+            deadline.check()
     except httpx.TimeoutException as error:
         raise _too_slow(name, policy) from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        deadline.check(name, policy)
+    except httpx.DecodingError as error:
+        raise CorruptSourceError(
+            str(error), source=name, remedy="Download the file with a browser."
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
+        # UnicodeError: a redirect to something that only looks like the name of a host.
+        deadline.check()
         if isinstance(error, httpx.ConnectError):
             raise SourceNotFoundError(
                 f"the server cannot be reached ({error})",
@@ -81,12 +87,14 @@ class _DownloadDeadline:
     and then would never exceed it, and could keep us busy for hours.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+    def __init__(self, name: str, policy: FetchPolicy) -> None:
+        self.name = name
+        self._policy = policy
+        self._end = time.monotonic() + policy.total_seconds
         self._lock = threading.Lock()
         self._passed = False
         self._connections: list[socket.socket] = []
-        self._timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._cut)
+        self._timer = threading.Timer(min(policy.total_seconds, threading.TIMEOUT_MAX), self._cut)
         self._timer.daemon = True
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
@@ -100,10 +108,10 @@ class _DownloadDeadline:
             if passed:
                 self._cut()
 
-    def check(self, name: str, policy: FetchPolicy) -> None:
+    def check(self) -> None:
         """Raise LimitExceededError once the time is up."""
         if self._passed or time.monotonic() > self._end:
-            raise _too_slow(name, policy)
+            raise _too_slow(self.name, self._policy)
 
     def _cut(self) -> None:
         with self._lock:
@@ -126,25 +134,43 @@ class _DownloadDeadline:
 
 def _client(policy: FetchPolicy) -> httpx.Client:
     return httpx.Client(
-        trust_env=False, follow_redirects=False, timeout=httpx.Timeout(policy.connect_seconds)
+        transport=PlainTransport(),
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(policy.connect_seconds),
     )
+
+
+def _parsed(url: str, name: str, *, base: httpx.URL | None = None) -> httpx.URL:
+    """The parts of a URL, or of one that is relative to ``base``."""
+    try:
+        target = httpx.URL(url) if base is None else base.join(url)
+        _ = target.host  # a host name can have the form of one and stand for none
+    except (httpx.InvalidURL, ValueError) as error:
+        raise SourceNotFoundError(
+            "the redirect leads to something that is not a URL"
+            if base is not None
+            else f"this is not a valid URL ({error})",
+            source=name,
+            remedy="Check the address.",
+        ) from error
+    return target
 
 
 @contextmanager
 def _response(
-    client: httpx.Client, url: str, policy: FetchPolicy, deadline: _DownloadDeadline
+    client: httpx.Client, target: httpx.URL, policy: FetchPolicy, deadline: _DownloadDeadline
 ) -> Iterator[httpx.Response]:
     """Follow redirects and yield the final response, its body not yet read."""
-    name = public_name(url)
-    target = httpx.URL(url)
+    name = deadline.name
     for _ in range(policy.redirects + 1):
-        deadline.check(name, policy)
+        deadline.check()
         request = _pinned(client, target, policy, name)
         request.extensions["trace"] = deadline.trace
         response = client.send(request, stream=True)
         try:
             if response.has_redirect_location:
-                target = target.join(response.headers["location"])
+                target = _parsed(response.headers["location"], name, base=target)
                 continue
             if response.status_code != httpx.codes.OK:
                 raise SourceNotFoundError(
@@ -194,7 +220,7 @@ def _pinned(
     request = client.build_request(
         "GET",
         target.copy_with(host=address),
-        headers={"Host": target.netloc.decode("ascii"), "Accept-Encoding": "identity"},
+        headers={"Host": target.netloc.decode("ascii"), **UNCOMPRESSED},
     )
     request.extensions["sni_hostname"] = host
     return request

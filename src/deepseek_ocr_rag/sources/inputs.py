@@ -1,9 +1,16 @@
-"""Gets the bytes of what a user passes as a document: path, bytes, file object or URL."""
+"""Gets the bytes of what a user passes as a document: path, bytes, file object or URL.
+
+A file is copied once, and every page is read from the copy. Whoever replaces the file
+meanwhile or writes into it cannot mix the pages of two documents.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import stat
+import time
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +19,7 @@ from typing import BinaryIO
 from ..errors import (
     ConfigurationError,
     CorruptSourceError,
+    SourceError,
     SourceNotAllowedError,
     SourceNotFoundError,
     UnsupportedSourceError,
@@ -29,6 +37,18 @@ SourceInput = str | os.PathLike[str] | bytes | BinaryIO | FileInside
 
 _CHUNK = 1024 * 1024
 
+_TICK_SECONDS = 0.02
+"""Longest time between two changes of a file that get the same time: Linux counts in steps of
+1 to 10 milliseconds."""
+
+# If a pipe takes the file's place, opening it must not wait for a writer.
+_FILE = os.O_RDONLY | sum(
+    getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")
+)
+
+_REAL_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
+"""File objects that can be asked for their descriptor without changing them."""
+
 
 def read_input(
     source: SourceInput, limits: Limits, allow_urls: bool | FetchPolicy, name: str | None
@@ -45,6 +65,8 @@ def read_input(
     if hasattr(source, "read"):
         own = getattr(source, "name", None)
         label = name or (own if isinstance(own, str) else "<stream>")
+        if isinstance(source, _REAL_FILES) and _is_regular(source):
+            return _copied(source, limits, label)
         with closing(_pieces(source, label)) as pieces:
             return _nonempty(Content.from_stream(label, pieces, limits))
     raise ConfigurationError(
@@ -56,37 +78,79 @@ def read_input(
 def _from_path(path: Path, limits: Limits, name: str) -> Content:
     try:
         status = path.stat()
+        # Opening a pipe or a device could wait forever.
+        if not stat.S_ISREG(status.st_mode):
+            raise _not_a_file(status, name)
+        with os.fdopen(os.open(path, _FILE), "rb") as file:
+            return _copied(file, limits, name)
     except PermissionError as error:
         raise _unreadable(name) from error
+    except SourceError:
+        raise
     except (OSError, ValueError) as error:
         raise SourceNotFoundError(
             "there is no such file", source=name, remedy="Check the path."
         ) from error
+
+
+def _not_a_file(status: os.stat_result, name: str) -> SourceError:
     if stat.S_ISDIR(status.st_mode):
-        raise SourceNotFoundError(
+        return SourceNotFoundError(
             "it is a folder, not a file", source=name, remedy="Name the files in it."
         )
-    # Opening a pipe or a device could wait forever.
-    if not stat.S_ISREG(status.st_mode):
-        raise UnsupportedSourceError(
-            "it is a pipe, a socket or a device, not a regular file",
-            source=name,
-            remedy="Save the document to a file first.",
-        )
-    if not os.access(path, os.R_OK):
-        raise _unreadable(name)
-    if status.st_size > limits.file_bytes:
-        raise too_large(name, f"{status.st_size:,}", limits)
-    return _nonempty(Content(name, status.st_size, path=path))
+    return UnsupportedSourceError(
+        "it is a pipe, a socket or a device, not a regular file",
+        source=name,
+        remedy="Save the document to a file first.",
+    )
 
 
 def _from_inside(source: FileInside, limits: Limits, name: str) -> Content:
-    # Copied, because its name may lead to another file later.
-    with source.open() as file, closing(_pieces(file, name)) as pieces:
-        size = os.fstat(file.fileno()).st_size
-        if size > limits.file_bytes:
-            raise too_large(name, f"{size:,}", limits)
-        return _nonempty(Content.from_stream(name, pieces, limits))
+    with source.open() as file:
+        return _copied(file, limits, name)
+
+
+def _copied(file: BinaryIO, limits: Limits, name: str) -> Content:
+    """A copy of an open file, which has to stay as it is until it is copied."""
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise _not_a_file(status, name)
+    if status.st_size > limits.file_bytes:
+        raise too_large(name, f"{status.st_size:,}", limits)
+    with closing(_pieces(file, name)) as pieces:
+        content = Content.from_stream(name, pieces, limits)
+    try:
+        _check_unchanged(file, status, content)
+        return _nonempty(content)
+    except BaseException:
+        content.close()
+        raise
+
+
+def _check_unchanged(file: BinaryIO, before: os.stat_result, content: Content) -> None:
+    """Check that nobody wrote to a file while it was copied."""
+    after = os.fstat(file.fileno())
+    changed = _written(after) != _written(before)
+    recent = abs(time.time() - after.st_ctime) < _TICK_SECONDS
+    if not changed and (recent or after.st_ctime_ns != before.st_ctime_ns):
+        # Another name, other permissions, or other bytes and the time set back: look at the bytes,
+        # once the next change would have another time.
+        time.sleep(_TICK_SECONDS)
+        digest = hashlib.sha256()
+        for piece in _pieces(file, content.name):
+            digest.update(piece)
+        changed = digest.hexdigest() != content.sha256()
+        changed = changed or _written(os.fstat(file.fileno())) != _written(before)
+    if changed:
+        raise CorruptSourceError(
+            "another program changed the file while it was read",
+            source=content.name,
+            remedy="Wait until that program has finished, and read it again.",
+        )
+
+
+def _written(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
 
 
 def _unreadable(name: str) -> SourceNotAllowedError:
@@ -132,6 +196,13 @@ def _pieces(stream: BinaryIO, name: str) -> Generator[bytes, None, None]:
         raise CorruptSourceError(
             f"the file object cannot be read ({error})", source=name, remedy="Open it again."
         ) from error
+
+
+def _is_regular(stream: BinaryIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _nonempty(content: Content) -> Content:

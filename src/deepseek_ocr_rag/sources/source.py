@@ -11,6 +11,8 @@ from typing import Self
 
 from PIL.Image import Image
 
+from ..concurrency.png_pictures import PngPicture, encode_png
+from ..concurrency.thread_errors import thread_errors
 from ..document.text_layer import TextLayer
 from ..errors import (
     ConfigurationError,
@@ -20,6 +22,7 @@ from ..errors import (
     UnsupportedSourceError,
 )
 from .fetch_policy import FetchPolicy
+from .ink import has_ink
 from .inputs import SourceInput, read_input
 from .isolation.document import IsolatedDocument
 from .isolation.pool import MOST_WORKERS, shared_pool
@@ -87,6 +90,7 @@ class Source:
                 self._sha256 = self._content.sha256()
             return self._sha256
 
+    @thread_errors()
     def info(self, number: int) -> PageInfo:
         """Size and printed label of a page.
 
@@ -96,6 +100,7 @@ class Source:
         """
         return self._page(number).info(number)
 
+    @thread_errors()
     def render(self, number: int, long_side: int) -> Image:
         """Render a page as it is displayed, in RGB on white.
 
@@ -112,6 +117,20 @@ class Source:
         """
         return self._page(number).render(number, long_side)
 
+    @thread_errors()
+    def render_png(self, number: int, long_side: int) -> PngPicture | None:
+        """What :meth:`render` gives, as a PNG file; None if the page is blank.
+
+        The file is made where the page is drawn, which costs half as much as to pass on the
+        pixels and to encode them here. Arguments and errors are those of :meth:`render`.
+        """
+        document = self._page(number)
+        if isinstance(document, IsolatedDocument):
+            return document.render_png(number, long_side)
+        image = document.render(number, long_side)
+        return encode_png(image) if has_ink(image) else None
+
+    @thread_errors()
     def text_layer(self, number: int) -> TextLayer | None:
         """A page's text with boxes; None for pictures, which cannot have one.
 
@@ -148,6 +167,7 @@ class Source:
         return self._document
 
 
+@thread_errors()
 def open_source(
     source: SourceInput,
     *,

@@ -22,7 +22,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def reader():
-    with Reader(LiteBackend(), mode="base", cache=False) as made:
+    with Reader(LiteBackend(), cache=False) as made:
         yield made
 
 

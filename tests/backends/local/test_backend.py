@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from thread_leaks import new_threads
 
 pytest.importorskip("torch")
 
@@ -51,8 +52,7 @@ def nothing_left_behind() -> Iterator[None]:
     """No test leaves a thread of ours; the shared backend's are there before."""
     before = set(threading.enumerate())
     yield
-    left = [t.name for t in set(threading.enumerate()) - before if t.name.startswith("dsocr")]
-    assert left == []
+    assert new_threads(before, ours=True) == []
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def page(golden_cases: Any) -> Image.Image:
 
 
 def request(key: int, image: Image.Image | None, **changes: Any) -> PageRequest:
-    fields = {"text_layer": None, "task": TASKS["free"], "mode": MODES["tiny"]} | changes
+    fields = {"text_layer": None, "task": TASKS["free"], "resolution": MODES["tiny"]} | changes
     return PageRequest(key, key + 1, "golden.pdf", "", image, **fields)
 
 

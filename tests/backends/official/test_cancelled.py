@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from thread_leaks import new_threads
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
@@ -124,7 +125,7 @@ def test_a_cancelled_page_frees_its_place_within_a_second(
     assert all(is_gone(child.pid, 5) for child in started)
     assert reading.result(10) == []
     assert list(private_folders.iterdir()) == []
-    assert [each.name for each in threading.enumerate() if each.name.startswith("dsocr")] == []
+    assert new_threads(ours=True) == []
 
 
 def test_the_place_is_free_within_a_second_though_something_left_the_process_group(

@@ -12,6 +12,7 @@ import pytest
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
 from deepseek_ocr_rag.errors import BackendUnavailableError, MissingExtraError
+from deepseek_ocr_rag.installing import install_command
 
 MakeBackend = Callable[..., OfficialBackend]
 
@@ -46,7 +47,7 @@ def test_an_interpreter_of_its_own_is_told_its_pip_line(
     own.chmod(0o755)
     with pytest.raises(MissingExtraError) as caught:
         read(light(loading=f"raise ImportError({MISSING!r})", python=own), page_request(1))
-    assert caught.value.remedy == f'Run: {own} -m pip install "deepseek-ocr-rag[official]"'
+    assert caught.value.remedy == f"Run: {install_command('official', pip=f'{own} -m pip')}"
     assert str(own) in caught.value.problem
 
 

@@ -113,7 +113,7 @@ def test_a_mode_without_tiles_is_warned_about_because_ollama_decides(
     backend: OllamaBackend, page_request: Any
 ) -> None:
     assert only(backend.read([page_request(1)])).warnings == ()
-    (warning,) = only(backend.read([page_request(1, mode=mode_named("tiny"))])).warnings
+    (warning,) = only(backend.read([page_request(1, resolution=mode_named("tiny"))])).warnings
     assert "tiny" in warning
 
 

@@ -14,7 +14,7 @@ from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 SQUARE = Image.new("RGB", (2304, 2304))
 UPRIGHT = Image.new("RGB", (724, 1024))
-CHOSEN = ("the server decides on the resolution: mode base only set the size of the picture",)
+CHOSEN = ("the server decides on the resolution: base only set the size of the picture",)
 
 
 def test_a_square_page_on_vllm_says_that_it_had_fewer_tiles(page_request: Any) -> None:
@@ -22,8 +22,8 @@ def test_a_square_page_on_vllm_says_that_it_had_fewer_tiles(page_request: Any) -
     request = page_request(1, image=SQUARE, task=task_named("ocr"))
     answer = Completion("text", "stop", 3, (), 700)
     assert page_warnings(request, answer, ()) == (
-        "the server showed the model 693 tokens of the page (4 tiles); with the published code "
-        "mode gundam has 1203 (9 tiles), and may read otherwise",
+        "the server showed the model 693 tokens of the page (4 tiles); with the published code, "
+        "gundam has 1203 (9 tiles), and may read otherwise",
     )
 
 
@@ -36,10 +36,10 @@ def test_a_page_that_is_shown_as_published_says_nothing(
 
 
 def test_a_mode_without_tiles_says_what_it_had(page_request: Any) -> None:
-    request = page_request(1, image=UPRIGHT, mode=mode_named("base"))
+    request = page_request(1, image=UPRIGHT, resolution=mode_named("base"))
     (warning,) = picture_warnings("the server", request, 914)
     assert "903 tokens of the page (6 tiles)" in warning
-    assert "mode base has 273 (0 tiles)" in warning
+    assert "base has 273 (0 tiles)" in warning
     (alone,) = [picture_warnings("the server", request, 283)]
     assert alone == ()
 
@@ -48,7 +48,7 @@ def test_a_mode_without_tiles_says_what_it_had(page_request: Any) -> None:
 def test_without_a_count_that_fits_it_says_what_may_differ(
     page_request: Any, prompt_tokens: int | None
 ) -> None:
-    request = page_request(1, image=UPRIGHT, mode=mode_named("base"))
+    request = page_request(1, image=UPRIGHT, resolution=mode_named("base"))
     assert picture_warnings("the server", request, prompt_tokens) == CHOSEN
     request = page_request(1, image=UPRIGHT)
     assert picture_warnings("the server", request, prompt_tokens) == ()

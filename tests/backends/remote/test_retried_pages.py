@@ -211,7 +211,7 @@ def test_a_server_without_the_rule_is_not_asked_for_a_stricter_one(
             writes(exchange)
 
     server.answers(refuses)
-    read(server.backend(attempts=2), page_request(1, mode=mode_named("small")))
+    read(server.backend(attempts=2), page_request(1, resolution=mode_named("small")))
     asked = [body for body in server.asked() if "vllm_xargs" not in body]
     assert len(asked) == 2
     assert asked[1]["temperature"] == 0.2

@@ -163,7 +163,7 @@ def test_a_server_that_ignores_the_rule_is_noticed_once_and_not_asked_that_way_a
     first, second = backend.read([page_request(1), page_request(2)])
     assert any("that the server ignores" in warning for warning in first.warnings)
     assert not any("stricter" in warning for warning in (*first.warnings, *second.warnings))
-    assert any("in mode base" in warning for warning in second.warnings)
+    assert any("at resolution base" in warning for warning in second.warnings)
     assert caplog.text.count("ignores the rule against repeats") == 1
 
 
@@ -214,7 +214,7 @@ def test_a_mode_without_tiles_is_warned_about_because_the_server_decides(
     backend: ServerBackend, page_request: Any
 ) -> None:
     assert only(backend.read([page_request(1)])).warnings == ()
-    (warning,) = only(backend.read([page_request(1, mode=mode_named("small"))])).warnings
+    (warning,) = only(backend.read([page_request(1, resolution=mode_named("small"))])).warnings
     assert "small" in warning
 
 

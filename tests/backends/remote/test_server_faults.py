@@ -210,6 +210,15 @@ def half_closes(exchange: Any) -> None:
     exchange.stall()
 
 
+def ends_inside_an_event(exchange: Any) -> None:
+    """As a body that ends with its connection does when the server dies."""
+    exchange.send('data: {"choices": [{"delta": {"content": "and')
+    exchange.end()
+
+
+BREAKS = (ends_without_a_reason, is_done_without_a_reason, drops, half_closes, ends_inside_an_event)
+
+
 def reports_an_error(exchange: Any) -> None:
     exchange.event({"error": {"message": "CUDA out of memory", "code": 500}})
     exchange.end()
@@ -269,10 +278,6 @@ def has_content_of_another_kind(exchange: Any) -> None:
 @pytest.mark.parametrize(
     ("fault", "problem"),
     [
-        (ends_without_a_reason, "cut off"),
-        (is_done_without_a_reason, "cut off"),
-        (drops, "cut off"),
-        (half_closes, "cut off"),
         (reports_an_error, "CUDA out of memory"),
         (reports_an_error_as_vllm_does, "CUDA out of memory"),
         (reports_an_error_as_llama_cpp_does, "CUDA out of memory"),
@@ -301,6 +306,47 @@ def test_a_broken_reply_is_a_failed_page_and_never_half_a_page(
     assert problem in failed.error
     assert "report.pdf, page 1" in failed.error
     assert good.text == "Page 2 ß"
+
+
+@pytest.mark.parametrize("breaks", BREAKS)
+def test_a_reply_without_an_end_is_asked_for_again(
+    openai_server: Any, page_request: Any, breaks: Callable[[Any], None]
+) -> None:
+    backend = ServerBackend(openai_server.url, concurrency=1, retries=1)
+    openai_server.answer_in_turn(CHAT, begun(breaks), openai_server.good)
+    reply = only(backend.read([page_request(1)]))
+    assert (reply.text, reply.finish_reason, reply.attempts) == ("Page 1 ß", "stop", 2)
+    assert reply.warnings == ()
+
+
+@pytest.mark.parametrize("breaks", BREAKS)
+def test_a_reply_that_breaks_off_every_time_is_kept_with_a_warning(
+    openai_server: Any, page_request: Any, breaks: Callable[[Any], None]
+) -> None:
+    backend = ServerBackend(openai_server.url, concurrency=1, retries=2)
+    openai_server.answer_in_turn(CHAT, *[begun(breaks)] * 3, openai_server.good)
+    kept, good = backend.read([page_request(1), page_request(2)])
+    assert (kept.text, kept.finish_reason, kept.attempts) == ("half a page", "length", 3)
+    assert len(openai_server.asked(CHAT)) == 4
+    assert any("the server broke off (" in warning for warning in kept.warnings)
+    assert good.text == "Page 2 ß"
+
+
+@pytest.mark.parametrize("breaks", BREAKS)
+def test_a_reply_that_breaks_off_before_any_text_is_a_failed_page(
+    openai_server: Any, page_request: Any, breaks: Callable[[Any], None]
+) -> None:
+    def answer(exchange: Any) -> None:
+        exchange.start()
+        breaks(exchange)
+
+    backend = ServerBackend(openai_server.url, concurrency=1, retries=1)
+    openai_server.answer_in_turn(CHAT, answer, answer, openai_server.good)
+    failed = only(backend.read([page_request(1)]))
+    assert (failed.text, failed.finish_reason, failed.attempts) == ("", "error", 2)
+    assert failed.error is not None
+    assert "cut off" in failed.error
+    assert "report.pdf, page 1" in failed.error
 
 
 @pytest.mark.parametrize("code", [400, 413, 422])

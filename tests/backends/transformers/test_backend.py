@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from deepseek_ocr_rag.errors import (
     ConfigurationError,
     MissingExtraError,
 )
+from deepseek_ocr_rag.installing import install_command
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.prompts import MODES, TASKS, Mode
 from deepseek_ocr_rag.reading.reader import Reader
@@ -89,7 +91,7 @@ def request(key: int, *, mode: str = "tiny", size: tuple[int, int] = (300, 400))
         image=image,
         text_layer=None,
         task=TASKS["document"],
-        mode=MODES[mode],
+        resolution=MODES[mode],
     )
 
 
@@ -248,7 +250,7 @@ def test_a_closed_backend_says_so(first: TransformersBackend) -> None:
 def test_a_reader_reads_with_it(backend: TransformersBackend, tmp_path: Path) -> None:
     page = Image.effect_noise((300, 400), 80).convert("RGB")
     page.save(tmp_path / "scan.pdf", save_all=True, append_images=[page] * 3)
-    document = Reader(backend, mode="base").read(tmp_path / "scan.pdf")
+    document = Reader(backend, resolution="base").read(tmp_path / "scan.pdf")
     assert [page.number for page in document] == [1, 2, 3, 4]
     assert all(page.markdown and page.confidence is not None for page in document)
 
@@ -361,7 +363,7 @@ def test_without_torch_the_pip_line_is_named(first_folder: Path, monkeypatch) ->
     for name in list(__import__("sys").modules):
         if "deepseek_ocr_rag.backends.transformers." in name:
             monkeypatch.delitem(__import__("sys").modules, name)
-    with pytest.raises(MissingExtraError, match=r'pip install "deepseek-ocr-rag\[local\]"'):
+    with pytest.raises(MissingExtraError, match=re.escape(install_command("local"))):
         make(first_folder).load()
 
 
@@ -428,8 +430,8 @@ def test_a_page_that_does_not_fit_alone_is_read_in_a_smaller_mode(first_folder, 
     (reply,) = backend.read([request(1, mode="gundam", size=(900, 1300))])
     backend.close()
     assert reply.text
-    assert "out of memory in mode gundam: read in mode base" in reply.warnings
-    assert "out of memory in mode base: read in mode small" in reply.warnings
+    assert "out of memory at resolution gundam: read at resolution base" in reply.warnings
+    assert "out of memory at resolution base: read at resolution small" in reply.warnings
 
 
 def test_a_page_that_fits_in_no_mode_is_a_failed_page(first_folder: Path, memory) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deepseek_ocr_rag.backends.known_failures import LONGEST_TEXT
-from deepseek_ocr_rag.cli.doctor.diagnose import Check, diagnose, failure_text
+from deepseek_ocr_rag.backends.known_failures import LONGEST_TEXT, failure_named
+from deepseek_ocr_rag.cli import main as cli
+from deepseek_ocr_rag.cli.doctor.diagnose import Check, _optional, diagnose, failure_text
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +71,27 @@ def test_the_end_of_a_long_log_is_read(tmp_path: Path) -> None:
     text = failure_text(str(log))
     assert len(text) == LONGEST_TEXT
     assert text.endswith("CUDA out of memory")
+
+
+# --- what may be missing, and memory ---------------------------------------------------------
+
+
+def test_what_everything_else_works_without_is_shown_as_optional(
+    checks: dict[str, Check], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = _optional("docling-core-that-is-missing", "export", "pip install x")
+    assert (missing.ok, missing.optional) == (False, True)
+    extras = {"pymupdf", "docling-core", "versions for official", "backend ollama", "answers"}
+    assert all(checks[name].optional for name in extras)
+    assert not any(checks[name].optional for name in ("python", "pypdfium2", "backend lite"))
+    monkeypatch.setattr(cli, "diagnose", lambda: (missing, Check("python", False, "3.9", "x")))
+    assert cli.main(["doctor"]) == 0
+    optional, _, needed, _ = capsys.readouterr().out.splitlines()
+    assert optional.startswith("-   docling-core-that-is-missing: optional, not installed")
+    assert needed == "no  python: 3.9"
+
+
+def test_out_of_memory_names_what_makes_room() -> None:
+    cure = failure_named("out of memory").cure
+    for setting in ("gpu_memory_limit", 'cache="fp8"', 'weights="int8"', 'quantization="8bit"'):
+        assert setting in cure

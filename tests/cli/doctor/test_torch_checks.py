@@ -19,6 +19,7 @@ from deepseek_ocr_rag.cli.doctor.torch_checks import (
     probe_torch,
     torch_checks,
 )
+from deepseek_ocr_rag.installing import install_command
 
 H200 = Gpu("NVIDIA H200", (9, 0), 149 * GB, 150 * GB)
 T4 = Gpu("Tesla T4", (7, 5), 15 * GB, 16 * GB)
@@ -200,7 +201,7 @@ def test_a_broken_torch_has_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyP
     torch, _ = torch_checks()
     assert not torch.ok
     assert "torch was broken" in torch.detail
-    assert "deepseek-ocr-rag[local]" in torch.remedy
+    assert install_command("local") in torch.remedy
 
 
 def test_without_torch_nothing_is_probed(monkeypatch: pytest.MonkeyPatch) -> None:

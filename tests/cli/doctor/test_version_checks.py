@@ -10,6 +10,7 @@ from deepseek_ocr_rag.cli.doctor.version_checks import (
     installed_version,
     version_checks,
 )
+from deepseek_ocr_rag.installing import install_command
 
 MODERN = {"torch": "2.13.0+cpu", "transformers": "5.23.0", "tokenizers": "0.23", "safetensors": "1"}
 PUBLISHED = {
@@ -45,14 +46,17 @@ def test_the_publishers_environment_runs_the_published_code_and_not_transformers
     assert found["versions for official"].ok
     transformers = found["versions for transformers"]
     assert "transformers 4.46.3 is not 5.20 or newer" in transformers.detail
-    assert 'pip install "deepseek-ocr-rag[local]"' in transformers.remedy
+    assert install_command("local") in transformers.remedy
 
 
 def test_an_empty_environment_gets_both_pip_lines() -> None:
     found = checks({})
     assert "torch is not installed" in found["versions for transformers"].detail
-    assert "deepseek-ocr-rag[local]" in found["versions for transformers"].remedy
-    assert "deepseek-ocr-rag[official]" in found["versions for official"].remedy
+    assert install_command("local") in found["versions for transformers"].remedy
+    assert (
+        install_command("official", pip="official-env/bin/pip")
+        in found["versions for official"].remedy
+    )
     assert "vllm" not in found
 
 

@@ -74,6 +74,11 @@ def test_a_table_with_cells_stays_one_where_only_the_tags_marks_are_gone() -> No
         "[[1, 2, 3, 4]]",
         "text[[108, 120, 880, 300]] and more on the same line",
         "a line of the page\ntext[[108, 120, 880, 300]]\nin the middle of a paragraph",
+        "参见[[1, 2, 3, 4]]\n第一行。",
+        "矩阵 = [[100, 200, 300, 400]]\n第一行。",
+        "第一行，见[[100, 200, 300, 400]]\n第二行。",
+        "第一行。\n标题[[100, 200, 300, 400]]\n第二行。",
+        "Überschrift[[100, 200, 300, 400]]\nA first line.",
         "<|ref|>text<|/ref|><|det|>[[1, 2, 30, 40]]<|/det|>\nx\n\nnote[[100, 200, 300, 400]]\ny",
     ],
 )
@@ -94,10 +99,25 @@ def test_own_brackets_in_a_page_without_marks_stay_text_too() -> None:
     assert "see[[1, 2, 3, 4]]" in page.markdown
 
 
-def test_a_page_may_hold_only_a_block_of_an_unknown_kind() -> None:
-    (block,) = parse_page("margin_note[[20, 500, 60, 620]]\nSeen.\n").blocks
-    assert (block.kind, block.text, block.boxes[0].to_grid()) == (
+@pytest.mark.parametrize(
+    "label",
+    [
         "margin_note",
+        "标题",
+        "标题_1",
+        "見出し",
+        "제목",
+        "título",
+        "заголовок",
+        "हिन्दी",
+        "หัวข้อ",
+        "h2",
+    ],
+)
+def test_a_page_may_hold_only_a_block_of_an_unknown_kind(label: str) -> None:
+    (block,) = parse_page(f"{label}[[20, 500, 60, 620]]\nSeen.\n").blocks
+    assert (block.kind, block.text, block.boxes[0].to_grid()) == (
+        label,
         "Seen.",
         (20, 500, 60, 620),
     )

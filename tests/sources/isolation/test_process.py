@@ -107,13 +107,16 @@ def test_it_cannot_write_files_nor_dump_its_memory(worker):
     assert there.rlimit(psutil.RLIMIT_CORE) == (0, 0)
 
 
-def test_it_starts_in_half_a_second(worker):
-    times = []
+def test_it_starts_in_half_a_second_of_computing():
+    """Not by the clock, which goes on while a busy machine does something else."""
+    spent = []
     for _ in range(5):
-        began = time.perf_counter()
-        Worker().stop()
-        times.append(time.perf_counter() - began)
-    assert min(times) < 0.5
+        worker = Worker()
+        times = system_process(worker).cpu_times()
+        spent.append(times.user + times.system)
+        worker.stop()
+    print(f"starting took {min(spent):.2f} s of computing")
+    assert min(spent) < 0.5
 
 
 def test_where_no_process_can_be_started_the_error_says_what_to_do(monkeypatch):

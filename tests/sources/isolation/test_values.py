@@ -14,6 +14,7 @@ from PIL import Image
 from deepseek_ocr_rag import errors
 from deepseek_ocr_rag.concurrency.frames import Frame, receive, send
 from deepseek_ocr_rag.concurrency.picture_frames import picture_frame
+from deepseek_ocr_rag.concurrency.png_pictures import encode_png
 from deepseek_ocr_rag.document.text_layer import Rule, TextLayer, Word
 from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.errors import BrokenFrameError
@@ -25,6 +26,8 @@ from deepseek_ocr_rag.sources.isolation.values import (
     layer_frame,
     layer_from,
     picture_from,
+    png_frame,
+    png_from,
 )
 from deepseek_ocr_rag.sources.renderers.opened_document import PageInfo
 from deepseek_ocr_rag.sources.source import open_source
@@ -74,6 +77,45 @@ def test_the_sample_is_the_same_read_here_and_there(sample_pdf):
             assert there.info(number) == here.info(number)
             assert there.text_layer(number) == here.text_layer(number)
             assert there.render(number, 700).tobytes() == here.render(number, 700).tobytes()
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_page_as_a_file_has_the_pixels_of_the_page(sample_pdf, isolated):
+    with open_source(sample_pdf, isolated=isolated) as source:
+        for number in range(1, source.page_count + 1):
+            png = source.render_png(number, 700)
+            page = source.render(number, 700)
+            assert (png.width, png.height) == page.size
+            with Image.open(io.BytesIO(png.data)) as opened:
+                assert opened.convert("RGB").tobytes() == page.tobytes()
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_blank_page_has_no_file(isolated):
+    blank = io.BytesIO()
+    Image.new("RGB", (60, 80), "white").save(blank, "PNG")
+    with open_source(blank.getvalue(), isolated=isolated) as source:
+        assert source.render_png(1, 80) is None
+
+
+def test_a_page_as_a_file_is_equal_on_the_other_side():
+    picture = Image.effect_noise((33, 17), 90).convert("RGB")
+    assert png_from(travelled(png_frame(picture))) == encode_png(picture)
+    assert png_from(travelled(png_frame(Image.new("RGB", (9, 9))))) is None
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        Frame({"width": 33, "height": 18}, encode_png(Image.effect_noise((33, 17), 90)).data),
+        Frame({"width": 33, "height": 17}, b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        Frame({"width": -1, "height": 17}, b""),
+        Frame({"blank": "yes"}),
+    ],
+)
+def test_a_file_that_is_not_a_page_is_refused(lie):
+    with pytest.raises(BrokenFrameError):
+        png_from(lie)
 
 
 def test_a_picture_is_equal_on_the_other_side():

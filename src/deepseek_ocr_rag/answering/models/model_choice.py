@@ -14,7 +14,9 @@ from ...errors import (
     MissingExtraError,
 )
 from ...hosts import is_this_machine
-from ...ollama_server import OllamaServer, ollama_url
+from ...ollama_address import ollama_headers, ollama_url
+from ...ollama_server import OllamaServer
+from ...setting_names import did_you_mean_model
 from ..language_model import LanguageModel, ThinkingLevel
 from .model_fitness import why_unfit
 from .ollama_model import SUGGESTED_MODEL, OllamaModel
@@ -166,14 +168,9 @@ def language_model_named(
 
 def _meant(spec: str) -> str:
     """A question about what was probably meant, or nothing."""
-    name = spec.strip()
-    if name.startswith(("http://", "https://")):
-        return f"Did you mean 'openai:{name}'? "
-    if name.startswith("ollama:") and name.removeprefix("ollama:"):
-        return f"Did you mean 'ollama/{name.removeprefix('ollama:')}'? "
-    if name and "/" not in name and name not in (*SERVERS, "ollama"):
-        return f"Did you mean 'ollama/{name}'? "
-    return ""
+    if spec.strip().startswith(("http://", "https://")):
+        return f"Did you mean 'openai:{spec.strip()}'? "
+    return did_you_mean_model(spec)
 
 
 def choose_language_model(host: str | None = None) -> tuple[str | None, str]:
@@ -185,7 +182,9 @@ def choose_language_model(host: str | None = None) -> tuple[str | None, str]:
     start = "For a written answer start Ollama (`ollama serve`)"
     pull = f"`ollama pull {SUGGESTED_MODEL}`"
     try:
-        server = OllamaServer(ollama_url(host), timeout=5.0, max_seconds=10.0)
+        server = OllamaServer(
+            ollama_url(host), timeout=5.0, max_seconds=10.0, headers=ollama_headers(host)
+        )
         if not is_this_machine(server.url):
             return None, f"Ollama at {server.url} is not this machine: name its model to use it."
         for model in server.models():

@@ -1,11 +1,13 @@
-"""Whether an installed model writes answers at all, by what Ollama says about it."""
+"""Whether a model does what it is named for, told before anything is read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["why_unfit"]
+from ...retrieval.embeddings import EmbeddingModel, OllamaEmbeddings, embedding_model
+
+__all__ = ["checked_embeddings", "why_unfit"]
 
 
 def why_unfit(model: str, shown: Mapping[str, Any]) -> str:
@@ -27,3 +29,17 @@ def why_unfit(model: str, shown: Mapping[str, Any]) -> str:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def checked_embeddings(name: str, *, allow_remote: bool = False) -> EmbeddingModel:
+    """The model that ``"ollama/<model>"`` names, if it is there.
+
+    Raises:
+        ConfigurationError: If the name names none.
+        RemoteModelRefusedError: If Ollama would run it elsewhere.
+        EmbeddingModelError: If the server or the model is missing.
+    """
+    model = embedding_model(name, allow_remote=allow_remote)
+    if isinstance(model, OllamaEmbeddings):
+        model.check()
+    return model

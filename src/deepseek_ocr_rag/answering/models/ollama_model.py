@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...errors import ConfigurationError
-from ...ollama_server import OllamaServer, ollama_url
+from ...ollama_address import ollama_headers, ollama_url
+from ...ollama_server import OllamaServer
 from ...setting_names import with_known_settings
 from ..language_model import Message, ThinkingLevel
 from .model_fitness import why_unfit
@@ -112,7 +113,9 @@ class OllamaModel:
             )
         self.model = model
         self.think = think
-        self.server = OllamaServer(ollama_url(host), timeout, max_seconds)
+        self.server = OllamaServer(
+            ollama_url(host), timeout, max_seconds, headers=ollama_headers(host)
+        )
         self.allow_remote = allow_remote
         self._num_ctx = num_ctx
         self._most: int | None = None  # tokens of context that the model was trained for

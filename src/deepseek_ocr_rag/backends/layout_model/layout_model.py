@@ -16,7 +16,7 @@ from typing import Final
 
 from ...errors import BackendError, BackendUnavailableError, ConfigurationError
 from ...hosts import is_this_machine
-from ...ollama_server import ollama_url
+from ...ollama_address import ollama_headers, ollama_url
 from ..remote.json_exchange import without_credentials
 from ..remote.ollama_models import (
     FIRST_HIDING_VERSION,
@@ -83,7 +83,8 @@ def make_layout_model(
         )
     if not name.strip() or name.startswith("-") or not name.isprintable():
         raise ConfigurationError(f"{name!r} is not a valid model name", remedy="Leave --as out.")
-    facts = OllamaFacts(url)
+    headers = ollama_headers(host)
+    facts = OllamaFacts(url, headers=headers)
     version = facts.check_version()
     names = [model.name for model in facts.models() if not model.remote]
     installed = meant_model(names, source)
@@ -103,7 +104,9 @@ def make_layout_model(
         if not model_file.hides_layout:
             reason = f"{installed} writes all layout tokens: nothing to do"
             return LayoutModel(installed, made=False, reason=reason)
-        _store(OllamaStore(url), model_file, paths, shown, name, say, copied=file is not None)
+        _store(
+            OllamaStore(url, headers), model_file, paths, shown, name, say, copied=file is not None
+        )
     facts.check_sees(name, facts.show(name))
     return LayoutModel(
         name,

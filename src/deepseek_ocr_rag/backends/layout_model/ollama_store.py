@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
 
 from ...errors import BackendReplyError, BackendUnavailableError
+from ...http_replies import UNCOMPRESSED, refuse_compressed
 from ...text.excerpt import excerpt
-from ..remote.json_exchange import UNCOMPRESSED
 
 __all__ = ["OllamaStore"]
 
@@ -28,6 +28,9 @@ class OllamaStore:
     """The part of Ollama's API that writes."""
 
     url: str
+    headers: Mapping[str, str] = field(
+        default_factory=dict, repr=False, hash=False
+    )  # of every request
 
     def has(self, digest: str) -> bool:
         """Whether Ollama has a file."""
@@ -78,7 +81,9 @@ class OllamaStore:
     ) -> tuple[int, str]:
         """The status and the beginning of the answer."""
         # With its size given, a body that comes in pieces is sent as it is.
-        headers = {} if size is None else {"content-length": str(size)}
+        headers = dict(self.headers)
+        if size is not None:
+            headers["content-length"] = str(size)
         with (
             _translated(doing),
             httpx.Client(
@@ -86,6 +91,7 @@ class OllamaStore:
             ) as client,
             client.stream(method, self.url + path, content=content, headers=headers) as response,
         ):
+            refuse_compressed(response.headers)
             data = b""
             for chunk in response.iter_raw():
                 data += chunk
@@ -102,7 +108,7 @@ def _translated(doing: str) -> Iterator[None]:
         raise BackendUnavailableError(
             "Ollama is not running any more", remedy="Start it with `ollama serve`."
         ) from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, UnicodeError) as error:  # UnicodeError: a redirect to no host
         raise BackendReplyError(
             f"Ollama could not {doing} ({excerpt(str(error)) or type(error).__name__})",
             remedy="Look at its log, and run the command again.",

@@ -17,6 +17,7 @@ from ...document.grammar.parser import format_page
 from ...document.text_layer import TextLayer, doubt
 from ...document.types import Block, Box
 from ...errors import BackendError, BackendUnavailableError, PageUnreadableError, TurnCancelledError
+from ...installing import install_command
 from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
 from .doubtful_layers import checked_layer, layer_warnings
@@ -46,8 +47,9 @@ def _warn_once() -> None:
         _warned = True
         warnings.warn(
             "pages are read by the built-in 'lite' reader (the PDF's own text, else a small "
-            "OCR), not by DeepSeek-OCR: formulas, charts and handwriting suffer."
-            " To get the model, install Ollama and run: ollama pull deepseek-ocr",
+            "OCR), not by DeepSeek-OCR: formulas, charts and handwriting suffer. To get the "
+            "model, install Ollama and run: ollama pull deepseek-ocr; or on an "
+            f"NVIDIA GPU: {install_command('local')}",
             LiteBackendWarning,
             stacklevel=3,
         )
@@ -74,6 +76,7 @@ class LiteBackend:
     name = "lite"
     needs_image = True
     reads_text_layer = True
+    has_resolutions = False
 
     def __init__(self, *, threads: int = 2) -> None:
         self._ocr = RapidReader(threads=threads)

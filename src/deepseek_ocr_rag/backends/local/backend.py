@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +15,6 @@ from ...errors import (
     ConfigurationError,
     DeepSeekOCRError,
     EngineUnsupportedError,
-    MissingExtraError,
 )
 from ...model.ngrams import NoRepeat
 from ...setting_names import with_known_settings
@@ -70,7 +68,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         most_pages: Most pages at once; None takes what is useful and fits.
         no_repeat: The repetition rule; None takes the model's own.
         max_new_tokens: Most tokens of a page; None allows what the model can write.
-        max_tiles: Most tiles of a page in mode gundam.
+        max_tiles: Most tiles of a page at resolution gundam.
         attempts: Most times that a page is asked for.
         page_seconds: Time after which no further attempt at a page starts.
         download: Whether the model may be downloaded from the hub.
@@ -128,10 +126,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         self._most_pages = most_pages
 
     def _load(self) -> _LoadedEngine | TransformersBackend:
-        if find_spec("torch") is None:
-            raise MissingExtraError(
-                "torch is not installed", remedy='Install it: pip install "deepseek-ocr-rag[local]"'
-            )
+        self.check()
         # Imported late: tokenizers is not needed before a model is loaded.
         from ...model.tokenizer import ModelTokenizer
 

@@ -104,6 +104,7 @@ class OfficialBackend:
 
     name = "official"
     needs_image = True
+    sends_png = True
     reads_text_layer = False
 
     def __init__(
@@ -303,7 +304,7 @@ def _question(
     worker: WorkerProcess, family: Family, request: PageRequest, png: bytes
 ) -> dict[str, Any]:
     """What the process is asked for a page; its picture is written to the process's folder."""
-    side, tile = family.view_sides(request.mode)
+    side, tile = family.view_sides(request.resolution)
     image = worker.folder / "page.png"
     try:
         image.write_bytes(png)
@@ -316,8 +317,8 @@ def _question(
         "prompt": f"<image>{family.prompt(request.task)}",
         "image": str(image),
         "base_size": side,
-        "image_size": tile or request.mode.image_size,
-        "crop_mode": request.mode.crop,
+        "image_size": tile or request.resolution.image_size,
+        "crop_mode": request.resolution.crop,
     }
 
 
@@ -325,7 +326,7 @@ def _reply(request: PageRequest, answer: Mapping[str, Any], warnings: tuple[str,
     text, tokens = answer.get("text"), answer.get("tokens")
     if not isinstance(text, str):
         return failed_page(request, answer)
-    ladder = RetryLadder(request, AttemptSettings(request.task, request.mode), attempts=1)
+    ladder = RetryLadder(request, AttemptSettings(request.task, request.resolution), attempts=1)
     ladder.add(
         Attempt(
             ladder.settings,

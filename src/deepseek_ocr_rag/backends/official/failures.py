@@ -16,6 +16,7 @@ from ...errors import (
     DeepSeekOCRError,
     MissingExtraError,
 )
+from ...installing import install_command
 from ...text.excerpt import excerpt
 from ..base import PageRequest, Reply
 from ..known_failures import remedy_for
@@ -82,11 +83,12 @@ def loading_error(facts: Mapping[str, Any], python: str) -> DeepSeekOCRError:
 def _environment(python: str) -> str:
     """What gives the published code its packages, and leaves those of the other backends alone."""
     if Path(python).absolute() != Path(sys.executable).absolute():
-        return f'Run: {python} -m pip install "deepseek-ocr-rag[official]"'
+        return f"Run: {install_command('official', pip=f'{python} -m pip')}"
     return (
         f"Make an environment for it (transformers {TESTED_TRANSFORMERS} would break the other "
-        "backends in this one): python -m venv official-env; official-env/bin/pip install "
-        '"deepseek-ocr-rag[official]". Then set DSOCR_OFFICIAL_PYTHON=official-env/bin/python, '
+        "backends in this one): python -m venv official-env; "
+        f"{install_command('official', pip='official-env/bin/pip')}. Then set "
+        "DSOCR_OFFICIAL_PYTHON=official-env/bin/python, "
         'or OfficialBackend(python="official-env/bin/python").'
     )
 

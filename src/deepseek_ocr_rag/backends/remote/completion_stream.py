@@ -7,16 +7,18 @@ requested, the event lists those of the tokens whose text it carries.
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
+import httpx
+
 from ...document.grammar.confidence import LEAST_LOGPROB, TokenLogprob
 from ...document.types import FinishReason
 from ...errors import BackendReplyError
-from ...model.loops.detector import RepetitionWatch
+from ...http_replies import parse_json
+from ...model.loops.detector import Loop, RepetitionWatch, find_loops
 from ...model.prompts import END_TOKEN
 from ...text.excerpt import excerpt
 from .hidden_tokens import hidden_tokens
@@ -40,7 +42,7 @@ _REASONS: Final[dict[str, FinishReason]] = {
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A complete reply."""
+    """A reply; one that broke off has the finish reason "length" and says in ``cut`` how."""
 
     text: str  # as the model wrote it
     finish_reason: FinishReason
@@ -48,6 +50,8 @@ class Completion:
     logprobs: tuple[TokenLogprob, ...] = ()  # empty unless the server gave all of them
     prompt_tokens: int | None = None  # picture and prompt; None if the server does not count them
     hidden: int = 0  # how many tokens of the layout the server kept back
+    loops: tuple[Loop, ...] | None = None  # in the text; None if not looked for to its end
+    cut: str | None = None
 
 
 async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Completion:
@@ -55,15 +59,43 @@ async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Comp
 
     Leaving the body ``texts`` early closes the connection, which makes the server stop generating.
     A server that goes on beyond ``max_tokens`` is cut off there (finish reason "length"), and so is
-    a model that repeats itself ("repetition"). A BackendReplyError if the server reports an error,
-    violates the protocol or stops in the middle.
+    a model that repeats itself ("repetition"). A BackendReplyError if the server reports an error
+    or violates the protocol.
     """
     reply = _CompletionBuilder(max_tokens)
-    async with aclosing(split_lines(texts)) as lines:
-        async for data in _events(lines):
-            if data == "[DONE]" or reply.add(_parsed(data)):
-                break
-    return reply.completion()
+    body = _Body(texts)
+    cut = "it has no finish_reason"
+    try:
+        async with aclosing(split_lines(body.texts())) as lines:
+            async for data in _events(lines):
+                if data == "[DONE]" or reply.add(_parsed(data)):
+                    break
+    except httpx.TimeoutException:
+        raise
+    except httpx.TransportError as error:
+        cut = excerpt(str(error)) or type(error).__name__
+    except _NotJsonError:
+        # The last line has no end: the body broke off inside an event.
+        if not body.ended:
+            raise
+    return reply.completion(cut)
+
+
+class _NotJsonError(BackendReplyError):
+    """An event cannot be parsed."""
+
+
+class _Body:
+    """A reply's text, and whether all of it has come."""
+
+    def __init__(self, texts: AsyncIterable[str]) -> None:
+        self._texts = texts
+        self.ended = False
+
+    async def texts(self) -> AsyncIterator[str]:
+        async for text in self._texts:
+            yield text
+        self.ended = True
 
 
 async def _events(lines: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -83,9 +115,9 @@ async def _events(lines: AsyncIterator[str]) -> AsyncIterator[str]:
 
 def _parsed(data: str) -> dict[str, Any]:
     try:
-        event = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BackendReplyError(f"an event is not JSON: {excerpt(data)!r}") from error
+        event = parse_json(data)
+    except ValueError as error:
+        raise _NotJsonError(f"an event is not JSON: {excerpt(data)!r}") from error
     if not isinstance(event, dict):
         raise BackendReplyError(f"an event is not an object: {excerpt(data)!r}")
     return event
@@ -127,9 +159,8 @@ class _CompletionBuilder:
             self._finish = _REASONS[reason]
         return self._must_stop(text)
 
-    def completion(self) -> Completion:
-        if self._finish is None:
-            raise BackendReplyError("the reply was cut off: it has no finish_reason")
+    def completion(self, cut: str) -> Completion:
+        """The reply; ``cut`` says how it broke off, if it has no end."""
         text = "".join(self._pieces).removesuffix(END_TOKEN)
         logprobs = tuple(
             TokenLogprob(min(token.end, len(text)), token.logprob) for token in self._logprobs or ()
@@ -137,7 +168,19 @@ class _CompletionBuilder:
         hidden = hidden_tokens(
             text, self._tokens, len(self._pieces), ended=self._finish == "stop", token_a_piece=False
         )
-        return Completion(text, self._finish, self._tokens, logprobs, self._prompt_tokens, hidden)
+        whole = self._finish is not None
+        # What was watched while it came is not looked through again.
+        loops = find_loops(text, self._watch) if self._watch.length <= len(text) else None
+        return Completion(
+            text,
+            self._finish or "length",
+            self._tokens,
+            logprobs,
+            self._prompt_tokens,
+            hidden,
+            loops,
+            None if whole else cut,
+        )
 
     def _add_text(self, choice: dict[str, Any]) -> str:
         message = choice.get("delta", choice.get("message"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +17,13 @@ from ...errors import (
     ConfigurationError,
 )
 from ...hosts import is_this_machine
+from ...http_replies import UNCOMPRESSED, parse_json, refuse_compressed
 from ...text.excerpt import excerpt
 
-__all__ = ["UNCOMPRESSED", "JsonAnswer", "fetch_json", "read_bounded", "without_credentials"]
+__all__ = ["JsonAnswer", "fetch_json", "read_bounded", "without_credentials"]
 
 MAX_JSON_BYTES: Final = 4 * 2**20
 """Lists of models and error texts."""
-
-UNCOMPRESSED: Final = {"accept-encoding": "identity"}
-"""Header; a compressed reply could grow without bound when it is unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ def without_credentials(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        httpx.URL(url)
+        _ = httpx.URL(url).host  # it refuses more than urlsplit
     except (httpx.InvalidURL, ValueError) as error:
         raise ConfigurationError(
             f"not a URL ({excerpt(str(error))})", remedy="Write http://host:port."
@@ -92,6 +89,7 @@ def fetch_json(
             ) as client,
             client.stream("GET" if payload is None else "POST", url, json=payload) as response,
         ):
+            refuse_compressed(response.headers)
             data = b""
             for chunk in response.iter_raw():
                 data += chunk
@@ -109,12 +107,16 @@ def fetch_json(
         raise BackendUnavailableError(
             f"no response from {shown} ({excerpt(str(error))})"
         ) from error
-    except httpx.HTTPError as error:
+    except httpx.DecodingError as error:
+        raise BackendReplyError(
+            f"{shown}: {error}", remedy="Check that this is the right server."
+        ) from error
+    except (httpx.HTTPError, UnicodeError) as error:  # UnicodeError: a redirect to no host
         raise BackendUnavailableError(
             f"the response of {shown} is not valid HTTP ({excerpt(str(error))})"
         ) from error
     text = data.decode("utf-8", "replace")
     try:
-        return JsonAnswer(response.status_code, json.loads(text), text)
-    except (ValueError, RecursionError):
+        return JsonAnswer(response.status_code, parse_json(text), text)
+    except ValueError:
         return JsonAnswer(response.status_code, None, text)

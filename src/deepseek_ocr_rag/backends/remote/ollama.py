@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -29,7 +28,7 @@ from ...errors import (
     RetryableError,
 )
 from ...hosts import is_this_machine
-from ...ollama_server import ollama_url
+from ...ollama_address import ollama_headers, ollama_url
 from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings
@@ -38,7 +37,7 @@ from ..fingerprints import fingerprint
 from ..page_images import CONTEXT_TOKENS, new_tokens, png_bytes, request_as
 from .concurrent_requests import Failure, ReadPage
 from .hidden_tokens import OLLAMA_CURE, hidden_warning
-from .json_exchange import UNCOMPRESSED, without_credentials
+from .json_exchange import without_credentials
 from .ollama_models import FIRST_HIDING_VERSION, MODEL, OllamaFacts
 from .ollama_reply import OllamaReply, added_tokens
 from .picture_warnings import picture_warnings
@@ -118,7 +117,8 @@ class OllamaBackend(RemoteBackend):
         self._wanted = model
         self.model = model or MODEL
         self.host = ollama_url(host)
-        self._facts = OllamaFacts(self.host)
+        self._headers = ollama_headers(host)
+        self._facts = OllamaFacts(self.host, headers=self._headers)
         self._keep_alive = keep_alive
         self._num_ctx = num_ctx
         self._num_predict = num_predict
@@ -178,7 +178,7 @@ class OllamaBackend(RemoteBackend):
             self.host,
             timeout=self._http_timeout,
             transport=GuardedTransport(),
-            headers=UNCOMPRESSED,
+            headers=self._headers,
             # A redirect would carry the page image to wherever it points.
             follow_redirects=False,
         )
@@ -208,7 +208,7 @@ class OllamaBackend(RemoteBackend):
         """Send one request and collect the reply until it ends, repeats itself or is too long."""
         image = await asyncio.to_thread(png_bytes, request)
         prompt = request.task.prompt if self._line_end is False else request.task.ollama_prompt
-        longest = self._num_predict or new_tokens(prompt, self._num_ctx, request.drawn().size)
+        longest = self._num_predict or new_tokens(prompt, self._num_ctx, request.size)
         parts = await client.generate(
             self.model,
             prompt=prompt,
@@ -236,7 +236,7 @@ class OllamaBackend(RemoteBackend):
             cut = excerpt(str(error)) or type(error).__name__
         if reply.break_off():
             return self._attempt(request, settings, reply)
-        return self._broken_off(request, settings, reply, cut)
+        return BrokenOff.of(self._attempt(request, settings, reply), "Ollama", cut)
 
     def _learn_line_end(self, prompt: str, reply: OllamaReply) -> None:
         """See from a first reply whether an Ollama of unknown version adds a line end itself."""
@@ -259,16 +259,6 @@ class OllamaBackend(RemoteBackend):
             loops=reply.loops,
         )
 
-    def _broken_off(
-        self, request: PageRequest, settings: AttemptSettings, reply: OllamaReply, cut: str
-    ) -> BrokenOff:
-        attempt = self._attempt(request, settings, reply)
-        warning = f"Ollama broke off ({cut}): the end of the page may be missing"
-        return BrokenOff(
-            replace(attempt, warnings=(*attempt.warnings, warning), limited=True),
-            BackendReplyError(f"the reply was cut off ({cut})"),
-        )
-
     def _translated(self, error: Exception) -> BackendError:
         """The BackendError for what httpx, the library or a malformed reply raised.
 
@@ -287,10 +277,12 @@ class OllamaBackend(RemoteBackend):
                 f"Ollama was silent for {self._stall_timeout:g} s",
                 remedy="Look at its log, or raise stall_timeout.",
             )
+        if isinstance(error, httpx.DecodingError):
+            return BackendReplyError(excerpt(str(error)), remedy="Look at its log.")
         if isinstance(error, httpx.TransportError):
             message = excerpt(str(error)) or type(error).__name__
             return BackendReplyError(f"the reply was cut off ({message})")
-        if isinstance(error, ValueError | TypeError | AttributeError):
+        if isinstance(error, ValueError | TypeError | AttributeError | RecursionError):
             return BackendReplyError(f"the reply is not Ollama's protocol ({excerpt(str(error))})")
         raise error
 

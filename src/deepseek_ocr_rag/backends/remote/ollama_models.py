@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...errors import BackendError, BackendReplyError, BackendUnavailableError
+from ...ollama_address import is_cloud_model
 from ...text.excerpt import excerpt
 from .json_exchange import JsonAnswer, fetch_json, without_credentials
 
@@ -90,6 +91,9 @@ class OllamaFacts:
     url: str
     connect_seconds: float = 5.0  # longest wait for a connection
     seconds: float = 15.0  # longest wait for an answer
+    headers: Mapping[str, str] = field(
+        default_factory=dict, repr=False, hash=False
+    )  # of every request
 
     def version(self) -> tuple[int, ...] | None:
         """Its version as three numbers; None if it is not a release (built from source: 0.0.0)."""
@@ -196,6 +200,7 @@ class OllamaFacts:
             return fetch_json(
                 self.url + path,
                 payload=payload,
+                headers=self.headers,
                 connect_seconds=self.connect_seconds,
                 seconds=self.seconds,
             )
@@ -218,8 +223,10 @@ def _text(value: object) -> str:
 
 
 def _installed(entry: dict[str, Any]) -> InstalledModel:
+    name = str(entry.get("model") or entry.get("name") or "")
+    elsewhere = entry.get("remote_host") or entry.get("remote_model") or is_cloud_model(name)
     return InstalledModel(
-        str(entry.get("model") or entry.get("name") or ""),
-        remote=bool(entry.get("remote_host") or entry.get("remote_model")),
+        name,
+        remote=bool(elsewhere),
         digest=str(entry.get("digest") or ""),
     )

@@ -22,7 +22,7 @@ def picture_warnings(
     from ...model.tile_rules import picture_seen, tile_warning
 
     seen = None if prompt_tokens is None else picture_seen(prompt_tokens, request.task)
-    if seen is None or request.image is None:
-        return resolution_warnings(server, request.mode)
-    warning = tile_warning(server, seen, *request.image.size, request.mode)
+    if seen is None or (request.image is None and request.png is None):
+        return resolution_warnings(server, request.resolution)
+    warning = tile_warning(server, seen, *request.size, request.resolution)
     return () if warning is None else (warning,)

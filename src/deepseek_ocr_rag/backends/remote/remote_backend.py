@@ -11,13 +11,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Final
+from typing import Final, Self
 
 import httpx
 
 from ...concurrency.fair_turns import FairSemaphore
 from ...errors import (
     BackendError,
+    BackendReplyError,
     BackendTimeoutError,
     BackendUnavailableError,
     ConfigurationError,
@@ -49,6 +50,15 @@ class BrokenOff:
     attempt: Attempt  # what came, with a warning that says so
     error: BackendError  # what to report where nothing came
 
+    @classmethod
+    def of(cls, attempt: Attempt, server: str, cut: str) -> Self:
+        """What came of a reply that broke off in the way ``cut``; ``server`` begins a warning."""
+        warning = f"{server} broke off ({cut}): the end of the page may be missing"
+        return cls(
+            replace(attempt, warnings=(*attempt.warnings, warning), limited=True),
+            BackendReplyError(f"the reply was cut off ({cut})", remedy="Read the page again."),
+        )
+
 
 class RemoteBackend(ABC):
     """A backend that sends page images to a server; :class:`ServerBackend` documents its arguments.
@@ -58,6 +68,7 @@ class RemoteBackend(ABC):
     """
 
     needs_image = True
+    sends_png = True
     reads_text_layer = False
 
     def __init__(
@@ -144,7 +155,7 @@ class RemoteBackend(ABC):
         """
         ladder = RetryLadder(
             request,
-            AttemptSettings(request.task, request.mode, no_repeat),
+            AttemptSettings(request.task, request.resolution, no_repeat),
             attempts=self._attempts,
             seconds=math.inf,
             modes=SMALLER_PICTURE,

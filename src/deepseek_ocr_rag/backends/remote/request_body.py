@@ -78,7 +78,7 @@ def request_body(
         "messages": [{"role": "user", "content": [picture, text]}],
         "model": model,
         "temperature": settings.temperature,
-        "max_tokens": new_tokens(request.task.prompt, room, request.drawn().size),
+        "max_tokens": new_tokens(request.task.prompt, room, request.size),
         "stream": True,
         "stream_options": {"include_usage": True},
         "skip_special_tokens": False,
@@ -148,5 +148,5 @@ def _full_context(answer: Completion, context: int | None) -> str | None:
         )
     return (
         f"the context is full: {counts}, with room for {room}, the model's own limit; "
-        'mode "base" takes fewer tokens'
+        'resolution "base" takes fewer tokens'
     )

@@ -30,6 +30,7 @@ from ...errors import (
     RetryableError,
 )
 from ...hosts import is_this_machine
+from ...http_replies import UNCOMPRESSED
 from ...setting_names import with_known_settings
 from ...text.excerpt import excerpt
 from ..attempts import Attempt, AttemptSettings, RepeatPenalty
@@ -39,10 +40,10 @@ from ..page_images import request_as
 from ..retry_ladder import RetryLadder
 from .completion_stream import Completion, read_completion
 from .concurrent_requests import Failure, ReadPage
-from .json_exchange import UNCOMPRESSED, without_credentials
+from .json_exchange import without_credentials
 from .page_clock import PageClock, ServerSilence, SilenceWatch
-from .remote_backend import CONNECT_SECONDS, WAIT_SECONDS, RemoteBackend
-from .reply_text import strict_text
+from .remote_backend import CONNECT_SECONDS, WAIT_SECONDS, BrokenOff, RemoteBackend
+from .reply_text import strict_text, unhurried
 from .request_body import NO_REPEAT, WITHOUT_FIELD, RequestBody, page_warnings, request_body
 from .served_models import LLAMA_CPP, RULE_IGNORED, ServedModel, served_model
 from .status import check_status
@@ -209,7 +210,9 @@ class ServerBackend(RemoteBackend):
             async def read_page(request: PageRequest) -> Reply | Failure:
                 clock = PageClock(self._timeout)
 
-                async def ask(request: PageRequest, settings: AttemptSettings) -> Attempt:
+                async def ask(
+                    request: PageRequest, settings: AttemptSettings
+                ) -> Attempt | BrokenOff:
                     return await self._ask(client, clock, request_as(request, settings), settings)
 
                 served = self._find()
@@ -239,7 +242,7 @@ class ServerBackend(RemoteBackend):
         clock: PageClock,
         request: PageRequest,
         settings: AttemptSettings,
-    ) -> Attempt:
+    ) -> Attempt | BrokenOff:
         """Ask once, and again without the fields that the server refuses."""
         served = self._find()
         body = await asyncio.to_thread(
@@ -258,7 +261,7 @@ class ServerBackend(RemoteBackend):
             refused = (*refused, *answer)
         # Remembered only now: later pages leave out what the server works without.
         self._refused = tuple(dict.fromkeys((*self._refused, *refused)))
-        return Attempt(
+        attempt = Attempt(
             replace(settings, no_repeat=None) if "vllm_xargs" in refused else settings,
             answer.text,
             answer.finish_reason,
@@ -267,7 +270,9 @@ class ServerBackend(RemoteBackend):
                 request, answer, refused, logprobs=self._logprobs, context=served.context
             ),
             logprobs=answer.logprobs,
+            loops=answer.loops,
         )
+        return attempt if answer.cut is None else BrokenOff.of(attempt, "the server", answer.cut)
 
     async def _post(
         self,
@@ -305,12 +310,17 @@ class ServerBackend(RemoteBackend):
             ) from error
         except httpx.TransportError as error:
             raise RetryableError(self._transport_problem(error)) from error
+        except UnicodeError as error:
+            raise BackendReplyError(
+                "the server redirects to something that is not an address",
+                remedy="Check that this is the right server.",
+            ) from error
 
     async def _heard(
         self, response: httpx.Response, clock: PageClock, watch: SilenceWatch
     ) -> AsyncIterator[bytes]:
         """The body; the page's time runs from its first event on."""
-        async for chunk in response.aiter_raw():
+        async for chunk in unhurried(response.aiter_raw()):
             # A comment tells only that the connection is alive.
             begun = watch.begun or not chunk.startswith(b":")
             if begun and not watch.begun:

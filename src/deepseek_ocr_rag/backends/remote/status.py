@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 
 from ...errors import BackendError, BackendReplyError, BackendUnavailableError, RetryableError
+from ...http_replies import parse_json, refuse_compressed
 from ...text.excerpt import excerpt
 from ..known_failures import failure_named, known_failures, remedy_for
 from .json_exchange import read_bounded
@@ -30,11 +31,10 @@ async def check_status(
     """
     status = response.status_code
     if status == 200:
-        encoding = response.headers.get("content-encoding", "identity").lower()
-        if encoding != "identity":
-            raise BackendReplyError(
-                f"the reply is compressed ({excerpt(encoding)}), which was not requested"
-            )
+        try:
+            refuse_compressed(response.headers)
+        except httpx.DecodingError as error:
+            raise BackendReplyError(str(error)) from error
         return ()
     text = await read_bounded(response)
     problem = f"the server answers with HTTP {status} ({excerpt(_message(text), secret=secret)})"
@@ -73,8 +73,8 @@ def _final(status: int, problem: str) -> BackendError | RetryableError:
 def _message(text: str) -> str:
     """The message in the server's JSON, or the whole text."""
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
+        data = parse_json(text)
+    except ValueError:
         return text
     for name in ("error", "message", "detail"):
         if isinstance(data, dict) and data.get(name):

@@ -20,6 +20,7 @@ from ...errors import (
     OutOfDeviceMemoryError,
     TurnCancelledError,
 )
+from ...installing import install_command
 from ...model.ngrams import NoRepeat
 from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
@@ -60,7 +61,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
     kept until :meth:`close`. Pages are read in batches; if several threads share
     the backend, their batches take turns. A page that comes out badly is asked for
     again in other ways; when memory runs out, batches are halved, and a page that
-    does not fit alone is read in a smaller mode.
+    does not fit alone is read at a smaller resolution.
 
     Args:
         model: A folder, a hub id, or "deepseek-ocr", "deepseek-ocr-2",
@@ -74,7 +75,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         batch_size: Most pages at once; None estimates it from the free memory.
         no_repeat: The repetition rule; None takes the model's own.
         max_new_tokens: Most tokens of a page; None allows what the model can write.
-        max_tiles: Most tiles of a page in mode gundam.
+        max_tiles: Most tiles of a page at resolution gundam.
         attempts: Most times that a page is asked for.
         page_seconds: Time after which no further attempt at a page starts.
         download: Whether the model may be downloaded from the hub.
@@ -89,6 +90,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
     """
 
     name = "transformers"
+    _needs = ("torch", "transformers", "tokenizers", "safetensors")
 
     def __init__(
         self,
@@ -148,7 +150,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         except ImportError as error:
             raise MissingExtraError(
                 f"torch and transformers 5.20 or newer are needed: {error}",
-                remedy='Install them: pip install "deepseek-ocr-rag[local]"',
+                remedy=f"Install them: {install_command('local')}",
             ) from error
         checkpoint = self._options.find_checkpoint()
         runtime = ModelRuntime(
@@ -319,10 +321,10 @@ def _out_of_memory(ladder: RetryLadder) -> Reply:
     request = ladder.request
     return ladder.failed(
         BackendUnavailableError(
-            "out of memory even in the smallest mode",
+            "out of memory even at the smallest resolution",
             source=request.source,
             page=request.page,
-            remedy='Use mode "tiny", quantization="4bit", or a device with more memory.',
+            remedy='Use resolution "tiny", quantization="4bit", or a device with more memory.',
         )
     )
 

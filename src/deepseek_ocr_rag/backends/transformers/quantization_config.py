@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ...errors import ConfigurationError, MissingExtraError
+from ...installing import install_command
 
 __all__ = ["quantize"]
 
@@ -61,5 +62,5 @@ def _four_bits(model: PreTrainedModel, device: torch.device) -> None:
 def _missing(package: str) -> MissingExtraError:
     return MissingExtraError(
         f"{package} is not installed",
-        remedy='Install it: pip install "deepseek-ocr-rag[quantization]"',
+        remedy=f"Install it: {install_command('quantization')}",
     )

@@ -16,6 +16,7 @@ class Check:
     ok: bool  # whether it works
     detail: str  # what was found
     remedy: str = ""  # what to do; empty if there is nothing to do
+    optional: bool = False  # whether everything else works without it
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""

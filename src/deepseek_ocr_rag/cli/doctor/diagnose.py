@@ -11,6 +11,7 @@ from ...answering.models.model_choice import choose_language_model
 from ...backends.auto import choose_backend, probe_backends
 from ...backends.known_failures import LONGEST_TEXT
 from ...errors import SourceError
+from ...installing import install_command
 from .check import Check
 from .ollama_checks import ollama_checks
 from .torch_checks import torch_checks
@@ -20,11 +21,18 @@ __all__ = ["Check", "diagnose", "failure_text"]
 
 PACKAGES = ("pillow", "pypdfium2", "rapidocr", "onnxruntime", "ollama", "httpx", "bm25s")
 OPTIONAL = {
-    "pymupdf": 'pip install "deepseek-ocr-rag[pymupdf]"',
-    "docling-core": 'pip install "deepseek-ocr-rag[docling]"',
-    "langchain-deepseek-ocr": "pip install langchain-deepseek-ocr",
-    "llama-index-readers-deepseek-ocr": "pip install llama-index-readers-deepseek-ocr",
+    "pymupdf": ("another renderer of PDF pages", install_command("pymupdf")),
+    "docling-core": ("export to Docling", install_command("docling")),
+    "langchain-deepseek-ocr": (
+        "reading in LangChain",
+        install_command(package="langchain-deepseek-ocr"),
+    ),
+    "llama-index-readers-deepseek-ocr": (
+        "reading in LlamaIndex",
+        install_command(package="llama-index-readers-deepseek-ocr"),
+    ),
 }
+"""Packages for more than reading and asking: what each is for, and the command that installs it."""
 
 
 def diagnose() -> tuple[Check, ...]:
@@ -33,11 +41,17 @@ def diagnose() -> tuple[Check, ...]:
     torch is probed in a separate process, which takes a few seconds.
     """
     checks = [_python()]
-    checks += [_package(name, "pip install --upgrade deepseek-ocr-rag") for name in PACKAGES]
-    checks += [_package(name, remedy) for name, remedy in OPTIONAL.items()]
+    checks += [_package(name) for name in PACKAGES]
+    checks += [_optional(name, use, command) for name, (use, command) in OPTIONAL.items()]
     checks += [*version_checks(), *torch_checks()]
     checks += [
-        Check(f"backend {status.name}", status.works, status.detail, status.remedy)
+        Check(
+            f"backend {status.name}",
+            status.works,
+            status.detail,
+            status.remedy,
+            optional=status.name != "lite",
+        )
         for status in probe_backends()
     ]
     checks += ollama_checks()
@@ -45,7 +59,9 @@ def diagnose() -> tuple[Check, ...]:
     checks.append(Check("backend auto", True, f"{choice.backend.name}: {choice.reason}"))
     choice.backend.close()
     model, hint = choose_language_model()
-    checks.append(Check("answers", model is not None, model or "passages are quoted", hint))
+    checks.append(
+        Check("answers", model is not None, model or "passages are quoted", hint, optional=True)
+    )
     return tuple(checks)
 
 
@@ -74,8 +90,15 @@ def _python() -> Check:
     )
 
 
-def _package(name: str, remedy: str) -> Check:
+def _package(name: str) -> Check:
     version = installed_version(name)
     if version is None:
-        return Check(name, False, "not installed", remedy)
+        return Check(name, False, "not installed", f"Run: {install_command()}")
     return Check(name, True, version)
+
+
+def _optional(name: str, use: str, command: str) -> Check:
+    version = installed_version(name)
+    if version is None:
+        return Check(name, False, f"not installed; for {use}", f"Run: {command}", optional=True)
+    return Check(name, True, version, optional=True)

@@ -7,7 +7,7 @@ from ...backends.layout_model.layout_model import hides_layout
 from ...backends.remote.ollama_models import OllamaFacts, meant_model
 from ...errors import DeepSeekOCRError
 from ...hosts import is_this_machine
-from ...ollama_server import ollama_url
+from ...ollama_address import ollama_headers, ollama_url
 from .check import Check
 
 __all__ = ["ollama_checks"]
@@ -19,7 +19,12 @@ def ollama_checks() -> tuple[Check, ...]:
         url = ollama_url()
         if not is_this_machine(url):
             return ()
-        facts = OllamaFacts(url, connect_seconds=CONNECT_SECONDS, seconds=ANSWER_SECONDS)
+        facts = OllamaFacts(
+            url,
+            connect_seconds=CONNECT_SECONDS,
+            seconds=ANSWER_SECONDS,
+            headers=ollama_headers(),
+        )
         model = meant_model([each.name for each in facts.models() if not each.remote])
         if model is None:
             return ()

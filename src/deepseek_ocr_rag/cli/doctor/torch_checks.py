@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ...backends.known_failures import failure_named, remedy_for
 from ...concurrency.offline import OFFLINE
+from ...installing import install_command
 from .check import Check
 from .version_checks import installed_version
 
@@ -91,7 +92,7 @@ def torch_checks() -> tuple[Check, ...]:
         return ()
     facts = probe_torch()
     if isinstance(facts, str):
-        remedy = remedy_for(facts) or 'Run: pip install --force-reinstall "deepseek-ocr-rag[local]"'
+        remedy = remedy_for(facts) or f"Run: {install_command('local')} --force-reinstall"
         return (Check("torch", False, facts, remedy), disk_check())
     return (*facts_checks(facts, nvidia_driver=_has_nvidia_driver()), disk_check())
 

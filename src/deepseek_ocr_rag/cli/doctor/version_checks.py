@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import Final
 
 from ...backends.known_failures import failure_named
+from ...installing import install_command
 from ..serve_command import FIRST_VLLM, FIRST_VLLM_WITH_NEW_RUNNER, Release, release_of
 from .check import Check
 
@@ -53,10 +54,10 @@ VERSION_MATRIX: Final = (
 classes that the backend "transformers" uses came with 5.20, so one environment cannot have both."""
 
 REMEDIES: Final = {
-    "transformers": 'Run: pip install "deepseek-ocr-rag[local]"',
+    "transformers": f"Run: {install_command('local')}",
     "official": "Only needed to run the published code itself: install transformers 4.46.3 in an "
-    "environment of its own (python -m venv official-env; official-env/bin/pip install "
-    '"deepseek-ocr-rag[official]") and set '
+    f"environment of its own (python -m venv official-env; "
+    f"{install_command('official', pip='official-env/bin/pip')}) and set "
     "DSOCR_OFFICIAL_PYTHON=official-env/bin/python, or use "
     'OfficialBackend(python="official-env/bin/python").',
 }
@@ -86,6 +87,7 @@ def version_checks(
                 not problems,
                 "; ".join(problems) or versions,
                 REMEDIES[backend] if problems else "",
+                optional=True,
             )
         )
     vllm = version_of("vllm")

@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from .box_lists import list_at_head
-from .labels import LABELS
+from .labels import LABELS, may_be_label
 
 __all__ = ["BracketTag", "bracket_tags"]
 
@@ -38,7 +38,6 @@ _CUT_TAG = re.compile(r"^([a-z_]{1,40})(\[\[?[0-9, \[\]]*)\Z", re.MULTILINE)
 _CLEAN_LIST = re.compile(
     r"\[\[ *[0-9]{1,4}(?:, *[0-9]{1,4}){3} *\](?:, *\[ *[0-9]{1,4}(?:, *[0-9]{1,4}){3} *\])*\]"
 )
-_IDENTIFIER = re.compile(r"[a-z]+(?:_[a-z]+)*")
 _NUMBER = re.compile(r"[0-9]+")
 _BLANK_LINE_BEFORE = re.compile(r"\n[ \t]*\n[ \t]*\Z")
 _NOT_NEWLINE = re.compile(r"[^\n]")
@@ -77,7 +76,17 @@ def bracket_tags(text: str, noise: Sequence[tuple[int, int]] = ()) -> list[Brack
 def _is_named_block(text: str, tag: BracketTag) -> bool:
     """Whether a page begins with a tag whose unknown label has the form of the model's labels."""
     start, label_end, _ = tag
-    return not text[:start].strip() and _IDENTIFIER.fullmatch(text, start, label_end) is not None
+    return not text[:start].strip() and _has_form_of_label(text[start:label_end].strip())
+
+
+def _has_form_of_label(word: str) -> bool:
+    """Whether it is one word in small letters, or in a script without small ones: 标题."""
+    return (
+        may_be_label(word)
+        and any(map(str.isalpha, word))
+        and word == word.lower()
+        and " " not in word
+    )
 
 
 def _candidates(text: str) -> Iterator[tuple[BracketTag, bool]]:

@@ -1,6 +1,9 @@
 """The labels that this family of models writes."""
 
-__all__ = ["LABELS"]
+import re
+from unicodedata import category
+
+__all__ = ["LABELS", "may_be_label"]
 
 _NAMES = """
     text title sub_title table table_caption table_footnote table_title image image_caption
@@ -12,3 +15,13 @@ _NAMES = """
 LABELS = frozenset(_NAMES.split())
 """Labels that were seen or are documented for this family of models. Others are kept too;
 this list decides whether the text of a doubtful tag is a label."""
+
+_WORDS = re.compile(r"\w[\w -]{0,39}")
+
+
+def may_be_label(text: str) -> bool:
+    """Whether a text has the form of a label: a few short words, of any script."""
+    # Marks that some scripts write on their letters: \w does not count them as such.
+    if not text.isascii():
+        text = "".join(sign for sign in text if category(sign)[0] != "M")
+    return _WORDS.fullmatch(text) is not None

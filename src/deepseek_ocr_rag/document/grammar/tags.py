@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from ..types import Box
 from .box_lists import MAX_JUNK, box_list, is_broken_list, list_at_head, open_list, read_boxes
 from .bracket_tags import bracket_tags
-from .labels import LABELS
+from .labels import LABELS, may_be_label
 from .runtime_noise import find_noise
 
 __all__ = ["MARKER_LENGTH", "Origin", "TaggedText", "looks_like_label", "scan"]
@@ -35,7 +35,6 @@ MAX_LABEL = 300
 """Most characters in a label: with "OCR this image" labels are lines, which reach 40."""
 
 _MARKER = re.compile(r"<\|(/?(?:ref|det))\|>")
-_LABEL = re.compile(r"\w[\w -]{0,39}")
 _WORD = re.compile(r"[a-z_]{1,40}")
 _BEFORE_LIST = re.compile(r"[^\[\](){}0-9\n]{0,300}")
 _CUT_TAG = re.compile(r"([a-z_]{0,40}) ?(?:\[[0-9, \[]*)?")
@@ -55,7 +54,7 @@ class TaggedText:
 
 def looks_like_label(label: str) -> bool:
     """Whether a text may be a label: a known label, or a few plain words."""
-    return label in LABELS or _LABEL.fullmatch(label) is not None
+    return label in LABELS or may_be_label(label)
 
 
 def scan(text: str, *, recorded: bool = True) -> tuple[list[TaggedText], int, int]:

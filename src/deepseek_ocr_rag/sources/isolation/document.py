@@ -18,6 +18,7 @@ from PIL.Image import Image
 
 from ...concurrency.frames import Frame
 from ...concurrency.picture_frames import PIXEL_BYTES
+from ...concurrency.png_pictures import PngPicture, longest_png
 from ...document.text_layer import TextLayer
 from ...errors import (
     BrokenFrameError,
@@ -30,9 +31,10 @@ from ...errors import (
 from ..limits import Limits
 from ..renderers.content import Content
 from ..renderers.opened_document import PageInfo
+from ..renderers.opening import broken_installation, renderer_of
 from .pool import WorkerPool, shared_pool
-from .process import Worker
-from .values import error_from, info_from, layer_from, picture_from
+from .process import START_SECONDS, Worker
+from .values import error_from, info_from, layer_from, picture_from, png_from
 
 __all__ = ["IsolatedDocument"]
 
@@ -67,6 +69,8 @@ class IsolatedDocument:
         self, content: Content, *, format: str, renderer: str, password: str | None, limits: Limits
     ) -> None:
         self._name = content.name
+        self._format = format
+        self._renderer = renderer
         self._limits = limits
         self._content = content
         self._opening = _open_request(content, format, renderer, password, limits)
@@ -95,6 +99,11 @@ class IsolatedDocument:
         request = {"do": "render", "long_side": int(long_side)}
         longest = PIXEL_BYTES * int(long_side) ** 2
         return self._ask(number, request, picture_from, longest=longest)
+
+    def render_png(self, number: int, long_side: int) -> PngPicture | None:
+        """The displayed page as a PNG file; None if it is blank."""
+        request = {"do": "render_png", "long_side": int(long_side)}
+        return self._ask(number, request, png_from, longest=longest_png(int(long_side)))
 
     def text_layer(self, number: int) -> TextLayer | None:
         """Words, rules and pictures of a page; None if the file is a picture."""
@@ -162,11 +171,49 @@ class IsolatedDocument:
         fresh: bool,
     ) -> _Result:
         pool, number = self._registered()
-        with pool.worker(number, fresh=fresh) as worker, budget:
+        with pool.worker(number, fresh=fresh) as worker:
+            self._load_renderer(worker, fresh)
+            return self._answer(worker, number, page, request, read, budget, longest)
+
+    def _load_renderer(self, worker: Worker, fresh: bool) -> None:
+        """Have a worker try its renderer before it gets the document."""
+        format, renderer = self._format, self._renderer
+        if format in worker.formats:
+            return
+        try:
+            reply = worker.ask(
+                Frame({"do": "load", "format": format, "renderer": renderer}), START_SECONDS
+            )
+        except WorkerLostError as lost:
+            if fresh:
+                name = renderer_of(format, renderer)
+                raise broken_installation(name, f"the process that loads it: {lost}") from lost
+            # As if it had not been late: another process may load it in time.
+            raise WorkerLostError(str(lost)) from lost
+        try:
+            error = error_from(reply, self._name)
+        except BrokenFrameError as broken:
+            worker.stop()
+            raise WorkerLostError(f"it replied {broken}") from broken
+        if error is not None:
+            raise error
+        worker.formats.add(format)
+
+    def _answer(
+        self,
+        worker: Worker,
+        number: int,
+        page: int | None,
+        request: dict[str, Any] | None,
+        read: Callable[[Frame], _Result],
+        budget: _TimeBudget,
+        longest: float,
+    ) -> _Result:
+        with budget:
             try:
                 reply = Frame({})
                 if number not in worker.documents:
-                    opening = {**self._opening, "document": number}
+                    opening = {**self._opening, **self._where(), "document": number}
                     reply = self._exchange(
                         worker, Frame(opening, self._content.data or b""), budget
                     )
@@ -188,6 +235,15 @@ class IsolatedDocument:
         if error is not None:
             raise error
         return reply
+
+    def _where(self) -> dict[str, Any]:
+        """Where a worker finds a document that is not sent to it, and which file that must be."""
+        try:
+            path = self._content.path
+            identity = self._content.identity
+        except (OSError, ValueError) as error:
+            raise self._closed_error() from error
+        return {"path": None if path is None else str(path.absolute()), "identity": identity}
 
     def _closed_error(self) -> SourceError:
         return SourceError("the document is closed", source=self._name, remedy="Open it again.")
@@ -221,7 +277,6 @@ def _open_request(
         "do": "open",
         "name": content.name,
         "size": content.size,
-        "path": None if content.path is None else str(content.path.absolute()),
         "format": format,
         "renderer": renderer,
         "password": password,

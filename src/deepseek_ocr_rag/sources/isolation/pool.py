@@ -7,7 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 from ...concurrency.frames import Frame
@@ -102,7 +102,14 @@ class WorkerPool:
             if not self._documents and self._timer is None:
                 self._timer = threading.Timer(LINGER_SECONDS, self.end_if_unused)
                 self._timer.daemon = True
-                self._timer.start()
+                try:
+                    self._timer.start()
+                    return
+                except RuntimeError:  # no thread to be had
+                    self._timer = None
+            else:
+                return
+        self.end_if_unused()
 
     def end_if_unused(self) -> None:
         """End all workers, unless a document is open."""
@@ -152,10 +159,14 @@ class WorkerPool:
         with self._changed:
             self._sweep()
             closed = worker.documents - self._documents
-        with suppress(WorkerLostError):
+        try:
             for number in closed:
                 worker.ask(Frame({"do": "close", "document": number}), CLOSE_SECONDS)
                 worker.documents.discard(number)
+        except WorkerLostError:
+            pass
+        except RuntimeError:  # no thread for the deadline: a new worker has nothing to close
+            worker.stop()
         alive = worker.alive
         if not alive:
             worker.stop()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +19,20 @@ from ...concurrency.child_process import (
 from ...concurrency.frames import Frame, receive, send
 from ...concurrency.offline import OFFLINE
 from ...errors import BrokenFrameError, SourceError, WorkerLostError
+from ...installing import install_command
 from .bounds import OUT_OF_MEMORY
 
-__all__ = ["Worker"]
+__all__ = ["START_SECONDS", "Worker"]
 
 MODULE: Final = "deepseek_ocr_rag.sources.isolation.worker"
 
 START_SECONDS: Final = 60.0
 """Long enough to start a process on a very busy machine."""
+
+END_SECONDS: Final = 1.0
+"""How long a process that has closed its pipe may take to end by itself."""
+
+PRINTED_BYTES: Final = 2**16
 
 _INHERITED: Final = (
     # To find the libraries of the interpreter and the system, and nothing else.
@@ -42,12 +50,18 @@ class Worker:
     """A running :mod:`.worker`, used by one thread at a time.
 
     It ends with :meth:`stop`, when it is garbage-collected, when this process exits, and by itself
-    if this process is killed. ``documents`` holds the numbers of its open documents.
+    if this process is killed. ``documents`` holds the numbers of its open documents, and ``formats``
+    those whose renderer it has tried.
+
+    Raises:
+        SourceError: If it does not start.
     """
 
     def __init__(self) -> None:
         self.documents: set[int] = set()
+        self.formats: set[str] = set()
         self._late = False
+        self._printed = ""
         try:
             self._process = _start()
         except OSError as error:
@@ -56,7 +70,12 @@ class Worker:
         try:
             self.ask(None, START_SECONDS)
         except WorkerLostError as error:
-            raise _start_error(str(error)) from error
+            raise _start_error(str(error), self._printed) from error
+        except BaseException:
+            self.stop()  # no thread for its deadline
+            raise
+        with suppress(OSError):
+            self._process.stderr.close()
 
     @property
     def alive(self) -> bool:
@@ -77,6 +96,10 @@ class Worker:
             return receive(self._process.stdout, longest=longest)
         except (OSError, BrokenFrameError) as error:
             alarm.cancel()
+            if not self._late:
+                # Its pipe closes a moment before it has ended, and how it ended is worth knowing.
+                self._process.wait(END_SECONDS)
+                self._printed = self._last_line()
             self.stop()
             raise self._lost(error) from error
         finally:
@@ -98,6 +121,16 @@ class Worker:
     def _expire(self) -> None:
         self._late = True
         self._process.kill()
+
+    def _last_line(self) -> str:
+        """The last line that it printed; empty once it is ready."""
+        try:
+            pipe = self._process.stderr
+            os.set_blocking(pipe.fileno(), False)
+            lines = (pipe.read(PRINTED_BYTES) or b"").decode("utf-8", "replace").splitlines()
+        except (OSError, ValueError):
+            return ""
+        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
 
     def _lost(self, error: Exception) -> WorkerLostError:
         code = self._process.wait(0)
@@ -125,10 +158,16 @@ def _start() -> ChildProcess:
     }
     # -s: PYTHONPATH has the user's own packages already, if this process can import them.
     command = module_command(MODULE, flags=["-s"])
-    return ChildProcess(command, environment, folder=Path(__file__).parent)
+    return ChildProcess(command, environment, folder=Path(__file__).parent, stderr=subprocess.PIPE)
 
 
-def _start_error(reason: str) -> SourceError:
+def _start_error(reason: str, printed: str = "") -> SourceError:
+    """The error for a process that did not start; ``printed`` is what it left on its last line."""
+    if printed:
+        return SourceError(
+            f"the process that reads documents cannot be started ({printed})",
+            remedy=f"Repair the installation: {install_command()} --force-reinstall",
+        )
     return SourceError(
         f"the process that reads documents cannot be started ({reason})",
         remedy="Allow this program to start processes, or pass isolated=False to read "

@@ -16,9 +16,11 @@ from PIL import Image
 from ... import errors
 from ...concurrency.frames import Frame
 from ...concurrency.picture_frames import PIXEL_BYTES
+from ...concurrency.png_pictures import PngPicture, check_png, encode_png
 from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
 from ...errors import BrokenFrameError, ConfigurationError, DeepSeekOCRError
+from ..ink import has_ink
 from ..renderers.opened_document import PageInfo
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "layer_frame",
     "layer_from",
     "picture_from",
+    "png_frame",
+    "png_from",
 ]
 
 _WORD = struct.Struct("<5d5h")  # box, size; bold, hidden, rotation, mirrored, monospaced
@@ -58,6 +62,26 @@ def picture_from(frame: Frame) -> Image.Image:
     if not all(size) or PIXEL_BYTES * size[0] * size[1] != len(frame.body):
         raise BrokenFrameError(f"{len(frame.body)} bytes for a picture of {size}")
     return Image.frombytes("RGB", size, frame.body, "raw", "RGBX")
+
+
+def png_frame(picture: Image.Image) -> Frame:
+    """A picture as a frame that holds a PNG file, or nothing if it is blank."""
+    if not has_ink(picture):
+        return Frame({"blank": True})
+    png = encode_png(picture)
+    return Frame({"width": png.width, "height": png.height}, png.data)
+
+
+def png_from(frame: Frame) -> PngPicture | None:
+    """The PNG file in a frame; a BrokenFrameError if it is not one of ours.
+
+    Its pixels are not unpacked: nothing of this process looks at them.
+    """
+    if frame.message.get("blank") is True:
+        return None
+    png = PngPicture(bytes(frame.body), _count(frame, "width"), _count(frame, "height"))
+    check_png(png)
+    return png
 
 
 def layer_frame(layer: TextLayer | None) -> Frame:

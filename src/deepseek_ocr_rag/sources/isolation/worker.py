@@ -3,9 +3,11 @@
 Requests arrive as frames (:mod:`deepseek_ocr_rag.concurrency.frames`) on standard input,
 and each gets one frame as its reply, the result or an error::
 
+    {"do": "load", "format": "PDF", "renderer": "pdfium"}                          -> {}
     {"do": "open", "document": 7, "name": ..., "path": ..., "format": "PDF", ...}  -> {"pages": 3}
     {"do": "info", "document": 7, "page": 1}                                       -> size, label
     {"do": "render", "document": 7, "page": 1, "long_side": 1280}                  -> pixels
+    {"do": "render_png", "document": 7, "page": 1, "long_side": 1280}              -> a PNG file
     {"do": "text_layer", "document": 7, "page": 1}                                 -> words
     {"do": "close", "document": 7}                                                 -> {}
 
@@ -23,15 +25,29 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...concurrency.frames import Frame, StreamedFrame, receive, send, take_pipes
+from ...concurrency.frames import (
+    Frame,
+    StreamedFrame,
+    discard_output,
+    receive,
+    send,
+    take_pipes,
+)
 from ...concurrency.picture_frames import picture_frame
-from ...errors import BrokenFrameError, DeepSeekOCRError, LimitExceededError, PageRenderError
+from ...errors import (
+    BrokenFrameError,
+    DeepSeekOCRError,
+    LimitExceededError,
+    PageRenderError,
+    SourceError,
+)
 from ..limits import Limits
+from ..private_file import identity_of
 from ..renderers.content import Content
 from ..renderers.opened_document import OpenedDocument
 from ..renderers.opening import opener_for
 from .bounds import MemoryBound, ended_with_owner, write_no_files
-from .values import error_frame, info_frame, layer_frame
+from .values import error_frame, info_frame, layer_frame, png_frame
 
 __all__ = ["main"]
 
@@ -51,6 +67,8 @@ def main() -> None:
         # Ctrl-C is for the owner, which ends this process.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, replies = take_pipes()
+    # Until here its owner can read why it does not start.
+    discard_output()
     write_no_files()
     _DocumentServer(MemoryBound(), requests).serve(replies)
 
@@ -74,6 +92,9 @@ class _DocumentServer:
     def _reply(self, request: Frame) -> Frame | StreamedFrame:
         message = request.message
         try:
+            if message["do"] == "load":
+                opener_for(message["format"], message["renderer"])
+                return Frame({})
             if message["do"] == "open":
                 return self._open(message, bytes(request.body))
             if message["do"] == "close":
@@ -86,8 +107,10 @@ class _DocumentServer:
     def _open(self, message: dict[str, Any], data: bytes) -> Frame:
         path = None if message["path"] is None else Path(message["path"])
         content = Content(
-            message["name"], message["size"], path=path, data=data if path is None else None
+            message["name"], message["size"], file=path, data=data if path is None else None
         )
+        if path is not None:
+            _check_identity(path, message["identity"], content.name)
         limits = Limits(**message["limits"])
         open_document = opener_for(message["format"], message["renderer"])
         self._memory.measure()
@@ -107,6 +130,7 @@ class _DocumentServer:
         tasks: dict[str, Callable[[], Frame | StreamedFrame]] = {
             "info": lambda: info_frame(document.info(number)),
             "render": lambda: picture_frame(document.render(number, message["long_side"])),
+            "render_png": lambda: png_frame(document.render(number, message["long_side"])),
             "text_layer": lambda: layer_frame(document.text_layer(number)),
         }
         return self._bounded(tasks[message["do"]], opened.memory, opened.name, number)
@@ -139,6 +163,16 @@ class _DocumentServer:
         opened = self._opened.pop(number, None)
         if opened is not None:
             opened.document.close()
+
+
+def _check_identity(path: Path, identity: list[int], name: str) -> None:
+    """Check that the owner still has the document open: another may have taken its descriptor."""
+    try:
+        same = list(identity_of(path)) == identity
+    except OSError:
+        same = False
+    if not same:
+        raise SourceError("the document is closed", source=name, remedy="Open it again.")
 
 
 if __name__ == "__main__":

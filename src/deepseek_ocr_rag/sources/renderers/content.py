@@ -1,71 +1,79 @@
-"""The bytes of a document, in a file or in memory."""
+"""The bytes of a document, in a private file or in memory, where nobody else changes them."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import BinaryIO
 
 from ...errors import CorruptSourceError, LimitExceededError, SourceError, SourceNotFoundError
 from ..limits import Limits
+from ..private_file import FileIdentity, PrivateFile, identity_of
 
 __all__ = ["Content", "too_large"]
 
 _MEMORY_BYTES = 16 * 1024 * 1024
-"""A stream up to this size is kept in memory, a larger one in a temporary file."""
-
-_CHUNK = 1024 * 1024
+"""A document up to this size is kept in memory, a larger one in a temporary file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """A document's bytes. Exactly one of ``path`` and ``data`` is set.
+    """A document's bytes. Exactly one of ``file`` and ``data`` is set.
 
-    A file is never read into memory as a whole.
+    A large document is never in memory as a whole. What is here is a copy: if others replace or
+    change the user's file meanwhile, all pages still come from the bytes with this hash.
     """
 
     name: str  # what to call the document in messages
     size: int  # bytes
-    path: Path | None = None
+    file: PrivateFile | Path | None = None  # a path in a process that did not make the copy
     data: bytes | None = None
-    folder: tempfile.TemporaryDirectory[str] | None = None  # holds ``path``, if we made one
+    digest: str | None = None  # SHA-256, 64 hex digits, if it is known already
 
     @classmethod
     def from_stream(cls, name: str, chunks: Iterable[bytes], limits: Limits) -> Content:
         """Keep a stream in memory as long as it is small, otherwise in a temporary file."""
         size = 0
-        folder: tempfile.TemporaryDirectory[str] | None = None
-        sink: BinaryIO = io.BytesIO()
+        digest = hashlib.sha256()
+        memory = io.BytesIO()
+        sink: BinaryIO = memory
+        file: PrivateFile | None = None
         try:
             for chunk in chunks:
                 size += len(chunk)
                 if size > limits.file_bytes:
                     raise too_large(name, f"more than {limits.file_bytes:,}", limits)
+                digest.update(chunk)
                 with _disk_errors(name):
-                    if folder is None and size > _MEMORY_BYTES:
-                        folder = tempfile.TemporaryDirectory(prefix="deepseek-ocr-")
-                        sink = _moved_to_file(sink, Path(folder.name) / "document")
+                    if file is None and size > _MEMORY_BYTES:
+                        file = PrivateFile()
+                        sink = file.file
+                        sink.write(memory.getbuffer())
+                        memory = io.BytesIO()
                     sink.write(chunk)
             with _disk_errors(name):
                 sink.flush()
         except BaseException:
-            # What could not be written cannot be flushed either.
-            with suppress(OSError):
-                sink.close()
-            if folder is not None:
-                folder.cleanup()
+            if file is not None:
+                file.close()
             raise
-        if folder is None:
-            sink.seek(0)
-            return cls(name, size, data=sink.read())
-        sink.close()
-        return cls(name, size, path=Path(folder.name) / "document", folder=folder)
+        data = memory.getvalue() if file is None else None
+        return cls(name, size, file=file, data=data, digest=digest.hexdigest())
+
+    @property
+    def path(self) -> Path | None:
+        """Where the file can be opened; None for bytes in memory."""
+        return self.file.path if isinstance(self.file, PrivateFile) else self.file
+
+    @property
+    def identity(self) -> FileIdentity | None:
+        """Which file is at :attr:`path`; None for bytes in memory."""
+        return None if self.path is None else identity_of(self.path)
 
     def open(self) -> io.BufferedReader | io.BytesIO:
         """Open the bytes as a new binary file object."""
@@ -96,15 +104,15 @@ class Content:
 
     def sha256(self) -> str:
         """Hash of all bytes, 64 hex digits."""
+        if self.digest is not None:
+            return self.digest
         with self.open() as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def close(self) -> None:
-        """Remove the temporary folder, if there is one."""
-        if self.folder is not None:
-            # Windows refuses while a reader is still open.
-            with suppress(OSError):
-                self.folder.cleanup()
+        """Remove the temporary file, if there is one."""
+        if isinstance(self.file, PrivateFile):
+            self.file.close()
 
 
 @contextmanager
@@ -113,18 +121,18 @@ def _disk_errors(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise SourceError(
-            f"it is too large for memory and cannot be written to {tempfile.gettempdir()} "
+            f"it is too large for memory and cannot be written to {_temporary_folder()} "
             f"({error.strerror})",
             source=name,
-            remedy="Free some space there, set TMPDIR, or pass the path of a file.",
+            remedy="Free some space there, or set TMPDIR to a folder with more.",
         ) from error
 
 
-def _moved_to_file(memory: BinaryIO, path: Path) -> BinaryIO:
-    file = path.open("wb")
-    memory.seek(0)
-    shutil.copyfileobj(memory, file)
-    return file
+def _temporary_folder() -> str:
+    try:
+        return gettempdir()
+    except OSError:
+        return "the folder for temporary files"
 
 
 def too_large(name: str, size: str, limits: Limits) -> LimitExceededError:

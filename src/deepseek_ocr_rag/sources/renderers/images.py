@@ -15,7 +15,7 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from PIL import (
     BmpImagePlugin,
@@ -34,6 +34,7 @@ from .colours import to_rgb
 from .content import Content
 from .opened_document import PageInfo
 from .sizes import PageChecks
+from .tiff_frames import TiffFrames
 
 __all__ = ["PictureDocument"]
 
@@ -77,9 +78,13 @@ class PictureDocument:
         self._limits = limits
         self._lock = threading.Lock()
         self._pages = 1
-        with self._frame(1) as picture:
-            if format == "TIFF":
-                self._pages = self._count(picture)
+        self._frames: TiffFrames | None = None
+        if format == "TIFF":
+            with self._translated(1), self._content.open() as file:
+                self._frames = TiffFrames(file, limits.pages)
+            self._pages = max(1, self._count(self._frames))
+        with self._frame(1):
+            pass
 
     @property
     def page_count(self) -> int:
@@ -128,42 +133,46 @@ class PictureDocument:
     @contextmanager
     def _frame(self, number: int) -> Iterator[ImageFile.ImageFile]:
         """Open a frame, read its header and check its size; translate Pillow's errors."""
-        with self._lock, self._content.open() as file:
-            try:
-                with self._plugin(file) as picture:
-                    if number > 1:
-                        picture.seek(number - 1)
-                    self._check_size(picture.size, number)
-                    yield picture
-            except DeepSeekOCRError:
-                raise
-            except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-                # Some plugins check Pillow's own limit.
-                raise self._too_large("has far more pixels than a page", number) from error
-            except MemoryError as error:
-                raise LimitExceededError(
-                    "the picture needs more memory than is available or allowed",
-                    source=self._content.name,
-                    page=number,
-                    remedy="Reduce it, or raise Limits(worker_bytes=...) if you trust it.",
-                ) from error
-            except Exception as error:
-                # For damaged files Pillow raises nearly every kind of exception.
-                raise self._damaged(error, number) from error
+        with (
+            self._lock,
+            self._content.open() as file,
+            self._translated(number),
+            self._plugin(file, number) as picture,
+        ):
+            self._check_size(picture.size, number)
+            yield picture
 
-    def _plugin(self, file: IO[bytes]) -> ImageFile.ImageFile:
-        picture: ImageFile.ImageFile = _PLUGINS[self._format](file, self._content.name)
+    @contextmanager
+    def _translated(self, number: int) -> Iterator[None]:
+        try:
+            yield
+        except DeepSeekOCRError:
+            raise
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            # Some plugins check Pillow's own limit.
+            raise self._too_large("has far more pixels than a page", number) from error
+        except MemoryError as error:
+            raise LimitExceededError(
+                "the picture needs more memory than is available or allowed",
+                source=self._content.name,
+                page=number,
+                remedy="Reduce it, or raise Limits(worker_bytes=...) if you trust it.",
+            ) from error
+        except Exception as error:
+            # For damaged files Pillow raises nearly every kind of exception.
+            raise self._damaged(error, number) from error
+
+    def _plugin(self, file: BinaryIO, number: int) -> ImageFile.ImageFile:
+        if self._frames is not None and self._frames.offsets:
+            file = self._frames.starting_at(file, number - 1)
+        # Without a name: Pillow would read the pixels from whatever file has that name by now.
+        picture: ImageFile.ImageFile = _PLUGINS[self._format](file, "")
         return picture
 
-    def _count(self, picture: ImageFile.ImageFile) -> int:
-        """How many frames can be reached; Pillow ends a chain that loops."""
-        count = 1
-        while count <= self._limits.pages:
-            try:
-                picture.seek(count)
-            except EOFError:
-                return count
-            count += 1
+    def _count(self, frames: TiffFrames) -> int:
+        count = len(frames.offsets)
+        if count <= self._limits.pages:
+            return count
         raise LimitExceededError(
             f"the TIFF has more than {self._limits.pages:,} frames",
             source=self._content.name,

@@ -28,11 +28,10 @@ from ..limits import Limits
 from .content import Content
 from .opened_document import PageInfo
 from .page_space import PageSpace
-from .passwords import spellings
 from .pdfium_drawing import draw_content
 from .pdfium_objects import Handle, form_marks, has_notes, hide_links, largest_image
 from .pdfium_text import read_layer
-from .sizes import PageChecks, no_pages, page_failed, password_refused, short_label
+from .sizes import PageChecks, no_pages, page_failed, password_refused, short_label, spellings
 
 __all__ = ["LOCK", "PdfiumDocument"]
 

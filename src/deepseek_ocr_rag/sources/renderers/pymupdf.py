@@ -18,12 +18,12 @@ from PIL import Image
 
 from ...document.text_layer import TextLayer
 from ...errors import CorruptSourceError, DeepSeekOCRError, MissingExtraError, PageRenderError
+from ...installing import install_command
 from ..limits import Limits
 from .content import Content
 from .opened_document import PageInfo
-from .passwords import normalized
 from .pymupdf_layer import Handle, read_layer
-from .sizes import PageChecks, no_pages, page_failed, password_refused, short_label
+from .sizes import PageChecks, no_pages, normalized, page_failed, password_refused, short_label
 
 __all__ = ["LOCK", "PymupdfDocument"]
 
@@ -163,10 +163,12 @@ def _check_images(page: Handle, checks: PageChecks) -> None:
 def _import() -> Handle:
     try:
         import pymupdf
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "pymupdf":
+            raise
         raise MissingExtraError(
             "the renderer pymupdf is not installed",
-            remedy='pip install "deepseek-ocr-rag[pymupdf]"',
+            remedy=f"Run: {install_command('pymupdf')}",
         ) from error
     tools: Handle = pymupdf.TOOLS
     # Otherwise it prints complaints about damaged files to standard output.

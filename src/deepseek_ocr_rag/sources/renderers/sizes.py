@@ -1,9 +1,12 @@
-"""What the renderers share: the size of a page in pixels, its limits, and errors."""
+"""What the renderers share: the size of a page in pixels, its limits, passwords, and errors."""
 
 from __future__ import annotations
 
 import math
+import stringprep
 import time
+import unicodedata
+from collections.abc import Iterator
 
 from ...errors import (
     ConfigurationError,
@@ -17,9 +20,11 @@ from ..limits import Limits
 __all__ = [
     "PageChecks",
     "no_pages",
+    "normalized",
     "page_failed",
     "password_refused",
     "short_label",
+    "spellings",
 ]
 
 _LABEL_CHARACTERS = 100
@@ -128,3 +133,29 @@ def page_failed(source: str, page: int) -> PageRenderError:
         page=page,
         remedy="Leave this page out, or repair the file, for example with qpdf.",
     )
+
+
+def spellings(password: str | None) -> Iterator[bytes | None]:
+    """The passwords to try, in UTF-8: as given, then normalised.
+
+    For the old ciphers pdfium itself also tries Latin-1.
+    """
+    if password is None:
+        yield None
+        return
+    # Each once, in this order.
+    for spelling in dict.fromkeys((password, normalized(password))):
+        yield spelling.encode("utf-8", "surrogatepass")
+
+
+def normalized(password: str) -> str:
+    """Apply the mapping and normalisation of SASLprep, which AES-256 PDFs require.
+
+    Source: RFC 4013, 2.1 and 2.2; ISO 32000-2, 7.6.4.3.2.
+    """
+    mapped = (
+        " " if stringprep.in_table_c12(character) else character
+        for character in password
+        if not stringprep.in_table_b1(character)
+    )
+    return unicodedata.normalize("NFKC", "".join(mapped))

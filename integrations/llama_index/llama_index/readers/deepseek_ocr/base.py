@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.bridge.pydantic import Field, PrivateAttr, SecretStr
@@ -13,9 +14,10 @@ from llama_index.core.schema import Document
 
 from deepseek_ocr_rag import Page, Reader
 from deepseek_ocr_rag.errors import ConfigurationError
-from deepseek_ocr_rag.reading import PageStream
+from deepseek_ocr_rag.reading import PageStream, ProgressBar
 from deepseek_ocr_rag.records import OnError, page_records, page_wanted
 from deepseek_ocr_rag.setting_names import refuse_unknown
+from deepseek_ocr_rag.sources import SourceInput, documents_in
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
@@ -39,14 +41,19 @@ class DeepSeekOCRReader(BasePydanticReader):
 
     Attributes:
         backend: What reads the pages: "auto" (the best one available), "lite",
-            "ollama", "ollama/<model>", "server", "server:<base url>", "replay:<file>".
-        resolution: tiny, small, base, large or gundam; the ``mode`` of
-            :class:`deepseek_ocr_rag.Reader`.
+            "ollama", "ollama/<model>", "server", "server:<base url>", "replay:<file>"; on
+            a GPU of your own "local" (our engine) or "transformers", each also with
+            ":<folder or hub id>".
+        resolution: How finely the model sees a page: tiny, small, base, large, or
+            gundam (the default), which adds detailed tiles for small print; as in
+            :class:`deepseek_ocr_rag.Reader`. ``lite`` has no such setting.
         task: document, ocr, free, figure, describe, "locate: <what>", or
             "prompt: <your own words>".
         pages: Which pages, 1-based, like "1-3,7"; None for all.
         password: For encrypted PDFs. It is pickled (for worker processes), but left
             out of ``to_dict`` and ``to_json``.
+        match: Which files of a folder, such as "*.pdf"; by default all PDFs and pictures.
+        recursive: Whether to look into the folders in a folder.
         renderer: "pdfium" or "pymupdf".
         allow_urls: Whether ``file`` may be an https URL.
         flat_metadata: Make every metadata value a scalar (``boxes`` becomes one
@@ -74,6 +81,8 @@ class DeepSeekOCRReader(BasePydanticReader):
     task: str = "document"
     pages: str | None = None
     password: SecretStr | None = Field(default=None, exclude=True)
+    match: str | list[str] | None = None
+    recursive: bool = True
     renderer: str = "pdfium"
     allow_urls: bool = False
     flat_metadata: bool = False
@@ -114,13 +123,17 @@ class DeepSeekOCRReader(BasePydanticReader):
         file: str | os.PathLike[str] | bytes,
         extra_info: Mapping[str, Any] | None = None,
         fs: AbstractFileSystem | None = None,
+        *,
+        show_progress: bool = False,
     ) -> Iterator[Document]:
         """Read page by page.
 
         Args:
-            file: A path, a URL (with ``allow_urls``), or the bytes of a file.
+            file: A path, a folder, a URL (with ``allow_urls``), or the bytes of a file. The
+                documents of a folder come in the order of their names.
             extra_info: More metadata; where a name is the same, it wins.
             fs: File system of the path, if it is not this machine's disk.
+            show_progress: Whether to show a bar for all pages, in a terminal or a notebook.
 
         Yields:
             Documents in page order, each as soon as its page is read.
@@ -128,32 +141,53 @@ class DeepSeekOCRReader(BasePydanticReader):
         Raises:
             DeepSeekOCRError: If the file cannot be opened or nothing can be read.
         """
-        with self._open(file, fs) as stream:
-            for page in stream:
-                yield from self._documents(page, stream, file, extra_info)
+        with ProgressBar(show=show_progress) as bar:
+            for source, name in self._found(file, fs):
+                with self._open(source, name, fs) as stream:
+                    bar.follow(stream)
+                    for page in stream:
+                        yield from self._documents(page, stream, file, extra_info)
 
     def load_data(
         self,
         file: str | os.PathLike[str] | bytes,
         extra_info: Mapping[str, Any] | None = None,
         fs: AbstractFileSystem | None = None,
+        *,
+        show_progress: bool = False,
     ) -> list[Document]:
         """:meth:`lazy_load_data` as a list."""
-        return list(self.lazy_load_data(file, extra_info, fs))
+        return list(self.lazy_load_data(file, extra_info, fs, show_progress=show_progress))
 
     async def aload_data(
         self,
         file: str | os.PathLike[str] | bytes,
         extra_info: Mapping[str, Any] | None = None,
         fs: AbstractFileSystem | None = None,
+        *,
+        show_progress: bool = False,
     ) -> list[Document]:
         """:meth:`load_data` without blocking the event loop."""
         documents: list[Document] = []
-        stream = await asyncio.to_thread(self._open, file, fs)
-        async with stream:
-            async for page in stream:
-                documents += self._documents(page, stream, file, extra_info)
+        found = await asyncio.to_thread(lambda: list(self._found(file, fs)))
+        with ProgressBar(show=show_progress) as bar:
+            for source, name in found:
+                stream = await asyncio.to_thread(self._open, source, name, fs)
+                async with stream:
+                    bar.follow(stream)
+                    async for page in stream:
+                        documents += self._documents(page, stream, file, extra_info)
         return documents
+
+    def _found(
+        self, file: str | os.PathLike[str] | bytes, fs: AbstractFileSystem | None
+    ) -> Iterator[tuple[SourceInput, str | None]]:
+        """The files to read, each with its name if it was found in a folder."""
+        if fs is not None or isinstance(file, bytes) or not Path(file).is_dir():
+            yield file, None
+            return
+        for each in documents_in(file, match=self.match, recursive=self.recursive):
+            yield each, str(Path(file) / each.path)
 
     def _reader(self) -> Reader:
         if self._given is not None:
@@ -161,7 +195,7 @@ class DeepSeekOCRReader(BasePydanticReader):
         if self._made is None:
             self._made = Reader(
                 self.backend,
-                mode=self.resolution,
+                resolution=self.resolution,
                 task=self.task,
                 renderer=self.renderer,
                 allow_urls=self.allow_urls,
@@ -169,11 +203,11 @@ class DeepSeekOCRReader(BasePydanticReader):
         return self._made
 
     def _open(
-        self, file: str | os.PathLike[str] | bytes, fs: AbstractFileSystem | None
+        self, file: SourceInput, name: str | None, fs: AbstractFileSystem | None
     ) -> PageStream:
         password = self.password.get_secret_value() if self.password else None
-        if fs is None or isinstance(file, bytes):
-            return self._reader().open(file, pages=self.pages, password=password)
+        if fs is None or not isinstance(file, str | os.PathLike):
+            return self._reader().open(file, pages=self.pages, password=password, name=name)
         name = os.fspath(file)
         with fs.open(name, "rb") as opened:
             return self._reader().open(opened, pages=self.pages, password=password, name=name)

@@ -52,7 +52,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
         keep: How many documents to remember.
         reader: Reads the documents; by default built from the arguments below.
         backend: As in ``DeepSeekOCRReader``, like the rest.
-        resolution: tiny, small, base, large or gundam.
+        resolution: How finely the model sees a page: tiny, small, base, large or gundam.
         task: What to ask of each page.
         renderer: "pdfium" or "pymupdf".
         limits: Limits on size, pages and time of one document.
@@ -103,7 +103,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
             reader
             or Reader(
                 backend,
-                mode=resolution,
+                resolution=resolution,
                 task=task,
                 renderer=renderer,
                 limits=limits,

@@ -61,7 +61,7 @@ _CLOSING = re.compile(r"[%)\]‰*†‡]+|[)\]]%")
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _TableLine:
     """A line of a table, as runs of words between white gaps."""
 
     line: Line
@@ -87,7 +87,7 @@ def framed_table(
 
     Also how many of its rows have figures; None if alignment shows no such rows.
     """
-    rows = [_Row(line, _runs(line, _CELL_GAP * usual)) for line in build_lines(pieces)]
+    rows = [_TableLine(line, _runs(line, _CELL_GAP * usual)) for line in build_lines(pieces)]
     start = next((i for i, row in enumerate(rows) if row.is_body and row.figures), len(rows))
     if len(rows) - start < _FEWEST_ROWS:
         return None
@@ -109,7 +109,7 @@ def with_aligned_tables(
 
 
 def _with_tables(lines: Sequence[Line], rules: Sequence[RulePiece], usual: float) -> list[Line]:
-    rows = [_Row(line, _runs(line, _CELL_GAP * usual)) for line in lines]
+    rows = [_TableLine(line, _runs(line, _CELL_GAP * usual)) for line in lines]
     result: list[Line] = []
     free = at = 0  # lines before ``free`` are in a table, or in the result
     while at < len(rows):
@@ -169,7 +169,7 @@ def _is_figure(run: Sequence[LayoutPiece]) -> bool:
     )
 
 
-def _run_end(rows: Sequence[_Row], start: int, usual: float) -> int:
+def _run_end(rows: Sequence[_TableLine], start: int, usual: float) -> int:
     """Where the rows of a table end that begin with the row at ``start``; ``start`` if none do."""
     if not rows[start].is_body:
         return start
@@ -193,7 +193,7 @@ def _run_end(rows: Sequence[_Row], start: int, usual: float) -> int:
     return end
 
 
-def _is_set_off(rows: Sequence[_Row], start: int, at: int) -> bool:
+def _is_set_off(rows: Sequence[_TableLine], start: int, at: int) -> bool:
     """Whether a line is further from the row above it than the rows before are from each other."""
     steps = [b.line.y_centre - a.line.y_centre for a, b in pairwise(rows[start : at + 1])]
     return len(steps) > 2 and steps[-1] > 1.6 * median(steps[:-1])
@@ -203,7 +203,7 @@ def _apart(above: Line, below: Line, usual: float) -> bool:
     return below.y0 - above.y1 > _ROW_GAP * usual
 
 
-def _gaps_of(row: _Row, usual: float) -> list[tuple[float, float]]:
+def _gaps_of(row: _TableLine, usual: float) -> list[tuple[float, float]]:
     edges = [(min(p.x0 for p in run), max(map(ink_end, run))) for run in row.runs]
     return [(a[1], b[0]) for a, b in pairwise(edges)]
 
@@ -221,7 +221,7 @@ def _shared(
     return found
 
 
-def _may_stand_between(row: _Row, gaps: Sequence[tuple[float, float]], usual: float) -> bool:
+def _may_stand_between(row: _TableLine, gaps: Sequence[tuple[float, float]], usual: float) -> bool:
     """Whether a line that is no row may be a heading or a part of a label inside of a table."""
     if len(row.runs) > 1:
         return True
@@ -231,7 +231,7 @@ def _may_stand_between(row: _Row, gaps: Sequence[tuple[float, float]], usual: fl
     return crossed < max(2, 0.5 * len(gaps)) or right - left < 12 * usual
 
 
-def _gaps_of_table(rows: Sequence[_Row], usual: float) -> list[float]:
+def _gaps_of_table(rows: Sequence[_TableLine], usual: float) -> list[float]:
     """The gaps between the columns of rows that are a table; [] if they are none."""
     body = [row for row in rows if row.is_body]
     gaps = _with_signs(_column_gaps(body, usual), body, usual)
@@ -246,7 +246,7 @@ def _gaps_of_table(rows: Sequence[_Row], usual: float) -> list[float]:
 
 
 def _head_start(
-    rows: Sequence[_Row],
+    rows: Sequence[_TableLine],
     free: int,
     body: int,
     gaps: Sequence[float],
@@ -289,7 +289,7 @@ def _head_start(
     return start
 
 
-def _is_contents(body: Sequence[_Row]) -> bool:
+def _is_contents(body: Sequence[_TableLine]) -> bool:
     """Whether the rows are a table of contents: a title, a leader and a rising page number."""
     numbers = [run[-1].text for row in body for run in row.runs[-1:]]
     if not all(n.isdigit() and len(n) <= 4 for n in numbers):
@@ -298,7 +298,7 @@ def _is_contents(body: Sequence[_Row]) -> bool:
     return all(a <= b for a, b in pairwise(values))
 
 
-def _with_signs(gaps: Sequence[float], body: Sequence[_Row], usual: float) -> list[float]:
+def _with_signs(gaps: Sequence[float], body: Sequence[_TableLine], usual: float) -> list[float]:
     """The gaps without those between a column of figures and one of their signs."""
     held: list[list[str]] = [[] for _ in range(len(gaps) + 1)]
     for row in body:
@@ -314,7 +314,7 @@ def _with_signs(gaps: Sequence[float], body: Sequence[_Row], usual: float) -> li
     return [gap for column, gap in enumerate(gaps) if column not in dropped]
 
 
-def _column_gaps(body: Sequence[_Row], usual: float) -> list[float]:
+def _column_gaps(body: Sequence[_TableLine], usual: float) -> list[float]:
     """The middles of the gaps that nine of ten rows leave free, one between two columns."""
     words = [piece for row in body for piece in row.line.pieces]
     # In type with equally wide characters, a space is as wide as a letter.
@@ -342,7 +342,9 @@ def _column_gaps(body: Sequence[_Row], usual: float) -> list[float]:
     return [(left + right) / 2 for left, right in gaps]
 
 
-def _body(rows: Sequence[_Row], gaps: Sequence[float], usual: float) -> list[tuple[Cell, ...]]:
+def _body(
+    rows: Sequence[_TableLine], gaps: Sequence[float], usual: float
+) -> list[tuple[Cell, ...]]:
     """The rows below the head; lines that go on with a row above or below them join it."""
     placed: list[Placed] = []
     pending: Placed | None = None
@@ -371,7 +373,7 @@ def _goes_on(above: Placed, cells: Placed) -> bool:
     return first > 0 or text[:1].islower()
 
 
-def _is_begun(row: _Row, rows: Sequence[_Row]) -> bool:
+def _is_begun(row: _TableLine, rows: Sequence[_TableLine]) -> bool:
     """Whether a line is the first part of the label of the row below it."""
     at = next(i for i, other in enumerate(rows) if other is row)
     if at + 1 >= len(rows) or not rows[at + 1].is_body:

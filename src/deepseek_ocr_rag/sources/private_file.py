@@ -1,0 +1,61 @@
+"""A temporary file for a copy of a document, which no other program can find by a name."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["FileIdentity", "PrivateFile", "identity_of"]
+
+NAMELESS = sys.platform == "linux"
+"""Whether the file needs no name, because ``/proc`` leads to what a process has open."""
+
+FileIdentity = Sequence[int]
+"""Device and number of a file: equal only for one and the same file."""
+
+
+class PrivateFile:
+    """A file that is gone with this process, even if it is killed.
+
+    On Linux it has no name: other processes of this user open it through ``/proc``. Elsewhere it
+    lies in a folder of its own that only this user may open. ``file`` is open for writing.
+
+    Raises:
+        OSError: If there is no folder for temporary files, or no space in it.
+    """
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._named: Path | None = None
+        if NAMELESS:
+            self.file: BinaryIO = tempfile.TemporaryFile(prefix="deepseek-ocr-")  # noqa: SIM115
+            if self.path.exists():
+                return
+            self.file.close()  # /proc is not mounted
+        self._folder = tempfile.TemporaryDirectory(prefix="deepseek-ocr-")
+        self._named = Path(self._folder.name) / "document"
+        self.file = self._named.open("w+b")
+
+    @property
+    def path(self) -> Path:
+        """Where this process and its children can open it; another path in a forked copy."""
+        return self._named or Path(f"/proc/{os.getpid()}/fd/{self.file.fileno()}")
+
+    def close(self) -> None:
+        """Remove the file; processes that have opened it can still read it."""
+        with suppress(OSError):  # what could not be written cannot be flushed either
+            self.file.close()
+        if self._folder is not None:
+            with suppress(OSError):  # Windows refuses while a reader is still open
+                self._folder.cleanup()
+
+
+def identity_of(path: Path) -> FileIdentity:
+    """The identity of the file at a path."""
+    status = path.stat()
+    return status.st_dev, status.st_ino

@@ -1,0 +1,110 @@
+"""Documents in a folder: which, in which order, and that a planted link shows nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from deepseek_ocr_rag.errors import ConfigurationError, LimitExceededError, SourceError
+from deepseek_ocr_rag.sources import documents_in, folder_files
+
+
+def names(folder: Path, **options: object) -> list[str]:
+    return [each.path for each in documents_in(folder, **options)]  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "papers"
+    for path in (
+        *("scan-10.png", "scan-2.png", "B.PDF", "a.pdf", "notes.txt", ".hidden.pdf"),
+        *("2024/may.pdf", "2024/deep/er/x.tiff", ".git/y.pdf"),
+    ):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(b"%PDF-1.4")
+    return root
+
+
+def test_pdfs_and_pictures_come_in_order_from_all_folders(folder: Path) -> None:
+    assert names(folder) == [
+        "2024/deep/er/x.tiff",
+        "2024/may.pdf",
+        "a.pdf",
+        "B.PDF",
+        "scan-2.png",
+        "scan-10.png",
+    ]
+
+
+def test_only_the_folder_itself(folder: Path) -> None:
+    assert names(folder, recursive=False) == ["a.pdf", "B.PDF", "scan-2.png", "scan-10.png"]
+
+
+@pytest.mark.parametrize(
+    ("match", "found"),
+    [
+        ("*.pdf", ["2024/may.pdf", "a.pdf", "B.PDF"]),
+        ("2024/*", ["2024/deep/er/x.tiff", "2024/may.pdf"]),
+        (["a.*", "*.txt"], ["a.pdf", "notes.txt"]),
+    ],
+)
+def test_a_pattern_says_which(folder: Path, match: object, found: list[str]) -> None:
+    assert names(folder, match=match) == found
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_links_lead_nowhere_else(folder: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "s.pdf").write_bytes(b"%PDF-1.4")
+    (folder / "out").symlink_to(secret)
+    (folder / "loop").symlink_to(folder)
+    (folder / "s.pdf").symlink_to(secret / "s.pdf")
+    (folder / "near.pdf").symlink_to("a.pdf")
+    (folder / "dangling.pdf").symlink_to("nothing.pdf")
+    found = names(folder, match="*.pdf")
+    assert found == ["2024/may.pdf", "a.pdf", "B.PDF"]
+    os.mkfifo(folder / "pipe.pdf")
+    assert "pipe.pdf" not in names(folder)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_folder_that_becomes_a_link_is_not_entered(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "s.pdf").write_bytes(b"%PDF-1.4")
+    listed = folder_files._entries
+
+    def swapped(base: Path, parts: tuple[str, ...], shown: str) -> list[os.DirEntry[str]]:
+        found = listed(base, parts, shown)
+        if not parts:
+            (folder / "2024").rename(tmp_path / "away")
+            (folder / "2024").symlink_to(secret)
+        return found
+
+    monkeypatch.setattr(folder_files, "_entries", swapped)
+    assert names(folder) == ["a.pdf", "B.PDF", "scan-2.png", "scan-10.png"]
+
+
+@pytest.mark.parametrize("name", ["missing", "papers/a.pdf", "papers/2024/deep"])
+def test_what_is_no_folder_of_documents_is_told(folder: Path, name: str) -> None:
+    with pytest.raises(SourceError, match=r"folder|document") as caught:
+        documents_in(folder.parent / name, recursive=False)
+    assert caught.value.source == str(folder.parent / name)
+
+
+def test_limits_and_empty_patterns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for match in ("", " ", []):
+        with pytest.raises(ConfigurationError, match="pattern"):
+            documents_in(folder, match=match)
+    monkeypatch.setattr(folder_files, "MOST_FILES", 2)
+    with pytest.raises(LimitExceededError, match="more than 2"):
+        documents_in(folder)
+    monkeypatch.setattr(folder_files, "MOST_FILES", 100)
+    monkeypatch.setattr(folder_files, "MOST_DEPTH", 2)
+    with pytest.raises(LimitExceededError, match="deeper than 2"):
+        documents_in(folder)

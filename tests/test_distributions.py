@@ -1,0 +1,103 @@
+"""What the distributions carry: addresses, authors, licences, and READMEs whose links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tomllib
+from types import ModuleType
+from typing import Any
+
+import pytest
+from house import ROOT
+from packaging.requirements import Requirement
+
+PROJECTS = {
+    "core": ROOT,
+    "langchain": ROOT / "integrations" / "langchain",
+    "llama_index": ROOT / "integrations" / "llama_index",
+}
+RELATIVE = re.compile(r"\]\((?!https?://|#|mailto:)[^)]*\)|(?:src|href)=[\"'](?!https?://|#)")
+
+
+def project(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((PROJECTS[name] / "pyproject.toml").read_text("utf-8"))
+    return found
+
+
+@pytest.fixture
+def hook() -> ModuleType:
+    pytest.importorskip("hatchling")
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_each_names_its_authors_and_carries_its_licence(name: str) -> None:
+    facts = project(name)["project"]
+    assert facts["authors"][0]["name"]
+    assert facts["license"] == "MIT"
+    assert facts["license-files"] == ["LICENSE", "NOTICE"]
+    folder = PROJECTS[name]
+    assert (folder / "LICENSE").read_text("utf-8") == (ROOT / "LICENSE").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_each_notice_names_every_dependency(name: str) -> None:
+    facts = project(name)["project"]
+    wanted = {
+        Requirement(text).name.lower()
+        for group in (facts["dependencies"], *facts.get("optional-dependencies", {}).values())
+        for text in group
+    } - ({"deepseek-ocr-rag"} if name == "core" else set())
+    said = re.findall(r"[\w.-]+", (PROJECTS[name] / "NOTICE").read_text("utf-8").lower())
+    assert wanted - set(said) == set()
+
+
+@pytest.mark.parametrize("name", ["langchain", "llama_index"])
+def test_the_readmes_of_the_integrations_lead_nowhere_relative(name: str) -> None:
+    text = (PROJECTS[name] / "README.md").read_text("utf-8")
+    assert RELATIVE.findall(re.sub(r"`[^`\n]*`", "", text)) == []
+    assert all(url.startswith("https://") for url in project(name)["project"]["urls"].values())
+
+
+@pytest.mark.parametrize("repository", ["", "https://example.org/rag", "https://example.org/rag/"])
+def test_the_readme_of_the_core_leads_somewhere_from_anywhere(
+    hook: ModuleType, repository: str
+) -> None:
+    metadata: dict[str, Any] = {}
+    hook.IndexMetadata(str(ROOT), {"repository": repository}).update(metadata)
+    shown = metadata["readme"]["text"]
+    assert RELATIVE.findall(re.sub(r"`[^`\n]*`", "", shown)) == []
+    assert all(url.startswith("https://") for url in metadata["urls"].values())
+    links = re.findall(r"\]\((https://example[^)]*)\)", shown)
+    assert bool(links) == bool(repository)
+    for link in links:
+        path = re.sub(r"https://example\.org/rag/(blob|raw)/HEAD/", "", link)
+        assert (ROOT / path).exists()
+
+
+def test_the_three_name_one_repository() -> None:
+    repository = project("core")["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"]
+    for name in ("langchain", "llama_index"):
+        assert project(name)["project"]["urls"].get("Repository", "") == repository
+
+
+def test_no_page_tells_to_install_from_an_index_that_has_no_package_of_ours() -> None:
+    own = re.compile(
+        r"pip install [^\n`]*(?<![\w/.-])(deepseek-ocr-rag|langchain-deepseek|llama-index-readers)"
+    )
+    folders = ("docs", "notebooks", "integrations")
+    prose = [
+        p for name in folders for p in (ROOT / name).rglob("*") if p.suffix in (".md", ".ipynb")
+    ]
+    told = {
+        str(path.relative_to(ROOT))
+        for path in [*prose, *ROOT.glob("*.md")]
+        if path.name != "CHANGELOG.md" and own.search(path.read_text("utf-8"))
+    }
+    assert told == set()
