@@ -120,7 +120,7 @@ def test_a_backend_that_sends_files_gets_files_with_the_same_pixels() -> None:
         for request in backend.requests:
             assert request.image is None
             assert request.png is not None
-            drawn = source.render(request.page, request.mode.long_side)
+            drawn = source.render(request.page, request.resolution.long_side)
             assert request.size == drawn.size
             with Image.open(io.BytesIO(request.png.data)) as sent:
                 assert sent.convert("RGB").tobytes() == drawn.tobytes()
