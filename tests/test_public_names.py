@@ -28,14 +28,15 @@ from house import (
 DOORS = {
     "": "Answer BackendError Block Box Chunk Citation Conversation DeepSeekOCRError DocumentQA"
     " FetchPolicy LanguageModelError Limits LiteBackend LocalBackend OcrDocument OfficialBackend"
-    " OllamaBackend OllamaEmbeddings OllamaModel Page PageCache Passage Reader RecordingBackend"
+    " OllamaBackend OllamaEmbeddings OllamaModel OpenAIModel Page PageCache Passage Reader RecordingBackend"
     " ReplayBackend Retriever Sentence ServerBackend SourceError Table TransformersBackend"
     " __version__ chunk_document crop_boxes draw_page markdown_to_html open_source parse_document"
-    " parse_page render_page sample_path to_docling write_folder",
+    " parse_page render_page sample_path to_docling verify write_folder",
     "agents": "AgentListing AgentLocations AgentPicture AgentReader AgentReply AgentSearch FORMS"
     " Location ToolArgument ToolForm arguments_of context_length_of",
     "answering": "Answer AnswerStream Citation Conversation DocumentQA LanguageModel Message"
-    " OllamaModel Sentence StructuredLanguageModel TermFrequencies Timings Verdict Verifier",
+    " OllamaModel OpenAIModel Sentence StructuredLanguageModel TermFrequencies Timings Verdict"
+    " Verification Verifier verify",
     "backends": "Backend BackendStatus LiteBackend LiteBackendWarning LocalBackend OfficialBackend"
     " OllamaBackend PageRequest RecordingBackend Repeatable ReplayBackend Reply ServerBackend"
     " TransformersBackend choose_backend probe_backends",

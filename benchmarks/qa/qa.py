@@ -115,7 +115,8 @@ def box_overlap(
                 continue
             qa.llm = StandIn(f"{question['answer'].strip()} [{number}]")
         answer = qa.ask(question["question"])
-        cited = [c for c in answer.citations if c.source == question["pdf"] and c.page in wanted]
+        shown = answer.citations if answer.found else ()  # the nearest passages are no answer
+        cited = [c for c in shown if c.source == question["pdf"] and c.page in wanted]
         if cited:
             right += 1
             overlapping += any(

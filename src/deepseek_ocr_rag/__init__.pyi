@@ -1,7 +1,9 @@
 from .answering.answer import Answer, Sentence
-from .answering.language_model import OllamaModel
+from .answering.models.ollama_model import OllamaModel
+from .answering.models.openai_model import OpenAIModel
 from .answering.qa import Conversation, DocumentQA
 from .answering.verification.citation import Citation
+from .answering.verify import verify
 from .backends.lite.backend import LiteBackend
 from .backends.local.backend import LocalBackend
 from .backends.official.backend import OfficialBackend
@@ -48,6 +50,7 @@ __all__ = [
     "OllamaBackend",
     "OllamaEmbeddings",
     "OllamaModel",
+    "OpenAIModel",
     "Page",
     "PageCache",
     "Passage",
@@ -71,5 +74,6 @@ __all__ = [
     "render_page",
     "sample_path",
     "to_docling",
+    "verify",
     "write_folder",
 ]

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from deepseek_ocr_rag.answering.cleaner import REMOVED_LINK, AnswerCleaner, without_thoughts
+from deepseek_ocr_rag.answering.cleaner import REMOVED_LINK, AnswerCleaner
+from deepseek_ocr_rag.answering.models.thoughts import without_thoughts
 
 
 def clean(*pieces: str, sources: int = 3) -> str:
@@ -120,10 +121,14 @@ def test_a_long_reply_takes_linear_time() -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("<think>Is it [1]?\nYes.</think>\n\nAnn.", "\n\nAnn."),
+        ("<think>Is it [1]?\nYes.</think>\n\nAnn.", "Ann."),
         ("\n<think></think>Ann.", "Ann."),
         ("<think>Without end", ""),
-        ("Ann. <think>Aside</think>", "Ann. <think>Aside</think>"),
+        ("Ann. <think>Aside</think>", "Ann. "),
+        ("Ann. <think>Aside", "Ann. <think>Aside"),
+        ("<think>One</think> <think>two</think>Ann.", "Ann."),
+        ("[THINK]Is it?[/THINK]Ann.", "Ann."),
+        ('{"text": "<think>x</think>"}', '{"text": "<think>x</think>"}'),
         ("<thi", "<thi"),
         ("<thin air", "<thin air"),
         ("", ""),

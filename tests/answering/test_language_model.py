@@ -17,13 +17,12 @@ from typing import Any
 import pytest
 from thread_leaks import new_threads
 
-from deepseek_ocr_rag.answering.language_model import (
-    LanguageModel,
-    Message,
-    OllamaModel,
+from deepseek_ocr_rag.answering.language_model import LanguageModel, Message
+from deepseek_ocr_rag.answering.models.model_choice import (
     choose_language_model,
     language_model_named,
 )
+from deepseek_ocr_rag.answering.models.ollama_model import OllamaModel
 from deepseek_ocr_rag.errors import (
     ConfigurationError,
     DeepSeekOCRError,

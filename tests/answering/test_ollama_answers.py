@@ -16,7 +16,7 @@ pytest.importorskip("gguf")
 from fake_ollama import FakeModel, Ollama024, Ollama033, Written, deepseek_ocr, write_small_file
 
 from deepseek_ocr_rag import Answer, DocumentQA, OllamaModel
-from deepseek_ocr_rag.answering.language_model import choose_language_model
+from deepseek_ocr_rag.answering.models.model_choice import choose_language_model
 from deepseek_ocr_rag.answering.query_rewriting import standalone_question
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
 from deepseek_ocr_rag.errors import (

@@ -6,12 +6,14 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.answering.fixed_texts import NOT_FOUND
+from deepseek_ocr_rag.answering.fixed_texts import NO_WORD, NOT_FOUND
 from deepseek_ocr_rag.answering.language_model import Message
 from deepseek_ocr_rag.answering.qa import Answer, DocumentQA
 from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
@@ -104,7 +106,7 @@ def test_a_table_row_can_be_quoted() -> None:
 def test_where_nothing_fits_the_answer_says_so_and_no_model_is_asked() -> None:
     parrot = Parrot("I know everything.")
     answer = DocumentQA(LIGHTHOUSE, parrot).ask("Xylophones?")
-    assert answer.text == NOT_FOUND
+    assert answer.text == NO_WORD
     assert not answer.found
     assert (answer.citations, answer.passages, parrot.asked) == ((), (), [])
 
@@ -116,7 +118,7 @@ def test_a_page_that_the_question_names_is_quoted_whatever_else_it_asks() -> Non
 
 
 def test_nothing_is_found_in_no_documents() -> None:
-    assert DocumentQA([]).ask("Who keeps the lamp?").text == NOT_FOUND
+    assert DocumentQA([]).ask("Who keeps the lamp?").text == NO_WORD
 
 
 def test_several_documents_are_searched_together() -> None:
@@ -213,10 +215,14 @@ def test_strict_mode_leaves_out_what_no_source_says() -> None:
     assert answer.warnings == ("Removed without support: 2 of the sentences.",)
 
 
-def test_strict_mode_says_that_nothing_was_found_where_nothing_is_left() -> None:
+def test_strict_mode_says_why_nothing_is_left_and_claims_no_absence() -> None:
     parrot = Parrot("It was painted red [1].")
     answer = DocumentQA(LIGHTHOUSE, parrot, strict=True).ask("Who painted the Aurora red in May?")
-    assert (answer.text, answer.found, answer.citations) == (NOT_FOUND, False, ())
+    assert (answer.text, answer.found, answer.citations) == (
+        "No source says what parrot wrote.",
+        False,
+        (),
+    )
 
 
 def test_the_model_sees_the_pages_and_the_question() -> None:
@@ -460,3 +466,29 @@ def test_a_remote_model_is_refused_before_anything_is_asked() -> None:
     with pytest.raises(RemoteModelRefusedError):
         DocumentQA(LIGHTHOUSE, "ollama/big:cloud")
     assert DocumentQA(LIGHTHOUSE, "ollama/big:cloud", allow_remote=True).llm is not None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"Ann Lee has kept the lamp since 1902 {'[1]' * 20_000}.",
+        "".join(f"Ann {number} [1]. " for number in range(5_000)),
+        "".join(f"word{number} [1] " for number in range(20_000)),
+        "[" * 20_000,
+        "x " * 20_000,
+    ],
+    ids=["marks", "sentences", "marks between words", "brackets", "no end"],
+)
+def test_a_hostile_reply_takes_bounded_time(reply: str) -> None:
+    begin = time.process_time()
+    with suppress(LanguageModelReplyError):
+        DocumentQA(LIGHTHOUSE, Parrot(reply, 1000)).ask("Who keeps the lamp?")
+    assert time.process_time() - begin < 20
+
+
+def test_a_reply_longer_than_was_asked_for_is_cut_and_says_so() -> None:
+    parrot = Parrot("Ann Lee has kept the lamp since 1902 [1]. " + "So x " * 8_000, 400)
+    answer = DocumentQA(LIGHTHOUSE, parrot).ask("Who keeps the lamp?")
+    assert answer.sentences[0].status == "supported"
+    assert any("was cut" in warning for warning in answer.warnings)
+    assert parrot.said < 50_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answering.relevance import ENOUGH, relevance
+from deepseek_ocr_rag.answering.quoting.relevance import ENOUGH, relevance
 from deepseek_ocr_rag.answering.verification.term_frequencies import TermFrequencies
 from deepseek_ocr_rag.retrieval.retriever import Passage
 

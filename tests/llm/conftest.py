@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deepseek_ocr_rag.answering.language_model import choose_language_model
+from deepseek_ocr_rag.answering.models.model_choice import choose_language_model
 
 CONTEXT = 2048
 """Tokens that the model here was loaded with; it was trained for 8192."""

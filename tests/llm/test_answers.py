@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from deepseek_ocr_rag.answering.language_model import Message, OllamaModel, choose_language_model
+from deepseek_ocr_rag.answering.language_model import Message
+from deepseek_ocr_rag.answering.models.model_choice import choose_language_model
+from deepseek_ocr_rag.answering.models.ollama_model import OllamaModel
 from deepseek_ocr_rag.answering.prompt import build_prompt
 from deepseek_ocr_rag.answering.qa import Answer, DocumentQA
 from deepseek_ocr_rag.answering.structured_reply import reply_schema

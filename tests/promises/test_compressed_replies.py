@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from deepseek_ocr_rag import FetchPolicy, OllamaBackend, Reader, ServerBackend, open_source
-from deepseek_ocr_rag.answering.language_model import Message, OllamaModel, choose_language_model
+from deepseek_ocr_rag.answering.language_model import Message
+from deepseek_ocr_rag.answering.models.model_choice import choose_language_model
+from deepseek_ocr_rag.answering.models.ollama_model import OllamaModel
 from deepseek_ocr_rag.backends.layout_model.ollama_store import OllamaStore
 from deepseek_ocr_rag.backends.remote.json_exchange import fetch_json
 from deepseek_ocr_rag.errors import DeepSeekOCRError

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deepseek_ocr_rag.answering.language_model import OllamaModel
+from deepseek_ocr_rag.answering.models.ollama_model import OllamaModel
 from deepseek_ocr_rag.backends import OllamaBackend
 
 ROOT = Path(__file__).resolve().parents[2]

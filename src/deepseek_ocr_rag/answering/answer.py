@@ -82,8 +82,12 @@ class Answer:
         sentences: All that were written, including those that strict mode removed.
         query: What was searched for. Differs from the question if that is only
             clear after the questions before it.
+        thinking: What a reasoning model thought before it wrote; not checked, and no part of the
+            answer.
         quoted: Whether passages are quoted: no model was asked, or no source says what it
             wrote. A quote is a supported sentence.
+        nearest: Whether the quotes are only the nearest passages: no sentence has enough of the
+            question's words, and no model was asked.
     """
 
     question: str
@@ -95,12 +99,17 @@ class Answer:
     timings: Timings = Timings()
     sentences: tuple[Sentence, ...] = ()
     query: str = ""
+    thinking: str = ""
+    nearest: bool = False
     quoted: bool = False
 
     @property
     def found(self) -> bool:
-        """Whether the documents contain an answer: at least one sentence is supported."""
-        return bool(self.citations)
+        """Whether the documents contain an answer: at least one sentence is supported.
+
+        False as well if only the nearest passages are shown (:attr:`nearest`).
+        """
+        return bool(self.citations) and not self.nearest
 
     @property
     def unsupported(self) -> tuple[Sentence, ...]:

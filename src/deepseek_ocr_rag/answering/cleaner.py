@@ -10,7 +10,6 @@ be the answer. ``[3]`` becomes a :class:`CitationMark`, or is removed if there i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from string import ascii_letters
 from typing import Final
@@ -21,9 +20,9 @@ __all__ = [
     "REMOVED_LINK",
     "AnswerCleaner",
     "CitationMark",
+    "cited_numbers",
     "join_safely",
     "without_addresses",
-    "without_thoughts",
 ]
 
 REMOVED_LINK: Final = "(link removed)"
@@ -45,8 +44,6 @@ _ADDRESS: Final = re.compile(
     r"|(?<![\w.@-])(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,24}/\S*",
     re.IGNORECASE,
 )
-_THOUGHT: Final = "<think>"
-_THOUGHT_END: Final = "</think>"
 _SEAMS: Final = {
     "]": "(:",
     "!": "[",
@@ -71,33 +68,6 @@ class CitationMark:
 def join_safely(before: str, text: str) -> str:
     """The text to append, with a space before it if it would form a link, picture or tag."""
     return f" {text}" if before and text[:1] and text[0] in _SEAMS.get(before[-1], "") else text
-
-
-def without_thoughts(pieces: Iterable[str]) -> Iterator[str]:
-    """Drop the ``<think>...</think>`` of a reasoning model at the start of a reply.
-
-    Ollama separates thoughts since 0.9, but not for every model.
-    """
-    begun = ""
-    speaking = False
-    for piece in pieces:
-        if speaking:
-            yield piece
-            continue
-        begun += piece
-        text = begun.lstrip()
-        if text.startswith(_THOUGHT):
-            thought, closed, text = text.partition(_THOUGHT_END)
-            if not closed:
-                # Keep only what may be the beginning of the end tag.
-                begun = _THOUGHT + thought[len(_THOUGHT) :][-len(_THOUGHT_END) :]
-                continue
-        elif _THOUGHT.startswith(text):
-            continue
-        speaking = True
-        yield text
-    if not speaking and not begun.lstrip().startswith(_THOUGHT):
-        yield begun
 
 
 class AnswerCleaner:
@@ -167,7 +137,7 @@ class AnswerCleaner:
                 return 0
             inner, end, _ = read
             # "It works![1]" is not a picture.
-            if inner is not None and _numbers(inner) is None:
+            if inner is not None and cited_numbers(inner) is None:
                 self._drop()
                 return end - position
         self._show("!")
@@ -181,7 +151,7 @@ class AnswerCleaner:
         if inner is None:
             self._show("[")
             return 1
-        numbers = _numbers(inner)
+        numbers = cited_numbers(inner)
         if numbers is not None:
             self._mark(numbers)
         else:
@@ -253,7 +223,7 @@ class AnswerCleaner:
         self._space = self._space.rstrip(" \t")
 
 
-def _numbers(inner: str) -> list[int] | None:
+def cited_numbers(inner: str) -> list[int] | None:
     """The source numbers in ``3``, ``1, 4``, ``2-4`` or ``Source 3``; None for other text."""
     match = _NUMBERS.fullmatch(inner.strip())
     if match is None:

@@ -12,10 +12,17 @@ from ..retrieval.embeddings import EmbeddingModel, embedding_model
 from ..retrieval.retriever import Passage, Retriever
 from ..setting_names import with_known_settings
 from .answer import Answer, Timings
-from .language_model import LanguageModel, language_model_named
+from .language_model import LanguageModel, ThinkingLevel
+from .models.model_choice import language_model
 from .query_rewriting import standalone_question
-from .relevance import ENOUGH, relevance
-from .strategies import AnswerStrategy, GeneratingStrategy, QuotingStrategy
+from .quoting.relevance import ENOUGH, relevance
+from .quoting.vocabulary import Vocabulary
+from .strategies import (
+    AbsentStrategy,
+    AnswerStrategy,
+    GeneratingStrategy,
+    QuotingStrategy,
+)
 from .stream import AnswerStream
 from .verification.term_frequencies import TermFrequencies
 
@@ -35,7 +42,10 @@ class DocumentQA:
 
     Args:
         documents: One or more documents.
-        llm: ``"ollama/<model>"``, your own object, or None (or ``"none"``) to quote only.
+        llm: ``"ollama/<model>"``, ``"openai:http://host:port"`` for any OpenAI-compatible server
+            (llama.cpp, vLLM), a chat model of LangChain or an LLM of LlamaIndex (with the
+            integration for it), your own object (:class:`~.language_model.LanguageModel`), or None
+            (or ``"none"``) to quote only.
         top_k: How many passages to search for, 1 or more.
         strict: Whether to remove sentences that no source supports.
         embeddings: Also search by meaning, see :class:`Retriever`.
@@ -43,6 +53,7 @@ class DocumentQA:
         allow_remote: Whether the documents' text may go to another machine.
         timeout: Longest silence of the model in seconds.
         num_ctx: Tokens of context to request from Ollama, by default 8192.
+        think: Whether a reasoning model that is named may think, see :class:`OllamaModel`.
         max_tokens: Budget for a chunk, see :func:`chunk_document`.
 
     Raises:
@@ -60,7 +71,7 @@ class DocumentQA:
     def __init__(
         self,
         documents: OcrDocument | Sequence[OcrDocument],
-        llm: str | LanguageModel | None = None,
+        llm: str | LanguageModel | object | None = None,
         *,
         top_k: int = 5,
         strict: bool = False,
@@ -69,6 +80,7 @@ class DocumentQA:
         allow_remote: bool = False,
         timeout: float = 120.0,
         num_ctx: int | None = None,
+        think: bool | ThinkingLevel | None = None,
         max_tokens: int = 400,
     ) -> None:
         if top_k < 1:
@@ -76,12 +88,13 @@ class DocumentQA:
         documents = (documents,) if isinstance(documents, OcrDocument) else tuple(documents)
         self.top_k = top_k
         self.strict = strict
-        self.llm = (
-            language_model_named(
-                llm, host=host, timeout=timeout, num_ctx=num_ctx, allow_remote=allow_remote
-            )
-            if isinstance(llm, str)
-            else llm
+        self.llm = language_model(
+            llm,
+            host=host,
+            timeout=timeout,
+            num_ctx=num_ctx,
+            allow_remote=allow_remote,
+            think=think,
         )
         self.retriever = Retriever.from_documents(
             documents,
@@ -92,6 +105,9 @@ class DocumentQA:
         )
         self._by_words_only = embeddings is None
         self._frequencies = TermFrequencies((c.source, c.text) for c in self.retriever.chunks)
+        self._vocabulary = Vocabulary(
+            " ".join((*chunk.section, chunk.text, chunk.source)) for chunk in self.retriever.chunks
+        )
         self._unread = tuple(
             f"Page {page.number} of {document.source} could not be read and was not searched."
             for document in documents
@@ -170,23 +186,40 @@ class DocumentQA:
             sentences=tuple(strategy.sentences),
             query=query,
             quoted=strategy.quoted,
+            thinking=strategy.thinking,
+            nearest=strategy.nearest,
         )
 
     def _strategy(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
+        if self.llm is None:
+            return self._quoting_strategy(query, passages)
         if not passages:
             return AnswerStrategy()
-        if self.llm is not None:
-            return GeneratingStrategy(
-                passages,
-                query,
-                self.llm,
-                self._frequencies,
-                relevant=self._is_relevant(query, passages),
-                strict=self.strict,
-            )
-        if self._is_relevant(query, passages):
-            return QuotingStrategy(passages, query)
-        return AnswerStrategy()
+        return GeneratingStrategy(
+            passages,
+            query,
+            self.llm,
+            self._frequencies,
+            relevant=self._is_relevant(query, passages),
+            strict=self.strict,
+        )
+
+    def _quoting_strategy(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
+        all_read = not self._unread
+        named = bool(passages) and self.retriever.names(query)
+        names = self._vocabulary.missing_names(query)
+        if names and not named:
+            return AbsentStrategy(names, all_read)
+        if not passages:
+            return AnswerStrategy()
+        return QuotingStrategy(
+            passages,
+            query,
+            named=named,
+            relevant=self._is_relevant(query, passages),
+            missing=self._vocabulary.missing_words(query),
+            all_read=all_read,
+        )
 
     def _is_relevant(self, query: str, passages: tuple[Passage, ...]) -> bool:
         if not self._by_words_only or self.retriever.names(query):

@@ -11,9 +11,10 @@ from ..text.control_tokens import harmless
 from ..text.terms import content_terms, terms
 from ..text.token_count import estimate_tokens
 from .answer import Answer
-from .cleaner import AnswerCleaner, without_thoughts
+from .cleaner import AnswerCleaner
 from .fixed_texts import UNSUPPORTED
 from .language_model import LanguageModel, Message
+from .models.thoughts import without_thoughts
 from .verification.lexicon import CONTEXT_DEPENDENT
 
 __all__ = ["standalone_question"]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import Final
 
-__all__ = ["EQUAL_PARTS", "MOST_EQUAL", "EqualParts", "SentenceCounter"]
+from ..ollama_server import REPEAT_LIMIT
 
-EQUAL_PARTS: Final = 31
-"""Ollama (0.13 to 0.33) ends a reply after so many parts in a row that are equal without their
-outer white space. It sends no last part then."""
+__all__ = ["MOST_EQUAL", "EqualParts", "SentenceCounter"]
 
 MOST_EQUAL: Final = 3
 """With so many equal sentences a model is repeating itself and will not stop."""
@@ -22,7 +20,7 @@ class EqualParts:
     """Looks at the last parts of a reply."""
 
     def __init__(self) -> None:
-        self._last: deque[str] = deque(maxlen=EQUAL_PARTS)
+        self._last: deque[str] = deque(maxlen=REPEAT_LIMIT)
 
     def add(self, part: str) -> bool:
         """Take the next part, which may be white space; whether it is equal to the one before."""
@@ -34,7 +32,7 @@ class EqualParts:
     @property
     def reached_limit(self) -> bool:
         """Whether the last parts are those after which Ollama ends a reply."""
-        return len(self._last) == EQUAL_PARTS and len(set(self._last)) == 1
+        return len(self._last) == REPEAT_LIMIT and len(set(self._last)) == 1
 
 
 class SentenceCounter:
@@ -42,11 +40,14 @@ class SentenceCounter:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._longest = 0  # beginning that can still become equal
 
     def add(self, sentence: str) -> int:
         """Count a whole sentence; return how often it has come, 1 for a new one."""
         form = _form(sentence)
         self._counts[form] += 1
+        # White space and emphasis do not count, but nobody writes more of them than text.
+        self._longest = max(self._longest, 2 * len(sentence) + 64)
         return self._counts[form]
 
     def count(self, sentence: str) -> int:
@@ -55,6 +56,8 @@ class SentenceCounter:
 
     def may_repeat(self, beginning: str) -> bool:
         """Whether a sentence that begins like this may become equal to an earlier one."""
+        if len(beginning) > self._longest:
+            return False
         form = _form(beginning)
         return any(known.startswith(form) for known in self._counts)
 

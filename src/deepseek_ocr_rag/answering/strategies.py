@@ -1,27 +1,37 @@
-"""Three ways to answer: nothing was found, quote passages, let a model write."""
+"""Ways to answer: nothing was found, no page has a name, quote passages, let a model write."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from ..document.sanitize import inert_markdown
 from ..errors import LanguageModelReplyError
+from ..retrieval.query import parse_query
 from ..retrieval.retriever import Passage
 from .answer import Sentence
-from .cleaner import AnswerCleaner, without_addresses, without_thoughts
-from .fixed_texts import NOT_FOUND
+from .cleaner import AnswerCleaner, without_addresses
+from .fixed_texts import NO_WORD, NOT_FOUND, QUOTED, nearest_line, no_page_has
 from .language_model import LanguageModel, ReplyEnd, writes_json
+from .models.ollama_reply_stream import CUT
+from .models.thoughts import ThoughtSplitter, without_thoughts
 from .prompt import AnswerPrompt, build_prompt
-from .quotes import Quoter
+from .quoting.quotes import Quote, Quoter
+from .quoting.shown_rows import shown_rows
 from .structured_reply import marked_text, reply_schema
 from .verification.citation import Citation
 from .verification.term_frequencies import TermFrequencies
 from .verification.verifier import Verifier
 from .writer import AnswerWriter
 
-__all__ = ["AnswerStrategy", "GeneratingStrategy", "QuotingStrategy"]
+__all__ = ["AbsentStrategy", "AnswerStrategy", "GeneratingStrategy", "QuotingStrategy"]
+
+SHORTEST_SENTENCE: Final = 4
+"""Tokens of a sentence, at least and on average over a reply: comparing each takes time."""
+
+LONGEST_TOKEN: Final = 32
+"""Characters of a token, at most and on average over a reply."""
 
 QUOTES: Final = 3
 """Most sentences to quote where no model writes, or nothing that it wrote is supported."""
@@ -41,7 +51,9 @@ class AnswerStrategy:
     citations: list[Citation] = field(default_factory=list, init=False)
     warnings: tuple[str, ...] = field(default=(), init=False)  # what a user should know
     llm: str | None = field(default=None, init=False)
+    thinking: str = field(default="", init=False)  # what the model thought before it wrote
     quoted: bool = field(default=False, init=False)  # whether passages are quoted
+    nearest: bool = field(default=False, init=False)  # whether they may not be about the question
     checking: float = field(default=0.0, init=False)  # seconds spent on checking sentences
 
     def write(self) -> Generator[str]:
@@ -51,37 +63,81 @@ class AnswerStrategy:
             yield piece
 
     def _pieces(self) -> Generator[str]:
-        yield NOT_FOUND
+        yield NO_WORD
 
-    def _quotes(self, passages: tuple[Passage, ...], question: str, line: str) -> Generator[str]:
-        """Quote what fits a question best, below a line that says why."""
+    def _quotes(self, quotes: Sequence[Quote], line: str) -> Generator[str]:
+        """Quotes, below a line that says what they are."""
         self.quoted = True
         yield line
-        for citation in Quoter(passages).best(question, QUOTES):
+        for quote in quotes:
             yield "\n\n"
-            index = len(self.citations)
-            text = f"“{self._shown(citation.quote)}” [{index + 1}]"
-            span = (len(self.text), len(self.text) + len(text))
-            self.citations.append(citation)
-            self.sentences.append(
-                Sentence(citation.quote, "supported", (index,), (citation.passage,), span=span)
-            )
-            yield text
+            if quote.rows:
+                yield from self._table(quote)
+                continue
+            for number, citation in enumerate(quote.citations):
+                text = f"{' ' if number else ''}“{self._shown(citation.quote)}” [{{}}]"
+                yield self._cite(text, citation)
+
+    def _table(self, quote: Quote) -> Generator[str]:
+        """Rows with their head, and their citations in a line of their own."""
+        yield f"{shown_rows(quote.rows, self._shown)}\n\n"
+        for number, citation in enumerate(quote.citations):
+            yield self._cite(f"{' ' if number else ''}[{{}}]", citation)
+
+    def _cite(self, form: str, citation: Citation) -> str:
+        """The text of a citation, whose number takes the place of ``{}``."""
+        index = len(self.citations)
+        before, _, after = form.rpartition("{}")
+        text = f"{before}{index + 1}{after}"
+        self.citations.append(citation)
+        span = (len(self.text), len(self.text) + len(text))
+        self.sentences.append(
+            Sentence(citation.quote, "supported", (index,), (citation.passage,), span=span)
+        )
+        return text
 
     def _shown(self, quote: str) -> str:
         return quote
 
 
 @dataclass
+class AbsentStrategy(AnswerStrategy):
+    """Says which names of the question no page has."""
+
+    names: tuple[str, ...]
+    all_read: bool  # whether every page could be read
+
+    def _pieces(self) -> Generator[str]:
+        yield no_page_has(self.names, all_read=self.all_read)
+
+
+@dataclass
 class QuotingStrategy(AnswerStrategy):
-    """Quotes the sentences that fit a question best."""
+    """Quotes the sentences that fit a question best.
+
+    They answer it only if they have its words, or are the signatures that it asks for; otherwise
+    they are called what they are, the nearest passages.
+    """
 
     passages: tuple[Passage, ...]
     question: str
+    named: bool  # whether the question names a page, figure or table that is there
+    relevant: bool  # whether the passages share enough with the question
+    missing: tuple[str, ...]  # words of the question that no page has
+    all_read: bool  # whether every page could be read
 
     def _pieces(self) -> Generator[str]:
-        line = "Quoted from the documents (no language model was asked):"
-        yield from self._quotes(self.passages, self.question, line)
+        quoter = Quoter(self.passages)
+        query = parse_query(self.question)
+        quotes = quoter.signatures(QUOTES) if query.asks_for_signature else ()
+        if not quotes:
+            quotes = quoter.best(self.question, QUOTES)
+            # "No sentence says this" is told even of an inflected form: it is only nearest.
+            self.nearest = query.asks_for_signature or not (
+                self.named or (self.relevant and quoter.says(self.question))
+            )
+        missing = nearest_line(self.missing, all_read=self.all_read)
+        yield from self._quotes(quotes, missing if self.nearest else QUOTED)
 
 
 @dataclass
@@ -107,11 +163,17 @@ class GeneratingStrategy(AnswerStrategy):
         )
         self.warnings += prompt.warnings
         verifier = Verifier(self.passages[: prompt.used], self.question, self.frequencies)
-        writer = AnswerWriter(verifier, self.question, strict=self.strict)
+        writer = AnswerWriter(
+            verifier,
+            self.question,
+            strict=self.strict,
+            most_sentences=prompt.max_tokens // SHORTEST_SENTENCE,
+        )
         self.sentences, self.citations = writer.sentences, writer.citations
         cleaner = AnswerCleaner(prompt.used)
         reply = self._ask(prompt)
-        text = without_thoughts(reply)
+        splitter = ThoughtSplitter()
+        text = self._limited(without_thoughts(reply, splitter), prompt.max_tokens)
         if structured:
             text = marked_text(self._look_for_json(text))
         try:
@@ -119,6 +181,9 @@ class GeneratingStrategy(AnswerStrategy):
                 if shown := writer.feed(cleaner.feed(piece)):
                     yield shown
                 if writer.repeats:
+                    break
+                if writer.is_full:
+                    self.warnings += (CUT,)
                     break
         finally:
             # Closing ends the request.
@@ -129,11 +194,23 @@ class GeneratingStrategy(AnswerStrategy):
         if shown := writer.feed(cleaner.finish()) + writer.finish(broken_off=broken_off):
             yield shown
         self.checking = writer.seconds
+        thoughts = (str(getattr(reply, "thinking", "")), splitter.thinking)
+        self.thinking = "\n".join(filter(None, thoughts))
         self.warnings += tuple(getattr(reply, "warnings", ()))
         if writer.repeats:
             self.warnings += (REPEATED,)
             end = "repetition"
         yield from self._instead(writer, end)
+
+    def _limited(self, pieces: Iterator[str], max_tokens: int) -> Iterator[str]:
+        """The text up to a length that no reply of so many tokens has, whatever a server sends."""
+        left = LONGEST_TOKEN * max_tokens
+        for piece in pieces:
+            yield piece[:left]
+            left -= len(piece)
+            if left <= 0:
+                self.warnings += (CUT,)
+                return
 
     def _ask(self, prompt: AnswerPrompt) -> Iterator[str]:
         if writes_json(self.model):
@@ -166,13 +243,28 @@ class GeneratingStrategy(AnswerStrategy):
                 remedy="Ask again, and look at the server's log.",
             )
         if not (statuses or writer.text or writer.wordless or end == "repetition"):
-            raise LanguageModelReplyError(
-                f"{self.model.name} wrote nothing", remedy="Ask again, or use another model."
-            )
+            raise self._nothing_written(end)
         if self.relevant and statuses.isdisjoint(("supported", "absent")):
             wrote = "No source says what" if statuses else "No whole sentence is in what"
             line = f"{wrote} {self.model.name} wrote, so the best passages are quoted:"
             space = "\n\n" if self.text else ""
-            yield from self._quotes(self.passages, self.question, space + line)
+            yield from self._quotes(Quoter(self.passages).best(self.question, QUOTES), space + line)
         elif not writer.text:
-            yield NOT_FOUND
+            # That something is not there is only said where a model said so.
+            absent = "absent" in statuses or not statuses
+            yield NOT_FOUND if absent else f"No source says what {self.model.name} wrote."
+
+    def _nothing_written(self, end: ReplyEnd) -> LanguageModelReplyError:
+        if not self.thinking:
+            return LanguageModelReplyError(
+                f"{self.model.name} wrote nothing", remedy="Ask again, or use another model."
+            )
+        why = (
+            "reached its longest reply while it was thinking" if end == "length" else "only thought"
+        )
+        return LanguageModelReplyError(
+            f"{self.model.name} {why} ({len(self.thinking)} characters of thoughts), and wrote no"
+            " answer",
+            remedy="Turn its thinking off or down (think=False, think='low'), give it more room"
+            " (num_ctx), or use a model that does not think.",
+        )

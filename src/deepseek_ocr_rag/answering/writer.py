@@ -14,20 +14,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ..text.plain_text import plain_text
 from ..text.sentences import ends_sentence, sentence_spans
-from ..text.terms import content_terms, terms
 from .answer import Sentence
 from .cleaner import REMOVED_LINK, CitationMark, join_safely
 from .fixed_texts import UNSUPPORTED
 from .repetition import MOST_EQUAL, SentenceCounter
+from .sentence_check import SentenceCheck
 from .verification.citation import Citation
-from .verification.lexicon import ABSENCE_NEGATION, ABSENCE_WORDS
 from .verification.verifier import Verifier
 
 __all__ = ["AnswerWriter"]
 
 _LIST_NUMBER: Final = re.compile(r"\(?\d{1,3}[.)]")
+
+_MAY_END: Final = re.compile(r"[.!?…。！？｡\n]")
+_LONGEST_END: Final = 16
+"""Characters before a new part in which the mark can stand that ends the sentence before it."""
 
 BROKEN_OFF: Final = "…"
 """Stands in an answer's text where a sentence was shown in part and never became whole."""
@@ -36,7 +38,14 @@ BROKEN_OFF: Final = "…"
 class AnswerWriter:
     """Checks the sentences of an answer while they come; strict: removes unsupported ones."""
 
-    def __init__(self, verifier: Verifier, question: str, *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        verifier: Verifier,
+        question: str,
+        *,
+        strict: bool = False,
+        most_sentences: int | None = None,
+    ) -> None:
         self.text = ""  # all shown so far
         self.sentences: list[Sentence] = []  # all so far, including removed ones
         self.citations: list[Citation] = []  # in the order in which they were first shown
@@ -44,16 +53,22 @@ class AnswerWriter:
         self.repeats = False  # a sentence came for the third time; what follows is ignored
         self.wordless = False  # something without a word, such as "...", was left out
         self._counter = SentenceCounter()
-        self._verifier = verifier
-        self._question = frozenset(terms(question))
+        self._check = SentenceCheck(verifier, question)
         self._strict = strict
+        self._most = most_sentences
         # The text since the last complete sentence, the marks in it with their offsets, how
         # much of it was shown, and where it begins in self.text.
         self._open = ""
+        self._has_word = False  # in the open text
         self._marks: list[tuple[int, CitationMark]] = []
         self._shown = 0
         self._base = 0
         self._gap = ""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many sentences as it takes; what follows is ignored."""
+        return self._most is not None and len(self.sentences) >= self._most
 
     def feed(self, parts: Iterable[str | CitationMark]) -> str:
         """Take the output of a cleaner; return what can be shown now."""
@@ -63,9 +78,12 @@ class AnswerWriter:
                 self._marks.append((len(self._open), part))
                 continue
             self._open += part
-            self._close_sentences()
+            self._has_word = self._has_word or _has_word(part)
+            # Looking for ends anew at every word of a long sentence would take quadratic time.
+            if _MAY_END.search(self._open, max(0, len(self._open) - len(part) - _LONGEST_END)):
+                self._close_sentences()
             self.repeats = self.repeats or self._ends_third_equal()
-            if self.repeats:
+            if self.repeats or self.is_full:
                 break
             if not self._strict and not self._may_be_left_out():
                 self._show_until(self._marks[0][0] if self._marks else len(self._open))
@@ -75,7 +93,7 @@ class AnswerWriter:
         """Return the rest; of a reply without end, not a last sentence that is not whole."""
         before = len(self.text)
         self._close_sentences()
-        for start, end in () if self.repeats else sentence_spans(self._open):
+        for start, end in () if self.repeats or self.is_full else sentence_spans(self._open):
             if not broken_off or _is_whole(self._open[start:end]):
                 self._close(start, end, len(self._open) + 1)
             elif self._shown:
@@ -83,7 +101,7 @@ class AnswerWriter:
         return self.text[before:]
 
     def _close_sentences(self) -> None:
-        while not self.repeats and len(spans := sentence_spans(self._open)) > 1:
+        while not (self.repeats or self.is_full) and len(spans := sentence_spans(self._open)) > 1:
             (start, end), (following, _) = spans[:2]
             self._close(start, end, following)
 
@@ -105,12 +123,13 @@ class AnswerWriter:
             self._leave_out(start)
         self._marks = [(offset - end, mark) for offset, mark in self._marks if offset >= following]
         self._open = self._open[end:]
+        self._has_word = _has_word(self._open)
         self._shown = max(0, self._shown - end)
         self._base = len(self.text)
 
     def _write(self, start: int, end: int, marks: Sequence[tuple[int, CitationMark]]) -> None:
         cited = tuple(dict.fromkeys(n - 1 for _, mark in marks for n in mark.numbers))
-        sentence, found = self._check(self._open[start:end], cited)
+        sentence, found = self._checked(self._open[start:end], cited)
         if self._strict and sentence.status != "supported":
             self.sentences.append(sentence)
             self._leave_out(start)
@@ -140,31 +159,21 @@ class AnswerWriter:
 
     def _may_be_left_out(self) -> bool:
         """Whether the open sentence may still be equal to an earlier one, or have no word."""
-        return not _has_word(self._open) or self._counter.may_repeat(self._open)
+        return not self._has_word or self._counter.may_repeat(self._open)
 
     def _ends_third_equal(self) -> bool:
         text = self._open
-        return ends_sentence(text) and self._counter.count(text) + 1 >= MOST_EQUAL
+        return ends_sentence(text[-_LONGEST_END:]) and self._counter.count(text) + 1 >= MOST_EQUAL
 
     def _is_layout(self, text: str) -> bool:
         """Whether it is the line below the head of a table, or ends a block of code."""
         return bool(self.text) and text.startswith(("|", "```"))
 
-    def _check(self, text: str, cited: tuple[int, ...]) -> tuple[Sentence, tuple[Citation, ...]]:
-        if self._says_absent(text):
-            return Sentence(text, "absent", cited=cited), ()
+    def _checked(self, text: str, cited: tuple[int, ...]) -> tuple[Sentence, tuple[Citation, ...]]:
         begin = time.perf_counter()
-        claim = _without_removed_links(text)
-        verdict = self._verifier.verify(claim, cited) if cited else self._verifier.find(claim)
+        found = self._check.check(text, cited, _without_removed_links(text))
         self.seconds += time.perf_counter() - begin
-        if verdict.supported:
-            return Sentence(text, "supported", cited=cited), verdict.citations
-        problem = verdict.problem if cited else "it cites no source, and none says it"
-        return Sentence(text, "unsupported", cited=cited, problem=problem), ()
-
-    def _says_absent(self, text: str) -> bool:
-        words = set(content_terms(plain_text(text)))
-        return words <= self._question | ABSENCE_WORDS and bool(ABSENCE_NEGATION.search(text))
+        return found
 
     def _number(self, citation: Citation) -> int:
         if citation not in self.citations:
@@ -213,8 +222,9 @@ def _labels(
         yield last_offset, last_space or " ", UNSUPPORTED
     elif not marks and found:
         yield end, " ", list(found)
+    last = {n: position for position, (_, mark) in enumerate(marks) for n in mark.numbers}
     for position, (offset, mark) in enumerate(marks):
-        later = {number for _, other in marks[position + 1 :] for number in other.numbers}
-        here = [c for n in mark.numbers if n not in later for c in found if c.passage == n - 1]
+        numbers = [n for n in mark.numbers if last[n] == position]
+        here = [c for n in numbers for c in found if c.passage == n - 1]
         if here:
             yield offset, mark.space, here

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..answering.language_model import choose_language_model, language_model_named
-from ..answering.model_fitness import checked_embeddings
+from ..answering.models.model_choice import choose_language_model, language_model_named
+from ..answering.models.model_fitness import checked_embeddings
 from ..answering.qa import DocumentQA
 from ..answering.stream import AnswerStream
 from ..errors import ConfigurationError, LanguageModelError, OutputError

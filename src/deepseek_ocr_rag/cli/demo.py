@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from ..answering.language_model import choose_language_model
+from ..answering.models.model_choice import choose_language_model
 from ..answering.qa import DocumentQA
 from ..backends.auto import choose_backend
 from ..backends.registry import backend_named

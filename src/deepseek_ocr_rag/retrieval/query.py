@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..text.sentences import sentence_spans
 from ..text.terms import search_phrases, search_terms, with_stems
-from .query_lexicon import ANSWER_FORM, ASKS_FOR_PAGE
+from .query_lexicon import ANSWER_FORM, ASKS_FOR_PAGE, ASKS_FOR_SIGNATURE, CLOSING_WORDS
 from .references import Reference, references_in
 
 __all__ = ["Query", "parse_query"]
@@ -21,6 +21,7 @@ class Query:
     phrases: tuple[str, ...]
     references: frozenset[Reference]  # the pages, figures and tables that it names
     asks_for_page: bool = False  # whether it asks on which page something is
+    asks_for_signature: bool = False  # whether it asks who signed something
 
 
 def parse_query(question: str) -> Query:
@@ -32,10 +33,13 @@ def parse_query(question: str) -> Query:
     sentences = [question[start:end] for start, end in sentence_spans(question)]
     asked = "\n".join(s for i, s in enumerate(sentences) if not i or ANSWER_FORM.match(s) is None)
     found = search_terms(asked, function_words=False)
+    asks_for_signature = ASKS_FOR_SIGNATURE.search(asked) is not None
+    closings = with_stems(list(CLOSING_WORDS)) if asks_for_signature else []
     return Query(
         asked=asked,
-        terms=tuple(with_stems(found)),
+        terms=(*with_stems(found), *closings),
         phrases=tuple(search_phrases(found)),
         references=references_in(asked),
         asks_for_page=ASKS_FOR_PAGE.search(asked) is not None,
+        asks_for_signature=asks_for_signature,
     )

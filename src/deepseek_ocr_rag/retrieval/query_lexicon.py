@@ -11,7 +11,10 @@ from typing import Final
 __all__ = [
     "ANSWER_FORM",
     "ASKS_FOR_PAGE",
+    "ASKS_FOR_SIGNATURE",
     "CJK_PAGE",
+    "CLOSING",
+    "CLOSING_WORDS",
     "FIRST_PAGE",
     "FLOAT",
     "LABEL",
@@ -19,6 +22,7 @@ __all__ = [
     "NUMBER_WORDS",
     "PAGES",
     "PAGE_RANGE",
+    "SUPERLATIVE",
 ]
 
 _NUMBER_WORDS: Final = """
@@ -55,6 +59,52 @@ ASKS_FOR_PAGE: Final = re.compile(
     r"|哪一?[页頁]|第几页|第幾頁|何ページ",
     re.IGNORECASE,
 )
+
+ASKS_FOR_SIGNATURE: Final = re.compile(
+    r"\bwho(?:\s+\w+){0,2}\s+(?:co-?)?sign(?:ed|s)?\b(?!\s+(?:up|in|off|on|out)\b)|\bsigned by who"
+    r"|\bwho (?:wrote|sent) (?:the|this|that) (?:letter|e-?mail|memo|note|message)\b"
+    r"|\bwhose signatures?\b|\bsignator(?:y|ies)\b|\bwer\b.*\bunter(?:schr(?:ieb|eibt)|zeichnet)"
+    r"|\bqui (?:a|ont) signé|\bquién(?:es)? firm|\bchi ha firmato|谁签|签[署名字]人|誰が署名",
+    re.IGNORECASE,
+)
+SUPERLATIVE: Final = re.compile(
+    r"\b(?:most|least|\w{2,}est)\b|\b(?:am\s+\w+sten|meisten|wenigsten)\b|\b\w{3,}ste[nrs]?\b"
+    r"|\b(?:le|la|les) (?:plus|moins)\b|\b(?:el|la) (?:más|menos)\b|最",
+    re.IGNORECASE,
+)
+"""Asks for a comparison of all things of a kind, which a table has more often than a sentence."""
+
+CLOSING_WORDS: Final = (
+    *(
+        "sincerely",
+        "faithfully",
+        "respectfully",
+        "cordially",
+        "regards",
+        "signature",
+        "undersigned",
+    ),
+    *(
+        "freundlichen",
+        "hochachtungsvoll",
+        "cordialement",
+        "atentamente",
+        "saluti",
+        "此致",
+        "敬上",
+        "敬具",
+    ),
+)
+"""Words of the lines above signatures, for search."""
+
+CLOSING: Final = re.compile(
+    r"\W{0,3}(?:yours\s+(?:\w+\s+)?(?:sincerely|faithfully|truly)|(?:very\s+)?(?:sincerely|truly)\b"
+    r"|(?:(?:with\s+)?(?:kind|best|warm)(?:est)?\s+)?regards\b|respectfully|cordially|/s/|signed\b"
+    r"|signature|mit (?:freundlichen|besten) grüßen|hochachtungsvoll|cordialement|veuillez agréer"
+    r"|atentamente|(?:distinti|cordiali) saluti|此致|敬上|敬具)",
+    re.IGNORECASE,
+)
+"""The beginning of the line above, or before, a signature."""
 
 ANSWER_FORM: Final = re.compile(
     r"(?:please |just |directly |only ){0,2}"

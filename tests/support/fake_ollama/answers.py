@@ -221,9 +221,11 @@ class OllamaFake:
         yield self._last(request, "stop", count + 1)
 
     def _tokens(self, request: Request, written: Written) -> Iterator[tuple[str, str]]:
-        # Line "Chat": left out, a thinking model thinks; what it thinks counts.
-        thinks = "thinking" in request.model.capabilities and request.body.get("think") is not False
-        if thinks:
+        # Line "Chat": left out, a thinking model thinks; what it thinks counts. That "think: false"
+        # turns it off was seen with ``.Think`` in the template; nothing else could.
+        model = request.model
+        told_not_to = request.body.get("think") is False and model.obeys_think
+        if "thinking" in model.capabilities and not told_not_to:
             yield from (("thinking", piece) for piece in pieces(Written(written.thinking)))
         yield from (("content", piece) for piece in pieces(written))
 

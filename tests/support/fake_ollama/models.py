@@ -86,6 +86,11 @@ class FakeModel:
     parameters: Mapping[str, object] = field(default_factory=dict)
     refusal: str = ""
 
+    @property
+    def obeys_think(self) -> bool:
+        """Whether ``think: false`` turns its thinking off; gpt-oss thinks all the same."""
+        return ".Think" in self.template and self.architecture != "gptoss"
+
 
 def deepseek_ocr(
     file: Path, texts: Mapping[str, Written], *, name: str = "deepseek-ocr:latest"

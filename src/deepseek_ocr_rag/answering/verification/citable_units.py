@@ -32,6 +32,7 @@ class CitableUnit:
     above: str  # the heading over it and, for a table row, its table's head; may be empty
     terms: frozenset[str]
     terms_above: frozenset[str]  # those of ``above``
+    head: str = ""  # for a table row, the first row of its table as far as the passage has it
 
     @property
     def is_row(self) -> bool:
@@ -53,7 +54,7 @@ def citable_units(passage: Passage, number: int) -> tuple[CitableUnit, ...]:
         head = head if text.startswith(_TABLE) else ""
         above = " ; ".join(filter(None, (heading, head)))
         own, own_above = (frozenset(terms(plain_text(part))) for part in (text, above))
-        unit = CitableUnit(number, index, span, text, above, own, own_above)
+        unit = CitableUnit(number, index, span, text, above, own, own_above, head)
         if text.startswith(_TABLE):
             if not head:
                 head, waiting = text, unit

@@ -10,6 +10,7 @@ from ...document.types import FinishReason
 from ...errors import BackendReplyError
 from ...model.loops.detector import Loop, RepetitionWatch
 from ...model.prompts import END_TOKEN
+from ...ollama_server import REPEAT_LIMIT
 from ...text.excerpt import excerpt
 from .completion_stream import LONGEST_TOKEN
 from .hidden_tokens import hidden_tokens
@@ -17,11 +18,7 @@ from .hidden_tokens import hidden_tokens
 if TYPE_CHECKING:
     import ollama
 
-__all__ = ["PROMPT_TOKENS", "REPEAT_LIMIT", "OllamaReply", "added_tokens"]
-
-REPEAT_LIMIT: Final = 31
-"""Ollama ends a reply on its own after so many parts that are equal without their outer white
-space, and sends no last part. Seen on 0.24 and 0.33; the source has it from 0.13 on."""
+__all__ = ["PROMPT_TOKENS", "OllamaReply", "added_tokens"]
 
 _REASONS: Final[dict[str, FinishReason]] = {"stop": "stop", "length": "length"}
 

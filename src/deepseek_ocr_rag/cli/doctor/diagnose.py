@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from ...answering.language_model import choose_language_model
+from ...answering.models.model_choice import choose_language_model
 from ...backends.auto import choose_backend, probe_backends
 from ...backends.known_failures import LONGEST_TEXT
 from ...errors import SourceError

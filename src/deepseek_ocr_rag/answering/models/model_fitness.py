@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..retrieval.embeddings import EmbeddingModel, OllamaEmbeddings, embedding_model
+from ...retrieval.embeddings import EmbeddingModel, OllamaEmbeddings, embedding_model
 
 __all__ = ["checked_embeddings", "why_unfit"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from ..retrieval.query import parse_query
-from ..retrieval.retriever import Passage
-from ..text.plain_text import plain_text
-from ..text.terms import terms
-from .verification.statements import Statement, equivalent_words
-from .verification.term_frequencies import TermFrequencies
+from ...retrieval.query import parse_query
+from ...retrieval.retriever import Passage
+from ...text.plain_text import plain_text
+from ...text.terms import terms
+from ..verification.statements import Statement, equivalent_words
+from ..verification.term_frequencies import TermFrequencies
 
 __all__ = ["ENOUGH", "relevance"]
 

@@ -1,0 +1,161 @@
+"""A reply of Ollama's ``/api/chat``, piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import httpx
+
+from ...ollama_server import OllamaServer
+from ..language_model import Message, ReplyEnd, ThinkingLevel
+from ..repetition import EqualParts
+from .thoughts import ThoughtSplitter, UnexpectedThoughts
+
+__all__ = ["BROKEN_OFF", "CUT", "ModelReply", "ReplySettings"]
+
+REPEATED: Final = "The model repeated itself, and Ollama ended its reply."
+BROKEN_OFF: Final = "The reply broke off before its end: only its whole sentences are kept."
+CUT: Final = "The answer was cut: the model reached its longest reply."
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySettings:
+    """How to ask for a reply."""
+
+    options: Mapping[str, int]
+    max_tokens: int  # longest reply, without thoughts
+    think: bool | ThinkingLevel | None
+    expect_thoughts: Callable[[], None]  # called if it thinks without room for it
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the model may write more tokens than its reply has."""
+        return self.options["num_predict"] > self.max_tokens
+
+
+class ModelReply(Iterator[str]):
+    """Iterates over the pieces of a reply. Closing it ends the request.
+
+    What the model thinks is in ``thinking``. If it thinks although it was told not to, it is asked
+    once more, with room for its thoughts.
+
+    Parts that are equal to the one before them are held back until another one comes: if Ollama
+    ends the reply because of them, they are left out. ``warnings`` and ``finish_reason`` are final
+    when the iterator is exhausted.
+
+    Args:
+        server: Where to ask.
+        model: As the server names it.
+        messages: The conversation.
+        settings: Called before each request.
+        schema: What to hold the reply to.
+    """
+
+    def __init__(
+        self,
+        server: OllamaServer,
+        model: str,
+        messages: Sequence[Message],
+        settings: Callable[[], ReplySettings],
+        schema: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.warnings: tuple[str, ...] = ()
+        self.finish_reason: ReplyEnd = "broken off"
+        self._server = server
+        self._model = model
+        self._settings = settings
+        self._schema = schema
+        self._thoughts: list[str] = []
+        self._splitter = ThoughtSplitter()
+        self._pieces = self._read(messages)
+
+    @property
+    def thinking(self) -> str:
+        """What the model thought so far."""
+        texts = ("".join(self._thoughts).strip(), self._splitter.thinking)
+        return "\n".join(filter(None, texts))
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    def close(self) -> None:
+        """End the request, so that the server stops writing."""
+        self._pieces.close()
+
+    def _read(self, messages: Sequence[Message]) -> Generator[str]:
+        turns = [asdict(message) for message in messages]
+        try:
+            yield from self._ask(turns, self._settings())
+        except UnexpectedThoughts:
+            self._thoughts, self._splitter = [], ThoughtSplitter()
+            yield from self._ask(turns, self._settings())
+
+    def _ask(self, turns: list[dict[str, Any]], settings: ReplySettings) -> Generator[str]:
+        form = None if self._schema is None else dict(self._schema)
+        remedy = "Look at Ollama's log; a smaller model or num_ctx needs less memory."
+        parts = EqualParts()
+        held: list[str] = []
+        written = 0
+        with self._server.ollama_client(self._model, remedy) as client:
+            stream = client.chat(
+                self._model,
+                turns,
+                stream=True,
+                options=dict(settings.options),
+                format=form,
+                think=settings.think,
+            )
+            with closing(stream), suppress(httpx.RemoteProtocolError):  # type: ignore[type-var]
+                for part in stream:
+                    content = self._spoken(part.message)
+                    if self._thinks and not (written or settings.has_room):
+                        settings.expect_thoughts()
+                        raise UnexpectedThoughts
+                    if parts.add(part.message.content or part.message.thinking or ""):
+                        held.append(content)
+                    else:
+                        yield from _texts(held, content)
+                        held.clear()
+                    written += bool(content)
+                    if part.done:
+                        self._finish(settings, part.done_reason, part.prompt_eval_count)
+                    elif settings.has_room and written >= settings.max_tokens:
+                        self._finish(settings, "length", None)
+                    else:
+                        continue
+                    yield from _texts(held, self._splitter.finish())
+                    return
+        if parts.reached_limit:
+            self.finish_reason = "repetition"
+            self.warnings += (REPEATED,)
+            return
+        rest = self._splitter.finish()
+        yield from _texts(held, rest)
+        if not written and not rest and not self.thinking:
+            raise self._server.broken("the reply broke off before its first word")
+        self.warnings += (BROKEN_OFF,)
+
+    def _spoken(self, message: Any) -> str:  # noqa: ANN401 - ollama.Message
+        if message.thinking:
+            self._thoughts.append(message.thinking)
+        return self._splitter.feed(message.content or "")
+
+    @property
+    def _thinks(self) -> bool:
+        return self._splitter.is_thinking or any(map(str.strip, self._thoughts[:8]))
+
+    def _finish(
+        self, settings: ReplySettings, reason: str | None, prompt_tokens: int | None
+    ) -> None:
+        self.finish_reason = "length" if reason == "length" else "stop"
+        if reason == "length":
+            self.warnings += (CUT,)
+        if (prompt_tokens or 0) + settings.options["num_predict"] > settings.options["num_ctx"]:
+            self.warnings += ("The prompt filled the context: the model may have missed a part.",)
+
+
+def _texts(held: Sequence[str], *more: str) -> Iterator[str]:
+    return (text for text in (*held, *more) if text)

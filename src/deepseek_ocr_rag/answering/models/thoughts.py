@@ -1,0 +1,156 @@
+"""Keeps what a reasoning model thinks apart from what it replies.
+
+Servers mostly send thoughts in a field of their own. Some leave them in the reply, between tags;
+and where the prompt has opened the tag already, only the closing one comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+__all__ = ["THINKING_ROOM", "ThoughtSplitter", "UnexpectedThoughts", "without_thoughts"]
+
+THINKING_ROOM: Final = 4096
+"""Tokens that a model gets for its thoughts where it cannot be kept from thinking."""
+
+_TAGS: Final = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("[THINK]", "[/THINK]"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+)
+"""Of Qwen, DeepSeek and most others; of less common templates; of Magistral; of gpt-oss."""
+
+_INSIDE: Final = _TAGS[0]
+"""The only tags that are looked for inside a reply."""
+
+_LONGEST: Final = max(len(end) for _, end in _TAGS)
+
+
+class UnexpectedThoughts(Exception):  # noqa: N818 - a reply asks once more, and shows it to nobody
+    """A model thinks and has no room for it."""
+
+
+class ThoughtSplitter:
+    """Takes a reply in pieces and gives back what is not thought; the rest is in ``thinking``.
+
+    Thoughts stand at the start of a reply; between tags that end, they may also stand further on
+    in it, but not in JSON.
+
+    Args:
+        opened: Whether the prompt opened the thoughts, so that all is held back until they end. A
+            reply in which they never end has none.
+    """
+
+    def __init__(self, *, opened: bool = False) -> None:
+        self._opened = opened
+        self._end = ""  # the tag that ends the open thoughts
+        self._held: list[str] = []
+        self._tail = ""  # the last of what is held, in which a tag may begin
+        self._speaking = self._is_json = False
+        self._thoughts: list[str] = []
+
+    @property
+    def thinking(self) -> str:
+        """The thoughts so far."""
+        return "\n".join(text for thought in self._thoughts if (text := thought.strip()))
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether the reply has begun with thoughts that have not ended."""
+        begun = len("".join(self._held).strip()) > len(self._end)
+        return bool(self._end) and not self._speaking and begun
+
+    def feed(self, piece: str) -> str:
+        """Take a piece; return the part of the reply that is sure by now."""
+        self._held.append(piece)
+        self._tail += piece
+        text = ""
+        while not self._is_waiting():
+            text += self._step()
+        return text
+
+    def finish(self) -> str:
+        """Return the rest, after the last piece."""
+        held, self._held = "".join(self._held), []
+        if self._end and not self._speaking:
+            self._thoughts.append(held)
+            return ""
+        return (_INSIDE[0] if self._end else "") + held
+
+    def _is_waiting(self) -> bool:
+        """Whether nothing can be said of what is held; then only its end is looked at again."""
+        if self._opened and "".join(self._held[:8]).lstrip().startswith("{"):
+            self._opened = False  # JSON from the first character on: it did not think
+        if self._end or self._opened:
+            ends = [self._end] if self._end else [end for _, end in _TAGS]
+            if any(end in self._tail for end in ends):
+                return False
+            self._tail = self._tail[1 - _LONGEST :]
+            return True
+        text = "".join(self._held)
+        if self._speaking:
+            return not text or (not self._open_tag_at(text) and not text.startswith(_INSIDE[0]))
+        self._held, self._tail = [text.lstrip()], text.lstrip()
+        return any(start.startswith(self._tail) for start, _ in _TAGS)
+
+    def _step(self) -> str:
+        """Take a tag, or the text before one, off what is held; return the text."""
+        text, self._held, self._tail = "".join(self._held), [], ""
+        if self._end or self._opened:
+            at, end = min(
+                (at, end)
+                for end in ([self._end] if self._end else [end for _, end in _TAGS])
+                if (at := text.find(end)) >= 0
+            )
+            thought = text[:at].lstrip()
+            start = next((start for start, _ in _TAGS if thought.startswith(start)), "")
+            self._thoughts.append(thought[len(start) :])
+            self._opened, self._end, said = False, "", ""
+            self._keep(text[at + len(end) :])
+        elif not self._speaking:
+            start, self._end = next((t for t in _TAGS if text.startswith(t[0])), ("", ""))
+            self._speaking = not start
+            self._is_json = text.startswith("{")
+            self._keep(text[len(start) :])
+            said = ""
+        elif self._is_json:
+            said = text
+        else:
+            at = self._open_tag_at(text)
+            said, rest = text[:at], text[at:]
+            if rest.startswith(_INSIDE[0]):
+                self._end = _INSIDE[1]
+                rest = rest[len(_INSIDE[0]) :]
+            self._keep(rest)
+        return said
+
+    def _keep(self, text: str) -> None:
+        self._held, self._tail = [text], text
+
+    def _open_tag_at(self, text: str) -> int:
+        """Where an opening tag stands, or may be beginning; the length where none does."""
+        if self._is_json:
+            return len(text)
+        tag = _INSIDE[0]
+        at = text.find(tag)
+        if at >= 0:
+            return at
+        return next(
+            (len(text) - n for n in range(len(tag) - 1, 0, -1) if text.endswith(tag[:n])), len(text)
+        )
+
+
+def without_thoughts(
+    pieces: Iterable[str], splitter: ThoughtSplitter | None = None
+) -> Iterator[str]:
+    """Leave out what a model thinks at the start of a reply; ``splitter`` keeps it."""
+    splitter = splitter or ThoughtSplitter()
+    for piece in pieces:
+        if text := splitter.feed(piece):
+            yield text
+    if text := splitter.finish():
+        yield text

@@ -1,0 +1,145 @@
+"""Finds the sentences and table rows of passages that fit a question best, by words and stems.
+
+A word counts more the fewer sentences have it (inverse document frequency over the
+sentences at hand), and less in a long sentence. The words of the heading, or of the
+head of its table, count as words of the sentence, but one with words of its own stands first. Rows
+of one table that fit equally well are one quote.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ...retrieval.query import parse_query
+from ...retrieval.query_lexicon import CLOSING, SUPERLATIVE
+from ...retrieval.retriever import Passage
+from ...text.terms import question_terms, with_stems
+from ..verification.citable_units import CitableUnit, citable_units
+from ..verification.citation import Citation, citations
+
+__all__ = ["Quote", "Quoter"]
+
+_LENGTH_PRIOR: Final = 10
+"""Terms added to each sentence's length, so that a fragment of two words does not
+rank above a whole sentence."""
+
+AS_GOOD: Final = 0.8
+"""Share of the best row's score from which a row of the same table is shown with it."""
+
+MOST_ROWS: Final = 12
+"""Rows of one quote."""
+
+SIGNATURE_LINES: Final = 2
+LONGEST_SIGNATURE: Final = 80
+"""Most lines below the closing of a letter that can be its signature, and characters of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A sentence, or rows of one table."""
+
+    units: tuple[CitableUnit, ...]  # in the order of the passage
+    citations: tuple[Citation, ...]
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The head of the table, if it is known, and the rows; empty for a sentence."""
+        if not all(unit.is_row for unit in self.units):
+            return ()
+        head = self.units[0].head
+        return (*((head,) if head else ()), *(unit.text for unit in self.units))
+
+
+class Quoter:
+    """Quotes passages; citations refer to them by index."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self._passages = tuple(passages)
+        self._units = [citable_units(p, index) for index, p in enumerate(self._passages)]
+        self._terms = {unit: _terms(unit) for group in self._units for unit in group}
+        self._count = Counter(term for found in self._terms.values() for term in found)
+        self._total = len(self._terms)
+
+    def best(self, text: str, limit: int) -> tuple[Quote, ...]:
+        """Quote the sentences that fit a question best, best first.
+
+        At most ``limit``, and none that scores less than half of the best one.
+        """
+        wanted = set(with_stems(question_terms(parse_query(text).asked)))
+        scored = [
+            # An earlier passage fits better as a whole.
+            (self._score(unit, wanted) / (1 + 0.1 * rank), unit)
+            for rank, group in enumerate(self._units)
+            for unit in group
+        ]
+        scored.sort(key=lambda item: -item[0])
+        if not scored or scored[0][0] <= 0:
+            return tuple(self._quote([group[0]]) for group in self._units[:1] if group)
+        enough = scored[0][0] / 2
+        groups: dict[tuple[object, ...], tuple[float, list[CitableUnit]]] = {}
+        for score, unit in scored:
+            table = (unit.passage, unit.above) if unit.is_row and unit.head else (unit.text,)
+            if table in groups:
+                best, rows = groups[table]
+                if unit.is_row and score >= AS_GOOD * best and len(rows) < MOST_ROWS:
+                    rows.append(unit)
+            elif score >= enough and len(groups) < limit:
+                groups[table] = (score, [unit])
+        quotes = [rows for _, rows in groups.values()]
+        quotes.sort(key=lambda rows: not (rows[0].is_row or self._has_own(rows[0], wanted)))
+        if SUPERLATIVE.search(text) and not any(rows[0].is_row for rows in quotes):
+            quotes[limit - 1 :] = self._table(scored)
+        return tuple(map(self._quote, quotes))
+
+    def _has_own(self, unit: CitableUnit, wanted: set[str]) -> bool:
+        """Whether the sentence itself has a word of the question, not only its heading."""
+        return not wanted.isdisjoint(with_stems(sorted(unit.terms)))
+
+    def _table(self, scored: Sequence[tuple[float, CitableUnit]]) -> list[list[CitableUnit]]:
+        """The rows of the table that fits best, or stands in a passage that does; none without."""
+        rows = [unit for score, unit in scored if unit.head and (score > 0 or unit.passage < 2)]
+        if not rows:
+            return []
+        same = [u for u in rows if (u.passage, u.above) == (rows[0].passage, rows[0].above)]
+        return [sorted(same, key=lambda unit: unit.index)[:MOST_ROWS]]
+
+    def signatures(self, limit: int) -> tuple[Quote, ...]:
+        """Quote the closings of letters with the names below them, best passage first."""
+        found = [
+            self._quote(list(self._signature(group, at)))
+            for group in self._units
+            for at, unit in enumerate(group)
+            if len(unit.text) <= LONGEST_SIGNATURE and CLOSING.match(unit.text)
+        ]
+        return tuple(found[:limit])
+
+    def _signature(self, group: Sequence[CitableUnit], at: int) -> Iterator[CitableUnit]:
+        yield group[at]
+        for before, unit in zip(group[at:], group[at + 1 : at + 1 + SIGNATURE_LINES], strict=False):
+            if unit.index != before.index + 1 or len(unit.text) > LONGEST_SIGNATURE:
+                return
+            yield unit
+
+    def says(self, text: str) -> bool:
+        """Whether a sentence has a content word of the question in the form that it has there."""
+        wanted = set(question_terms(parse_query(text).asked))
+        return any(
+            wanted & (unit.terms | unit.terms_above) for group in self._units for unit in group
+        )
+
+    def _quote(self, units: list[CitableUnit]) -> Quote:
+        units.sort(key=lambda unit: unit.index)
+        return Quote(tuple(units), citations(self._passages, units))
+
+    def _score(self, unit: CitableUnit, wanted: set[str]) -> float:
+        found = self._terms[unit]
+        shared = sum(math.log(1 + self._total / self._count[term]) for term in wanted & found)
+        return shared / math.sqrt(len(found) + _LENGTH_PRIOR)
+
+
+def _terms(unit: CitableUnit) -> frozenset[str]:
+    return frozenset(with_stems(sorted(unit.terms | unit.terms_above)))

@@ -1,0 +1,53 @@
+"""Gives one sentence of an answer its status and its citations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..text.plain_text import plain_text
+from ..text.terms import content_terms, terms
+from .answer import Sentence
+from .verification.citation import Citation
+from .verification.lexicon import ABSENCE_NEGATION, ABSENCE_WORDS
+from .verification.verifier import Verifier
+
+__all__ = ["SentenceCheck"]
+
+
+LONGEST_CLAIM: Final = 2000
+"""Characters of a sentence that is compared with its sources; comparing takes more than linear
+time, and nobody writes longer ones."""
+
+
+class SentenceCheck:
+    """Checks sentences that answer a question against the passages of a verifier."""
+
+    def __init__(self, verifier: Verifier, question: str) -> None:
+        self._verifier = verifier
+        self._question = frozenset(terms(question))
+
+    def check(
+        self, text: str, cited: tuple[int, ...], claim: str | None = None
+    ) -> tuple[Sentence, tuple[Citation, ...]]:
+        """The sentence with its status, and where its sources say it.
+
+        Args:
+            text: The sentence, without its citation marks.
+            cited: Indices of the passages that it cites; none to look in all of them.
+            claim: What of it is to be found, if that is not all of it.
+        """
+        if self._says_absent(text):
+            return Sentence(text, "absent", cited=cited), ()
+        claim = text if claim is None else claim
+        if len(claim) > LONGEST_CLAIM:
+            problem = "it is too long for one sentence, and was not compared"
+            return Sentence(text, "unsupported", cited=cited, problem=problem), ()
+        verdict = self._verifier.verify(claim, cited) if cited else self._verifier.find(claim)
+        if verdict.supported:
+            return Sentence(text, "supported", cited=cited), verdict.citations
+        problem = verdict.problem if cited else "it cites no source, and none says it"
+        return Sentence(text, "unsupported", cited=cited, problem=problem), ()
+
+    def _says_absent(self, text: str) -> bool:
+        words = set(content_terms(plain_text(text)))
+        return words <= self._question | ABSENCE_WORDS and bool(ABSENCE_NEGATION.search(text))

@@ -1,0 +1,193 @@
+"""Checks an answer that something else wrote against what it was given to read."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from ..document.page_records import Record
+from ..document.types import OcrDocument
+from ..errors import ConfigurationError
+from ..retrieval.chunk_records import record_chunk
+from ..retrieval.chunking import Chunk, ChunkPiece, chunk_document
+from ..retrieval.retriever import Passage
+from ..text.sentences import sentence_spans
+from ..text.visible import without_invisible
+from .answer import Sentence
+from .cleaner import cited_numbers
+from .sentence_check import SentenceCheck
+from .verification.citation import Citation
+from .verification.term_frequencies import TermFrequencies
+from .verification.verifier import Verifier
+
+__all__ = ["Verification", "VerifySource", "verify"]
+
+VerifySource = Passage | Chunk | Record | OcrDocument | str
+"""What an answer may rest on."""
+
+_MARK: Final = re.compile(r"[ \t]?\[([^\[\]\n]{1,80})\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Which sentences of an answer its sources say, and where.
+
+    Attributes:
+        answer: As it was given.
+        sentences: All of it that has a word, in order. ``citations`` of a sentence are indices
+            into :attr:`citations`, ``cited`` into :attr:`passages`; its ``span`` is that in the
+            answer, citation marks included.
+        citations: Where the supported sentences stand: words, page and boxes.
+        passages: What the sentences were compared with.
+    """
+
+    answer: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    passages: tuple[Passage, ...]
+
+    @property
+    def supported(self) -> bool:
+        """Whether there is a sentence, and none that the sources do not say."""
+        return bool(self.citations) and not self.unsupported
+
+    @property
+    def unsupported(self) -> tuple[Sentence, ...]:
+        """The sentences that no source supports."""
+        return tuple(s for s in self.sentences if s.status == "unsupported")
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form: answer, sentences, citations, passages."""
+        return {
+            "answer": self.answer,
+            "sentences": [sentence.to_dict() for sentence in self.sentences],
+            "citations": [citation.to_dict() for citation in self.citations],
+            "passages": [passage.to_dict() for passage in self.passages],
+        }
+
+
+def verify(
+    answer: str,
+    sources: VerifySource | Sequence[VerifySource],
+    *,
+    question: str = "",
+    frequencies: TermFrequencies | None = None,
+) -> Verification:
+    """Check each sentence of an answer, whoever wrote it, against its sources.
+
+    Compares words, numbers, dates and names, as :class:`DocumentQA` does with its own answers
+    (:class:`Verifier` says how); asks no language model. ``[2]`` or ``[1, 3]`` in the answer
+    cites sources by their place in ``sources``, from 1, and only those may support the sentence;
+    a sentence without a citation may rest on any of them.
+
+    Args:
+        answer: The text to check; Markdown.
+        sources: What it was written from: passages of a :class:`Retriever`, chunks, records (see
+            ``deepseek_ocr_rag.records``), whole documents, or plain text, which has no boxes.
+        question: What was asked. "Yes." or "They are connected." can only be checked with it.
+        frequencies: Of the words of the whole documents; without them all words count the same.
+
+    Returns:
+        Sentences with their status, and citations with page and boxes.
+
+    Raises:
+        ConfigurationError: If a source is something else.
+
+    Example:
+        >>> checked = verify("The lamp is old [1]. It cost 5 pounds.", ["The lamp is very old."])
+        >>> [(sentence.text, sentence.status) for sentence in checked.sentences]
+        [('The lamp is old.', 'supported'), ('It cost 5 pounds.', 'unsupported')]
+    """
+    if not isinstance(answer, str):
+        raise ConfigurationError(
+            f"answer cannot be a {type(answer).__name__}", remedy="Pass the text of the answer."
+        )
+    if isinstance(sources, VerifySource):
+        sources = (sources,)
+    passages: list[Passage] = []
+    places: list[range] = []  # of each source in ``passages``
+    for number, source in enumerate(sources, start=1):
+        before = len(passages)
+        passages += map(_passage, _chunks(source, number))
+        places.append(range(before, len(passages)))
+    check = SentenceCheck(Verifier(passages, question, frequencies), question)
+    citations: dict[Citation, int] = {}
+    sentences: list[Sentence] = []
+    for text, numbers, span in _marked_sentences(answer, len(places)):
+        cited = tuple(index for number in numbers for index in places[number - 1])
+        sentence, found = check.check(text, cited, without_invisible(text))
+        indices = tuple(citations.setdefault(citation, len(citations)) for citation in found)
+        sentences.append(replace(sentence, citations=indices, span=span))
+    return Verification(answer, tuple(sentences), tuple(citations), tuple(passages))
+
+
+def _chunks(source: object, number: int) -> Sequence[Chunk | Passage]:
+    match source:
+        case Chunk() | Passage():
+            return (source,)
+        case OcrDocument():
+            return chunk_document(source)
+        case Record():
+            return (record_chunk(source),)
+        case str():
+            piece = ChunkPiece(1, "", (0, len(source)), 0)
+            return (Chunk(source, f"source {number}", (piece,)),)
+    raise ConfigurationError(
+        f"source {number} cannot be a {type(source).__name__}",
+        remedy="Pass passages, chunks, records, documents or texts; the integrations for LangChain"
+        " and LlamaIndex take their documents and nodes.",
+    )
+
+
+def _passage(chunk: Chunk | Passage) -> Passage:
+    if isinstance(chunk, Passage):
+        return chunk
+    return Passage(
+        chunk.text,
+        chunk.source,
+        chunk.page,
+        chunk.boxes,
+        0.0,
+        chunk.section,
+        chunk.span,
+        chunk.pieces,
+    )
+
+
+def _marked_sentences(
+    answer: str, count: int
+) -> Iterator[tuple[str, tuple[int, ...], tuple[int, int]]]:
+    """The sentences without marks, the sources that each cites, and its span with its marks."""
+    marks: list[tuple[int, tuple[int, ...], int]] = []  # offset in the text without, numbers, end
+    starts = [0]  # of the parts between marks: in the text without marks ...
+    shifts = [0]  # ... and how much further on in the answer
+    position = 0
+    parts: list[str] = []
+    length = 0
+    for match in _MARK.finditer(answer):
+        numbers = tuple(n for n in cited_numbers(match[1]) or () if 1 <= n <= count)
+        if not numbers:
+            continue
+        parts.append(answer[position : match.start()])
+        length += match.start() - position
+        position = match.end()
+        marks.append((length, numbers, match.end()))
+        starts.append(length)
+        shifts.append(position - length)
+    text = "".join((*parts, answer[position:]))
+    spans = sentence_spans(text)
+    place = 0
+    for index, (start, end) in enumerate(spans):
+        following = spans[index + 1][0] if index + 1 < len(spans) else len(text) + 1
+        own: list[int] = []
+        last = end + shifts[bisect_right(starts, max(start, end - 1)) - 1]
+        while place < len(marks) and marks[place][0] < following:
+            own += marks[place][1]
+            last = max(last, marks[place][2])
+            place += 1
+        if any(map(str.isalnum, text[start:end])):
+            begin = start + shifts[bisect_right(starts, start) - 1]
+            yield text[start:end], tuple(dict.fromkeys(own)), (begin, last)

@@ -1,0 +1,174 @@
+"""Without a language model, what an answer says about the documents is true."""
+
+from __future__ import annotations
+
+import pytest
+
+from deepseek_ocr_rag import Answer, DocumentQA, OcrDocument
+from deepseek_ocr_rag.answering.fixed_texts import NO_WORD, NOT_FOUND, QUOTED
+from deepseek_ocr_rag.answering.quoting.shown_rows import shown_rows
+from deepseek_ocr_rag.answering.quoting.vocabulary import Vocabulary
+from deepseek_ocr_rag.document.types import Block, Box, Page
+
+HEAD = "| Light | First lit | Height (m) | Visitors 2024 |"
+ROWS = (
+    "| Corrie Head | 1841 | 38 | 9,412 |",
+    "| Vannet Rock | 1856 | 44 | 1,087 |",
+    "| Petrel Bank | 1907 | 12 | 814 |",
+)
+TABLE = "\n".join((HEAD, "| --- | --- | --- | --- |", *ROWS))
+HTML = (
+    "<table><tr><td>Light</td><td>First lit</td></tr><tr><td>Corrie Head</td><td>1841</td></tr>"
+    "<tr><td>Petrel Bank</td><td>1907</td></tr></table>"
+)
+LETTER = (
+    "Dear Ms Vasterling,",
+    "The board grants the cooperative 18,450 crowns for a new emitter.",
+    "Yours sincerely,",
+    "Edda Rowntree\nHarbour Master",
+)
+TOURS = (
+    "From 2025 on, tours will also be given in sign language, on the first Sunday of each month."
+)
+LIGHTS = "The cooperative keeps six lights with a crew of eleven. Visitors come by ferry."
+
+
+def page(number: int, *texts: str) -> Page:
+    markdown = "\n\n".join(texts)
+    blocks, at = [], 0
+    for index, text in enumerate(texts):
+        box = Box(0.1, 0.1 * index, 0.9, 0.1 * index + 0.05)
+        kind = "table" if text.startswith(("|", "<table")) else "text"
+        blocks.append(Block(kind, text, (box,), (at, at + len(text))))
+        at += len(text) + 2
+    return Page(number, markdown, tuple(blocks))
+
+
+REPORT = OcrDocument(
+    "report.pdf", (page(1, LIGHTS, TOURS), page(2, *LETTER), page(3, "Figures.", TABLE)), 3
+)
+
+
+def ask(question: str, document: OcrDocument = REPORT) -> Answer:
+    answer = DocumentQA(document).ask(question)
+    for citation in answer.citations:
+        assert document.page(citation.page).markdown[slice(*citation.span)] == citation.quote
+    return answer
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who signed it?",
+        "Who signed the letter?",
+        "who has signed this",
+        "Whose signature is on the letter?",
+        "Who wrote the letter?",
+        "Wer hat den Brief unterschrieben?",
+    ],
+)
+def test_whoever_asks_for_the_signature_gets_the_signature(question: str) -> None:
+    answer = ask(question)
+    assert answer.text == f"{QUOTED}\n\n“Yours sincerely,\n\nEdda Rowntree\nHarbour Master” [1]"
+    assert (answer.found, answer.citations[0].page) == (True, 2)
+    assert len(answer.citations[0].boxes) == 2
+
+
+def test_an_unsigned_document_has_no_signature() -> None:
+    answer = ask("Who signed it?", OcrDocument("tours.pdf", (page(1, LIGHTS, TOURS),), 1))
+    assert (answer.found, answer.nearest) == (False, True)
+    assert answer.text.startswith("No sentence says this in these words")
+
+
+@pytest.mark.parametrize("question", ["Which light is the oldest?", "Which light is highest?"])
+def test_a_comparison_shows_the_table_with_its_head_and_claims_nothing(question: str) -> None:
+    answer = ask(question)
+    word = question.split()[-1].rstrip("?")
+    assert (
+        f"No sentence says this in these words (no page has “{word}”); the nearest" in answer.text
+    )
+    assert f"\n\n{TABLE}\n\n[" in answer.text
+    assert (answer.found, answer.nearest, answer.quoted) == (False, True, True)
+    assert NOT_FOUND not in answer.text
+
+
+def test_one_row_is_shown_with_its_head_and_cited_alone() -> None:
+    answer = ask("In which year was Petrel Bank first lit?")
+    assert answer.text.startswith(
+        f"{QUOTED}\n\n{HEAD}\n| --- | --- | --- | --- |\n{ROWS[2]}\n\n[1]"
+    )
+    assert answer.citations[0].quote == ROWS[2]
+    assert answer.found
+
+
+def test_a_row_of_html_is_shown_as_a_row_too() -> None:
+    answer = ask("When was Petrel Bank first lit?", OcrDocument("t.pdf", (page(1, HTML),), 1))
+    assert "| Light | First lit |\n| --- | --- |\n| Petrel Bank | 1907 |\n\n[1]" in answer.text
+    assert answer.citations[0].quote == "<tr><td>Petrel Bank</td><td>1907</td></tr>"
+
+
+def test_a_pipe_in_a_cell_stays_in_its_cell() -> None:
+    assert shown_rows(["| a \\| b | c |", "| d | e |"], str.upper) == (
+        "| A \\| B | C |\n| --- | --- |\n| D | E |"
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("Who is the CEO of Apple?", "Apple"),
+        ("What does Tim Cook say about the crew?", "Tim Cook"),
+        ("What is the capital of France?", "France"),
+        ("How many visitors did NASA's lights have?", "NASA"),
+        ("Who designed the lighthouse of Alexandria?", "Alexandria"),
+    ],
+)
+def test_a_name_that_no_page_has_makes_a_question_unanswerable(question: str, name: str) -> None:
+    answer = ask(question)
+    assert answer.text == f"This is not in these documents: no page has “{name}”."
+    assert (answer.found, answer.citations) == (False, ())
+
+
+def test_a_page_that_could_not_be_read_is_not_said_to_lack_a_name() -> None:
+    failed = Page(2, finish_reason="error", error="no reply")
+    answer = ask("Who is Apple's CEO?", OcrDocument("s.pdf", (page(1, LIGHTS), failed), 2))
+    assert answer.text.endswith("no page that could be read has “Apple”.")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many crowns does the Board grant?",  # another case
+        "How many VISITORS did Corrie Head have?",
+        "How far is Corie Head?",  # misread by one letter
+        "Format the date as YYYY-MM-DD.",
+        "WHO SIGNED THE APPLE?",
+        "What does the CEO say about the lights?",  # a role that is said in other words
+        "What was the height in Celsius?",
+        "What did the Harbor Master grant?",
+        "Wer gewann die Weltmeisterschaft?",  # a noun, in German
+    ],
+)
+def test_what_may_stand_there_in_another_form_is_not_called_absent(question: str) -> None:
+    assert NOT_FOUND.rstrip(".") not in ask(question).text
+
+
+def test_an_abbreviation_is_there_where_its_words_are() -> None:
+    known = Vocabulary(
+        ["Earnings before interest, taxes and amortization rose at Johnson & Johnson."]
+    )
+    assert known.missing_names("What was the EBITA of JnJ?") == ()
+    assert known.missing_names("What was the EBITDA of IBM?") == ("EBITDA", "IBM")
+
+
+def test_words_without_a_page_are_named_and_nothing_more_is_claimed() -> None:
+    assert ask("Xylophones?").text == NO_WORD
+    answer = ask("Does the crew eat well?")
+    assert "(no page has “eat” or “well”)" in answer.text
+    assert not answer.found
+
+
+def test_a_heading_alone_does_not_make_the_best_sentence() -> None:
+    title = "## Who keeps the lights"
+    document = OcrDocument("k.pdf", (page(1, title, "Today there are 318 members.", LIGHTS),), 1)
+    assert ask("Who keeps the lights?", document).citations[0].quote == LIGHTS.split(". ")[0] + "."
