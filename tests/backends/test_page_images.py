@@ -65,7 +65,9 @@ def test_a_page_that_came_as_a_file_is_sent_as_it_is_until_it_has_to_be_changed(
     assert turned.size == (120, 90)
     sent = Image.open(io.BytesIO(png_bytes(turned)))
     assert sent.convert("RGB").tobytes() == page.transpose(Image.Transpose.ROTATE_270).tobytes()
-    smaller = request_as(given, replace(same, mode=replace(given.resolution, name="x", long_side=60)))
+    smaller = request_as(
+        given, replace(same, mode=replace(given.resolution, name="x", long_side=60))
+    )
     assert Image.open(io.BytesIO(png_bytes(smaller))).size == (45, 60)
 
 
