@@ -53,8 +53,8 @@ DOORS = {
     "export": "AnswerPictures CitedPage FolderWriter crop_boxes draw_page to_docling write_folder",
     "grammar": "ParsedPage TokenLogprob format_page parse_document parse_page",
     "reading": "CacheStatus PageCache PageStream ProgressBar Reader ReadingProgress",
-    "records": "OnError Record Split boxes_between document_record page_records page_wanted"
-    " split_records",
+    "records": "BoxSearch OnError Record Split boxes_between document_record find_boxes page_records"
+    " page_wanted split_records storable_values text_of_boxes",
     "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Retriever"
     " chunk_document",
     "samples": "sample_path",

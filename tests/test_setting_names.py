@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_deepseek_ocr import AnswerVerifier as LangChainVerifier
 from langchain_deepseek_ocr import (
     DeepSeekOCRLoader,
     DeepSeekOCRParser,
@@ -19,6 +20,7 @@ from langchain_deepseek_ocr import (
     LookAtTool,
     SearchDocumentTool,
 )
+from llama_index.readers.deepseek_ocr import AnswerVerifier as LlamaIndexVerifier
 from llama_index.readers.deepseek_ocr import DeepSeekOCRNodeParser, DeepSeekOCRReader
 from llama_index.retrievers.deepseek_ocr import DeepSeekOCRRetriever
 from llama_index.tools.deepseek_ocr import DeepSeekOCRToolSpec
@@ -61,6 +63,7 @@ INTEGRATIONS = [
     *(DeepSeekOCRLoader, DeepSeekOCRParser, LayoutTextSplitter, DocumentRetriever),
     *(DeepSeekOCRToolkit, DeepSeekOCRTool, SearchDocumentTool, LocateTool, LookAtTool),
     *(DeepSeekOCRReader, DeepSeekOCRNodeParser, DeepSeekOCRRetriever, DeepSeekOCRToolSpec),
+    *(LangChainVerifier, LlamaIndexVerifier),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,15 @@ def _without_duplicate_pictures(notebook: nbformat.NotebookNode) -> nbformat.Not
     return notebook
 
 
+def _without_paths(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Removes the kernel's temporary file from warnings: it is another in every run."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                output["text"] = re.sub(r"/\S*/ipykernel_\d+/\d+\.py", "<cell>", output["text"])
+    return notebook
+
+
 def main() -> None:
     """Runs the notebooks; the first cell that fails ends it with its traceback."""
     notebooks = sorted(FOLDER.glob("*.ipynb"))
@@ -39,7 +49,7 @@ def main() -> None:
             resources={"metadata": {"path": str(FOLDER)}},
         ).execute()
         if "--write" in sys.argv[1:]:
-            nbformat.write(_without_duplicate_pictures(notebook), path)
+            nbformat.write(_without_paths(_without_duplicate_pictures(notebook)), path)
         print(f"{path.name}: ran in {time.monotonic() - start:.0f} s")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deepseek_ocr_rag.answering.answer import Answer, Sentence
 from deepseek_ocr_rag.answering.verification.citation import Citation
+from deepseek_ocr_rag.answering.verify import verify
 from deepseek_ocr_rag.document.types import Box
 from deepseek_ocr_rag.retrieval.retriever import Passage
 
@@ -75,3 +76,24 @@ def test_json_has_the_documented_keys() -> None:
     assert data["sentences"] == [
         {"text": "Then.", "status": "supported", "citations": [1], "problem": ""}
     ]
+
+
+def test_an_answer_prints_short_and_shows_in_a_notebook_with_its_sources() -> None:
+    bad = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    cited = Citation(bad, 3, (Box(0, 0, 1, 1),), f"Ann keeps {bad}", (0, 4), 0)
+    sentences = (Sentence(bad, "unsupported", problem=bad),)
+    answer = Answer(
+        bad, f"Ann keeps it. [1] {bad}" * 90, (cited,), warnings=(bad,), sentences=sentences
+    )
+    assert len(repr(answer)) < 300
+    shown = answer._repr_html_()
+    assert "<script" not in shown
+    assert "<img" not in shown
+    assert shown.count("&lt;script&gt;") > 4
+    assert "page 3: Ann keeps" in shown
+    assert "Not supported: " in shown
+    checked = verify("Ann Lee keeps the lamp. It is red.", ["Ann Lee keeps the lamp."])
+    assert repr(checked) == (
+        "Verification('Ann Lee keeps the lamp. It is red.', supported=1, unsupported=1)"
+    )
+    assert "Not supported: It is red." in checked._repr_html_()

@@ -174,7 +174,7 @@ def test_the_page_has_every_exit_code() -> None:
 def test_the_tables_have_exactly_the_keys_of_the_metadata() -> None:
     block = Block("text", "lamp", (Box(0, 0, 1, 1),), (0, 4), confidence=0.9)
     page = Page(
-        1, "lamp", (block,), finish_reason="error", warnings=("dim",), error="dark", confidence=0.9
+        1, "lamp.", (block,), finish_reason="error", warnings=("dim",), error="dark", confidence=0.9
     )
     written = [
         *records.page_records(page, source="a.pdf", total_pages=1),
@@ -183,19 +183,20 @@ def test_the_tables_have_exactly_the_keys_of_the_metadata() -> None:
     ]
     boxes = {key for record in written for box in record.metadata["boxes"] for key in box}
     listed = {name for cells in rows("reference/metadata.md") for name in code(cells[0])}
-    assert listed == {key for record in written for key in record.metadata} | boxes
+    # "layout" is LangChain's.
+    assert listed == {key for record in written for key in record.metadata} | boxes | {"layout"}
 
 
 @pytest.mark.filterwarnings("ignore:pages are read by the built-in")
 def test_real_metadata_has_no_key_that_the_table_lacks(sample_pdf: Path) -> None:
-    from langchain_deepseek_ocr import DeepSeekOCRLoader
+    from langchain_deepseek_ocr import DeepSeekOCRLoader, boxes_for
 
     listed = {name for cells in rows("reference/metadata.md") for name in code(cells[0])}
     for mode in ("page", "block", "document"):
         documents = DeepSeekOCRLoader(sample_pdf, pages="1,3", backend="lite", mode=mode).load()
         for document in documents:
             assert set(document.metadata) <= listed
-            assert {key for box in document.metadata["boxes"] for key in box} <= listed
+            assert {key for box in boxes_for(document) for key in box} <= listed
 
 
 # --- files and links ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from deepseek_ocr_rag import Block, Box, DeepSeekOCRError, OcrDocument, Page
 from deepseek_ocr_rag.document.page_records import (
     OnError,
+    Record,
     boxes_between,
     document_record,
     page_records,
@@ -49,7 +50,7 @@ def page(number: int = 1, **values: object) -> Page:
 def test_a_page_gives_its_markdown_and_exactly_the_promised_metadata() -> None:
     (record,) = page_records(page(3, label="iii"), source="a.pdf", total_pages=9)
     assert record.text == "# Lamps\n\nThe keeper lights the lamp."
-    assert {k: v for k, v in record.metadata.items() if k != "boxes"} == {
+    assert {k: v for k, v in record.metadata.items() if k not in ("boxes", "boxes_text")} == {
         "source": "a.pdf",
         "page": 2,
         "page_label": "iii",
@@ -214,6 +215,37 @@ def test_flat_metadata_are_scalars_and_boxes_come_back_from_json() -> None:
     assert json.loads(flat.metadata["boxes"]) == record.metadata["boxes"]
     assert json.loads(flat.metadata["warnings"]) == ["tilted"]
     assert (flat.id, flat.text) == (record.id, record.text)
+
+
+def test_flat_records_have_the_same_keys_and_types_whatever_happened_on_their_page() -> None:
+    pages = [
+        page(1),
+        page(2, warnings=("tilted",), confidence=0.5),
+        page(3, markdown="", blocks=(), finish_reason="error", error="torn"),
+    ]
+    records = [record for each in pages for split in ("page", "block") for record in
+               page_records(each, source="a.pdf", total_pages=3, split=split)]  # fmt: skip
+    records.append(document_record(OcrDocument("a.pdf", tuple(pages), 3)))
+    kinds = [{k: type(v) for k, v in r.flat().metadata.items()} for r in records]
+    assert all(each == kinds[0] for each in kinds)
+    assert [r.flat().metadata["confidence"] for r in records[:1]] == [-1.0]
+
+
+def test_nul_and_lone_surrogates_reach_no_record() -> None:
+    bad = "a\x00b\ud800c"
+    block = Block("te\x00xt", bad, (TOP,), (0, 5), section=(bad,), html=bad)
+    dirty = page(1, markdown=bad, blocks=(block,), label=bad, warnings=(bad,), error=bad, model=bad)
+    assert dirty.markdown[slice(*dirty.blocks[0].span)] == dirty.blocks[0].text == "a\ufffdb\ufffdc"
+    assert dirty.label == "a\ufffdb\ufffdc"
+    made = list(page_records(dirty, source=bad, total_pages=1))
+    made += page_records(dirty, source=bad, total_pages=1, split="block")
+    made.append(document_record(OcrDocument(bad, (dirty,), 1)))
+    made.append(Record(bad, bad, {bad: [bad, {bad: (bad,)}], "n": 1}))
+    for record in (*made, *(each.flat() for each in made)):
+        everything = json.dumps([record.text, record.metadata])
+        assert "\\u0000" not in everything
+        assert "\\ud800" not in everything
+    assert {r.metadata["source"] for r in made[:3]} == {"a\ufffdb\ufffdc"}
 
 
 @pytest.mark.parametrize("flat", [False, True])

@@ -161,3 +161,15 @@ def test_blocks_in_finds_those_that_overlap_the_characters():
     assert [block.text for block in page.blocks_in(2, 5)] == ["abc"]
     assert [block.text for block in page.blocks_in(2, 6)] == ["abc", "def"]
     assert page.blocks_in(3, 5) == ()
+
+
+def test_a_document_of_any_size_prints_in_a_line() -> None:
+    text = "lamp \x1b[31m\n" * 5000
+    block = Block("text", text, (Box(0, 0, 1, 1),) * 50, (0, len(text)), ("head",) * 50)
+    page = Page(1, text, (block,) * 50, warnings=(text,), error=text, finish_reason="error")
+    document = OcrDocument("folder/" * 400, (page,) * 900, 900)
+    for value in (block, page, document, document.pages[:2]):
+        assert len(repr(value)) < 300
+        assert repr(value).isprintable()
+    assert "900 of 900 pages, 900 failed" in repr(document)
+    assert repr(page).startswith("Page(1, 'lamp")

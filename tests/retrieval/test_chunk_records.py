@@ -281,11 +281,16 @@ def test_a_page_becomes_one_chunk_with_its_blocks() -> None:
     assert [piece.span for piece in chunk.pieces] == [block.span for block in page.blocks]
 
 
-def test_a_part_that_another_splitter_has_cut_is_its_text() -> None:
+@pytest.mark.parametrize("noted", [{}, {"start_index": 0}, {"start_index": -1}])
+def test_a_part_that_another_splitter_has_cut_has_the_boxes_of_its_text(
+    noted: dict[str, int],
+) -> None:
     record = as_pages(DOCUMENT)[1]
-    part = Record("", record.text[:24], {**record.metadata, "start_index": 0})
-    chunk = record_chunk(part)
-    assert (chunk.text, chunk.pages, chunk.boxes) == (record.text[:24], (2,), ())
+    block = DOCUMENT.pages[1].blocks[-1]
+    part = Record("", block.text[3:24], {**record.metadata, **noted})
+    for chunk in (record_chunk(part), *map(record_chunk, split([part]))):
+        assert (chunk.text, chunk.pages) == (block.text[3:24], (2,))
+        assert [b.to_grid() for b in chunk.boxes] == [b.to_grid() for b in block.boxes]
 
 
 def test_a_record_of_nothing_is_a_chunk_of_nothing() -> None:

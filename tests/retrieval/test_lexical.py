@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from deepseek_ocr_rag.retrieval.chunking import Chunk, ChunkPiece
@@ -169,3 +172,19 @@ def test_a_table_of_contents_stands_back() -> None:
 
 def test_a_table_of_contents_is_what_a_question_for_a_page_wants() -> None:
     assert best(MANUAL, "On which page does it say how to clean the pump?") == 0
+
+
+def test_the_word_index_leaves_the_log_and_the_warnings_of_the_application_alone() -> None:
+    code = """
+import logging, sys, warnings
+class Importer:
+    def find_spec(self, name, path=None, target=None):
+        if name == "bm25s":  # as tqdm does in a notebook without widgets
+            warnings.warn("IProgress not found. Please update jupyter and ipywidgets.")
+sys.meta_path.insert(0, Importer())
+logging.basicConfig(level=logging.DEBUG)
+from deepseek_ocr_rag.retrieval.bm25 import Bm25
+print(Bm25([["lamp"], ["oil"]], min_length=0.5).scores(["lamp"]).argmax())
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (ran.stdout, ran.stderr) == ("0\n", "")

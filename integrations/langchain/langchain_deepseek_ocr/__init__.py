@@ -10,6 +10,7 @@
 
 from .agent_tool import AgentSettings, AgentTool
 from .boxes import boxes_for
+from .chat_model import language_model
 from .inputs import (
     ListDocumentsInput,
     LocateInput,
@@ -32,10 +33,13 @@ from .tool import (
     SearchDocumentTool,
 )
 from .toolkit import DeepSeekOCRToolkit
+from .verifier import AnswerVerifier
+from .whole_document import WholeDocument
 
 __all__ = [
     "AgentSettings",
     "AgentTool",
+    "AnswerVerifier",
     "DeepSeekOCRLoader",
     "DeepSeekOCRParser",
     "DeepSeekOCRTool",
@@ -54,5 +58,7 @@ __all__ = [
     "SearchDocumentTool",
     "SearchDocumentsInput",
     "SearchDocumentsTool",
+    "WholeDocument",
     "boxes_for",
+    "language_model",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -18,15 +17,13 @@ from deepseek_ocr_rag.records import OnError, Split
 from deepseek_ocr_rag.setting_names import with_known_settings
 from deepseek_ocr_rag.sources import SourceInput, documents_in
 
-from .documents import DocumentConverter
+from .documents import DocumentConverter, skip_or_raise
 from .options import ReaderOptions, reader_from
 
 __all__ = ["DeepSeekOCRLoader", "FilePath"]
 
 FilePath = str | os.PathLike[str] | bytes | BinaryIO
 """A path, a URL (with ``allow_urls``), the bytes of a file, or an open binary file."""
-
-logger = logging.getLogger(__name__)
 
 
 @with_known_settings(*ReaderOptions.__annotations__)
@@ -125,7 +122,7 @@ class DeepSeekOCRLoader(BaseLoader):
                 try:
                     stream = self._open(file, name)
                 except SourceError as error:
-                    self._skip_or_raise(error)
+                    skip_or_raise(error, self._on_error)
                 else:
                     bar.follow(stream)
                     yield from self._converter(name or file).documents(stream)
@@ -138,7 +135,7 @@ class DeepSeekOCRLoader(BaseLoader):
                 try:
                     stream = await asyncio.to_thread(self._open, file, name)
                 except SourceError as error:
-                    self._skip_or_raise(error)
+                    skip_or_raise(error, self._on_error)
                 else:
                     bar.follow(stream)
                     async for document in self._converter(name or file).adocuments(stream):
@@ -153,7 +150,7 @@ class DeepSeekOCRLoader(BaseLoader):
             try:
                 found = documents_in(file, match=self._match, recursive=self._recursive)
             except SourceError as error:
-                self._skip_or_raise(error)
+                skip_or_raise(error, self._on_error)
             else:
                 for each in found:
                     yield each, str(Path(file) / each.path)
@@ -166,8 +163,3 @@ class DeepSeekOCRLoader(BaseLoader):
             getattr(file, "name", None), str
         )
         return DocumentConverter(self._mode, self._flat, self._on_error, nameless=nameless)
-
-    def _skip_or_raise(self, error: SourceError) -> None:
-        if self._on_error != "skip":
-            raise error
-        logger.warning("Skipped: %s", error)

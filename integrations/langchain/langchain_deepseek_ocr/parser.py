@@ -9,11 +9,11 @@ from langchain_core.document_loaders import BaseBlobParser
 from langchain_core.documents import Document
 from langchain_core.documents.base import Blob
 
-from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag import Reader, SourceError
 from deepseek_ocr_rag.records import OnError, Split
 from deepseek_ocr_rag.setting_names import with_known_settings
 
-from .documents import DocumentConverter
+from .documents import DocumentConverter, skip_or_raise
 from .options import ReaderOptions, reader_from
 
 __all__ = ["DeepSeekOCRParser"]
@@ -33,7 +33,9 @@ class DeepSeekOCRParser(BaseBlobParser):
         pages: Which pages of each blob, 1-based.
         password: For encrypted PDFs.
         flat_metadata: Make every metadata value of ours a scalar.
-        on_error: "keep", "raise" or "skip" pages that could not be read.
+        on_error: "keep", "raise" or "skip" pages that could not be read. "skip" also
+            skips blobs that cannot be opened, with a warning in the log; otherwise they
+            raise, and ``GenericLoader`` loads no further file.
         reader: Reads the pages; by default built from the options.
         **options: See :class:`ReaderOptions`.
 
@@ -79,12 +81,16 @@ class DeepSeekOCRParser(BaseBlobParser):
             DeepSeekOCRError: If the blob cannot be opened or nothing can be read.
         """
         in_memory = blob.data is not None or blob.path is None
-        stream = self._reader.open(
-            blob.as_bytes() if in_memory else str(blob.path),
-            pages=self._pages,
-            password=self._password,
-            name=blob.source,
-        )
+        try:
+            stream = self._reader.open(
+                blob.as_bytes() if in_memory else str(blob.path),
+                pages=self._pages,
+                password=self._password,
+                name=blob.source,
+            )
+        except SourceError as error:
+            skip_or_raise(error, self._on_error)
+            return
         converter = DocumentConverter(
             self._mode,
             self._flat,

@@ -16,6 +16,7 @@ from deepseek_ocr_rag.setting_names import refuse_unknown
 
 from .options import refuse_unknown_fields
 from .splitter import LayoutTextSplitter
+from .whole_document import full_metadata
 
 __all__ = ["DocumentRetriever"]
 
@@ -66,7 +67,7 @@ class DocumentRetriever(BaseRetriever):
     @model_validator(mode="after")
     def _index(self) -> DocumentRetriever:
         self._retriever = Retriever.from_records(
-            (Record(d.id or "", d.page_content, d.metadata) for d in self.documents),
+            (Record(d.id or "", d.page_content, full_metadata(d)) for d in self.documents),
             embeddings=self.embeddings,
         )
         return self

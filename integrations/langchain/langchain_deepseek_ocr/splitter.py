@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from langchain_core.documents import BaseDocumentTransformer, Document
+from langchain_core.documents import Document
+from langchain_text_splitters import TextSplitter
 
+from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.records import Record, split_records
 from deepseek_ocr_rag.setting_names import with_known_settings
 from deepseek_ocr_rag.text import estimate_tokens
+
+from .whole_document import full_metadata
 
 __all__ = ["LayoutTextSplitter"]
 
 
 @with_known_settings()
-class LayoutTextSplitter(BaseDocumentTransformer):
+class LayoutTextSplitter(TextSplitter):
     """Splits documents of this package by their layout, and keeps pages and boxes.
 
     Blocks under the same heading are joined up to ``max_tokens``. Headings stay with
@@ -36,9 +40,11 @@ class LayoutTextSplitter(BaseDocumentTransformer):
             exceed it.
         count_tokens: Counts the tokens of a text: your embedding model's tokenizer,
             or ``len`` to count characters. By default an estimate.
+        length_function: The same under LangChain's name, for
+            ``LayoutTextSplitter.from_tiktoken_encoder(max_tokens=256)``.
 
     Raises:
-        ConfigurationError: If ``max_tokens`` is below 16.
+        ConfigurationError: If ``max_tokens`` is below 16, or both functions are given.
 
     Example:
         >>> splitter = LayoutTextSplitter(max_tokens=256)
@@ -48,11 +54,34 @@ class LayoutTextSplitter(BaseDocumentTransformer):
     """
 
     def __init__(
-        self, *, max_tokens: int = 400, count_tokens: Callable[[str], int] = estimate_tokens
+        self,
+        *,
+        max_tokens: int = 400,
+        count_tokens: Callable[[str], int] | None = None,
+        length_function: Callable[[str], int] | None = None,
     ) -> None:
-        self._max_tokens = max_tokens
-        self._count_tokens = count_tokens
+        if count_tokens is not None and length_function is not None:
+            raise ConfigurationError(
+                "both count_tokens and length_function were given",
+                remedy="They are the same; length_function is LangChain's name.",
+            )
         split_records((), max_tokens=max_tokens)  # report a wrong budget now, not when splitting
+        self._max_tokens = max_tokens
+        self._count_tokens = count_tokens or length_function or estimate_tokens
+        super().__init__(chunk_size=max_tokens, chunk_overlap=0, length_function=self._count_tokens)
+
+    def split_text(self, text: str) -> list[str]:
+        """Split Markdown; pages and boxes are only kept by :meth:`split_documents`."""
+        return [chunk.page_content for chunk in self.split_documents([Document(text)])]
+
+    def create_documents(
+        self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None
+    ) -> list[Document]:
+        """Split texts, each with its metadata."""
+        given = metadatas or [{}] * len(texts)
+        return self.split_documents(
+            Document(text, metadata=metadata) for text, metadata in zip(texts, given, strict=True)
+        )
 
     def split_documents(self, documents: Iterable[Document]) -> list[Document]:
         """Split documents, as LangChain's own splitters do.
@@ -64,7 +93,7 @@ class LayoutTextSplitter(BaseDocumentTransformer):
             Chunks in the same order; their ids are derived from those of the documents.
         """
         records = (
-            Record(document.id or "", document.page_content, document.metadata)
+            Record(document.id or "", document.page_content, _own_metadata(document))
             for document in documents
         )
         chunks = split_records(
@@ -75,10 +104,10 @@ class LayoutTextSplitter(BaseDocumentTransformer):
             for chunk in chunks
         ]
 
-    def transform_documents(
-        self,
-        documents: Sequence[Document],
-        **kwargs: Any,  # noqa: ANN401 - as in the base class
-    ) -> Sequence[Document]:
-        """:meth:`split_documents`, under the name that document pipelines call."""
-        return self.split_documents(documents)
+
+def _own_metadata(document: Document) -> dict[str, Any]:
+    """The metadata with its boxes; chunks carry their own, and so need no reference to them."""
+    metadata = full_metadata(document)
+    if not metadata.get("boxes"):
+        return metadata
+    return {key: value for key, value in metadata.items() if key != "layout"}

@@ -10,8 +10,8 @@ from langchain_core.messages.content import create_image_block, create_text_bloc
 from langchain_core.tools.base import ArgsSchema
 
 from deepseek_ocr_rag import Passage
-from deepseek_ocr_rag.agents import FORMS, AgentPicture
-from deepseek_ocr_rag.records import Record, page_records
+from deepseek_ocr_rag.agents import FORMS
+from deepseek_ocr_rag.records import Record, page_records, text_of_boxes
 
 from .agent_tool import AgentTool
 from .documents import to_document
@@ -133,6 +133,7 @@ def _document(passage: Passage, *, flat: bool) -> Document:
         "boxes": boxes,
         "section": " > ".join(passage.section),
         "score": passage.score,
+        **text_of_boxes(boxes, passage.text),
     }
     record = Record("", passage.text, metadata)
     shown = record.flat() if flat else record
@@ -142,9 +143,9 @@ def _document(passage: Passage, *, flat: bool) -> Document:
 class LookAtTool(AgentTool):
     """Lets an agent with vision look at a page, or at a part of it.
 
-    The message has the picture as an image content block. The artifact is the
-    :class:`deepseek_ocr_rag.agents.AgentPicture`. Do not give this tool to a model that
-    accepts no images in tool messages.
+    The message has the picture as an image content block. The artifact is a dictionary
+    with ``source``, 1-based ``page`` and ``box`` (None for the whole page). Do not give this
+    tool to a model that accepts no images in tool messages.
     """
 
     name: str = "look_at"
@@ -153,12 +154,12 @@ class LookAtTool(AgentTool):
 
     def _run(
         self, path: str, page: int, box: list[float] | None = None
-    ) -> tuple[list[Any], AgentPicture]:
+    ) -> tuple[list[Any], dict[str, Any]]:
         shown = self._call(lambda: self._agent.look_at(path, page, box))
         picture = create_image_block(
             base64=base64.b64encode(shown.png).decode("ascii"), mime_type="image/png"
         )
-        return [create_text_block(shown.text), picture], shown
+        return [create_text_block(shown.text), picture], shown.to_dict()
 
 
 class LocateTool(AgentTool):

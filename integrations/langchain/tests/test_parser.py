@@ -12,7 +12,7 @@ from langchain_core.documents.base import Blob
 from langchain_deepseek_ocr import DeepSeekOCRLoader, DeepSeekOCRParser
 
 from deepseek_ocr_rag import Reader
-from deepseek_ocr_rag.errors import ConfigurationError, CorruptSourceError
+from deepseek_ocr_rag.errors import ConfigurationError, CorruptSourceError, SourceError
 
 pytestmark = pytest.mark.minimum
 
@@ -88,3 +88,38 @@ def test_it_reads_what_a_blob_loader_finds(folder: Path, reader: Reader) -> None
         for document in parser.lazy_parse(blob)
     ]
     assert sources == [str(folder / "report.pdf"), str(folder / "second.pdf")]
+
+
+def test_one_broken_file_does_not_lose_the_folder(
+    folder: Path, reader: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "archive.zip").write_bytes(b"PK")
+    blobs = [Blob.from_path(folder / name) for name in ("archive.zip", "broken.pdf", "report.pdf")]
+    blobs.append(Blob.from_path(folder / "gone.pdf"))
+    blobs.append(Blob.from_data(b"no PDF", path="memory.pdf"))
+
+    class Blobs(BlobLoader):
+        def yield_blobs(self) -> Iterator[Blob]:
+            yield from blobs
+
+    for mode in ("page", "document"):
+        parser = DeepSeekOCRParser(reader=reader, on_error="skip", mode=mode)  # type: ignore[arg-type]
+        found = [d for blob in Blobs().yield_blobs() for d in parser.lazy_parse(blob)]
+        assert {d.metadata["source"] for d in found} == {str(folder / "report.pdf")}
+    for name in ("archive.zip", "broken.pdf", "gone.pdf", "memory.pdf"):
+        assert f"{name}" in caplog.text
+    with pytest.raises(SourceError):
+        list(DeepSeekOCRParser(reader=reader).lazy_parse(blobs[1]))
+
+
+def test_a_file_that_fails_while_it_is_read_is_skipped_too(
+    pdf: Path, reader: Reader, backend: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(requests: Any) -> Any:
+        raise CorruptSourceError("the file was replaced", source="report.pdf")
+        yield
+
+    backend.read = failing
+    parser = DeepSeekOCRParser(reader=reader, on_error="skip")
+    assert parser.parse(Blob.from_path(pdf)) == []
+    assert "the file was replaced" in caplog.text

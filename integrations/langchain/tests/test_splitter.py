@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from langchain_core.documents import BaseDocumentTransformer, Document
 from langchain_deepseek_ocr import DeepSeekOCRLoader, LayoutTextSplitter, boxes_for
-from langchain_text_splitters import RecursiveCharacterTextSplitter
+from langchain_text_splitters import RecursiveCharacterTextSplitter, TextSplitter
 
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.errors import ConfigurationError
@@ -72,6 +72,31 @@ def test_it_is_a_document_transformer(pdf: Path, reader: Reader, chunks: list[Do
     splitter = LayoutTextSplitter()
     assert isinstance(splitter, BaseDocumentTransformer)
     assert splitter.transform_documents(DeepSeekOCRLoader(pdf, reader=reader).load()) == chunks
+
+
+def test_it_is_a_text_splitter_as_other_parts_of_langchain_want_one(
+    pdf: Path, reader: Reader, chunks: list[Document]
+) -> None:
+    splitter = LayoutTextSplitter(max_tokens=16)
+    assert isinstance(splitter, TextSplitter)
+    assert splitter.split_text("# One\n\nFirst.\n\n# Two\n\nSecond.") == [
+        "# One\n\nFirst.",
+        "# Two\n\nSecond.",
+    ]
+    made = splitter.create_documents(["# One\n\nFirst."], [{"source": "a.md"}])
+    assert [document.metadata["source"] for document in made] == ["a.md"]
+    by_length = LayoutTextSplitter(max_tokens=16, length_function=len)
+    assert by_length.split_text("one two three four five") == ["one two three", "four five"]
+    with pytest.raises(ConfigurationError, match="length_function"):
+        LayoutTextSplitter(count_tokens=len, length_function=len)
+
+
+def test_chunks_of_another_splitter_get_no_foreign_boxes(pdf: Path, reader: Reader) -> None:
+    pages = DeepSeekOCRLoader(pdf, reader=reader, pages="4").load()
+    first = RecursiveCharacterTextSplitter(chunk_size=25, chunk_overlap=0)
+    (chunk,) = LayoutTextSplitter().split_documents(first.split_documents(pages))
+    cut = [(box["kind"], chunk.page_content[box["start"] : box["end"]]) for box in boxes_for(chunk)]
+    assert cut == [("sub_title", "## Wrecks"), ("text", "Four ships were lost.")]
 
 
 async def test_it_works_asynchronously(pdf: Path, reader: Reader, chunks: list[Document]) -> None:

@@ -147,7 +147,7 @@ def test_looking_gives_the_model_an_image_block(tools: dict[str, BaseTool]) -> N
     assert picture["mime_type"] == "image/png"
     with Image.open(io.BytesIO(base64.b64decode(picture["base64"]))) as image:
         assert image.width > 4 * image.height
-    assert message.artifact.page == 2
+    assert message.artifact["page"] == 2
 
 
 def test_the_model_is_asked_to_locate(tools: dict[str, BaseTool], backend: Any) -> None:

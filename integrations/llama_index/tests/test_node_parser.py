@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 from llama_index.core.embeddings import MockEmbedding
-from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
-from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.schema import BaseNode, Document, MetadataMode, NodeRelationship
+from llama_index.core.ingestion import DocstoreStrategy, IngestionCache, IngestionPipeline
+from llama_index.core.node_parser import (
+    HierarchicalNodeParser,
+    SentenceSplitter,
+    TokenTextSplitter,
+)
+from llama_index.core.schema import BaseNode, Document, MetadataMode, NodeRelationship, TextNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
 from llama_index.readers.deepseek_ocr import DeepSeekOCRNodeParser, DeepSeekOCRReader, boxes_for
+from llama_index.readers.deepseek_ocr.token_counter import counter_fingerprint
 
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.errors import ConfigurationError
@@ -99,6 +104,86 @@ def test_nodes_of_other_splitters_keep_their_boxes(documents: list[Document]) ->
     assert first.get_content().startswith("# The lighthouse")
     assert boxes_for(first)[0]["kind"] == "title"
     assert [box["kind"] for box in boxes_for(last)] == ["text"]
+
+
+def test_nodes_of_nodes_get_the_boxes_of_their_own_text(documents: list[Document]) -> None:
+    for document in documents:
+        document.text_template = "{content}"
+    parser = HierarchicalNodeParser.from_defaults(
+        node_parser_ids=["whole", "parts"],
+        node_parser_map={
+            "whole": TokenTextSplitter(chunk_size=2000, chunk_overlap=0, tokenizer=list),
+            "parts": TokenTextSplitter(chunk_size=75, chunk_overlap=0, tokenizer=list),
+        },
+    )
+    nodes = parser.get_nodes_from_documents(documents[:1])
+    kinds = [[box["kind"] for box in boxes_for(node)] for node in nodes]
+    assert kinds == [["title", "text"], ["title", "text"], ["text"]]
+    assert nodes[-1].get_content() not in documents[0].text[:20]
+
+
+def test_a_node_that_cannot_be_placed_has_no_boxes_and_the_log_says_why(
+    documents: list[Document], caplog: pytest.LogCaptureFixture
+) -> None:
+    node = TextNode(text="A summary of the page.", metadata=documents[0].metadata)
+    assert boxes_for(node) == []
+    assert "report.pdf, page 1: its text does not stand in what was read" in caplog.text
+
+
+def test_the_cache_of_a_pipeline_notices_another_count_of_tokens(
+    documents: list[Document],
+) -> None:
+    cache = IngestionCache()
+
+    def lengths(count: Any) -> list[int]:
+        parser = DeepSeekOCRNodeParser(max_tokens=32, count_tokens=count)
+        pipeline = IngestionPipeline(transformations=[parser], cache=cache)
+        return [len(node.get_content()) for node in pipeline.run(documents=documents)]
+
+    expected = {
+        name: [len(n.get_content()) for n in
+               DeepSeekOCRNodeParser(max_tokens=32, count_tokens=count)
+               .get_nodes_from_documents(documents)]
+        for name, count in COUNTERS.items()
+    }  # fmt: skip
+    assert {name: lengths(count) for name, count in COUNTERS.items()} == expected
+    assert len({str(each) for each in expected.values()}) > 1
+    assert {name: lengths(count) for name, count in COUNTERS.items()} == expected
+    fingerprints = {counter_fingerprint(count) for count in COUNTERS.values()}
+    assert len(fingerprints) == len(COUNTERS)
+
+
+class Weighing:
+    def __init__(self, weight: int) -> None:
+        self.weight = weight
+
+    def __call__(self, text: str) -> int:
+        return len(text) * self.weight
+
+
+COUNTERS: dict[str, Any] = {
+    "characters": len,
+    "words": lambda text: len(text.split()),
+    "half": lambda text: len(text) // 2,
+    "third": lambda text: len(text) // 3,
+    "object": Weighing(2),
+    "other object": Weighing(5),
+}
+
+
+def test_a_stored_parser_wants_its_own_count_of_tokens_again() -> None:
+    stored = DeepSeekOCRNodeParser(max_tokens=32, count_tokens=len).to_dict()
+    with pytest.raises(ConfigurationError, match="another count_tokens"):
+        DeepSeekOCRNodeParser.from_dict(stored)
+    assert DeepSeekOCRNodeParser.from_dict(stored, count_tokens=len).count_tokens is len
+    assert DeepSeekOCRNodeParser.from_dict(DeepSeekOCRNodeParser().to_dict()).max_tokens == 400
+
+
+def test_what_cannot_be_pickled_is_not_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        pickle.dumps(DeepSeekOCRNodeParser(count_tokens=lambda text: 1))
+    pickle.dumps(DeepSeekOCRNodeParser(count_tokens=len))
+    assert caplog.text == ""
 
 
 def test_documents_of_other_readers_are_parsed_by_their_markdown() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import pickle
+import threading
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ def test_every_page_is_a_document_with_the_promised_metadata(pdf: Path, core: Re
     assert [d.metadata["page_label"] for d in documents] == ["1", "2", "3", "4"]
     first = documents[0]
     assert first.text == "# The lighthouse\n\nThe keeper lights the lamp at dusk."
-    assert {k: v for k, v in first.metadata.items() if k != "boxes"} == {
+    assert {k: v for k, v in first.metadata.items() if k not in ("boxes", "boxes_text")} == {
         "source": str(pdf),
         "page": 0,
         "page_label": "1",
@@ -162,17 +165,40 @@ def test_it_reads_in_worker_processes(tmp_path: Path, sample: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
-def test_it_can_be_pickled_after_use(pdf: Path, sample: Path) -> None:
+def test_it_can_be_pickled_after_use(
+    pdf: Path, sample: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     reader = DeepSeekOCRReader(backend="lite", pages="1", password="open sesame")
     before = reader.load_data(sample)
-    copy = pickle.loads(pickle.dumps(reader))
+    with caplog.at_level(logging.DEBUG):
+        copy = pickle.loads(pickle.dumps(reader))
+    assert caplog.text == ""
     assert copy.password.get_secret_value() == "open sesame"
     assert copy.load_data(sample) == before
 
 
-def test_a_reader_that_was_given_cannot_be_pickled(core: Reader) -> None:
+@pytest.mark.filterwarnings("ignore::deepseek_ocr_rag.backends.LiteBackendWarning")
+def test_a_reader_that_was_given_is_pickled_if_its_backend_is(core: Reader, pdf: Path) -> None:
+    given = DeepSeekOCRReader(reader=Reader("lite", resolution="tiny"), pages="1")
+    for copy in (pickle.loads(pickle.dumps(given)), deepcopy(given)):
+        assert copy.pages == "1"
+        assert len(copy.load_data(pdf)) == 1
+    core.backend.lock = threading.Lock()  # type: ignore[attr-defined]
     with pytest.raises(ConfigurationError, match="cannot be pickled"):
         pickle.dumps(DeepSeekOCRReader(reader=core))
+
+
+async def test_files_that_cannot_be_opened_are_skipped_if_that_is_wanted(
+    folder: Path, core: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "broken.pdf").write_bytes(b"no PDF")
+    reader = DeepSeekOCRReader(reader=core, on_error="skip")
+    assert reader.load_data(folder / "broken.pdf") == []
+    assert await reader.aload_data(folder / "missing.pdf") == []
+    assert "broken.pdf" in caplog.text
+    assert "missing.pdf" in caplog.text
+    with pytest.raises(SourceNotFoundError):
+        DeepSeekOCRReader(reader=core).load_data(folder / "missing.pdf")
 
 
 def test_it_serialises_without_the_password() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import pickle
 import re
 import threading
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ToolCallBlock
 from llama_index.core.llms.mock import MockFunctionCallingLLM
-from llama_index.core.tools import FunctionTool
+from llama_index.core.tools import FunctionTool, ToolOutput
 from llama_index.tools.deepseek_ocr import DeepSeekOCRToolSpec
 from PIL import Image
 
@@ -124,6 +126,33 @@ def test_looking_gives_the_model_a_picture(tools: dict[str, FunctionTool]) -> No
     with Image.open(io.BytesIO(picture.resolve_image().read())) as image:
         assert image.format == "PNG"
         assert image.width > 4 * image.height
+
+
+async def test_an_output_with_a_picture_is_json_and_has_it_once(
+    tools: dict[str, FunctionTool],
+) -> None:
+    arguments: dict[str, Any] = {"path": "report.pdf", "page": 2, "box": [0.1, 0.1, 0.9, 0.2]}
+    first = tools["look_at"].call(**arguments)
+    for output in (first, await tools["look_at"].acall(**arguments)):
+        text, picture = output.blocks
+        assert isinstance(picture, ImageBlock)
+        assert isinstance(text, TextBlock)
+        assert isinstance(picture.image, bytes)
+        stored = output.model_dump_json()
+        assert stored.count(picture.image.decode()) == 1
+        again = ToolOutput.model_validate_json(stored)
+        assert again.blocks == output.blocks
+        assert again.raw_output == text.text
+        message = ChatMessage(role="tool", blocks=output.blocks)
+        assert ChatMessage.model_validate_json(message.model_dump_json()) == message
+
+
+def test_tools_pickle_and_copy(folder: Path) -> None:
+    spec = DeepSeekOCRToolSpec(folder, backend="lite")
+    for copy in (deepcopy, lambda made: pickle.loads(pickle.dumps(made))):
+        for tool in (*copy(spec).to_tool_list(), *copy(spec.to_tool_list())):
+            answer = tool.call(path="../secret.pdf", query="q", what="w", page=1)
+            assert answer.tool_name == tool.metadata.name
 
 
 def test_locating_gives_pages_and_boxes(tools: dict[str, FunctionTool], backend: Any) -> None:

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from ..concurrency.shared_object import SharedObject
 from ..document.types import Box, OcrDocument
 from ..errors import BackendUnavailableError, ConfigurationError, DeepSeekOCRError
 from ..export.drawing import crop_boxes
@@ -58,7 +59,7 @@ RENDERED_SIDE: Final = 4096
 
 
 @with_known_settings()
-class AgentReader:
+class AgentReader(SharedObject):
     """Reads, searches and shows the documents in one folder. Threads may share one.
 
     Pages are remembered by the content of the file, so a file that changes is read
@@ -91,6 +92,8 @@ class AgentReader:
             or URLs of every host would be allowed.
     """
 
+    _process_bound = ("_documents", "_folder_pages", "_fence")
+
     def __init__(
         self,
         reader: Reader,
@@ -114,8 +117,17 @@ class AgentReader:
         self.max_chars = max_chars
         self._reader = reader
         self._password = password
+        self._allow_urls = allow_urls
+        self._keep = keep
+        self._start()
+
+    def _start(self) -> None:
         self._documents = OpenDocuments(
-            reader, self.root_dir, allow_urls=allow_urls, password=password, keep=keep
+            self._reader,
+            self.root_dir,
+            allow_urls=self._allow_urls,
+            password=self._password,
+            keep=self._keep,
         )
         self._folder_pages = FolderPages(self._documents.open_file)
         self._fence = Fence()

@@ -121,3 +121,8 @@ class AgentPicture:
     source: str
     page: int
     box: Box | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form: what the picture shows, without the picture."""
+        box = None if self.box is None else [round(v, 6) for v in self.box.as_tuple()]
+        return {"source": self.source, "page": self.page, "box": box}

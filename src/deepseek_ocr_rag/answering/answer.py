@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..export.answer_html import answer_html
 from ..export.evidence_pictures import AnswerPictures, CitedLocation, SourceInput, draw_cited_pages
 from ..retrieval.retriever import Passage
+from ..text.excerpt import excerpt
 from .verification.citation import Citation
 
 __all__ = ["Answer", "Sentence", "SentenceStatus", "Timings"]
@@ -64,7 +66,7 @@ class Timings:
     checking: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """An answer with its citations.
 
@@ -167,6 +169,19 @@ class Answer:
             for number, cited in enumerate(self.citations, start=1)
         )
         return draw_cited_pages(locations, files or {}, password=password, renderer=renderer)
+
+    def __repr__(self) -> str:
+        """Short; :meth:`to_dict` has everything."""
+        return (
+            f"Answer(question={excerpt(self.question, longest=60)!r}, text={excerpt(self.text, longest=60)!r},"
+            f" citations={len(self.citations)}, llm={self.llm!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """The answer with its sources for notebooks, with nothing active in it."""
+        sources = ((each.source, each.page, each.quote) for each in self.citations)
+        problems = ((each.text, each.problem) for each in self.unsupported)
+        return answer_html(self.question, self.text, sources, problems, self.warnings)
 
     def __str__(self) -> str:
         sources = self.sources

@@ -11,9 +11,11 @@ from typing import Any, Final
 from ..document.page_records import Record
 from ..document.types import OcrDocument
 from ..errors import ConfigurationError
+from ..export.answer_html import answer_html
 from ..retrieval.chunk_records import record_chunk
 from ..retrieval.chunking import Chunk, ChunkPiece, chunk_document
 from ..retrieval.retriever import Passage
+from ..text.excerpt import excerpt
 from ..text.sentences import sentence_spans
 from ..text.visible import without_invisible
 from .answer import Sentence
@@ -31,7 +33,7 @@ VerifySource = Passage | Chunk | Record | OcrDocument | str
 _MARK: Final = re.compile(r"[ \t]?\[([^\[\]\n]{1,80})\]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Verification:
     """Which sentences of an answer its sources say, and where.
 
@@ -58,6 +60,18 @@ class Verification:
     def unsupported(self) -> tuple[Sentence, ...]:
         """The sentences that no source supports."""
         return tuple(s for s in self.sentences if s.status == "unsupported")
+
+    def __repr__(self) -> str:
+        """Short; :meth:`to_dict` has everything."""
+        statuses = [sentence.status for sentence in self.sentences]
+        counts = ", ".join(f"{each}={statuses.count(each)}" for each in dict.fromkeys(statuses))
+        return f"Verification({excerpt(self.answer, longest=60)!r}, {counts or 'no sentences'})"
+
+    def _repr_html_(self) -> str:
+        """The answer with its sources for notebooks, with nothing active in it."""
+        sources = ((each.source, each.page, each.quote) for each in self.citations)
+        problems = ((each.text, each.problem) for each in self.unsupported)
+        return answer_html("Checked answer", self.answer, sources, problems)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form: answer, sentences, citations, passages."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from ..errors import ConfigurationError, DeepSeekOCRError
+from ..text.visible import storable
+from .box_search import boxes_between, pack_text
 from .headings import HEADING_KINDS
 from .types import Block, FinishReason, OcrDocument, Page
 
@@ -25,6 +27,8 @@ __all__ = [
     "document_record",
     "page_records",
     "page_wanted",
+    "storable_values",
+    "text_of_boxes",
 ]
 
 Split = Literal["page", "block", "document"]
@@ -35,6 +39,14 @@ OnError = Literal["keep", "raise", "skip"]
 holds the error, raise an exception, or skip it."""
 
 _NAMESPACE = uuid.UUID("6f0d1a3c-6f1e-5d39-9a55-0c3c7f6d2b41")
+_UNKNOWN: Final[Mapping[str, str | float]] = {
+    "error": "",
+    "warnings": "[]",
+    "spans": "[]",
+    "boxes_text": "",
+    "confidence": -1.0,
+}
+"""What flat metadata has in place of what is not known or did not happen."""
 _WORST_FIRST: tuple[FinishReason, ...] = ("error", "repetition", "length", "stop", "blank")
 
 
@@ -57,16 +69,22 @@ class Record:
     metadata: dict[str, Any] = field(default_factory=dict)
     parent: str | None = None
 
-    def flat(self) -> Record:
-        """A copy whose metadata holds scalars only: every list becomes JSON text.
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", storable(self.text))
+        object.__setattr__(self, "metadata", storable_values(self.metadata))
 
-        For stores that refuse nested values, such as Chroma.
+    def flat(self) -> Record:
+        """A copy whose metadata holds scalars only, under the same keys in every record.
+
+        For stores that refuse nested values, such as Chroma, or keys that the first record
+        lacks, such as LanceDB. Every list becomes JSON text. ``error`` is "" where there is
+        none, ``confidence`` is -1 where it is unknown.
         """
         flat = {
             key: json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
             for key, value in self.metadata.items()
         }
-        return replace(self, metadata=flat)
+        return replace(self, metadata=_ordered({**_UNKNOWN, **flat}) if "boxes" in flat else flat)
 
 
 def page_records(
@@ -97,7 +115,7 @@ def page_records(
     if not blocks:
         boxes = [entry for block in page.blocks for entry in box_entries(block, *block.span)]
         metadata = {**common, "boxes": boxes, "section": _section(page.blocks)}
-        metadata |= _confidence(page)
+        metadata |= {**_confidence(page), **text_of_boxes(boxes, page.markdown)}
         yield Record(_id(identity or source, split, number, ""), page.markdown, _ordered(metadata))
         return
     for index, block in enumerate(blocks):
@@ -160,11 +178,13 @@ def document_record(document: OcrDocument, *, identity: str | None = None) -> Re
         metadata["error"] = "; ".join(errors)
     if warnings:
         metadata["warnings"] = warnings
+    text = "\n\n".join(parts)
+    metadata |= text_of_boxes(boxes, text)
     numbers = ",".join(str(page.number) for page in pages)
     key = "" if len(pages) == document.total_pages else numbers
     return Record(
         _id(identity or document.source, "document", key, ""),
-        "\n\n".join(parts),
+        text,
         _ordered(metadata),
     )
 
@@ -193,26 +213,6 @@ def page_wanted(page: Page, source: str, on_error: OnError) -> bool:
     )
 
 
-def boxes_between(metadata: Mapping[str, Any], start: int, end: int) -> list[dict[str, Any]]:
-    """The entries of ``metadata["boxes"]`` that belong to a part of the record's text.
-
-    A picture has no text: it belongs to every part that contains or touches its offset.
-
-    Args:
-        metadata: The metadata of a record, flat or not, or of a chunk that inherited it.
-        start: Offset of the part's first character in the record's text.
-        end: Offset after its last character.
-    """
-    boxes = metadata.get("boxes") or []
-    entries: list[dict[str, Any]] = json.loads(boxes) if isinstance(boxes, str) else list(boxes)
-    return [
-        entry
-        for entry in entries
-        if (entry["start"] < end and start < entry["end"])
-        or (entry["start"] == entry["end"] and start <= entry["start"] <= end)
-    ]
-
-
 def _metadata(page: Page, source: str, total_pages: int) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "source": source,
@@ -234,8 +234,9 @@ def _metadata(page: Page, source: str, total_pages: int) -> dict[str, Any]:
 
 def _ordered(metadata: dict[str, Any]) -> dict[str, Any]:
     """Puts first what people look for first: the frameworks print metadata in order."""
-    first = ("source", "page", "page_label", "total_pages", "section")
-    last = tuple(key for key in ("spans", "boxes") if key in metadata)
+    front = ("source", "page", "page_label", "total_pages", "section")
+    first = tuple(key for key in front if key in metadata)
+    last = tuple(key for key in ("spans", "boxes", "boxes_text") if key in metadata)
     rest = [key for key in metadata if key not in (*first, *last)]
     return {key: metadata[key] for key in (*first, *rest, *last)}
 
@@ -276,6 +277,28 @@ def box_entries(block: Block, start: int, end: int) -> list[dict[str, Any]]:
         }
         for box in block.boxes
     ]
+
+
+def text_of_boxes(boxes: Sequence[Mapping[str, Any]], text: str) -> dict[str, str]:
+    """The metadata by which a part of a text is found again, see :mod:`.box_search`.
+
+    Nothing if every box stands for all of the text, and so for every part of it.
+    """
+    whole = all((box["start"], box["end"]) == (0, len(text)) for box in boxes)
+    return {} if whole else {"boxes_text": pack_text(text)}
+
+
+def storable_values(metadata: Mapping[Any, Any]) -> dict[Any, Any]:
+    """A copy of metadata without characters that no store takes, in keys and values."""
+    return {_storable(key): _storable(value) for key, value in metadata.items()}
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 - metadata can be anything
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list | tuple):
+        return type(value)(map(_storable, value)) if type(value) in (list, tuple) else value
+    return storable_values(value) if type(value) is dict else value
 
 
 def _confidence(read: Page | Block) -> dict[str, float]:

@@ -18,6 +18,8 @@ from typing import Any, Final, Literal
 
 from ..errors import ConfigurationError
 from ..setting_names import renamed_setting, warn_renamed
+from ..text.excerpt import excerpt
+from ..text.visible import storable
 from .sanitize import labelled_html, markdown_to_html
 from .tables import Table, parse_table
 
@@ -119,7 +121,7 @@ class Box:
         return Box(x0, y0, x1, y1) if x0 <= x1 and y0 <= y1 else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Block:
     """One piece of a page's layout.
 
@@ -146,6 +148,13 @@ class Block:
     section: tuple[str, ...] = ()
     html: str | None = None
     confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        _make_storable(self, "kind", "text", "html", "section")
+
+    def __repr__(self) -> str:
+        """Short; :meth:`to_dict` has everything."""
+        return f"Block({self.kind!r}, {excerpt(self.text, longest=60)!r}, boxes={len(self.boxes)})"
 
     @property
     def table(self) -> Table | None:
@@ -182,7 +191,7 @@ class Block:
 
 
 @renamed_setting("mode", "resolution")
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Page:
     """One page as it was read. A failed page is still a page, with its error.
 
@@ -219,6 +228,16 @@ class Page:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        _make_storable(self, "markdown", "label", "model", "warnings", "error")
+
+    def __repr__(self) -> str:
+        """Short; :meth:`to_dict` has everything."""
+        return (
+            f"Page({self.number}, {excerpt(self.markdown, longest=60)!r}, blocks={len(self.blocks)},"
+            f" finish_reason={self.finish_reason!r})"
+        )
 
     @property
     def mode(self) -> str:
@@ -275,7 +294,7 @@ class Page:
         return cls(**values)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class OcrDocument:
     """A document as it was read.
 
@@ -290,6 +309,12 @@ class OcrDocument:
     pages: tuple[Page, ...] = field(default_factory=tuple)
     total_pages: int = 0
     sha256: str = ""
+
+    def __repr__(self) -> str:
+        """Short; :meth:`to_dict` has everything."""
+        failed = f", {len(self.failed_pages)} failed" if self.failed_pages else ""
+        pages = f"{len(self.pages)} of {self.total_pages} pages{failed}"
+        return f"OcrDocument({excerpt(self.source, longest=60)!r}, {pages})"
 
     def __iter__(self) -> Iterator[Page]:
         return iter(self.pages)
@@ -351,6 +376,18 @@ class OcrDocument:
             total_pages=data.get("total_pages", len(data["pages"])),
             sha256=data.get("sha256", ""),
         )
+
+
+def _make_storable(value: Block | Page, *names: str) -> None:
+    """Replaces what no store takes, :func:`storable`, in some of the attributes."""
+    for name in names:
+        given = getattr(value, name)
+        if isinstance(given, str):
+            clean: object = storable(given)
+        else:
+            clean = tuple(map(storable, given)) if given else given
+        if clean != given:
+            object.__setattr__(value, name, clean)
 
 
 def union(boxes: Iterable[Box]) -> Box | None:

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from ..errors import ConfigurationError, ForeignDatabaseError, OutputError
 from ..setting_names import with_known_settings
@@ -105,6 +105,12 @@ class PageCache:
         self._number = 0
         self._paused_until = 0.0
         self._warned = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "max_bytes": self.max_bytes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        type(self).__init__(self, **state)
 
     def __repr__(self) -> str:
         return f"PageCache({str(self.folder)!r}, max_bytes={self.max_bytes})"

@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from ..document.types import OcrDocument
 from ..errors import ConfigurationError, SourceError
@@ -24,6 +24,16 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 class FolderReading(ABC):
     """What reads single documents, and so whole folders."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close what it uses; leaving its ``with`` block does so."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
     @abstractmethod
     def open(

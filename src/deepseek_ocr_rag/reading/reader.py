@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Final, Self
+from typing import Final
 
 from PIL.Image import Image
 
 from ..backends.base import Backend
 from ..backends.registry import backend_named
 from ..concurrency.cancellation import run_releasing
+from ..concurrency.shared_object import SharedObject
 from ..document.types import OcrDocument, Page
 from ..errors import BusyError, ConfigurationError
 from ..model.prompts import Task, mode_named, task_named
@@ -42,7 +43,7 @@ Progress = Callable[[Page, int, int], None]
 
 @renamed_setting("mode", "resolution")
 @with_known_settings()
-class Reader(FolderReading):
+class Reader(SharedObject, FolderReading):
     """Reads documents. Threads and coroutines may share one.
 
     Args:
@@ -85,6 +86,8 @@ class Reader(FolderReading):
         ...         print(page.number, page.markdown[:60])
     """
 
+    _process_bound = ("_made", "_backend_lock", "_free_documents")
+
     def __init__(
         self,
         backend: Backend | str = "auto",
@@ -101,8 +104,6 @@ class Reader(FolderReading):
     ) -> None:
         self._spec = backend if isinstance(backend, str) else backend.name
         self._given = None if isinstance(backend, str) else backend
-        self._made: Backend | None = None
-        self._backend_lock = threading.Lock()
         self._mode = mode_named(resolution)
         self._task = task_named(task)
         self._renderer = renderer
@@ -116,10 +117,15 @@ class Reader(FolderReading):
                 f"most_documents={most_documents} is too small", remedy="Give 1 or more."
             )
         self._most_documents = most_documents
-        self._free_documents = threading.BoundedSemaphore(most_documents)
+        self._start()
 
     def __repr__(self) -> str:
         return f"Reader({self._spec!r}, resolution={self._mode.name!r}, task={self._task.name!r})"
+
+    def _start(self) -> None:
+        self._made: Backend | None = None
+        self._backend_lock = threading.Lock()
+        self._free_documents = threading.BoundedSemaphore(self._most_documents)
 
     @property
     def url_policy(self) -> FetchPolicy | None:
@@ -391,9 +397,3 @@ class Reader(FolderReading):
         if self._cache is not None:
             self._cache.close()
         end_unused_workers()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()

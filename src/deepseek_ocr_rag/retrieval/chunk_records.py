@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
+from ..document.box_search import is_box_entry, is_span_entry, relocated
 from ..document.headings import HEADING_KINDS, Headings, with_sections
 from ..document.markdown import heading_level, markdown_parts
-from ..document.page_records import Record, box_entries
+from ..document.page_records import Record, box_entries, text_of_boxes
 from ..document.paragraphs import PARAGRAPH_BREAK
 from ..document.types import Block, Box, OcrDocument, Page
 from ..text.splitting import CountTokens
@@ -26,7 +27,7 @@ from .chunking import Chunk, ChunkPiece, check_budget, chunk_document
 __all__ = ["record_chunk", "split_records"]
 
 _NAMESPACE = uuid.UUID("b5c9e3c2-37a5-5f5e-8f0d-0d1f2c1f6a84")
-_PAGE_ONLY_KEYS = frozenset({"boxes", "spans", "confidence", "start_index"})
+_PAGE_ONLY_KEYS = frozenset({"boxes", "boxes_text", "spans", "confidence", "start_index"})
 """Metadata of a page that does not hold for a part of it."""
 
 
@@ -61,12 +62,10 @@ def record_chunk(record: Record) -> Chunk:
     """Turn a record that is already cut, or came back from a store, into one chunk.
 
     The text stays unchanged, with one piece per block. Metadata may be flat or nested, of this
-    package or of others. Boxes are dropped if another splitter cut the record (and set
-    ``start_index``), because their offsets no longer hold.
+    package or of others. If another splitter cut the record, its boxes are those that its text
+    has in the text of the page (:mod:`~deepseek_ocr_rag.document.box_search`).
     """
-    metadata = record.metadata
-    if "start_index" in metadata:
-        metadata = {key: value for key, value in metadata.items() if key != "boxes"}
+    metadata = relocated(record.metadata, record.text)
     pieces = [
         ChunkPiece(
             page=page.number,
@@ -161,9 +160,10 @@ def _documents(records: Iterable[Record]) -> Iterator[list[_PageText]]:
 
 
 def _page_texts(record: Record) -> Iterator[_PageText]:
+    record = replace(record, metadata=relocated(record.metadata, record.text))
     metadata, text = record.metadata, record.text
-    boxes = _entries(metadata, "boxes", _is_box)
-    spans = _entries(metadata, "spans", _is_span)
+    boxes = _entries(metadata, "boxes", is_box_entry)
+    spans = _entries(metadata, "spans", is_span_entry)
     if not spans:
         number = _page_number(metadata)
         label = str(metadata.get("page_label") or number)
@@ -201,20 +201,6 @@ def _entries(
 def _page_number(metadata: Mapping[str, Any]) -> int:
     page = metadata.get("page")
     return page + 1 if isinstance(page, int) else 1
-
-
-def _is_box(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
-    match entry:
-        case {"kind": str(), "start": int(), "end": int(), "bbox": [_, _, _, _] as box}:
-            return all(isinstance(value, int | float) for value in box)
-    return False
-
-
-def _is_span(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
-    match entry:
-        case {"page": int(), "start": int(), "end": int(), "offset": int()}:
-            return True
-    return False
 
 
 def _blocks(markdown: str, boxes: Iterable[Mapping[str, Any]]) -> Iterator[Block]:
@@ -268,9 +254,8 @@ def _record(chunk: Chunk, first: Record, pages: Mapping[int, _PageText], number:
     identity = str(uuid.uuid5(_NAMESPACE, f"{first.id}\x1f{number}")) if first.id else ""
     metadata = deepcopy({k: v for k, v in first.metadata.items() if k not in _PAGE_ONLY_KEYS})
     metadata["section"] = " > ".join(chunk.section)
-    record = Record(identity, chunk.text, metadata, parent=first.id)
     if "boxes" not in first.metadata:
-        return record
+        return Record(identity, chunk.text, metadata, parent=first.id)
     labels = dict.fromkeys(pages[page].label for page in (chunk.pages[0], chunk.pages[-1]))
     metadata["page"] = chunk.page - 1
     metadata["page_label"] = "-".join(labels)
@@ -289,6 +274,8 @@ def _record(chunk: Chunk, first: Record, pages: Mapping[int, _PageText], number:
         for piece in chunk.pieces
         for entry in box_entries(_block(piece), piece.offset, piece.end)
     ]
+    metadata |= text_of_boxes(metadata["boxes"], chunk.text)
+    record = Record(identity, chunk.text, metadata, parent=first.id)
     return record.flat() if isinstance(first.metadata["boxes"], str) else record
 
 

@@ -3,6 +3,7 @@
 :func:`visible`, :func:`visible_line` and :func:`json_line` are for people: characters that a
 terminal would obey are replaced, or escaped in JSON, so that they can be seen.
 :func:`without_invisible` is for language models: characters that can hide a message are removed.
+:func:`storable` is for stores and files.
 """
 
 from __future__ import annotations
@@ -12,11 +13,20 @@ import re
 import unicodedata
 from typing import Any, Final
 
-__all__ = ["json_line", "visible", "visible_line", "without_invisible"]
+__all__ = ["json_line", "storable", "visible", "visible_line", "without_invisible"]
 
 _TERMINAL_CODES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that control a terminal or reverse the order of others."""
 _LINE_BREAKS: Final = re.compile("[\n\t\u2028\u2029]")
+
+
+_NOT_STORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+"""NUL, which databases refuse in text, and lone surrogates, which have no UTF-8."""
+
+
+def storable(text: str) -> str:
+    """Replaces NUL and lone surrogates, which stores refuse, with U+FFFD; offsets stay."""
+    return _NOT_STORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def visible(text: str) -> str:

@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,20 @@ def test_its_warning_comes_once_and_says_how_to_get_the_model(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         list(LiteBackend().read(requests))
+
+
+def test_its_warning_points_to_the_code_that_reads(
+    page_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lite, "_warned", False)
+    with pytest.warns(LiteBackendWarning) as caught:
+        list(LiteBackend().read([page_request(1, image=None, text_layer=TWO_WORDS)]))
+    assert caught[0].filename == __file__
+    monkeypatch.setattr(lite, "_warned", False)
+    requests = [page_request(1, image=None, text_layer=TWO_WORDS)]
+    with ThreadPoolExecutor(1) as worker, pytest.warns(LiteBackendWarning) as caught:
+        worker.submit(lambda: list(LiteBackend().read(requests))).result()
+    assert Path(caught[0].filename).name != "page_stream.py"
 
 
 def test_it_pulls_a_page_only_when_the_one_before_was_taken(page_request: MakeRequest) -> None:

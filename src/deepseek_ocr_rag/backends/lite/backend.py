@@ -8,9 +8,11 @@ that everything downstream works as with the model.
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import partial
+from types import FrameType
 
 from ...concurrency.fair_turns import FairSemaphore
 from ...document.grammar.parser import format_page
@@ -39,20 +41,38 @@ class LiteBackendWarning(UserWarning):
 
 
 _warned = False
+_BETWEEN = frozenset(
+    {
+        *("deepseek_ocr_rag", "langchain_deepseek_ocr", "langchain_core", "langchain_community"),
+        *("llama_index", "asyncio", "concurrent", "contextlib", "contextvars", "threading"),
+    }
+)
+"""What may stand between the code that uses this package and a backend."""
 
 
 def _warn_once() -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(
+        warnings.warn_explicit(
             "pages are read by the built-in 'lite' reader (the PDF's own text, else a small "
             "OCR), not by DeepSeek-OCR: formulas, charts and handwriting suffer. To get the "
             "model, install Ollama and run: ollama pull deepseek-ocr; or on an "
             f"NVIDIA GPU: {install_command('local')}",
             LiteBackendWarning,
-            stacklevel=3,
+            *_line_of_caller(),
         )
+
+
+def _line_of_caller() -> tuple[str, int]:
+    """File and line of the code that uses this package, so that a warning points there."""
+    frame: FrameType | None = inspect.currentframe()
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.split(".")[0] not in _BETWEEN:
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return __package__, 1  # in a thread, which knows no caller
 
 
 @with_known_settings()

@@ -9,6 +9,14 @@
 """
 
 from .base import DeepSeekOCRReader
+from .chat_model import language_model
 from .node_parser import DeepSeekOCRNodeParser, boxes_for
+from .verifier import AnswerVerifier
 
-__all__ = ["DeepSeekOCRNodeParser", "DeepSeekOCRReader", "boxes_for"]
+__all__ = [
+    "AnswerVerifier",
+    "DeepSeekOCRNodeParser",
+    "DeepSeekOCRReader",
+    "boxes_for",
+    "language_model",
+]

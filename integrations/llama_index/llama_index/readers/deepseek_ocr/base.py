@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.bridge.pydantic import Field, PrivateAttr, SecretStr
+from llama_index.core.bridge.pydantic import BaseModel, Field, PrivateAttr, SecretStr
 from llama_index.core.readers.base import BasePydanticReader
 from llama_index.core.schema import Document
 
-from deepseek_ocr_rag import Page, Reader
+from deepseek_ocr_rag import Page, Reader, SourceError
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.reading import PageStream, ProgressBar
-from deepseek_ocr_rag.records import OnError, page_records, page_wanted
+from deepseek_ocr_rag.records import OnError, page_records, page_wanted, storable_values
 from deepseek_ocr_rag.setting_names import refuse_unknown
 from deepseek_ocr_rag.sources import SourceInput, documents_in
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
 
 __all__ = ["DeepSeekOCRReader"]
+
+logger = logging.getLogger(__name__)
 
 _SHOWN_TO_MODELS = frozenset({"page_label", "section"})
 """Metadata that helps an embedding or an answer; the rest is for programs."""
@@ -60,11 +63,12 @@ class DeepSeekOCRReader(BasePydanticReader):
             JSON string) for stores that refuse nested values, such as Chroma.
         on_error: What to do with a page that could not be read: "keep" it as a
             document without text, with its error in the metadata; "raise"; or
-            "skip" it.
+            "skip" it. "skip" also skips files that cannot be opened, with a warning in
+            the log; otherwise they raise.
 
     Args:
         reader: A :class:`deepseek_ocr_rag.Reader`, instead of one built from the
-            fields. It can be neither pickled nor serialised.
+            fields. It is pickled if its backend is, and never serialised.
         **fields: The attributes above.
 
     Example:
@@ -108,15 +112,13 @@ class DeepSeekOCRReader(BasePydanticReader):
         return "DeepSeekOCRReader"
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._given is not None:
-            raise ConfigurationError(
-                "a DeepSeekOCRReader that was given a reader cannot be pickled",
-                remedy='Name the backend instead, as in DeepSeekOCRReader(backend="lite").',
-            )
-        state = super().__getstate__()
+        # Not LlamaIndex's, which leaves out what cannot be pickled, and logs it every time.
+        state = BaseModel.__getstate__(self)
         # A new dictionary, because this one is pydantic's own. Every process builds its own reader.
-        state["__pydantic_private__"] = {"_given": None, "_made": None}
-        return state
+        return {**state, "__pydantic_private__": {"_given": self._given, "_made": None}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        BaseModel.__setstate__(self, state)
 
     def lazy_load_data(
         self,
@@ -143,10 +145,13 @@ class DeepSeekOCRReader(BasePydanticReader):
         """
         with ProgressBar(show=show_progress) as bar:
             for source, name in self._found(file, fs):
-                with self._open(source, name, fs) as stream:
-                    bar.follow(stream)
-                    for page in stream:
-                        yield from self._documents(page, stream, file, extra_info)
+                try:
+                    with self._open(source, name, fs) as stream:
+                        bar.follow(stream)
+                        for page in stream:
+                            yield from self._documents(page, stream, file, extra_info)
+                except SourceError as error:
+                    self._skip_or_raise(error)
 
     def load_data(
         self,
@@ -172,12 +177,20 @@ class DeepSeekOCRReader(BasePydanticReader):
         found = await asyncio.to_thread(lambda: list(self._found(file, fs)))
         with ProgressBar(show=show_progress) as bar:
             for source, name in found:
-                stream = await asyncio.to_thread(self._open, source, name, fs)
-                async with stream:
-                    bar.follow(stream)
-                    async for page in stream:
-                        documents += self._documents(page, stream, file, extra_info)
+                try:
+                    stream = await asyncio.to_thread(self._open, source, name, fs)
+                    async with stream:
+                        bar.follow(stream)
+                        async for page in stream:
+                            documents += self._documents(page, stream, file, extra_info)
+                except SourceError as error:
+                    self._skip_or_raise(error)
         return documents
+
+    def _skip_or_raise(self, error: SourceError) -> None:
+        if self.on_error != "skip":
+            raise error
+        logger.warning("Skipped: %s", error)
 
     def _found(
         self, file: str | os.PathLike[str] | bytes, fs: AbstractFileSystem | None
@@ -228,7 +241,7 @@ class DeepSeekOCRReader(BasePydanticReader):
             identity=stream.sha256 if isinstance(file, bytes) else None,
         ):
             metadata = (record.flat() if self.flat_metadata else record).metadata
-            metadata = {**metadata, **(extra_info or {})}
+            metadata = {**metadata, **storable_values(extra_info or {})}
             hidden = [key for key in metadata if key not in _SHOWN_TO_MODELS]
             yield Document(
                 id_=record.id,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llama_index.core.bridge.pydantic import Field
+from llama_index.core.bridge.pydantic import BaseModel, Field
 from llama_index.core.node_parser.interface import NodeParser
 from llama_index.core.node_parser.node_utils import default_id_func
 from llama_index.core.schema import (
@@ -17,11 +18,16 @@ from llama_index.core.schema import (
     TextNode,
 )
 
-from deepseek_ocr_rag.records import Record, boxes_between, split_records
+from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.records import Record, boxes_between, find_boxes, split_records
 from deepseek_ocr_rag.setting_names import refuse_unknown
 from deepseek_ocr_rag.text import estimate_tokens
 
+from .token_counter import counter_fingerprint
+
 __all__ = ["DeepSeekOCRNodeParser", "boxes_for"]
+
+logger = logging.getLogger(__name__)
 
 
 class DeepSeekOCRNodeParser(NodeParser):
@@ -47,8 +53,9 @@ class DeepSeekOCRNodeParser(NodeParser):
         max_tokens: Most tokens of a node, at least 16. Captions and the head of a
             table may exceed it.
         count_tokens: Counts the tokens of a text: your embedding model's tokenizer,
-            or ``len`` to count characters. By default an estimate. It is pickled,
-            but left out of ``to_dict`` and ``to_json``.
+            or ``len`` to count characters. By default an estimate. It is pickled;
+            ``to_dict`` and ``to_json`` only have a fingerprint of it, by which an
+            ingestion pipeline's cache notices another function.
 
     Raises:
         ConfigurationError: If ``max_tokens`` is below 16.
@@ -72,6 +79,37 @@ class DeepSeekOCRNodeParser(NodeParser):
     def class_name(cls) -> str:
         """The name under which LlamaIndex serialises it."""
         return "DeepSeekOCRNodeParser"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Not the base class's, which leaves out what cannot be pickled: count_tokens would
+        # become the default without a word.
+        return BaseModel.__getstate__(self)
+
+    def to_dict(self, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - as in the base class
+        """Its settings. Pipelines cache by them, so ``count_tokens`` is there as a fingerprint."""
+        return {
+            **super().to_dict(**kwargs),
+            "count_tokens": counter_fingerprint(self.count_tokens),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> DeepSeekOCRNodeParser:  # noqa: ANN401
+        """The inverse of :meth:`to_dict`; a ``count_tokens`` of your own is passed again.
+
+        Raises:
+            ConfigurationError: If it is not, or is another function.
+        """
+        values = dict(data)
+        stored = values.pop("count_tokens", None)
+        counter = kwargs.get("count_tokens", estimate_tokens)
+        if stored is not None and stored != counter_fingerprint(counter):
+            raise ConfigurationError(
+                "the parser was stored with another count_tokens",
+                remedy="Pass the function: DeepSeekOCRNodeParser.from_dict(data, count_tokens=...).",
+            )
+        if values.get("id_func") == {"id_func_name": "default_id_func", "title": "id_func"}:
+            del values["id_func"]  # LlamaIndex writes it, but does not read it
+        return super().from_dict(values, **kwargs)
 
     def _parse_nodes(
         self,
@@ -119,8 +157,8 @@ class DeepSeekOCRNodeParser(NodeParser):
 
 
 def _hidden(chunk: Record, keys: Sequence[str]) -> list[str]:
-    """The hidden keys of the source, and ``spans``, which only chunks have."""
-    return [*keys, *({"spans"} & chunk.metadata.keys() - set(keys))]
+    """The hidden keys of the source, and those for programs that only chunks have."""
+    return [*keys, *sorted({"spans", "boxes_text"} & chunk.metadata.keys() - set(keys))]
 
 
 def boxes_for(
@@ -128,13 +166,16 @@ def boxes_for(
 ) -> list[dict[str, Any]]:
     """The boxes of a document's or node's text, or of a part of it, on its page.
 
+    A node's boxes are found by its text, so it may come from any parser; its
+    ``start_char_idx`` is not believed, because some parsers count it in another node. Where
+    the parser changed more than spaces, case and punctuation, or where the text stands
+    in several places with different boxes, the list is empty, and the log says why.
+
     Args:
-        node: A document of this package, or a node of one, from
-            :class:`DeepSeekOCRNodeParser` or from another parser that sets
-            ``start_char_idx``, as LlamaIndex's splitters do.
+        node: A document of this package, or a node of one, from any parser or store.
         start: First character, as an offset into the text that the offsets in
             ``boxes`` refer to. By default the start of the node in that text.
-        end: The character after the last one; by default the end of the text.
+        end: The character after the last one; by default the end of the node.
 
     Returns:
         Entries of the metadata's ``boxes``: ``{kind, bbox, start, end}``, with
@@ -142,7 +183,17 @@ def boxes_for(
         left. A block that is only partly in the text is included with its whole
         box.
     """
-    offset = (node.start_char_idx if isinstance(node, TextNode) else None) or 0
-    first = offset if start is None else start
-    last = offset + len(node.get_content(MetadataMode.NONE)) if end is None else end
-    return boxes_between(node.metadata, first, last)
+    if start is not None and end is not None:
+        return boxes_between(node.metadata, start, end)
+    text = node.get_content(MetadataMode.NONE)
+    noted = node.start_char_idx if isinstance(node, TextNode) else None
+    found = find_boxes(node.metadata, text, noted=noted)
+    if found.reason is not None:
+        source, page = node.metadata.get("source", "a node"), node.metadata.get("page_label", "?")
+        logger.warning(
+            "No boxes for the text %r of %s, page %s: %s", text[:40], source, page, found.reason
+        )
+    if start is None and end is None:
+        return list(found.entries)
+    first, last = (found.start if start is None else start), (found.end if end is None else end)
+    return [] if first is None or last is None else boxes_between(node.metadata, first, last)

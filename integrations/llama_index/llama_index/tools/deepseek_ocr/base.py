@@ -18,6 +18,7 @@ from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.setting_names import with_known_settings
 
 from .inputs import schema_of
+from .picture_tool import PictureTool
 
 __all__ = ["DeepSeekOCRToolSpec"]
 
@@ -206,7 +207,13 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
             name: ToolMetadata(form.description, name, schema_of(form))
             for name, form in FORMS.items()
         }
-        return super().to_tool_list(pairs, described | (func_to_metadata_mapping or {}))
+        tools = super().to_tool_list(pairs, described | (func_to_metadata_mapping or {}))
+        return [
+            PictureTool(fn=tool.fn, metadata=tool.metadata, async_fn=tool.async_fn)
+            if tool.fn == self.look_at
+            else tool
+            for tool in tools
+        ]
 
     async def _later(
         self,

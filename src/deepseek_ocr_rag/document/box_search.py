@@ -1,0 +1,327 @@
+"""Finds the boxes of a chunk by its text, wherever and by whichever splitter it was cut.
+
+Offsets that other splitters note are not to be trusted: LangChain's are -1 or those of another
+passage where lengths are counted in tokens, LlamaIndex's hierarchical ones count in the parent
+node, and many splitters note none. Therefore the metadata carries the text that the offsets of
+``boxes`` count in, and the chunk is searched for in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import unicodedata
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+__all__ = [
+    "BoxSearch",
+    "boxes_between",
+    "find_boxes",
+    "is_box_entry",
+    "is_span_entry",
+    "pack_text",
+    "read_entries",
+    "relocated",
+    "unpack_text",
+]
+
+LONGEST_TEXT: Final = 16 * 1024 * 1024
+"""Bytes. Metadata comes back from stores, and a few packed bytes may unfold into gigabytes."""
+
+MOST_MATCHES: Final = 1000
+"""A text that stands more often than this on one page has no boxes of its own."""
+
+
+LONG_ENOUGH: Final = 32
+"""Characters without spaces of a text that nobody changes into another text of the same page:
+if it stands there once as it is, it does not matter where its letters stand as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxSearch:
+    """What a search for the boxes of a text found.
+
+    Attributes:
+        entries: Entries of ``boxes``, in their order; empty if there are none.
+        reason: Why there are none, as a sentence; None if there are some.
+        start: Offset of the text in the text that ``boxes`` count in; None if unknown.
+        end: Offset after its last character.
+    """
+
+    entries: tuple[dict[str, Any], ...] = ()
+    reason: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+def pack_text(text: str) -> str:
+    """A text as compressed ASCII, for metadata."""
+    packed = zlib.compress(text.encode("utf-8", "replace"), 9)
+    return base64.b85encode(packed).decode("ascii")
+
+
+@lru_cache(maxsize=64)
+def unpack_text(packed: str) -> str | None:
+    """The inverse of :func:`pack_text`; None for anything else."""
+    try:
+        unfolding = zlib.decompressobj()
+        data = unfolding.decompress(base64.b85decode(packed), LONGEST_TEXT)
+        return data.decode("utf-8") if unfolding.eof else None
+    except (ValueError, zlib.error, binascii.Error):
+        return None
+
+
+def read_entries(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries of ``boxes``, flat or nested; those that are not of our form are left out."""
+    boxes = metadata.get("boxes") or []
+    if isinstance(boxes, str):
+        try:
+            boxes = json.loads(boxes)
+        except ValueError:
+            return []
+    return [entry for entry in boxes if is_box_entry(entry)] if isinstance(boxes, list) else []
+
+
+def is_box_entry(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
+    """Whether it is an entry of ``boxes``."""
+    match entry:
+        case {"kind": str(), "start": int(), "end": int(), "bbox": [_, _, _, _] as box}:
+            return all(isinstance(value, int | float) for value in box)
+    return False
+
+
+def is_span_entry(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
+    """Whether it is an entry of ``spans``."""
+    match entry:
+        case {"page": int(), "start": int(start), "end": int(end), "offset": int(offset)}:
+            return 0 <= start <= end and offset >= 0
+    return False
+
+
+def boxes_between(metadata: Mapping[str, Any], start: int, end: int) -> list[dict[str, Any]]:
+    """The entries of ``metadata["boxes"]`` that belong to a part of the record's text.
+
+    A picture has no text: it belongs to every part that contains or touches its offset.
+
+    Args:
+        metadata: The metadata of a record, flat or not, or of a chunk that inherited it.
+        start: Offset of the part's first character in the record's text.
+        end: Offset after its last character.
+    """
+    return [
+        entry
+        for entry in read_entries(metadata)
+        if (entry["start"] < end and start < entry["end"])
+        or (entry["start"] == entry["end"] and start <= entry["start"] <= end)
+    ]
+
+
+def find_boxes(
+    metadata: Mapping[str, Any],
+    text: str,
+    *,
+    original: str | None = None,
+    noted: object = None,
+) -> BoxSearch:
+    """Find the boxes of a record, or of a chunk of one that inherited its metadata.
+
+    The text is searched for without regard to spaces, case and punctuation, which splitters
+    change. If it stands in several places with different boxes, none is chosen, unless it is
+    whole lines only once, and the splitter noted just that place.
+
+    Args:
+        metadata: Metadata with ``boxes``, flat or not.
+        text: The text of the record or chunk.
+        original: The text that the offsets in ``boxes`` count in; by default the one that the
+            metadata carries.
+        noted: Where the splitter says that the text begins; by default ``start_index``.
+
+    Returns:
+        The boxes, or why there are none.
+    """
+    entries = read_entries(metadata)
+    if not entries:
+        return BoxSearch(reason="its metadata has no boxes")
+    if original is None:
+        original = _carried_text(metadata)
+    if original is None:
+        return _of_one_block(entries, text)
+    if text == original:
+        return BoxSearch(tuple(entries), None, 0, len(text))
+    places = _places(original, text)
+    if len(places) >= MOST_MATCHES:
+        return BoxSearch(reason=f"its text stands in {MOST_MATCHES} places or more")
+    if not places:
+        return BoxSearch(reason="its text does not stand in what was read")
+    found = {tuple(map(_key, boxes_between({"boxes": entries}, *place))) for place in places}
+    if len(found) > 1:
+        lines = [place for place in places if _is_whole_lines(original, *place)]
+        begin = metadata.get("start_index") if noted is None else noted
+        if [start for start, _ in lines] != [begin]:
+            return BoxSearch(reason=f"its text stands in {len(found)} places with different boxes")
+        places = lines
+    start, end = places[0]
+    own = boxes_between({"boxes": entries}, start, end)
+    if not own:
+        return BoxSearch(reason="the model gave no box for this text", start=start, end=end)
+    if len(places) > 1:  # in one block: where exactly is not known
+        return BoxSearch(tuple(own))
+    return BoxSearch(tuple(own), None, start, end)
+
+
+def relocated(metadata: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """The metadata with ``boxes`` that count in this text, if it is a chunk of another splitter.
+
+    Boxes that cannot be placed in it are left out, and so are ``spans``, which would count in
+    another text.
+    """
+    original = _carried_text(metadata)
+    if original is None:
+        whole = _length_of_block(read_entries(metadata)) in (None, len(text))
+        if whole and "start_index" not in metadata:
+            return dict(metadata)
+    elif original == text:
+        return {key: value for key, value in metadata.items() if key != "start_index"}
+    kept = {key: value for key, value in metadata.items() if key not in _COUNTED_KEYS}
+    found = find_boxes(metadata, text)
+    boxes = _moved(found, original, text)
+    if not boxes:
+        return kept
+    moved: dict[str, Any] = {"boxes": boxes}
+    if spans := _moved_spans(metadata, found, original, text):
+        moved |= {"spans": spans, "page": spans[0]["page"]}
+        moved["page_label"] = str(spans[0].get("page_label") or spans[0]["page"] + 1)
+    if isinstance(metadata["boxes"], str):
+        moved |= {key: json.dumps(v) for key, v in moved.items() if isinstance(v, list)}
+    return {**kept, **moved}
+
+
+_COUNTED_KEYS: Final = frozenset({"boxes", "spans", "boxes_text", "start_index"})
+"""Metadata that counts characters of a text."""
+
+
+def _key(entry: Mapping[str, Any]) -> tuple[object, ...]:
+    return (entry["kind"], tuple(entry["bbox"]), entry.get("page"), entry["start"], entry["end"])
+
+
+def _carried_text(metadata: Mapping[str, Any]) -> str | None:
+    packed = metadata.get("boxes_text")
+    return unpack_text(packed) if isinstance(packed, str) and packed else None
+
+
+def _length_of_block(entries: Sequence[Mapping[str, Any]]) -> int | None:
+    """The length of the record's text, if all of it is one block."""
+    spans = {(entry["start"], entry["end"]) for entry in entries}
+    start, end = next(iter(spans), (None, None))
+    return end if len(spans) == 1 and start == 0 else None
+
+
+def _moved(found: BoxSearch, original: str | None, text: str) -> list[dict[str, Any]]:
+    """The boxes that were found, counted in a text; none if they cannot be placed in it."""
+    if original is None:  # all of it is one block
+        return [{**entry, "start": 0, "end": len(text)} for entry in found.entries]
+    if found.start is None or found.end is None:
+        return []
+    first = text.find(original[found.start : found.end])
+    if first < 0:  # the splitter changed the text
+        return []
+    shift = first - found.start
+    return [
+        {
+            **entry,
+            "start": min(max(entry["start"] + shift, 0), len(text)),
+            "end": min(max(entry["end"] + shift, 0), len(text)),
+        }
+        for entry in found.entries
+    ]
+
+
+def _moved_spans(
+    metadata: Mapping[str, Any], found: BoxSearch, original: str | None, text: str
+) -> list[dict[str, Any]]:
+    """``spans`` counted in a text, if its record has pages' texts one after the other."""
+    spans = metadata.get("spans")
+    try:
+        spans = json.loads(spans) if isinstance(spans, str) else spans
+    except ValueError:
+        return []
+    if original is None or found.start is None or found.end is None or not spans:
+        return []
+    shift = text.find(original[found.start : found.end]) - found.start
+    moved = []
+    for span in spans if isinstance(spans, list) and all(map(is_span_entry, spans)) else []:
+        begin = max(span["offset"], found.start)
+        end = min(span["offset"] + span["end"] - span["start"], found.end)
+        if begin < end:
+            first = span["start"] + begin - span["offset"]
+            place = {"start": first, "end": first + end - begin, "offset": begin + shift}
+            moved.append({**span, **place})
+    return moved
+
+
+def _of_one_block(entries: Sequence[dict[str, Any]], text: str) -> BoxSearch:
+    """If all of the record is one block, every part of it has the block's boxes."""
+    length = _length_of_block(entries)
+    if length is not None and len(text) <= length:
+        return BoxSearch(tuple(entries))
+    return BoxSearch(reason="its metadata lacks the text that the boxes belong to (boxes_text)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reduced:
+    """A text without what splitters change, and where each of its characters comes from."""
+
+    text: str
+    origins: tuple[int, ...]
+
+    def places(self, other: str) -> Iterator[tuple[int, int]]:
+        """Where another reduced text stands, as offsets into the unreduced one."""
+        at = self.text.find(other)
+        while at >= 0:
+            yield self.origins[at], self.origins[at + len(other) - 1] + 1
+            at = self.text.find(other, at + 1)
+
+
+def _letters(character: str) -> str:
+    """Letters and digits of a character: ligatures and widths are resolved, case is not kept."""
+    plain = unicodedata.normalize("NFKC", character).casefold()
+    return "".join(each for each in plain if each.isalnum())
+
+
+def _visible(character: str) -> str:
+    """But for spaces, and what stands for a character that was cut in two."""
+    return "" if character.isspace() or character == "\N{REPLACEMENT CHARACTER}" else character
+
+
+@lru_cache(maxsize=64)
+def _reduced(text: str, letters: bool) -> _Reduced:
+    keep = _letters if letters else _visible
+    pairs = [(kept, i) for i, character in enumerate(text) for kept in keep(character)]
+    return _Reduced("".join(kept for kept, _ in pairs), tuple(i for _, i in pairs))
+
+
+def _places(original: str, text: str) -> list[tuple[int, int]]:
+    """Where the text stands in the original, each as precisely as it can be known."""
+    letters, visible = _reduced(text, True).text, _reduced(text, False).text
+    exact = _first(_reduced(original, False).places(visible)) if visible else []
+    if not letters or (len(exact) == 1 and len(visible) >= LONG_ENOUGH):
+        return exact
+    loose = _first(_reduced(original, True).places(letters))
+    # Punctuation at its ends belongs to the text too, if it stands there.
+    return [
+        next((whole for whole in exact if whole[0] <= start and end <= whole[1]), (start, end))
+        for start, end in loose
+    ]
+
+
+def _is_whole_lines(text: str, start: int, end: int) -> bool:
+    return text[max(start - 1, 0) : start] in ("", "\n") and text[end : end + 1] in ("", "\n")
+
+
+def _first(places: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [place for place, _ in zip(places, range(MOST_MATCHES), strict=False)]
