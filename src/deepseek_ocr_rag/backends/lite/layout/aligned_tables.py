@@ -51,10 +51,11 @@ _FEWEST_ROWS = 2
 
 _MOST_HEAD_LINES = 10
 
-_FIGURE = re.compile(
-    r"[-–—−+(\[<>≤≥~≈±$€£¥#*†‡]*(?:US\$|Rs\.?|HK\$|[A-Z]{3})?\s?"
-    r"(?:\d[\d,.'’\u00a0\u202f/:]*|[-–—−.…]+|n/?[am]\.?|nil|N/?[AM])"
-    r"(?:\s?(?:%|‰|x|bp|bps|pp|[KMB]|million|billion)|[)\]*†‡+a-e¹²³]|\(\w\))*[,;]?",
+_SIGNS = "-–—−+([<>≤≥~≈±$€£¥#*†‡"
+_DASHES = frozenset("-–—−.…")
+_NO_FIGURES = frozenset(("n/a", "na", "n.a.", "n/m", "nm", "n.m.", "nil", "none"))
+_NUMBER = re.compile(
+    r"\d[\d,.'’\u00a0\u202f/:–-]*(?:%|‰|x|bps?|pp|[kmb]|million|billion)?[)\]*†‡+a-e¹²³%,;]*",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(r"[%)\]‰*†‡]+|[)\]]%")
@@ -165,8 +166,17 @@ def _is_number(piece: LayoutPiece) -> bool:
 def _is_figure(run: Sequence[LayoutPiece]) -> bool:
     texts = [p.text for p in run if not is_leader(p)]
     return bool(texts) and all(
-        _FIGURE.fullmatch(t) or is_opening(t) or _CLOSING.fullmatch(t) for t in texts
+        _is_figure_text(t) or is_opening(t) or _CLOSING.fullmatch(t) for t in texts
     )
+
+
+def _is_figure_text(text: str) -> bool:
+    """Whether a word is a number with its signs, or what stands for none."""
+    if _DASHES.issuperset(text) or text.lower() in _NO_FIGURES:
+        return True
+    bare = text.lstrip(_SIGNS)
+    prefix = next((n for n in (4, 3, 2, 1) if is_opening(bare[:n])), 0)
+    return _NUMBER.fullmatch(bare[prefix:]) is not None
 
 
 def _run_end(rows: Sequence[_TableLine], start: int, usual: float) -> int:
