@@ -111,7 +111,7 @@ fuzz: $(VENV)/.dev
 	$(PIP) install --group fuzz
 	$(BIN)/python tools/fuzz.py
 
-# What the tests notice of small changes to the code that security rests on; MODULE=hosts: of one.
+# Small changes to the code that security rests on: do the tests fail? MODULE=hosts: of one module.
 mutants: $(VENV)/.dev
 	$(PIP) install --group mutants
 	$(BIN)/python tools/mutants.py $(MODULE)

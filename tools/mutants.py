@@ -1,12 +1,12 @@
-"""Changes the code that security rests on, a little at a time, and counts what the tests notice.
+"""Changes the code that security rests on, a little at a time, and counts what the tests kill.
 
     make mutants                                every module of tools/mutants.toml
     make mutants MODULE="hosts sources/fetch"   some of them
 
-mutmut makes the changes: it inverts conditions, drops arguments, moves numbers by one, alters texts.
+mutmut makes the mutants: it inverts conditions, drops arguments, moves numbers by one, alters texts.
 Only the words of error messages are left alone. It changes functions; what stands outside of one
-(flags, patterns) and decorated functions have tests that name them instead. A change that no test
-notices is printed.
+(flags, patterns) and decorated functions have tests that name them instead. Each mutant that
+survives is printed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MODULES: dict[str, list[str]] = tomllib.loads(
 )["modules"]
 
 # As mutmut/stats.py of mutmut 3.8 reads the exit codes of its children.
-NOTICED = {1: "killed", 3: "killed", 24: "timeout", -24: "timeout", 36: "timeout", 152: "timeout"}
+KILLED = {1: "killed", 3: "killed", 24: "timeout", -24: "timeout", 36: "timeout", 152: "timeout"}
 CRASHED = {-9: "timeout", -11: "killed", 255: "timeout"}
 
 WORDS = r"^\s*(?:f?\"|remedy=)"
@@ -44,27 +44,29 @@ pytest_add_cli_args = ["-p", "no:cacheprovider", "-m", "not slow and not gpu and
 pytest_add_cli_args_test_selection = {tests}
 timeout_multiplier = 10.0
 use_git_change_detection = false
+process_isolation = "forkserver"
 """
+"""The fork server, since mutmut takes other children than its own, our reading processes, for its own."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What the tests noticed of the changes of one module."""
+    """What became of the mutants of one module."""
 
     module: str
     outcomes: Counter[str]
     survivors: tuple[str, ...]
 
     @property
-    def changes(self) -> int:
-        """How many changes were tried."""
+    def mutants(self) -> int:
+        """How many there were."""
         return self.outcomes.total()
 
     @property
-    def noticed(self) -> float:
-        """The part of them that a test noticed."""
-        seen = self.outcomes["killed"] + self.outcomes["timeout"]
-        return seen / self.changes if self.changes else 1.0
+    def killed(self) -> float:
+        """The part of them with which a test failed, or did not end."""
+        killed = self.outcomes["killed"] + self.outcomes["timeout"]
+        return killed / self.mutants if self.mutants else 1.0
 
 
 def prepare(folder: Path, module: str) -> None:
@@ -83,7 +85,7 @@ def prepare(folder: Path, module: str) -> None:
     (folder / "pyproject.toml").write_text(ours + settings, encoding="utf-8")
 
 
-def try_changes(module: str) -> Result:
+def try_mutants(module: str) -> Result:
     """Runs mutmut over one module."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -103,7 +105,7 @@ def try_changes(module: str) -> Result:
         mutmut("run", "--max-children", children, output=None)
         notes = folder / "mutants" / PACKAGE / f"{module}.py.meta"
         codes: dict[str, int] = json.loads(notes.read_text(encoding="utf-8"))["exit_code_by_key"]
-        outcomes = {key: (NOTICED | CRASHED).get(code, "survived") for key, code in codes.items()}
+        outcomes = {key: (KILLED | CRASHED).get(code, "survived") for key, code in codes.items()}
         alive = [key for key, outcome in outcomes.items() if outcome == "survived"]
         shown = tuple(mutmut("show", key, output=subprocess.PIPE) for key in alive)
     return Result(module, Counter(outcomes.values()), shown)
@@ -116,11 +118,11 @@ def main(names: list[str]) -> None:
         sys.exit(f"not in tools/mutants.toml: {', '.join(unknown)}. It has: {', '.join(MODULES)}")
     results = []
     for module in names or MODULES:
-        results.append(result := try_changes(module))
+        results.append(result := try_mutants(module))
         print(*result.survivors, sep="\n", flush=True)
-    print("| module | changes | noticed |\n|---|---|---|")
+    print("| module | mutants | killed |\n|---|---|---|")
     for each in results:
-        print(f"| `{each.module}` | {each.changes} | {each.noticed:.0%} |")
+        print(f"| `{each.module}` | {each.mutants} | {each.killed:.0%} |")
 
 
 if __name__ == "__main__":
