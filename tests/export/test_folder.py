@@ -244,7 +244,7 @@ def test_closing_twice_is_harmless_and_adding_afterwards_is_refused(tmp_path: Pa
 def test_lone_surrogates_from_a_pdf_do_not_stop_it(tmp_path: Path) -> None:
     write_folder(OcrDocument("x.pdf", (page_of(1, ("text", "a\ud800b", ())),), 1), tmp_path)
     data = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
-    assert data["pages"][0]["markdown"] == "a?b"
+    assert data["pages"][0]["markdown"] == "a\ufffdb"
 
 
 @pytest.mark.parametrize(
