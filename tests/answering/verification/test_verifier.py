@@ -303,7 +303,7 @@ def test_a_short_sentence_whose_verb_no_source_has_is_not_supported(
         ("The head keeper sounded the horn.", "What happened at Vannet Rock?", LETTER),
         ("Its colour is red.", "What colour is the bell of Hull?", "The red bell hangs in Hull."),
         ("Boreas carries 980.", "", TEXTS[3]),
-        ("Die Glocke ist alt.", "", "Eine alte Glocke hängt in Hull."),
+        ("Glocke ist alt.", "", "Eine alte Glocke hängt in Hull."),
         ("여객선침몰", "", "십일월에 여객선이침몰했다."),
         ("渡轮沉没。", "十一月发生了什么?", "十一月,渡轮已沉没。"),
     ],
