@@ -250,6 +250,33 @@ def test_what_has_an_option_is_not_told_in_python() -> None:
     assert left == set()
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        # Only the servers' backends take --timeout, and only for a whole page.
+        ("Raise the timeout.", "Raise --timeout."),
+        (
+            "Look at its log, or raise stall_timeout.",
+            "Look at its log, or raise stall_timeout in Python (the command has no option for it).",
+        ),
+        (
+            "Raise OfficialBackend(load_timeout=...). Keep the folder on a local SSD.",
+            "Raise OfficialBackend(load_timeout=...) in Python (the command has no option for it)."
+            " Keep the folder on a local SSD.",
+        ),
+        ("Raise its timeout, or take a smaller model.", "Take a smaller model."),
+    ],
+)
+def test_a_timeout_is_raised_with_an_option_only_where_one_does_it(said: str, shown: str) -> None:
+    words = said.removesuffix("Keep the folder on a local SSD.")
+    assert any(
+        isinstance(node, ast.Constant) and words in str(node.value)
+        for path in MODULE_FILES.values()
+        for node in ast.walk(parsed(path))
+    )
+    assert option_words(said) == shown
+
+
 def test_quiet_prints_results_and_errors_only_and_verbose_prints_each_page(
     folder: Path, backend: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,7 +61,7 @@ def public_modules() -> list[str]:
         f"deepseek_ocr_rag.{name}"
         for name in (
             *("__main__", "hosts", "http_replies", "installing", "ollama_address"),
-            *("ollama_server", "setting_names", "version"),
+            *("ollama_server", "setting_names", "threads", "version"),
         )
     }
     return [
