@@ -71,7 +71,7 @@ def argument_parser() -> argparse.ArgumentParser:
     boxes.add_argument("--long-side", type=int, default=1280, metavar="PIXELS")
     _add_reading(boxes)
 
-    parse = command("parse", "convert raw model output to the same JSON (for bug reports)")
+    parse = command("parse", "turn raw model text into the JSON of read, for bug reports")
     parse.add_argument("files", nargs="+", metavar="FILE", help="'-' reads standard input")
     parse.add_argument("--json", action="store_true", help="the only format; for symmetry")
 
