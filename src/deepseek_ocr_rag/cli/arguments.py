@@ -215,7 +215,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-remote",
         action="store_true",
-        help="let pages and text be sent to an Ollama on another machine",
+        help="let pages and text be sent to an Ollama, and text to a server of --llm, elsewhere",
     )
     parser.add_argument(
         "--limit",
@@ -238,7 +238,7 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
         "--llm",
         default="auto",
         metavar="MODEL",
-        help="'ollama/<model>', 'none' to quote passages only, or 'auto' (default): "
+        help="'ollama/<model>', 'openai:<base url>', 'none' to quote only, or 'auto' (default): "
         "a model of the running Ollama, or else none",
     )
     parser.add_argument(
