@@ -272,12 +272,11 @@ def test_llama_cpp_cuts_text_into_the_published_tokens(
     assert found == tokenizer.encode(text).ids
 
 
-HUNDRED = 100
-
-
-@pytest.mark.parametrize(("slots", "at_once"), [(1, HUNDRED), (2, None), (4, None)])
-def test_a_hundred_pages_are_read_whatever_the_slots(
-    gguf_files: GgufFiles, picture: Image, slots: int, at_once: int | None
+@pytest.mark.parametrize(
+    ("slots", "pages", "at_once"), [(1, 100, 100), (2, 20, None), (4, 20, None)]
+)
+def test_many_pages_are_read_whatever_the_slots(
+    gguf_files: GgufFiles, picture: Image, slots: int, pages: int, at_once: int | None
 ) -> None:
     """With all of them sent at once, the last waits in the server's queue and is not silent there.
 
@@ -286,8 +285,8 @@ def test_a_hundred_pages_are_read_whatever_the_slots(
     files = (gguf_files.model, gguf_files.projector)
     with LlamaServer(*files, special=True, slots=slots, context=SLOT) as server:
         backend = ServerBackend(server.url, attempts=1, concurrency=at_once, stall_timeout=15)
-        replies = list(backend.read(asked(picture, [TINY], 0) for _ in range(HUNDRED)))
-    assert [(reply.error, reply.text) for reply in replies] == [(None, TINY.writes)] * HUNDRED
+        replies = list(backend.read(asked(picture, [TINY], 0) for _ in range(pages)))
+    assert [(reply.error, reply.text) for reply in replies] == [(None, TINY.writes)] * pages
 
 
 def test_a_server_that_is_killed_and_started_again_loses_no_page(gguf_files: GgufFiles) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ThinkingBlock
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
 from llama_index.core.llms import LLM
 
 from deepseek_ocr_rag.agents import context_length_of
@@ -128,5 +128,6 @@ class _Reply(Iterator[str]):
 
 
 def _thoughts(message: ChatMessage) -> str:
-    blocks = (each for each in message.blocks if isinstance(each, ThinkingBlock))
+    # By its name: the oldest LlamaIndex that we support has no class for it.
+    blocks: list[Any] = [b for b in message.blocks if getattr(b, "block_type", "") == "thinking"]
     return "".join(block.content or "" for block in blocks)
