@@ -81,6 +81,19 @@ def test_a_folder_is_asked(
     assert picture.exists()
 
 
+def test_a_folder_is_asked_without_what_cannot_be_read_in_it(
+    folder: Path, backend: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.pdf").write_text("not a document")
+    words = ["When was the lamp lit?", "--llm", "none", *backend]
+    assert main(["ask", str(folder), *words]) == 3
+    out, err = capsys.readouterr()
+    assert str(folder / "a.pdf") in err
+    assert str(folder / "b.pdf") in out
+    assert main(["ask", str(folder), *words, "--match", "/a.pdf"]) == 3
+    assert capsys.readouterr().out == ""
+
+
 def test_one_layout_for_one_file_and_for_many(
     folder: Path, backend: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +151,15 @@ def test_a_second_file_that_cannot_be_read_is_told_before_the_first_is(
     name = second.format(folder=folder)
     assert main(["ask", str(folder / "a.pdf"), name, "Who?", "--llm", "none", *backend]) == 3
     assert name in capsys.readouterr().err
+
+
+def test_a_question_before_the_files_is_told(
+    sample_pdf: Path, backend: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask", "When was it lit?", str(sample_pdf), "--llm", "none", *backend]) == 3
+    assert "Write the question after the files." in capsys.readouterr().err
+    assert main(["ask", "no.pdf", "When was it lit?", "--llm", "none", *backend]) == 3
+    assert "question" not in capsys.readouterr().err
 
 
 def test_a_read_tells_all_bad_files_first_and_reads_the_others(

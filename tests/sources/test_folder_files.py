@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from deepseek_ocr_rag.agents.folder_listing import documents_below
-from deepseek_ocr_rag.errors import ConfigurationError, LimitExceededError, SourceError
+from deepseek_ocr_rag.errors import (
+    ConfigurationError,
+    LimitExceededError,
+    SourceError,
+    SourceNotFoundError,
+)
 from deepseek_ocr_rag.sources import documents_in, folder_files, folder_walk
 
 
@@ -55,6 +60,16 @@ def test_only_the_folder_itself(folder: Path) -> None:
 )
 def test_a_pattern_says_which(folder: Path, match: object, found: list[str]) -> None:
     assert names(folder, match=match) == found
+
+
+@pytest.mark.parametrize(
+    ("match", "cure"),
+    [("*.docx", "Name another pattern."), (None, "Name a folder with PDFs or pictures.")],
+)
+def test_nothing_found_says_what_to_change(tmp_path: Path, match: str | None, cure: str) -> None:
+    with pytest.raises(SourceNotFoundError) as caught:
+        documents_in(tmp_path, match=match)
+    assert caught.value.remedy == cure
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links")

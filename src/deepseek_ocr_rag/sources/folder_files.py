@@ -68,7 +68,7 @@ def documents_in(
         raise SourceNotFoundError(
             f"this folder has no document {wanted}",
             source=shown,
-            remedy="Name a folder with PDFs or pictures.",
+            remedy="Name another pattern." if patterns else "Name a folder with PDFs or pictures.",
         )
     return tuple(found[path] for path in sorted(found, key=_order))
 

@@ -56,7 +56,7 @@ class DeepSeekOCRReader(BasePydanticReader):
         pages: Which pages, 1-based, like "1-3,7"; None for all.
         password: For encrypted PDFs. It is pickled (for worker processes), but left
             out of ``to_dict`` and ``to_json``.
-        match: Which files of a folder, such as "*.pdf"; by default all PDFs and pictures.
+        match: Which files of a folder, such as ``"*.pdf"``; by default all PDFs and pictures.
         recursive: Whether to look into the folders in a folder.
         renderer: "pdfium" or "pymupdf".
         allow_urls: Whether ``file`` may be an https URL.
