@@ -9,7 +9,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo test check format bench notebooks site lock minimum offline dist fuzz clean
+.PHONY: install demo test check format bench notebooks site lock minimum offline dist fuzz mutants clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -110,6 +110,11 @@ dist: $(VENV)/.uv
 fuzz: $(VENV)/.dev
 	$(PIP) install --group fuzz
 	$(BIN)/python tools/fuzz.py
+
+# Small changes to the code that security rests on: do the tests fail? MODULE=hosts: of one module.
+mutants: $(VENV)/.dev
+	$(PIP) install --group mutants
+	$(BIN)/python tools/mutants.py $(MODULE)
 
 clean:
 	rm -rf $(VENV) $(OLDEST) $(WHEELS) dist demo-output site

@@ -98,13 +98,19 @@ def test_an_ollama_that_is_too_old_is_passed_over(
     assert "too old" in choice.reason
 
 
-def test_a_model_that_runs_elsewhere_is_passed_over(
-    ollama_server: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"model": "deepseek-ocr:cloud"},
+        {"model": "deepseek-ocr:3b", "remote_host": "https://ollama.com:443"},
+        {"model": "deepseek-ocr:3b", "remote_model": "deepseek-ocr"},
+    ],
+)
+def test_a_model_that_runs_elsewhere_is_passed_over_whichever_field_says_so(
+    ollama_server: Any, monkeypatch: pytest.MonkeyPatch, entry: dict[str, str]
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
-    ollama_server.answers["/api/tags"] = lambda e: e.json(
-        {"models": [{"model": "deepseek-ocr:cloud", "remote_host": "https://ollama.com:443"}]}
-    )
+    ollama_server.answers["/api/tags"] = lambda e: e.json({"models": [entry]})
     assert choose_backend().backend.name == "lite"
 
 

@@ -155,6 +155,51 @@ def test_no_cell_has_an_attribute_but_its_spans_in_digits(parts: list[str]) -> N
         check_markdown(parse_page(text).markdown)
 
 
+CELL_AS_WRITTEN = re.compile(
+    r"<t[dh](?: colspan=\"[1-9][0-9]{0,3}\")?(?: rowspan=\"[1-9][0-9]{0,4}\")?>", re.ASCII
+)
+SPAN_PIECES = [
+    *CELL_PIECES,
+    "=",
+    '"',
+    "'",
+    '""',
+    "2",
+    '2"',
+    "2'",
+    "02",
+    '2" onclick=x',
+    "`2`",
+    "=3>",
+]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.sampled_from(SPAN_PIECES), max_size=20))
+def test_a_cell_is_written_with_spans_in_double_quotes_and_nothing_else(parts: list[str]) -> None:
+    pieces = "".join(parts)
+    for span in ("colspan", "rowspan"):
+        table = f"<table><tr><td {span}{pieces}>a</td><td>b</td></tr></table>"
+        for written in (markdown_to_html(table), inert_markdown(table)):
+            tags = re.findall(r"<t[dh][^<]*?>", written)
+            assert tags
+            assert [tag for tag in tags if not CELL_AS_WRITTEN.fullmatch(tag)] == []
+
+
+@pytest.mark.parametrize("span", ["colspan", "rowspan"])
+@pytest.mark.parametrize("value", ['"2"', "'2'", "2", '"2', "'2", "\"2' x", '"02" x', ' = "2"'])
+def test_a_span_is_read_in_any_quotes_and_written_in_double_ones(span: str, value: str) -> None:
+    equals = "" if "=" in value else "="
+    table = f"<table><tr><td {span}{equals}{value}>a</td></tr></table>"
+    assert inert_markdown(table) == f'<table><tr><td {span}="2">a</td></tr></table>'
+
+
+@pytest.mark.parametrize("value", ['""2""', "\"'2'", "`2`", "x2", '" 2"', "(2)", "&#50;"])
+def test_what_stands_in_no_quotes_of_html_is_no_span(value: str) -> None:
+    table = f"<table><tr><td colspan={value}>a</td></tr></table>"
+    assert inert_markdown(table) == "<table><tr><td>a</td></tr></table>"
+
+
 @settings(deadline=None, max_examples=200)
 @given(st.text(alphabet="ab1 \n.,;", max_size=80))
 def test_ordinary_text_stays_as_it_is(text: str) -> None:

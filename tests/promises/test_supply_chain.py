@@ -116,6 +116,74 @@ def test_every_run_time_dependency_is_reviewed() -> None:
     assert missing == []
 
 
+UNSAFE = re.compile(
+    r"-U|--upgrade(?:-package|-strategy)?|--pre|--prerelease|--reinstall|--force-reinstall"
+    r"|--no-require-hashes|--no-verify-hashes|--trusted-host|--allow-insecure-host|-i|--index-url"
+    r"|--index|--default-index|--extra-index-url|-f|--find-links"
+)
+"""Options with which an installation takes something else than what is locked."""
+
+
+def installations(makefile: str) -> list[list[str]]:
+    """The words of each command of a Makefile that installs, its variables filled in."""
+    text = makefile.replace("\\\n", " ")
+    variables = dict(re.findall(r"^(\w+) *[:?]?= *(.*)$", text, re.MULTILINE))
+    for _ in range(4):  # a variable may use others
+        for name, value in variables.items():
+            text = text.replace(f"$({name})", value)
+    return [
+        line.split()
+        for line in text.splitlines()
+        if line.startswith("\t") and re.search(r"\bpip\b.*\binstall\b", line)
+    ]
+
+
+def wrong_installations(makefile: str) -> list[str]:
+    """Commands that would install what nobody locked or reviewed."""
+    return [
+        " ".join(words)
+        for words in installations(makefile)
+        if any(UNSAFE.fullmatch(word.partition("=")[0]) for word in words)
+        or (
+            {"-r", "--requirement", "--requirements"} & set(words)
+            and not {"--require-hashes", "--no-deps"} <= set(words)
+        )
+    ]
+
+
+def test_what_a_lock_file_names_is_installed_by_its_hash_and_never_upgraded() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert wrong_installations(makefile) == []
+    locked = {
+        word for words in installations(makefile) for word in words if "requirements/" in word
+    }
+    assert locked == {f"requirements/{path.name}" for path in LOCKS.glob("*.txt")} - {
+        "requirements/without.txt"
+    }
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for text in (makefile, gate):
+        # Settings of pip and uv, and "make lock" with UPGRADE, would do the same from outside.
+        assert re.findall(r"\b(?:PIP|UV)_[A-Z]|\bUPGRADE *[:?+]?=(?!-U:)", text) == []
+    assert "install" not in gate
+
+
+@pytest.mark.parametrize(
+    ("written", "changed"),
+    [
+        ("install --require-hashes --no-deps -r", "install --no-deps -r"),
+        ("--require-hashes --no-deps \\\n\t\t-r requirements/dev", "--no-deps -r requirements/dev"),
+        ("--require-hashes --no-deps \\\n\t\t-r requirements/min", "--require-hashes -r requirements/min"),
+        ("install --require-hashes", "install --upgrade --require-hashes"),
+        ("install --group dev", "install -U --group dev"),
+        ("PIP := $(BIN)/python -m pip", "PIP := $(BIN)/python -m pip --index-url=http://other"),
+    ],
+)  # fmt: skip
+def test_the_gate_finds_an_installation_that_is_not_locked(written: str, changed: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert written in makefile
+    assert wrong_installations(makefile.replace(written, changed)) != []
+
+
 def test_the_gate_installs_from_the_lock_files() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     development = makefile.partition("$(VENV)/.dev:")[2].partition("\n\n")[0]
