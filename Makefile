@@ -35,7 +35,7 @@ $(VENV)/.dev: $(VENV)/.uv requirements/dev.txt requirements/models.txt pyproject
 	$(UV) pip install -q --link-mode copy --compile-bytecode --python $(BIN)/python \
 		--require-hashes --no-deps \
 		-r requirements/dev.txt -r requirements/models.txt
-	$(PIP) install --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
+	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . $(INTEGRATIONS:%=-e %)
 	$(PIP) install --group dev --group docs
 	@touch $(VENV)/.core $(VENV)/.all $@
 
@@ -65,7 +65,7 @@ site: $(VENV)/.dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d site/.doctrees docs site
 
 bench: $(VENV)/.dev
-	@for script in safety/grammar safety/hostile lite/lite safety/loops lite/overhead qa/qa; do \
+	@for script in safety/grammar safety/hostile lite/lite lite/tables safety/loops lite/overhead qa/qa; do \
 		echo "== benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 # Versions that all our requirements allow, and the oldest ones, with hashes; UPGRADE=-U: the newest.

@@ -48,6 +48,7 @@ class Room:
 GROUND = (
     *("errors", "version", "hosts", "http_replies", "installing", "ollama_address"),
     "setting_names",
+    "threads",
 )
 """Every room may import these."""
 
@@ -58,6 +59,7 @@ ROOMS = {
     "http_replies": Room("which replies of HTTP servers are accepted"),
     "ollama_address": Room("where Ollama listens, and its credentials"),
     "setting_names": Room("refusing settings that do not exist"),
+    "threads": Room("work in threads, and the error where none can be started"),
     "installing": Room("the pip command that installs more of this package"),
     "ollama_server": Room("talking to an Ollama"),
     "samples": Room("the sample document"),

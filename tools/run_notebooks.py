@@ -24,11 +24,12 @@ def _without_duplicate_pictures(notebook: nbformat.NotebookNode) -> nbformat.Not
 
 
 def _without_paths(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Removes the kernel's temporary file from warnings: it is another in every run."""
+    """Removes the kernel's temporary file from warnings, and where this checkout lies."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "text" in output:
-                output["text"] = re.sub(r"/\S*/ipykernel_\d+/\d+\.py", "<cell>", output["text"])
+                text = output["text"].replace(str(FOLDER.parent), ".")
+                output["text"] = re.sub(r"/\S*/ipykernel_\d+/\d+\.py", "<cell>", text)
     return notebook
 
 

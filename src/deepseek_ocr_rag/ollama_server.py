@@ -140,7 +140,7 @@ class OllamaServer:
         except httpx.TimeoutException as error:
             raise self.errors.timeout(
                 f"Ollama at {self.url} did not answer in time ({error})",
-                remedy="Raise the timeout, or take a smaller model.",
+                remedy="Raise its timeout, or take a smaller model.",
             ) from error
         except httpx.ConnectError as error:
             raise self.errors.unavailable(

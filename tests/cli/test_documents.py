@@ -81,6 +81,19 @@ def test_a_folder_is_asked(
     assert picture.exists()
 
 
+def test_a_folder_is_asked_without_what_cannot_be_read_in_it(
+    folder: Path, backend: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.pdf").write_text("not a document")
+    words = ["When was the lamp lit?", "--llm", "none", *backend]
+    assert main(["ask", str(folder), *words]) == 3
+    out, err = capsys.readouterr()
+    assert str(folder / "a.pdf") in err
+    assert str(folder / "b.pdf") in out
+    assert main(["ask", str(folder), *words, "--match", "/a.pdf"]) == 3
+    assert capsys.readouterr().out == ""
+
+
 def test_one_layout_for_one_file_and_for_many(
     folder: Path, backend: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +151,15 @@ def test_a_second_file_that_cannot_be_read_is_told_before_the_first_is(
     name = second.format(folder=folder)
     assert main(["ask", str(folder / "a.pdf"), name, "Who?", "--llm", "none", *backend]) == 3
     assert name in capsys.readouterr().err
+
+
+def test_a_question_before_the_files_is_told(
+    sample_pdf: Path, backend: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ask", "When was it lit?", str(sample_pdf), "--llm", "none", *backend]) == 3
+    assert "Write the question after the files." in capsys.readouterr().err
+    assert main(["ask", "no.pdf", "When was it lit?", "--llm", "none", *backend]) == 3
+    assert "question" not in capsys.readouterr().err
 
 
 def test_a_read_tells_all_bad_files_first_and_reads_the_others(
@@ -248,6 +270,33 @@ def test_what_has_an_option_is_not_told_in_python() -> None:
     )
     left = {text for text in texts_of_errors() if python.search(option_words(text))}
     assert left == set()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        # Only the servers' backends take --timeout, and only for a whole page.
+        ("Raise the timeout.", "Raise --timeout."),
+        (
+            "Look at its log, or raise stall_timeout.",
+            "Look at its log, or raise stall_timeout in Python (the command has no option for it).",
+        ),
+        (
+            "Raise OfficialBackend(load_timeout=...). Keep the folder on a local SSD.",
+            "Raise OfficialBackend(load_timeout=...) in Python (the command has no option for it)."
+            " Keep the folder on a local SSD.",
+        ),
+        ("Raise its timeout, or take a smaller model.", "Take a smaller model."),
+    ],
+)
+def test_a_timeout_is_raised_with_an_option_only_where_one_does_it(said: str, shown: str) -> None:
+    words = said.removesuffix("Keep the folder on a local SSD.")
+    assert any(
+        isinstance(node, ast.Constant) and words in str(node.value)
+        for path in MODULE_FILES.values()
+        for node in ast.walk(parsed(path))
+    )
+    assert option_words(said) == shown
 
 
 def test_quiet_prints_results_and_errors_only_and_verbose_prints_each_page(

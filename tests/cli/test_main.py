@@ -109,7 +109,7 @@ def test_ask_draws_what_it_cites(
     path = tmp_path / "evidence.png"
     words = ["ask", str(sample_pdf), "--llm", "none", "--backend", recording, "--pages", "1"]
     assert main([*words, "When was the lamp lit?", "--picture", str(path)]) == 0
-    assert str(path) in capsys.readouterr().err
+    assert f"dsocr: the cited places are drawn in {path}\n" in capsys.readouterr().err
     with Image.open(path) as picture:
         assert picture.format == "PNG"
         assert 200 < picture.height < 600, "a part of the page and a caption"

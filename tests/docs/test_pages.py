@@ -61,7 +61,7 @@ def public_modules() -> list[str]:
         f"deepseek_ocr_rag.{name}"
         for name in (
             *("__main__", "hosts", "http_replies", "installing", "ollama_address"),
-            *("ollama_server", "setting_names", "version"),
+            *("ollama_server", "setting_names", "threads", "version"),
         )
     }
     return [
@@ -241,3 +241,10 @@ def test_the_readmes_are_short_and_their_picture_is_light() -> None:
     assert len(TEXT[ROOT / "README.md"].splitlines()) <= 120
     assert len(TEXT[ROOT / "README.zh-CN.md"].splitlines()) <= 120
     assert (DOCS / "images" / "front.webp").stat().st_size < 150_000
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_notebooks_show_no_path_of_the_machine_that_ran_them(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert re.findall(r"/\S*/ipykernel_\d+|-e [\\\"]*/\S*", text) == []
+    assert str(ROOT) not in text

@@ -301,7 +301,9 @@ def test_a_notebook_is_not_flooded_by_a_long_document() -> None:
         "long.pdf", tuple(Page(n, markdown="x" * 50) for n in range(1, 400)), 399
     )
     assert len(document._repr_html_()) < 20_000
-    assert "379 more pages" in document._repr_html_()
+    assert "… and 379 more pages:" in document._repr_html_()
+    almost = OcrDocument("long.pdf", document.pages[:21], 21)
+    assert "… and 1 more page:" in almost._repr_html_()
 
 
 def test_exported_markdown_has_the_figures_of_the_page_and_no_others() -> None:

@@ -171,9 +171,9 @@ def test_figures_of_a_model_in_a_loop_are_bounded_and_the_rest_is_named(tmp_path
     page = page_of(1, *[("image", "", (Box(0.1, 0.1, 0.12, 0.12),))] * (MAX_FIGURES + 7))
     write_folder(OcrDocument("x.pdf", (page,), 1), tmp_path, picture=picture)
     assert len(list((tmp_path / "figures").iterdir())) == MAX_FIGURES
-    assert "<!-- 7 more pictures on this page were not written -->" in (
-        tmp_path / "x.md"
-    ).read_text(encoding="utf-8")
+    assert "<!-- not written: 7 more pictures on this page -->" in (tmp_path / "x.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_pages_are_asked_for_once_and_only_where_they_were_read(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_closing_twice_is_harmless_and_adding_afterwards_is_refused(tmp_path: Pa
 def test_lone_surrogates_from_a_pdf_do_not_stop_it(tmp_path: Path) -> None:
     write_folder(OcrDocument("x.pdf", (page_of(1, ("text", "a\ud800b", ())),), 1), tmp_path)
     data = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
-    assert data["pages"][0]["markdown"] == "a?b"
+    assert data["pages"][0]["markdown"] == "a\ufffdb"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deepseek_ocr_rag import DeepSeekOCRError, Limits, open_source
 from deepseek_ocr_rag.errors import LimitExceededError, SourceNotAllowedError, SourceNotFoundError
-from deepseek_ocr_rag.sources import folder_files, path_walk
+from deepseek_ocr_rag.sources import folder_walk, path_walk
 from deepseek_ocr_rag.sources.allowed_paths import FileInside, resolve_inside
 
 pytestmark = pytest.mark.minimum
@@ -207,5 +207,5 @@ def test_what_becomes_a_link_between_the_look_and_the_opening_is_not_followed(
 
 @pytest.mark.skipif(not path_walk.BY_DESCRIPTOR, reason="files are opened by their path there")
 def test_files_and_folders_are_opened_without_following_links() -> None:
-    for flags in (path_walk._FOLDER, path_walk._FILE, folder_files._OPEN):
+    for flags in (path_walk._FOLDER, path_walk._FILE, folder_walk._OPEN):
         assert flags & os.O_NOFOLLOW

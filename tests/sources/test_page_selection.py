@@ -96,3 +96,17 @@ def test_any_text_gives_valid_pages_or_a_typed_error(selection, count):
 @settings(deadline=None, max_examples=100)
 def test_written_out_pages_are_read_back(pages):
     assert parse_page_selection(",".join(map(str, pages)), 60) == tuple(sorted(pages))
+
+
+@pytest.mark.parametrize(
+    ("selection", "pages", "told"),
+    [
+        ("9", 3, "there is no page 9; the document has 3 pages. Ask for pages from 1 to 3."),
+        ([2], 1, "there is no page 2; the document has 1 page. Ask for page 1."),
+        ("x", 3, "'x' is not a page or a range of pages; the document has 3 pages. Write it like"),
+    ],
+)
+def test_the_cure_fits_the_mistake(selection, pages, told):
+    with pytest.raises(PageRangeError) as caught:
+        parse_page_selection(selection, pages)
+    assert str(caught.value).startswith(told)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Unpack
 
@@ -16,6 +16,7 @@ from deepseek_ocr_rag.reading import PageStream, ProgressBar
 from deepseek_ocr_rag.records import OnError, Split
 from deepseek_ocr_rag.setting_names import with_known_settings
 from deepseek_ocr_rag.sources import SourceInput, documents_in
+from deepseek_ocr_rag.threads import in_thread
 
 from .documents import DocumentConverter, skip_or_raise
 from .options import ReaderOptions, reader_from
@@ -129,11 +130,11 @@ class DeepSeekOCRLoader(BaseLoader):
 
     async def alazy_load(self) -> AsyncIterator[Document]:
         """:meth:`lazy_load` without blocking the event loop."""
-        found = await asyncio.to_thread(lambda: list(self._found()))
+        found = await in_thread(lambda: list(self._found()))
         with ProgressBar(show=self._show_progress) as bar:
             for file, name in found:
                 try:
-                    stream = await asyncio.to_thread(self._open, file, name)
+                    stream = await in_thread(partial(self._open, file, name))
                 except SourceError as error:
                     skip_or_raise(error, self._on_error)
                 else:

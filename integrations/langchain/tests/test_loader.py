@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 from deepseek_ocr_rag import DeepSeekOCRError, Reader
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.errors import (
+    BusyError,
     ConfigurationError,
     CorruptSourceError,
     PageRangeError,
@@ -339,3 +341,19 @@ def test_progress_is_shown_on_request(
     assert capsys.readouterr().err == ""
     loader.load(show_progress=True)
     assert "5/5" in capsys.readouterr().err
+
+
+async def test_a_refused_thread_is_our_error(
+    pdf: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")  # as Python says it
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(BusyError, match="no more threads"):
+            await DeepSeekOCRLoader(pdf, reader=reader).aload()
+    assert (
+        await DeepSeekOCRLoader(pdf, reader=reader).aload()
+        == DeepSeekOCRLoader(pdf, reader=reader).load()
+    )

@@ -19,7 +19,12 @@ from llama_index.core.schema import MetadataMode
 from llama_index.readers.deepseek_ocr import DeepSeekOCRReader
 
 from deepseek_ocr_rag import DeepSeekOCRError, Reader
-from deepseek_ocr_rag.errors import ConfigurationError, PageRangeError, SourceNotFoundError
+from deepseek_ocr_rag.errors import (
+    BusyError,
+    ConfigurationError,
+    PageRangeError,
+    SourceNotFoundError,
+)
 
 pytestmark = pytest.mark.minimum
 
@@ -241,3 +246,18 @@ def test_a_folder_is_read_in_order_with_a_filter_and_a_bar(
     assert capsys.readouterr().err == ""
     DeepSeekOCRReader(reader=core, pages="1").load_data(folder, show_progress=True)
     assert "3/3" in capsys.readouterr().err
+
+
+async def test_a_refused_thread_is_our_error(
+    pdf: Path, core: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")  # as Python says it
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(BusyError, match="no more threads"):
+            await DeepSeekOCRReader(reader=core, on_error="skip").aload_data(pdf)
+    assert await DeepSeekOCRReader(reader=core, on_error="skip").aload_data(
+        pdf
+    ) == DeepSeekOCRReader(reader=core, on_error="skip").load_data(pdf)

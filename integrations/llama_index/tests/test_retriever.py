@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from llama_index.readers.deepseek_ocr import DeepSeekOCRNodeParser, DeepSeekOCRR
 from llama_index.retrievers.deepseek_ocr import DeepSeekOCRRetriever
 
 from deepseek_ocr_rag import Reader
-from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.errors import BusyError, ConfigurationError
 
 
 @pytest.fixture
@@ -78,3 +79,18 @@ def test_invalid_arguments_are_refused(nodes: list[BaseNode]) -> None:
         DeepSeekOCRRetriever(nodes, neighbours=-1)
     with pytest.raises(ConfigurationError, match="no embedding model"):
         DeepSeekOCRRetriever(nodes, embed_model="tiny")
+
+
+async def test_a_refused_thread_is_our_error(
+    nodes: list[BaseNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")  # as Python says it
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(BusyError, match="no more threads"):
+            await DeepSeekOCRRetriever(nodes).aretrieve("lamp")
+    assert await DeepSeekOCRRetriever(nodes).aretrieve("lamp") == DeepSeekOCRRetriever(
+        nodes
+    ).retrieve("lamp")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ..sources.allowed_paths import path_problem
+from ..sources.folder_walk import files_below
 from .argument_values import LONGEST_ARGUMENT
 from .fencing import own_words
 
@@ -101,53 +101,26 @@ def documents_below(root: Path) -> FolderListing:
     """List the documents below a folder; links are not followed, hidden entries left out."""
     files: list[DocumentFile] = []
     unnamed = entries = 0
-    for prefix, name, found in _entries(root):
+    complete = True
+
+    def left_out(parts: tuple[str, ...], error: Exception | None) -> None:
+        nonlocal complete
+        complete = complete and error is not None
+
+    for path, found in files_below(root.absolute(), left_out):
         entries += 1
         if entries > MOST_ENTRIES:
+            complete = False
             break
-        if PurePosixPath(name).suffix.lower() not in SUFFIXES or not stat.S_ISREG(found.st_mode):
+        if PurePosixPath(path).suffix.lower() not in SUFFIXES or not stat.S_ISREG(found.st_mode):
             continue
-        path = f"{prefix}{name}"
         if path_problem(path) or len(path) > LONGEST_ARGUMENT or not _is_text(path):
             unnamed += 1
             continue
         stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
         files.append(DocumentFile(path, found.st_size, stamp))
     files.sort(key=lambda each: _natural(each.path))
-    return FolderListing(tuple(files), unnamed, entries <= MOST_ENTRIES)
-
-
-def _entries(root: Path) -> Iterator[tuple[str, str, os.stat_result]]:
-    """Folder, name and state of every file below the root, folder by folder."""
-    for folder, names, descriptor in _folders(root):
-        below = Path(folder).relative_to(root).as_posix()
-        prefix = "" if below == "." else f"{below}/"
-        for name in names:
-            if name.startswith("."):
-                continue
-            try:
-                if descriptor is None:
-                    found = Path(folder, name).lstat()
-                else:
-                    found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            except OSError:
-                continue  # it is gone, or may not be looked at
-            yield prefix, name, found
-
-
-def _folders(root: Path) -> Iterator[tuple[str, list[str], int | None]]:
-    """Every folder below the root, the names of its files and, where there are any, a descriptor.
-
-    By descriptor no folder that is replaced by a link meanwhile is entered.
-    """
-    if hasattr(os, "fwalk"):
-        for folder, folders, names, descriptor in os.fwalk(root):
-            folders[:] = sorted(each for each in folders if not each.startswith("."))
-            yield folder, names, descriptor
-    else:
-        for folder, folders, names in os.walk(root):
-            folders[:] = sorted(each for each in folders if not each.startswith("."))
-            yield folder, names, None
+    return FolderListing(tuple(files), unnamed, complete)
 
 
 def _is_text(path: str) -> bool:

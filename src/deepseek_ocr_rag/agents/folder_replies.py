@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from ..text.counted import counted
 from .fencing import Fence, document_text, own_words
 from .folder_listing import DocumentFile, FolderListing
 from .folder_pages import FolderSearch
@@ -28,7 +29,7 @@ def listing_reply(
     """The reply of ``list_documents``: a line for each document, as many as fit."""
     place = f"in '{short_name(folder)}'" if folder else "in the allowed folder"
     count = len(listing.files)
-    first = f"{count} document{'' if count == 1 else 's'} {place}{_left_out(listing)}."
+    first = f"{counted(count, 'document')} {place}{_left_out(listing)}."
     files = listing.files[offset:]
     if not files:
         return AgentListing(f"{first} There are no more." if count else first, ())
@@ -53,7 +54,7 @@ def listing_reply(
 def searched_documents(found: FolderSearch, files: Sequence[DocumentFile]) -> tuple[str, str]:
     """The first line of a search of all documents, and what to add at its end."""
     number = len(files)
-    first = f"{found.documents} of {number} document{'' if number == 1 else 's'} searched."
+    first = f"{found.documents} of {counted(number, 'document')} searched."
     notes = []
     if found.problems:
         some = "; ".join(
@@ -63,7 +64,7 @@ def searched_documents(found: FolderSearch, files: Sequence[DocumentFile]) -> tu
         more = len(found.problems) - MOST_PROBLEMS
         notes.append(f"Cannot be read: {some}{f'; {more} more' if more > 0 else ''}.")
     if found.failed:
-        notes.append(f"{found.failed} pages could not be read.")
+        notes.append(f"{counted(found.failed, 'page')} could not be read.")
     if found.waiting and found.full:
         notes.append(
             f"Too many pages to search at once: give a folder, or search {len(found.waiting)} "
@@ -71,8 +72,8 @@ def searched_documents(found: FolderSearch, files: Sequence[DocumentFile]) -> tu
         )
     elif found.waiting:
         notes.append(
-            f"Pages of {len(found.waiting)} documents are not read yet: call again with the same "
-            "words to have them searched, too."
+            f"Pages of {counted(len(found.waiting), 'document')} are not read yet: call again with "
+            "the same words to have them searched, too."
         )
     return first, f"[{' '.join(notes)}]" if notes else ""
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Generator, Iterator
 
 from ..errors import ConfigurationError
+from ..threads import in_thread
 from .answer import Answer
 
 __all__ = ["AnswerStream"]
@@ -15,7 +16,8 @@ __all__ = ["AnswerStream"]
 class AnswerStream(Iterator[str], AsyncIterator[str]):
     """Iterates over the pieces of an answer's text (``for`` or ``async for``); then :attr:`answer`.
 
-    Closing it, or leaving its ``with`` block, ends the model's work.
+    Closing it, or leaving its ``with`` block, ends the model's work. Where no thread can be
+    started, ``async for`` raises :class:`BusyError`; no piece is lost, so it can go on later.
 
     Args:
         pieces: Yields the text and returns the answer.
@@ -57,7 +59,7 @@ class AnswerStream(Iterator[str], AsyncIterator[str]):
 
     async def __anext__(self) -> str:
         try:
-            piece = await asyncio.to_thread(self._next)
+            piece = await in_thread(self._next)
         except asyncio.CancelledError:
             # The thread ends with the next piece, or at the model's timeout.
             self.close()

@@ -113,7 +113,7 @@ def _probe_server() -> tuple[Backend, str]:
     url = os.environ.get("DSOCR_SERVER_URL", "").strip()
     if not url:
         raise BackendUnavailableError(
-            "DSOCR_SERVER_URL names no server",
+            "DSOCR_SERVER_URL is not set",
             remedy="Start one (`dsocr serve-command` prints how) and set DSOCR_SERVER_URL to its "
             "address.",
         )

@@ -211,7 +211,7 @@ class RetryLadder:
             yield f"asked {len(self._judged)} times ({attempts}), kept answer {kept}"
         if best.problem is not None:
             cut = f", {best.cut} characters were cut" if best.cut else ""
-            yield f"{best.problem}{cut}: something of the page may be missing"
+            yield f"{best.problem}{cut}: part of the page may be missing"
         if best.attempt.settings.task != self._first.task:
             yield "read without layout: its blocks have no boxes"
 

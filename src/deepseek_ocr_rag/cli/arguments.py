@@ -71,7 +71,7 @@ def argument_parser() -> argparse.ArgumentParser:
     boxes.add_argument("--long-side", type=int, default=1280, metavar="PIXELS")
     _add_reading(boxes)
 
-    parse = command("parse", "convert raw model output to the same JSON (for bug reports)")
+    parse = command("parse", "turn raw model text into the JSON of read, for bug reports")
     parse.add_argument("files", nargs="+", metavar="FILE", help="'-' reads standard input")
     parse.add_argument("--json", action="store_true", help="the only format; for symmetry")
 
@@ -215,7 +215,7 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-remote",
         action="store_true",
-        help="let pages and text be sent to an Ollama on another machine",
+        help="let pages and text be sent to an Ollama, and text to a server of --llm, elsewhere",
     )
     parser.add_argument(
         "--limit",
@@ -238,7 +238,7 @@ def _add_answering(parser: argparse.ArgumentParser) -> None:
         "--llm",
         default="auto",
         metavar="MODEL",
-        help="'ollama/<model>', 'none' to quote passages only, or 'auto' (default): "
+        help="'ollama/<model>', 'openai:<base url>', 'none' to quote only, or 'auto' (default): "
         "a model of the running Ollama, or else none",
     )
     parser.add_argument(

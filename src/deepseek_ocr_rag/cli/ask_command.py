@@ -12,7 +12,10 @@ from ..answering.models.model_choice import choose_language_model, language_mode
 from ..answering.models.model_fitness import checked_embeddings
 from ..answering.qa import DocumentQA
 from ..answering.stream import AnswerStream
-from ..errors import ConfigurationError, LanguageModelError, OutputError
+from ..document.types import OcrDocument
+from ..errors import ConfigurationError, LanguageModelError, OutputError, SourceError
+from ..reading.progress_bar import ProgressBar
+from ..reading.reader import Reader
 from ..text.visible import json_line
 from .documents import Documents
 from .output import print_note, print_notes, print_output
@@ -27,12 +30,16 @@ def ask(options: argparse.Namespace) -> int:
         _check_writable(options.picture)
     with Documents(options) as documents:
         if documents.exit_code:
+            if Path(options.question).exists():
+                print_note("Write the question after the files.")
             return documents.exit_code
         return _ask(options, documents)
 
 
 def _ask(options: argparse.Namespace, documents: Documents) -> int:
     qa, hint = _document_qa(options, documents)
+    if qa is None:
+        return documents.exit_code
     answer = qa.ask(options.question)
     if options.json:
         print_output(json_line(answer.to_dict()))
@@ -45,8 +52,12 @@ def _ask(options: argparse.Namespace, documents: Documents) -> int:
         files = {each.name: each.source for each in documents}
         pictures = answer.show(files, password=options.password, renderer=options.renderer)
         written = pictures.save(options.picture)
-        print_note(str(written) if written else "nothing is cited, so there is no picture")
-    return 0
+        print_note(
+            f"the cited places are drawn in {written}"
+            if written
+            else "nothing is cited, so there is no picture"
+        )
+    return documents.exit_code
 
 
 def chat(options: argparse.Namespace) -> int:
@@ -60,6 +71,8 @@ def chat(options: argparse.Namespace) -> int:
         if documents.exit_code:
             return documents.exit_code
         qa, hint = _document_qa(options, documents)
+    if qa is None:
+        return documents.exit_code
     if hint and not options.quiet:
         print_note(hint)
     conversation = qa.chat()
@@ -69,7 +82,7 @@ def chat(options: argparse.Namespace) -> int:
         except LanguageModelError as error:
             # The documents are read, and the next question may be answered.
             print_note(str(error))
-    return 0
+    return documents.exit_code
 
 
 def _print_stream(stream: AnswerStream) -> None:
@@ -80,10 +93,13 @@ def _print_stream(stream: AnswerStream) -> None:
     print_notes(answer.warnings)
 
 
-def _document_qa(options: argparse.Namespace, documents: Documents) -> tuple[DocumentQA, str]:
+def _document_qa(
+    options: argparse.Namespace, documents: Documents
+) -> tuple[DocumentQA | None, str]:
     """Read the documents; also returns a hint if no language model will write the answers.
 
-    A model that is missing or unfit is reported before the reading begins.
+    A model that is missing or unfit is reported before the reading begins. None if no document
+    of the folders could be read.
     """
     name, hint = options.llm, ""
     if name == "auto":
@@ -97,8 +113,23 @@ def _document_qa(options: argparse.Namespace, documents: Documents) -> tuple[Doc
     if options.embeddings is not None:
         embeddings = checked_embeddings(options.embeddings, allow_remote=options.allow_remote)
     with reader_for(options) as reader, progress_bar(options, documents) as bar:
-        read = [read_document(reader, each, options, bar) for each in documents]
+        read = list(_read(options, documents, reader, bar))
+    if not read:
+        return None, hint
     return DocumentQA(read, llm=llm, strict=options.strict, embeddings=embeddings), hint
+
+
+def _read(
+    options: argparse.Namespace, documents: Documents, reader: Reader, bar: ProgressBar
+) -> Iterator[OcrDocument]:
+    """Read the documents; what cannot be read in a folder is told and left out."""
+    for each in documents:
+        try:
+            yield read_document(reader, each, options, bar)
+        except SourceError as error:
+            if each.pages is not None:  # named by itself: the answer was to rest on it
+                raise
+            documents.refuse(error)
 
 
 def _check_writable(picture: str) -> None:

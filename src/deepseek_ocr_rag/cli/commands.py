@@ -14,6 +14,7 @@ from ..backends.known_failures import known_failures
 from ..document.grammar.parser import parse_document
 from ..errors import DeepSeekOCRError, SourceError
 from ..reading.cache import PageCache
+from ..text.counted import counted
 from ..text.visible import json_line, visible_line
 from .arguments import argument_parser
 from .ask_command import ask, chat
@@ -73,13 +74,13 @@ def _cache(options: argparse.Namespace) -> int:
         if options.action == "clear":
             removed = cache.clear()
             data: dict[str, Any] = {"folder": str(cache.folder), "removed": removed}
-            lines = [f"{removed} pages removed from {cache.folder}"]
+            lines = [f"{counted(removed, 'page')} removed from {cache.folder}"]
         else:
             status = cache.status()
             aside = [str(path) for path in status.set_aside]
             data = {**asdict(status), "folder": str(status.folder), "set_aside": aside}
             lines = [
-                f"{status.pages} pages in {status.folder}",
+                f"{counted(status.pages, 'page')} in {status.folder}",
                 f"{status.size / 1e6:.1f} MB of at most {status.max_bytes / 1e6:,.0f} MB",
                 *(f"set aside, damaged or not ours: {path}" for path in aside),
             ]

@@ -32,7 +32,7 @@ class NamedDocument:
     source: SourceInput
     name: str  # in results and messages
     path: str  # what its results are called after: relative to the folder that was named
-    pages: int | None  # pages to read, where it was looked at before
+    pages: int | None  # pages to read; None in folders, whose files are opened when they are read
 
 
 class Documents:
@@ -43,7 +43,7 @@ class Documents:
 
     Args:
         options: The command's options.
-        exit_code: That of the first document that cannot be opened; 0 if there is none.
+        exit_code: That of the first document that was refused; 0 if there is none.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -76,6 +76,11 @@ class Documents:
         counts = [each.pages for each in self._documents]
         return None if None in counts else sum(count or 0 for count in counts)
 
+    def refuse(self, error: SourceError) -> None:
+        """Tell that a document cannot be read, and keep the exit code."""
+        code = report_error(error)
+        self.exit_code = self.exit_code or code
+
     def _found(self) -> Iterator[NamedDocument]:
         names: Sequence[str] = self._options.files
         if names.count(STANDARD_INPUT) > 1:
@@ -84,8 +89,7 @@ class Documents:
             try:
                 yield from self._named(name)
             except SourceError as error:
-                code = report_error(error)
-                self.exit_code = self.exit_code or code
+                self.refuse(error)
 
     def _named(self, name: str) -> Iterable[NamedDocument]:
         if name == STANDARD_INPUT:

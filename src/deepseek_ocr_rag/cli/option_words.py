@@ -31,7 +31,12 @@ _WORDS: Final = tuple(
         (r"revision=,", "a folder instead of the hub id, or"),
         (r"(Raise|raise) num_ctx", r"\1 --num-ctx"),
         (r"smaller model or num_ctx", "smaller model or --num-ctx"),
-        (r"(Raise|raise) (?:the )?(?:stall_|load_)?timeout\b", r"\1 --timeout"),
+        (r"(Raise|raise) the timeout\b", r"\1 --timeout"),
+        (r"Raise its timeout, or take", "Take"),
+        (
+            r"(Raise|raise) (stall_timeout|OfficialBackend\(\w+=\.\.\.\))",
+            r"\1 \2 in Python (the command has no option for it)",
+        ),
     )
 )
 """What an error's text says of Python, and the option that does the same."""

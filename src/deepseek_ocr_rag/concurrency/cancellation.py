@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from typing import Final, TypeVar
 
-from .thread_errors import thread_errors
+from ..threads import start_in_thread, thread_errors
 
 __all__ = ["Cancellation", "current_cancellation", "run_cancellable", "run_releasing"]
 
@@ -108,8 +108,7 @@ async def run_releasing(
 
     ``release`` runs in a thread of its own, once the task can no longer take the result.
     """
-    with thread_errors():
-        running = asyncio.get_running_loop().run_in_executor(None, work)
+    running = start_in_thread(work)
 
     def release_result(done: asyncio.Future[_Result]) -> None:
         if not done.cancelled() and done.exception() is None:

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from ..errors import ConfigurationError
 from ..setting_names import renamed_setting, warn_renamed
+from ..text.counted import counted
 from ..text.excerpt import excerpt
 from ..text.visible import storable
 from .sanitize import labelled_html, markdown_to_html
@@ -355,7 +356,7 @@ class OcrDocument:
         """The first pages for notebooks, with nothing active in them."""
         pages = [page._repr_html_() for page in self.pages[:SHOWN_PAGES]]
         left = len(self.pages) - len(pages)
-        note = f"<p>… and {left} more pages: document.page(n)</p>" if left else ""
+        note = f"<p>… and {counted(left, 'more page')}: document.page(n)</p>" if left else ""
         return labelled_html(self.source, "".join(pages) + note)
 
     def to_dict(self) -> dict[str, Any]:

@@ -345,7 +345,7 @@ def _page_error(error: Exception) -> BackendError:
     if isinstance(error, torch.OutOfMemoryError):
         result = PageTooLargeError(
             "the page does not fit into the GPU's memory",
-            remedy="Raise gpu_memory_limit, or use a mode with fewer tokens.",
+            remedy="Raise gpu_memory_limit, or use a smaller resolution.",
         )
     result.__cause__ = error
     return result

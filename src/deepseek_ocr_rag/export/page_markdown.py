@@ -9,6 +9,7 @@ from typing import Final
 from ..document.captions import companions, is_caption
 from ..document.sanitize import inert_markdown
 from ..document.types import Block, Page
+from ..text.counted import counted
 from ..text.visible import visible
 
 __all__ = ["page_markdown"]
@@ -40,7 +41,7 @@ def page_markdown(
     if text:
         parts.append(text)
     if left_out:
-        parts.append(f"<!-- {left_out} more pictures on this page were not written -->")
+        parts.append(f"<!-- not written: {counted(left_out, 'more picture')} on this page -->")
     return "\n\n".join(parts) + "\n\n"
 
 

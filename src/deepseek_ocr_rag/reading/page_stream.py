@@ -18,7 +18,6 @@ from typing import Self
 
 from ..backends.base import Backend, PageRequest, Reply
 from ..concurrency.cancellation import Cancellation, current_cancellation
-from ..concurrency.thread_errors import no_thread, thread_errors
 from ..document.grammar.confidence import block_confidences, page_confidence
 from ..document.grammar.parser import parse_page
 from ..document.headings import Headings, with_sections
@@ -26,6 +25,7 @@ from ..document.types import OcrDocument, Page
 from ..errors import BackendReplyError, BackendUnavailableError, ReadCancelledError
 from ..model.prompts import Mode, Task
 from ..sources.source import Source
+from ..threads import no_thread, thread_errors
 from .cached_pages import CachedPages
 from .preparation import PreparedPage, prepare_page, read_ahead, resolution_of
 from .progress import ReadingProgress

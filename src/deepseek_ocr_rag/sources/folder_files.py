@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -17,7 +18,7 @@ from ..errors import (
     SourceNotFoundError,
 )
 from .allowed_paths import FileInside
-from .path_walk import BY_DESCRIPTOR
+from .folder_walk import MOST_DEPTH, files_below
 
 __all__ = ["DOCUMENT_SUFFIXES", "documents_in"]
 
@@ -27,15 +28,7 @@ DOCUMENT_SUFFIXES: Final = frozenset(
 """File names that end so are documents, if no pattern says which are."""
 
 MOST_FILES: Final = 100_000
-MOST_DEPTH: Final = 64
-"""Of folders in each other: deeper ones are made to do harm."""
 
-_OPEN: Final = (
-    os.O_RDONLY
-    | getattr(os, "O_DIRECTORY", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-)
 _NUMBERS: Final = re.compile(r"(\d+)", re.ASCII)
 
 
@@ -68,21 +61,40 @@ def documents_in(
     """
     base = Path(folder).absolute()
     patterns = _patterns(match)
-    found: dict[str, FileInside] = {}
-    for path, is_link in _names(base, recursive=recursive, shown=os.fspath(folder)):
-        file = _target(base, path) if is_link else FileInside(base, path)
-        if file is not None and _matches(path, patterns):
-            found.setdefault(file.path, file)
-            if len(found) > MOST_FILES:
-                raise _too_large(os.fspath(folder), f"more than {MOST_FILES:,} documents")
+    shown = os.fspath(folder)
+    found = _found(base, shown, patterns, recursive=recursive)
     if not found:
         wanted = f"that matches {' or '.join(patterns)}" if patterns else "in it"
         raise SourceNotFoundError(
             f"this folder has no document {wanted}",
-            source=os.fspath(folder),
-            remedy="Name a folder with PDFs or pictures.",
+            source=shown,
+            remedy="Name another pattern." if patterns else "Name a folder with PDFs or pictures.",
         )
     return tuple(found[path] for path in sorted(found, key=_order))
+
+
+def _found(
+    base: Path, shown: str, patterns: tuple[str, ...], *, recursive: bool
+) -> dict[str, FileInside]:
+    found: dict[str, FileInside] = {}
+
+    def left_out(parts: tuple[str, ...], error: Exception | None) -> None:
+        if error is None:
+            raise _too_large(shown, f"folders deeper than {MOST_DEPTH}")
+        # A folder below may be gone, or have become a link, since it was listed.
+        if not parts or isinstance(error, PermissionError):
+            raise _unlisted(error, "/".join((shown.rstrip("/"), *parts))) from error
+
+    for path, state in files_below(base, left_out, recursive=recursive):
+        if stat.S_ISLNK(state.st_mode):
+            file = _target(base, path)
+        else:
+            file = FileInside(base, path) if stat.S_ISREG(state.st_mode) else None
+        if file is not None and _matches(path, patterns):
+            found.setdefault(file.path, file)
+            if len(found) > MOST_FILES:
+                raise _too_large(shown, f"more than {MOST_FILES:,} documents")
+    return found
 
 
 def _patterns(match: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -112,57 +124,6 @@ def _order(path: str) -> list[list[tuple[int, int, str]]]:
         ]
         for name in path.split("/")
     ]
-
-
-def _names(base: Path, *, recursive: bool, shown: str) -> Iterator[tuple[str, bool]]:
-    """The paths of all files below a folder, relative to it, and which of them are links."""
-    waiting: list[tuple[str, ...]] = [()]
-    while waiting:
-        parts = waiting.pop()
-        if len(parts) > MOST_DEPTH:
-            raise _too_large(shown, f"folders deeper than {MOST_DEPTH}")
-        for entry in _entries(base, parts, shown):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if recursive:
-                    waiting.append((*parts, entry.name))
-            elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
-                yield "/".join((*parts, entry.name)), entry.is_symlink()
-
-
-def _entries(base: Path, parts: tuple[str, ...], shown: str) -> list[os.DirEntry[str]]:
-    try:
-        if not BY_DESCRIPTOR or os.scandir not in os.supports_fd:
-            with os.scandir(base.joinpath(*parts)) as entries:
-                return list(entries)
-        descriptor = _opened(base, parts)
-        try:
-            with os.scandir(descriptor) as entries:
-                # Their kinds are asked for now: later the descriptor is closed.
-                listed = list(entries)
-                for entry in listed:
-                    entry.is_dir(follow_symlinks=False)
-                    entry.is_file(follow_symlinks=False)
-                return listed
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError) as error:
-        if parts and not isinstance(error, PermissionError):
-            return []  # a folder that is gone, or has become a link, since it was listed
-        raise _unlisted(error, "/".join((shown.rstrip("/"), *parts))) from error
-
-
-def _opened(base: Path, parts: tuple[str, ...]) -> int:
-    """A descriptor of a folder, reached without a link below the one that the user named."""
-    descriptor = os.open(base.resolve(strict=True), _OPEN)
-    for name in parts:
-        above = descriptor
-        try:
-            descriptor = os.open(name, _OPEN, dir_fd=above)
-        finally:
-            os.close(above)
-    return descriptor
 
 
 def _target(base: Path, path: str) -> FileInside | None:

@@ -96,7 +96,9 @@ def _from_path(path: Path, limits: Limits, name: str) -> Content:
 def _not_a_file(status: os.stat_result, name: str) -> SourceError:
     if stat.S_ISDIR(status.st_mode):
         return SourceNotFoundError(
-            "it is a folder, not a file", source=name, remedy="Name the files in it."
+            "it is a folder, not a file",
+            source=name,
+            remedy="Name a file in it, or use Reader.read_folder.",
         )
     return UnsupportedSourceError(
         "it is a pipe, a socket or a device, not a regular file",

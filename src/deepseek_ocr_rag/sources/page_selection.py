@@ -58,7 +58,8 @@ def _single(number: object, page_count: int, source: str | None) -> tuple[int, i
     if not isinstance(number, int) or isinstance(number, bool):
         raise _error(f"{number!r} is not a page number", page_count, source)
     if not 1 <= number <= page_count:
-        raise _error(f"there is no page {number}", page_count, source)
+        ask = "Ask for page 1." if page_count == 1 else f"Ask for pages from 1 to {page_count}."
+        raise _error(f"there is no page {number}", page_count, source, remedy=ask)
     return number, number
 
 
@@ -71,6 +72,8 @@ def _merged(ranges: list[tuple[int, int]]) -> tuple[int, ...]:
     return tuple(pages)
 
 
-def _error(problem: str, page_count: int, source: str | None) -> PageRangeError:
+def _error(
+    problem: str, page_count: int, source: str | None, *, remedy: str = _FORM
+) -> PageRangeError:
     count = "1 page" if page_count == 1 else f"{page_count} pages"
-    return PageRangeError(f"{problem}; the document has {count}", source=source, remedy=_FORM)
+    return PageRangeError(f"{problem}; the document has {count}", source=source, remedy=remedy)

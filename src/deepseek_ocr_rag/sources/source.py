@@ -12,7 +12,6 @@ from typing import Self
 from PIL.Image import Image
 
 from ..concurrency.png_pictures import PngPicture, encode_png
-from ..concurrency.thread_errors import thread_errors
 from ..document.text_layer import TextLayer
 from ..errors import (
     ConfigurationError,
@@ -21,6 +20,7 @@ from ..errors import (
     SourceError,
     UnsupportedSourceError,
 )
+from ..threads import thread_errors
 from .fetch_policy import FetchPolicy
 from .ink import has_ink
 from .inputs import SourceInput, read_input

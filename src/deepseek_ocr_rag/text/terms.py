@@ -34,6 +34,7 @@ from .word_lists import FUNCTION_WORDS
 
 __all__ = [
     "content_terms",
+    "is_pair_of_characters",
     "question_terms",
     "search_phrases",
     "search_terms",
@@ -93,6 +94,11 @@ def search_phrases(found: list[str]) -> list[str]:
     words = [t for t in found if t not in FUNCTION_WORDS and not _HAN.fullmatch(t)]
     stems = map(_stem, words)
     return [f"{first} {second}" for first, second in chain(pairwise(words), pairwise(stems))]
+
+
+def is_pair_of_characters(term: str) -> bool:
+    """Whether a term is of a Chinese, Japanese or Korean run, and so no word by itself."""
+    return bool(_IS_CJK.match(term))
 
 
 def _terms(text: str, *, characters: bool) -> list[str]:

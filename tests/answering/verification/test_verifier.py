@@ -20,6 +20,14 @@ TEXTS = (
     "Open the door of the oil store. Fill the can. Carry it up the stairs.",
 )
 
+LETTER = (
+    "I write to confirm what the harbour board decided on 29 January 2025. Your fog signal at "
+    "Vannet Rock failed on 11 November 2024 at 02:15, while the ferry Marigold was coming in with "
+    "132 passengers on board. That she berthed safely is owed to your head keeper, Mr Tomas "
+    "Arkwell, who sounded the hand horn for 47 minutes."
+)
+"""Of the sample document."""
+
 
 def passage(text: str, number: int, section: tuple[str, ...] = ()) -> Passage:
     block = Block("text", text, (Box(0.1, 0.1, 0.9, 0.2),), (0, len(text)))
@@ -264,3 +272,44 @@ def test_no_sentence_breaks_it(claim: str, question: str) -> None:
     verdict = Verifier(PASSAGES, question, FREQUENCIES).verify(claim, [0, 3])
     assert verdict.supported == bool(verdict.citations)
     assert verdict.supported == (not verdict.problem)
+
+
+@pytest.mark.parametrize(
+    ("claim", "question"),
+    [
+        ("The ferry sank.", "What happened at Vannet Rock?"),
+        ("The ferry sank.", "What happened on 11 November?"),
+        ("The ferry Marigold sank.", "What happened at Vannet Rock?"),
+        ("The ferry sank in 2024.", "What happened at Vannet Rock?"),
+        ("The ferry exploded.", "What happened at Vannet Rock?"),
+        ("The board resigned.", "What did the harbour board do on 29 January 2025?"),
+        ("The ferry did sink.", "Did the ferry Marigold sink at Vannet Rock?"),
+    ],
+)
+def test_a_short_sentence_whose_verb_no_source_has_is_not_supported(
+    claim: str, question: str
+) -> None:
+    verdict = judged(claim, LETTER, question)
+    assert not verdict.supported
+    assert verdict.problem.startswith("the source does not")
+
+
+@pytest.mark.parametrize(
+    ("claim", "question", "text"),
+    [
+        ("The ferry was coming in.", "What happened at Vannet Rock?", LETTER),
+        ("The signal failed.", "What happened at Vannet Rock?", LETTER),
+        ("The ferry berthed.", "What happened at Vannet Rock?", LETTER),
+        ("The head keeper sounded the horn.", "What happened at Vannet Rock?", LETTER),
+        ("Its colour is red.", "What colour is the bell of Hull?", "The red bell hangs in Hull."),
+        ("Boreas carries 980.", "", TEXTS[3]),
+        ("Glocke ist alt.", "", "Eine alte Glocke hängt in Hull."),
+        ("여객선침몰", "", "십일월에 여객선이침몰했다."),
+        ("渡轮沉没。", "十一月发生了什么?", "十一月,渡轮已沉没。"),
+    ],
+)
+def test_a_short_sentence_in_the_words_of_its_source_is_supported(
+    claim: str, question: str, text: str
+) -> None:
+    verdict = judged(claim, text, question)
+    assert verdict.supported, verdict.problem

@@ -263,3 +263,9 @@ def test_without_rapidocr_text_layers_are_still_read(
     assert "Hello" in reply_to(fresh, page_request(1, image=None, text_layer=TWO_WORDS)).text
     with pytest.raises(MissingExtraError, match="pip install"):
         reply_to(fresh, page_request(2, image=letter, text_layer=None))
+
+
+def test_what_an_older_layout_read_is_not_taken_from_the_cache(monkeypatch):
+    before = LiteBackend().fingerprint
+    monkeypatch.setattr("deepseek_ocr_rag.backends.lite.backend._LAYOUT", 1)
+    assert LiteBackend().fingerprint != before

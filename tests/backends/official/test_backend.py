@@ -167,7 +167,7 @@ def test_a_text_without_the_end_token_was_cut_off(
 ) -> None:
     (reply,) = read(published, page_request(4))
     assert (reply.tokens, reply.finish_reason) == (9, "length")
-    assert reply.warnings == ("the model found no end: something of the page may be missing",)
+    assert reply.warnings == ("the model found no end: part of the page may be missing",)
 
 
 def test_megabytes_that_the_code_prints_are_no_reply(
@@ -216,7 +216,7 @@ def test_any_character_survives_the_way(published: OfficialBackend, page_request
 def test_an_empty_reply_is_warned_about(published: OfficialBackend, page_request: Any) -> None:
     (reply,) = read(published, page_request(11))
     assert reply.finish_reason == "stop"
-    assert reply.warnings == ("the model wrote nothing: something of the page may be missing",)
+    assert reply.warnings == ("the model wrote nothing: part of the page may be missing",)
 
 
 def test_code_that_reads_its_standard_input_finds_none(

@@ -86,7 +86,7 @@ def test_a_page_without_an_end_is_ended_cut_and_warned_about(
     assert reply.text.startswith("the in of the total of all items in this list is unknown.")
     assert len(reply.warnings) == 1
     assert "the model repeated itself" in reply.warnings[0]
-    assert "something of the page may be missing" in reply.warnings[0]
+    assert "part of the page may be missing" in reply.warnings[0]
     assert reply.attempts == 1
 
 

@@ -229,7 +229,7 @@ def test_an_empty_reply_is_warned_about(
     openai_server.answers[CHAT] = nothing
     reply = only(backend.read([page_request(1)]))
     assert reply.finish_reason == "stop"
-    assert "the model wrote nothing: something of the page may be missing" in reply.warnings
+    assert "the model wrote nothing: part of the page may be missing" in reply.warnings
 
 
 def test_pages_are_read_at_the_same_time_and_come_as_they_finish(

@@ -48,7 +48,7 @@ class ChatServer:
         except httpx.TimeoutException as error:
             raise LanguageModelTimeoutError(
                 f"the server at {self.url} did not answer in time ({error})",
-                remedy="Raise the timeout, or take a smaller model.",
+                remedy="Raise its timeout, or take a smaller model.",
             ) from error
         except httpx.ConnectError as error:
             raise LanguageModelUnavailableError(

@@ -142,8 +142,7 @@ class OllamaModel:
 
         Raises:
             RemoteModelRefusedError: If Ollama would run the model elsewhere.
-            ConfigurationError: If the model does not write answers, as embedding models, or is to
-                think and cannot.
+            ConfigurationError: If the model writes no answers, or is to think and cannot.
             LanguageModelError: If the server or the model is missing.
         """
         total, room = self._context()

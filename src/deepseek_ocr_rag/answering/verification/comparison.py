@@ -40,6 +40,10 @@ class ClaimComparison:
         """A word of the claim or the question, and its equivalents in the sources."""
         return self._equivalents[word] | {word}
 
+    def is_known(self, word: str) -> bool:
+        """Whether the sources have a word, or an equivalent one, anywhere."""
+        return bool(self._equivalents[word])
+
     def overlap(self, words: Iterable[str], others: Iterable[str]) -> list[float]:
         """For each unit how many of some words it has; other words count half."""
         words, others = tuple(words), tuple(others)

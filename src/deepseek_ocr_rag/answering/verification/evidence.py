@@ -7,10 +7,11 @@ from typing import Final
 
 from ...text.dates import Date
 from ...text.numerals import Number
-from ...text.terms import content_terms, terms
+from ...text.terms import content_terms, is_pair_of_characters, terms
 from .comparison import ClaimComparison
 from .derivation import derivation
 from .facts import Name
+from .lexicon import GERMAN_NOT_NAMES
 from .negation import negated_terms, plain_terms
 from .repeated_facts import enumerated_twice
 from .statements import CitedSource, Statement
@@ -24,6 +25,10 @@ number in an unrelated sentence is a coincidence."""
 SAME_TOPIC: Final = 0.6
 """The same for a unit that a number or a date is taken from."""
 
+SHORT: Final = 3
+"""Words, numbers and dates of a claim, up to which its sources must have each word: where there
+are two, half is the subject alone, and any verb could follow it."""
+
 
 class Evidence:
     """The units of some sources that a claim rests on.
@@ -33,7 +38,8 @@ class Evidence:
     they or their neighbours have. ``stated`` counts the claim's numbers and dates in them;
     ``lacking`` are its numbers, dates and names that they neither have nor imply by a calculation.
     ``repeated`` are numbers and dates that the claim enumerates twice and they do not;
-    ``negations`` are words that only one of both negates.
+    ``negations`` are words that only one of both negates; ``unsaid`` are words of a short claim
+    that no source has.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Evidence:
         texts = [unit.facts.plain for _, unit in comparison.units]
         self.repeated = enumerated_twice(claim.facts.plain, comparison.facts, texts)
         self.negations = tuple(self._differing_negations(picked))
+        self.unsaid = self._unsaid_words()
 
     @property
     def coverage(self) -> float:
@@ -87,6 +94,22 @@ class Evidence:
             for word in words
         }
         return {word: has for word, has in present.items() if has or word not in naming}
+
+    def _unsaid_words(self) -> tuple[str, ...]:
+        """The words of a short claim that no source has.
+
+        None for evidence in a table row, which has no verb, nor for Chinese, Japanese and Korean,
+        whose terms are pairs of characters, not words.
+        """
+        claim, facts = self._comparison.claim, self._comparison.facts
+        if len(claim.words) + len(facts) > SHORT or any(unit.is_row for unit in self.units):
+            return ()
+        if self.claimed or facts:
+            # Words of the question may only name what is asked for: "Its colour is red."
+            absent = {word for word, has in self.claimed.items() if not has}
+        else:
+            absent = {word for word in claim.words if not self._comparison.is_known(word)}
+        return tuple(sorted(w for w in absent - GERMAN_NOT_NAMES if not is_pair_of_characters(w)))
 
     def _units_stating(self, fact: Number | Date) -> frozenset[int]:
         """The units that state a number or a date and are about the same topic."""

@@ -8,6 +8,8 @@ search terms"), so rare words count much and words of every page count nothing. 
 question count too, because "They are connected." alone fits any page.
 
 A "not" must stand before the same words, and a number or a name in the same position.
+The source must have every word of a short sentence: "The ferry sank." is not half true
+where there is a ferry.
 A number that the source does not state must result from a calculation that the
 sentence or its question names, with figures of the source (see :mod:`~.calculation`).
 
@@ -134,6 +136,8 @@ class Verifier:
             problem = f"it and the source differ in a “not” before {evidence.negations[0]}"
         elif claim.is_empty:
             problem = "it states nothing"
+        elif evidence.unsaid:
+            problem = f"the source does not say “{'”, “'.join(evidence.unsaid)}”"
         elif evidence.coverage < ENOUGH_WORDS:
             problem = "the source does not say this"
         elif weight < ENOUGH_EVIDENCE:

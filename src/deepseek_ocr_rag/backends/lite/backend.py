@@ -35,6 +35,10 @@ LOW_CONFIDENCE = 0.85
 """Mean confidence below which a page gets a warning. The benchmark's scans have
 0.94 and more."""
 
+_LAYOUT = 2
+"""Raised with every change of what is read, so that a checkout that was updated reads again what an
+older one kept; 2: tables by alignment, unseen words, broken text layers."""
+
 
 class LiteBackendWarning(UserWarning):
     """Issued once per process: the built-in reader reads the pages, not DeepSeek-OCR."""
@@ -112,8 +116,8 @@ class LiteBackend:
 
     @property
     def fingerprint(self) -> str:
-        """Constant: the text depends only on the model and this package's version."""
-        return "lite"
+        """Constant: the text depends only on the model, this package's version, and the layout."""
+        return f"lite, layout {_LAYOUT}"
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages one after the other, in the order of the requests.

@@ -207,7 +207,9 @@ class OfficialBackend:
                 )
             except BackendError as error:
                 self._stop_worker()
-                return self._lost_page(request, explained(error, worker, "Raise timeout."))
+                return self._lost_page(
+                    request, explained(error, worker, "Raise OfficialBackend(timeout=...).")
+                )
             except BaseException:
                 # The code goes on, and its answer would be taken for that of the next page.
                 self._stop_worker()
@@ -244,7 +246,9 @@ class OfficialBackend:
             facts = worker.ask(asdict(self._load_request), self.load_timeout, cancellation)
         except BackendError as error:
             self._stop_worker()
-            slow = f"Raise load_timeout. {failure_named('very slow load').cure}"
+            slow = (
+                f"Raise OfficialBackend(load_timeout=...). {failure_named('very slow load').cure}"
+            )
             raise explained(error, worker, slow, "loading the model: ") from error
         except BaseException:
             self._stop_worker()

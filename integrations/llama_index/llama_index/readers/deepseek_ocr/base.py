@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from deepseek_ocr_rag.reading import PageStream, ProgressBar
 from deepseek_ocr_rag.records import OnError, page_records, page_wanted, storable_values
 from deepseek_ocr_rag.setting_names import refuse_unknown
 from deepseek_ocr_rag.sources import SourceInput, documents_in
+from deepseek_ocr_rag.threads import in_thread
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
@@ -55,7 +56,7 @@ class DeepSeekOCRReader(BasePydanticReader):
         pages: Which pages, 1-based, like "1-3,7"; None for all.
         password: For encrypted PDFs. It is pickled (for worker processes), but left
             out of ``to_dict`` and ``to_json``.
-        match: Which files of a folder, such as "*.pdf"; by default all PDFs and pictures.
+        match: Which files of a folder, such as ``"*.pdf"``; by default all PDFs and pictures.
         recursive: Whether to look into the folders in a folder.
         renderer: "pdfium" or "pymupdf".
         allow_urls: Whether ``file`` may be an https URL.
@@ -174,11 +175,11 @@ class DeepSeekOCRReader(BasePydanticReader):
     ) -> list[Document]:
         """:meth:`load_data` without blocking the event loop."""
         documents: list[Document] = []
-        found = await asyncio.to_thread(lambda: list(self._found(file, fs)))
+        found = await in_thread(lambda: list(self._found(file, fs)))
         with ProgressBar(show=show_progress) as bar:
             for source, name in found:
                 try:
-                    stream = await asyncio.to_thread(self._open, source, name, fs)
+                    stream = await in_thread(partial(self._open, source, name, fs))
                     async with stream:
                         bar.follow(stream)
                         async for page in stream:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -14,6 +14,7 @@ from deepseek_ocr_rag import Retriever
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.records import Record
 from deepseek_ocr_rag.setting_names import with_known_settings
+from deepseek_ocr_rag.threads import in_thread
 
 __all__ = ["DeepSeekOCRRetriever"]
 
@@ -82,4 +83,4 @@ class DeepSeekOCRRetriever(BaseRetriever):
         return [NodeWithScore(node=self._nodes[index], score=score) for index, score in ranked]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return await asyncio.to_thread(self._retrieve, query_bundle)
+        return await in_thread(partial(self._retrieve, query_bundle))
