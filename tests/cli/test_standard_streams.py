@@ -117,6 +117,8 @@ def test_a_signal_while_it_is_loading_ends_it_without_a_traceback(tmp_path, modu
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        # A run in the background ignores SIGINT, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     with process:
         assert process.stdout.readline() == "loading\n"

@@ -22,8 +22,8 @@ import pytest
 from house import MODULE_FILES, parsed
 from PIL import Image
 
+from deepseek_ocr_rag.cli import commands, output
 from deepseek_ocr_rag.cli import main as cli
-from deepseek_ocr_rag.cli import output
 from deepseek_ocr_rag.cli.arguments import argument_parser
 from deepseek_ocr_rag.cli.doctor.check import Check
 from deepseek_ocr_rag.text.visible import visible_line
@@ -36,6 +36,8 @@ BAR = "deepseek_ocr_rag.reading.progress_bar"
 CHILD_PROGRAMS = {
     "deepseek_ocr_rag.backends.transformers.device_probe",
     "deepseek_ocr_rag.backends.official.published_code",
+    # It looks after the streams themselves, and says nothing on them but why a command ended.
+    "deepseek_ocr_rag.cli.standard_streams",
 }
 """Programs of child processes: their streams are pipes, which we read."""
 
@@ -251,13 +253,13 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No Ollama, quick checks, and an interactive user who types a hostile question."""
     monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:9")
     checks = (Check(EVIL, False, EVIL, EVIL), Check(EVIL, True, EVIL))
-    monkeypatch.setattr(cli, "diagnose", lambda: checks)
-    monkeypatch.setattr(cli, "run_demo", lambda folder, backend, show: show(str(folder)))
+    monkeypatch.setattr(commands, "diagnose", lambda: checks)
+    monkeypatch.setattr(commands, "run_demo", lambda folder, backend, show: show(str(folder)))
     monkeypatch.setattr("sys.stdin", io.StringIO(f"When was the lamp lit? {EVIL}\n"))
 
 
 @pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("command", sorted(cli.COMMANDS))
+@pytest.mark.parametrize("command", sorted(commands.COMMANDS))
 def test_no_name_commands_the_terminal(
     command: str,
     tmp_path: Path,

@@ -202,7 +202,7 @@ def test_pages_that_failed_or_have_no_size_are_pages() -> None:
 
 
 def test_half_a_character_does_not_stop_a_document() -> None:
-    assert exported(("text", "a\ud800b")).texts[0].text == "a?b"
+    assert exported(("text", "a\ud800b")).texts[0].text == "a\ufffdb"
 
 
 def test_without_docling_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,10 @@ def test_no_two_documents_share_a_name(sources: list[str]) -> None:
 def test_same_named_documents_get_folders_of_their_own(tmp_path: Path, recording: str) -> None:
     files = scans(tmp_path, "x/a.png", "y/a.png", "a-2.png", "A.png")
     out = tmp_path / "out"
-    assert main(["read", *files, "-o", str(out), "--backend", recording, "--no-cache"]) == 0
+    assert (
+        main(["read", *files, "-o", str(out), "--pictures", "--backend", recording, "--no-cache"])
+        == 0
+    )
     folders = sorted(path.name for path in out.iterdir())
     assert folders == ["A-4", "a", "a-2", "a-3"]
     figures = {(out / name / "figures/page-0001-1.png").read_bytes() for name in folders}

@@ -100,5 +100,5 @@ def test_modes_mean_the_family_s_own_tiles() -> None:
 
 
 def test_a_mode_that_a_model_lacks_is_refused_with_those_that_it_has() -> None:
-    with pytest.raises(ConfigurationError, match="Use mode base or gundam"):
+    with pytest.raises(ConfigurationError, match="Use base or gundam"):
         FAMILIES["deepseek-ocr-2"].view_sides(MODES["large"])

@@ -36,7 +36,7 @@ def server():
 
 
 def command(server, folder, *more, size=None):
-    words = ("read", "a.pdf", "--mode", "tiny", "--backend", f"server:{server.url}/v1", *more)
+    words = ("read", "a.pdf", "--resolution", "tiny", "--backend", f"server:{server.url}/v1", *more)
     return subprocess.Popen(
         [sys.executable, "-m", "deepseek_ocr_rag.cli.main", *words],
         stdout=subprocess.PIPE,

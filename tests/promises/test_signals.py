@@ -84,7 +84,7 @@ def folder(tmp_path):
 
 
 def words(server, *more):
-    return ("read", "a.pdf", "--mode", "tiny", "--backend", f"server:{server.url}/v1", *more)
+    return ("read", "a.pdf", "--resolution", "tiny", "--backend", f"server:{server.url}/v1", *more)
 
 
 def wait_for(server, asked, process):
@@ -139,7 +139,7 @@ def test_a_signal_while_a_folder_is_written_leaves_no_temporary_file(server, fol
     assert list((folder / "tmp").iterdir()) == []
     assert [path for path in folder.rglob("*") if path.name.startswith(".writing")] == []
     Command(folder, *words(server, "-o", "out")).finish()
-    data = json.loads((folder / "out" / "a.json").read_text("utf-8"))
+    data = json.loads((folder / "out" / "a" / "a.json").read_text("utf-8"))
     assert [page["number"] for page in data["pages"]] == list(range(1, PAGES + 1))
 
 

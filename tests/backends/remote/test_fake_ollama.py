@@ -51,7 +51,7 @@ def small_model(name: str, *capabilities: str, **changes: Any) -> FakeModel:
 MODELS = (
     small_model("smollm2", "completion"),
     small_model("helper", "completion", "tools"),
-    small_model("thinker", "completion", "thinking"),
+    small_model("thinker", "completion", "thinking", template="{{ .Think }}{{ .Prompt }}"),
     small_model("all-minilm", "embedding"),
     small_model(
         "large",

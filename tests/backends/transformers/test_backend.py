@@ -119,7 +119,7 @@ def test_a_batch_gives_the_texts_of_its_pages_one_by_one(folder: Path) -> None:
     # The smallest global view that all three models were made for.
     tiled = Mode("768 and tiles", 768, 640, crop=True, long_side=1300)
     pages = [
-        replace(request(key, size=size), mode=tiled)
+        replace(request(key, size=size), resolution=tiled)
         for key, size in ((1, (300, 400)), (2, (500, 1000)), (3, (400, 300)))
     ]
     with_batches = make(folder, batch_size=3, max_tiles=2)

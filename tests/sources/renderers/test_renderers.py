@@ -572,6 +572,8 @@ def test_what_a_reader_can_see_stays(renderer, show):
     assert layer.unseen == ()
 
 
+@pytest.mark.parametrize("page", [0, 90, 180, 270])
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
 def test_the_direction_of_text_is_that_on_the_displayed_page(renderer, page, turn):
     def draw(canvas):
         canvas.setPageRotation(page)

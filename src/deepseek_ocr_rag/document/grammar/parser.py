@@ -38,6 +38,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ...errors import ConfigurationError
+from ...text.visible import storable
 from ..captions import CAPTION_KINDS, FIGURE_KINDS
 from ..headings import HEADING_KINDS, Headings, section_of, with_sections
 from ..markdown import cut_tables, heading_level, markdown_parts
@@ -80,6 +81,9 @@ class ParsedPage:
     blocks: tuple[Block, ...]
     warnings: tuple[str, ...] = ()
     origins: tuple[Origin, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "markdown", storable(self.markdown))
 
 
 def parse_page(text: str, *, recorded: bool = True) -> ParsedPage:

@@ -327,6 +327,7 @@ any_rules = st.builds(Rule, box=boxes, horizontal=st.booleans())
 def counted(text: str) -> Counter[str]:
     """Characters but for spaces, and for what marks headings, items and divided words."""
     dropped = set("~`#-\u2010\u00ad\ufffe\u0002•●○◦▪■□▫‣⁃∙·❖➢➤✓✔\uf0b7\uf0a7\uf0d8\uf076\uf0fc")
+    text = text.replace("\0", "\ufffd")
     return Counter(c for c in text if not c.isspace() and c not in dropped)
 
 

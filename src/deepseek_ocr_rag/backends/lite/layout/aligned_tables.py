@@ -51,6 +51,8 @@ _FEWEST_ROWS = 2
 
 _MOST_HEAD_LINES = 10
 
+_LONG_RUN = 60
+
 _SIGNS = "-–—−+([<>≤≥~≈±$€£¥#*†‡"
 _DASHES = frozenset("-–—−.…")
 _NO_FIGURES = frozenset(("n/a", "na", "n.a.", "n/m", "nm", "n.m.", "nil", "none"))
@@ -125,7 +127,8 @@ def _with_tables(lines: Sequence[Line], rules: Sequence[RulePiece], usual: float
             result.append(_line_of(table, [row.line for row in rows[start:end]]))
             free = at = end
         else:
-            at += 1
+            # Long runs that are no table are not searched again from each of their lines.
+            at = end if end - at > _LONG_RUN else at + 1
     return result + [row.line for row in rows[free:]]
 
 
