@@ -24,12 +24,14 @@ from xml.etree import ElementTree
 
 from deepseek_ocr_rag.backends.lite.layout import lay_out
 from deepseek_ocr_rag.document.grammar.parser import format_page, parse_page
+from deepseek_ocr_rag.document.tables import Table
 from deepseek_ocr_rag.sources.source import open_source
 
 __all__ = ["main"]
 
 Relation = tuple[str, str, str]
-Grid = dict[tuple[int, int], tuple[int, str]]
+Slot = tuple[int, int]
+Grid = dict[Slot, tuple[int, str]]
 """Each slot of a table: number and text of the cell that covers it."""
 
 
@@ -71,7 +73,8 @@ def true_tables(structure: Path) -> Iterator[Grid]:
         # Parts of one table on several pages count their rows anew.
         for number, region in enumerate(table.iter("region")):
             for count, cell in enumerate(region.iter("cell")):
-                text = bare("".join(cell.find("content").itertext()))  # type: ignore[union-attr]
+                content = cell.find("content")
+                text = bare("".join(content.itertext())) if content is not None else ""
                 rows, columns = (
                     range(
                         int(cell.get(f"start-{way}", 0)),
@@ -93,13 +96,17 @@ def ours(pdf: Path) -> Iterator[Grid]:
                 continue
             for block in parse_page(format_page(lay_out(layer))).blocks:
                 if block.table is not None:
+                    rows = block.table.rows
+                    numbers = {
+                        (r, c): 1_000 * r + c for r, row in enumerate(rows) for c in range(len(row))
+                    }
                     yield {
-                        slot: (cell, bare(block.table.rows[cell[0]][cell[1]].text))  # type: ignore[misc]
+                        slot: (numbers[cell], bare(rows[cell[0]][cell[1]].text))
                         for slot, cell in slots(block.table)
                     }
 
 
-def slots(table) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:  # type: ignore[no-untyped-def]
+def slots(table: Table) -> Iterator[tuple[Slot, Slot]]:
     taken: set[tuple[int, int]] = set()
     for row, cells in enumerate(table.rows):
         column = 0

@@ -115,7 +115,7 @@ def box_overlap(
                 continue
             qa.llm = StandIn(f"{question['answer'].strip()} [{number}]")
         answer = qa.ask(question["question"])
-        shown = answer.citations if answer.found else ()  # the nearest passages are no answer
+        shown = answer.citations if answer.found else ()  # the nearest passages are not an answer
         cited = [c for c in shown if c.source == question["pdf"] and c.page in wanted]
         if cited:
             right += 1

@@ -69,19 +69,6 @@ class Case:
         return Verifier(sources, self.question["question"], frequencies).verify(text, cited)
 
 
-def passage_of(chunk: Chunk) -> Passage:
-    return Passage(
-        chunk.text,
-        chunk.source,
-        chunk.page,
-        chunk.boxes,
-        0.0,
-        chunk.section,
-        chunk.span,
-        chunk.pieces,
-    )
-
-
 def cases(asked: Sequence[dict], chunks: dict[str, tuple[Chunk, ...]]) -> Iterator[Case]:
     for question in asked:
         if not question.get("evidence_text"):
@@ -89,7 +76,7 @@ def cases(asked: Sequence[dict], chunks: dict[str, tuple[Chunk, ...]]) -> Iterat
         text = "\n".join(question["evidence_text"])
         piece = ChunkPiece(question["evidence_pages"][0], "text", (0, len(text)), 0)
         evidence = Passage(text, question["pdf"], piece.page, (), 0.0, (), (0, len(text)), (piece,))
-        passages = [passage_of(chunk) for chunk in chunks[question["pdf"]]]
+        passages = [Passage.of(chunk) for chunk in chunks[question["pdf"]]]
         right = set(question["evidence_pages"])
         yield Case(
             question,
@@ -144,7 +131,7 @@ def verify(
 def sentences(chunks: Sequence[Chunk]) -> list[tuple[str, Passage]]:
     """Those that state a number, a date or a name, with where they stand; no list numbers."""
     return [
-        (text, passage_of(chunk))
+        (text, Passage.of(chunk))
         for chunk in chunks
         for span in sentence_spans(chunk.text)
         if re.match(r"[A-Z][a-z]", text := " ".join(chunk.text[slice(*span)].split()))
@@ -185,7 +172,7 @@ def print_verification(
     start = time.perf_counter()
     judged = verify(qa, list(cases(asked, chunks)), frequencies, details)
     judged |= verify_sentences(chunks, frequencies)
-    everything = [passage_of(chunk) for group in chunks.values() for chunk in group]
+    everything = [Passage.of(chunk) for group in chunks.values() for chunk in group]
     judged |= verify_calculated(everything, frequencies)
     seconds = time.perf_counter() - start
     print(f"\nverification ({seconds:.0f} s): share and number of sentences")

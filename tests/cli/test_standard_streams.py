@@ -1,4 +1,4 @@
-"""Standard streams that are full, closed, or read by nobody, and Ctrl-C before all is loaded."""
+"""Standard streams that are full, closed or without a reader, and Ctrl-C before all is loaded."""
 
 from __future__ import annotations
 

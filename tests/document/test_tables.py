@@ -302,7 +302,7 @@ def csv_cell(text: str) -> str:
         ("x\t@cmd", "x\t'@cmd"),
         ("x\n=cmd", "x\n'=cmd"),
         ('"=1', '"=1'),
-        # Numbers and what is no formula stay.
+        # Numbers, and text that is not a formula, stay.
         ("-1", "-1"),
         ("+1", "+1"),
         ("-1,234.50", "-1,234.50"),

@@ -159,7 +159,7 @@ def box_value(name: str, value: object) -> tuple[float, float, float, float] | N
 
 
 def decoded(text: str) -> object:
-    """What a text holds as JSON, also with single quotes; the text itself if it is no JSON."""
+    """What a text holds as JSON, also with single quotes; the text itself if it is not JSON."""
     stripped = text.strip()
     if len(stripped) > 4 * LONGEST_ARGUMENT or stripped[:1] not in ("[", "{", '"'):
         return text

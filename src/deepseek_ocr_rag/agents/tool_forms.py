@@ -1,7 +1,7 @@
 """Declares the tools: their names, what they tell the model, and their arguments.
 
 Both frameworks build their schemas from these forms. Every argument has one plain JSON type and a
-default that is no null: some clients, Ollama's among them, drop ``anyOf``.
+default that is not null: some clients, Ollama's among them, drop ``anyOf``.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class SentenceCounter:
         """Count a whole sentence; return how often it has come, 1 for a new one."""
         form = _form(sentence)
         self._counts[form] += 1
-        # White space and emphasis do not count, but nobody writes more of them than text.
+        # White space and emphasis do not count, but no reply has more of them than text.
         self._longest = max(self._longest, 2 * len(sentence) + 64)
         return self._counts[form]
 

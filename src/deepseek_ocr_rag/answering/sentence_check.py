@@ -16,7 +16,7 @@ __all__ = ["SentenceCheck"]
 
 LONGEST_CLAIM: Final = 2000
 """Characters of a sentence that is compared with its sources; comparing takes more than linear
-time, and nobody writes longer ones."""
+time, and sentences are shorter."""
 
 
 class SentenceCheck:

@@ -157,18 +157,7 @@ def _chunks(source: object, number: int) -> Sequence[Chunk | Passage]:
 
 
 def _passage(chunk: Chunk | Passage) -> Passage:
-    if isinstance(chunk, Passage):
-        return chunk
-    return Passage(
-        chunk.text,
-        chunk.source,
-        chunk.page,
-        chunk.boxes,
-        0.0,
-        chunk.section,
-        chunk.span,
-        chunk.pieces,
-    )
+    return chunk if isinstance(chunk, Passage) else Passage.of(chunk)
 
 
 def _marked_sentences(

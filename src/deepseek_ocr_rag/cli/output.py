@@ -75,7 +75,7 @@ class _NoteHandler(logging.Handler):
 def notes_from_log(level: int = logging.INFO) -> Iterator[None]:
     """Print the package's log lines, and all warnings, as notes while the context lasts.
 
-    So are other libraries' warnings for which nobody has set up logging. Lines below ``level`` are
+    So are other libraries' warnings for which logging is not set up. Lines below ``level`` are
     not printed, and warnings only up to WARNING.
     """
     logger, handler = logging.getLogger("deepseek_ocr_rag"), _NoteHandler()

@@ -1,4 +1,4 @@
-"""Standard input, output and error, which may be closed, full, or read by nobody.
+"""Standard input, output and error, which may be closed, full, or without a reader.
 
 A stream that is closed when the program starts (``>&-``) has no object in Python, and its number
 goes to the next file that is opened, into which libraries would then print. What cannot be printed
@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO, cast
@@ -72,7 +73,7 @@ class _ClosedInput(io.TextIOBase):
         return self.read()
 
 
-class _Stream:
+class _Stream(ABC):
     """A stream of which all but writing is left as it is."""
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -82,8 +83,8 @@ class _Stream:
         for line in lines:
             self.write(line)
 
-    def write(self, text: str) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def write(self, text: str) -> int: ...
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream if self._stream is not None else io.StringIO(), name)

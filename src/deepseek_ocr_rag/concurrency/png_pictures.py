@@ -119,7 +119,7 @@ def _compressed(strips: Iterable[bytes], row: int) -> bytes:
     packer = deflate.compressobj(1)
     parts = []
     for pixels in strips:
-        # Each row begins with its filter: 0 is none.
+        # Each row begins with its filter: 0 means unfiltered.
         starts = range(0, len(pixels), row or 1)
         rows = b"".join(part for at in starts for part in (b"\0", pixels[at : at + row]))
         parts.append(packer.compress(rows))

@@ -38,8 +38,8 @@ MOST_MATCHES: Final = 1000
 
 
 LONG_ENOUGH: Final = 32
-"""Characters without spaces of a text that nobody changes into another text of the same page:
-if it stands there once as it is, it does not matter where its letters stand as well."""
+"""Characters without spaces from which on a text is found by one exact match: it is too long for a
+page to hold the same letters elsewhere by chance."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,20 @@ class Passage:
     span: tuple[int, int]
     pieces: tuple[ChunkPiece, ...]
 
+    @classmethod
+    def of(cls, chunk: Chunk) -> Passage:
+        """A chunk as a passage of the page on which it begins, with a score of 0."""
+        return cls(
+            chunk.text,
+            chunk.source,
+            chunk.page,
+            chunk.boxes,
+            0.0,
+            chunk.section,
+            chunk.span,
+            chunk.pieces,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form: source, page, boxes, text, score."""
         return {

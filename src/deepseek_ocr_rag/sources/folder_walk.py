@@ -30,7 +30,7 @@ def files_below(
     *,
     recursive: bool = True,
 ) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything below a folder that is no folder, folder by folder, in the order of names.
+    """All files below a folder, folder by folder, in the order of names.
 
     Names that begin with a dot are left out. A folder that is replaced by a link meanwhile is not
     entered.

@@ -130,7 +130,7 @@ def _copied(file: BinaryIO, limits: Limits, name: str) -> Content:
 
 
 def _check_unchanged(file: BinaryIO, before: os.stat_result, content: Content) -> None:
-    """Check that nobody wrote to a file while it was copied."""
+    """Check that a file did not change while it was copied."""
     after = os.fstat(file.fileno())
     changed = _written(after) != _written(before)
     recent = abs(time.time() - after.st_ctime) < _TICK_SECONDS

@@ -50,7 +50,7 @@ def without_invisible(text: str) -> str:
 
     Newlines and tabs stay; line and paragraph separators become newlines. The joiners that some
     scripts and emoji need stay, one at a time, but not beside ASCII, where they join nothing.
-    Lone surrogates, which are no text, become U+FFFD.
+    Lone surrogates, which cannot be encoded, become U+FFFD.
     """
     return _JOINERS.sub(r"\1", "".join(map(_shown, text)))
 

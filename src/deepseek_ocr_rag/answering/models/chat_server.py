@@ -105,7 +105,7 @@ class ChatServer:
         """Tokens of context as vLLM (``max_model_len``) or llama.cpp (``/props``) says, if it does.
 
         Raises:
-            LanguageModelUnavailableError: If it names its models and this is none of them.
+            LanguageModelUnavailableError: If it lists its models and this one is missing.
         """
         entries = self._models()
         entry = next((entry for entry in entries if entry.get("id") == model), None)

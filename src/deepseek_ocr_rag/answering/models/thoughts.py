@@ -30,7 +30,7 @@ _INSIDE: Final = _TAGS[0]
 _LONGEST: Final = max(len(end) for _, end in _TAGS)
 
 
-class UnexpectedThoughts(Exception):  # noqa: N818 - a reply asks once more, and shows it to nobody
+class UnexpectedThoughts(Exception):  # noqa: N818 - a reply asks once more; users never see it
     """A model thinks and has no room for it."""
 
 

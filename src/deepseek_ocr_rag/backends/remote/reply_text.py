@@ -37,7 +37,7 @@ async def unhurried(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
     """The chunks of a streamed reply, fetched several at a time.
 
     A server sends a chunk a token. To wake up for each takes a fifth of this process's time
-    (``benchmarks/engine/client_cost.py``), and nobody looks at a page before it is whole.
+    (``benchmarks/engine/client_cost.py``), and a page is used only once it is whole.
     """
     clock = asyncio.get_running_loop().time
     asked = clock()

@@ -22,7 +22,7 @@ the output of runtimes in recordings (:mod:`.runtime_noise`), these are its rule
   a line of text. Elsewhere an unknown label is text if it does not look like a
   label, or if no text follows it and it is not one lower-case word with a box.
 * Whatever can be recovered from a broken tag is kept, with a warning; a tag without
-  text and boxes gives no block. What is left of a box list is no text where a list
+  text and boxes gives no block. What is left of a box list is dropped where a list
   should stand (:mod:`.box_lists`).
 
 The origin of a block is the stretch of the model's text that it was made from, with

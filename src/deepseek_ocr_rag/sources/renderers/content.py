@@ -1,4 +1,4 @@
-"""The bytes of a document, in a private file or in memory, where nobody else changes them."""
+"""The bytes of a document, in a private file or in memory, where no other program changes them."""
 
 from __future__ import annotations
 

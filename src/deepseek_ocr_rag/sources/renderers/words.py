@@ -36,7 +36,8 @@ _SPACE = 0.17
 belong to two words too: some programs draw words apart and no space between them."""
 
 _TOUCHING = 0.05
-"""A space that a renderer made up between characters this close, in their size, is none."""
+"""A space that the renderer inserted is ignored where the characters are closer than this share
+of their size."""
 
 _BOX_HEIGHT = 1.17
 """Height of a character's box in sizes."""
@@ -56,7 +57,7 @@ SEEN = 12
 """Least difference, of 255, in one colour that a reader can see."""
 
 _SMALLEST = 2.0
-"""Points. Nobody reads smaller type."""
+"""Points; smaller type cannot be read."""
 
 # Besides plain words: "Bd" as a style name, and TeX's CMBX, CMSSBX, SFBX, ECBX.
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|[-,]bd|(?:^|\+)(?:cm|sf|ec|la)[a-z]{0,3}b[x0-9]")

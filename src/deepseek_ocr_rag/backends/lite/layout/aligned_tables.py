@@ -127,7 +127,7 @@ def _with_tables(lines: Sequence[Line], rules: Sequence[RulePiece], usual: float
             result.append(_line_of(table, [row.line for row in rows[start:end]]))
             free = at = end
         else:
-            # Long runs that are no table are not searched again from each of their lines.
+            # Searching a long run again from each of its lines would take quadratic time.
             at = end if end - at > _LONG_RUN else at + 1
     return result + [row.line for row in rows[free:]]
 
@@ -235,7 +235,7 @@ def _shared(
 
 
 def _may_stand_between(row: _TableLine, gaps: Sequence[tuple[float, float]], usual: float) -> bool:
-    """Whether a line that is no row may be a heading or a part of a label inside of a table."""
+    """Whether a line other than a row may be a heading, or part of a label, inside a table."""
     if len(row.runs) > 1:
         return True
     left, right = row.line.x0, max(map(ink_end, row.runs[0]))
