@@ -18,7 +18,16 @@ from itertools import pairwise
 from .letter_statistics import are_exchanged, are_shifted
 from .types import Box
 
-__all__ = ["Rule", "TextLayer", "Word", "doubt", "unknown_characters", "usable"]
+__all__ = [
+    "Rule",
+    "TextLayer",
+    "Word",
+    "doubt",
+    "has_holes",
+    "misencoded",
+    "unknown_characters",
+    "usable",
+]
 
 SCAN_COVER = 0.7
 """Smallest share of the page that pictures cover if the page is a scan."""
@@ -99,9 +108,31 @@ def usable(layer: TextLayer) -> bool:
     return len(characters) > STAMP_LENGTH and _misread_share(texts) <= MAX_MISREAD
 
 
+FEWEST_HOLES = 3
+"""Unknown characters inside words from which on a page's picture is read: it takes seconds."""
+
+
+def has_holes(text: str) -> bool:
+    """Whether characters without a meaning stand among the letters of a word.
+
+    Alone, as bullets and signs of symbol fonts do, they hide no text.
+    """
+    return any(map(_is_impossible, text)) and sum(map(str.isalnum, text)) >= 2
+
+
 def unknown_characters(layer: TextLayer) -> int:
-    """How many characters have no meaning: the font does not say which they are."""
-    return sum(_is_impossible(char) for word in layer.words for char in word.text)
+    """How many characters inside words have no meaning: the font does not say which they are."""
+    return sum(
+        _is_impossible(char) for word in layer.words if has_holes(word.text) for char in word.text
+    )
+
+
+def misencoded(layer: TextLayer) -> str:
+    """How a usable text layer seems to be encoded wrongly; "" if it does not."""
+    text = " ".join(word.text for word in layer.words)
+    if are_shifted(text):
+        return "its letters are shifted"
+    return "its letters are exchanged" if are_exchanged(text) else ""
 
 
 def doubt(layer: TextLayer) -> str:
@@ -109,14 +140,9 @@ def doubt(layer: TextLayer) -> str:
 
     The picture decides then.
     """
-    if count := unknown_characters(layer):
-        return f"{count} of its characters have no meaning"
-    text = " ".join(word.text for word in layer.words)
-    if are_shifted(text):
-        return "its letters are shifted"
-    if are_exchanged(text):
-        return "its letters are exchanged"
-    return ""
+    count = unknown_characters(layer)
+    holes = f"{count} of its characters have no meaning" if count >= FEWEST_HOLES else ""
+    return misencoded(layer) or holes
 
 
 _CID = re.compile(r"\(cid:[0-9]{1,6}\)", re.IGNORECASE)

@@ -35,7 +35,7 @@ LOW_CONFIDENCE = 0.85
 """Mean confidence below which a page gets a warning. The benchmark's scans have
 0.94 and more."""
 
-_LAYOUT = 2
+_LAYOUT = 3
 """Raised with every change of what is read, so that a checkout that was updated reads again what an
 older one kept; 2: tables by alignment, unseen words, broken text layers."""
 

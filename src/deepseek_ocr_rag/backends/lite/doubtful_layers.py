@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ...document.text_layer import TextLayer, Word, unknown_characters
+from ...document.text_layer import TextLayer, Word, has_holes, misencoded, unknown_characters
 from ...document.types import Block
 from .rapidocr import Recognized
 
@@ -29,10 +29,10 @@ _LONGEST_LIGATURE = 3
 def checked_layer(layer: TextLayer, found: Recognized) -> tuple[TextLayer, tuple[str, ...]] | None:
     """The layer, mended, with a warning about what is left; None if OCR contradicts it.
 
-    Words with characters of no meaning are taken from the OCR where it read the same letters around
+    It can do so only where the letters look wrong: of many scripts this OCR reads nothing. Words with characters of no meaning are taken from the OCR where it read the same letters around
     them.
     """
-    if not _agree(layer, found):
+    if misencoded(layer) and found.layer.words and not _agree(layer, found):
         return None
     count = unknown_characters(layer)
     if not count:
@@ -67,10 +67,10 @@ def _plain(text: str) -> str:
 
 
 def _mended(word: Word, page: TextLayer) -> Word:
-    if not _UNKNOWN.search(word.text):
+    if not has_holes(word.text):
         return word
     letters = "".join(
-        f".{{1,{_LONGEST_LIGATURE}}}" if _UNKNOWN.match(char) else re.escape(char)
+        f"\\S{{1,{_LONGEST_LIGATURE}}}" if _UNKNOWN.match(char) else re.escape(char)
         for char in word.text
     )
     near = sorted(

@@ -94,7 +94,7 @@ def framed_table(
     start = next((i for i, row in enumerate(rows) if row.is_body and row.figures), len(rows))
     if len(rows) - start < _FEWEST_ROWS:
         return None
-    found = _gaps_of_table(rows[start:], usual)
+    found = _gaps_of_table(rows[start:], usual, is_ruled=True)
     gaps = found if len(found) > len(frames) else list(frames)
     head = head_cells(rows[:start], gaps, [r for r in rules if r.horizontal], usual)
     figures = sum(row.is_body and row.figures > 0 for row in rows)
@@ -117,7 +117,10 @@ def _with_tables(lines: Sequence[Line], rules: Sequence[RulePiece], usual: float
     free = at = 0  # lines before ``free`` are in a table, or in the result
     while at < len(rows):
         end = _run_end(rows, at, usual)
-        gaps = _gaps_of_table(rows[at:end], usual) if end - at >= _FEWEST_ROWS else []
+        gaps: list[float] = []
+        if end - at >= _FEWEST_ROWS:
+            is_ruled = _has_rule(rows[at:end], rules, usual)
+            gaps = _gaps_of_table(rows[at:end], usual, is_ruled=is_ruled)
         if gaps:
             start = _head_start(rows, free, at, gaps, rules, usual)
             result.extend(row.line for row in rows[free:start])
@@ -244,8 +247,10 @@ def _may_stand_between(row: _TableLine, gaps: Sequence[tuple[float, float]], usu
     return crossed < max(2, 0.5 * len(gaps)) or right - left < 12 * usual
 
 
-def _gaps_of_table(rows: Sequence[_TableLine], usual: float) -> list[float]:
-    """The gaps between the columns of rows that are a table; [] if they are none."""
+def _gaps_of_table(
+    rows: Sequence[_TableLine], usual: float, *, is_ruled: bool = False
+) -> list[float]:
+    """The gaps between the columns of rows that are a table; [] if they are not one."""
     body = [row for row in rows if row.is_body]
     gaps = _with_signs(_column_gaps(body, usual), body, usual)
     if not gaps or len(body) < _FEWEST_ROWS:
@@ -254,6 +259,8 @@ def _gaps_of_table(rows: Sequence[_TableLine], usual: float) -> list[float]:
     figures = sum(map(_is_figure, cells)) / max(1, len(cells))
     digits = sum(any(c.isdigit() for c in cell[0].text) for cell in cells) / max(1, len(cells))
     few = len(gaps) == 1 and (len(body) < 3 or figures < 0.7 or _is_contents(body))
+    # Two lines may be level by chance, as in a running foot.
+    few = few or (len(body) == 2 and (len(gaps) < 3 or figures < 0.6) and not is_ruled)
     many = len(gaps) >= 2 and len(body) >= 3 and digits >= 0.6
     return [] if few or (figures < 0.3 and not many) else gaps
 
@@ -302,9 +309,25 @@ def _head_start(
     return start
 
 
+def _has_rule(rows: Sequence[_TableLine], rules: Sequence[RulePiece], usual: float) -> bool:
+    """Whether a rule as wide as the rows stands near their first or among them."""
+    x0 = min(row.line.x0 for row in rows)
+    x1 = max(row.line.x1 for row in rows)
+    top, bottom = rows[0].line.y0 - 5 * usual, rows[-1].line.y1 + usual
+    return any(
+        top < r.at < bottom and min(r.end, x1) - max(r.start, x0) > 0.6 * (x1 - x0) for r in rules
+    )
+
+
 def _is_contents(body: Sequence[_TableLine]) -> bool:
-    """Whether the rows are a table of contents: a title, a leader and a rising page number."""
+    """Whether the rows are a table of contents or an index: titles, and their page numbers."""
     numbers = [run[-1].text for row in body for run in row.runs[-1:]]
+    lists = sum(
+        len(row.runs[-1]) > 1 and all(p.text.rstrip(",").isdigit() for p in row.runs[-1])
+        for row in body
+    )
+    if lists >= 0.3 * len(body):
+        return True
     if not all(n.isdigit() and len(n) <= 4 for n in numbers):
         return False
     values = list(map(int, numbers))
