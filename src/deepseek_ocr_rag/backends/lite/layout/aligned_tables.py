@@ -8,9 +8,8 @@ heading of the rows below, or a part of a label that takes two lines.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
@@ -21,17 +20,8 @@ from .joining import line_text
 from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent, union_box
 from .rules import RulePiece
-from .table_rows import (
-    Placed,
-    PlacedCell,
-    cells_of,
-    head_cells,
-    ink_end,
-    is_leader,
-    is_opening,
-    joined,
-    place,
-)
+from .table_lines import TableLine, ink_end, is_closing, is_figure, is_opening, runs_of
+from .table_rows import Placed, PlacedCell, cells_of, head_cells, joined, place
 
 __all__ = ["framed_table", "with_aligned_tables"]
 
@@ -53,32 +43,6 @@ _MOST_HEAD_LINES = 10
 
 _LONG_RUN = 60
 
-_SIGNS = "-–—−+([<>≤≥~≈±$€£¥#*†‡"
-_DASHES = frozenset("-–—−.…")
-_NO_FIGURES = frozenset(("n/a", "na", "n.a.", "n/m", "nm", "n.m.", "nil", "none"))
-_NUMBER = re.compile(
-    r"\d[\d,.'’\u00a0\u202f/:–-]*(?:%|‰|x|bps?|pp|[kmb]|million|billion)?[)\]*†‡+a-e¹²³%,;]*",
-    re.IGNORECASE,
-)
-_CLOSING = re.compile(r"[%)\]‰*†‡]+|[)\]]%")
-
-
-@dataclass(frozen=True, slots=True)
-class _TableLine:
-    """A line of a table, as runs of words between white gaps."""
-
-    line: Line
-    runs: tuple[tuple[LayoutPiece, ...], ...]
-
-    @property
-    def figures(self) -> int:
-        return sum(_is_figure(run) for run in self.runs[1:])
-
-    @property
-    def is_body(self) -> bool:
-        """Whether the line looks like a row of a table."""
-        return len(self.runs) >= 2 and (self.figures > 0 or len(self.runs) >= 3)
-
 
 def framed_table(
     pieces: Sequence[LayoutPiece],
@@ -90,7 +54,7 @@ def framed_table(
 
     Also how many of its rows have figures; None if alignment shows no such rows.
     """
-    rows = [_TableLine(line, _runs(line, _CELL_GAP * usual)) for line in build_lines(pieces)]
+    rows = [TableLine(line, runs_of(line, _CELL_GAP * usual)) for line in build_lines(pieces)]
     start = next((i for i, row in enumerate(rows) if row.is_body and row.figures), len(rows))
     if len(rows) - start < _FEWEST_ROWS:
         return None
@@ -112,7 +76,7 @@ def with_aligned_tables(
 
 
 def _with_tables(lines: Sequence[Line], rules: Sequence[RulePiece], usual: float) -> list[Line]:
-    rows = [_TableLine(line, _runs(line, _CELL_GAP * usual)) for line in lines]
+    rows = [TableLine(line, runs_of(line, _CELL_GAP * usual)) for line in lines]
     result: list[Line] = []
     free = at = 0  # lines before ``free`` are in a table, or in the result
     while at < len(rows):
@@ -142,50 +106,7 @@ def _line_of(table: Table, lines: Sequence[Line]) -> Line:
     return Line.of([LayoutPiece(*extent(pieces), box, block=block)])
 
 
-def _runs(
-    line: Line, gap: float, between_figures: float | None = None
-) -> tuple[tuple[LayoutPiece, ...], ...]:
-    """The words of a line between gaps, which may be smaller between figures; leaders fill none."""
-    if line.is_block:
-        return ()
-    runs: list[list[LayoutPiece]] = []
-    reach = 0.0
-    for piece in sorted(line.pieces, key=lambda p: p.x0):
-        if runs and is_leader(piece):
-            runs[-1].append(piece)
-            continue
-        least = gap
-        if runs and between_figures is not None and _is_number(piece) and _is_number(runs[-1][-1]):
-            least = between_figures
-        if runs and piece.x0 - reach < least:
-            runs[-1].append(piece)
-        else:
-            runs.append([piece])
-        reach = max(reach, ink_end(piece)) if len(runs[-1]) > 1 else ink_end(piece)
-    return tuple(map(tuple, runs))
-
-
-def _is_number(piece: LayoutPiece) -> bool:
-    return any(c.isdigit() for c in piece.text) and not any(c.isalpha() for c in piece.text)
-
-
-def _is_figure(run: Sequence[LayoutPiece]) -> bool:
-    texts = [p.text for p in run if not is_leader(p)]
-    return bool(texts) and all(
-        _is_figure_text(t) or is_opening(t) or _CLOSING.fullmatch(t) for t in texts
-    )
-
-
-def _is_figure_text(text: str) -> bool:
-    """Whether a word is a number with its signs, or what stands for none."""
-    if _DASHES.issuperset(text) or text.lower() in _NO_FIGURES:
-        return True
-    bare = text.lstrip(_SIGNS)
-    prefix = next((n for n in (4, 3, 2, 1) if is_opening(bare[:n])), 0)
-    return _NUMBER.fullmatch(bare[prefix:]) is not None
-
-
-def _run_end(rows: Sequence[_TableLine], start: int, usual: float) -> int:
+def _run_end(rows: Sequence[TableLine], start: int, usual: float) -> int:
     """Where the rows of a table end that begin with the row at ``start``; ``start`` if none do."""
     if not rows[start].is_body:
         return start
@@ -209,7 +130,7 @@ def _run_end(rows: Sequence[_TableLine], start: int, usual: float) -> int:
     return end
 
 
-def _is_set_off(rows: Sequence[_TableLine], start: int, at: int) -> bool:
+def _is_set_off(rows: Sequence[TableLine], start: int, at: int) -> bool:
     """Whether a line is further from the row above it than the rows before are from each other."""
     steps = [b.line.y_centre - a.line.y_centre for a, b in pairwise(rows[start : at + 1])]
     return len(steps) > 2 and steps[-1] > 1.6 * median(steps[:-1])
@@ -219,7 +140,7 @@ def _apart(above: Line, below: Line, usual: float) -> bool:
     return below.y0 - above.y1 > _ROW_GAP * usual
 
 
-def _gaps_of(row: _TableLine, usual: float) -> list[tuple[float, float]]:
+def _gaps_of(row: TableLine, usual: float) -> list[tuple[float, float]]:
     edges = [(min(p.x0 for p in run), max(map(ink_end, run))) for run in row.runs]
     return [(a[1], b[0]) for a, b in pairwise(edges)]
 
@@ -237,7 +158,7 @@ def _shared(
     return found
 
 
-def _may_stand_between(row: _TableLine, gaps: Sequence[tuple[float, float]], usual: float) -> bool:
+def _may_stand_between(row: TableLine, gaps: Sequence[tuple[float, float]], usual: float) -> bool:
     """Whether a line other than a row may be a heading, or part of a label, inside a table."""
     if len(row.runs) > 1:
         return True
@@ -248,7 +169,7 @@ def _may_stand_between(row: _TableLine, gaps: Sequence[tuple[float, float]], usu
 
 
 def _gaps_of_table(
-    rows: Sequence[_TableLine], usual: float, *, is_ruled: bool = False
+    rows: Sequence[TableLine], usual: float, *, is_ruled: bool = False
 ) -> list[float]:
     """The gaps between the columns of rows that are a table; [] if they are not one."""
     body = [row for row in rows if row.is_body]
@@ -256,7 +177,7 @@ def _gaps_of_table(
     if not gaps or len(body) < _FEWEST_ROWS:
         return []
     cells = [cell for row in body for cell in row.runs[1:]]
-    figures = sum(map(_is_figure, cells)) / max(1, len(cells))
+    figures = sum(map(is_figure, cells)) / max(1, len(cells))
     digits = sum(any(c.isdigit() for c in cell[0].text) for cell in cells) / max(1, len(cells))
     few = len(gaps) == 1 and (len(body) < 3 or figures < 0.7 or _is_contents(body))
     # Two lines may be level by chance, as in a running foot.
@@ -266,7 +187,7 @@ def _gaps_of_table(
 
 
 def _head_start(
-    rows: Sequence[_TableLine],
+    rows: Sequence[TableLine],
     free: int,
     body: int,
     gaps: Sequence[float],
@@ -309,7 +230,7 @@ def _head_start(
     return start
 
 
-def _has_rule(rows: Sequence[_TableLine], rules: Sequence[RulePiece], usual: float) -> bool:
+def _has_rule(rows: Sequence[TableLine], rules: Sequence[RulePiece], usual: float) -> bool:
     """Whether a rule as wide as the rows stands near their first or among them."""
     x0 = min(row.line.x0 for row in rows)
     x1 = max(row.line.x1 for row in rows)
@@ -319,7 +240,7 @@ def _has_rule(rows: Sequence[_TableLine], rules: Sequence[RulePiece], usual: flo
     )
 
 
-def _is_contents(body: Sequence[_TableLine]) -> bool:
+def _is_contents(body: Sequence[TableLine]) -> bool:
     """Whether the rows are a table of contents or an index: titles, and their page numbers."""
     numbers = [run[-1].text for row in body for run in row.runs[-1:]]
     lists = sum(
@@ -334,7 +255,7 @@ def _is_contents(body: Sequence[_TableLine]) -> bool:
     return all(a <= b for a, b in pairwise(values))
 
 
-def _with_signs(gaps: Sequence[float], body: Sequence[_TableLine], usual: float) -> list[float]:
+def _with_signs(gaps: Sequence[float], body: Sequence[TableLine], usual: float) -> list[float]:
     """The gaps without those between a column of figures and one of their signs."""
     held: list[list[str]] = [[] for _ in range(len(gaps) + 1)]
     for row in body:
@@ -345,12 +266,12 @@ def _with_signs(gaps: Sequence[float], body: Sequence[_TableLine], usual: float)
         # The signs themselves were placed with their figures.
         if column < len(gaps) and all(map(is_opening, texts)):
             dropped.add(column)
-        elif texts and column and all(_CLOSING.fullmatch(text) for text in texts):
+        elif texts and column and all(is_closing(text) for text in texts):
             dropped.add(column - 1)
     return [gap for column, gap in enumerate(gaps) if column not in dropped]
 
 
-def _column_gaps(body: Sequence[_TableLine], usual: float) -> list[float]:
+def _column_gaps(body: Sequence[TableLine], usual: float) -> list[float]:
     """The middles of the gaps that nine of ten rows leave free, one between two columns."""
     words = [piece for row in body for piece in row.line.pieces]
     # In type with equally wide characters, a space is as wide as a letter.
@@ -358,7 +279,7 @@ def _column_gaps(body: Sequence[_TableLine], usual: float) -> list[float]:
     least = (_TYPED_GAP if typed else _SHARED_GAP) * usual
     edges: list[tuple[float, int]] = []
     for row in body:
-        for run in _runs(row.line, least, _SHARED_GAP * usual):
+        for run in runs_of(row.line, least, _SHARED_GAP * usual):
             edges.append((min(p.x0 for p in run), 1))
             edges.append((max(map(ink_end, run)), -1))
     edges.sort()
@@ -378,9 +299,7 @@ def _column_gaps(body: Sequence[_TableLine], usual: float) -> list[float]:
     return [(left + right) / 2 for left, right in gaps]
 
 
-def _body(
-    rows: Sequence[_TableLine], gaps: Sequence[float], usual: float
-) -> list[tuple[Cell, ...]]:
+def _body(rows: Sequence[TableLine], gaps: Sequence[float], usual: float) -> list[tuple[Cell, ...]]:
     """The rows below the head; lines that go on with a row above or below them join it."""
     placed: list[Placed] = []
     pending: Placed | None = None
@@ -409,7 +328,7 @@ def _goes_on(above: Placed, cells: Placed) -> bool:
     return first > 0 or text[:1].islower()
 
 
-def _is_begun(row: _TableLine, rows: Sequence[_TableLine]) -> bool:
+def _is_begun(row: TableLine, rows: Sequence[TableLine]) -> bool:
     """Whether a line is the first part of the label of the row below it."""
     at = next(i for i, other in enumerate(rows) if other is row)
     if at + 1 >= len(rows) or not rows[at + 1].is_body:

@@ -17,11 +17,15 @@ from .joining import join_lines
 from .lines import Line, build_lines
 from .pieces import LayoutPiece, extent, union_box, without
 from .rules import RulePiece, connected, distinct_positions, whole_rules
+from .table_lines import runs_of
 
 __all__ = ["find_tables"]
 
 MAX_LINES = 120
 """Most rows or columns of a table's grid; the grid of a plot has more."""
+
+_RUN_GAP = 0.7
+"""White space, in heights of a word, that divides words at the edge of a column."""
 
 MAX_RULES = 1500
 """A page with more rules, counted after joining, is a drawing."""
@@ -107,7 +111,7 @@ def _split_rows(
     for corner in [c for c, slots in cells.items() if slots[-1][1] > c[1] and c in filled]:
         slots, held = cells[corner], filled[corner]
         (top, first), (bottom, last) = slots[0], slots[-1]
-        runs = [run for line in build_lines(held) for run in _runs(line, usual)]
+        runs = [run for line in build_lines(held) for run in runs_of(line, _RUN_GAP * usual)]
         parts: dict[int, list[LayoutPiece]] = {}
         for run in runs:
             x0, x1 = run[0].x0, max(p.x1 for p in run)
@@ -143,17 +147,6 @@ def _split_columns(
             cells[row, first] = [(row, column) for column in range(first, last + 1)]
         for row, line in zip(rows, lines, strict=True):
             filled[row, first] = list(line.pieces)
-
-
-def _runs(line: Line, usual: float) -> list[list[LayoutPiece]]:
-    """The words of a line between gaps that are wider than a space."""
-    runs: list[list[LayoutPiece]] = []
-    for piece in sorted(line.pieces, key=lambda p: p.x0):
-        if runs and piece.x0 - max(p.x1 for p in runs[-1]) < 0.7 * usual:
-            runs[-1].append(piece)
-        else:
-            runs.append([piece])
-    return runs
 
 
 def _interval(lines: Sequence[float], value: float) -> int:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 from ....document.tables import Cell
 from .joining import join_lines, line_text
 from .lines import Line
 from .pieces import LayoutPiece
 from .rules import RulePiece
+from .table_lines import TableLine, ink_end, is_leader, is_opening
 
-__all__ = [
-    "Placed",
-    "PlacedCell",
-    "cells_of",
-    "head_cells",
-    "ink_end",
-    "is_leader",
-    "is_opening",
-    "joined",
-    "place",
-]
-
-_OPENING = re.compile(r"(?:US|HK|A|C|NT)?[$€£¥₹]|RMB|CHF|EUR|USD|GBP|Rs\.?|\(")
-_LEADER = re.compile(r"[.…·_‥]{3,}|(?:[.·]\s){2,}[.·]?|[.·…]")
-_TRAILING_LEADER = re.compile(r"^(.*?[^.…·\s])[.…·]{3,}$")
+__all__ = ["Placed", "PlacedCell", "cells_of", "head_cells", "joined", "place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +26,6 @@ class PlacedCell:
 
 Placed = dict[int, PlacedCell]
 """The cells of a row by their first column."""
-
-
-class _HeadLine(Protocol):
-    """A line, and its runs of words between white gaps."""
-
-    @property
-    def line(self) -> Line: ...
-
-    @property
-    def runs(self) -> tuple[tuple[LayoutPiece, ...], ...]: ...
-
-
-def is_leader(piece: LayoutPiece) -> bool:
-    """Whether a word is the dots that lead from a label to its figure."""
-    return _LEADER.fullmatch(piece.text) is not None
-
-
-def is_opening(text: str) -> bool:
-    """Whether a word is a sign that stands before a figure."""
-    return _OPENING.fullmatch(text) is not None
-
-
-def ink_end(piece: LayoutPiece) -> float:
-    """Where a word ends without the dots that lead to its figure."""
-    led = _TRAILING_LEADER.match(piece.text)
-    return piece.x0 + piece.width * len(led[1]) / len(piece.text) if led else piece.x1
 
 
 def place(runs: Sequence[Sequence[LayoutPiece]], gaps: Sequence[float], usual: float) -> Placed:
@@ -152,7 +111,7 @@ def _text(cell: PlacedCell) -> str:
 
 
 def head_cells(
-    rows: Sequence[_HeadLine], gaps: Sequence[float], rules: Sequence[RulePiece], usual: float
+    rows: Sequence[TableLine], gaps: Sequence[float], rules: Sequence[RulePiece], usual: float
 ) -> list[tuple[Cell, ...]]:
     """The rows of a table's head.
 
