@@ -117,7 +117,7 @@ def has_holes(text: str) -> bool:
 
     Alone, as bullets and signs of symbol fonts do, they hide no text.
     """
-    return any(map(_is_impossible, text)) and sum(map(str.isalnum, text)) >= 2
+    return any(map(_is_impossible, text)) and any(map(str.isalpha, text))
 
 
 def unknown_characters(layer: TextLayer) -> int:

@@ -118,3 +118,14 @@ def test_a_table_of_contents_stays_lines() -> None:
 def test_two_tables_are_not_one() -> None:
     words = page(STATEMENT) + page(STATEMENT, y=260)
     assert len([b for b in blocks(words) if b.table is not None]) == 2
+
+
+def test_two_lines_of_a_running_foot_are_no_rows() -> None:
+    foot = placed(60, 770, "138 (H)") + placed(300, 770, "2019") + placed(520, 770, "1-31")
+    foot += placed(60, 784, "139 (H)") + placed(300, 784, "2019") + placed(520, 784, "1-32")
+    assert all(b.table is None for b in blocks(foot))
+
+
+def test_an_index_stays_lines() -> None:
+    rows = [("Display", "132, 195"), ("Select", "117, 164, 276"), ("Work with", "230, 240")]
+    assert all(b.table is None for b in blocks(page(rows, columns=(540,))))
