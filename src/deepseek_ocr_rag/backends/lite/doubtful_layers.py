@@ -77,8 +77,8 @@ def _mended(word: Word, page: TextLayer) -> Word:
         (other for other in page.words if other.box.intersection(word.box) is not None),
         key=lambda other: other.box.x0,
     )
-    # OCR may have read several words as one, or one as several.
-    match = re.search(letters, " ".join(other.text for other in near))
+    # Whole words only: a few letters stand in many others.
+    match = re.search(rf"(?<!\w){letters}(?!\w)", " ".join(other.text for other in near))
     return replace(word, text=match[0].strip() or word.text) if match else word
 
 
