@@ -65,7 +65,9 @@ def test_bullets_of_symbol_fonts_are_not_holes(text: str) -> None:
 
 
 def test_shifted_letters_that_the_picture_contradicts_are_not_used() -> None:
-    plain = "the tenant pays the rent on the first day of each month to the account of the owner " * 4
+    plain = (
+        "the tenant pays the rent on the first day of each month to the account of the owner " * 4
+    )
     shifted = "".join(chr(ord(c) + 1) if c.isalpha() else c for c in plain)
     layer = layer_of(shifted)
     assert doubt(layer) == "its letters are shifted"
