@@ -27,6 +27,9 @@ SURVIVED, KILLED, BROKEN = 0, 1, 2
 SELECTED = "not slow and not gpu and not llm and not hypothesis"
 """Tests with random inputs are left out: what they find today they may not find tomorrow."""
 
+NAMED = "not linear_time and not takes_longer"
+"""Tests that measure time are left out as well: a change of speed is not what they are tried for."""
+
 LEAST_SECONDS = 60.0
 """A mutant whose tests take longer than this, and 20 times as long as without it, does not end."""
 
@@ -179,7 +182,8 @@ def main(path: str, children: str, *tests: str) -> None:
     source.write_text(mutated.code, encoding="utf-8")
     module = ".".join(source.with_suffix("").parts[1:])
     trials = Trials(module, [*mutated.mutant_names], int(children))
-    options = ["-q", "-p", "no:cacheprovider", "--tb=native", "--assert=plain", "-m", SELECTED]
+    options = ["-q", "-p", "no:cacheprovider", "--tb=native", "--assert=plain"]
+    options += ["-m", SELECTED, "-k", NAMED]
     code = pytest.main([*options, *tests], plugins=[trials])
     if len(trials.outcomes) != len(trials.mutants):
         sys.exit(f"{path}: pytest ended with {code}")

@@ -76,7 +76,8 @@ def try_mutants(module: str) -> Result:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "tree"
         prepare(folder)
-        paths = [str(folder / "src"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        ours = [folder / "src", *(ROOT / "integrations").iterdir()]
+        paths = [*map(str, ours), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         environment = {
             **os.environ,
             "OMP_NUM_THREADS": "1",
