@@ -1,7 +1,7 @@
 """Makes the mutants of one module and tries them: a forked process for each, of one that has all tests ready.
 
-`tools/mutants.py` starts it in a folder of its own, with the module, the number of processes and the
-test files, and reads the last line that it prints: JSON, see :class:`Trials`.
+`tools/mutants.py` starts it in a folder of its own, with the module, the number of processes, pytest's
+expression for the names of tests and the test files, and reads the last line that it prints: JSON, see :class:`Trials`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,6 @@ SURVIVED, KILLED, BROKEN = 0, 1, 2
 
 SELECTED = "not slow and not gpu and not llm and not hypothesis"
 """Tests with random inputs are left out: what they find today they may not find tomorrow."""
-
-NAMED = "not linear_time and not takes_longer"
-"""Tests that measure time are left out as well: a change of speed is not what they are tried for."""
 
 LEAST_SECONDS = 60.0
 """A mutant whose tests take longer than this, and 20 times as long as without it, does not end."""
@@ -175,7 +172,7 @@ def _change(mutated: MutatedFile, name: str) -> str:
     return "\n".join(unified_diff(before, after, n=1, lineterm=""))
 
 
-def main(path: str, children: str, *tests: str) -> None:
+def main(path: str, children: str, named: str, *tests: str) -> None:
     """Changes the file, tries each change, and prints the outcomes and the changes that survived."""
     source = Path(path)
     mutated = mutate_file_contents(path, source.read_text(encoding="utf-8"))
@@ -183,7 +180,7 @@ def main(path: str, children: str, *tests: str) -> None:
     module = ".".join(source.with_suffix("").parts[1:])
     trials = Trials(module, [*mutated.mutant_names], int(children))
     options = ["-q", "-p", "no:cacheprovider", "--tb=native", "--assert=plain"]
-    options += ["-m", SELECTED, "-k", NAMED]
+    options += ["-m", SELECTED, "-k", named]
     code = pytest.main([*options, *tests], plugins=[trials])
     if len(trials.outcomes) != len(trials.mutants):
         sys.exit(f"{path}: pytest ended with {code}")

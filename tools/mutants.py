@@ -24,9 +24,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("src/deepseek_ocr_rag")
-MODULES: dict[str, list[str]] = tomllib.loads(
-    (ROOT / "tools" / "mutants.toml").read_text(encoding="utf-8")
-)["modules"]
+LISTED = tomllib.loads((ROOT / "tools" / "mutants.toml").read_text(encoding="utf-8"))
+MODULES: dict[str, list[str]] = LISTED["modules"]
+NAMED = " and ".join(f"not {name}" for name in LISTED["left_out"])
+"""Which tests are run, as pytest's ``-k`` takes it."""
 
 WORDS = r"^\s*(?:f?\"|remedy=)"
 """Lines with the words of an error message."""
@@ -85,7 +86,8 @@ def try_mutants(module: str) -> Result:
         }
         children = os.environ.get("MUTANTS_CHILDREN", str(os.cpu_count() or 1))
         trials = ROOT / "tools" / "mutant_trials.py"
-        command = [sys.executable, trials, PACKAGE / f"{module}.py", children, *MODULES[module]]
+        path = PACKAGE / f"{module}.py"
+        command = [sys.executable, trials, path, children, NAMED, *MODULES[module]]
         done = subprocess.run(
             command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=False
         )
