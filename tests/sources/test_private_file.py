@@ -73,6 +73,21 @@ def test_a_disk_that_is_full_leaves_nothing_either(private: PrivateFile, tempora
     assert list(temporary.iterdir()) == []
 
 
+def test_a_folder_that_windows_does_not_remove_yet_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(folder: object) -> None:
+        raise PermissionError(13, "The process cannot access the file")
+
+    monkeypatch.setattr(private_file, "NAMELESS", False)
+    private = PrivateFile()
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile.TemporaryDirectory, "cleanup", refused)
+        private.close()
+    assert private.file.closed
+    private.close()
+
+
 @pytest.mark.skipif(not private_file.NAMELESS, reason="files need names on this system")
 def test_on_linux_it_has_no_name(temporary: Path) -> None:
     private = PrivateFile()

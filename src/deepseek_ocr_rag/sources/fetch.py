@@ -148,11 +148,7 @@ def _parsed(url: str, name: str, *, base: httpx.URL | None = None) -> httpx.URL:
         _ = target.host  # a host name can have the form of one and stand for none
     except (httpx.InvalidURL, ValueError) as error:
         raise SourceNotFoundError(
-            "the redirect leads to something that is not a URL"
-            if base is not None
-            else f"this is not a valid URL ({error})",
-            source=name,
-            remedy="Check the address.",
+            f"this is not a valid URL ({error})", source=name, remedy="Check the address."
         ) from error
     return target
 
