@@ -1,42 +1,22 @@
-"""Runs the service: the queue, the app, and an end in time when it is told to stop."""
+"""Starts the service: what it needs, where it listens, and its end."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import importlib
-import logging
-import signal
 import socket
-from collections.abc import Iterator
-from functools import partial
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigurationError, MissingExtraError
 from ..installing import install_command
 from .queue import JobQueue
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from .api.api_settings import ApiSettings
 
 __all__ = ["check_extra", "listening_socket", "serve"]
 
 NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 """What the extra [serve] brings."""
-
-DRAIN_SECONDS: Final = 20.0
-"""How long running pages may go on after the service was told to stop."""
-
-CLOSE_SECONDS: Final = 5
-"""How long replies may go on after that."""
-
-MOST_CONNECTIONS: Final = 1000
-"""Open at once; a further one is answered with 503."""
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 def check_extra() -> None:
@@ -73,21 +53,17 @@ def listening_socket(host: str, port: int) -> socket.socket:
         except OSError:
             listener.close()
             raise
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(
-            f"cannot listen on {host}, port {port} ({reason})",
-            remedy="Choose another with --port, or stop what uses it.",
+            f"cannot listen on {host!r}, port {port} ({reason})",
+            remedy="Choose another with --host and --port, or stop what uses it.",
         ) from error
     return listener
 
 
 def serve(
-    queue: JobQueue,
-    settings: ApiSettings,
-    listener: socket.socket,
-    *,
-    drain_seconds: float = DRAIN_SECONDS,
+    queue: JobQueue, settings: ApiSettings, listener: socket.socket, *, drain_seconds: float
 ) -> None:
     """Serve until SIGTERM or SIGINT; then finish what runs, and return.
 
@@ -100,57 +76,6 @@ def serve(
         drain_seconds: How long running pages may go on.
     """
     from .api.app import create_app
+    from .http_server import HttpServer
 
-    asyncio.run(_serve(create_app(queue, settings), queue, listener, drain_seconds))
-
-
-async def _serve(
-    app: FastAPI, queue: JobQueue, listener: socket.socket, drain_seconds: float
-) -> None:
-    import uvicorn
-
-    from .connections import TimedProtocol
-
-    config = uvicorn.Config(
-        app,
-        http=TimedProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_graceful_shutdown=CLOSE_SECONDS,
-    )
-
-    class DrainingServer(uvicorn.Server):
-        """Ends after the queue has been drained, and not by the signal that told it to end."""
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            numbers = (signal.SIGINT, signal.SIGTERM)
-            before = {number: signal.signal(number, self.handle_exit) for number in numbers}
-            try:
-                yield
-            finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            if self.should_exit:
-                self.force_exit = True
-            self.should_exit = True
-
-        async def main_loop(self) -> None:
-            await super().main_loop()
-            _LOG.info("closing: no new jobs, running pages finish")
-            draining = asyncio.get_running_loop().run_in_executor(
-                None, partial(queue.drain, drain_seconds)
-            )
-            while not draining.done() and not self.force_exit:
-                await asyncio.wait({draining}, timeout=0.1)
-            app.state.watch.close()
-
-    server: Any = DrainingServer(config)
-    await server.serve(sockets=[listener])
+    HttpServer(create_app(queue, settings), queue, drain_seconds).run(sockets=[listener])
