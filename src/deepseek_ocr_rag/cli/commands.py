@@ -21,6 +21,7 @@ from .ask_command import ask, chat
 from .demo import run_demo
 from .doctor.diagnose import diagnose, failure_text
 from .exit_codes import report_error
+from .mcp_command import serve_mcp
 from .ollama_model_command import make_ollama_model
 from .output import notes_from_log, print_note, print_output, print_tracebacks
 from .read_command import draw_boxes, read_files
@@ -140,6 +141,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "cache": _cache,
     "doctor": _doctor,
     "serve-command": _serve_command,
+    "mcp": serve_mcp,
     "ollama-model": make_ollama_model,
     "demo": _demo,
 }

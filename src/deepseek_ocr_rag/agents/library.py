@@ -1,0 +1,238 @@
+"""The documents of one folder for a server of tools: :class:`FolderLibrary`.
+
+A server names its documents by ids, of which the client knows nothing else: here they are paths
+in the folder. Where documents come from elsewhere, another class has the same methods
+(:class:`Library`), and the tools stay the same.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from PIL import Image
+
+from ..document.types import Box, OcrDocument, Page
+from ..errors import DeepSeekOCRError
+from ..export.drawing import highlight_boxes
+from ..reading.reader import Reader
+from ..retrieval.retriever import Retriever
+from ..text.control_tokens import one_line
+from .folder_listing import DocumentFile, FolderListing, documents_in_folder
+from .folder_pages import FolderPages, FolderSearch
+from .open_documents import OpenDocuments, resolve_root
+
+__all__ = [
+    "DocumentPages",
+    "FolderLibrary",
+    "Library",
+    "OnPage",
+    "evidence_picture",
+    "marked_picture",
+    "text_in_boxes",
+]
+
+DOCUMENTS_KEPT: Final = 32
+"""Documents whose pages are remembered, so that they are not read again."""
+
+SECONDS_A_SEARCH: Final = 30.0
+"""No page of a folder is begun after so many seconds of one search."""
+
+PICTURE_SIDE: Final = 1024
+"""Long side of a page's picture in pixels, the size that models with vision are made for."""
+
+PICTURE_BYTES: Final = 180_000
+"""Four pictures of this size stay under 1 MB in base64, which desktop clients take."""
+
+COVERED: Final = 0.5
+"""A block belongs to a box that covers this share of it."""
+
+OnPage = Callable[[int, int | None], object]
+"""Called after each page with how many are done, and of how many, if that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPages:
+    """Some pages of a document, which are read as they are taken.
+
+    Attributes:
+        id: The document's id, as the library writes it.
+        sha256: Hash of its bytes.
+        total_pages: Number of pages in it.
+        numbers: 1-based numbers of the pages that come.
+        pages: The pages in order.
+    """
+
+    id: str
+    sha256: str
+    total_pages: int
+    numbers: tuple[int, ...]
+    pages: Generator[Page, None, None]
+
+    def document(self, pages: Iterable[Page]) -> OcrDocument:
+        """The document that some of the pages make."""
+        return OcrDocument(self.id, tuple(pages), self.total_pages, self.sha256)
+
+
+class Library(Protocol):
+    """Documents that a client may list, read, search and look at by their ids.
+
+    The ``source`` of each document and passage is its id. Of an id that a client wrote in another
+    way, the library makes its own.
+    """
+
+    def listing(self, folder: str) -> FolderListing:
+        """The documents in a folder; "" is all of them."""
+
+    def opened(
+        self, id: str, pages: str | None, on_page: OnPage
+    ) -> AbstractContextManager[DocumentPages]:
+        """Open some pages of a document, or all."""
+
+    def index(self, id: str, pages: str | None, on_page: OnPage) -> tuple[OcrDocument, Retriever]:
+        """Read some pages of a document, or all, and index them."""
+
+    def search(self, folder: str, on_page: OnPage) -> tuple[FolderSearch, Sequence[DocumentFile]]:
+        """What can be searched of the documents in a folder."""
+
+    def picture(self, id: str, page: int, boxes: Sequence[Box]) -> bytes:
+        """A page with boxes marked, as the bytes of a PNG or JPEG file."""
+
+    def explain(self, error: DeepSeekOCRError) -> str:
+        """What happened and what to do, without paths of this machine."""
+
+
+class FolderLibrary:
+    """The documents below one folder; their ids are paths in it. Threads may share one.
+
+    Args:
+        reader: Reads the documents.
+        root: The only folder whose files may be named, with its subfolders; by default the current
+            one, unless that is the root of the file system.
+        password: Tried on encrypted PDFs.
+        keep: How many documents to remember.
+
+    Raises:
+        ConfigurationError: If ``root`` is not a folder.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        root: str | Path | None = None,
+        *,
+        password: str | None = None,
+        keep: int = DOCUMENTS_KEPT,
+    ) -> None:
+        self.root = resolve_root(root)
+        self._reader = reader
+        self._password = password
+        self._documents = OpenDocuments(
+            reader, self.root, allow_urls=False, password=password, keep=keep
+        )
+        self._folder_pages = FolderPages(self._documents.open_file, seconds_a_call=SECONDS_A_SEARCH)
+
+    def listing(self, folder: str) -> FolderListing:
+        """See :class:`Library`."""
+        return documents_in_folder(self.root, folder)
+
+    @contextmanager
+    def opened(self, id: str, pages: str | None, on_page: OnPage) -> Iterator[DocumentPages]:
+        """See :class:`Library`."""
+        named = self._documents.named(id)
+        with self._documents.open(named, pages) as stream:
+            reading = _counted(
+                self._documents.pages(stream, named), len(stream.page_numbers), on_page
+            )
+            with closing(reading):
+                yield DocumentPages(
+                    stream.source, stream.sha256, stream.total_pages, stream.page_numbers, reading
+                )
+
+    def index(self, id: str, pages: str | None, on_page: OnPage) -> tuple[OcrDocument, Retriever]:
+        """See :class:`Library`."""
+        return self._documents.index(
+            self._documents.named(id),
+            pages,
+            lambda reading, total: _counted(reading, total, on_page),
+        )
+
+    def search(self, folder: str, on_page: OnPage) -> tuple[FolderSearch, Sequence[DocumentFile]]:
+        """See :class:`Library`; a call reads at most 100 pages more, for half a minute."""
+        files = self.listing(folder).files
+        done = 0
+
+        def told() -> None:
+            nonlocal done
+            done += 1
+            on_page(done, None)
+
+        return self._folder_pages.read(files, told), files
+
+    def picture(self, id: str, page: int, boxes: Sequence[Box]) -> bytes:
+        """See :class:`Library`."""
+        source, name = self._documents.named(id)
+        whole = self._reader.render_page(
+            source, page, long_side=PICTURE_SIDE, password=self._password, name=name
+        )
+        return marked_picture(whole, boxes)
+
+    def explain(self, error: DeepSeekOCRError) -> str:
+        """See :class:`Library`."""
+        root = str(self.root)
+        text = str(error)
+        return one_line(text if root == self.root.anchor else text.replace(root, "."))
+
+
+def evidence_picture(
+    library: Library, id: str, page: int, boxes: Sequence[Sequence[float]]
+) -> bytes:
+    """A page with the places of a citation marked; each box is four fractions of the page."""
+    return library.picture(id, page, [Box.clamped(*box) for box in boxes])
+
+
+def marked_picture(page: Image.Image, boxes: Sequence[Box]) -> bytes:
+    """A page's picture with boxes marked: PNG, or JPEG where PNG is large."""
+    picture = highlight_boxes(page, boxes)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    for quality in (85, 70, 50, 30):
+        if buffer.tell() <= PICTURE_BYTES:
+            break
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def text_in_boxes(page: Page, boxes: Sequence[Sequence[float]]) -> str:
+    """The Markdown of the blocks that lie in the boxes; of the whole page if there are no boxes.
+
+    A block without a box of its own is not in any.
+    """
+    if not boxes:
+        return page.markdown
+    places = [Box.clamped(*box) for box in boxes]
+    inside = [
+        block.text for block in page.blocks if any(_covers(places, box) for box in block.boxes)
+    ]
+    return "\n\n".join(text for text in inside if text.strip())
+
+
+def _covers(places: Sequence[Box], box: Box) -> bool:
+    return any(
+        common is not None and common.area >= COVERED * box.area
+        for common in (place.intersection(box) for place in places)
+    )
+
+
+def _counted(
+    pages: Generator[Page, None, None], total: int, on_page: OnPage
+) -> Generator[Page, None, None]:
+    with closing(pages):
+        for done, page in enumerate(pages, start=1):
+            on_page(done, total)
+            yield page

@@ -1,0 +1,148 @@
+"""Serves the protocol over standard input and output, and keeps everything else off them.
+
+One stray line on standard output ends a connection, and libraries print. So output is taken
+before anything is loaded: its number leads to standard error from then on, for this process and
+its children, and the protocol goes through a copy that nobody else has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final, cast
+
+import anyio
+from mcp.server.stdio import stdio_server
+
+from .protocol_server import DocumentServer
+
+__all__ = ["ProtocolPipes", "serve_stdio", "taken_output"]
+
+LONGEST_MESSAGE: Final = 4 * 1024 * 1024
+"""Bytes of one message, as much as the SDK takes over HTTP. A longer one is skipped."""
+
+WAITING_MESSAGES: Final = 16
+_PIECE: Final = 64 * 1024
+_REFUSED: Final = "a message that is too long\n"
+"""Not JSON: the protocol's code logs it and goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolPipes:
+    """Copies of standard input and output that only the protocol uses."""
+
+    input: int
+    output: int
+
+
+@contextmanager
+def taken_output() -> Iterator[ProtocolPipes]:
+    """Take standard input and output for the protocol; what else is printed goes to stderr."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    pipes = ProtocolPipes(os.dup(0), os.dup(1))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    try:
+        yield pipes
+    finally:
+        # Standard output stays where it is: what libraries print at the end is not protocol.
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        with suppress(OSError):
+            os.close(pipes.output)
+
+
+def serve_stdio(server: DocumentServer, pipes: ProtocolPipes) -> None:
+    """Serve one client until it closes its end."""
+    asyncio.run(_serve(server, pipes))
+
+
+async def _serve(server: DocumentServer, pipes: ProtocolPipes) -> None:
+    try:
+        async with stdio_server(
+            cast("anyio.AsyncFile[str]", _Lines(pipes.input)),
+            cast("anyio.AsyncFile[str]", _Writer(pipes.output)),
+        ) as (reading, writing):
+            await server.run(reading, writing, server.create_initialization_options())
+    except* (BrokenPipeError, ConnectionError, anyio.BrokenResourceError):
+        pass  # the client is gone; nobody is there to be told
+
+
+class _Lines:
+    """The lines of a pipe, each of bounded length, read in a thread that ends with the process.
+
+    A thread that waits for input cannot be ended, and must not keep the process.
+    """
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue(WAITING_MESSAGES)
+        threading.Thread(target=self._read, name="dsocr-mcp-input", daemon=True).start()
+
+    def __aiter__(self) -> _Lines:
+        return self
+
+    async def __anext__(self) -> str:
+        line = await self._queue.get()
+        if line is None:
+            raise StopAsyncIteration
+        return line
+
+    def _read(self) -> None:
+        try:
+            for line in _lines_of(self._pipe):
+                self._put(line)
+        except OSError:
+            pass  # the same as the end
+        with suppress(RuntimeError):
+            self._put(None)
+
+    def _put(self, line: str | None) -> None:
+        waiting = asyncio.run_coroutine_threadsafe(self._queue.put(line), self._loop)
+        with suppress(asyncio.CancelledError):
+            waiting.result()
+
+
+class _Writer:
+    """Writes text to a pipe, in a thread, so that a client that does not read blocks nobody."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+
+    async def write(self, text: str) -> int:
+        data = memoryview(text.encode("utf-8", "replace"))
+        while data:
+            written = await anyio.to_thread.run_sync(
+                os.write, self._pipe, data[:_PIECE], abandon_on_cancel=True
+            )
+            data = data[written:]
+        return len(text)
+
+    async def flush(self) -> None:
+        """Nothing is kept back."""
+
+
+def _lines_of(pipe: int) -> Iterator[str]:
+    kept, skipping = bytearray(), False
+    while piece := os.read(pipe, _PIECE):
+        *ended, rest = piece.split(b"\n")
+        for part in ended:
+            kept += part
+            long = skipping or len(kept) > LONGEST_MESSAGE
+            if long or kept.strip():
+                yield _REFUSED if long else kept.decode("utf-8", "replace")
+            kept, skipping = bytearray(), False
+        kept += rest
+        if len(kept) > LONGEST_MESSAGE:
+            kept, skipping = bytearray(), True
+    if kept.strip() and not skipping:
+        yield kept.decode("utf-8", "replace")
