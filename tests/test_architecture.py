@@ -87,6 +87,10 @@ ROOMS = {
         "what the tools of both frameworks share",
         ("reading", "retrieval", "export", "sources", "document", "text", "concurrency"),
     ),
+    "mcp": Room(
+        "the MCP server: documents as tools and resources",
+        ("agents", "answering", "concurrency"),
+    ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),
     "__main__": Room("python -m deepseek_ocr_rag: the command again", ("cli",)),
@@ -94,7 +98,7 @@ ROOMS = {
         "the dsocr command",
         (
             *("samples", "text", "concurrency", "model", "document", "sources", "backends"),
-            *("reading", "export", "answering", "ollama_server"),
+            *("reading", "export", "answering", "ollama_server", "mcp"),
         ),
     ),
 }

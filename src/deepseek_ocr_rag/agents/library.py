@@ -196,15 +196,22 @@ def evidence_picture(
 
 
 def marked_picture(page: Image.Image, boxes: Sequence[Box]) -> bytes:
-    """A page's picture with boxes marked: PNG, or JPEG where PNG is large."""
+    """A page's picture with boxes marked: PNG, or JPEG where PNG is large, smaller if need be."""
     picture = highlight_boxes(page, boxes)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    data = _encoded(picture, "PNG", optimize=True)
     for quality in (85, 70, 50, 30):
-        if buffer.tell() <= PICTURE_BYTES:
-            break
-        buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=quality)
+        if len(data) <= PICTURE_BYTES:
+            return data
+        data = _encoded(picture, "JPEG", quality=quality)
+    while len(data) > PICTURE_BYTES:
+        picture = picture.reduce(2)
+        data = _encoded(picture, "JPEG", quality=50)
+    return data
+
+
+def _encoded(picture: Image.Image, form: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **options)
     return buffer.getvalue()
 
 

@@ -9,6 +9,7 @@ from ..answering.models.model_choice import choose_language_model, language_mode
 from ..answering.models.model_fitness import checked_embeddings
 from ..errors import MissingExtraError
 from ..installing import install_command
+from ..mcp.protocol_pipes import taken_output
 from .output import print_note
 from .read_command import reader_for
 
@@ -17,18 +18,16 @@ __all__ = ["serve_mcp"]
 
 def serve_mcp(options: argparse.Namespace) -> int:
     """``dsocr mcp``: serve one client over standard input and output until it leaves."""
-    try:
-        from ..mcp.stdio_transport import taken_output
-    except ImportError as error:
-        raise MissingExtraError(
-            "dsocr mcp needs the SDK of the Model Context Protocol",
-            remedy=install_command("mcp"),
-        ) from error
     with taken_output() as pipes:
-        from ..agents.library import FolderLibrary
-        from ..mcp.library_tools import LibraryTools
+        try:
+            from ..mcp.stdio_transport import serve_stdio
+        except ImportError as error:
+            raise MissingExtraError(
+                "dsocr mcp needs the SDK of the Model Context Protocol",
+                remedy=install_command("mcp"),
+            ) from error
+        from ..mcp.library_tools import FolderLibrary, LibraryTools
         from ..mcp.protocol_server import document_server
-        from ..mcp.stdio_transport import serve_stdio
 
         llm = _language_model(options)
         embeddings = None

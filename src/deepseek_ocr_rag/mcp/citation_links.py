@@ -33,10 +33,11 @@ MOST_CITATIONS: Final = 20
 SHA_CHARS: Final = 12
 """Enough of a file's hash to notice that it is another file."""
 
-MOST_DIGITS: Final = 9
-
 _PAGE: Final = re.compile(r"(?P<id>.+)/page/(?P<page>[0-9]{1,9})", re.DOTALL)
 _NEXT: Final = re.compile(r"[\s,;]+(?=[\"'\[(<]*dsocr://)")
+_NUMBER: Final = re.compile(r"[0-9]{1,3}")
+"""Of a citation in a list, as in ``[1] dsocr://...``; alone it says nothing."""
+
 _AROUND: Final = "\"'`[]()<>,;. \t\n"
 _REMEDY: Final = (
     "Give it as ask_document or search_document printed it, like "
@@ -116,6 +117,8 @@ def parse_citations(text: str) -> tuple[CitationLink, ...]:
         ConfigurationError: If one is not a citation, or there are too many.
     """
     parts = [part.strip(_AROUND) for part in _NEXT.split(text.strip())]
+    if any(part.startswith(SCHEME) for part in parts):
+        parts = [part for part in parts if not _NUMBER.fullmatch(part)]
     links = tuple(dict.fromkeys(_citation(part) for part in parts if part))
     if not links:
         raise _refused(text, _REMEDY)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..agents.fencing import Fence
 from ..agents.folder_replies import listing_reply, searched_documents
-from ..agents.library import Library, OnPage
+from ..agents.library import FolderLibrary, Library, OnPage
 from ..agents.replies import PASSAGES, ReplyBuilder, search_reply, searched_pages
 from ..agents.reply_format import cut
 from ..agents.room import ReplySize
@@ -30,7 +30,7 @@ from .tool_results import (
     ReadPages,
 )
 
-__all__ = ["LibraryTools"]
+__all__ = ["FolderLibrary", "LibraryTools"]
 
 LISTED_TOKENS: Final = 1500
 """Of a list: its ids come three times."""

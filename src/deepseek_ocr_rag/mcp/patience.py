@@ -87,6 +87,11 @@ class RunningCalls(Generic[_Result]):
         self._most_running = most_running
         self._calls: dict[Hashable, _Running[_Result]] = {}
 
+    @property
+    def kept(self) -> int:
+        """Calls at work, and results that nobody has taken yet."""
+        return len(self._calls)
+
     async def result(
         self,
         key: Hashable,

@@ -1,27 +1,24 @@
-"""Serves the protocol over standard input and output, and keeps everything else off them.
+"""Serves the protocol over the pipes of one client.
 
-One stray line on standard output ends a connection, and libraries print. So output is taken
-before anything is loaded: its number leads to standard error from then on, for this process and
-its children, and the protocol goes through a copy that nobody else has.
+Lines have a bounded length, and no thread that waits for one keeps the process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Final, cast
 
 import anyio
 from mcp.server.stdio import stdio_server
 
+from .protocol_pipes import ProtocolPipes
 from .protocol_server import DocumentServer
 
-__all__ = ["ProtocolPipes", "serve_stdio", "taken_output"]
+__all__ = ["LONGEST_MESSAGE", "serve_stdio"]
 
 LONGEST_MESSAGE: Final = 4 * 1024 * 1024
 """Bytes of one message, as much as the SDK takes over HTTP. A longer one is skipped."""
@@ -30,34 +27,6 @@ WAITING_MESSAGES: Final = 16
 _PIECE: Final = 64 * 1024
 _REFUSED: Final = "a message that is too long\n"
 """Not JSON: the protocol's code logs it and goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProtocolPipes:
-    """Copies of standard input and output that only the protocol uses."""
-
-    input: int
-    output: int
-
-
-@contextmanager
-def taken_output() -> Iterator[ProtocolPipes]:
-    """Take standard input and output for the protocol; what else is printed goes to stderr."""
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
-    pipes = ProtocolPipes(os.dup(0), os.dup(1))
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    try:
-        yield pipes
-    finally:
-        # Standard output stays where it is: what libraries print at the end is not protocol.
-        with suppress(OSError, ValueError):
-            sys.stdout.flush()
-        with suppress(OSError):
-            os.close(pipes.output)
 
 
 def serve_stdio(server: DocumentServer, pipes: ProtocolPipes) -> None:
