@@ -125,7 +125,7 @@ def tools_over(folder: Path) -> object:
     from mcp_documents import recorded
 
     from deepseek_ocr_rag import Reader
-    from deepseek_ocr_rag.agents.library import FolderLibrary
+    from deepseek_ocr_rag.agents.libraries.folder_library import FolderLibrary
     from deepseek_ocr_rag.mcp.library_tools import LibraryTools
 
     return LibraryTools(FolderLibrary(Reader(recorded(), cache=False), folder))

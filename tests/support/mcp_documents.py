@@ -11,7 +11,7 @@ from typing import Any
 import pypdfium2
 
 from deepseek_ocr_rag import Reader, ReplayBackend
-from deepseek_ocr_rag.agents.library import FolderLibrary
+from deepseek_ocr_rag.agents.libraries.folder_library import FolderLibrary
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.mcp.library_tools import LibraryTools
 from deepseek_ocr_rag.mcp.protocol_server import DocumentServer, document_server

@@ -46,12 +46,12 @@ class DocumentFile:
 
     Attributes:
         path: Relative to the folder, with forward slashes.
-        size: In bytes.
+        size: In bytes; None if it is not known.
         stamp: Changes when the file is written again.
     """
 
     path: str
-    size: int
+    size: int | None
     stamp: tuple[int, int, int] = (0, 0, 0)
 
 

@@ -21,11 +21,11 @@ from .ask_command import ask, chat
 from .demo import run_demo
 from .doctor.diagnose import diagnose, failure_text
 from .exit_codes import report_error
-from .mcp_command import serve_mcp
 from .ollama_model_command import make_ollama_model
 from .output import notes_from_log, print_note, print_output, print_tracebacks
 from .read_command import draw_boxes, read_files
 from .serve_command import serve_command
+from .servers.mcp_command import serve_mcp
 from .service_command import run_service
 from .shutdown import TerminatedBySignal
 

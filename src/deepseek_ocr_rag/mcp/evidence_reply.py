@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..agents.fencing import Fence, document_text
-from ..agents.library import Library, OnPage, evidence_picture, text_in_boxes
+from ..agents.libraries.library import Library, OnPage, evidence_picture, text_in_boxes
 from ..agents.replies import WARNING, FencedPart, framed, placeholder
 from ..agents.reply_format import short_name
 from ..agents.room import ReplySize

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from ..agents.fencing import Fence
 from ..agents.folder_replies import listing_reply, searched_documents
-from ..agents.library import FolderLibrary, Library, OnPage
+from ..agents.libraries.folder_library import FolderLibrary
+from ..agents.libraries.library import Library, OnPage
 from ..agents.replies import PASSAGES, ReplyBuilder, search_reply, searched_pages
 from ..agents.reply_format import cut
 from ..agents.room import ReplySize
@@ -49,6 +50,7 @@ class LibraryTools:
         llm: Writes the answers, as in :class:`DocumentQA`; None quotes only.
         strict: Whether to remove sentences that no page supports.
         embeddings: Also search by meaning for a question, as in :class:`DocumentQA`.
+        allow_remote: Whether text may go to a model on another machine.
     """
 
     def __init__(
@@ -58,9 +60,12 @@ class LibraryTools:
         *,
         strict: bool = False,
         embeddings: object | None = None,
+        allow_remote: bool = False,
     ) -> None:
         self.library = library
-        self._answers = partial(DocumentQA, llm=llm, strict=strict, embeddings=embeddings)
+        self._answers = partial(
+            DocumentQA, llm=llm, strict=strict, embeddings=embeddings, allow_remote=allow_remote
+        )
         self._fence = Fence()
         self._lock = threading.Lock()
         self._asked: OrderedDict[tuple[str, str, tuple[int, ...]], DocumentQA] = OrderedDict()

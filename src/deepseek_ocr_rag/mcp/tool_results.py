@@ -70,7 +70,7 @@ class ListedDocument:
     """A document that can be read."""
 
     id: str
-    size_bytes: int
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,46 +1,36 @@
-"""The documents of one folder for a server of tools: :class:`FolderLibrary`.
+"""What a server of tools needs of documents, wherever they come from: :class:`Library`.
 
-A server names its documents by ids, of which the client knows nothing else: here they are paths
-in the folder. Where documents come from elsewhere, another class has the same methods
-(:class:`Library`), and the tools stay the same.
+A server names its documents by ids, of which the client knows nothing else. The tools are the same
+for the files of a folder and for what a service has read.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
 from PIL import Image
 
-from ..document.types import Box, OcrDocument, Page
-from ..errors import DeepSeekOCRError
-from ..export.drawing import highlight_boxes
-from ..reading.reader import Reader
-from ..retrieval.retriever import Retriever
-from ..text.control_tokens import one_line
-from .folder_listing import DocumentFile, FolderListing, documents_in_folder
-from .folder_pages import FolderPages, FolderSearch
-from .open_documents import OpenDocuments, resolve_root
+from ...document.types import Box, OcrDocument, Page
+from ...errors import DeepSeekOCRError
+from ...export.drawing import highlight_boxes
+from ...retrieval.retriever import Retriever
+from ..folder_listing import DocumentFile, FolderListing
+from ..folder_pages import FolderSearch
 
 __all__ = [
+    "PICTURE_SIDE",
     "DocumentPages",
-    "FolderLibrary",
     "Library",
     "OnPage",
+    "counted_pages",
     "evidence_picture",
     "marked_picture",
     "text_in_boxes",
 ]
-
-DOCUMENTS_KEPT: Final = 32
-"""Documents whose pages are remembered, so that they are not read again."""
-
-SECONDS_A_SEARCH: Final = 30.0
-"""No page of a folder is begun after so many seconds of one search."""
 
 PICTURE_SIDE: Final = 1024
 """Long side of a page's picture in pixels, the size that models with vision are made for."""
@@ -106,88 +96,6 @@ class Library(Protocol):
         """What happened and what to do, without paths of this machine."""
 
 
-class FolderLibrary:
-    """The documents below one folder; their ids are paths in it. Threads may share one.
-
-    Args:
-        reader: Reads the documents.
-        root: The only folder whose files may be named, with its subfolders; by default the current
-            one, unless that is the root of the file system.
-        password: Tried on encrypted PDFs.
-        keep: How many documents to remember.
-
-    Raises:
-        ConfigurationError: If ``root`` is not a folder.
-    """
-
-    def __init__(
-        self,
-        reader: Reader,
-        root: str | Path | None = None,
-        *,
-        password: str | None = None,
-        keep: int = DOCUMENTS_KEPT,
-    ) -> None:
-        self.root = resolve_root(root)
-        self._reader = reader
-        self._password = password
-        self._documents = OpenDocuments(
-            reader, self.root, allow_urls=False, password=password, keep=keep
-        )
-        self._folder_pages = FolderPages(self._documents.open_file, seconds_a_call=SECONDS_A_SEARCH)
-
-    def listing(self, folder: str) -> FolderListing:
-        """See :class:`Library`."""
-        return documents_in_folder(self.root, folder)
-
-    @contextmanager
-    def opened(self, id: str, pages: str | None, on_page: OnPage) -> Iterator[DocumentPages]:
-        """See :class:`Library`."""
-        named = self._documents.named(id)
-        with self._documents.open(named, pages) as stream:
-            reading = _counted(
-                self._documents.pages(stream, named), len(stream.page_numbers), on_page
-            )
-            with closing(reading):
-                yield DocumentPages(
-                    stream.source, stream.sha256, stream.total_pages, stream.page_numbers, reading
-                )
-
-    def index(self, id: str, pages: str | None, on_page: OnPage) -> tuple[OcrDocument, Retriever]:
-        """See :class:`Library`."""
-        return self._documents.index(
-            self._documents.named(id),
-            pages,
-            lambda reading, total: _counted(reading, total, on_page),
-        )
-
-    def search(self, folder: str, on_page: OnPage) -> tuple[FolderSearch, Sequence[DocumentFile]]:
-        """See :class:`Library`; a call reads at most 100 pages more, for half a minute."""
-        files = self.listing(folder).files
-        done = 0
-
-        def told() -> None:
-            nonlocal done
-            done += 1
-            on_page(done, None)
-
-        return self._folder_pages.read(files, told), files
-
-    def picture(self, id: str, page: int, boxes: Sequence[Box]) -> bytes:
-        """See :class:`Library`."""
-        source, name = self._documents.named(id)
-        whole = self._reader.render_page(
-            source, page, long_side=PICTURE_SIDE, password=self._password, name=name
-        )
-        return marked_picture(whole, boxes)
-
-    def explain(self, error: DeepSeekOCRError) -> str:
-        """See :class:`Library`."""
-        root = str(self.root)
-        text = str(error)
-        return one_line(text if root == self.root.anchor else text.replace(root, "."))
-
-
 def evidence_picture(
     library: Library, id: str, page: int, boxes: Sequence[Sequence[float]]
 ) -> bytes:
@@ -236,9 +144,10 @@ def _covers(places: Sequence[Box], box: Box) -> bool:
     )
 
 
-def _counted(
+def counted_pages(
     pages: Generator[Page, None, None], total: int, on_page: OnPage
 ) -> Generator[Page, None, None]:
+    """The pages, each told on its way."""
     with closing(pages):
         for done, page in enumerate(pages, start=1):
             on_page(done, total)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from ..answering.language_model import LanguageModel
-from ..answering.models.model_choice import choose_language_model, language_model_named
-from ..answering.models.model_fitness import checked_embeddings
-from ..errors import MissingExtraError
-from ..installing import install_command
-from ..mcp.protocol_pipes import taken_output
-from .output import print_note
-from .read_command import reader_for
+from ...answering.language_model import LanguageModel
+from ...answering.models.model_choice import choose_language_model, language_model_named
+from ...answering.models.model_fitness import checked_embeddings
+from ...errors import MissingExtraError
+from ...installing import install_command
+from ...mcp.protocol_pipes import taken_output
+from ..output import print_note
+from ..read_command import reader_for
 
 __all__ = ["serve_mcp"]
 
@@ -20,14 +20,14 @@ def serve_mcp(options: argparse.Namespace) -> int:
     """``dsocr mcp``: serve one client over standard input and output until it leaves."""
     with taken_output() as pipes:
         try:
-            from ..mcp.stdio_transport import serve_stdio
+            from ...mcp.stdio_transport import serve_stdio
         except ImportError as error:
             raise MissingExtraError(
                 "dsocr mcp needs the SDK of the Model Context Protocol",
                 remedy=install_command("mcp"),
             ) from error
-        from ..mcp.library_tools import FolderLibrary, LibraryTools
-        from ..mcp.protocol_server import document_server
+        from ...mcp.library_tools import FolderLibrary, LibraryTools
+        from ...mcp.protocol_server import document_server
 
         llm = _language_model(options)
         embeddings = None
