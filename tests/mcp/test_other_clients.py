@@ -13,11 +13,11 @@ import pytest
 from mcp_documents import LINES, recording_file, server_over, write_pdf
 from mcp_over_http import over_http
 
-PYTHON_WITH_LANGCHAIN = os.environ.get("DSOCR_LANGCHAIN_MCP_PYTHON", "")
+PYTHON_WITH_LANGCHAIN = os.environ.get("LANGCHAIN_MCP_PYTHON", "")
 """A Python with ``langchain-mcp-adapters``, whose 0.3 wants mcp<2::
 
     python -m venv adapters && adapters/bin/pip install "langchain-mcp-adapters>=0.3"
-    DSOCR_LANGCHAIN_MCP_PYTHON=adapters/bin/python pytest tests/mcp/test_other_clients.py
+    LANGCHAIN_MCP_PYTHON=adapters/bin/python pytest tests/mcp/test_other_clients.py
 """
 
 ASK = {"id": "lamps.pdf", "question": "Who is the keeper of the tower?"}
@@ -86,7 +86,7 @@ LANGCHAIN = """
 @pytest.mark.skipif(
     not PYTHON_WITH_LANGCHAIN,
     reason="langchain-mcp-adapters wants mcp<2, so it needs an environment of its own: "
-    "DSOCR_LANGCHAIN_MCP_PYTHON names its Python (see docs/guides/mcp.md)",
+    "LANGCHAIN_MCP_PYTHON names its Python (see docs/guides/mcp.md)",
 )
 def test_langchain_calls_the_tools_over_http(folder: Path) -> None:
     program = textwrap.dedent(LANGCHAIN) % {"ask": ASK}

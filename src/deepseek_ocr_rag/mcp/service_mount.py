@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -127,7 +127,7 @@ def add_mcp(
     before = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(started: FastAPI) -> AsyncIterator[object]:
+    async def lifespan(started: FastAPI) -> AsyncIterator[Any]:
         async with before(started) as state, endpoint.running():
             yield state
 
