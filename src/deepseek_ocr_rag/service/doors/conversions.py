@@ -1,0 +1,125 @@
+"""Waits for a document within one request, as clients without jobs of their own need it.
+
+A job that a request waited for is removed with the reply: nobody else knows of it. One whose
+request ran out of time, or whose client hung up, goes on, and the same document sent again finds
+it where it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from starlette.requests import Request
+
+from ... import errors
+from ...document.types import OcrDocument
+from ...errors import (
+    DeepSeekOCRError,
+    JobNotFoundError,
+    ServiceClosingError,
+    ServiceTimeoutError,
+)
+from ..api.asker import in_worker, owner_of, queue_of, settings_of
+from ..api.job_watch import JobWatch
+from ..jobs import Job, JobOptions, Upload
+from ..queue import JobQueue
+
+__all__ = ["conversion", "document_of_job", "error_of_job", "wait_for_end"]
+
+LOOK_SECONDS: Final = 5.0
+"""How often a waiting request looks whether its client is still there."""
+
+
+@asynccontextmanager
+async def conversion(request: Request, upload: Upload, options: JobOptions) -> AsyncIterator[Job]:
+    """The ended job of a document, for as long as the reply is made.
+
+    Raises:
+        ServiceTimeoutError: If it takes longer than a request may; the job goes on.
+        ServiceClosingError: If the service closes; the job goes on after its next start.
+    """
+    queue, owner = queue_of(request), owner_of(request)
+    same = _same(upload, options)
+    job = await in_worker(
+        queue.submit, owner, upload.id, options, idempotency_key=same, body_digest=same
+    )
+    waiting = _waiting(request)
+    waiting[job.id] += 1
+    ended = False
+    try:
+        job = await wait_for_end(request, job.id, settings_of(request).longest_reading)
+        ended = job.state.ended
+        if not ended:
+            raise ServiceTimeoutError(
+                f"reading the document takes longer than {settings_of(request).longest_reading:g}"
+                " seconds",
+                remedy="Send it again later: reading goes on, and the result is kept.",
+            )
+        yield job
+    finally:
+        waiting[job.id] -= 1
+        if not waiting[job.id]:
+            del waiting[job.id]
+            if ended:
+                with suppress(JobNotFoundError):
+                    await in_worker(queue.delete, owner, job.id)
+
+
+async def wait_for_end(request: Request, job_id: str, seconds: float) -> Job:
+    """The job when it has ended, or after so many seconds, or when its client has hung up.
+
+    Raises:
+        ServiceClosingError: If the service closes first.
+    """
+    queue, owner = queue_of(request), owner_of(request)
+    watch: JobWatch = request.app.state.watch
+    until = time.monotonic() + seconds
+    with watch.following(job_id) as changes:
+        while True:
+            job = await in_worker(queue.get, owner, job_id)
+            left = until - time.monotonic()
+            if job.state.ended or left <= 0 or await request.is_disconnected():
+                return job
+            if watch.closing:
+                raise ServiceClosingError(
+                    "the service is closing", remedy="Send the document again in a minute."
+                )
+            await changes.wait(min(left, LOOK_SECONDS))
+
+
+def document_of_job(queue: JobQueue, owner: str, job: Job) -> OcrDocument:
+    """A job's document, with the pages that were read and those that could not be."""
+    pages = tuple(page_from_json(row.json) for row in queue.pages_in_order(owner, job.id))
+    return OcrDocument(job.name, pages, job.document_pages or len(pages), job.sha256)
+
+
+def error_of_job(job: Job) -> DeepSeekOCRError:
+    """Why a job has no result, as the error that it was."""
+    if job.error is None:
+        return errors.ReadCancelledError("the job was cancelled", source=job.name)
+    kind = getattr(errors, job.error.type, DeepSeekOCRError)
+    if not (isinstance(kind, type) and issubclass(kind, DeepSeekOCRError)):
+        kind = DeepSeekOCRError
+    return kind(
+        job.error.message, source=job.name, page=job.error.page, remedy=job.error.remedy or None
+    )
+
+
+def _same(upload: Upload, options: JobOptions) -> str:
+    """The same text for the same document, read in the same way."""
+    text = f"{upload.sha256}\n{upload.name}\n{options!r}"
+    return f"door-{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _waiting(request: Request) -> Counter[str]:
+    """How many requests wait for each job."""
+    state = request.app.state
+    if not hasattr(state, "waiting_requests"):
+        state.waiting_requests = Counter()
+    waiting: Counter[str] = state.waiting_requests
+    return waiting
