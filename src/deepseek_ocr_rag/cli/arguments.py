@@ -12,6 +12,7 @@ from ..version import __version__
 from .near_options import NearOptionsParser
 from .output import print_note
 from .serve_command import SERVERS
+from .service_command import add_service_options
 
 __all__ = ["argument_parser"]
 
@@ -90,6 +91,10 @@ def argument_parser() -> argparse.ArgumentParser:
         help="an error message or a log file to explain; '-' reads standard input",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON array")
+
+    add_service_options(
+        command("serve", "read documents for everybody who sends them over HTTP")
+    )
 
     serve = command(
         "serve-command", "print the command that starts a server with the right options"
