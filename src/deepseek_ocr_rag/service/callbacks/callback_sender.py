@@ -168,7 +168,8 @@ class CallbackSender:
 
     def _note(self, due: DueCallback, delivered: bool) -> None:
         if not delivered and due.attempts < len(self._retry_seconds):
-            wait = self._retry_seconds[due.attempts] * random.uniform(1 - SPREAD, 1 + SPREAD)
+            spread = random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 - hides nothing
+            wait = self._retry_seconds[due.attempts] * spread
             self._queue.callback_failed(due.job, self._clock() + wait)
             return
         if not delivered:

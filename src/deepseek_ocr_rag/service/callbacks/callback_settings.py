@@ -14,7 +14,7 @@ from .signatures import signing_key
 
 __all__ = ["CALLBACK_SECRET_VARIABLE", "CallbackSettings"]
 
-CALLBACK_SECRET_VARIABLE: Final = "DSOCR_CALLBACK_SECRET"
+CALLBACK_SECRET_VARIABLE: Final = "DSOCR_CALLBACK_SECRET"  # noqa: S105 - its name
 
 LONGEST_URL: Final = 2000
 

@@ -41,7 +41,7 @@ def signing_key(secret: str) -> bytes:
         raise ConfigurationError(
             "the callback's secret cannot be used",
             remedy=f"Write {PREFIX} and base64 of {FEWEST_BYTES} to {MOST_BYTES} random bytes: "
-            "python -c \"import base64, secrets; "
+            'python -c "import base64, secrets; '
             "print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\"",
         )
     return key

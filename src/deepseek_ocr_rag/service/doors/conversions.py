@@ -24,6 +24,7 @@ from ...errors import (
     ServiceClosingError,
     ServiceTimeoutError,
 )
+from ...reading.cached_pages import page_from_json
 from ..api.asker import in_worker, owner_of, queue_of, settings_of
 from ..api.job_watch import JobWatch
 from ..jobs import Job, JobOptions, Upload

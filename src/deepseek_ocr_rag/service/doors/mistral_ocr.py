@@ -11,11 +11,10 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from ...errors import ConfigurationError, JobNotFoundError
+from ...errors import ConfigurationError
 from ..api.asker import Owner, Queue, in_worker, owner_of, queue_of
 from ..api.form_parts import form_parts
 from ..api.openapi import problems

@@ -26,12 +26,25 @@ MOST_PICTURES: Final = 50
 """Most pictures of one page: a model in a loop can claim thousands."""
 
 KINDS: Final = {
-    **{"title": "title", "sub_title": "title", "table": "table", "equation": "equation"},
-    **{"formula": "equation", "code": "code", "algorithm": "code", "list": "list"},
-    **{"list_item": "list", "reference": "references", "references": "references"},
-    **{"header": "header", "page_header": "header", "footer": "footer"},
-    **{"page_footer": "footer", "page_number": "footer", "signature": "signature"},
-    **{"aside_text": "aside_text", "caption": "caption"},
+    "title": "title",
+    "sub_title": "title",
+    "table": "table",
+    "equation": "equation",
+    "formula": "equation",
+    "code": "code",
+    "algorithm": "code",
+    "list": "list",
+    "list_item": "list",
+    "reference": "references",
+    "references": "references",
+    "header": "header",
+    "page_header": "header",
+    "footer": "footer",
+    "page_footer": "footer",
+    "page_number": "footer",
+    "signature": "signature",
+    "aside_text": "aside_text",
+    "caption": "caption",
 }
 """Our labels and Mistral's; what ends in ``_caption`` is a caption, and the rest is text."""
 

@@ -40,7 +40,9 @@ def reply_of(given: str, version: str | None) -> DoclingOptions:
     """
     written = given.partition(_SEPARATOR)[2][:_LONGEST]
     try:
-        formats, page_break = json.loads(base64.urlsafe_b64decode(written + "=" * (-len(written) % 4)))
+        formats, page_break = json.loads(
+            base64.urlsafe_b64decode(written + "=" * (-len(written) % 4))
+        )
         asked = {"to_formats": list(formats), "md_page_break_placeholder": str(page_break)}
     except (binascii.Error, ValueError, TypeError, RecursionError):
         asked = {"to_formats": list(FORMATS[:2])}
