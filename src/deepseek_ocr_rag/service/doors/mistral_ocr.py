@@ -6,18 +6,23 @@ a file works in ``/v1/ocr`` with the key of its owner, and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, DeepSeekOCRError
 from ..api.asker import Owner, Queue, in_worker, owner_of, queue_of
 from ..api.form_parts import form_parts
 from ..api.openapi import problems
+from ..api.problems import problem, status_of
 from ..api.upload_routes import store_content
 from ..jobs import JobOptions, JobState, Upload
 from .conversions import conversion, document_of_job, error_of_job
@@ -29,7 +34,37 @@ from .sent_documents import json_request, store_data_url, store_url
 
 __all__ = ["ROUTER"]
 
-ROUTER: Final = APIRouter(tags=["mistral"])
+
+class PlainErrorRoute(APIRoute):
+    """Answers 400 where other routes answer 422, which Mistral's SDK reads only in its own form."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler of the route."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except DeepSeekOCRError as error:
+                if status_of(error) != HTTPStatus.UNPROCESSABLE_ENTITY:
+                    raise
+                return problem(
+                    HTTPStatus.BAD_REQUEST,
+                    error.problem,
+                    error=type(error).__name__,
+                    remedy=error.remedy,
+                    source=error.source,
+                    page=error.page,
+                )
+            except HTTPException as error:
+                if error.status_code != HTTPStatus.UNPROCESSABLE_ENTITY:
+                    raise
+                return problem(HTTPStatus.BAD_REQUEST, str(error.detail))
+
+        return handle
+
+
+ROUTER: Final = APIRouter(tags=["mistral"], route_class=PlainErrorRoute)
 
 
 @dataclass(frozen=True, slots=True)
