@@ -22,7 +22,7 @@ from deepseek_ocr_rag.service.doors.document_names import (
         (None, "document"),
         ("..", "document"),
         ("a/", "document"),
-        ("a\r\nSet-Cookie: b=c.pdf", "a Set-Cookie: b=c.pdf"),
+        ("a\r\nSet-Cookie: b=c.pdf", "a  Set-Cookie: b=c.pdf"),
         ("a\x00b.pdf", "a\N{REPLACEMENT CHARACTER}b.pdf"),
         ("a\ud800.pdf", "a\N{REPLACEMENT CHARACTER}.pdf"),
         ("fdp\N{RIGHT-TO-LEFT OVERRIDE}.exe", "fdp.exe"),

@@ -14,16 +14,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from ... import errors
 from ...document.types import OcrDocument
-from ...errors import (
-    DeepSeekOCRError,
-    JobNotFoundError,
-    ServiceClosingError,
-    ServiceTimeoutError,
-)
+from ...errors import DeepSeekOCRError, JobExpiredError, JobNotFoundError, ServiceClosingError
 from ...reading.cached_pages import page_from_json
 from ..api.asker import in_worker, owner_of, queue_of, settings_of
 from ..api.job_watch import JobWatch
@@ -41,7 +37,7 @@ async def conversion(request: Request, upload: Upload, options: JobOptions) -> A
     """The ended job of a document, for as long as the reply is made.
 
     Raises:
-        ServiceTimeoutError: If it takes longer than a request may; the job goes on.
+        HTTPException: 504 if it takes longer than a request may; the job goes on.
         ServiceClosingError: If the service closes; the job goes on after its next start.
     """
     queue, owner = queue_of(request), owner_of(request)
@@ -56,10 +52,10 @@ async def conversion(request: Request, upload: Upload, options: JobOptions) -> A
         job = await wait_for_end(request, job.id, settings_of(request).longest_reading)
         ended = job.state.ended
         if not ended:
-            raise ServiceTimeoutError(
-                f"reading the document takes longer than {settings_of(request).longest_reading:g}"
-                " seconds",
-                remedy="Send it again later: reading goes on, and the result is kept.",
+            raise HTTPException(
+                504,
+                f"reading takes longer than {settings_of(request).longest_reading:g} seconds; it "
+                "goes on, so send the same document again later to get its result",
             )
         yield job
     finally:
@@ -67,7 +63,7 @@ async def conversion(request: Request, upload: Upload, options: JobOptions) -> A
         if not waiting[job.id]:
             del waiting[job.id]
             if ended:
-                with suppress(JobNotFoundError):
+                with suppress(JobNotFoundError, JobExpiredError):
                     await in_worker(queue.delete, owner, job.id)
 
 
