@@ -92,9 +92,7 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON array")
 
-    add_service_options(
-        command("serve", "read documents for everybody who sends them over HTTP")
-    )
+    add_service_options(command("serve", "read documents for everybody who sends them over HTTP"))
 
     serve = command(
         "serve-command", "print the command that starts a server with the right options"

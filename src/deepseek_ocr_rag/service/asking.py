@@ -137,6 +137,7 @@ class Asking:
 
     def _document(self, owner: str, job: Job, source: str) -> OcrDocument:
         pages = [
-            Page.from_dict(json.loads(each.json)) for each in self._queue.pages_in_order(owner, job.id)
+            Page.from_dict(json.loads(each.json))
+            for each in self._queue.pages_in_order(owner, job.id)
         ]
         return OcrDocument(source, tuple(pages), job.document_pages or len(pages), job.sha256)

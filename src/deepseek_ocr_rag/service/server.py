@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import signal
 import socket
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .api.api_settings import ApiSettings
 
 __all__ = ["check_extra", "listening_socket", "serve"]
+
+NEEDED: Final = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+"""What the extra [serve] brings."""
 
 DRAIN_SECONDS: Final = 20.0
 """How long running pages may go on after the service was told to stop."""
@@ -42,10 +46,8 @@ def check_extra() -> None:
         MissingExtraError: If it is not.
     """
     try:
-        import fastapi
-        import prometheus_client
-        import python_multipart
-        import uvicorn  # noqa: F401
+        for name in NEEDED:
+            importlib.import_module(name)
     except ImportError as error:
         raise MissingExtraError(
             f"the service needs {error.name}, which is not installed",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...document.types import Box
 from ..asking import ReadDocuments
 from .job_replies import job_path
 
 if TYPE_CHECKING:
     from ...answering.answer import Answer
-    from ...document.types import Box
-    from ...retrieval.retriever import Passage
 
 __all__ = [
     "AnswerReply",
@@ -140,8 +139,8 @@ def answer_reply(answer: Answer, read: ReadDocuments) -> AnswerReply:
     )
 
 
-def search_reply(passages: tuple[Passage, ...], read: ReadDocuments) -> SearchReply:
-    """What the API says of passages."""
+def search_reply(read: ReadDocuments, query: str, limit: int) -> SearchReply:
+    """Searches documents, and says what the API says of the passages."""
     return SearchReply(
         [
             PassageReply(
@@ -153,7 +152,7 @@ def search_reply(passages: tuple[Passage, ...], read: ReadDocuments) -> SearchRe
                 boxes=_boxes(each.boxes),
                 score=round(each.score, 6),
             )
-            for each in passages
+            for each in read.qa.retriever.search(query, limit)
         ]
     )
 

@@ -210,9 +210,7 @@ def job_reply(job: Job) -> JobReply:
         name=job.name,
         sha256=job.sha256,
         media_type=job.media_type,
-        options=JobOptionsReply(
-            job.options.task, job.options.resolution, job.options.pages
-        ),
+        options=JobOptionsReply(job.options.task, job.options.resolution, job.options.pages),
         pages_done=job.pages_done,
         pages_failed=job.pages_failed,
         pages_total=job.pages_total,

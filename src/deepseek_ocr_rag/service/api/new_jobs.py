@@ -14,9 +14,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from starlette.requests import Request
 
-from ...errors import ConfigurationError
-from ..jobs import Job, JobOptions, Upload
-from .asker import Owner, Queue, in_worker, owner_of, queue_of
+from ...errors import ConfigurationError, SourceNotAllowedError
+from ..jobs import CallbackTarget, Job, JobOptions, Upload
+from .api_settings import ApiSettings
+from .asker import Owner, Queue, Settings, in_worker, owner_of, queue_of
 from .form_parts import FormPart, form_parts
 from .job_replies import JobReply, job_path, job_reply, retry_after
 from .openapi import problems
@@ -42,6 +43,9 @@ class NewJob:
         task: "document", "locate: what to find", or another task of the reader.
         resolution: How finely the model sees a page: tiny, small, base, large or gundam.
         name: What to call the document, in place of the file's name.
+        password: Of an encrypted PDF.
+        callback_url: What to tell when the job ends, where the service allows it.
+        callback_secret: Key of the signature of what is told.
     """
 
     upload_id: Annotated[str | None, Field(max_length=200)] = None
@@ -49,6 +53,9 @@ class NewJob:
     task: Annotated[str | None, Field(max_length=2000)] = None
     resolution: Annotated[str | None, Field(max_length=40)] = None
     name: Annotated[str | None, Field(max_length=255)] = None
+    password: Annotated[str | None, Field(max_length=255, repr=False)] = None
+    callback_url: Annotated[str | None, Field(max_length=2000)] = None
+    callback_secret: Annotated[str | None, Field(max_length=255, repr=False)] = None
 
 
 _NEW_JOB: Final = TypeAdapter(NewJob)
@@ -95,6 +102,7 @@ async def send_job(
     response: Response,
     owner: Owner,
     queue: Queue,
+    settings: Settings,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> JobReply:
     """Send a document to be read: a form with the field ``file``, or JSON with an ``upload_id``.
@@ -122,7 +130,7 @@ async def send_job(
         queue.submit,
         owner,
         upload_id,
-        options_of(new),
+        options_of(new, settings),
         idempotency_key=idempotency_key,
         body_digest=body_digest(sha256, new),
     )
@@ -136,19 +144,31 @@ def accepted(response: Response, job: Job) -> None:
     response.headers["Retry-After"] = str(retry_after(job))
 
 
-def options_of(new: NewJob) -> JobOptions:
-    """The options of a job, checked as those of a Reader."""
+def options_of(new: NewJob, settings: ApiSettings) -> JobOptions:
+    """The options of a job, checked as those of a Reader.
+
+    Raises:
+        ConfigurationError: If one is invalid.
+        SourceNotAllowedError: If callbacks are not allowed.
+    """
+    callback = None
+    if new.callback_url is not None:
+        if settings.callbacks is None:
+            raise SourceNotAllowedError(
+                "this service calls nobody back", remedy="Follow the job's events, or ask for it."
+            )
+        callback = CallbackTarget(new.callback_url, new.callback_secret)
     given = {
         name: value
-        for name in ("pages", "task", "resolution", "name")
+        for name in ("pages", "task", "resolution", "name", "password")
         if (value := getattr(new, name)) is not None
     }
-    return JobOptions(**given)
+    return JobOptions(**given, callback=callback)
 
 
 def body_digest(content: str, new: NewJob) -> str:
-    """What makes two requests the same: the file, and how to read it."""
-    fields = (new.pages, new.task, new.resolution, new.name)
+    """What makes two requests the same: the file, and all that was said of it."""
+    fields = [getattr(new, name) for name in sorted(NewJob.__annotations__) if name != "upload_id"]
     return hashlib.sha256(json.dumps([content, *fields]).encode()).hexdigest()
 
 
@@ -167,7 +187,7 @@ def _validated(given: Any) -> NewJob:  # noqa: ANN401 - what anyone sent
     if unknown:
         raise ConfigurationError(
             f"a job has no field {sorted(map(str, unknown))[0][:64]!r}",
-            remedy="Choose from file, upload_id, pages, task, resolution, name.",
+            remedy=f"Choose from file, {', '.join(NewJob.__annotations__)}.",
         )
     try:
         return _NEW_JOB.validate_python(given, strict=True)

@@ -18,7 +18,14 @@ from starlette.requests import Request
 from ... import errors
 from ...errors import DeepSeekOCRError
 
-__all__ = ["PROBLEM_TYPE", "add_problem_handlers", "failure", "problem", "problem_members", "problem_of"]
+__all__ = [
+    "PROBLEM_TYPE",
+    "add_problem_handlers",
+    "failure",
+    "problem",
+    "problem_members",
+    "problem_of",
+]
 
 PROBLEM_TYPE: Final = "application/problem+json"
 

@@ -66,8 +66,7 @@ async def search(wanted: SearchRequest, request: Request, owner: Owner) -> Searc
     asking: Asking = request.app.state.asking
     async with _slot(request):
         read = await in_worker(asking.over, owner, wanted.jobs)
-        passages = await in_worker(read.qa.retriever.search, wanted.query, wanted.limit)
-    return search_reply(passages, read)
+        return await in_worker(search_reply, read, wanted.query, wanted.limit)
 
 
 @ROUTER.post(

@@ -24,6 +24,4 @@ def event(kind: str, data: dict[str, Any], number: int | None = None) -> str:
 
 def event_reply(events: AsyncIterator[str]) -> StreamingResponse:
     """A reply that sends events as they come, past proxies that would collect them."""
-    return StreamingResponse(
-        events, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"}
-    )
+    return StreamingResponse(events, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})

@@ -56,9 +56,7 @@ async def announce_upload(
     responses=problems(400, 404, 408, 409, 410, 413, 415, 422, 429, 507),
     openapi_extra=binary_body("The bytes of the file."),
 )
-async def send_content(
-    upload_id: str, request: Request, owner: Owner, queue: Queue
-) -> UploadReply:
+async def send_content(upload_id: str, request: Request, owner: Owner, queue: Queue) -> UploadReply:
     """Send the content of a file, which goes to the disk as it comes."""
     return upload_reply(await store_content(request, upload_id, request.stream()))
 

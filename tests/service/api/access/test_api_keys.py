@@ -16,7 +16,9 @@ def test_a_key_belongs_to_its_name() -> None:
     assert (keys.owner(ANNA), keys.owner(BEN)) == ("anna", "ben")
 
 
-@pytest.mark.parametrize("wrong", ["", " ", ANNA[:-1], ANNA + "x", "anna", f"anna:{ANNA}", "\udcff"])
+@pytest.mark.parametrize(
+    "wrong", ["", " ", ANNA[:-1], ANNA + "x", "anna", f"anna:{ANNA}", "\udcff"]
+)
 def test_anything_else_belongs_to_nobody(wrong: str) -> None:
     assert ApiKeys.parse([f"anna:{ANNA}"], source="here").owner(wrong) is None
 

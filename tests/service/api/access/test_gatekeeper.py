@@ -125,7 +125,8 @@ async def test_without_the_right_key_nothing_is_answered(headers: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    "headers", [{"authorization": f"Bearer {ANNA}"}, {"x_api_key": ANNA}, {"authorization": f"bearer {ANNA}"}]
+    "headers",
+    [{"authorization": f"Bearer {ANNA}"}, {"x_api_key": ANNA}, {"authorization": f"bearer {ANNA}"}],
 )
 async def test_a_key_says_who_asks(headers: dict[str, str]) -> None:
     assert (await ask(ApiSettings(keys=KEYS), **headers)).text == "for anna"

@@ -99,7 +99,9 @@ class ApiKeys:
 
     @classmethod
     def load(
-        cls, file: str | os.PathLike[str] | None = None, environment: Mapping[str, str] | None = None
+        cls,
+        file: str | os.PathLike[str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> ApiKeys:
         """The keys of a file with one a line, or else those in ``DSOCR_API_KEYS``.
 
