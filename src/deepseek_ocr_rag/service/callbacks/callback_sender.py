@@ -152,7 +152,7 @@ class CallbackSender:
                 due.target.url,
                 body,
                 {"content-type": "application/json", "user-agent": "deepseek-ocr-rag", **headers},
-                self._settings.allowed(),
+                self._settings.policy,
             )
         except DeepSeekOCRError as error:
             reason: str | int = type(error).__name__

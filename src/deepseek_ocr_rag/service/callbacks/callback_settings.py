@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,15 +27,15 @@ class CallbackSettings:
     """What callbacks may do.
 
     Attributes:
-        policy: Which addresses they may go to, and how long a receiver may take. None for no
-            callbacks. Redirects are never followed.
+        policy: Which addresses they may go to, and how long a receiver may take. Redirects are
+            never followed.
         secret: Signs callbacks that bring no secret of their own; None if each has to.
 
     Raises:
         ConfigurationError: If the secret cannot be used.
     """
 
-    policy: FetchPolicy | None = field(
+    policy: FetchPolicy = field(
         default_factory=lambda: FetchPolicy(redirects=0, connect_seconds=10, total_seconds=20)
     )
     secret: str | None = field(default=None, repr=False)
@@ -41,6 +43,16 @@ class CallbackSettings:
     def __post_init__(self) -> None:
         if self.secret is not None:
             signing_key(self.secret)
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> CallbackSettings:
+        """The settings of ``dsocr serve``: the secret stands in ``DSOCR_CALLBACK_SECRET``.
+
+        Raises:
+            ConfigurationError: If the secret cannot be used.
+        """
+        given = os.environ if environment is None else environment
+        return cls(secret=given.get(CALLBACK_SECRET_VARIABLE) or None)
 
     def target(self, url: str, secret: str | None = None) -> CallbackTarget:
         """Where a job wants its end to be reported, checked. Looks up the host's name.
@@ -50,28 +62,15 @@ class CallbackSettings:
             secret: ``whsec_`` and base64; None for the service's own.
 
         Raises:
-            SourceNotAllowedError: If there are no callbacks, or none to this address.
+            SourceNotAllowedError: If nothing may be sent to this address.
             SourceNotFoundError: If it is not a URL, or its host is unknown.
             ConfigurationError: If there is no secret, or it cannot be used.
         """
-        policy = self.allowed()
         if len(url) > LONGEST_URL:
             raise ConfigurationError(f"the callback's URL is longer than {LONGEST_URL} characters")
         self.key(CallbackTarget(url, secret))
-        check_post(url, policy)
+        check_post(url, self.policy)
         return CallbackTarget(url, secret)
-
-    def allowed(self) -> FetchPolicy:
-        """The policy.
-
-        Raises:
-            ConfigurationError: If there are no callbacks.
-        """
-        if self.policy is None:
-            raise ConfigurationError(
-                "this service sends no callbacks", remedy="Ask for the job's state instead."
-            )
-        return self.policy
 
     def key(self, target: CallbackTarget) -> bytes:
         """What a callback is signed with.

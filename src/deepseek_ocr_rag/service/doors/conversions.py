@@ -33,38 +33,77 @@ LOOK_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
-async def conversion(request: Request, upload: Upload, options: JobOptions) -> AsyncIterator[Job]:
+async def conversion(
+    request: Request, upload: Upload, options: JobOptions, *, keep_upload: bool = False
+) -> AsyncIterator[Job]:
     """The ended job of a document, for as long as the reply is made.
+
+    Args:
+        request: Waits.
+        upload: The document; removed at the end.
+        options: How to read it.
+        keep_upload: Whether the client has the id of the upload, and removes it itself.
 
     Raises:
         HTTPException: 504 if it takes longer than a request may; the job goes on.
         ServiceClosingError: If the service closes; the job goes on after its next start.
     """
     queue, owner = queue_of(request), owner_of(request)
-    same = _same(upload, options)
-    job = await in_worker(
-        queue.submit, owner, upload.id, options, idempotency_key=same, body_digest=same
-    )
-    waiting = _waiting(request)
-    waiting[job.id] += 1
-    ended = False
+    job: Job | None = None
     try:
-        job = await wait_for_end(request, job.id, settings_of(request).longest_reading)
-        ended = job.state.ended
-        if not ended:
-            raise HTTPException(
-                504,
-                f"reading takes longer than {settings_of(request).longest_reading:g} seconds; it "
-                "goes on, so send the same document again later to get its result",
-            )
+        job = await _ended_job(request, upload, options)
         yield job
     finally:
-        waiting[job.id] -= 1
-        if not waiting[job.id]:
-            del waiting[job.id]
-            if ended:
-                with suppress(JobNotFoundError, JobExpiredError):
-                    await in_worker(queue.delete, owner, job.id)
+        with suppress(JobNotFoundError, JobExpiredError):
+            if not keep_upload:
+                await in_worker(queue.delete_upload, owner, upload.id)
+        with suppress(JobNotFoundError, JobExpiredError):
+            if job is not None and _is_last(request, job.id):
+                await in_worker(queue.delete, owner, job.id)
+
+
+async def _ended_job(request: Request, upload: Upload, options: JobOptions) -> Job:
+    """Submit a document, or find the job in which it is being read, and wait for the end.
+
+    The request then counts as one that needs the job, until :func:`_is_last` is asked.
+    """
+    queue, owner = queue_of(request), owner_of(request)
+    same, seconds = _same(upload, options), settings_of(request).longest_reading
+    for again in (True, False):
+        job = await in_worker(
+            queue.submit, owner, upload.id, options, idempotency_key=same, body_digest=same
+        )
+        _waiting(request)[job.id] += 1
+        try:
+            job = await wait_for_end(request, job.id, seconds)
+            if job.state.ended:
+                return job
+        except (JobNotFoundError, JobExpiredError):
+            # Another request had waited for it, and has removed it meanwhile.
+            _is_last(request, job.id)
+            if not again:
+                raise
+        except BaseException:
+            _is_last(request, job.id)
+            raise
+        else:
+            _is_last(request, job.id)
+            break
+    raise HTTPException(
+        504,
+        f"reading takes longer than {seconds:g} seconds; it goes on, so send the same document "
+        "again later to get its result",
+    )
+
+
+def _is_last(request: Request, job_id: str) -> bool:
+    """Count a request as one that needs a job no longer; whether none needs it then."""
+    waiting = _waiting(request)
+    waiting[job_id] -= 1
+    if waiting[job_id]:
+        return False
+    del waiting[job_id]
+    return True
 
 
 async def wait_for_end(request: Request, job_id: str, seconds: float) -> Job:

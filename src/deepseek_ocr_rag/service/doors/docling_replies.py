@@ -16,7 +16,7 @@ from .docling_options import DoclingOptions
 if TYPE_CHECKING:
     from docling_core.types.doc import DoclingDocument
 
-__all__ = ["converted", "failed_conversion", "task_failure", "task_status"]
+__all__ = ["check_reply", "converted", "failed_conversion", "task_failure", "task_status"]
 
 TASK_STATES: Final[Mapping[JobState, str]] = {
     JobState.QUEUED: "pending",
@@ -31,12 +31,24 @@ TASK_STATES: Final[Mapping[JobState, str]] = {
 _VERSION: Final = re.compile(r"1\.([0-9]{1,4})\.[0-9]{1,4}")
 
 
+def check_reply(options: DoclingOptions) -> None:
+    """Check, before anything is read, that a reply can be made.
+
+    Raises:
+        MissingExtraError: If a format needs docling-core, which is not installed.
+        ConfigurationError: If no document of the client's version can be made.
+    """
+    if options.needs_docling:
+        nothing = to_docling(OcrDocument("nothing"))
+        if "json" in options.to_formats:
+            _projected(nothing, options.version)
+
+
 def converted(job: Job, document: OcrDocument, options: DoclingOptions) -> dict[str, Any]:
     """The reply for a document that was read, with the pages that could not be read as errors.
 
     Raises:
-        MissingExtraError: If a format needs docling-core, which is not installed.
-        ConfigurationError: If the client's version of docling's documents is too old.
+        MissingExtraError, ConfigurationError: As :func:`check_reply`.
     """
     made: dict[str, Any] = {"filename": job.name}
     formats = options.to_formats
@@ -73,7 +85,7 @@ def failed_conversion(job: Job) -> dict[str, Any]:
     return {
         "document": {"filename": job.name},
         "status": "failure",
-        "errors": [_error(failure_text(job), page=job.error and job.error.page)],
+        "errors": [_error(failure_text(job), page=job.error.page if job.error else None)],
         "processing_time": _seconds(job),
         "timings": {},
     }

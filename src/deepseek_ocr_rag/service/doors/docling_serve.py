@@ -14,9 +14,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ...document.types import OcrDocument
 from ...errors import ConfigurationError, JobExpiredError, JobNotFoundError
-from ...export.docling import to_docling
 from ...version import __version__
 from ..api.asker import in_worker, owner_of, queue_of, settings_of
 from ..api.form_parts import form_parts
@@ -26,7 +24,7 @@ from ..api.upload_routes import store_content
 from ..jobs import Job, JobOptions, JobState, Upload
 from .conversions import conversion, document_of_job, wait_for_end
 from .docling_options import DoclingOptions
-from .docling_replies import converted, failed_conversion, task_failure, task_status
+from .docling_replies import check_reply, converted, failed_conversion, task_failure, task_status
 from .docling_schema import FILE_BODY, RESULT, SOURCE_BODY, STATUS
 from .document_names import document_name
 from .sent_documents import json_request, store_base64, store_url
@@ -135,9 +133,11 @@ async def _convert(request: Request, upload: Upload, options: DoclingOptions) ->
 
 
 async def _begin(request: Request, upload: Upload, options: DoclingOptions) -> Response:
-    job = await in_worker(
-        queue_of(request).submit, owner_of(request), upload.id, JobOptions(pages=options.pages)
-    )
+    queue, owner = queue_of(request), owner_of(request)
+    try:
+        job = await in_worker(queue.submit, owner, upload.id, JobOptions(pages=options.pages))
+    finally:
+        await in_worker(queue.delete_upload, owner, upload.id)  # the job keeps what it needs
     return JSONResponse(task_status(job, task_id(job.id, options)))
 
 
@@ -169,7 +169,7 @@ async def _from_form(request: Request, version: str | None) -> tuple[Upload, Doc
         upload = await store_content(request, new.id, part.chunks)
     if upload is None:
         raise ConfigurationError("the form has no file", remedy="Send it in the field files.")
-    return upload, _checked(fields, version)
+    return upload, await in_worker(_checked, fields, version)
 
 
 async def _from_json(request: Request, version: str | None) -> tuple[Upload, DoclingOptions]:
@@ -178,8 +178,10 @@ async def _from_json(request: Request, version: str | None) -> tuple[Upload, Doc
         options = given.get("options", {})
         if not isinstance(options, Mapping):
             raise ConfigurationError("options is not a JSON object")
-        outer = {name: given[name] for name in ("target", "callbacks") if name in given}
-        checked = _checked({**options, **outer}, version)
+        outer: dict[str, Any] = {
+            name: given[name] for name in ("target", "callbacks") if name in given
+        }
+        checked = await in_worker(_checked, {**options, **outer}, version)
         sources = given.get("sources")
         if not isinstance(sources, list) or len(sources) != 1 or not isinstance(sources[0], dict):
             raise ConfigurationError(
@@ -210,6 +212,5 @@ async def _store_source(request: Request, source: Mapping[str, Any]) -> Upload:
 def _checked(given: Mapping[str, Any], version: str | None) -> DoclingOptions:
     """The options; what their reply needs is known to be there before anything is read."""
     options = DoclingOptions.parse(given, version)
-    if options.needs_docling:
-        to_docling(OcrDocument("check"))
+    check_reply(options)
     return options

@@ -219,8 +219,9 @@ async def read_pages(request: Request) -> Response:
     queue, owner = queue_of(request), owner_of(request)
     async with json_request(request) as given:
         options = OcrOptions.parse(given)
-        upload = await _named(request, given)
-    async with conversion(request, upload, JobOptions(pages=options.pages)) as job:
+        upload, is_sent_before = await _named(request, given)
+    reading = JobOptions(pages=options.pages)
+    async with conversion(request, upload, reading, keep_upload=is_sent_before) as job:
         if job.state not in (JobState.SUCCEEDED, JobState.PARTIAL):
             raise error_of_job(job)
 
@@ -235,18 +236,17 @@ async def read_pages(request: Request) -> Response:
         return JSONResponse(await in_worker(reply))
 
 
-async def _named(request: Request, given: dict[str, Any]) -> Upload:
-    """The document that a request names, stored."""
+async def _named(request: Request, given: dict[str, Any]) -> tuple[Upload, bool]:
+    """The document that a request names, stored; and whether it was sent before."""
     kind, value = document_of(given)
-    if kind == "file":
-        return await in_worker(queue_of(request).upload, owner_of(request), value)
-    if value.startswith("data:"):
+    if kind == "url" and value.startswith("data:"):
         name = given["document"].get("document_name")
-        return await store_data_url(request, value, name if isinstance(name, str) else "document")
-    own = _file_in(request, value)
-    if own is not None:
-        return await in_worker(queue_of(request).upload, owner_of(request), own)
-    return await store_url(request, value)
+        name = name if isinstance(name, str) else "document"
+        return await store_data_url(request, value, name), False
+    file_id = value if kind == "file" else _file_in(request, value)
+    if file_id is not None:
+        return await in_worker(queue_of(request).upload, owner_of(request), file_id), True
+    return await store_url(request, value), False
 
 
 def _file_in(request: Request, url: str) -> str | None:
