@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import time
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +14,6 @@ import requests
 from docling_client import (
     DOCLING_WARNS,
     ConvertDocumentResponse,
-    ConvertDocumentsOptions,
     DoclingServiceClient,
     HttpSourceRequest,
     InBodyTarget,
@@ -291,7 +289,7 @@ def open_webui_pages(service: RunningService, file: Path, **params: Any) -> list
     with file.open("rb") as opened:
         reply = requests.post(
             f"{service.url}/v1/convert/file",
-            files={"files": (os.path.basename(file), opened, "application/pdf")},
+            files={"files": (file.name, opened, "application/pdf")},
             data={
                 "image_export_mode": "placeholder",
                 "md_page_break_placeholder": "\f",

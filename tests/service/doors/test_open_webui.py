@@ -7,7 +7,6 @@ it sends and how it reads the reply are written down from its code.
 
 from __future__ import annotations
 
-import os
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ class ExternalLoader:
     def load(self) -> list[Document]:
         headers = {
             "Authorization": f"Bearer {self.api_key}",
-            "X-Filename": quote(os.path.basename(self.file_path)),
+            "X-Filename": quote(self.file_path.name),
         }
         if self.mime_type is not None:
             headers["Content-Type"] = self.mime_type
