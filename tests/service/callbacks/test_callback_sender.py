@@ -73,7 +73,7 @@ def receiver(*answers: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[Rec
             found.received.append(({k.lower(): v for k, v in self.headers.items()}, body))
             (found.answers.pop(0) if len(found.answers) > 1 else found.answers[0])(self)
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815 - of the base class
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -129,7 +129,7 @@ def documented_check() -> Callable[[dict[str, str], bytes, str], bool]:
     guide = (ROOT / "docs" / "guides" / "service-clients.md").read_text("utf-8")
     (code,) = re.findall(r"```python\n(.*?def is_genuine.*?)```", guide, re.DOTALL)
     names: dict[str, Any] = {}
-    exec(code, names)  # noqa: S102 - of our own guide
+    exec(code, names)
     check: Callable[[dict[str, str], bytes, str], bool] = names["is_genuine"]
     return check
 
@@ -183,10 +183,10 @@ def test_what_was_not_taken_is_sent_again_under_one_id(
 def test_a_callback_that_failed_is_sent_after_a_restart(tmp_path: Path, sample_pdf: Path) -> None:
     folder = tmp_path / "data"
     with receiver(status(503), status(200)) as there:
-        with JobQueue(folder, ReaderSettings("lite")) as queue:
-            with sending(queue, retry_seconds=(1.0, 1.0)):
-                job = ended_job(queue, sample_pdf, there.url)
-                there.wait(1)
+        slow = (1.0, 1.0)
+        with JobQueue(folder, ReaderSettings("lite")) as queue, sending(queue, retry_seconds=slow):
+            job = ended_job(queue, sample_pdf, there.url)
+            there.wait(1)
         with JobQueue(folder, ReaderSettings("lite")) as queue, sending(queue):
             there.wait(2)
             assert nothing_due(queue)

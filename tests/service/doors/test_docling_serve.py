@@ -26,7 +26,7 @@ from docling_core.types.doc import DoclingDocument
 from docling_core.types.io import DocumentStream
 from service_server import ANNA, BERT, RunningService
 
-from deepseek_ocr_rag import Reader
+from deepseek_ocr_rag import OcrDocument
 from deepseek_ocr_rag.export.docling import to_docling
 
 pytestmark = DOCLING_WARNS
@@ -50,16 +50,14 @@ def convert(service: RunningService, key: str = ANNA, **form: Any) -> httpx.Resp
 
 
 def test_the_client_gets_the_document_that_the_library_makes(
-    service: RunningService, sample_pdf: Path
+    service: RunningService, sample_pdf: Path, expected: OcrDocument
 ) -> None:
     with client(service) as docling:
         result = docling.convert(sample_pdf)
-    with Reader("lite", cache=False) as reader:
-        expected = to_docling(reader.read(sample_pdf))
     assert result.status.value == "success"
     # The name of the document and of its origin are those of the upload.
     ours = result.document.model_dump(exclude={"name", "origin"})
-    assert ours == expected.model_dump(exclude={"name", "origin"})
+    assert ours == to_docling(expected).model_dump(exclude={"name", "origin"})
     assert result.document.origin is not None
     assert result.document.origin.filename == "sample.pdf"
     assert {item.prov[0].page_no for item in result.document.texts if item.prov} == {1, 2, 3}
@@ -166,7 +164,9 @@ def test_a_url_is_not_downloaded_unless_the_service_allows_it(service: RunningSe
     assert "downloads nothing" in str(error.value)
 
 
-def test_a_document_in_base64_is_converted(service: RunningService, sample_pdf: Path) -> None:
+def test_a_document_in_base64_is_converted(
+    service: RunningService, sample_pdf: Path, expected: OcrDocument
+) -> None:
     content = base64.encodebytes(sample_pdf.read_bytes()).decode()  # with line ends
     reply = httpx.post(
         f"{service.url}/v1/convert/source",
@@ -178,8 +178,7 @@ def test_a_document_in_base64_is_converted(service: RunningService, sample_pdf: 
         timeout=120,
     )
     made = ConvertDocumentResponse.model_validate_json(reply.text).document
-    with Reader("lite", cache=False) as reader:
-        assert made.md_content == reader.read(sample_pdf).to_markdown()
+    assert made.md_content == expected.to_markdown()
     assert made.filename == "a.pdf"
     assert made.json_content is not None
     assert made.html_content is not None
@@ -320,10 +319,9 @@ def open_webui_pages(service: RunningService, file: Path, **params: Any) -> list
 
 
 def test_open_webui_finds_each_page_under_its_number(
-    service: RunningService, sample_pdf: Path
+    service: RunningService, sample_pdf: Path, expected: OcrDocument
 ) -> None:
-    with Reader("lite", cache=False) as reader:
-        expected = [(page.number - 1, page.markdown.strip()) for page in reader.read(sample_pdf)]
+    pages = [(page.number - 1, page.markdown.strip()) for page in expected]
     # Options that its users set for docling's own models change nothing.
     own = {
         "do_ocr": "true",
@@ -331,7 +329,7 @@ def test_open_webui_finds_each_page_under_its_number(
         "pipeline": "standard",
         "table_mode": "accurate",
     }
-    assert open_webui_pages(service, sample_pdf, **own) == expected
+    assert open_webui_pages(service, sample_pdf, **own) == pages
 
 
 def test_open_webui_numbers_the_pages_after_a_blank_one_right(

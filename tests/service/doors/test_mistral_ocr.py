@@ -15,7 +15,7 @@ from mistralai.client.models import OCRResponse
 from PIL import Image
 from service_server import ANNA, BERT, RunningService
 
-from deepseek_ocr_rag import OcrDocument, Reader
+from deepseek_ocr_rag import OcrDocument
 from deepseek_ocr_rag.document.types import Block, Box, Page
 from deepseek_ocr_rag.service.doors.mistral_replies import ocr_reply
 from deepseek_ocr_rag.service.doors.mistral_requests import OcrOptions
@@ -32,12 +32,6 @@ def sent(mistral: Mistral, file: Path, purpose: str = "ocr") -> str:
 
 def data_url(file: Path) -> str:
     return f"data:application/pdf;base64,{base64.b64encode(file.read_bytes()).decode()}"
-
-
-@pytest.fixture(scope="module")
-def expected(sample_pdf: Path) -> OcrDocument:
-    with Reader("lite", cache=False) as reader:
-        return reader.read(sample_pdf)
 
 
 def test_the_whole_way_of_the_sdk(
