@@ -115,6 +115,7 @@ class JobQueue(QueueView):
         self._closing = True
         self._retention.close()
         self._dispatcher.close()
+        self._drawing.close()
         self._database.close()
         self._lock.close()
 
