@@ -50,24 +50,24 @@ def convert(service: RunningService, key: str = ANNA, **form: Any) -> httpx.Resp
 
 
 def test_the_client_gets_the_document_that_the_library_makes(
-    service: RunningService, sample_pdf: Path, expected: OcrDocument
+    service: RunningService, printed_pdf: Path, expected: OcrDocument
 ) -> None:
     with client(service) as docling:
-        result = docling.convert(sample_pdf)
+        result = docling.convert(printed_pdf)
     assert result.status.value == "success"
     # The name of the document and of its origin are those of the upload.
     ours = result.document.model_dump(exclude={"name", "origin"})
     assert ours == to_docling(expected).model_dump(exclude={"name", "origin"})
     assert result.document.origin is not None
-    assert result.document.origin.filename == "sample.pdf"
-    assert {item.prov[0].page_no for item in result.document.texts if item.prov} == {1, 2, 3}
+    assert result.document.origin.filename == "printed.pdf"
+    assert {item.prov[0].page_no for item in result.document.texts if item.prov} == {1, 2}
 
 
 def test_the_client_waits_by_polling_where_there_is_no_websocket_and_loses_no_time(
-    service: RunningService, sample_pdf: Path
+    service: RunningService, printed_pdf: Path
 ) -> None:
     with client(service, status_watcher=StatusWatcherKind.WEBSOCKET) as docling:
-        job = docling.submit(sample_pdf)
+        job = docling.submit(printed_pdf)
         states = [update.task_status for update in job.watch(timeout=60)]
         begun = time.monotonic()
         job.result(timeout=60)
@@ -76,30 +76,30 @@ def test_the_client_waits_by_polling_where_there_is_no_websocket_and_loses_no_ti
 
 
 def test_the_client_reads_several_documents_in_their_order(
-    service: RunningService, sample_pdf: Path
+    service: RunningService, printed_pdf: Path
 ) -> None:
     sources = [
-        DocumentStream(name=f"{n}.pdf", stream=BytesIO(sample_pdf.read_bytes())) for n in "abc"
+        DocumentStream(name=f"{n}.pdf", stream=BytesIO(printed_pdf.read_bytes())) for n in "abc"
     ]
     with client(service) as docling:
         results = list(docling.convert_all(sources))
     assert [str(result.input.file) for result in results] == ["a.pdf", "b.pdf", "c.pdf"]
-    assert {len(result.document.pages) for result in results} == {3}
+    assert {len(result.document.pages) for result in results} == {2}
 
 
 @pytest.mark.parametrize(
     ("asked", "pages"),
     [
-        ({"page_range": (2, 3)}, [2, 3]),
-        ({"max_num_pages": 2}, [1, 2]),
-        ({"max_num_pages": 99}, [1, 2, 3]),
+        ({"page_range": (2, 2)}, [2]),
+        ({"max_num_pages": 1}, [1]),
+        ({"max_num_pages": 99}, [1, 2]),
     ],
 )
 def test_the_client_chooses_pages(
-    service: RunningService, sample_pdf: Path, asked: dict[str, Any], pages: list[int]
+    service: RunningService, printed_pdf: Path, asked: dict[str, Any], pages: list[int]
 ) -> None:
     with client(service) as docling:
-        result = docling.convert(sample_pdf, **asked)
+        result = docling.convert(printed_pdf, **asked)
     assert sorted(result.document.pages) == pages
 
 
@@ -115,18 +115,18 @@ def test_a_document_that_cannot_be_read_is_a_failed_conversion_for_the_client(
 
 
 def test_other_targets_are_refused_and_told_to_the_client(
-    service: RunningService, sample_pdf: Path
+    service: RunningService, printed_pdf: Path
 ) -> None:
     with client(service) as docling, pytest.raises(docling_errors.ServiceError, match="zip"):
-        docling.submit(sample_pdf, target=ZipTarget())
+        docling.submit(printed_pdf, target=ZipTarget())
 
 
 @pytest.mark.parametrize("path", ["/v1/status/poll", "/v1/result"])
 def test_a_task_of_another_key_or_that_never_was_is_not_found(
-    service: RunningService, sample_pdf: Path, path: str
+    service: RunningService, printed_pdf: Path, path: str
 ) -> None:
     with client(service) as docling:
-        task = docling.submit(sample_pdf, target=InBodyTarget()).task_id
+        task = docling.submit(printed_pdf, target=InBodyTarget()).task_id
     for key, name in ((BERT, task), (ANNA, "never"), (ANNA, f"never{task}")):
         reply = httpx.get(f"{service.url}{path}/{name}", headers={"X-Api-Key": key})
         assert reply.status_code == 404
@@ -135,18 +135,18 @@ def test_a_task_of_another_key_or_that_never_was_is_not_found(
 
 
 def test_a_result_that_is_not_ready_is_told_as_the_client_expects_it(
-    service: RunningService, sample_pdf: Path
+    service: RunningService, printed_pdf: Path
 ) -> None:
     with client(service) as docling:
-        task = docling.submit(sample_pdf, target=InBodyTarget()).task_id
+        task = docling.submit(printed_pdf, target=InBodyTarget()).task_id
         reply = httpx.get(f"{service.url}/v1/result/{task}", headers={"X-Api-Key": ANNA})
     if reply.status_code != 200:  # else it was read already
         assert reply.json()["detail"].startswith("Task result not found")
 
 
-def test_a_wrong_key_is_refused(service: RunningService, sample_pdf: Path) -> None:
+def test_a_wrong_key_is_refused(service: RunningService, printed_pdf: Path) -> None:
     with client(service, "wrong") as docling, pytest.raises(docling_errors.ServiceError) as error:
-        docling.convert(sample_pdf)
+        docling.convert(printed_pdf)
     assert error.value.status_code == 401
 
 
@@ -165,9 +165,9 @@ def test_a_url_is_not_downloaded_unless_the_service_allows_it(service: RunningSe
 
 
 def test_a_document_in_base64_is_converted(
-    service: RunningService, sample_pdf: Path, expected: OcrDocument
+    service: RunningService, printed_pdf: Path, expected: OcrDocument
 ) -> None:
-    content = base64.encodebytes(sample_pdf.read_bytes()).decode()  # with line ends
+    content = base64.encodebytes(printed_pdf.read_bytes()).decode()  # with line ends
     reply = httpx.post(
         f"{service.url}/v1/convert/source",
         json={
@@ -254,27 +254,27 @@ def test_tasks_are_answered_as_their_model_says(service: RunningService) -> None
 
 
 def test_an_older_client_gets_a_document_of_its_version(
-    service: RunningService, sample_pdf: Path
+    service: RunningService, printed_pdf: Path
 ) -> None:
     reply = httpx.post(
         f"{service.url}/v1/convert/file",
-        files={"files": ("a.pdf", sample_pdf.read_bytes())},
+        files={"files": ("a.pdf", printed_pdf.read_bytes())},
         data={"to_formats": "json"},
         headers={"X-Api-Key": ANNA, "Accept-Docling-Document-Version": "1.6.0"},
         timeout=120,
     )
     content = reply.json()["document"]["json_content"]
     assert content["version"] == "1.6.0"
-    assert DoclingDocument.model_validate(content).pages.keys() == {1, 2, 3}
+    assert DoclingDocument.model_validate(content).pages.keys() == {1, 2}
 
 
 @pytest.mark.parametrize("version", ["0.9.0", "1.2.0", "x", "1.10"])
 def test_a_version_that_cannot_be_made_is_refused(
-    service: RunningService, sample_pdf: Path, version: str
+    service: RunningService, printed_pdf: Path, version: str
 ) -> None:
     reply = httpx.post(
         f"{service.url}/v1/convert/file",
-        files={"files": ("a.pdf", sample_pdf.read_bytes())},
+        files={"files": ("a.pdf", printed_pdf.read_bytes())},
         data={"to_formats": "json"},
         headers={"X-Api-Key": ANNA, "Accept-Docling-Document-Version": version},
         timeout=120,
@@ -319,7 +319,7 @@ def open_webui_pages(service: RunningService, file: Path, **params: Any) -> list
 
 
 def test_open_webui_finds_each_page_under_its_number(
-    service: RunningService, sample_pdf: Path, expected: OcrDocument
+    service: RunningService, printed_pdf: Path, expected: OcrDocument
 ) -> None:
     pages = [(page.number - 1, page.markdown.strip()) for page in expected]
     # Options that its users set for docling's own models change nothing.
@@ -329,19 +329,19 @@ def test_open_webui_finds_each_page_under_its_number(
         "pipeline": "standard",
         "table_mode": "accurate",
     }
-    assert open_webui_pages(service, sample_pdf, **own) == pages
+    assert open_webui_pages(service, printed_pdf, **own) == pages
 
 
 def test_open_webui_numbers_the_pages_after_a_blank_one_right(
-    service: RunningService, sample_pdf: Path, tmp_path: Path
+    service: RunningService, printed_pdf: Path, tmp_path: Path
 ) -> None:
     import pypdfium2
 
-    with pypdfium2.PdfDocument(sample_pdf) as pdf:
+    with pypdfium2.PdfDocument(printed_pdf) as pdf:
         pdf.new_page(595, 842, index=1)
         pdf.save(tmp_path / "blank.pdf")
     found = open_webui_pages(service, tmp_path / "blank.pdf")
-    assert [index for index, _ in found] == [0, 2, 3]
+    assert [index for index, _ in found] == [0, 2]
 
 
 @pytest.mark.parametrize(

@@ -35,22 +35,22 @@ def data_url(file: Path) -> str:
 
 
 def test_the_whole_way_of_the_sdk(
-    service: RunningService, sample_pdf: Path, expected: OcrDocument
+    service: RunningService, printed_pdf: Path, expected: OcrDocument
 ) -> None:
     with sdk(service, BERT) as mistral:
-        file = sent(mistral, sample_pdf)
+        file = sent(mistral, printed_pdf)
         signed = mistral.files.get_signed_url(file_id=file, expiry=1)
         reply = mistral.ocr.process(
             model="mistral-ocr-latest",
             document={"type": "document_url", "document_url": signed.url},
             include_image_base64=False,
         )
-        assert mistral.files.retrieve(file_id=file).filename == "sample.pdf"
-        assert mistral.files.download(file_id=file).read() == sample_pdf.read_bytes()
+        assert mistral.files.retrieve(file_id=file).filename == "printed.pdf"
+        assert mistral.files.download(file_id=file).read() == printed_pdf.read_bytes()
         assert mistral.files.delete(file_id=file).deleted
-    assert [page.index for page in reply.pages] == [0, 1, 2]
-    assert reply.usage_info.pages_processed == 3
-    assert reply.usage_info.doc_size_bytes == sample_pdf.stat().st_size
+    assert [page.index for page in reply.pages] == [0, 1]
+    assert reply.usage_info.pages_processed == 2
+    assert reply.usage_info.doc_size_bytes == printed_pdf.stat().st_size
     for page, read in zip(reply.pages, expected, strict=True):
         assert page.markdown.replace("\n", "").startswith(read.markdown.replace("\n", "")[:40])
         assert page.dimensions is not None
@@ -60,15 +60,15 @@ def test_the_whole_way_of_the_sdk(
 
 
 def test_a_file_can_be_named_by_its_id_and_stays_until_it_is_deleted(
-    service: RunningService, sample_pdf: Path
+    service: RunningService, printed_pdf: Path
 ) -> None:
     with sdk(service, BERT) as mistral:
-        file = sent(mistral, sample_pdf)
+        file = sent(mistral, printed_pdf)
         for _ in range(2):
             reply = mistral.ocr.process(
-                model="m", document={"type": "file", "file_id": file}, pages=[2, 0]
+                model="m", document={"type": "file", "file_id": file}, pages=[1, 0]
             )
-            assert [page.index for page in reply.pages] == [0, 2]
+            assert [page.index for page in reply.pages] == [0, 1]
         assert [each.id for each in mistral.files.list().data] == [file]
         mistral.files.delete(file_id=file)
         with pytest.raises(SDKError) as error:
@@ -77,21 +77,21 @@ def test_a_file_can_be_named_by_its_id_and_stays_until_it_is_deleted(
 
 
 def test_a_document_in_the_request_is_read_and_not_kept(
-    service: RunningService, sample_pdf: Path, expected: OcrDocument
+    service: RunningService, printed_pdf: Path, expected: OcrDocument
 ) -> None:
     with sdk(service, BERT) as mistral:
         reply = mistral.ocr.process(
-            model="m", document={"type": "document_url", "document_url": data_url(sample_pdf)}
+            model="m", document={"type": "document_url", "document_url": data_url(printed_pdf)}
         )
     assert len(reply.pages) == len(expected)
     assert service.queue.uploads("bert") == ()
 
 
-def test_a_picture_in_the_request_is_read(service: RunningService, sample_pdf: Path) -> None:
+def test_a_picture_in_the_request_is_read(service: RunningService, printed_pdf: Path) -> None:
     from deepseek_ocr_rag import render_page
 
     file = BytesIO()
-    render_page(sample_pdf, 1).save(file, "PNG")
+    render_page(printed_pdf, 1).save(file, "PNG")
     url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
     with sdk(service) as mistral:
         reply = mistral.ocr.process(model="m", document={"type": "image_url", "image_url": url})
@@ -100,14 +100,14 @@ def test_a_picture_in_the_request_is_read(service: RunningService, sample_pdf: P
 
 
 def test_pictures_come_with_their_place_and_on_demand_with_their_pixels(
-    service: RunningService, sample_pdf: Path, expected: OcrDocument
+    service: RunningService, printed_pdf: Path, expected: OcrDocument
 ) -> None:
     pictures = [block for page in expected for block in page.blocks if block.kind == "image"]
     assert pictures, "the sample has a figure"
     with sdk(service) as mistral:
         reply = mistral.ocr.process(
             model="m",
-            document={"type": "document_url", "document_url": data_url(sample_pdf)},
+            document={"type": "document_url", "document_url": data_url(printed_pdf)},
             include_image_base64=True,
         )
     found = [(page, image) for page in reply.pages for image in page.images]
@@ -125,11 +125,11 @@ def test_pictures_come_with_their_place_and_on_demand_with_their_pixels(
 
 
 def test_blocks_come_as_the_sdk_reads_them(
-    service: RunningService, sample_pdf: Path, expected: OcrDocument
+    service: RunningService, printed_pdf: Path, expected: OcrDocument
 ) -> None:
     with sdk(service) as mistral:
         reply = mistral.ocr.process(
-            model="m", document={"type": "document_url", "document_url": data_url(sample_pdf)}
+            model="m", document={"type": "document_url", "document_url": data_url(printed_pdf)}
         )
     blocks = [block for page in reply.pages for block in page.blocks or []]
     assert len(blocks) == sum(len(block.boxes) for page in expected for block in page.blocks)
@@ -137,15 +137,15 @@ def test_blocks_come_as_the_sdk_reads_them(
     assert "UNKNOWN" not in {block.type for block in blocks}
 
 
-def test_a_wrong_key_is_refused(service: RunningService, sample_pdf: Path) -> None:
+def test_a_wrong_key_is_refused(service: RunningService, printed_pdf: Path) -> None:
     with sdk(service, "wrong") as mistral, pytest.raises(SDKError) as error:
-        sent(mistral, sample_pdf)
+        sent(mistral, printed_pdf)
     assert error.value.status_code == 401
 
 
-def test_a_file_of_another_key_is_not_found(service: RunningService, sample_pdf: Path) -> None:
+def test_a_file_of_another_key_is_not_found(service: RunningService, printed_pdf: Path) -> None:
     with sdk(service) as anna, sdk(service, BERT) as bert:
-        file = sent(anna, sample_pdf)
+        file = sent(anna, printed_pdf)
         url = anna.files.get_signed_url(file_id=file).url
         for call in (
             lambda: bert.files.retrieve(file_id=file),
@@ -206,10 +206,10 @@ def test_the_sdk_shows_what_is_wrong_with_a_document(
 
 
 def test_a_file_for_another_purpose_is_refused_and_not_kept(
-    service: RunningService, sample_pdf: Path
+    service: RunningService, printed_pdf: Path
 ) -> None:
     with sdk(service, BERT) as mistral, pytest.raises(SDKError, match="purpose"):
-        sent(mistral, sample_pdf, purpose="fine-tune")
+        sent(mistral, printed_pdf, purpose="fine-tune")
     assert service.queue.uploads("bert") == ()
 
 

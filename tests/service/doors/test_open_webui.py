@@ -59,10 +59,10 @@ class ExternalLoader:
 
 
 @pytest.fixture
-def attached(tmp_path: Path, sample_pdf: Path) -> Path:
+def attached(tmp_path: Path, printed_pdf: Path) -> Path:
     """The sample, named as Open WebUI stores what a user attached."""
     file = tmp_path / f"{uuid.uuid4()}_my report (1).pdf"
-    file.write_bytes(sample_pdf.read_bytes())
+    file.write_bytes(printed_pdf.read_bytes())
     return file
 
 
@@ -71,9 +71,9 @@ def test_the_loader_gets_a_document_for_each_page(
 ) -> None:
     documents = ExternalLoader(attached, service.url, ANNA).load()
     assert [each.page_content for each in documents] == [page.markdown for page in expected]
-    assert [each.metadata["page"] for each in documents] == [0, 1, 2]
+    assert [each.metadata["page"] for each in documents] == [0, 1]
     assert {each.metadata["source"] for each in documents} == {"my report (1).pdf"}
-    assert {each.metadata["total_pages"] for each in documents} == {3}
+    assert {each.metadata["total_pages"] for each in documents} == {2}
 
 
 def test_metadata_holds_only_what_every_vector_store_takes(
@@ -95,7 +95,7 @@ def test_nothing_of_the_document_is_kept_after_the_reply(
 def test_the_type_that_a_browser_guessed_does_not_matter(
     service: RunningService, attached: Path, mime_type: str | None
 ) -> None:
-    assert len(ExternalLoader(attached, f"{service.url}/", ANNA, mime_type).load()) == 3
+    assert len(ExternalLoader(attached, f"{service.url}/", ANNA, mime_type).load()) == 2
 
 
 def test_a_wrong_key_is_refused_before_the_document_is_read(
@@ -132,10 +132,10 @@ HOSTILE_NAMES = [
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_a_hostile_name_stays_a_name(service: RunningService, sample_pdf: Path, name: str) -> None:
+def test_a_hostile_name_stays_a_name(service: RunningService, printed_pdf: Path, name: str) -> None:
     reply = requests.put(
         f"{service.url}/process",
-        data=sample_pdf.read_bytes(),
+        data=printed_pdf.read_bytes(),
         headers={"X-Filename": name, "X-Api-Key": ANNA},
         timeout=120,
     )
