@@ -7,8 +7,11 @@ used; tests that use them need ``DOCLING_WARNS`` among their marks.
 from __future__ import annotations
 
 import warnings
+from io import BytesIO
+from pathlib import Path
 
 import pytest
+from docling_core.types.io import DocumentStream
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -30,6 +33,12 @@ __all__ = [
     "TaskStatusResponse",
     "ZipTarget",
     "docling_errors",
+    "streamed",
 ]
 
 DOCLING_WARNS = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")
+
+
+def streamed(file: Path) -> DocumentStream:
+    """A file as a source for the client, which does not close files that it opens itself."""
+    return DocumentStream(name=file.name, stream=BytesIO(file.read_bytes()))

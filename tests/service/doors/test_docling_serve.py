@@ -21,6 +21,7 @@ from docling_client import (
     TaskStatusResponse,
     ZipTarget,
     docling_errors,
+    streamed,
 )
 from docling_core.types.doc import DoclingDocument
 from docling_core.types.io import DocumentStream
@@ -53,7 +54,7 @@ def test_the_client_gets_the_document_that_the_library_makes(
     service: RunningService, printed_pdf: Path, expected: OcrDocument
 ) -> None:
     with client(service) as docling:
-        result = docling.convert(printed_pdf)
+        result = docling.convert(streamed(printed_pdf))
     assert result.status.value == "success"
     # The name of the document and of its origin are those of the upload.
     ours = result.document.model_dump(exclude={"name", "origin"})
@@ -67,7 +68,7 @@ def test_the_client_waits_by_polling_where_there_is_no_websocket_and_loses_no_ti
     service: RunningService, printed_pdf: Path
 ) -> None:
     with client(service, status_watcher=StatusWatcherKind.WEBSOCKET) as docling:
-        job = docling.submit(printed_pdf)
+        job = docling.submit(streamed(printed_pdf))
         states = [update.task_status for update in job.watch(timeout=60)]
         begun = time.monotonic()
         job.result(timeout=60)
@@ -99,7 +100,7 @@ def test_the_client_chooses_pages(
     service: RunningService, printed_pdf: Path, asked: dict[str, Any], pages: list[int]
 ) -> None:
     with client(service) as docling:
-        result = docling.convert(printed_pdf, **asked)
+        result = docling.convert(streamed(printed_pdf), **asked)
     assert sorted(result.document.pages) == pages
 
 
@@ -118,7 +119,7 @@ def test_other_targets_are_refused_and_told_to_the_client(
     service: RunningService, printed_pdf: Path
 ) -> None:
     with client(service) as docling, pytest.raises(docling_errors.ServiceError, match="zip"):
-        docling.submit(printed_pdf, target=ZipTarget())
+        docling.submit(streamed(printed_pdf), target=ZipTarget())
 
 
 @pytest.mark.parametrize("path", ["/v1/status/poll", "/v1/result"])
@@ -126,7 +127,7 @@ def test_a_task_of_another_key_or_that_never_was_is_not_found(
     service: RunningService, printed_pdf: Path, path: str
 ) -> None:
     with client(service) as docling:
-        task = docling.submit(printed_pdf, target=InBodyTarget()).task_id
+        task = docling.submit(streamed(printed_pdf), target=InBodyTarget()).task_id
     for key, name in ((BERT, task), (ANNA, "never"), (ANNA, f"never{task}")):
         reply = httpx.get(f"{service.url}{path}/{name}", headers={"X-Api-Key": key})
         assert reply.status_code == 404
@@ -138,7 +139,7 @@ def test_a_result_that_is_not_ready_is_told_as_the_client_expects_it(
     service: RunningService, printed_pdf: Path
 ) -> None:
     with client(service) as docling:
-        task = docling.submit(printed_pdf, target=InBodyTarget()).task_id
+        task = docling.submit(streamed(printed_pdf), target=InBodyTarget()).task_id
         reply = httpx.get(f"{service.url}/v1/result/{task}", headers={"X-Api-Key": ANNA})
     if reply.status_code != 200:  # else it was read already
         assert reply.json()["detail"].startswith("Task result not found")
@@ -146,7 +147,7 @@ def test_a_result_that_is_not_ready_is_told_as_the_client_expects_it(
 
 def test_a_wrong_key_is_refused(service: RunningService, printed_pdf: Path) -> None:
     with client(service, "wrong") as docling, pytest.raises(docling_errors.ServiceError) as error:
-        docling.convert(printed_pdf)
+        docling.convert(streamed(printed_pdf))
     assert error.value.status_code == 401
 
 

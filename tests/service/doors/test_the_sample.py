@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
-from docling_client import DOCLING_WARNS, DoclingServiceClient, StatusWatcherKind
+from docling_client import DOCLING_WARNS, DoclingServiceClient, StatusWatcherKind, streamed
 from mistralai.client import Mistral
 from service_server import ANNA, RunningService
 
@@ -20,7 +20,7 @@ def test_the_sample_comes_through_every_door_as_the_library_reads_it(
     with DoclingServiceClient(
         service.url, api_key=ANNA, status_watcher=StatusWatcherKind.POLLING
     ) as docling:
-        converted = docling.convert(sample_pdf).document
+        converted = docling.convert(streamed(sample_pdf)).document
     different = {"name", "origin"}  # the name of the upload
     assert converted.model_dump(exclude=different) == to_docling(expected_sample).model_dump(
         exclude=different

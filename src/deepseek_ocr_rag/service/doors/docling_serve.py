@@ -20,14 +20,12 @@ from ..api.asker import in_worker, owner_of, queue_of, settings_of
 from ..api.form_parts import form_parts
 from ..api.openapi import problems
 from ..api.problems import problem
-from ..api.upload_routes import store_content
 from ..jobs import Job, JobOptions, JobState, Upload
 from .conversions import conversion, document_of_job, wait_for_end
 from .docling_options import DoclingOptions
 from .docling_replies import check_reply, converted, failed_conversion, task_failure, task_status
 from .docling_schema import FILE_BODY, RESULT, SOURCE_BODY, STATUS
-from .document_names import document_name
-from .sent_documents import json_request, store_base64, store_url
+from .sent_documents import discard, json_request, store_base64, store_part, store_url
 from .task_ids import job_of, reply_of, task_id
 
 __all__ = ["ROUTER"]
@@ -152,24 +150,22 @@ async def _from_form(request: Request, version: str | None) -> tuple[Upload, Doc
     """The one file of a form, stored, and its options."""
     fields: dict[str, list[str]] = defaultdict(list)
     upload: Upload | None = None
-    async for part in form_parts(request):
-        if part.filename is None and part.name != "files":
-            fields[part.name].append(await part.text())
-            continue
-        if upload is not None or part.name != "files":
-            raise ConfigurationError(
-                "the form has more than one file", remedy="Send one file, in the field files."
-            )
-        new = await in_worker(
-            queue_of(request).new_upload,
-            owner_of(request),
-            document_name(part.filename),
-            part.media_type[:127] or "application/octet-stream",
-        )
-        upload = await store_content(request, new.id, part.chunks)
-    if upload is None:
-        raise ConfigurationError("the form has no file", remedy="Send it in the field files.")
-    return upload, await in_worker(_checked, fields, version)
+    try:
+        async for part in form_parts(request):
+            if part.filename is None and part.name != "files":
+                fields[part.name].append(await part.text())
+                continue
+            if upload is not None or part.name != "files":
+                raise ConfigurationError(
+                    "the form has more than one file", remedy="Send one file, in the field files."
+                )
+            upload = await store_part(request, part)
+        if upload is None:
+            raise ConfigurationError("the form has no file", remedy="Send it in the field files.")
+        return upload, await in_worker(_checked, fields, version)
+    except BaseException:
+        await discard(request, upload)
+        raise
 
 
 async def _from_json(request: Request, version: str | None) -> tuple[Upload, DoclingOptions]:

@@ -23,14 +23,12 @@ from ..api.asker import Owner, Queue, in_worker, owner_of, queue_of
 from ..api.form_parts import form_parts
 from ..api.openapi import problems
 from ..api.problems import problem, status_of
-from ..api.upload_routes import store_content
 from ..jobs import JobOptions, JobState, Upload
 from .conversions import conversion, document_of_job, error_of_job
-from .document_names import document_name
 from .mistral_replies import ocr_reply
 from .mistral_requests import OcrOptions, document_of
 from .mistral_schema import FORM_BODY, OCR_BODY, OCR_REPLY
-from .sent_documents import json_request, store_data_url, store_url
+from .sent_documents import discard, json_request, store_data_url, store_part, store_url
 
 __all__ = ["ROUTER"]
 
@@ -132,29 +130,26 @@ async def send_file(request: Request) -> FileReply:
     """Send a file, in the field ``file`` of a form, to be read by ``/v1/ocr``."""
     upload: Upload | None = None
     purpose = "ocr"
-    async for part in form_parts(request):
-        if part.filename is None and part.name != "file":
-            value = await part.text()
-            purpose = value if part.name == "purpose" else purpose
-            continue
-        if upload is not None or part.name != "file":
+    try:
+        async for part in form_parts(request):
+            if part.filename is None and part.name != "file":
+                value = await part.text()
+                purpose = value if part.name == "purpose" else purpose
+                continue
+            if upload is not None or part.name != "file":
+                raise ConfigurationError(
+                    "the form has more than one file", remedy="Send one file, in the field file."
+                )
+            upload = await store_part(request, part)
+        if upload is None:
+            raise ConfigurationError("the form has no file", remedy="Send it in the field file.")
+        if purpose != "ocr":
             raise ConfigurationError(
-                "the form has more than one file", remedy="Send one file, in the field file."
+                f"the purpose cannot be {purpose[:40]!r}", remedy='Send the purpose "ocr".'
             )
-        new = await in_worker(
-            queue_of(request).new_upload,
-            owner_of(request),
-            document_name(part.filename),
-            part.media_type[:127] or "application/octet-stream",
-        )
-        upload = await store_content(request, new.id, part.chunks)
-    if upload is None:
-        raise ConfigurationError("the form has no file", remedy="Send it in the field file.")
-    if purpose != "ocr":
-        await in_worker(queue_of(request).delete_upload, owner_of(request), upload.id)
-        raise ConfigurationError(
-            f"the purpose cannot be {purpose[:40]!r}", remedy='Send the purpose "ocr".'
-        )
+    except BaseException:
+        await discard(request, upload)
+        raise
     return _file(upload)
 
 

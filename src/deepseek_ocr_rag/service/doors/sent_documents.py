@@ -6,7 +6,7 @@ import base64
 import binascii
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import IO, Any, Final
 
@@ -15,14 +15,16 @@ import anyio.to_thread
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from ...errors import ConfigurationError, SourceNotAllowedError
+from ...errors import ConfigurationError, JobNotFoundError, SourceNotAllowedError
 from ...http_replies import parse_json
 from ...sources.fetch import download, is_url
 from ..api.asker import owner_of, queue_of, settings_of
+from ..api.form_parts import FormPart
+from ..api.upload_routes import store_content
 from ..jobs import Upload
 from .document_names import document_name, name_in_url
 
-__all__ = ["json_request", "store_base64", "store_data_url", "store_url"]
+__all__ = ["discard", "json_request", "store_base64", "store_data_url", "store_part", "store_url"]
 
 MOST_JSON: Final = 64 * 1024 * 1024
 """Bytes of a JSON body, which is kept in memory while it is parsed."""
@@ -65,6 +67,24 @@ def _parsed(file: IO[bytes]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigurationError("the body is not a JSON object")
     return value
+
+
+async def discard(request: Request, upload: Upload | None) -> None:
+    """Remove a document that was stored before its request turned out to be wrong."""
+    if upload is not None:
+        with suppress(JobNotFoundError):
+            await anyio.to_thread.run_sync(
+                queue_of(request).delete_upload, owner_of(request), upload.id
+            )
+
+
+async def store_part(request: Request, part: FormPart) -> Upload:
+    """Store the file of a form as it comes."""
+    kind = part.media_type[:127] or "application/octet-stream"
+    new = await anyio.to_thread.run_sync(
+        queue_of(request).new_upload, owner_of(request), document_name(part.filename), kind
+    )
+    return await store_content(request, new.id, part.chunks)
 
 
 async def store_base64(request: Request, text: object, name: str, media_type: str = "") -> Upload:
