@@ -33,16 +33,13 @@ LOOK_SECONDS: Final = 5.0
 
 
 @asynccontextmanager
-async def conversion(
-    request: Request, upload: Upload, options: JobOptions, *, keep_upload: bool = False
-) -> AsyncIterator[Job]:
+async def conversion(request: Request, upload: Upload, options: JobOptions) -> AsyncIterator[Job]:
     """The ended job of a document, for as long as the reply is made.
 
     Args:
         request: Waits.
         upload: The document; removed at the end.
         options: How to read it.
-        keep_upload: Whether the client has the id of the upload, and removes it itself.
 
     Raises:
         HTTPException: 504 if it takes longer than a request may; the job goes on.
@@ -55,8 +52,7 @@ async def conversion(
         yield job
     finally:
         with suppress(JobNotFoundError, JobExpiredError):
-            if not keep_upload:
-                await in_worker(queue.delete_upload, owner, upload.id)
+            await in_worker(queue.delete_upload, owner, upload.id)
         with suppress(JobNotFoundError, JobExpiredError):
             if job is not None and _is_last(request, job.id):
                 await in_worker(queue.delete, owner, job.id)

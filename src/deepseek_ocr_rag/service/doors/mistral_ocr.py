@@ -28,7 +28,14 @@ from .conversions import conversion, document_of_job, error_of_job
 from .mistral_replies import ocr_reply
 from .mistral_requests import OcrOptions, document_of
 from .mistral_schema import FORM_BODY, OCR_BODY, OCR_REPLY
-from .sent_documents import discard, json_request, store_data_url, store_part, store_url
+from .sent_documents import (
+    discard,
+    json_request,
+    store_again,
+    store_data_url,
+    store_part,
+    store_url,
+)
 
 __all__ = ["ROUTER"]
 
@@ -214,9 +221,8 @@ async def read_pages(request: Request) -> Response:
     queue, owner = queue_of(request), owner_of(request)
     async with json_request(request) as given:
         options = OcrOptions.parse(given)
-        upload, is_sent_before = await _named(request, given)
-    reading = JobOptions(pages=options.pages)
-    async with conversion(request, upload, reading, keep_upload=is_sent_before) as job:
+        upload = await _named(request, given)
+    async with conversion(request, upload, JobOptions(pages=options.pages)) as job:
         if job.state not in (JobState.SUCCEEDED, JobState.PARTIAL):
             raise error_of_job(job)
 
@@ -231,17 +237,16 @@ async def read_pages(request: Request) -> Response:
         return JSONResponse(await in_worker(reply))
 
 
-async def _named(request: Request, given: dict[str, Any]) -> tuple[Upload, bool]:
-    """The document that a request names, stored; and whether it was sent before."""
+async def _named(request: Request, given: dict[str, Any]) -> Upload:
+    """The document that a request names, stored for it alone: it is removed with the reply."""
     kind, value = document_of(given)
     if kind == "url" and value.startswith("data:"):
         name = given["document"].get("document_name")
-        name = name if isinstance(name, str) else "document"
-        return await store_data_url(request, value, name), False
+        return await store_data_url(request, value, name if isinstance(name, str) else "document")
     file_id = value if kind == "file" else _file_in(request, value)
     if file_id is not None:
-        return await in_worker(queue_of(request).upload, owner_of(request), file_id), True
-    return await store_url(request, value), False
+        return await store_again(request, file_id)
+    return await store_url(request, value)
 
 
 def _file_in(request: Request, url: str) -> str | None:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import IO, Any, Final
 
 import anyio
@@ -111,6 +112,19 @@ async def store_data_url(request: Request, url: str, name: str) -> Upload:
     return await store_base64(request, text, name, media_type)
 
 
+async def store_again(request: Request, upload_id: str) -> Upload:
+    """Store a document once more that was sent before; its bytes are on the disk only once.
+
+    Raises:
+        JobNotFoundError: If there is no such upload.
+        UploadError: If it has no content.
+    """
+    queue, owner = queue_of(request), owner_of(request)
+    upload = await anyio.to_thread.run_sync(queue.upload, owner, upload_id)
+    file = await anyio.to_thread.run_sync(queue.upload_file, owner, upload_id)
+    return await _store(request, _pieces(file), upload.name, upload.media_type, "upload_writers")
+
+
 async def store_url(request: Request, url: str) -> Upload:
     """Download a document, if URLs are allowed.
 
@@ -148,6 +162,12 @@ def _limiter(request: Request, name: str, places: int) -> anyio.CapacityLimiter:
         setattr(state, name, anyio.CapacityLimiter(places))
     limiter: anyio.CapacityLimiter = getattr(state, name)
     return limiter
+
+
+def _pieces(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        while piece := opened.read(IN_MEMORY):
+            yield piece
 
 
 def _decoded(text: str) -> Iterator[bytes]:
