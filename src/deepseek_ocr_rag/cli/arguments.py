@@ -158,7 +158,11 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pages", metavar="LIST", help="for example 1-3,7 (default: all)")
-    parser.add_argument("--backend", default="auto", help=f"{', '.join(CHOICES)} (default: auto)")
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help=f"{', '.join(CHOICES)}, service, service:<base url> (default: auto)",
+    )
     parser.add_argument(
         "--allow-remote-code",
         action="store_true",
@@ -206,7 +210,8 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "--wait",
         type=float,
         metavar="SECONDS",
-        help="with 'server' and 'ollama': how long to wait for a server that goes away (default: 60)",
+        help="with 'server', 'ollama' and 'service': how long to wait for one that goes away "
+        "(default: 60)",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
     parser.add_argument(

@@ -1,0 +1,3 @@
+from .client.service_reader import ServiceReader, reader_named
+
+__all__ = ["ServiceReader", "reader_named"]
