@@ -87,6 +87,10 @@ ROOMS = {
         "what the tools of both frameworks share",
         ("reading", "retrieval", "export", "sources", "document", "text", "concurrency"),
     ),
+    "service": Room(
+        "jobs that survive everything, the reading process, HTTP and its doors",
+        ("reading", "document", "sources", "concurrency"),
+    ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),
     "__main__": Room("python -m deepseek_ocr_rag: the command again", ("cli",)),

@@ -1,4 +1,4 @@
-"""The HTTP service: one GPU for a whole team."""
+"""The service: documents over HTTP, a queue that survives everything, one reading process."""
 
 import lazy_loader
 
