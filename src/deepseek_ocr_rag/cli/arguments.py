@@ -90,6 +90,9 @@ def argument_parser() -> argparse.ArgumentParser:
         help="an error message or a log file to explain; '-' reads standard input",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON array")
+    doctor.add_argument(
+        "--service", metavar="URL", help="check only this running service (dsocr serve)"
+    )
 
     serve = command(
         "serve-command", "print the command that starts a server with the right options"

@@ -190,20 +190,25 @@ class Reader(SharedObject, FolderReading):
                 remedy="Try again in a moment, or set a higher limit.",
             )
         try:
-            return self._stream(self._open_source(source, password, name), pages, task)
+            opened = self._open_source(source, password, name)
+            return self._stream(opened, pages, task, password)
         except BaseException:
             self._free_documents.release()
             raise
 
-    def _stream(self, opened: Source, pages: str | Sequence[int] | None, task: Task) -> PageStream:
+    def _stream(
+        self, opened: Source, pages: str | Sequence[int] | None, task: Task, password: str | None
+    ) -> PageStream:
         try:
             numbers = parse_page_selection(pages, opened.page_count, source=opened.name)
-            return self._stream_of(opened, numbers, task)
+            return self._stream_of(opened, numbers, task, password)
         except BaseException:
             opened.close()
             raise
 
-    def _stream_of(self, opened: Source, numbers: tuple[int, ...], task: Task) -> PageStream:
+    def _stream_of(
+        self, opened: Source, numbers: tuple[int, ...], task: Task, password: str | None
+    ) -> PageStream:
         return BackendStream(
             opened,
             numbers,

@@ -13,7 +13,15 @@ import httpx
 from ...errors import ConfigurationError
 from ...text.excerpt import excerpt
 
-__all__ = ["DEFAULT_SERVICE", "ServiceAddress", "names_service", "service_of", "service_url"]
+__all__ = [
+    "DEFAULT_SERVICE",
+    "KEY_VARIABLE",
+    "URL_VARIABLE",
+    "ServiceAddress",
+    "names_service",
+    "service_of",
+    "service_url",
+]
 
 DEFAULT_SERVICE: Final = "http://127.0.0.1:8765"
 """Where ``dsocr serve`` listens."""

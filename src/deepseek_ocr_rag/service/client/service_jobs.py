@@ -8,14 +8,13 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final
 
 from ...document.types import Page
 from ...errors import (
     BackendReplyError,
     DeepSeekOCRError,
-    PasswordError,
     ReadCancelledError,
 )
 from ...http_replies import parse_json
@@ -48,7 +47,7 @@ class JobRequest:
     source: str
     sha256: str
     content: Callable[[], BinaryIO]
-    fields: tuple[tuple[str, str], ...]
+    fields: tuple[tuple[str, str], ...] = field(repr=False)  # may hold a password
     salt: str = ""
 
     @property
@@ -187,11 +186,6 @@ class ServiceJobs:
             told.get("page"),
             source=self._source,
         )
-        if isinstance(failure, PasswordError):
-            failure.remedy = (
-                "A service takes no passwords: save the document without one, or read it with a "
-                "backend of this machine."
-            )
         return SentJob(job_id, str(state), failure if state == "failed" else None)
 
     def _cancelled(self) -> ReadCancelledError:

@@ -101,7 +101,9 @@ class ServiceReader(Reader):
             remedy="Use Reader for a backend of this process.",
         )
 
-    def _stream_of(self, opened: Source, numbers: tuple[int, ...], task: Task) -> PageStream:
+    def _stream_of(
+        self, opened: Source, numbers: tuple[int, ...], task: Task, password: str | None
+    ) -> PageStream:
         return ServiceStream(
             opened,
             numbers,
@@ -109,6 +111,7 @@ class ServiceReader(Reader):
             jobs=self._jobs,
             task=task,
             mode=self._mode,
+            password=password,
             fresh=self._fresh,
             on_end=self._free_documents.release,
         )

@@ -15,6 +15,8 @@ from ...errors import (
     BackendReplyError,
     ConfigurationError,
     DeepSeekOCRError,
+    JobExpiredError,
+    JobNotFoundError,
     ReadCancelledError,
     ServiceAwayError,
 )
@@ -56,6 +58,7 @@ class ServiceStream(PageStream):
         jobs: RunningJobs,
         task: Task,
         mode: Mode,
+        password: str | None = None,
         fresh: bool = False,
         on_end: Callable[[], object] = lambda: None,
     ) -> None:
@@ -66,7 +69,7 @@ class ServiceStream(PageStream):
             source.name,
             source.sha256,
             source.open_content,
-            _fields(source, page_numbers, task, mode),
+            _fields(source, page_numbers, task, mode, password),
             secrets.token_hex(16) if fresh else "",
         )
 
@@ -99,7 +102,8 @@ class ServiceStream(PageStream):
         if not job.ended_badly:
             return job
         # It was there before, and its failed pages are to be read again, as a Reader would.
-        jobs.remove(job.id)
+        with suppress(JobNotFoundError, JobExpiredError):
+            jobs.remove(job.id)
         return jobs.send(self._request)
 
     def _followed(
@@ -124,10 +128,8 @@ class ServiceStream(PageStream):
             except ServiceAwayError as lost:
                 self._check_cancelled()
                 patience.lose(lost)
-        if ended.error is not None:
-            raise ended.error
         if waiting:
-            raise BackendReplyError(
+            raise ended.error or BackendReplyError(
                 f"the service ended the job without page {waiting[-1]}",
                 source=self.source,
                 remedy="Read this page again.",
@@ -158,14 +160,16 @@ class ServiceStream(PageStream):
 
 
 def _fields(
-    source: Source, numbers: tuple[int, ...], task: Task, mode: Mode
+    source: Source, numbers: tuple[int, ...], task: Task, mode: Mode, password: str | None
 ) -> tuple[tuple[str, str], ...]:
     """The options of a job, as the service's form has them."""
-    fields = (
+    fields: tuple[tuple[str, str], ...] = (
         ("name", storable(source.name)[-LONGEST_NAME:]),
         ("task", task.name),
         ("resolution", mode.name),
     )
+    if password is not None:
+        fields = (*fields, ("password", password))
     if len(numbers) == source.page_count:
         return fields
     pages = _selection(numbers)
