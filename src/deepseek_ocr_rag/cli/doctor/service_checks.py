@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from ...backends.remote.json_exchange import JsonAnswer, fetch_json
-from ...errors import BackendError
+from ...errors import BackendError, ConfigurationError
 from ...service.client.service_address import ServiceAddress
 from ...text.excerpt import excerpt
 from ...version import __version__
@@ -28,9 +28,14 @@ def service_checks(url: str | None = None) -> tuple[Check, ...]:
         url: Its base URL; by default ``DSOCR_SERVICE_URL``, else this machine's.
 
     Raises:
-        ConfigurationError: If the URL or ``DSOCR_SERVICE_KEY`` cannot be used.
+        ConfigurationError: If ``url`` or ``DSOCR_SERVICE_KEY`` cannot be used.
     """
-    address = ServiceAddress.of(url)
+    try:
+        address = ServiceAddress.of(url)
+    except ConfigurationError as error:
+        if url is not None:
+            raise
+        return (Check("service address", False, error.problem, error.remedy or ""),)
     try:
         alive = _ask(address, "/livez")
     except BackendError as error:
