@@ -12,6 +12,7 @@ from ..version import __version__
 from .near_options import NearOptionsParser
 from .output import print_note
 from .serve_command import SERVERS
+from .service_command import add_service_options
 
 __all__ = ["argument_parser"]
 
@@ -93,6 +94,8 @@ def argument_parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--service", metavar="URL", help="check only this running service (dsocr serve)"
     )
+
+    add_service_options(command("serve", "read documents for everybody who sends them over HTTP"))
 
     serve = command(
         "serve-command", "print the command that starts a server with the right options"
