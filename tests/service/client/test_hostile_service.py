@@ -25,7 +25,7 @@ from deepseek_ocr_rag.errors import (
 )
 from deepseek_ocr_rag.reading.cached_pages import page_to_json
 from deepseek_ocr_rag.service import ServiceReader
-from deepseek_ocr_rag.service.client import service_exchange
+from deepseek_ocr_rag.service.client import service_stream
 
 EVENTS = {"content_type": "text/event-stream"}
 
@@ -280,13 +280,9 @@ def test_nobody_listening_is_told_with_the_cure(sample_pdf: Path) -> None:
         ServiceReader("http://127.0.0.1:9", wait=0).read(sample_pdf)
 
 
-def test_a_silent_service_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, sample_pdf: Path, sha256: str
-) -> None:
+def test_a_silent_service_is_given_up(monkeypatch: pytest.MonkeyPatch, sample_pdf: Path) -> None:
     silent = threading.Event()
-    quick = service_exchange.ServiceExchange.__init__.__kwdefaults__
-    monkeypatch.setitem(quick, "silence", 0.3)
-    monkeypatch.setattr("deepseek_ocr_rag.service.client.service_stream.SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(service_stream, "SILENCE_SECONDS", 0.3)
 
     def answer(request: Request) -> None:
         silent.wait(20)

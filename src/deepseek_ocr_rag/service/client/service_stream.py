@@ -154,9 +154,10 @@ class ServiceStream(PageStream):
             _log.debug("job %s of %s removed", job.id, self.source)
 
     def _exchange(
-        self, cancellation: Cancellation, *, silence: float = SILENCE_SECONDS
+        self, cancellation: Cancellation, *, silence: float | None = None
     ) -> ServiceExchange:
-        return ServiceExchange(self._address, self.source, cancellation, silence=silence)
+        longest = SILENCE_SECONDS if silence is None else silence
+        return ServiceExchange(self._address, self.source, cancellation, silence=longest)
 
 
 def _fields(
