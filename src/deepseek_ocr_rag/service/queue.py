@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+import sqlite3
+import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
+from ..errors import (
+    EngineFailedError,
+    JobEndedError,
+    ServiceClosingError,
+    UploadError,
+)
+from ..reading.reader import Reader
+from .engine.dispatcher import Dispatcher
 from .jobs import (
     DueCallback,
     Job,
     JobOptions,
-    JobPage,
-    JobState,
     QueueStats,
     Readiness,
-    StoredPage,
     Upload,
 )
+from .listeners import Listeners
+from .queue_view import QueueView
 from .service_limits import ReaderSettings, ServiceLimits
+from .store.callback_rows import callback_done, callback_failed, due_callbacks
+from .store.database import Database
+from .store.folder_lock import FolderLock
+from .store.job_rows import (
+    Submission,
+    add_job,
+    cancel_job,
+    count_states,
+    same_request,
+)
+from .store.job_values import job_of, options_json
+from .store.queue_order import QueueOrder
+from .store.retention import Retention
+from .store.upload_rows import stored_bytes
+from .store.uploads import UploadStore
 
 __all__ = ["JobQueue"]
 
+_DAY: Final = 86_400.0
 
-class JobQueue:
+
+class JobQueue(QueueView):
     """Jobs that survive everything, and the one process that reads them.
 
     Threads may share one. The methods block only for a moment, but for :meth:`wait`,
@@ -46,22 +74,49 @@ class JobQueue:
         reader_settings: ReaderSettings | None = None,
         limits: ServiceLimits | None = None,
     ) -> None:
-        raise NotImplementedError
+        self._limits = limits or ServiceLimits()
+        self._settings = reader_settings or ReaderSettings()
+        path = Path(folder).expanduser().absolute()
+        self._lock = FolderLock(path)
+        try:
+            self._database = Database(path / "jobs.sqlite3")
+            self._uploads = UploadStore(path, self._database, self._limits)
+        except BaseException:
+            self._lock.close()
+            raise
+        self._listeners = Listeners()
+        self._dispatcher = Dispatcher(
+            self._database, self._settings, self._limits, self._uploads.file, self._listeners.tell
+        )
+        counters = self._dispatcher.counters
+        self._order = QueueOrder(self._database, lambda: counters.pages_per_second)
+        self._retention = Retention(self._database, self._uploads, self._limits.tombstone_days)
+        # It only draws, and never makes its backend.
+        self._drawing = Reader(
+            "lite", renderer=self._settings.renderer, limits=self._settings.limits, cache=False
+        )
+        self._closing = False
 
     def start(self) -> None:
         """Start the reading process, and go on with the jobs that wait or were interrupted."""
-        raise NotImplementedError
+        self._dispatcher.start()
+        self._retention.start()
 
     def drain(self, seconds: float) -> None:
         """Take no new jobs, and let the pages that are being read finish, for so many seconds.
 
         What has not finished by then is put back and goes on after the next start.
         """
-        raise NotImplementedError
+        self._closing = True
+        self._dispatcher.drain(seconds)
 
     def close(self) -> None:
         """End the reading process and free the folder. A second call does nothing."""
-        raise NotImplementedError
+        self._closing = True
+        self._retention.close()
+        self._dispatcher.close()
+        self._database.close()
+        self._lock.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -80,7 +135,8 @@ class JobQueue:
             ServiceClosingError: If the service is being stopped.
             StoreError: If it cannot be stored.
         """
-        raise NotImplementedError
+        self._check_open()
+        return self._uploads.add(owner, name, media_type)
 
     def write_upload(self, owner: str, upload_id: str, chunks: Iterable[bytes]) -> Upload:
         """Store a document's bytes as they come; nothing is kept unless all of them are.
@@ -92,7 +148,7 @@ class JobQueue:
             QuotaError: If the key would have stored more bytes than it may.
             StoreFullError: If there is no space left.
         """
-        raise NotImplementedError
+        return self._uploads.write(owner, upload_id, chunks)
 
     def upload(self, owner: str, upload_id: str) -> Upload:
         """An upload.
@@ -100,11 +156,11 @@ class JobQueue:
         Raises:
             JobNotFoundError: If there is no such upload.
         """
-        raise NotImplementedError
+        return self._uploads.find(owner, upload_id)
 
     def uploads(self, owner: str) -> tuple[Upload, ...]:
         """The uploads of a key that have content, oldest first."""
-        raise NotImplementedError
+        return self._uploads.list(owner)
 
     def upload_file(self, owner: str, upload_id: str) -> Path:
         """The file of an upload's bytes, to read it.
@@ -113,7 +169,7 @@ class JobQueue:
             JobNotFoundError: If there is no such upload.
             UploadError: If it has no content yet.
         """
-        raise NotImplementedError
+        return self._uploads.file(_content_of(self._uploads.find(owner, upload_id)))
 
     def delete_upload(self, owner: str, upload_id: str) -> None:
         """Remove an upload; its bytes stay as long as a job needs them.
@@ -121,7 +177,7 @@ class JobQueue:
         Raises:
             JobNotFoundError: If there is no such upload.
         """
-        raise NotImplementedError
+        self._uploads.delete(owner, upload_id)
 
     # --- jobs -----------------------------------------------------------------------------
 
@@ -153,36 +209,25 @@ class JobQueue:
             ServiceClosingError: If the service is being stopped.
             StoreError: If it cannot be stored.
         """
-        raise NotImplementedError
+        wanted = options or JobOptions()
+        upload = self._uploads.find(owner, upload_id)
+        digest = body_digest or _digest(_content_of(upload), wanted)
+        limits = self._limits.jobs_waiting, self._limits.owner_jobs_waiting
 
-    def get(self, owner: str, job_id: str) -> Job:
-        """A job.
+        def add(connection: sqlite3.Connection) -> sqlite3.Row:
+            if idempotency_key is not None:
+                known = same_request(connection, owner, idempotency_key, digest)
+                if known is not None:
+                    return known
+            self._check_open()
+            self._check_engine()
+            submission = Submission(upload, wanted, idempotency_key, digest)
+            return add_job(connection, submission, limits, time.time())
 
-        Raises:
-            JobNotFoundError: If it never was, or belongs to another key.
-            JobExpiredError: If it was removed.
-        """
-        raise NotImplementedError
-
-    def list(
-        self,
-        owner: str,
-        states: Iterable[JobState] = (),
-        after: str | None = None,
-        limit: int = 50,
-    ) -> JobPage:
-        """The jobs of a key, newest first.
-
-        Args:
-            owner: Name of the key.
-            states: Only jobs in these states; all by default.
-            after: ``next_cursor`` of the part before.
-            limit: Most jobs of one part.
-
-        Raises:
-            ConfigurationError: If ``after`` is not such a cursor, or ``limit`` below 1.
-        """
-        raise NotImplementedError
+        row = self._database.write(add)
+        self._dispatcher.wake()
+        order = self._order.add(row["id"])
+        return job_of(row, positions=order.positions, eta=order.eta)
 
     def cancel(self, owner: str, job_id: str) -> Job:
         """Stop a job, in the middle of a page if need be; pages that were stored stay.
@@ -191,7 +236,12 @@ class JobQueue:
             JobNotFoundError, JobExpiredError: As :meth:`get`.
             JobEndedError: If it has ended.
         """
-        raise NotImplementedError
+        now = time.time()
+        times = now, now + self._limits.result_days * _DAY
+        row = self._database.write(lambda each: cancel_job(each, owner, job_id, times))
+        self._dispatcher.cancel(job_id)
+        self._listeners.tell([job_id])
+        return self._job(row)
 
     def delete(self, owner: str, job_id: str) -> None:
         """Stop a job and remove all of it, its document included.
@@ -199,93 +249,76 @@ class JobQueue:
         Raises:
             JobNotFoundError, JobExpiredError: As :meth:`get`.
         """
-        raise NotImplementedError
-
-    def wait(self, owner: str, job_id: str, version: int, seconds: float) -> Job:
-        """The job as soon as its version is above ``version``, or after so many seconds.
-
-        Raises:
-            JobNotFoundError, JobExpiredError: As :meth:`get`.
-        """
-        raise NotImplementedError
-
-    def add_listener(self, listener: Callable[[str], object]) -> None:
-        """Call a function with a job's id whenever the job has changed, after it was stored.
-
-        It is called in any thread and must be quick.
-        """
-        raise NotImplementedError
-
-    def remove_listener(self, listener: Callable[[str], object]) -> None:
-        """Stop calling a function; does nothing if it is not called."""
-        raise NotImplementedError
-
-    # --- pages and results ----------------------------------------------------------------
-
-    def pages(
-        self, owner: str, job_id: str, after_sequence: int = 0, limit: int | None = None
-    ) -> tuple[StoredPage, ...]:
-        """Finished pages in the order in which they were stored, also while the job runs.
-
-        Raises:
-            JobNotFoundError, JobExpiredError: As :meth:`get`.
-        """
-        raise NotImplementedError
-
-    def pages_in_order(self, owner: str, job_id: str) -> Iterator[StoredPage]:
-        """Finished pages by number, a few in memory at a time.
-
-        Raises:
-            JobNotFoundError, JobExpiredError: As :meth:`get`, at once.
-        """
-        raise NotImplementedError
-
-    def page(self, owner: str, job_id: str, number: int) -> StoredPage:
-        """A finished page by its number.
-
-        Raises:
-            JobNotFoundError: Also if this page is not finished.
-            JobExpiredError: As :meth:`get`.
-        """
-        raise NotImplementedError
-
-    def document_file(self, owner: str, job_id: str) -> Path:
-        """The file of a job's document, to read it.
-
-        Raises:
-            JobNotFoundError, JobExpiredError: As :meth:`get`.
-        """
-        raise NotImplementedError
-
-    def picture(self, owner: str, job_id: str, number: int, long_side: int = 1280) -> bytes:
-        """A page as a PNG file, drawn in a process of its own.
-
-        Raises:
-            JobNotFoundError, JobExpiredError: As :meth:`get`.
-            SourceError: If the page cannot be drawn.
-        """
-        raise NotImplementedError
+        with suppress(JobEndedError):
+            self.cancel(owner, job_id)
+        self._retention.remove([job_id])
+        self._listeners.tell([job_id])
 
     # --- callbacks ------------------------------------------------------------------------
 
     def due_callbacks(self, limit: int = 50) -> tuple[DueCallback, ...]:
         """Ends of jobs that have to be reported now, the longest due first."""
-        raise NotImplementedError
+        return self._database.read(lambda each: due_callbacks(each, time.time(), limit))
 
     def callback_done(self, job_id: str) -> None:
         """The end of a job was reported, or will never be."""
-        raise NotImplementedError
+        self._database.write(lambda each: callback_done(each, job_id))
 
     def callback_failed(self, job_id: str, retry_at: float) -> None:
         """The report failed; it is due again at ``retry_at``, seconds since 1970."""
-        raise NotImplementedError
+        self._database.write(lambda each: callback_failed(each, job_id, retry_at))
 
     # --- operations -----------------------------------------------------------------------
 
     def stats(self) -> QueueStats:
         """Figures for monitoring."""
-        raise NotImplementedError
+        counters = self._dispatcher.counters
+        return QueueStats(
+            jobs=self._database.read(count_states),
+            pages_read=counters.pages_read,
+            pages_failed=counters.pages_failed,
+            attempts=counters.attempts,
+            loops=counters.loops,
+            page_seconds=counters.page_seconds,
+            pages_timed=counters.pages_timed,
+            pages_per_second=counters.pages_per_second,
+            bytes_stored=self._database.read(stored_bytes),
+            engine_starts=counters.engine_starts,
+            engine_deaths=counters.engine_deaths,
+            last_event=counters.last_event,
+        )
 
     def ready(self) -> Readiness:
         """Whether pages can be read now."""
-        raise NotImplementedError
+        return self._dispatcher.readiness()
+
+    def _check_open(self) -> None:
+        if self._closing:
+            error = ServiceClosingError(
+                "the service is being stopped", remedy="Try again when it has been started."
+            )
+            error.retry_after = 30.0
+            raise error
+
+    def _check_engine(self) -> None:
+        reason = self._dispatcher.failing
+        if reason is not None:
+            error = EngineFailedError(
+                f"no pages can be read at the moment: {reason}",
+                remedy="Try again later; jobs that wait are kept.",
+            )
+            error.retry_after = 60.0
+            raise error
+
+
+def _content_of(upload: Upload) -> str:
+    if upload.sha256 is None:
+        raise UploadError(
+            "the upload has no content yet", source=upload.name, remedy="Send the document first."
+        )
+    return upload.sha256
+
+
+def _digest(sha256: str, options: JobOptions) -> str:
+    values = (sha256, options_json(options), options.password or "")
+    return hashlib.sha256("\0".join(values).encode("utf-8", "surrogatepass")).hexdigest()
