@@ -89,7 +89,10 @@ ROOMS = {
     ),
     "service": Room(
         "jobs that survive everything, the reading process, HTTP and its doors",
-        ("reading", "document", "sources", "concurrency", "text"),
+        (
+            *("reading", "document", "sources", "concurrency", "text", "answering", "export"),
+            *("backends", "model"),
+        ),
     ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),
@@ -98,7 +101,7 @@ ROOMS = {
         "the dsocr command",
         (
             *("samples", "text", "concurrency", "model", "document", "sources", "backends"),
-            *("reading", "export", "answering", "ollama_server"),
+            *("reading", "export", "answering", "ollama_server", "service"),
         ),
     ),
 }

@@ -93,7 +93,7 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
 
 def run_service(options: argparse.Namespace) -> int:
     """``dsocr serve``: serve until SIGTERM or Ctrl-C."""
-    from ..service.server import check_extra, listening_socket, serve
+    from ..service.serving import check_extra, listening_socket, serve
 
     check_extra()
     from ..service.api.operations.json_log import json_log

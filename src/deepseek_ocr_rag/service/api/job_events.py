@@ -17,7 +17,7 @@ from .job_replies import job_reply, page_entry
 from .job_watch import JobWatch
 from .openapi import problems
 from .problems import problem_members
-from .streamed_events import EVENT_STREAM, HEARTBEAT, event, event_reply
+from .streamed_events import HEARTBEAT, event, event_content, event_reply
 
 __all__ = ["ROUTER"]
 
@@ -33,7 +33,7 @@ PAGES_AT_ONCE: Final = 100
     responses={
         200: {
             "description": "Events: a page each, the job when it changes, and its end.",
-            "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+            "content": event_content("page", "job", "end", "problem"),
         },
         **problems(404, 410, 422),
     },

@@ -12,10 +12,13 @@ from fastapi import APIRouter, Header, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+from pydantic_core import from_json
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from ...errors import ConfigurationError, SourceNotAllowedError
 from ..jobs import CallbackTarget, Job, JobOptions, Upload
+from .access.request_bodies import too_large
 from .api_settings import ApiSettings
 from .asker import Owner, Queue, Settings, in_worker, owner_of, queue_of
 from .form_parts import FormPart, form_parts
@@ -119,7 +122,9 @@ async def send_job(
         new, upload = await _from_form(request)
         upload_id, sha256 = upload.id, upload.sha256 or ""
     else:
-        new = _checked(await request.body())
+        if kind != "application/json":
+            raise HTTPException(415, f"send a {FORM} or an application/json body")
+        new = _checked(await _small_body(request, settings.json_bytes))
         if new.upload_id is None:
             raise ConfigurationError(
                 "the request names no file",
@@ -172,9 +177,19 @@ def body_digest(content: str, new: NewJob) -> str:
     return hashlib.sha256(json.dumps([content, *fields]).encode()).hexdigest()
 
 
+async def _small_body(request: Request, limit: int) -> bytes:
+    """A body without a file, on a path to which files are sent as well."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise too_large(limit)
+    return bytes(body)
+
+
 def _checked(body: bytes) -> NewJob:
     try:
-        given = json.loads(body)
+        given = from_json(body)
     except ValueError as error:
         raise ConfigurationError(
             "the body is not JSON", remedy="Send a form with the field file, or JSON."
@@ -190,7 +205,7 @@ def _validated(given: Any) -> NewJob:  # noqa: ANN401 - what anyone sent
             remedy=f"Choose from file, {', '.join(NewJob.__annotations__)}.",
         )
     try:
-        return _NEW_JOB.validate_python(given, strict=True)
+        return _NEW_JOB.validate_python(given)
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
 

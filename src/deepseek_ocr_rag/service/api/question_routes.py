@@ -20,7 +20,7 @@ from .answer_replies import AnswerReply, SearchReply, answer_reply, search_reply
 from .asker import Owner, in_worker
 from .openapi import problems
 from .problems import problem_members
-from .streamed_events import EVENT_STREAM, HEARTBEAT, event, event_reply
+from .streamed_events import EVENT_STREAM, HEARTBEAT, event, event_content, event_reply
 
 __all__ = ["ROUTER"]
 
@@ -76,7 +76,7 @@ async def search(wanted: SearchRequest, request: Request, owner: Owner) -> Searc
         200: {
             "description": "The whole answer, or events: text pieces, then sentences, citations "
             "and the answer.",
-            "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+            "content": event_content("text", "sentence", "citation", "answer", "problem"),
         },
         **problems(404, 410, 422, 502, 504),
     },

@@ -11,7 +11,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope
 
-__all__ = ["body_limit", "guarded_body", "header"]
+__all__ = ["body_limit", "guarded_body", "header", "too_large"]
 
 LARGE_BODIES: Final = re.compile(
     r"/v1/jobs|/v1/uploads/[^/]+/content|/process|/v1/convert/[a-z/]+|/v1/files|/v1/ocr"
