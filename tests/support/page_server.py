@@ -10,6 +10,7 @@ import io
 import json
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from PIL import Image
@@ -44,13 +45,14 @@ class PageServer:
     """The server, as a context manager.
 
     ``asked`` has the page numbers in the order of the requests, ``keys`` their API
-    keys.
+    keys. ``on_page`` is called with the number of a page before it is answered.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
         self.asked: list[int] = []
         self.keys: list[str] = []
+        self.on_page: Callable[[int], object] = lambda mark: None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -64,6 +66,7 @@ class PageServer:
                 mark = _mark(body["messages"][0]["content"][0]["image_url"]["url"])
                 outer.asked.append(mark)
                 outer.keys.append(self.headers.get("authorization", "").removeprefix("Bearer "))
+                outer.on_page(mark)
                 time.sleep(outer.seconds)
                 choice = {"message": {"content": text_of(mark)}, "finish_reason": "stop"}
                 self._send({"choices": [choice]})

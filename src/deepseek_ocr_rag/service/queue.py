@@ -270,6 +270,14 @@ class JobQueue(QueueView):
 
     # --- operations -----------------------------------------------------------------------
 
+    def remove_expired(self) -> None:
+        """Remove what is kept no longer, now; a thread does so every half a minute.
+
+        Raises:
+            StoreError: If the folder cannot be written.
+        """
+        self._retention.remove_expired()
+
     def stats(self) -> QueueStats:
         """Figures for monitoring."""
         counters = self._dispatcher.counters
@@ -285,6 +293,7 @@ class JobQueue(QueueView):
             bytes_stored=self._database.read(stored_bytes),
             engine_starts=counters.engine_starts,
             engine_deaths=counters.engine_deaths,
+            engine_pid=self._dispatcher.engine_pid,
             last_event=counters.last_event,
         )
 

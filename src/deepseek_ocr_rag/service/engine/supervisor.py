@@ -59,6 +59,12 @@ class Supervisor:
         return "" if self._child is None else self._child.lease
 
     @property
+    def pid(self) -> int | None:
+        """Its process id; None while there is none."""
+        child = self._child
+        return None if child is None else child.pid
+
+    @property
     def names(self) -> tuple[str, str]:
         """The backend and its model; "" before it was started."""
         started = self._started or {}
