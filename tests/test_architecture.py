@@ -89,10 +89,7 @@ ROOMS = {
     ),
     "service": Room(
         "jobs that survive everything, the reading process, HTTP and its doors",
-        (
-            *("reading", "document", "sources", "concurrency", "text", "answering", "export"),
-            *("backends", "model"),
-        ),
+        ("reading", "document", "sources", "concurrency", "text", "answering", "export"),
     ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),

@@ -58,7 +58,6 @@
     ├── NotARegularFileError                 a path is not a regular file
     ├── ForeignDatabaseError                 an SQLite file that is not ours
     ├── OutOfDeviceMemoryError               a batch did not fit, a smaller one may
-    ├── ServiceAwayError                     a service is away or refuses work for the moment
     └── RetryableError                       a request failed, another attempt may succeed
 
 A message says what happened, to which file and page, and what to do.
@@ -392,24 +391,10 @@ class OutOfDeviceMemoryError(InternalError):
     """A batch did not fit into the device's memory; the runtime is still usable."""
 
 
-class ServiceAwayError(InternalError):
-    """A service is away, or refuses work for the moment.
-
-    Attributes:
-        error: What to report if it stays so.
-        after: Seconds that the service asks us to wait, or None.
-    """
-
-    def __init__(self, error: DeepSeekOCRError, after: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.after = after
-
-
 class RetryableError(InternalError):
     """A request failed; after ``after`` seconds another may succeed. If not, report ``error``."""
 
-    def __init__(self, error: BackendError, after: float | None = None) -> None:
+    def __init__(self, error: DeepSeekOCRError, after: float | None = None) -> None:
         super().__init__(str(error))
         self.error = error
         self.after = after

@@ -8,18 +8,28 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from ..concurrency.cancellation import Cancellation, current_cancellation
 from ..document.headings import Headings, with_sections
 from ..document.types import OcrDocument, Page
 from ..errors import ReadCancelledError
+from ..model.prompts import Mode, Task
 from ..sources.source import Source
 from ..threads import no_thread, thread_errors
 from .progress import ReadingProgress
 
-__all__ = ["PageStream"]
+__all__ = ["PageStream", "ReadRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """How the pages of a document are to be read."""
+
+    task: Task
+    mode: Mode
+    password: str | None = field(default=None, repr=False)  # that the document was opened with
 
 
 class PageStream(Iterator[Page]):

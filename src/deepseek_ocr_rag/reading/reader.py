@@ -30,13 +30,15 @@ from .backend_stream import BackendStream
 from .cache import PageCache
 from .cached_pages import resolve_cache
 from .folder_reading import FolderReading
-from .page_stream import PageStream
+from .page_stream import PageStream, ReadRequest
 from .progress_bar import ProgressBar
 
-__all__ = ["Progress", "Reader"]
+__all__ = ["BackendChoice", "Progress", "Reader"]
 
 MOST_DOCUMENTS: Final = 128
 """An open document costs a few threads and an open file."""
+
+BackendChoice = Backend | str  # a backend, or its name
 
 Progress = Callable[[Page, int, int], None]
 """Called after every page with the page, the number of pages done, and the total."""
@@ -191,30 +193,30 @@ class Reader(SharedObject, FolderReading):
             )
         try:
             opened = self._open_source(source, password, name)
-            return self._stream(opened, pages, task, password)
+            return self._stream(opened, pages, ReadRequest(task, self._mode, password))
         except BaseException:
             self._free_documents.release()
             raise
 
     def _stream(
-        self, opened: Source, pages: str | Sequence[int] | None, task: Task, password: str | None
+        self, opened: Source, pages: str | Sequence[int] | None, request: ReadRequest
     ) -> PageStream:
         try:
             numbers = parse_page_selection(pages, opened.page_count, source=opened.name)
-            return self._stream_of(opened, numbers, task, password)
+            return self._stream_of(opened, numbers, request)
         except BaseException:
             opened.close()
             raise
 
     def _stream_of(
-        self, opened: Source, numbers: tuple[int, ...], task: Task, password: str | None
+        self, opened: Source, numbers: tuple[int, ...], request: ReadRequest
     ) -> PageStream:
         return BackendStream(
             opened,
             numbers,
             backend=lambda: self.backend,
-            task=task,
-            mode=self._mode,
+            task=request.task,
+            mode=request.mode,
             cache=self._cache,
             on_end=self._free_documents.release,
         )

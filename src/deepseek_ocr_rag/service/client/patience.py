@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Final, Self, TypeVar
 
 from ...concurrency.cancellation import Cancellation
-from ...errors import ServiceAwayError
+from ...errors import RetryableError
 
 __all__ = ["Patience"]
 
@@ -43,7 +43,7 @@ class Patience:
         """Note that something worked."""
         self._failures = 0
 
-    def lose(self, lost: ServiceAwayError) -> None:
+    def lose(self, lost: RetryableError) -> None:
         """Wait before the next attempt.
 
         Raises:
@@ -68,7 +68,7 @@ class Patience:
         while True:
             try:
                 result = work()
-            except ServiceAwayError as lost:
+            except RetryableError as lost:
                 self.lose(lost)
             else:
                 self.renew()

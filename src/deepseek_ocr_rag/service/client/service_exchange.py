@@ -19,7 +19,7 @@ from ...errors import (
     BackendReplyError,
     BackendUnavailableError,
     ReadCancelledError,
-    ServiceAwayError,
+    RetryableError,
 )
 from ...hosts import is_this_machine
 from ...http_replies import UNCOMPRESSED, parse_json, refuse_compressed
@@ -68,7 +68,7 @@ class ServiceExchange:
 
     Raises:
         ReadCancelledError: From every method, if it was cancelled.
-        ServiceAwayError: From every method, if the service is away or refuses work for now.
+        RetryableError: From every method, if the service is away or refuses work for now.
         DeepSeekOCRError: From every method: what the service says went wrong.
     """
 
@@ -190,7 +190,7 @@ class ServiceExchange:
             source=self._source,
         )
         if status in _PASSING:
-            raise ServiceAwayError(error, _retry_after(response.headers))
+            raise RetryableError(error, _retry_after(response.headers))
         raise error
 
     def _json(self, response: httpx.Response, longest: int) -> Mapping[str, Any]:
@@ -235,7 +235,7 @@ class ServiceExchange:
                 source=self._source,
                 remedy="Start it (dsocr serve), or check the address.",
             )
-            raise ServiceAwayError(away) from error
+            raise RetryableError(away) from error
 
     def _check_cancelled(self) -> None:
         if self._cancellation.cancelled:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from typing import NoReturn
 
-from ...backends.base import Backend
 from ...errors import ConfigurationError
-from ...model.prompts import Task
 from ...reading.cache import PageCache
-from ...reading.page_stream import PageStream
-from ...reading.reader import MOST_DOCUMENTS, Reader
+from ...reading.page_stream import PageStream, ReadRequest
+from ...reading.reader import MOST_DOCUMENTS, BackendChoice, Reader
 from ...setting_names import with_known_settings
 from ...sources.fetch_policy import FetchPolicy
 from ...sources.limits import Limits
@@ -102,23 +100,21 @@ class ServiceReader(Reader):
         )
 
     def _stream_of(
-        self, opened: Source, numbers: tuple[int, ...], task: Task, password: str | None
+        self, opened: Source, numbers: tuple[int, ...], request: ReadRequest
     ) -> PageStream:
         return ServiceStream(
             opened,
             numbers,
             address=self._address,
             jobs=self._jobs,
-            task=task,
-            mode=self._mode,
-            password=password,
+            how=request,
             fresh=self._fresh,
             on_end=self._free_documents.release,
         )
 
 
 def reader_named(
-    backend: Backend | str,
+    backend: BackendChoice,
     *,
     resolution: str = "gundam",
     task: str = "document",

@@ -18,10 +18,9 @@ from ...errors import (
     JobExpiredError,
     JobNotFoundError,
     ReadCancelledError,
-    ServiceAwayError,
+    RetryableError,
 )
-from ...model.prompts import Mode, Task
-from ...reading.page_stream import PageStream
+from ...reading.page_stream import PageStream, ReadRequest
 from ...sources.source import Source
 from ...text.visible import storable
 from .patience import Patience
@@ -56,9 +55,7 @@ class ServiceStream(PageStream):
         *,
         address: ServiceAddress,
         jobs: RunningJobs,
-        task: Task,
-        mode: Mode,
-        password: str | None = None,
+        how: ReadRequest,
         fresh: bool = False,
         on_end: Callable[[], object] = lambda: None,
     ) -> None:
@@ -69,7 +66,7 @@ class ServiceStream(PageStream):
             source.name,
             source.sha256,
             source.open_content,
-            _fields(source, page_numbers, task, mode, password),
+            _fields(source, page_numbers, how),
             secrets.token_hex(16) if fresh else "",
         )
 
@@ -124,8 +121,8 @@ class ServiceStream(PageStream):
                     while waiting and waiting[-1] in finished:
                         yield patience.insist(partial(jobs.page, job.id, waiting.pop()))
                 if ended is None:
-                    raise ServiceAwayError(_broken_off(self.source))
-            except ServiceAwayError as lost:
+                    raise RetryableError(_broken_off(self.source))
+            except RetryableError as lost:
                 self._check_cancelled()
                 patience.lose(lost)
         if waiting:
@@ -147,7 +144,7 @@ class ServiceStream(PageStream):
     def _remove(self, job: SentJob) -> None:
         """Remove a job that nobody follows any more; a service that is away keeps it."""
         with (
-            suppress(DeepSeekOCRError, ServiceAwayError),
+            suppress(DeepSeekOCRError, RetryableError),
             self._exchange(Cancellation(), silence=PARTING_SECONDS) as last,
         ):
             ServiceJobs(last, self.source).remove(job.id)
@@ -161,16 +158,16 @@ class ServiceStream(PageStream):
 
 
 def _fields(
-    source: Source, numbers: tuple[int, ...], task: Task, mode: Mode, password: str | None
+    source: Source, numbers: tuple[int, ...], how: ReadRequest
 ) -> tuple[tuple[str, str], ...]:
     """The options of a job, as the service's form has them."""
     fields: tuple[tuple[str, str], ...] = (
         ("name", storable(source.name)[-LONGEST_NAME:]),
-        ("task", task.name),
-        ("resolution", mode.name),
+        ("task", how.task.name),
+        ("resolution", how.mode.name),
     )
-    if password is not None:
-        fields = (*fields, ("password", password))
+    if how.password is not None:
+        fields = (*fields, ("password", how.password))
     if len(numbers) == source.page_count:
         return fields
     pages = _selection(numbers)
