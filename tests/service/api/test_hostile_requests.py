@@ -147,6 +147,7 @@ KEYS = (
     f"X-Api-Key: {ANNA}\r\nX-Api-Key: \r\n",
     f"Authorization: Bearer {BEN}\r\n",
 )
+"""The last one is a key, but of somebody else. Twenty wrong ones in all, then nobody is listened to."""
 
 
 @pytest.mark.parametrize("head", KEYS)

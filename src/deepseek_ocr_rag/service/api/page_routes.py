@@ -137,7 +137,7 @@ async def show_result(
     job = await in_worker(queue.get, owner, job_id)
     if job.state not in (JobState.SUCCEEDED, JobState.PARTIAL):
         return _no_result(job)
-    pages = await in_worker(queue.pages_in_order, owner, job_id)
+    pages = partial(queue.pages_in_order, owner, job_id)
     name = f"{_UNSAFE.sub('_', job.name)}.{_ENDINGS[result_format]}"
     return StreamingResponse(
         result_chunks(job, pages, result_format),

@@ -105,4 +105,6 @@ class ReadingChild:
                 self._on_frame(self, receive(self._process.stdout, longest=LONGEST_PAGE))
         except (OSError, BrokenFrameError, ValueError):
             pass
+        with self._sending:
+            self._process.close_pipes()
         self._on_frame(self, None)
