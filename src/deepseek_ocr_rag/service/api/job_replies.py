@@ -201,8 +201,11 @@ def upload_reply(upload: Upload) -> UploadReply:
 def job_reply(job: Job) -> JobReply:
     """What the API says of a job."""
     path = job_path(job.id)
-    failure = job.error and JobErrorReply(
-        job.error.type, job.error.message, job.error.remedy, job.error.page
+    error = job.error
+    failure = (
+        None
+        if error is None
+        else JobErrorReply(error.type, error.message, error.remedy, error.page)
     )
     return JobReply(
         id=job.id,
