@@ -115,6 +115,7 @@ class JobQueue(QueueView):
         self._closing = True
         self._retention.close()
         self._dispatcher.close()
+        self._drawing.close()
         self._database.close()
         self._lock.close()
 
@@ -211,7 +212,8 @@ class JobQueue(QueueView):
         """
         wanted = options or JobOptions()
         upload = self._uploads.find(owner, upload_id)
-        digest = body_digest or _digest(_content_of(upload), wanted)
+        content = _content_of(upload)
+        digest = body_digest or _digest(content, wanted)
         limits = self._limits.jobs_waiting, self._limits.owner_jobs_waiting
 
         def add(connection: sqlite3.Connection) -> sqlite3.Row:
