@@ -89,7 +89,11 @@ ROOMS = {
     ),
     "service": Room(
         "jobs that survive everything, the reading process, HTTP and its doors",
-        ("reading", "document", "sources", "concurrency", "text"),
+        ("reading", "document", "sources", "concurrency", "text", "answering", "export"),
+    ),
+    "mcp": Room(
+        "the MCP server: documents as tools and resources",
+        ("agents", "answering", "concurrency", "service"),
     ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),
@@ -98,7 +102,7 @@ ROOMS = {
         "the dsocr command",
         (
             *("samples", "text", "concurrency", "model", "document", "sources", "backends"),
-            *("reading", "export", "answering", "ollama_server"),
+            *("reading", "export", "answering", "ollama_server", "service", "mcp"),
         ),
     ),
 }
