@@ -54,7 +54,8 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-callbacks",
         action="store_true",
-        help="let requests name https URLs of public hosts that are told when a job ends",
+        help="let requests name https URLs of public hosts that are told when a job ends, signed "
+        "with a secret of the request or with DSOCR_CALLBACK_SECRET",
     )
     parser.add_argument(
         "--allow-remote",
@@ -150,6 +151,7 @@ def _settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     """What reads, how much may be asked, and what the HTTP side allows."""
     from ..service.api.access.api_keys import ApiKeys
     from ..service.api.api_settings import ApiSettings
+    from ..service.callbacks.callback_settings import CallbackSettings
     from ..service.service_limits import ReaderSettings, ServiceLimits
 
     limits = _sorted_limits(given_limits(options), (Limits, ServiceLimits, ApiSettings))
@@ -167,7 +169,7 @@ def _settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
         keys=ApiKeys.load(options.keys),
         hosts=tuple(name.lower() for name in options.allow_host or ()),
         urls=policy if options.allow_url else None,
-        callbacks=policy if options.allow_callbacks else None,
+        callbacks=CallbackSettings.load() if options.allow_callbacks else None,
         llm=_language_model(options),
         embeddings=options.embeddings,
         allow_remote=options.allow_remote,

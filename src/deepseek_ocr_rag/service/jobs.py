@@ -259,6 +259,7 @@ class QueueStats:
         bytes_stored: Bytes of uploads.
         engine_starts: How often the reading process was started.
         engine_deaths: How often it ended unasked, or was ended because it hung.
+        engine_pid: Process id of the reading process; None while there is none.
         last_event: When the reading process last said something; None if it never did.
     """
 
@@ -273,6 +274,7 @@ class QueueStats:
     bytes_stored: int
     engine_starts: int
     engine_deaths: int
+    engine_pid: int | None
     last_event: float | None
 
 

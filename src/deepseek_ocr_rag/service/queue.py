@@ -115,6 +115,7 @@ class JobQueue(QueueView):
         self._closing = True
         self._retention.close()
         self._dispatcher.close()
+        self._drawing.close()
         self._database.close()
         self._lock.close()
 
@@ -211,7 +212,8 @@ class JobQueue(QueueView):
         """
         wanted = options or JobOptions()
         upload = self._uploads.find(owner, upload_id)
-        digest = body_digest or _digest(_content_of(upload), wanted)
+        content = _content_of(upload)
+        digest = body_digest or _digest(content, wanted)
         limits = self._limits.jobs_waiting, self._limits.owner_jobs_waiting
 
         def add(connection: sqlite3.Connection) -> sqlite3.Row:
@@ -270,6 +272,14 @@ class JobQueue(QueueView):
 
     # --- operations -----------------------------------------------------------------------
 
+    def remove_expired(self) -> None:
+        """Remove what is kept no longer, now; a thread does so every half a minute.
+
+        Raises:
+            StoreError: If the folder cannot be written.
+        """
+        self._retention.remove_expired()
+
     def stats(self) -> QueueStats:
         """Figures for monitoring."""
         counters = self._dispatcher.counters
@@ -285,6 +295,7 @@ class JobQueue(QueueView):
             bytes_stored=self._database.read(stored_bytes),
             engine_starts=counters.engine_starts,
             engine_deaths=counters.engine_deaths,
+            engine_pid=self._dispatcher.engine_pid,
             last_event=counters.last_event,
         )
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,7 +135,12 @@ def test_a_request_is_one_line_without_what_anyone_wrote(
     with caplog.at_level(logging.INFO, "deepseek_ocr_rag"):
         body = {"question": "Who keeps the lamp?", "jobs": [read_job]}
         reply = http.post("/v1/ask", json=body, headers={"Accept": "application/json"})
-    (record,) = [each for each in caplog.records if each.getMessage() == "request"]
+        for _ in range(100):  # the line is written after the reply has ended
+            found = [each for each in caplog.records if each.getMessage() == "request"]
+            if found:
+                break
+            time.sleep(0.05)
+    (record,) = found
     line = JsonLines().format(record)
     told = json.loads(line)
     assert "\n" not in line

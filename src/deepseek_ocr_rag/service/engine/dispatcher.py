@@ -121,6 +121,11 @@ class Dispatcher:
         """Why the reading process does not start, if that happened several times; else None."""
         return self._supervisor.failing
 
+    @property
+    def engine_pid(self) -> int | None:
+        """Process id of the reading process; None while there is none."""
+        return self._supervisor.pid
+
     # --- the thread -----------------------------------------------------------------------
 
     def _run(self) -> None:

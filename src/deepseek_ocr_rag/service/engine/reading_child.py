@@ -30,6 +30,8 @@ LONGEST_PAGE: Final = 64 * 2**20
 
 STANDARD_ERROR: Final = 2
 
+JOIN_SECONDS: Final = 5.0
+
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
@@ -84,6 +86,9 @@ class ReadingChild:
             self._process.stdin.close()
         self._finalizer.detach()
         self._process.end(after=after)
+        self._receiver.join(JOIN_SECONDS)
+        if not self._receiver.is_alive():
+            self._process.close_pipes()
 
     def kill(self) -> None:
         """Kill it without waiting; the receiving thread tells its end."""
@@ -100,4 +105,6 @@ class ReadingChild:
                 self._on_frame(self, receive(self._process.stdout, longest=LONGEST_PAGE))
         except (OSError, BrokenFrameError, ValueError):
             pass
+        with self._sending:
+            self._process.close_pipes()
         self._on_frame(self, None)

@@ -30,7 +30,8 @@ class RunningJob:
         suspects: How often the reading process ended while it read a page, by its number; 0 is
             the opening of the document.
         served: Pages stored in this turn.
-        reading: Begin of each page that is being read now.
+        reading: The pages that are being read now.
+        begun: Begin of each page that was begun in this turn and is not stored yet.
         heard: When there was news of it.
         stopping: Whether it was told to stop.
         deadline: When the reading process is ended if the job has not.
@@ -48,7 +49,8 @@ class RunningJob:
     suspects: dict[str, int]
     served: int = 0
     opened: bool = False
-    reading: dict[int, float] = field(default_factory=dict)
+    reading: tuple[int, ...] = ()
+    begun: dict[int, float] = field(default_factory=dict)
     heard: float = field(default_factory=time.monotonic)
     stopping: Literal["pause", "cancel"] | None = None
     deadline: float | None = None
@@ -117,10 +119,12 @@ class RunningJob:
             if self.total is None:
                 self.total = message["opened"][0]
         elif "reading" in message:
-            self.reading = {page: self.reading.get(page, now) for page in message["reading"]}
+            self.reading = tuple(message["reading"])
+            for page in self.reading:
+                self.begun.setdefault(page, now)
         elif "page" in message:
             self.served += 1
             self.suspects.pop(str(message["page"]), None)
-            begun = self.reading.pop(message["page"], None)
+            begun = self.begun.pop(message["page"], None)
             return None if begun is None else now - begun
         return None

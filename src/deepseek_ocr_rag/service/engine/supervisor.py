@@ -23,6 +23,9 @@ LONGEST_PAUSE: Final = 60.0
 FAILING_STARTS: Final = 3
 """Starts without any page after which new jobs are refused."""
 
+START_SECONDS: Final = 1800.0
+"""Loading a large model from a slow disk takes minutes."""
+
 END_SECONDS: Final = 2.0
 
 _log = logging.getLogger("deepseek_ocr_rag")
@@ -57,6 +60,12 @@ class Supervisor:
     def lease(self) -> str:
         """The name under which the process may store pages; "" if there is none."""
         return "" if self._child is None else self._child.lease
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None while there is none."""
+        child = self._child
+        return None if child is None else child.pid
 
     @property
     def names(self) -> tuple[str, str]:
@@ -132,7 +141,7 @@ class Supervisor:
         if self._child is None or self._guilty is not None:
             return None
         if self._started is None:
-            return () if now - self._child.begun > seconds else None
+            return () if now - self._child.begun > max(seconds, START_SECONDS) else None
         silent = [job for job in jobs if now - job.heard > seconds]
         if len(silent) == len(jobs):
             return [job.key for job in silent] or None
