@@ -41,11 +41,11 @@ def recording(file: Path, pages: tuple[tuple[str, ...], ...] = PAGES) -> str:
 
 @contextmanager
 def serving(
-    queue: JobQueue, settings: ApiSettings | None = None, **client: Any
+    queue: JobQueue, settings: ApiSettings | None = None, *, port: int = 0, **client: Any
 ) -> Iterator[httpx.Client]:
     """A client of a server over a queue."""
     app = create_app(queue, settings)
-    listener = listening_socket("127.0.0.1", 0)
+    listener = listening_socket("127.0.0.1", port)
     port = listener.getsockname()[1]
     server = HttpServer(app, queue, drain_seconds=5.0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
