@@ -95,6 +95,17 @@ def argument_parser() -> argparse.ArgumentParser:
         "--service", metavar="URL", help="check only this running service (dsocr serve)"
     )
 
+    mcp = command(
+        "mcp", "serve the documents in a folder to a client of the Model Context Protocol"
+    )
+    mcp.add_argument(
+        "--root",
+        metavar="FOLDER",
+        help="the only folder whose documents the client may name (default: here)",
+    )
+    _add_reader(mcp)
+    _add_answering(mcp)
+
     add_service_options(command("serve", "read documents for everybody who sends them over HTTP"))
 
     serve = command(
@@ -165,6 +176,13 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pages", metavar="LIST", help="for example 1-3,7 (default: all)")
     parser.add_argument(
+        "--allow-url", action="store_true", help="let FILE be an https URL of a public host"
+    )
+    _add_reader(parser)
+
+
+def _add_reader(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--backend",
         default="auto",
         help=f"{', '.join(CHOICES)}, service, service:<base url> (default: auto)",
@@ -220,9 +238,6 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "(default: 60)",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
-    parser.add_argument(
-        "--allow-url", action="store_true", help="let FILE be an https URL of a public host"
-    )
     parser.add_argument(
         "--allow-remote",
         action="store_true",

@@ -12,7 +12,8 @@ from tempfile import TemporaryFile
 from typing import IO, BinaryIO, Final
 
 from ..errors import ConfigurationError, LimitExceededError, SourceError
-from ..sources.fetch import download, is_url, public_name
+from ..sources.checked_requests import public_name
+from ..sources.fetch import download, is_url
 from ..sources.fetch_policy import FetchPolicy
 from ..sources.folder_files import documents_in
 from ..sources.limits import Limits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigurationError, MissingExtraError
@@ -11,6 +12,8 @@ from ..installing import install_command
 from .queue import JobQueue
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from .api.api_settings import ApiSettings
 
 __all__ = ["check_extra", "listening_socket", "serve"]
@@ -63,7 +66,12 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    queue: JobQueue, settings: ApiSettings, listener: socket.socket, *, drain_seconds: float
+    queue: JobQueue,
+    settings: ApiSettings,
+    listener: socket.socket,
+    *,
+    drain_seconds: float,
+    extend: Callable[[FastAPI], object] = lambda app: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then finish what runs, and return.
 
@@ -74,8 +82,11 @@ def serve(
         settings: Of the app.
         listener: Where to listen; closed at the end.
         drain_seconds: How long running pages may go on.
+        extend: Adds what the service does not have by itself to its app.
     """
     from .api.app import create_app
     from .http_server import HttpServer
 
-    HttpServer(create_app(queue, settings), queue, drain_seconds).run(sockets=[listener])
+    app = create_app(queue, settings)
+    extend(app)
+    HttpServer(app, queue, drain_seconds).run(sockets=[listener])

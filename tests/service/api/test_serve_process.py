@@ -20,6 +20,7 @@ from docs_pages import ROOT, blocks
 from running_service import PAGES, finished, recording, send
 
 from deepseek_ocr_rag import sample_path
+from deepseek_ocr_rag.cli.main import main
 
 SAMPLE = Path(sample_path())
 GUIDE = ROOT / "docs" / "guides" / "service.md"
@@ -133,18 +134,6 @@ def test_sigterm_ends_it_well_and_nothing_is_lost(tmp_path: Path) -> None:
         assert again.end(signal.SIGINT) == 0
 
 
-def test_sigterm_ends_streams_of_events_and_takes_no_new_job(tmp_path: Path) -> None:
-    slow = ("--limit", "jobs_at_once=1")
-    with served(tmp_path, *slow) as server:
-        job = finished(server.http, send(server.http, SAMPLE)["id"])
-        with server.http.stream("GET", "/v1/jobs", params={"limit": 1}) as reply:
-            assert reply.status_code == 200
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(30) == 0
-        with pytest.raises(httpx.TransportError):
-            server.http.get(job["links"]["self"])
-
-
 def test_what_was_accepted_is_read_after_a_kill(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         jobs = [send(server.http, SAMPLE, name=f"{number}.pdf")["id"] for number in range(12)]
@@ -158,31 +147,18 @@ def test_what_was_accepted_is_read_after_a_kill(tmp_path: Path) -> None:
         assert all(text.encode() in results.copy().pop() for page in PAGES for text in page)
 
 
-def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DSOCR_")}
-    return subprocess.run(
-        [sys.executable, "-m", "deepseek_ocr_rag", "serve", "--llm", "none", *options],
-        env={**kept, "PYTHONPATH": str(ROOT / "src"), **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def test_a_second_start_on_the_same_folder_says_so_and_ends(tmp_path: Path) -> None:
+def test_a_second_start_on_the_same_folder_says_so_and_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with served(tmp_path) as server:
-        second = run("--port", "0", "--data", str(tmp_path / "data"))
-        assert second.returncode == 1
-        assert "another process" in second.stderr
+        assert (
+            main(["serve", "--port", "0", "--llm", "none", "--data", str(tmp_path / "data")]) == 1
+        )
+        assert "used by another service" in capsys.readouterr().err
         assert server.http.get("/readyz").status_code == 200
-
-
-def test_another_address_without_keys_is_refused(tmp_path: Path) -> None:
-    ran = run("--host", "0.0.0.0", "--data", str(tmp_path / "data"))
-    assert ran.returncode == 2
-    assert "DSOCR_API_KEYS" in ran.stderr
-    assert not (tmp_path / "data").exists()
+        taken = server.url.rpartition(":")[2]
+        assert main(["serve", "--port", taken, "--llm", "none", "--data", str(tmp_path)]) == 2
+        assert "--port" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -193,27 +169,31 @@ def test_another_address_without_keys_is_refused(tmp_path: Path) -> None:
         (("--limit", "upload_bytes=0"), "upload_bytes"),
         (("--keys", "/nowhere"), "cannot be read"),
         (("--drain", "0"), "--drain"),
+        (("--host", "0.0.0.0"), "DSOCR_API_KEYS"),
         (("--port", "99999"), "cannot listen"),
         (("--host", "no.such.host.invalid"), "API keys"),
     ],
 )
 def test_a_mistake_is_told_before_anything_starts(
-    tmp_path: Path, options: tuple[str, ...], told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], told: str
 ) -> None:
-    ran = run("--data", str(tmp_path / "data"), *options)
-    assert ran.returncode == 2, ran.stderr
-    assert told in ran.stderr
-    assert "Traceback" not in ran.stderr
-    assert not (tmp_path / "data").exists()
+    folder = tmp_path / "data"
+    assert main(["serve", "--llm", "none", "--data", str(folder), *options]) == 2
+    assert told in capsys.readouterr().err
+    assert not folder.exists()
 
 
-def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
-        ran = run("--port", server.url.rpartition(":")[2], "--data", str(tmp_path / "other"))
-    assert (ran.returncode, "--port" in ran.stderr) == (2, True)
+def test_keys_of_the_environment_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSOCR_API_KEYS", "anna:short")
+    assert main(["serve", "--llm", "none", "--data", str(tmp_path / "data")]) == 2
+    assert "16 or more" in capsys.readouterr().err
 
 
-def test_keys_of_the_environment_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran = run("--data", str(tmp_path / "data"), DSOCR_API_KEYS="anna:short")
-    assert ran.returncode == 2
-    assert "16 or more" in ran.stderr
+def test_without_the_extra_the_pip_line_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert main(["serve", "--data", str(tmp_path / "data")]) == 7
+    assert "[serve]" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 
 from ...errors import ConfigurationError
 from ...sources.fetch_policy import FetchPolicy
+from ..callbacks.callback_settings import CallbackSettings
 from .access.api_keys import ApiKeys
 
 __all__ = ["ApiSettings"]
@@ -23,7 +24,8 @@ class ApiSettings:
         hosts: Names by which clients may call it (the header ``Host``), beside addresses and
             ``localhost``.
         urls: Which URLs a request may name; None for none.
-        callbacks: Which URLs may be told that a job has ended; None for none.
+        callbacks: Which URLs may be told that a job has ended, and how that is signed; None for
+            none.
         llm: What answers questions, as for :class:`~deepseek_ocr_rag.DocumentQA`; "none" quotes.
         embeddings: Also search by meaning with this model, ``"ollama/<model>"``.
         allow_remote: Whether text may be sent to a model on another machine.
@@ -35,6 +37,8 @@ class ApiSettings:
         body_rate: Bytes a second that a body must bring after its first 30 seconds.
         heartbeat: Seconds between the signs of life in a stream of events.
         longest_wait: Most seconds that ``?wait=`` waits.
+        longest_reading: Most seconds that a request of Open WebUI, docling or Mistral OCR waits
+            for its document.
         answers_at_once: How many questions are answered at the same time.
 
     Raises:
@@ -46,7 +50,7 @@ class ApiSettings:
     keys: ApiKeys = field(default_factory=ApiKeys)
     hosts: tuple[str, ...] = ()
     urls: FetchPolicy | None = None
-    callbacks: FetchPolicy | None = None
+    callbacks: CallbackSettings | None = None
     llm: str = "none"
     embeddings: str | None = None
     allow_remote: bool = False
@@ -57,6 +61,7 @@ class ApiSettings:
     body_rate: float = 16_384.0
     heartbeat: float = 15.0
     longest_wait: float = 60.0
+    longest_reading: float = 1800.0
     answers_at_once: int = 2
 
     def __post_init__(self) -> None:

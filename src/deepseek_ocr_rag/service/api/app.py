@@ -11,6 +11,8 @@ from fastapi import APIRouter, FastAPI
 
 from ...version import __version__
 from ..asking import Asking
+from ..callbacks.callback_sender import CallbackSender
+from ..doors import docling_serve, mistral_ocr, open_webui
 from ..queue import JobQueue
 from . import (
     job_events,
@@ -23,6 +25,7 @@ from . import (
 )
 from .access.gatekeeper import Gatekeeper
 from .api_settings import ApiSettings
+from .asker import in_worker
 from .job_watch import JobWatch
 from .operations import health_routes
 from .operations.metrics import ServiceMetrics
@@ -48,6 +51,8 @@ NATIVE: Final = (
     openapi.ROUTER,
 )
 
+DOORS: Final = (open_webui.ROUTER, docling_serve.ROUTER, mistral_ocr.ROUTER)
+
 
 def create_app(
     queue: JobQueue, settings: ApiSettings | None = None, *, routers: tuple[APIRouter, ...] = ()
@@ -69,14 +74,19 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sender = settings.callbacks and CallbackSender(queue, settings.callbacks)
         app.state.watch = JobWatch(queue)
         app.state.upload_slots = anyio.CapacityLimiter(UPLOADS_AT_ONCE)
         app.state.answer_slots = anyio.CapacityLimiter(settings.answers_at_once)
         app.state.picture_slots = anyio.CapacityLimiter(PICTURES_AT_ONCE)
         try:
+            if sender:
+                sender.start()
             yield
         finally:
             app.state.watch.close()
+            if sender:
+                await in_worker(sender.close)
 
     app = FastAPI(
         title="deepseek-ocr-rag",
@@ -96,7 +106,7 @@ def create_app(
         allow_remote=settings.allow_remote,
     )
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
-    for router in (*NATIVE, *routers):
+    for router in (*NATIVE, *DOORS, *routers):
         app.include_router(router)
     add_problem_handlers(app)
     app.add_middleware(Gatekeeper, settings=settings)

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from ...errors import ConfigurationError, SourceNotAllowedError
-from ..jobs import CallbackTarget, Job, JobOptions, Upload
+from ..jobs import Job, JobOptions, Upload
 from .access.request_bodies import too_large
 from .api_settings import ApiSettings
 from .asker import Owner, Queue, Settings, in_worker, owner_of, queue_of
@@ -135,7 +135,7 @@ async def send_job(
         queue.submit,
         owner,
         upload_id,
-        options_of(new, settings),
+        await in_worker(options_of, new, settings),
         idempotency_key=idempotency_key,
         body_digest=body_digest(sha256, new),
     )
@@ -154,7 +154,8 @@ def options_of(new: NewJob, settings: ApiSettings) -> JobOptions:
 
     Raises:
         ConfigurationError: If one is invalid.
-        SourceNotAllowedError: If callbacks are not allowed.
+        SourceNotAllowedError: If callbacks are not allowed, or none to this address.
+        SourceNotFoundError: If the host of the callback's address is unknown.
     """
     callback = None
     if new.callback_url is not None:
@@ -162,7 +163,7 @@ def options_of(new: NewJob, settings: ApiSettings) -> JobOptions:
             raise SourceNotAllowedError(
                 "this service calls nobody back", remedy="Follow the job's events, or ask for it."
             )
-        callback = CallbackTarget(new.callback_url, new.callback_secret)
+        callback = settings.callbacks.target(new.callback_url, new.callback_secret)
     given = {
         name: value
         for name in ("pages", "task", "resolution", "name", "password")
