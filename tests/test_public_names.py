@@ -63,7 +63,8 @@ DOORS = {
     "samples": "sample_path",
     "service": "CallbackTarget DueCallback Job JobError JobOptions JobPage JobQueue JobState"
     " QueueStats RESULT_FORMATS ReaderSettings Readiness ServiceLimits StoredPage Upload"
-    " result_chunks",
+    " result_chunks"
+    " ServiceReader reader_named",
     "sources": "FetchPolicy Limits Source SourceInput documents_in open_source render_page resolve_inside",
     "text": "estimate_tokens",
 }
