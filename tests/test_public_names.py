@@ -62,8 +62,10 @@ DOORS = {
     "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Retriever"
     " chunk_document",
     "samples": "sample_path",
-    "service": "CallbackTarget DueCallback Job JobError JobOptions JobPage JobQueue JobState QueueStats"
-    " RESULT_FORMATS ReaderSettings Readiness ServiceLimits StoredPage Upload result_chunks",
+    "service": "CallbackTarget DueCallback Job JobError JobOptions JobPage JobQueue JobState"
+    " QueueStats RESULT_FORMATS ReaderSettings Readiness ServiceLimits StoredPage Upload"
+    " result_chunks"
+    " ServiceReader reader_named",
     "sources": "FetchPolicy Limits Source SourceInput documents_in open_source render_page resolve_inside",
     "text": "estimate_tokens",
 }
