@@ -108,7 +108,7 @@ def test_a_row_of_html_is_shown_as_a_row_too() -> None:
 
 
 def test_a_pipe_in_a_cell_stays_in_its_cell() -> None:
-    assert shown_rows(["| a \\| b | c |", "| d | e |"], str.upper) == (
+    assert shown_rows(["| a \\| b | c |"], ["| d | e |"], str.upper) == (
         "| A \\| B | C |\n| --- | --- |\n| D | E |"
     )
 

@@ -10,6 +10,7 @@ from typing import Final
 
 __all__ = [
     "ANSWER_FORM",
+    "ASKS_FOR_MEASURE",
     "ASKS_FOR_PAGE",
     "ASKS_FOR_SIGNATURE",
     "CJK_PAGE",
@@ -19,6 +20,7 @@ __all__ = [
     "FLOAT",
     "LABEL",
     "LAST_PAGE",
+    "MEASURES",
     "NUMBER_WORDS",
     "PAGES",
     "PAGE_RANGE",
@@ -46,6 +48,15 @@ LAST_PAGE: Final = re.compile(
     r"\b(?:last|final) page\b|\bletzte[nr]? seite\b|\bdernière page\b|\búltima página\b"
     r"|\bultima pagina\b|末页|最后一页|最後一頁|最後のページ"
 )
+MEASURES: Final = {
+    "tall": "height", "high": "height", "long": "length duration", "wide": "width", "deep": "depth",
+    "heavy": "weight", "fast": "speed", "thick": "thickness", "old": "age", "hot": "temperature",
+    "far": "distance", "hoch": "höhe", "lang": "länge dauer", "breit": "breite", "tief": "tiefe",
+    "schwer": "gewicht", "schnell": "geschwindigkeit", "alt": "alter", "weit": "entfernung",
+}  # fmt: skip
+"""For a word behind "how" what a table calls that measure: "How tall is it?" asks for a height."""
+ASKS_FOR_MEASURE: Final = re.compile(rf"\b(?:how|wie) ({'|'.join(MEASURES)})\b", re.IGNORECASE)
+
 _WORD_START: Final = r"(?<![^\W\d_])"
 _FIGURE: Final = rf"{_WORD_START}(?:fig(?:ures?|uras?|\.|s\.)?|abb(?:ildung(?:en)?|\.))|[图圖図]"
 _TABLE: Final = rf"{_WORD_START}tab(?:les?|ellen?|leaux?|las?|ella|\.)|表"

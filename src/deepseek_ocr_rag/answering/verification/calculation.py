@@ -69,6 +69,11 @@ class Calculation:
         pools = (self._shares_of_totals(rows, on_matter), self._results(on_matter))
         return next(filter(None, (self._among(list(pool)) for pool in pools)), None)
 
+    def result_among(self, values: Iterable[tuple[Decimal, tuple[Figure, ...]]]) -> Result | None:
+        """As :meth:`result`, for values that were computed already, shares as fractions of one."""
+        factor = 100 if self._named.is_percent else 1
+        return self._among([Result(factor * value, operands) for value, operands in values])
+
     def result_of(self, figures: Sequence[Figure]) -> Result | None:
         """As :meth:`result`, for the figures of a part of a sentence."""
         return self._among(list(self._results([figures])))

@@ -13,7 +13,7 @@ from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms, with_stems
 from .citable_units import CitableUnit, citable_units
 from .facts import Facts, claimed_facts, stated_facts
-from .lexicon import FRAME_WORDS, JOINING_WORDS, YES_OR_NO, Direction, direction
+from .lexicon import FRAME_WORDS, JOINING_WORDS, MEASURE_WORDS, SHORT_FORMS, UNIT_WORDS, YES_OR_NO, Direction, direction
 from .table_figures import directions_of_figures, is_row_of_figures
 
 __all__ = ["CitedSource", "FactualUnit", "Statement", "equivalent_words"]
@@ -24,6 +24,8 @@ inflected in a way that the stemmer does not know."""
 
 SHORTEST_MISREAD: Final = 5
 """Letters; a shorter word is too often another word."""
+
+_ALIKE: Final = UNIT_WORDS | SHORT_FORMS | MEASURE_WORDS
 
 _AFFIX: Final = re.compile(r"\bFY(?=[0-9])|(?<=[0-9])(?:st|nd|rd|th)\b")
 """Affixes of a number: "FY2022" says no more than the year."""
@@ -93,7 +95,7 @@ def _unit(citable: CitableUnit) -> FactualUnit:
     plain = plain_text(citable.text)
     return FactualUnit(
         citable,
-        stated_facts(f"{citable.text} ; {citable.above}"),
+        stated_facts(citable.text, citable.above),
         directions_of_figures(plain),
         citable.is_row or is_row_of_figures(plain),
     )
@@ -107,6 +109,7 @@ def equivalent_words(
     They are the word itself, inflected, misread by OCR, or another word for a rise or a fall.
     """
     known = sorted(vocabulary)
+    there = frozenset(vocabulary)
     by_stem: dict[str, set[str]] = {}
     by_direction: dict[Direction | None, set[str]] = {}
     for word, stem in zip(known, _stems(known), strict=True):
@@ -118,6 +121,7 @@ def equivalent_words(
     for word, stem in zip(wanted, _stems(wanted), strict=True):
         found = by_stem.get(stem, set()) | ({word} if word in vocabulary else set())
         found |= by_direction.get(direction(word), set())
+        found |= _ALIKE.get(word, frozenset()) & there
         if not found and len(word) >= SHORTEST_MISREAD:
             alike = [w for w in known if abs(len(w) - len(word)) <= 2 and not w.isdigit()]
             found = set(difflib.get_close_matches(word, alike, cutoff=MISREAD))
