@@ -48,14 +48,14 @@ DOORS = {
     " EmbeddingModelTimeoutError EmbeddingModelUnavailableError LanguageModelError LanguageModelReplyError LanguageModelTimeoutError"
     " LanguageModelUnavailableError LimitExceededError MissingExtraError OutputError"
     " PageRangeError PageRenderError PageTooLargeError PageUnreadableError PasswordError"
-    " ReadCancelledError RemoteModelRefusedError SourceError SourceNotAllowedError"
+    " ReadCancelledError RemoteModelRefusedError RerankerError SourceError SourceNotAllowedError"
     " SourceNotFoundError UnknownSettingError UnsupportedSourceError",
     "export": "AnswerPictures CitedPage FolderWriter crop_boxes draw_page to_docling write_folder",
     "grammar": "ParsedPage TokenLogprob format_page parse_document parse_page",
     "reading": "CacheStatus PageCache PageStream ProgressBar Reader ReadingProgress",
     "records": "BoxSearch OnError Record Split boxes_between document_record find_boxes page_records"
     " page_wanted split_records storable_values text_of_boxes",
-    "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Retriever"
+    "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Reranker Retriever"
     " chunk_document",
     "samples": "sample_path",
     "sources": "FetchPolicy Limits Source SourceInput documents_in open_source render_page resolve_inside",

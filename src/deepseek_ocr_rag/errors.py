@@ -34,6 +34,7 @@
     │   ├── EmbeddingModelUnavailableError   Ollama not running, model missing
     │   ├── EmbeddingModelTimeoutError       no vectors in time
     │   └── EmbeddingModelReplyError         vectors that cannot be used
+    ├── RerankerError                        no order for texts
     └── RemoteModelRefusedError              either model would run on another machine
 
     InternalError                            raised and caught inside; callers never see one
@@ -83,6 +84,7 @@ __all__ = [
     "PasswordError",
     "ReadCancelledError",
     "RemoteModelRefusedError",
+    "RerankerError",
     "SourceError",
     "SourceNotAllowedError",
     "SourceNotFoundError",
@@ -260,6 +262,10 @@ class EmbeddingModelTimeoutError(EmbeddingModelError):
 
 class EmbeddingModelReplyError(EmbeddingModelError):
     """The reply breaks the protocol, or its vectors cannot be used."""
+
+
+class RerankerError(DeepSeekOCRError):
+    """The reranker failed, or its scores cannot be used."""
 
 
 class RemoteModelRefusedError(DeepSeekOCRError):
