@@ -73,8 +73,10 @@ class _HeadRow:
     @property
     def is_group(self) -> bool:
         """Whether it is a label with a colon and nothing behind it."""
-        return self.texts[:1] != () and self.texts[0].rstrip().endswith(":") and not any(
-            text.strip() for text in self.texts[1:]
+        return (
+            self.texts[:1] != ()
+            and self.texts[0].rstrip().endswith(":")
+            and not any(text.strip() for text in self.texts[1:])
         )
 
     @property

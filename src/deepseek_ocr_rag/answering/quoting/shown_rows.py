@@ -25,4 +25,6 @@ def shown_rows(heads: Sequence[str], rows: Sequence[str], shown: Callable[[str],
             names += [""] * (column + 1 - len(names))
             names[column] = f"{names[column]} {cell.strip()}".strip()
     named = [name.replace("\\|", "|") for name in names]
-    return Table(tuple(tuple(Cell(shown(cell)) for cell in row) for row in (named, *grid))).to_markdown()
+    return Table(
+        tuple(tuple(Cell(shown(cell)) for cell in row) for row in (named, *grid))
+    ).to_markdown()

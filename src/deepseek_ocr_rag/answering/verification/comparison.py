@@ -74,9 +74,7 @@ class ClaimComparison:
         # "12.5 %, lower than the statutory rate of 21 %": the row of 12.5 is not about that rate.
         of_others = [self._beside(other) for other in self.facts if other is not fact]
         theirs = frozenset().union(*of_others) - self.question.words
-        amounts = self.overlap(
-            beside, (self.claim.words | self.question.words) - beside - theirs
-        )
+        amounts = self.overlap(beside, (self.claim.words | self.question.words) - beside - theirs)
         for other in self.facts:
             if other is not fact:
                 self._add(amounts, self._stating[other], 1.0)

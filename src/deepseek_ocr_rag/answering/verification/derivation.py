@@ -92,9 +92,7 @@ def _of_years(row: Sequence[Figure], years: frozenset[int]) -> tuple[Figure, ...
     return tuple(replace(figure, column=column) for column, figure in enumerate(chosen))
 
 
-def _labelled(
-    rows: Sequence[Sequence[Figure]], matter: ClaimComparison
-) -> list[LabelledRow]:
+def _labelled(rows: Sequence[Sequence[Figure]], matter: ClaimComparison) -> list[LabelledRow]:
     """The rows of figures with their labels."""
     found: list[LabelledRow] = []
     for row, (_, unit) in zip(rows, matter.units, strict=True):

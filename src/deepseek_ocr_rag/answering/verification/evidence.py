@@ -56,8 +56,7 @@ class Evidence:
         derived = {
             fact: found
             for fact in absent
-            if isinstance(fact, Number)
-            and (found := derivation(fact, comparison, SHARES))
+            if isinstance(fact, Number) and (found := derivation(fact, comparison, SHARES))
         }
         stating |= {fact: found.units for fact, found in derived.items()}
         naming = frozenset(word for found in derived.values() for word in found.naming)

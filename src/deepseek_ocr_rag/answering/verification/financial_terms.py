@@ -180,7 +180,9 @@ def _stems(text: str) -> frozenset[str]:
 
 
 _SMALL: Final = frozenset(("the", "of", "and", "for", "in", "s", "a", "by", "to", "from", "on"))
-_NAMING: Final = frozenset(terms("ratio margin rate metric turnover return average net total value"))
+_NAMING: Final = frozenset(
+    terms("ratio margin rate metric turnover return average net total value")
+)
 _KNOWN_ITEMS: Final = tuple(
     (name.strip(), *(phrase.strip() for phrase in phrases.split("|")))
     for line in _ITEMS.strip().splitlines()

@@ -78,9 +78,7 @@ def _by_column(
     else:
         wanted = list(range(max(len(row.figures) for row in rows)))
     for key in wanted:
-        found = [
-            _value(item, row, key, dated=dated) for item, row in zip(items, rows, strict=True)
-        ]
+        found = [_value(item, row, key, dated=dated) for item, row in zip(items, rows, strict=True)]
         values = [pair for pair in found if pair is not None]
         if len(values) < len(found):
             continue

@@ -13,7 +13,16 @@ from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms, with_stems
 from .citable_units import CitableUnit, citable_units
 from .facts import Facts, claimed_facts, stated_facts
-from .lexicon import FRAME_WORDS, JOINING_WORDS, MEASURE_WORDS, SHORT_FORMS, UNIT_WORDS, YES_OR_NO, Direction, direction
+from .lexicon import (
+    FRAME_WORDS,
+    JOINING_WORDS,
+    MEASURE_WORDS,
+    SHORT_FORMS,
+    UNIT_WORDS,
+    YES_OR_NO,
+    Direction,
+    direction,
+)
 from .table_figures import directions_of_figures, is_row_of_figures
 
 __all__ = ["CitedSource", "FactualUnit", "Statement", "equivalent_words"]

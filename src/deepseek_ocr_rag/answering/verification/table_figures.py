@@ -72,9 +72,7 @@ def figures_of(plain: str, row: int) -> tuple[Figure, ...]:
     return tuple(found)
 
 
-def with_years(
-    figures: Sequence[Figure], row: str, heads: Sequence[str]
-) -> tuple[Figure, ...]:
+def with_years(figures: Sequence[Figure], row: str, heads: Sequence[str]) -> tuple[Figure, ...]:
     """The figures of a table row without those of its label, with the years above their columns.
 
     Args:
