@@ -109,3 +109,9 @@ def test_a_measure_brings_terms_of_its_line_items_apart_from_its_own() -> None:
 )
 def test_a_question_about_exhibits_or_an_audit_is_recognised(question: str, asks: bool) -> None:
     assert parse_query(question).asks_for_listing is asks
+
+
+def test_a_measure_is_also_looked_for_by_its_name_in_tables() -> None:
+    assert "height" in parse_query("How tall is the tower of Vannet Rock?").terms
+    assert "gewicht" in parse_query("Wie schwer ist die Glocke?").terms
+    assert "height" not in parse_query("Who lives in the tall tower?").terms

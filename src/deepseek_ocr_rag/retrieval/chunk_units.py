@@ -29,10 +29,11 @@ class Part:
     slice: Slice  # empty for a picture
     repeated: bool = False  # whether an earlier unit has it too
 
-    @property
-    def key(self) -> tuple[int, int, int]:
-        """Its page and place there."""
-        return self.slice.page.number, self.slice.start, self.slice.end
+    def has(self, other: Part) -> bool:
+        """Whether it contains another part."""
+        mine, theirs = self.slice, other.slice
+        same = mine.page.number == theirs.page.number
+        return same and mine.start <= theirs.start and theirs.end <= mine.end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +58,14 @@ class ChunkUnit:
 
     def below(self, units: Sequence[ChunkUnit]) -> ChunkUnit:
         """Itself in a chunk with some units, which need the same head of a table only once."""
-        there = {part.key for unit in units for part in unit.parts}
+        there = [part for unit in units for part in unit.parts]
         top = list(takewhile(lambda part: part.repeated, self.parts))
-        if not top or not there.issuperset(part.key for part in top):
+        if not top or not all(any(part.has(head) for part in there) for head in top):
             return self
         first, *rest = self.parts[len(top) :]
-        first = replace(first, slice=replace(first.slice, before=PARAGRAPH_BREAK))
+        goes_on = there[-1].slice.block is first.slice.block
+        before = "\n" if goes_on else PARAGRAPH_BREAK
+        first = replace(first, slice=replace(first.slice, before=before))
         return replace(self, parts=(first, *rest), size=self.size - self.head_size, head_size=0)
 
 

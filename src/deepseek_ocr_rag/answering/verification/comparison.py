@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
@@ -17,6 +18,8 @@ from .statements import CitedSource, FactualUnit, Statement, equivalent_words
 
 __all__ = ["ClaimComparison"]
 
+_YEAR: Final = re.compile(r"(?<![0-9.,])(?:19|20)[0-9]{2}(?![0-9])")
+
 NEIGHBOURS: Final = 2
 """Units before and after the evidence in which the words of the question may stand."""
 
@@ -25,7 +28,8 @@ class ClaimComparison:
     """A claim beside the sources that it cites.
 
     ``units`` are all units of the sources, each with its source; other methods take indices into
-    these. ``facts`` are the claim's numbers and dates.
+    these. ``facts`` are the claim's numbers and dates, ``years`` the years that it or the question
+    names.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class ClaimComparison:
         vocabulary = {word for source in sources for word in source.words | source.above}
         self._equivalents = equivalent_words(claim.words | question.words, vocabulary)
         self.facts: list[Number | Date] = [*claim.facts.numbers, *claim.facts.dates]
+        self.years = frozenset(map(int, _YEAR.findall(f"{claim.text} {question.text}")))
         own = [
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
@@ -129,6 +134,16 @@ class ClaimComparison:
             fact.matches(stated) and (stated.year is not None or self._has_year(fact))
             for stated in facts.dates
         )
+
+    def is_in_other_column(self, unit: FactualUnit, fact: Number | Date) -> bool:
+        """Whether a row has a number only in columns of years that nobody asks for.
+
+        It must also have a column of a year that the statement or its question names.
+        """
+        if not isinstance(fact, Number) or not any(f.years & self.years for f in unit.figures):
+            return False
+        same = [f for f in unit.figures if fact.matches(Number("", frozenset((abs(f.value),))))]
+        return bool(same) and all(f.years and not f.years & self.years for f in same)
 
     def stated_above(self, fact: Number | Date) -> bool:
         """Whether a number of the question, such as its year, stands anywhere in the sources."""

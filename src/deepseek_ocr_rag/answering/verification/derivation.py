@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Final
 
 from ...text.numerals import Number, is_year
-from ...text.plain_text import plain_text
 from ...text.terms import terms, with_stems
 from .alignment import is_displaced
 from .calculation import Calculation, Result
@@ -17,11 +16,10 @@ from .comparison import ClaimComparison
 from .financial_terms import formulas_asked
 from .formulas import LabelledRow, computed
 from .operation_words import named_calculation
-from .table_figures import Figure, figures_of, with_years
+from .table_figures import Figure
 
 __all__ = ["Derivation", "derivation"]
 
-_YEAR: Final = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])")
 _PART_END: Final = re.compile(r"\b(?:and|und|while|whereas)\b|;")
 
 
@@ -49,7 +47,7 @@ def derivation(
     calculation = Calculation(number, said.plain, question.text, given)
     rows = _rows(matter)
     named = named_calculation(number, said.plain, question.text)
-    years = _years(f"{said.plain} {question.text}")
+    years = matter.years
     for formula in formulas_asked(f"{question.text}\n{said.plain}"):
         changes = bool(named.operations & {"change", "difference"})
         values = computed(formula, _labelled(rows, matter), years, changes=changes)
@@ -74,16 +72,10 @@ def derivation(
 
 def _rows(matter: ClaimComparison) -> list[tuple[Figure, ...]]:
     """The figures of each unit itself, without those above it."""
-    rows = []
-    for place, (_, unit) in enumerate(matter.units):
-        above = plain_text(f" ; {unit.citable.above}") if unit.citable.above else ""
-        figures = figures_of(unit.facts.plain.removesuffix(above), place)
-        rows.append(with_years(figures, unit.citable.text, unit.citable.heads))
-    return rows
-
-
-def _years(text: str) -> frozenset[int]:
-    return frozenset(int(year) for year in _YEAR.findall(text))
+    return [
+        tuple(replace(figure, row=place) for figure in unit.figures)
+        for place, (_, unit) in enumerate(matter.units)
+    ]
 
 
 def _of_years(row: Sequence[Figure], years: frozenset[int]) -> tuple[Figure, ...]:

@@ -122,7 +122,9 @@ class Evidence:
         stating = [
             index
             for index, (_, unit) in enumerate(comparison.units)
-            if comparison.states(unit.facts, fact) and not comparison.displaces(unit, fact)
+            if comparison.states(unit.facts, fact)
+            and not comparison.displaces(unit, fact)
+            and not comparison.is_in_other_column(unit, fact)
         ]
         rows = [index for index, (_, unit) in enumerate(comparison.units) if unit.is_row]
         # A row says in a few words what a sentence says in many: it is measured by other rows.

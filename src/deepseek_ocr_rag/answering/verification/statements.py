@@ -23,7 +23,13 @@ from .lexicon import (
     Direction,
     direction,
 )
-from .table_figures import directions_of_figures, is_row_of_figures
+from .table_figures import (
+    Figure,
+    directions_of_figures,
+    figures_of,
+    is_row_of_figures,
+    with_years,
+)
 
 __all__ = ["CitedSource", "FactualUnit", "Statement", "equivalent_words"]
 
@@ -79,6 +85,7 @@ class FactualUnit:
     facts: Facts  # its numbers and dates, and those above it
     directions: frozenset[Direction]  # that its figures show
     is_row: bool  # with or without markup
+    figures: tuple[Figure, ...]  # its own, for calculation
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +109,15 @@ class CitedSource:
 
 def _unit(citable: CitableUnit) -> FactualUnit:
     plain = plain_text(citable.text)
+    facts = stated_facts(citable.text, citable.above)
+    above = plain_text(f" ; {citable.above}") if citable.above else ""
+    figures = figures_of(facts.plain.removesuffix(above), 0)
     return FactualUnit(
         citable,
-        stated_facts(citable.text, citable.above),
+        facts,
         directions_of_figures(plain),
         citable.is_row or is_row_of_figures(plain),
+        with_years(figures, citable.text, citable.heads),
     )
 
 
