@@ -42,6 +42,7 @@ public_modules = [
     "deepseek_ocr_rag.records",
     "deepseek_ocr_rag.retrieval",
     "deepseek_ocr_rag.samples",
+    "deepseek_ocr_rag.service",
     "deepseek_ocr_rag.sources",
     "deepseek_ocr_rag.text",
     "langchain_deepseek_ocr",

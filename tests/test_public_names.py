@@ -43,6 +43,9 @@ DOORS = {
     "concurrency": "run_cancellable",
     "document": "Block Box Cell OcrDocument Page Table TextLayer markdown_to_html parse_table",
     "errors": "BackendError BackendReplyError BackendTimeoutError BackendUnavailableError BusyError"
+    " EngineFailedError IdempotencyError JobEndedError JobExpiredError JobNotFoundError"
+    " QueueFullError QuotaError ServiceClosingError ServiceError StoreError StoreFullError"
+    " StoreInUseError UploadError UploadTooLargeError"
     " ConfigurationError CorruptSourceError DeepSeekOCRError EngineLostError"
     " EngineUnsupportedError EmbeddingModelError EmbeddingModelReplyError"
     " EmbeddingModelTimeoutError EmbeddingModelUnavailableError LanguageModelError LanguageModelReplyError LanguageModelTimeoutError"
@@ -58,6 +61,9 @@ DOORS = {
     "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Reranker Retriever"
     " chunk_document",
     "samples": "sample_path",
+    "service": "CallbackTarget DueCallback Job JobError JobOptions JobPage JobQueue JobState"
+    " QueueStats RESULT_FORMATS ReaderSettings Readiness ServiceLimits StoredPage Upload"
+    " result_chunks",
     "sources": "FetchPolicy Limits Source SourceInput documents_in open_source render_page resolve_inside",
     "text": "estimate_tokens",
 }

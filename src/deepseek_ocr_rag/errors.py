@@ -35,7 +35,21 @@
     │   ├── EmbeddingModelTimeoutError       no vectors in time
     │   └── EmbeddingModelReplyError         vectors that cannot be used
     ├── RerankerError                        no order for texts
-    └── RemoteModelRefusedError              either model would run on another machine
+    ├── RemoteModelRefusedError              either model would run on another machine
+    └── ServiceError                         the service refuses, or cannot do what was asked
+        ├── JobNotFoundError                 there is no such job, upload or page
+        ├── JobExpiredError                  the job is deleted, its time is over
+        ├── JobEndedError                    the job has ended already
+        ├── IdempotencyError                 the same idempotency key with another request
+        ├── QueueFullError                   too many jobs wait
+        ├── QuotaError                       this key has too many jobs or bytes
+        ├── UploadTooLargeError              more bytes than one upload may have
+        ├── UploadError                      an upload without content, or with it already
+        ├── ServiceClosingError              the service is being stopped
+        ├── EngineFailedError                the reading process does not start
+        ├── StoreInUseError                  another process owns the data folder
+        └── StoreError                       the data folder cannot be used
+            └── StoreFullError               there is no space left in it
 
     InternalError                            raised and caught inside; callers never see one
     ├── BrokenFrameError                     the other end of a pipe ended or sent garbage
@@ -53,6 +67,7 @@ Errors of other libraries are wrapped where they enter, with ``from``.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 __all__ = [
@@ -68,8 +83,13 @@ __all__ = [
     "EmbeddingModelReplyError",
     "EmbeddingModelTimeoutError",
     "EmbeddingModelUnavailableError",
+    "EngineFailedError",
     "EngineLostError",
     "EngineUnsupportedError",
+    "IdempotencyError",
+    "JobEndedError",
+    "JobExpiredError",
+    "JobNotFoundError",
     "LanguageModelError",
     "LanguageModelReplyError",
     "LanguageModelTimeoutError",
@@ -82,14 +102,23 @@ __all__ = [
     "PageTooLargeError",
     "PageUnreadableError",
     "PasswordError",
+    "QueueFullError",
+    "QuotaError",
     "ReadCancelledError",
     "RemoteModelRefusedError",
     "RerankerError",
+    "ServiceClosingError",
+    "ServiceError",
     "SourceError",
     "SourceNotAllowedError",
     "SourceNotFoundError",
+    "StoreError",
+    "StoreFullError",
+    "StoreInUseError",
     "UnknownSettingError",
     "UnsupportedSourceError",
+    "UploadError",
+    "UploadTooLargeError",
 ]
 
 
@@ -127,17 +156,8 @@ class DeepSeekOCRError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments do not survive Exception's own pickling, and
         # errors cross process borders (SimpleDirectoryReader's workers).
-        return (_rebuild, (type(self), self.problem, self.source, self.page, self.remedy))
-
-
-def _rebuild(
-    kind: type[DeepSeekOCRError],
-    problem: str,
-    source: str | None,
-    page: int | None,
-    remedy: str | None,
-) -> DeepSeekOCRError:
-    return kind(problem, source=source, page=page, remedy=remedy)
+        place: dict[str, Any] = {"source": self.source, "page": self.page, "remedy": self.remedy}
+        return partial(type(self), self.problem, **place), ()
 
 
 class ConfigurationError(DeepSeekOCRError, ValueError):
@@ -272,6 +292,71 @@ class RemoteModelRefusedError(DeepSeekOCRError):
     """A language or embedding model would run on another machine, which was not allowed."""
 
 
+class ServiceError(DeepSeekOCRError):
+    """The service refuses a request, or cannot do what was asked.
+
+    Attributes:
+        retry_after: Seconds after which another attempt may succeed; None if that is unknown.
+    """
+
+    retry_after: float | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (*super().__reduce__(), {"retry_after": self.retry_after})
+
+
+class JobNotFoundError(ServiceError):
+    """There is no such job, upload or page, or it belongs to another key."""
+
+
+class JobExpiredError(ServiceError):
+    """The job was there once; it was deleted, or the time for which results are kept is over."""
+
+
+class JobEndedError(ServiceError):
+    """The job has ended, so that it cannot be cancelled any more."""
+
+
+class IdempotencyError(ServiceError):
+    """An idempotency key was used again, but with a different request."""
+
+
+class QueueFullError(ServiceError):
+    """Too many jobs wait; try again after ``retry_after`` seconds."""
+
+
+class QuotaError(ServiceError):
+    """The key has as many waiting jobs, or stores as many bytes, as it may."""
+
+
+class UploadTooLargeError(ServiceError):
+    """An upload has more bytes than the service accepts."""
+
+
+class UploadError(ServiceError):
+    """An upload has no content yet, or has its content already, or ended early."""
+
+
+class ServiceClosingError(ServiceError):
+    """The service is being stopped and takes no new work."""
+
+
+class EngineFailedError(ServiceError):
+    """The process that reads the pages does not start, or ends again and again."""
+
+
+class StoreInUseError(ServiceError):
+    """Another process owns the service's data folder."""
+
+
+class StoreError(ServiceError):
+    """The service's data folder cannot be used."""
+
+
+class StoreFullError(StoreError):
+    """There is no space left for the service's data."""
+
+
 class InternalError(Exception):
     """Base of the errors that one part of this package raises for another; callers never see them."""
 
@@ -287,9 +372,7 @@ class TurnCancelledError(InternalError):
 class WorkerLostError(InternalError):
     """A reading process ended, or broke the protocol and cannot be trusted any more.
 
-    Attributes:
-        late: Whether it was ended because it took too long.
-        memory: Whether it ended because it used too much memory.
+    ``late`` says that it was ended because it took too long, ``memory`` that it used too much.
     """
 
     def __init__(self, how: str, *, late: bool = False, memory: bool = False) -> None:
@@ -315,12 +398,7 @@ class OutOfDeviceMemoryError(InternalError):
 
 
 class RetryableError(InternalError):
-    """A request failed, and another attempt may succeed.
-
-    Attributes:
-        error: What to report if no attempt succeeds.
-        after: Seconds that the server asks us to wait, or None.
-    """
+    """A request failed; after ``after`` seconds another may succeed. If not, report ``error``."""
 
     def __init__(self, error: BackendError, after: float | None = None) -> None:
         super().__init__(str(error))

@@ -21,6 +21,7 @@ from deepseek_ocr_rag import DeepSeekOCRError, FetchPolicy, Reader, open_source
 from deepseek_ocr_rag.agents import AgentReader
 from deepseek_ocr_rag.errors import ConfigurationError, LimitExceededError, SourceNotAllowedError
 from deepseek_ocr_rag.sources import fetch
+from deepseek_ocr_rag.sources.checked_requests import checked_client
 from deepseek_ocr_rag.sources.fetch import download
 from deepseek_ocr_rag.sources.fetch_policy import is_public
 
@@ -188,7 +189,7 @@ def redirecting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     transport = httpx.MockTransport(answer)
     monkeypatch.setattr(
-        fetch, "_client", lambda policy: httpx.Client(transport=transport, trust_env=False)
+        fetch, "checked_client", lambda policy: httpx.Client(transport=transport, trust_env=False)
     )
     return asked
 
@@ -306,7 +307,7 @@ def test_a_server_that_drips_bytes_is_cut_off_in_time(
 
 
 def test_certificates_are_checked() -> None:
-    with fetch._client(FetchPolicy()) as client:
+    with checked_client(FetchPolicy()) as client:
         context = client._transport._pool._ssl_context
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

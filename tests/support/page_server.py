@@ -10,6 +10,7 @@ import io
 import json
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from PIL import Image
@@ -18,11 +19,11 @@ from reportlab.pdfgen.canvas import Canvas
 __all__ = ["PageServer", "marked_pdf", "text_of"]
 
 
-def marked_pdf(pages: int) -> bytes:
-    """A PDF whose page n has a colour that encodes its number."""
+def marked_pdf(pages: int, first: int = 1) -> bytes:
+    """A PDF whose page n has a colour that encodes its number, counted from ``first``."""
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=(200, 200), invariant=1)
-    for mark in range(1, pages + 1):
+    for mark in range(first, first + pages):
         canvas.setFillColorRGB(mark // 256 / 255, mark % 256 / 255, 77 / 255)
         canvas.rect(0, 0, 200, 200, stroke=0, fill=1)
         canvas.setFillColorRGB(0, 0, 0)
@@ -44,13 +45,16 @@ class PageServer:
     """The server, as a context manager.
 
     ``asked`` has the page numbers in the order of the requests, ``keys`` their API
-    keys.
+    keys. ``on_page`` is called with the number of a page before it is answered,
+    and ``text`` gives the reply.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
         self.asked: list[int] = []
         self.keys: list[str] = []
+        self.on_page: Callable[[int], object] = lambda mark: None
+        self.text = text_of
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -64,8 +68,9 @@ class PageServer:
                 mark = _mark(body["messages"][0]["content"][0]["image_url"]["url"])
                 outer.asked.append(mark)
                 outer.keys.append(self.headers.get("authorization", "").removeprefix("Bearer "))
+                outer.on_page(mark)
                 time.sleep(outer.seconds)
-                choice = {"message": {"content": text_of(mark)}, "finish_reason": "stop"}
+                choice = {"message": {"content": outer.text(mark)}, "finish_reason": "stop"}
                 self._send({"choices": [choice]})
 
             def _send(self, data: object) -> None:

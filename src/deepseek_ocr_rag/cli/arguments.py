@@ -12,6 +12,7 @@ from ..version import __version__
 from .near_options import NearOptionsParser
 from .output import print_note
 from .serve_command import SERVERS
+from .service_command import add_service_options
 
 __all__ = ["argument_parser"]
 
@@ -91,6 +92,19 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON array")
 
+    mcp = command(
+        "mcp", "serve the documents in a folder to a client of the Model Context Protocol"
+    )
+    mcp.add_argument(
+        "--root",
+        metavar="FOLDER",
+        help="the only folder whose documents the client may name (default: here)",
+    )
+    _add_reader(mcp)
+    _add_answering(mcp)
+
+    add_service_options(command("serve", "read documents for everybody who sends them over HTTP"))
+
     serve = command(
         "serve-command", "print the command that starts a server with the right options"
     )
@@ -158,6 +172,13 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pages", metavar="LIST", help="for example 1-3,7 (default: all)")
+    parser.add_argument(
+        "--allow-url", action="store_true", help="let FILE be an https URL of a public host"
+    )
+    _add_reader(parser)
+
+
+def _add_reader(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="auto", help=f"{', '.join(CHOICES)} (default: auto)")
     parser.add_argument(
         "--allow-remote-code",
@@ -209,9 +230,6 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         help="with 'server' and 'ollama': how long to wait for a server that goes away (default: 60)",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
-    parser.add_argument(
-        "--allow-url", action="store_true", help="let FILE be an https URL of a public host"
-    )
     parser.add_argument(
         "--allow-remote",
         action="store_true",

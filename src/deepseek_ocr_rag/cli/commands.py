@@ -25,6 +25,8 @@ from .ollama_model_command import make_ollama_model
 from .output import notes_from_log, print_note, print_output, print_tracebacks
 from .read_command import draw_boxes, read_files
 from .serve_command import serve_command
+from .servers.mcp_command import serve_mcp
+from .service_command import run_service
 from .shutdown import TerminatedBySignal
 
 __all__ = ["COMMANDS", "run_command"]
@@ -139,7 +141,9 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "parse": _parse,
     "cache": _cache,
     "doctor": _doctor,
+    "serve": run_service,
     "serve-command": _serve_command,
+    "mcp": serve_mcp,
     "ollama-model": make_ollama_model,
     "demo": _demo,
 }

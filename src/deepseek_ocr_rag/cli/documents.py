@@ -12,14 +12,15 @@ from tempfile import TemporaryFile
 from typing import IO, BinaryIO, Final
 
 from ..errors import ConfigurationError, LimitExceededError, SourceError
-from ..sources.fetch import download, is_url, public_name
+from ..sources.checked_requests import public_name
+from ..sources.fetch import download, is_url
 from ..sources.fetch_policy import FetchPolicy
 from ..sources.folder_files import documents_in
 from ..sources.limits import Limits
 from ..sources.source import SourceInput, open_source, parse_page_selection
 from .exit_codes import report_error
 
-__all__ = ["Documents", "NamedDocument", "limits_of"]
+__all__ = ["Documents", "NamedDocument", "given_limits", "limits_of"]
 
 STANDARD_INPUT: Final = "-"
 _PIECE: Final = 2**20
@@ -141,6 +142,15 @@ def limits_of(options: argparse.Namespace) -> Limits:
     Raises:
         ConfigurationError: If there is no such limit, or it is not a positive number.
     """
+    return Limits(**given_limits(options))  # type: ignore[arg-type]
+
+
+def given_limits(options: argparse.Namespace) -> dict[str, float]:
+    """The values of ``--limit`` by their names.
+
+    Raises:
+        ConfigurationError: If one is not a name and a number.
+    """
     given: dict[str, float] = {}
     for text in options.limit or ():
         name, _, value = text.partition("=")
@@ -151,7 +161,7 @@ def limits_of(options: argparse.Namespace) -> Limits:
                 f"{text!r} is not a limit", remedy="Write it like --limit pages=20000."
             ) from None
         given[name] = int(number) if number.is_integer() else number
-    return Limits(**given)  # type: ignore[arg-type]
+    return given
 
 
 def _standard_input() -> Iterator[bytes]:

@@ -115,7 +115,7 @@ class Retriever:
         chunks: Iterable[Chunk],
         *,
         embeddings: EmbeddingModel | object | None = None,
-        embedding_weight: float = 0.25,
+        embedding_weight: float = 0.1,
         reranker: Reranker | object | None = None,
         labels: Mapping[PageKey, str] | None = None,
     ) -> None:
@@ -139,7 +139,7 @@ class Retriever:
         *,
         max_tokens: int = 400,
         embeddings: EmbeddingModel | object | None = None,
-        embedding_weight: float = 0.25,
+        embedding_weight: float = 0.1,
         reranker: Reranker | object | None = None,
     ) -> Retriever:
         """Cut documents into chunks and index them.
@@ -166,7 +166,7 @@ class Retriever:
         records: Iterable[Record],
         *,
         embeddings: EmbeddingModel | object | None = None,
-        embedding_weight: float = 0.25,
+        embedding_weight: float = 0.1,
         reranker: Reranker | object | None = None,
     ) -> Retriever:
         """Index records, each as one chunk: the documents or nodes of a framework.

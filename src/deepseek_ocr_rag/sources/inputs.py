@@ -25,7 +25,8 @@ from ..errors import (
     UnsupportedSourceError,
 )
 from .allowed_paths import FileInside
-from .fetch import download, is_url, public_name
+from .checked_requests import public_name
+from .fetch import download, is_url
 from .fetch_policy import FetchPolicy
 from .limits import Limits
 from .renderers.content import Content, too_large

@@ -20,8 +20,8 @@ def parse_page_selection(
     """The selected 1-based page numbers, each once, ascending.
 
     A selection is pages and ranges separated by commas ("1-3,7", "5-" up to the end, "-3" from the
-    start), page numbers, or None for all. Raises PageRangeError if it is malformed or empty, or
-    names pages that the document does not have.
+    start, "2-~9" up to 9 or the end of a shorter document), page numbers, or None for all. Raises
+    PageRangeError if it is malformed or empty, or names pages that the document does not have.
     """
     if selection is None:
         return tuple(range(1, page_count + 1))
@@ -37,11 +37,14 @@ def parse_page_selection(
 
 def _range(item: str, page_count: int, source: str | None) -> tuple[int, int]:
     left, dash, right = (part.strip() for part in item.partition("-"))
+    at_most, right = right.startswith("~"), right.removeprefix("~")
     if not (left or right) or not (_is_number(left) and _is_number(right)):
         shown = item if len(item) <= 40 else f"{item[:40]}..."
         raise _error(f"{shown!r} is not a page or a range of pages", page_count, source)
     first = int(left or 1)
     last = int(right) if right else page_count if dash else first
+    if at_most:
+        last = min(last, page_count)
     for number in (first, last):
         _single(number, page_count, source)
     if first > last:

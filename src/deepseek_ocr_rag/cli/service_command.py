@@ -1,0 +1,220 @@
+"""``dsocr serve``: the service, until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from contextlib import closing
+from dataclasses import fields
+from functools import partial
+from typing import Any, Final
+
+from ..answering.models.model_choice import choose_language_model, language_model_named
+from ..errors import ConfigurationError
+from ..installing import install_command
+from ..samples import sample_path
+from ..sources.fetch_policy import FetchPolicy
+from ..sources.limits import Limits
+from .documents import given_limits
+from .output import print_note
+
+__all__ = ["DATA_FOLDER", "HOST", "PORT", "add_service_options", "run_service"]
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 8765
+DATA_FOLDER: Final = "dsocr-data"
+
+
+def add_service_options(parser: argparse.ArgumentParser) -> None:
+    """The options of ``dsocr serve``."""
+    parser.add_argument(
+        "--host", default=HOST, help=f"address to listen on (default: {HOST}); others need API keys"
+    )
+    parser.add_argument("--port", type=int, default=PORT, help=f"default: {PORT}; 0: a free one")
+    parser.add_argument(
+        "--data",
+        default=DATA_FOLDER,
+        metavar="FOLDER",
+        help=f"where jobs, documents and results are kept (default: {DATA_FOLDER})",
+    )
+    parser.add_argument("--backend", default="auto", help="what reads the pages (default: auto)")
+    parser.add_argument("--renderer", default="pdfium", choices=["pdfium", "pymupdf"])
+    parser.add_argument(
+        "--keys", metavar="FILE", help="API keys, one name:key a line (default: DSOCR_API_KEYS)"
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        metavar="NAME",
+        help="a name by which clients may call the service; may be repeated",
+    )
+    parser.add_argument(
+        "--allow-url", action="store_true", help="let requests name https URLs of public hosts"
+    )
+    parser.add_argument(
+        "--allow-callbacks",
+        action="store_true",
+        help="let requests name https URLs of public hosts that are told when a job ends, signed "
+        "with a secret of the request or with DSOCR_CALLBACK_SECRET",
+    )
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="let pages and text be sent to an Ollama or a server of --llm on another machine",
+    )
+    parser.add_argument(
+        "--allow-remote-code",
+        action="store_true",
+        help="let the backend 'official' run the code that comes with the weights",
+    )
+    parser.add_argument(
+        "--llm",
+        default="auto",
+        metavar="MODEL",
+        help="what answers questions: 'ollama/<model>', 'openai:<base url>', 'none' to quote only, "
+        "or 'auto' (default): a model of the running Ollama, or else none",
+    )
+    parser.add_argument(
+        "--embeddings", metavar="MODEL", help="also search by meaning, 'ollama/<embedding model>'"
+    )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        metavar="NAME=NUMBER",
+        help="set a limit of documents, of the queue or of requests, for example "
+        "jobs_waiting=100; may be repeated",
+    )
+    parser.add_argument(
+        "--drain",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="how long running pages may go on after SIGTERM (default: 20)",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+
+
+def run_service(options: argparse.Namespace) -> int:
+    """``dsocr serve``: serve until SIGTERM or Ctrl-C."""
+    from ..service.serving import check_extra, listening_socket, serve
+
+    check_extra()
+    from ..service.api.operations.json_log import json_log
+    from ..service.queue import JobQueue
+
+    if not options.drain > 0:
+        raise ConfigurationError(
+            f"--drain {options.drain:g} is not a time", remedy="Give seconds above 0."
+        )
+    reader, limits, settings = _settings(options)
+    listener = listening_socket(options.host, options.port)
+    with closing(listener), json_log(logging.DEBUG if options.verbose else logging.INFO):
+        queue = JobQueue(options.data, reader, limits)
+        try:
+            queue.start()
+            port = listener.getsockname()[1]
+            print_note(f"serving on http://{_shown(options.host)}:{port}, data in {options.data}")
+            serve(
+                queue,
+                settings,
+                listener,
+                drain_seconds=options.drain,
+                extend=partial(_add_mcp, queue, settings),
+            )
+        finally:
+            queue.close()
+    return 0
+
+
+def _add_mcp(queue: Any, settings: Any, app: Any) -> None:  # noqa: ANN401 - of the extra [serve]
+    """Put the MCP server at /mcp, where the extra [mcp] is installed."""
+    try:
+        from ..mcp.service_mount import PATH, add_mcp
+    except ImportError:
+        print_note(f"no MCP server at /mcp: it needs {install_command('mcp')}")
+        return
+    add_mcp(
+        app,
+        queue,
+        llm=settings.llm,
+        embeddings=settings.embeddings,
+        allow_remote=settings.allow_remote,
+    )
+    print_note(f"the MCP server is at {PATH}")
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
+    """What reads, how much may be asked, and what the HTTP side allows."""
+    from ..service.api.access.api_keys import ApiKeys
+    from ..service.api.api_settings import ApiSettings
+    from ..service.callbacks.callback_settings import CallbackSettings
+    from ..service.service_limits import ReaderSettings, ServiceLimits
+
+    limits = _sorted_limits(given_limits(options), (Limits, ServiceLimits, ApiSettings))
+    reader = ReaderSettings(
+        backend=options.backend,
+        renderer=options.renderer,
+        limits=Limits(**limits[Limits]),
+        allow_remote_code=options.allow_remote_code,
+        probe=str(sample_path()),
+    )
+    service = ServiceLimits(**limits[ServiceLimits])
+    policy = FetchPolicy()
+    settings = ApiSettings(
+        host=options.host,
+        keys=ApiKeys.load(options.keys),
+        hosts=tuple(name.lower() for name in options.allow_host or ()),
+        urls=policy if options.allow_url else None,
+        callbacks=CallbackSettings.load() if options.allow_callbacks else None,
+        llm=_language_model(options),
+        embeddings=options.embeddings,
+        allow_remote=options.allow_remote,
+        **{"upload_bytes": service.upload_bytes, **limits[ApiSettings]},
+    )
+    return reader, service, settings
+
+
+def _sorted_limits(
+    given: dict[str, float], classes: tuple[type[Any], ...]
+) -> dict[type[Any], dict[str, Any]]:
+    """Each limit for the class that has it.
+
+    Raises:
+        ConfigurationError: If none has it.
+    """
+    names = {
+        kind: {
+            each.name
+            for each in fields(kind)
+            if str(each.type) in ("int", "float") and each.name != "upload_bytes"
+        }
+        for kind in classes
+    }
+    names[classes[1]].add("upload_bytes")
+    unknown = [name for name in given if not any(name in known for known in names.values())]
+    if unknown:
+        listed = ", ".join(sorted(set().union(*names.values())))
+        raise ConfigurationError(
+            f"there is no limit {unknown[0]!r}", remedy=f"Choose from {listed}."
+        )
+    return {
+        kind: {name: value for name, value in given.items() if name in known}
+        for kind, known in names.items()
+    }
+
+
+def _language_model(options: argparse.Namespace) -> str:
+    """The name of what answers questions; a model that is named is looked for now."""
+    if options.llm == "auto":
+        name, hint = choose_language_model()
+        if hint:
+            print_note(hint)
+        return name or "none"
+    model = language_model_named(options.llm, allow_remote=options.allow_remote)
+    if model is not None:
+        model.check()
+    return str(options.llm)

@@ -1,0 +1,5 @@
+"""The service: documents over HTTP, a queue that survives everything, one reading process."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,94 @@
+"""Routes for files: announce one, send its content."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Annotated, Final
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+from fastapi import APIRouter, Response
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from starlette.requests import Request
+
+from ...errors import BusyError
+from ..jobs import Upload
+from .asker import Owner, Queue, in_worker, owner_of, queue_of
+from .job_replies import UploadReply, upload_reply
+from .openapi import binary_body, problems
+
+__all__ = ["ROUTER", "store_content"]
+
+ROUTER: Final = APIRouter(tags=["uploads"])
+
+SLOT_SECONDS: Final = 10.0
+"""How long a file waits while as many as may be are being sent."""
+
+
+@dataclass(frozen=True)
+class NewUpload:
+    """A file that will be sent.
+
+    Attributes:
+        name: Its name, for people.
+        media_type: What it is, such as application/pdf.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    media_type: Annotated[str, Field(max_length=127)] = "application/octet-stream"
+
+
+@ROUTER.post("/v1/uploads", status_code=201, responses=problems(413, 422, 429, 507))
+async def announce_upload(
+    new: NewUpload, response: Response, owner: Owner, queue: Queue
+) -> UploadReply:
+    """Announce a file; then PUT its content."""
+    upload = upload_reply(await in_worker(queue.new_upload, owner, new.name, new.media_type))
+    response.headers["Location"] = upload.content
+    return upload
+
+
+@ROUTER.put(
+    "/v1/uploads/{upload_id}/content",
+    responses=problems(400, 404, 408, 409, 410, 413, 415, 422, 429, 507),
+    openapi_extra=binary_body("The bytes of the file."),
+)
+async def send_content(upload_id: str, request: Request, owner: Owner, queue: Queue) -> UploadReply:
+    """Send the content of a file, which goes to the disk as it comes."""
+    return upload_reply(await store_content(request, upload_id, request.stream()))
+
+
+async def store_content(request: Request, upload_id: str, chunks: AsyncIterator[bytes]) -> Upload:
+    """Write the content of an upload in a thread, piece by piece, as it comes.
+
+    Raises:
+        BusyError: If too many files are being sent at once.
+    """
+    slots: anyio.CapacityLimiter = request.app.state.upload_slots
+    with anyio.move_on_after(SLOT_SECONDS) as waiting:
+        await slots.acquire_on_behalf_of(request)
+    if waiting.cancelled_caught:
+        raise BusyError("too many files are being sent at once", remedy="Try again in a moment.")
+    try:
+        return await anyio.to_thread.run_sync(
+            partial(
+                queue_of(request).write_upload, owner_of(request), upload_id, _in_thread(chunks)
+            ),
+            limiter=anyio.CapacityLimiter(1),
+        )
+    finally:
+        slots.release_on_behalf_of(request)
+
+
+def _in_thread(chunks: AsyncIterator[bytes]) -> Iterator[bytes]:
+    """The pieces, for a thread that anyio started."""
+
+    async def following() -> bytes | None:
+        return await anext(chunks, None)
+
+    while (piece := anyio.from_thread.run(following)) is not None:
+        if piece:
+            yield piece

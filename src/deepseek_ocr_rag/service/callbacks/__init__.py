@@ -1,0 +1,1 @@
+"""Callbacks: the service posts the end of a job to an address that the job named."""

@@ -1,0 +1,49 @@
+"""Ids of docling's tasks: that of the job, and what its reply shall hold.
+
+A job keeps how a document is read, and not what one client wants its reply to look like. So that
+stands in the id, which clients send back as it is, and a restart loses nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Final
+
+from .docling_options import FORMATS, DoclingOptions
+
+__all__ = ["job_of", "reply_of", "task_id"]
+
+_SEPARATOR: Final = "~"
+"""In no id of a job, and the same in a URL."""
+
+_LONGEST: Final = 2000
+
+
+def task_id(job_id: str, options: DoclingOptions) -> str:
+    """The id of a task."""
+    written = json.dumps([list(options.to_formats), options.page_break]).encode()
+    return job_id + _SEPARATOR + base64.urlsafe_b64encode(written).decode().rstrip("=")
+
+
+def job_of(given: str) -> str:
+    """The id of the job in the id of a task."""
+    return given.partition(_SEPARATOR)[0]
+
+
+def reply_of(given: str, version: str | None) -> DoclingOptions:
+    """What the reply of a task shall hold; Markdown and JSON if the id does not say.
+
+    Raises:
+        ConfigurationError: If the id says something that cannot be asked for.
+    """
+    written = given.partition(_SEPARATOR)[2][:_LONGEST]
+    try:
+        formats, page_break = json.loads(
+            base64.urlsafe_b64decode(written + "=" * (-len(written) % 4))
+        )
+        asked = {"to_formats": list(formats), "md_page_break_placeholder": str(page_break)}
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        asked = {"to_formats": list(FORMATS[:2])}
+    return DoclingOptions.parse(asked, version)

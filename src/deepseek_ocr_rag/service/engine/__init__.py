@@ -1,0 +1,1 @@
+"""The reading process, its supervisor, and which job it gets next."""

@@ -1,0 +1,54 @@
+"""Figures of what was read since this process began: :class:`Counters`."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+__all__ = ["Counters"]
+
+WINDOW_SECONDS: Final = 60
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counted by the dispatcher's thread, read by any; see :class:`QueueStats`."""
+
+    pages_read: int = 0
+    pages_failed: int = 0
+    attempts: int = 0
+    loops: int = 0
+    page_seconds: float = 0.0
+    pages_timed: int = 0
+    engine_starts: int = 0
+    engine_deaths: int = 0
+    last_event: float | None = None
+    _seconds: deque[tuple[int, int]] = field(default_factory=deque)
+
+    def count_page(self, message: dict[str, Any], seconds: float | None) -> None:
+        """Count a page that was stored, and how long it took, if that is known."""
+        self.pages_read += 1
+        self.pages_failed += message["failed"]
+        self.attempts += message["attempts"]
+        self.loops += message["looped"]
+        if seconds is not None:
+            self.page_seconds += seconds
+            self.pages_timed += 1
+        now = int(time.monotonic())
+        if self._seconds and self._seconds[-1][0] == now:
+            self._seconds[-1] = (now, self._seconds[-1][1] + 1)
+        else:
+            self._seconds.append((now, 1))
+        while self._seconds[0][0] < now - WINDOW_SECONDS:
+            self._seconds.popleft()
+
+    @property
+    def pages_per_second(self) -> float:
+        """Pages of the last minute, by the seconds since the first of them; 0 if there are none."""
+        now = time.monotonic()
+        recent = [each for each in tuple(self._seconds) if each[0] >= now - WINDOW_SECONDS]
+        if not recent:
+            return 0.0
+        return sum(count for _, count in recent) / max(1.0, now - recent[0][0])

@@ -1,0 +1,93 @@
+"""The process that reads: gets documents, sends their pages.
+
+It is a process of its own so that a GPU whose context is broken, or a library that crashes or
+hangs, takes no other job down: the service ends this process and starts another. Requests and
+answers are frames (:mod:`deepseek_ocr_rag.concurrency.frames`)::
+
+    {"backend": "auto", "renderer": ..., ...}      -> {"started": {"backend": ..., "model": ...}}
+                                                   or {"not_started": {"type": ...}}
+    {"do": "read", "job": 7, "path": ..., ...}     -> {"job": 7, "opened": [pages to read, of all]}
+                                                      {"job": 7, "reading": [2, 3]}
+                                                      {"job": 7, "page": 1, ...} + the page's JSON
+                                                      {"job": 7, "end": "done"}
+    {"do": "pause", "job": 7}   ends after the page that is being sent
+    {"do": "cancel", "job": 7}  ends at once
+
+``job`` is a number that is used once. An ``end`` is "done", "stopped", or "failed" with an ``error``. The process ends when its standard
+input does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from io import FileIO
+from typing import Any
+
+from ...concurrency.frames import Frame, receive, send, take_pipes
+from ...errors import BrokenFrameError, DeepSeekOCRError
+from .frame_values import error_values
+from .reading import DocumentReading, Readers
+
+__all__ = ["main"]
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+
+def main() -> None:
+    """Serve until the owner closes the pipe or ends."""
+    # Ctrl-C is for the owner, which ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests, answers = take_pipes()
+    settings = receive(requests, longest=0).message
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    _log.setLevel(settings["log_level"])
+    outbox = _Outbox(answers)
+    try:
+        readers = Readers(settings)
+        started = readers.start()
+    except DeepSeekOCRError as error:
+        outbox.put({"not_started": error_values(error)})
+        return
+    outbox.put({"started": started})
+    _serve(requests, readers, outbox.put)
+
+
+class _Outbox:
+    """Sends frames of several threads, one after the other."""
+
+    def __init__(self, answers: FileIO) -> None:
+        self._answers = answers
+        self._lock = threading.Lock()
+
+    def put(self, message: dict[str, Any], body: bytes = b"") -> None:
+        """Send a frame; the process ends if nobody is there to get it."""
+        try:
+            with self._lock:
+                send(self._answers, Frame(message, body))
+        except OSError:
+            os._exit(0)
+
+
+def _serve(requests: FileIO, readers: Readers, put: Callable[..., None]) -> None:
+    readings: dict[int, DocumentReading] = {}
+    while True:
+        try:
+            request = receive(requests, longest=0).message
+        except (BrokenFrameError, OSError):
+            # Nobody wants what is being read, and its threads need not be waited for.
+            os._exit(0)
+        job = request["job"]
+        if request["do"] == "read":
+            # What has ended is forgotten here, where nobody else looks at it.
+            readings = {key: each for key, each in readings.items() if each.alive}
+            readings[job] = DocumentReading(readers, request, put)
+        elif job in readings:
+            readings[job].stop(now=request["do"] == "cancel")
+
+
+if __name__ == "__main__":
+    main()

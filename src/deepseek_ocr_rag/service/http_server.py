@@ -1,0 +1,127 @@
+"""The HTTP server: requests must come in time, and the queue is drained before the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from functools import partial
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from .queue import JobQueue
+
+__all__ = ["HttpServer", "TimedProtocol"]
+
+HEADER_SECONDS: Final = 15.0
+"""How long a connection may take to send the head of a request."""
+
+CLOSE_SECONDS: Final = 5
+"""How long replies may go on after the queue was drained."""
+
+MOST_CONNECTIONS: Final = 1000
+"""Open at once; a request on a further one is answered with 503."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class TimedProtocol(H11Protocol):
+    """Closes a connection on which no request comes, or one drop by drop.
+
+    uvicorn itself only ends connections that are silent after a reply.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as in the base class
+        """Start the time of the first request."""
+        super().connection_made(transport)
+        self._expect_request()
+
+    def on_response_complete(self) -> None:
+        """Start the time of the next request."""
+        super().on_response_complete()
+        self._expect_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the time."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _expect_request(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(HEADER_SECONDS, self._end_without_request)
+
+    def _end_without_request(self) -> None:
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and not self.transport.is_closing():
+            self.transport.close()
+
+
+class HttpServer(uvicorn.Server):
+    """Serves an app; when it is told to end, it first drains the queue, and still answers.
+
+    Args:
+        app: Of the service.
+        queue: Its jobs.
+        drain_seconds: How long running pages may go on.
+    """
+
+    def __init__(self, app: FastAPI, queue: JobQueue, drain_seconds: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=TimedProtocol,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=MOST_CONNECTIONS,
+                timeout_graceful_shutdown=CLOSE_SECONDS,
+            )
+        )
+        self._app = app
+        self._queue = queue
+        self._drain_seconds = drain_seconds
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on SIGTERM and SIGINT; unlike uvicorn, do not send them to this process again."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End; at the second signal, at once."""
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def main_loop(self) -> None:
+        """Serve until told to end; then until the queue is drained."""
+        await super().main_loop()
+        _LOG.info("closing: no new jobs, running pages finish")
+        draining = asyncio.get_running_loop().run_in_executor(
+            None, partial(self._queue.drain, self._drain_seconds)
+        )
+        while not draining.done() and not self.force_exit:
+            await asyncio.wait({draining}, timeout=0.1)
+        self._app.state.watch.close()

@@ -1,0 +1,81 @@
+"""Removes what is kept no longer: :class:`Retention`."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from typing import Final
+
+from ...errors import ServiceError
+from .database import Database
+from .job_rows import expired_jobs, remove_job
+from .uploads import UploadStore
+
+__all__ = ["Retention"]
+
+LOOK_SECONDS: Final = 30.0
+AT_ONCE: Final = 50
+"""Jobs that are removed in one transaction, so that others need not wait for long."""
+
+_DAY: Final = 86_400.0
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+
+class Retention:
+    """A thread that removes expired jobs, uploads and tombstones.
+
+    Args:
+        database: Where they are.
+        uploads: The files.
+        tombstone_days: Days for which it is known that a job was there once.
+    """
+
+    def __init__(self, database: Database, uploads: UploadStore, tombstone_days: float) -> None:
+        self._database = database
+        self._uploads = uploads
+        self._tombstone_seconds = tombstone_days * _DAY
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dsocr-retention", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def remove_expired(self) -> None:
+        """Remove what is kept no longer."""
+        now = time.time()
+        while ids := self._database.read(lambda each: expired_jobs(each, now, AT_ONCE)):
+            self.remove(ids)
+        self._uploads.remove_expired(now)
+        before = now - self._tombstone_seconds
+        self._database.write(
+            lambda each: each.execute("DELETE FROM tombstones WHERE removed < ?", (before,))
+        )
+
+    def remove(self, ids: list[str]) -> None:
+        """Remove jobs, and their files unless others need them."""
+
+        def remove(connection: sqlite3.Connection) -> list[str]:
+            now = time.time()
+            return [sha256 for each in ids for sha256 in remove_job(connection, each, now)]
+
+        # The rows first: a file without a row is found at the next start, not the reverse.
+        self._uploads.release(self._database.write(remove))
+        self._database.forget_deleted()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self.remove_expired()
+            except ServiceError as error:
+                _log.warning("expired results could not be removed: %s", error)
+            self._closing.wait(LOOK_SECONDS)

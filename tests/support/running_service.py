@@ -1,0 +1,99 @@
+"""The service's HTTP server in a thread of this process, over a real queue, for tests."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from deepseek_ocr_rag.service.api.api_settings import ApiSettings
+from deepseek_ocr_rag.service.api.app import create_app
+from deepseek_ocr_rag.service.http_server import HttpServer
+from deepseek_ocr_rag.service.queue import JobQueue
+from deepseek_ocr_rag.service.serving import listening_socket
+
+PAGES = (
+    ("The lighthouse was built in 1871.", "The tower is 31 metres high."),
+    ("Anna Berg keeps the lamp.", "She signed the letter in May."),
+    ("The lamp burns 40 litres of oil a month.", "Oil is brought by boat."),
+)
+"""What the recording below says of the three pages of the sample."""
+
+
+def recording(file: Path, pages: tuple[tuple[str, ...], ...] = PAGES) -> str:
+    """Write replies in the model's grammar; returns the name of the backend that replays them."""
+    lines = []
+    for number, paragraphs in enumerate(pages, start=1):
+        text = "\n\n".join(
+            f"<|ref|>text<|/ref|><|det|>[[100, {100 + 200 * i}, 900, {200 + 200 * i}]]<|/det|>\n{p}"
+            for i, p in enumerate(paragraphs)
+        )
+        lines.append(json.dumps({"page": number, "text": text}))
+    file.write_text("\n".join(lines) + "\n", "utf-8")
+    return f"replay:{file}"
+
+
+@contextmanager
+def serving(
+    queue: JobQueue,
+    settings: ApiSettings | None = None,
+    extend: Callable[[FastAPI], object] = lambda app: None,
+    **client: Any,
+) -> Iterator[httpx.Client]:
+    """A client of a server over a queue."""
+    app = create_app(queue, settings)
+    extend(app)
+    listener = listening_socket("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    server = HttpServer(app, queue, drain_seconds=5.0)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, timeout=60, trust_env=False, **client) as http:
+            while not server.started:
+                time.sleep(0.01)
+            yield http
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def send(http: httpx.Client, document: Path, **fields: str) -> dict[str, Any]:
+    """Send a document; returns the job."""
+    with document.open("rb") as file:
+        reply = http.post(
+            "/v1/jobs", files={"file": (document.name, file, "application/pdf")}, data=fields
+        )
+    assert reply.status_code == 202, reply.text
+    job: dict[str, Any] = reply.json()
+    return job
+
+
+def finished(http: httpx.Client, job_id: str) -> dict[str, Any]:
+    """The job when it has ended."""
+    reply = http.get(f"/v1/jobs/{job_id}", params={"wait": 50})
+    assert reply.status_code == 200, reply.text
+    job: dict[str, Any] = reply.json()
+    assert job["status"] not in ("queued", "running"), job
+    return job
+
+
+def events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Server-sent events: kind, id and data of each."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if not line and fields:
+            yield fields.get("event", ""), fields.get("id", ""), json.loads(fields["data"])
+            fields = {}
+        elif line and not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            fields[name] = value
