@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.answering.verification.financial_terms import formulas_asked
+from deepseek_ocr_rag.answering.verification.calculations.financial_terms import formulas_asked
 from deepseek_ocr_rag.answering.verification.verifier import Verdict, Verifier
 from deepseek_ocr_rag.retrieval.chunking import ChunkPiece
 from deepseek_ocr_rag.retrieval.retriever import Passage

@@ -8,8 +8,8 @@ from typing import Final
 from ...text.dates import Date
 from ...text.numerals import Number
 from ...text.terms import content_terms, is_pair_of_characters, terms
+from .calculations.derivation import derivation
 from .comparison import ClaimComparison
-from .derivation import derivation
 from .facts import Name
 from .lexicon import GERMAN_NOT_NAMES
 from .negation import negated_terms, plain_terms

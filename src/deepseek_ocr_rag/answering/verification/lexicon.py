@@ -1,6 +1,6 @@
 """Words of languages that answers are checked by.
 
-To add a language, add its words here and in :mod:`.operation_words`.
+To add a language, add its words here and in :mod:`.calculations.operation_words`.
 """
 
 from __future__ import annotations

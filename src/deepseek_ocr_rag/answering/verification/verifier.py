@@ -11,7 +11,7 @@ A "not" must stand before the same words, and a number or a name in the same pos
 The source must have every word of a short sentence: "The ferry sank." is not half true
 where there is a ferry.
 A number that the source does not state must result from a calculation that the
-sentence or its question names, with figures of the source (see :mod:`~.calculation`).
+sentence or its question names, with figures of the source (see :mod:`~.calculations`).
 
 This compares words; it does not reason. It rejects true statements that follow in any
 other way, and may accept a false statement made of the words of a true one.

@@ -19,9 +19,9 @@ from decimal import Decimal
 from itertools import combinations, permutations
 from typing import Final
 
-from ...text.numerals import Number
+from ....text.numerals import Number
+from ..table_figures import LONGEST, Figure, column_totals
 from .operation_words import named_calculation, scale_asked
-from .table_figures import LONGEST, Figure, column_totals
 
 __all__ = ["Calculation", "Result"]
 

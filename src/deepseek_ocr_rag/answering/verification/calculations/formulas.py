@@ -8,8 +8,8 @@ from decimal import Decimal
 from itertools import islice, product
 from typing import Final
 
+from ..table_figures import Figure
 from .financial_terms import Formula, LineItem
-from .table_figures import Figure
 
 __all__ = ["LabelledRow", "computed"]
 

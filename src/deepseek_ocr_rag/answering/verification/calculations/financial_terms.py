@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from ...text.terms import terms, with_stems
+from ....text.terms import terms, with_stems
 
 __all__ = ["Formula", "LineItem", "formulas_asked", "is_term_word"]
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from ...text.numerals import Number, is_year
-from ...text.terms import terms, with_stems
-from .alignment import is_displaced
+from ....text.numerals import Number, is_year
+from ....text.terms import terms, with_stems
+from ..alignment import is_displaced
+from ..comparison import ClaimComparison
+from ..table_figures import Figure
 from .calculation import Calculation, Result
-from .comparison import ClaimComparison
 from .financial_terms import formulas_asked
 from .formulas import LabelledRow, computed
 from .operation_words import named_calculation
-from .table_figures import Figure
 
 __all__ = ["Derivation", "derivation"]
 
