@@ -50,7 +50,7 @@ DOORS = {
     " LanguageModelReplyError LanguageModelTimeoutError LanguageModelUnavailableError"
     " LimitExceededError MissingExtraError OutputError PageRangeError PageRenderError"
     " PageTooLargeError PageUnreadableError PasswordError QueueFullError QuotaError"
-    " ReadCancelledError RemoteModelRefusedError ServiceClosingError ServiceError"
+    " ReadCancelledError RemoteModelRefusedError RerankerError ServiceClosingError ServiceError"
     " SourceError SourceNotAllowedError SourceNotFoundError StoreError StoreFullError"
     " StoreInUseError UnknownSettingError UnsupportedSourceError UploadError"
     " UploadTooLargeError",
@@ -59,7 +59,7 @@ DOORS = {
     "reading": "CacheStatus PageCache PageStream ProgressBar Reader ReadingProgress",
     "records": "BoxSearch OnError Record Split boxes_between document_record find_boxes page_records"
     " page_wanted split_records storable_values text_of_boxes",
-    "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Retriever"
+    "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Reranker Retriever"
     " chunk_document",
     "samples": "sample_path",
     "service": "CallbackTarget DueCallback Job JobError JobOptions JobPage JobQueue JobState"
