@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 from deepseek_ocr_rag.service.api.app import create_app
 from deepseek_ocr_rag.service.queue import JobQueue
 
-EXAMPLES = 15
+EXAMPLES = 10
 """Requests for each route: about half a minute of one processor."""
 
 CHECKS = (
