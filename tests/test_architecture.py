@@ -91,6 +91,10 @@ ROOMS = {
         "jobs that survive everything, the reading process, HTTP and its doors",
         ("reading", "document", "sources", "concurrency", "text", "answering", "export"),
     ),
+    "mcp": Room(
+        "the MCP server: documents as tools and resources",
+        ("agents", "answering", "concurrency", "service"),
+    ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),
     "__main__": Room("python -m deepseek_ocr_rag: the command again", ("cli",)),
@@ -98,7 +102,7 @@ ROOMS = {
         "the dsocr command",
         (
             *("samples", "text", "concurrency", "model", "document", "sources", "backends"),
-            *("reading", "export", "answering", "ollama_server", "service"),
+            *("reading", "export", "answering", "ollama_server", "service", "mcp"),
         ),
     ),
 }

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from empty_environment import build_wheel, environment_of
 from house import ROOT
 from packaging.requirements import Requirement
 
@@ -101,3 +107,58 @@ def test_no_page_tells_to_install_from_an_index_that_has_no_package_of_ours() ->
         if path.name != "CHANGELOG.md" and own.search(path.read_text("utf-8"))
     }
     assert told == set()
+
+
+# --- the service, from a wheel -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with nothing but our wheel and what it declares to need."""
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("installed")
+    return environment_of(build_wheel(ROOT, folder / "dist"), "serve", folder / "env")
+
+
+def run_alone(command: list[str], programs: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command where only that environment is seen."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={
+            **kept,
+            "PATH": path,
+            "OMP_NUM_THREADS": "1",
+            "OLLAMA_HOST": os.environ["OLLAMA_HOST"],
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+def test_an_installed_service_needs_no_package_that_it_does_not_declare(
+    installed: Path, tmp_path: Path
+) -> None:
+    code = "import deepseek_ocr_rag.service.api.app as app; print(app.__file__)"
+    ran = run_alone([str(installed / "python"), "-c", code], installed, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert str(installed.parent) in ran.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_an_installed_service_answers_the_lines_of_the_readme(
+    readme: str, installed: Path, tmp_path: Path, sample_pdf: Path
+) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    shutil.copyfile(sample_pdf, tmp_path / "report.pdf")
+    script = ROOT / "tests" / "support" / "run_service_lines.py"
+    ran = run_alone([sys.executable, str(script), str(ROOT / readme)], installed, tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "emitter" in ran.stdout

@@ -67,6 +67,9 @@ ADDRESSES = {
     "tcp://gpu": "http://gpu:11434",
     "TCP://[::1]:9": "http://[::1]:9",
     "HTTP://GPU:9": "http://gpu:9",
+    "XBOX": "http://xbox:11434",
+    "http://gpu:9/": "http://gpu:9",
+    "https://example.com/XX//": "https://example.com:443/XX",
     "gpu/v1": "http://gpu:11434",
     "http://localhost:11434/v1": "http://localhost:11434",
     "http://localhost:11434/v1/": "http://localhost:11434",
@@ -74,6 +77,7 @@ ADDRESSES = {
     "https://example.com/ollama/api/": "https://example.com:443/ollama",
     "https://example.com/api/ollama": "https://example.com:443/api/ollama",
     "https://example.com/v10": "https://example.com:443/v10",
+    "http://gpu/to/http://gpu2": "http://gpu:80/to/http://gpu2",
     "user:secret@gpu:9": "http://gpu:9",
     "http://user:secret@::1/api": "http://[::1]:80",
     "'https://user:secret@example.com/v1'": "https://example.com:443",
@@ -93,13 +97,22 @@ def test_an_address_is_understood_as_by_ollama_itself(monkeypatch, written, url)
     [
         *("ftp://gpu", "gpu:port", "gpu:99999", "::1:11434", "http://[", "http://xn--a", "a b"),
         *("gpu\r\nx: y", "u:secret@a b", "u:se/secret@gpu", "u:12/secret@gpu", "u:se#secret@gpu"),
-        *("u:se?secret@gpu", "http://u:secret@gpu:port"),
+        *("u:se?secret@gpu", "http://u:secret@gpu:port", "u:a@secret@gpu:port"),
     ],
 )
 def test_what_is_no_address_is_refused_without_its_password(written):
     with pytest.raises(ConfigurationError) as caught:
         ollama_url(written)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"), [("gpu:port", "gpu:port"), ("http://u:a@b@gpu:port/v1", "gpu:port/v1")]
+)
+def test_what_is_no_address_is_shown_as_it_was_written(written, shown):
+    with pytest.raises(ConfigurationError) as caught:
+        ollama_url(written)
+    assert caught.value.problem == f"{shown!r} is not the address of an Ollama"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +158,16 @@ def test_a_tag_says_that_a_model_runs_in_the_cloud(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["soundcloud", "soundcloud:latest", "cloud", "my-cloud", "me/cloud:7b", "m:cloudy"]
+    "name",
+    [
+        "soundcloud",
+        "soundcloud:latest",
+        "cloud",
+        "my-cloud",
+        "me/cloud:7b",
+        "m:cloudy",
+        "host:5000/my-cloud",
+    ],
 )
 def test_a_local_model_may_be_called_a_cloud(name):
     assert not is_cloud_model(name)

@@ -5,14 +5,15 @@
 
 mutmut makes the mutants: it inverts conditions, drops arguments, moves numbers by one, alters texts.
 Only the words of error messages are left alone. It changes functions; what stands outside of one
-(flags, patterns) and decorated functions have tests that name them instead. Each mutant that
-survives is printed.
+(flags, patterns) and decorated functions have tests that name them instead. `tools/mutant_trials.py`
+tries them. Each mutant that survives is printed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,13 +24,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("src/deepseek_ocr_rag")
-MODULES: dict[str, list[str]] = tomllib.loads(
-    (ROOT / "tools" / "mutants.toml").read_text(encoding="utf-8")
-)["modules"]
-
-# As mutmut/stats.py of mutmut 3.8 reads the exit codes of its children.
-KILLED = {1: "killed", 3: "killed", 24: "timeout", -24: "timeout", 36: "timeout", 152: "timeout"}
-CRASHED = {-9: "timeout", -11: "killed", 255: "timeout"}
+LISTED = tomllib.loads((ROOT / "tools" / "mutants.toml").read_text(encoding="utf-8"))
+MODULES: dict[str, list[str]] = LISTED["modules"]
+NAMED = " and ".join(f"not {name}" for name in LISTED["left_out"])
+"""Which tests are run, as pytest's ``-k`` takes it."""
 
 WORDS = r"^\s*(?:f?\"|remedy=)"
 """Lines with the words of an error message."""
@@ -37,16 +35,8 @@ WORDS = r"^\s*(?:f?\"|remedy=)"
 SETTINGS = """
 [tool.mutmut]
 source_paths = ["src"]
-only_mutate = [{module}]
 do_not_mutate_patterns = [{words}]
-also_copy = ["conftest.py", "tests"]
-pytest_add_cli_args = ["-p", "no:cacheprovider", "-m", "not slow and not gpu and not llm"]
-pytest_add_cli_args_test_selection = {tests}
-timeout_multiplier = 10.0
-use_git_change_detection = false
-process_isolation = "forkserver"
 """
-"""The fork server, since mutmut takes other children than its own, our reading processes, for its own."""
 
 
 @dataclass(frozen=True)
@@ -69,46 +59,42 @@ class Result:
         return killed / self.mutants if self.mutants else 1.0
 
 
-def prepare(folder: Path, module: str) -> None:
-    """Lays out what mutmut works on: our sources and tests, and settings of its own."""
-    for name in ("src", "tests", "conftest.py"):
+def prepare(folder: Path) -> None:
+    """Lays out what is changed and tried: a copy of our sources, our tests, settings of its own."""
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("tests", "conftest.py"):
         (folder / name).symlink_to(ROOT / name)
     shared = ROOT.parent / "shared"
     if shared.is_dir():
-        (folder / "shared").symlink_to(shared)
-    settings = SETTINGS.format(
-        module=json.dumps(str(PACKAGE / f"{module}.py")),
-        words=json.dumps(WORDS),
-        tests=json.dumps(MODULES[module]),
-    )
+        (folder.parent / "shared").symlink_to(shared)
     ours = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    settings = SETTINGS.format(words=json.dumps(WORDS))
     (folder / "pyproject.toml").write_text(ours + settings, encoding="utf-8")
 
 
 def try_mutants(module: str) -> Result:
-    """Runs mutmut over one module."""
+    """Makes and tries the mutants of one module."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        prepare(folder, module)
-        environment = {**os.environ, "CI": "true", "OMP_NUM_THREADS": "1"}
-
-        def mutmut(*words: str, output: int | None) -> str:
-            command = [sys.executable, "-m", "mutmut", *words]
-            done = subprocess.run(
-                command, cwd=folder, env=environment, stdout=output, text=True, check=False
-            )
-            if done.returncode:
-                sys.exit(f"{module}: mutmut ended with {done.returncode}")
-            return done.stdout or ""
-
+        folder = Path(name) / "tree"
+        prepare(folder)
+        ours = [folder / "src", *(ROOT / "integrations").iterdir()]
+        paths = [*map(str, ours), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        }
         children = os.environ.get("MUTANTS_CHILDREN", str(os.cpu_count() or 1))
-        mutmut("run", "--max-children", children, output=None)
-        notes = folder / "mutants" / PACKAGE / f"{module}.py.meta"
-        codes: dict[str, int] = json.loads(notes.read_text(encoding="utf-8"))["exit_code_by_key"]
-        outcomes = {key: (KILLED | CRASHED).get(code, "survived") for key, code in codes.items()}
-        alive = [key for key, outcome in outcomes.items() if outcome == "survived"]
-        shown = tuple(mutmut("show", key, output=subprocess.PIPE) for key in alive)
-    return Result(module, Counter(outcomes.values()), shown)
+        trials = ROOT / "tools" / "mutant_trials.py"
+        path = PACKAGE / f"{module}.py"
+        command = [sys.executable, trials, path, children, NAMED, *MODULES[module]]
+        done = subprocess.run(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=False
+        )
+        if done.returncode:
+            sys.exit(f"{done.stdout}\n{module}: the trials ended with {done.returncode}")
+        found = json.loads(done.stdout.splitlines()[-1])
+    return Result(module, Counter(found["outcomes"].values()), tuple(found["survivors"]))
 
 
 def main(names: list[str]) -> None:

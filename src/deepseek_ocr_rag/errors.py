@@ -394,7 +394,7 @@ class OutOfDeviceMemoryError(InternalError):
 class RetryableError(InternalError):
     """A request failed; after ``after`` seconds another may succeed. If not, report ``error``."""
 
-    def __init__(self, error: BackendError, after: float | None = None) -> None:
+    def __init__(self, error: DeepSeekOCRError, after: float | None = None) -> None:
         super().__init__(str(error))
         self.error = error
         self.after = after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
 import time
 
@@ -72,6 +73,14 @@ def test_never_more_than_there_are_places():
     for thread in threads:
         thread.join()
     assert (held, most) == (0, 3)
+
+
+def test_in_another_process_all_places_are_free():
+    places = FairSemaphore(3)
+    with places.place("a", WANTED):
+        copy = pickle.loads(pickle.dumps(places))
+    assert (copy._count, copy._free) == (3, 3)
+    assert not copy.contested
 
 
 def test_one_who_is_cancelled_while_waiting_leaves_the_line():

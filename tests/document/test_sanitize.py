@@ -223,6 +223,25 @@ def test_markdown_is_shown_with_its_headings_tables_and_formulas() -> None:
     )
 
 
+@pytest.mark.parametrize("last", ["b", "b |", r"b\| |"])
+def test_a_row_of_pipes_may_end_with_one_or_without(last: str) -> None:
+    cell = "b|" if "\\" in last else "b"
+    assert f"<th>a</th><th>{cell}</th>" in markdown_to_html(
+        f"| a | {last}\n| --- | --- |\n| 1 | 2 |"
+    )
+
+
+def test_an_escaped_pipe_at_the_end_of_a_row_is_text() -> None:
+    written = markdown_to_html("| a | b |\n| --- | --- |\n| 1 | 2\\|")
+    assert "<td>1</td><td>2|</td>" in written
+
+
+def test_exported_markdown_keeps_the_text_between_two_tables() -> None:
+    table = "<table><tr><td>a</td></tr></table>"
+    text = f"above\n\n{table}\n\nbetween\n\n{table}\n\nbelow"
+    assert inert_markdown(text) == text
+
+
 def test_exported_markdown_keeps_what_is_harmless() -> None:
     text = r"[1] a [2], \[ \sum_{i=1}^{n} x_{i} \], {a=1}, a < b, H<sub>2</sub>O, R&D, !, C:\hrefs"
     assert inert_markdown(text) == text

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -14,10 +16,11 @@ from PIL import Image
 
 from deepseek_ocr_rag.cli.main import main
 from deepseek_ocr_rag.errors import OutputError
+from deepseek_ocr_rag.export import output_folder
 from deepseek_ocr_rag.export.evidence_pictures import AnswerPictures, CitedPage
 from deepseek_ocr_rag.export.filenames import distinct_stems, file_stem
 from deepseek_ocr_rag.export.folder import FolderWriter
-from deepseek_ocr_rag.export.output_folder import OutputFolder
+from deepseek_ocr_rag.export.output_folder import OutputFolder, disk_errors
 
 needs_links = pytest.mark.skipif(not hasattr(os, "symlink"), reason="no symbolic links here")
 REPLY = (
@@ -242,3 +245,100 @@ def test_folders_are_closed_when_the_writer_is(tmp_path: Path) -> None:
     with pytest.raises(KeyError), FolderWriter(tmp_path, source="a.pdf"):
         raise KeyError
     assert count() == before
+
+
+# --- the folder itself --------------------------------------------------------------------
+
+
+@pytest.fixture(params=["by descriptor", "by path"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How files are named: relative to the open folder, or as on Windows by their path."""
+    if request.param == "by path":
+        monkeypatch.setattr(output_folder, "BY_DESCRIPTOR", False)
+    elif not output_folder.BY_DESCRIPTOR:
+        pytest.skip("this system cannot name files relative to a folder")
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("way")
+def test_files_are_made_in_a_new_folder_and_in_folders_below(tmp_path: Path) -> None:
+    out = OutputFolder(tmp_path / "new" / "out")
+    pages = out.inside("pages")
+    assert pages.path == tmp_path / "new" / "out" / "pages"
+    for content in (b"first", b"second"):
+        with out.inside("pages").new_file("a.png") as file:
+            file.write(content)
+    assert [*out.path.rglob("*")] == [pages.path, pages.path / "a.png"]
+    assert (pages.path / "a.png").read_bytes() == b"second"
+
+
+@pytest.mark.usefixtures("way")
+def test_a_new_file_has_a_random_name_and_the_usual_permissions(tmp_path: Path) -> None:
+    name, descriptor = OutputFolder(tmp_path).create(".txt")
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(os.fstat(descriptor).st_mode) == 0o666 & ~mask
+    os.write(descriptor, b"x")
+    os.close(descriptor)
+    assert re.fullmatch(r"\.writing-[0-9a-f]{16}\.txt", name)
+    assert (tmp_path / name).read_bytes() == b"x"
+
+
+@pytest.mark.usefixtures("way")
+def test_a_file_is_removed_and_it_may_be_gone_already(tmp_path: Path) -> None:
+    out = OutputFolder(tmp_path)
+    (tmp_path / "a.txt").touch()
+    for _ in range(2):
+        out.remove("a.txt")
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("way")
+def test_a_folder_may_be_closed_twice(tmp_path: Path) -> None:
+    out = OutputFolder(tmp_path)
+    out.close()
+    out.close()
+
+
+@needs_links
+@pytest.mark.usefixtures("way")
+def test_a_link_in_the_place_of_a_folder_is_named_and_refused(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "pages").symlink_to("below")
+    with pytest.raises(OutputError, match="is a link to another folder") as caught:
+        OutputFolder(tmp_path).inside("pages")
+    assert caught.value.source == str(tmp_path / "pages")
+
+
+@needs_links
+def test_on_windows_a_folder_that_leads_elsewhere_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A junction is no link there, but its path leads to another folder."""
+    monkeypatch.setattr(output_folder, "BY_DESCRIPTOR", False)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "pages").symlink_to(tmp_path / "outside")
+    monkeypatch.setattr(output_folder, "stat", SimpleNamespace(S_ISLNK=lambda mode: False))
+    with pytest.raises(OutputError, match="is a link to another folder"):
+        OutputFolder(tmp_path / "out").inside("pages")
+
+
+def test_a_folder_that_shall_not_be_made_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        OutputFolder(tmp_path / "missing", make=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("it is odd"), "it is odd"),
+    ],
+)
+def test_an_error_of_the_disk_names_the_folder(error: OSError, problem: str) -> None:
+    with pytest.raises(OutputError) as caught, disk_errors(Path("a\0b")):
+        raise error
+    assert caught.value.problem == f"cannot write to this folder ({problem})"
+    assert (caught.value.source, caught.value.__cause__) == ("a?b", error)

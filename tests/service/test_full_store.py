@@ -33,9 +33,13 @@ def test_a_full_disk_refuses_jobs_and_keeps_those_that_were_answered(tmp_path, l
     queue = new_queue(tmp_path)
     answered = []
     limited(60)
-    with pytest.raises(errors.StoreFullError, match="no space") as full:
+
+    def submit_many():
         for _ in range(1000):
             answered.append(submit(queue, 1).id)
+
+    with pytest.raises(errors.StoreFullError, match="no space") as full:
+        submit_many()
     assert full.value.retry_after
     assert answered
     queue.close()
@@ -47,7 +51,7 @@ def test_a_full_disk_refuses_jobs_and_keeps_those_that_were_answered(tmp_path, l
 def test_pages_wait_for_space(tmp_path, limited):
     with new_queue(tmp_path, recording(tmp_path, 300)) as queue:
         until(lambda: queue.ready().ready)
-        limited(80)
+        limited(45)
         job = submit(queue, 300)
         until(lambda: "no space" in queue.ready().reason)
         stuck = queue.get(ALICE, job.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pytest
@@ -85,6 +85,93 @@ def test_a_refused_path_is_not_allowed_and_the_message_says_what_to_do(
     assert str(root) not in str(caught.value)
     assert "\x00" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("path", "problem", "shown"),
+    [
+        ("", "the path is empty", None),
+        ("  ", "the path is empty", "  "),
+        ("report\n.pdf", "the path has a control character", "report?.pdf"),
+        ("http://example.com/a.pdf", "URLs are not read", "http://example.com/a.pdf"),
+        ("~/secret.pdf", "'~' is not expanded", "~/secret.pdf"),
+        ("2024\\report.pdf", "the path has a backslash or a drive letter", "2024\\report.pdf"),
+        ("C:secret.pdf", "the path has a backslash or a drive letter", "C:secret.pdf"),
+        ("2024/../report.pdf", "the path has '..'", "2024/../report.pdf"),
+        ("2024/.. ./report.pdf", "the path has '..'", "2024/.. ./report.pdf"),
+        ("NUL", "the path has the name of a device or of a stream", "NUL"),
+        ("2024/com1.pdf", "the path has the name of a device or of a stream", "2024/com1.pdf"),
+        (
+            "report.pdf:hidden",
+            "the path has the name of a device or of a stream",
+            "report.pdf:hidden",
+        ),
+        ("a" * 5000, "the path cannot be followed (OSError)", "a" * 200),
+        ("/etc/passwd", "the path leads out of the allowed folder", "/etc/passwd"),
+    ],
+)
+def test_a_refusal_says_why_and_names_the_path_as_it_was_given(
+    root: Path, path: str, problem: str, shown: str | None
+) -> None:
+    with pytest.raises(SourceNotAllowedError) as caught:
+        resolve_inside(root, path)
+    assert (caught.value.problem, caught.value.source) == (problem, shown)
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("missing.pdf", "there is no such file"),
+        ("report.pdf/x", "there is no such file"),
+        ("2024", "this is a folder or not a regular file"),
+    ],
+)
+def test_what_is_not_found_is_named(root: Path, path: str, problem: str) -> None:
+    with pytest.raises(SourceNotFoundError) as caught:
+        resolve_inside(root, path)
+    assert (caught.value.problem, caught.value.source) == (problem, path)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_named(root: Path) -> None:
+    (root / "report.pdf").chmod(0)
+    with pytest.raises(SourceNotAllowedError, match="you have no permission") as caught:
+        resolve_inside(root, "report.pdf")
+    assert caught.value.source == "report.pdf"
+
+
+@pytest.mark.parametrize("name", [".hidden", "..x", "a..b", "X", "nullable.pdf"])
+def test_a_name_that_only_looks_like_a_refused_one_is_taken(root: Path, name: str) -> None:
+    (root / name).write_bytes(b"%PDF")
+    assert resolve_inside(root, name) == (root / name).resolve()
+
+
+def test_a_path_of_windows_is_taken_with_its_slashes_turned(root: Path) -> None:
+    path = PureWindowsPath("2024", "über uns.pdf")
+    assert resolve_inside(root, path) == (root / "2024" / "über uns.pdf").resolve()
+
+
+@pytest.mark.parametrize("through", ["papers", "link"])
+def test_a_message_hides_the_folder_by_each_of_its_names(
+    root: Path, tmp_path: Path, through: str
+) -> None:
+    (tmp_path / "link").symlink_to(root)
+    with pytest.raises(SourceNotAllowedError) as caught:
+        resolve_inside(tmp_path / "link", f"{tmp_path / through}/../secret.pdf")
+    assert caught.value.source == "./../secret.pdf"
+
+
+def test_below_the_root_of_all_folders_a_message_keeps_the_slashes() -> None:
+    with pytest.raises(SourceNotAllowedError) as caught:
+        resolve_inside("/", "etc/../passwd")
+    assert caught.value.source == "etc/../passwd"
+
+
+def test_a_folder_that_is_a_loop_of_links_is_a_typed_error(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(SourceNotAllowedError, match=r"'\.\.'"):
+        resolve_inside(tmp_path / "a", "../secret.pdf")
 
 
 def test_a_neighbour_whose_name_begins_like_the_folder_is_outside(root: Path) -> None:

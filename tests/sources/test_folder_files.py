@@ -14,6 +14,7 @@ from deepseek_ocr_rag.errors import (
     ConfigurationError,
     LimitExceededError,
     SourceError,
+    SourceNotAllowedError,
     SourceNotFoundError,
 )
 from deepseek_ocr_rag.sources import documents_in, folder_files, folder_walk
@@ -56,6 +57,7 @@ def test_only_the_folder_itself(folder: Path) -> None:
         ("*.pdf", ["2024/may.pdf", "a.pdf", "B.PDF"]),
         ("2024/*", ["2024/deep/er/x.tiff", "2024/may.pdf"]),
         (["a.*", "*.txt"], ["a.pdf", "notes.txt"]),
+        ("MAY*", ["2024/may.pdf"]),
     ],
 )
 def test_a_pattern_says_which(folder: Path, match: object, found: list[str]) -> None:
@@ -63,13 +65,32 @@ def test_a_pattern_says_which(folder: Path, match: object, found: list[str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("match", "cure"),
-    [("*.docx", "Name another pattern."), (None, "Name a folder with PDFs or pictures.")],
+    ("match", "what", "cure"),
+    [
+        ("*.docx", "that matches *.docx", "Name another pattern."),
+        (["*.doc", "*.odt"], "that matches *.doc or *.odt", "Name another pattern."),
+        (None, "in it", "Name a folder with PDFs or pictures."),
+    ],
 )
-def test_nothing_found_says_what_to_change(tmp_path: Path, match: str | None, cure: str) -> None:
+def test_nothing_found_says_what_to_change(
+    tmp_path: Path, match: str | list[str] | None, what: str, cure: str
+) -> None:
     with pytest.raises(SourceNotFoundError) as caught:
         documents_in(tmp_path, match=match)
-    assert caught.value.remedy == cure
+    assert caught.value.problem == f"this folder has no document {what}"
+    assert (caught.value.source, caught.value.remedy) == (str(tmp_path), cure)
+
+
+def test_a_folder_comes_before_one_whose_name_is_longer(folder: Path) -> None:
+    (folder / "2024 old").mkdir()
+    (folder / "2024 old" / "x.pdf").write_bytes(b"%PDF-1.4")
+    assert names(folder)[1:3] == ["2024/may.pdf", "2024 old/x.pdf"]
+
+
+def test_what_was_found_can_be_opened(folder: Path) -> None:
+    for file in documents_in(folder):
+        with file.open() as opened:
+            assert opened.read() == b"%PDF-1.4"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links")
@@ -86,6 +107,12 @@ def test_links_lead_nowhere_else(folder: Path, tmp_path: Path) -> None:
     assert found == ["2024/may.pdf", "a.pdf", "B.PDF"]
     os.mkfifo(folder / "pipe.pdf")
     assert "pipe.pdf" not in names(folder)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_a_link_to_a_file_of_the_folder_is_that_file(folder: Path) -> None:
+    (folder / "2024" / "notes.pdf").symlink_to("../notes.txt")
+    assert "notes.txt" in names(folder)
 
 
 def listed_for_agents(folder: Path) -> list[str]:
@@ -152,14 +179,49 @@ def test_what_is_no_folder_of_documents_is_told(folder: Path, name: str) -> None
     assert caught.value.source == str(folder.parent / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("missing", "there is no such folder"), ("papers/a.pdf", "it is not a folder")],
+)
+def test_a_folder_that_is_none_is_told_from_one_that_is_missing(
+    folder: Path, name: str, problem: str
+) -> None:
+    with pytest.raises(SourceNotFoundError) as caught:
+        documents_in(folder.parent / name)
+    assert (caught.value.problem, caught.value.source) == (problem, str(folder.parent / name))
+
+
+@pytest.mark.parametrize("below", ["", "2024", "2024/deep"])
+def test_a_folder_that_may_not_be_read_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    entries = folder_walk._entries
+
+    def refused(base: Path, parts: tuple[str, ...]) -> list[tuple[str, os.stat_result]]:
+        if "/".join(parts) == below:
+            raise PermissionError(13, "Permission denied")
+        return entries(base, parts)
+
+    monkeypatch.setattr(folder_walk, "_entries", refused)
+    with pytest.raises(SourceNotAllowedError) as caught:
+        documents_in(f"{folder}/")
+    assert caught.value.problem == "you have no permission to read this folder"
+    assert caught.value.source == str(folder / below)
+
+
 def test_limits_and_empty_patterns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for match in ("", " ", []):
-        with pytest.raises(ConfigurationError, match="pattern"):
+        with pytest.raises(ConfigurationError) as caught:
             documents_in(folder, match=match)
-    monkeypatch.setattr(folder_files, "MOST_FILES", 2)
-    with pytest.raises(LimitExceededError, match="more than 2"):
+        assert str(caught.value) == 'a pattern is empty. Write one like "*.pdf".'
+    monkeypatch.setattr(folder_files, "MOST_FILES", 6)
+    assert len(documents_in(folder)) == 6
+    monkeypatch.setattr(folder_files, "MOST_FILES", 5)
+    with pytest.raises(LimitExceededError, match="more than 5 documents") as limit:
         documents_in(folder)
+    assert limit.value.source == str(folder)
     monkeypatch.setattr(folder_files, "MOST_FILES", 100)
     monkeypatch.setattr(folder_walk, "MOST_DEPTH", 2)
-    with pytest.raises(LimitExceededError, match="folders deeper than"):
+    with pytest.raises(LimitExceededError, match="folders deeper than") as limit:
         documents_in(folder)
+    assert limit.value.source == str(folder)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings
 from deepseek_ocr_rag.service.api.app import create_app
@@ -41,10 +42,14 @@ def recording(file: Path, pages: tuple[tuple[str, ...], ...] = PAGES) -> str:
 
 @contextmanager
 def serving(
-    queue: JobQueue, settings: ApiSettings | None = None, **client: Any
+    queue: JobQueue,
+    settings: ApiSettings | None = None,
+    extend: Callable[[FastAPI], object] = lambda app: None,
+    **client: Any,
 ) -> Iterator[httpx.Client]:
     """A client of a server over a queue."""
     app = create_app(queue, settings)
+    extend(app)
     listener = listening_socket("127.0.0.1", 0)
     port = listener.getsockname()[1]
     server = HttpServer(app, queue, drain_seconds=5.0)

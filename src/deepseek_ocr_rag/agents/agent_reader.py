@@ -18,12 +18,12 @@ from ..errors import BackendUnavailableError, ConfigurationError, DeepSeekOCRErr
 from ..export.drawing import crop_boxes
 from ..reading.reader import Reader
 from ..retrieval.retriever import Passage
-from ..setting_names import near_name, with_known_settings
+from ..setting_names import with_known_settings
 from ..text.control_tokens import one_line
 from ..text.terms import content_terms, with_stems
 from .argument_values import box_value, number_value, page_value, pages_value
 from .fencing import Fence, own_words
-from .folder_listing import FolderListing, documents_below
+from .folder_listing import documents_in_folder
 from .folder_pages import FolderPages
 from .folder_replies import listing_reply, searched_documents
 from .open_documents import NamedDocument, OpenDocuments, resolve_root
@@ -144,7 +144,9 @@ class AgentReader(SharedObject):
         """
         chosen = folder_of(folder)
         left_out = number_value("offset", offset, default=0)
-        return listing_reply(self._listing(chosen), chosen, left_out, self._size, self._fence)
+        return listing_reply(
+            documents_in_folder(self.root_dir, chosen), chosen, left_out, self._size, self._fence
+        )
 
     def search_documents(
         self, query: object, folder: object = None, offset: object = 0
@@ -164,7 +166,7 @@ class AgentReader(SharedObject):
         """
         words = words_of("query", query)
         left_out = number_value("offset", offset, default=0)
-        files = self._listing(folder_of(folder)).files
+        files = documents_in_folder(self.root_dir, folder_of(folder)).files
         found = self._folder_pages.read(files)
         passages = found.retriever.search(words, k=left_out + PASSAGES + 1)
         first, note = searched_documents(found, files)
@@ -315,22 +317,6 @@ class AgentReader(SharedObject):
     def explain(self, error: DeepSeekOCRError) -> str:
         """Tell the model of an error: what happened and what to do, without absolute paths."""
         return self._size.cut(one_line(self._hide_root(f"The document was not read. {error}")))
-
-    def _listing(self, folder: str) -> FolderListing:
-        """The documents in a folder below the allowed one."""
-        listing = documents_below(self.root_dir)
-        if not folder:
-            return listing
-        inside = listing.inside(folder)
-        if not inside.files:
-            near = near_name(folder, listing.folders())
-            raise ConfigurationError(
-                f"folder '{own_words(folder)}' has no documents",
-                remedy=f"Did you mean '{own_words(near)}'?"
-                if near
-                else "Leave folder out for all documents.",
-            )
-        return inside
 
     def _locate_words(
         self,

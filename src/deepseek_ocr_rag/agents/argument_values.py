@@ -40,6 +40,9 @@ MOST_ITEMS: Final = 500
 
 LARGEST_NUMBER: Final = 10**9
 
+_PATHS: Final = frozenset({"path", "folder", "id"})
+"""Arguments that name a file or a folder: a list of words is not joined for them."""
+
 _ABSENT: Final = frozenset(
     {"", "null", "none", "nil", "undefined", "n/a", "na", "nan", "[]", "{}", "()", "[null]"}
 )
@@ -74,7 +77,7 @@ def text_value(name: str, value: object, *, remedy: str) -> str:
     value = _words(_unwrapped(name, value))
     if isinstance(value, list | tuple) and 0 < len(value) <= MOST_ITEMS:
         parts = [_scalar_text(each) for each in value]
-        if None not in parts and (len(parts) == 1 or name not in ("path", "folder")):
+        if None not in parts and (len(parts) == 1 or name not in _PATHS):
             value = " ".join(part for part in parts if part is not None)
     text = _scalar_text(value)
     if text is None:
@@ -83,7 +86,7 @@ def text_value(name: str, value: object, *, remedy: str) -> str:
         raise _refused(name, value, remedy)
     if not text.strip():
         raise ConfigurationError(f"{name} is empty", remedy=remedy)
-    longest = LONGEST_ARGUMENT if name in ("path", "folder") else LONGEST_WORDS
+    longest = LONGEST_ARGUMENT if name in _PATHS else LONGEST_WORDS
     if len(text) > longest:
         raise ConfigurationError(
             f"{name} has {len(text)} characters, more than {longest}", remedy=remedy

@@ -12,12 +12,14 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from ..errors import ConfigurationError
+from ..setting_names import near_name
 from ..sources.allowed_paths import path_problem
 from ..sources.folder_walk import files_below
 from .argument_values import LONGEST_ARGUMENT
 from .fencing import own_words
 
-__all__ = ["DocumentFile", "FolderListing", "documents_below"]
+__all__ = ["DocumentFile", "FolderListing", "documents_below", "documents_in_folder"]
 
 SUFFIXES: Final = frozenset({".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 """How the names of documents end; other files can be named, but are not listed."""
@@ -44,12 +46,12 @@ class DocumentFile:
 
     Attributes:
         path: Relative to the folder, with forward slashes.
-        size: In bytes.
+        size: In bytes; None if it is not known.
         stamp: Changes when the file is written again.
     """
 
     path: str
-    size: int
+    size: int | None
     stamp: tuple[int, int, int] = (0, 0, 0)
 
 
@@ -121,6 +123,27 @@ def documents_below(root: Path) -> FolderListing:
         files.append(DocumentFile(path, found.st_size, stamp))
     files.sort(key=lambda each: _natural(each.path))
     return FolderListing(tuple(files), unnamed, complete)
+
+
+def documents_in_folder(root: Path, folder: str) -> FolderListing:
+    """The documents in a folder below ``root``, of which "" is the whole.
+
+    Raises:
+        ConfigurationError: If there is no such folder, or it has no documents.
+    """
+    listing = documents_below(root)
+    if not folder:
+        return listing
+    inside = listing.inside(folder)
+    if not inside.files:
+        near = near_name(folder, listing.folders())
+        raise ConfigurationError(
+            f"folder '{own_words(folder)}' has no documents",
+            remedy=f"Did you mean '{own_words(near)}'?"
+            if near
+            else "Leave folder out for all documents.",
+        )
+    return inside
 
 
 def _is_text(path: str) -> bool:

@@ -98,20 +98,24 @@ class FolderPages:
         self._indexed: tuple[tuple[str, str, int], ...] = ()
         self._retriever: Retriever | None = None
 
-    def read(self, files: Sequence[DocumentFile]) -> FolderSearch:
+    def read(
+        self, files: Sequence[DocumentFile], on_page: Callable[[], object] = lambda: None
+    ) -> FolderSearch:
         """Read more pages of these documents, and index all that were read.
+
+        ``on_page`` is called after each page.
 
         Raises:
             DeepSeekOCRError: If pages cannot be read for a reason that is not one document's.
         """
         try:
             with self._turns.place(object(), current_cancellation()):
-                self._read_on(files)
+                self._read_on(files, on_page)
                 return self._searchable(files)
         except TurnCancelledError as error:
             raise ReadCancelledError("the reading was cancelled") from error
 
-    def _read_on(self, files: Sequence[DocumentFile]) -> None:
+    def _read_on(self, files: Sequence[DocumentFile], on_page: Callable[[], object]) -> None:
         left = self._pages_a_call
         until = time.monotonic() + self._seconds
         for again in (False, True):  # what failed before is tried after all else
@@ -125,7 +129,7 @@ class FolderPages:
                     return
                 if known.problem or missing == []:
                     continue
-                left -= self._read_document(file, known, missing, room, until)
+                left -= self._read_document(file, known, missing, room, until, on_page)
 
     def _read_document(
         self,
@@ -134,6 +138,7 @@ class FolderPages:
         missing: list[int] | None,
         most: int,
         until: float,
+        on_page: Callable[[], object],
     ) -> int:
         """Read up to ``most`` of the missing pages; how many."""
         count = 0
@@ -145,6 +150,7 @@ class FolderPages:
                 known.total = stream.total_pages
                 for page in pages:
                     count += 1
+                    on_page()
                     if page.ok:
                         known.pages[page.number] = page
                         known.failed.discard(page.number)

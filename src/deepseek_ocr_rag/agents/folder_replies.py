@@ -37,7 +37,8 @@ def listing_reply(
     room = size.room(f"{first} {WARNING}")
     lines: list[str] = []
     for file in files[:MOST_LISTED]:
-        line = f"{document_text(' '.join(file.path.split()))} ({_size(file.size)})"
+        size_of = "" if file.size is None else f" ({_size(file.size)})"
+        line = f"{document_text(' '.join(file.path.split()))}{size_of}"
         if lines and not room.fits(line):
             break
         room.take(line)

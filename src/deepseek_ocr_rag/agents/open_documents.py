@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,10 @@ _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 
 NamedDocument = tuple[str | FileInside, str | None]
 """What to open, and its name for replies; a URL is named by the source itself."""
+
+
+CountedPages = Callable[[Generator[Page, None, None], int], Generator[Page, None, None]]
+"""Passes pages on; the number is how many there are."""
 
 
 class OpenDocuments:
@@ -107,11 +111,15 @@ class OpenDocuments:
         return stream, self.pages(stream, document)
 
     def index(
-        self, named: NamedDocument, pages: str | Sequence[int] | None
+        self,
+        named: NamedDocument,
+        pages: str | Sequence[int] | None,
+        counted: CountedPages = lambda pages, total: pages,
     ) -> tuple[OcrDocument, Retriever]:
-        """Read all the pages and index them."""
+        """Read all the pages and index them; ``counted`` is told of each page on its way."""
         with self.open(named, pages) as stream:
-            with closing(self.pages(stream, named)) as reading:
+            counting = counted(self.pages(stream, named), len(stream.page_numbers))
+            with closing(counting) as reading:
                 read = tuple(reading)
             document = OcrDocument(stream.source, read, stream.total_pages, stream.sha256)
             return document, self._shared_pages(stream.sha256).index(document)

@@ -5,7 +5,7 @@ What comes from a document is fenced (:mod:`.fencing`); the tool's own lines sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +34,7 @@ __all__ = [
     "ReplyBuilder",
     "framed",
     "locations_reply",
+    "placeholder",
     "search_reply",
     "searched_pages",
 ]
@@ -161,7 +162,7 @@ def _page_part(page: Page, start: int) -> FencedPart:
             remedy="Ask for the next page, without start.",
         )
     text = text[start:]
-    return FencedPart(mark, text) if text.strip() else FencedPart(mark, "", _placeholder(page))
+    return FencedPart(mark, text) if text.strip() else FencedPart(mark, "", placeholder(page))
 
 
 def search_reply(
@@ -174,6 +175,7 @@ def search_reply(
     name_files: bool = False,
     advice: str = "Search again with other words, or read the pages with read_document.",
     note: str = "",
+    cite: Callable[[Passage], str] | None = None,
 ) -> AgentSearch:
     """The reply of a search: as many passages as fit, without the first ``offset``.
 
@@ -187,6 +189,7 @@ def search_reply(
         name_files: Whether each passage is marked with its document, too.
         advice: What to do if nothing was found.
         note: What else to say at the end.
+        cite: What names a passage to another tool; it is printed in place of the boxes.
     """
     left = passages[offset:]
     if not left:
@@ -196,7 +199,7 @@ def search_reply(
     parts: list[FencedPart] = []
     room = size.room(f"{searched} {WARNING}{note}")
     for number, passage in enumerate(left[:PASSAGES], start=offset + 1):
-        part = FencedPart(_mark(number, passage, name_files), document_text(passage.text))
+        part = FencedPart(_mark(number, passage, name_files, cite), document_text(passage.text))
         if not room.fits(part.written()):
             if parts:
                 break
@@ -221,13 +224,17 @@ def searched_pages(document: OcrDocument) -> str:
     return f"{text} Not read and not searched: {page_list(unread)}." if unread else text
 
 
-def _mark(number: int, passage: Passage, name_files: bool) -> str:
+def _mark(
+    number: int, passage: Passage, name_files: bool, cite: Callable[[Passage], str] | None
+) -> str:
     section = cut(own_words(" > ".join(passage.section)), NAME_CHARS)
     boxes = passage.boxes[:MOST_RANGES]
     mark = f"[{number}. "
     mark += f"{short_name(passage.source)}, " if name_files else ""
     mark += f"page {passage.page}"
     mark += f", under {section}" if section else ""
+    if cite is not None:
+        return f"{mark}, citation {cite(passage)}]"
     return mark + (f", boxes {' '.join(map(box_text, boxes))}]" if boxes else "]")
 
 
@@ -273,7 +280,7 @@ def locations_reply(
     return AgentLocations(text, tuple(locations), by_words, following)
 
 
-def _placeholder(page: Page) -> str:
+def placeholder(page: Page) -> str:
     """What to show for a page without text."""
     if not page.ok:
         return f"(This page could not be read: {cut(own_words(page.error or ''), 300)})"

@@ -32,6 +32,8 @@ _WRAPPERS: Final = 3
 
 MOST_ARGUMENTS: Final = 30
 
+_TEXTS: Final = (ArgumentKind.PATH, ArgumentKind.WORDS, ArgumentKind.CITATIONS)
+
 
 def arguments_of(form: ToolForm, given: object) -> dict[str, Any]:
     """The arguments of a call in canonical form, every one of them, by its name.
@@ -53,11 +55,10 @@ def arguments_of(form: ToolForm, given: object) -> dict[str, Any]:
     }
 
 
-def path_of(value: object) -> str:
-    """A path as :meth:`AgentReader.read` takes it."""
-    return path_text(
-        text_value("path", value, remedy="Give path as text: the file to open, like 'report.pdf'.")
-    )
+def path_of(value: object, name: str = "path") -> str:
+    """A path as :meth:`AgentReader.read` takes it; ``name`` is the argument's."""
+    remedy = f"Give {name} as text: the file to open, like 'report.pdf'."
+    return path_text(text_value(name, value, remedy=remedy))
 
 
 def words_of(name: str, value: object) -> str:
@@ -82,9 +83,15 @@ def folder_of(value: object) -> str:
 def _canonical(argument: ToolArgument, value: object) -> str | int | list[float]:
     kind, name = argument.kind, argument.name
     if kind is ArgumentKind.PATH:
-        return path_of(value)
+        return path_of(value, name) if argument.required or not is_absent(value) else ""
     if kind is ArgumentKind.WORDS:
         return words_of(name, value)
+    if kind is ArgumentKind.CITATIONS:
+        return text_value(
+            name,
+            value,
+            remedy=f"Give {name} as it is printed: dsocr://doc/report.pdf/page/3?boxes=...",
+        )
     if kind is ArgumentKind.PAGES:
         return pages_value(name, value) or ""
     if kind is ArgumentKind.PAGE:
@@ -156,9 +163,7 @@ def _present(form: ToolForm, given: Mapping[Any, Any]) -> dict[Any, Any]:
             f"there are {len(given)} arguments", remedy=f"Give only {_listed(form)}."
         )
     defaults = {each.name: each.default for each in form.arguments if not each.required}
-    words = {
-        each.name for each in form.arguments if each.kind in (ArgumentKind.PATH, ArgumentKind.WORDS)
-    }
+    words = {each.name for each in form.arguments if each.kind in _TEXTS}
     present = {}
     for key, value in given.items():
         is_word = isinstance(value, str) and value.strip() and _argument(form, key) in words

@@ -20,6 +20,7 @@ class ArgumentKind(Enum):
 
     PATH = "path"
     WORDS = "words"
+    CITATIONS = "citations"
     PAGES = "pages"
     PAGE = "page"
     NUMBER = "number"

@@ -84,9 +84,10 @@ def build_prompt(
         body = harmless(f"{_header(passage)}\n{passage.text}")
         room = left - estimate_tokens(head + tail)
         if estimate_tokens(body) > room:
-            body, cut = _cut(body, room), True
+            body = _cut(body, room)
             if not body:
                 break
+            cut = True
         sources.append(head + body + tail)
         left = room - estimate_tokens(body)
         if cut:
@@ -99,7 +100,7 @@ def build_prompt(
     messages = (Message("system", system), Message("user", "".join(sources) + asked))
     warnings: tuple[str, ...] = ()
     if cut or len(sources) < len(passages):
-        last = ", the last one cut" if cut and len(sources) else ""
+        last = ", the last one cut" if cut else ""
         warnings = (
             f"The model was given {len(sources)} of {len(passages)} passages{last}: "
             f"its context has {context_length} tokens.",

@@ -91,6 +91,20 @@ def argument_parser() -> argparse.ArgumentParser:
         help="an error message or a log file to explain; '-' reads standard input",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON array")
+    doctor.add_argument(
+        "--service", metavar="URL", help="check only this running service (dsocr serve)"
+    )
+
+    mcp = command(
+        "mcp", "serve the documents in a folder to a client of the Model Context Protocol"
+    )
+    mcp.add_argument(
+        "--root",
+        metavar="FOLDER",
+        help="the only folder whose documents the client may name (default: here)",
+    )
+    _add_reader(mcp)
+    _add_answering(mcp)
 
     add_service_options(command("serve", "read documents for everybody who sends them over HTTP"))
 
@@ -161,7 +175,18 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pages", metavar="LIST", help="for example 1-3,7 (default: all)")
-    parser.add_argument("--backend", default="auto", help=f"{', '.join(CHOICES)} (default: auto)")
+    parser.add_argument(
+        "--allow-url", action="store_true", help="let FILE be an https URL of a public host"
+    )
+    _add_reader(parser)
+
+
+def _add_reader(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help=f"{', '.join(CHOICES)}, service, service:<base url> (default: auto)",
+    )
     parser.add_argument(
         "--allow-remote-code",
         action="store_true",
@@ -209,12 +234,10 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         "--wait",
         type=float,
         metavar="SECONDS",
-        help="with 'server' and 'ollama': how long to wait for a server that goes away (default: 60)",
+        help="with 'server', 'ollama' and 'service': how long to wait for one that goes away "
+        "(default: 60)",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
-    parser.add_argument(
-        "--allow-url", action="store_true", help="let FILE be an https URL of a public host"
-    )
     parser.add_argument(
         "--allow-remote",
         action="store_true",

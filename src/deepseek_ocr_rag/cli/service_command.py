@@ -6,10 +6,12 @@ import argparse
 import logging
 from contextlib import closing
 from dataclasses import fields
+from functools import partial
 from typing import Any, Final
 
 from ..answering.models.model_choice import choose_language_model, language_model_named
 from ..errors import ConfigurationError
+from ..installing import install_command
 from ..samples import sample_path
 from ..sources.fetch_policy import FetchPolicy
 from ..sources.limits import Limits
@@ -112,10 +114,33 @@ def run_service(options: argparse.Namespace) -> int:
             queue.start()
             port = listener.getsockname()[1]
             print_note(f"serving on http://{_shown(options.host)}:{port}, data in {options.data}")
-            serve(queue, settings, listener, drain_seconds=options.drain)
+            serve(
+                queue,
+                settings,
+                listener,
+                drain_seconds=options.drain,
+                extend=partial(_add_mcp, queue, settings),
+            )
         finally:
             queue.close()
     return 0
+
+
+def _add_mcp(queue: Any, settings: Any, app: Any) -> None:  # noqa: ANN401 - of the extra [serve]
+    """Put the MCP server at /mcp, where the extra [mcp] is installed."""
+    try:
+        from ..mcp.service_mount import PATH, add_mcp
+    except ImportError:
+        print_note(f"no MCP server at /mcp: it needs {install_command('mcp')}")
+        return
+    add_mcp(
+        app,
+        queue,
+        llm=settings.llm,
+        embeddings=settings.embeddings,
+        allow_remote=settings.allow_remote,
+    )
+    print_note(f"the MCP server is at {PATH}")
 
 
 def _shown(host: str) -> str:

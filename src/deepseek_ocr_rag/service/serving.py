@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigurationError, MissingExtraError
@@ -11,6 +12,8 @@ from ..installing import install_command
 from .queue import JobQueue
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from .api.api_settings import ApiSettings
 
 __all__ = ["check_extra", "listening_socket", "serve"]
@@ -41,6 +44,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
     Raises:
         ConfigurationError: If the address cannot be listened on.
     """
+    if not 0 <= port <= 65535:  # getaddrinfo takes any number, and another port
+        raise ConfigurationError(
+            f"cannot listen on port {port}", remedy="Choose one from 1 to 65535, or 0 for any."
+        )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -63,7 +70,12 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    queue: JobQueue, settings: ApiSettings, listener: socket.socket, *, drain_seconds: float
+    queue: JobQueue,
+    settings: ApiSettings,
+    listener: socket.socket,
+    *,
+    drain_seconds: float,
+    extend: Callable[[FastAPI], object] = lambda app: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then finish what runs, and return.
 
@@ -74,8 +86,11 @@ def serve(
         settings: Of the app.
         listener: Where to listen; closed at the end.
         drain_seconds: How long running pages may go on.
+        extend: Adds what the service does not have by itself to its app.
     """
     from .api.app import create_app
     from .http_server import HttpServer
 
-    HttpServer(create_app(queue, settings), queue, drain_seconds).run(sockets=[listener])
+    app = create_app(queue, settings)
+    extend(app)
+    HttpServer(app, queue, drain_seconds).run(sockets=[listener])

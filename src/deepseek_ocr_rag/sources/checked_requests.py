@@ -112,11 +112,7 @@ def parsed_url(url: str, name: str, *, base: httpx.URL | None = None) -> httpx.U
         _ = target.host  # a host name can have the form of one and stand for none
     except (httpx.InvalidURL, ValueError) as error:
         raise SourceNotFoundError(
-            "the redirect leads to something that is not a URL"
-            if base is not None
-            else f"this is not a valid URL ({error})",
-            source=name,
-            remedy="Check the address.",
+            f"this is not a valid URL ({error})", source=name, remedy="Check the address."
         ) from error
     return target
 

@@ -33,7 +33,7 @@ class PrivateFile:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._named: Path | None = None
         if NAMELESS:
-            self.file: BinaryIO = tempfile.TemporaryFile(prefix="deepseek-ocr-")  # noqa: SIM115
+            self.file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
             if self.path.exists():
                 return
             self.file.close()  # /proc is not mounted

@@ -1,0 +1,45 @@
+"""Takes standard input and output for the protocol, and keeps everything else off them.
+
+One stray line on standard output ends a connection, and libraries print. So output is taken
+before anything is loaded, the SDK included, and this module imports nothing but the standard
+library: the number of standard output leads to standard error from then on, for this process and
+its children, and the protocol goes through a copy that nobody else has.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+__all__ = ["ProtocolPipes", "taken_output"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolPipes:
+    """Copies of standard input and output that only the protocol uses."""
+
+    input: int
+    output: int
+
+
+@contextmanager
+def taken_output() -> Iterator[ProtocolPipes]:
+    """Take standard input and output for the protocol; what else is printed goes to stderr."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    pipes = ProtocolPipes(os.dup(0), os.dup(1))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    try:
+        yield pipes
+    finally:
+        # Standard output stays where it is: what libraries print at the end is not protocol.
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        with suppress(OSError):
+            os.close(pipes.output)

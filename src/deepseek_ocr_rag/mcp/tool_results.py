@@ -1,0 +1,184 @@
+"""What the tools return in structured form, and the JSON Schemas of it.
+
+All that comes from a document stands in ``text``, fenced, or is a name or a quote in a field of
+its own. No field that tells a client what to do next is made of a document's words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter
+
+__all__ = [
+    "AskedDocument",
+    "DocumentList",
+    "EvidencePages",
+    "EvidencePicture",
+    "FoundPassage",
+    "FoundPassages",
+    "ListedDocument",
+    "NextCall",
+    "QuotedSource",
+    "ReadPages",
+    "StillReading",
+    "ToolResult",
+    "as_json",
+    "schema_of",
+]
+
+Boxes = tuple[tuple[float, float, float, float], ...]
+"""Left, top, right, bottom in fractions of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextCall:
+    """The call that goes on where this answer ends."""
+
+    tool: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What every tool returns.
+
+    Attributes:
+        status: "done", or "reading" where it takes long: call again then.
+        pages_done: Pages that are read so far, while it is "reading".
+        pages_total: Pages to read, if that is known.
+        call_again: The call that asks for the result once more.
+        next_call: The call for what did not fit into this answer.
+    """
+
+    status: Literal["done", "reading"] = "done"
+    pages_done: int | None = None
+    pages_total: int | None = None
+    call_again: NextCall | None = None
+    next_call: NextCall | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillReading(ToolResult):
+    """A call that took too long to wait for; the reading goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDocument:
+    """A document that can be read."""
+
+    id: str
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentList(ToolResult):
+    """Result of ``list_documents``."""
+
+    documents: tuple[ListedDocument, ...] = ()
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPages(ToolResult):
+    """Result of ``read_document``. ``text`` is untrusted: it stands between fences."""
+
+    id: str = ""
+    total_pages: int | None = None
+    pages: tuple[int, ...] = ()
+    failed_pages: tuple[int, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPassage:
+    """Where a passage of ``text`` stands; ``number`` is its number there."""
+
+    number: int
+    id: str
+    page: int
+    boxes: Boxes
+    citation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPassages(ToolResult):
+    """Result of ``search_document``. ``text`` is untrusted: it stands between fences."""
+
+    passages: tuple[FoundPassage, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedSource:
+    """A checked citation; ``number`` is the one in square brackets in the answer."""
+
+    number: int
+    id: str
+    page: int
+    boxes: Boxes
+    citation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedDocument(ToolResult):
+    """Result of ``ask_document``. ``text`` is untrusted: it stands between fences.
+
+    Attributes:
+        found: Whether at least one sentence is supported by a page.
+        supported: Sentences that their citations say.
+        unsupported: Sentences that no page says; they are marked in the text.
+        written_by: The language model that wrote the answer; None if passages are quoted.
+    """
+
+    found: bool | None = None
+    supported: int = 0
+    unsupported: int = 0
+    written_by: str | None = None
+    citations: tuple[QuotedSource, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePicture:
+    """A picture of the answer, in their order."""
+
+    id: str
+    page: int
+    boxes: Boxes
+    citation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidencePages(ToolResult):
+    """Result of ``show_evidence``. ``text`` is untrusted: it stands between fences."""
+
+    pictures: tuple[EvidencePicture, ...] = ()
+    text: str = ""
+
+
+_ADAPTERS: Final[Mapping[str, TypeAdapter[Any]]] = {
+    kind.__name__: TypeAdapter(kind)
+    for kind in (
+        DocumentList,
+        ReadPages,
+        FoundPassages,
+        AskedDocument,
+        EvidencePages,
+        StillReading,
+    )
+}
+
+
+def schema_of(kind: type[ToolResult]) -> dict[str, Any]:
+    """The JSON Schema of a result."""
+    return _ADAPTERS[kind.__name__].json_schema(mode="serialization")
+
+
+def as_json(result: ToolResult) -> dict[str, Any]:
+    """A result as plain JSON values, without what it does not have."""
+    adapter = _ADAPTERS[type(result).__name__]
+    found: dict[str, Any] = adapter.dump_python(result, mode="json", exclude_none=True)
+    return found
