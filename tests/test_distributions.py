@@ -17,6 +17,7 @@ import pytest
 from empty_environment import build_wheel, environment_of
 from house import ROOT
 from packaging.requirements import Requirement
+from run_service_lines import service_lines
 
 PROJECTS = {
     "core": ROOT,
@@ -136,7 +137,7 @@ def run_alone(command: list[str], programs: Path, folder: Path) -> subprocess.Co
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
 
 
@@ -150,15 +151,22 @@ def test_an_installed_service_needs_no_package_that_it_does_not_declare(
     assert str(installed.parent) in ran.stdout
 
 
+def test_both_readmes_have_the_same_lines_for_the_service() -> None:
+    english, chinese = (
+        [line.partition(" #")[0].strip() for line in service_lines(ROOT / name)]
+        for name in ("README.md", "README.zh-CN.md")
+    )
+    assert english == chinese
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
 def test_an_installed_service_answers_the_lines_of_the_readme(
-    readme: str, installed: Path, tmp_path: Path, sample_pdf: Path
+    installed: Path, tmp_path: Path, sample_pdf: Path
 ) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     shutil.copyfile(sample_pdf, tmp_path / "report.pdf")
     script = ROOT / "tests" / "support" / "run_service_lines.py"
-    ran = run_alone([sys.executable, str(script), str(ROOT / readme)], installed, tmp_path)
+    ran = run_alone([sys.executable, str(script), str(ROOT / "README.md")], installed, tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "emitter" in ran.stdout

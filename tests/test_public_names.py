@@ -50,7 +50,7 @@ DOORS = {
     " LanguageModelReplyError LanguageModelTimeoutError LanguageModelUnavailableError"
     " LimitExceededError MissingExtraError OutputError PageRangeError PageRenderError"
     " PageTooLargeError PageUnreadableError PasswordError QueueFullError QuotaError"
-    " ReadCancelledError RemoteModelRefusedError ServiceClosingError ServiceError"
+    " ReadCancelledError RemoteModelRefusedError RerankerError ServiceClosingError ServiceError"
     " SourceError SourceNotAllowedError SourceNotFoundError StoreError StoreFullError"
     " StoreInUseError UnknownSettingError UnsupportedSourceError UploadError"
     " UploadTooLargeError",
@@ -59,11 +59,13 @@ DOORS = {
     "reading": "CacheStatus PageCache PageStream ProgressBar Reader ReadingProgress",
     "records": "BoxSearch OnError Record Split boxes_between document_record find_boxes page_records"
     " page_wanted split_records storable_values text_of_boxes",
-    "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Retriever"
+    "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Reranker Retriever"
     " chunk_document",
     "samples": "sample_path",
-    "service": "CallbackTarget DueCallback Job JobError JobOptions JobPage JobQueue JobState QueueStats"
-    " RESULT_FORMATS ReaderSettings Readiness ServiceLimits StoredPage Upload result_chunks",
+    "service": "CallbackTarget DueCallback Job JobError JobOptions JobPage JobQueue JobState"
+    " QueueStats RESULT_FORMATS ReaderSettings Readiness ServiceLimits StoredPage Upload"
+    " result_chunks"
+    " ServiceReader reader_named",
     "sources": "FetchPolicy Limits Source SourceInput documents_in open_source render_page resolve_inside",
     "text": "estimate_tokens",
 }

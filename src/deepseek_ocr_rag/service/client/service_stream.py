@@ -23,10 +23,10 @@ from ...errors import (
 from ...reading.page_stream import PageStream, ReadRequest
 from ...sources.source import Source
 from ...text.visible import storable
-from .patience import Patience
 from .service_address import ServiceAddress
 from .service_exchange import SILENCE_SECONDS, ServiceExchange
 from .service_jobs import JobRequest, RunningJobs, SentJob, ServiceJobs
+from .waiting import Patience
 
 __all__ = ["ServiceStream"]
 
