@@ -65,7 +65,7 @@ site: $(VENV)/.dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d site/.doctrees docs site
 
 bench: $(VENV)/.dev
-	@for script in safety/grammar safety/hostile lite/lite lite/tables safety/loops lite/overhead qa/qa; do \
+	@for script in safety/grammar safety/hostile lite/lite lite/tables lite/characters safety/loops lite/overhead qa/qa; do \
 		echo "== benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 # Versions that all our requirements allow, and the oldest ones, with hashes; UPGRADE=-U: the newest.

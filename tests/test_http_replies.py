@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -18,7 +20,12 @@ from deepseek_ocr_rag.answering.models.ollama_model import OllamaModel
 from deepseek_ocr_rag.backends.remote.json_exchange import fetch_json
 from deepseek_ocr_rag.backends.remote.ollama_models import OllamaFacts
 from deepseek_ocr_rag.errors import DeepSeekOCRError
-from deepseek_ocr_rag.http_replies import parse_json, refuse_compressed
+from deepseek_ocr_rag.http_replies import (
+    AsyncPlainTransport,
+    PlainTransport,
+    parse_json,
+    refuse_compressed,
+)
 from deepseek_ocr_rag.ollama_server import OllamaServer
 from deepseek_ocr_rag.retrieval.embeddings import OllamaEmbeddings
 
@@ -43,6 +50,75 @@ def test_json_of_more_levels_is_a_value_error(depth, begin, end):
 def test_uncompressed_replies_are_accepted(encoding):
     refuse_compressed(httpx.Headers({"content-encoding": encoding}))
     refuse_compressed(httpx.Headers())
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("gzip", "gzip"),
+        ("identity, br", "identity, br"),
+        ("XX", "XX"),
+        ("zstd\x1b[2J", "zstd?[2J"),
+        ("x" * 99, "x" * 60),
+    ],
+)
+def test_a_compressed_reply_is_refused_by_the_name_of_its_encoding(encoding, shown):
+    with pytest.raises(httpx.DecodingError) as caught:
+        refuse_compressed(httpx.Headers({"content-encoding": encoding}))
+    assert str(caught.value) == (
+        f"the reply is compressed ({shown}), which was not requested and is not accepted"
+    )
+
+
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The body of a reply; reading it would unpack it."""
+
+    closed = False
+
+    def close(self):
+        self.closed = True
+
+    async def aclose(self):
+        self.closed = True
+
+
+@pytest.fixture
+def reply(monkeypatch):
+    """What a server sends, and the requests that it got."""
+    made = SimpleNamespace(body=Body(), headers={}, asked=[])
+
+    def answer(_, request):
+        made.asked.append(request)
+        return httpx.Response(200, headers=made.headers, stream=made.body)
+
+    async def answer_later(_, request):
+        return answer(_, request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", answer_later)
+    return made
+
+
+def send(transport, request):
+    if isinstance(transport, AsyncPlainTransport):
+        return asyncio.run(transport.handle_async_request(request))
+    return transport.handle_request(request)
+
+
+@pytest.mark.parametrize("transport", [PlainTransport, AsyncPlainTransport])
+def test_a_transport_asks_for_an_uncompressed_reply_whatever_the_request_says(reply, transport):
+    request = httpx.Request("GET", "http://a", headers={"accept-encoding": "gzip"})
+    assert send(transport(), request).stream is reply.body
+    assert [each.headers["accept-encoding"] for each in reply.asked] == ["identity"]
+    assert not reply.body.closed
+
+
+@pytest.mark.parametrize("transport", [PlainTransport, AsyncPlainTransport])
+def test_a_transport_closes_the_reply_that_it_refuses(reply, transport):
+    reply.headers = {"content-encoding": "gzip"}
+    with pytest.raises(httpx.DecodingError, match="gzip"):
+        send(transport(), httpx.Request("GET", "http://a"))
+    assert reply.body.closed
 
 
 def nested(depth):

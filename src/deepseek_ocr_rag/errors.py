@@ -34,6 +34,7 @@
     │   ├── EmbeddingModelUnavailableError   Ollama not running, model missing
     │   ├── EmbeddingModelTimeoutError       no vectors in time
     │   └── EmbeddingModelReplyError         vectors that cannot be used
+    ├── RerankerError                        no order for texts
     ├── RemoteModelRefusedError              either model would run on another machine
     └── ServiceError                         the service refuses, or cannot do what was asked
         ├── JobNotFoundError                 there is no such job, upload or page
@@ -105,6 +106,7 @@ __all__ = [
     "QuotaError",
     "ReadCancelledError",
     "RemoteModelRefusedError",
+    "RerankerError",
     "ServiceClosingError",
     "ServiceError",
     "SourceError",
@@ -280,6 +282,10 @@ class EmbeddingModelTimeoutError(EmbeddingModelError):
 
 class EmbeddingModelReplyError(EmbeddingModelError):
     """The reply breaks the protocol, or its vectors cannot be used."""
+
+
+class RerankerError(DeepSeekOCRError):
+    """The reranker failed, or its scores cannot be used."""
 
 
 class RemoteModelRefusedError(DeepSeekOCRError):

