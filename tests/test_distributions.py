@@ -17,6 +17,7 @@ import pytest
 from empty_environment import build_wheel, environment_of
 from house import ROOT
 from packaging.requirements import Requirement
+from reportlab.pdfgen.canvas import Canvas
 from run_service_lines import service_lines
 
 PROJECTS = {
@@ -161,11 +162,13 @@ def test_both_readmes_have_the_same_lines_for_the_service() -> None:
 
 @pytest.mark.slow
 def test_an_installed_service_answers_the_lines_of_the_readme(
-    installed: Path, tmp_path: Path, sample_pdf: Path
+    installed: Path, tmp_path: Path
 ) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    shutil.copyfile(sample_pdf, tmp_path / "report.pdf")
+    canvas = Canvas(str(tmp_path / "report.pdf"), invariant=1)
+    canvas.drawString(72, 700, "The board grants twelve crowns for a new emitter, says the letter.")
+    canvas.save()
     script = ROOT / "tests" / "support" / "run_service_lines.py"
     ran = run_alone([sys.executable, str(script), str(ROOT / "README.md")], installed, tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
