@@ -65,7 +65,7 @@ site: $(VENV)/.dev
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d site/.doctrees docs site
 
 bench: $(VENV)/.dev
-	@for script in safety/grammar safety/hostile lite/lite lite/tables safety/loops lite/overhead qa/qa; do \
+	@for script in safety/grammar safety/hostile lite/lite lite/tables lite/characters safety/loops lite/overhead qa/qa; do \
 		echo "== benchmarks/$$script.py"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 # Versions that all our requirements allow, and the oldest ones, with hashes; UPGRADE=-U: the newest.
@@ -95,16 +95,20 @@ offline: $(VENV)/.dev
 	unshare --net $(if $(filter 0,$(shell id -u)),,--map-root-user) sh -c "ip link set lo up && \
 		OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile"
 
-# The three distributions, as wheel and sdist; the README's blocks are run where only they stand.
+# The three distributions, as wheel and sdist; the README's blocks, and its lines for the service,
+# are run where only they stand.
 WHEELS := .venv-dist
 dist: $(VENV)/.uv
 	rm -rf dist
 	for project in . $(INTEGRATIONS); do $(UV) build -q --out-dir dist $$project || exit 1; done
 	$(UV) venv -q --clear --python $(BIN)/python $(WHEELS)
-	$(UV) pip install -q --link-mode copy --python $(WHEELS)/bin/python dist/*.whl
+	$(UV) pip install -q --link-mode copy --python $(WHEELS)/bin/python dist/*.whl \
+		"$$(echo dist/deepseek_ocr_rag-*.whl)[serve]"
 	folder=$$(mktemp -d) && cp src/deepseek_ocr_rag/samples/sample.pdf $$folder/report.pdf && \
 		root=$$PWD && cd $$folder && PATH=$$root/$(WHEELS)/bin:$$PATH PYTHONPATH=$$root/tests/support \
-		DSOCR_CACHE_DIR=$$folder python -P $$root/tests/support/run_docs_page.py $$root/README.md && rm -r $$folder
+		DSOCR_CACHE_DIR=$$folder python -P $$root/tests/support/run_docs_page.py $$root/README.md && \
+		PATH=$$root/$(WHEELS)/bin:$$PATH PYTHONPATH=$$root/tests/support \
+		python -P $$root/tests/support/run_service_lines.py $$root/README.md && rm -r $$folder
 
 # A million executions of each reader of model text, led by the code that they reach.
 fuzz: $(VENV)/.dev

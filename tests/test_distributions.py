@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from empty_environment import build_wheel, environment_of
 from house import ROOT
 from packaging.requirements import Requirement
+from run_service_lines import service_lines
 
 PROJECTS = {
     "core": ROOT,
@@ -101,3 +108,65 @@ def test_no_page_tells_to_install_from_an_index_that_has_no_package_of_ours() ->
         if path.name != "CHANGELOG.md" and own.search(path.read_text("utf-8"))
     }
     assert told == set()
+
+
+# --- the service, from a wheel -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with nothing but our wheel and what it declares to need."""
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("installed")
+    return environment_of(build_wheel(ROOT, folder / "dist"), "serve", folder / "env")
+
+
+def run_alone(command: list[str], programs: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command where only that environment is seen."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={
+            **kept,
+            "PATH": path,
+            "OMP_NUM_THREADS": "1",
+            "OLLAMA_HOST": os.environ["OLLAMA_HOST"],
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+@pytest.mark.slow
+def test_an_installed_service_needs_no_package_that_it_does_not_declare(
+    installed: Path, tmp_path: Path
+) -> None:
+    code = "import deepseek_ocr_rag.service.api.app as app; print(app.__file__)"
+    ran = run_alone([str(installed / "python"), "-c", code], installed, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert str(installed.parent) in ran.stdout
+
+
+def test_both_readmes_have_the_same_lines_for_the_service() -> None:
+    english, chinese = (
+        [line.partition(" #")[0].strip() for line in service_lines(ROOT / name)]
+        for name in ("README.md", "README.zh-CN.md")
+    )
+    assert english == chinese
+
+
+@pytest.mark.slow
+def test_an_installed_service_answers_the_lines_of_the_readme(
+    installed: Path, tmp_path: Path, sample_pdf: Path
+) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    shutil.copyfile(sample_pdf, tmp_path / "report.pdf")
+    script = ROOT / "tests" / "support" / "run_service_lines.py"
+    ran = run_alone([sys.executable, str(script), str(ROOT / "README.md")], installed, tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "emitter" in ran.stdout

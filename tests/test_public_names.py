@@ -43,27 +43,29 @@ DOORS = {
     "concurrency": "run_cancellable",
     "document": "Block Box Cell OcrDocument Page Table TextLayer markdown_to_html parse_table",
     "errors": "BackendError BackendReplyError BackendTimeoutError BackendUnavailableError BusyError"
-    " EngineFailedError IdempotencyError JobEndedError JobExpiredError JobNotFoundError"
-    " QueueFullError QuotaError ServiceClosingError ServiceError StoreError StoreFullError"
-    " StoreInUseError UploadError UploadTooLargeError"
-    " ConfigurationError CorruptSourceError DeepSeekOCRError EngineLostError"
-    " EngineUnsupportedError EmbeddingModelError EmbeddingModelReplyError"
-    " EmbeddingModelTimeoutError EmbeddingModelUnavailableError LanguageModelError LanguageModelReplyError LanguageModelTimeoutError"
-    " LanguageModelUnavailableError LimitExceededError MissingExtraError OutputError"
-    " PageRangeError PageRenderError PageTooLargeError PageUnreadableError PasswordError"
-    " ReadCancelledError RemoteModelRefusedError SourceError SourceNotAllowedError"
-    " SourceNotFoundError UnknownSettingError UnsupportedSourceError",
+    " ConfigurationError CorruptSourceError DeepSeekOCRError EmbeddingModelError"
+    " EmbeddingModelReplyError EmbeddingModelTimeoutError EmbeddingModelUnavailableError"
+    " EngineFailedError EngineLostError EngineUnsupportedError IdempotencyError"
+    " JobEndedError JobExpiredError JobNotFoundError LanguageModelError"
+    " LanguageModelReplyError LanguageModelTimeoutError LanguageModelUnavailableError"
+    " LimitExceededError MissingExtraError OutputError PageRangeError PageRenderError"
+    " PageTooLargeError PageUnreadableError PasswordError QueueFullError QuotaError"
+    " ReadCancelledError RemoteModelRefusedError RerankerError ServiceClosingError ServiceError"
+    " SourceError SourceNotAllowedError SourceNotFoundError StoreError StoreFullError"
+    " StoreInUseError UnknownSettingError UnsupportedSourceError UploadError"
+    " UploadTooLargeError",
     "export": "AnswerPictures CitedPage FolderWriter crop_boxes draw_page to_docling write_folder",
     "grammar": "ParsedPage TokenLogprob format_page parse_document parse_page",
     "reading": "CacheStatus PageCache PageStream ProgressBar Reader ReadingProgress",
     "records": "BoxSearch OnError Record Split boxes_between document_record find_boxes page_records"
     " page_wanted split_records storable_values text_of_boxes",
-    "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Retriever"
+    "retrieval": "Chunk ChunkPiece EmbeddingModel OllamaEmbeddings Passage Reranker Retriever"
     " chunk_document",
     "samples": "sample_path",
     "service": "CallbackTarget DueCallback Job JobError JobOptions JobPage JobQueue JobState"
     " QueueStats RESULT_FORMATS ReaderSettings Readiness ServiceLimits StoredPage Upload"
-    " result_chunks",
+    " result_chunks"
+    " ServiceReader reader_named",
     "sources": "FetchPolicy Limits Source SourceInput documents_in open_source render_page resolve_inside",
     "text": "estimate_tokens",
 }

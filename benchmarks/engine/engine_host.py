@@ -44,7 +44,7 @@ from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.page_prompt import End, GeneratedPage
 from deepseek_ocr_rag.model.prompts import MODES, TASKS
 from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
-from deepseek_ocr_rag.reading.page_stream import page_from_reply
+from deepseek_ocr_rag.reading.backend_stream import page_from_reply
 
 FAMILY = FAMILIES["deepseek-ocr"]
 PROMPT = [0] * 912

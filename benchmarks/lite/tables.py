@@ -1,11 +1,14 @@
 """Measures the tables of the built-in backend on text layers.
 
-    python benchmarks/lite/tables.py [--data ../shared/corpus] [--peer pdfplumber] [--each]
+    python benchmarks/lite/tables.py [--data ../shared/corpus] [--peer pdfplumber] [--peer liteparse]
+                                     [--each]
 
 *Relations* (ICDAR 2013 table competition, Göbel et al.): for each cell with text, its neighbour to
 the right and its neighbour below, if these have text. Two relations are the same if both texts
 (without white space) and the direction are. Precision, recall and F1 count the relations of all
-tables of all documents; "by document" is the mean of the documents' F1. Documents are taken in
+tables of all documents; "by document" is the mean of the documents' F1. *Rows whole*: of the rows
+with at least two texts, those that one row of a table of ours has with the same texts in the same
+order, and no other. A peer is another package, in the same run; install it first. Documents are taken in
 turn for choosing settings and for reporting: those whose number in the alphabet is even are printed
 as *chosen on*, the others as *held out*.
 """
@@ -42,6 +45,8 @@ class Score:
     right: int
     found: int
     wanted: int
+    whole: int
+    rows: int
 
     @property
     def f1(self) -> float:
@@ -65,6 +70,15 @@ def relations(grid: Grid) -> Counter[Relation]:
                 seen.add((number, other[0], name))
                 counted[text, other[1], name] += 1
     return counted
+
+
+def rows_of(grid: Grid) -> Counter[tuple[str, ...]]:
+    """The texts of each row that has at least two, from left to right; a cell counts once."""
+    rows: dict[int, dict[int, str]] = {}
+    for (number, _), (cell, text) in sorted(grid.items()):
+        if text:
+            rows.setdefault(number, {})[cell] = text
+    return Counter(tuple(texts.values()) for texts in rows.values() if len(texts) > 1)
 
 
 def true_tables(structure: Path) -> Iterator[Grid]:
@@ -132,25 +146,52 @@ def pdfplumber_tables(pdf: Path) -> Iterator[Grid]:
                 }
 
 
+def liteparse_tables(pdf: Path) -> Iterator[Grid]:
+    from liteparse import LiteParse
+
+    for page in LiteParse(ocr_enabled=False, extract_blocks=True, quiet=True).parse(pdf).pages:
+        for block in page.blocks or ():
+            if block.kind == "table":
+                rows = [*([block.header] if block.header else []), *(block.rows or ())]
+                yield {
+                    (r, c): (1000 * r + c, bare(cell.text))
+                    for r, row in enumerate(rows)
+                    for c, cell in enumerate(row)
+                }
+
+
+PEERS = {"pdfplumber": pdfplumber_tables, "liteparse": liteparse_tables}
+
+
 def score(reader: Callable[[Path], Iterator[Grid]], pdf: Path) -> Score:
     wanted: Counter[Relation] = Counter()
+    found: Counter[Relation] = Counter()
+    true_rows: Counter[tuple[str, ...]] = Counter()
+    found_rows: Counter[tuple[str, ...]] = Counter()
     for grid in true_tables(pdf.with_name(f"{pdf.stem}-str.xml")):
         wanted += relations(grid)
-    found: Counter[Relation] = Counter()
+        true_rows += rows_of(grid)
     for grid in reader(pdf):
         found += relations(grid)
-    return Score(sum((wanted & found).values()), sum(found.values()), sum(wanted.values()))
+        found_rows += rows_of(grid)
+    return Score(
+        (wanted & found).total(),
+        found.total(),
+        wanted.total(),
+        (true_rows & found_rows).total(),
+        true_rows.total(),
+    )
 
 
 def row(name: str, scores: list[Score], seconds: float) -> str:
-    right, found, wanted = (
-        sum(getattr(s, n) for s in scores) for n in ("right", "found", "wanted")
+    right, found, wanted, whole, rows = (
+        sum(getattr(s, n) for s in scores) for n in ("right", "found", "wanted", "whole", "rows")
     )
     precision, recall = right / max(1, found), right / max(1, wanted)
     f1 = 2 * right / max(1, found + wanted)
     return (
         f"{name:<28}{len(scores):>5}{precision:>11.3f}{recall:>9.3f}{f1:>7.3f}"
-        f"{mean(s.f1 for s in scores):>13.3f}{seconds / len(scores):>9.2f}"
+        f"{mean(s.f1 for s in scores):>13.3f}{whole / max(1, rows):>12.3f}{seconds / len(scores):>9.2f}"
     )
 
 
@@ -160,16 +201,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     options.add_argument("--data", type=Path, default=Path("../shared/corpus"))
-    options.add_argument("--peer", choices=["pdfplumber"])
+    options.add_argument("--peer", action="append", choices=list(PEERS), default=[])
     options.add_argument("--each", action="store_true", help="also print each document")
     arguments = options.parse_args()
     warnings.simplefilter("ignore")
     pdfs = sorted((arguments.data / "ocr/icdar2013").glob("*.pdf"))
     readers: dict[str, Callable[[Path], Iterator[Grid]]] = {"lite": ours}
-    if arguments.peer:
-        readers["pdfplumber"] = pdfplumber_tables
+    readers |= {name: PEERS[name] for name in arguments.peer}
     print(
-        f"{'ICDAR 2013 relations':<28}{'docs':>5}{'precision':>11}{'recall':>9}{'F1':>7}{'by document':>13}{'s/doc':>9}"
+        f"{'ICDAR 2013 relations':<28}{'docs':>5}{'precision':>11}{'recall':>9}{'F1':>7}{'by document':>13}{'rows whole':>12}{'s/doc':>9}"
     )
     for name, reader in readers.items():
         start = time.monotonic()

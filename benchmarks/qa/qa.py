@@ -2,20 +2,21 @@
 
 Run from the repository root::
 
-    python benchmarks/qa/qa.py [--backend lite] [--cache FOLDER] [--embeddings minilm|none]
-                            [--details]
+    python benchmarks/qa/qa.py [--collections qa,tables] [--backend lite] [--cache FOLDER]
+                            [--embeddings minilm|none] [--only search,boxes] [--details]
 
-The questions, known answers and known evidence are those of ``../shared/corpus/qa``.
+The questions, known answers and known evidence are those of ``benchmarks/qa/questions.py``;
+each figure stands apart for text questions and for table questions.
 
-* Search: as in ``benchmarks/qa/retrieval.py``.
-* Boxes: of the questions with known evidence boxes, those where an answer cites
+* ``search``: as in ``benchmarks/qa/retrieval.py``.
+* ``boxes``: of the questions with known evidence boxes, those where an answer cites
   their page; in how many of them a cited box there overlaps an evidence box. Once
   with sentences quoted without a model, once with a stand-in for a model that
   writes the known answer and cites the first passage of an evidence page.
-* Nothing found: how often an answer without a model is "not in these documents",
+* ``absent``: how often an answer without a model is "not in these documents",
   for questions that the documents answer, for those that the set calls unanswerable
   (their words are on the pages), and for questions whose document is left out.
-* Verification: the known answers as sentences of an answer. Accepted: cited to
+* ``verification``: the known answers as sentences of an answer. Accepted: cited to
   the known evidence, as the set has it and as we read the page; once all of them,
   once those whose evidence is there, which the set does not cut off and our page
   has legibly. Rejected: the accepted ones with a number, date or name changed; and
@@ -24,8 +25,8 @@ The questions, known answers and known evidence are those of ``../shared/corpus/
   are changed in the same ways; and few a calculated number, so that some are
   calculated from table rows of the documents. How many of these are accepted decides
   nothing: where many results are possible, the verifier takes none.
-* Real outputs: recorded DeepSeek-OCR replies through the replay backend.
-* Planted instructions: twenty pages, and a stand-in for a model that obeys them.
+* ``replies``: recorded DeepSeek-OCR replies through the replay backend.
+* ``planted``: twenty pages, and a stand-in for a model that obeys them.
 """
 
 from __future__ import annotations
@@ -33,24 +34,16 @@ from __future__ import annotations
 import argparse
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import pypdfium2 as pdfium
 from injected_pages import injected_pages
 from markdown_it import MarkdownIt
-from retrieval import (
-    CORPUS,
-    LEAD,
-    embedding_model,
-    hits,
-    leads,
-    ours,
-    plain_bm25,
-    print_hits,
-    questions,
-    read_all,
-)
+from questions import CACHE, COLLECTIONS, CORPUS, KINDS, Collection, Question
+from questions import collections as read_collections
+from retrieval import report
 from verification import on_pages, print_verification
 
 from deepseek_ocr_rag import Box, DocumentQA, OcrDocument, Reader, ReplayBackend
@@ -61,6 +54,10 @@ WANTED = 0.85
 """Required share of right pages on which a cited box overlaps a known one."""
 EVERY = 3
 """Every third question is asked without its document; each document needs an index."""
+PARTS = ("search", "boxes", "absent", "verification", "replies", "planted")
+
+Answerer = Callable[[Question], DocumentQA]
+"""Finds what answers a question: its collection, or its document alone."""
 
 
 class StandIn:
@@ -78,15 +75,22 @@ class StandIn:
         yield from re.findall(r"\s*\S+", self.reply)
 
 
+def answerer(collection: Collection) -> Answerer:
+    @lru_cache
+    def qa(pdf: str | None) -> DocumentQA:
+        return DocumentQA([d for d in collection.documents if pdf in (None, d.source)])
+
+    return lambda question: qa(question.pdf if question.alone else None)
+
+
 # --- boxes ------------------------------------------------------------------------------
 
 
-def evidence_boxes(question: dict, document: OcrDocument) -> dict[int, list[Box]]:
+def evidence_boxes(question: Question, document: OcrDocument) -> dict[int, list[Box]]:
     """By page, in fractions of it."""
     boxes: dict[int, list[Box]] = {}
-    for entry in question["evidence_boxes"]:
-        page = document.page(entry["page"])
-        x0, y0, x1, y1 = entry["bbox_pt"]
+    for number, (x0, y0, x1, y1) in question.boxes:
+        page = document.page(number)
         width, height = page.width, page.height
         clipped = (
             max(0.0, x0 / width),
@@ -94,57 +98,86 @@ def evidence_boxes(question: dict, document: OcrDocument) -> dict[int, list[Box]
             min(1.0, x1 / width),
             min(1.0, y1 / height),
         )
-        boxes.setdefault(entry["page"], []).append(Box(*clipped))
+        boxes.setdefault(number, []).append(Box(*clipped))
     return boxes
 
 
-def box_overlap(
-    qa: DocumentQA, asked: Sequence[dict], sources: dict, *, written: bool
-) -> tuple[int, int]:
-    """Questions whose evidence page is cited, and those of them where a box overlaps."""
-    right = overlapping = 0
-    for question in asked:
-        wanted = evidence_boxes(question, sources[question["pdf"]])
-        qa.llm = None
-        if written:
-            found = qa.retriever.search(question["question"], qa.top_k)
-            number = next(
-                (n for n, p in enumerate(found, 1) if on_pages(p, question, wanted)), None
-            )
-            if number is None:
+def box_overlaps(qa: DocumentQA, question: Question, document: OcrDocument) -> bool | None:
+    """Whether a cited box overlaps the evidence; None if its page is not cited."""
+    wanted = evidence_boxes(question, document)
+    answer = qa.ask(question.question)
+    shown = answer.citations if answer.found else ()  # the nearest passages are not an answer
+    cited = [c for c in shown if c.source == question.pdf and c.page in wanted]
+    if not cited:
+        return None
+    return any(
+        (shared := box.intersection(evidence)) is not None and shared.area > 0
+        for c in cited
+        for box in c.boxes
+        for evidence in wanted[c.page]
+    )
+
+
+def stand_in(qa: DocumentQA, question: Question) -> StandIn | None:
+    """Writes the known answer and cites the first passage found on an evidence page, if any."""
+    pages = {page for page, _ in question.boxes}
+    found = qa.retriever.search(question.question, qa.top_k)
+    number = next((n for n, p in enumerate(found, 1) if on_pages(p, question, pages)), None)
+    return None if number is None else StandIn(f"{question.answer.strip()} [{number}]")
+
+
+def print_boxes(answer: Answerer, collection: Collection) -> list[str]:
+    boxed = [question for question in collection.asked if question.boxes]
+    sources = {document.source: document for document in collection.documents}
+    missed = []
+    print(f"\n{len(boxed)} questions with evidence boxes: right page cited, box overlaps")
+    for label, written in (("quoted without a model", False), ("written by the stand-in", True)):
+        for kind in KINDS:
+            met = []
+            for question in (q for q in boxed if q.kind == kind):
+                qa = answer(question)
+                model = stand_in(qa, question) if written else None
+                if written and model is None:
+                    continue
+                qa.llm = model
+                met.append(box_overlaps(qa, question, sources[question.pdf]))
+                qa.llm = None
+            cited = [overlaps for overlaps in met if overlaps is not None]
+            if not cited:
                 continue
-            qa.llm = StandIn(f"{question['answer'].strip()} [{number}]")
-        answer = qa.ask(question["question"])
-        shown = answer.citations if answer.found else ()  # the nearest passages are not an answer
-        cited = [c for c in shown if c.source == question["pdf"] and c.page in wanted]
-        if cited:
-            right += 1
-            overlapping += any(
-                (shared := box.intersection(evidence)) is not None and shared.area > 0
-                for c in cited
-                for box in c.boxes
-                for evidence in wanted[c.page]
-            )
-    return right, overlapping
+            share = sum(cited) / len(cited)
+            name = f"{label}, {kind}"
+            print(f"{name:38} {len(cited):4} {sum(cited):4}  {share:.3f}")
+            missed += [f"boxes, {name}"] if share < WANTED else []
+    return missed
 
 
 # --- nothing found ----------------------------------------------------------------------
 
 
-def print_absent(qa: DocumentQA, asked: Sequence[dict], documents: Sequence[OcrDocument]) -> None:
-    left_out = []
-    for missing in documents:
-        rest = DocumentQA([document for document in documents if document is not missing])
-        about = [q for q in asked if q["pdf"] == missing.source][::EVERY]
-        left_out += [rest.ask(q["question"]).found for q in about]
+def print_absent(answer: Answerer, collection: Collection) -> list[str]:
+    left_out: list[tuple[Question, bool]] = []
+    for missing in collection.documents:
+        about = [q for q in collection.asked if q.pdf == missing.source and not q.alone][::EVERY]
+        if about:
+            rest = DocumentQA([d for d in collection.documents if d is not missing])
+            left_out += [(q, rest.ask(q.question).found) for q in about]
     groups = {
-        "the documents answer": [qa.ask(q["question"]).found for q in asked],
-        "called unanswerable": [qa.ask(q["question"]).found for q in questions(answerable=False)],
+        "the documents answer": _found(answer, collection.asked),
+        "called unanswerable": _found(answer, collection.unanswerable),
         "document left out": left_out,
     }
     print("\nsaid to be not in these documents, without a model: share and number of questions")
-    for name, found in groups.items():
-        print(f"{name:38} {1 - sum(found) / len(found):.3f} {len(found):5}")
+    for name, asked in groups.items():
+        for kind in KINDS:
+            found = [is_found for question, is_found in asked if question.kind == kind]
+            if found:
+                print(f"{f'{name}, {kind}':38} {1 - sum(found) / len(found):.3f} {len(found):5}")
+    return []
+
+
+def _found(answer: Answerer, asked: Sequence[Question]) -> list[tuple[Question, bool]]:
+    return [(question, answer(question).ask(question.question).found) for question in asked]
 
 
 # --- real outputs and planted instructions ----------------------------------------------
@@ -211,53 +244,36 @@ def planted() -> dict[str, int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Figures of the answers.")
+    parser.add_argument("--collections", default=",".join(COLLECTIONS))
     parser.add_argument("--backend", default="lite")
-    parser.add_argument("--cache", type=Path, help="folder for what was read")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder for what was read")
     parser.add_argument("--embeddings", default="minilm", help="minilm, none, or ollama/<model>")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, see above")
     parser.add_argument("--details", action="store_true", help="every answer that was not accepted")
     options = parser.parse_args()
     if not CORPUS.is_dir():
         print("no ../shared/corpus: nothing to measure")
         return 0
-    asked = questions()
-    pdfs = sorted({question["pdf"] for question in asked})
-    documents = read_all(options.backend, pdfs, options.cache)
-    print(f"{len(pdfs)} documents, {sum(map(len, documents))} pages, backend {options.backend}")
-    qa = DocumentQA(documents)
-    print_absent(qa, asked, documents)
-    missed = [
-        *print_search(documents, asked, pdfs, options.embeddings),
-        *print_boxes(qa, asked, {d.source: d for d in documents}),
-        *print_verification(qa, asked, documents, options.details),
-        *print_real_outputs(),
-        *print_planted(),
-    ]
+    parts = options.only.split(",")
+    missed = []
+    print(f"backend {options.backend}")
+    names = options.collections.split(",")
+    for collection in read_collections(names, options.backend, options.cache):
+        answer = answerer(collection)
+        steps: dict[str, Callable[[], list[str]]] = {
+            "search": lambda c=collection: report(c, embeddings=options.embeddings),
+            "boxes": lambda a=answer, c=collection: print_boxes(a, c),
+            "absent": lambda a=answer, c=collection: print_absent(a, c),
+            "verification": lambda a=answer, c=collection: print_verification(
+                a, c, options.details
+            ),
+        }
+        for part in (part for part in steps if part in parts):
+            missed += [f"{collection.name}: {name}" for name in steps[part]()]
+    missed += print_real_outputs() if "replies" in parts else []
+    missed += print_planted() if "planted" in parts else []
     print(f"\nmissed: {', '.join(missed) or 'nothing'}")
     return bool(missed)
-
-
-def print_search(
-    documents: Sequence[OcrDocument], asked: Sequence[dict], pdfs: Sequence[str], embeddings: str
-) -> list[str]:
-    baseline, found = hits(plain_bm25(pdfs), asked), hits(ours(documents), asked)
-    rows = [("plain BM25, whole pages", baseline), ("ours, without embeddings", found)]
-    if model := embedding_model(embeddings):
-        rows.append((f"ours, with {embeddings}", hits(ours(documents, model), asked)))
-    print()
-    print_hits(rows)
-    return [f"hit@1 on {name}" for name, lead in leads(found, baseline).items() if lead < LEAD]
-
-
-def print_boxes(qa: DocumentQA, asked: Sequence[dict], sources: dict) -> list[str]:
-    boxed = [question for question in asked if question["evidence_boxes"]]
-    missed = []
-    print(f"\n{len(boxed)} questions with evidence boxes: right page cited, box overlaps")
-    for label, written in (("quoted without a model", False), ("written by the stand-in", True)):
-        right, overlapping = box_overlap(qa, boxed, sources, written=written)
-        share = overlapping / right
-        print(f"{label:28} {right:4} {overlapping:4}  {share:.3f}")
-        missed += [f"boxes, {label}"] if share < WANTED else []
-    return missed
 
 
 def print_real_outputs() -> list[str]:

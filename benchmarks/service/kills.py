@@ -27,6 +27,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 import psutil
@@ -36,7 +37,7 @@ from deepseek_ocr_rag.service import JobOptions, JobQueue, ReaderSettings, resul
 __all__ = ["KillReport", "main", "run"]
 
 OWNER = "benchmark"
-MOST_PAGES = 40
+MOST_PAGES = 100
 START_SHARE = 0.2
 """Share of the kills that come while a process starts."""
 
@@ -120,13 +121,14 @@ def run(folder: Path, backend: str, documents: list[Path], kills: int, seed: int
     dice.shuffle(targets)
     done: Counter[str] = Counter()
     victim = _Victim(wild, backend, documents)
-    for target in targets:
+    while targets and not victim.is_done:
         if dice.random() < START_SHARE:
             time.sleep(dice.uniform(0.0, 2.0))
         else:
-            victim.wait_for_pages(dice.randrange(1, 10))
-        done[target] += victim.kill(target)
-        if not victim.runs:
+            victim.wait_for_pages(dice.randrange(1, 8))
+        if victim.kill(targets[-1]):
+            done[targets.pop()] += 1
+        if not victim.runs and not victim.is_done:
             victim = _Victim(wild, backend, documents)
     victim.finish()
     return _report(wild, calm, len(documents), done)
@@ -145,6 +147,11 @@ class _Victim:
     @property
     def runs(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has read everything, so that nothing is left to disturb."""
+        return (self._folder / "done").exists()
 
     def wait_for_pages(self, count: int) -> None:
         """Wait until so many more pages have been read, or everything has."""
@@ -178,7 +185,7 @@ class _Victim:
         return False
 
     def finish(self) -> None:
-        """Wait for its end."""
+        """Wait for its end; a kill may have hit it on its way there."""
         self._process.wait(PATIENCE)
         self._log.close()
         assert (self._folder / "done").exists(), (self._folder / "log").read_text()[-2000:]
@@ -241,7 +248,13 @@ def main() -> None:
         folder = Path(name)
         backend = options.backend or recording(folder / "recording.jsonl")
         begun = time.monotonic()
-        report = run(folder, backend, documents[: options.jobs], options.kills, options.seed)
+        report = run(
+            folder,
+            backend,
+            list(islice(cycle(documents), options.jobs)),
+            options.kills,
+            options.seed,
+        )
     print(report)
     print(f"{time.monotonic() - begun:.0f} s")
     sys.exit(1 if report.lost or report.twice or report.different else 0)

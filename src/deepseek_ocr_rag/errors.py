@@ -34,6 +34,7 @@
     │   ├── EmbeddingModelUnavailableError   Ollama not running, model missing
     │   ├── EmbeddingModelTimeoutError       no vectors in time
     │   └── EmbeddingModelReplyError         vectors that cannot be used
+    ├── RerankerError                        no order for texts
     ├── RemoteModelRefusedError              either model would run on another machine
     └── ServiceError                         the service refuses, or cannot do what was asked
         ├── JobNotFoundError                 there is no such job, upload or page
@@ -105,6 +106,7 @@ __all__ = [
     "QuotaError",
     "ReadCancelledError",
     "RemoteModelRefusedError",
+    "RerankerError",
     "ServiceClosingError",
     "ServiceError",
     "SourceError",
@@ -282,6 +284,10 @@ class EmbeddingModelReplyError(EmbeddingModelError):
     """The reply breaks the protocol, or its vectors cannot be used."""
 
 
+class RerankerError(DeepSeekOCRError):
+    """The reranker failed, or its scores cannot be used."""
+
+
 class RemoteModelRefusedError(DeepSeekOCRError):
     """A language or embedding model would run on another machine, which was not allowed."""
 
@@ -394,7 +400,7 @@ class OutOfDeviceMemoryError(InternalError):
 class RetryableError(InternalError):
     """A request failed; after ``after`` seconds another may succeed. If not, report ``error``."""
 
-    def __init__(self, error: BackendError, after: float | None = None) -> None:
+    def __init__(self, error: DeepSeekOCRError, after: float | None = None) -> None:
         super().__init__(str(error))
         self.error = error
         self.after = after

@@ -24,7 +24,7 @@ _PORTS: Final = {"http": 80, "https": 443, "tcp": 11434}
 _OLLAMA_PORT: Final = 11434
 _OLLAMA_COM: Final = "ollama.com"
 
-_NEVER: Final = re.compile(r"[\x00-\x20\x7f]|[/?#].*@")
+_NEVER: Final = re.compile(r"[\x00-\x20\x7f]|\A[^/?#]*[/?#].*@")
 """In no address; a password with such a character is written with ``%2F``."""
 
 _API_PATHS: Final = re.compile(r"/(?:v1|api)/*\Z")

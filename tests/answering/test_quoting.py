@@ -108,7 +108,7 @@ def test_a_row_of_html_is_shown_as_a_row_too() -> None:
 
 
 def test_a_pipe_in_a_cell_stays_in_its_cell() -> None:
-    assert shown_rows(["| a \\| b | c |", "| d | e |"], str.upper) == (
+    assert shown_rows(["| a \\| b | c |"], ["| d | e |"], str.upper) == (
         "| A \\| B | C |\n| --- | --- |\n| D | E |"
     )
 
@@ -172,3 +172,11 @@ def test_a_heading_alone_does_not_make_the_best_sentence() -> None:
     title = "## Who keeps the lights"
     document = OcrDocument("k.pdf", (page(1, title, "Today there are 318 members.", LIGHTS),), 1)
     assert ask("Who keeps the lights?", document).citations[0].quote == LIGHTS.split(". ")[0] + "."
+
+
+def test_a_question_for_a_measure_is_answered_below_its_name_in_the_head_of_a_table() -> None:
+    longer = "The longest gap of the year was sixteen days at Vannet Rock, in February."
+    document = OcrDocument("report.pdf", (page(1, LIGHTS, longer), page(2, TABLE)), 2)
+    answer = ask("How tall is the tower of Vannet Rock?", document)
+    assert answer.citations[0].quote == ROWS[1]
+    assert f"{HEAD}\n" in answer.text

@@ -120,7 +120,13 @@ def test_every_environment_variable_is_explained() -> None:
 def test_every_error_has_its_cause_and_its_cure() -> None:
     told = {code(cells[0])[0]: cells[1:] for cells in rows("reference/errors.md")}
     assert set(told) | {"DeepSeekOCRError"} == set(errors.__all__)
-    roots = {"SourceError", "BackendError", "LanguageModelError", "EmbeddingModelError"}
+    roots = {
+        "SourceError",
+        "BackendError",
+        "LanguageModelError",
+        "EmbeddingModelError",
+        "ServiceError",
+    }
     assert {name for name, cells in told.items() if not all(cells)} <= roots
 
 

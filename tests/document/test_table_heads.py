@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.document.table_heads import table_rows
+from deepseek_ocr_rag.document.table_heads import (
+    cells_of_row,
+    count_head_rows,
+    is_group_row,
+    table_rows,
+)
 
 
 def head_of(text: str) -> str:
@@ -75,3 +80,37 @@ def test_years_are_names_and_amounts_are_not() -> None:
     assert table_rows("| Item | 2021 | 2022 |\n| --- | --- | --- |\n| a | 1 | 2 |").named
     numbers = table_rows("| $3.50 | (14.1)% |\n| --- | --- |\n| 1 | 2 |")
     assert (numbers.named, numbers.numeric) == (False, True)
+
+
+def test_periods_and_years_below_one_another_are_one_head_above_figures() -> None:
+    months = '<td></td><td colspan="2">Three months ended</td>'
+    days, years = cells("", "July 1,", "June 25,"), cells("", "2023", "2022")
+    head = head_of(html(months, days, years, cells("Sales:", "", ""), cells("Oil", "12", "14")))
+    assert years in head
+    assert "Sales" not in head
+
+
+def test_a_table_that_begins_with_a_label_and_figures_has_no_head() -> None:
+    rows = table_rows("| Oil | 12 | (14) |\n| --- | --- | --- |\n| Wicks | - | 3 |")
+    assert (rows.body, rows.numeric, rows.columns) == (0, True, 3)
+
+
+def test_neither_has_one_that_begins_with_a_label_that_introduces_them() -> None:
+    rows = table_rows("| Sales: |  |  |\n| --- | --- | --- |\n| Oil | 12 | 14 |\n| Rope | 3 | 4 |")
+    assert (rows.body, rows.numeric) == (0, True)
+
+
+def test_rows_one_by_one_have_the_same_head() -> None:
+    rows = ["| Light | 2023 |", "<tr><td>Oil</td><td>12</td></tr>", "| Rope | 3 |"]
+    assert count_head_rows(rows) == 1
+    assert count_head_rows([]) == 0
+
+
+def test_a_spanning_cell_stands_in_its_first_column() -> None:
+    assert cells_of_row('<tr><td colspan="2">a</td><td>b</td></tr>') == ("a", "", "b")
+
+
+def test_a_label_alone_introduces_the_rows_below_it() -> None:
+    assert is_group_row("| Sales: |  |  |")
+    assert not is_group_row("| Sales | 12 |")
+    assert not is_group_row("|  | 12 |")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from deepseek_ocr_rag.mcp.citation_links import (
     parse_citations,
     parse_document_link,
 )
+from deepseek_ocr_rag.text import estimate_tokens
 
 
 @pytest.fixture
@@ -226,6 +228,28 @@ async def test_the_name_of_a_file_cannot_speak_as_the_tool(tmp_path: Path) -> No
     assert "<" not in citation
     shown = await call(server, "show_evidence", {"citation": citation})
     assert not shown.is_error, text_of(shown)
+
+
+@pytest.mark.parametrize("filling", ['"\\\\ ', "\n\n|", "報告書の灯台 ", "x", "1 2 3 4 "])
+async def test_no_text_makes_an_answer_longer_than_8000_tokens(
+    tmp_path: Path, filling: str
+) -> None:
+    text = "lamp " + filling * (60_000 // len(filling))
+    write_pdf(tmp_path / "long.pdf")
+    for number in range(100):
+        (tmp_path / f"{number:03}{'報' * 70}.png").write_bytes(b"not looked at")
+    server = server_over(tmp_path, ReplayBackend({n: reply_text(n, text) for n in (1, 2, 3)}))
+    for tool, arguments in (
+        ("list_documents", {}),
+        ("read_document", {"id": "long.pdf"}),
+        ("search_document", {"id": "long.pdf", "query": "lamp"}),
+        ("ask_document", {"id": "long.pdf", "question": "Where is the lamp?"}),
+        ("show_evidence", {"citation": [f"dsocr://doc/long.pdf/page/{n}" for n in (1, 2, 3)]}),
+    ):
+        result = await call(server, tool, arguments)
+        assert not result.is_error, text_of(result)
+        structured = json.dumps(result.structured_content, ensure_ascii=False)
+        assert estimate_tokens(text_of(result) + structured) <= 8000, tool
 
 
 async def test_what_a_tool_says_to_do_next_is_never_made_of_a_documents_words(

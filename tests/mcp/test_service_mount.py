@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -149,3 +154,38 @@ async def test_many_callers_at_once_get_their_own(http: httpx.Client, job: str) 
 
     counts = await asyncio.gather(*(count(name) for name in ["ada", "leonie"] * 5))
     assert counts == [1, 0] * 5
+
+
+def test_the_command_serves_it(tmp_path: Path) -> None:
+    arguments = ["serve", "--port", "0", "--data", str(tmp_path / "data"), "--llm", "none"]
+    arguments += ["--backend", recording(tmp_path / "recording.jsonl")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "deepseek_ocr_rag", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        try:
+            assert process.stderr is not None
+            told = ""
+            while "the MCP server is at /mcp" not in told:
+                line = process.stderr.readline()
+                assert line, told
+                told += line
+            url = re.findall(r"http://127.0.0.1:[0-9]+", told)[0]
+            reply = until_answered(f"{url}/mcp")
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+    assert reply.status_code == 200
+    assert "show_evidence" in reply.text
+
+
+def until_answered(url: str) -> httpx.Response:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return httpx.post(url, json=LIST, headers=ACCEPT, trust_env=False, timeout=30)
+        except httpx.ConnectError:
+            assert time.monotonic() < end
+            time.sleep(0.1)

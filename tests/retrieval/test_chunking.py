@@ -286,7 +286,8 @@ def test_every_chunk_of_a_real_paper_keeps_to_the_budget(shared: Path) -> None:
     tables = [c for c in chunks if any(piece.kind == "table" for piece in c.pieces)]
     assert all(estimate_tokens(c.text) <= 300 for c in chunks if c not in tables)
     assert all(estimate_tokens(c.text) <= 450 for c in tables)
-    parts = [c for c in chunks if c.text.startswith("Table 1 |")]
+    narrow = chunk_document(document, max_tokens=150)
+    parts = [c for c in narrow if c.text.startswith("Table 1 |")]
     assert len(parts) > 1
     assert {c.section[-1] for c in parts} == {"3.2.1. Architecture of DeepEncoder"}
 
@@ -345,3 +346,40 @@ def test_no_text_is_lost_and_every_piece_is_a_slice_of_its_page(
         # The head and the captions of a table come on top of the budget.
         has_table = any(piece.kind == "table" for piece in chunk.pieces)
         assert has_table or len(chunk.text) <= budget
+
+
+def statement(*texts: str) -> OcrDocument:
+    """A page of tables in pipes and lines of text."""
+    blocks, at = [], 0
+    for text in texts:
+        kind = "table" if text.startswith("|") else "text"
+        blocks.append(Block(kind, text, (Box(0, 0.1, 1, 0.2),), (at, at + len(text))))
+        at += len(text) + 2
+    return OcrDocument("a.pdf", (Page(1, "\n\n".join(texts), tuple(blocks)),), 1)
+
+
+def test_the_rest_of_a_table_on_the_same_page_keeps_head_and_line_above() -> None:
+    head = "|  | 2023 | 2024 |\n| --- | --- | --- |"
+    first = "\n".join([head, *(f"| light {n} | {n}01 | {n}02 |" for n in range(9))])
+    second = "\n".join(f"| boat {n} | {n}11 | {n}12 |" for n in range(9)).replace(
+        "\n", "\n| --- | --- | --- |\n", 1
+    )
+    chunks = chunk_document(statement(first, "Boats:", second), max_tokens=120)
+    boats = [chunk.text for chunk in chunks if "| boat" in chunk.text]
+    assert all("| 2023 | 2024 |" in text for text in boats)
+    assert boats[0].startswith("Boats:\n\n")
+
+
+def test_parts_of_a_table_in_one_chunk_have_its_head_once() -> None:
+    first = "|  | 2023 | 2024 |\n| --- | --- | --- |\n| oil | 1 | 2 |"
+    (chunk,) = chunk_document(statement(first, "Boats:", "| oars | 3 | 4 |\n| --- | --- | --- |"))
+    assert chunk.text.count("2023") == 1
+
+
+def test_a_label_that_introduces_rows_stands_above_each_part_of_them() -> None:
+    rows = [f"| light {n} | {n}01 | {n}02 |" for n in range(30)]
+    table = "\n".join(["|  | 2023 | 2024 |", "| --- | --- | --- |", "| Oil used: |  |  |", *rows])
+    chunks = chunk_document(statement(table), max_tokens=120)
+    assert len(chunks) > 1
+    assert all("| Oil used: |  |  |" in chunk.text for chunk in chunks)
+    check_pieces(chunks, statement(table))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.backends import LiteBackendWarning
-from deepseek_ocr_rag.retrieval.contents_pages import is_contents
+from deepseek_ocr_rag.retrieval.contents_pages import is_contents, is_listing
 
 DOTTED = """# Contents
 
@@ -75,3 +75,32 @@ def test_a_real_manual_has_one_contents_page(shared: Path) -> None:
 @given(st.text("ab 12.|-<>/tr\n", max_size=300))
 def test_any_text_can_be_judged(text: str) -> None:
     assert is_contents(text) in (True, False)
+
+
+# --- listings ------------------------------------------------------------------------------
+
+EXHIBITS = """Exhibit Index
+3.1 Restated Certificate of Incorporation (incorporated by reference to the Form 10-Q of July 2015)
+3.2 By-laws (incorporated by reference to the Form 8-K of 18 February 2016)
+23.1 Consent of the auditor, filed herewith
+"""
+AUDITED = """Report of Independent Registered Public Accounting Firm
+We have audited the accompanying balance sheets. In our opinion, they present fairly the position.
+"""
+
+
+@pytest.mark.parametrize("text", [EXHIBITS, AUDITED])
+def test_a_list_of_exhibits_and_an_auditors_report_are_listings(text: str) -> None:
+    assert is_listing(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "In our opinion, the lamp is bright. The lease is filed as Exhibit 4 to our Form 10-K.",
+        "| Total current assets | 8,802 |\n| --- | --- |\n| Total assets | 15,803 |",
+        "",
+    ],
+)
+def test_text_that_refers_once_and_statements_are_none(text: str) -> None:
+    assert not is_listing(text)

@@ -188,3 +188,35 @@ print(Bm25([["lamp"], ["oil"]], min_length=0.5).scores(["lamp"]).argmax())
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (ran.stdout, ran.stderr) == ("0\n", "")
+
+
+def test_a_document_is_found_by_the_words_of_its_name() -> None:
+    chunks = [
+        chunk("Net sales rose.", 1, "reports/BEST_LAMPS_2022.pdf"),
+        chunk("Net sales rose.", 1, "reports/GOOD_WICKS_2023.pdf"),
+    ]
+    assert best(chunks, "Did net sales of Good Wicks rise?") == 1
+    assert best(chunks, "Did net sales rise in 2022?") == 0
+
+
+def test_a_folder_does_not_name_a_document() -> None:
+    chunks = [chunk("Net sales rose.", 1, "wicks/a.pdf"), chunk("Net sales rose.", 1, "b.pdf")]
+    found = scores(chunks, "Did net sales of wicks rise?")
+    assert found.document[0] == pytest.approx(found.document[1])
+
+
+@pytest.mark.parametrize(
+    ("question", "factor"),
+    [("When does the lease end?", 0.8), ("In which exhibit is the lease?", 1.0)],
+)
+def test_a_list_of_exhibits_counts_less_unless_it_is_asked_for(
+    question: str, factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = "Lease, incorporated by reference to Exhibit 4. " * 6
+    chunks = [chunk(listing, 1), chunk("The lease of the lamp ends.", 2)]
+    found = scores(chunks, question)
+    monkeypatch.setattr("deepseek_ocr_rag.retrieval.page_index.LISTING_FACTOR", 1.0)
+    plain = scores(chunks, question)
+    assert found.page[0] == pytest.approx(factor * plain.page[0])
+    assert found.chunk[0] == pytest.approx(factor * plain.chunk[0])
+    assert found.page[1] == pytest.approx(plain.page[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deepseek_ocr_rag.retrieval.query import parse_query
+from deepseek_ocr_rag.retrieval.query import RELATED_WEIGHT, parse_query
 from deepseek_ocr_rag.retrieval.references import Reference
 
 
@@ -69,3 +69,49 @@ def test_an_empty_question_is_nothing() -> None:
 )
 def test_a_question_for_a_page_number_is_recognised(question: str, asks: bool) -> None:
     assert parse_query(question).asks_for_page is asks
+
+
+def test_a_sentence_that_is_glued_to_the_question_is_still_about_the_form() -> None:
+    query = parse_query("What are the sales of Lamp Ltd in 2015?Answer in thousands.")
+    assert "thousand" not in query.terms
+    assert "sale" in query.terms
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Assume that you are a public equities analyst. What is the inventory?",
+        "You are an investment banker and need to know: what is the inventory?",
+        "Answer the following question by using the information shown in it: what is the inventory?",
+        "What is the inventory? If there is none, then please say so.",
+    ],
+)
+def test_words_about_answering_are_not_searched_for(question: str) -> None:
+    terms = set(parse_query(question).terms)
+    assert "inventory" in terms
+    assert not terms & {"analyst", "banker", "question", "information", "please"}
+
+
+def test_a_question_of_such_words_alone_keeps_them() -> None:
+    assert "question" in parse_query("Answer the question.").terms
+
+
+def test_a_measure_brings_terms_of_its_line_items_apart_from_its_own() -> None:
+    query = parse_query("What is the working capital?")
+    assert "liability" in query.related
+    assert "liability" not in query.terms
+    assert query.weights == ((query.terms, 1.0), (query.related, RELATED_WEIGHT))
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [("Which exhibits are filed?", True), ("Who audited it?", True), ("What was sold?", False)],
+)
+def test_a_question_about_exhibits_or_an_audit_is_recognised(question: str, asks: bool) -> None:
+    assert parse_query(question).asks_for_listing is asks
+
+
+def test_a_measure_is_also_looked_for_by_its_name_in_tables() -> None:
+    assert "height" in parse_query("How tall is the tower of Vannet Rock?").terms
+    assert "gewicht" in parse_query("Wie schwer ist die Glocke?").terms
+    assert "height" not in parse_query("Who lives in the tall tower?").terms

@@ -45,12 +45,14 @@ def serving(
     queue: JobQueue,
     settings: ApiSettings | None = None,
     extend: Callable[[FastAPI], object] = lambda app: None,
+    *,
+    port: int = 0,
     **client: Any,
 ) -> Iterator[httpx.Client]:
     """A client of a server over a queue."""
     app = create_app(queue, settings)
     extend(app)
-    listener = listening_socket("127.0.0.1", 0)
+    listener = listening_socket("127.0.0.1", port)
     port = listener.getsockname()[1]
     server = HttpServer(app, queue, drain_seconds=5.0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from deepseek_ocr_rag import FetchPolicy, Limits, Reader
 from deepseek_ocr_rag.backends import Backend
 from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.service import reader_named
 from deepseek_ocr_rag.setting_names import refuse_unknown
 
 __all__ = ["ReaderOptions", "reader_from", "refuse_unknown_fields"]
@@ -22,7 +23,8 @@ class ReaderOptions(TypedDict, total=False):
         backend: What reads the pages: a backend, or "auto" (the default: the best
             one available), "lite", "ollama", "ollama/<model>", "server",
             "server:<base url>", "replay:<file>"; on a GPU of your own "local" (our
-            engine) or "transformers", each also with ":<folder or hub id>".
+            engine) or "transformers", each also with ":<folder or hub id>"; or a service
+            that others share (``dsocr serve``): "service:<base url>".
         resolution: How finely the model sees a page: tiny, small, base, large, or
             gundam (the default), which adds detailed tiles for small print; as in
             ``Reader``. ``lite`` has no such setting.
@@ -49,7 +51,7 @@ def reader_from(reader: Reader | None, options: ReaderOptions) -> Reader:
         ConfigurationError: If both are given.
     """
     if reader is None:
-        return Reader(
+        return reader_named(
             options.get("backend", "auto"),
             resolution=options.get("resolution", "gundam"),
             task=options.get("task", "document"),

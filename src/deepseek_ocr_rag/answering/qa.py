@@ -9,6 +9,7 @@ from contextlib import closing
 from ..document.types import OcrDocument
 from ..errors import ConfigurationError
 from ..retrieval.embeddings import EmbeddingModel, embedding_model
+from ..retrieval.reranking import Reranker
 from ..retrieval.retriever import Passage, Retriever
 from ..setting_names import with_known_settings
 from .answer import Answer, Timings
@@ -49,6 +50,7 @@ class DocumentQA:
         top_k: How many passages to search for, 1 or more.
         strict: Whether to remove sentences that no source supports.
         embeddings: Also search by meaning, see :class:`Retriever`.
+        reranker: Orders the best passages anew, see :class:`Retriever`.
         host: Where Ollama listens; by default ``OLLAMA_HOST`` or this machine.
         allow_remote: Whether the documents' text may go to another machine.
         timeout: Longest silence of the model in seconds.
@@ -76,6 +78,7 @@ class DocumentQA:
         top_k: int = 5,
         strict: bool = False,
         embeddings: EmbeddingModel | object | None = None,
+        reranker: Reranker | object | None = None,
         host: str | None = None,
         allow_remote: bool = False,
         timeout: float = 120.0,
@@ -102,6 +105,7 @@ class DocumentQA:
             embeddings=None
             if embeddings is None
             else embedding_model(embeddings, host=host, allow_remote=allow_remote),
+            reranker=reranker,
         )
         self._by_words_only = embeddings is None
         self._frequencies = TermFrequencies((c.source, c.text) for c in self.retriever.chunks)

@@ -80,7 +80,7 @@ class AnswerStrategy:
 
     def _table(self, quote: Quote) -> Generator[str]:
         """Rows with their head, and their citations in a line of their own."""
-        yield f"{shown_rows(quote.rows, self._shown)}\n\n"
+        yield f"{shown_rows(quote.heads, quote.rows, self._shown)}\n\n"
         for number, citation in enumerate(quote.citations):
             yield self._cite(f"{' ' if number else ''}[{{}}]", citation)
 

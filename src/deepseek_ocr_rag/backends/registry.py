@@ -92,6 +92,11 @@ def backend_named(
         rest = spec.removeprefix(prefix)
         if spec == form if not argument else spec.startswith(prefix) and rest:
             return make(rest, allowed)
+    if spec.partition(":")[0] == "service":
+        raise ConfigurationError(
+            "a service is not a backend of this process",
+            remedy="Use ServiceReader('http://host:8765') in place of a Reader.",
+        )
     near = near_name(
         re.split("[:/]", spec)[0], {form.split("<")[0].rstrip(":/") for form in CHOICES}
     )

@@ -91,6 +91,9 @@ def argument_parser() -> argparse.ArgumentParser:
         help="an error message or a log file to explain; '-' reads standard input",
     )
     doctor.add_argument("--json", action="store_true", help="print one JSON array")
+    doctor.add_argument(
+        "--service", metavar="URL", help="check only this running service (dsocr serve)"
+    )
 
     mcp = command(
         "mcp", "serve the documents in a folder to a client of the Model Context Protocol"
@@ -179,7 +182,11 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_reader(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", default="auto", help=f"{', '.join(CHOICES)} (default: auto)")
+    parser.add_argument(
+        "--backend",
+        default="auto",
+        help=f"{', '.join(CHOICES)}, service, service:<base url> (default: auto)",
+    )
     parser.add_argument(
         "--allow-remote-code",
         action="store_true",
@@ -227,7 +234,8 @@ def _add_reader(parser: argparse.ArgumentParser) -> None:
         "--wait",
         type=float,
         metavar="SECONDS",
-        help="with 'server' and 'ollama': how long to wait for a server that goes away (default: 60)",
+        help="with 'server', 'ollama' and 'service': how long to wait for one that goes away "
+        "(default: 60)",
     )
     parser.add_argument("--password", help="of an encrypted PDF")
     parser.add_argument(

@@ -12,15 +12,17 @@ from typing import Any
 
 from ..backends.known_failures import known_failures
 from ..document.grammar.parser import parse_document
-from ..errors import DeepSeekOCRError, SourceError
+from ..errors import ConfigurationError, DeepSeekOCRError, SourceError
 from ..reading.cache import PageCache
 from ..text.counted import counted
 from ..text.visible import json_line, visible_line
 from .arguments import argument_parser
 from .ask_command import ask, chat
 from .demo import run_demo
+from .doctor.check import Check
 from .doctor.diagnose import diagnose, failure_text
-from .exit_codes import report_error
+from .doctor.service_checks import service_checks
+from .exit_codes import SERVICE_FAILED, report_error
 from .ollama_model_command import make_ollama_model
 from .output import notes_from_log, print_note, print_output, print_tracebacks
 from .read_command import draw_boxes, read_files
@@ -92,18 +94,28 @@ def _cache(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     if options.failure is not None:
+        if options.service is not None:
+            raise ConfigurationError(
+                "both an error and a service were given", remedy="Leave one of them out."
+            )
         return _explain_failure(options.failure, as_json=options.json)
-    checks = diagnose()
+    checks = diagnose() if options.service is None else service_checks(options.service)
     if options.json:
         print_output(json_line([check.to_dict() for check in checks]))
+    else:
+        for check in checks:
+            _print_check(check)
+    if options.service is None:
         return 0
-    for check in checks:
-        sign = "ok  " if check.ok else "-   " if check.optional else "no  "
-        note = "optional, " if check.optional and not check.ok else ""
-        print_output(sign + visible_line(f"{check.name}: {note}{check.detail}"))
-        if not check.ok and check.remedy:
-            print_output(f"      {visible_line(check.remedy)}")
-    return 0
+    return 0 if all(check.ok or check.optional for check in checks) else SERVICE_FAILED
+
+
+def _print_check(check: Check) -> None:
+    sign = "ok  " if check.ok else "-   " if check.optional else "no  "
+    note = "optional, " if check.optional and not check.ok else ""
+    print_output(sign + visible_line(f"{check.name}: {note}{check.detail}"))
+    if not check.ok and check.remedy:
+        print_output(f"      {visible_line(check.remedy)}")
 
 
 def _explain_failure(failure: str, *, as_json: bool) -> int:

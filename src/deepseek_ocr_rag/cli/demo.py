@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from ..answering.models.model_choice import choose_language_model
 from ..answering.qa import DocumentQA
 from ..backends.auto import choose_backend
+from ..backends.base import Backend
 from ..backends.registry import backend_named
 from ..export.folder import write_page_pictures
 from ..reading.reader import Reader
 from ..samples import sample_path
+from ..service.client.service_address import names_service, service_of
+from ..service.client.service_reader import ServiceReader
 from ..sources.source import open_source
 
 __all__ = ["QUESTIONS", "run_demo"]
@@ -29,14 +32,15 @@ def run_demo(folder: Path, *, backend: str = "auto", show: Callable[[str], None]
 
     Pictures go to ``folder``; ``show`` is called with every line of output.
     """
-    if backend == "auto":
-        choice = choose_backend()
-        reader, reason = choice.backend, choice.reason
-    else:
-        reader, reason = backend_named(backend), "as requested"
-    show(f"Reading {sample_path().name} with the {reader.name} backend ({reason})")
-    with closing(reader):
-        document = Reader(reader).read(sample_path(), name=sample_path().name)
+    with ExitStack() as opened:
+        if names_service(backend):
+            reader: Reader = opened.enter_context(ServiceReader(service_of(backend)))
+            show(f"Reading {sample_path().name} with a service (as requested)")
+        else:
+            chosen, reason = _backend(backend)
+            reader = Reader(opened.enter_context(closing(chosen)))
+            show(f"Reading {sample_path().name} with the {chosen.name} backend ({reason})")
+        document = reader.read(sample_path(), name=sample_path().name)
     show(f"\n--- page 1 as Markdown {'-' * 40}\n")
     show(document.pages[0].markdown)
     show(f"\n--- pages with their boxes {'-' * 36}\n")
@@ -50,3 +54,11 @@ def run_demo(folder: Path, *, backend: str = "auto", show: Callable[[str], None]
         show(str(qa.ask(question)))
     if hint:
         show(f"\n{hint}")
+
+
+def _backend(name: str) -> tuple[Backend, str]:
+    """A backend, and why it is this one."""
+    if name != "auto":
+        return backend_named(name), "as requested"
+    choice = choose_backend()
+    return choice.backend, choice.reason

@@ -20,23 +20,30 @@ from ..errors import (
     LanguageModelError,
     MissingExtraError,
     RemoteModelRefusedError,
+    RerankerError,
+    ServiceError,
     SourceError,
 )
 from .output import print_note
 
-__all__ = ["report_error", "report_failed_pages"]
+__all__ = ["SERVICE_FAILED", "report_error", "report_failed_pages"]
 
 _EXIT_CODES: Final[tuple[tuple[type[DeepSeekOCRError], int], ...]] = (
     (ConfigurationError, 2),
     (MissingExtraError, 7),
     (SourceError, 3),
     (BackendError, 4),
+    (ServiceError, 4),
     (LanguageModelError, 5),
     (EmbeddingModelError, 5),
     (RemoteModelRefusedError, 5),
+    (RerankerError, 5),
     (DeepSeekOCRError, 1),
 )
 _PAGES_FAILED: Final = 6
+
+SERVICE_FAILED: Final = 4
+"""A service that ``dsocr doctor --service`` checked cannot be used."""
 
 
 def report_error(error: DeepSeekOCRError) -> int:

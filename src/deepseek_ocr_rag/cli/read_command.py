@@ -18,6 +18,8 @@ from ..export.output_folder import OutputFolder, disk_errors
 from ..model.prompts import MODES
 from ..reading.progress_bar import ProgressBar
 from ..reading.reader import Reader
+from ..service.client.service_address import names_service, service_of
+from ..service.client.service_reader import ServiceReader
 from ..sources.source import Source, open_source
 from ..text.visible import json_line, visible_line
 from .documents import Documents, NamedDocument, limits_of
@@ -79,6 +81,10 @@ def reader_for(options: argparse.Namespace) -> Iterator[Reader]:
         ConfigurationError: If an option does not fit the backend.
         MissingExtraError: If the backend needs packages that are not installed.
     """
+    if names_service(options.backend):
+        with _service_reader(options) as reader:
+            yield reader
+        return
     with closing(
         backend_named(
             options.backend,
@@ -106,6 +112,24 @@ def reader_for(options: argparse.Namespace) -> Iterator[Reader]:
             cache=options.cache,
         ) as reader:
             yield reader
+
+
+def _service_reader(options: argparse.Namespace) -> ServiceReader:
+    given = [name for name in ("concurrency", "timeout") if getattr(options, name) is not None]
+    if given:
+        raise ConfigurationError(
+            f"--{given[0]} is only for the backends 'server' and 'ollama'",
+            remedy="Leave it out with a service, which decides for itself.",
+        )
+    return ServiceReader(
+        service_of(options.backend),
+        **({} if options.wait is None else {"wait": options.wait}),
+        resolution=options.resolution,
+        task=options.task,
+        renderer=options.renderer,
+        limits=limits_of(options),
+        fresh=not options.cache,
+    )
 
 
 def progress_bar(options: argparse.Namespace, documents: Documents) -> ProgressBar:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Final
 
+from ..text.dates import dates
 from .tables import parse_table
 
-__all__ = ["TableRows", "table_rows"]
+__all__ = ["TableRows", "cells_of_row", "count_head_rows", "is_group_row", "table_rows"]
 
 MAX_TITLE_ROWS: Final = 3
 """Most title rows (rows with one cell of text) above the names of the columns."""
@@ -17,12 +19,17 @@ MAX_TITLE_ROWS: Final = 3
 MAX_SPAN: Final = 4
 """Most rows that the column names take up. A cell that spans more rows names a group of them."""
 
+MAX_HEAD_ROWS: Final = 6
+"""Most rows of a head above rows of figures: a title, a unit, periods, months, years."""
+
 _HTML_ROW: Final = re.compile(r"<tr[\s>]", re.IGNORECASE)
 _CELL_EDGE: Final = re.compile(r"(?<!\\)\|")
 _NUMERIC: Final = re.compile(
     # A year is a name, not a number.
     r"(?!\s*(?:19|20)[0-9]{2}\s*$)[\s$€£¥+\-–−—(]*[0-9][0-9.,\s]*[%)\s]*"
 )
+_DASH: Final = re.compile(r"[\s$€£¥]*[-–−—]+[\s%]*")
+_YEAR: Final = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +59,98 @@ class _HeadRow:
         numbers = sum(bool(_NUMERIC.fullmatch(text)) for text in self.texts)
         return numbers > 0 and 2 * numbers >= sum(bool(text.strip()) for text in self.texts)
 
+    @property
+    def has_figures_only(self) -> bool:
+        """Whether it is a label with nothing but figures behind it."""
+        behind = [text for text in self.texts[1:] if text.strip()]
+        figures = [text for text in behind if _NUMERIC.fullmatch(text)]
+        dashes = [text for text in behind if _DASH.fullmatch(text)]
+        label = self.texts[0] if self.texts else ""
+        return bool(
+            figures and len(figures) + len(dashes) == len(behind) and any(map(str.isalpha, label))
+        )
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is a label with a colon and nothing behind it."""
+        return (
+            self.texts[:1] != ()
+            and self.texts[0].rstrip().endswith(":")
+            and not any(text.strip() for text in self.texts[1:])
+        )
+
+    @property
+    def names_columns(self) -> bool:
+        """Whether it can stand below other names of columns: years, dates, or no label at all."""
+        if not self.texts or any(map(_NUMERIC.fullmatch, self.texts)):
+            return False
+        behind = [text for text in self.texts[1:] if text.strip()]
+        if not behind:
+            return False
+        return not self.texts[0].strip() or all(_YEAR.search(t) or dates(t) for t in behind)
+
 
 def table_rows(text: str) -> TableRows:
     """Finds the rows of a table (Markdown or HTML) and separates its head from its body.
 
     The head is the first row that is not a title, the titles above it (rows with at most one
-    text), and the rows into which its cells reach. If there are titles and that row holds numbers,
-    the head is only the titles. A table of one row has no head.
+    text), and the rows into which its cells reach; above rows of figures also further rows of
+    years, dates or names without a label. If there are titles and that row holds numbers, the head
+    is only the titles. A table of one row has no head, and neither has one that begins with a label
+    and its figures: it is the rest of another table.
     """
     starts = _starts(text)
     if not starts:
         return TableRows((), 0, 0, named=False, numeric=False)
     bounds = [*starts, len(text)]
-    rows = [_head_row(text[a:b]) for a, b in islice(pairwise(bounds), MAX_TITLE_ROWS + 1)]
+    rows = [_head_row(text[a:b]) for a, b in islice(pairwise(bounds), MAX_HEAD_ROWS + 1)]
+    names, body = _head(rows, len(starts))
+    row = rows[names]
+    return TableRows(
+        starts=tuple(starts),
+        body=body,
+        columns=len(row.texts),
+        named=body > names and not row.is_numeric,
+        numeric=rows[_groups(rows)].is_numeric,
+    )
+
+
+def count_head_rows(rows: Sequence[str]) -> int:
+    """How many rows at the top of a table are its head, by the rules of :func:`table_rows`.
+
+    Args:
+        rows: The text of each row, ``| a | b |`` or ``<tr>...</tr>``.
+    """
+    if not rows:
+        return 0
+    return _head([_head_row(row) for row in rows[: MAX_HEAD_ROWS + 1]], len(rows))[1]
+
+
+def cells_of_row(row: str) -> tuple[str, ...]:
+    """The texts of the cells of a row, one for each column: a spanning cell's text comes first."""
+    return _head_row(row).texts
+
+
+def is_group_row(row: str) -> bool:
+    """Whether a row is a label alone, which introduces the rows below it: "Cost of sales:"."""
+    label, *cells = cells_of_row(row) or ("",)
+    return bool(cells and label.strip()) and not any(cell.strip() for cell in cells)
+
+
+def _head(rows: Sequence[_HeadRow], count: int) -> tuple[int, int]:
+    """The index of the row that names the columns, and of the first row of the body."""
     names = 0
     while names < min(MAX_TITLE_ROWS, len(rows) - 1) and rows[names].is_title:
         names += 1
     row = rows[names]
+    if rows[_groups(rows)].has_figures_only:
+        return 0, 0
     span = row.rowspan if row.rowspan <= MAX_SPAN else 1
     body = names if names and row.is_numeric else names + span
-    return TableRows(
-        starts=tuple(starts),
-        body=min(body, len(starts) - 1),
-        columns=len(row.texts),
-        named=not row.is_numeric,
-        numeric=rows[0].is_numeric,
-    )
+    if any(later.is_numeric for later in rows[body:]):
+        while body < len(rows) and rows[body].names_columns:
+            body += 1
+    return names, min(body, count - 1)
 
 
 def _starts(text: str) -> list[int]:
@@ -95,3 +168,11 @@ def _head_row(text: str) -> _HeadRow:
     cells = [cell for row in parse_table(text).rows for cell in row]
     texts = tuple(text for cell in cells for text in (cell.text, *[""] * (cell.colspan - 1)))
     return _HeadRow(texts, max((cell.rowspan for cell in cells), default=1))
+
+
+def _groups(rows: Sequence[_HeadRow]) -> int:
+    """How many rows at the top only introduce those below them: "Cost of sales:"."""
+    count = 0
+    while count < len(rows) - 1 and rows[count].is_group:
+        count += 1
+    return count

@@ -109,6 +109,7 @@ class RunningCalls(Generic[_Result]):
         Raises:
             BusyError: If too many calls are at work.
         """
+        self._forget_old()
         call = self._calls.get(key)
         if call is None:
             call = self._started(key, work)
@@ -131,7 +132,6 @@ class RunningCalls(Generic[_Result]):
     def _started(
         self, key: Hashable, work: Callable[[Callable[[int, int | None], None]], _Result]
     ) -> _Running[_Result]:
-        self._forget_old()
         running = sum(call.ended is None for call in self._calls.values())
         if running >= self._most_running:
             raise BusyError(

@@ -67,12 +67,10 @@ class _Lines:
         return line
 
     def _read(self) -> None:
-        try:
-            for line in _lines_of(self._pipe):
-                self._put(line)
-        except OSError:
-            pass  # the same as the end
-        with suppress(RuntimeError):
+        with suppress(RuntimeError):  # the loop has ended
+            with suppress(OSError):  # the same as the end of input
+                for line in _lines_of(self._pipe):
+                    self._put(line)
             self._put(None)
 
     def _put(self, line: str | None) -> None:

@@ -1,39 +1,35 @@
-"""Streams the pages of one document: prepare, ask the backend, parse, restore page order.
-
-Only a few rendered pages exist at any moment (those the backend works on, plus a
-small read-ahead), however long the document is.
-"""
+"""The pages of one document as a stream, wherever they are read: :class:`PageStream`."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import weakref
+from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Self
 
-from ..backends.base import Backend, PageRequest, Reply
 from ..concurrency.cancellation import Cancellation, current_cancellation
-from ..document.grammar.confidence import block_confidences, page_confidence
-from ..document.grammar.parser import parse_page
 from ..document.headings import Headings, with_sections
 from ..document.types import OcrDocument, Page
-from ..errors import BackendReplyError, BackendUnavailableError, ReadCancelledError
+from ..errors import ReadCancelledError
 from ..model.prompts import Mode, Task
 from ..sources.source import Source
 from ..threads import no_thread, thread_errors
-from .cached_pages import CachedPages
-from .preparation import PreparedPage, prepare_page, read_ahead, resolution_of
 from .progress import ReadingProgress
-from .reorder_buffer import ReorderBuffer
 
-__all__ = ["PageStream", "page_from_reply"]
+__all__ = ["PageStream", "ReadRequest"]
 
-_log = logging.getLogger("deepseek_ocr_rag")
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """How the pages of a document are to be read."""
+
+    task: Task
+    mode: Mode
+    password: str | None = field(default=None, repr=False)  # that the document was opened with
 
 
 class PageStream(Iterator[Page]):
@@ -59,10 +55,6 @@ class PageStream(Iterator[Page]):
         source: Source,
         page_numbers: tuple[int, ...],
         *,
-        backend: Callable[[], Backend],
-        task: Task,
-        mode: Mode,
-        cached: CachedPages | None = None,
         on_end: Callable[[], object] = lambda: None,
     ) -> None:
         self.source = source.name
@@ -71,10 +63,6 @@ class PageStream(Iterator[Page]):
         self.page_numbers = page_numbers
         self.on_progress: Callable[[ReadingProgress], object] | None = None
         self._opened = source
-        self._backend = backend
-        self._task = task
-        self._mode = mode
-        self._cached = cached
         # A finalizer also runs for streams that nobody closes.
         self._on_end = weakref.finalize(self, on_end)
         self._on_end.atexit = False
@@ -167,94 +155,14 @@ class PageStream(Iterator[Page]):
         finally:
             self._release()
 
-    def _pages_in_order(self) -> Iterator[Page]:
-        backend = self._backend()
-        kept = self._cached.read_by(backend) if self._cached else None
-        buffer = ReorderBuffer(self.page_numbers, kept)
-        replies = backend.read(self._requests(backend, buffer))
-        try:
-            yield from self._told(buffer, buffer.ready())
-            for reply in replies:
-                if reply.key not in buffer.requested:
-                    raise BackendReplyError(
-                        f"the {backend.name} backend replied to a page that it was not asked for",
-                        source=self.source,
-                    )
-                page = buffer.requested.pop(reply.key)
-                read = page_from_reply(reply, page)
-                buffer.add(reply.key, read)
-                _log.debug("page %d of %s: %s", read.number, self.source, read.finish_reason)
-                self._tell(buffer)
-                yield from self._told(buffer, buffer.ready())
-                self._check_cancelled()
-            self._check_cancelled()
-        except BackendUnavailableError as error:
-            if kept is not None:
-                error.remedy = (
-                    f"{error.remedy or ''} Finished pages are kept in the cache: read the document "
-                    "again, and it goes on where it stopped."
-                ).strip()
-            raise
-        finally:
-            close = getattr(replies, "close", None)
-            if close is not None:
-                close()
-            self._opened.close()
+    @abstractmethod
+    def _pages_in_order(self) -> Generator[Page]:
+        """Read the pages, and yield them in the order of :attr:`page_numbers`."""
 
-        def missing(key: int) -> Page:
-            page = buffer.requested.get(key) or Page(
-                self.page_numbers[key], resolution=resolution_of(backend, self._mode)
-            )
-            return _unanswered_page(page, backend)
-
-        yield from self._told(buffer, buffer.rest(missing))
-
-    def _requests(self, backend: Backend, buffer: ReorderBuffer) -> Iterator[PageRequest]:
-        def prepare(key: int) -> tuple[int, PreparedPage]:
-            return key, prepare_page(self._opened, self.page_numbers[key], backend, self._mode)
-
-        for key, prepared in read_ahead(
-            prepare, buffer.uncached(), self._opened, self._cancellation
-        ):
-            self._check_cancelled()
-            page = prepared.page
-            if page.finish_reason != "stop":
-                buffer.add(key, page)
-                self._tell(buffer)
-                continue
-            buffer.requested[key] = page
-            self._tell(buffer)
-            yield PageRequest(
-                key=key,
-                page=page.number,
-                source=self.source,
-                sha256=self.sha256,
-                image=prepared.image,
-                png=prepared.png,
-                text_layer=prepared.text_layer,
-                task=self._task,
-                resolution=self._mode,
-                width=page.width,
-                height=page.height,
-                draft=partial(self._opened.text_layer, page.number),
-                redraw=partial(self._opened.render, page.number, self._mode.long_side)
-                if prepared.image is not None or prepared.png is not None
-                else None,
-                cancellation=self._cancellation,
-            )
-        self._check_cancelled()
-
-    def _told(self, buffer: ReorderBuffer, pages: Iterator[Page]) -> Iterator[Page]:
-        for page in pages:
-            self._tell(buffer)
-            yield page
-
-    def _tell(self, buffer: ReorderBuffer) -> None:
+    def _tell(self, done: int, reading: Iterable[int] = ()) -> None:
         if self.on_progress is not None:
-            # list: another thread may be adding to it.
-            reading = tuple(sorted(page.number for page in list(buffer.requested.values())))
             total = len(self.page_numbers)
-            self.on_progress(ReadingProgress(self.source, buffer.done, total, reading))
+            self.on_progress(ReadingProgress(self.source, done, total, tuple(sorted(reading))))
 
     def _check_cancelled(self) -> None:
         if self._cancellation.cancelled:
@@ -269,29 +177,3 @@ def _submitted(worker: ThreadPoolExecutor, work: Callable[[], None]) -> Future[N
         if not no_thread(error):
             raise
         return None
-
-
-def page_from_reply(reply: Reply, page: Page) -> Page:
-    """Parse a backend's reply into the page that was requested."""
-    parsed = parse_page(reply.text, recorded=False)
-    return replace(
-        page,
-        markdown=parsed.markdown,
-        blocks=block_confidences(parsed, reply.text, reply.logprobs),
-        finish_reason=reply.finish_reason,
-        attempts=reply.attempts,
-        warnings=(*page.warnings, *reply.warnings, *parsed.warnings),
-        error=reply.error,
-        confidence=page_confidence(reply.logprobs),
-    )
-
-
-def _unanswered_page(page: Page, backend: Backend) -> Page:
-    error = BackendReplyError(
-        f"the {backend.name} backend gave no reply for this page",
-        page=page.number,
-        remedy="Read this page again.",
-    )
-    return replace(
-        page, backend=backend.name, model=backend.model, finish_reason="error", error=str(error)
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from PIL.Image import Image
 
@@ -26,16 +26,19 @@ from ..sources.source import (
     open_source,
     parse_page_selection,
 )
+from .backend_stream import BackendStream
 from .cache import PageCache
-from .cached_pages import CachedPages, PageKey, renderer_version, resolve_cache
+from .cached_pages import resolve_cache
 from .folder_reading import FolderReading
-from .page_stream import PageStream
+from .page_stream import PageStream, ReadRequest
 from .progress_bar import ProgressBar
 
-__all__ = ["Progress", "Reader"]
+__all__ = ["BackendChoice", "Progress", "Reader"]
 
 MOST_DOCUMENTS: Final = 128
 """An open document costs a few threads and an open file."""
+
+BackendChoice = Backend | str  # a backend, or its name
 
 Progress = Callable[[Page, int, int], None]
 """Called after every page with the page, the number of pages done, and the total."""
@@ -51,6 +54,8 @@ class Reader(SharedObject, FolderReading):
             "auto" (the best one available), "lite", "ollama", "ollama/<model>",
             "server", "server:<base url>", "local" or "transformers" (a GPU of your own),
             "official", the last three also with ":<folder or hub id>", "replay:<file>".
+            For a service (``dsocr serve``) take a
+            :class:`~deepseek_ocr_rag.service.ServiceReader` in place of a Reader.
         resolution: How finely the model sees a page. "tiny", "small", "base" and "large"
             give it one picture of 512, 640, 1024 or 1280 pixels; "gundam", the default
             and the best for small print, gives it one of 1024 and, of a large page, up
@@ -86,7 +91,7 @@ class Reader(SharedObject, FolderReading):
         ...         print(page.number, page.markdown[:60])
     """
 
-    _process_bound = ("_made", "_backend_lock", "_free_documents")
+    _process_bound: ClassVar[tuple[str, ...]] = ("_made", "_backend_lock", "_free_documents")
 
     def __init__(
         self,
@@ -120,7 +125,8 @@ class Reader(SharedObject, FolderReading):
         self._start()
 
     def __repr__(self) -> str:
-        return f"Reader({self._spec!r}, resolution={self._mode.name!r}, task={self._task.name!r})"
+        given = f"{self._spec!r}, resolution={self._mode.name!r}, task={self._task.name!r}"
+        return f"{type(self).__name__}({given})"
 
     def _start(self) -> None:
         self._made: Backend | None = None
@@ -186,26 +192,34 @@ class Reader(SharedObject, FolderReading):
                 remedy="Try again in a moment, or set a higher limit.",
             )
         try:
-            return self._stream(self._open_source(source, password, name), pages, task)
+            opened = self._open_source(source, password, name)
+            return self._stream(opened, pages, ReadRequest(task, self._mode, password))
         except BaseException:
             self._free_documents.release()
             raise
 
-    def _stream(self, opened: Source, pages: str | Sequence[int] | None, task: Task) -> PageStream:
+    def _stream(
+        self, opened: Source, pages: str | Sequence[int] | None, request: ReadRequest
+    ) -> PageStream:
         try:
             numbers = parse_page_selection(pages, opened.page_count, source=opened.name)
-            return PageStream(
-                opened,
-                numbers,
-                backend=lambda: self.backend,
-                task=task,
-                mode=self._mode,
-                cached=self._cached_pages(opened, task),
-                on_end=self._free_documents.release,
-            )
+            return self._stream_of(opened, numbers, request)
         except BaseException:
             opened.close()
             raise
+
+    def _stream_of(
+        self, opened: Source, numbers: tuple[int, ...], request: ReadRequest
+    ) -> PageStream:
+        return BackendStream(
+            opened,
+            numbers,
+            backend=lambda: self.backend,
+            task=request.task,
+            mode=request.mode,
+            cache=self._cache,
+            on_end=self._free_documents.release,
+        )
 
     def iter_pages(
         self,
@@ -371,19 +385,6 @@ class Reader(SharedObject, FolderReading):
             name=name,
             isolated=self._isolated,
         )
-
-    def _cached_pages(self, opened: Source, task: Task) -> CachedPages | None:
-        if self._cache is None:
-            return None
-        key = PageKey(
-            sha256=opened.sha256,
-            page=0,
-            renderer=renderer_version(self._renderer),
-            task=task,
-            mode=self._mode,
-            page_objects=self._limits.page_objects,
-        )
-        return CachedPages(self._cache, key)
 
     def close(self) -> None:
         """Close the backend if this reader created it; one that was passed in stays open.

@@ -1,5 +1,6 @@
 from .chunking import Chunk, ChunkPiece, chunk_document
 from .embeddings import EmbeddingModel, OllamaEmbeddings
+from .reranking import Reranker
 from .retriever import Passage, Retriever
 
 __all__ = [
@@ -8,6 +9,7 @@ __all__ = [
     "EmbeddingModel",
     "OllamaEmbeddings",
     "Passage",
+    "Reranker",
     "Retriever",
     "chunk_document",
 ]

@@ -67,6 +67,15 @@ class Bm25:
         scores: Scores = self._index.get_scores_from_ids(ids).astype(np.float64)
         return scores
 
+    def weighted(self, weights: Sequence[tuple[Sequence[str], float]]) -> Scores:
+        """The weighted sum of the scores of several groups of terms."""
+        import numpy as np
+
+        total = np.zeros(self._size)
+        for terms, weight in weights:
+            total += weight * self.scores(terms)
+        return total
+
 
 class ReferenceIndex:
     """Finds items by name, weighting a name as BM25 weighs a word: by how few items have it."""

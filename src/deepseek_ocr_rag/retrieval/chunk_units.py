@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Final
 
-from ..document.paragraphs import Float, Paragraph, Slice
-from ..document.table_heads import TableRows, table_rows
+from ..document.paragraphs import PARAGRAPH_BREAK, Float, Paragraph, Slice
+from ..document.table_heads import TableRows, is_group_row, table_rows
 from ..text.splitting import CountTokens, split_text
 
 __all__ = ["ChunkUnit", "Part", "UnitCutter"]
+
+
+LARGEST_PART: Final = 3
+"""Quarters of the budget that the head of a table may take, and that its rows get at least: with
+fewer a chunk has one row of a wide table."""
+
+LONGEST_LEAD_IN: Final = 300
+"""Characters of a paragraph that introduces what follows it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,6 +29,12 @@ class Part:
     slice: Slice  # empty for a picture
     repeated: bool = False  # whether an earlier unit has it too
 
+    def has(self, other: Part) -> bool:
+        """Whether it contains another part."""
+        mine, theirs = self.slice, other.slice
+        same = mine.page.number == theirs.page.number
+        return same and mine.start <= theirs.start and theirs.end <= mine.end
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChunkUnit:
@@ -27,6 +43,8 @@ class ChunkUnit:
     parts: tuple[Part, ...]
     size: int  # tokens of their texts, with the separator before each
     heading: bool = False
+    leads_in: bool = False  # whether it introduces what follows: "Cost of sales:"
+    head_size: int = 0  # tokens of the repeated parts at its top
 
     @property
     def first_page(self) -> int:
@@ -37,6 +55,18 @@ class ChunkUnit:
     def last_page(self) -> int:
         """Number of the page on which it ends."""
         return self.parts[-1].slice.page.number
+
+    def below(self, units: Sequence[ChunkUnit]) -> ChunkUnit:
+        """Itself in a chunk with some units, which need the same head of a table only once."""
+        there = [part for unit in units for part in unit.parts]
+        top = list(takewhile(lambda part: part.repeated, self.parts))
+        if not top or not all(any(part.has(head) for part in there) for head in top):
+            return self
+        first, *rest = self.parts[len(top) :]
+        goes_on = there[-1].slice.block is first.slice.block
+        before = "\n" if goes_on else PARAGRAPH_BREAK
+        first = replace(first, slice=replace(first.slice, before=before))
+        return replace(self, parts=(first, *rest), size=self.size - self.head_size, head_size=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,12 +94,20 @@ class UnitCutter:
             self._head = None
             yield from self._figure(item, budget)
         elif not item.repeated:
-            self._head = self._head if item.furniture else None
+            # A line between the parts of a table, such as "Cost of sales:", does not end it.
+            stays = item.furniture or _leads_in(item)
+            self._head = self._head if stays else None
             yield from self._paragraph(item, budget)
 
-    def _unit(self, parts: Sequence[Part], *, heading: bool = False) -> ChunkUnit:
-        texts = (part.slice.before + part.slice.text for part in parts if part.slice.text)
-        return ChunkUnit(tuple(parts), sum(map(self._count, texts)), heading)
+    def _unit(
+        self, parts: Sequence[Part], *, heading: bool = False, leads_in: bool = False
+    ) -> ChunkUnit:
+        sizes = [
+            self._count(part.slice.before + part.slice.text) if part.slice.text else 0
+            for part in parts
+        ]
+        top = len(list(takewhile(lambda part: part.repeated, parts)))
+        return ChunkUnit(tuple(parts), sum(sizes), heading, leads_in, sum(sizes[:top]))
 
     def _pieces(self, whole: Slice, budget: int) -> list[Slice]:
         spans = split_text(whole.page.markdown, budget, self._count, (whole.start, whole.end))
@@ -97,7 +135,8 @@ class UnitCutter:
                 cut = replace(piece, start=left + shift, end=right + shift, before=before)
                 parts.append(Part(cut))
             previous = end
-            yield self._unit(parts, heading=paragraph.heading)
+            leads_in = end == len(text) and _leads_in(paragraph)
+            yield self._unit(parts, heading=paragraph.heading, leads_in=leads_in)
 
     def _figure(self, item: Float, budget: int) -> Iterator[ChunkUnit]:
         """Keep a picture with its texts; if they are too long, with the first part of them."""
@@ -135,7 +174,7 @@ class UnitCutter:
         rows = table_rows(table.text)
         inherited = self._inherited_head(table, rows, above)
         body = replace(table, start=table.start + rows.starts[rows.body]) if rows.body else table
-        heads = self._pieces(replace(table, end=body.start), budget // 2)
+        heads = self._pieces(replace(table, end=body.start), LARGEST_PART * budget // 4)
         whole = self._unit([*above, Part(table), *below])
         self._head = None
         if inherited is not None:
@@ -150,22 +189,49 @@ class UnitCutter:
         if inherited is None and whole.size <= budget:
             yield whole
             return
-        after = "\n" if top and top[-1].slice.block.kind == "table" else table.before
+        head = top[-1].slice if top and top[-1].slice.block.kind == "table" else None
+        alike = head is not None and head.text.startswith("|") == body.text.startswith("|")
+        after = "\n" if alike else table.before
         used = self._unit([*top, *below]).size + self._count(after)
-        room = max(budget // 2, budget - used)
+        room = max(LARGEST_PART * budget // 4, budget - used)
+        groups = _group_rows(table, rows)
         for piece in self._pieces(body, room):
-            yield self._unit([*top, Part(replace(piece, before=after)), *below])
+            # "Earnings per share:" stands above each part of the rows that it introduces.
+            group = [row for row in groups if row.start < piece.start][-1:]
+            said = [Part(replace(row, before="\n"), repeated=True) for row in group if top]
+            yield self._unit([*top, *said, Part(replace(piece, before=after)), *below])
             top, below = _repeated(top), _repeated(below)
 
     def _inherited_head(
         self, table: Slice, rows: TableRows, captions: Sequence[Part]
     ) -> _TableHead | None:
-        """The previous table's head, if this table continues it and has no head of its own."""
+        """The previous table's head, if this table continues it and has no head of its own.
+
+        A statement is often read in parts, with lines such as "Cost of sales:" between them.
+        """
         head = self._head
         if head is None or captions or not rows.numeric:
             return None
-        continues = (head.page + 1, head.columns) == (table.page.number, rows.columns)
-        return head if continues else None
+        near = table.page.number in (head.page, head.page + 1)
+        return head if near and head.columns == rows.columns else None
+
+
+def _group_rows(table: Slice, rows: TableRows) -> list[Slice]:
+    """The rows of a table's body that are a label alone, which introduces the rows below it."""
+    ends = [*rows.starts[1:], len(table.text)]
+    spans = list(zip(rows.starts, ends, strict=True))[rows.body :]
+    texts = [table.text[start:end] for start, end in spans]
+    return [
+        replace(table, start=table.start + start, end=table.start + start + len(text.rstrip()))
+        for (start, _), text in zip(spans, texts, strict=True)
+        if is_group_row(text)
+    ]
+
+
+def _leads_in(paragraph: Paragraph) -> bool:
+    """Whether a short line introduces the rows or the list below it."""
+    text = paragraph.slices[-1].text.rstrip()
+    return not paragraph.heading and text.endswith(":") and len(text) <= LONGEST_LEAD_IN
 
 
 def _repeated(parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -115,7 +115,7 @@ def chunk_document(
     Args:
         document: What was read; pages without text give no chunk.
         max_tokens: Budget for a chunk's text. A table with long captions or a long head
-            may exceed it, because its rows still get half of it.
+            may exceed it, because its rows still get three quarters of it.
         count_tokens: Counts the tokens of a text: your embedding model's tokenizer, or
             ``len`` for a budget in characters. By default an estimate that no
             common tokenizer exceeds by much, see :func:`estimate_tokens`.
@@ -166,6 +166,7 @@ class _Packer:
     def add(self, unit: ChunkUnit) -> None:
         last = self._units[-1].last_page if self._units else unit.first_page
         turned = unit.first_page != last
+        whole, unit = unit, unit.below(self._units)
         full = self._size + unit.size > self._budget
         # A heading opens a new chunk unless the current one is still very short.
         opens = unit.heading and self._size >= self._budget // 4
@@ -174,6 +175,7 @@ class _Packer:
         # A heading at the foot of a page goes with the next page unless that page opens with one.
         if turned and (unit.heading or unit.first_page != last + 1):
             self._close(len(self._units))
+        unit = whole if full or opens or turned else unit
         self._units.append(unit)
         self._size += unit.size
 
@@ -182,9 +184,9 @@ class _Packer:
         return tuple(self._chunks)
 
     def _body_length(self) -> int:
-        """Number of units before the trailing headings, which go with what follows them."""
+        """Number of units before the trailing headings and lead-ins, which go with what follows."""
         length, size = len(self._units), 0
-        while length and self._units[length - 1].heading:
+        while length and (self._units[length - 1].heading or self._units[length - 1].leads_in):
             length -= 1
             size += self._units[length].size
         # Headings that fill half a chunk are not headings.

@@ -1,4 +1,4 @@
-"""Recognises tables of contents: pages that name every topic and explain none."""
+"""Recognises tables of contents and other pages that name topics and explain none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from ..text.plain_text import without_tags
 
-__all__ = ["is_contents"]
+__all__ = ["is_contents", "is_listing"]
 
 MIN_ENTRIES: Final = 5
 MIN_SHARE: Final = 0.5
@@ -18,6 +18,21 @@ entries that OCR misread."""
 MIN_ASCENDING: Final = 0.8
 """Lowest share of neighbouring entries whose numbers do not fall: misread ones may."""
 
+MIN_FILED: Final = 5
+"""Fewest entries of a list of exhibits on one page: running text refers to one or two."""
+
+MIN_AUDITED: Final = 2
+"""Fewest of an auditor's set phrases on a page of the auditor's report."""
+
+_FILED: Final = re.compile(
+    r"incorporated (?:herein )?by reference|\bexhibit\s+\(?[0-9]|filed (?:herewith|as exhibit)"
+    r"|\bform (?:8|10)-[kq]\b",
+    re.IGNORECASE,
+)
+_AUDITED: Final = re.compile(
+    r"\bwe have audited\b|\bin our opinion\b|\bcritical audit matter|\bwe conducted our audits?\b",
+    re.IGNORECASE,
+)
 _LINE: Final = re.compile(r"\n|</tr\s?>", re.IGNORECASE)
 _LAST_NUMBER: Final = re.compile(r"(?<![0-9.,])[0-9]{1,4}\Z")
 _LETTER: Final = re.compile(r"[^\W\d_]")
@@ -39,3 +54,8 @@ def is_contents(text: str) -> bool:
         return False
     ascending = sum(first <= second for first, second in pairwise(numbers))
     return len(set(numbers)) >= MIN_ENTRIES - 1 and ascending >= MIN_ASCENDING * (len(numbers) - 1)
+
+
+def is_listing(text: str) -> bool:
+    """Whether a page lists or repeats what others state: exhibits, or an auditor's report."""
+    return len(_FILED.findall(text)) >= MIN_FILED or len(_AUDITED.findall(text)) >= MIN_AUDITED

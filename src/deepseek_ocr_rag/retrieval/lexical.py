@@ -8,9 +8,11 @@ question count more where they are neighbours on the page (Metzler and Croft, SI
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from ..document.captions import CAPTION_KINDS
@@ -20,6 +22,7 @@ from .chunking import Chunk
 from .page_index import PageIndex, PageKey
 from .query import Query
 from .references import Reference, caption_reference
+from .table_row_index import TableRowIndex
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,11 +34,17 @@ __all__ = ["LexicalIndex", "LexicalScores"]
 
 CHUNK_WEIGHT: Final = 0.7
 PHRASE_WEIGHT: Final = 0.7
-DOCUMENT_WEIGHT: Final = 0.5
+DOCUMENT_WEIGHT: Final = 3.0
 REFERENCE_WEIGHT: Final = 2.0
+ROW_WEIGHT: Final = 0.3
 """The weights are relative to 1 for the words of the page. A word counts twice, with its
 stem, and a reference once. ``benchmarks/qa/retrieval.py`` says on which data the weights
 were chosen."""
+
+NAME_COUNT: Final = 20
+"""How often a word of a document's name counts in the document."""
+
+_NAME_JOIN: Final = re.compile(r"[_\W]+")
 
 MIN_CHUNK_LENGTH: Final = 0.7
 MIN_DOCUMENT_LENGTH: Final = 0.5
@@ -51,6 +60,7 @@ class LexicalScores:
     phrases: Scores  # phrases of its page
     references: Scores  # the question names its page, or a figure or table in it
     document: Scores  # words of its document; 0 if there is only one
+    rows: Scores  # words of a row of its tables, with the heads above it
 
     @property
     def total(self) -> Scores:
@@ -68,6 +78,7 @@ class LexicalScores:
             (self.phrases, PHRASE_WEIGHT),
             (self.references, REFERENCE_WEIGHT),
             (self.document, DOCUMENT_WEIGHT),
+            (self.rows, ROW_WEIGHT),
         )
 
     @property
@@ -86,20 +97,23 @@ class LexicalIndex:
 
         terms = [search_terms(chunk.text) for chunk in chunks]
         self._pages = PageIndex(chunks, terms, labels or {})
+        documents: dict[str, list[str]] = defaultdict(list)
+        for (source, _), own in self._pages.terms.items():
+            documents[source] += own
+        for source, own in documents.items():
+            own += NAME_COUNT * name_terms(source)
+        self._documents = Bm25(map(with_stems, documents.values()), min_length=MIN_DOCUMENT_LENGTH)
+        order = {source: number for number, source in enumerate(documents)}
+        self._document_of = np.array([order[c.source] for c in chunks], dtype=np.intp)
+
         # A chunk in the middle of a section rarely repeats the words of its headings.
         headed = (
             search_terms(" ".join(chunk.section)) + own
             for chunk, own in zip(chunks, terms, strict=True)
         )
         self._chunks = Bm25(map(with_stems, headed), min_length=MIN_CHUNK_LENGTH)
+        self._rows = TableRowIndex(chunks)
         self._floats = ReferenceIndex([_float_references(chunk) for chunk in chunks])
-        documents: dict[str, list[str]] = defaultdict(list)
-        for (source, _), own in self._pages.terms.items():
-            documents[source] += own
-        self._documents = Bm25(map(with_stems, documents.values()), min_length=MIN_DOCUMENT_LENGTH)
-
-        order = {source: number for number, source in enumerate(documents)}
-        self._document_of = np.array([order[c.source] for c in chunks], dtype=np.intp)
         numbers = {page: number for number, page in enumerate(self._pages.keys)}
         self._pages_of = [[numbers[chunk.source, n] for n in _pages(chunk)] for chunk in chunks]
         # The pages of all chunks in one array, for numpy's reduceat.
@@ -114,14 +128,16 @@ class LexicalIndex:
         pages = self._pages.scores(query)
         documents = self._documents.scores(query.terms)
         alone = len(documents) < 2
+        factor = self._best_page(pages.factor)
         return LexicalScores(
-            chunk=self._best_page(pages.factor) * self._chunks.scores(query.terms),
+            chunk=factor * self._chunks.weighted(query.weights),
             page=self._best_page(pages.words),
             phrases=self._best_page(pages.phrases),
             references=np.maximum(
                 self._best_page(pages.references), self._floats.scores(query.references)
             ),
             document=(0 if alone else 1) * documents[self._document_of],
+            rows=factor * self._rows.scores(query.weights),
         )
 
     def page_of(self, chunk: int, query: Query) -> int:
@@ -146,6 +162,12 @@ class LexicalIndex:
             return scores
         best: Scores = np.maximum.reduceat(scores[self._row], self._starts)
         return best
+
+
+def name_terms(source: str) -> list[str]:
+    """The words of a document's name: users call files by what they are about."""
+    name = PurePath(source.replace("\\", "/")).stem
+    return search_terms(_NAME_JOIN.sub(" ", name))
 
 
 def _pages(chunk: Chunk) -> list[int]:

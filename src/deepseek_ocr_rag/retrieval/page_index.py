@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from ..text.terms import search_phrases, search_terms, with_stems
 from .bm25 import Bm25, ReferenceIndex
 from .chunking import Chunk
-from .contents_pages import is_contents
+from .contents_pages import is_contents, is_listing
 from .query import Query
 from .references import page_references
 
@@ -29,6 +29,8 @@ CONTENTS_FACTOR: Final = 0.8
 CONTENTS_FACTOR_FOR_PAGE_QUESTIONS: Final = 1.5
 """These multiply the word scores of a table of contents: it repeats what other pages
 explain, but it answers a question that asks for a page number."""
+LISTING_FACTOR: Final = 0.8
+"""The same for lists of exhibits and auditors' reports, unless the question is about them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +64,9 @@ class PageIndex:
                 if not one_page:
                     self.terms[key] += search_terms(text)
         self.keys = tuple(self.terms)
-        self._contents = np.array([is_contents("\n".join(text)) for text in texts.values()], bool)
+        joined = ["\n".join(text) for text in texts.values()]
+        self._contents = np.array(list(map(is_contents, joined)), bool)
+        self._listings = np.array(list(map(is_listing, joined)), bool)
         self._words = Bm25(map(with_stems, self.terms.values()), min_length=MIN_LENGTH)
         self._phrases = Bm25(map(search_phrases, self.terms.values()), min_length=MIN_LENGTH)
         last: dict[str, int] = {}
@@ -83,8 +87,10 @@ class PageIndex:
             CONTENTS_FACTOR_FOR_PAGE_QUESTIONS if query.asks_for_page else CONTENTS_FACTOR
         )
         factor = np.where(self._contents, contents_factor, 1.0)
+        if not query.asks_for_listing:
+            factor = np.where(self._listings, LISTING_FACTOR * factor, factor)
         return PageScores(
-            words=factor * self._words.scores(query.terms),
+            words=factor * self._words.weighted(query.weights),
             phrases=factor * self._phrases.scores(query.phrases),
             references=self._references.scores(query.references),
             factor=factor,

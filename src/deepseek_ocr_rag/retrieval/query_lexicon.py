@@ -10,6 +10,8 @@ from typing import Final
 
 __all__ = [
     "ANSWER_FORM",
+    "ASKS_FOR_LISTING",
+    "ASKS_FOR_MEASURE",
     "ASKS_FOR_PAGE",
     "ASKS_FOR_SIGNATURE",
     "CJK_PAGE",
@@ -17,11 +19,14 @@ __all__ = [
     "CLOSING_WORDS",
     "FIRST_PAGE",
     "FLOAT",
+    "GLUED",
     "LABEL",
     "LAST_PAGE",
+    "MEASURES",
     "NUMBER_WORDS",
     "PAGES",
     "PAGE_RANGE",
+    "REQUEST",
     "SUPERLATIVE",
 ]
 
@@ -46,6 +51,15 @@ LAST_PAGE: Final = re.compile(
     r"\b(?:last|final) page\b|\bletzte[nr]? seite\b|\bdernière page\b|\búltima página\b"
     r"|\bultima pagina\b|末页|最后一页|最後一頁|最後のページ"
 )
+MEASURES: Final = {
+    "tall": "height", "high": "height", "long": "length duration", "wide": "width", "deep": "depth",
+    "heavy": "weight", "fast": "speed", "thick": "thickness", "old": "age", "hot": "temperature",
+    "far": "distance", "hoch": "höhe", "lang": "länge dauer", "breit": "breite", "tief": "tiefe",
+    "schwer": "gewicht", "schnell": "geschwindigkeit", "alt": "alter", "weit": "entfernung",
+}  # fmt: skip
+"""For a word behind "how" what a table calls that measure: "How tall is it?" asks for a height."""
+ASKS_FOR_MEASURE: Final = re.compile(rf"\b(?:how|wie) ({'|'.join(MEASURES)})\b", re.IGNORECASE)
+
 _WORD_START: Final = r"(?<![^\W\d_])"
 _FIGURE: Final = rf"{_WORD_START}(?:fig(?:ures?|uras?|\.|s\.)?|abb(?:ildung(?:en)?|\.))|[图圖図]"
 _TABLE: Final = rf"{_WORD_START}tab(?:les?|ellen?|leaux?|las?|ella|\.)|表"
@@ -59,6 +73,11 @@ ASKS_FOR_PAGE: Final = re.compile(
     r"|哪一?[页頁]|第几页|第幾頁|何ページ",
     re.IGNORECASE,
 )
+
+ASKS_FOR_LISTING: Final = re.compile(
+    r"\bexhibits?\b|\bfiled with\b|\baudit|\bby reference\b", re.IGNORECASE
+)
+"""Is about a list of exhibits or an auditor's report."""
 
 ASKS_FOR_SIGNATURE: Final = re.compile(
     r"\bwho(?:\s+\w+){0,2}\s+(?:co-?)?sign(?:ed|s)?\b(?!\s+(?:up|in|off|on|out)\b)|\bsigned by who"
@@ -111,7 +130,25 @@ ANSWER_FORM: Final = re.compile(
     r"(?:answer|write|give|list|format|save|represent|enumerate|round|express|provide|respond"
     r"|reply|return|output|(?:the|your) answer (?:should|must))\b"
     r".*(?:\b(?:answer|format(?:ted)?|list|integers?|decimals?|floats?|strings?|json|digits?"
-    r"|words?|sentences?|percent(?:ages?)?|nearest)\b|['\"](?:yes|no)\b)",
+    r"|words?|sentences?|percent(?:ages?)?|nearest|thousands?|millions?|billions?)\b"
+    r"|['\"](?:yes|no)\b)"
+    r"|if\b.*\b(?:then|please|just)\s+(?:please\s+)?(?:say|state|answer|reply|explain|write)\b",
     re.IGNORECASE,
 )
-"""A sentence about the form of the answer: a verb such as "write", then a form."""
+"""A sentence about the form of the answer: a verb such as "write", then a form; or what to say if
+there is no answer."""
+
+GLUED: Final = re.compile(r"(?<=[^\W\d_][?!])(?=[^\W\d_])|(?<=[0-9][?!])(?=[^\W\d_])")
+"""The end of a sentence without a space before the next one ("in 2015?Answer in thousands.")."""
+
+REQUEST: Final = re.compile(
+    r"\b(?:(?:assume|imagine|suppose|pretend)(?: that)? )?you are an? [\w ]{1,40}?(?=\band\b|[.,;:])"
+    r"|\b(?:please )?(?:answer|give (?:a response|an answer) to|respond to)"
+    r" (?:the|this|my)(?: following)? question\b"
+    r"|\bhere(?:['’]s| is) (?:the|my) question\b"
+    r"|\byour only resources?(?:\(s\))?\b"
+    r"|\bby (?:primarily )?(?:using|relying on|drawing conclusions from|basing your answers? (?:off of|on))\b"
+    r"|\b(?:the )?(?:information|details)(?: that (?:is|are))? (?:stated|shown|given)(?: only)? in\b",
+    re.IGNORECASE,
+)
+"""What a question says about answering and not about the matter: who "you" are, what to use."""

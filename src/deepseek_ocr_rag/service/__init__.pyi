@@ -1,3 +1,4 @@
+from .client.service_reader import ServiceReader, reader_named
 from .job_results import RESULT_FORMATS, result_chunks
 from .jobs import (
     CallbackTarget,
@@ -29,7 +30,9 @@ __all__ = [
     "ReaderSettings",
     "Readiness",
     "ServiceLimits",
+    "ServiceReader",
     "StoredPage",
     "Upload",
+    "reader_named",
     "result_chunks",
 ]

@@ -92,8 +92,9 @@ class JobOptions:
     callback: CallbackTarget | None = None
 
     def __post_init__(self) -> None:
-        # The reader's own checks; it opens nothing before it is used.
-        Reader("lite", task=self.task, resolution=self.resolution, cache=False).close()
+        # The reader's own checks. It holds nothing before it is used, and closing it would end the
+        # idle rendering processes of others.
+        Reader("lite", task=self.task, resolution=self.resolution, cache=False)
         if self.pages is not None:
             parse_page_selection(self.pages, _MOST_PAGES, source=self.name)
         if self.name is not None and not 0 < len(self.name) <= LONGEST_NAME:

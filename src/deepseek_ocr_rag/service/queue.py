@@ -95,7 +95,7 @@ class JobQueue(QueueView):
         self._drawing = Reader(
             "lite", renderer=self._settings.renderer, limits=self._settings.limits, cache=False
         )
-        self._closing = False
+        self._closing = self._closed = False
 
     def start(self) -> None:
         """Start the reading process, and go on with the jobs that wait or were interrupted."""
@@ -113,6 +113,9 @@ class JobQueue(QueueView):
     def close(self) -> None:
         """End the reading process and free the folder. A second call does nothing."""
         self._closing = True
+        if self._closed:
+            return
+        self._closed = True
         self._retention.close()
         self._dispatcher.close()
         self._drawing.close()

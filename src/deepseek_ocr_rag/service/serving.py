@@ -44,6 +44,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
     Raises:
         ConfigurationError: If the address cannot be listened on.
     """
+    if not 0 <= port <= 65535:  # getaddrinfo takes any number, and another port
+        raise ConfigurationError(
+            f"cannot listen on port {port}", remedy="Choose one from 1 to 65535, or 0 for any."
+        )
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -7,7 +7,7 @@ content decides whether it is opened as a PDF or as a picture.
 from __future__ import annotations
 
 import threading
-from typing import Self
+from typing import BinaryIO, Self
 
 from PIL.Image import Image
 
@@ -90,6 +90,16 @@ class Source:
                 self._sha256 = self._content.sha256()
             return self._sha256
 
+    def open_content(self) -> BinaryIO:
+        """The document's bytes, as a new binary file at its start.
+
+        Raises:
+            SourceError: If the document is closed.
+        """
+        if self._closed:
+            raise _closed(self.name)
+        return self._content.open()
+
     @thread_errors()
     def info(self, number: int) -> PageInfo:
         """Size and printed label of a page.
@@ -157,7 +167,7 @@ class Source:
 
     def _page(self, number: int) -> OpenedDocument:
         if self._closed:
-            raise SourceError("the document is closed", source=self.name, remedy="Open it again.")
+            raise _closed(self.name)
         if not 1 <= number <= self.page_count:
             raise PageRangeError(
                 f"there is no page {number}, the document has {self.page_count}",
@@ -281,6 +291,10 @@ def _open_document(
             content, format=found, renderer=renderer, password=password, limits=limits
         )
     return opener_for(found, renderer)(content, password, limits)
+
+
+def _closed(name: str) -> SourceError:
+    return SourceError("the document is closed", source=name, remedy="Open it again.")
 
 
 def _unsupported(name: str, head: bytes) -> UnsupportedSourceError:

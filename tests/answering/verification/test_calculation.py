@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.answering.verification.calculation import Calculation
+from deepseek_ocr_rag.answering.verification.calculations.calculation import Calculation
 from deepseek_ocr_rag.answering.verification.facts import claimed_facts
 from deepseek_ocr_rag.answering.verification.table_figures import figures_of
 from deepseek_ocr_rag.text.numerals import numbers

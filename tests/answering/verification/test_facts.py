@@ -70,3 +70,13 @@ def test_each_fact_knows_where_it_stands() -> None:
 )
 def test_markup_is_read_away(text: str, plain: str) -> None:
     assert plain_text(text) == plain
+
+
+def test_the_symbol_of_a_unit_behind_a_number_is_not_a_name() -> None:
+    assert [name.text for name in claimed_facts("It needs 5.0 V or 43.8 °C/W.").names] == []
+    assert [name.text for name in claimed_facts("It is made by VDD Corp.").names] == ["VDD", "Corp"]
+
+
+def test_above_a_row_the_days_of_dates_are_no_numbers() -> None:
+    stated = stated_facts("| Boats | 12 |", "| | December 31, 2024 |")
+    assert {number.text for number in stated.numbers} == {"12", "2024"}

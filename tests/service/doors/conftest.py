@@ -34,16 +34,6 @@ def printed_pdf(sample_pdf: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def expected(printed_pdf: Path) -> OcrDocument:
     """The printed pages as the library reads them with the built-in reader."""
-    return read_here(printed_pdf)
-
-
-def read_here(file: Path) -> OcrDocument:
     with warnings.catch_warnings(), Reader("lite", cache=False) as reader:
         warnings.simplefilter("ignore", LiteBackendWarning)
-        return reader.read(file)
-
-
-@pytest.fixture(scope="session")
-def expected_sample(sample_pdf: Path) -> OcrDocument:
-    """The sample as the library reads it with the built-in reader."""
-    return read_here(sample_pdf)
+        return reader.read(printed_pdf)

@@ -1,13 +1,16 @@
-"""Requests that wait for their document: their time, and what they leave behind."""
+"""Requests that wait for their document: their time, what they leave behind, URLs they name."""
 
 from __future__ import annotations
 
 import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 from service_server import ANNA, KEYS, running_service
 
+from deepseek_ocr_rag import FetchPolicy
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings
 from deepseek_ocr_rag.service.jobs import JobState
 
@@ -53,3 +56,29 @@ def test_requests_with_one_document_share_its_reading(tmp_path: Path, printed_pd
         assert len({reply.text for reply in replies}) == 1
         assert service.queue.list("anna").jobs == ()
         assert service.queue.uploads("anna") == ()
+
+
+def test_where_urls_are_allowed_every_door_takes_one(tmp_path: Path, printed_pdf: Path) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=printed_pdf.parent)
+    files = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=files.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{files.server_port}/printed.pdf"
+    policy = FetchPolicy(allow_http=True, allow_private=True)
+    try:
+        with running_service(tmp_path / "data", ApiSettings(keys=KEYS, urls=policy)) as service:
+
+            def post(path: str, body: object) -> httpx.Response:
+                return httpx.post(f"{service.url}{path}", json=body, headers=HEADERS, timeout=120)
+
+            converted = post("/v1/convert/source", {"sources": [{"kind": "http", "url": url}]})
+            assert converted.json()["document"]["filename"] == "printed.pdf"
+            assert len(converted.json()["document"]["md_content"]) > 500
+            read = post("/v1/ocr", {"document": {"type": "document_url", "document_url": url}})
+            assert [page["index"] for page in read.json()["pages"]] == [0, 1]
+            gone = post("/v1/convert/source", {"sources": [{"kind": "http", "url": f"{url}x"}]})
+            assert gone.status_code == 422
+            assert "404" in gone.json()["detail"]
+            assert service.queue.uploads("anna") == ()
+    finally:
+        files.shutdown()
+        files.server_close()

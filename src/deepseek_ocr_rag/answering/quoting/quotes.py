@@ -20,6 +20,7 @@ from ...retrieval.retriever import Passage
 from ...text.terms import question_terms, with_stems
 from ..verification.citable_units import CitableUnit, citable_units
 from ..verification.citation import Citation, citations
+from ..verification.lexicon import MEASURE_WORDS
 
 __all__ = ["Quote", "Quoter"]
 
@@ -47,11 +48,14 @@ class Quote:
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """The head of the table, if it is known, and the rows; empty for a sentence."""
-        if not all(unit.is_row for unit in self.units):
-            return ()
-        head = self.units[0].head
-        return (*((head,) if head else ()), *(unit.text for unit in self.units))
+        """The rows, if it is a part of a table."""
+        is_table = all(unit.is_row for unit in self.units)
+        return tuple(unit.text for unit in self.units) if is_table else ()
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The rows of the table's head, if it is known."""
+        return self.units[0].heads
 
 
 class Quoter:
@@ -82,7 +86,7 @@ class Quoter:
         enough = scored[0][0] / 2
         groups: dict[tuple[object, ...], tuple[float, list[CitableUnit]]] = {}
         for score, unit in scored:
-            table = (unit.passage, unit.above) if unit.is_row and unit.head else (unit.text,)
+            table = (unit.passage, unit.table) if unit.is_row else (unit.text,)
             if table in groups:
                 best, rows = groups[table]
                 if unit.is_row and score >= AS_GOOD * best and len(rows) < MOST_ROWS:
@@ -101,10 +105,10 @@ class Quoter:
 
     def _table(self, scored: Sequence[tuple[float, CitableUnit]]) -> list[list[CitableUnit]]:
         """The rows of the table that fits best, or stands in a passage that does; none without."""
-        rows = [unit for score, unit in scored if unit.head and (score > 0 or unit.passage < 2)]
+        rows = [unit for score, unit in scored if unit.is_row and (score > 0 or unit.passage < 2)]
         if not rows:
             return []
-        same = [u for u in rows if (u.passage, u.above) == (rows[0].passage, rows[0].above)]
+        same = [u for u in rows if (u.passage, u.table) == (rows[0].passage, rows[0].table)]
         return [sorted(same, key=lambda unit: unit.index)[:MOST_ROWS]]
 
     def signatures(self, limit: int) -> tuple[Quote, ...]:
@@ -137,8 +141,12 @@ class Quoter:
 
     def _score(self, unit: CitableUnit, wanted: set[str]) -> float:
         found = self._terms[unit]
-        shared = sum(math.log(1 + self._total / self._count[term]) for term in wanted & found)
-        return shared / math.sqrt(len(found) + _LENGTH_PRIOR)
+        shared = wanted & found
+        for term in wanted - found:
+            # "How tall is it?" asks for what stands below "Height".
+            shared |= set(sorted(MEASURE_WORDS.get(term, frozenset()) & found)[:1])
+        score = sum(math.log(1 + self._total / self._count[term]) for term in shared)
+        return score / math.sqrt(len(found) + _LENGTH_PRIOR)
 
 
 def _terms(unit: CitableUnit) -> frozenset[str]:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Final
 
-from ...document.tables import Cell, Table, parse_table
+from ...document.table_heads import cells_of_row
+from ...document.tables import Cell, Table
 
 __all__ = ["shown_rows"]
 
-_PIPE: Final = re.compile(r"(?<!\\)\|")
 
-
-def shown_rows(rows: Sequence[str], shown: Callable[[str], str]) -> str:
-    """A Markdown table, whose first row is its head.
+def shown_rows(heads: Sequence[str], rows: Sequence[str], shown: Callable[[str], str]) -> str:
+    """A Markdown table, whose head may have no names.
 
     Args:
-        rows: As the page's Markdown has them: ``| a | b |`` or HTML.
+        heads: The rows of its head, as the page's Markdown has them: ``| a | b |`` or HTML.
+        rows: Those below it.
         shown: What to make of the text of a cell.
     """
-    if rows[0].startswith("|"):
-        cells = [_PIPE.split(row.strip().removeprefix("|").removesuffix("|")) for row in rows]
-        grid = [[cell.strip().replace("\\|", "|") for cell in row] for row in cells]
-    else:
-        grid = [list(row) for row in parse_table(f"<table>{''.join(rows)}</table>").to_rows()]
-    return Table(tuple(tuple(Cell(shown(cell)) for cell in row) for row in grid)).to_markdown()
+    grid = [[cell.strip().replace("\\|", "|") for cell in cells_of_row(row)] for row in rows]
+    names: list[str] = []
+    for row in heads:
+        for column, cell in enumerate(cells_of_row(row)):
+            names += [""] * (column + 1 - len(names))
+            names[column] = f"{names[column]} {cell.strip()}".strip()
+    named = [name.replace("\\|", "|") for name in names]
+    return Table(
+        tuple(tuple(Cell(shown(cell)) for cell in row) for row in (named, *grid))
+    ).to_markdown()

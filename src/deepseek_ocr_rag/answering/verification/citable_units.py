@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from ...document.table_heads import cells_of_row, is_group_row
 from ...retrieval.retriever import Passage
+from ...text.numerals import is_year
 from ...text.plain_text import plain_text
 from ...text.sentences import sentence_spans
 from ...text.terms import terms
+from ...text.word_lists import MONTHS
+from .table_figures import is_row_of_figures
+from .table_runs import TABLE_STARTS, TableRun, introduces, is_repeated, table_runs
 
 __all__ = ["CitableUnit", "citable_units"]
 
-_TABLE: Final = ("|", "<t", "</t")
+_ITEM: Final = re.compile(r"(?:[-*•]|\(?(?:[0-9]{1,2}|[a-z])[.)])\s")
 _FIGURES: Final = re.compile(r"[-−–+($€£¥]*(?:[0-9][0-9.,]*[)%]*)?")
+_PERIOD: Final = re.compile(
+    r"(?:[\s,.&]|[0-9]{1,2}\b|(?:19|20)[0-9]{2}\b"
+    rf"|\b(?:{'|'.join(MONTHS)}|years?|months?|quarters?|weeks?|fiscal|ended|ending|as|of|at"
+    r"|for|the|three|six|nine|twelve)\b)+",
+    re.IGNORECASE,
+)
+LONGEST_PERIOD: Final = 80
+"""Characters of a line that names the columns of figures below it."""
+
+MOST_NAMES: Final = 4
+"""Lines between a label and its figures."""
+
+FEWEST_REPEATS: Final = 3
+"""Rows of a table with the same label, such as "Weighted average rate", from which each belongs to
+the row above it."""
+
 _ENDS: Final = re.compile(r"(?:(?<!\b[A-Z])\.|[!?:;|>]|^#.*)$")
 """The end of a line that cannot be the label of a row."""
 
@@ -29,48 +51,118 @@ class CitableUnit:
     index: int  # among all units of the passage
     span: tuple[int, int]  # ``(start, end)`` in the passage's text
     text: str  # that part of the text
-    above: str  # the heading over it and, for a table row, its table's head; may be empty
+    above: str  # what it answers to: heading, introduction, head of its table; may be empty
     terms: frozenset[str]
     terms_above: frozenset[str]  # those of ``above``
-    head: str = ""  # for a table row, the first row of its table as far as the passage has it
+    heads: tuple[str, ...] = ()  # for a table row, the rows of its table's head, if it is known
+    table: int = -1  # for a table row, the index of its table's first row, otherwise -1
 
     @property
     def is_row(self) -> bool:
         """Whether it is a table row."""
-        return self.text.startswith(_TABLE)
+        return self.table >= 0
 
 
 def citable_units(passage: Passage, number: int) -> tuple[CitableUnit, ...]:
     """Split a passage; ``number`` is its index, stored in the units.
 
+    A sentence answers to the heading over it, a list item also to the line that introduces the
+    list, and a table row to the line above the table, the table's head, and the last row that is a
+    label alone ("Cost of sales:"). A row whose label comes again and again
+    belongs to the row above it. A table that begins with figures takes the head of the table
+    before it, if it has as many columns and only introductions stand between them.
+
     A heading or the head of a table is a unit only if nothing stands under it.
     """
-    body: list[CitableUnit] = []
-    headings: list[CitableUnit] = []
-    heading = head = ""
-    waiting: CitableUnit | None = None
-    for index, span in enumerate(_with_figures(passage.text, sentence_spans(passage.text))):
-        text = passage.text[slice(*span)]
-        head = head if text.startswith(_TABLE) else ""
-        above = " ; ".join(filter(None, (heading, head)))
+    return _Splitter(passage, number).units()
+
+
+class _Splitter:
+    def __init__(self, passage: Passage, number: int) -> None:
+        self._passage = passage
+        self._number = number
+        self._spans = _with_figures(passage.text, sentence_spans(passage.text))
+        self._body: list[CitableUnit] = []
+        self._headings: list[CitableUnit] = []
+        self._waiting: list[CitableUnit] = []  # the head of a table without rows so far
+        self._heading = ""
+        self._introduction = ""
+        self._last: TableRun | None = None  # the last table with a head
+        self._above_last = ""  # what introduces that
+
+    def units(self) -> tuple[CitableUnit, ...]:
+        index = 0
+        while index < len(self._spans):
+            last = index
+            while last < len(self._spans) and self._text(last).startswith(TABLE_STARTS):
+                last += 1
+            for run in table_runs(self._passage, self._spans, index, last):
+                self._add_table(run)
+            if last == index:
+                self._add_text(index)
+                last += 1
+            index = last
+        self._body += self._waiting
+        return tuple(self._body or self._headings)
+
+    def _text(self, index: int) -> str:
+        return self._passage.text[slice(*self._spans[index])]
+
+    def _add_text(self, index: int) -> None:
+        text = self._text(index)
+        if _is_heading(text, self._spans[index][0], self._passage):
+            self._introduction, self._last = "", None
+            self._headings.append(self._unit(index, self._heading))
+            self._heading = text
+            return
+        is_item = _ITEM.match(text) is not None or is_row_of_figures(plain_text(text))
+        introduction = self._introduction if is_item else ""
+        unit = self._unit(index, _joined(self._heading, introduction))
+        if not is_item:
+            self._introduction = text if introduces(text) else ""
+            self._last = self._last if introduces(text) else None
+        if unit.terms:
+            self._body.append(unit)
+
+    def _add_table(self, run: TableRun) -> None:
+        heads = tuple(map(self._text, run.head))
+        above = self._introduction
+        if run.head:
+            self._last, self._above_last = run, above
+        elif self._last is not None and self._last.columns == run.columns:
+            heads = tuple(map(self._text, self._last.head))
+            if self._above_last != above:
+                above = _joined(self._above_last, above)
+        table = (*run.head, *run.body)[0]
+        if run.body or not self._waiting:
+            self._waiting = [] if run.body else [self._unit(i, self._heading) for i in run.head]
+        group = row = ""
+        labels = Counter(_label(self._text(index)) for index in run.body)
+        for index in run.body:
+            text = self._text(index)
+            label, alone = _label(text), is_group_row(text)
+            again = labels[label] >= FEWEST_REPEATS
+            of = ("" if alone else group, row if again else "")
+            unit = self._unit(index, _joined(self._heading, above, *heads, *of), heads, table)
+            group, row = (text, "") if alone else (group, row if again else label)
+            if unit.terms and not is_repeated(self._passage, unit.span[0]):
+                self._body.append(unit)
+
+    def _unit(
+        self, index: int, above: str, heads: tuple[str, ...] = (), table: int = -1
+    ) -> CitableUnit:
+        text = self._text(index)
         own, own_above = (frozenset(terms(plain_text(part))) for part in (text, above))
-        unit = CitableUnit(number, index, span, text, above, own, own_above, head)
-        if text.startswith(_TABLE):
-            if not head:
-                head, waiting = text, unit
-            elif unit.terms:
-                waiting = None
-                body.append(unit)
-            continue
-        body += [waiting] if waiting else []
-        waiting = None
-        if _is_heading(text, span[0], passage):
-            heading = text
-            headings.append(unit)
-        elif unit.terms:
-            body.append(unit)
-    body += [waiting] if waiting else []
-    return tuple(body or headings)
+        span = self._spans[index]
+        return CitableUnit(self._number, index, span, text, above, own, own_above, heads, table)
+
+
+def _label(row: str) -> str:
+    return (cells_of_row(row) or ("",))[0].strip()
+
+
+def _joined(*parts: str) -> str:
+    return " ; ".join(filter(None, parts))
 
 
 def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -79,13 +171,23 @@ def _with_figures(text: str, spans: Iterable[tuple[int, int]]) -> list[tuple[int
     for are_figures, run in groupby(spans, lambda span: _is_figures(text[slice(*span)])):
         found = list(run)
         cells = " ".join(text[slice(*span)] for span in found).split()
-        label = text[slice(*joined[-1])] if joined else ""
+        # Between the label and its figures may stand what names the columns.
+        at = len(joined) - 1
+        while at > 0 and len(joined) - at < MOST_NAMES and _is_period(text[slice(*joined[at])]):
+            at -= 1
+        label = text[slice(*joined[at])] if joined else ""
+        years = all(is_year(cell) for cell in cells)
         # A single number may be that of a page or of a figure.
-        if are_figures and len(cells) > 1 and label and not _ENDS.search(label):
-            joined[-1] = (joined[-1][0], found[-1][1])
+        if are_figures and len(cells) > 1 and label and not (years or _ENDS.search(label)):
+            joined[at:] = [(joined[at][0], found[-1][1])]
         else:
             joined += found
     return joined
+
+
+def _is_period(line: str) -> bool:
+    """Whether a line has years or a period only, as above a column of figures."""
+    return len(line) <= LONGEST_PERIOD and _PERIOD.fullmatch(line) is not None
 
 
 def _is_figures(line: str) -> bool:

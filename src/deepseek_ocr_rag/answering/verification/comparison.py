@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -16,6 +18,8 @@ from .statements import CitedSource, FactualUnit, Statement, equivalent_words
 
 __all__ = ["ClaimComparison"]
 
+_YEAR: Final = re.compile(r"(?<![0-9.,])(?:19|20)[0-9]{2}(?![0-9])")
+
 NEIGHBOURS: Final = 2
 """Units before and after the evidence in which the words of the question may stand."""
 
@@ -24,7 +28,8 @@ class ClaimComparison:
     """A claim beside the sources that it cites.
 
     ``units`` are all units of the sources, each with its source; other methods take indices into
-    these. ``facts`` are the claim's numbers and dates.
+    these. ``facts`` are the claim's numbers and dates, ``years`` the years that it or the question
+    names.
     """
 
     def __init__(
@@ -35,6 +40,19 @@ class ClaimComparison:
         vocabulary = {word for source in sources for word in source.words | source.above}
         self._equivalents = equivalent_words(claim.words | question.words, vocabulary)
         self.facts: list[Number | Date] = [*claim.facts.numbers, *claim.facts.dates]
+        self.years = frozenset(map(int, _YEAR.findall(f"{claim.text} {question.text}")))
+        own = [
+            unit.citable.terms | unit.citable.terms_above | source.above
+            for source, unit in self.units
+        ]
+        self._having = {
+            word: frozenset(i for i, found in enumerate(own) if not same.isdisjoint(found))
+            for word, same in self._equivalents.items()
+        }
+        self._stating = {
+            fact: frozenset(i for i, (_, u) in enumerate(self.units) if self.states(u.facts, fact))
+            for fact in self.facts
+        }
 
     def equivalents(self, word: str) -> frozenset[str]:
         """A word of the claim or the question, and its equivalents in the sources."""
@@ -45,24 +63,39 @@ class ClaimComparison:
         return bool(self._equivalents[word])
 
     def overlap(self, words: Iterable[str], others: Iterable[str]) -> list[float]:
-        """For each unit how many of some words it has; other words count half."""
-        words, others = tuple(words), tuple(others)
-        return [
-            sum(self.has(word, [index]) for word in words)
-            + sum(self.has(word, [index]) for word in others) / 2
-            for index in range(len(self.units))
-        ]
+        """For each unit how much of some words it has; other words count half.
+
+        A word that fewer units have counts more: the heads of a table stand above all its rows.
+        """
+        amounts = [0.0] * len(self.units)
+        for share, counted in ((1.0, words), (0.5, others)):
+            for word in counted:
+                self._add(amounts, self._having[word], share)
+        return amounts
 
     def overlap_around(self, fact: Number | Date | Name) -> list[float]:
         """For each unit how much of the claim it has: words, those beside a fact most, and facts."""
+        beside = self._beside(fact)
+        # "12.5 %, lower than the statutory rate of 21 %": the row of 12.5 is not about that rate.
+        of_others = [self._beside(other) for other in self.facts if other is not fact]
+        theirs = frozenset().union(*of_others) - self.question.words
+        amounts = self.overlap(beside, (self.claim.words | self.question.words) - beside - theirs)
+        for other in self.facts:
+            if other is not fact:
+                self._add(amounts, self._stating[other], 1.0)
+        return amounts
+
+    def _beside(self, fact: Number | Date | Name) -> frozenset[str]:
+        """The words of the part of the claim around a fact."""
         around = Statement.of(clause(self.claim.facts.plain, fact.span))
-        beside = around.words & self._equivalents.keys()
-        words = self.overlap(beside, (self.claim.words | self.question.words) - beside)
-        others = [other for other in self.facts if other is not fact]
-        return [
-            amount + sum(self.states(unit.facts, other) for other in others)
-            for amount, (_, unit) in zip(words, self.units, strict=True)
-        ]
+        return around.words & self._equivalents.keys()
+
+    def _add(self, amounts: list[float], having: Collection[int], share: float) -> None:
+        """Add the self-information of something to the units that have it."""
+        if having:
+            information = share * math.log(1 + len(self.units) / len(having))
+            for index in having:
+                amounts[index] += information
 
     def smoothed(self, overlap: Sequence[float], index: int) -> float:
         """A unit's overlap or, if greater, its mean with a neighbour's.
@@ -76,13 +109,7 @@ class ClaimComparison:
 
     def has(self, word: str, indices: Iterable[int]) -> bool:
         """Whether some of the units, or the headings above them, have a word."""
-        wanted = self._equivalents[word]
-        return any(
-            not wanted.isdisjoint(unit.citable.terms)
-            or not wanted.isdisjoint(unit.citable.terms_above)
-            or not wanted.isdisjoint(source.above)
-            for source, unit in map(self.units.__getitem__, indices)
-        )
+        return not self._having[word].isdisjoint(indices)
 
     def has_in_figures(self, word: str, indices: Iterable[int]) -> bool:
         """Whether the figures of some units show the rise or fall that a word names.
@@ -108,6 +135,16 @@ class ClaimComparison:
             for stated in facts.dates
         )
 
+    def is_in_other_column(self, unit: FactualUnit, fact: Number | Date) -> bool:
+        """Whether a row has a number only in columns of years that nobody asks for.
+
+        It must also have a column of a year that the statement or its question names.
+        """
+        if not isinstance(fact, Number) or not any(f.years & self.years for f in unit.figures):
+            return False
+        same = [f for f in unit.figures if fact.matches(Number("", frozenset((abs(f.value),))))]
+        return bool(same) and all(f.years and not f.years & self.years for f in same)
+
     def stated_above(self, fact: Number | Date) -> bool:
         """Whether a number of the question, such as its year, stands anywhere in the sources."""
         if isinstance(fact, Number) and fact.is_points:
@@ -132,6 +169,9 @@ class ClaimComparison:
         """Whether a unit has something else in the position of a fact or of a part of a date."""
         plain = self.claim.facts.plain
         spans = [fact.span]
+        if isinstance(fact, Number) and unit.is_row and self.states(unit.facts, fact):
+            # Of "12.5 13.0 V" neither figure stands in the place of the other.
+            return False
         if isinstance(fact, Date):
             spans = words_in(plain, fact.span)
             same = [set(terms(date.text)) for date in unit.facts.dates if fact.matches(date)]

@@ -8,8 +8,8 @@ from typing import Final
 from ...text.dates import Date
 from ...text.numerals import Number
 from ...text.terms import content_terms, is_pair_of_characters, terms
+from .calculations.derivation import derivation
 from .comparison import ClaimComparison
-from .derivation import derivation
 from .facts import Name
 from .lexicon import GERMAN_NOT_NAMES
 from .negation import negated_terms, plain_terms
@@ -25,6 +25,9 @@ number in an unrelated sentence is a coincidence."""
 SAME_TOPIC: Final = 0.6
 """The same for a unit that a number or a date is taken from."""
 
+SHARES: Final = (0.99, 0.8, SAME_TOPIC, 0.45, RELEVANT)
+"""The same for the units with the operands of a calculation, tried in turn."""
+
 SHORT: Final = 3
 """Words, numbers and dates of a claim, up to which its sources must have each word: where there
 are two, half is the subject alone, and any verb could follow it."""
@@ -35,8 +38,8 @@ class Evidence:
 
     They are picked greedily, each time the one with most of what is still missing: ``units``.
     ``claimed`` are the claim's own words that they have, and ``asked`` the question's words that
-    they or their neighbours have. ``stated`` counts the claim's numbers and dates in them;
-    ``lacking`` are its numbers, dates and names that they neither have nor imply by a calculation.
+    they or their neighbours have. ``stated`` counts the claim's numbers and dates in them or
+    derived from them, ``stated_facts`` are those in them; ``lacking`` are its numbers, dates and names that they neither have nor imply by a calculation.
     ``repeated`` are numbers and dates that the claim enumerates twice and they do not;
     ``negations`` are words that only one of both negates; ``unsaid`` are words of a short claim
     that no source has.
@@ -53,8 +56,7 @@ class Evidence:
         derived = {
             fact: found
             for fact in absent
-            if isinstance(fact, Number)
-            and (found := derivation(fact, comparison, (SAME_TOPIC, RELEVANT)))
+            if isinstance(fact, Number) and (found := derivation(fact, comparison, SHARES))
         }
         stating |= {fact: found.units for fact, found in derived.items()}
         naming = frozenset(word for found in derived.values() for word in found.naming)
@@ -67,6 +69,8 @@ class Evidence:
         self.asked = self._present(question.words, near, naming)
         unstated = [fact.text for fact in absent if fact not in derived]
         self.stated = len(comparison.facts) - len(unstated)
+        self.derived = len(derived)
+        self.stated_facts = tuple(f for f in comparison.facts if f not in absent)
         names = [name.text for name in claim.facts.names if not self._has_name(name)]
         self.lacking = (*unstated, *names)
         texts = [unit.facts.plain for _, unit in comparison.units]
@@ -118,12 +122,19 @@ class Evidence:
         stating = [
             index
             for index, (_, unit) in enumerate(comparison.units)
-            if comparison.states(unit.facts, fact) and not comparison.displaces(unit, fact)
+            if comparison.states(unit.facts, fact)
+            and not comparison.displaces(unit, fact)
+            and not comparison.is_in_other_column(unit, fact)
         ]
-        if comparison.is_displaced(fact, overlap, max((overlap[i] for i in stating), default=0)):
-            return frozenset()
-        threshold = SAME_TOPIC * max(overlap, default=0)
-        return frozenset(i for i in stating if comparison.smoothed(overlap, i) >= threshold)
+        rows = [index for index, (_, unit) in enumerate(comparison.units) if unit.is_row]
+        # A row says in a few words what a sentence says in many: it is measured by other rows.
+        best_row = max((overlap[index] for index in rows), default=0)
+        found = {i for i in rows if i in stating and overlap[i] >= SAME_TOPIC * best_row}
+        reached = max((overlap[i] for i in stating), default=0)
+        if not comparison.is_displaced(fact, overlap, reached):
+            threshold = SAME_TOPIC * max(overlap, default=0)
+            found |= {i for i in stating if comparison.smoothed(overlap, i) >= threshold}
+        return frozenset(found)
 
     def _has_name(self, name: Name) -> bool:
         comparison = self._comparison

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...text.dates import Date, dates
-from ...text.numerals import Number, numbers
+from ...text.numerals import Number, is_year, numbers
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms
-from .lexicon import GERMAN_NOT_NAMES, GERMAN_WORDS, NOT_NAMES
+from .lexicon import GERMAN_NOT_NAMES, GERMAN_WORDS, NOT_NAMES, UNIT_WORDS
 
 __all__ = ["Facts", "Name", "claimed_facts", "stated_facts"]
 
@@ -20,6 +20,7 @@ _FURTHER: Final = re.compile(
     r"(?:(?<=[.!?,;:])\s{1,20}|\n\s{0,20})\(?([0-9]{1,2})[.)](?=\s+[^\W\d_])"
 )
 _WORD: Final = re.compile(r"(?<![^\W_])(?:(?:[A-Z]\.){2,}|[^\W\d_][\w'’&]*)")
+_MEASURED: Final = re.compile(r"[0-9]\s?(?:[°^]?[A-Za-z°]{0,3}[/·*.])?°?$")
 _OPENS: Final = re.compile(r"(?:^|[.!?:;…•\n])[\s\"'“”„«»(\[-]*$")
 
 
@@ -46,12 +47,26 @@ class Facts:
     names: tuple[Name, ...] = ()
 
 
-def stated_facts(text: str) -> Facts:
-    """The facts that a source states, each in every reading; not the number of a list item."""
+def stated_facts(text: str, above: str = "") -> Facts:
+    """The facts that a source states, each in every reading; not the number of a list item.
+
+    ``above`` are the lines that it answers to. There the 31 of "December 31, 2019" is no number:
+    the head of a table stands above each of its figures.
+    """
     plain = plain_text(text)
     if enumerator := _ENUMERATOR.match(plain):
         plain = plain[enumerator.end() :]
-    return Facts(plain, numbers(plain, every_reading=True), dates(plain, overlapping=True))
+    counted = numbers(plain, every_reading=True)
+    if above:
+        over = plain_text(above)
+        days = [date.span for date in dates(over)]
+        counted += tuple(
+            number
+            for number in numbers(over, every_reading=True)
+            if is_year(number.text) or not any(s <= number.span[0] < e for s, e in days)
+        )
+        plain = f"{plain} ; {over}"
+    return Facts(plain, counted, dates(plain, overlapping=True))
 
 
 def claimed_facts(text: str) -> Facts:
@@ -97,7 +112,7 @@ def _names(plain: str) -> list[Name]:
     german = any(word[0] in GERMAN_WORDS for word in words)
     found: list[Name] = []
     for before, word, after in zip([None, *words], words, [*words[1:], None], strict=False):
-        if not _is_capital(word):
+        if not _is_capital(word) or _is_unit(plain, word):
             continue
         opens = bool(_OPENS.search(plain, max(0, word.start() - 20), word.start()))
         run = (_adjoin(plain, word, after) and _is_capital(after)) or (
@@ -121,6 +136,12 @@ def _is_capital(word: re.Match[str] | None) -> bool:
     if not content_terms(word[0]) and not _is_abbreviation(word[0]):
         return False
     return word[0].casefold() not in GERMAN_NOT_NAMES | NOT_NAMES
+
+
+def _is_unit(plain: str, word: re.Match[str]) -> bool:
+    """Whether it is the symbol of a unit behind a number: "5.0 V", "43.8 °C/W"."""
+    behind = _MEASURED.search(plain, max(0, word.start() - 12), word.start()) is not None
+    return behind and word[0].casefold() in UNIT_WORDS
 
 
 def _is_abbreviation(word: str) -> bool:

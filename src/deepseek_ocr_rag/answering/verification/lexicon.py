@@ -1,6 +1,6 @@
 """Words of languages that answers are checked by.
 
-To add a language, add its words here and in :mod:`.operation_words`.
+To add a language, add its words here and in :mod:`.calculations.operation_words`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
+from ...retrieval.query_lexicon import MEASURES
 from ...text.terms import terms, with_stems
 
 __all__ = [
@@ -20,8 +21,11 @@ __all__ = [
     "GERMAN_NOT_NAMES",
     "GERMAN_WORDS",
     "JOINING_WORDS",
+    "MEASURE_WORDS",
     "NEGATION",
     "NOT_NAMES",
+    "SHORT_FORMS",
+    "UNIT_WORDS",
     "YES_OR_NO",
     "Direction",
     "direction",
@@ -70,6 +74,37 @@ YES_OR_NO: Final = re.compile(
     r"\b(?:yes|no|ja|nein|oui|non|s[ií]|sim|não)\b|[是否对對不]|はい|いいえ", re.IGNORECASE
 )
 """A word that answers a question by itself."""
+
+_UNITS: Final = """
+    v volt; mv millivolt; kv kilovolt; a ampere amp; ma milliampere; µa microampere; w watt; mw milliwatt
+    kw kilowatt; hz hertz; khz kilohertz; mhz megahertz; ghz gigahertz; s sec second; ms msec millisecond
+    µs microsecond; ns nanosecond; h hr hour; m meter metre; mm millimeter millimetre
+    cm centimeter centimetre; km kilometer kilometre; in inch; ft foot feet; kg kilogram; g gram
+    mg milligram; lb pound; l liter litre; ml milliliter millilitre; c celsius; f fahrenheit; k kelvin
+    pa pascal; kpa kilopascal; ohm ω; pf picofarad; nf nanofarad; µf uf microfarad; mb megabyte
+    gb gigabyte; kb kilobyte; fps frame; rpm revolution; db decibel
+"""
+_SHORT_FORMS: Final = """
+    min minimum; max maximum; typ typical; nom nominal; avg average; qty quantity; temp temperature
+    freq frequency; incl including; excl excluding
+"""
+
+
+def _alike(text: str) -> dict[str, frozenset[str]]:
+    groups = [terms(group) for group in text.replace(";", "\n").splitlines()]
+    return {term: frozenset(group) for group in groups for term in group}
+
+
+SHORT_FORMS: Final = _alike(_SHORT_FORMS)
+"""For a word its short form in the head of a table, and the other way round."""
+
+MEASURE_WORDS: Final = _alike(";".join(f"{word} {nouns}" for word, nouns in MEASURES.items()))
+"""For the word that asks for a measure the word that a table has for it, and the other way round:
+"How tall is it?" is answered below "Height (m)"."""
+
+UNIT_WORDS: Final = _alike(_UNITS)
+"""For the symbol or the name of a unit of measurement all its forms (SI Brochure, 9th edition,
+section 5, and common abbreviations)."""
 
 # --- negation ---------------------------------------------------------------------------
 

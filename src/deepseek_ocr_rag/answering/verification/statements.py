@@ -13,8 +13,23 @@ from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms, with_stems
 from .citable_units import CitableUnit, citable_units
 from .facts import Facts, claimed_facts, stated_facts
-from .lexicon import FRAME_WORDS, JOINING_WORDS, YES_OR_NO, Direction, direction
-from .table_figures import directions_of_figures, is_row_of_figures
+from .lexicon import (
+    FRAME_WORDS,
+    JOINING_WORDS,
+    MEASURE_WORDS,
+    SHORT_FORMS,
+    UNIT_WORDS,
+    YES_OR_NO,
+    Direction,
+    direction,
+)
+from .table_figures import (
+    Figure,
+    directions_of_figures,
+    figures_of,
+    is_row_of_figures,
+    with_years,
+)
 
 __all__ = ["CitedSource", "FactualUnit", "Statement", "equivalent_words"]
 
@@ -24,6 +39,8 @@ inflected in a way that the stemmer does not know."""
 
 SHORTEST_MISREAD: Final = 5
 """Letters; a shorter word is too often another word."""
+
+_ALIKE: Final = UNIT_WORDS | SHORT_FORMS | MEASURE_WORDS
 
 _AFFIX: Final = re.compile(r"\bFY(?=[0-9])|(?<=[0-9])(?:st|nd|rd|th)\b")
 """Affixes of a number: "FY2022" says no more than the year."""
@@ -68,6 +85,7 @@ class FactualUnit:
     facts: Facts  # its numbers and dates, and those above it
     directions: frozenset[Direction]  # that its figures show
     is_row: bool  # with or without markup
+    figures: tuple[Figure, ...]  # its own, for calculation
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +109,15 @@ class CitedSource:
 
 def _unit(citable: CitableUnit) -> FactualUnit:
     plain = plain_text(citable.text)
+    facts = stated_facts(citable.text, citable.above)
+    above = plain_text(f" ; {citable.above}") if citable.above else ""
+    figures = figures_of(facts.plain.removesuffix(above), 0)
     return FactualUnit(
         citable,
-        stated_facts(f"{citable.text} ; {citable.above}"),
+        facts,
         directions_of_figures(plain),
         citable.is_row or is_row_of_figures(plain),
+        with_years(figures, citable.text, citable.heads),
     )
 
 
@@ -107,6 +129,7 @@ def equivalent_words(
     They are the word itself, inflected, misread by OCR, or another word for a rise or a fall.
     """
     known = sorted(vocabulary)
+    there = frozenset(vocabulary)
     by_stem: dict[str, set[str]] = {}
     by_direction: dict[Direction | None, set[str]] = {}
     for word, stem in zip(known, _stems(known), strict=True):
@@ -118,6 +141,7 @@ def equivalent_words(
     for word, stem in zip(wanted, _stems(wanted), strict=True):
         found = by_stem.get(stem, set()) | ({word} if word in vocabulary else set())
         found |= by_direction.get(direction(word), set())
+        found |= _ALIKE.get(word, frozenset()) & there
         if not found and len(word) >= SHORTEST_MISREAD:
             alike = [w for w in known if abs(len(w) - len(word)) <= 2 and not w.isdigit()]
             found = set(difflib.get_close_matches(word, alike, cutoff=MISREAD))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from ...document.table_heads import cells_of_row
 from ...text.dates import dates
 from ...text.numerals import is_year, numbers
+from ...text.plain_text import plain_text
 from .lexicon import Direction
 
 __all__ = [
@@ -19,11 +21,13 @@ __all__ = [
     "directions_of_figures",
     "figures_of",
     "is_row_of_figures",
+    "with_years",
 ]
 
 LONGEST: Final = 20
 """Most characters of a figure; a longer number is a code."""
 
+_YEAR: Final = re.compile(r"(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])")
 _CELL: Final = re.compile(r"[^\s|]+")
 _FIGURE: Final = re.compile(r"[-−–+($€£¥]*[0-9][0-9.,]*[)%]*|[-−–$€£¥]")
 _FOOTNOTE: Final = re.compile(r"(?<=[^\W\d_])\([0-9]{1,2}\)")
@@ -45,6 +49,7 @@ class Figure:
     column: int  # number of figures before it there
     span: tuple[int, int]  # ``(start, end)`` in its sentence
     sentence: str  # or table row, without markup
+    years: frozenset[int] = frozenset()  # that the head of its column names
 
 
 def figures_of(plain: str, row: int) -> tuple[Figure, ...]:
@@ -64,6 +69,31 @@ def figures_of(plain: str, row: int) -> tuple[Figure, ...]:
         sign = -1 if in_parentheses or _MINUS.search(before) else 1
         value = sign * value.scaleb(number.scale)
         found.append(Figure(value, number.unit == "percent", row, len(found), number.span, plain))
+    return tuple(found)
+
+
+def with_years(figures: Sequence[Figure], row: str, heads: Sequence[str]) -> tuple[Figure, ...]:
+    """The figures of a table row without those of its label, with the years above their columns.
+
+    Args:
+        figures: As :func:`figures_of` gives them.
+        row: The row, in the markup of its page.
+        heads: The rows of its table's head.
+    """
+    cells = cells_of_row(row)
+    if len(cells) < 2:
+        return tuple(figures)
+    counts = [len(figures_of(plain_text(cell), 0)) for cell in cells]
+    if sum(counts) != len(figures):
+        return tuple(figures)
+    above = [cells_of_row(head) for head in heads]
+    found: list[Figure] = []
+    rest = iter(figures[counts[0] :])
+    for column in range(1, len(cells)):
+        names = " ".join(names[column] for names in above if column < len(names))
+        years = frozenset(int(year) for year in _YEAR.findall(names))
+        for _ in range(counts[column]):
+            found.append(replace(next(rest), years=years, column=len(found)))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ A "not" must stand before the same words, and a number or a name in the same pos
 The source must have every word of a short sentence: "The ferry sank." is not half true
 where there is a ferry.
 A number that the source does not state must result from a calculation that the
-sentence or its question names, with figures of the source (see :mod:`~.calculation`).
+sentence or its question names, with figures of the source (see :mod:`~.calculations`).
 
 This compares words; it does not reason. It rejects true statements that follow in any
 other way, and may accept a false statement made of the words of a true one.
@@ -27,6 +27,7 @@ from typing import Final
 from ...retrieval.query import parse_query
 from ...retrieval.retriever import Passage
 from ...setting_names import with_known_settings
+from ...text.terms import terms
 from .citation import Citation, citations
 from .evidence import Evidence
 from .statements import CitedSource, Statement
@@ -39,8 +40,8 @@ QUESTION_PRESENT: Final = 0.6
 """Share of a true sentence's words, and of its question's other words, that the source has;
 measured on questions with known evidence, rounded."""
 
-NUMBER_CHANCE: Final = 0.1
-"""How often a number of a sentence also stands in an unrelated passage."""
+DERIVED_CHANCE: Final = 0.1
+"""How often a calculated number also follows from the figures of an unrelated passage."""
 
 ENOUGH_EVIDENCE: Final = 0.5
 """Lowest weight of a supported sentence, a natural logarithm."""
@@ -162,8 +163,11 @@ class Verifier:
             for word, present in words.items():
                 chance = max(self._frequencies.chance(w, own) for w in evidence.equivalents(word))
                 weight += _ratio(present, likely, chance)
-        weight += evidence.stated * _ratio(True, CLAIM_PRESENT, NUMBER_CHANCE)
-        return weight
+        for fact in evidence.stated_facts:
+            # A number that few pages have says more than the "10" of any page.
+            chance = max((self._frequencies.chance(t, own) for t in terms(fact.text)), default=1.0)
+            weight += _ratio(True, CLAIM_PRESENT, chance)
+        return weight + evidence.derived * _ratio(True, CLAIM_PRESENT, DERIVED_CHANCE)
 
 
 def _ratio(present: bool, likely: float, chance: float) -> float:

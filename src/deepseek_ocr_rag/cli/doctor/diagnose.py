@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import platform
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ from ...backends.auto import choose_backend, probe_backends
 from ...backends.known_failures import LONGEST_TEXT
 from ...errors import SourceError
 from ...installing import install_command
+from ...service.client.service_address import URL_VARIABLE
 from .check import Check
 from .ollama_checks import ollama_checks
+from .service_checks import service_checks
 from .torch_checks import torch_checks
 from .version_checks import installed_version, version_checks
 
@@ -62,6 +65,8 @@ def diagnose() -> tuple[Check, ...]:
     checks.append(
         Check("answers", model is not None, model or "passages are quoted", hint, optional=True)
     )
+    if os.environ.get(URL_VARIABLE):
+        checks += service_checks()
     return tuple(checks)
 
 

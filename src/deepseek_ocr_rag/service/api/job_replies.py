@@ -201,9 +201,9 @@ def upload_reply(upload: Upload) -> UploadReply:
 def job_reply(job: Job) -> JobReply:
     """What the API says of a job."""
     path = job_path(job.id)
-    failure = job.error and JobErrorReply(
-        job.error.type, job.error.message, job.error.remedy, job.error.page
-    )
+    failure = None
+    if job.error is not None:
+        failure = JobErrorReply(job.error.type, job.error.message, job.error.remedy, job.error.page)
     return JobReply(
         id=job.id,
         status=job.state,

@@ -32,7 +32,7 @@ __all__ = ["ROUTER"]
 
 ROUTER: Final = APIRouter(tags=["docling"])
 
-SENT: Final = (400, 408, 413, 415, 422, 429, 507)
+SENT: Final = (400, 408, 409, 413, 415, 422, 429, 507)
 
 NO_TASK: Final = "Task not found."
 NO_RESULT: Final = "Task result not found. Please wait for a completion status."

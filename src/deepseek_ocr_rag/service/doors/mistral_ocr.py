@@ -130,7 +130,7 @@ class DeletedFile:
 
 @ROUTER.post(
     "/v1/files",
-    responses=problems(400, 408, 413, 415, 422, 429, 507),
+    responses=problems(400, 408, 409, 413, 415, 422, 429, 507),
     openapi_extra=FORM_BODY,
 )
 async def send_file(request: Request) -> FileReply:
@@ -213,7 +213,7 @@ async def delete_file(file_id: str, owner: Owner, queue: Queue) -> DeletedFile:
 
 @ROUTER.post(
     "/v1/ocr",
-    responses={**OCR_REPLY, **problems(400, 404, 408, 410, 413, 415, 422, 429, 504, 507)},
+    responses={**OCR_REPLY, **problems(400, 404, 408, 409, 410, 413, 415, 422, 429, 504, 507)},
     openapi_extra=OCR_BODY,
 )
 async def read_pages(request: Request) -> Response:

@@ -41,7 +41,7 @@ class LoadedPage:
 
 @ROUTER.put(
     "/process",
-    responses=problems(400, 408, 410, 413, 415, 422, 429, 504, 507),
+    responses=problems(400, 408, 409, 410, 413, 415, 422, 429, 504, 507),
     openapi_extra=binary_body("The bytes of the file."),
 )
 async def process_document(

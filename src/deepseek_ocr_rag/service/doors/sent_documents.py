@@ -25,7 +25,15 @@ from ..api.upload_routes import store_content
 from ..jobs import Upload
 from .document_names import document_name, name_in_url
 
-__all__ = ["discard", "json_request", "store_base64", "store_data_url", "store_part", "store_url"]
+__all__ = [
+    "discard",
+    "json_request",
+    "store_again",
+    "store_base64",
+    "store_data_url",
+    "store_part",
+    "store_url",
+]
 
 MOST_JSON: Final = 64 * 1024 * 1024
 """Bytes of a JSON body, which is kept in memory while it is parsed."""

@@ -87,8 +87,6 @@ class ReadingChild:
         self._finalizer.detach()
         self._process.end(after=after)
         self._receiver.join(JOIN_SECONDS)
-        if not self._receiver.is_alive():
-            self._process.close_pipes()
 
     def kill(self) -> None:
         """Kill it without waiting; the receiving thread tells its end."""

@@ -29,8 +29,8 @@ from typing import Any
 
 from ...concurrency.frames import Frame, receive, send, take_pipes
 from ...errors import BrokenFrameError, DeepSeekOCRError
+from .document_reading import DocumentReading, Readers
 from .frame_values import error_values
-from .reading import DocumentReading, Readers
 
 __all__ = ["main"]
 

@@ -17,6 +17,7 @@ from deepseek_ocr_rag import Page, Reader, SourceError
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.reading import PageStream, ProgressBar
 from deepseek_ocr_rag.records import OnError, page_records, page_wanted, storable_values
+from deepseek_ocr_rag.service import reader_named
 from deepseek_ocr_rag.setting_names import refuse_unknown
 from deepseek_ocr_rag.sources import SourceInput, documents_in
 from deepseek_ocr_rag.threads import in_thread
@@ -47,7 +48,8 @@ class DeepSeekOCRReader(BasePydanticReader):
         backend: What reads the pages: "auto" (the best one available), "lite",
             "ollama", "ollama/<model>", "server", "server:<base url>", "replay:<file>"; on
             a GPU of your own "local" (our engine) or "transformers", each also with
-            ":<folder or hub id>".
+            ":<folder or hub id>"; or a service that others share (``dsocr serve``):
+            "service:<base url>".
         resolution: How finely the model sees a page: tiny, small, base, large, or
             gundam (the default), which adds detailed tiles for small print; as in
             :class:`deepseek_ocr_rag.Reader`. ``lite`` has no such setting.
@@ -207,7 +209,7 @@ class DeepSeekOCRReader(BasePydanticReader):
         if self._given is not None:
             return self._given
         if self._made is None:
-            self._made = Reader(
+            self._made = reader_named(
                 self.backend,
                 resolution=self.resolution,
                 task=self.task,

@@ -25,8 +25,7 @@ class DeepSeekOCRRetriever(BaseRetriever):
 
     It ranks with BM25 over nodes, their pages and their documents, counts phrases,
     and prefers the pages, figures and tables that a question names. With embeddings,
-    both rankings are combined by reciprocal rank fusion. Everything is indexed in
-    memory when the retriever is created. Without embeddings, it only finds nodes that
+    the similarity of the vectors is added. Everything is indexed in memory when the retriever is created. Without embeddings, it only finds nodes that
     share a word with the question or are named in it.
 
     Args:

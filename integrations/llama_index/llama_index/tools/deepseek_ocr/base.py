@@ -15,6 +15,7 @@ from deepseek_ocr_rag.agents import FORMS, AgentReader, arguments_of, context_le
 from deepseek_ocr_rag.backends import Backend
 from deepseek_ocr_rag.concurrency import run_cancellable
 from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.service import reader_named
 from deepseek_ocr_rag.setting_names import with_known_settings
 
 from .inputs import schema_of
@@ -102,7 +103,7 @@ class DeepSeekOCRToolSpec(BaseToolSpec):
             )
         self._agent = AgentReader(
             reader
-            or Reader(
+            or reader_named(
                 backend,
                 resolution=resolution,
                 task=task,

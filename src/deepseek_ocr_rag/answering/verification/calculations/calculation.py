@@ -19,9 +19,9 @@ from decimal import Decimal
 from itertools import combinations, permutations
 from typing import Final
 
-from ...text.numerals import Number
+from ....text.numerals import Number
+from ..table_figures import LONGEST, Figure, column_totals
 from .operation_words import named_calculation, scale_asked
-from .table_figures import LONGEST, Figure, column_totals
 
 __all__ = ["Calculation", "Result"]
 
@@ -68,6 +68,11 @@ class Calculation:
             return None
         pools = (self._shares_of_totals(rows, on_matter), self._results(on_matter))
         return next(filter(None, (self._among(list(pool)) for pool in pools)), None)
+
+    def result_among(self, values: Iterable[tuple[Decimal, tuple[Figure, ...]]]) -> Result | None:
+        """As :meth:`result`, for values that were computed already, shares as fractions of one."""
+        factor = 100 if self._named.is_percent else 1
+        return self._among([Result(factor * value, operands) for value, operands in values])
 
     def result_of(self, figures: Sequence[Figure]) -> Result | None:
         """As :meth:`result`, for the figures of a part of a sentence."""

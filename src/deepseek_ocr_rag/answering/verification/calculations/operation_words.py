@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ...text.numerals import Number
-from ...text.terms import terms, with_stems
-from ...text.word_lists import SCALE_WORDS
-from .alignment import clause
-from .lexicon import direction
+from ....text.numerals import Number
+from ....text.terms import terms, with_stems
+from ....text.word_lists import SCALE_WORDS
+from ..alignment import clause
+from ..lexicon import direction
 
 __all__ = ["NamedCalculation", "Operation", "named_calculation", "scale_asked"]
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from ...text.numerals import Number, is_year
-from ...text.plain_text import plain_text
-from ...text.terms import terms
-from .alignment import is_displaced
+from ....text.numerals import Number, is_year
+from ....text.terms import terms, with_stems
+from ..alignment import is_displaced
+from ..comparison import ClaimComparison
+from ..table_figures import Figure
 from .calculation import Calculation, Result
-from .comparison import ClaimComparison
+from .financial_terms import formulas_asked
+from .formulas import LabelledRow, computed
 from .operation_words import named_calculation
-from .table_figures import Figure, figures_of
 
 __all__ = ["Derivation", "derivation"]
 
@@ -45,6 +46,18 @@ def derivation(
     given = [other.value for other in others if not is_year(other.text)]
     calculation = Calculation(number, said.plain, question.text, given)
     rows = _rows(matter)
+    named = named_calculation(number, said.plain, question.text)
+    years = matter.years
+    for formula in formulas_asked(f"{question.text}\n{said.plain}"):
+        changes = bool(named.operations & {"change", "difference"})
+        values = computed(formula, _labelled(rows, matter), years, changes=changes)
+        if result := calculation.result_among(values):
+            units = frozenset(figure.row for figure in result.operands)
+            return Derivation(units, named.naming | formula.name)
+    if years:
+        # "The growth in 2019" is that from the year before.
+        only = {min(years) - 1} if len(years) == 1 and "change" in named.operations else set()
+        rows = [_of_years(row, years | only) for row in rows]
     part = _part_on_matter(rows, matter)
     overlap = matter.overlap_around(number)
     best = max((overlap[place] for place, row in enumerate(rows) if row), default=0)
@@ -53,17 +66,32 @@ def derivation(
         result = calculation.result_of(part) or calculation.result(rows, near)
         if result and not _is_displaced(number, matter, near, result):
             units = frozenset(figure.row for figure in result.operands)
-            return Derivation(units, named_calculation(number, said.plain, question.text).naming)
+            return Derivation(units, named.naming)
     return None
 
 
 def _rows(matter: ClaimComparison) -> list[tuple[Figure, ...]]:
     """The figures of each unit itself, without those above it."""
-    rows = []
-    for place, (_, unit) in enumerate(matter.units):
-        above = plain_text(f" ; {unit.citable.above}")
-        rows.append(figures_of(unit.facts.plain.removesuffix(above), place))
-    return rows
+    return [
+        tuple(replace(figure, row=place) for figure in unit.figures)
+        for place, (_, unit) in enumerate(matter.units)
+    ]
+
+
+def _of_years(row: Sequence[Figure], years: frozenset[int]) -> tuple[Figure, ...]:
+    """The figures of the columns of some years; all if no column has one of them."""
+    chosen = [figure for figure in row if figure.years & years or not figure.years] or row
+    return tuple(replace(figure, column=column) for column, figure in enumerate(chosen))
+
+
+def _labelled(rows: Sequence[Sequence[Figure]], matter: ClaimComparison) -> list[LabelledRow]:
+    """The rows of figures with their labels."""
+    found: list[LabelledRow] = []
+    for row, (_, unit) in zip(rows, matter.units, strict=True):
+        if row and unit.is_row:
+            label = terms(row[0].sentence[: row[0].span[0]])
+            found.append(LabelledRow(frozenset(with_stems(label)[len(label) :]), tuple(row)))
+    return found
 
 
 def _part_on_matter(
@@ -89,8 +117,14 @@ def _part_on_matter(
 def _is_displaced(
     number: Number, matter: ClaimComparison, near: Sequence[int], result: Result
 ) -> bool:
-    """Whether a relevant unit has another number, not an operand, in its position."""
+    """Whether a relevant unit has another number, not an operand, in its position.
+
+    No sentence displaces what was calculated from the rows of a table.
+    """
+    rows_only = all(matter.units[figure.row][1].is_row for figure in result.operands)
     for place in near:
+        if rows_only and not matter.units[place][1].is_row:
+            continue
         rest = matter.units[place][1].facts.plain
         for start, end in (f.span for f in result.operands if f.row == place):
             rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"

@@ -1,0 +1,106 @@
+"""Where a service is, and the key that it is shown: :class:`ServiceAddress`."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from ...errors import ConfigurationError
+from ...text.excerpt import excerpt
+
+__all__ = [
+    "DEFAULT_SERVICE",
+    "KEY_VARIABLE",
+    "URL_VARIABLE",
+    "ServiceAddress",
+    "names_service",
+    "service_of",
+    "service_url",
+]
+
+DEFAULT_SERVICE: Final = "http://127.0.0.1:8765"
+"""Where ``dsocr serve`` listens."""
+
+KEY_VARIABLE: Final = "DSOCR_SERVICE_KEY"
+URL_VARIABLE: Final = "DSOCR_SERVICE_URL"
+
+_FORM: Final = "Write http://host:8765, and the key into DSOCR_SERVICE_KEY."
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAddress:
+    """Where a service is.
+
+    Attributes:
+        url: Its base URL, without a slash at the end.
+        key: The API key, or "" where the service wants none. Never shown.
+        wait: Seconds to wait for a service that is away or refuses work for the moment.
+    """
+
+    url: str
+    key: str = field(default="", repr=False)
+    wait: float = 60.0
+
+    @classmethod
+    def of(
+        cls, url: str | None = None, *, key: str | None = None, wait: float = 60.0
+    ) -> ServiceAddress:
+        """The address in ``url``, else the one in ``DSOCR_SERVICE_URL``, else this machine's.
+
+        Args:
+            url: Base URL, ``http://host:port``.
+            key: API key; by default the one in ``DSOCR_SERVICE_KEY``.
+            wait: See the class.
+
+        Raises:
+            ConfigurationError: If the URL, the key or ``wait`` cannot be used.
+        """
+        key = os.environ.get(KEY_VARIABLE, "") if key is None else key
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise ConfigurationError(
+                "the key of the service has characters that no key has",
+                remedy=f"Copy it again; it is read from {KEY_VARIABLE}.",
+            )
+        if not (wait >= 0 and math.isfinite(wait)):
+            raise ConfigurationError(
+                f"wait={wait} is not a number of seconds", remedy="Give 0 or more."
+            )
+        return cls(service_url(url or os.environ.get(URL_VARIABLE) or DEFAULT_SERVICE), key, wait)
+
+
+def service_url(url: str) -> str:
+    """A base URL in its shortest form.
+
+    Raises:
+        ConfigurationError: If it is none, or holds a user, a query or a fragment.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port, httpx.URL(url).host  # each refuses what the other takes
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ConfigurationError(
+            f"not the URL of a service ({excerpt(str(error))})", remedy=_FORM
+        ) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError("not the URL of a service", remedy=_FORM)
+    if parts.username is not None or parts.query or parts.fragment:
+        # It may hold a password, so it is not shown.
+        raise ConfigurationError(
+            "the URL of a service has a user, a query or a fragment", remedy=_FORM
+        )
+    return url.rstrip("/")
+
+
+def names_service(backend: object) -> bool:
+    """Whether what a user wrote in place of a backend names a service."""
+    return isinstance(backend, str) and (backend == "service" or backend.startswith("service:"))
+
+
+def service_of(backend: str) -> str | None:
+    """The base URL in ``service:<base url>``; None for ``service``, which leaves it out."""
+    return backend.partition(":")[2] or None

@@ -1,0 +1,122 @@
+"""Which cells of a table support a statement: rows, heads, lines above, columns, units."""
+
+from __future__ import annotations
+
+import pytest
+
+from deepseek_ocr_rag.answering.verification.citable_units import citable_units
+from deepseek_ocr_rag.answering.verification.term_frequencies import TermFrequencies
+from deepseek_ocr_rag.answering.verification.verifier import Verdict, Verifier
+from deepseek_ocr_rag.document.types import Block, Box, OcrDocument, Page
+from deepseek_ocr_rag.retrieval.chunking import chunk_document
+from deepseek_ocr_rag.retrieval.retriever import Passage
+
+STATEMENT = (
+    "Lamp costs by light are as follows (in thousands):",
+    "|  | Year ended | Year ended |\n| --- | --- | --- |\n|  | 2023 | 2024 |\n"
+    "| Oil: |  |  |\n| Corrie Head | 1,204 | 1,377 |\n| Tarn Point | 812 | 790 |\n"
+    "| Wicks: |  |  |\n| Corrie Head | 55 | 61 |\n| Tarn Point | 18 | 23 |",
+    "The costs of oil at Tarn Point fell in 2024, compared to the year before, because the lamp of"
+    " Tarn Point was lit later, and costs of oil at other lights rose.",
+)
+
+
+def passages(*texts: str, max_tokens: int = 4000) -> list[Passage]:
+    markdown, blocks = "", []
+    for text in texts:
+        markdown += "\n\n" if markdown else ""
+        kind = "table" if text.startswith("|") else "text"
+        box = Box(0.1, 0.1, 0.9, 0.2)
+        blocks.append(Block(kind, text, (box,), (len(markdown), len(markdown) + len(text))))
+        markdown += text
+    document = OcrDocument("lights.pdf", (Page(1, markdown, tuple(blocks)),), 1)
+    return [Passage.of(chunk) for chunk in chunk_document(document, max_tokens=max_tokens)]
+
+
+def verify(claim: str, question: str, *texts: str) -> Verdict:
+    found = passages(*texts)
+    return Verifier(found, question).verify(claim, range(len(found)))
+
+
+@pytest.mark.parametrize(
+    ("question", "true", "false"),
+    [
+        ("What did oil cost at Corrie Head in 2024?", "1,377", "23"),
+        ("What did wicks cost at Corrie Head in 2024?", "61", "790"),
+        ("What did oil cost at Tarn Point in 2023?", "812", "23"),
+    ],
+)
+def test_a_figure_answers_to_its_row_and_the_label_that_introduces_it(
+    question: str, true: str, false: str
+) -> None:
+    verdict = verify(true, question, *STATEMENT)
+    assert verdict.supported, verdict.problem
+    assert true in verdict.citations[0].quote
+    assert not verify(false, question, *STATEMENT).supported
+
+
+def test_a_figure_of_another_year_is_not_the_one_asked_for() -> None:
+    question = "What did oil cost at Corrie Head in 2024?"
+    assert verify("1,377", question, *STATEMENT).supported
+    assert not verify("1,204", question, *STATEMENT).supported
+    assert verify("1,204", question.replace("2024", "2023"), *STATEMENT).supported
+
+
+def test_a_sentence_with_more_of_the_words_does_not_hide_the_row() -> None:
+    claim = "In 2024 the oil at Tarn Point cost 790 thousand."
+    assert verify(claim, "What were the costs of oil at Tarn Point in 2024?", *STATEMENT).supported
+
+
+def test_the_day_in_the_head_of_a_table_is_not_a_figure_of_its_rows() -> None:
+    table = "|  | December 31, 2024 |\n| --- | --- |\n| Boats | 12 |\n| Bells | 7 |"
+    assert verify("12", "How many boats were there?", table).supported
+    assert not verify("31", "How many boats were there?", table).supported
+
+
+def test_parts_of_a_table_share_the_head_above_the_first() -> None:
+    first = "| Light | 2023 | 2024 |\n| --- | --- | --- |\n| Corrie Head | 12 | 14 |"
+    second = "| Oars | 31 | 33 |\n| --- | --- | --- |\n| Nets | 5 | 6 |"
+    (found,) = passages(first, "Boats:", second)
+    oars = next(unit for unit in citable_units(found, 0) if "Oars" in unit.text)
+    assert oars.heads == ("| Light | 2023 | 2024 |",)
+    assert "Boats:" in oars.above
+    assert not any("Corrie" in unit.above for unit in citable_units(found, 0))
+
+
+def test_a_label_and_its_figures_meet_again_across_the_names_of_the_columns() -> None:
+    texts = ("Visitors by light:", "Corrie Head", "Year ended June 30,", "2023 2024", "7,267 7,033")
+    found = passages(*texts)
+    row = next(unit for unit in citable_units(found[0], 0) if "7,267" in unit.text)
+    assert row.text.startswith("Corrie Head")
+    assert verify("7,033", "How many visitors had Corrie Head?", *texts).supported
+
+
+def test_a_label_that_comes_again_and_again_belongs_to_the_row_above_it() -> None:
+    rows = [("Oil", "1.1"), ("Rope", "2.2"), ("Coal", "3.3")]
+    body = "".join(f"\n| {name} | 900 |\n| Average price | {price} |" for name, price in rows)
+    table = f"| Store | 2024 |\n| --- | --- |{body}"
+    (found,) = passages(table)
+    second = next(unit for unit in citable_units(found, 0) if "2.2" in unit.text)
+    assert second.above.endswith("Rope")
+    assert verify("2.2", "What was the average price of rope in 2024?", table).supported
+
+
+@pytest.mark.parametrize("unit", ["V", "volts"])
+def test_a_unit_may_be_written_as_its_symbol_or_its_name(unit: str) -> None:
+    table = (
+        "| Parameter | Min. | Typ. | Units |\n| --- | --- | --- | --- |\n"
+        f"| Supply voltage | 12.5 | 13.0 | {unit} |"
+    )
+    asked = "What is the typical supply voltage?"
+    assert verify("13.0 V", asked, table).supported
+    assert verify("12.5 volts", "What is the minimum supply voltage?", table).supported
+    assert not verify("14.0 V", asked, table).supported
+
+
+def test_a_number_that_few_pages_have_says_more_than_one_of_any_page() -> None:
+    table = "| Item | 2024 |\n| --- | --- |\n| Takings | 14,158 |\n| Boats | 12 |"
+    pages = [("lights.pdf", f"Page {n} lists 12 boats and their takings.") for n in range(30)]
+    frequencies = TermFrequencies([*pages, ("lights.pdf", table)])
+    verifier = Verifier(passages(table), "How much or how many?", frequencies)
+    rare, common = (verifier.verify(claim, [0]) for claim in ("14,158", "12"))
+    assert rare.weight > common.weight + 1
