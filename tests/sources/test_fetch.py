@@ -144,6 +144,7 @@ def test_a_url_is_known_by_its_scheme(text: str, url: bool) -> None:
         ("https://ann:s@cret@a.example/b@c/d", "https://a.example/b@c/d"),
         ("https://a.example", "https://a.example"),
         ("https://a.example/to/https://b", "https://a.example/to/https://b"),
+        ("https://ann:secret@a.example/to/https://b", "https://a.example/to/https://b"),
     ],
 )
 def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
