@@ -6,7 +6,8 @@
 Letters and digits within the bounds of each page as pdfium gives them, beside those of the blocks
 that we make of it. Compared is how often each occurs, after Unicode's compatibility forms (``ﬁ`` is
 ``fi``). Words that a reader of the page cannot see are kept apart by us; they count as *hidden*, not
-as lost. Pages without a usable text layer are read by OCR and left out. Of long documents,
+as lost. Pages without a usable text layer are read by OCR and left out; files that a reader
+refuses are counted. Of long documents,
 ``--pages`` are taken at equal steps (0: all).
 """
 
@@ -49,6 +50,7 @@ class Tally:
     """What was counted for one reader over a set."""
 
     pages: int = 0
+    refused: int = 0  # files
     wanted: int = 0
     lost: int = 0
     hidden: int = 0
@@ -83,6 +85,7 @@ class Ours:
     """The blocks of our reader; ``hidden`` has what it keeps apart."""
 
     def __init__(self) -> None:
+        self.refused = ""
         self.hidden: dict[tuple[Path, int], Letters] = {}
 
     def __call__(self, pdf: Path, pages: list[int]) -> dict[int, Letters]:
@@ -97,8 +100,8 @@ class Ours:
                     text = "\n".join(_TAG.sub(" ", b.html or b.text) for b in blocks)
                     found[number] = letters(html.unescape(text))
                     self.hidden[pdf, number] = letters(" ".join(w.text for w in layer.unseen))
-        except DeepSeekOCRError:
-            pass
+        except DeepSeekOCRError as error:
+            self.refused = type(error).__name__
         return found
 
 
@@ -140,6 +143,9 @@ def measure(pdfs: Iterable[Path], peers: dict[str, PageReader], most: int) -> di
         ours = Ours()
         start = time.process_time()
         found = ours(pdf, list(wanted))
+        if ours.refused:
+            tallies["lite"].refused += 1
+            tallies["lite"].worst.append((0, f"{pdf.name}: {ours.refused}"))
         tallies["lite"].seconds += time.process_time() - start
         compare(tallies["lite"], pdf, found, wanted, ours)
         for name, read in peers.items():
@@ -147,6 +153,7 @@ def measure(pdfs: Iterable[Path], peers: dict[str, PageReader], most: int) -> di
             try:
                 theirs = read(pdf, sorted(found)) if found else {}
             except Exception as error:
+                tallies[name].refused += 1
                 tallies[name].worst.append((0, f"{pdf.name}: {type(error).__name__}"))
                 continue
             tallies[name].seconds += time.process_time() - start
@@ -169,7 +176,7 @@ def main() -> int:
     known: dict[str, PageReader] = {"pdfplumber": pdfplumber_pages, "liteparse": liteparse_pages}
     peers = {name: known[name] for name in arguments.peer}
     print(
-        f"{'letters and digits':32}{'pages':>7}{'of pdfium':>11}{'hidden':>8}{'lost':>8}{'share':>9}"
+        f"{'letters and digits':32}{'pages':>7}{'refused':>9}{'of pdfium':>11}{'hidden':>8}{'lost':>8}{'share':>9}"
     )
     lost = 0
     for name in arguments.sets.split(","):
@@ -177,7 +184,7 @@ def main() -> int:
         for reader, tally in measure(pdfs, peers, arguments.pages).items():
             share = tally.lost / max(1, tally.wanted)
             print(
-                f"{f'{name}, {reader}':32}{tally.pages:>7,}{tally.wanted:>11,}{tally.hidden:>8,}"
+                f"{f'{name}, {reader}':32}{tally.pages:>7,}{tally.refused:>9,}{tally.wanted:>11,}{tally.hidden:>8,}"
                 f"{tally.lost:>8,}{share:>9.5f}",
                 flush=True,
             )
