@@ -1,9 +1,9 @@
 """Exit codes of ``dsocr``, and the notes that say why a command failed.
 
 0 success; 1 any other error of ours; 2 wrong usage; 3 a document that cannot be
-read; 4 a backend that does not work; 5 a language or embedding model that does not answer;
-6 some pages failed and the rest was printed; 7 an optional package is not installed; 129, 130, 143 ended by SIGHUP, Ctrl-C,
-SIGTERM.
+read; 4 a backend or a service that does not work; 5 a language or embedding model that does not
+answer; 6 some pages failed and the rest was printed; 7 an optional package is not installed; 129,
+130, 143 ended by SIGHUP, Ctrl-C, SIGTERM.
 """
 
 from __future__ import annotations

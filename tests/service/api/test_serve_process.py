@@ -152,7 +152,7 @@ def test_a_second_start_on_the_same_folder_says_so_and_ends(
 ) -> None:
     with served(tmp_path) as server:
         assert (
-            main(["serve", "--port", "0", "--llm", "none", "--data", str(tmp_path / "data")]) == 1
+            main(["serve", "--port", "0", "--llm", "none", "--data", str(tmp_path / "data")]) == 4
         )
         assert "used by another service" in capsys.readouterr().err
         assert server.http.get("/readyz").status_code == 200

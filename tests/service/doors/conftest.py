@@ -14,7 +14,7 @@ from deepseek_ocr_rag import OcrDocument, Reader
 from deepseek_ocr_rag.backends import LiteBackendWarning
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """A service with the built-in reader, which downloads nothing."""
     with running_service(tmp_path_factory.mktemp("service") / "data") as running:
