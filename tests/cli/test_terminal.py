@@ -26,6 +26,8 @@ from deepseek_ocr_rag.cli import commands, output
 from deepseek_ocr_rag.cli import main as cli
 from deepseek_ocr_rag.cli.arguments import argument_parser
 from deepseek_ocr_rag.cli.doctor.check import Check
+from deepseek_ocr_rag.service.api.operations.json_log import JsonLines
+from deepseek_ocr_rag.service.engine.reading_process import VisibleLines
 from deepseek_ocr_rag.text.visible import visible_line
 
 # --- every place that could print ------------------------------------------------------------
@@ -40,6 +42,12 @@ CHILD_PROGRAMS = {
     "deepseek_ocr_rag.cli.standard_streams",
 }
 """Programs of child processes: their streams are pipes, which we read."""
+
+LOGS = {
+    "deepseek_ocr_rag.service.api.operations.json_log",
+    "deepseek_ocr_rag.service.engine.reading_process",
+}
+"""Write the service's log, each line by a formatter that is tested below."""
 
 STREAMS = {"sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"}
 HARMLESS = {"flush", "fileno", "reconfigure", "isatty", "encoding", "closed", "close", "buffer"}
@@ -118,7 +126,7 @@ def test_nothing_prints_but_the_one_module() -> None:
     found = {
         module: places
         for module, path in MODULE_FILES.items()
-        if module not in CHILD_PROGRAMS | {HOME, BAR}
+        if module not in CHILD_PROGRAMS | LOGS | {HOME, BAR}
         and (places := printing_places(path.read_text("utf-8")))
     }
     assert found == {}
@@ -192,6 +200,15 @@ COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 REPLY = "<|ref|>text<|/ref|><|det|>[[100, 150, 900, 300]]<|/det|>\nThe lamp was lit in 1871."
 
 
+@pytest.mark.parametrize("formatter", [JsonLines(), VisibleLines()])
+def test_a_line_of_the_service_s_log_commands_nothing(formatter: logging.Formatter) -> None:
+    record = logging.LogRecord("a", logging.WARNING, "", 0, f"{EVIL} is damaged", (), None)
+    line = formatter.format(record)
+    assert "is damaged" in line
+    assert COMMANDING.findall(line) == []
+    assert "\n" not in line
+
+
 class Terminal(io.StringIO):
     """Standard error as a terminal, so that there is a progress bar."""
 
@@ -245,6 +262,12 @@ def commands_of(tmp_path: Path) -> dict[str, list[list[str]]]:
         ],
         "ollama-model": [["ollama-model", "--from", EVIL], ["ollama-model", "--file", EVIL]],
         "demo": [["demo", "-o", out]],
+        "mcp": [["mcp", "--root", missing], ["mcp", "--root", str(scan)]],
+        "serve": [
+            ["serve", "--data", out, "--limit", EVIL],
+            ["serve", "--data", out, "--keys", missing],
+            ["serve", "--data", str(scan)],
+        ],
     }
 
 

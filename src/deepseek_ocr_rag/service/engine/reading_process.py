@@ -13,8 +13,8 @@ answers are frames (:mod:`deepseek_ocr_rag.concurrency.frames`)::
     {"do": "pause", "job": 7}   ends after the page that is being sent
     {"do": "cancel", "job": 7}  ends at once
 
-``job`` is a number that is used once. An ``end`` is "done", "stopped", or "failed" with an ``error``. The process ends when its standard
-input does.
+``job`` is a number that is used once. An ``end`` is "done", "stopped", or "failed" with an
+``error``. The process ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Any
 
 from ...concurrency.frames import Frame, receive, send, take_pipes
 from ...errors import BrokenFrameError, DeepSeekOCRError
+from ...text.visible import visible_line
 from .document_reading import DocumentReading, Readers
 from .frame_values import error_values
 
@@ -37,13 +38,23 @@ __all__ = ["main"]
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
+class VisibleLines(logging.Formatter):
+    """Formats a record as one line in which nothing commands a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        return visible_line(super().format(record))
+
+
 def main() -> None:
     """Serve until the owner closes the pipe or ends."""
     # Ctrl-C is for the owner, which ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = take_pipes()
     settings = receive(requests, longest=0).message
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(VisibleLines("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     _log.setLevel(settings["log_level"])
     outbox = _Outbox(answers)
     try:
