@@ -34,7 +34,7 @@ SHA_CHARS: Final = 12
 """Enough of a file's hash to notice that it is another file."""
 
 _PAGE: Final = re.compile(r"(?P<id>.+)/page/(?P<page>[0-9]{1,9})", re.DOTALL)
-_NEXT: Final = re.compile(r"[\s,;]+(?=[\"'\[(<]*dsocr://)")
+_NEXT: Final = re.compile(r"(?<![\s,;])[\s,;]+(?=[\"'\[(<]*dsocr://)")
 _NUMBER: Final = re.compile(r"[0-9]{1,3}")
 """Of a citation in a list, as in ``[1] dsocr://...``; alone it says nothing."""
 

@@ -85,12 +85,12 @@ _ITEMS: Final = """
 """
 
 _QUOTIENT: Final = re.compile(
-    r"\b(?:defined as:?|is|are|what is|of|between)\s+(?P<a>[^/?.:;,]{3,60}?)\s+(?:to|/|divided by|over)\s+"
-    r"(?P<b>[^/?.:;,]{3,60}?)(?=\s+(?:ratio|for|of|in|at|as)\b|[?.,;]|$)",
+    r"\b(?:defined as:?|is|are|what is|of|between) (?P<a>[^/?.:;,]{3,60}?) (?:to|/|divided by|over) "
+    r"(?P<b>[^/?.:;,]{3,60}?)(?= (?:ratio|for|of|in|at|as)\b|[?.,;]|$)",
     re.IGNORECASE,
 )
 _DEFINED: Final = re.compile(
-    r"\bdefined as:?\s+(?P<a>[^?.;:]{3,80}?)\s*(?P<sign>/|divided by|less|minus|plus)\s*(?P<b>[^?.;:]{3,80})",
+    r"\bdefined as:? (?P<a>[^?.;:]{3,80}?) ?(?P<sign>/|divided by|less|minus|plus) ?(?P<b>[^?.;:]{3,80})",
     re.IGNORECASE,
 )
 _SIGN: Final = re.compile(r"\s([+-])\s")
@@ -119,7 +119,7 @@ class Formula:
 
 def formulas_asked(text: str) -> tuple[Formula, ...]:
     """The formulas that a question names or defines, the most specific first."""
-    text = text[:LONGEST_QUESTION]
+    text = " ".join(text[:LONGEST_QUESTION].split())
     asked = _stems(text)
     found = []
     for pattern in (_DEFINED, _QUOTIENT):
