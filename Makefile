@@ -9,7 +9,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo test check format bench notebooks site lock minimum offline dist fuzz mutants clean
+.PHONY: install demo test test-services check format bench notebooks site lock minimum offline dist fuzz mutants clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -46,7 +46,11 @@ demo: $(VENV)/.core
 
 # Files of tests side by side; more threads than cores would only wait for each other.
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not services"
+
+# Whole services and servers as processes: too long for each change, to be run where one of them changes.
+test-services: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m services
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -25,7 +25,10 @@ from deepseek_ocr_rag.mcp.stdio_transport import LONGEST_MESSAGE
 SECONDS = 120.0
 """For the start of a process on a busy machine."""
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the signals are those of POSIX")
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.skipif(os.name == "nt", reason="the signals are those of POSIX"),
+]
 
 
 @pytest.fixture

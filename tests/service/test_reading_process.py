@@ -16,7 +16,10 @@ from service_queue import ALICE, BOB, new_queue, recording, result_of, submit, u
 from deepseek_ocr_rag import errors
 from deepseek_ocr_rag.service import JobOptions, JobState, ReaderSettings
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there"),
+]
 
 TINY = JobOptions(resolution="tiny")
 

@@ -22,6 +22,8 @@ from running_service import PAGES, finished, recording, send
 from deepseek_ocr_rag import sample_path
 from deepseek_ocr_rag.cli.main import main
 
+pytestmark = pytest.mark.services
+
 SAMPLE = Path(sample_path())
 GUIDE = ROOT / "docs" / "guides" / "service.md"
 

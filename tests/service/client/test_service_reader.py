@@ -28,7 +28,10 @@ from deepseek_ocr_rag.service import JobQueue, JobState, ReaderSettings, Service
 from deepseek_ocr_rag.service.api.access.api_keys import LOCAL_OWNER, ApiKeys
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings
 
-pytestmark = pytest.mark.filterwarnings("ignore:pages are read by the built-in")
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.filterwarnings("ignore:pages are read by the built-in"),
+]
 
 CORPUS = ("f86d073b0d735ac873a65d906ba82758.pdf", "AMCOR_2022_8K_dated-2022-07-01.pdf")
 KEY = "a-long-enough-key-of-anna"
