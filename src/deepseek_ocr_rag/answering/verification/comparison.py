@@ -145,6 +145,30 @@ class ClaimComparison:
         same = [f for f in unit.figures if fact.matches(Number("", frozenset((abs(f.value),))))]
         return bool(same) and all(f.years and not f.years & self.years for f in same)
 
+    def is_of_other_row(self, unit: FactualUnit) -> bool:
+        """Whether the claim names another row of figures, and nothing of this one.
+
+        The words above count for this row: a label may stand in a row of its own.
+        """
+        if not unit.is_row:
+            return False
+        own = self._words_of(unit.citable.terms)
+        if own:
+            return False
+        above = self._words_of(unit.citable.terms_above)
+        return any(
+            other.is_row and other.figures and self._words_of(other.citable.terms) - above
+            for _, other in self.units
+        )
+
+    def _words_of(self, found: Collection[str]) -> set[str]:
+        """The claim's words, no numbers, that are among some terms."""
+        return {
+            word
+            for word in self.claim.words
+            if not any(map(str.isdigit, word)) and not self._equivalents[word].isdisjoint(found)
+        }
+
     def stated_above(self, fact: Number | Date) -> bool:
         """Whether a number of the question, such as its year, stands anywhere in the sources."""
         if isinstance(fact, Number) and fact.is_points:

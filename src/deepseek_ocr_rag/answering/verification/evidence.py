@@ -125,6 +125,7 @@ class Evidence:
             if comparison.states(unit.facts, fact)
             and not comparison.displaces(unit, fact)
             and not comparison.is_in_other_column(unit, fact)
+            and not comparison.is_of_other_row(unit)
         ]
         rows = [index for index, (_, unit) in enumerate(comparison.units) if unit.is_row]
         # A row says in a few words what a sentence says in many: it is measured by other rows.
