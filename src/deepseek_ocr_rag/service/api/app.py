@@ -13,6 +13,7 @@ from ...version import __version__
 from ..asking import Asking
 from ..callbacks.callback_sender import CallbackSender
 from ..doors import docling_serve, mistral_ocr, open_webui
+from ..page import page_views, static_files
 from ..queue import JobQueue
 from . import (
     job_events,
@@ -52,6 +53,8 @@ NATIVE: Final = (
 )
 
 DOORS: Final = (open_webui.ROUTER, docling_serve.ROUTER, mistral_ocr.ROUTER)
+
+PAGE: Final = (static_files.ROUTER, page_views.ROUTER)
 
 
 def create_app(
@@ -106,9 +109,9 @@ def create_app(
         allow_remote=settings.allow_remote,
     )
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
-    for router in (*NATIVE, *DOORS, *routers):
+    for router in (*NATIVE, *DOORS, *PAGE, *routers):
         app.include_router(router)
     add_problem_handlers(app)
-    app.add_middleware(Gatekeeper, settings=settings)
+    app.add_middleware(Gatekeeper, settings=settings, open_paths=frozenset(static_files.PAGE_PATHS))
     app.add_middleware(RequestLog, observe=app.state.metrics.observe)
     return app

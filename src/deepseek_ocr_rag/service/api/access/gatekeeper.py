@@ -51,10 +51,14 @@ class Gatekeeper:
     Args:
         app: The app.
         settings: What is allowed.
+        open_paths: More paths that need no key, because they hold nothing of anybody.
     """
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: ApiSettings, open_paths: frozenset[str] = frozenset()
+    ) -> None:
         self._app = app
+        self._open_paths = OPEN_PATHS | open_paths
         self._settings = settings
         rate = settings.requests_per_second
         self._requests = RateLimit(rate, 2 * rate)
@@ -115,7 +119,7 @@ class Gatekeeper:
                 "another web site may not use the service",
                 remedy="Call it from a program; browsers may only from its own pages.",
             )
-        if scope["path"] in OPEN_PATHS:
+        if scope["path"] in self._open_paths:
             return None
         address = (scope.get("client") or ("",))[0]
         if self._settings.keys and self._failures.is_empty(address):

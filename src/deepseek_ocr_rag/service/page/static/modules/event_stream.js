@@ -1,0 +1,38 @@
+/** Server-sent events out of a reply's body, as the HTML standard has them (9.2.6). */
+
+/**
+ * @param {ReadableStream<Uint8Array>} body
+ * @returns {AsyncGenerator<{kind: string, id: string, data: any}>} data is parsed JSON
+ */
+export async function* readEvents(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const parts = (rest + value).split("\n\n");
+      rest = /** @type {string} */ (parts.pop());
+      for (const part of parts) {
+        const event = parsed(part);
+        if (event) yield event;
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** @param {string} part @returns {{kind: string, id: string, data: any} | null} null for a comment */
+function parsed(part) {
+  let kind = "message";
+  let id = "";
+  let data = "";
+  for (const line of part.split("\n")) {
+    const [, name, value] = /^([^:]*):? ?(.*)$/.exec(line) || [];
+    if (name === "event") kind = value;
+    else if (name === "id") id = value;
+    else if (name === "data") data += value;
+  }
+  return data ? { kind, id, data: JSON.parse(data) } : null;
+}

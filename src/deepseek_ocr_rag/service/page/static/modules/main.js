@@ -1,0 +1,31 @@
+/** Starts the page: puts its parts in their places, and shows what the address says. */
+
+import { currentPlace, onPlace } from "./address.js";
+import { mountAsking } from "./asking/asking.js";
+import { startCorrecting } from "./correcting/correcting.js";
+import { byId } from "./dom.js";
+import { QueueView } from "./queue/queue_view.js";
+import { Reader } from "./reading/reader.js";
+import { translateShell } from "./texts.js";
+
+/**
+ * @typedef {object} Context what the parts know of each other
+ * @property {QueueView} queue
+ * @property {Reader} reader
+ */
+
+translateShell();
+/** @type {Context} */
+const context = { queue: new QueueView(byId("home")), reader: new Reader(byId("document")) };
+mountAsking(byId("asking"), context);
+startCorrecting(context);
+
+/** @param {import("./address.js").Place} place */
+function show(place) {
+  const [shown, other] = place.job ? [context.reader, context.queue] : [context.queue, context.reader];
+  other.hide();
+  shown.show(place);
+}
+
+onPlace(show);
+show(currentPlace());

@@ -1,0 +1,54 @@
+/** Tells the person what happened: short notes that go away, and problems that stay. */
+
+import { Problem } from "./api.js";
+import { byId, make } from "./dom.js";
+import { t } from "./texts.js";
+
+const NOTE_SECONDS = 4;
+
+/**
+ * Shows a note for a few seconds; screen readers say it.
+ * @param {string} text
+ */
+export function note(text) {
+  const shown = make("p.message", {}, text);
+  byId("messages").append(shown);
+  setTimeout(() => shown.remove(), NOTE_SECONDS * 1000);
+}
+
+/**
+ * Shows what went wrong and what to do, until it is closed.
+ * @param {unknown} error
+ * @param {string} [subject] such as a file's name
+ */
+export function showProblem(error, subject = "") {
+  if (error instanceof Error && error.name === "AbortError") return;
+  const close = make("button.quiet", { type: "button", onclick: () => shown.remove() }, t("close"));
+  const shown = make("div.message.problem", {}, problemParts(error, subject), close);
+  byId("messages").append(shown);
+}
+
+/**
+ * A problem in plain words with its remedy, to be put anywhere.
+ * @param {unknown} error
+ * @param {string} [subject]
+ * @returns {HTMLElement}
+ */
+export function problemParts(error, subject = "") {
+  const { what, remedy } = inWords(error);
+  return make("div.problem-text", {}, make("p", {}, subject && make("strong", {}, `${subject}: `), what), remedy && make("p.remedy", {}, remedy));
+}
+
+/** @param {unknown} error @returns {{what: string, remedy: string}} */
+export function inWords(error) {
+  if (!(error instanceof Problem)) return { what: t("problem.page"), remedy: t("problem.page.remedy") };
+  if (error.status === 0) return { what: t("problem.connection"), remedy: t("problem.connection.remedy") };
+  const what = error.detail ? sentence(error.detail) : t("problem.status", { status: error.status });
+  return { what, remedy: error.remedy };
+}
+
+/** @param {string} text */
+export function sentence(text) {
+  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?。！？]$/.test(first) ? first : `${first}.`;
+}
