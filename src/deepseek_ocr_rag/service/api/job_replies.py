@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -160,6 +161,13 @@ class PageEntry:
         failed: Whether it could not be read.
         page: Where its text is.
         picture: Where its picture is.
+        label: The printed page number, where the file records it.
+        width: Of the page in points; 0 if it is not known.
+        height: Of the page in points; 0 if it is not known.
+        finish_reason: Why its text ends, as in the page.
+        confidence: How sure the model was, 0 to 1; null if that is not known.
+        error: Why it could not be read.
+        warnings: What to know about the page.
     """
 
     number: int
@@ -167,6 +175,13 @@ class PageEntry:
     failed: bool
     page: str
     picture: str
+    label: str | None
+    width: float
+    height: float
+    finish_reason: str
+    confidence: float | None
+    error: str | None
+    warnings: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +245,21 @@ def job_reply(job: Job) -> JobReply:
 def page_entry(job_id: str, page: StoredPage) -> PageEntry:
     """What the API says of a page."""
     path = f"{job_path(job_id)}/pages/{page.number}"
-    return PageEntry(page.number, page.sequence, page.failed, path, f"{path}.png")
+    read = json.loads(page.json)  # much faster than a Page, and there may be thousands
+    return PageEntry(
+        number=page.number,
+        sequence=page.sequence,
+        failed=page.failed,
+        page=path,
+        picture=f"{path}.png",
+        label=read["label"],
+        width=read["width"],
+        height=read["height"],
+        finish_reason=read["finish_reason"],
+        confidence=read["confidence"],
+        error=read["error"],
+        warnings=read["warnings"],
+    )
 
 
 def retry_after(job: Job) -> int:

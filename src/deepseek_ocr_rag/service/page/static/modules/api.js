@@ -82,7 +82,7 @@ export async function getJson(path, options) {
 }
 
 /**
- * Events as they come, until the service ends them. Ends early only with a Problem.
+ * Events as they come, until the service or a silent connection ends them.
  * @param {string} path
  * @param {RequestInit & {json?: unknown, lastId?: string}} [options] lastId: go on behind this event
  * @returns {AsyncGenerator<{kind: string, id: string, data: any}>}
@@ -92,7 +92,12 @@ export async function* events(path, { lastId, headers, ...options } = {}) {
     ...options,
     headers: { Accept: "text/event-stream", ...(lastId ? { "Last-Event-ID": lastId } : {}), ...headers },
   });
-  yield* readEvents(/** @type {ReadableStream<Uint8Array>} */ (reply.body));
+  try {
+    yield* readEvents(/** @type {ReadableStream<Uint8Array>} */ (reply.body));
+  } catch (error) {
+    // A connection that breaks in the middle of a body is a TypeError.
+    throw error instanceof TypeError ? new Problem(0) : error;
+  }
 }
 
 /** @param {Response} reply @returns {Promise<Problem>} */

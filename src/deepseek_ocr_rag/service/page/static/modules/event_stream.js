@@ -1,15 +1,22 @@
 /** Server-sent events out of a reply's body, as the HTML standard has them (9.2.6). */
 
+/** The service shows every 15 seconds that it lives; a connection silent for longer is dead. */
+const SILENCE_MS = 45_000;
+
 /**
  * @param {ReadableStream<Uint8Array>} body
  * @returns {AsyncGenerator<{kind: string, id: string, data: any}>} data is parsed JSON
  */
 export async function* readEvents(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const stop = () => reader.cancel().catch(() => {});
   let rest = "";
+  let silence = 0;
   try {
     for (;;) {
+      silence = setTimeout(stop, SILENCE_MS);
       const { value, done } = await reader.read();
+      clearTimeout(silence);
       if (done) return;
       const parts = (rest + value).split("\n\n");
       rest = /** @type {string} */ (parts.pop());
@@ -19,7 +26,8 @@ export async function* readEvents(body) {
       }
     }
   } finally {
-    reader.cancel().catch(() => {});
+    clearTimeout(silence);
+    stop();
   }
 }
 

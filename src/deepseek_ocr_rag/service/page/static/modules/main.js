@@ -1,9 +1,12 @@
 /** Starts the page: puts its parts in their places, and shows what the address says. */
 
 import { currentPlace, onPlace } from "./address.js";
+import { onKeyNeeded } from "./api.js";
 import { mountAsking } from "./asking/asking.js";
 import { startCorrecting } from "./correcting/correcting.js";
 import { byId } from "./dom.js";
+import { buildBar } from "./frame.js";
+import { askForKey } from "./key_dialog.js";
 import { QueueView } from "./queue/queue_view.js";
 import { Reader } from "./reading/reader.js";
 import { translateShell } from "./texts.js";
@@ -15,6 +18,8 @@ import { translateShell } from "./texts.js";
  */
 
 translateShell();
+buildBar();
+onKeyNeeded(askForKey);
 /** @type {Context} */
 const context = { queue: new QueueView(byId("home")), reader: new Reader(byId("document")) };
 mountAsking(byId("asking"), context);
@@ -24,6 +29,7 @@ startCorrecting(context);
 function show(place) {
   const [shown, other] = place.job ? [context.reader, context.queue] : [context.queue, context.reader];
   other.hide();
+  document.body.dataset.view = place.job ? "document" : "home";
   shown.show(place);
 }
 

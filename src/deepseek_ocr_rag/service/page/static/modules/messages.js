@@ -2,7 +2,8 @@
 
 import { Problem } from "./api.js";
 import { byId, make } from "./dom.js";
-import { t } from "./texts.js";
+import { icon } from "./icons.js";
+import { language, t, textIfAny } from "./texts.js";
 
 const NOTE_SECONDS = 4;
 
@@ -22,8 +23,8 @@ export function note(text) {
  * @param {string} [subject] such as a file's name
  */
 export function showProblem(error, subject = "") {
-  if (error instanceof Error && error.name === "AbortError") return;
-  const close = make("button.quiet", { type: "button", onclick: () => shown.remove() }, t("close"));
+  if (isAbort(error)) return;
+  const close = make("button.quiet", { type: "button", title: t("close"), "aria-label": t("close"), onclick: () => shown.remove() }, icon("close"));
   const shown = make("div.message.problem", {}, problemParts(error, subject), close);
   byId("messages").append(shown);
 }
@@ -39,12 +40,25 @@ export function problemParts(error, subject = "") {
   return make("div.problem-text", {}, make("p", {}, subject && make("strong", {}, `${subject}: `), what), remedy && make("p.remedy", {}, remedy));
 }
 
+/** @param {unknown} error whether the page itself broke off a request */
+export function isAbort(error) {
+  return error instanceof Error && error.name === "AbortError";
+}
+
 /** @param {unknown} error @returns {{what: string, remedy: string}} */
 export function inWords(error) {
-  if (!(error instanceof Problem)) return { what: t("problem.page"), remedy: t("problem.page.remedy") };
+  if (!(error instanceof Problem)) {
+    console.error(error);
+    return { what: t("problem.page"), remedy: t("problem.page.remedy") };
+  }
   if (error.status === 0) return { what: t("problem.connection"), remedy: t("problem.connection.remedy") };
-  const what = error.detail ? sentence(error.detail) : t("problem.status", { status: error.status });
-  return { what, remedy: error.remedy };
+  const own = textIfAny(`problem.${error.status}`) || t("problem.status", { status: error.status });
+  const ownRemedy = textIfAny(`problem.${error.status}.remedy`);
+  // What the service says is exact, but English.
+  if (language === "zh") {
+    return { what: own, remedy: [ownRemedy, error.detail && sentence(error.detail), error.remedy].filter(Boolean).join(" ") };
+  }
+  return { what: error.detail ? sentence(error.detail) : own, remedy: error.remedy || ownRemedy };
 }
 
 /** @param {string} text */

@@ -1,28 +1,17 @@
-/** All texts of the page: English and Chinese side by side. */
+/** All texts of the page in the person's language. */
 
 import { ASKING_TEXTS } from "./asking/asking_texts.js";
 import { CORRECTING_TEXTS } from "./correcting/correcting_texts.js";
+import { READING_TEXTS } from "./reading/reading_texts.js";
+import { SHELL_TEXTS } from "./shell_texts.js";
 
 const LANGUAGE = "dsocr.language";
 
-/** @type {Record<string, [string, string]>} */
-const TEXTS = {
-  brand: ["Documents", "文档"],
-  skip: ["Skip to the content", "跳到正文"],
-  close: ["Close", "关闭"],
-  "problem.page": ["The page made a mistake.", "页面出错了。"],
-  "problem.page.remedy": ["Reload it; what was read is kept.", "请重新加载；已读取的内容不会丢失。"],
-  "problem.connection": ["The service does not answer.", "服务没有响应。"],
-  "problem.connection.remedy": ["Check that it runs; the page goes on by itself when it is back.", "请检查服务是否在运行；恢复后页面会自动继续。"],
-  "problem.status": ["The service answered with status {status}.", "服务返回状态 {status}。"],
-  ...ASKING_TEXTS,
-  ...CORRECTING_TEXTS,
-};
+/** @type {Record<string, [string, string]>} English and Chinese */
+const TEXTS = { ...SHELL_TEXTS, ...READING_TEXTS, ...ASKING_TEXTS, ...CORRECTING_TEXTS };
 
 /** @type {"en" | "zh"} */
-export const language =
-  /** @type {any} */ (localStorage.getItem(LANGUAGE)) ??
-  (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
+export const language = chosenLanguage();
 
 /**
  * A text in the person's language.
@@ -36,6 +25,20 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }
 
+/**
+ * A text for a number of things: key.one for 1, else key.
+ * @param {string} key
+ * @param {number} count
+ */
+export function counted(key, count) {
+  return t(count === 1 && TEXTS[`${key}.one`] ? `${key}.one` : key, { count: count.toLocaleString(language) });
+}
+
+/** @param {string} key @returns {string} the text, or "" if there is none */
+export function textIfAny(key) {
+  return TEXTS[key] ? t(key) : "";
+}
+
 /** @param {"en" | "zh"} chosen the page starts again with it */
 export function chooseLanguage(chosen) {
   localStorage.setItem(LANGUAGE, chosen);
@@ -44,11 +47,18 @@ export function chooseLanguage(chosen) {
 
 /** Puts the texts into what stands in index.html. */
 export function translateShell() {
-  document.documentElement.lang = language;
+  document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
   for (const each of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-text]"))) {
     each.textContent = t(each.dataset.text || "");
   }
   for (const each of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-label]"))) {
     each.setAttribute("aria-label", t(each.dataset.label || ""));
   }
+}
+
+/** @returns {"en" | "zh"} as chosen before, or else the browser's */
+function chosenLanguage() {
+  const chosen = localStorage.getItem(LANGUAGE);
+  if (chosen === "en" || chosen === "zh") return chosen;
+  return navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
 }
