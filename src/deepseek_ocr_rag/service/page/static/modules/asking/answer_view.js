@@ -3,7 +3,7 @@
 import { fill, make } from "../dom.js";
 import { icon } from "../icons.js";
 import { problemParts, sentence as asSentence } from "../messages.js";
-import { t } from "../texts.js";
+import { language, t } from "../texts.js";
 import { evidenceList, showOnPages } from "./evidence.js";
 import { statusShape } from "./status_shape.js";
 
@@ -154,6 +154,7 @@ function count(answer, status) {
 
 /** @param {any} answer that is not in the documents @returns {HTMLElement} as large as an answer */
 function absentNotice(answer) {
-  const text = answer.sentences.length ? "" : answer.answer.replace(LINE_ABOVE, "").trim();
-  return make("div.absent", {}, icon("close"), make("div", {}, make("h4", {}, t("asking.absent")), make("p", {}, text || t("asking.absent.text"))));
+  // The service names the words that no page has, in English.
+  const exact = answer.sentences.length || language === "zh" ? "" : answer.answer.replace(LINE_ABOVE, "").trim();
+  return make("div.absent", {}, icon("close"), make("div", {}, make("h4", {}, t("asking.absent")), make("p", {}, exact || t("asking.absent.text"))));
 }

@@ -38,7 +38,7 @@ export function startCorrecting({ reader }) {
   };
 
   reader.addBlockAction({ name: "correct", label: t("correcting.correct"), symbol: "edit", applies: canCorrect, run: (place) => editBlock(place, saved, undo) });
-  reader.addBlockAction({ name: "undo", label: t("correcting.undo"), symbol: "back", applies: ({ block }) => block.original !== undefined, run: undo });
+  reader.addBlockAction({ name: "undo", label: t("correcting.undo"), symbol: "undo", applies: ({ block }) => block.original !== undefined, run: undo });
   addExport(reader);
 }
 
