@@ -55,7 +55,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     pages.append({"text": "fine", "warnings": ["<script>alert(1)</script>"]})
     backend = recorded_report(folder / "recording.jsonl", pages)
     count = len(pages)
-    for number, name in enumerate(NAMES):
+    for number in range(len(NAMES)):
         (folder / str(number)).mkdir()
         size = count if number == 0 else 1
         (folder / str(number) / "x.pdf").write_bytes(drawn_report(plain_pages(size)))
