@@ -1,4 +1,4 @@
-# make demo: from nothing to a cited answer.  make test: the whole suite.
+# make demo: from nothing to a cited answer.  make web: the same in a browser.  make test: the whole suite.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo test test-services check format bench notebooks site lock minimum offline dist fuzz mutants clean
+.PHONY: install demo web test test-services check format bench notebooks site lock minimum offline dist fuzz mutants clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -43,6 +43,14 @@ install: $(VENV)/.all
 
 demo: $(VENV)/.core
 	@$(BIN)/dsocr demo -o demo-output
+
+$(VENV)/.serve: $(VENV)/.core
+	$(PIP) install -e ".[serve]"
+	@touch $@
+
+# The service's page in a browser, on the sample; needs neither a GPU nor Ollama.
+web: $(VENV)/.serve
+	@$(BIN)/dsocr serve --open src/deepseek_ocr_rag/samples/sample.pdf --data demo-output/service
 
 # Files of tests side by side; more threads than cores would only wait for each other.
 test: $(VENV)/.dev

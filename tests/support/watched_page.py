@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["WatchedPage"]
+__all__ = ["PATIENCE", "WatchedPage"]
 
 VIOLATIONS = """
 window.violations = [];
 addEventListener("securitypolicyviolation", (event) =>
   violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
+
+PATIENCE = 30_000
+"""Milliseconds after which a test gives up; the machine may be busy."""
 
 REFUSED = "Failed to load resource"
 """What Chromium writes for each status from 400 on; tests that expect one look at the page."""
@@ -26,21 +29,31 @@ class WatchedPage:
         requests: The addresses of all requests.
         problems: Errors of scripts, and what the console had of warnings and errors.
         dialogs: Messages of alert() and its like, which only an attack opens.
-        may_be_refused: Whether the service may refuse requests.
     """
 
-    def __init__(self, context: Any, url: str) -> None:
+    def __init__(self, context: Any) -> None:
         self.context = context
-        self.origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        self.origin = ""
         self.requests: list[str] = []
         self.problems: list[str] = []
         self.dialogs: list[str] = []
+        context.set_default_timeout(PATIENCE)
         context.add_init_script(VIOLATIONS)
         self.page = context.new_page()
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("console", self._note)
         self.page.on("dialog", self._refuse)
+
+    def open(self, url: str) -> None:
+        """Forget what was before, and go to an address."""
+        self.page.unroute_all()
+        self.page.goto("about:blank")
+        self.page.mouse.move(0, 0)
+        self.origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        for noted in (self.requests, self.problems, self.dialogs):
+            noted.clear()
+        self.page.goto(url)
 
     def check(self) -> None:
         """Nothing forbidden happened."""

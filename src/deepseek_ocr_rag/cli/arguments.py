@@ -12,7 +12,7 @@ from ..version import __version__
 from .near_options import NearOptionsParser
 from .output import print_note
 from .serve_command import SERVERS
-from .service_command import add_service_options
+from .servers.service_command import add_service_options
 
 __all__ = ["argument_parser"]
 

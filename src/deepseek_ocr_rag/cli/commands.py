@@ -28,7 +28,7 @@ from .output import notes_from_log, print_note, print_output, print_tracebacks
 from .read_command import draw_boxes, read_files
 from .serve_command import serve_command
 from .servers.mcp_command import serve_mcp
-from .service_command import run_service
+from .servers.service_command import run_service
 from .shutdown import TerminatedBySignal
 
 __all__ = ["COMMANDS", "run_command"]

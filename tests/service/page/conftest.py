@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from drawn_report import drawn_report, recorded_report, report_pages
 from running_service import finished, serving
-from watched_page import WatchedPage
+from watched_page import PATIENCE, WatchedPage
 
 from deepseek_ocr_rag.service.queue import JobQueue
 from deepseek_ocr_rag.service.service_limits import ReaderSettings, ServiceLimits
+
+USUAL = {"viewport": {"width": 1280, "height": 800}}
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -35,23 +37,38 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
+@pytest.fixture(scope="session")
+def usual_page(browser: Any) -> Iterator[WatchedPage]:
+    """The page that most tests share: to start one takes longer than they do."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=PATIENCE)
+    watched = WatchedPage(browser.new_context(**USUAL))
+    yield watched
+    watched.context.close()
+
+
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., WatchedPage]]:
-    """Opens an address in a fresh context; at the end, nothing forbidden may have happened."""
+def open_page(browser: Any, usual_page: WatchedPage) -> Iterator[Callable[..., WatchedPage]]:
+    """Opens an address; with options of a context, in one of its own.
+
+    At the end, nothing forbidden may have happened.
+    """
     opened: list[WatchedPage] = []
 
     def open_one(url: str, **context: Any) -> WatchedPage:
-        made = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context})
-        made.set_default_timeout(20_000)
-        watched = WatchedPage(made, url)
+        watched = (
+            WatchedPage(browser.new_context(**{**USUAL, **context})) if context else usual_page
+        )
         opened.append(watched)
-        watched.page.goto(url)
+        watched.open(url)
         return watched
 
     yield open_one
+    usual_page.page.goto("about:blank")
     for each in opened:
-        each.context.close()
-    for each in opened:
+        if each is not usual_page:
+            each.context.close()
         each.check()
 
 

@@ -61,7 +61,8 @@ export class JobItem {
     this.box.disabled = !job.pages_done;
     this.cancel.hidden = !isActive(job);
     this.remove.hidden = isActive(job);
-    this.error.hidden = !job.error;
-    if (job.error) fill(this.error, make("p", {}, sentence(job.error.message)), job.error.remedy && make("p.remedy", {}, job.error.remedy));
+    const error = job.status === "failed" ? job.error : null; // of a job read in part, the pages say it
+    this.error.hidden = !error;
+    if (error) fill(this.error, make("p", {}, sentence(error.message)), error.remedy && make("p.remedy", {}, error.remedy));
   }
 }

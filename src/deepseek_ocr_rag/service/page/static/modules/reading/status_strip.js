@@ -38,7 +38,7 @@ export class StatusStrip {
     this.cancel.hidden = !active;
     this.lost.hidden = !opened.lost;
     this.showIssues(opened);
-    const { error } = job;
+    const error = job.status === "failed" ? job.error : null; // else the pages say it
     fill(this.trouble, error && make("div.note.bad", {}, make("p", {}, sentence(error.message)), error.remedy && make("p.remedy", {}, error.remedy)));
   }
 

@@ -9,14 +9,15 @@ from dataclasses import fields
 from functools import partial
 from typing import Any, Final
 
-from ..answering.models.model_choice import choose_language_model, language_model_named
-from ..errors import ConfigurationError
-from ..installing import install_command
-from ..samples import sample_path
-from ..sources.fetch_policy import FetchPolicy
-from ..sources.limits import Limits
-from .documents import given_limits
-from .output import print_note
+from ...answering.models.model_choice import choose_language_model, language_model_named
+from ...errors import ConfigurationError
+from ...installing import install_command
+from ...samples import sample_path
+from ...sources.fetch_policy import FetchPolicy
+from ...sources.limits import Limits
+from ..documents import given_limits
+from ..output import print_note
+from .page_opening import check_file, show_page
 
 __all__ = ["DATA_FOLDER", "HOST", "PORT", "add_service_options", "run_service"]
 
@@ -97,22 +98,31 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long running pages may go on after SIGTERM (default: 20)",
     )
+    parser.add_argument(
+        "--open",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="show the service's page in a browser; with a file, send it and show it being read",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="log more")
 
 
 def run_service(options: argparse.Namespace) -> int:
     """``dsocr serve``: serve until SIGTERM or Ctrl-C."""
-    from ..service.serving import check_extra, listening_socket, serve
+    from ...service.serving import check_extra, listening_socket, serve
 
     check_extra()
-    from ..service.api.operations.json_log import json_log
-    from ..service.queue import JobQueue
+    from ...service.api.operations.json_log import json_log
+    from ...service.queue import JobQueue
 
     if not options.drain > 0:
         raise ConfigurationError(
             f"--drain {options.drain:g} is not a time", remedy="Give seconds above 0."
         )
     reader, limits, settings = _settings(options)
+    if options.open:
+        check_file(options.open, bool(settings.keys))
     listener = listening_socket(options.host, options.port)
     with closing(listener), json_log(logging.DEBUG if options.verbose else logging.INFO):
         queue = JobQueue(options.data, reader, limits)
@@ -120,6 +130,8 @@ def run_service(options: argparse.Namespace) -> int:
             queue.start()
             port = listener.getsockname()[1]
             print_note(f"serving on http://{_shown(options.host)}:{port}, data in {options.data}")
+            if options.open is not None:
+                show_page(queue, options.open, options.host, port)
             serve(
                 queue,
                 settings,
@@ -135,7 +147,7 @@ def run_service(options: argparse.Namespace) -> int:
 def _add_mcp(queue: Any, settings: Any, app: Any) -> None:  # noqa: ANN401 - of the extra [serve]
     """Put the MCP server at /mcp, where the extra [mcp] is installed."""
     try:
-        from ..mcp.service_mount import PATH, add_mcp
+        from ...mcp.service_mount import PATH, add_mcp
     except ImportError:
         print_note(f"no MCP server at /mcp: it needs {install_command('mcp')}")
         return
@@ -155,10 +167,10 @@ def _shown(host: str) -> str:
 
 def _settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     """What reads, how much may be asked, and what the HTTP side allows."""
-    from ..service.api.access.api_keys import ApiKeys
-    from ..service.api.api_settings import ApiSettings
-    from ..service.callbacks.callback_settings import CallbackSettings
-    from ..service.service_limits import ReaderSettings, ServiceLimits
+    from ...service.api.access.api_keys import ApiKeys
+    from ...service.api.api_settings import ApiSettings
+    from ...service.callbacks.callback_settings import CallbackSettings
+    from ...service.service_limits import ReaderSettings, ServiceLimits
 
     limits = _sorted_limits(given_limits(options), (Limits, ServiceLimits, ApiSettings))
     reader = ReaderSettings(

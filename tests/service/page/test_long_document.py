@@ -1,0 +1,115 @@
+"""A thousand pages: how much memory they take, and how long the page is busy while it scrolls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from drawn_report import drawn_report, plain_pages, recorded_report
+from playwright.sync_api import expect
+from running_service import finished, send, serving
+from watched_page import WatchedPage
+
+from deepseek_ocr_rag.service.queue import JobQueue
+from deepseek_ocr_rag.service.service_limits import ReaderSettings, ServiceLimits
+
+pytestmark = pytest.mark.services
+
+Open = Callable[..., WatchedPage]
+
+PAGES = 1000
+MOST_MIB = 200
+LONGEST_TASK_MS = 50
+MOST_ROWS = 12
+
+NOTE_TASKS = """
+window.tasks = [];
+new PerformanceObserver((list) => tasks.push(...list.getEntries().map((each) => each.duration)))
+  .observe({ entryTypes: ["longtask"] });
+"""
+
+SCROLL = """
+async (pages) => {
+  const scroller = document.querySelector(".pages");
+  let most = 0;
+  const step = (ms) => new Promise((done) => setTimeout(done, ms));
+  for (let n = 0; n <= 200; n += 1) {
+    scroller.scrollTop += 400;                                     // reading quickly
+    await step(16);
+    most = Math.max(most, scroller.querySelectorAll(".row").length);
+  }
+  for (let n = 0; n <= 100; n += 1) {                              // dragging the scroll bar
+    scroller.scrollTop = (n / 100) * scroller.scrollHeight;
+    await step(60);
+    most = Math.max(most, scroller.querySelectorAll(".row").length);
+  }
+  return most;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a document of a thousand pages that was read."""
+    folder = tmp_path_factory.mktemp("long")
+    pages = plain_pages(PAGES)
+    backend = recorded_report(folder / "recording.jsonl", pages)
+    (folder / "long.pdf").write_bytes(drawn_report(pages))
+    with (
+        JobQueue(folder / "data", ReaderSettings(backend=backend), ServiceLimits()) as queue,
+        serving(queue) as http,
+    ):
+        job = send(http, folder / "long.pdf")["id"]
+        while finished_pages(http, job) < PAGES:
+            time.sleep(0.5)
+        assert finished(http, job)["status"] == "succeeded"
+        yield f"{http.base_url}#/job/{job}"
+
+
+def finished_pages(http: Any, job: str) -> int:
+    found: int = http.get(f"/v1/jobs/{job}").json()["pages_done"]
+    return found
+
+
+def test_a_thousand_pages_scroll_without_stutter(
+    open_page: Open, long: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watched = open_page(long, viewport={"width": 1280, "height": 800})
+    page = watched.page
+    expect(page.locator('[data-page="1"] .block').first).to_be_visible()
+    expect(page.locator(".strip .facts")).to_have_text("1,000 pages")
+    page.wait_for_timeout(1000)
+    page.evaluate(NOTE_TASKS)
+    rows = page.evaluate(SCROLL, PAGES)
+    page.wait_for_timeout(1500)
+    tasks = sorted(page.evaluate("tasks"), reverse=True)
+    session = watched.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    heap = page.evaluate("performance.memory.usedJSHeapSize") / 2**20
+    process = private_mib(watched)
+    with capsys.disabled():
+        print(f"\n{rows} rows at most; heap {heap:.1f} MiB; renderer {process:.0f} MiB; tasks over 50 ms: {tasks[:8]}")  # fmt: skip
+    assert rows <= MOST_ROWS
+    assert process < MOST_MIB
+    assert [each for each in tasks if each > LONGEST_TASK_MS] == []
+
+
+def private_mib(watched: WatchedPage) -> float:
+    """Memory of the page's process that no other shares: the largest of all pages'."""
+    import psutil
+
+    info = watched.context.browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
+    renderers = [each["id"] for each in info["processInfo"] if each["type"] == "renderer"]
+    return max(psutil.Process(each).memory_full_info().uss for each in renderers) / 2**20
+
+
+def test_any_page_of_a_thousand_is_reached_at_once(open_page: Open, long: str) -> None:
+    page = open_page(f"{long}/page/777/block/3").page
+    block = page.locator('[data-page="777"] .block[data-block="3"]')
+    expect(block).to_be_focused()
+    expect(block).to_be_in_viewport()
+    page.locator("#find").fill("Entry 999.6")
+    expect(page.locator(".find-count")).to_have_text("1 of 1")
+    expect(page.locator('[data-page="999"] .block.hit-now')).to_be_in_viewport()
