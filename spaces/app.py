@@ -102,7 +102,9 @@ def answer_html(answer: Answer) -> str:
 def build() -> gr.Blocks:
     """The interface."""
     with gr.Blocks(title="deepseek-ocr-rag") as demo:
-        gr.Markdown("# deepseek-ocr-rag\nReads a document, and shows where every answer comes from.")
+        gr.Markdown(
+            "# deepseek-ocr-rag\nReads a document, and shows where every answer comes from."
+        )
         gr.Markdown(NOTICE)
         found = gr.State(None, time_to_live=1800)
         with gr.Row():

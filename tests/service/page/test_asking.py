@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from axe_audit import violations
 from playwright.sync_api import expect
 from running_service import finished, send
 from scripted_answers import MODEL, answering_service
@@ -187,3 +188,23 @@ def test_in_chinese(open_page: Open, lights: str) -> None:
     expect(turn).to_contain_text("部分见于文档")
     expect(turn).to_contain_text("已拒绝：文档中没有这样说")
     assert not re.search(r"asking\.", panel.inner_text())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_view_of_it_has_a_violation(open_page: Open, lights: str, scheme: str) -> None:
+    page = open_page(lights, color_scheme=scheme).page
+    expect(page.locator('[data-page="1"] .block')).to_have_count(4)
+    panel = opened(page)
+    assert violations(page) == []
+    turn = ask(panel, "mixed: what of the lighthouse and its lamp?")
+    turn.locator("button.sentence-button").nth(1).click()
+    expect(page.locator(".mark.dark").first).to_be_attached()
+    assert violations(page) == []
+    panel.get_by_role("button", name="New conversation").click()
+    ask(panel, "weather at the lighthouse?")
+    expect(panel.locator(".absent")).to_be_visible()
+    block = page.locator('[data-page="1"] .block[data-block="1"]')
+    block.hover()
+    block.locator("[data-action=correct]").click()
+    expect(block.locator("textarea")).to_be_visible()
+    assert violations(page) == []
