@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -33,7 +32,7 @@ NARROW = {"width": 360, "height": 700}
 
 
 def take(
-    browser: Browser, name: str, url: str, prepare: Callable[[Page], None], **context: Any
+    browser: Browser, name: str, url: str, prepare: Callable[[Page], None], **context: object
 ) -> None:
     """One picture, as a PNG with few colours."""
     opened = browser.new_context(**{"viewport": WIDE, "locale": "en-GB", **context})

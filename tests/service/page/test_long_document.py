@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,12 +24,6 @@ PAGES = 1000
 MOST_MIB = 200
 LONGEST_TASK_MS = 50
 MOST_ROWS = 12
-
-NOTE_TASKS = """
-window.tasks = [];
-new PerformanceObserver((list) => tasks.push(...list.getEntries().map((each) => each.duration)))
-  .observe({ entryTypes: ["longtask"] });
-"""
 
 SCROLL = """
 async (pages) => {
@@ -81,19 +76,41 @@ def test_a_thousand_pages_scroll_without_stutter(
     expect(page.locator('[data-page="1"] .block').first).to_be_visible()
     expect(page.locator(".strip .facts")).to_have_text("1,000 pages")
     page.wait_for_timeout(1000)
-    page.evaluate(NOTE_TASKS)
+    watched.context.browser.start_tracing(page=page, categories=["toplevel", "devtools.timeline"])
     rows = page.evaluate(SCROLL, PAGES)
     page.wait_for_timeout(1500)
-    tasks = sorted(page.evaluate("tasks"), reverse=True)
+    tasks = busy_ms(json.loads(watched.context.browser.stop_tracing()))
     session = watched.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     heap = page.evaluate("performance.memory.usedJSHeapSize") / 2**20
     process = private_mib(watched)
     with capsys.disabled():
-        print(f"\n{rows} rows at most; heap {heap:.1f} MiB; renderer {process:.0f} MiB; tasks over 50 ms: {tasks[:8]}")  # fmt: skip
+        print(f"\n{rows} rows at most; heap {heap:.1f} MiB; renderer {process:.0f} MiB; {len(tasks)} tasks, the longest {tasks[:5]} ms")  # fmt: skip
     assert rows <= MOST_ROWS
     assert process < MOST_MIB
-    assert [each for each in tasks if each > LONGEST_TASK_MS] == []
+    assert tasks[0] < LONGEST_TASK_MS
+
+
+def busy_ms(trace: dict[str, Any]) -> list[float]:
+    """Milliseconds that each task of the page's main thread took of a processor, longest first.
+
+    By the clock, a task takes as long as other processes let it; on a busy machine that says nothing.
+    """
+    events = trace["traceEvents"]
+    mains = {
+        (each["pid"], each["tid"])
+        for each in events
+        if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"
+    }
+    tasks = [
+        each["tdur"] / 1000
+        for each in events
+        if each["name"].endswith("RunTask")
+        and (each["pid"], each["tid"]) in mains
+        and "tdur" in each
+    ]
+    assert tasks, "the browser's trace has no tasks"
+    return sorted(tasks, reverse=True)
 
 
 def private_mib(watched: WatchedPage) -> float:

@@ -28,7 +28,8 @@ export function blockText(block, table) {
   const heading = /^\s*(#{1,6})\s+(.*)$/s.exec(text);
   if (heading || /title/.test(kind)) {
     const level = heading ? heading[1].length : kind === "title" ? 1 : 2;
-    return [make(level < 2 ? "h3.block-title" : "h4.block-title", {}, ...inlineParts((heading ? heading[2] : text).trim()))];
+    // Documents skip levels, which would lose those who go from heading to heading.
+    return [make(level < 2 ? "h3.block-title" : "h3.block-title.sub", {}, ...inlineParts((heading ? heading[2] : text).trim()))];
   }
   return text.trim().split(/\n[ \t]*\n/).map(paragraph);
 }

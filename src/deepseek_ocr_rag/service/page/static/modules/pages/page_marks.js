@@ -90,7 +90,7 @@ export class PageMarks {
   /** @param {PageRow} row */
   reach(row) {
     if (this.awaited?.page !== row.page || !row.json) return;
-    row.blockElement(this.awaited.block)?.scrollIntoView({ block: "center" });
+    row.blockElement(this.awaited.block)?.scrollIntoView({ block: "nearest" });
     this.awaited = null;
   }
 

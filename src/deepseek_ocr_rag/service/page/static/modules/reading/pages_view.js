@@ -101,7 +101,6 @@ export class PagesView {
     if (!element) return;
     this.wanted = null;
     focusOn(element);
-    element.scrollIntoView({ block: "center" });
   }
 
   /** @param {PageRow} row whose text has come */

@@ -126,6 +126,7 @@ export class Reader {
       if (this.job !== id) return;
       fill(this.body, make("div.empty", {}, make("div.note.bad", { role: "alert" }, problemParts(error)), make("p", {}, make("a", { href: hashOf({}) }, t("read.back")))));
       this.place.dataset.state = "problem";
+      this.title.textContent = t("read.none");
     }
   }
 
@@ -183,7 +184,8 @@ export class Reader {
     this.pages?.close();
     this.thumbnails?.close();
     this.job = this.opened = this.pages = this.thumbnails = null;
-    this.name = this.title.textContent = "";
+    this.name = "";
+    this.title.textContent = t("read.opening");
     this.place.dataset.state = "loading";
     fill(this.body);
     for (const listener of this.listeners) listener();

@@ -3,6 +3,8 @@
 /** @type {Record<string, [string, string]>} */
 export const READING_TEXTS = {
   "read.back": ["All documents", "全部文档"],
+  "read.none": ["Nothing to show", "无法显示"],
+  "read.opening": ["Opening…", "正在打开……"],
   "read.tools": ["Tools of the document", "文档工具"],
   "read.page": ["Page", "页"],
   "read.of": ["of {total}", "/ {total}"],

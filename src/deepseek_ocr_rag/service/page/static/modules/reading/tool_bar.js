@@ -45,7 +45,7 @@ export class ToolBar {
       make("div.tool-group.sizes", {}, tool("minus", t("read.zoom_out"), () => actions.zoomStep(-1)), this.zoom, tool("plus", t("read.zoom_in"), () => actions.zoomStep(1)), tool("turn", t("read.rotate"), actions.turn)),
       make("div.segments", { role: "group", "aria-label": t("read.view") }, ...this.views),
       find,
-      make("div.tool-group.last", {}, this.downloads.element, tool("keyboard", t("read.keys"), actions.keys)),
+      make("div.tool-group.last", {}, this.downloads.element, tool("keyboard", t("read.keys"), actions.keys, { id: "show-keys" })),
     );
   }
 
