@@ -9,7 +9,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo web test test-services check format bench notebooks site lock minimum offline dist fuzz mutants clean
+.PHONY: install demo web test test-services test-space check format bench notebooks site lock minimum offline dist fuzz mutants clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -59,6 +59,13 @@ test: $(VENV)/.dev
 # Whole services and servers as processes: too long for each change, to be run where one of them changes.
 test-services: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m services
+
+# Gradio takes another Pillow than we do, so the Space's demo has an environment of its own.
+test-space: $(VENV)/.dev
+	$(PYTHON) -m venv build/space
+	grep -v whl spaces/requirements.txt > build/space/requirements.txt
+	build/space/bin/python -m pip install -r build/space/requirements.txt
+	SPACE_PYTHON=build/space/bin/python $(BIN)/python -m pytest -m space tests/test_space.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

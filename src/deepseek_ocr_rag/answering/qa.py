@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from functools import partial
 
 from ..document.types import OcrDocument
 from ..errors import ConfigurationError
@@ -12,9 +14,10 @@ from ..retrieval.embeddings import EmbeddingModel, embedding_model
 from ..retrieval.reranking import Reranker
 from ..retrieval.retriever import Passage, Retriever
 from ..setting_names import with_known_settings
-from .answer import Answer, Timings
+from .answer import Answer, Sentence, Timings
 from .language_model import LanguageModel, ThinkingLevel
 from .models.model_choice import language_model
+from .partial_support import SupportedPart, supported_parts
 from .query_rewriting import standalone_question
 from .quoting.relevance import ENOUGH, relevance
 from .quoting.vocabulary import Vocabulary
@@ -26,6 +29,7 @@ from .strategies import (
 )
 from .stream import AnswerStream
 from .verification.term_frequencies import TermFrequencies
+from .verification.verifier import Verifier
 
 __all__ = ["Conversation", "DocumentQA"]
 
@@ -91,14 +95,15 @@ class DocumentQA:
         documents = (documents,) if isinstance(documents, OcrDocument) else tuple(documents)
         self.top_k = top_k
         self.strict = strict
-        self.llm = language_model(
-            llm,
+        self._language_model = partial(
+            language_model,
             host=host,
             timeout=timeout,
             num_ctx=num_ctx,
             allow_remote=allow_remote,
             think=think,
         )
+        self.llm = self._language_model(llm)
         self.retriever = Retriever.from_documents(
             documents,
             max_tokens=max_tokens,
@@ -148,6 +153,28 @@ class DocumentQA:
     async def aask(self, question: str) -> Answer:
         """As :meth:`ask`, without blocking the event loop."""
         return await self.stream(question).whole()
+
+    def using(self, llm: str | LanguageModel | object | None) -> DocumentQA:
+        """The same documents and index with another language model; costs nothing.
+
+        Args:
+            llm: As for the class; what is set there for a model that is named holds here too.
+
+        Raises:
+            ConfigurationError: If it names no language model.
+            RemoteModelRefusedError: If the model would run on another machine.
+        """
+        other = copy.copy(self)
+        other.llm = self._language_model(llm)
+        return other
+
+    def supported_parts(self, answer: Answer, sentence: Sentence) -> tuple[SupportedPart, ...]:
+        """The parts of an unsupported sentence that the passages of its answer say.
+
+        Such a sentence is half true at best: what joins the parts, or one of them, is not there.
+        """
+        verifier = Verifier(answer.passages, answer.query or answer.question, self._frequencies)
+        return supported_parts(sentence.text, verifier)
 
     def chat(self) -> Conversation:
         """Start a conversation, in which a question may refer to those before it."""

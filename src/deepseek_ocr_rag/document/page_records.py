@@ -45,6 +45,7 @@ _UNKNOWN: Final[Mapping[str, str | float]] = {
     "spans": "[]",
     "boxes_text": "",
     "confidence": -1.0,
+    "corrected": False,
 }
 """What flat metadata has in place of what is not known or did not happen."""
 _WORST_FIRST: tuple[FinishReason, ...] = ("error", "repetition", "length", "stop", "blank")
@@ -115,13 +116,14 @@ def page_records(
     if not blocks:
         boxes = [entry for block in page.blocks for entry in box_entries(block, *block.span)]
         metadata = {**common, "boxes": boxes, "section": _section(page.blocks)}
-        metadata |= {**_confidence(page), **text_of_boxes(boxes, page.markdown)}
+        metadata |= {**_confidence(page), **_corrected(page.corrected)}
+        metadata |= text_of_boxes(boxes, page.markdown)
         yield Record(_id(identity or source, split, number, ""), page.markdown, _ordered(metadata))
         return
     for index, block in enumerate(blocks):
         boxes = box_entries(block, 0, len(block.text))
         metadata = {**common, "boxes": boxes, "section": " > ".join(block.section)}
-        metadata |= _confidence(block)
+        metadata |= {**_confidence(block), **_corrected(block.original is not None)}
         yield Record(
             _id(identity or source, split, number, str(index)), block.text, _ordered(metadata)
         )
@@ -179,6 +181,7 @@ def document_record(document: OcrDocument, *, identity: str | None = None) -> Re
     if warnings:
         metadata["warnings"] = warnings
     text = "\n\n".join(parts)
+    metadata |= _corrected(any(page.corrected for page in pages))
     metadata |= text_of_boxes(boxes, text)
     numbers = ",".join(str(page.number) for page in pages)
     key = "" if len(pages) == document.total_pages else numbers
@@ -303,6 +306,10 @@ def _storable(value: Any) -> Any:  # noqa: ANN401 - metadata can be anything
 
 def _confidence(read: Page | Block) -> dict[str, float]:
     return {} if read.confidence is None else {"confidence": read.confidence}
+
+
+def _corrected(is_corrected: bool) -> dict[str, bool]:
+    return {"corrected": True} if is_corrected else {}
 
 
 def _id(identity: str, *parts: str) -> str:

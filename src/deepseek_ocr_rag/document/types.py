@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any, Final, Literal
 
 from ..errors import ConfigurationError
@@ -140,6 +141,7 @@ class Block:
         confidence: How sure the model was of the text, 0..1: the geometric mean
             of its tokens' probabilities, see :mod:`.grammar.confidence`. None if
             the backend does not report it.
+        original: What was read, if a person has corrected ``text`` since; else None.
     """
 
     kind: str
@@ -149,9 +151,10 @@ class Block:
     section: tuple[str, ...] = ()
     html: str | None = None
     confidence: float | None = None
+    original: str | None = None
 
     def __post_init__(self) -> None:
-        _make_storable(self, "kind", "text", "html", "section")
+        _make_storable(self, "kind", "text", "html", "section", "original")
 
     def __repr__(self) -> str:
         """Short; :meth:`to_dict` has everything."""
@@ -171,11 +174,8 @@ class Block:
             "span": list(self.span),
             "section": list(self.section),
         }
-        if self.html is not None:
-            data["html"] = self.html
-        if self.confidence is not None:
-            data["confidence"] = self.confidence
-        return data
+        optional = {"html": self.html, "confidence": self.confidence, "original": self.original}
+        return data | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Block:
@@ -188,6 +188,7 @@ class Block:
             section=tuple(data.get("section", ())),
             html=data.get("html"),
             confidence=data.get("confidence"),
+            original=data.get("original"),
         )
 
 
@@ -255,6 +256,11 @@ class Page:
     def boxes(self) -> tuple[Box, ...]:
         """The boxes of all its blocks in reading order; for the task "locate", what was found."""
         return tuple(box for block in self.blocks for box in block.boxes)
+
+    @property
+    def corrected(self) -> bool:
+        """Whether a person has corrected the text of any of its blocks."""
+        return any(block.original is not None for block in self.blocks)
 
     def blocks_in(self, start: int, end: int) -> tuple[Block, ...]:
         """The blocks whose text overlaps characters ``start`` to ``end`` of the Markdown."""
@@ -344,12 +350,9 @@ class OcrDocument:
 
         With ``page_marks``, ``<!-- page 3 -->`` stands before each page, even one without text.
         """
-        if page_marks:
-            parts = [
-                p for page in self.pages for p in (f"<!-- page {page.number} -->", page.markdown)
-            ]
-        else:
-            parts = [page.markdown for page in self.pages]
+        parts = []
+        for page in self.pages:
+            parts += [f"<!-- page {page.number} -->"] * page_marks + [page.markdown]
         return "\n\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
@@ -393,7 +396,5 @@ def _make_storable(value: Block | Page, *names: str) -> None:
 
 def union(boxes: Iterable[Box]) -> Box | None:
     """The smallest box that contains all boxes, or None if there are none."""
-    result: Box | None = None
-    for box in boxes:
-        result = box if result is None else result.union(box)
-    return result
+    found = tuple(boxes)
+    return reduce(Box.union, found) if found else None

@@ -97,7 +97,8 @@ class JobDocuments:
 
 def _stored(job: Job) -> StoredDocument:
     id = f"{job.id}/{' '.join(job.name.split())}"
-    return StoredDocument(id, job.sha256, job.document_pages or job.pages_done, job.pages_done)
+    total = job.document_pages or job.pages_done
+    return StoredDocument(id, job.sha256, total, job.pages_done, job.version)
 
 
 def _job_of(document: StoredDocument) -> str:

@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from ..document.types import OcrDocument, Page
@@ -38,10 +38,14 @@ class ReadDocuments:
     Attributes:
         qa: Answers questions over them.
         jobs: The id of the job of each, by its source.
+        documents: Each, by its source.
+        versions: The version of each job whose pages these are.
     """
 
     qa: DocumentQA
     jobs: dict[str, str]
+    documents: dict[str, OcrDocument]
+    versions: tuple[int, ...]
 
 
 class Asking:
@@ -69,8 +73,13 @@ class Asking:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, ...], ReadDocuments] = OrderedDict()
 
-    def over(self, owner: str, job_ids: Sequence[str]) -> ReadDocuments:
+    def over(self, owner: str, job_ids: Sequence[str], model: str | None = None) -> ReadDocuments:
         """The documents of some jobs, ready to be searched.
+
+        Args:
+            owner: Name of the key.
+            job_ids: The jobs.
+            model: What answers, as for ``llm``; None for that.
 
         Raises:
             BusyError: If a document is still being read.
@@ -86,11 +95,20 @@ class Asking:
             )
         # Looked up even if the index is there: the jobs may be gone, or somebody else's.
         jobs = [self._finished(owner, each) for each in ids]
+        read = self._kept_or_made(owner, ids, jobs)
+        if model is None or model == self._llm:
+            return read
+        return replace(read, qa=read.qa.using(model))
+
+    def _kept_or_made(self, owner: str, ids: tuple[str, ...], jobs: Sequence[Job]) -> ReadDocuments:
+        versions = tuple(job.version for job in jobs)
         with self._lock:
-            if ids in self._kept:
+            kept = self._kept.get(ids)
+            if kept is not None and kept.versions == versions:
                 self._kept.move_to_end(ids)
-                return self._kept[ids]
-        made = self._made(owner, jobs)
+                return kept
+        # Looked up before the pages are: a correction meanwhile has them read again.
+        made = self._made(owner, jobs, versions)
         with self._lock:
             self._kept[ids] = made
             while len(self._kept) > KEPT:
@@ -113,7 +131,7 @@ class Asking:
             )
         return job
 
-    def _made(self, owner: str, jobs: Sequence[Job]) -> ReadDocuments:
+    def _made(self, owner: str, jobs: Sequence[Job], versions: tuple[int, ...]) -> ReadDocuments:
         from ..answering.qa import DocumentQA
 
         if sum(job.pages_done for job in jobs) > MOST_PAGES:
@@ -122,18 +140,18 @@ class Asking:
                 remedy=f"Name fewer: {MOST_PAGES:,} pages in all.",
             )
         names = Counter(job.name for job in jobs)
-        documents, ids = [], {}
+        documents, ids = {}, {}
         for job in jobs:
             source = job.name if names[job.name] == 1 else f"{job.name} ({job.id})"
             ids[source] = job.id
-            documents.append(self._document(owner, job, source))
+            documents[source] = self._document(owner, job, source)
         qa = DocumentQA(
-            documents,
+            tuple(documents.values()),
             llm=None if self._llm == "none" else self._llm,
             embeddings=self._embeddings,
             allow_remote=self._allow_remote,
         )
-        return ReadDocuments(qa, ids)
+        return ReadDocuments(qa, ids, documents, versions)
 
     def _document(self, owner: str, job: Job, source: str) -> OcrDocument:
         pages = [

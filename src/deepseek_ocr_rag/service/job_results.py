@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Literal
 
@@ -13,6 +11,7 @@ from ..errors import ConfigurationError
 from ..reading.cached_pages import page_from_json
 from ..text.visible import json_line
 from .jobs import Job, StoredPage
+from .streamed_zip import StreamedZip
 
 __all__ = ["RESULT_FORMATS", "ResultFormat", "result_chunks"]
 
@@ -104,33 +103,7 @@ _NAMES: Final = {
 
 
 def _zip(job: Job, pages: Callable[[], Iterable[StoredPage]]) -> Iterator[bytes]:
-    out = _Pieces()
-    made = time.gmtime(job.ended or job.created)[:6]
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
-        for name, file in _NAMES.items():
-            entry = zipfile.ZipInfo(file, made)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o600 << 16
-            with archive.open(entry, "w", force_zip64=True) as stream:
-                for chunk in result_chunks(job, pages, name):
-                    stream.write(chunk)
-                    yield from out.taken()
-    yield from out.taken()
-
-
-class _Pieces:
-    """What :mod:`zipfile` writes, piece by piece; it cannot be read or gone back in."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        self._pieces.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        pass
-
-    def taken(self) -> Iterator[bytes]:
-        pieces, self._pieces = self._pieces, []
-        yield from pieces
+    archive = StreamedZip(job.ended or job.created)
+    for name, file in _NAMES.items():
+        yield from archive.file(file, result_chunks(job, pages, name))
+    yield from archive.end()

@@ -179,12 +179,14 @@ class StoredPage:
         sequence: 1 for the job's page that was stored first, then 2, 3, ...
         json: The page, as :func:`~deepseek_ocr_rag.reading.cached_pages.page_to_json` writes it.
         failed: Whether it could not be read; it then holds its error.
+        corrected: How many of its blocks a person has corrected; ``json`` has the corrected text.
     """
 
     number: int
     sequence: int
     json: str = field(repr=False)
     failed: bool = False
+    corrected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

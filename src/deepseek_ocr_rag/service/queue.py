@@ -18,6 +18,7 @@ from ..errors import (
     UploadError,
 )
 from ..reading.reader import Reader
+from .correcting.correctable_queue import CorrectableQueue
 from .engine.dispatcher import Dispatcher
 from .jobs import (
     DueCallback,
@@ -28,7 +29,6 @@ from .jobs import (
     Upload,
 )
 from .listeners import Listeners
-from .queue_view import QueueView
 from .service_limits import ReaderSettings, ServiceLimits
 from .store.callback_rows import callback_done, callback_failed, due_callbacks
 from .store.database import Database
@@ -51,7 +51,7 @@ __all__ = ["JobQueue"]
 _DAY: Final = 86_400.0
 
 
-class JobQueue(QueueView):
+class JobQueue(CorrectableQueue):
     """Jobs that survive everything, and the one process that reads them.
 
     Threads may share one. The methods block only for a moment, but for :meth:`wait`,

@@ -7,12 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from ..concurrency.png_pictures import encode_png
 from ..errors import ConfigurationError
+from ..export.quoted_words import QuotedWords, quoted_words
+from ..reading.cached_pages import page_from_json
 from ..reading.reader import Reader
+from ..sources.source import open_source
 from .jobs import Job, JobPage, JobState, StoredPage
 from .listeners import Listeners
+from .service_limits import ReaderSettings
 from .store.database import Database
 from .store.job_rows import find_job, list_jobs
 from .store.job_values import job_of, options_of
@@ -21,6 +26,9 @@ from .store.queue_order import QueueOrder
 from .store.uploads import UploadStore
 
 __all__ = ["QueueView"]
+
+LINES_SIDE: Final = 1600
+"""Pixels of the picture on which lines of text are looked for: 6-point letters are 11 high."""
 
 
 class QueueView:
@@ -31,6 +39,7 @@ class QueueView:
     _order: QueueOrder
     _listeners: Listeners
     _drawing: Reader
+    _settings: ReaderSettings
 
     def get(self, owner: str, job_id: str) -> Job:
         """A job.
@@ -160,6 +169,36 @@ class QueueView:
             name=row["name"],
         )
         return encode_png(image).data
+
+    def quoted_words(
+        self, owner: str, job_id: str, number: int, span: tuple[int, int]
+    ) -> QuotedWords:
+        """Where a part of a page's text stands, finer than its blocks' boxes.
+
+        Args:
+            owner: Name of the key.
+            job_id: The job.
+            number: 1-based page.
+            span: ``(start, end)`` in the page's Markdown.
+
+        Raises:
+            JobNotFoundError: Also if this page is not finished.
+            JobExpiredError: As :meth:`get`.
+            SourceError: If the page cannot be drawn.
+        """
+        row = self._database.read(lambda each: find_job(each, owner, job_id))
+        page = page_from_json(self.page(owner, job_id, number).json)
+        options = options_of(row["options"], row["secrets"])
+        with open_source(
+            self._uploads.file(row["sha256"]),
+            password=options.password,
+            renderer=self._settings.renderer,
+            limits=self._settings.limits,
+            name=row["name"],
+        ) as opened:
+            return quoted_words(
+                page, span, opened.render(number, LINES_SIDE), opened.text_layer(number)
+            )
 
     def _job(self, row: sqlite3.Row) -> Job:
         if row["ended"] is not None:

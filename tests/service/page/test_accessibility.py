@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from typing import Any
 
 import pytest
+from axe_audit import violations
 from drawn_report import drawn_report, problem_pages, recorded_report, report_pages
 from playwright.sync_api import expect
 from running_service import finished, send, serving
@@ -16,18 +16,6 @@ from deepseek_ocr_rag.service.queue import JobQueue
 from deepseek_ocr_rag.service.service_limits import ReaderSettings, ServiceLimits
 
 Open = Callable[..., WatchedPage]
-
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
-AUDIT = "rules => axe.run(document, rules).then(found => found.violations.map(each => [each.id, ...each.nodes.map(node => `${node.html.slice(0, 200)} ${node.failureSummary}`)]))"
-
-
-def violations(page: Any) -> list[Any]:
-    """What axe-core finds wrong."""
-    script = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
-    page.evaluate(script)  # not as a script of the page: its policy would refuse it
-    found: list[Any] = page.evaluate(AUDIT, RULES)
-    return found
 
 
 @pytest.fixture(scope="module")

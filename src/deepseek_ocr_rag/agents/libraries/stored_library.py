@@ -40,12 +40,14 @@ class StoredDocument:
         sha256: Hash of its bytes.
         total_pages: Pages of the file.
         stored_pages: How many of them were read, those that failed included.
+        version: Changes when a text of it does, such as by a correction.
     """
 
     id: str
     sha256: str
     total_pages: int
     stored_pages: int
+    version: int = 0
 
 
 class StoredDocuments(Protocol):
@@ -108,7 +110,8 @@ class StoredLibrary:
         """Some pages of a document, or all, and an index of them."""
         with self.opened(id, pages, on_page) as opened:
             document = opened.document(opened.pages)
-        key = (document.source, document.sha256, pages or "")
+        version = str(self._stored.document(id).version)
+        key = (document.source, document.sha256, version, pages or "")
         return document, self._index(key, [document])
 
     def search(self, folder: str, on_page: OnPage) -> tuple[FolderSearch, Sequence[DocumentFile]]:
@@ -121,7 +124,8 @@ class StoredLibrary:
                 break
             chosen.append(each)
         documents = (self._whole(each, on_page) for each in chosen)
-        retriever = self._index(tuple(each.id for each in chosen), documents)
+        key = tuple(f"{each.id} {each.version}" for each in chosen)
+        retriever = self._index(key, documents)
         waiting = tuple(file.path for file in files[len(chosen) :])
         return FolderSearch(retriever, len(chosen), waiting, bool(waiting), (), 0), files
 

@@ -18,7 +18,7 @@ from ...ollama_address import ollama_headers, ollama_url
 from ...ollama_server import OllamaServer
 from ...setting_names import did_you_mean_model
 from ..language_model import LanguageModel, ThinkingLevel
-from .model_fitness import why_unfit
+from .model_fitness import writes_text
 from .ollama_model import SUGGESTED_MODEL, OllamaModel
 from .openai_model import OpenAIModel
 
@@ -188,16 +188,10 @@ def choose_language_model(host: str | None = None) -> tuple[str | None, str]:
         if not is_this_machine(server.url):
             return None, f"Ollama at {server.url} is not this machine: name its model to use it."
         for model in server.models():
-            if _writes_text(server, model):
+            if writes_text(server, model):
                 return f"ollama/{model}", ""
     except LanguageModelUnavailableError:
         return None, f"{start} and get a model ({pull})."
     except (LanguageModelError, ConfigurationError) as error:
         return None, f"No written answer: {error}"
     return None, f"For a written answer get a model: {pull}."
-
-
-def _writes_text(server: OllamaServer, model: str) -> bool:
-    shown = server.show(model)
-    runs_elsewhere = shown.get("remote_host") or shown.get("remote_model")
-    return not runs_elsewhere and not why_unfit(model, shown)

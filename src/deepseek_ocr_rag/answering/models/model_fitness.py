@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...ollama_server import OllamaServer
 from ...retrieval.embeddings import EmbeddingModel, OllamaEmbeddings, embedding_model
 
-__all__ = ["checked_embeddings", "why_unfit"]
+__all__ = ["checked_embeddings", "why_unfit", "writes_text"]
 
 
 def why_unfit(model: str, shown: Mapping[str, Any]) -> str:
@@ -25,6 +26,17 @@ def why_unfit(model: str, shown: Mapping[str, Any]) -> str:
     if capabilities and "completion" not in capabilities:
         return f"{model} does not write text (it can do: {', '.join(map(str, capabilities))})"
     return ""
+
+
+def writes_text(server: OllamaServer, model: str) -> bool:
+    """Whether a model writes answers, and runs where its server does.
+
+    Raises:
+        LanguageModelError: If the server does not say.
+    """
+    shown = server.show(model)
+    runs_elsewhere = shown.get("remote_host") or shown.get("remote_model")
+    return not runs_elsewhere and not why_unfit(model, shown)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

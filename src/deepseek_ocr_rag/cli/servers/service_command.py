@@ -76,6 +76,12 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
         "or 'auto' (default): a model of the running Ollama, or else none",
     )
     parser.add_argument(
+        "--only-llm",
+        action="store_true",
+        help="let questions name no other model; without it they may name one of the running "
+        "Ollama",
+    )
+    parser.add_argument(
         "--embeddings", metavar="MODEL", help="also search by meaning, 'ollama/<embedding model>'"
     )
     parser.add_argument(
@@ -183,6 +189,7 @@ def _settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
         urls=policy if options.allow_url else None,
         callbacks=CallbackSettings.load() if options.allow_callbacks else None,
         llm=_language_model(options),
+        only_llm=options.only_llm,
         embeddings=options.embeddings,
         allow_remote=options.allow_remote,
         **{"upload_bytes": service.upload_bytes, **limits[ApiSettings]},

@@ -27,6 +27,7 @@ class ApiSettings:
         callbacks: Which URLs may be told that a job has ended, and how that is signed; None for
             none.
         llm: What answers questions, as for :class:`~deepseek_ocr_rag.DocumentQA`; "none" quotes.
+        only_llm: Whether a question may name no other model; else it may name one of Ollama's.
         embeddings: Also search by meaning with this model, ``"ollama/<model>"``.
         allow_remote: Whether text may be sent to a model on another machine.
         upload_bytes: Largest file that may be sent.
@@ -52,6 +53,7 @@ class ApiSettings:
     urls: FetchPolicy | None = None
     callbacks: CallbackSettings | None = None
     llm: str = "none"
+    only_llm: bool = False
     embeddings: str | None = None
     allow_remote: bool = False
     upload_bytes: int = 512 * 1024 * 1024

@@ -10,6 +10,7 @@ import anyio
 from fastapi import APIRouter, FastAPI
 
 from ...version import __version__
+from ..answer_models import AnswerModels
 from ..asking import Asking
 from ..callbacks.callback_sender import CallbackSender
 from ..doors import docling_serve, mistral_ocr, open_webui
@@ -21,17 +22,18 @@ from . import (
     new_jobs,
     openapi,
     page_routes,
-    question_routes,
     upload_routes,
 )
 from .access.gatekeeper import Gatekeeper
 from .api_settings import ApiSettings
 from .asker import in_worker
+from .corrections import correction_routes
 from .job_watch import JobWatch
 from .operations import health_routes
 from .operations.metrics import ServiceMetrics
 from .operations.request_log import RequestLog
 from .problems import add_problem_handlers
+from .questions import model_routes, question_routes
 
 __all__ = ["create_app"]
 
@@ -48,6 +50,8 @@ NATIVE: Final = (
     job_events.ROUTER,
     page_routes.ROUTER,
     question_routes.ROUTER,
+    model_routes.ROUTER,
+    correction_routes.ROUTER,
     health_routes.ROUTER,
     openapi.ROUTER,
 )
@@ -107,6 +111,9 @@ def create_app(
         llm=settings.llm,
         embeddings=settings.embeddings,
         allow_remote=settings.allow_remote,
+    )
+    app.state.answer_models = AnswerModels(
+        settings.llm, only_default=settings.only_llm, allow_remote=settings.allow_remote
     )
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     for router in (*NATIVE, *DOORS, *PAGE, *routers):

@@ -23,6 +23,7 @@ __all__ = [
     "page_entry",
     "retry_after",
     "upload_reply",
+    "utc_time",
 ]
 
 LONGEST_RETRY: Final = 30
@@ -232,10 +233,10 @@ def job_reply(job: Job) -> JobReply:
         document_pages=job.document_pages,
         queue_position=job.queue_position,
         eta_s=None if job.eta_s is None else round(job.eta_s, 1),
-        created=_time(job.created) or "",
-        started=_time(job.started),
-        ended=_time(job.ended),
-        expires=_time(job.expires),
+        created=utc_time(job.created) or "",
+        started=utc_time(job.started),
+        ended=utc_time(job.ended),
+        expires=utc_time(job.expires),
         error=failure,
         links=JobLinks(path, f"{path}/events", f"{path}/pages", f"{path}/result"),
     )
@@ -266,8 +267,8 @@ def retry_after(job: Job) -> int:
     return max(1, min(LONGEST_RETRY, round((job.eta_s or 0.0) / 4)))
 
 
-def _time(seconds: float | None) -> str | None:
-    """ISO 8601 of seconds since 1970."""
+def utc_time(seconds: float | None) -> str | None:
+    """ISO 8601 of seconds since 1970, in UTC; None of None."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from ...document.types import Page
 from ...errors import JobNotFoundError
 from ...export.drawing import draw_page
+from ...export.quoted_words import Precision
 from ..job_results import RESULT_FORMATS, ResultFormat, result_chunks
 from ..jobs import Job, JobState, StoredPage
 from ..queue import JobQueue
@@ -34,6 +36,8 @@ ROUTER: Final = APIRouter(tags=["pages"])
 LAST_PAGE: Final = 1_000_000
 LONGEST_SIDE: Final = 4096
 """Pixels of a picture."""
+
+LAST_CHARACTER: Final = 100_000_000
 
 Number = Annotated[int, Path(ge=1, le=LAST_PAGE)]
 
@@ -117,6 +121,39 @@ async def show_page(job_id: str, number: Number, owner: Owner, queue: Queue) -> 
     if stored is None:
         return _no_page(job, number)
     return Response(stored.json, media_type="application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class WordsReply:
+    """Where a part of a page's text stands.
+
+    Attributes:
+        boxes: Left, top, right and bottom of each line, in fractions of the page.
+        precision: words (of the PDF's text layer), lines (of ink, the words placed by their
+            share), or blocks (their whole boxes).
+    """
+
+    boxes: list[list[float]]
+    precision: Precision
+
+
+@ROUTER.get("/v1/jobs/{job_id}/pages/{number}/words", responses=problems(404, 410, 413, 422))
+async def show_words(
+    job_id: str,
+    number: Number,
+    request: Request,
+    owner: Owner,
+    queue: Queue,
+    start: Annotated[int, Query(ge=0, le=LAST_CHARACTER)],
+    end: Annotated[int, Query(ge=0, le=LAST_CHARACTER)],
+) -> WordsReply:
+    """Find where characters of a page's Markdown stand, finer than the boxes of its blocks."""
+    found = await anyio.to_thread.run_sync(
+        partial(queue.quoted_words, owner, job_id, number, (start, end)),
+        limiter=request.app.state.picture_slots,
+    )
+    boxes = [[round(value, 6) for value in box.as_tuple()] for box in found.boxes]
+    return WordsReply(boxes, found.precision)
 
 
 @ROUTER.get(

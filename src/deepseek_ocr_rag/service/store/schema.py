@@ -7,13 +7,15 @@ from contextlib import suppress
 from typing import Final
 
 from ...errors import StoreError
+from .correction_rows import CORRECTIONS_TABLE
 
 __all__ = ["open_connection", "prepare_database"]
 
 _APPLICATION: Final = 0x64736F71
 """SQLite's ``application_id``: marks a file as ours ("dsoq")."""
 
-_VERSION: Final = 1
+_VERSION: Final = 2
+"""2 has the table of corrections."""
 
 BUSY_SECONDS: Final = 10.0
 
@@ -83,6 +85,9 @@ CREATE TABLE tombstones (
 CREATE INDEX tombstones_by_time ON tombstones (removed);
 """
 
+_UPGRADES: Final = {1: (CORRECTIONS_TABLE,)}
+"""What makes a database of a version one of the next."""
+
 
 def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode; any thread may use it, one at a time."""
@@ -102,7 +107,7 @@ def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection
 
 
 def prepare_database(connection: sqlite3.Connection) -> None:
-    """Create the tables in an empty file.
+    """Create the tables in an empty file, and what an older version lacks.
 
     Raises:
         StoreError: If another program, or another version of this one, wrote the file.
@@ -117,7 +122,9 @@ def prepare_database(connection: sqlite3.Connection) -> None:
                 if statement.strip():
                     connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
+            connection.execute("PRAGMA user_version = 1")
+        if _scalar(connection, "PRAGMA application_id") == _APPLICATION:
+            _upgrade(connection)
         found = (
             _scalar(connection, "PRAGMA application_id"),
             _scalar(connection, "PRAGMA user_version"),
@@ -132,6 +139,16 @@ def prepare_database(connection: sqlite3.Connection) -> None:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Make the tables of an older version those of this one."""
+    version = _scalar(connection, "PRAGMA user_version")
+    while version in _UPGRADES:
+        for statement in _UPGRADES[version]:
+            connection.execute(statement)
+        version += 1
+        connection.execute(f"PRAGMA user_version = {version}")
 
 
 def _scalar(connection: sqlite3.Connection, statement: str) -> int:

@@ -35,7 +35,7 @@ export function buildBar() {
 export function showAsking(shown) {
   byId("asking").hidden = !shown;
   byId("toggle-asking").setAttribute("aria-expanded", String(shown));
-  if (shown) byId("asking").querySelector("textarea, input, button")?.focus();
+  if (shown) byId("asking").querySelector("textarea")?.focus();
   else byId("toggle-asking").focus();
 }
 

@@ -19,6 +19,7 @@ const PATHS = {
   table: "M4 5h16v14H4zM4 10h16M4 14.5h16M10 5v14",
   theme: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
   turn: "M19 12a7 7 0 1 1-2.2-5.1M19 4v4h-4",
+  undo: "M4 4v5h5M4.5 9a8 8 0 1 1-.6 5",
   up: "M6 15l6-6 6 6",
   upload: "M12 16V5m-5 4.5L12 4.5l5 5M5 20h14",
 };

@@ -110,7 +110,7 @@ function blockElement(block, index, table) {
     `div.block${doubtful ? ".doubtful" : ""}`,
     { role: "group", tabIndex: index === 0 ? 0 : -1, "data-block": index, "data-kind": block.kind, "aria-label": t("block.name", { kind: kindName(block.kind), number: index + 1 }) },
     make("div.block-text", {}, ...blockText(block, table)),
-    (doubtful || block.corrected) && make("div.block-notes", {}, block.corrected && make("span.badge.good", {}, t("block.corrected")), doubtful && make("span.badge.warn", {}, t("block.sure", { percent: percent(sure) }))),
+    (doubtful || block.original !== undefined) && make("div.block-notes", {}, block.original !== undefined && make("span.badge.good", {}, t("block.corrected")), doubtful && make("span.badge.warn", {}, t("block.sure", { percent: percent(sure) }))),
   );
 }
 

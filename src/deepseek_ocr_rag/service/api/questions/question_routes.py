@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
-from typing import Annotated, Final
+from dataclasses import asdict, field
+from typing import TYPE_CHECKING, Annotated, Final
 
 import anyio
 from fastapi import APIRouter, Response
@@ -14,13 +14,18 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from starlette.requests import Request
 
-from ...errors import BusyError, DeepSeekOCRError
-from ..asking import Asking, ReadDocuments
+from ....errors import BusyError, DeepSeekOCRError
+from ...answer_models import AnswerModels
+from ...asking import Asking, ReadDocuments
+from ..asker import Owner, in_worker
+from ..openapi import problems
+from ..problems import problem_members
+from ..streamed_events import EVENT_STREAM, HEARTBEAT, event, event_content, event_reply
 from .answer_replies import AnswerReply, SearchReply, answer_reply, search_reply
-from .asker import Owner, in_worker
-from .openapi import problems
-from .problems import problem_members
-from .streamed_events import EVENT_STREAM, HEARTBEAT, event, event_content, event_reply
+from .conversation import History, answers_of
+
+if TYPE_CHECKING:
+    from ....answering.stream import AnswerStream
 
 __all__ = ["ROUTER"]
 
@@ -39,10 +44,14 @@ class Question:
     Attributes:
         question: What to answer.
         jobs: Ids of the jobs of the documents.
+        model: What answers: one of those that /v1/language-models lists; null for the default.
+        history: The conversation so far, oldest first; the question may refer to it.
     """
 
     question: Annotated[str, Field(min_length=1, max_length=4000)]
     jobs: JobIds
+    model: Annotated[str | None, Field(max_length=300)] = None
+    history: History = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -86,23 +95,35 @@ async def ask(question: Question, request: Request, owner: Owner) -> Response | 
 
     Sends events, or one JSON object if the header Accept asks for application/json alone.
     """
-    asking: Asking = request.app.state.asking
     accept = request.headers.get("accept", "")
     if "application/json" in accept and EVENT_STREAM not in accept:
         async with _slot(request):
-            read = await in_worker(asking.over, owner, question.jobs)
-            answer = await read.qa.aask(question.question)
-        return answer_reply(answer, read)
-    read = await in_worker(asking.over, owner, question.jobs)
-    return event_reply(_answer_events(request, read, question.question))
+            read = await in_worker(_over, request, owner, question)
+            answer = await _answer_stream(read, question).whole()
+            return await in_worker(answer_reply, answer, read)
+    read = await in_worker(_over, request, owner, question)
+    return event_reply(_answer_events(request, read, question))
+
+
+def _over(request: Request, owner: str, question: Question) -> ReadDocuments:
+    """The documents of a question, with the model that it may name."""
+    asking: Asking = request.app.state.asking
+    models: AnswerModels = request.app.state.answer_models
+    return asking.over(owner, question.jobs, models.chosen(question.model))
+
+
+def _answer_stream(read: ReadDocuments, question: Question) -> AnswerStream:
+    from ....answering.stream import AnswerStream
+
+    return AnswerStream(read.qa.write(question.question, answers_of(question.history)))
 
 
 async def _answer_events(
-    request: Request, read: ReadDocuments, question: str
+    request: Request, read: ReadDocuments, question: Question
 ) -> AsyncIterator[str]:
     heartbeat: float = request.app.state.settings.heartbeat
     try:
-        async with _slot(request), read.qa.stream(question) as stream:
+        async with _slot(request), _answer_stream(read, question) as stream:
             while True:
                 following = asyncio.ensure_future(anext(stream, None))
                 try:
@@ -113,7 +134,7 @@ async def _answer_events(
                 if (piece := following.result()) is None:
                     break
                 yield event("text", {"text": piece})
-            reply = asdict(answer_reply(stream.answer, read))
+            reply = asdict(await in_worker(answer_reply, stream.answer, read))
     except DeepSeekOCRError as error:
         yield event("problem", problem_members(error))
         return

@@ -1,0 +1,1 @@
+"""Questions and searches over HTTP, and which language models may answer."""
