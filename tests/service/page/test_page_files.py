@@ -72,6 +72,18 @@ def test_what_is_shown_needs_the_key(http: httpx.Client) -> None:
     assert http.get("/v1/jobs").status_code == 401
 
 
+def test_a_link_of_another_site_leads_to_the_page_and_to_nothing_else(http: httpx.Client) -> None:
+    link = {
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
+    assert http.get("/", headers=link).status_code == 200
+    assert http.get("/v1/jobs", headers=link).status_code == 403
+    for other in ({"Sec-Fetch-Dest": "iframe"}, {"Sec-Fetch-Mode": "cors"}):
+        assert http.get("/", headers={**link, **other}).status_code == 403
+
+
 def test_the_page_is_light() -> None:
     assert sum((FOLDER / name).stat().st_size for name in STATIC_FILES) < MOST_BYTES
 

@@ -113,7 +113,7 @@ class Gatekeeper:
                 "the service is not known by this name",
                 remedy="Call it by its address, or start it with --allow-host NAME.",
             )
-        if not _is_own_origin(scope):
+        if not _is_own_origin(scope) and not _follows_link(scope, self._open_paths):
             return problem(
                 403,
                 "another web site may not use the service",
@@ -174,6 +174,16 @@ def _is_own_origin(scope: Scope) -> bool:
         return urlsplit(origin).netloc.lower() == (header(scope, b"host") or "").lower()
     except ValueError:
         return False
+
+
+def _follows_link(scope: Scope, open_paths: frozenset[str]) -> bool:
+    """Whether a person follows a link of another site to what holds nothing of anybody."""
+    return (
+        scope["method"] == "GET"
+        and scope["path"] in open_paths
+        and header(scope, b"sec-fetch-mode") == "navigate"
+        and header(scope, b"sec-fetch-dest") == "document"
+    )
 
 
 def _key(scope: Scope) -> str:

@@ -188,7 +188,7 @@ export class QueueView {
       try {
         const job = await send(sending, () => item.update());
         forget();
-        if (open) goTo({ job: job.id });
+        if (open && !this.place.hidden) goTo({ job: job.id });
         else this.refresh();
       } catch (error) {
         if (isAbort(error)) return;

@@ -23,6 +23,7 @@ export class PagesView {
     this.layout = layout;
     this.listeners = listeners;
     this.index = 0;
+    this.isNarrow = matchMedia(NARROW).matches;
     /** @type {{page: number, block: number | null} | null} where to go when it has come */
     this.wanted = null;
     this.marks = new PageMarks((page) => this.row(page));
@@ -32,6 +33,7 @@ export class PagesView {
     this.sizes = new ResizeObserver(() => this.plan());
     this.sizes.observe(this.element);
     this.timer = 0;
+    this.seenWidth = 0; // of the window, when the pages were made
   }
 
   /** @param {number} index */
@@ -46,7 +48,7 @@ export class PagesView {
     const size = sizeOf(this.opened.entries.get(this.opened.numbers[index]), this.layout);
     const height = turn % 2 ? size.width : size.height;
     if (view === "text") return 500;
-    return height + HEAD + (view === "both" && matchMedia(NARROW).matches ? 400 : 0);
+    return height + HEAD + (view === "both" && this.isNarrow ? 400 : 0);
   }
 
   /** @param {number[]} pages that were read since */
@@ -55,7 +57,7 @@ export class PagesView {
     this.rows.setCount(this.opened.numbers.length);
     if (before !== null && pages.length && this.opened.job.options.pages !== null) this.rows.remakeAll();
     else for (const page of pages) this.rows.remake(this.opened.indexOf(page));
-    if (!this.layout.width) this.measure();
+    if (!this.seenWidth) this.measure();
     if (this.wanted) this.goTo(this.wanted.page, this.wanted.block);
   }
 
@@ -173,7 +175,8 @@ export class PagesView {
     const { clientWidth, clientHeight } = this.element;
     if (!clientWidth) return;
     this.seenWidth = clientWidth;
-    const columns = this.layout.view === "both" && !matchMedia(NARROW).matches ? 2 : 1;
+    this.isNarrow = matchMedia(NARROW).matches;
+    const columns = this.layout.view === "both" && !this.isNarrow ? 2 : 1;
     const gap = 16;
     this.layout.width = Math.min(1400, Math.floor((clientWidth - gap * (columns + 1)) / columns) - 2);
     this.layout.height = clientHeight;

@@ -1,6 +1,7 @@
 /** A long column of rows of which only those near the window exist. */
 
 const AROUND = 0.75; // windows above and below
+const AT_ONCE = 3; // rows that are made in one frame
 
 /**
  * @typedef {object} Row
@@ -24,8 +25,8 @@ export class VirtualRows {
     scroller.append(this.space);
     this.count = 0;
     this.tops = new Float64Array(1);
-    /** @type {Map<number, number>} heights of rows that have been seen */
-    this.heights = new Map();
+    /** What each row takes, as it was seen, or else as it is thought. */
+    this.heights = new Float64Array(0);
     /** @type {Map<number, Row>} */
     this.made = new Map();
     this.frame = 0;
@@ -37,7 +38,13 @@ export class VirtualRows {
 
   /** @param {number} count rows from now on; those that are there stay as they are */
   setCount(count) {
+    if (count === this.count) return;
     for (const index of [...this.made.keys()]) if (index >= count) this.drop(index);
+    const before = Math.min(this.count, count);
+    const heights = new Float64Array(count);
+    heights.set(this.heights.subarray(0, before));
+    for (let index = before; index < count; index += 1) heights[index] = this.estimate(index);
+    this.heights = heights;
     this.count = count;
     this.keepPlace(() => this.place());
   }
@@ -46,25 +53,30 @@ export class VirtualRows {
   remakeAll() {
     const { index, share } = this.at();
     for (const each of [...this.made.keys()]) this.drop(each);
-    this.heights.clear();
+    this.heights = this.heights.map((_, each) => this.estimate(each));
     this.place();
-    this.scroller.scrollTop = this.tops[index] + share * this.heightOf(index);
+    this.scroller.scrollTop = this.tops[index] + share * (this.heights[index] || 0);
     this.render();
   }
 
   /** @param {number} index makes this row again, if it is there */
   remake(index) {
-    if (!this.made.has(index)) this.heights.delete(index);
-    else {
+    if (index < 0 || index >= this.count) return;
+    if (this.made.has(index)) {
       this.drop(index);
-      this.render();
+      this.plan();
+      return;
     }
+    const height = this.estimate(index);
+    if (Math.abs(height - this.heights[index]) < 1) return;
+    this.heights[index] = height;
+    this.keepPlace(() => this.place(index));
   }
 
   /** @returns {{index: number, share: number}} the first row that is seen, and how much of it is above the window */
   at() {
     const index = this.rowAt(this.scroller.scrollTop + 1);
-    const height = this.heightOf(index) || 1;
+    const height = this.heights[index] || 1;
     return { index, share: (this.scroller.scrollTop - this.tops[index]) / height };
   }
 
@@ -108,8 +120,24 @@ export class VirtualRows {
       // Where the focus is, it must stay.
       if ((index < first || index > last) && !element.contains(document.activeElement)) this.drop(index);
     }
-    for (let index = first; index <= last; index += 1) if (!this.made.has(index)) this.add(index);
+    let made = 0;
+    for (const index of this.nearest(first, last)) {
+      if (this.made.has(index)) continue;
+      if (made === AT_ONCE) {
+        this.plan(); // the others in the next frame, so that none takes long
+        break;
+      }
+      this.add(index);
+      made += 1;
+    }
     this.onMove(this.rowAt(scrollTop + clientHeight / 3));
+  }
+
+  /** @param {number} first @param {number} last @returns {number[]} these rows, the ones that are seen first */
+  nearest(first, last) {
+    const seen = this.rowAt(this.scroller.scrollTop);
+    const rows = Array.from({ length: last - first + 1 }, (_, nth) => first + nth);
+    return rows.sort((a, b) => distance(a, seen) - distance(b, seen));
   }
 
   /** @param {number} index */
@@ -128,6 +156,8 @@ export class VirtualRows {
   drop(index) {
     const row = this.made.get(index);
     if (!row) return;
+    // Else the focus would fall out of the document, and with it the keys.
+    if (row.element.contains(document.activeElement)) this.scroller.focus({ preventScroll: true });
     this.sizes.unobserve(row.element);
     row.close();
     row.element.remove();
@@ -136,15 +166,15 @@ export class VirtualRows {
 
   /** @param {ResizeObserverEntry[]} entries */
   measure(entries) {
-    let changed = false;
+    let first = this.count;
     for (const { target, borderBoxSize } of entries) {
       const index = Number(/** @type {HTMLElement} */ (target).dataset.index);
       const height = borderBoxSize[0].blockSize;
-      if (!target.isConnected || !height || height === this.heights.get(index)) continue;
-      this.heights.set(index, height);
-      changed = true;
+      if (!target.isConnected || !height || index >= this.count || height === this.heights[index]) continue;
+      this.heights[index] = height;
+      first = Math.min(first, index);
     }
-    if (changed) this.keepPlace(() => this.place());
+    if (first < this.count) this.keepPlace(() => this.place(first));
   }
 
   /** @param {() => void} change what is seen stays where it is meanwhile */
@@ -159,16 +189,15 @@ export class VirtualRows {
     this.plan();
   }
 
-  place() {
-    this.tops = new Float64Array(this.count + 1);
-    for (let index = 0; index < this.count; index += 1) this.tops[index + 1] = this.tops[index] + this.heightOf(index);
+  /** @param {number} [from] the first row whose height is another one */
+  place(from = 0) {
+    if (this.tops.length !== this.count + 1) {
+      this.tops = new Float64Array(this.count + 1);
+      from = 0;
+    }
+    for (let index = from; index < this.count; index += 1) this.tops[index + 1] = this.tops[index] + this.heights[index];
     this.space.style.height = `${this.tops[this.count]}px`;
-    for (const [index, { element }] of this.made) element.style.top = `${this.tops[index]}px`;
-  }
-
-  /** @param {number} index */
-  heightOf(index) {
-    return this.heights.get(index) ?? (index < this.count ? this.estimate(index) : 0);
+    for (const [index, { element }] of this.made) if (index > from || !from) element.style.top = `${this.tops[index]}px`;
   }
 
   /** @param {number} y @returns {number} the row at this height */
@@ -182,4 +211,9 @@ export class VirtualRows {
     }
     return low;
   }
+}
+
+/** @param {number} row @param {number} seen @returns {number} rows above what is seen are needed later */
+function distance(row, seen) {
+  return row < seen ? seen - row + 1.5 : row - seen;
 }
