@@ -178,7 +178,7 @@ def test_the_page_has_every_exit_code() -> None:
 
 
 def test_the_tables_have_exactly_the_keys_of_the_metadata() -> None:
-    block = Block("text", "lamp", (Box(0, 0, 1, 1),), (0, 4), confidence=0.9)
+    block = Block("text", "lamp", (Box(0, 0, 1, 1),), (0, 4), confidence=0.9, original="lump")
     page = Page(
         1, "lamp.", (block,), finish_reason="error", warnings=("dim",), error="dark", confidence=0.9
     )
