@@ -29,6 +29,7 @@ PICTURES = ROOT / "docs" / "images"
 COLOURS = 96
 WIDE = {"width": 1280, "height": 760}
 NARROW = {"width": 360, "height": 700}
+QUESTION = "How many watts does the new lamp draw?"
 
 
 def take(
@@ -62,6 +63,16 @@ def show_list(page: Page) -> None:
     expect(page.locator("#jobs .item").first).to_be_visible(timeout=60_000)
 
 
+def ask_and_choose(page: Page) -> None:
+    """Asks, and chooses the first sentence of the answer."""
+    expect(page.locator('[data-page="1"] .paper img')).to_be_visible(timeout=60_000)
+    page.locator("#toggle-asking").click()
+    page.locator("#question").fill(QUESTION)
+    page.keyboard.press("Enter")
+    page.locator("button.sentence-button").first.click(timeout=60_000)
+    expect(page.locator(".mark.dark").first).to_be_attached()
+
+
 def main() -> None:
     """Takes all pictures."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -86,6 +97,7 @@ def main() -> None:
             color_scheme="dark",
         )
         take(browser, "page-narrow", f"{document}/1", hover_block(1, "text"), viewport=NARROW)
+        take(browser, "page-asking", f"{document}/1", ask_and_choose)
         take(browser, "page-list-chinese", url, show_list, locale="zh-CN")
         browser.close()
 

@@ -18,7 +18,7 @@ export const ASKING_TEXTS = {
   "asking.close": ["Close the panel", "关闭面板"],
   "asking.conversation": ["Questions and answers", "问与答"],
   "asking.model": ["Answered by", "回答者"],
-  "asking.model.none": ["no model: quoted passages", "不用模型：引用原文"],
+  "asking.model.none": ["none: quotes only", "无：只引用原文"],
   "asking.writing": ["Is being written, and not checked yet", "正在书写，尚未核对"],
   "asking.searching": ["Searching the documents…", "正在检索文档……"],
   "asking.checked": ["Sentences found in the documents: {supported} of {all}", "见于文档的句子：{all} 句中的 {supported} 句"],
