@@ -26,7 +26,7 @@ from deepseek_ocr_rag.service.queue import JobQueue  # noqa: E402
 from deepseek_ocr_rag.service.service_limits import ReaderSettings  # noqa: E402
 
 PICTURES = ROOT / "docs" / "images"
-COLOURS = 96
+COLOURS = 128
 WIDE = {"width": 1280, "height": 760}
 NARROW = {"width": 360, "height": 700}
 QUESTION = "How many watts does the new lamp draw?"
@@ -42,7 +42,9 @@ def take(
     prepare(page)
     page.wait_for_timeout(800)
     with Image.open(io.BytesIO(page.screenshot())) as taken:
-        few = taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few = taken.convert("RGB").quantize(
+            COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
         few.save(PICTURES / f"{name}.png", optimize=True)
     opened.close()
 
