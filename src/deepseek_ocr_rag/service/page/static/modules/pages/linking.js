@@ -6,13 +6,16 @@
  */
 export function linkSides(rows, onBlock) {
   let marked = "";
+  /** @type {Element | null} which may have been made again since */
+  let row = null;
 
   /** @param {Element | null} target */
   const mark = (target) => {
     const found = placeOf(target);
     const key = found ? `${found.page}/${found.index}` : "";
-    if (key === marked) return;
+    if (key === marked && row === (found?.row ?? null)) return;
     marked = key;
+    row = found?.row ?? null;
     for (const each of rows.querySelectorAll(".linked")) each.classList.remove("linked");
     if (!found) return;
     const both = found.row.querySelectorAll(`[data-block="${found.index}"]`);

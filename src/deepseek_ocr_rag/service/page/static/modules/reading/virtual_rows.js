@@ -64,7 +64,7 @@ export class VirtualRows {
     if (index < 0 || index >= this.count) return;
     if (this.made.has(index)) {
       this.drop(index);
-      this.plan();
+      this.render();
       return;
     }
     const height = this.estimate(index);
