@@ -11,7 +11,8 @@ export function linkSides(rows, onBlock) {
   const mark = (target) => {
     const found = placeOf(target);
     const key = found ? `${found.page}/${found.index}` : "";
-    if (key === marked) return;
+    // A page that was made again has lost its marks.
+    if (key === marked && (!found || found.row.querySelector(".linked"))) return;
     marked = key;
     for (const each of rows.querySelectorAll(".linked")) each.classList.remove("linked");
     if (!found) return;
