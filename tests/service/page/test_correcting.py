@@ -131,6 +131,7 @@ def test_all_of_it_works_by_keyboard(watched: WatchedPage) -> None:
     page.keyboard.press("Control+Enter")
     expect(page.locator(f"{OIL} .block-text")).to_have_text("r 0 g: typed keys are text")
     expect(page.locator(OIL)).to_be_focused()
+    page.locator(f"{OIL} [data-action=undo]").wait_for()  # also at a block that was made again
     while not page.evaluate("document.activeElement.dataset.action === 'correct'"):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
