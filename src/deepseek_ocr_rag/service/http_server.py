@@ -23,6 +23,12 @@ __all__ = ["HttpServer", "TimedProtocol"]
 HEADER_SECONDS: Final = 15.0
 """How long a connection may take to send the head of a request."""
 
+KEPT_SECONDS: Final = 65
+"""How long a connection is kept for the next request; proxies and clients reuse one for up to 60.
+
+With less, a request can meet a connection that is being closed.
+"""
+
 CLOSE_SECONDS: Final = 5
 """How long replies may go on after the queue was drained."""
 
@@ -43,27 +49,38 @@ class TimedProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - as in the base class
         """Start the time of the first request."""
         super().connection_made(transport)
-        self._expect_request()
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Start the time of a further request."""
+        if self._deadline is None and self._is_idle:
+            self._expect_head()
+        super().data_received(data)
 
     def on_response_complete(self) -> None:
-        """Start the time of the next request."""
+        """Forget the time; uvicorn ends the connection if it is silent for too long."""
+        self._forget()
         super().on_response_complete()
-        self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the time."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._forget()
         super().connection_lost(exc)
 
-    def _expect_request(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
+    @property
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(HEADER_SECONDS, self._end_without_request)
 
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
     def _end_without_request(self) -> None:
-        is_idle = self.cycle is None or self.cycle.response_complete
-        if is_idle and not self.transport.is_closing():
+        if self._is_idle and not self.transport.is_closing():
             self.transport.close()
 
 
@@ -88,6 +105,7 @@ class HttpServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 limit_concurrency=MOST_CONNECTIONS,
+                timeout_keep_alive=KEPT_SECONDS,
                 timeout_graceful_shutdown=CLOSE_SECONDS,
             )
         )

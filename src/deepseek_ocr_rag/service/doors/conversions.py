@@ -21,7 +21,7 @@ from ... import errors
 from ...document.types import OcrDocument
 from ...errors import DeepSeekOCRError, JobExpiredError, JobNotFoundError, ServiceClosingError
 from ...reading.cached_pages import page_from_json
-from ..api.asker import in_worker, owner_of, queue_of, settings_of
+from ..api.asker import in_worker, look, owner_of, queue_of, settings_of
 from ..api.job_watch import JobWatch
 from ..jobs import Job, JobOptions, Upload
 from ..queue import JobQueue
@@ -113,7 +113,7 @@ async def wait_for_end(request: Request, job_id: str, seconds: float) -> Job:
     until = time.monotonic() + seconds
     with watch.following(job_id) as changes:
         while True:
-            job = await in_worker(queue.get, owner, job_id)
+            job = await look(queue.get, owner, job_id)
             left = until - time.monotonic()
             if job.state.ended or left <= 0 or await request.is_disconnected():
                 return job

@@ -24,6 +24,7 @@ CREATE TABLE uploads (
 );
 CREATE INDEX uploads_of_owner ON uploads (owner, created);
 CREATE INDEX uploads_of_file ON uploads (sha256) WHERE sha256 IS NOT NULL;
+CREATE INDEX uploads_by_content ON uploads (owner, sha256, size);
 CREATE INDEX uploads_by_end ON uploads (expires);
 
 CREATE TABLE jobs (
@@ -50,6 +51,7 @@ CREATE TABLE jobs (
     suspects TEXT NOT NULL DEFAULT '{}'
 );
 CREATE INDEX jobs_of_owner ON jobs (owner, number);
+CREATE INDEX jobs_by_content ON jobs (owner, sha256, size);
 CREATE INDEX jobs_by_state ON jobs (state);
 CREATE INDEX jobs_waiting ON jobs (owner, rank, number, not_before) WHERE state = 'queued';
 CREATE INDEX jobs_of_file ON jobs (sha256);
