@@ -54,11 +54,13 @@ class Run:
         rate: Pages a second.
         cpu: CPU seconds of all processes.
         growth: By what share the memory of the process with the queue grew.
+        counted: What the queue tells of the model: tokens, tokens a second, bytes on the GPU.
     """
 
     rate: float
     cpu: float
     growth: float = 0.0
+    counted: tuple[object, ...] = ()
 
 
 def document(pages: int) -> bytes:
@@ -160,10 +162,12 @@ def through_the_queue(backend: str, content: bytes, pages: int) -> Run:
             time.sleep(0.05)
         seconds, used = time.perf_counter() - begun, used_since(before)
         assert job.state == "succeeded", job
+        stats = queue.stats()
+        counted = stats.tokens, stats.tokens_per_second, stats.gpu_memory
     early = [size for done, size in memory if pages * 0.2 <= done <= pages * 0.4]
     late = [size for done, size in memory if done >= pages * 0.8]
     growth = statistics.median(late) / statistics.median(early) - 1 if early and late else 0.0
-    return Run(pages / seconds, used, growth)
+    return Run(pages / seconds, used, growth, counted)
 
 
 def main() -> None:
@@ -194,7 +198,8 @@ def main() -> None:
             print(
                 f"reader {reader.rate:.1f} pages/s, {reader.cpu:.1f} CPU s;"
                 f" queue {queue.rate:.1f} pages/s, {queue.cpu:.1f} CPU s"
-                f" ({rates[-1]:+.1%} pages/s, {used[-1]:+.1%} CPU), memory {queue.growth:+.1%}",
+                f" ({rates[-1]:+.1%} pages/s, {used[-1]:+.1%} CPU), memory {queue.growth:+.1%};"
+                f" tokens, tokens/s, bytes on the GPU: {queue.counted}",
                 flush=True,
             )
     print(

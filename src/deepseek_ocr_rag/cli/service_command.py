@@ -160,6 +160,7 @@ def _settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
         renderer=options.renderer,
         limits=Limits(**limits[Limits]),
         allow_remote_code=options.allow_remote_code,
+        allow_remote=options.allow_remote,
         probe=str(sample_path()),
     )
     service = ServiceLimits(**limits[ServiceLimits])

@@ -300,6 +300,9 @@ class JobQueue(QueueView):
             engine_deaths=counters.engine_deaths,
             engine_pid=self._dispatcher.engine_pid,
             last_event=counters.last_event,
+            tokens=counters.tokens,
+            tokens_per_second=counters.tokens_per_second,
+            gpu_memory=counters.gpu_memory,
         )
 
     def ready(self) -> Readiness:

@@ -205,6 +205,7 @@ class Dispatcher:
         times = self._times()
         self._database.write(lambda each: store_death(each, jobs, lease, report, times))
         self._running.clear()
+        self.counters.gpu_memory = None
         self._supervisor.bury(report.how, unasked=bool(report.guilty) or not jobs)
         self._changed({job.id for job in jobs})
 
