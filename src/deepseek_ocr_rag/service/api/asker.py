@@ -1,14 +1,16 @@
-"""Who asks, and what of: what the routes take out of a request."""
+"""Who asks, what of, and whether they still wait: what the routes take out of a request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Annotated, Final, ParamSpec, TypeVar
+from typing import Annotated, Any, Final, ParamSpec, TypeVar
 
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 from fastapi import Depends
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from ..queue import JobQueue
@@ -17,6 +19,7 @@ from .access.gatekeeper import OWNER
 from .api_settings import ApiSettings
 
 __all__ = [
+    "ClientGoneError",
     "Owner",
     "Queue",
     "Settings",
@@ -25,6 +28,7 @@ __all__ = [
     "owner_of",
     "queue_of",
     "settings_of",
+    "while_connected",
 ]
 
 _Arguments = ParamSpec("_Arguments")
@@ -32,6 +36,9 @@ _Result = TypeVar("_Result")
 
 LOOKS_AT_ONCE: Final = 8
 """How many clients look at the job queue at once; the store keeps as many connections."""
+
+CLIENT_CLOSED_REQUEST: Final = 499
+"""A status that only the log sees, as nginx uses it."""
 
 _LOOKS: RunVar[anyio.CapacityLimiter] = RunVar("looks")
 
@@ -72,6 +79,42 @@ async def look(
     except LookupError:
         _LOOKS.set(limiter := anyio.CapacityLimiter(LOOKS_AT_ONCE))
     return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=limiter)
+
+
+class ClientGoneError(HTTPException):
+    """The client hung up; nobody gets the reply."""
+
+    def __init__(self) -> None:
+        super().__init__(CLIENT_CLOSED_REQUEST, "the client hung up")
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """What some work returns; it is cancelled as soon as the client hangs up.
+
+    Args:
+        request: Its body has been read.
+        work: Is to be done.
+
+    Raises:
+        ClientGoneError: If the client hung up before the end.
+    """
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            await gone
+            raise ClientGoneError
+        return working.result()
+    finally:
+        for each in (working, gone):
+            each.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 # FastAPI calls what is not a coroutine in a thread, which takes longer than all of these.

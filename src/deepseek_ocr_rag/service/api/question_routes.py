@@ -17,7 +17,7 @@ from starlette.requests import Request
 from ...errors import BusyError, DeepSeekOCRError
 from ..asking import Asking, ReadDocuments
 from .answer_replies import AnswerReply, SearchReply, answer_reply, search_reply
-from .asker import Owner, in_worker
+from .asker import Owner, in_worker, while_connected
 from .openapi import problems
 from .problems import problem_members
 from .streamed_events import EVENT_STREAM, HEARTBEAT, event, event_content, event_reply
@@ -91,7 +91,7 @@ async def ask(question: Question, request: Request, owner: Owner) -> Response | 
     if "application/json" in accept and EVENT_STREAM not in accept:
         async with _slot(request):
             read = await in_worker(asking.over, owner, question.jobs)
-            answer = await read.qa.aask(question.question)
+            answer = await while_connected(request, read.qa.aask(question.question))
         return answer_reply(answer, read)
     read = await in_worker(asking.over, owner, question.jobs)
     return event_reply(_answer_events(request, read, question.question))
