@@ -245,6 +245,7 @@ class JobQueue(QueueView):
         times = now, now + self._limits.result_days * _DAY
         row = self._database.write(lambda each: cancel_job(each, owner, job_id, times))
         self._dispatcher.cancel(job_id)
+        self._database.forget_deleted()
         self._listeners.tell([job_id])
         return self._job(row)
 

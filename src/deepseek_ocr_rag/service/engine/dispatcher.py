@@ -186,6 +186,8 @@ class Dispatcher:
                 self._supervisor.works()
             elif "end" in frame.message:
                 self._running.pop(job.key, None)
+                if job.row["secrets"] is not None:
+                    self._database.forget_deleted()
         for each in ours:
             if each.frame is None:
                 self._bury()

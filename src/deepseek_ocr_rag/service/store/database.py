@@ -76,7 +76,10 @@ class Database:
             return step(connection)
 
     def forget_deleted(self) -> None:
-        """Remove what was deleted from the journal too, as far as nobody reads it just now."""
+        """Remove what was deleted from the journal too, as far as nobody reads it just now.
+
+        SQLite keeps earlier versions of rows there, passwords too, until the space is needed.
+        """
         with self._lock, suppress(sqlite3.Error):
             if not self._closed:
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
