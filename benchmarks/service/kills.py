@@ -119,13 +119,15 @@ def run(folder: Path, backend: str, documents: list[Path], kills: int, seed: int
     _Victim(calm, backend, documents).finish()
     targets = ["server", "engine"] * (kills // 2)
     dice.shuffle(targets)
+    # So many that the kills are spread over the documents, and some pages are left after them.
+    most = max(1, int(sum(map(_pages, documents)) / kills))
     done: Counter[str] = Counter()
     victim = _Victim(wild, backend, documents)
     while targets and not victim.is_done:
         if dice.random() < START_SHARE:
             time.sleep(dice.uniform(0.0, 2.0))
         else:
-            victim.wait_for_pages(dice.randrange(1, 8))
+            victim.wait_for_pages(dice.randint(1, most))
         if victim.kill(targets[-1]):
             done[targets.pop()] += 1
         if not victim.runs and not victim.is_done:

@@ -18,7 +18,14 @@ from ..sources.limits import Limits
 from .documents import given_limits
 from .output import print_note
 
-__all__ = ["DATA_FOLDER", "HOST", "PORT", "add_service_options", "run_service"]
+__all__ = [
+    "DATA_FOLDER",
+    "HOST",
+    "PORT",
+    "add_service_options",
+    "run_service",
+    "service_settings",
+]
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8765
@@ -106,7 +113,7 @@ def run_service(options: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"--drain {options.drain:g} is not a time", remedy="Give seconds above 0."
         )
-    reader, limits, settings = _settings(options)
+    reader, limits, settings = service_settings(options)
     listener = listening_socket(options.host, options.port)
     with closing(listener), json_log(logging.DEBUG if options.verbose else logging.INFO):
         queue = JobQueue(options.data, reader, limits)
@@ -147,7 +154,7 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-def _settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
+def service_settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     """What reads, how much may be asked, and what the HTTP side allows."""
     from ..service.api.access.api_keys import ApiKeys
     from ..service.api.api_settings import ApiSettings

@@ -23,6 +23,7 @@ __all__ = [
     "Owner",
     "Queue",
     "Settings",
+    "change",
     "in_worker",
     "look",
     "owner_of",
@@ -40,7 +41,12 @@ LOOKS_AT_ONCE: Final = 8
 CLIENT_CLOSED_REQUEST: Final = 499
 """A status that only the log sees, as nginx uses it."""
 
+CHANGES_AT_ONCE: Final = 8
+"""How many clients change the queue at once; more would only wait for the same disk, and the
+interpreter, before those who look."""
+
 _LOOKS: RunVar[anyio.CapacityLimiter] = RunVar("looks")
+_CHANGES: RunVar[anyio.CapacityLimiter] = RunVar("changes")
 
 
 def owner_of(request: Request) -> str:
@@ -74,11 +80,24 @@ async def look(
 
     Whoever looks need not wait for those who write, and who wait for each other and the disk.
     """
-    try:
-        limiter = _LOOKS.get()
-    except LookupError:
-        _LOOKS.set(limiter := anyio.CapacityLimiter(LOOKS_AT_ONCE))
+    limiter = _limiter(_LOOKS, LOOKS_AT_ONCE)
     return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=limiter)
+
+
+async def change(
+    work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
+) -> _Result:
+    """Call something that writes the store, such as the submission of a job, a few at a time."""
+    limiter = _limiter(_CHANGES, CHANGES_AT_ONCE)
+    return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=limiter)
+
+
+def _limiter(kept: RunVar[anyio.CapacityLimiter], most: int) -> anyio.CapacityLimiter:
+    try:
+        return kept.get()
+    except LookupError:
+        kept.set(limiter := anyio.CapacityLimiter(most))
+        return limiter
 
 
 class ClientGoneError(HTTPException):

@@ -17,6 +17,8 @@ _VERSION: Final = 1
 
 BUSY_SECONDS: Final = 10.0
 
+READER_KILOBYTES: Final = 256
+
 _SCHEMA: Final = """
 CREATE TABLE uploads (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, media_type TEXT NOT NULL,
@@ -100,6 +102,8 @@ def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection
     connection.execute("PRAGMA secure_delete = ON")
     if read_only:
         connection.execute("PRAGMA query_only = ON")
+        # There are several; the system keeps the file in memory, once for all of them.
+        connection.execute(f"PRAGMA cache_size = -{READER_KILOBYTES}")
     return connection
 
 

@@ -1,4 +1,4 @@
-"""What a backend writes is counted where it reads, and what is not known is not told."""
+"""The backend in the reading process: what it writes is counted, and where it may send pages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from service_queue import new_queue, result_of, submit
 
 from deepseek_ocr_rag.backends.replay import ReplayBackend
+from deepseek_ocr_rag.cli.arguments import argument_parser
+from deepseek_ocr_rag.cli.service_command import service_settings
+from deepseek_ocr_rag.errors import BackendUnavailableError
 from deepseek_ocr_rag.service import ReaderSettings
 from deepseek_ocr_rag.service.api.operations.metrics import ServiceMetrics
 from deepseek_ocr_rag.service.engine.counted_backend import CountedBackend
+from deepseek_ocr_rag.service.engine.document_reading import Readers
+from deepseek_ocr_rag.service.engine.frame_values import settings_values
 
 MODEL = ("dsocr_tokens_total", "dsocr_tokens_per_second", "dsocr_gpu_memory_bytes")
 
@@ -76,3 +81,22 @@ def test_what_the_other_backend_has_is_there(tmp_path):
     counted = CountedBackend(backend)
     assert (counted.name, counted.needs_image) == (backend.name, backend.needs_image)
     assert not hasattr(counted, "sends_png")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_pages_go_to_an_ollama_elsewhere_only_if_that_is_allowed(monkeypatch, allowed):
+    monkeypatch.setenv("OLLAMA_HOST", "http://192.0.2.7:11434")
+    settings = ReaderSettings(backend="ollama/deepseek-ocr", allow_remote=allowed)
+    readers = Readers(settings_values(settings, 0))
+    if allowed:
+        assert readers.backend.name == "ollama"
+    else:
+        with pytest.raises(BackendUnavailableError, match="not this machine"):
+            readers.backend.check()
+
+
+def test_the_command_says_whether_pages_may_go_to_another_machine():
+    for given in (True, False):
+        words = ["serve", "--llm", "none", *["--allow-remote"] * given]
+        reader, _, api = service_settings(argument_parser().parse_args(words))
+        assert (reader.allow_remote, api.allow_remote) == (given, given)
