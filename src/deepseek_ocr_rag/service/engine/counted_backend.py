@@ -56,4 +56,4 @@ class CountedBackend:
         cuda = getattr(sys.modules.get("torch"), "cuda", None)
         if cuda is None or not cuda.is_initialized():
             return None
-        return sum(cuda.memory_reserved(index) for index in range(cuda.device_count()))
+        return sum(int(cuda.memory_reserved(index)) for index in range(cuda.device_count()))

@@ -66,6 +66,11 @@ class Database:
                     run_turns(self._writer, self._waiting())
             return turn.result()
 
+    @property
+    def waiting(self) -> int:
+        """How many steps wait for the one that is being taken."""
+        return self._turns.qsize()
+
     def read(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run a step that only reads; a transaction that runs meanwhile does not delay it.
 
