@@ -92,7 +92,10 @@ ROOMS = {
     ),
     "service": Room(
         "jobs that survive everything, the reading process, HTTP and its doors",
-        ("reading", "document", "sources", "concurrency", "model", "text", "answering", "export"),
+        (
+            *("backends", "reading", "document", "sources", "concurrency", "model", "text"),
+            *("answering", "export"),
+        ),
     ),
     "mcp": Room(
         "the MCP server: documents as tools and resources",

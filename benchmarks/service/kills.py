@@ -1,8 +1,8 @@
 """Kills the service at random points, and counts what is lost, read twice, or different.
 
-    python benchmarks/service/kills.py [--kills 60] [--jobs 20] [--documents ../shared/corpus/qa/pdf]
+    python benchmarks/service/kills.py [--kills 60] [--jobs 20] [../shared/corpus/qa/pdf]
 
-A process submits the documents, as a client that repeats what was not answered: each with an
+Each document's pages are repeated until it has a hundred. A process submits the documents, as a client that repeats what was not answered: each with an
 idempotency key. Half of the kills (SIGKILL) hit that process, half its reading process; each comes
 after some random pages, or while a process starts. Then one process reads to the end. What was
 read is taken from the reading process's own log, and every result is compared, byte for byte,
@@ -110,8 +110,15 @@ def _pages(path: Path) -> int:
 # --- the process that kills ---------------------------------------------------------------
 
 
-def run(folder: Path, backend: str, documents: list[Path], kills: int, seed: int) -> KillReport:
-    """Read once undisturbed and once with kills, and compare."""
+def run(
+    folder: Path,
+    backend: str,
+    documents: list[Path],
+    kills: int,
+    seed: int,
+    seconds: float = float("inf"),
+) -> KillReport:
+    """Read once undisturbed and once with kills, for so many seconds at most, and compare."""
     dice = random.Random(seed)
     calm, wild = folder / "calm", folder / "wild"
     for each in (calm, wild):
@@ -119,13 +126,16 @@ def run(folder: Path, backend: str, documents: list[Path], kills: int, seed: int
     _Victim(calm, backend, documents).finish()
     targets = ["server", "engine"] * (kills // 2)
     dice.shuffle(targets)
+    # So many that the kills are spread over the documents, and some pages are left after them.
+    most = max(1, int(sum(map(_pages, documents)) / kills))
     done: Counter[str] = Counter()
     victim = _Victim(wild, backend, documents)
-    while targets and not victim.is_done:
+    end = time.monotonic() + seconds
+    while targets and not victim.is_done and time.monotonic() < end:
         if dice.random() < START_SHARE:
             time.sleep(dice.uniform(0.0, 2.0))
         else:
-            victim.wait_for_pages(dice.randrange(1, 8))
+            victim.wait_for_pages(dice.randint(1, most))
         if victim.kill(targets[-1]):
             done[targets.pop()] += 1
         if not victim.runs and not victim.is_done:
@@ -233,6 +243,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="then nothing is killed"
+    )
+    parser.add_argument(
         "documents", nargs="*", type=Path, default=[Path("../shared/corpus/qa/pdf")]
     )
     options = parser.parse_args()
@@ -251,13 +264,27 @@ def main() -> None:
         report = run(
             folder,
             backend,
-            list(islice(cycle(documents), options.jobs)),
+            [lengthened(path, folder) for path in islice(cycle(documents), options.jobs)],
             options.kills,
             options.seed,
+            options.seconds,
         )
     print(report)
     print(f"{time.monotonic() - begun:.0f} s")
     sys.exit(1 if report.lost or report.twice or report.different else 0)
+
+
+def lengthened(path: Path, folder: Path) -> Path:
+    """The document with its pages again and again, :data:`MOST_PAGES` in all."""
+    import pypdfium2
+
+    target = folder / path.name
+    if not target.exists():
+        with pypdfium2.PdfDocument(path) as source, pypdfium2.PdfDocument.new() as pdf:
+            while len(pdf) < MOST_PAGES:
+                pdf.import_pages(source, range(min(len(source), MOST_PAGES - len(pdf))))
+            pdf.save(target)
+    return target
 
 
 def recording(path: Path) -> str:

@@ -1,10 +1,12 @@
 """Many clients at the real ``dsocr serve``: is a job lost or mixed up, and how long do replies take?
 
-``python benchmarks/service/load.py [--clients 200] [--jobs 2000]``
+    python benchmarks/service/load.py [--clients 200] [--jobs 2000] [--waiting 10000]
 
 Every client sends a document, waits for its end by looking once a second, and checks that the
 result is that of its own document, until all jobs are done. The documents differ in their names
-and pages. The replay backend reads, so that the service itself is measured.
+and pages. The replay backend reads, so that the service itself is measured. The clients share a
+few processes, so that they measure the service and not each other. Afterwards a service gets a
+folder in which many jobs wait, and they are listed.
 """
 
 from __future__ import annotations
@@ -20,17 +22,26 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 import httpx
 import psutil
 
 from deepseek_ocr_rag import sample_path
+from deepseek_ocr_rag.service import JobQueue
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = {"1": "first", "2": "second", "3": "third", "1-3": "first second third"}
 """Pages that a job asks for, and the words that its result then has, in this order."""
+
+LOCAL = "local"
+"""Whose jobs they are where no keys are set."""
+
+LISTS = 50
 
 
 @dataclass
@@ -42,11 +53,41 @@ class Measured:
     statuses: Counter[int] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     mixed_up: int = 0
-    memory: list[tuple[int, float]] = field(default_factory=list)
+
+    def add(self, other: Measured) -> None:
+        """Add what others saw."""
+        self.looks += other.looks
+        self.sends += other.sends
+        self.statuses += other.statuses
+        self.ended += other.ended
+        self.mixed_up += other.mixed_up
 
 
-def start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """The service and its address."""
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service that runs."""
+
+    url: str
+    process: psutil.Process
+
+    def family(self) -> list[psutil.Process]:
+        """Its processes."""
+        return [self.process, *self.process.children(recursive=True)]
+
+    def cpu(self) -> tuple[float, float]:
+        """CPU seconds of the server, and of the processes that it started and that run."""
+        own, *others = [sum(each.cpu_times()[:2]) for each in self.family()]
+        return own, sum(others)
+
+    def memory(self) -> tuple[float, float]:
+        """Resident megabytes of the server, and of the processes that it started."""
+        own, *others = [each.memory_info().rss / 1e6 for each in self.family()]
+        return own, sum(others)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Service]:
+    """The real service, as soon as it is ready."""
     recording = folder / "recording.jsonl"
     words = ("first", "second", "third")
     lines = [json.dumps({"page": n, "text": f"The {w} page."}) for n, w in enumerate(words, 1)]
@@ -57,17 +98,26 @@ def start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
     command += ["--limit", "requests_per_second=100000", "--limit", "jobs_at_once=2"]
     with log.open("wb") as file:
         process = subprocess.Popen(command, stderr=file, env={**os.environ})
-    while not (found := re.search(r"serving on (http://\S+?),", log.read_text("utf-8"))):
-        assert process.poll() is None, log.read_text("utf-8")
-        time.sleep(0.1)
-    url = found[1]
-    while True:
-        try:
-            if httpx.get(f"{url}/readyz", trust_env=False).status_code == 200:
-                return process, url
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
+    try:
+        while not (found := re.search(r"serving on (http://\S+?),", log.read_text("utf-8"))):
+            assert process.poll() is None, log.read_text("utf-8")
+            time.sleep(0.1)
+        while not is_ready(found[1]):
+            time.sleep(0.2)
+        yield Service(found[1], psutil.Process(process.pid))
+    finally:
+        process.terminate()
+        print(f"exit code of the service: {process.wait(60)}")
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+# --- clients ------------------------------------------------------------------------------
 
 
 async def timed(
@@ -111,65 +161,127 @@ async def one_job(
         measured.mixed_up += 1
 
 
-def memory(process: psutil.Process) -> float:
-    """Resident megabytes of the service and its reading process."""
-    everybody = [process, *process.children(recursive=True)]
-    return sum(each.memory_info().rss for each in everybody) / 1e6
-
-
-async def run(url: str, pid: int, clients: int, jobs: int, document: bytes) -> Measured:
-    """All clients, until all jobs are done."""
-    measured, numbers = Measured(), iter(range(jobs))
-    process = psutil.Process(pid)
+async def run_clients(url: str, clients: int, numbers: range, document: bytes) -> Measured:
+    measured, left = Measured(), iter(numbers)
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
 
-    async with httpx.AsyncClient(base_url=url, timeout=120, limits=limits, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=300, limits=limits, trust_env=False) as http:
 
         async def client(delay: float) -> None:
             await asyncio.sleep(delay)
-            for number in numbers:
+            for number in left:
                 await one_job(http, measured, number, document)
-                done = sum(measured.ended.values())
-                if done % 100 == 0:
-                    measured.memory.append((done, memory(process)))
 
-        # Spread over a second, as people are: they look once a second from then on.
-        await asyncio.gather(*(client(each / clients) for each in range(clients)))
+        await asyncio.gather(*(client(index / clients) for index in range(clients)))
     return measured
 
 
-def percentile(times: list[float], share: float) -> float:
-    """Milliseconds below which that share of the times is."""
-    return 1000 * sorted(times)[min(len(times) - 1, int(share * len(times)))]
+def share(url: str, clients: int, numbers: range) -> Measured:
+    """The share of one process."""
+    return asyncio.run(run_clients(url, clients, numbers, Path(sample_path()).read_bytes()))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clients", type=int, default=200)
-    parser.add_argument("--jobs", type=int, default=2000)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        process, url = start(Path(folder))
-        document = Path(sample_path()).read_bytes()
-        begun = time.perf_counter()
-        try:
-            measured = asyncio.run(run(url, process.pid, options.clients, options.jobs, document))
-            seconds = time.perf_counter() - begun
-        finally:
-            process.terminate()
-            code = process.wait(60)
+def run(service: Service, clients: int, jobs: int, processes: int) -> Measured:
+    """All clients, until all jobs are done; prints the service's memory as it goes on."""
+    measured, seen = Measured(), {}
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        shares = [
+            pool.submit(share, service.url, clients // processes, range(first, jobs, processes))
+            for first in range(processes)
+        ]
+        while not all(each.done() for each in shares):
+            time.sleep(0.1)
+            done = ended_jobs(service.url)
+            if done // (jobs // 4) not in seen and done >= jobs // 4:
+                seen[done // (jobs // 4)] = service.memory()
+                own, others = service.memory()
+                print(f"memory after {done} jobs: {own:.0f} + {others:.0f} MB", flush=True)
+        for each in shares:
+            measured.add(each.result())
+    if len(seen) > 1:
+        first, *_, last = (sum(each) for each in seen.values())
+        print(f"memory from a quarter of the jobs to the last: {last / first - 1:+.1%}")
+    return measured
+
+
+def ended_jobs(url: str) -> int:
+    text = httpx.get(f"{url}/metrics", trust_env=False).text
+    return sum(
+        int(float(re.search(rf'^dsocr_jobs{{state="{state}"}} (\S+)', text, re.M)[1]))  # type: ignore[index]
+        for state in ("succeeded", "partial", "failed")
+    )
+
+
+def percentile(times: list[float], part: float) -> float:
+    """In milliseconds."""
+    return 1000 * sorted(times)[min(len(times) - 1, int(len(times) * part))]
+
+
+def load(folder: Path, clients: int, jobs: int, processes: int) -> None:
+    """Clients and jobs, and what they saw."""
+    with serving(folder) as service:
+        before, begun = service.cpu(), time.perf_counter()
+        measured = run(service, clients, jobs, processes)
+        seconds = time.perf_counter() - begun
+        own, others = (now - then for now, then in zip(service.cpu(), before, strict=True))
     looks = measured.looks
-    print(f"{options.clients} clients, {options.jobs} jobs, {seconds:.0f} s; exit code {code}")
-    print(f"ended: {dict(measured.ended)}; lost: {options.jobs - sum(measured.ended.values())}")
+    print(f"{clients} clients in {processes} processes, {jobs} jobs, {seconds:.0f} s")
+    print(f"ended: {dict(measured.ended)}; lost: {jobs - sum(measured.ended.values())}")
     print(f"mixed up: {measured.mixed_up}; statuses: {dict(measured.statuses)}")
     print(
         f"GET /v1/jobs/{{id}}: {len(looks)} times, median {1000 * statistics.median(looks):.1f} ms,"
         f" p95 {percentile(looks, 0.95):.1f} ms, p99 {percentile(looks, 0.99):.1f} ms"
     )
-    print(f"POST /v1/jobs: p99 {percentile(measured.sends, 0.99):.1f} ms")
-    for done, megabytes in measured.memory:
-        if done % 500 == 0:
-            print(f"memory after {done} jobs: {megabytes:.0f} MB")
+    print(
+        f"POST /v1/jobs: median {1000 * statistics.median(measured.sends):.1f} ms,"
+        f" p99 {percentile(measured.sends, 0.99):.1f} ms"
+    )
+    print(f"CPU: server {own:.1f} s, {1000 * own / jobs:.1f} ms a job; reading {others:.1f} s")
+
+
+# --- jobs that wait -----------------------------------------------------------------------
+
+
+def listing(folder: Path, waiting: int) -> None:
+    """How long a list takes while so many jobs wait."""
+    queue = JobQueue(folder / "data")
+    upload = queue.new_upload(LOCAL, "sample.pdf", "application/pdf")
+    queue.write_upload(LOCAL, upload.id, [Path(sample_path()).read_bytes()])
+    for _ in range(waiting):
+        queue.submit(LOCAL, upload.id)
+    queue.close()
+    with serving(folder) as service, httpx.Client(base_url=service.url, trust_env=False) as http:
+        times, cursor = [], None
+        for _ in range(LISTS):
+            begun = time.perf_counter()
+            more = f"&after={cursor}" if cursor else ""
+            reply = http.get(f"/v1/jobs?limit=200&status=queued{more}")
+            times.append(time.perf_counter() - begun)
+            assert reply.status_code == 200, reply.text
+            cursor = reply.json()["next_cursor"]
+            time.sleep(0.02)
+        text = http.get("/metrics").text
+    left = re.search(r'dsocr_jobs{state="queued"} (\S+)', text)
+    assert left is not None
+    print(
+        f"GET /v1/jobs of 200 of {waiting} jobs, {float(left[1]):.0f} of which wait at the end:"
+        f" median {1000 * statistics.median(times):.1f} ms, longest {1000 * max(times):.1f} ms"
+    )
+
+
+def main() -> None:
+    """Run the benchmark and print what it found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2000)
+    parser.add_argument("--waiting", type=int, default=10_000)
+    parser.add_argument("--processes", type=int, default=max(1, min(4, (os.cpu_count() or 2) - 4)))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        load(Path(folder), options.clients, options.jobs, options.processes)
+    if options.waiting:
+        with tempfile.TemporaryDirectory() as folder:
+            listing(Path(folder), options.waiting)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import signal
 import subprocess
@@ -169,3 +170,31 @@ def test_a_program_without_an_interpreter_cannot_start_modules(
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     with pytest.raises(FileNotFoundError, match="no Python interpreter"):
         module_command("deepseek_ocr_rag.version")
+
+
+@posix
+def test_a_child_imports_opencv_where_packages_are_linked(tmp_path: Path) -> None:
+    """As ``uv pip install --link-mode symlink`` makes them: a real folder, a link for each file."""
+    for name in ("cv2", "deepseek_ocr_rag"):
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        package = Path(spec.origin).parent
+        for file in package.rglob("*"):
+            if file.is_file() and file.suffix != ".pyc":
+                link = tmp_path / name / file.relative_to(package)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(file)
+    program = (
+        "import os, subprocess, sys\n"
+        f"sys.path.insert(1, {str(tmp_path)!r})\n"
+        "from deepseek_ocr_rag.concurrency.child_process import python_path\n"
+        "environment = {**os.environ, 'PYTHONPATH': python_path()}\n"
+        "command = [sys.executable, '-P', '-c', 'import cv2; print(cv2.__file__)']\n"
+        "sys.exit(subprocess.run(command, env=environment).returncode)\n"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = [sys.executable, "-P", "-c", program]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith(str(tmp_path))

@@ -1,4 +1,4 @@
-"""The service's HTTP server in a thread of this process, over a real queue, for tests."""
+"""The service's HTTP server in a thread of this process, over a real queue."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
+from deepseek_ocr_rag.service.api.access.api_keys import ApiKeys
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings
 from deepseek_ocr_rag.service.api.app import create_app
 from deepseek_ocr_rag.service.http_server import HttpServer
 from deepseek_ocr_rag.service.queue import JobQueue
+from deepseek_ocr_rag.service.service_limits import ReaderSettings, ServiceLimits
 from deepseek_ocr_rag.service.serving import listening_socket
+
+ANNA = "anna-0123456789-0123456789-0123456789"
+BERT = "bert-0123456789-0123456789-0123456789"
+KEYS = ApiKeys.parse((f"anna:{ANNA}", f"bert:{BERT}"), source="the tests")
 
 PAGES = (
     ("The lighthouse was built in 1871.", "The tower is 31 metres high."),
@@ -40,6 +47,46 @@ def recording(file: Path, pages: tuple[tuple[str, ...], ...] = PAGES) -> str:
     return f"replay:{file}"
 
 
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """A service that listens.
+
+    Attributes:
+        url: Where, without a slash at the end.
+        queue: Its jobs.
+    """
+
+    url: str
+    queue: JobQueue
+
+
+@contextmanager
+def running_app(
+    queue: JobQueue,
+    settings: ApiSettings | None = None,
+    extend: Callable[[FastAPI], object] = lambda app: None,
+    *,
+    port: int = 0,
+) -> Iterator[str]:
+    """The server over a queue that was started; gives its address."""
+    app = create_app(queue, settings)
+    extend(app)
+    listener = listening_socket("127.0.0.1", port)
+    port = listener.getsockname()[1]
+    server = HttpServer(app, queue, drain_seconds=5.0)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        assert not thread.is_alive()
+
+
 @contextmanager
 def serving(
     queue: JobQueue,
@@ -50,23 +97,27 @@ def serving(
     **client: Any,
 ) -> Iterator[httpx.Client]:
     """A client of a server over a queue."""
-    app = create_app(queue, settings)
-    extend(app)
-    listener = listening_socket("127.0.0.1", port)
-    port = listener.getsockname()[1]
-    server = HttpServer(app, queue, drain_seconds=5.0)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        url = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=url, timeout=60, trust_env=False, **client) as http:
-            while not server.started:
-                time.sleep(0.01)
-            yield http
-    finally:
-        server.should_exit = True
-        thread.join(60)
-        assert not thread.is_alive()
+    with (
+        running_app(queue, settings, extend, port=port) as url,
+        httpx.Client(base_url=url, timeout=60, trust_env=False, **client) as http,
+    ):
+        yield http
+
+
+@contextmanager
+def running_service(
+    folder: Path,
+    settings: ApiSettings | None = None,
+    limits: ServiceLimits | None = None,
+    *,
+    reader: ReaderSettings | None = None,
+) -> Iterator[RunningService]:
+    """A service with the built-in reader, unless another is given, and the keys of Anna and Bert."""
+    with (
+        JobQueue(folder, reader or ReaderSettings(backend="lite"), limits) as queue,
+        running_app(queue, settings or ApiSettings(keys=KEYS)) as url,
+    ):
+        yield RunningService(url, queue)
 
 
 def send(http: httpx.Client, document: Path, **fields: str) -> dict[str, Any]:

@@ -47,9 +47,14 @@ def module_command(module: str, *arguments: str, flags: Sequence[str] = ()) -> l
 
 
 def python_path() -> str:
-    """PYTHONPATH for a process that must import what this one can import."""
-    folders = [_PACKAGES, *map(Path, filter(None, sys.path))]
-    return os.pathsep.join(dict.fromkeys(str(folder.absolute()) for folder in folders))
+    """PYTHONPATH for a process that must import what this one can import.
+
+    In the same order: OpenCV cannot be imported from a folder of linked packages that is first.
+    """
+    folders = [str(Path(folder).absolute()) for folder in filter(None, sys.path)]
+    if str(_PACKAGES.absolute()) not in folders:
+        folders.insert(0, str(_PACKAGES.absolute()))
+    return os.pathsep.join(dict.fromkeys(folders))
 
 
 def describe_exit(code: int) -> str:

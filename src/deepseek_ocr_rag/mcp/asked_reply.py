@@ -13,7 +13,7 @@ from ..answering.answer import Answer
 from .answer_size import MOST_PICTURES, Answered
 from .citation_links import Four, citation_link
 from .tool_catalogue import EVIDENCE
-from .tool_results import AskedDocument, NextCall, QuotedSource
+from .tool_results import AskedDocument, NextCall, NumberedSource
 
 __all__ = ["Place", "asked_reply", "fours", "shown_id"]
 
@@ -93,7 +93,7 @@ def asked_reply(answer: Answer, id: str, sha256: str, size: ReplySize, fence: Fe
         unsupported=len(answer.unsupported),
         written_by=answer.llm,
         citations=tuple(
-            QuotedSource(number, shown_id(id), each.page, fours(each), link)
+            NumberedSource(number, shown_id(id), each.page, fours(each), link)
             for number, (each, link) in enumerate(
                 zip(answer.citations[:shown], links, strict=False), start=1
             )

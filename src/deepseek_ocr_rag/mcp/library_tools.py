@@ -24,10 +24,10 @@ from .evidence_reply import show_evidence
 from .tool_catalogue import ASK, EVIDENCE, LIST, READ, SEARCH
 from .tool_results import (
     DocumentList,
-    FoundPassage,
     FoundPassages,
     ListedDocument,
     NextCall,
+    NumberedSource,
     ReadPages,
 )
 
@@ -159,7 +159,7 @@ class LibraryTools:
                 cite=cite,
             )
             shown = tuple(
-                FoundPassage(number, shown_id(each.source), each.page, fours(each), cite(each))
+                NumberedSource(number, shown_id(each.source), each.page, fours(each), cite(each))
                 for number, each in enumerate(reply.passages, start=offset + 1)
             )
             following = None

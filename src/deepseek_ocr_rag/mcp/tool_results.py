@@ -17,11 +17,10 @@ __all__ = [
     "DocumentList",
     "EvidencePages",
     "EvidencePicture",
-    "FoundPassage",
     "FoundPassages",
     "ListedDocument",
     "NextCall",
-    "QuotedSource",
+    "NumberedSource",
     "ReadPages",
     "StillReading",
     "ToolResult",
@@ -93,8 +92,11 @@ class ReadPages(ToolResult):
 
 
 @dataclass(frozen=True, slots=True)
-class FoundPassage:
-    """Where a passage of ``text`` stands; ``number`` is its number there."""
+class NumberedSource:
+    """Where a passage of ``text``, or a checked citation in it, stands.
+
+    ``number`` is the one in the text, and ``citation`` what ``show_evidence`` takes.
+    """
 
     number: int
     id: str
@@ -107,19 +109,8 @@ class FoundPassage:
 class FoundPassages(ToolResult):
     """Result of ``search_document``. ``text`` is untrusted: it stands between fences."""
 
-    passages: tuple[FoundPassage, ...] = ()
+    passages: tuple[NumberedSource, ...] = ()
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class QuotedSource:
-    """A checked citation; ``number`` is the one in square brackets in the answer."""
-
-    number: int
-    id: str
-    page: int
-    boxes: Boxes
-    citation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +128,7 @@ class AskedDocument(ToolResult):
     supported: int = 0
     unsupported: int = 0
     written_by: str | None = None
-    citations: tuple[QuotedSource, ...] = ()
+    citations: tuple[NumberedSource, ...] = ()
     text: str = ""
 
 

@@ -264,6 +264,10 @@ class QueueStats:
         engine_deaths: How often it ended unasked, or was ended because it hung.
         engine_pid: Process id of the reading process; None while there is none.
         last_event: When the reading process last said something; None if it never did.
+        tokens: Counter of tokens that the model wrote; None if what reads does not count them.
+        tokens_per_second: Of the last minute; None likewise.
+        gpu_memory: Bytes that the model's process has taken on GPUs, as of the last page; None
+            without a CUDA backend that says so.
     """
 
     jobs: Mapping[JobState, int]
@@ -279,6 +283,9 @@ class QueueStats:
     engine_deaths: int
     engine_pid: int | None
     last_event: float | None
+    tokens: int | None = None
+    tokens_per_second: float | None = None
+    gpu_memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,6 +245,7 @@ class JobQueue(CorrectableQueue):
         times = now, now + self._limits.result_days * _DAY
         row = self._database.write(lambda each: cancel_job(each, owner, job_id, times))
         self._dispatcher.cancel(job_id)
+        self._database.forget_deleted()
         self._listeners.tell([job_id])
         return self._job(row)
 
@@ -300,6 +301,9 @@ class JobQueue(CorrectableQueue):
             engine_deaths=counters.engine_deaths,
             engine_pid=self._dispatcher.engine_pid,
             last_event=counters.last_event,
+            tokens=counters.tokens,
+            tokens_per_second=counters.tokens_per_second,
+            gpu_memory=counters.gpu_memory,
         )
 
     def ready(self) -> Readiness:

@@ -15,13 +15,14 @@ __all__ = ["ReaderSettings", "ServiceLimits"]
 @with_known_settings()
 @dataclass(frozen=True, slots=True)
 class ReaderSettings:
-    """How the service reads; the first four as in :class:`~deepseek_ocr_rag.Reader`.
+    """How the service reads; much of it as in :class:`~deepseek_ocr_rag.Reader`.
 
     Attributes:
         backend: What reads the pages.
         renderer: What draws them.
         limits: Limits on one document.
         allow_remote_code: Whether the backend may run the code that comes with its weights.
+        allow_remote: Whether pages may be sent to an Ollama on another machine.
         concurrency: Pages that a server is asked for at once; None for the backend's own number.
         timeout: Seconds that a server has for a page; None for the backend's own.
         wait: Seconds to wait for a server that is starting; None for the backend's own.
@@ -33,6 +34,7 @@ class ReaderSettings:
     renderer: str = "pdfium"
     limits: Limits = field(default_factory=Limits)
     allow_remote_code: bool = False
+    allow_remote: bool = False
     concurrency: int | None = None
     timeout: float | None = None
     wait: float | None = None

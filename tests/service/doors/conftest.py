@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
-from service_server import RunningService, running_service
+from running_service import RunningService, running_service
 
 from deepseek_ocr_rag import OcrDocument, Reader
 from deepseek_ocr_rag.backends import LiteBackendWarning

@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
-from service_server import ANNA, KEYS, running_service
+from running_service import ANNA, KEYS, running_service
 
 from deepseek_ocr_rag import FetchPolicy
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings

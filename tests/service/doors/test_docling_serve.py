@@ -25,7 +25,7 @@ from docling_client import (
 )
 from docling_core.types.doc import DoclingDocument
 from docling_core.types.io import DocumentStream
-from service_server import ANNA, BERT, RunningService
+from running_service import ANNA, BERT, RunningService
 
 from deepseek_ocr_rag import OcrDocument
 from deepseek_ocr_rag.export.docling import to_docling

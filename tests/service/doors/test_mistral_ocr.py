@@ -13,7 +13,7 @@ from mistralai.client import Mistral
 from mistralai.client.errors import SDKError
 from mistralai.client.models import OCRResponse
 from PIL import Image
-from service_server import ANNA, BERT, RunningService
+from running_service import ANNA, BERT, RunningService
 
 from deepseek_ocr_rag import OcrDocument
 from deepseek_ocr_rag.document.types import Block, Box, Page

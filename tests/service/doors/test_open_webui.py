@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 import requests
 from langchain_core.documents import Document
-from service_server import ANNA, BERT, RunningService
+from running_service import ANNA, BERT, RunningService
 
 from deepseek_ocr_rag import OcrDocument
 

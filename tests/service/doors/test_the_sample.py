@@ -12,7 +12,7 @@ from docling_client import DOCLING_WARNS, DoclingServiceClient, StatusWatcherKin
 from docling_core.types.doc import DoclingDocument
 from mistralai.client import Mistral
 from mistralai.client.models import OCRPageObject
-from service_server import ANNA, RunningService
+from running_service import ANNA, RunningService
 
 pytestmark = [pytest.mark.services, DOCLING_WARNS]
 

@@ -184,7 +184,7 @@ def _make_engine(threads: int) -> tuple[Any, tuple[type[Exception], ...]]:
         from rapidocr.inference_engine.onnxruntime.main import ONNXRuntimeError
     except ImportError as error:
         raise MissingExtraError(
-            "reading a page without a text layer needs RapidOCR",
+            f"reading a page without a text layer needs RapidOCR, which cannot be imported ({error})",
             remedy="Run: pip install 'rapidocr>=3.10' onnxruntime",
         ) from error
     detector, recognizer = bundled_models()

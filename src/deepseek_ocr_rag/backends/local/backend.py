@@ -162,6 +162,12 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
                 loaded.process = EngineProcess(loaded.startup)
             return loaded.process
 
+    @property
+    def gpu_memory(self) -> int | None:
+        """Bytes that the engine has taken on the GPU; None as long as it has read no page."""
+        loaded = self._loaded
+        return loaded.process.gpu_memory if isinstance(loaded, _LoadedEngine) else None
+
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages as they come; see :class:`~deepseek_ocr_rag.backends.base.Backend`.
 

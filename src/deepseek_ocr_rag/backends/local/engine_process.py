@@ -89,6 +89,11 @@ class EngineProcess:
         """Whether it takes pages."""
         return not self._pages.lost
 
+    @property
+    def gpu_memory(self) -> int | None:
+        """Bytes that it has taken on the GPU, as of the last page; None before the first."""
+        return self._pages.gpu_memory
+
     def submit(
         self, request: EngineRequest, notify: Callable[[PageHandle], object] | None = None
     ) -> PageHandle:
@@ -113,6 +118,7 @@ class _PendingPages:
 
     def __init__(self, processes: ProcessPair, messages: OutputTail) -> None:
         self.lost = False
+        self.gpu_memory: int | None = None
         self._processes = processes
         self._messages = messages
         self._lock = threading.Lock()
@@ -132,6 +138,7 @@ class _PendingPages:
         reply = frame.message
         if "failed" in reply:
             raise BrokenFrameError(str(reply["failed"]))
+        self.gpu_memory = reply.get("memory", self.gpu_memory)
         with self._lock:
             handle = self._handles.get(reply["key"])
             if handle is not None and {"error", "count"} & reply.keys():

@@ -9,8 +9,8 @@ Requests and answers are frames
     {"do": "write", "key": 7, "ids": [...], ...} + pixels  -> {"key": 7, "reason": "stop", ...} + tokens
     {"do": "cancel", "key": 7}
 
-Before it answers with a page, it sends ``{"key": 7, "begun": true}`` once the picture is no
-longer needed, and then the tokens: with ``"stream": true`` each at once as
+Before it answers with a page, it sends ``{"key": 7, "begun": true, "memory": 9000000000}`` once
+the picture is no longer needed, with the bytes that it has taken on the GPU, and then the tokens: with ``"stream": true`` each at once as
 ``{"key": 7, "tokens": [...]}``, else several together as ``{"key": 7, "piece": [...]}``.
 All frames reach the owner through :mod:`.loop_watch_process`. The process ends when
 its standard input does.
@@ -142,10 +142,16 @@ class _EngineServer:
             temperature=told["temperature"],
             source=told["source"],
             priority=told["priority"],
-            on_prefill=partial(self._outbox.put, Frame({"key": key, "begun": True})),
+            on_prefill=partial(self._begun, key),
             should_stop=partial(self._pass_on, key, "tokens" if told["stream"] else "piece"),
             interval=1 if told["stream"] else TOKENS_PER_FRAME,
         )
+
+    def _begun(self, key: int) -> None:
+        message: dict[str, Any] = {"key": key, "begun": True}
+        if self._engine.device.type == "cuda":
+            message["memory"] = torch.cuda.memory_reserved(self._engine.device)
+        self._outbox.put(Frame(message))
 
     def _pass_on(self, key: int, name: str, tokens: list[int]) -> bool:
         self._outbox.put(Frame({"key": key, name: tokens}))

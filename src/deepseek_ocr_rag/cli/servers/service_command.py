@@ -19,7 +19,14 @@ from ..documents import given_limits
 from ..output import print_note
 from .page_opening import check_file, show_page
 
-__all__ = ["DATA_FOLDER", "HOST", "PORT", "add_service_options", "run_service"]
+__all__ = [
+    "DATA_FOLDER",
+    "HOST",
+    "PORT",
+    "add_service_options",
+    "run_service",
+    "service_settings",
+]
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8765
@@ -120,7 +127,7 @@ def run_service(options: argparse.Namespace) -> int:
         raise ConfigurationError(
             f"--drain {options.drain:g} is not a time", remedy="Give seconds above 0."
         )
-    reader, limits, settings = _settings(options)
+    reader, limits, settings = service_settings(options)
     if options.open:
         check_file(options.open, bool(settings.keys))
     listener = listening_socket(options.host, options.port)
@@ -165,7 +172,7 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
-def _settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
+def service_settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     """What reads, how much may be asked, and what the HTTP side allows."""
     from ...service.api.access.api_keys import ApiKeys
     from ...service.api.api_settings import ApiSettings
@@ -178,6 +185,7 @@ def _settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
         renderer=options.renderer,
         limits=Limits(**limits[Limits]),
         allow_remote_code=options.allow_remote_code,
+        allow_remote=options.allow_remote,
         probe=str(sample_path()),
     )
     service = ServiceLimits(**limits[ServiceLimits])

@@ -1,13 +1,16 @@
-"""Who asks, and what of: what the routes take out of a request."""
+"""Who asks, what of, and whether they still wait: what the routes take out of a request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Annotated, Final, ParamSpec, TypeVar
+from typing import Annotated, Any, Final, ParamSpec, TypeVar
 
 import anyio.to_thread
+from anyio.lowlevel import RunVar
 from fastapi import Depends
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from ..queue import JobQueue
@@ -15,13 +18,35 @@ from .access.api_keys import LOCAL_OWNER
 from .access.gatekeeper import OWNER
 from .api_settings import ApiSettings
 
-__all__ = ["Owner", "Queue", "Settings", "in_worker", "owner_of", "queue_of", "settings_of"]
+__all__ = [
+    "ClientGoneError",
+    "Owner",
+    "Queue",
+    "Settings",
+    "change",
+    "in_worker",
+    "look",
+    "owner_of",
+    "queue_of",
+    "settings_of",
+    "while_connected",
+]
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
-WORKER_THREADS: Final = 24
-"""How many calls of the job queue run at once."""
+LOOKS_AT_ONCE: Final = 8
+"""How many clients look at the job queue at once; the store keeps as many connections."""
+
+CLIENT_CLOSED_REQUEST: Final = 499
+"""A status that only the log sees, as nginx uses it."""
+
+CHANGES_AT_ONCE: Final = 8
+"""How many clients change the queue at once; more would only wait for the same disk, and the
+interpreter, before those who look."""
+
+_LOOKS: RunVar[anyio.CapacityLimiter] = RunVar("looks")
+_CHANGES: RunVar[anyio.CapacityLimiter] = RunVar("changes")
 
 
 def owner_of(request: Request) -> str:
@@ -48,6 +73,84 @@ async def in_worker(
     return await anyio.to_thread.run_sync(partial(work, *arguments, **named))
 
 
-Owner = Annotated[str, Depends(owner_of)]
-Queue = Annotated[JobQueue, Depends(queue_of)]
-Settings = Annotated[ApiSettings, Depends(settings_of)]
+async def look(
+    work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
+) -> _Result:
+    """Call something that only reads the store, in threads of their own.
+
+    Whoever looks need not wait for those who write, and who wait for each other and the disk.
+    """
+    limiter = _limiter(_LOOKS, LOOKS_AT_ONCE)
+    return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=limiter)
+
+
+async def change(
+    work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
+) -> _Result:
+    """Call something that writes the store, such as the submission of a job, a few at a time."""
+    limiter = _limiter(_CHANGES, CHANGES_AT_ONCE)
+    return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=limiter)
+
+
+def _limiter(kept: RunVar[anyio.CapacityLimiter], most: int) -> anyio.CapacityLimiter:
+    try:
+        return kept.get()
+    except LookupError:
+        kept.set(limiter := anyio.CapacityLimiter(most))
+        return limiter
+
+
+class ClientGoneError(HTTPException):
+    """The client hung up; nobody gets the reply."""
+
+    def __init__(self) -> None:
+        super().__init__(CLIENT_CLOSED_REQUEST, "the client hung up")
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """What some work returns; it is cancelled as soon as the client hangs up.
+
+    Args:
+        request: Its body has been read.
+        work: Is to be done.
+
+    Raises:
+        ClientGoneError: If the client hung up before the end.
+    """
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            await gone
+            raise ClientGoneError
+        return working.result()
+    finally:
+        for each in (working, gone):
+            each.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+# FastAPI calls what is not a coroutine in a thread, which takes longer than all of these.
+
+
+async def _owner(request: Request) -> str:
+    return owner_of(request)
+
+
+async def _queue(request: Request) -> JobQueue:
+    return queue_of(request)
+
+
+async def _settings(request: Request) -> ApiSettings:
+    return settings_of(request)
+
+
+Owner = Annotated[str, Depends(_owner)]
+Queue = Annotated[JobQueue, Depends(_queue)]
+Settings = Annotated[ApiSettings, Depends(_settings)]

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ...errors import ConfigurationError, DeepSeekOCRError
 from ..jobs import Job
-from .asker import Owner, Queue, in_worker, queue_of
+from .asker import Owner, Queue, look, queue_of
 from .job_replies import job_reply, page_entry
 from .job_watch import JobWatch
 from .openapi import problems
@@ -50,7 +50,7 @@ async def follow_job(
     With the header ``Last-Event-ID``, the pages after that one are sent.
     """
     after = _sequence(last_event_id)
-    await in_worker(queue.get, owner, job_id)
+    await look(queue.get, owner, job_id)
     return event_reply(_events(request, owner, job_id, after))
 
 
@@ -72,8 +72,8 @@ async def _events(request: Request, owner: str, job_id: str, after: int) -> Asyn
         while True:
             try:
                 # The job first: pages that are finished later come in the next round.
-                job = await in_worker(queue.get, owner, job_id)
-                while pages := await in_worker(queue.pages, owner, job_id, after, PAGES_AT_ONCE):
+                job = await look(queue.get, owner, job_id)
+                while pages := await look(queue.pages, owner, job_id, after, PAGES_AT_ONCE):
                     for page in pages:
                         after = page.sequence
                         yield event("page", asdict(page_entry(job_id, page)), after)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from starlette.requests import Request
 
 from ..jobs import JobState
-from .asker import Owner, Queue, Settings, in_worker
+from .asker import Owner, Queue, Settings, in_worker, look
 from .job_replies import JobListReply, JobReply, job_reply, retry_after
 from .job_watch import wait_for_end
 from .openapi import problems
@@ -27,7 +27,7 @@ async def list_jobs(
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> JobListReply:
     """List your jobs, newest first; several ``status`` are alternatives."""
-    found = await in_worker(queue.list, owner, states=tuple(status or ()), after=after, limit=limit)
+    found = await look(queue.list, owner, states=tuple(status or ()), after=after, limit=limit)
     return JobListReply([job_reply(job) for job in found.jobs], found.next_cursor)
 
 
@@ -46,7 +46,7 @@ async def show_job(
     if seconds:
         job = await wait_for_end(request.app.state.watch, queue, owner, job_id, seconds)
     else:
-        job = await in_worker(queue.get, owner, job_id)
+        job = await look(queue.get, owner, job_id)
     if not job.state.ended:
         response.headers["Retry-After"] = str(retry_after(job))
     return job_reply(job)

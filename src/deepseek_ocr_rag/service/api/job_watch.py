@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from ..jobs import Job
 from ..queue import JobQueue
-from .asker import in_worker
+from .asker import look
 
 __all__ = ["Changes", "JobWatch", "wait_for_end"]
 
@@ -97,7 +97,7 @@ async def wait_for_end(
     until = time.monotonic() + seconds
     with watch.following(job_id) as changes:
         while True:
-            job = await in_worker(queue.get, owner, job_id)
+            job = await look(queue.get, owner, job_id)
             left = until - time.monotonic()
             if job.state.ended or left <= 0 or watch.closing:
                 return job

@@ -20,7 +20,7 @@ from ...errors import ConfigurationError, SourceNotAllowedError
 from ..jobs import Job, JobOptions, Upload
 from .access.request_bodies import too_large
 from .api_settings import ApiSettings
-from .asker import Owner, Queue, Settings, in_worker, owner_of, queue_of
+from .asker import Owner, Queue, Settings, change, in_worker, owner_of, queue_of
 from .form_parts import FormPart, form_parts
 from .job_replies import JobReply, job_path, job_reply, retry_after
 from .openapi import problems
@@ -131,11 +131,13 @@ async def send_job(
                 remedy="Send a form with the field file, or JSON with upload_id.",
             )
         upload_id = sha256 = new.upload_id
-    job = await in_worker(
+    job = await change(
         queue.submit,
         owner,
         upload_id,
-        await in_worker(options_of, new, settings),
+        await in_worker(options_of, new, settings)
+        if new.callback_url
+        else options_of(new, settings),
         idempotency_key=idempotency_key,
         body_digest=body_digest(sha256, new),
     )
@@ -241,7 +243,7 @@ async def _from_form(request: Request) -> tuple[NewJob, Upload]:
 async def _store(request: Request, part: FormPart) -> Upload:
     name = part.filename or "document"
     media_type = part.media_type or "application/octet-stream"
-    upload = await in_worker(
+    upload = await change(
         queue_of(request).new_upload, owner_of(request), name[:255], media_type[:127]
     )
     return await store_content(request, upload.id, part.chunks)

@@ -24,7 +24,7 @@ from ...export.quoted_words import Precision
 from ..job_results import RESULT_FORMATS, ResultFormat, result_chunks
 from ..jobs import Job, JobState, StoredPage
 from ..queue import JobQueue
-from .asker import Owner, Queue, in_worker
+from .asker import Owner, Queue, look
 from .job_replies import PageListReply, page_entry, retry_after
 from .openapi import problems, replies_with
 from .problems import problem
@@ -74,7 +74,7 @@ async def list_pages(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> PageListReply:
     """List the pages that were read so far, in the order in which they were finished."""
-    pages = await in_worker(queue.pages, owner, job_id, after, limit)
+    pages = await look(queue.pages, owner, job_id, after, limit)
     following = pages[-1].sequence if len(pages) == limit else None
     return PageListReply([page_entry(job_id, page) for page in pages], following)
 
@@ -94,7 +94,7 @@ async def show_picture(
     long_side: Annotated[int, Query(ge=64, le=LONGEST_SIDE)] = 1280,
 ) -> Response:
     """Draw a page, with ``boxes`` also the boxes of what was read on it."""
-    job = await in_worker(queue.get, owner, job_id)
+    job = await look(queue.get, owner, job_id)
     if job.document_pages is not None and number > job.document_pages:
         return _no_page(job, number)
     stored = None
@@ -116,7 +116,7 @@ async def show_picture(
 )
 async def show_page(job_id: str, number: Number, owner: Owner, queue: Queue) -> Response:
     """Show a page, as soon as it was read: its Markdown, blocks and boxes, or its error."""
-    job = await in_worker(queue.get, owner, job_id)
+    job = await look(queue.get, owner, job_id)
     stored = await _stored(queue, owner, job, number)
     if stored is None:
         return _no_page(job, number)
@@ -171,7 +171,7 @@ async def show_result(
     result_format: Annotated[ResultFormat, Query(alias="format")] = "markdown",
 ) -> Response:
     """Get the whole result of a job that has ended: markdown, json, documents or zip."""
-    job = await in_worker(queue.get, owner, job_id)
+    job = await look(queue.get, owner, job_id)
     if job.state not in (JobState.SUCCEEDED, JobState.PARTIAL):
         return _no_result(job)
     pages = partial(queue.pages_in_order, owner, job_id)
@@ -194,7 +194,7 @@ _ENDINGS: Final[dict[ResultFormat, str]] = {
 async def _stored(queue: JobQueue, owner: str, job: Job, number: int) -> StoredPage | None:
     """A page that was read, or None."""
     try:
-        return await in_worker(queue.page, owner, job.id, number)
+        return await look(queue.page, owner, job.id, number)
     except JobNotFoundError:
         return None
 

@@ -16,13 +16,16 @@ from starlette.requests import Request
 
 from ...errors import BusyError
 from ..jobs import Upload
-from .asker import Owner, Queue, in_worker, owner_of, queue_of
+from .asker import Owner, Queue, change, owner_of, queue_of
 from .job_replies import UploadReply, upload_reply
 from .openapi import binary_body, problems
 
 __all__ = ["ROUTER", "store_content"]
 
 ROUTER: Final = APIRouter(tags=["uploads"])
+
+PIECE_BYTES: Final = 256 * 1024
+"""Bytes that a thread gets at once: each time, it and the event loop wait for each other."""
 
 SLOT_SECONDS: Final = 10.0
 """How long a file waits while as many as may be are being sent."""
@@ -46,7 +49,7 @@ async def announce_upload(
     new: NewUpload, response: Response, owner: Owner, queue: Queue
 ) -> UploadReply:
     """Announce a file; then PUT its content."""
-    upload = upload_reply(await in_worker(queue.new_upload, owner, new.name, new.media_type))
+    upload = upload_reply(await change(queue.new_upload, owner, new.name, new.media_type))
     response.headers["Location"] = upload.content
     return upload
 
@@ -87,8 +90,10 @@ def _in_thread(chunks: AsyncIterator[bytes]) -> Iterator[bytes]:
     """The pieces, for a thread that anyio started."""
 
     async def following() -> bytes | None:
-        return await anext(chunks, None)
+        gathered = bytearray()
+        while len(gathered) < PIECE_BYTES and (chunk := await anext(chunks, None)) is not None:
+            gathered += chunk
+        return bytes(gathered) or None
 
     while (piece := anyio.from_thread.run(following)) is not None:
-        if piece:
-            yield piece
+        yield piece

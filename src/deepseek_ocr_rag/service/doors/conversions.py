@@ -1,12 +1,13 @@
 """Waits for a document within one request, as clients without jobs of their own need it.
 
-A job that a request waited for is removed with the reply: nobody else knows of it. One whose
-request ran out of time, or whose client hung up, goes on, and the same document sent again finds
-it where it is.
+A job that a request waited for is removed with the reply: nobody else knows of it. If its client
+hangs up, it is cancelled, unless another request waits for it too. If the request runs out of time,
+it goes on, and the same document sent again finds it where it is.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections import Counter
@@ -21,15 +22,26 @@ from ... import errors
 from ...document.types import OcrDocument
 from ...errors import DeepSeekOCRError, JobExpiredError, JobNotFoundError, ServiceClosingError
 from ...reading.cached_pages import page_from_json
-from ..api.asker import in_worker, owner_of, queue_of, settings_of
+from ..api.asker import (
+    ClientGoneError,
+    in_worker,
+    look,
+    owner_of,
+    queue_of,
+    settings_of,
+    while_connected,
+)
 from ..api.job_watch import JobWatch
-from ..jobs import Job, JobOptions, Upload
+from ..jobs import Job, JobOptions, JobState, Upload
 from ..queue import JobQueue
 
 __all__ = ["conversion", "document_of_job", "error_of_job", "wait_for_end"]
 
 LOOK_SECONDS: Final = 5.0
-"""How often a waiting request looks whether its client is still there."""
+"""How often a request that asks for the state of a job looks whether its client is still there."""
+
+REMOVAL_SECONDS: Final = 0.1
+"""A job that was cancelled because its client hung up is then removed, which takes as long."""
 
 
 @asynccontextmanager
@@ -43,6 +55,7 @@ async def conversion(request: Request, upload: Upload, options: JobOptions) -> A
 
     Raises:
         HTTPException: 504 if it takes longer than a request may; the job goes on.
+        ClientGoneError: If the client hung up; the job is gone, unless others wait for it.
         ServiceClosingError: If the service closes; the job goes on after its next start.
     """
     queue, owner = queue_of(request), owner_of(request)
@@ -71,20 +84,28 @@ async def _ended_job(request: Request, upload: Upload, options: JobOptions) -> J
         )
         _waiting(request)[job.id] += 1
         try:
-            job = await wait_for_end(request, job.id, seconds)
-            if job.state.ended:
+            job = await while_connected(request, wait_for_end(request, job.id, seconds))
+            if job.state.ended and not (again and job.state is JobState.CANCELLED):
                 return job
         except (JobNotFoundError, JobExpiredError):
             # Another request had waited for it, and has removed it meanwhile.
             _is_last(request, job.id)
             if not again:
                 raise
+        except ClientGoneError:
+            if _is_last(request, job.id):
+                with suppress(JobNotFoundError, JobExpiredError):
+                    await in_worker(queue.delete, owner, job.id)
+            raise
         except BaseException:
             _is_last(request, job.id)
             raise
         else:
             _is_last(request, job.id)
-            break
+            if not job.state.ended:
+                break
+            # The client of another request had hung up at just this moment.
+            await asyncio.sleep(REMOVAL_SECONDS)
     raise HTTPException(
         504,
         f"reading takes longer than {seconds:g} seconds; it goes on, so send the same document "
@@ -113,7 +134,7 @@ async def wait_for_end(request: Request, job_id: str, seconds: float) -> Job:
     until = time.monotonic() + seconds
     with watch.following(job_id) as changes:
         while True:
-            job = await in_worker(queue.get, owner, job_id)
+            job = await look(queue.get, owner, job_id)
             left = until - time.monotonic()
             if job.state.ended or left <= 0 or await request.is_disconnected():
                 return job

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from ...errors import ConfigurationError, JobExpiredError, JobNotFoundError
 from ...version import __version__
-from ..api.asker import in_worker, owner_of, queue_of, settings_of
+from ..api.asker import in_worker, look, owner_of, queue_of, settings_of
 from ..api.form_parts import form_parts
 from ..api.openapi import problems
 from ..api.problems import problem
@@ -103,7 +103,7 @@ async def fetch_result(request: Request, task: str, version: Version = None) -> 
     """The result of a task that has ended."""
     options = reply_of(task, version)
     try:
-        job = await in_worker(queue_of(request).get, owner_of(request), job_of(task))
+        job = await look(queue_of(request).get, owner_of(request), job_of(task))
         if not job.state.ended:
             return problem(404, NO_RESULT)
         if job.state is JobState.CANCELLED:

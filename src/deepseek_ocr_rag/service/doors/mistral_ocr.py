@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from ...errors import ConfigurationError, DeepSeekOCRError
-from ..api.asker import Owner, Queue, in_worker, owner_of, queue_of
+from ..api.asker import Owner, Queue, in_worker, look, owner_of, queue_of
 from ..api.form_parts import form_parts
 from ..api.openapi import problems
 from ..api.problems import problem, status_of
@@ -163,14 +163,14 @@ async def send_file(request: Request) -> FileReply:
 @ROUTER.get("/v1/files", responses=problems(422))
 async def list_files(owner: Owner, queue: Queue) -> FileListReply:
     """List your files, oldest first."""
-    files = [_file(upload) for upload in await in_worker(queue.uploads, owner)]
+    files = [_file(upload) for upload in await look(queue.uploads, owner)]
     return FileListReply(files, "list", len(files))
 
 
 @ROUTER.get("/v1/files/{file_id}", responses=problems(404, 422))
 async def show_file(file_id: str, owner: Owner, queue: Queue) -> FileReply:
     """Look at a file."""
-    return _file(await in_worker(queue.upload, owner, file_id))
+    return _file(await look(queue.upload, owner, file_id))
 
 
 @ROUTER.get("/v1/files/{file_id}/url", responses=problems(404, 422))
@@ -182,7 +182,7 @@ async def address_of_file(
     expiry: Annotated[int, Query(ge=1, le=168)] = 24,
 ) -> FileAddress:
     """The address of a file, for ``/v1/ocr``. ``expiry`` is not used: the file's own time holds."""
-    upload = await in_worker(queue.upload, owner, file_id)
+    upload = await look(queue.upload, owner, file_id)
     return FileAddress(str(request.url_for("content_of_file", file_id=upload.id)))
 
 
@@ -196,7 +196,7 @@ async def address_of_file(
 )
 async def content_of_file(file_id: str, owner: Owner, queue: Queue) -> FileResponse:
     """The bytes of a file, for its owner."""
-    path = await in_worker(queue.upload_file, owner, file_id)
+    path = await look(queue.upload_file, owner, file_id)
     return FileResponse(
         path,
         media_type="application/octet-stream",

@@ -12,6 +12,31 @@ __all__ = ["Counters"]
 WINDOW_SECONDS: Final = 60
 
 
+class Rate:
+    """How many of something there were in each second of the last minute."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[tuple[int, int]] = deque()
+
+    def add(self, count: int) -> None:
+        """There are more, now."""
+        now = int(time.monotonic())
+        if self._seconds and self._seconds[-1][0] == now:
+            count += self._seconds.pop()[1]
+        self._seconds.append((now, count))
+        while self._seconds[0][0] < now - WINDOW_SECONDS:
+            self._seconds.popleft()
+
+    @property
+    def per_second(self) -> float:
+        """Those of the last minute, by the seconds since the first of them; 0 without any."""
+        now = time.monotonic()
+        recent = [each for each in tuple(self._seconds) if each[0] >= now - WINDOW_SECONDS]
+        if not recent:
+            return 0.0
+        return sum(count for _, count in recent) / max(1.0, now - recent[0][0])
+
+
 @dataclass(slots=True)
 class Counters:
     """Counted by the dispatcher's thread, read by any; see :class:`QueueStats`."""
@@ -25,7 +50,10 @@ class Counters:
     engine_starts: int = 0
     engine_deaths: int = 0
     last_event: float | None = None
-    _seconds: deque[tuple[int, int]] = field(default_factory=deque)
+    tokens: int | None = None
+    gpu_memory: int | None = None
+    _pages: Rate = field(default_factory=Rate)
+    _tokens: Rate = field(default_factory=Rate)
 
     def count_page(self, message: dict[str, Any], seconds: float | None) -> None:
         """Count a page that was stored, and how long it took, if that is known."""
@@ -36,19 +64,18 @@ class Counters:
         if seconds is not None:
             self.page_seconds += seconds
             self.pages_timed += 1
-        now = int(time.monotonic())
-        if self._seconds and self._seconds[-1][0] == now:
-            self._seconds[-1] = (now, self._seconds[-1][1] + 1)
-        else:
-            self._seconds.append((now, 1))
-        while self._seconds[0][0] < now - WINDOW_SECONDS:
-            self._seconds.popleft()
+        self._pages.add(1)
+        self.gpu_memory = message["gpu_memory"]
+        if message["tokens"] is not None:
+            self.tokens = (self.tokens or 0) + message["tokens"]
+            self._tokens.add(message["tokens"])
 
     @property
     def pages_per_second(self) -> float:
         """Pages of the last minute, by the seconds since the first of them; 0 if there are none."""
-        now = time.monotonic()
-        recent = [each for each in tuple(self._seconds) if each[0] >= now - WINDOW_SECONDS]
-        if not recent:
-            return 0.0
-        return sum(count for _, count in recent) / max(1.0, now - recent[0][0])
+        return self._pages.per_second
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens of the last minute, likewise; None if what reads does not count them."""
+        return None if self.tokens is None else self._tokens.per_second

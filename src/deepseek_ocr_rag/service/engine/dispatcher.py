@@ -186,6 +186,8 @@ class Dispatcher:
                 self._supervisor.works()
             elif "end" in frame.message:
                 self._running.pop(job.key, None)
+                if job.row["secrets"] is not None:
+                    self._database.forget_deleted()
         for each in ours:
             if each.frame is None:
                 self._bury()
@@ -205,6 +207,7 @@ class Dispatcher:
         times = self._times()
         self._database.write(lambda each: store_death(each, jobs, lease, report, times))
         self._running.clear()
+        self.counters.gpu_memory = None
         self._supervisor.bury(report.how, unasked=bool(report.guilty) or not jobs)
         self._changed({job.id for job in jobs})
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ...backends.registry import backend_named
 from ...document.headings import Headings, with_sections
 from ...document.types import Page
 from ...errors import BackendReplyError, DeepSeekOCRError, ReadCancelledError
@@ -16,6 +17,7 @@ from ...reading.page_stream import PageStream
 from ...reading.progress import ReadingProgress
 from ...reading.reader import Reader
 from ...sources.limits import Limits
+from .counted_backend import CountedBackend
 from .frame_values import error_values, is_passing
 
 __all__ = ["DocumentReading", "Readers"]
@@ -34,10 +36,23 @@ class Readers:
         self._settings = settings
         self._limits = Limits(**settings["limits"])
         self._readers: dict[tuple[str, str], Reader] = {}
-        # Its backend is that of the others.
-        self._first = Reader(
-            settings["backend"], cache=False, allow_remote_code=settings["allow_remote_code"]
-        )
+        self._backend: CountedBackend | None = None
+
+    @property
+    def backend(self) -> CountedBackend:
+        """The backend of all of them.
+
+        Raises:
+            DeepSeekOCRError: If it does not work on this machine.
+        """
+        if self._backend is None:
+            made = backend_named(
+                self._settings["backend"],
+                allow_remote_code=self._settings["allow_remote_code"],
+                allow_remote=self._settings["allow_remote"],
+            )
+            self._backend = CountedBackend(made)
+        return self._backend
 
     def start(self) -> dict[str, str]:
         """Load the backend and read the probe; returns the names of the backend and its model.
@@ -45,7 +60,7 @@ class Readers:
         Raises:
             DeepSeekOCRError: If it does not work.
         """
-        backend = self._first.backend
+        backend = self.backend
         if callable(check := getattr(backend, "check", None)):
             check()
         limits = {name: self._settings[name] for name in ("concurrency", "timeout", "wait")}
@@ -70,7 +85,7 @@ class Readers:
 
     def _reader(self, task: str, resolution: str) -> Reader:
         return Reader(
-            self._first.backend,
+            self.backend,
             task=task,
             resolution=resolution,
             renderer=self._settings["renderer"],
@@ -168,6 +183,8 @@ class DocumentReading:
             "failed": not page.ok,
             "attempts": page.attempts,
             "looped": page.finish_reason == "repetition",
+            "tokens": self._readers.backend.take_tokens(),
+            "gpu_memory": self._readers.backend.gpu_memory,
             "headings": headings,
         }
         self._send(message, page_to_json(page).encode("ascii"))

@@ -9,15 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ...errors import ServiceClosingError, StoreError, StoreFullError
 from .schema import open_connection, prepare_database
+from .turns_of_writing import Turn, run_turns
 
 __all__ = ["Database", "store_errors"]
 
 KEPT_READERS: Final = 8
 """Connections for reading that are kept open while nobody reads."""
+
+MOST_TOGETHER: Final = 64
+"""Steps that share a transaction."""
 
 _Result = TypeVar("_Result")
 
@@ -31,7 +35,8 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._turns: SimpleQueue[Turn[Any]] = SimpleQueue()
         self._readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._closed = False
         with store_errors(self._path):
@@ -43,23 +48,28 @@ class Database:
                 raise
 
     def write(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Run a step as one transaction, alone; when this returns, it is on the disk.
+        """Run a step, which happens as a whole or not at all; afterwards it is on the disk.
+
+        Steps of several threads that wait for each other share one transaction, since what takes
+        time is the disk, once for each transaction.
 
         Raises:
             StoreFullError: If there is no space left.
             StoreError: If the file cannot be written.
         """
-        with self._lock, store_errors(self._path):
-            self._check_open()
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                result = step(self._writer)
-                self._writer.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    self._writer.execute("ROLLBACK")
-                raise
-            return result
+        turn = Turn(step)
+        self._turns.put(turn)
+        with store_errors(self._path):
+            with self._lock:
+                while not turn.ended:  # else another thread has taken it along
+                    self._check_open()
+                    run_turns(self._writer, self._waiting())
+            return turn.result()
+
+    @property
+    def waiting(self) -> int:
+        """How many steps wait for the one that is being taken."""
+        return self._turns.qsize()
 
     def read(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run a step that only reads; a transaction that runs meanwhile does not delay it.
@@ -71,7 +81,10 @@ class Database:
             return step(connection)
 
     def forget_deleted(self) -> None:
-        """Remove what was deleted from the journal too, as far as nobody reads it just now."""
+        """Remove what was deleted from the journal too, as far as nobody reads it just now.
+
+        SQLite keeps earlier versions of rows there, passwords too, until the space is needed.
+        """
         with self._lock, suppress(sqlite3.Error):
             if not self._closed:
                 self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -96,6 +109,11 @@ class Database:
         finally:
             self._readers.put(connection)
             self._close_readers(0 if self._closed else KEPT_READERS)
+
+    def _waiting(self) -> Iterator[Turn[Any]]:
+        with suppress(Empty):
+            for _ in range(MOST_TOGETHER):
+                yield self._turns.get_nowait()
 
     def _close_readers(self, kept: int) -> None:
         with suppress(Empty):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from ..jobs import CallbackTarget, Job, JobError, JobOptions, JobState
@@ -34,10 +36,16 @@ def secrets_json(options: JobOptions) -> str | None:
 
 def options_of(text: str, secrets: str | None = None) -> JobOptions:
     """The inverse of the two."""
+    options = _public_options(text)
+    return replace(options, **json.loads(secrets)) if secrets else options
+
+
+@lru_cache(maxsize=1024)
+def _public_options(text: str) -> JobOptions:
+    # Jobs are looked at more often than they are submitted, and most are read alike.
     values: dict[str, Any] = json.loads(text)
-    hidden: dict[str, Any] = json.loads(secrets) if secrets else {}
     url = values.pop("callback")
-    return JobOptions(**values, **hidden, callback=None if url is None else CallbackTarget(url))
+    return JobOptions(**values, callback=None if url is None else CallbackTarget(url))
 
 
 def target_json(target: CallbackTarget) -> str:

@@ -60,6 +60,8 @@ class Retention:
         self._database.write(
             lambda each: each.execute("DELETE FROM tombstones WHERE removed < ?", (before,))
         )
+        # Passwords of jobs that have ended meanwhile, if that could not be done at once.
+        self._database.forget_deleted()
 
     def remove(self, ids: list[str]) -> None:
         """Remove jobs, and their files unless others need them."""

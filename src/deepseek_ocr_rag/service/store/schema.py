@@ -19,6 +19,8 @@ _VERSION: Final = 2
 
 BUSY_SECONDS: Final = 10.0
 
+READER_KILOBYTES: Final = 256
+
 _SCHEMA: Final = """
 CREATE TABLE uploads (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, media_type TEXT NOT NULL,
@@ -26,6 +28,7 @@ CREATE TABLE uploads (
 );
 CREATE INDEX uploads_of_owner ON uploads (owner, created);
 CREATE INDEX uploads_of_file ON uploads (sha256) WHERE sha256 IS NOT NULL;
+CREATE INDEX uploads_by_content ON uploads (owner, sha256, size);
 CREATE INDEX uploads_by_end ON uploads (expires);
 
 CREATE TABLE jobs (
@@ -52,6 +55,7 @@ CREATE TABLE jobs (
     suspects TEXT NOT NULL DEFAULT '{}'
 );
 CREATE INDEX jobs_of_owner ON jobs (owner, number);
+CREATE INDEX jobs_by_content ON jobs (owner, sha256, size);
 CREATE INDEX jobs_by_state ON jobs (state);
 CREATE INDEX jobs_waiting ON jobs (owner, rank, number, not_before) WHERE state = 'queued';
 CREATE INDEX jobs_of_file ON jobs (sha256);
@@ -103,6 +107,8 @@ def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection
     connection.execute("PRAGMA secure_delete = ON")
     if read_only:
         connection.execute("PRAGMA query_only = ON")
+        # There are several; the system keeps the file in memory, once for all of them.
+        connection.execute(f"PRAGMA cache_size = -{READER_KILOBYTES}")
     return connection
 
 

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ..asker import Queue, in_worker
+from ..asker import Queue, look
 from ..openapi import problems, replies_with
 from ..problems import problem
 
@@ -42,7 +42,7 @@ async def say_alive() -> LifeReply:
 @ROUTER.get("/readyz", responses=problems(503), response_model=ReadinessReply)
 async def say_ready(queue: Queue) -> ReadinessReply | JSONResponse:
     """Whether jobs can be sent: the reader has read a page, and the service is not closing."""
-    readiness = await in_worker(queue.ready)
+    readiness = await look(queue.ready)
     if readiness.ready:
         return ReadinessReply()
     return problem(
@@ -58,5 +58,5 @@ async def say_ready(queue: Queue) -> ReadinessReply | JSONResponse:
 )
 async def show_metrics(request: Request) -> Response:
     """Measurements in the text format of Prometheus."""
-    text = await in_worker(request.app.state.metrics.text)
+    text = await look(request.app.state.metrics.text)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

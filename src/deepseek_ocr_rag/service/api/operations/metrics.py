@@ -79,11 +79,17 @@ class _QueueCollector(Collector):
             ("dsocr_pages_timed", "Pages that were timed.", stats.pages_timed),
             ("dsocr_engine_starts", "Starts of the reading process.", stats.engine_starts),
             ("dsocr_engine_deaths", "Unexpected ends of the process.", stats.engine_deaths),
+            ("dsocr_tokens", "Tokens that the model wrote.", stats.tokens),
         ):
-            yield CounterMetricFamily(name, what, value=value)
+            if value is not None:
+                yield CounterMetricFamily(name, what, value=value)
         for name, what, value in (
             ("dsocr_pages_per_second", "Pages a second, last minute.", stats.pages_per_second),
             ("dsocr_stored_bytes", "Bytes of the documents that were sent.", stats.bytes_stored),
             ("dsocr_ready", "Whether pages can be read.", float(self._queue.ready().ready)),
+            ("dsocr_tokens_per_second", "Tokens a second, last minute.", stats.tokens_per_second),
+            ("dsocr_gpu_memory_bytes", "Taken on GPUs by what reads.", stats.gpu_memory),
         ):
-            yield GaugeMetricFamily(name, what, value=value)
+            # What is not known is left out: 0 would be a measurement.
+            if value is not None:
+                yield GaugeMetricFamily(name, what, value=value)

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from ....errors import BusyError, DeepSeekOCRError
 from ...answer_models import AnswerModels
 from ...asking import Asking, ReadDocuments
-from ..asker import Owner, in_worker
+from ..asker import Owner, in_worker, while_connected
 from ..openapi import problems
 from ..problems import problem_members
 from ..streamed_events import EVENT_STREAM, HEARTBEAT, event, event_content, event_reply
@@ -99,7 +99,7 @@ async def ask(question: Question, request: Request, owner: Owner) -> Response | 
     if "application/json" in accept and EVENT_STREAM not in accept:
         async with _slot(request):
             read = await in_worker(_over, request, owner, question)
-            answer = await _answer_stream(read, question).whole()
+            answer = await while_connected(request, _answer_stream(read, question).whole())
             return await in_worker(answer_reply, answer, read)
     read = await in_worker(_over, request, owner, question)
     return event_reply(_answer_events(request, read, question))
