@@ -12,7 +12,7 @@ from service_queue import new_queue, result_of, submit
 
 from deepseek_ocr_rag.backends.replay import ReplayBackend
 from deepseek_ocr_rag.cli.arguments import argument_parser
-from deepseek_ocr_rag.cli.service_command import service_settings
+from deepseek_ocr_rag.cli.servers.service_command import service_settings
 from deepseek_ocr_rag.errors import BackendUnavailableError
 from deepseek_ocr_rag.service import ReaderSettings
 from deepseek_ocr_rag.service.api.operations.metrics import ServiceMetrics
