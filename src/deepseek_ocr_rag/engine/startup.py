@@ -212,26 +212,27 @@ def warm_up(runner: Runner, family: Family, max_positions: int) -> None:
 
     They are as large as sequences of ``max_positions`` tokens can hold.
     """
-    width, height = A4_PIXELS
-    picture = torch.zeros(height, width, 3, dtype=torch.uint8)
     for mode in map(MODES.__getitem__, WARM_UP_MODES):
-        grid = page_grid(width, height, mode, family)
+        grid = page_grid(*A4_PIXELS[0], mode, family)
         ids = [BOS, *[IMAGE] * family.image_tokens(mode.base_size, grid), 3]
         if not family.has_mode(mode) or len(ids) >= max_positions:
             continue
-        task = PageTask(ids, PageImage(picture, mode, family), NoRepeat(0), 1)
         blocks = list(range(1, 2 + len(ids) // BLOCK_SIZE))
         count = min(MAX_PROMPTS, PREFILL_TOKENS // len(ids))
-        pages = [WrittenSequence(task, n, slot=0, blocks=blocks) for n in range(count)]
-        runner.prefill(pages).wait()
+        # Each size needs other kernels to be resampled.
+        for width, height in A4_PIXELS:
+            picture = PageImage(torch.zeros(height, width, 3, dtype=torch.uint8), mode, family)
+            task = PageTask(ids, picture, NoRepeat(0), 1)
+            pages = [WrittenSequence(task, n, slot=0, blocks=blocks) for n in range(count)]
+            runner.prefill(pages).wait()
         return
 
 
 WARM_UP_MODES: Final = ("gundam", "base", "tiny")
 """From the longest prompt to the shortest."""
 
-A4_PIXELS: Final = (1240, 1754)
-"""Width and height of a page of 150 dpi."""
+A4_PIXELS: Final = ((1240, 1754), (1629, 2304))
+"""Width and height of a page of 150 dpi, and of one that is drawn for tiles."""
 
 
 def _longest(config: DecoderConfig) -> int:
