@@ -41,7 +41,7 @@ def share(incoming: FileIO, outgoing: FileIO, copies: int, serve: Serve) -> None
 
     This process must have no other thread. It ends at once with exit code 1 if a copy ends early.
     """
-    with open(os.memfd_create("dsocr-turns"), "rb+", buffering=0) as lock:
+    with FileIO(os.memfd_create("dsocr-turns"), "rb+") as lock:
         pipes: list[FileIO] = []
         for _ in range(copies):
             reading, writing = os.pipe()
