@@ -16,7 +16,18 @@ from pathlib import Path
 
 import httpx
 import pytest
-from engine_cases import CASES, LOOPING, PLAIN, SHORT, TINY, Case, blocks_seen, script
+from engine_cases import (
+    CASES,
+    LOOPING,
+    PLAIN,
+    RULED,
+    SHORT,
+    TINY,
+    UNIT,
+    Case,
+    blocks_seen,
+    script,
+)
 from gguf_files import write_language_model, write_projector
 from llama_server import FIRST_BUILD, LlamaServer, llama_build
 from page_server import marked_pdf
@@ -207,6 +218,15 @@ def test_every_engine_reads_the_same_page(
     else:
         assert page.markdown == case.markdown
     assert blocks_seen(page.blocks) == case.blocks
+
+
+def test_the_published_rule_ends_a_loop_in_its_third_turn(scripted: Path) -> None:
+    backend = LocalBackend(scripted, device="cpu", attempts=1, no_repeat=NoRepeat(35))
+    with Reader(backend, resolution="tiny", task=LOOPING.task, cache=False) as reader:
+        page = reader.read(marked_pdf(1)).pages[0]
+    assert (page.error, page.finish_reason) == (None, "stop")
+    assert page.markdown.startswith(RULED)
+    assert len(page.markdown) < len(RULED) + len(UNIT)
 
 
 @pytest.mark.parametrize("case", TABLES, ids=lambda case: case.name)

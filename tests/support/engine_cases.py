@@ -15,8 +15,10 @@ __all__ = [
     "LONG",
     "LOOPING",
     "PLAIN",
+    "RULED",
     "SHORT",
     "TINY",
+    "UNIT",
     "BlockSeen",
     "Case",
     "blocks_seen",
@@ -179,6 +181,9 @@ LOOPING = Case(
     marked=False,
     loop=UNIT,
 )
+
+RULED = f"{LOOPING.writes}{UNIT * 2}The keeper climbed all ninety steps, wound the heavy clock,"
+"""What is written of it under the published rule, no 35 tokens twice; then comes another token."""
 
 CASES = (
     SHORT,

@@ -14,7 +14,7 @@ from .ops import StepRows
 from .prefill import PrefillBatch, PrefillRequest, pack
 from .slots import MAX_DRAFTS, Slots
 
-__all__ = ["MAX_DRAFTED_ROWS", "DecodeGraphs", "PrefillGraphs", "padded_rows"]
+__all__ = ["MAX_DRAFTED_ROWS", "MAX_PROMPTS", "DecodeGraphs", "PrefillGraphs", "padded_rows"]
 
 _cuda: Any = torch.cuda
 """Its streams have no types of their own."""

@@ -19,6 +19,7 @@ from ..model.prompts import MODES
 from ..model.tokenizer import BOS, IMAGE
 from ..model.views import page_grid
 from .block_pool import BLOCK_SIZE
+from .cuda_graphs import MAX_PROMPTS
 from .engine import Engine
 from .kv_cache import CacheType, block_bytes
 from .ops import Ops
@@ -32,7 +33,7 @@ from .weights.loading import load_weights
 from .weights.quantization import WeightType, quantize_experts
 from .weights.tensors import EngineWeights
 
-__all__ = ["EngineSettings", "engine_device", "start_engine"]
+__all__ = ["EngineSettings", "engine_device", "start_engine", "warm_up"]
 
 OLDEST_CAPABILITY: Final = (8, 0)
 """Ampere: older GPUs have no bfloat16."""
@@ -171,7 +172,7 @@ def _on_gpu(
     runner.capture_vision(sides)
     torch.cuda.reset_peak_memory_stats()
     allocated = torch.cuda.memory_reserved()
-    _warm_up(runner, family)
+    warm_up(runner, family, config.decoder.max_positions)
     runner.capture(least_rows=slots)
     # Memory of the prefills and the largest step, eager and in their graphs.
     needed = torch.cuda.max_memory_reserved() - allocated
@@ -206,21 +207,32 @@ def _compiling() -> contextlib.AbstractContextManager[None]:
     return compiling()
 
 
-def _warm_up(runner: Runner, family: Family) -> None:
-    """Read a few pages, for what no graph holds: their views, slots and blocks."""
-    width, height = A4_PIXELS
-    mode = MODES["gundam"]
-    picture = PageImage(torch.zeros(height, width, 3, dtype=torch.uint8), mode, family)
-    grid = page_grid(width, height, mode, family)
-    ids = [BOS, *[IMAGE] * family.image_tokens(mode.base_size, grid), 3]
-    task = PageTask(ids, picture, NoRepeat(0), 1)
-    blocks = list(range(1, 2 + len(ids) // BLOCK_SIZE))
-    count = PREFILL_TOKENS // len(ids)
-    runner.prefill([WrittenSequence(task, n, slot=0, blocks=blocks) for n in range(count)]).wait()
+def warm_up(runner: Runner, family: Family, max_positions: int) -> None:
+    """Read a few pages, for what no graph holds: their views, slots and blocks.
+
+    They are as large as sequences of ``max_positions`` tokens can hold.
+    """
+    for mode in map(MODES.__getitem__, WARM_UP_MODES):
+        grid = page_grid(*A4_PIXELS[0], mode, family)
+        ids = [BOS, *[IMAGE] * family.image_tokens(mode.base_size, grid), 3]
+        if not family.has_mode(mode) or len(ids) >= max_positions:
+            continue
+        blocks = list(range(1, 2 + len(ids) // BLOCK_SIZE))
+        count = min(MAX_PROMPTS, PREFILL_TOKENS // len(ids))
+        # Each size needs other kernels to be resampled.
+        for width, height in A4_PIXELS:
+            picture = PageImage(torch.zeros(height, width, 3, dtype=torch.uint8), mode, family)
+            task = PageTask(ids, picture, NoRepeat(0), 1)
+            pages = [WrittenSequence(task, n, slot=0, blocks=blocks) for n in range(count)]
+            runner.prefill(pages).wait()
+        return
 
 
-A4_PIXELS: Final = (1240, 1754)
-"""Width and height of a page of 150 dpi."""
+WARM_UP_MODES: Final = ("gundam", "base", "tiny")
+"""From the longest prompt to the shortest."""
+
+A4_PIXELS: Final = ((1240, 1754), (1629, 2304))
+"""Width and height of a page of 150 dpi, and of one that is drawn for tiles."""
 
 
 def _longest(config: DecoderConfig) -> int:

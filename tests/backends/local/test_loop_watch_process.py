@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
+from pathlib import Path
 
 import pytest
 
@@ -134,3 +138,70 @@ def test_errors_stay_behind_what_was_written_before_them(tokenizer) -> None:
     found = [frame.message for frame in answers(tokenizer, [ended, *failures])]
     assert found[0]["key"] == 7
     assert found[1:] == [frame.message for frame in failures]
+
+
+@pytest.fixture
+def tokenizer_file(shared: Path) -> Path:
+    return shared / "deepseek-ocr-files" / "tokenizer.json"
+
+
+SHARING = """
+from deepseek_ocr_rag.backends.local import loop_watch_process
+loop_watch_process.useful_copies = lambda: 3
+loop_watch_process.main()
+"""
+
+
+@contextmanager
+def sharing_process(tokenizer_file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, with three copies whatever the machine has cores for."""
+    command = [sys.executable, "-c", SHARING, str(tokenizer_file)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, bufsize=0, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no copies are made")
+def test_copies_that_share_the_pages_answer_as_one_process_does(tokenizer, tokenizer_file) -> None:
+    frames = [Frame({"slots": 4})]
+    failed = Frame({"failed": "the GPU"})
+    for key in range(8):
+        tokens = tokenizer.encode(LOOP if key % 3 else f"Page {key} says little.")
+        frames += [Frame({"key": key, "begun": True}), *pieces(key, tokens)]
+        frames.append(page(key, tokens)[1])
+    alone = answers(tokenizer, frames)
+    with sharing_process(tokenizer_file) as process:
+        for frame in frames:
+            send(process.stdin, frame)
+        send(process.stdin, failed)
+        process.stdin.close()
+        shared = list(_until_the_end(process.stdout))
+        assert (process.wait(30), process.stderr.read()) == (0, b"")
+    assert shared.pop().message == failed.message
+    ends = [
+        {frame.message["key"]: text_from(frame) for frame in some if "count" in frame.message}
+        for some in (alone, shared)
+    ]
+    assert ends[0] == ends[1]
+    assert set(ends[0]) == set(range(8))
+    assert {"slots": 4} in [frame.message for frame in shared]
+    begun = [frame.message["key"] for frame in shared if "begun" in frame.message]
+    assert begun == list(range(8))
+    for key in range(8):
+        order = [frame.message for frame in shared if frame.message.get("key") == key]
+        assert "count" in order[-1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no copies are made")
+def test_the_process_ends_once_a_copy_has(tokenizer_file) -> None:
+    with sharing_process(tokenizer_file) as process:
+        send(process.stdin, Frame({"slots": 4}))
+        assert receive(process.stdout, longest=LONGEST).message == {"slots": 4}
+        copies = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(copies) == 3
+        os.kill(int(copies[1]), signal.SIGKILL)
+        assert list(_until_the_end(process.stdout)) == []
+        assert process.wait(30) == 1

@@ -8,6 +8,9 @@ Frames come from the engine's process (:mod:`.engine_worker`) and go on to the o
 
 Frames with ``begun`` or ``tokens`` are passed on at once, ahead of those that wait to be
 decoded. All others are passed on unchanged in their turn.
+
+One process decodes some 70 pages a second, and pages that began together end together. Where there
+are cores for it, a few forked copies share the pages (:mod:`.watch_copies`).
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import select
 import signal
 import sys
 from collections import deque
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from io import FileIO
 
 from ...concurrency.frames import Frame, receive, send, take_pipes
@@ -24,6 +27,7 @@ from ...errors import BrokenFrameError
 from ...model.tokenizer import ModelTokenizer
 from ..page_text import LoopWatch
 from .page_frames import LONGEST, page_from, text_frame
+from .watch_copies import share, useful_copies
 
 __all__ = ["LoopWatchServer", "main"]
 
@@ -33,19 +37,37 @@ def main() -> None:
     # Ctrl-C is for the owner; the engine's process ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     incoming, outgoing = take_pipes()
-    server = LoopWatchServer(ModelTokenizer.from_file(sys.argv[1]), incoming, outgoing)
-    # The owner may have ended.
-    with suppress(BrokenPipeError):
-        server.serve()
+    tokenizer = ModelTokenizer.from_file(sys.argv[1])
+
+    def serve(source: FileIO, turn: AbstractContextManager[object]) -> None:
+        # The owner may have ended.
+        with suppress(BrokenPipeError):
+            LoopWatchServer(tokenizer, source, outgoing, turn).serve()
+
+    copies = useful_copies()
+    if copies > 1:
+        share(incoming, outgoing, copies, serve)
+    else:
+        serve(incoming, nullcontext())
 
 
 class LoopWatchServer:
-    """Decodes the pages that are being generated, and watches them for loops."""
+    """Decodes the pages that are being generated, and watches them for loops.
 
-    def __init__(self, tokenizer: ModelTokenizer, incoming: FileIO, outgoing: FileIO) -> None:
+    ``turn`` is held while a frame is written, for an outgoing pipe that others write to as well.
+    """
+
+    def __init__(
+        self,
+        tokenizer: ModelTokenizer,
+        incoming: FileIO,
+        outgoing: FileIO,
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._incoming = incoming
         self._outgoing = outgoing
+        self._turn = turn or nullcontext()
         self._watches: dict[int, LoopWatch] = {}
         self._unwatched: dict[int, list[int]] = {}
         self._ended: deque[Frame] = deque()
@@ -62,13 +84,17 @@ class LoopWatchServer:
         while self._ended:
             self._end(self._ended.popleft())
 
+    def _send(self, frame: Frame) -> None:
+        with self._turn:
+            send(self._outgoing, frame)
+
     def _has_input(self) -> bool:
         return bool(select.select([self._incoming], [], [], 0)[0])
 
     def _take(self, frame: Frame) -> None:
         message = frame.message
         if "begun" in message or "tokens" in message:
-            send(self._outgoing, frame)
+            self._send(frame)
         elif "piece" in message:
             self._unwatched.setdefault(message["key"], []).extend(message["piece"])
         else:
@@ -82,7 +108,7 @@ class LoopWatchServer:
         key = next(iter(self._unwatched))
         watch = self._watches.setdefault(key, LoopWatch(self._tokenizer))
         if watch(self._unwatched.pop(key)):
-            send(self._outgoing, Frame({"key": key, "repeats": True}))
+            self._send(Frame({"key": key, "repeats": True}))
 
     def _end(self, frame: Frame) -> None:
         key = frame.message.get("key", -1)
@@ -90,7 +116,7 @@ class LoopWatchServer:
         watch = self._watches.pop(key, LoopWatch(self._tokenizer))
         if "count" in frame.message:
             frame = text_frame(key, watch.finish(page_from(frame)))
-        send(self._outgoing, frame)
+        self._send(frame)
 
 
 if __name__ == "__main__":

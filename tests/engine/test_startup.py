@@ -1,0 +1,42 @@
+"""What the engine reads before it is ready."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from deepseek_ocr_rag.engine import startup
+from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
+from deepseek_ocr_rag.engine.runner import Runner
+from deepseek_ocr_rag.model.families import FAMILIES
+
+
+class Watched(Runner):
+    """Notes the lengths of the prompts that it computes."""
+
+    def __init__(self, *args, **more) -> None:
+        super().__init__(*args, **more)
+        self.lengths: set[int] = set()
+
+    def prefill(self, sequences):
+        self.lengths |= {len(sequence.task.ids) for sequence in sequences}
+        return super().prefill(sequences)
+
+
+@pytest.mark.parametrize(
+    ("positions", "length"),
+    [(420, 275), (275, 75), (60, None)],
+    ids=["whole page", "small page", "no page"],
+)
+def test_pages_that_are_read_before_the_start_fit_into_the_models_context(
+    golden_config, golden_weights, monkeypatch, positions: int, length: int | None
+) -> None:
+    monkeypatch.setattr(startup, "PREFILL_TOKENS", 300)
+    decoder = replace(golden_config.decoder, max_positions=positions)
+    config = replace(golden_config, decoder=decoder)
+    runner = Watched(config, golden_weights, ReferenceOps(), slots=1, blocks=10)
+    startup.warm_up(runner, FAMILIES["deepseek-ocr"], positions)
+    assert runner.lengths == ({length} if length else set())
