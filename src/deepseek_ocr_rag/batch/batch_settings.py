@@ -80,9 +80,8 @@ class BatchSettings:
     def from_dict(cls, values: dict[str, Any]) -> BatchSettings:
         """The inverse of :meth:`to_dict`."""
         given = dict(values)
-        given["limits"] = Limits(
-            **{name: math.inf if v is None else v for name, v in given["limits"].items()}
-        )
+        limits = {name: math.inf if v is None else v for name, v in given["limits"].items()}
+        given["limits"] = Limits(**limits)  # type: ignore[arg-type]
         if given["urls"] is not None:
             urls = dict(given["urls"])
             urls["hosts"] = None if urls["hosts"] is None else tuple(urls["hosts"])

@@ -120,14 +120,19 @@ class PageReader:
         Raises:
             BackendError: If the backend can read nothing, after several attempts.
         """
-        units = list(_units(batch))
-        if len(units) > 1 and self.settings.units_at_once > 1:
-            with ThreadPoolExecutor(self.settings.units_at_once) as pool:
-                read = [row for rows in pool.map(self.read_unit, units) for row in rows]
-        else:
-            read = [row for unit in units for row in self.read_unit(unit)]
-        rows = [row.to_dict() for row in read]
+        rows = [row.to_dict() for row in self.read_units(list(_units(batch)))]
         return {name: [row[name] for row in rows] for name in PageRow.__slots__}
+
+    def read_units(self, units: Sequence[PageUnit]) -> list[PageRow]:
+        """Read several units, some of them at the same time; rows in the order of the units.
+
+        Raises:
+            BackendError: If the backend can read nothing, after several attempts.
+        """
+        if len(units) == 1 or self.settings.units_at_once == 1:
+            return [row for unit in units for row in self.read_unit(unit)]
+        with ThreadPoolExecutor(self.settings.units_at_once) as pool:
+            return [row for rows in pool.map(self.read_unit, units) for row in rows]
 
     def read_unit(self, unit: PageUnit) -> list[PageRow]:
         """Read one unit; as many rows as it has pages, in their order.

@@ -93,6 +93,7 @@ class BatchWorkerChild:
         self._finalizer.detach()
         self._process.end()
         self._receiver.join(5.0)
+        self._process.close_pipes()
         return "closed its output" if code is None else describe_exit(code)
 
     def _put(self, message: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from .columns import file_columns, page_columns, record_columns, timing_columns
 from .row_writer import RowWriter
 from .staged_units import StagedUnits
 
-__all__ = ["KINDS", "MARKS", "ShardWriter", "mark_of", "shard_of"]
+__all__ = ["KINDS", "MARKS", "ShardWriter", "mark_of", "record_rows", "shard_of"]
 
 KINDS: Final = {
     "pages": page_columns,
@@ -111,7 +111,7 @@ class ShardWriter:
                 values = row.to_dict()
                 writers["timings"].add(values)
                 writers["pages" if row.ok else "errors"].add(values)
-                for record in _records(row):
+                for record in record_rows(row):
                     writers["documents"].add(record)
         account = PartAccount(
             part=number,
@@ -186,7 +186,8 @@ def _of_document(document: PlannedDocument) -> PageRow:
     )
 
 
-def _records(row: PageRow) -> Iterator[dict[str, Any]]:
+def record_rows(row: PageRow) -> Iterator[dict[str, Any]]:
+    """The rows of ``documents/`` that a page gives."""
     if row.page == DOCUMENT_ERROR:
         return
     for record in page_records(
