@@ -36,7 +36,7 @@ def page_keys(folder: Path) -> Counter[tuple[str, int]]:
     return Counter(
         (row["doc_id"], row["page"])
         for kind in ("pages", "errors")
-        for path in sorted((folder / kind).iterdir())
+        for path in sorted((folder / kind).glob("part-*.parquet"))
         for row in parquet.read_table(path, columns=["doc_id", "page"]).to_pylist()
     )
 

@@ -102,7 +102,7 @@ class RunFolder:
                 with _new_local_file(self._local(name)) as file:
                     yield file
             else:
-                with self.root.files.open_output_stream(self.root.inside(name).path) as file:
+                with self._upload(name) as file:
                     yield file
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ class RunFolder:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
             else:
-                self.root.files.open_output_stream(self.root.inside(name).path).close()
+                self._upload(name).close()
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -156,6 +156,14 @@ class RunFolder:
 
         with self._told(), self.root.files.open_input_file(self.root.inside(name).path) as file:
             yield parquet.ParquetFile(file)
+
+    def _upload(self, name: str) -> Any:  # noqa: ANN401 - a pyarrow stream
+        path = self.root.inside(name).path
+        try:
+            return self.root.files.open_output_stream(path)
+        except FileNotFoundError:  # a store that has folders
+            self.root.files.create_dir(path.rpartition("/")[0], recursive=True)
+            return self.root.files.open_output_stream(path)
 
     def _local(self, name: str) -> Path:
         return Path(self.root.path) / name
