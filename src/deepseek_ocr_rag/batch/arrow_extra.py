@@ -30,6 +30,7 @@ def check_ray() -> None:
 
 def _check(package: str, module: str, what: str) -> None:
     try:
+        importlib.import_module(package)
         importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(
