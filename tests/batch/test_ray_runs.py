@@ -47,7 +47,7 @@ def cluster(monkeypatch):
 def papers(tmp_path):
     folder = tmp_path / "papers"
     folder.mkdir()
-    for number in range(6):
+    for number in range(12):
         (folder / f"{number}.pdf").write_bytes(marked_pdf(8, 1 + 8 * number))
     (folder / "bad.pdf").write_bytes(b"%PDF-1.4 damaged")
     return folder
@@ -91,7 +91,7 @@ def test_a_run_that_lost_a_node_an_actor_and_its_driver_is_the_undisturbed_one(
         run_batch(str(papers), str(tmp_path / "whole"), settings(server))
         pages = len(server.asked)
         server.asked.clear()
-        server.seconds = 0.3
+        server.seconds = 2.0
         node = cluster.add_node(**NODE)
         arguments = (papers, tmp_path / "out", json.dumps(settings(server).to_dict()))
         command = [sys.executable, "-c", DRIVER, *map(str, arguments), cluster.address]

@@ -108,6 +108,7 @@ class _Run:
         self._writing: deque[Future[PartAccount]] = deque()
         self._parts = self._documents = 0
         self._told = 0.0
+        self._ended = threading.Event()
 
     def run(self, gpu_price: float | None, on_progress: OnProgress | None) -> RunReport:
         begun = time.time()
@@ -123,6 +124,7 @@ class _Run:
                 while self._writing:
                     self._take_written()
         finally:
+            self._ended.set()
             planned.close()
             planner.close()
         account = count_pages(self._folder, self._parts, self._documents)
@@ -164,8 +166,13 @@ class _Run:
         }
 
     def _count(self) -> None:
+        count = 0
         with suppress(DeepSeekOCRError):  # the other thread meets it as well
-            self._counter.total(sum(1 for _ in manifest_entries(self._manifest)))
+            for _ in manifest_entries(self._manifest):
+                count += 1
+                if self._ended.is_set():
+                    return
+            self._counter.total(count)
 
     def _planned(self, planner: Planner) -> Iterator[PlannedPart]:
         entries = manifest_entries(self._manifest)

@@ -85,10 +85,11 @@ def ray_units(
         MissingExtraError: If Ray Data is not installed.
     """
     check_ray()
-    import ray
+    import ray.data
 
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
+    ray.data.DataContext.get_current().enable_progress_bars = False  # there is one already
     actors, share = _actors(gpus)
     _log.info("%d actors of Ray read pages", actors)
     while window := list(islice(units, WINDOW_UNITS)):
@@ -107,7 +108,7 @@ def ray_units(
 
 def _actors(gpus: int | None) -> tuple[int, float]:
     """How many actors read, and how many cards each of them has."""
-    import ray
+    import ray.data
 
     cards = int(ray.cluster_resources().get("GPU", 0))
     if gpus is not None and gpus > cards:
@@ -128,7 +129,7 @@ def _dataset(
     actors: int,
     share: float,
 ) -> Any:  # noqa: ANN401 - a dataset of Ray
-    import ray
+    import ray.data
 
     rows = [asdict(unit) for unit in window]
     blocks = max(1, -(-len(rows) // UNITS_IN_BATCH))
@@ -139,9 +140,7 @@ def _dataset(
         batch_size=UNITS_IN_BATCH,
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors),
         num_gpus=share,
-        num_cpus=1,
-        max_restarts=-1,
-        max_task_retries=-1,
+        num_cpus=1,  # Ray starts an actor that died again, and repeats its task, without end
     )
 
 
