@@ -29,6 +29,12 @@ def batch(path, pages="1-5", **more):
     return {name: np.array(values, dtype=object) for name, values in {**columns, **more}.items()}
 
 
+@pytest.mark.parametrize("none", [None, float("nan"), ""])
+def test_no_password_is_none_however_an_engine_passes_it_on(pdf, none):
+    """Ray makes NaN of None in a column without any text."""
+    assert reader()(batch(pdf, "1", password=[none]))["status"] == ["stop"]
+
+
 TEXTS = [
     f"<|ref|>text<|/ref|><|det|>[[10, 10, 500, {100 * number}]]<|/det|>\nPage {number}"
     for number in range(1, 6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -31,7 +31,7 @@ from .page_rows import PageRow, row_of_page
 from .page_units import PageUnit, selection_text
 from .storage.fetched_documents import FetchedDocuments
 
-__all__ = ["UNIT_COLUMNS", "PageReader"]
+__all__ = ["UNIT_COLUMNS", "PageReader", "units_of"]
 
 RETRY_SECONDS: Final = (1.0, 5.0, 25.0)
 """Pauses after an error that says nothing about the document; after the last one, it is raised."""
@@ -120,7 +120,7 @@ class PageReader:
         Raises:
             BackendError: If the backend can read nothing, after several attempts.
         """
-        rows = [row.to_dict() for row in self.read_units(list(_units(batch)))]
+        rows = [row.to_dict() for row in self.read_units(units_of(batch))]
         return {name: [row[name] for row in rows] for name in PageRow.__slots__}
 
     def read_units(self, units: Sequence[PageUnit]) -> list[PageRow]:
@@ -247,16 +247,23 @@ def _of_document(error: Exception) -> bool:
     return isinstance(error, SourceError) and error.page is None
 
 
-def _units(batch: Mapping[str, Sequence[Any]]) -> Iterator[PageUnit]:
+def units_of(batch: Mapping[str, Sequence[Any]]) -> list[PageUnit]:
+    """The units of a batch of columns; an engine may have made NaN of a missing password."""
     names = [name for name in UNIT_COLUMNS if name in batch]
-    for values in zip(*(batch[name] for name in names), strict=True):
-        given = dict(zip(names, values, strict=True))
-        yield PageUnit(
-            entry=int(given["entry"]),
-            doc_id=str(given["doc_id"]),
-            uri=str(given["uri"]),
-            sha256=str(given["sha256"]),
-            pages=str(given["pages"]),
-            configuration=str(given.get("configuration", "")),
-            password=given.get("password") or None,
-        )
+    return [
+        _unit(dict(zip(names, values, strict=True)))
+        for values in zip(*(batch[name] for name in names), strict=True)
+    ]
+
+
+def _unit(given: Mapping[str, Any]) -> PageUnit:
+    password = given.get("password")
+    return PageUnit(
+        entry=int(given["entry"]),
+        doc_id=str(given["doc_id"]),
+        uri=str(given["uri"]),
+        sha256=str(given["sha256"]),
+        pages=str(given["pages"]),
+        configuration=str(given.get("configuration", "")),
+        password=password if isinstance(password, str) and password else None,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 from ...errors import ConfigurationError
 from ..arrow_extra import check_ray
 from ..batch_settings import BatchSettings
-from ..page_reader import PageReader
+from ..page_reader import PageReader, units_of
 from ..page_units import PageUnit
 from ..storage.run_folder import RunFolder
 from .unit_runner import UnitRunner
@@ -44,13 +45,7 @@ class StoringReader:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Read and store a batch of units; returns their names, pages and failed pages."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        names = list(batch)
-        units = [
-            PageUnit(**{name: _plain(value) for name, value in zip(names, row, strict=True)})
-            for row in zip(*batch.values(), strict=True)
-        ]
+        units = units_of(batch)
         with ThreadPoolExecutor(self._reader.settings.units_at_once) as pool:
             failed = list(pool.map(self._runner.run, units))
         return {
@@ -142,7 +137,3 @@ def _dataset(
         num_gpus=share,
         num_cpus=1,  # Ray starts an actor that died again, and repeats its task, without end
     )
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a scalar of numpy, or a Python object
-    return value.item() if hasattr(value, "item") else value
