@@ -5,10 +5,10 @@ from .estimate import BatchEstimate, EstimatedRange, estimate_batch
 from .manifests.manifest import manifest_entries
 from .output.run_report import RunReport
 from .page_reader import PageReader
-from .page_rows import PageRow
 from .page_units import ManifestEntry, PageUnit
 from .read_back import BatchDocument, batch_documents
 from .run_account import RunAccount
+from .stored_pages import PageRow
 
 __all__ = [
     "BatchDocument",

@@ -23,7 +23,7 @@ from .output.run_report import RunReport, report_of, write_report
 from .output.shards import ShardWriter
 from .output.staged_units import StagedUnits
 from .page_units import PageUnit
-from .planning import Part, PlannedPart, Planner, manifest_parts
+from .planning import ManifestPart, PlannedPart, Planner, manifest_parts
 from .run_account import PartAccount
 from .storage.run_folder import RunFolder
 
@@ -182,7 +182,7 @@ class _Run:
             if not self._is_finished(part):
                 yield planner.plan(part)
 
-    def _is_finished(self, part: Part) -> bool:
+    def _is_finished(self, part: ManifestPart) -> bool:
         account = self._shards.finished(part)
         if account is not None:
             self._counter.part(account.documents, skipped=True)

@@ -15,13 +15,13 @@ from ..errors import ConfigurationError
 from .arrow_extra import check_arrow
 from .batch_settings import BatchSettings
 from .manifests.manifest import manifest_entries
-from .output.columns import page_columns, record_columns
 from .output.row_writer import write_rows
+from .output.shard_columns import page_columns, record_columns
 from .output.shards import record_rows
 from .page_reader import PageReader
-from .page_rows import PageRow
 from .page_units import ManifestEntry, PageUnit, PlannedDocument, selection_text
 from .planning import Planner
+from .stored_pages import PageRow
 
 __all__ = ["BatchEstimate", "EstimatedRange", "estimate_batch"]
 

@@ -27,9 +27,9 @@ from ..reading.reader import Reader
 from ..sources.checked_requests import public_name
 from .batch_settings import BatchSettings
 from .counted_backend import CountedBackend
-from .page_rows import PageRow, row_of_page
 from .page_units import PageUnit, selection_text
 from .storage.fetched_documents import FetchedDocuments
+from .stored_pages import PageRow, row_of_page
 
 __all__ = ["UNIT_COLUMNS", "PageReader", "units_of"]
 

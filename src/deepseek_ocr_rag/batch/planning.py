@@ -1,4 +1,4 @@
-"""Opens the documents of a manifest and counts their pages: :class:`Planner`, :class:`Part`."""
+"""Opens the documents of a manifest and counts their pages: :class:`Planner`, :class:`ManifestPart`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .batch_settings import BatchSettings
 from .page_units import ManifestEntry, PageUnit, PlannedDocument, page_units
 from .storage.fetched_documents import FetchedDocuments
 
-__all__ = ["Part", "PlannedPart", "Planner", "manifest_parts"]
+__all__ = ["ManifestPart", "PlannedPart", "Planner", "manifest_parts"]
 
 OPENED_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ManifestPart:
     """Consecutive documents of a manifest, whose pages stand in one shard.
 
     Attributes:
@@ -57,16 +57,16 @@ class PlannedPart:
         units: What is to be read, in the order of the documents and their pages.
     """
 
-    part: Part
+    part: ManifestPart
     documents: tuple[PlannedDocument, ...]
     units: tuple[PageUnit, ...]
 
 
-def manifest_parts(entries: Iterator[ManifestEntry], size: int) -> Iterator[Part]:
+def manifest_parts(entries: Iterator[ManifestEntry], size: int) -> Iterator[ManifestPart]:
     """Cut a manifest into parts of ``size`` documents; the last one may have fewer."""
     number = 0
     while batch := tuple(islice(entries, size)):
-        yield Part(number, number * size, batch)
+        yield ManifestPart(number, number * size, batch)
         number += 1
 
 
@@ -82,7 +82,7 @@ class Planner:
         self._fetched = FetchedDocuments(settings.limits, settings.urls)
         self._pool = ThreadPoolExecutor(OPENED_AT_ONCE, thread_name_prefix="dsocr-plan")
 
-    def plan(self, part: Part) -> PlannedPart:
+    def plan(self, part: ManifestPart) -> PlannedPart:
         """Open each document of a part; one that cannot be opened is in it with its error."""
         documents = tuple(
             self._pool.map(self.document, range(part.first, part.first + len(part.entries)),

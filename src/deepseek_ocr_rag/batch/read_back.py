@@ -10,10 +10,10 @@ from itertools import groupby
 from ..document.types import OcrDocument
 from ..errors import ConfigurationError
 from .arrow_extra import check_arrow
-from .output.columns import page_columns
+from .output.shard_columns import page_columns
 from .output.shards import MARKS, shard_of
-from .page_rows import DOCUMENT_ERROR, PageRow
 from .storage.run_folder import RunFolder
+from .stored_pages import DOCUMENT_ERROR, PageRow
 
 __all__ = ["BatchDocument", "batch_documents"]
 

@@ -27,9 +27,9 @@ from ...errors import BrokenFrameError, DeepSeekOCRError
 from ...text.visible import visible_line
 from ..batch_settings import BatchSettings
 from ..page_reader import PageReader
-from ..page_rows import PageRow
 from ..page_units import PageUnit
 from ..storage.run_folder import RunFolder
+from ..stored_pages import PageRow
 from .unit_runner import UnitRunner
 
 __all__ = ["main"]

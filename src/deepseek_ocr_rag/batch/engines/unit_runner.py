@@ -11,9 +11,9 @@ from ...concurrency.shared_lock import SharedLock
 from ...errors import EngineLostError
 from ..output.staged_units import StagedUnits
 from ..page_reader import PageReader
-from ..page_rows import PageRow
 from ..page_units import PageUnit
 from ..storage.run_folder import RunFolder
+from ..stored_pages import PageRow
 
 __all__ = ["BEGUN", "UnitRunner"]
 

@@ -13,7 +13,7 @@ from ...errors import ConfigurationError, SourceError, SourceNotFoundError
 from ...sources.folder_files import DOCUMENT_SUFFIXES
 from ...text.visible import storable
 from ..page_units import ManifestEntry
-from ..storage.locations import Location, is_remote, is_web, located
+from ..storage.locations import StoragePath, is_remote, is_web, located
 from .matching import matching_files
 
 __all__ = ["manifest_entries"]
@@ -86,7 +86,7 @@ def _entries(manifest: str) -> Iterator[ManifestEntry]:
         )
 
 
-def _of_lines(location: Location, manifest: str) -> Iterator[ManifestEntry]:
+def _of_lines(location: StoragePath, manifest: str) -> Iterator[ManifestEntry]:
     import pyarrow
 
     with location.files.open_input_stream(location.path) as raw:
@@ -120,7 +120,7 @@ def _object(line: bytes, manifest: str, number: int) -> Mapping[str, Any]:
     return values
 
 
-def _of_table(location: Location, manifest: str) -> Iterator[ManifestEntry]:
+def _of_table(location: StoragePath, manifest: str) -> Iterator[ManifestEntry]:
     import pyarrow
     from pyarrow import parquet
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import SourceNotFoundError
-from ..storage.locations import Location, is_remote, located
+from ..storage.locations import StoragePath, is_remote, located
 
 __all__ = ["matching_files"]
 
@@ -45,11 +45,11 @@ def _split(pattern: str) -> tuple[str, str]:
     return (fixed or "/") if pattern.startswith("/") else fixed, "/".join(parts[first:])
 
 
-def _prefix(pattern: str, fixed: str, base: Location) -> str:
+def _prefix(pattern: str, fixed: str, base: StoragePath) -> str:
     return fixed.rstrip("/") if is_remote(pattern) else base.path.rstrip("/")
 
 
-def _walk(base: Location, below: str, *, deep: bool, most: int) -> Iterator[str]:
+def _walk(base: StoragePath, below: str, *, deep: bool, most: int) -> Iterator[str]:
     from pyarrow import fs
 
     folder = f"{base.path}/{below}".rstrip("/") or "/"

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from ..page_rows import DOCUMENT_ERROR
 from ..page_units import selection_text
 from ..run_account import PartAccount, RunAccount
 from ..storage.run_folder import RunFolder
+from ..stored_pages import DOCUMENT_ERROR
 from .shards import KINDS, mark_of, shard_of
 
 __all__ = ["count_pages"]

@@ -12,13 +12,13 @@ from typing import Any, Final
 from ...document.headings import Headings, with_sections
 from ...document.page_records import page_records
 from ...errors import OutputError
-from ..page_rows import DOCUMENT_ERROR, PageRow
 from ..page_units import PageUnit, PlannedDocument
-from ..planning import Part, PlannedPart
+from ..planning import ManifestPart, PlannedPart
 from ..run_account import PartAccount
 from ..storage.run_folder import RunFolder
-from .columns import file_columns, page_columns, record_columns, timing_columns
+from ..stored_pages import DOCUMENT_ERROR, PageRow
 from .row_writer import RowWriter
+from .shard_columns import file_columns, page_columns, record_columns, timing_columns
 from .staged_units import StagedUnits
 
 __all__ = ["KINDS", "MARKS", "ShardWriter", "mark_of", "record_rows", "shard_of"]
@@ -138,7 +138,7 @@ class ShardWriter:
         self._staged.clear(number)
         return account
 
-    def finished(self, part: Part) -> PartAccount | None:
+    def finished(self, part: ManifestPart) -> PartAccount | None:
         """What a part's mark says; None if it is not finished.
 
         Raises:

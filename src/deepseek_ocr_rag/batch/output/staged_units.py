@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from ..page_rows import PageRow
 from ..page_units import PageUnit
 from ..storage.run_folder import RunFolder
-from .columns import staged_columns
+from ..stored_pages import PageRow
 from .row_writer import write_rows
+from .shard_columns import staged_columns
 
 __all__ = ["StagedUnits", "part_folder"]
 

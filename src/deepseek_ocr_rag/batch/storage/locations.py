@@ -11,13 +11,13 @@ from ...errors import ConfigurationError, MissingExtraError
 from ...installing import install_command
 from ...sources.checked_requests import public_name
 
-__all__ = ["Location", "is_remote", "is_web", "located"]
+__all__ = ["StoragePath", "is_remote", "is_web", "located"]
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 @dataclass(frozen=True, slots=True)
-class Location:
+class StoragePath:
     """A path on a file system of pyarrow.
 
     Attributes:
@@ -30,9 +30,9 @@ class Location:
     path: str
     local: bool
 
-    def inside(self, *names: str) -> Location:
+    def inside(self, *names: str) -> StoragePath:
         """A path below this one."""
-        return Location(self.files, "/".join((self.path, *names)), self.local)
+        return StoragePath(self.files, "/".join((self.path, *names)), self.local)
 
 
 def is_web(uri: str) -> bool:
@@ -46,7 +46,7 @@ def is_remote(uri: str) -> bool:
     return found is not None and found[1].lower() != "file"
 
 
-def located(uri: str) -> Location:
+def located(uri: str) -> StoragePath:
     """Find the file system of a path or URL; credentials come from the environment.
 
     Raises:
@@ -57,7 +57,7 @@ def located(uri: str) -> Location:
 
     found = _SCHEME.match(uri)
     if found is None:
-        return Location(fs.LocalFileSystem(), str(Path(uri).absolute()), local=True)
+        return StoragePath(fs.LocalFileSystem(), str(Path(uri).absolute()), local=True)
     scheme = found[1].lower()
     if is_web(uri):
         raise ConfigurationError(
@@ -67,7 +67,7 @@ def located(uri: str) -> Location:
     try:
         if scheme in ("file", "s3", "gs", "gcs"):
             files, path = fs.FileSystem.from_uri(uri)
-            return Location(files, path.rstrip("/"), local=scheme == "file")
+            return StoragePath(files, path.rstrip("/"), local=scheme == "file")
         return _by_fsspec(uri)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
@@ -76,7 +76,7 @@ def located(uri: str) -> Location:
         ) from error
 
 
-def _by_fsspec(uri: str) -> Location:
+def _by_fsspec(uri: str) -> StoragePath:
     from pyarrow import fs
 
     try:
@@ -89,4 +89,4 @@ def _by_fsspec(uri: str) -> Location:
             remedy=install_command("batch"),
         ) from error
     handler = fs.FSSpecHandler(files)
-    return Location(fs.PyFileSystem(handler), path.rstrip("/"), local=False)
+    return StoragePath(fs.PyFileSystem(handler), path.rstrip("/"), local=False)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...errors import OutputError
-from .locations import Location, located
+from .locations import StoragePath, located
 
 __all__ = ["RunFolder"]
 
@@ -27,13 +27,13 @@ class RunFolder:
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
-        self._root: Location | None = None
+        self._root: StoragePath | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RunFolder, (self.uri,)
 
     @property
-    def root(self) -> Location:
+    def root(self) -> StoragePath:
         """Where it is."""
         if self._root is None:
             self._root = located(self.uri)
