@@ -9,7 +9,8 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any, Final
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, EngineLostError
+from ...text.visible import visible_line
 from ..arrow_extra import check_ray
 from ..batch_settings import BatchSettings
 from ..page_reader import PageReader, units_of
@@ -23,6 +24,9 @@ WINDOW_UNITS: Final = 16_384
 """Units that Ray is given together: half a million pages. The driver's memory holds their names."""
 
 UNITS_IN_BATCH: Final = 4
+
+MOST_SHOWN: Final = 400
+"""Characters of an error of Ray, which is a traceback; its end says what happened."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
@@ -77,6 +81,7 @@ def ray_units(
 
     Raises:
         ConfigurationError: If the cluster has fewer cards.
+        EngineLostError: If Ray gives up.
         MissingExtraError: If Ray Data is not installed.
     """
     check_ray()
@@ -89,16 +94,35 @@ def ray_units(
     _log.info("%d actors of Ray read pages", actors)
     while window := list(islice(units, WINDOW_UNITS)):
         waiting = {unit.file_name: unit for unit in window}
+        for name, pages, failed in _acknowledged(window, settings, folder, actors, share):
+            for index in range(pages):
+                on_page(index >= failed)
+            unit = waiting.pop(name, None)
+            if unit is not None:
+                yield unit
+
+
+def _acknowledged(
+    window: list[PageUnit],
+    settings: BatchSettings,
+    folder: RunFolder,
+    actors: int,
+    share: float,
+) -> Iterator[tuple[str, int, int]]:
+    """Name, pages and failed pages of each unit that was stored."""
+    from ray.exceptions import RayError
+
+    try:
         read = _dataset(window, settings, folder, actors, share)
         for batch in read.iter_batches(batch_size=None, prefetch_batches=0):
-            for name, pages, failed in zip(
-                batch["unit"], batch["pages"], batch["failed"], strict=True
-            ):
-                for index in range(int(pages)):
-                    on_page(index >= int(failed))
-                unit = waiting.pop(str(name), None)
-                if unit is not None:
-                    yield unit
+            columns = (batch["unit"], batch["pages"], batch["failed"])
+            for name, pages, failed in zip(*columns, strict=True):
+                yield str(name), int(pages), int(failed)
+    except RayError as error:
+        raise EngineLostError(
+            f"Ray has ended the run ({visible_line(str(error))[-MOST_SHOWN:]})",
+            remedy="The logs of its actors say why; the same command goes on where it stopped.",
+        ) from error
 
 
 def _actors(gpus: int | None) -> tuple[int, float]:
