@@ -33,6 +33,7 @@ public_modules = [
     "deepseek_ocr_rag.agents",
     "deepseek_ocr_rag.answering",
     "deepseek_ocr_rag.backends",
+    "deepseek_ocr_rag.batch",
     "deepseek_ocr_rag.concurrency",
     "deepseek_ocr_rag.document",
     "deepseek_ocr_rag.errors",

@@ -29,10 +29,10 @@ from house import (
 MOST_FILES = 17
 MOST_LINES = 400
 MOST_FLOORS = 9
-MOST_ARROWS = 50
-"""Without those of the rooms that offer all the others to programs elsewhere."""
+MOST_ARROWS = 48
+"""Without those of, and to, the rooms that offer all the others to programs elsewhere."""
 
-SERVING = ("service", "mcp")
+SERVING = ("service", "mcp", "batch")
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,10 @@ ROOMS = {
         "the MCP server: documents as tools and resources",
         ("agents", "answering", "concurrency", "service"),
     ),
+    "batch": Room(
+        "many documents, on this machine or many, with an account of every page",
+        ("reading", "backends", "sources", "document", "model", "concurrency", "text"),
+    ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),
     "__main__": Room("python -m deepseek_ocr_rag: the command again", ("cli",)),
@@ -108,7 +112,7 @@ ROOMS = {
         "the dsocr command",
         (
             *("samples", "text", "concurrency", "model", "document", "sources", "backends"),
-            *("reading", "export", "answering", "ollama_server", "service", "mcp"),
+            *("reading", "export", "answering", "ollama_server", "service", "mcp", "batch"),
         ),
     ),
 }
@@ -179,7 +183,7 @@ def test_the_house_stays_small(capsys: pytest.CaptureFixture[str]) -> None:
     largest, files = folders().most_common(1)[0]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in MODULE_FILES.values())
     highest = max(floors().values())
-    serving = {(room, other) for room, other in arrows() if room in SERVING}
+    serving = {each for each in arrows() if set(each) & set(SERVING)}
     inside = arrows() - serving
     with capsys.disabled():
         print(

@@ -224,6 +224,8 @@ def commands_of(tmp_path: Path) -> dict[str, list[list[str]]]:
     raw.write_text(f"{REPLY}{EVIL}", "utf-8")
     recording = tmp_path / "replies.jsonl"
     recording.write_text(json.dumps({"page": 1, "text": f"{REPLY}{EVIL}"}) + "\n", "utf-8")
+    lines = tmp_path / f"{EVIL}.jsonl"
+    lines.write_text(json.dumps({"uri": f"missing {EVIL}.pdf", "id": EVIL}) + "\n", "utf-8")
     backend = ["--no-cache", "--backend", f"replay:{recording}"]
     missing, out = str(tmp_path / f"missing {EVIL}.pdf"), str(tmp_path / f"out {EVIL}")
     read = ["read", str(scan), *backend]
@@ -249,6 +251,13 @@ def commands_of(tmp_path: Path) -> dict[str, list[list[str]]]:
         ],
         "chat": [["chat", str(scan), "--llm", "none", *backend]],
         "boxes": [["boxes", str(scan), "-o", out, *backend], ["boxes", missing, *backend]],
+        "batch": [
+            ["batch", missing, "-o", out],
+            ["batch", str(lines), "-o", out],
+            ["batch", str(scan), "-o", out, "--backend", f"replay:{recording}"],
+            ["batch", str(scan), "-o", str(scan), "--backend", f"replay:{recording}"],
+        ],
+        "estimate": [["estimate", missing], ["estimate", str(lines)]],
         "parse": [["parse", str(raw)], ["parse", missing]],
         "cache": [
             ["cache", "--folder", str(tmp_path / f"cache {EVIL}")],

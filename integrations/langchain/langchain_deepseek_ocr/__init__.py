@@ -9,6 +9,7 @@
 """
 
 from .agent_tool import AgentSettings, AgentTool
+from .batch_loader import BatchLoader
 from .boxes import boxes_for
 from .chat_model import language_model
 from .inputs import (
@@ -40,6 +41,7 @@ __all__ = [
     "AgentSettings",
     "AgentTool",
     "AnswerVerifier",
+    "BatchLoader",
     "DeepSeekOCRLoader",
     "DeepSeekOCRParser",
     "DeepSeekOCRTool",

@@ -18,6 +18,7 @@ from deepseek_ocr_rag.setting_names import with_known_settings
 from deepseek_ocr_rag.sources import SourceInput, documents_in
 from deepseek_ocr_rag.threads import in_thread
 
+from .batch_loader import BatchLoader
 from .documents import DocumentConverter, skip_or_raise
 from .options import ReaderOptions, reader_from
 
@@ -96,6 +97,29 @@ class DeepSeekOCRLoader(BaseLoader):
         self._on_error = on_error
         self._reader = reader_from(reader, options)
         DocumentConverter(mode, on_error=on_error)  # report a wrong choice now, not when loading
+
+    @staticmethod
+    def from_batch(
+        folder: str | os.PathLike[str],
+        *,
+        mode: Split = "page",
+        flat_metadata: bool = False,
+        on_error: OnError = "keep",
+    ) -> BatchLoader:
+        """A loader of what ``dsocr batch`` has read; nothing is read again.
+
+        Args:
+            folder: The folder of the run, on this machine or on an object store.
+            mode: As for this class, like the next two.
+            flat_metadata: Whether every metadata value is a scalar.
+            on_error: What to do with a page that could not be read.
+
+        Raises:
+            ConfigurationError: If an argument is invalid.
+        """
+        return BatchLoader(
+            os.fspath(folder), mode=mode, flat_metadata=flat_metadata, on_error=on_error
+        )
 
     def lazy_load(self) -> Iterator[Document]:
         """Load page by page.

@@ -9,6 +9,7 @@ from ..backends.registry import CHOICES
 from ..backends.remote.ollama_models import LAYOUT_MODEL, MODEL
 from ..model.prompts import MODES, TASKS
 from ..version import __version__
+from .batches.batch_options import add_batch_options, add_estimate_options
 from .near_options import NearOptionsParser
 from .output import print_note
 from .serve_command import SERVERS
@@ -65,6 +66,11 @@ def argument_parser() -> argparse.ArgumentParser:
     _add_files(chat)
     _add_reading(chat)
     _add_answering(chat)
+
+    add_batch_options(
+        command("batch", "read all documents of a manifest, with an account of every page")
+    )
+    add_estimate_options(command("estimate", "say how long a batch takes and what it costs"))
 
     boxes = command("boxes", "draw the pages with their boxes as PNG")
     _add_files(boxes)

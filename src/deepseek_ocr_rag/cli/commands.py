@@ -18,6 +18,7 @@ from ..text.counted import counted
 from ..text.visible import json_line, visible_line
 from .arguments import argument_parser
 from .ask_command import ask, chat
+from .batches.batch_command import estimate, run_many
 from .demo import run_demo
 from .doctor.check import Check
 from .doctor.diagnose import diagnose, failure_text
@@ -149,6 +150,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "read": read_files,
     "ask": ask,
     "chat": chat,
+    "batch": run_many,
+    "estimate": estimate,
     "boxes": draw_boxes,
     "parse": _parse,
     "cache": _cache,

@@ -26,7 +26,7 @@ from ..errors import (
 )
 from .output import print_note
 
-__all__ = ["SERVICE_FAILED", "report_error", "report_failed_pages"]
+__all__ = ["INCOMPLETE", "PAGES_FAILED", "SERVICE_FAILED", "report_error", "report_failed_pages"]
 
 _EXIT_CODES: Final[tuple[tuple[type[DeepSeekOCRError], int], ...]] = (
     (ConfigurationError, 2),
@@ -40,7 +40,11 @@ _EXIT_CODES: Final[tuple[tuple[type[DeepSeekOCRError], int], ...]] = (
     (RerankerError, 5),
     (DeepSeekOCRError, 1),
 )
-_PAGES_FAILED: Final = 6
+PAGES_FAILED: Final = 6
+"""Some pages could not be read."""
+
+INCOMPLETE: Final = 1
+"""Some pages of ``dsocr batch`` are in no shard."""
 
 SERVICE_FAILED: Final = 4
 """A service that ``dsocr doctor --service`` checked cannot be used."""
@@ -57,4 +61,4 @@ def report_failed_pages(pages: Iterable[Page], file: str) -> int:
     failed = [page for page in pages if not page.ok]
     for page in failed:
         print_note(page.error or f"{file}, page {page.number}: failed")
-    return _PAGES_FAILED if failed else 0
+    return PAGES_FAILED if failed else 0

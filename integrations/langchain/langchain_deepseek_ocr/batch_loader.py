@@ -1,0 +1,105 @@
+"""Loads what ``dsocr batch`` has read: :class:`BatchLoader`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import Document
+
+from deepseek_ocr_rag import OcrDocument
+from deepseek_ocr_rag.batch import BatchDocument, batch_documents
+from deepseek_ocr_rag.errors import DeepSeekOCRError
+from deepseek_ocr_rag.records import (
+    OnError,
+    Record,
+    Split,
+    document_record,
+    page_records,
+    page_wanted,
+)
+
+from .documents import DocumentConverter, to_document
+from .whole_document import WholeDocument
+
+__all__ = ["BatchLoader"]
+
+logger = logging.getLogger(__name__)
+
+
+class BatchLoader(BaseLoader):
+    """Load the documents of a run of ``dsocr batch``; nothing is read again.
+
+    Memory does not grow with the run: one document is in it. The ids are those that
+    :class:`DeepSeekOCRLoader` gives the same files, or derive from the ids of the manifest.
+
+    Args:
+        folder: The folder of the run, on this machine or on an object store.
+        mode: What becomes one document: a "page", a "block", or the whole "document".
+        flat_metadata: Make every metadata value a scalar.
+        on_error: What to do with a page that could not be read, as for the loader of files. A file
+            that could not be opened has no pages: "raise" raises, the others log a warning.
+
+    Raises:
+        ConfigurationError: If an argument is invalid.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        *,
+        mode: Split = "page",
+        flat_metadata: bool = False,
+        on_error: OnError = "keep",
+    ) -> None:
+        self._folder = folder
+        self._mode = mode
+        self._flat = flat_metadata
+        self._on_error = on_error
+        DocumentConverter(mode, on_error=on_error)  # report a wrong choice now, not when loading
+
+    def lazy_load(self) -> Iterator[Document]:
+        """Load document by document, in the order of the manifest.
+
+        Yields:
+            Documents in the order of the files and their pages.
+
+        Raises:
+            DeepSeekOCRError: If a page failed and ``on_error`` is "raise", or there is no run.
+        """
+        for each in batch_documents(self._folder):
+            if each.error is not None:
+                self._refused(each)
+                continue
+            for record in self._records(each):
+                document = to_document(record, flat=self._flat)
+                yield (
+                    document if self._mode != "document" else WholeDocument.from_document(document)
+                )
+
+    def _refused(self, document: BatchDocument) -> None:
+        if self._on_error == "raise":
+            raise DeepSeekOCRError(
+                f"the document could not be opened ({document.error})", source=document.doc_id
+            )
+        logger.warning("Skipped: %s", document.error)
+
+    def _records(self, read: BatchDocument) -> Iterator[Record]:
+        document = read.document
+        pages = [page for page in document if page_wanted(page, document.source, self._on_error)]
+        if self._mode == "document":
+            if pages:
+                whole = OcrDocument(
+                    document.source, tuple(pages), document.total_pages, document.sha256
+                )
+                yield document_record(whole, identity=read.doc_id)
+            return
+        for page in pages:
+            yield from page_records(
+                page,
+                source=document.source,
+                total_pages=document.total_pages,
+                split=self._mode,
+                identity=read.doc_id,
+            )

@@ -1,0 +1,235 @@
+"""Reads all documents of a manifest: :func:`run_batch`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final
+
+from ..errors import ConfigurationError, DeepSeekOCRError, OutputError
+from .ahead import made_ahead
+from .arrow_extra import check_arrow
+from .batch_progress import BatchProgress, ProgressCounter
+from .batch_settings import BatchSettings
+from .engines.local_engine import local_units
+from .engines.unit_runner import BEGUN
+from .manifests.manifest import manifest_entries
+from .output.count_check import count_pages
+from .output.run_report import RunReport, report_of, write_report
+from .output.shards import ShardWriter
+from .output.staged_units import StagedUnits
+from .page_units import PageUnit
+from .planning import ManifestPart, PlannedPart, Planner, manifest_parts
+from .run_account import PartAccount
+from .storage.run_folder import RunFolder
+
+__all__ = ["ENGINES", "RUN_FILE", "run_batch"]
+
+ENGINES: Final = ("local", "ray")
+RUN_FILE: Final = "run.json"
+
+PARTS_AHEAD: Final = 2
+"""Parts whose pages are counted before their turn."""
+
+SHARDS_AT_ONCE: Final = 2
+"""Shards that wait to be written; beyond that, reading waits."""
+
+OnProgress = Callable[[BatchProgress], object]
+
+
+def run_batch(
+    manifest: str,
+    output: str,
+    settings: BatchSettings | None = None,
+    *,
+    engine: str = "local",
+    gpus: int | None = None,
+    gpu_price: float | None = None,
+    on_progress: OnProgress | None = None,
+) -> RunReport:
+    """Read all documents of a manifest into shards, with an account of every page.
+
+    A run that was killed goes on where it stopped when the same call is made again, and ends with
+    the same ``pages/``, ``errors/``, ``documents/`` and ``files/``, byte for byte, if the backend
+    gives the same text.
+
+    Args:
+        manifest: A ``.jsonl`` or ``.parquet`` file, a folder or a pattern; on this machine or on
+            an object store.
+        output: The folder for the results; on this machine or on an object store.
+        settings: What reads, and how.
+        engine: "local" for one process of this machine, "ray" for a Ray cluster.
+        gpus: With Ray: how many cards read at the same time; by default all of the cluster, and
+            without any, one reading process a machine on its processor.
+        gpu_price: Price of an hour of one card, for the report.
+        on_progress: Called about once a second while pages are read.
+
+    Returns:
+        The account of every page, and how fast it was.
+
+    Raises:
+        ConfigurationError: If an argument is invalid, or the folder holds another run.
+        MissingExtraError: If pyarrow, or Ray, is not installed.
+        SourceError: If the manifest cannot be read.
+        BackendError: If the backend can read nothing.
+        OutputError: If the folder cannot be written.
+    """
+    check_arrow()
+    if engine not in ENGINES:
+        raise ConfigurationError(
+            f"there is no engine {engine!r}", remedy=f"Choose one of {', '.join(ENGINES)}."
+        )
+    run = _Run(manifest, RunFolder(output), settings or BatchSettings(), engine, gpus)
+    return run.run(gpu_price, on_progress)
+
+
+class _Run:
+    def __init__(
+        self,
+        manifest: str,
+        folder: RunFolder,
+        settings: BatchSettings,
+        engine: str,
+        gpus: int | None,
+    ) -> None:
+        self._manifest = manifest
+        self._folder = folder
+        self._settings = settings
+        self._engine = engine
+        self._gpus = gpus
+        self._staged = StagedUnits(folder, settings.part_documents)
+        self._shards = ShardWriter(folder, self._staged)
+        self._counter = ProgressCounter()
+        self._waiting: dict[int, tuple[PlannedPart, set[str]]] = {}
+        self._writing: deque[Future[PartAccount]] = deque()
+        self._parts = self._documents = 0
+        self._told = 0.0
+        self._ended = threading.Event()
+
+    def run(self, gpu_price: float | None, on_progress: OnProgress | None) -> RunReport:
+        begun = time.time()
+        self._begin(begun)
+        planner = Planner(self._settings)
+        planned = made_ahead(self._planned(planner), PARTS_AHEAD)
+        counting = threading.Thread(target=self._count, name="dsocr-count", daemon=True)
+        counting.start()
+        try:
+            with ThreadPoolExecutor(1, thread_name_prefix="dsocr-shards") as pool:
+                for unit in self._read(self._units(planned, pool), on_progress):
+                    self._unit_done(unit, pool)
+                while self._writing:
+                    self._take_written()
+        finally:
+            self._ended.set()
+            planned.close()
+            planner.close()
+        account = count_pages(self._folder, self._parts, self._documents)
+        report = report_of(
+            self._folder,
+            account,
+            parts=self._parts,
+            seconds=time.time() - begun,
+            read_pages=self._counter.progress().pages,
+            gpus=self._gpus or 1,
+            gpu_price=gpu_price,
+        )
+        self._folder.write_json(RUN_FILE, {**self._head(begun), **report.to_dict()})
+        write_report(self._folder, report)
+        return report
+
+    def _begin(self, begun: float) -> None:
+        """Check that the folder is empty or of this run, and say in it what this run is."""
+        if self._folder.exists(RUN_FILE):
+            head = self._folder.read_json(RUN_FILE)
+            if head.get("configuration") != self._settings.configuration:
+                raise ConfigurationError(
+                    f"{self._folder.uri} holds a run with other settings",
+                    remedy="Choose an empty folder, or give the settings of its run.json.",
+                )
+        else:
+            self._folder.write_json(RUN_FILE, {**self._head(begun), "state": "running"})
+        # What was begun when this process was killed is nobody's fault.
+        with suppress(OutputError):
+            self._folder.clear(BEGUN)
+
+    def _head(self, begun: float) -> dict[str, object]:
+        return {
+            "manifest": self._manifest,
+            "engine": self._engine,
+            "configuration": self._settings.configuration,
+            "settings": self._settings.to_dict(),
+            "begun": begun,
+        }
+
+    def _count(self) -> None:
+        count = 0
+        with suppress(DeepSeekOCRError):  # the other thread meets it as well
+            for _ in manifest_entries(self._manifest):
+                count += 1
+                if self._ended.is_set():
+                    return
+            self._counter.total(count)
+
+    def _planned(self, planner: Planner) -> Iterator[PlannedPart]:
+        entries = manifest_entries(self._manifest)
+        for part in manifest_parts(entries, self._settings.part_documents):
+            self._parts += 1
+            self._documents += len(part.entries)
+            if not self._is_finished(part):
+                yield planner.plan(part)
+
+    def _is_finished(self, part: ManifestPart) -> bool:
+        account = self._shards.finished(part)
+        if account is not None:
+            self._counter.part(account.documents, skipped=True)
+        return account is not None
+
+    def _units(
+        self, planned: Iterator[PlannedPart], pool: ThreadPoolExecutor
+    ) -> Iterator[PageUnit]:
+        for part in planned:
+            stored = self._staged.names(part.part.number)
+            left = [unit for unit in part.units if unit.file_name not in stored]
+            if left:
+                self._waiting[part.part.number] = (part, {unit.file_name for unit in left})
+                yield from left
+            else:
+                self._write(part, pool)
+
+    def _read(
+        self, units: Iterator[PageUnit], on_progress: OnProgress | None
+    ) -> Iterator[PageUnit]:
+        def on_page(ok: bool) -> None:
+            self._counter.page(ok)
+            now = time.monotonic()
+            if on_progress is not None and now - self._told >= 1.0:
+                self._told = now
+                on_progress(self._counter.progress())
+
+        if self._engine == "local":
+            yield from local_units(units, self._settings, self._folder, on_page)
+            return
+        from .engines.ray_engine import ray_units
+
+        yield from ray_units(units, self._settings, self._folder, on_page, self._gpus)
+
+    def _unit_done(self, unit: PageUnit, pool: ThreadPoolExecutor) -> None:
+        number = unit.entry // self._settings.part_documents
+        planned, left = self._waiting[number]
+        left.discard(unit.file_name)
+        if not left:
+            del self._waiting[number]
+            self._write(planned, pool)
+
+    def _write(self, planned: PlannedPart, pool: ThreadPoolExecutor) -> None:
+        self._writing.append(pool.submit(self._shards.write, planned))
+        while len(self._writing) > SHARDS_AT_ONCE or (self._writing and self._writing[0].done()):
+            self._take_written()
+
+    def _take_written(self) -> None:
+        account = self._writing.popleft().result()
+        self._counter.part(account.documents, skipped=False)

@@ -1,0 +1,89 @@
+"""The settings of a run: :class:`BatchSettings`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..model.prompts import mode_named, task_named
+from ..setting_names import with_known_settings
+from ..sources.fetch_policy import FetchPolicy
+from ..sources.limits import Limits
+from ..version import __version__
+
+__all__ = ["BatchSettings"]
+
+
+@with_known_settings()
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """How the documents of a manifest are read. It can be sent to other machines.
+
+    Attributes:
+        backend: What reads the pages, by name, as for :class:`~deepseek_ocr_rag.Reader`.
+        resolution: How finely the model sees a page, as for the Reader.
+        task: What to ask of each page, as for the Reader.
+        renderer: "pdfium" or "pymupdf".
+        limits: Limits of one document.
+        urls: Which http and https URLs the manifest may name; None for none.
+        allow_remote_code: Whether the backend "official" may run the code of its folder.
+        unit_pages: Most pages of one unit of work.
+        part_documents: Documents whose results stand in one shard.
+        units_at_once: Units that one reading process works on at the same time, so that a GPU
+            has pages while the next document is opened.
+
+    Raises:
+        ConfigurationError: If a value is unknown, or a number is below 1.
+    """
+
+    backend: str = "auto"
+    resolution: str = "gundam"
+    task: str = "document"
+    renderer: str = "pdfium"
+    limits: Limits = field(default_factory=Limits)
+    urls: FetchPolicy | None = None
+    allow_remote_code: bool = False
+    unit_pages: int = 32
+    part_documents: int = 64
+    units_at_once: int = 4
+
+    def __post_init__(self) -> None:
+        mode_named(self.resolution)
+        task_named(self.task)
+        for name in ("unit_pages", "part_documents", "units_at_once"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(
+                    f"{name}={getattr(self, name)} is too small", remedy="Give 1 or more."
+                )
+
+    @property
+    def configuration(self) -> str:
+        """Hash of what the results depend on, 16 hex digits: settings and our version."""
+        values = self.to_dict()
+        del values["units_at_once"]
+        text = json.dumps([values, __version__], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        values = asdict(self)
+        values["limits"] = {
+            name: None if math.isinf(value) else value for name, value in values["limits"].items()
+        }
+        return values
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> BatchSettings:
+        """The inverse of :meth:`to_dict`."""
+        given = dict(values)
+        limits = {name: math.inf if v is None else v for name, v in given["limits"].items()}
+        given["limits"] = Limits(**limits)  # type: ignore[arg-type]
+        if given["urls"] is not None:
+            urls = dict(given["urls"])
+            urls["hosts"] = None if urls["hosts"] is None else tuple(urls["hosts"])
+            given["urls"] = FetchPolicy(**urls)
+        return cls(**given)

@@ -1,0 +1,1 @@
+"""What runs the reading: this machine, or Ray."""

@@ -1,0 +1,100 @@
+"""The process that reads units for ``--engine local``.
+
+Frames (:mod:`deepseek_ocr_rag.concurrency.frames`) without bodies::
+
+    {"settings": {...}, "folder": "/out"}  -> {"started": [backend, model]}
+                                              or {"failed": {...}}
+    {"unit": {...}}                        -> {"page": [entry, number, ok]}, for each page
+                                              {"done": file name, "failed_pages": 1}
+                                              or {"failed": {...}}: the backend reads nothing
+
+The rows do not pass through the pipe: this process stores them. It ends when its standard input
+does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
+from typing import Any
+
+from ...concurrency.frames import Frame, receive, send, take_pipes
+from ...errors import BrokenFrameError, DeepSeekOCRError
+from ...text.visible import visible_line
+from ..batch_settings import BatchSettings
+from ..page_reader import PageReader
+from ..page_units import PageUnit
+from ..storage.run_folder import RunFolder
+from ..stored_pages import PageRow
+from .unit_runner import UnitRunner
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Serve until the owner closes the pipe or ends."""
+    # Ctrl-C is for the owner, which ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    requests, answers = take_pipes()
+    given = receive(requests, longest=0).message
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    put = _Answers(answers).put
+    settings = BatchSettings.from_dict(given["settings"])
+
+    def tell_page(row: PageRow) -> None:
+        put({"page": [row.entry, row.page, row.ok]})
+
+    try:
+        reader = PageReader(settings, on_page=tell_page)
+        runner = UnitRunner(reader, RunFolder(given["folder"]))
+        put({"started": reader.names})
+    except DeepSeekOCRError as error:
+        put({"failed": _error_values(error)})
+        return
+
+    def run(unit: PageUnit) -> None:
+        try:
+            put({"done": unit.file_name, "failed_pages": runner.run(unit)})
+        except DeepSeekOCRError as error:
+            put({"failed": _error_values(error)})
+        except BaseException:
+            logging.exception("%s", visible_line(unit.name))
+            os._exit(1)
+
+    with ThreadPoolExecutor(settings.units_at_once, thread_name_prefix="dsocr-unit") as pool:
+        while True:
+            try:
+                unit = PageUnit(**receive(requests, longest=0).message["unit"])
+            except (BrokenFrameError, OSError):
+                # Nobody wants what is being read, and its threads need not be waited for.
+                os._exit(0)
+            pool.submit(run, unit)
+
+
+class _Answers:
+    """Sends frames of several threads, one after the other."""
+
+    def __init__(self, pipe: FileIO) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def put(self, message: dict[str, Any]) -> None:
+        """Send a frame; the process ends if nobody is there to get it."""
+        try:
+            with self._lock:
+                send(self._pipe, Frame(message))
+        except OSError:
+            os._exit(0)
+
+
+def _error_values(error: DeepSeekOCRError) -> dict[str, Any]:
+    values = {name: getattr(error, name) for name in ("problem", "source", "page", "remedy")}
+    return {"type": type(error).__name__, **values}
+
+
+if __name__ == "__main__":
+    main()

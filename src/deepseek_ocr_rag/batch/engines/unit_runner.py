@@ -1,0 +1,104 @@
+"""Reads units and stores them, also those that end the process: :class:`UnitRunner`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Final
+
+from ...concurrency.shared_lock import SharedLock
+from ...errors import EngineLostError
+from ..output.staged_units import StagedUnits
+from ..page_reader import PageReader
+from ..page_units import PageUnit
+from ..storage.run_folder import RunFolder
+from ..stored_pages import PageRow
+
+__all__ = ["BEGUN", "UnitRunner"]
+
+BEGUN: Final = "begun"
+"""The folder where is written what was begun: what is still there ended its process."""
+
+DEATHS: Final = 2
+"""So often a unit may end the process before its pages are read one at a time, and a page before
+it counts as failed."""
+
+
+class UnitRunner:
+    """Reads units with a :class:`PageReader` and stores each as soon as it is read.
+
+    Before a unit is begun, that is written down, and crossed out at its end. A unit that was begun
+    twice and not ended has ended its process twice, or stood beside one that did; its pages are
+    then read one at a time with nothing beside them, so that it is known which page does it.
+
+    Args:
+        reader: Reads the pages.
+        folder: The folder of the run.
+    """
+
+    def __init__(self, reader: PageReader, folder: RunFolder) -> None:
+        self._reader = reader
+        self._folder = folder
+        self._staged = StagedUnits(folder, reader.settings.part_documents)
+        self._lock = SharedLock()
+
+    def run(self, unit: PageUnit) -> int:
+        """Read and store a unit, unless it is stored; returns how many pages failed.
+
+        Raises:
+            BackendError: If the backend can read nothing.
+            OutputError: If it cannot be stored.
+        """
+        if self._staged.has(unit):
+            return 0
+        if self._begun(unit.file_name) >= DEATHS:
+            with self._lock.alone():
+                rows = [self._alone(unit, number) for number in unit.numbers]
+        else:
+            with self._lock.shared(), self._noted(unit.file_name):
+                rows = self._reader.read_unit(unit)
+        self._staged.store(unit, rows)
+        self._cross_out(unit.file_name)
+        return sum(not row.ok for row in rows)
+
+    def _alone(self, unit: PageUnit, number: int) -> PageRow:
+        page = replace(unit, pages=str(number))
+        name = f"page-{page.file_name}"
+        deaths = self._begun(name)
+        if deaths >= DEATHS:
+            return self._quarantined(page, deaths)
+        with self._noted(name):
+            (row,) = self._reader.read_unit(page)
+        return row
+
+    def _quarantined(self, page: PageUnit, deaths: int) -> PageRow:
+        (number,) = page.numbers
+        error = EngineLostError(
+            f"the reading process ended {deaths} times while it read this page alone",
+            source=page.doc_id,
+            page=number,
+            remedy="It is left out, so that the run can go on; look at the page itself.",
+        )
+        return self._reader.failed_row(page, number, error)
+
+    def _begun(self, name: str) -> int:
+        return sum(self._folder.exists(_mark(name, count)) for count in range(1, DEATHS + 1))
+
+    @contextmanager
+    def _noted(self, name: str) -> Iterator[None]:
+        mark = _mark(name, self._begun(name) + 1)
+        self._folder.touch(mark)
+        try:
+            yield
+        finally:
+            # An error was no end of the process.
+            self._folder.remove(mark)
+
+    def _cross_out(self, name: str) -> None:
+        for count in range(1, DEATHS + 1):
+            self._folder.remove(_mark(name, count))
+
+
+def _mark(name: str, count: int) -> str:
+    return f"{BEGUN}/{name}.{count}"

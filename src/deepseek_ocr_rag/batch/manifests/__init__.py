@@ -1,0 +1,1 @@
+"""Manifests: which documents a run reads."""

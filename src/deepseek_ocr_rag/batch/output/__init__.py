@@ -1,0 +1,1 @@
+"""The shards of a run: written once, marked, counted, read back."""

@@ -1,0 +1,83 @@
+"""Reads the documents of a run out of its shards: :func:`batch_documents`."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from ..document.types import OcrDocument
+from ..errors import ConfigurationError
+from .arrow_extra import check_arrow
+from .output.shard_columns import page_columns
+from .output.shards import MARKS, shard_of
+from .storage.run_folder import RunFolder
+from .stored_pages import DOCUMENT_ERROR, PageRow
+
+__all__ = ["BatchDocument", "batch_documents"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDocument:
+    """A document of a run.
+
+    Attributes:
+        doc_id: What the manifest calls it.
+        document: Its pages in their order, those that failed too.
+        error: Why it could not be opened; None if it could.
+    """
+
+    doc_id: str
+    document: OcrDocument
+    error: str | None = None
+
+
+def batch_documents(folder: str) -> Iterator[BatchDocument]:
+    """Read the documents of a run back, in the order of the manifest, one at a time.
+
+    Of a run that has not ended, those whose shard is finished.
+
+    Args:
+        folder: Where :func:`run_batch` has written; on this machine or on an object store.
+
+    Yields:
+        The documents.
+
+    Raises:
+        ConfigurationError: If there is no run in the folder.
+        MissingExtraError: If pyarrow is not installed.
+        OutputError: If the folder cannot be read.
+    """
+    check_arrow()
+    run = RunFolder(folder)
+    marks = run.names(MARKS)
+    if not marks:
+        raise ConfigurationError(
+            f"there is no finished shard of a run in {folder}",
+            remedy="Name the folder that was given to dsocr batch -o.",
+        )
+    for mark in marks:
+        number = int(mark.removeprefix("part-").removesuffix(".json"))
+        rows = heapq.merge(_rows(run, "pages", number), _rows(run, "errors", number), key=_position)
+        for _, group in groupby(rows, key=lambda row: row.entry):
+            yield _document(list(group))
+
+
+def _position(row: PageRow) -> tuple[int, int]:
+    return row.entry, row.page
+
+
+def _rows(run: RunFolder, kind: str, part: int) -> Iterator[PageRow]:
+    names = page_columns().names
+    with run.open_table(shard_of(kind, part)) as table:
+        for batch in table.iter_batches(batch_size=64, columns=names):
+            yield from map(PageRow.from_dict, batch.to_pylist())
+
+
+def _document(rows: list[PageRow]) -> BatchDocument:
+    first = rows[0]
+    pages = tuple(row.to_page() for row in rows if row.page != DOCUMENT_ERROR)
+    total = max(row.total_pages for row in rows)
+    error = first.error if first.page == DOCUMENT_ERROR else None
+    return BatchDocument(first.doc_id, OcrDocument(first.uri, pages, total, first.sha256), error)

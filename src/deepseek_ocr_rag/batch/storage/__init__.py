@@ -1,0 +1,1 @@
+"""Where documents and results are: this machine, object stores, URLs."""

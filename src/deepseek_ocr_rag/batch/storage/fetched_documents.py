@@ -1,0 +1,159 @@
+"""Documents as files of this machine, wherever they are: :class:`FetchedDocuments`."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from ...errors import (
+    ConfigurationError,
+    CorruptSourceError,
+    LimitExceededError,
+    OutputError,
+    SourceNotAllowedError,
+    SourceNotFoundError,
+)
+from ...sources.checked_requests import public_name
+from ...sources.fetch import download
+from ...sources.fetch_policy import FetchPolicy
+from ...sources.limits import Limits
+from .locations import is_remote, is_web, located
+
+__all__ = ["FetchedDocuments"]
+
+KEPT: Final = 8
+"""Documents of other machines that are kept here, so that the next unit need not fetch them."""
+
+_PIECE: Final = 2**20
+
+
+class FetchedDocuments:
+    """Fetches documents of other machines once, and keeps the last ones. Thread-safe.
+
+    Args:
+        limits: How large one may be.
+        urls: Which http and https URLs may be fetched; None for none.
+    """
+
+    def __init__(self, limits: Limits, urls: FetchPolicy | None) -> None:
+        self._limits = limits
+        self._urls = urls
+        self._folder = tempfile.TemporaryDirectory(prefix="dsocr-batch-")
+        self._files: OrderedDict[str, Path] = OrderedDict()
+        self._used: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._fetching: dict[str, threading.Lock] = {}
+
+    @contextmanager
+    def path(self, uri: str) -> Iterator[Path]:
+        """The document as a file, which is there while the context lasts.
+
+        Raises:
+            SourceError: If it cannot be fetched.
+        """
+        if not is_remote(uri):
+            yield _local_path(uri)
+            return
+        with self._lock:
+            self._used[uri] = self._used.get(uri, 0) + 1
+            fetching = self._fetching.setdefault(uri, threading.Lock())
+        try:
+            with fetching:
+                path = self._found(uri) or self._fetched(uri)
+            yield path
+        finally:
+            with self._lock:
+                self._used[uri] -= 1
+                self._forget()
+
+    def close(self) -> None:
+        """Remove all that was fetched."""
+        self._folder.cleanup()
+
+    def _found(self, uri: str) -> Path | None:
+        with self._lock:
+            if uri in self._files:
+                self._files.move_to_end(uri)
+            return self._files.get(uri)
+
+    def _fetched(self, uri: str) -> Path:
+        path = Path(self._folder.name) / hashlib.sha256(uri.encode("utf-8", "replace")).hexdigest()
+        try:
+            with path.open("wb") as file:
+                self._copy(uri, file.write)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        with self._lock:
+            self._files[uri] = path
+        return path
+
+    def _copy(self, uri: str, write: Callable[[bytes], object]) -> None:
+        size = 0
+        with closing(self._pieces(uri)) as pieces:
+            for piece in pieces:
+                size += len(piece)
+                if size > self._limits.file_bytes:
+                    raise LimitExceededError(
+                        f"it has more than {self._limits.file_bytes:,} bytes",
+                        source=public_name(uri),
+                        remedy="Split it, or raise Limits(file_bytes=...).",
+                    )
+                write(piece)
+
+    def _pieces(self, uri: str) -> Any:  # noqa: ANN401 - generators of two kinds
+        if not is_web(uri):
+            return _stored_pieces(uri)
+        if self._urls is None:
+            raise SourceNotAllowedError(
+                "URLs are not allowed",
+                source=public_name(uri),
+                remedy="Download the file first, or pass allow_urls=True.",
+            )
+        return download(uri, self._urls)
+
+    def _forget(self) -> None:
+        """Remove the oldest that nobody uses; the lock is held."""
+        for uri in list(self._files):
+            if len(self._files) <= KEPT:
+                break
+            if not self._used.get(uri):
+                self._files.pop(uri).unlink(missing_ok=True)
+        for uri in [uri for uri, count in self._used.items() if not count]:
+            if uri not in self._files:
+                del self._used[uri]
+                self._fetching.pop(uri, None)
+
+
+def _local_path(uri: str) -> Path:
+    if uri.lower().startswith("file://"):
+        return Path(unquote(urlsplit(uri).path))
+    return Path(uri)
+
+
+def _stored_pieces(uri: str) -> Iterator[bytes]:
+    name = public_name(uri)
+    try:
+        location = located(uri)
+        with location.files.open_input_stream(location.path) as file:
+            while piece := file.read(_PIECE):
+                yield piece
+    except FileNotFoundError as error:
+        raise SourceNotFoundError(
+            "there is no such file", source=name, remedy="Check the address."
+        ) from error
+    except PermissionError as error:
+        raise SourceNotAllowedError(
+            "you have no permission to read it", source=name, remedy="Check the credentials."
+        ) from error
+    except (OSError, ConfigurationError, OutputError) as error:
+        raise CorruptSourceError(
+            f"it cannot be fetched ({error})", source=name, remedy="Check the address."
+        ) from error

@@ -1,0 +1,1 @@
+"""The commands for many documents: ``dsocr batch`` and ``dsocr estimate``."""
