@@ -12,6 +12,7 @@ from ...text.dates import Date
 from ...text.numerals import Number
 from ...text.terms import terms
 from .alignment import clause, is_displaced, words_in
+from .columns import cells_with_heads, is_under_other_head
 from .facts import Facts, Name
 from .lexicon import direction
 from .statements import CitedSource, FactualUnit, Statement, equivalent_words
@@ -145,6 +146,31 @@ class ClaimComparison:
         same = [f for f in unit.figures if fact.matches(Number("", frozenset((abs(f.value),))))]
         return bool(same) and all(f.years and not f.years & self.years for f in same)
 
+    def is_below_other_head(self, unit: FactualUnit, fact: Number | Date) -> bool:
+        """Whether a row has a fact only below heads that the claim does not name, unlike others.
+
+        A claim that names no column has the words of the question for that.
+        """
+        heads = unit.citable.heads
+        if not heads:
+            return False
+        cells = cells_with_heads(unit.citable.text, heads)
+        own = unit.citable.terms
+        names = {word for cell in cells for word in cell.near}
+        words = self.claim.words if self._among(self.claim.words, names) else self.question.words
+        said = self.claim.words | self.question.words
+
+        def is_claimed(facts: Facts) -> bool:
+            return all(any(f.matches(n) for f in self.claim.facts.numbers) for n in facts.numbers)
+
+        return is_under_other_head(
+            cells,
+            lambda facts: self.states(facts, fact),
+            is_claimed,
+            lambda found: self._among(said, found),
+            lambda found: self._among(words, found) - self._among(words, own),
+        )
+
     def is_of_other_row(self, unit: FactualUnit) -> bool:
         """Whether the claim names another row of figures, and nothing of this one.
 
@@ -163,9 +189,13 @@ class ClaimComparison:
 
     def _words_of(self, found: Collection[str]) -> set[str]:
         """The claim's words, no numbers, that are among some terms."""
+        return self._among(self.claim.words, found)
+
+    def _among(self, words: Iterable[str], found: Collection[str]) -> set[str]:
+        """Those of some words of the claim or the question, no numbers, that are among terms."""
         return {
             word
-            for word in self.claim.words
+            for word in words
             if not any(map(str.isdigit, word)) and not self._equivalents[word].isdisjoint(found)
         }
 
@@ -196,6 +226,9 @@ class ClaimComparison:
         if isinstance(fact, Number) and unit.is_row and self.states(unit.facts, fact):
             # Of "12.5 13.0 V" neither figure stands in the place of the other.
             return False
+        if isinstance(fact, Name) and unit.is_row and self._has_name(unit, fact):
+            # Beside a cell or its head stands what has nothing to do with it.
+            return False
         if isinstance(fact, Date):
             spans = words_in(plain, fact.span)
             same = [set(terms(date.text)) for date in unit.facts.dates if fact.matches(date)]
@@ -203,6 +236,9 @@ class ClaimComparison:
                 # Written in another form, so it cannot be compared word by word.
                 return False
         return any(is_displaced(plain, span, unit.facts.plain) for span in spans)
+
+    def _has_name(self, unit: FactualUnit, name: Name) -> bool:
+        return set(terms(name.text)) <= unit.citable.terms | unit.citable.terms_above
 
     def _has_year(self, date: Date) -> bool:
         """Whether the sources have its year anywhere: a page often names it once."""

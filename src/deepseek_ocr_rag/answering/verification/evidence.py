@@ -125,6 +125,7 @@ class Evidence:
             if comparison.states(unit.facts, fact)
             and not comparison.displaces(unit, fact)
             and not comparison.is_in_other_column(unit, fact)
+            and not comparison.is_below_other_head(unit, fact)
             and not comparison.is_of_other_row(unit)
         ]
         rows = [index for index, (_, unit) in enumerate(comparison.units) if unit.is_row]
