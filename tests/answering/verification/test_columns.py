@@ -107,3 +107,51 @@ def test_a_head_above_several_columns_counts_for_each(claim: str, expected: str)
 def test_a_column_without_a_head_is_not_judged() -> None:
     table = BOATS.replace("Last boat", "")
     assert status("The first boat to Hestur leaves at 17:45.", table) == "supported"
+
+
+SHARES = """| (label) | 2022 (in millions, except per share data) | 2023 | 2024 |
+| --- | --- | --- | --- |
+| Diluted | 484 | 493 | 500 |
+| Basic | 474 | 480 | 487 |
+"""
+PERIODS = (
+    "<table><tr><td></td><td colspan='2'>Three Months Ended</td><td colspan='2'>Nine Months Ended"
+    "</td></tr><tr><td></td><td>Sep 30, 2023</td><td>Oct 1, 2022</td><td>Sep 30, 2023</td>"
+    "<td>Oct 1, 2022</td></tr>"
+    "<tr><td>Effective tax rate</td><td>19.2 %</td><td>14.0 %</td><td>51.4 %</td><td>8.3 %</td></tr>"
+    "<tr><td>Margin</td><td>4.2 %</td><td>3.1 %</td><td>5.5 %</td><td>2.2 %</td></tr></table>"
+)
+
+
+def test_a_note_on_the_scale_names_no_column() -> None:
+    question = "How many diluted shares were used in the computation per share in 2023?"
+    assert status("493.", SHARES, question) == "supported"
+
+
+def test_a_column_that_another_figure_of_the_claim_explains_is_no_rival() -> None:
+    claim = (
+        "The effective tax rate was 19.2% for the three months ended Sep 30, 2023 "
+        "(14.0% for the three months ended Oct 1, 2022)."
+    )
+    assert status(claim, PERIODS) == "supported"
+
+
+def test_a_unit_names_no_row() -> None:
+    table = """| Parameter | Minimum | Typical | Unit |
+| --- | --- | --- | --- |
+| Power supply | 4.0 | 5.0 | |
+| Storage voltage | 0.5 | 5.5 | V |
+"""
+    assert status("5.0 V", table, "What is the typical power supply?") == "supported"
+
+
+def test_each_figure_of_a_quotient_may_stand_in_its_own_row() -> None:
+    table = """| (in millions) | 2023 | 2022 |
+| --- | --- | --- |
+| Services | 21,213 | 19,604 |
+| Wearables | 8,284 | 8,084 |
+| Total net sales | 81,797 | 82,959 |
+"""
+    question = "What percentage of total sales did services contribute in 2023?"
+    assert status("25.93% (21,213 / 81,797)", table, question) == "supported"
+    assert status("10.13% (8,284 / 81,797)", table, question) == "unsupported"

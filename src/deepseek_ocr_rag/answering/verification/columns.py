@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
+from typing import Final
 
 from ...document.table_heads import cells_of_row
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms
 from .facts import Facts, stated_facts
 
-__all__ = ["ColumnCell", "cells_with_heads", "is_under_other_head"]
+__all__ = ["ColumnCell", "cells_with_heads", "head_terms", "is_under_other_head"]
+
+_NOTE: Final = re.compile(
+    r"\((?=[^()]{0,60}\b(?:in|except)\b)[^()]{0,60}\b(?:thousands|millions|billions|shares?)\b[^()]{0,60}\)",
+    re.IGNORECASE,
+)
+"""A scale, "(in millions, except per share data)", which stands in some head but names no column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +44,19 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
         row: In the markup of its page.
         heads: The rows of the table's head.
     """
-    above = [cells_of_row(head) for head in heads]
+    above = [names for names in map(cells_of_row, heads) if any(map(str.strip, names[1:]))]
     found: list[ColumnCell] = []
     for column, cell in enumerate(cells_of_row(row)):
         own = [names[column] for names in above if column < len(names)]
         groups = [part for names in above[:-1] for part in _beside(names, column)]
-        words = frozenset(content_terms(plain_text(" ; ".join(own))))
-        near = frozenset(content_terms(plain_text(" ; ".join(groups))))
-        found.append(ColumnCell(stated_facts(cell), words, words | near))
+        words = head_terms(own)
+        found.append(ColumnCell(stated_facts(cell), words, words | head_terms(groups)))
     return tuple(found)
+
+
+def head_terms(names: Sequence[str]) -> frozenset[str]:
+    """The terms of names of columns, without notes on their scale."""
+    return frozenset(content_terms(plain_text(_NOTE.sub(" ", " ; ".join(names)))))
 
 
 def is_under_other_head(
@@ -67,13 +79,16 @@ def is_under_other_head(
         named_apart: Which of some words name another column.
     """
     own = [cell for cell in cells if states(cell.facts)]
-    others = [c for c in cells if c not in own and c.facts.numbers and not is_claimed(c.facts)]
+    others = [cell for cell in cells if cell not in own and cell.facts.numbers and cell.heads]
+    rivals = [other for other in others if not is_claimed(other.facts)]
+    known = frozenset().union(*(other.near for other in others if other not in rivals))
     for cell in own:
         if not cell.heads:
             return False
-        rivals = [other for other in others if other.heads]
-        apart = cell.near.difference(*(other.near for other in rivals)) if rivals else cell.near
-        if named(apart) or not any(named_apart(other.heads - cell.near) for other in rivals):
+        apart = cell.near.difference(*(other.near for other in rivals))
+        if named(apart) or not any(
+            named_apart(other.heads - cell.near - known) for other in rivals
+        ):
             return False
     return bool(own)
 

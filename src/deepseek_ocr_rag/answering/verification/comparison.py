@@ -14,7 +14,7 @@ from ...text.terms import terms
 from .alignment import clause, is_displaced, words_in
 from .columns import cells_with_heads, is_under_other_head
 from .facts import Facts, Name
-from .lexicon import direction
+from .lexicon import UNIT_WORDS, direction
 from .statements import CitedSource, FactualUnit, Statement, equivalent_words
 
 __all__ = ["ClaimComparison"]
@@ -79,12 +79,39 @@ class ClaimComparison:
         beside = self._beside(fact)
         # "12.5 %, lower than the statutory rate of 21 %": the row of 12.5 is not about that rate.
         of_others = [self._beside(other) for other in self.facts if other is not fact]
-        theirs = frozenset().union(*of_others) - self.question.words
+        theirs = frozenset().union(*of_others) - beside
         amounts = self.overlap(beside, (self.claim.words | self.question.words) - beside - theirs)
+        elsewhere = frozenset() if isinstance(fact, Name) else self.rows_of_others(fact)
         for other in self.facts:
             if other is not fact:
-                self._add(amounts, self._stating[other], 1.0)
+                self._add(amounts, self._stating[other] - elsewhere, 1.0)
         return amounts
+
+    def rows_of_others(self, fact: Number | Date) -> frozenset[int]:
+        """The rows with other numbers of the claim, but not this one, if some unit states it.
+
+        "5.9 % (2 / 34)": that a row has the 34 does not make it the row of the 2.
+        """
+        own = self._stating[fact]
+        if not own:
+            return frozenset()
+        others = (self._rows_with_figure(other) for other in self.facts if other is not fact)
+        return frozenset().union(*others) - own
+
+    def names_row(self, index: int) -> bool:
+        """Whether the claim or the question has a word of a row itself."""
+        return bool(self.named(self.units[index][1].citable.terms))
+
+    def _rows_with_figure(self, fact: Number | Date) -> frozenset[int]:
+        """The rows that have a number in a cell of their own, not only in the head above."""
+        if not isinstance(fact, Number):
+            return frozenset()
+        return frozenset(
+            index
+            for index in self._stating[fact]
+            if (unit := self.units[index][1]).is_row
+            and any(fact.matches(_as_number(figure.value)) for figure in unit.figures)
+        )
 
     def _beside(self, fact: Number | Date | Name) -> frozenset[str]:
         """The words of the part of the claim around a fact."""
@@ -143,7 +170,7 @@ class ClaimComparison:
         """
         if not isinstance(fact, Number) or not any(f.years & self.years for f in unit.figures):
             return False
-        same = [f for f in unit.figures if fact.matches(Number("", frozenset((abs(f.value),))))]
+        same = [f for f in unit.figures if fact.matches(_as_number(f.value))]
         return bool(same) and all(f.years and not f.years & self.years for f in same)
 
     def is_below_other_head(self, unit: FactualUnit, fact: Number | Date) -> bool:
@@ -167,7 +194,7 @@ class ClaimComparison:
             cells,
             lambda facts: self.states(facts, fact),
             is_claimed,
-            lambda found: self._among(said, found),
+            lambda found: self._among(said, found) | found.intersection(map(str, self.years)),
             lambda found: self._among(words, found) - self._among(words, own),
         )
 
@@ -187,16 +214,22 @@ class ClaimComparison:
             for _, other in self.units
         )
 
+    def named(self, found: Collection[str]) -> set[str]:
+        """The words of the claim and the question, no numbers or units, that are among terms."""
+        return self._among(self.claim.words | self.question.words, found)
+
     def _words_of(self, found: Collection[str]) -> set[str]:
         """The claim's words, no numbers, that are among some terms."""
         return self._among(self.claim.words, found)
 
     def _among(self, words: Iterable[str], found: Collection[str]) -> set[str]:
-        """Those of some words of the claim or the question, no numbers, that are among terms."""
+        """Those of some words of the claim or the question, no numbers or units, that are among terms."""
         return {
             word
             for word in words
-            if not any(map(str.isdigit, word)) and not self._equivalents[word].isdisjoint(found)
+            if word not in UNIT_WORDS
+            and not any(map(str.isdigit, word))
+            and not self._equivalents[word].isdisjoint(found)
         }
 
     def stated_above(self, fact: Number | Date) -> bool:
@@ -252,3 +285,7 @@ class ClaimComparison:
         for source in self.sources:
             yield source.facts_above
             yield from (unit.facts for unit in source.units)
+
+
+def _as_number(value: Decimal) -> Number:
+    return Number("", frozenset((abs(value),)))

@@ -21,6 +21,8 @@ _DEFINED: Final = re.compile(
     re.IGNORECASE,
 )
 _SIGN: Final = re.compile(r"\s([+-])\s")
+_TOTAL_DEBT: Final = re.compile(r"\b(average )?total debt\b", re.IGNORECASE)
+_DEBT_PARTS: Final = ("long-term debt", "current portion of long-term debt")
 LONGEST_QUESTION: Final = 1000
 """Characters of a question in which a formula is looked for."""
 
@@ -47,23 +49,39 @@ class Formula:
 def formulas_asked(text: str) -> tuple[Formula, ...]:
     """The formulas that a question names or defines, the most specific first."""
     text = " ".join(text[:LONGEST_QUESTION].split())
-    found = []
+    written: list[tuple[frozenset[str], str]] = []
     for pattern in (_DEFINED, _QUOTIENT):
         for match in pattern.finditer(text):
             sign = match.groupdict().get("sign") or "/"
-            written = {"less": "-", "minus": "-", "plus": "+"}.get(sign.casefold(), "/")
+            sign = {"less": "-", "minus": "-", "plus": "+"}.get(sign.casefold(), "/")
             name = frozenset(terms(match[0]))
-            found.append(_formula(name, f"{match['a']} {written} {match['b']}"))
+            written.append((name, f"{match['a']} {sign} {match['b']}"))
     named = [(len(_stems(measure.name)), measure) for measure in measures_named(text)]
     longest = max((length for length, _ in named), default=0)
-    return (
-        *found,
-        *(
-            _formula(frozenset(terms(measure.name)), measure.definition)
-            for length, measure in named
-            if length == longest
-        ),
+    written += [
+        (_names_of(measure.definition), measure.definition)
+        for length, measure in named
+        if length == longest
+    ]
+    return tuple(
+        _formula(name, variant) for name, formula in written for variant in _variants(formula)
     )
+
+
+def _variants(definition: str) -> tuple[str, ...]:
+    """A definition, and with the parts of an item that few statements have as a row."""
+    if " / " not in definition:
+        return (definition,)
+    parts = _TOTAL_DEBT.sub(
+        lambda m: " + ".join(f"{m[1] or ''}{part}" for part in _DEBT_PARTS), definition
+    )
+    return tuple(dict.fromkeys((definition, parts)))
+
+
+def _names_of(definition: str) -> frozenset[str]:
+    """The terms of all names of a measure: "free cash flow" is also "FCF"."""
+    names = (measure.name for measure in MEASURES if measure.definition == definition)
+    return frozenset(term for name in names for term in terms(name))
 
 
 def _formula(name: frozenset[str], definition: str) -> Formula:
