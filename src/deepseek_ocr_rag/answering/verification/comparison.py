@@ -8,9 +8,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from ...retrieval.line_items import related_items
 from ...text.dates import Date
 from ...text.numerals import Number
 from ...text.terms import terms
+from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
 from .columns import cells_with_heads, is_under_other_head
 from .facts import Facts, Name
@@ -39,13 +41,17 @@ class ClaimComparison:
         self.claim, self.question, self.sources = claim, question, tuple(sources)
         self.units = [(source, unit) for source in sources for unit in source.units]
         vocabulary = {word for source in sources for word in source.words | source.above}
-        self._equivalents = equivalent_words(claim.words | question.words, vocabulary)
+        # "Capital expenditure" stands in a statement as "Purchases of property and equipment".
+        self._related = frozenset(related_items(question.text))
+        asked = claim.words | question.words | self._related
+        self._equivalents = equivalent_words(asked, vocabulary)
         self.facts: list[Number | Date] = [*claim.facts.numbers, *claim.facts.dates]
         self.years = frozenset(map(int, _YEAR.findall(f"{claim.text} {question.text}")))
         own = [
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
         ]
+        self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
         self._having = {
             word: frozenset(i for i, found in enumerate(own) if not same.isdisjoint(found))
             for word, same in self._equivalents.items()
@@ -80,7 +86,10 @@ class ClaimComparison:
         # "12.5 %, lower than the statutory rate of 21 %": the row of 12.5 is not about that rate.
         of_others = [self._beside(other) for other in self.facts if other is not fact]
         theirs = frozenset().union(*of_others) - beside
-        amounts = self.overlap(beside, (self.claim.words | self.question.words) - beside - theirs)
+        if isinstance(fact, Name):
+            theirs -= self.question.words
+        words = self.claim.words | self.question.words | self._related
+        amounts = self.overlap(beside, words - beside - theirs)
         elsewhere = frozenset() if isinstance(fact, Name) else self.rows_of_others(fact)
         for other in self.facts:
             if other is not fact:
@@ -258,6 +267,9 @@ class ClaimComparison:
         spans = [fact.span]
         if isinstance(fact, Number) and unit.is_row and self.states(unit.facts, fact):
             # Of "12.5 13.0 V" neither figure stands in the place of the other.
+            return False
+        if isinstance(fact, Number) and self._is_bare and self.states(unit.facts, fact):
+            # "127 million" has nothing beside it that "127 million and 131 million" could differ in.
             return False
         if isinstance(fact, Name) and unit.is_row and self._has_name(unit, fact):
             # Beside a cell or its head stands what has nothing to do with it.
