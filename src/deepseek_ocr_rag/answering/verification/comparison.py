@@ -14,10 +14,10 @@ from ...text.numerals import Number
 from ...text.terms import terms
 from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
-from .columns import cells_with_heads, is_under_other_head
 from .facts import Facts, Name
 from .lexicon import UNIT_WORDS, direction
 from .statements import CitedSource, FactualUnit, Statement, equivalent_words
+from .table_columns import cells_with_heads, is_under_other_head
 
 __all__ = ["ClaimComparison"]
 

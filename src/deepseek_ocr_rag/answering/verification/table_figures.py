@@ -12,8 +12,8 @@ from ...document.table_heads import cells_of_row
 from ...text.dates import dates
 from ...text.numerals import is_year, numbers
 from ...text.plain_text import plain_text
-from .columns import head_terms
 from .lexicon import Direction
+from .table_columns import head_terms
 
 __all__ = [
     "LONGEST",
