@@ -273,7 +273,13 @@ def test_llama_cpp_cuts_text_into_the_published_tokens(
 
 
 @pytest.mark.parametrize(
-    ("slots", "pages", "at_once"), [(1, 100, 100), (2, 20, None), (4, 20, None)]
+    ("slots", "pages", "at_once"),
+    [
+        (1, 20, 20),
+        (2, 20, None),
+        pytest.param(1, 100, 100, marks=pytest.mark.services),
+        pytest.param(4, 100, None, marks=pytest.mark.services),
+    ],
 )
 def test_many_pages_are_read_whatever_the_slots(
     gguf_files: GgufFiles, picture: Image, slots: int, pages: int, at_once: int | None

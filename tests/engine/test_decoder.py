@@ -196,5 +196,5 @@ def test_eight_bits_of_cache_move_the_logits_a_little(golden_cases, setup) -> No
 @pytest.mark.skipif(CUDA or find_spec("triton") is None, reason="no triton, or a GPU runs it all")
 def test_the_kernels_agree_in_the_interpreter(golden_cases, kernels) -> None:
     case = next(case for case in golden_cases if case.facts["name"] == "tiny")
-    [written] = Bench(kernels).write([case], tokens=3)
-    assert written == expected_tokens(case)[:3]
+    [written] = Bench(kernels).write([case], tokens=2)
+    assert written == expected_tokens(case)[:2]

@@ -151,9 +151,8 @@ def test_a_cancelled_page_gets_no_reply_and_frees_its_place_within_a_second(
     backend.close()
 
 
-def test_pictures_are_let_go_while_their_pages_are_written(golden_checkpoint, page) -> None:
+def test_pictures_are_let_go_while_their_pages_are_written(backend, page) -> None:
     """Hundreds of them would be gigabytes."""
-    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=100, attempts=1)
     pictures: list[weakref.ref[Image.Image]] = []
     kept: list[int] = []
 
@@ -167,7 +166,6 @@ def test_pictures_are_let_go_while_their_pages_are_written(golden_checkpoint, pa
             kept.append(sum(each() is not None for each in pictures))
 
     assert len(list(backend.read(coming()))) == 8
-    backend.close()
     # Those that were handed over last, however many are being written.
     assert max(kept) <= 2
 
@@ -215,7 +213,7 @@ def test_no_pages_load_no_model(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkpoint, page) -> None:
     # Many tokens, so that the pages are under way when the process is killed.
-    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=150, attempts=1)
+    backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=60, attempts=1)
     first = process_of(backend)
     redrawn: list[int] = []
 
@@ -233,23 +231,23 @@ def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkp
 
     replies = list(backend.read(coming()))
     assert sorted(reply.key for reply in replies) == [0, 1, 2]
-    assert {reply.tokens for reply in replies} == {150}
+    assert {reply.tokens for reply in replies} == {60}
     assert {0, 1} <= set(redrawn)
     assert process_of(backend) is not first
     backend.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize("which", ["engine", "watch"])
-def test_who_waits_for_a_killed_process_is_told(golden_checkpoint, page, which) -> None:
+def test_who_waits_for_a_killed_process_is_told(golden_checkpoint, page) -> None:
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
-    engine = process_of(backend)
-    stream = backend.stream(request(0, page))
-    next(stream)
-    os.kill(getattr(engine._processes, which).pid, signal.SIGKILL)
-    with pytest.raises(EngineLostError, match="SIGKILL"):
-        list(stream)
-    assert engine._processes.engine.wait(10) is not None
+    for which in ("engine", "watch"):
+        engine = process_of(backend)
+        stream = backend.stream(request(0, page))
+        next(stream)
+        os.kill(getattr(engine._processes, which).pid, signal.SIGKILL)
+        with pytest.raises(EngineLostError, match="SIGKILL"):
+            list(stream)
+        assert engine._processes.engine.wait(10) is not None
     again = backend.stream(request(0, page))
     assert next(again)
     again.close()

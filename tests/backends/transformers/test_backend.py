@@ -43,13 +43,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {family: write_model(place / family, family) for family in sorted(FAMILIES)}
 
 
-@pytest.fixture(params=sorted(FAMILIES))
+@pytest.fixture(scope="module", params=sorted(FAMILIES))
 def folder(request: pytest.FixtureRequest, folders: dict[str, Path]) -> Path:
     """All of them, one after the other."""
     return folders[request.param]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def first_folder(folders: dict[str, Path]) -> Path:
     """Only the first one, where the family makes no difference."""
     return folders["deepseek-ocr"]
@@ -66,14 +66,14 @@ def make(folder: Path, **options: Any) -> TransformersBackend:
     return TransformersBackend(folder, **settings | options)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def backend(folder: Path) -> Iterator[TransformersBackend]:
     made = make(folder)
     yield made
     made.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def first(first_folder: Path) -> Iterator[TransformersBackend]:
     made = make(first_folder)
     yield made
@@ -130,9 +130,9 @@ def test_a_batch_gives_the_texts_of_its_pages_one_by_one(folder: Path) -> None:
     singly.close()
 
 
-def test_no_pages_load_no_model(backend: TransformersBackend, monkeypatch) -> None:
+def test_no_pages_load_no_model(first_folder: Path, monkeypatch) -> None:
     monkeypatch.setattr(TransformersBackend, "_load", lambda self: pytest.fail("it was loaded"))
-    assert list(backend.read(iter(()))) == []
+    assert list(make(first_folder).read(iter(()))) == []
 
 
 def test_it_takes_no_more_pages_than_a_batch(first: TransformersBackend) -> None:
@@ -240,11 +240,12 @@ def test_a_cancelled_page_gets_no_reply_and_frees_the_model_within_a_second(
     backend.close()
 
 
-def test_a_closed_backend_says_so(first: TransformersBackend) -> None:
-    first.close()
-    first.close()
+def test_a_closed_backend_says_so(first_folder: Path) -> None:
+    backend = make(first_folder)
+    backend.close()
+    backend.close()
     with pytest.raises(BackendUnavailableError, match="closed"):
-        list(first.read([request(1)]))
+        list(backend.read([request(1)]))
 
 
 def test_a_reader_reads_with_it(backend: TransformersBackend, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_attend(numbers, dtype, kind, queries, window) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
-@pytest.mark.parametrize("tokens", [1, 20, 600])
+@pytest.mark.parametrize("tokens", [1, 20, 600 if DEVICE == "cuda" else 140])
 def test_mix(numbers, dtype, tokens) -> None:
     experts = ExpertWeights(
         router=numbers(8, 64, dtype=dtype),

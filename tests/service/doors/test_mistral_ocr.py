@@ -91,12 +91,14 @@ def test_a_picture_in_the_request_is_read(service: RunningService, printed_pdf: 
     from deepseek_ocr_rag import render_page
 
     file = BytesIO()
-    render_page(printed_pdf, 1).save(file, "PNG")
+    page = render_page(printed_pdf, 1)
+    # Its first lines: a small OCR takes half a minute for all of it.
+    page.crop((0, 0, page.width, page.height // 5)).save(file, "PNG")
     url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
     with sdk(service) as mistral:
         reply = mistral.ocr.process(model="m", document={"type": "image_url", "image_url": url})
     assert len(reply.pages) == 1
-    assert len(reply.pages[0].markdown) > 200
+    assert len(reply.pages[0].markdown) > 40
 
 
 def test_pictures_come_with_their_place_and_on_demand_with_their_pixels(
