@@ -14,7 +14,7 @@ from questions import CALCULATION, KINDS, Collection, Question
 from rapidfuzz import fuzz
 
 from deepseek_ocr_rag import Chunk, DocumentQA, Passage, chunk_document
-from deepseek_ocr_rag.answering import TermFrequencies, Verdict, Verifier
+from deepseek_ocr_rag.answering import TermFrequencies, Verifier
 from deepseek_ocr_rag.retrieval import ChunkPiece
 from deepseek_ocr_rag.text.plain_text import plain_text
 from deepseek_ocr_rag.text.sentences import sentence_spans
@@ -79,15 +79,9 @@ class Case:
             yield "evidence", (self.evidence,), self.is_whole
         yield "page", self.page, self.is_legible
 
-    def verdict(
-        self,
-        text: str,
-        sources: Sequence[Passage],
-        cited: Sequence[int],
-        frequencies: TermFrequencies,
-    ) -> Verdict:
-        """The verdict on a sentence that cites some of the sources."""
-        return Verifier(sources, self.question.question, frequencies).verify(text, cited)
+    def verifier(self, sources: Sequence[Passage], frequencies: TermFrequencies) -> Verifier:
+        """Checks sentences that answer the question."""
+        return Verifier(sources, self.question.question, frequencies)
 
 
 def cases(asked: Sequence[Question], chunks: dict[str, tuple[Chunk, ...]]) -> Iterator[Case]:
@@ -137,7 +131,8 @@ def _judged(
     rng = random.Random(question.id)
     for name, sources, is_there in case.sources:
         everything = range(len(sources))
-        verdict = case.verdict(question.answer, sources, everything, frequencies)
+        verifier = case.verifier(sources, frequencies)
+        verdict = verifier.verify(question.answer, everything)
         if details and not verdict.supported:
             there = "" if is_there else ", not there"
             print(f"  {question.kind}, {name}{there}: {verdict.problem}")
@@ -148,16 +143,17 @@ def _judged(
         for change, make in CHANGES.items() if verdict.supported else ():
             made = (make(question.answer, case.document, rng) for _ in range(CHANGES_EACH))
             for changed in filter(None, made):
-                found_out = not case.verdict(changed, sources, everything, frequencies).supported
+                found_out = not verifier.verify(changed, everything).supported
                 yield f"{change}, {name}", found_out
     for passage in rng.sample(case.elsewhere, min(WRONG_PAGES, len(case.elsewhere))):
-        verdict = case.verdict(question.answer, (passage,), (0,), frequencies)
+        verdict = case.verifier((passage,), frequencies).verify(question.answer, (0,))
         yield "wrong page, drawn", not verdict.supported
     asked = qa(question)
     retrieved = asked.retriever.search(question.question, asked.top_k)
+    verifier = case.verifier(retrieved, frequencies)
     for index, passage in enumerate(retrieved):
         if not on_pages(passage, question, question.right_pages):
-            verdict = case.verdict(question.answer, retrieved, (index,), frequencies)
+            verdict = verifier.verify(question.answer, (index,))
             yield "wrong page, found", not verdict.supported
 
 

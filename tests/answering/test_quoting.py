@@ -180,3 +180,22 @@ def test_a_question_for_a_measure_is_answered_below_its_name_in_the_head_of_a_ta
     answer = ask("How tall is the tower of Vannet Rock?", document)
     assert answer.citations[0].quote == ROWS[1]
     assert f"{HEAD}\n" in answer.text
+
+
+def test_a_foot_that_was_read_as_text_is_not_quoted() -> None:
+    pages = [
+        page(n, f"Ferries sailed on {n + 20} days.", f"Report of the ferry company | {n + 3}")
+        for n in range(1, 4)
+    ]
+    answer = ask(
+        "What did the report of the ferry company say?", OcrDocument("r.pdf", (*pages,), 3)
+    )
+    assert answer.citations
+    assert not [c.quote for c in answer.citations if "Report of" in c.quote]
+
+
+def test_sentences_that_differ_in_a_number_alone_are_quoted() -> None:
+    years = ((2019, 51), (2020, 17), (2021, 44))
+    pages = [page(n, f"In {y} the ferry sailed on {d} days.") for n, (y, d) in enumerate(years, 1)]
+    answer = ask("On how many days did the ferry sail?", OcrDocument("r.pdf", (*pages,), 3))
+    assert len(answer.citations) == 3

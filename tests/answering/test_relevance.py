@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepseek_ocr_rag.answering.quoting.relevance import ENOUGH, relevance
+from deepseek_ocr_rag.answering.quoting.relevance import ENOUGH, is_about, relevance
 from deepseek_ocr_rag.answering.verification.term_frequencies import TermFrequencies
 from deepseek_ocr_rag.retrieval.retriever import Passage
 
@@ -36,3 +36,40 @@ def test_a_question_of_function_words_says_nothing() -> None:
 def test_what_a_question_says_on_the_form_of_its_answer_does_not_count() -> None:
     question = "What oil does the lamp burn? Write the answer as a list of strings."
     assert relevance(question, PASSAGES, FREQUENCIES) > 0.9
+
+
+def report(company: str, others: str = "") -> list[tuple[str, str]]:
+    """A report of twenty parts, most of which name their company; one names others."""
+    parts = [f"{company} sold lamps in 2019, and more of them than before." for _ in range(19)]
+    return [(f"{company.casefold()}.pdf", text) for text in (*parts, f"Rivals are {others}.")]
+
+
+REPORTS = [*report("Skarv"), *(report("Hestur", "Skarv and Lunna in 2016"))]
+ABOUT = TermFrequencies(REPORTS)
+
+
+def found(source: str, text: str = "Net sales rose by a tenth.") -> list[Passage]:
+    return [Passage(text, source, 1, (), 1.0, (), (0, 1), ())]
+
+
+def test_passages_of_a_document_that_only_mentions_a_name_are_not_about_it() -> None:
+    question = "How much did Lunna sell?"
+    longer = TermFrequencies(
+        [*REPORTS[20:40], *(("hestur.pdf", "More of lamps.") for _ in range(60))]
+    )
+    assert not is_about(question, found("hestur.pdf"), longer)
+    assert is_about(question, found("hestur.pdf", "Rivals are Skarv and Lunna."), ABOUT)
+
+
+def test_passages_of_a_document_about_a_name_need_not_repeat_it() -> None:
+    assert is_about("How much did Skarv sell?", found("skarv.pdf"), ABOUT)
+
+
+def test_a_year_that_the_document_hardly_names_is_not_its_own() -> None:
+    assert is_about("How much did Hestur sell in FY2019?", found("hestur.pdf"), ABOUT)
+    assert not is_about("How much did Hestur sell in FY2016?", found("hestur.pdf"), ABOUT)
+
+
+def test_names_of_measures_and_names_that_no_document_has_do_not_count() -> None:
+    assert is_about("What was the Return on Assets?", found("hestur.pdf"), ABOUT)
+    assert is_about("How much did HSTR sell?", found("hestur.pdf"), ABOUT)

@@ -345,7 +345,22 @@ def test_no_text_is_lost_and_every_piece_is_a_slice_of_its_page(
         assert chunk.text.strip()
         # The head and the captions of a table come on top of the budget.
         has_table = any(piece.kind == "table" for piece in chunk.pieces)
-        assert has_table or len(chunk.text) <= budget
+        assert len(chunk.text) <= (2 if has_table else 1) * budget
+
+
+def test_a_table_with_the_longest_captions_and_head_has_at_most_twice_the_budget() -> None:
+    head = "| " + " | ".join(f"a long name {n}" for n in range(13)) + " |"
+    rule = "|" + " --- |" * 13
+    group = "| " + "w" * 200 + " |" + " |" * 12
+    rows = ["| " + " | ".join(f"{n},{m}" for m in range(13)) + " |" for n in range(40)]
+    table = "\n".join([head, rule, *rows[:9], group, *rows[9:]])
+    captions = [("table_caption", f"Table {n}: " + "x" * 70) for n in range(4)]
+    for below in (False, True):
+        contents = [("table", table), *captions] if below else [*captions, ("table", table)]
+        chunks = chunks_of(*contents, budget=300)
+        sizes = [len(chunk.text) for chunk in chunks]
+        assert len(sizes) > 3
+        assert 300 < max(sizes) <= 600
 
 
 def statement(*texts: str) -> OcrDocument:

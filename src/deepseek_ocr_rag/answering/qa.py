@@ -19,7 +19,7 @@ from .language_model import LanguageModel, ThinkingLevel
 from .models.model_choice import language_model
 from .partial_support import SupportedPart, supported_parts
 from .query_rewriting import standalone_question
-from .quoting.relevance import ENOUGH, relevance
+from .quoting.relevance import ENOUGH, ENOUGH_FIT, is_about, relevance
 from .quoting.vocabulary import Vocabulary
 from .strategies import (
     AbsentStrategy,
@@ -255,7 +255,10 @@ class DocumentQA:
     def _is_relevant(self, query: str, passages: tuple[Passage, ...]) -> bool:
         if not self._by_words_only or self.retriever.names(query):
             return True
-        return relevance(query, passages, self._frequencies) >= ENOUGH
+        fit = self.retriever.fit(query)
+        if fit is None:
+            return relevance(query, passages, self._frequencies) >= ENOUGH
+        return fit >= ENOUGH_FIT and is_about(query, passages, self._frequencies)
 
 
 @with_known_settings()

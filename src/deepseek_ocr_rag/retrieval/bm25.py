@@ -76,6 +76,20 @@ class Bm25:
             total += weight * self.scores(terms)
         return total
 
+    def best_share(self, terms: Sequence[str]) -> float:
+        """The best score of a text as a share of the highest that any text could reach, 0..1.
+
+        The highest is the sum of the rarities of all terms, those that no text has included: BM25
+        comes near it where a text repeats each of them. So scores of different questions compare.
+        """
+        import numpy as np
+
+        rarities = 0.0
+        for term in set(terms):
+            having = int(np.count_nonzero(self.scores([term])))
+            rarities += math.log(1 + (self._size - having + 0.5) / (having + 0.5))
+        return float(self.scores(terms).max(initial=0.0)) / rarities if rarities else 0.0
+
 
 class ReferenceIndex:
     """Finds items by name, weighting a name as BM25 weighs a word: by how few items have it."""

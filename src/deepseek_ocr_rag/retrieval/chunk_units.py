@@ -16,7 +16,8 @@ __all__ = ["ChunkUnit", "Part", "UnitCutter"]
 
 LARGEST_PART: Final = 3
 """Quarters of the budget that the head of a table may take, and that its rows get at least: with
-fewer a chunk has one row of a wide table."""
+fewer a chunk has one row of a wide table. The captions take half of it at most, so that a chunk has
+at most twice its budget."""
 
 LONGEST_LEAD_IN: Final = 300
 """Characters of a paragraph that introduces what follows it."""
@@ -157,13 +158,17 @@ class UnitCutter:
         above: list[Part] = []
         below: list[Part] = []
         side = above
+        left = budget // 2
         for caption in item.slices:
             if caption.block is item.block:
                 side = below
-            elif not table.text or self._count(caption.text) > budget // 2:
-                # No real caption is that long: treat it as text.
+                continue
+            size = self._unit([Part(caption)]).size
+            if not table.text or size > left:
+                # No real captions are that long: treat it as text.
                 yield from (self._unit([Part(piece)]) for piece in self._pieces(caption, budget))
             else:
+                left -= size
                 side.append(Part(caption))
         if table.text:
             yield from self._rows(table, above, below, budget)
@@ -172,7 +177,10 @@ class UnitCutter:
         self, table: Slice, above: Sequence[Part], below: Sequence[Part], budget: int
     ) -> Iterator[ChunkUnit]:
         rows = table_rows(table.text)
+        most = budget // 2 + LARGEST_PART * budget // 4
         inherited = self._inherited_head(table, rows, above)
+        if inherited and self._unit([*inherited.parts, *below]).size > most:
+            inherited = None
         body = replace(table, start=table.start + rows.starts[rows.body]) if rows.body else table
         heads = self._pieces(replace(table, end=body.start), LARGEST_PART * budget // 4)
         whole = self._unit([*above, Part(table), *below])
@@ -192,13 +200,15 @@ class UnitCutter:
         head = top[-1].slice if top and top[-1].slice.block.kind == "table" else None
         alike = head is not None and head.text.startswith("|") == body.text.startswith("|")
         after = "\n" if alike else table.before
-        used = self._unit([*top, *below]).size + self._count(after)
+        groups = [Part(row, repeated=True) for row in _group_rows(table, rows) if top]
+        longest = max((self._unit([row]).size for row in groups), default=0)
+        used = self._unit([*top, *below]).size + self._count(after) + longest
         room = max(LARGEST_PART * budget // 4, budget - used)
-        groups = _group_rows(table, rows)
         for piece in self._pieces(body, room):
             # "Earnings per share:" stands above each part of the rows that it introduces.
-            group = [row for row in groups if row.start < piece.start][-1:]
-            said = [Part(replace(row, before="\n"), repeated=True) for row in group if top]
+            said = [row for row in groups if row.slice.start < piece.start][-1:]
+            if self._unit([*top, *said, *below]).size > most:
+                said = []
             yield self._unit([*top, *said, Part(replace(piece, before=after)), *below])
             top, below = _repeated(top), _repeated(below)
 
@@ -222,7 +232,12 @@ def _group_rows(table: Slice, rows: TableRows) -> list[Slice]:
     spans = list(zip(rows.starts, ends, strict=True))[rows.body :]
     texts = [table.text[start:end] for start, end in spans]
     return [
-        replace(table, start=table.start + start, end=table.start + start + len(text.rstrip()))
+        replace(
+            table,
+            start=table.start + start,
+            end=table.start + start + len(text.rstrip()),
+            before="\n",
+        )
         for (start, _), text in zip(spans, texts, strict=True)
         if is_group_row(text)
     ]

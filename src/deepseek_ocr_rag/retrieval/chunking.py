@@ -115,7 +115,8 @@ def chunk_document(
     Args:
         document: What was read; pages without text give no chunk.
         max_tokens: Budget for a chunk's text. A table with long captions or a long head
-            may exceed it, because its rows still get three quarters of it.
+            may exceed it, because its rows still get three quarters of it, but has at most twice
+            as many.
         count_tokens: Counts the tokens of a text: your embedding model's tokenizer, or
             ``len`` for a budget in characters. By default an estimate that no
             common tokenizer exceeds by much, see :func:`estimate_tokens`.

@@ -44,6 +44,9 @@ were chosen."""
 NAME_COUNT: Final = 20
 """How often a word of a document's name counts in the document."""
 
+FEWEST_PAGES: Final = 10
+"""Pages from which the rarity of words says how well one fits."""
+
 _NAME_JOIN: Final = re.compile(r"[_\W]+")
 
 MIN_CHUNK_LENGTH: Final = 0.7
@@ -139,6 +142,10 @@ class LexicalIndex:
             document=(0 if alone else 1) * documents[self._document_of],
             rows=factor * self._rows.scores(query.weights),
         )
+
+    def fit(self, query: Query) -> float | None:
+        """How well the best page fits, 0..1; None where too few pages say which words are rare."""
+        return self._pages.best_share(query) if len(self._pages.keys) >= FEWEST_PAGES else None
 
     def page_of(self, chunk: int, query: Query) -> int:
         """The page of a chunk (given by index) that fits a question best, 1-based.

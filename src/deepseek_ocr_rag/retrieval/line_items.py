@@ -1,58 +1,103 @@
-"""Which line items of a financial statement a named measure is calculated from.
+"""Line items of financial statements: what they are called, and which measures they make.
 
-A statement has "Net income" and "Total assets" and never "return on assets". The table is
-small on purpose: standard measures with their usual operands, and the other names of the
-statements themselves.
+A statement has "Net income" and "Total assets" and never "return on assets". One table says what a
+measure is calculated from; search looks for its line items, and the check of an answer recomputes
+it from them. The definitions are those of introductory textbooks (Brealey, Myers and Allen,
+"Principles of Corporate Finance", chapter on financial analysis); where two are common, both stand
+in the table.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
-from ..text.terms import search_terms
+from ..text.terms import search_terms, terms, with_stems
 
-__all__ = ["related_items"]
+__all__ = ["ITEMS", "MEASURES", "Measure", "measures_named", "related_items"]
 
-_INCOME: Final = "net income; net earnings"
-_REVENUE: Final = "revenue; net sales"
-_COST: Final = "cost of sales; cost of goods sold; cost of revenue"
-_EQUITY: Final = "total equity; total shareholders' equity; stockholders' equity"
-_OPERATING: Final = "operating income; income from operations"
-_CURRENT: Final = "total current assets; total current liabilities"
-_OPERATIONS: Final = "net cash provided by operating activities"
-_PROPERTY: Final = "purchases of property and equipment; additions to property, plant and equipment"
-_DEBT: Final = "long-term debt; current portion of long-term debt; short-term debt"
-_TAX: Final = "income tax expense; provision for income taxes; earnings before income taxes"
+_MEASURES: Final = """
+    return on assets; roa = net income / total assets
+    return on assets; roa = net income / average total assets
+    return on equity; roe = net income / total equity
+    return on equity; return on average equity; roe = net income / average total equity
+    return on capital employed; roce = operating income / total assets - total current liabilities
+    gross margin; gross profit margin = gross profit / revenue
+    operating margin; operating profit margin; operating income margin = operating income / revenue
+    net margin; net profit margin; net income margin; profit margin = net income / revenue
+    ebitda margin = operating income + depreciation and amortization / revenue
+    ebitda = operating income + depreciation and amortization
+    effective tax rate; effective tax ratio = income tax / income before tax
+    current ratio = total current assets / total current liabilities
+    working capital; working capital ratio = total current assets / total current liabilities
+    quick ratio; acid test = total current assets - inventory / total current liabilities
+    quick ratio = cash and cash equivalents + receivables / total current liabilities
+    cash ratio = cash and cash equivalents / total current liabilities
+    working capital; net working capital = total current assets - total current liabilities
+    operating cash flow ratio = operating cash flow / total current liabilities
+    cash flow to debt; cash flow to total debt = operating cash flow / total debt
+    free cash flow; fcf = operating cash flow - capital expenditure
+    free cash flow conversion; fcf conversion; cashflow conversion = operating cash flow - capital expenditure / net income
+    asset turnover = revenue / average total assets
+    asset turnover = revenue / total assets
+    fixed asset turnover = revenue / average property and equipment
+    inventory turnover = cost of goods sold / average inventory
+    inventory turnover = cost of goods sold / inventory
+    receivables turnover = revenue / average receivables
+    days payable outstanding; dpo = 365 average accounts payable / cost of goods sold + change in inventory
+    days payable outstanding; dpo = 365 accounts payable / cost of goods sold
+    days inventory outstanding; dio = 365 average inventory / cost of goods sold
+    days sales outstanding; dso = 365 average receivables / revenue
+    interest coverage; times interest earned = operating income / interest expense
+    debt to equity = total debt / total equity
+    debt ratio; debt to assets = total liabilities / total assets
+    total debt = long-term debt + current portion of long-term debt
+    capitalization ratio = long-term debt + current portion of long-term debt / long-term debt + current portion of long-term debt + total equity
+    dividend payout; payout ratio = dividends paid / net income
+    capital expenditure to revenue; capex to revenue = capital expenditure / revenue
+"""
 
-_ITEMS: Final = {
-    # Names as in questions, as regular expressions; line items as in statements.
-    r"return on (?:total |average )?assets|roa": f"{_INCOME}; total assets",
-    r"return on (?:average |shareholders['’]? )?equity|roe": f"{_INCOME}; {_EQUITY}",
-    r"return on (?:capital employed|invested capital)|roce|roic": (
-        f"{_OPERATING}; total assets; total current liabilities"
-    ),
-    r"working capital|current ratio": _CURRENT,
-    r"quick ratio|acid[- ]test": f"{_CURRENT}; cash and cash equivalents; receivables; inventories",
-    r"gross (?:profit )?margins?|gross profit": f"gross profit; {_REVENUE}; {_COST}",
-    r"operating (?:profit )?margins?": f"{_OPERATING}; {_REVENUE}",
-    r"(?:net )?profit margins?|net margins?": f"{_INCOME}; {_REVENUE}",
-    r"effective tax(?: rate| ratio)?": _TAX,
-    r"capital expenditures?|capex": _PROPERTY,
-    r"free cash ?flows?|fcf": f"{_OPERATIONS}; {_PROPERTY}",
-    r"(?:operating )?cash ?flow (?:ratio|to)|cash from operations": _OPERATIONS,
-    r"days payables? outstanding|dpo": f"accounts payable; inventories; {_COST}",
-    r"days sales outstanding|dso": f"accounts receivable; {_REVENUE}",
-    r"days inventor(?:y|ies) outstanding|dio|inventory turnover": f"inventories; {_COST}",
-    r"(?:fixed )?asset turnover": f"{_REVENUE}; total assets; property and equipment, net",
-    r"interest coverage|ebit": f"{_OPERATING}; interest expense",
-    r"ebitda": f"{_OPERATING}; depreciation and amortization",
-    r"total debt|debt[- ]to[- ]equity|capitali[sz]ation ratio": f"{_DEBT}; {_EQUITY}",
-    r"dividend payout": f"dividends paid; {_INCOME}",
+_ITEMS: Final = """
+    net income = net income | net earnings | net profit | profit for the year
+    revenue = total net revenue | total net sales | total revenue | net revenue | net sales | revenue | sales
+    gross profit = gross profit | gross margin
+    operating income = operating income | income from operations | operating profit
+    total assets = total assets
+    total equity = total shareholders equity | total stockholders equity | total equity | shareholders equity | stockholders equity
+    total current assets = total current assets
+    total current liabilities = total current liabilities
+    total liabilities = total liabilities
+    income tax = income tax expense | provision for income taxes | income taxes | income tax
+    income before tax = earnings before income tax | income before income taxes | income before provision for income taxes | income before taxes | profit before tax
+    operating cash flow = net cash provided by operating activities | cash provided by operating activities | cash from operating activities | total cash provided by operating activities
+    capital expenditure = purchases of property and equipment | additions to property plant and equipment | purchases of property plant and equipment | capital expenditures
+    depreciation and amortization = depreciation amortization and accretion | depreciation and amortization | depreciation amortization | depreciation
+    cash and cash equivalents = cash and cash equivalents | cash
+    receivables = accounts receivable | trade receivables | receivables
+    inventory = inventories | merchandise inventories | inventory
+    accounts payable = accounts payable | trade payables
+    cost of goods sold = cost of goods sold | cost of sales | cost of revenues | cost of revenue
+    change in inventory = change in inventories | inventories
+    interest expense = interest expense
+    long-term debt = long-term debt | total debt | debt and capital lease obligations
+    current portion of long-term debt = current portion of long-term debt | current maturities of long-term debt | short-term debt
+    total debt = total debt | long-term debt | debt and capital lease obligations
+    property and equipment = net property and equipment | property plant and equipment net | property and equipment
+    dividends paid = dividends paid | cash dividends
+"""
+
+_SYNONYMS: Final = {
+    # Other names of line items and of statements, as regular expressions; search alone needs them.
     r"pp&?n?e": "property, plant and equipment, net",
     r"eps": "earnings per share",
-    r"top[- ]line": _REVENUE,
-    r"bottom[- ]line": _INCOME,
+    r"top[- ]line": "revenue; net sales",
+    r"bottom[- ]line": "net income; net earnings",
+    r"capex|capital expenditures?": "purchases of property and equipment; additions to property, plant and equipment",
+    r"effective tax": "income tax expense; provision for income taxes; earnings before income taxes",
+    r"return on invested capital|roic": "operating income; total assets; total current liabilities",
+    r"cash from operations": "net cash provided by operating activities",
+    r"ebit": "operating income; income from operations",
     r"balance sheet": "statement of financial position",
     r"statements? of financial position": "balance sheets",
     r"income statement": "statements of income; statements of operations; statements of earnings",
@@ -61,8 +106,50 @@ _ITEMS: Final = {
 }
 _PATTERNS: Final = tuple(
     (re.compile(rf"(?<!\w)(?:{name})(?!\w)", re.IGNORECASE), items)
-    for name, items in _ITEMS.items()
+    for name, items in _SYNONYMS.items()
 )
+SEARCHED: Final = 3
+"""Labels of a line item that search looks for: the usual ones stand first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A ratio or a sum of line items.
+
+    ``definition`` is as in the table above: sums with `` + `` and `` - ``, one `` / `` at most, and
+    a number before all of it or "average" before an item.
+    """
+
+    name: str
+    definition: str
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The names of its line items."""
+        parts = re.split(r" [-+/] ", re.sub(r"^[0-9]+ ", "", self.definition))
+        return tuple(part.removeprefix("average ") for part in parts)
+
+
+ITEMS: Final = {
+    name.strip(): tuple(label.strip() for label in labels.split("|"))
+    for line in _ITEMS.strip().splitlines()
+    for name, _, labels in [line.partition("=")]
+}
+"""For each line item the labels that statements have for it."""
+
+MEASURES: Final = tuple(
+    Measure(name.strip(), definition.strip())
+    for line in _MEASURES.strip().splitlines()
+    for names, _, definition in [line.partition("=")]
+    for name in names.split(";")
+)
+"""Each by each of its names."""
+
+
+def measures_named(text: str) -> tuple[Measure, ...]:
+    """The measures that a text names, in any inflection, in the order of the table."""
+    said = f" {_stems(text)} "
+    return tuple(m for m, stems in zip(MEASURES, _MEASURE_STEMS, strict=True) if stems in said)
 
 
 def related_items(question: str) -> list[str]:
@@ -70,10 +157,21 @@ def related_items(question: str) -> list[str]:
 
     Each term once; none that the question has itself.
     """
-    found = dict.fromkeys(
-        term
-        for pattern, items in _PATTERNS
-        if pattern.search(question)
-        for term in search_terms(items, function_words=False)
-    )
-    return [term for term in found if term not in search_terms(question)]
+    labels = [
+        label
+        for measure in measures_named(question)
+        for item in measure.items
+        for label in ITEMS.get(item, (item,))[:SEARCHED]
+    ]
+    labels += [items for pattern, items in _PATTERNS if pattern.search(question)]
+    found = search_terms("; ".join(labels), function_words=False) if labels else []
+    asked = set(search_terms(question))
+    return [term for term in dict.fromkeys(found) if term not in asked]
+
+
+def _stems(text: str) -> str:
+    found = terms(text)
+    return " ".join(with_stems(found)[len(found) :])
+
+
+_MEASURE_STEMS: Final = tuple(f" {_stems(measure.name)} " for measure in MEASURES)

@@ -79,6 +79,10 @@ class PageIndex:
             ]
         )
 
+    def best_share(self, query: Query) -> float:
+        """How well the best page fits by its words, 0..1; see :meth:`Bm25.best_share`."""
+        return self._words.best_share(tuple(dict.fromkeys(query.terms)))
+
     def scores(self, query: Query) -> PageScores:
         """How well each page fits a question."""
         import numpy as np

@@ -1,8 +1,8 @@
 """Rerankers: an object of LangChain, of LlamaIndex or of your own, which reads question and text.
 
 Search compares words; a reranker reads a question beside each of the best passages and puts
-them in a new order. None comes with this package: a model is gigabytes, and no package on PyPI
-carries a small one. Whoever passes an object decides where it sends the texts.
+them in a new order. None comes with this package, so that nothing is fetched when it is used.
+Whoever passes an object decides where it sends the texts.
 """
 
 from __future__ import annotations

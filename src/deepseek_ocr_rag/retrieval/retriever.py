@@ -254,6 +254,15 @@ class Retriever:
                 ranked.setdefault(near, hits.get(near, 0.0))
         return tuple(ranked.items())
 
+    def fit(self, query: str) -> float | None:
+        """How well the best page fits a question by its words, comparable between questions.
+
+        Returns:
+            The BM25 score as a share of the highest that a page could reach, 0..1; None for
+            fewer than ten pages, which do not say which words are rare.
+        """
+        return self._lexical.fit(parse_query(query))
+
     def names(self, query: str) -> bool:
         """Whether a question names a page, figure or table that the documents have."""
         return bool(self._lexical.scores(parse_query(query)).references.any())

@@ -88,3 +88,51 @@ def test_the_most_specific_name_counts() -> None:
 
 def test_a_question_without_a_measure_names_no_formula() -> None:
     assert formulas_asked("Who keeps the lamp of Vannet Rock?") == ()
+
+
+CASH = """Net income
+
+| 2024 | 2023 | 2022 |
+| --- | --- | --- |
+| $ 1,419 | $ 2,454 | $ 1,980 |
+
+| Cash flows | 2024 | 2023 | 2022 |
+| --- | --- | --- | --- |
+| Net cash provided by operating activities | 1,824 | 3,252 | 4,927 |
+| Purchases of property and equipment | (930) | (737) | (713) |"""
+DEBT = """| Balance sheet | 2024 | 2023 |
+| --- | --- | --- |
+| Current portion of long-term debt | 16 | 13 |
+| Long-term debt | 1,160 | 1,216 |
+
+| Income | 2024 | 2023 |
+| --- | --- | --- |
+| Interest expense | (35) | (25) |"""
+
+
+def verify_in(text: str, claim: str, question: str) -> bool:
+    return Verifier([passage(text, 1)], question).verify(claim, (0,)).supported
+
+
+@pytest.mark.parametrize(("value", "expected"), [("63%", True), ("68%", False)])
+def test_a_row_without_a_label_has_that_of_the_line_above(value: str, expected: bool) -> None:
+    # (1,824 - 930) / 1,419
+    claim = f"The FCF conversion was {value} in 2024."
+    assert verify_in(CASH, claim, "What was the free cash flow conversion in 2024?") is expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [("2.91%", True), ("2.98%", False)])
+def test_total_debt_may_stand_in_two_rows(value: str, expected: bool) -> None:
+    # 35 / ((1,160 + 16 + 1,216 + 13) / 2)
+    question = "What is interest expense to average total debt in 2024?"
+    assert verify_in(DEBT, value, question) is expected
+
+
+@pytest.mark.parametrize(("drop", "expected"), [("2.0%", True), ("1.9%", False), ("2.1%", False)])
+def test_a_difference_of_claimed_numbers_is_that_of_the_rounded_ones(
+    drop: str, expected: bool
+) -> None:
+    claim = f"The operating margin fell from 5.9% in 2023 to 3.9% in 2024, a drop of {drop}."
+    found = [passage(BALANCE, 1), passage(INCOME, 2)]
+    verdict = Verifier(found, "Did the operating margin improve in 2024?").verify(claim, range(2))
+    assert verdict.supported is expected

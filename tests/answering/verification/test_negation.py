@@ -15,6 +15,9 @@ from deepseek_ocr_rag.answering.verification.negation import negated_terms, plai
         ("There is no drain in this tray.", {"drain"}),
         ("Der Deckel darf nicht entfernt werden.", {"entfernt"}),
         ("No, it can be removed.", set()),
+        ("No the operating margin fell.", set()),
+        ("No its lid is heavy.", set()),
+        ("No lid is heavy.", {"lid"}),
         ("Remove it.", set()),
     ],
 )

@@ -35,3 +35,35 @@ def test_a_time_of_the_named_row_is_supported(
 def test_a_time_of_another_row_is_refused(timetable: OcrDocument, time: str) -> None:
     (sentence,) = verify(f"The last boat to Hestur leaves at {time}.", timetable).sentences
     assert sentence.status == "unsupported"
+
+
+CASH_FLOWS = """| Cash flows | 2018 | 2017 |
+| --- | --- | --- |
+| Cash flows from operating activities | | |
+| Net cash provided by operating activities | 6,439 | 6,240 |
+| Cash flows from investing activities | | |
+| Purchases of property, plant and equipment (PP&E) | (1,577) | (1,373) |
+"""
+
+
+@pytest.mark.parametrize(("value", "expected"), [("1577", "supported"), ("6,439", "unsupported")])
+def test_a_line_item_of_another_name_than_in_the_question_is_found(
+    value: str, expected: str
+) -> None:
+    question = (
+        "What is the 2018 capital expenditure amount? Use the details of the cash flow statement."
+    )
+    document = parse_document(CASH_FLOWS, source="report.pdf")
+    (sentence,) = verify(f"${value}.", document, question=question).sentences
+    assert sentence.status == expected
+
+
+def test_a_bare_number_of_an_enumeration_is_supported() -> None:
+    text = (
+        "As of December 31, 2018 and 2019, we had accrued interest and penalties related to tax"
+        " contingencies of $127 million and $131 million."
+    )
+    question = "How much accrued interest and penalties was there as of December 31, 2018?"
+    document = parse_document(text, source="report.pdf")
+    (sentence,) = verify("127 million", document, question=question).sentences
+    assert sentence.status == "supported"

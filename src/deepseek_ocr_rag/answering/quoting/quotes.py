@@ -9,6 +9,7 @@ of one table that fit equally well are one quote.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ AS_GOOD: Final = 0.8
 
 MOST_ROWS: Final = 12
 """Rows of one quote."""
+
+_LAST_NUMBER: Final = re.compile(r"[0-9]{1,4}(?=[^0-9]*$)")
+LONGEST_FOOT: Final = 60
+"""Characters of a line at the foot of each page, such as "Form 10-Q | 21"."""
 
 SIGNATURE_LINES: Final = 2
 LONGEST_SIGNATURE: Final = 80
@@ -63,7 +68,8 @@ class Quoter:
 
     def __init__(self, passages: Sequence[Passage]) -> None:
         self._passages = tuple(passages)
-        self._units = [citable_units(p, index) for index, p in enumerate(self._passages)]
+        units = [citable_units(p, index) for index, p in enumerate(self._passages)]
+        self._units = _without_feet(self._passages, units)
         self._terms = {unit: _terms(unit) for group in self._units for unit in group}
         self._count = Counter(term for found in self._terms.values() for term in found)
         self._total = len(self._terms)
@@ -147,6 +153,23 @@ class Quoter:
             shared |= set(sorted(MEASURE_WORDS.get(term, frozenset()) & found)[:1])
         score = sum(math.log(1 + self._total / self._count[term]) for term in shared)
         return score / math.sqrt(len(found) + _LENGTH_PRIOR)
+
+
+def _without_feet(
+    passages: Sequence[Passage], units: Sequence[Sequence[CitableUnit]]
+) -> list[list[CitableUnit]]:
+    """Leave out lines that pages share but for the page's number: feet that were read as text."""
+    pages: dict[tuple[str, str, int], set[int]] = {}
+    keys: dict[CitableUnit, tuple[str, str, int]] = {}
+    for passage, group in zip(passages, units, strict=True):
+        for unit in group:
+            number = _LAST_NUMBER.search(unit.text) if len(unit.text) <= LONGEST_FOOT else None
+            page = next((p.page for p in passage.pieces if p.offset <= unit.span[0] < p.end), 0)
+            if number and not unit.is_row:
+                line = unit.text[: number.start()] + unit.text[number.end() :]
+                keys[unit] = passage.source, line, int(number[0]) - page
+                pages.setdefault(keys[unit], set()).add(page)
+    return [[u for u in group if u not in keys or len(pages[keys[u]]) < 2] for group in units]
 
 
 def _terms(unit: CitableUnit) -> frozenset[str]:

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from ...retrieval.lexical import name_terms
 from ...retrieval.query import parse_query
 from ...retrieval.retriever import Passage
 from ...text.plain_text import plain_text
 from ...text.terms import terms
 from ..verification.statements import Statement, equivalent_words
 from ..verification.term_frequencies import TermFrequencies
+from .vocabulary import names_of, years_of
 
-__all__ = ["ENOUGH", "relevance"]
+__all__ = ["ENOUGH", "ENOUGH_FIT", "is_about", "relevance"]
 
 ENOUGH: Final = 1 / 3
 """Relevance from which to quote. A higher threshold refuses many questions that the documents
 answer in other words; a lower one quotes for any question."""
+
+ENOUGH_FIT: Final = 0.14
+"""The same for :meth:`Retriever.fit`, which refuses more of the others where it knows enough pages.
+``benchmarks/NOTES.md`` says on what it was chosen."""
+
+ABOUT_NAME: Final = 0.02
+ABOUT_YEAR: Final = 0.08
+"""Shares of a document's chunks that have a name or a year, from which it is about these."""
 
 
 def relevance(question: str, passages: Iterable[Passage], frequencies: TermFrequencies) -> float:
@@ -34,3 +44,30 @@ def relevance(question: str, passages: Iterable[Passage], frequencies: TermFrequ
         equivalents = equivalent_words(words, found)
         best = max(best, sum(weights[word] for word in words if equivalents[word]))
     return best / total if total else 1.0
+
+
+def is_about(question: str, passages: Iterable[Passage], frequencies: TermFrequencies) -> bool:
+    """Whether one of the passages may be about all names and years of a question.
+
+    It has each, or its document has it in its name or in some share of its chunks. A report of one
+    company mentions others once or twice, and earlier years more seldom than its own. Names that
+    no document has as they are written do not count: see :class:`Vocabulary`.
+    """
+    wanted = [
+        (term, least)
+        for found, least in ((names_of(question), ABOUT_NAME), (years_of(question), ABOUT_YEAR))
+        for name in found
+        for term in terms(name)
+        if frequencies.knows(term)
+    ]
+    return not wanted or any(_has_all(passage, wanted, frequencies) for passage in passages)
+
+
+def _has_all(
+    passage: Passage, wanted: Iterable[tuple[str, float]], frequencies: TermFrequencies
+) -> bool:
+    text = plain_text(" ".join((*passage.section, passage.text)))
+    own = {*terms(text), *name_terms(passage.source)}
+    return all(
+        term in own or frequencies.share(term, passage.source) >= least for term, least in wanted
+    )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Final
 
+from ...retrieval.line_items import ITEMS, MEASURES
 from ...retrieval.query import parse_query
 from ...text.plain_text import plain_text
 from ...text.terms import question_terms, terms
@@ -14,7 +15,7 @@ from ..verification.facts import Name, claimed_facts
 from ..verification.lexicon import GERMAN_WORDS
 from ..verification.statements import equivalent_words
 
-__all__ = ["Vocabulary"]
+__all__ = ["Vocabulary", "names_of", "years_of"]
 
 _ROLES: Final = frozenset(
     word
@@ -44,6 +45,39 @@ _SHORTEST_PART: Final = 6
 
 _BETWEEN: Final = r"\W{1,3}(?:\w{1,3}\W{1,3})?"
 """Between the words that an abbreviation stands for: at most one short one, such as "of"."""
+
+_MEASURE_TERMS: Final = frozenset(
+    term
+    for text in (
+        *(f"{measure.name} {measure.definition}" for measure in MEASURES),
+        *(label for item, labels in ITEMS.items() for label in (item, *labels)),
+    )
+    for term in terms(text)
+)
+"""Words of "Return on Assets", which a question may capitalise."""
+
+_YEAR: Final = re.compile(r"(?<![0-9.,])(?:FY\s?)?((?:19|20)[0-9]{2})(?![0-9])")
+_SHORTEST_NAME: Final = 3
+
+
+def names_of(question: str) -> tuple[str, ...]:
+    """The names in a question, without roles, currencies and names of measures."""
+    asked = parse_query(question).asked
+    if asked.isupper() or _GERMAN.search(asked):
+        return ()
+    return tuple(
+        name.text
+        for name in claimed_facts(asked).names
+        if name.sure
+        and len(name.text) >= _SHORTEST_NAME
+        and name.text.casefold() not in _ROLES
+        and not _MEASURE_TERMS.issuperset(terms(name.text))
+    )
+
+
+def years_of(question: str) -> tuple[str, ...]:
+    """The years that a question names."""
+    return tuple(dict.fromkeys(_YEAR.findall(parse_query(question).asked)))
 
 
 class Vocabulary:

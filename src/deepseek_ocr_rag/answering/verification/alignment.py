@@ -42,7 +42,7 @@ class _Token:
 
     @property
     def term(self) -> str:
-        return " ".join(terms(self.text)) or self.text.casefold()
+        return _term(self.text)
 
 
 def clause(plain: str, span: tuple[int, int]) -> str:
@@ -69,14 +69,14 @@ def is_displaced(claim: str, span: tuple[int, int], source: str) -> bool:
     for index, run in enumerate(mine):
         fact = {token.term for token in run if token.start < span[1] and span[0] < token.end}
         if fact:
-            left, right = _terms(mine[:index])[::-1], _terms(mine[index + 1 :])
+            left, right = _before(mine, index), _after(mine, index)
             fits = {True: 0, False: 0}
             for other, rival in enumerate(theirs):
                 if rival[0].kind == run[0].kind:
                     shared = {token.term for token in run} & {token.term for token in rival}
                     fit = ENOUGH * len(shared - fact)
-                    fit += _agreement(left, _terms(theirs[:other])[::-1])
-                    fit += _agreement(right, _terms(theirs[other + 1 :]))
+                    fit += _agreement(left, _before(theirs, other))
+                    fit += _agreement(right, _after(theirs, other))
                     known = not fact.isdisjoint(shared)
                     fits[known] = max(fits[known], fit)
             return fits[False] >= ENOUGH and fits[False] > fits[True]
@@ -102,8 +102,20 @@ def _runs(plain: str) -> tuple[tuple[_Token, ...], ...]:
     return tuple(map(tuple, runs))
 
 
-def _terms(runs: Sequence[Sequence[_Token]]) -> list[str]:
-    return [token.term for run in runs for token in run]
+@lru_cache(maxsize=2**14)
+def _term(text: str) -> str:
+    return " ".join(terms(text)) or text.casefold()
+
+
+def _before(runs: Sequence[Sequence[_Token]], index: int) -> list[str]:
+    """The terms before a run, as many as are compared, outwards."""
+    near = [token for run in runs[max(0, index - ENOUGH) : index] for token in run]
+    return [token.term for token in reversed(near[-ENOUGH:])]
+
+
+def _after(runs: Sequence[Sequence[_Token]], index: int) -> list[str]:
+    near = [token for run in runs[index + 1 : index + 1 + ENOUGH] for token in run]
+    return [token.term for token in near[:ENOUGH]]
 
 
 def _agreement(mine: Sequence[str], theirs: Sequence[str]) -> int:

@@ -8,13 +8,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from ...retrieval.line_items import related_items
 from ...text.dates import Date
 from ...text.numerals import Number
 from ...text.terms import terms
+from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
 from .facts import Facts, Name
-from .lexicon import direction
+from .lexicon import UNIT_WORDS, direction
 from .statements import CitedSource, FactualUnit, Statement, equivalent_words
+from .table_columns import cells_with_heads, is_under_other_head
 
 __all__ = ["ClaimComparison"]
 
@@ -38,13 +41,17 @@ class ClaimComparison:
         self.claim, self.question, self.sources = claim, question, tuple(sources)
         self.units = [(source, unit) for source in sources for unit in source.units]
         vocabulary = {word for source in sources for word in source.words | source.above}
-        self._equivalents = equivalent_words(claim.words | question.words, vocabulary)
+        # "Capital expenditure" stands in a statement as "Purchases of property and equipment".
+        self._related = frozenset(related_items(question.text))
+        asked = claim.words | question.words | self._related
+        self._equivalents = equivalent_words(asked, vocabulary)
         self.facts: list[Number | Date] = [*claim.facts.numbers, *claim.facts.dates]
         self.years = frozenset(map(int, _YEAR.findall(f"{claim.text} {question.text}")))
         own = [
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
         ]
+        self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
         self._having = {
             word: frozenset(i for i, found in enumerate(own) if not same.isdisjoint(found))
             for word, same in self._equivalents.items()
@@ -78,12 +85,42 @@ class ClaimComparison:
         beside = self._beside(fact)
         # "12.5 %, lower than the statutory rate of 21 %": the row of 12.5 is not about that rate.
         of_others = [self._beside(other) for other in self.facts if other is not fact]
-        theirs = frozenset().union(*of_others) - self.question.words
-        amounts = self.overlap(beside, (self.claim.words | self.question.words) - beside - theirs)
+        theirs = frozenset().union(*of_others) - beside
+        if isinstance(fact, Name):
+            theirs -= self.question.words
+        words = self.claim.words | self.question.words | self._related
+        amounts = self.overlap(beside, words - beside - theirs)
+        elsewhere = frozenset() if isinstance(fact, Name) else self.rows_of_others(fact)
         for other in self.facts:
             if other is not fact:
-                self._add(amounts, self._stating[other], 1.0)
+                self._add(amounts, self._stating[other] - elsewhere, 1.0)
         return amounts
+
+    def rows_of_others(self, fact: Number | Date) -> frozenset[int]:
+        """The rows with other numbers of the claim, but not this one, if some unit states it.
+
+        "5.9 % (2 / 34)": that a row has the 34 does not make it the row of the 2.
+        """
+        own = self._stating[fact]
+        if not own:
+            return frozenset()
+        others = (self._rows_with_figure(other) for other in self.facts if other is not fact)
+        return frozenset().union(*others) - own
+
+    def names_row(self, index: int) -> bool:
+        """Whether the claim or the question has a word of a row itself."""
+        return bool(self.named(self.units[index][1].citable.terms))
+
+    def _rows_with_figure(self, fact: Number | Date) -> frozenset[int]:
+        """The rows that have a number in a cell of their own, not only in the head above."""
+        if not isinstance(fact, Number):
+            return frozenset()
+        return frozenset(
+            index
+            for index in self._stating[fact]
+            if (unit := self.units[index][1]).is_row
+            and any(fact.matches(_as_number(figure.value)) for figure in unit.figures)
+        )
 
     def _beside(self, fact: Number | Date | Name) -> frozenset[str]:
         """The words of the part of the claim around a fact."""
@@ -142,8 +179,33 @@ class ClaimComparison:
         """
         if not isinstance(fact, Number) or not any(f.years & self.years for f in unit.figures):
             return False
-        same = [f for f in unit.figures if fact.matches(Number("", frozenset((abs(f.value),))))]
+        same = [f for f in unit.figures if fact.matches(_as_number(f.value))]
         return bool(same) and all(f.years and not f.years & self.years for f in same)
+
+    def is_below_other_head(self, unit: FactualUnit, fact: Number | Date) -> bool:
+        """Whether a row has a fact only below heads that the claim does not name, unlike others.
+
+        A claim that names no column has the words of the question for that.
+        """
+        heads = unit.citable.heads
+        if not heads:
+            return False
+        cells = cells_with_heads(unit.citable.text, heads)
+        own = unit.citable.terms
+        names = {word for cell in cells for word in cell.near}
+        words = self.claim.words if self._among(self.claim.words, names) else self.question.words
+        said = self.claim.words | self.question.words
+
+        def is_claimed(facts: Facts) -> bool:
+            return all(any(f.matches(n) for f in self.claim.facts.numbers) for n in facts.numbers)
+
+        return is_under_other_head(
+            cells,
+            lambda facts: self.states(facts, fact),
+            is_claimed,
+            lambda found: self._among(said, found) | found.intersection(map(str, self.years)),
+            lambda found: self._among(words, found) - self._among(words, own),
+        )
 
     def is_of_other_row(self, unit: FactualUnit) -> bool:
         """Whether the claim names another row of figures, and nothing of this one.
@@ -161,12 +223,22 @@ class ClaimComparison:
             for _, other in self.units
         )
 
+    def named(self, found: Collection[str]) -> set[str]:
+        """The words of the claim and the question, no numbers or units, that are among terms."""
+        return self._among(self.claim.words | self.question.words, found)
+
     def _words_of(self, found: Collection[str]) -> set[str]:
         """The claim's words, no numbers, that are among some terms."""
+        return self._among(self.claim.words, found)
+
+    def _among(self, words: Iterable[str], found: Collection[str]) -> set[str]:
+        """Those of some words of the claim or the question, no numbers or units, that are among terms."""
         return {
             word
-            for word in self.claim.words
-            if not any(map(str.isdigit, word)) and not self._equivalents[word].isdisjoint(found)
+            for word in words
+            if word not in UNIT_WORDS
+            and not any(map(str.isdigit, word))
+            and not self._equivalents[word].isdisjoint(found)
         }
 
     def stated_above(self, fact: Number | Date) -> bool:
@@ -196,6 +268,12 @@ class ClaimComparison:
         if isinstance(fact, Number) and unit.is_row and self.states(unit.facts, fact):
             # Of "12.5 13.0 V" neither figure stands in the place of the other.
             return False
+        if isinstance(fact, Number) and self._is_bare and self.states(unit.facts, fact):
+            # "127 million" has nothing beside it that "127 million and 131 million" could differ in.
+            return False
+        if isinstance(fact, Name) and unit.is_row and self._has_name(unit, fact):
+            # Beside a cell or its head stands what has nothing to do with it.
+            return False
         if isinstance(fact, Date):
             spans = words_in(plain, fact.span)
             same = [set(terms(date.text)) for date in unit.facts.dates if fact.matches(date)]
@@ -203,6 +281,9 @@ class ClaimComparison:
                 # Written in another form, so it cannot be compared word by word.
                 return False
         return any(is_displaced(plain, span, unit.facts.plain) for span in spans)
+
+    def _has_name(self, unit: FactualUnit, name: Name) -> bool:
+        return set(terms(name.text)) <= unit.citable.terms | unit.citable.terms_above
 
     def _has_year(self, date: Date) -> bool:
         """Whether the sources have its year anywhere: a page often names it once."""
@@ -216,3 +297,7 @@ class ClaimComparison:
         for source in self.sources:
             yield source.facts_above
             yield from (unit.facts for unit in source.units)
+
+
+def _as_number(value: Decimal) -> Number:
+    return Number("", frozenset((abs(value),)))

@@ -8,7 +8,7 @@ from typing import Final
 from ...text.dates import Date
 from ...text.numerals import Number
 from ...text.terms import content_terms, is_pair_of_characters, terms
-from .calculations.derivation import derivation
+from .calculations.derivation import derivation, difference_of_claimed
 from .comparison import ClaimComparison
 from .facts import Name
 from .lexicon import GERMAN_NOT_NAMES
@@ -59,6 +59,10 @@ class Evidence:
             if isinstance(fact, Number) and (found := derivation(fact, comparison, SHARES))
         }
         stating |= {fact: found.units for fact, found in derived.items()}
+        for fact in (f for f in absent if isinstance(f, Number) and f not in derived):
+            if found := difference_of_claimed(fact, comparison, stating):
+                derived[fact] = found
+        stating |= {fact: found.units for fact, found in derived.items()}
         naming = frozenset(word for found in derived.values() for word in found.naming)
         picked = self._pick(own, stating)
         operands = {index for found in derived.values() for index in found.units}
@@ -71,7 +75,11 @@ class Evidence:
         self.stated = len(comparison.facts) - len(unstated)
         self.derived = len(derived)
         self.stated_facts = tuple(f for f in comparison.facts if f not in absent)
-        names = [name.text for name in claim.facts.names if not self._has_name(name)]
+        names = [
+            name.text
+            for name in claim.facts.names
+            if not (naming.issuperset(terms(name.text)) or self._has_name(name))
+        ]
         self.lacking = (*unstated, *names)
         texts = [unit.facts.plain for _, unit in comparison.units]
         self.repeated = enumerated_twice(claim.facts.plain, comparison.facts, texts)
@@ -125,12 +133,21 @@ class Evidence:
             if comparison.states(unit.facts, fact)
             and not comparison.displaces(unit, fact)
             and not comparison.is_in_other_column(unit, fact)
+            and not comparison.is_below_other_head(unit, fact)
             and not comparison.is_of_other_row(unit)
         ]
         rows = [index for index, (_, unit) in enumerate(comparison.units) if unit.is_row]
         # A row says in a few words what a sentence says in many: it is measured by other rows.
         best_row = max((overlap[index] for index in rows), default=0)
-        found = {i for i in rows if i in stating and overlap[i] >= SAME_TOPIC * best_row}
+        others = comparison.rows_of_others(fact)
+        best_free = max((overlap[index] for index in rows if index not in others), default=0)
+        found = {
+            index
+            for index in rows
+            if index in stating
+            and overlap[index]
+            >= SAME_TOPIC * (best_free if comparison.names_row(index) else best_row)
+        }
         reached = max((overlap[i] for i in stating), default=0)
         if not comparison.is_displaced(fact, overlap, reached):
             threshold = SAME_TOPIC * max(overlap, default=0)

@@ -109,7 +109,8 @@ section 5, and common abbreviations)."""
 # --- negation ---------------------------------------------------------------------------
 
 NEGATION: Final = re.compile(
-    r"""(?:\b(?:not|never|no|cannot|without|against|avoid(?:ing)?|nicht|niemals|ohne|kein(?:e[mnrs]?)?)\b|n['’]t\b)
+    r"""(?:\bno\b(?!\s(?:the|its?|this|that|these|those|they|there|we|he|she)\b)
+    |\b(?:not|never|cannot|without|against|avoid(?:ing)?|nicht|niemals|ohne|kein(?:e[mnrs]?)?)\b|n['’]t\b)
     (?!\s?[,.!])""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -146,8 +147,8 @@ CONTEXT_DEPENDENT: Final = re.compile(
 Direction = Literal["up", "down"]
 
 _DIRECTIONS: Final[dict[Direction, str]] = {
-    "up": "climb grew grow growth grown increase rise risen rose",
-    "down": "decline decrease fall fallen fell reduce reduction shrank shrink",
+    "up": "climb gain grew grow growth grown increase rise risen rose",
+    "down": "decline decrease drop dropped fall fallen fell reduce reduction shrank shrink",
 }
 _BY_STEM: Final[dict[str, Direction]] = {
     stem: moved

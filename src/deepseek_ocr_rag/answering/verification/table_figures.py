@@ -13,6 +13,7 @@ from ...text.dates import dates
 from ...text.numerals import is_year, numbers
 from ...text.plain_text import plain_text
 from .lexicon import Direction
+from .table_columns import head_terms
 
 __all__ = [
     "LONGEST",
@@ -50,6 +51,7 @@ class Figure:
     span: tuple[int, int]  # ``(start, end)`` in its sentence
     sentence: str  # or table row, without markup
     years: frozenset[int] = frozenset()  # that the head of its column names
+    heads: frozenset[str] = frozenset()  # the terms of that head
 
 
 def figures_of(plain: str, row: int) -> tuple[Figure, ...]:
@@ -73,7 +75,9 @@ def figures_of(plain: str, row: int) -> tuple[Figure, ...]:
 
 
 def with_years(figures: Sequence[Figure], row: str, heads: Sequence[str]) -> tuple[Figure, ...]:
-    """The figures of a table row without those of its label, with the years above their columns.
+    """The figures of a table row without those of its label, with the heads of their columns.
+
+    A row whose label stands in the line above the table has none of its own.
 
     Args:
         figures: As :func:`figures_of` gives them.
@@ -88,12 +92,15 @@ def with_years(figures: Sequence[Figure], row: str, heads: Sequence[str]) -> tup
         return tuple(figures)
     above = [cells_of_row(head) for head in heads]
     found: list[Figure] = []
-    rest = iter(figures[counts[0] :])
-    for column in range(1, len(cells)):
-        names = " ".join(names[column] for names in above if column < len(names))
-        years = frozenset(int(year) for year in _YEAR.findall(names))
+    first = 1 if any(map(str.isalpha, plain_text(cells[0]))) else 0
+    rest = iter(figures[counts[0] if first else 0 :])
+    for column in range(first, len(cells)):
+        names = [names[column] for names in above if column < len(names)]
+        years = frozenset(int(year) for year in _YEAR.findall(" ".join(names)))
+        words = head_terms(names)
         for _ in range(counts[column]):
-            found.append(replace(next(rest), years=years, column=len(found)))
+            figure = next(rest)
+            found.append(replace(figure, years=years, heads=words, column=len(found)))
     return tuple(found)
 
 

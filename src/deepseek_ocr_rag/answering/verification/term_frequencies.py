@@ -55,6 +55,15 @@ class TermFrequencies:
                 seen, chunks = seen - (term in found), chunks - 1
         return min(max(seen, SEEN) / max(chunks, CHUNKS), 0.95)
 
+    def share(self, term: str, source: str) -> float:
+        """The share of a document's chunks that have a term, 0..1."""
+        counts, total = self._counts(source)
+        return counts[term] / total if total else 0.0
+
+    def knows(self, term: str) -> bool:
+        """Whether any document has a term."""
+        return any(self._counts(source)[0][term] for source in self._texts)
+
     def weight(self, term: str) -> float:
         """The inverse document frequency of a term over the chunks of all documents."""
         counted = [self._counts(source) for source in self._texts]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Final
 
+from ....text.dates import Date
 from ....text.numerals import Number, is_year
 from ....text.terms import terms, with_stems
 from ..alignment import is_displaced
+from ..citable_units import CitableUnit
 from ..comparison import ClaimComparison
 from ..table_figures import Figure
 from .calculation import Calculation, Result
@@ -18,7 +20,10 @@ from .financial_terms import formulas_asked
 from .formulas import LabelledRow, computed
 from .operation_words import named_calculation
 
-__all__ = ["Derivation", "derivation"]
+__all__ = ["Derivation", "derivation", "difference_of_claimed"]
+
+MOST_CLAIMED: Final = 6
+"""Numbers of a statement among which a difference is looked for: of more, any number is one."""
 
 _PART_END: Final = re.compile(r"\b(?:and|und|while|whereas)\b|;")
 
@@ -58,6 +63,44 @@ def derivation(
         # "The growth in 2019" is that from the year before.
         only = {min(years) - 1} if len(years) == 1 and "change" in named.operations else set()
         rows = [_of_years(row, years | only) for row in rows]
+    narrowed = [_of_named_columns(row, matter) for row in rows]
+    for pool in (rows, narrowed) if narrowed != rows else (rows,):
+        result = _result(calculation, number, matter, pool, least)
+        if result is not None:
+            units = frozenset(figure.row for figure in result.operands)
+            return Derivation(units, named.naming)
+    return None
+
+
+def difference_of_claimed(
+    number: Number, matter: ClaimComparison, units: Mapping[Number | Date, frozenset[int]]
+) -> Derivation | None:
+    """Find two other numbers of the statement, each in some units, whose difference a number is.
+
+    "From 36.8 % to 34.6 %, a drop of 2.2": of the figures before rounding, it may be 2.1.
+    """
+    named = named_calculation(number, matter.claim.facts.plain, matter.question.text)
+    if is_year(number.text) or not named.operations & {"change", "difference"}:
+        return None
+    known = [
+        (other, units[other])
+        for other in matter.claim.facts.numbers
+        if other is not number and units.get(other) and not is_year(other.text)
+    ]
+    for (one, places), (other, others) in combinations(known[:MOST_CLAIMED], 2):
+        alike = one.unit == other.unit and one.scale == other.scale == number.scale
+        if alike and abs(one.value - other.value) == number.value:
+            return Derivation(places | others, named.naming)
+    return None
+
+
+def _result(
+    calculation: Calculation,
+    number: Number,
+    matter: ClaimComparison,
+    rows: Sequence[tuple[Figure, ...]],
+    least: Sequence[float],
+) -> Result | None:
     part = _part_on_matter(rows, matter)
     overlap = matter.overlap_around(number)
     best = max((overlap[place] for place, row in enumerate(rows) if row), default=0)
@@ -65,8 +108,7 @@ def derivation(
         near = [at for at in range(len(rows)) if 0 < share * best <= matter.smoothed(overlap, at)]
         result = calculation.result_of(part) or calculation.result(rows, near)
         if result and not _is_displaced(number, matter, near, result):
-            units = frozenset(figure.row for figure in result.operands)
-            return Derivation(units, named.naming)
+            return result
     return None
 
 
@@ -84,14 +126,28 @@ def _of_years(row: Sequence[Figure], years: frozenset[int]) -> tuple[Figure, ...
     return tuple(replace(figure, column=column) for column, figure in enumerate(chosen))
 
 
+def _of_named_columns(row: tuple[Figure, ...], matter: ClaimComparison) -> tuple[Figure, ...]:
+    """The figures of the columns that statement or question name; all if they name none or each."""
+    shared = frozenset.intersection(*(figure.heads for figure in row)) if row else frozenset()
+    chosen = [figure for figure in row if matter.named(figure.heads - shared)] or row
+    return tuple(replace(figure, column=column) for column, figure in enumerate(chosen))
+
+
 def _labelled(rows: Sequence[Sequence[Figure]], matter: ClaimComparison) -> list[LabelledRow]:
     """The rows of figures with their labels."""
     found: list[LabelledRow] = []
     for row, (_, unit) in zip(rows, matter.units, strict=True):
         if row and unit.is_row:
-            label = terms(row[0].sentence[: row[0].span[0]])
+            written = row[0].sentence[: row[0].span[0]]
+            label = terms(written if any(map(str.isalpha, written)) else _lead_in(unit.citable))
             found.append(LabelledRow(frozenset(with_stems(label)[len(label) :]), tuple(row)))
     return found
+
+
+def _lead_in(unit: CitableUnit) -> str:
+    """The line above a table, which is the label of a row without one."""
+    lines = [line for line in unit.above.split(" ; ") if line not in unit.heads]
+    return lines[-1] if lines else ""
 
 
 def _part_on_matter(

@@ -16,12 +16,12 @@ __all__ = ["NamedCalculation", "Operation", "named_calculation", "scale_asked"]
 
 Operation = Literal["change", "share", "ratio", "total", "difference", "average"]
 _WORDS: Final[dict[Operation, str]] = {
-    "change": "change growth veränderung wachstum",
+    "change": "change growth improve improvement veränderung wachstum",
     "share": "account anteil contribute contribution fraction margin percentage portion proportion "
     "ratio represent share",
     "ratio": "coverage divided quotient ratio turnover verhältnis",
     "total": "aggregate altogether combined gesamt insgesamt sum summe together total zusammen",
-    "difference": "differ difference differenz exceed unterschied",
+    "difference": "abstand differ difference differenz exceed gap spread unterschied",
     "average": "average durchschnitt durchschnittlich",
 }
 _STEMS: Final = {

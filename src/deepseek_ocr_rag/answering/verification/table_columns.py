@@ -1,0 +1,106 @@
+"""Columns of table rows: which heads name the cell that has a figure, and which name another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import takewhile
+from typing import Final
+
+from ...document.table_heads import cells_of_row
+from ...text.plain_text import plain_text
+from ...text.terms import content_terms
+from .facts import Facts, stated_facts
+
+__all__ = ["ColumnCell", "cells_with_heads", "head_terms", "is_under_other_head"]
+
+_NOTE: Final = re.compile(
+    r"\((?=[^()]{0,60}\b(?:in|except)\b)[^()]{0,60}\b(?:thousands|millions|billions|shares?)\b[^()]{0,60}\)",
+    re.IGNORECASE,
+)
+"""A scale, "(in millions, except per share data)", which stands in some head but names no column."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnCell:
+    """A cell of a table row.
+
+    ``heads`` are the words above it; ``near`` also those of a group of columns that may include it:
+    a name that spans columns stands above one of them.
+    """
+
+    facts: Facts
+    heads: frozenset[str]
+    near: frozenset[str]
+
+
+@lru_cache(maxsize=2**10)
+def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]:
+    """The cells of a row behind its first, with what the head of its table says above each.
+
+    Args:
+        row: In the markup of its page.
+        heads: The rows of the table's head.
+    """
+    above = [names for names in map(cells_of_row, heads) if any(map(str.strip, names[1:]))]
+    found: list[ColumnCell] = []
+    for column, cell in enumerate(cells_of_row(row)):
+        own = [names[column] for names in above if column < len(names)]
+        groups = [part for names in above[:-1] for part in _beside(names, column)]
+        words = head_terms(own)
+        found.append(ColumnCell(stated_facts(cell), words, words | head_terms(groups)))
+    return tuple(found)
+
+
+def head_terms(names: Sequence[str]) -> frozenset[str]:
+    """The terms of names of columns, without notes on their scale."""
+    return frozenset(content_terms(plain_text(_NOTE.sub(" ", " ; ".join(names)))))
+
+
+def is_under_other_head(
+    cells: Sequence[ColumnCell],
+    states: Callable[[Facts], bool],
+    is_claimed: Callable[[Facts], bool],
+    named: Callable[[Collection[str]], Collection[str]],
+    named_apart: Callable[[Collection[str]], Collection[str]],
+) -> bool:
+    """Whether the cells with a figure stand below other heads than the statement names.
+
+    Each has a head, of which the statement has no word that tells it apart, and it has such a word
+    of the head of another figure, which it does not state.
+
+    Args:
+        cells: Those of a row.
+        states: Whether some facts have the figure.
+        is_claimed: Whether the statement has all of some facts.
+        named: Which of some words name the figure's own column.
+        named_apart: Which of some words name another column.
+    """
+    own = [cell for cell in cells if states(cell.facts)]
+    others = [cell for cell in cells if cell not in own and cell.facts.numbers and cell.heads]
+    rivals = [other for other in others if not is_claimed(other.facts)]
+    known = frozenset().union(*(other.near for other in others if other not in rivals))
+    for cell in own:
+        if not cell.heads:
+            return False
+        apart = cell.near.difference(*(other.near for other in rivals))
+        if named(apart) or not any(
+            named_apart(other.heads - cell.near - known) for other in rivals
+        ):
+            return False
+    return bool(own)
+
+
+def _beside(names: Sequence[str], column: int) -> tuple[str, ...]:
+    """The nearest names on either side of a column without one."""
+    if column >= len(names) or names[column].strip():
+        return ()
+    sides = (names[column::-1], names[column:])
+    return tuple(name for side in sides for name in list(_first(side)))
+
+
+def _first(names: Sequence[str]) -> Sequence[str]:
+    empty = len(list(takewhile(lambda name: not name.strip(), names)))
+    return names[empty : empty + 1]
