@@ -30,9 +30,9 @@ MOST_FILES = 17
 MOST_LINES = 400
 MOST_FLOORS = 9
 MOST_ARROWS = 50
-"""Without those of the rooms that offer all the others to programs elsewhere."""
+"""Without those of the rooms that offer all the others to programs elsewhere, or train the model."""
 
-SERVING = ("service", "mcp")
+SERVING = ("service", "mcp", "training")
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,10 @@ ROOMS = {
         "the MCP server: documents as tools and resources",
         ("agents", "answering", "concurrency", "service"),
     ),
+    "training": Room(
+        "fine-tuning: samples, loss, adapters, and judging what is written",
+        ("backends", "sources", "document", "model", "text"),
+    ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),
     "__main__": Room("python -m deepseek_ocr_rag: the command again", ("cli",)),
@@ -106,11 +110,15 @@ ROOMS = {
         (
             *("samples", "text", "concurrency", "model", "document", "sources", "backends"),
             *("reading", "export", "answering", "ollama_server", "service", "mcp"),
+            "training",
         ),
     ),
 }
 
-MODEL_RUNTIME_HOMES = ("engine", "backends.local", "backends.transformers", "backends.official")
+MODEL_RUNTIME_HOMES = (
+    *("engine", "backends.local", "backends.transformers", "backends.official"),
+    "training",
+)
 """Only these may import torch and transformers."""
 
 

@@ -58,6 +58,10 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             "unlimited-ocr". A hub id that is not on this machine is downloaded.
         revision: Commit of a hub id; the published models have a default.
         tokenizer: ``tokenizer.json``, if it is not in the folder.
+        adapter: Folder of a LoRA adapter, as ``dsocr train`` writes it. The engine reads a
+            merged copy of the model, which is written to a temporary folder while the model
+            loads and deleted by :meth:`close`; merge it yourself (``dsocr merge``) to save that
+            time. Needs the extra "train".
         device: "cuda", "cuda:1", or None for the first GPU.
         cache: "fp8" stores keys and values in eight bits: twice the pages in
             the same memory, at a small cost in exactness.
@@ -90,6 +94,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         *,
         revision: str | None = None,
         tokenizer: str | Path | None = None,
+        adapter: str | Path | None = None,
         device: str | None = None,
         cache: Literal["model", "fp8"] = "model",
         weights: Literal["model", "int8", "fp8"] = "model",
@@ -113,6 +118,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             model=str(model),
             revision=revision,
             tokenizer=tokenizer,
+            adapter=adapter,
             device=device,
             no_repeat=no_repeat,
             max_new_tokens=max_new_tokens,

@@ -1,0 +1,1 @@
+"""Fine-tunes the DeepSeek-OCR family on a user's own pages, and judges what it then writes."""
