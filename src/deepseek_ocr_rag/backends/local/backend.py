@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import (
@@ -16,11 +17,12 @@ from ...errors import (
     DeepSeekOCRError,
     EngineUnsupportedError,
 )
+from ...model.checkpoint import Checkpoint
 from ...model.ngrams import NoRepeat
 from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
 from ..checkpoint_backend import CheckpointBackend, CheckpointOptions, check_positive
-from ..transformers.backend import TransformersBackend
+from ..transformers.backend import TransformersBackend, gpu_name
 from .engine_process import EngineProcess
 
 if TYPE_CHECKING:
@@ -130,6 +132,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         super().__init__(options, cache=cache, weights=weights)
         self._limit = gpu_memory_limit
         self._most_pages = most_pages
+        self._copy: TemporaryDirectory[str] | None = None
 
     def _load(self) -> _LoadedEngine | TransformersBackend:
         self.check()
@@ -138,7 +141,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
 
         checkpoint = self._options.find_checkpoint()
         startup = {
-            "folder": str(checkpoint.folder.resolve()),
+            "folder": str((self._merged(checkpoint) or checkpoint.folder).resolve()),
             "tokenizer": str(checkpoint.tokenizer.resolve()),
             "device": self._options.device,
             "memory_limit": None if self._limit is None else int(self._limit * 2**30),
@@ -155,6 +158,17 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
                 return TransformersBackend.from_options(self._options, self._most_pages)
         settings = self._options.settings(checkpoint, tokenizer.result(), process.max_positions)
         return _LoadedEngine(process, settings, startup)
+
+    def _merged(self, checkpoint: Checkpoint) -> Path | None:
+        """A copy of the model with the adapter in its weights, for the engine; None without one."""
+        if self._options.adapter is None or not (gpu_name() or "").startswith("NVIDIA"):
+            return None
+        # Imported late: it loads torch and PEFT into this process, which needs neither otherwise.
+        from ..transformers.adapter import adapter_files, write_merged
+
+        adapter = adapter_files(self._options.adapter)
+        self._copy = TemporaryDirectory(prefix="dsocr-merged-")
+        return write_merged(checkpoint, adapter, Path(self._copy.name) / "model")
 
     def _engine(self) -> EngineProcess:
         """The process, started again if it has ended."""
@@ -236,6 +250,8 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             loaded.close()
         elif loaded is not None:
             loaded.process.close()
+        if self._copy is not None:
+            self._copy.cleanup()
 
 
 def engine_problem() -> DeepSeekOCRError | None:
