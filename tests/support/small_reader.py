@@ -120,7 +120,9 @@ def packed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
             rows = weight.float().flatten(weight.ndim - 1 if "experts." in name else 1)
             rows = rows if weight.ndim == 3 else weight.float().flatten(1)
             scale = (rows.abs().amax(-1, keepdim=True) / 127).clamp(min=1e-8).half()
-            found[name] = (rows / scale.float()).round().clamp(-127, 127).to(torch.int8).view(weight.shape)
+            found[name] = (
+                (rows / scale.float()).round().clamp(-127, 127).to(torch.int8).view(weight.shape)
+            )
             found[f"{name}:scale"] = scale
     return found
 
@@ -145,7 +147,9 @@ def pack(trained: Path, published: Path, folder: Path = FOLDER) -> None:
     """Write the files of the repository: from what the training wrote, and the published tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(packed(load_file(trained)), folder / "weights.safetensors")
-    (folder / "tokenizer.json").write_text(json.dumps(cut_tokenizer(published), ensure_ascii=False), "utf-8")
+    (folder / "tokenizer.json").write_text(
+        json.dumps(cut_tokenizer(published), ensure_ascii=False), "utf-8"
+    )
 
 
 def write_checkpoint(folder: Path, files: Path = FOLDER) -> Path:

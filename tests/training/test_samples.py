@@ -103,7 +103,9 @@ def test_the_picture_comes_once_and_first(tmp_path: Path, picture: Path) -> None
 
 
 def test_every_bad_line_is_named_before_anything_is_trained(tmp_path: Path, picture: Path) -> None:
-    found = read_samples(lines(tmp_path, chat(), chat(mode="x"), "text", chat(id="a"), chat(id="a")))
+    found = read_samples(
+        lines(tmp_path, chat(), chat(mode="x"), "text", chat(id="a"), chat(id="a"))
+    )
     with pytest.raises(SourceError) as caught:
         found.checked()
     for name in ("train.jsonl:2", "train.jsonl:3", "train.jsonl:5: another line"):
@@ -117,7 +119,9 @@ def test_unknown_keys_are_named_once(tmp_path: Path, picture: Path) -> None:
     assert found.notes == ("train.jsonl: 2 lines have 'colour', which is not used",)
 
 
-def test_a_document_with_its_markdown_is_read_page_by_page(tmp_path: Path, sample_pdf: Path) -> None:
+def test_a_document_with_its_markdown_is_read_page_by_page(
+    tmp_path: Path, sample_pdf: Path
+) -> None:
     (tmp_path / "a.pdf").write_bytes(sample_pdf.read_bytes())
     text = "<!-- page 1 -->\nOne\n\n<!-- page 3 -->\n\nThree\n"
     (tmp_path / "a.md").write_text(text)

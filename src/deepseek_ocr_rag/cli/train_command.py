@@ -47,7 +47,9 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--learning-rate", type=float, default=2e-4, metavar="RATE", help="default: 2e-4"
     )
-    parser.add_argument("--batch", type=int, default=1, metavar="PAGES", help="at once (default: 1)")
+    parser.add_argument(
+        "--batch", type=int, default=1, metavar="PAGES", help="at once (default: 1)"
+    )
     parser.add_argument(
         "--accumulate", type=int, default=8, metavar="N", help="batches in a step (default: 8)"
     )
@@ -66,9 +68,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the pages to judge by, where the data does not say (default: 0.1)",
     )
-    parser.add_argument(
-        "--judge-every", type=int, default=50, metavar="STEPS", help="default: 50"
-    )
+    parser.add_argument("--judge-every", type=int, default=50, metavar="STEPS", help="default: 50")
     parser.add_argument(
         "--patience",
         type=int,
@@ -92,7 +92,9 @@ def add_eval_options(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="judge only by the pages that `dsocr train` with this share does not learn from",
     )
-    parser.add_argument("-o", "--output", metavar="FOLDER", help="write report.html and .json there")
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", help="write report.html and .json there"
+    )
 
 
 def add_merge_options(parser: argparse.ArgumentParser) -> None:
@@ -128,7 +130,11 @@ def train_adapter(options: argparse.Namespace) -> int:
 
     if options.check:
         found = check_samples(
-            options.base, options.data, mode=options.mode, revision=options.revision, folder=options.output
+            options.base,
+            options.data,
+            mode=options.mode,
+            revision=options.revision,
+            folder=options.output,
         )
         for line in found.lines():
             print_output(visible_line(line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -122,7 +123,10 @@ def add_adapter(model: PreTrainedModel, settings: AdapterSettings) -> Any:  # no
         target_parameters=parameters or None,
         bias="none",
     )
-    made = get_peft_model(model, config)
+    with warnings.catch_warnings():
+        # PEFT asks for an attribute that transformers has renamed.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
+        made = get_peft_model(model, config)
     for weight in made.parameters():
         if weight.requires_grad:
             weight.data = weight.data.to(torch.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -56,9 +57,13 @@ def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     try:
         _check_names(model, folder)
         # Rounded once, after the sum, and not before it.
-        changed = cast(
-            "Any", PeftModel.from_pretrained(model.float(), str(folder), torch_device=str(device))
-        )
+        with warnings.catch_warnings():
+            # PEFT asks for an attribute that transformers has renamed.
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
+            changed = cast(
+                "Any",
+                PeftModel.from_pretrained(model.float(), str(folder), torch_device=str(device)),
+            )
         merged = changed.merge_and_unload(safe_merge=True)
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         if isinstance(error, torch.OutOfMemoryError | BackendUnavailableError):
