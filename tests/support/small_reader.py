@@ -1,8 +1,9 @@
 """The small reader: DeepSeek-OCR's network, few and narrow layers, that really reads.
 
 Its configuration, its tokenizer (the published one cut down to letters, at the published ids), and
-how its file is turned into a checkpoint in the published layout. It was trained from nothing by
-``benchmarks/training/small_reader.py`` on the pages of :mod:`drawn_pages`, in mode ``tiny``.
+how its file is turned into a checkpoint in the published layout. It is trained from nothing by
+``benchmarks/training/small_reader.py`` on the pages of :mod:`drawn_pages`, in mode ``tiny``. Its files
+are not in the repository yet: the training is not finished (``benchmarks/NOTES.md``).
 """
 
 from __future__ import annotations

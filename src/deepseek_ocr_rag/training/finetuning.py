@@ -187,7 +187,12 @@ class _Training:
         self._changed = add_adapter(self.model, settings.adapter)
         self._vision = bool({"vision", "projector"} & set(settings.adapter.targets))
         if settings.gradient_checkpointing:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            enable = getattr(
+                self.model,
+                "activation_checkpointing_enable",
+                self.model.gradient_checkpointing_enable,
+            )  # renamed in transformers 5.2x
+            enable({"use_reentrant": False})
         self._weights = {
             name: weight
             for name, weight in self._changed.named_parameters()
