@@ -30,7 +30,7 @@ MOST_FILES = 17
 MOST_LINES = 400
 MOST_FLOORS = 9
 MOST_ARROWS = 50
-"""Without those of the rooms that offer all the others to programs elsewhere, or train the model."""
+"""Without those from and to the rooms that offer all the others to programs elsewhere, or train."""
 
 SERVING = ("service", "mcp", "training")
 
@@ -184,7 +184,7 @@ def test_the_house_stays_small(capsys: pytest.CaptureFixture[str]) -> None:
     largest, files = folders().most_common(1)[0]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in MODULE_FILES.values())
     highest = max(floors().values())
-    serving = {(room, other) for room, other in arrows() if room in SERVING}
+    serving = {each for each in arrows() if not set(SERVING).isdisjoint(each)}
     inside = arrows() - serving
     with capsys.disabled():
         print(

@@ -13,7 +13,7 @@ from .near_options import NearOptionsParser
 from .output import print_note
 from .serve_command import SERVERS
 from .service_command import add_service_options
-from .train_command import add_eval_options, add_merge_options, add_train_options
+from .training.train_command import add_eval_options, add_merge_options, add_train_options
 
 __all__ = ["argument_parser"]
 

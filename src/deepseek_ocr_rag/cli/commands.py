@@ -30,7 +30,7 @@ from .serve_command import serve_command
 from .servers.mcp_command import serve_mcp
 from .service_command import run_service
 from .shutdown import TerminatedBySignal
-from .train_command import evaluate_backend, merge_adapter, train_adapter
+from .training.train_command import evaluate_backend, merge_adapter, train_adapter
 
 __all__ = ["COMMANDS", "run_command"]
 

@@ -7,14 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..backends.local.backend import LocalBackend
-from ..backends.registry import backend_named
-from ..backends.transformers.backend import TransformersBackend
-from ..errors import ConfigurationError, MissingExtraError
-from ..installing import install_command
-from ..model.prompts import MODES
-from ..text.visible import json_line, visible_line
-from .output import print_note, print_output
+from ...backends.local.backend import LocalBackend
+from ...backends.registry import backend_named
+from ...backends.transformers.backend import TransformersBackend
+from ...errors import ConfigurationError, MissingExtraError
+from ...installing import install_command
+from ...model.prompts import MODES
+from ...text.visible import json_line, visible_line
+from ..output import print_note, print_output
 
 __all__ = [
     "add_eval_options",
@@ -124,9 +124,9 @@ def _check_extra() -> None:
 def train_adapter(options: argparse.Namespace) -> int:
     """``dsocr train``."""
     _check_extra()
-    from ..training.adapters import AdapterSettings
-    from ..training.checking import check_samples
-    from ..training.finetuning import FineTuning, fine_tune
+    from ...training.adapters import AdapterSettings
+    from ...training.checking import check_samples
+    from ...training.finetuning import FineTuning, fine_tune
 
     if options.check:
         found = check_samples(
@@ -176,8 +176,8 @@ def train_adapter(options: argparse.Namespace) -> int:
 def evaluate_backend(options: argparse.Namespace) -> int:
     """``dsocr eval``."""
     _check_extra()
-    from ..training.evaluation import evaluate, write_report
-    from ..training.sample_folders import read_samples, split_samples
+    from ...training.evaluation import evaluate, write_report
+    from ...training.sample_folders import read_samples, split_samples
 
     samples = read_samples(options.data).checked()
     if options.held_out is not None:
@@ -210,7 +210,7 @@ def _backend(options: argparse.Namespace) -> Any:  # noqa: ANN401 - one of many
 def merge_adapter(options: argparse.Namespace) -> int:
     """``dsocr merge``."""
     _check_extra()
-    from ..training.merging import merge
+    from ...training.merging import merge
 
     print_output(
         str(merge(options.base, options.adapter, options.output, revision=options.revision))
