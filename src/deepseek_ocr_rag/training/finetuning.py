@@ -198,7 +198,7 @@ class _Training:
             for name, weight in self._changed.named_parameters()
             if weight.requires_grad
         }
-        self._half = torch.autocast(device.type, kind, enabled=device.type == "cuda")
+        self._half = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
         self._log: list[dict[str, Any]] = []
         self._best: tuple[float, int, Scores | None] = (float("inf"), 0, None)
 
@@ -283,7 +283,8 @@ class _Training:
         return scores
 
     def _keep(self) -> None:
-        self._changed.save_pretrained(str(self._folder))
+        # Embeddings are not changed; PEFT would ask the hub whether they are.
+        self._changed.save_pretrained(str(self._folder), save_embedding_layers=False)
 
     def _store(self, optimizer: torch.optim.Optimizer, step: int) -> None:
         """What a resumed training needs: weights, moments, the step."""
