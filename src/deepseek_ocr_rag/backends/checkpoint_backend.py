@@ -111,10 +111,6 @@ class CheckpointBackend(ABC, Generic[Loaded]):
         Raises:
             MissingExtraError: If a package is not installed.
         """
-        if self._options.adapter is not None and find_spec("peft") is None:
-            raise MissingExtraError(
-                "peft is not installed", remedy=f"Run: {install_command('train')}"
-            )
         missing = [name for name in self._needs if find_spec(name) is None]
         if missing:
             raise MissingExtraError(

@@ -63,7 +63,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         adapter: Folder of a LoRA adapter, as ``dsocr train`` writes it. The engine reads a
             merged copy of the model, which is written to a temporary folder while the model
             loads and deleted by :meth:`close`; merge it yourself (``dsocr merge``) to save that
-            time. Needs the extra "train".
+            time.
         device: "cuda", "cuda:1", or None for the first GPU.
         cache: "fp8" stores keys and values in eight bits: twice the pages in
             the same memory, at a small cost in exactness.
@@ -163,7 +163,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         """A copy of the model with the adapter in its weights, for the engine; None without one."""
         if self._options.adapter is None or not (gpu_name() or "").startswith("NVIDIA"):
             return None
-        # Imported late: it loads torch and PEFT into this process, which needs neither otherwise.
+        # Imported late: it loads torch into this process, which does not need it otherwise.
         from ..transformers.adapter import adapter_files, write_merged
 
         adapter = adapter_files(self._options.adapter)

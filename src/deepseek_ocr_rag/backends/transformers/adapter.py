@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any, Final, cast
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
-from ...errors import BackendUnavailableError, ConfigurationError, MissingExtraError, OutputError
-from ...installing import install_command
+from ...errors import BackendUnavailableError, ConfigurationError, OutputError
 from ...model.checkpoint import Checkpoint
 from .model_loading import load_model
 
@@ -20,6 +20,8 @@ __all__ = ["adapter_files", "merge_adapter", "write_merged"]
 
 CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
+DOWN: Final = ".lora_A.weight"
+UP: Final = ".lora_B.weight"
 
 
 def adapter_files(folder: str | Path) -> Path:
@@ -40,58 +42,59 @@ def adapter_files(folder: str | Path) -> Path:
 
 
 def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """Add an adapter to a model's weights; the sums are made in float32.
+    """Add an adapter to a model's weights, in place; the sums are made in float32.
+
+    PEFT is not needed: what it stores is read here, because its own loading does not find the names
+    of these models.
 
     Raises:
-        BackendUnavailableError: If it is not one of this model.
-        MissingExtraError: If PEFT is missing.
+        BackendUnavailableError: If it is not one of this model, or of a kind that cannot be added.
     """
     try:
-        from peft import PeftModel
-    except ImportError as error:
-        raise MissingExtraError(
-            "peft is not installed", remedy=f"Install it: {install_command('train')}"
-        ) from error
-    kept = {name: weight.dtype for name, weight in model.named_parameters()}
-    device = next(model.parameters()).device
-    try:
-        _check_names(model, folder)
-        # Rounded once, after the sum, and not before it.
-        with warnings.catch_warnings():
-            # PEFT asks for an attribute that transformers has renamed.
-            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
-            changed = cast(
-                "Any",
-                PeftModel.from_pretrained(model.float(), str(folder), torch_device=str(device)),
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        stored = load_file(folder / WEIGHTS)
+        scale = _scale(config)
+        modules = dict(model.named_modules())
+        downs = [name for name in stored if name.endswith(DOWN)]
+        if not downs or 2 * len(downs) != len(stored):
+            raise ValueError(
+                "it holds more than changes of linear layers (routed experts, for example)"
             )
-        merged = changed.merge_and_unload(safe_merge=True)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        if isinstance(error, torch.OutOfMemoryError | BackendUnavailableError):
+        with torch.no_grad():
+            for name in downs:
+                weight = cast("torch.Tensor", modules[_module(name, modules)].weight)
+                down = stored[name].to(weight.device, torch.float32)
+                up = stored[name.removesuffix(DOWN) + UP].to(weight.device, torch.float32)
+                weight.copy_(weight.float() + scale * (up @ down))
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
             raise
         raise BackendUnavailableError(
             f"the adapter does not fit this model: {str(error).splitlines()[0][:200]}",
             source=str(folder),
             remedy="Use it with the model that it was trained on.",
         ) from error
-    for name, weight in merged.named_parameters():
-        weight.data = weight.data.to(kept[name])
-        weight.requires_grad_(False)
-    return cast("PreTrainedModel", merged.eval())
+    return model
 
 
-def _check_names(model: PreTrainedModel, folder: Path) -> None:
-    """Refuse an adapter for modules that the model does not have: PEFT may only warn."""
-    wanted = json.loads((folder / CONFIG).read_text("utf-8")).get("target_modules") or []
-    if not isinstance(wanted, list):
-        return
-    have = {name for name, _ in model.named_modules()}
-    missing = sorted(
-        str(name)
-        for name in wanted
-        if name not in have and not any(each.endswith(f".{name}") for each in have)
-    )
-    if missing:
-        raise ValueError(f"{len(missing)} of its layers are not there, {missing[0]} for example")
+def _scale(config: dict[str, Any]) -> float:
+    special = [
+        key
+        for key in ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern")
+        if config.get(key)
+    ]
+    if special:
+        raise ValueError(f"it uses {', '.join(special)}")
+    return float(config["lora_alpha"]) / int(config["r"])
+
+
+def _module(name: str, modules: dict[str, Any]) -> str:
+    """The layer that a stored matrix belongs to, under either of its names."""
+    short = name.removeprefix("base_model.model.").removesuffix(DOWN)
+    for known in (short, short.replace("model.layers.", "model.language_model.layers.", 1)):
+        if known in modules:
+            return known
+    raise ValueError(f"there is no layer {short}")
 
 
 def write_merged(checkpoint: Checkpoint, adapter: Path, output: Path) -> Path:
@@ -130,8 +133,6 @@ def write_merged(checkpoint: Checkpoint, adapter: Path, output: Path) -> Path:
 
 
 def _stored_type(checkpoint: Checkpoint) -> torch.dtype:
-    from safetensors import safe_open
-
     with safe_open(checkpoint.weights[0], "pt") as file:
         for name in file.keys():  # noqa: SIM118 - no mapping
             kind = file.get_tensor(name).dtype

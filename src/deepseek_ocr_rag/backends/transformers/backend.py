@@ -69,7 +69,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         revision: Commit of a hub id; the published models have a default.
         tokenizer: ``tokenizer.json``, if it is not in the folder.
         adapter: Folder of a LoRA adapter, as ``dsocr train`` writes it; it is added to the
-            weights when they are loaded. Needs the extra "train".
+            weights when they are loaded.
         device: "cuda", "cuda:1", "mps", "cpu", "auto" to spread the model over
             all GPUs, or None for the best device here.
         dtype: "bfloat16", "float16", "float32", or None for what the device can do.
