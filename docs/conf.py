@@ -46,6 +46,7 @@ public_modules = [
     "deepseek_ocr_rag.service",
     "deepseek_ocr_rag.sources",
     "deepseek_ocr_rag.text",
+    "deepseek_ocr_rag.training",
     "langchain_deepseek_ocr",
     "llama_index.readers.deepseek_ocr",
     "llama_index.retrievers.deepseek_ocr",

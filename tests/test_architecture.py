@@ -30,9 +30,9 @@ MOST_FILES = 17
 MOST_LINES = 400
 MOST_FLOORS = 9
 MOST_ARROWS = 48
-"""Without those of, and to, the rooms that offer all the others to programs elsewhere."""
+"""Without those of, and to, the rooms that offer all the others to programs elsewhere, or train."""
 
-SERVING = ("service", "mcp", "batch")
+SERVING = ("service", "mcp", "batch", "training")
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,10 @@ ROOMS = {
         "many documents, on this machine or many, with an account of every page",
         ("reading", "backends", "sources", "document", "model", "concurrency", "text"),
     ),
+    "training": Room(
+        "fine-tuning: samples, loss, adapters, and judging what is written",
+        ("backends", "sources", "document", "model", "text"),
+    ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),
     "__main__": Room("python -m deepseek_ocr_rag: the command again", ("cli",)),
@@ -113,11 +117,15 @@ ROOMS = {
         (
             *("samples", "text", "concurrency", "model", "document", "sources", "backends"),
             *("reading", "export", "answering", "ollama_server", "service", "mcp", "batch"),
+            "training",
         ),
     ),
 }
 
-MODEL_RUNTIME_HOMES = ("engine", "backends.local", "backends.transformers", "backends.official")
+MODEL_RUNTIME_HOMES = (
+    *("engine", "backends.local", "backends.transformers", "backends.official"),
+    "training",
+)
 """Only these may import torch and transformers."""
 
 

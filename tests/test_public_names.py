@@ -71,6 +71,9 @@ DOORS = {
     " ServiceReader reader_named",
     "sources": "FetchPolicy Limits Source SourceInput documents_in open_source render_page resolve_inside",
     "text": "estimate_tokens",
+    "training": "AdapterSettings DataCheck Evaluation FineTuning PageScore SampleProblem SampleSet"
+    " Scores TrainingResult TrainingSample check_samples evaluate fine_tune merge read_samples"
+    " score_page split_samples summarise write_report write_samples",
 }
 """Every public module and its names. A change here is a change of the interface."""
 

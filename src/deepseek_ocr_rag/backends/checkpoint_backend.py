@@ -34,6 +34,7 @@ class CheckpointOptions:
     model: str
     revision: str | None
     tokenizer: str | Path | None
+    adapter: str | Path | None
     device: str | None
     no_repeat: NoRepeat | None
     max_new_tokens: int | None
@@ -95,6 +96,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
         return fingerprint(
             model=model_files(options.model, options.revision),
             tokenizer=options.tokenizer and str(options.tokenizer),
+            adapter=options.adapter and model_files(options.adapter, None),
             device=options.device,
             no_repeat=options.no_repeat,
             max_new_tokens=options.max_new_tokens,

@@ -14,6 +14,7 @@ from .near_options import NearOptionsParser
 from .output import print_note
 from .serve_command import SERVERS
 from .servers.service_command import add_service_options
+from .training.train_command import add_eval_options, add_merge_options, add_train_options
 
 __all__ = ["argument_parser"]
 
@@ -140,6 +141,10 @@ def argument_parser() -> argparse.ArgumentParser:
     model.add_argument(
         "--file", help="a copy of the model's file, where Ollama's own cannot be read"
     )
+
+    add_train_options(command("train", "fine-tune a model with an adapter on your own pages"))
+    add_eval_options(command("eval", "judge what a backend writes by pages with the right text"))
+    add_merge_options(command("merge", "write a model with an adapter in its weights"))
 
     demo = command("demo", "read the sample document and answer two questions about it")
     demo.add_argument("-o", "--output", default="demo-output", metavar="FOLDER")

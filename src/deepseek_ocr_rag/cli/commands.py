@@ -31,6 +31,7 @@ from .serve_command import serve_command
 from .servers.mcp_command import serve_mcp
 from .servers.service_command import run_service
 from .shutdown import TerminatedBySignal
+from .training.train_command import evaluate_backend, merge_adapter, train_adapter
 
 __all__ = ["COMMANDS", "run_command"]
 
@@ -160,5 +161,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve-command": _serve_command,
     "mcp": serve_mcp,
     "ollama-model": make_ollama_model,
+    "train": train_adapter,
+    "eval": evaluate_backend,
+    "merge": merge_adapter,
     "demo": _demo,
 }

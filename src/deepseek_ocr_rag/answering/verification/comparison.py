@@ -203,7 +203,7 @@ class ClaimComparison:
             cells,
             lambda facts: self.states(facts, fact),
             is_claimed,
-            lambda found: self._among(said, found) | found.intersection(map(str, self.years)),
+            lambda found: self._among(said, found) | {*found}.intersection(map(str, self.years)),
             lambda found: self._among(words, found) - self._among(words, own),
         )
 

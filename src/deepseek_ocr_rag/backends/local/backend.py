@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import (
@@ -16,11 +17,12 @@ from ...errors import (
     DeepSeekOCRError,
     EngineUnsupportedError,
 )
+from ...model.checkpoint import Checkpoint
 from ...model.ngrams import NoRepeat
 from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
 from ..checkpoint_backend import CheckpointBackend, CheckpointOptions, check_positive
-from ..transformers.backend import TransformersBackend
+from ..transformers.backend import TransformersBackend, gpu_name
 from .engine_process import EngineProcess
 
 if TYPE_CHECKING:
@@ -58,6 +60,10 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             "unlimited-ocr". A hub id that is not on this machine is downloaded.
         revision: Commit of a hub id; the published models have a default.
         tokenizer: ``tokenizer.json``, if it is not in the folder.
+        adapter: Folder of a LoRA adapter, as ``dsocr train`` writes it. The engine reads a
+            merged copy of the model, which is written to a temporary folder while the model
+            loads and deleted by :meth:`close`; merge it yourself (``dsocr merge``) to save that
+            time.
         device: "cuda", "cuda:1", or None for the first GPU.
         cache: "fp8" stores keys and values in eight bits: twice the pages in
             the same memory, at a small cost in exactness.
@@ -90,6 +96,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         *,
         revision: str | None = None,
         tokenizer: str | Path | None = None,
+        adapter: str | Path | None = None,
         device: str | None = None,
         cache: Literal["model", "fp8"] = "model",
         weights: Literal["model", "int8", "fp8"] = "model",
@@ -113,6 +120,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             model=str(model),
             revision=revision,
             tokenizer=tokenizer,
+            adapter=adapter,
             device=device,
             no_repeat=no_repeat,
             max_new_tokens=max_new_tokens,
@@ -124,6 +132,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         super().__init__(options, cache=cache, weights=weights)
         self._limit = gpu_memory_limit
         self._most_pages = most_pages
+        self._copy: TemporaryDirectory[str] | None = None
 
     def _load(self) -> _LoadedEngine | TransformersBackend:
         self.check()
@@ -132,7 +141,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
 
         checkpoint = self._options.find_checkpoint()
         startup = {
-            "folder": str(checkpoint.folder.resolve()),
+            "folder": str((self._merged(checkpoint) or checkpoint.folder).resolve()),
             "tokenizer": str(checkpoint.tokenizer.resolve()),
             "device": self._options.device,
             "memory_limit": None if self._limit is None else int(self._limit * 2**30),
@@ -149,6 +158,17 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
                 return TransformersBackend.from_options(self._options, self._most_pages)
         settings = self._options.settings(checkpoint, tokenizer.result(), process.max_positions)
         return _LoadedEngine(process, settings, startup)
+
+    def _merged(self, checkpoint: Checkpoint) -> Path | None:
+        """A copy of the model with the adapter in its weights, for the engine; None without one."""
+        if self._options.adapter is None or not (gpu_name() or "").startswith("NVIDIA"):
+            return None
+        # Imported late: it loads torch into this process, which does not need it otherwise.
+        from ..transformers.adapter import adapter_files, write_merged
+
+        adapter = adapter_files(self._options.adapter)
+        self._copy = TemporaryDirectory(prefix="dsocr-merged-")
+        return write_merged(checkpoint, adapter, Path(self._copy.name) / "model")
 
     def _engine(self) -> EngineProcess:
         """The process, started again if it has ended."""
@@ -236,6 +256,8 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             loaded.close()
         elif loaded is not None:
             loaded.process.close()
+        if self._copy is not None:
+            self._copy.cleanup()
 
 
 def engine_problem() -> DeepSeekOCRError | None:

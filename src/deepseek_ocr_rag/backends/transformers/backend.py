@@ -68,6 +68,8 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
             "unlimited-ocr". A hub id that is not on this machine is downloaded.
         revision: Commit of a hub id; the published models have a default.
         tokenizer: ``tokenizer.json``, if it is not in the folder.
+        adapter: Folder of a LoRA adapter, as ``dsocr train`` writes it; it is added to the
+            weights when they are loaded.
         device: "cuda", "cuda:1", "mps", "cpu", "auto" to spread the model over
             all GPUs, or None for the best device here.
         dtype: "bfloat16", "float16", "float32", or None for what the device can do.
@@ -98,6 +100,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         *,
         revision: str | None = None,
         tokenizer: str | Path | None = None,
+        adapter: str | Path | None = None,
         device: str | None = None,
         dtype: Literal["bfloat16", "float16", "float32"] | None = None,
         quantization: Literal["8bit", "4bit"] | None = None,
@@ -119,6 +122,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
             model=str(model),
             revision=revision,
             tokenizer=tokenizer,
+            adapter=adapter,
             device=device,
             no_repeat=no_repeat,
             max_new_tokens=max_new_tokens,
@@ -158,6 +162,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
             device=self._options.device,
             dtype=self._dtype,
             quantization=self._quantization,
+            adapter=self._options.adapter,
         )
         tokenizer = ModelTokenizer.from_file(checkpoint.tokenizer)
         settings = self._options.settings(checkpoint, tokenizer, runtime.max_positions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 import torch
@@ -13,6 +14,7 @@ from ...errors import BackendUnavailableError, ConfigurationError, OutOfDeviceMe
 from ...model.checkpoint import Checkpoint
 from ...model.page_prompt import GeneratedPage, PagePrompt
 from ..known_failures import remedy_for
+from .adapter import adapter_files, merge_adapter
 from .generation import generate
 from .logits_rules import EndCheck
 from .model_loading import load_model
@@ -32,7 +34,7 @@ class ModelRuntime:
 
     ``device`` is "cuda", "cuda:1", "mps", "cpu", "auto" (spread over all GPUs), or None for the
     best one here; ``dtype`` "bfloat16", "float16", "float32", or None for what the device can do;
-    ``quantization`` "8bit", "4bit" or None.
+    ``quantization`` "8bit", "4bit" or None; ``adapter`` the folder of a LoRA adapter.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class ModelRuntime:
         device: str | None = None,
         dtype: str | None = None,
         quantization: Literal["8bit", "4bit"] | None = None,
+        adapter: str | Path | None = None,
     ) -> None:
         self.device = _device(device)
         self.dtype = _dtype(dtype, self.device)
         self._checkpoint = checkpoint
+        self._adapter = None if adapter is None else adapter_files(adapter)
         try:
             self._model = self._load(device == "auto", quantization)
         except torch.OutOfMemoryError as error:
@@ -59,9 +63,12 @@ class ModelRuntime:
     def _load(self, spread: bool, quantization: str | None) -> PreTrainedModel:
         if quantization is None:
             device_map: Any = "auto" if spread else {"": self.device}
-            return load_model(self._checkpoint, dtype=self.dtype, device_map=device_map)
+            model = load_model(self._checkpoint, dtype=self.dtype, device_map=device_map)
+            return model if self._adapter is None else merge_adapter(model, self._adapter)
         # Quantized on the CPU, as the 16-bit weights may not fit on the device.
         model = load_model(self._checkpoint, dtype=self.dtype, device_map={"": "cpu"})
+        if self._adapter is not None:
+            model = merge_adapter(model, self._adapter)
         quantize(model, quantization, self.device)
         return model
 

@@ -23,7 +23,7 @@ from deepseek_ocr_rag.sources import SourceInput, documents_in
 from deepseek_ocr_rag.threads import in_thread
 
 if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
+    from fsspec import AbstractFileSystem
 
 __all__ = ["DeepSeekOCRReader"]
 

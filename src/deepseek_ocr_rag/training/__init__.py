@@ -1,0 +1,5 @@
+"""Fine-tunes the DeepSeek-OCR family on a user's own pages, and judges what it then writes."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,31 @@
+from .adapters import AdapterSettings
+from .checking import DataCheck, check_samples
+from .evaluation import Evaluation, evaluate, write_report
+from .finetuning import FineTuning, TrainingResult, fine_tune
+from .merging import merge
+from .sample_folders import read_samples, split_samples
+from .samples import SampleProblem, SampleSet, TrainingSample, write_samples
+from .scores import PageScore, Scores, score_page, summarise
+
+__all__ = [
+    "AdapterSettings",
+    "DataCheck",
+    "Evaluation",
+    "FineTuning",
+    "PageScore",
+    "SampleProblem",
+    "SampleSet",
+    "Scores",
+    "TrainingResult",
+    "TrainingSample",
+    "check_samples",
+    "evaluate",
+    "fine_tune",
+    "merge",
+    "read_samples",
+    "score_page",
+    "split_samples",
+    "summarise",
+    "write_report",
+    "write_samples",
+]

@@ -1,0 +1,67 @@
+"""Pages as tensors: prompts and answers padded on the right, and the loss of a batch."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ..backends.transformers.generation import image_features
+from ..model.tokenizer import PAD
+from .loss import IGNORED, answer_loss, with_pictures
+from .targets import EncodedPage
+from .window import training_masks
+
+__all__ = ["batch_loss", "batches"]
+
+
+def batches(count: int, size: int, *, seed: int, first: int = 0) -> Iterator[list[int]]:
+    """Indices of batches without end: every epoch has each page once, in an order of its own.
+
+    ``first`` skips that many batches, as after a resume.
+    """
+    order: list[int] = []
+    epoch = number = 0
+    while True:
+        if len(order) < size:
+            more = list(range(count))
+            random.Random(f"{seed} {epoch}").shuffle(more)  # noqa: S311 - an order, no secret
+            order += more
+            epoch += 1
+            continue
+        batch, order = order[:size], order[size:]
+        number += 1
+        if number > first:
+            yield batch
+
+
+def batch_loss(
+    model: PreTrainedModel, pages: Sequence[EncodedPage], *, vision: bool = False
+) -> Tensor:
+    """The loss of some pages: the mean over all tokens of their answers, end tokens included.
+
+    ``vision`` says whether the towers or the projector are trained; otherwise no gradients are kept
+    for them.
+    """
+    length = max(len(page.ids) for page in pages)
+    ids = torch.full((len(pages), length), PAD)
+    labels = torch.full((len(pages), length), IGNORED)
+    for row, page in enumerate(pages):
+        tokens = torch.tensor(page.ids)
+        ids[row, : len(tokens)] = tokens
+        labels[row, page.prompt : len(tokens)] = tokens[page.prompt :]
+    device = next(model.get_input_embeddings().parameters()).device
+    ids, labels = ids.to(device), labels.to(device)
+    with nullcontext() if vision else torch.no_grad():
+        features = torch.cat(image_features(model, [page.views for page in pages]))
+    return answer_loss(
+        model,
+        with_pictures(model, ids, features),
+        labels,
+        first=min(page.prompt for page in pages),
+        attention=training_masks(model, [page.prompt for page in pages], length),
+    )

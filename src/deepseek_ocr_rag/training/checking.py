@@ -1,0 +1,117 @@
+"""Shows what a model would see of training data, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from ..errors import OutputError
+from ..model.checkpoint import find_checkpoint
+from ..model.tokenizer import ModelTokenizer
+from ..text.counted import counted
+from .sample_folders import read_samples
+from .samples import SampleProblem
+from .targets import EncodedPage, encode_all
+
+__all__ = ["DataCheck", "check_samples"]
+
+SHOWN: Final = 8
+"""Pages whose views are written as pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataCheck:
+    """What is in some training data.
+
+    Attributes:
+        usable: Number of samples that can be learnt.
+        problems: All others, each with its reason.
+        notes: What else should be known.
+        answer_tokens: Shortest, mean and longest answer in tokens, the end token included.
+        pictures: The views of the first pages, as the model sees them.
+    """
+
+    usable: int
+    problems: tuple[SampleProblem, ...]
+    notes: tuple[str, ...]
+    answer_tokens: tuple[int, float, int]
+    pictures: tuple[Path, ...]
+
+    def lines(self) -> Iterator[str]:
+        """For people."""
+        least, mean, most = self.answer_tokens
+        yield f"{counted(self.usable, 'sample')} can be learnt, {len(self.problems)} cannot"
+        if self.usable:
+            yield f"answers: {least} to {most} tokens, {mean:.0f} on average, one end token each"
+        yield from self.notes
+        yield from (f"cannot be used: {each.id}: {each.message}" for each in self.problems)
+        yield from (f"as the model sees it: {path}" for path in self.pictures)
+
+
+def check_samples(
+    base: str | Path,
+    data: str | Path,
+    *,
+    mode: str = "base",
+    revision: str | None = None,
+    folder: str | Path | None = None,
+) -> DataCheck:
+    """Check training data against a model's tokenizer and limits; its weights are not loaded.
+
+    Args:
+        base: The model.
+        data: As for :func:`~deepseek_ocr_rag.training.read_samples`.
+        mode: Resolution of samples that have none of their own.
+        revision: Commit of a hub id.
+        folder: Where to write the views and the texts of the first pages; None writes nothing.
+
+    Raises:
+        SourceError: If the data cannot be read at all.
+        OutputError: If the pictures cannot be written.
+    """
+    checkpoint = find_checkpoint(base, revision=revision)
+    tokenizer = ModelTokenizer.from_file(checkpoint.tokenizer)
+    found = read_samples(data)
+    pages, encoded = encode_all(
+        found.samples,
+        tokenizer,
+        checkpoint.family,
+        mode=mode,
+        max_positions=checkpoint.family.max_positions,
+    )
+    sizes = [page.answer for page in pages]
+    return DataCheck(
+        usable=len(pages),
+        problems=(*found.problems, *encoded.problems),
+        notes=found.notes,
+        answer_tokens=(min(sizes), sum(sizes) / len(sizes), max(sizes)) if sizes else (0, 0.0, 0),
+        pictures=() if folder is None else _pictures(pages[:SHOWN], tokenizer, Path(folder)),
+    )
+
+
+def _pictures(
+    pages: Sequence[EncodedPage], tokenizer: ModelTokenizer, folder: Path
+) -> tuple[Path, ...]:
+    found: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, page in enumerate(pages, 1):
+            views = {"page": page.views.global_view}
+            views |= {f"tile-{n}": tile for n, tile in enumerate(page.views.tiles, 1)}
+            for name, pixels in views.items():
+                path = folder / f"{number:03}-{name}.png"
+                Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0))).save(path)
+                found.append(path)
+            learnt = tokenizer.decode(page.ids[page.prompt :])
+            text = f"{page.sample.id}\n\nasked: {page.sample.prompt}\n\nlearnt:\n{learnt}\n<end>\n"
+            (folder / f"{number:03}.txt").write_text(text, "utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written ({error.strerror})", source=str(folder), remedy="Check the folder."
+        ) from error
+    return tuple(found)

@@ -1,0 +1,137 @@
+"""Has any backend read a set of pages, judges what it writes, and shows it side by side."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from ..backends.base import Backend, PageRequest, Reply
+from ..errors import ConfigurationError, OutputError
+from ..model.prompts import TASKS, Mode, Task, mode_named
+from ..sources.source import open_source
+from .samples import TrainingSample
+from .scores import PageScore, Scores, score_page, summarise
+
+__all__ = ["Evaluation", "evaluate", "write_report"]
+
+STYLE: Final = (
+    "body{font:14px sans-serif;max-width:1200px;margin:2em auto}td,th{text-align:left;padding:.2em"
+    " 1em}pre{white-space:pre-wrap;background:#f4f4f4;padding:1em}.two{display:grid;"
+    "grid-template-columns:1fr 1fr;gap:1em}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a backend wrote for a set of samples.
+
+    Attributes:
+        scores: Of the whole set.
+        pages: Of each sample.
+        texts: What was written for each.
+    """
+
+    scores: Scores
+    pages: tuple[PageScore, ...]
+    texts: tuple[str, ...]
+
+
+def evaluate(
+    backend: Backend, samples: Sequence[TrainingSample], *, mode: str = "base"
+) -> Evaluation:
+    """Read samples with a backend, and judge what it writes.
+
+    A page that cannot be read counts as one without text.
+
+    Args:
+        backend: Any backend that reads pictures.
+        samples: What to read, with the right texts.
+        mode: Resolution of samples that have none of their own.
+
+    Raises:
+        ConfigurationError: If there are no samples, or the backend takes no pictures.
+        BackendUnavailableError: If the backend does not work.
+    """
+    if not samples:
+        raise ConfigurationError("there is nothing to judge by", remedy="Hold out more samples.")
+    if not backend.needs_image:
+        raise ConfigurationError(f"{backend.name} reads no pictures", remedy="Use another backend.")
+    replies: dict[int, Reply] = {}
+    for reply in backend.read(_requests(samples, mode)):
+        replies[reply.key] = reply
+    pages, texts = [], []
+    for key, sample in enumerate(samples):
+        reply = replies.get(key)
+        text = reply.text if reply is not None else ""
+        ended = reply is not None and reply.finish_reason == "stop"
+        pages.append(score_page(sample.id, sample.answer.strip(), text, ended=ended))
+        texts.append(text)
+    return Evaluation(summarise(pages), tuple(pages), tuple(texts))
+
+
+def _requests(samples: Sequence[TrainingSample], mode: str) -> Iterator[PageRequest]:
+    for key, sample in enumerate(samples):
+        resolution: Mode = mode_named(sample.mode or mode)
+        task = Task("prompt: training", sample.prompt, f"\n{sample.prompt}", sample.grounded)
+        known = next((each for each in TASKS.values() if each.prompt == sample.prompt), task)
+        with open_source(sample.image) as document:
+            image = document.render(sample.image_page, resolution.long_side)
+        yield PageRequest(
+            key=key,
+            page=sample.image_page,
+            source=sample.id,
+            sha256="",
+            image=image,
+            text_layer=None,
+            task=known,
+            resolution=resolution,
+        )
+
+
+def write_report(
+    evaluation: Evaluation, samples: Sequence[TrainingSample], folder: str | Path
+) -> Path:
+    """Write ``report.json`` and ``report.html``: right and written texts side by side, worst first.
+
+    Returns:
+        The HTML file.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    rows = sorted(
+        zip(evaluation.pages, evaluation.texts, samples, strict=True),
+        key=lambda row: -row[0].edits / max(1, row[0].characters),
+    )
+    table = "".join(
+        f"<tr><th>{html.escape(name)}<td>{value if isinstance(value, int) else '-' if value is None else f'{value:.4f}'}"
+        for name, value in evaluation.scores.to_dict().items()
+    )
+    shown = "".join(
+        f"<h2>{html.escape(score.id)}: {score.edits} of {score.characters} characters</h2>"
+        f"<div class=two><pre>{html.escape(sample.answer)}</pre><pre>{html.escape(text)}</pre></div>"
+        for score, text, sample in rows
+    )
+    page = (
+        f"<!doctype html><meta charset=utf-8><title>Evaluation</title><style>{STYLE}</style>"
+        f"<h1>Evaluation</h1><table>{table}</table><p>Left: what is right. Right: what was written."
+        f"</p>{shown}"
+    )
+    data = {
+        "scores": evaluation.scores.to_dict(),
+        "pages": [asdict(score) for score in evaluation.pages],
+    }
+    base = Path(folder)
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        (base / "report.json").write_text(json.dumps(data, indent=1), "utf-8")
+        (base / "report.html").write_text(page, "utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written ({error.strerror})", source=str(folder), remedy="Check the folder."
+        ) from error
+    return base / "report.html"

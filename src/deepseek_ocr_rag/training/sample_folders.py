@@ -1,0 +1,189 @@
+"""Finds samples in what people have: JSONL, folders of the hub's form, documents with their text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from ..document.grammar.parser import format_page
+from ..document.types import OcrDocument
+from ..errors import ConfigurationError, SourceError
+from ..sources.source import open_source
+from .chat_lines import read_lines
+from .samples import DOCUMENT_PROMPT, SampleProblem, SampleSet, TrainingSample
+
+__all__ = ["read_samples", "split_samples"]
+
+FREE_PROMPT: Final = "Free OCR."
+"""What is asked where the text has no boxes."""
+LISTS: Final = ("train.jsonl", "validation.jsonl", "metadata.jsonl")
+DOCUMENTS: Final = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+PAGE_MARK: Final = re.compile(r"^<!-- page:? *(\d+) *-->\s*$", re.MULTILINE)
+TEXT_BYTES: Final = 64 * 2**20
+
+
+def read_samples(data: str | Path, *, prompt: str | None = None) -> SampleSet:
+    """Read training data.
+
+    Args:
+        data: A JSONL file; a folder with ``train.jsonl``, ``validation.jsonl`` or the hub's
+            ``metadata.jsonl``; or a folder of documents, each with the text of the same name beside
+            it: ``NAME.json``, as ``dsocr read -o`` writes it, corrected or not, or ``NAME.md``,
+            whose pages begin with ``<!-- page 2 -->``.
+        prompt: What is asked where the data does not say. By default boxes are asked for where the
+            text has some.
+
+    Returns:
+        The samples, and what cannot be used. Nothing is left out in silence.
+
+    Raises:
+        SourceError: If the data cannot be read at all.
+    """
+    path = Path(data)
+    if path.is_file():
+        return read_lines(path, prompt=prompt or DOCUMENT_PROMPT)
+    if not path.is_dir():
+        raise SourceError(
+            "there is no such file or folder", source=str(data), remedy="Check the path."
+        )
+    lists = [path / name for name in LISTS if (path / name).is_file()]
+    if lists:
+        return _joined(
+            [
+                _with_split(read_lines(each, prompt=prompt or FREE_PROMPT), each.stem)
+                for each in lists
+            ]
+        )
+    found = _joined([_pair(each, prompt) for each in sorted(path.iterdir()) if _is_document(each)])
+    if not found.samples and not found.problems:
+        raise SourceError(
+            f"has neither {', '.join(LISTS)} nor documents with a .json or .md of the same name",
+            source=str(data),
+            remedy="See docs/guides/fine-tuning.md for the forms of data.",
+        )
+    return found
+
+
+def split_samples(
+    samples: Sequence[TrainingSample], held_out: float
+) -> tuple[tuple[TrainingSample, ...], tuple[TrainingSample, ...]]:
+    """Divide samples into those to learn from and those to judge by.
+
+    What a sample says about itself counts; the others are divided by a hash of their document's
+    name, or of their id, so that the same page is always on the same side.
+
+    Args:
+        samples: All of them.
+        held_out: Share to judge by, 0 to below 1.
+
+    Raises:
+        ConfigurationError: If the share is invalid, or nothing is left to learn from.
+    """
+    if not 0 <= held_out < 1:
+        raise ConfigurationError(
+            f"held_out is {held_out}", remedy="Use 0 or more, and less than 1."
+        )
+    said = {each.split for each in samples} - {None}
+    chosen = [
+        each.split
+        or ("validation" if "validation" not in said and _hashed(each) < held_out else "train")
+        for each in samples
+    ]
+    train = tuple(s for s, side in zip(samples, chosen, strict=True) if side == "train")
+    rest = tuple(s for s, side in zip(samples, chosen, strict=True) if side != "train")
+    if not train:
+        raise ConfigurationError("no sample is left to learn from", remedy="Hold out fewer.")
+    return train, rest
+
+
+def _hashed(sample: TrainingSample) -> float:
+    digest = hashlib.sha256((sample.source or sample.id).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _with_split(found: SampleSet, name: str) -> SampleSet:
+    if name != "validation":
+        return found
+    samples = tuple(replace(each, split=each.split or "validation") for each in found.samples)
+    return replace(found, samples=samples)
+
+
+def _joined(sets: Sequence[SampleSet]) -> SampleSet:
+    return SampleSet(
+        tuple(sample for each in sets for sample in each.samples),
+        tuple(problem for each in sets for problem in each.problems),
+        tuple(note for each in sets for note in each.notes),
+    )
+
+
+def _is_document(path: Path) -> bool:
+    return path.suffix.lower() in DOCUMENTS and path.is_file()
+
+
+def _pair(document: Path, prompt: str | None) -> SampleSet:
+    """The samples of a document and the text beside it."""
+    written = next(
+        (
+            document.with_suffix(end)
+            for end in (".json", ".md")
+            if document.with_suffix(end).is_file()
+        ),
+        None,
+    )
+    if written is None:
+        problem = SampleProblem(document.name, "no .json or .md of the same name is beside it")
+        return SampleSet((), (problem,))
+    try:
+        if written.stat().st_size > TEXT_BYTES:
+            raise SourceError(f"larger than {TEXT_BYTES:,} bytes")
+        text = written.read_text("utf-8")
+        with open_source(document) as opened:
+            count = opened.page_count
+        answers = list(
+            _own_pages(text) if written.suffix == ".json" else _marked_pages(text, count)
+        )
+    except (OSError, ValueError, KeyError, TypeError, SourceError) as error:
+        return SampleSet((), (SampleProblem(document.name, f"{written.name}: {str(error)[:200]}"),))
+    samples, problems = [], []
+    for page, answer in answers:
+        name = f"{document.name}#{page}"
+        if not 1 <= page <= count:
+            problems.append(SampleProblem(name, f"{document.name} has only {count} pages"))
+            continue
+        asked = prompt or (DOCUMENT_PROMPT if "<|det|>" in answer else FREE_PROMPT)
+        samples.append(
+            TrainingSample(name, document, asked, answer, page, source=document.name, page=page)
+        )
+    return SampleSet(tuple(samples), tuple(problems))
+
+
+def _own_pages(text: str) -> Iterator[tuple[int, str]]:
+    """Pages that this package read; those that failed have nothing to teach."""
+    for page in OcrDocument.from_dict(json.loads(text)).pages:
+        if not page.ok:
+            raise ValueError(f"page {page.number} failed: {page.error}; correct it or take it out")
+        boxes = any(block.boxes for block in page.blocks)
+        yield page.number, format_page(page.blocks).strip() if boxes else page.markdown
+
+
+def _marked_pages(text: str, count: int) -> Iterator[tuple[int, str]]:
+    marks = list(PAGE_MARK.finditer(text))
+    if not marks:
+        parts = text.split("\f")
+        if len(parts) != count:
+            raise ValueError(
+                f"its pages are not marked with <!-- page 1 -->, and it has {len(parts)} parts "
+                f"for {count} pages"
+            )
+        yield from ((number, part.strip()) for number, part in enumerate(parts, 1))
+        return
+    if text[: marks[0].start()].strip():
+        raise ValueError("text stands before the first <!-- page 1 -->")
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    for mark, end in zip(marks, ends, strict=True):
+        yield int(mark[1]), text[mark.end() : end].strip()
