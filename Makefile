@@ -63,8 +63,7 @@ test-services: $(VENV)/.dev
 # Gradio takes another Pillow than we do, so the Space's demo has an environment of its own.
 test-space: $(VENV)/.dev
 	$(PYTHON) -m venv build/space
-	grep -v whl spaces/requirements.txt > build/space/requirements.txt
-	build/space/bin/python -m pip install -r build/space/requirements.txt
+	build/space/bin/python -m pip install --require-hashes --no-deps -r requirements/space.txt
 	SPACE_PYTHON=build/space/bin/python $(BIN)/python -m pytest -m space tests/test_space.py
 
 check: $(VENV)/.dev
@@ -94,6 +93,7 @@ lock: $(VENV)/.uv
 	$(COMPILE) --no-deps --group lock -o requirements/lock.txt >/dev/null
 	$(COMPILE) --no-deps --group models -o requirements/models.txt >/dev/null
 	$(COMPILE) pyproject.toml $(PROJECTS) --group dev --group docs --group lock -o requirements/dev.txt >/dev/null
+	grep -v whl spaces/requirements.txt | $(COMPILE) - -o requirements/space.txt >/dev/null
 	$(COMPILE) pyproject.toml $(PROJECTS) --group minimum --extra pymupdf \
 		--resolution lowest-direct -o requirements/minimum.txt >/dev/null
 

@@ -9,7 +9,7 @@ import pytest
 
 from deepseek_ocr_rag.errors import StoreFullError
 from deepseek_ocr_rag.service.store.database import Database
-from deepseek_ocr_rag.service.store.turns_of_writing import Turn, run_turns
+from deepseek_ocr_rag.service.store.turns_of_writing import WritingTurn, run_turns
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def adding(*numbers, error=None):
             raise error
         return sum(numbers)
 
-    return Turn(step)
+    return WritingTurn(step)
 
 
 def numbers(connection):
@@ -60,7 +60,7 @@ def test_if_the_transaction_is_lost_nobody_is_told_that_it_is_stored(connection)
         inner.execute("ROLLBACK")
         raise sqlite3.OperationalError("database or disk is full")
 
-    turns = [adding(1), Turn(lose), adding(2)]
+    turns = [adding(1), WritingTurn(lose), adding(2)]
     run_turns(connection, turns)
     assert numbers(connection) == []
     for turn in turns:

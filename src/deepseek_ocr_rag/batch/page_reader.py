@@ -26,7 +26,7 @@ from ..errors import (
 from ..reading.reader import Reader
 from ..sources.checked_requests import public_name
 from .batch_settings import BatchSettings
-from .counted_backend import CountedBackend
+from .metered_backend import MeteredBackend
 from .page_units import PageUnit, selection_text
 from .storage.fetched_documents import FetchedDocuments
 from .stored_pages import PageRow, row_of_page
@@ -76,7 +76,7 @@ class PageReader:
             settings = BatchSettings.from_dict(dict(settings))
         self.settings = settings
         self._own = backend is None
-        self._backend = CountedBackend(
+        self._backend = MeteredBackend(
             backend_named(settings.backend, allow_remote_code=settings.allow_remote_code)
             if backend is None
             else backend

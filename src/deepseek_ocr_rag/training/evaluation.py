@@ -65,9 +65,9 @@ def evaluate(
         replies[reply.key] = reply
     pages, texts = [], []
     for key, sample in enumerate(samples):
-        reply = replies.get(key)
-        text = reply.text if reply is not None else ""
-        ended = reply is not None and reply.finish_reason == "stop"
+        written = replies.get(key)
+        text = written.text if written else ""
+        ended = written is not None and written.finish_reason == "stop"
         pages.append(score_page(sample.id, sample.answer.strip(), text, ended=ended))
         texts.append(text)
     return Evaluation(summarise(pages), tuple(pages), tuple(texts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from transformers import PreTrainedModel
@@ -41,7 +42,7 @@ def write_pages(
 ) -> list[WrittenPage]:
     """Write pages, always with the most probable token, under the rule that readers use."""
     training = model.training
-    model.eval()
+    model.train(mode=False)
     found: list[WrittenPage] = []
     for start in range(0, len(pages), batch):
         group = pages[start : start + batch]
@@ -51,9 +52,7 @@ def write_pages(
             for page in group
         ]
         with torch.no_grad():
-            generated = generate(
-                model, prompts, at_end=lambda row, new, watches=watches: watches[row](new)
-            )
+            generated = generate(model, prompts, at_end=partial(_watch, watches))
         for page, watch, one in zip(group, watches, generated, strict=True):
             text = watch.finish(one).text
             ended = one.end.reason == "stop"
@@ -61,3 +60,7 @@ def write_pages(
             found.append(WrittenPage(page, text, score))
     model.train(training)
     return found
+
+
+def _watch(watches: Sequence[LoopWatch], row: int, new: Sequence[int]) -> bool:
+    return watches[row](new)

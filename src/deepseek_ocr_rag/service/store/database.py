@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from ...errors import ServiceClosingError, StoreError, StoreFullError
 from .schema import open_connection, prepare_database
-from .turns_of_writing import Turn, run_turns
+from .turns_of_writing import WritingTurn, run_turns
 
 __all__ = ["Database", "store_errors"]
 
@@ -36,7 +36,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         self._lock = threading.Lock()
-        self._turns: SimpleQueue[Turn[Any]] = SimpleQueue()
+        self._turns: SimpleQueue[WritingTurn[Any]] = SimpleQueue()
         self._readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._closed = False
         with store_errors(self._path):
@@ -57,7 +57,7 @@ class Database:
             StoreFullError: If there is no space left.
             StoreError: If the file cannot be written.
         """
-        turn = Turn(step)
+        turn = WritingTurn(step)
         self._turns.put(turn)
         with store_errors(self._path):
             with self._lock:
@@ -110,7 +110,7 @@ class Database:
             self._readers.put(connection)
             self._close_readers(0 if self._closed else KEPT_READERS)
 
-    def _waiting(self) -> Iterator[Turn[Any]]:
+    def _waiting(self) -> Iterator[WritingTurn[Any]]:
         with suppress(Empty):
             for _ in range(MOST_TOGETHER):
                 yield self._turns.get_nowait()
@@ -127,7 +127,7 @@ class Database:
 
 @contextmanager
 def store_errors(path: str) -> Iterator[None]:
-    """Turn errors of SQLite and of the file system into ours."""
+    """WritingTurn errors of SQLite and of the file system into ours."""
     try:
         yield
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""Notes what a backend says of each page beside its text: :class:`CountedBackend`."""
+"""Notes what a backend says of each page beside its text: :class:`MeteredBackend`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from ..backends.base import Backend, PageRequest, Reply
 
-__all__ = ["CountedBackend", "PageCost"]
+__all__ = ["MeteredBackend", "PageCost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class PageCost:
     seconds: float
 
 
-class CountedBackend:
+class MeteredBackend:
     """Passes pages to a backend, and keeps tokens and seconds until they are taken. Thread-safe.
 
     Everything else is the other backend's.
