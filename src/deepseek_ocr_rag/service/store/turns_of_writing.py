@@ -1,4 +1,4 @@
-"""Steps of several threads in one transaction: :class:`Turn`, :func:`run_turns`."""
+"""Steps of several threads in one transaction: :class:`WritingTurn`, :func:`run_turns`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Generic, TypeVar, cast
 
-__all__ = ["Turn", "run_turns"]
+__all__ = ["WritingTurn", "run_turns"]
 
 _Result = TypeVar("_Result")
 
 
-class Turn(Generic[_Result]):
+class WritingTurn(Generic[_Result]):
     """A step that somebody waits for, and what came of it.
 
     Args:
@@ -51,7 +51,7 @@ class Turn(Generic[_Result]):
         return cast("_Result", self._result)
 
 
-def run_turns(connection: sqlite3.Connection, turns: Iterable[Turn[object]]) -> None:
+def run_turns(connection: sqlite3.Connection, turns: Iterable[WritingTurn[object]]) -> None:
     """Take all steps in one transaction; none of them is done before all are on the disk."""
     taken = list(turns)
     try:
