@@ -9,7 +9,7 @@ INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 
 .DEFAULT_GOAL := demo
-.PHONY: install demo web test test-services test-space check format bench notebooks site lock minimum offline dist fuzz mutants clean
+.PHONY: install demo web browser test test-services test-space check format bench notebooks site lock minimum offline dist fuzz mutants clean
 
 # pip 25.1 is the first that reads dependency groups.
 $(BIN)/python:
@@ -51,6 +51,14 @@ $(VENV)/.serve: $(VENV)/.core
 # The service's page in a browser, on the sample; needs neither a GPU nor Ollama.
 web: $(VENV)/.serve
 	@$(BIN)/dsocr serve --open src/deepseek_ocr_rag/samples/sample.pdf --data demo-output/service
+
+# Debian's Chromium, for the tests of the service's page; nothing where there is one. Without it,
+# and without a way to install it, these tests are skipped, and say so.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+browser:
+	command -v chromium chromium-browser >/dev/null || \
+		{ $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y --no-install-recommends chromium; } || \
+		echo "no Chromium: the tests of the service's page are skipped"
 
 # Files of tests side by side; more threads than cores would only wait for each other.
 test: $(VENV)/.dev

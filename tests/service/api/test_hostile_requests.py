@@ -160,7 +160,7 @@ def test_nothing_stands_for_the_right_key(target: Target, head: str) -> None:
 HEADS = (
     b"GARBAGE\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    b"GET / HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n",
+    b"GET /v1/jobs HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n",
     b"GET /v1/jobs HTTP/1.1\r\n\r\n",
     b"GET /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
     b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
