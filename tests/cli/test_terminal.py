@@ -38,6 +38,8 @@ BAR = "deepseek_ocr_rag.reading.progress_bar"
 CHILD_PROGRAMS = {
     "deepseek_ocr_rag.backends.transformers.device_probe",
     "deepseek_ocr_rag.backends.official.published_code",
+    "deepseek_ocr_rag.backends.local.watch_copies",
+    "deepseek_ocr_rag.batch.engines.batch_worker",
     # It looks after the streams themselves, and says nothing on them but why a command ended.
     "deepseek_ocr_rag.cli.standard_streams",
 }
@@ -143,7 +145,10 @@ def test_the_one_module_prints_only_through_the_one_function() -> None:
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in ("write", "writelines", "set_description", "set_postfix_str")
     ]
-    assert writes == [("write_visibly", "stream.write(visible(text))")]
+    assert writes == [
+        ("write_visibly", "stream.write(visible(text))"),
+        ("write_over", r"sys.stderr.write('\r')"),
+    ]
 
 
 def test_the_bar_shows_names_only_through_the_one_function() -> None:
@@ -258,6 +263,13 @@ def commands_of(tmp_path: Path) -> dict[str, list[list[str]]]:
             ["batch", str(scan), "-o", str(scan), "--backend", f"replay:{recording}"],
         ],
         "estimate": [["estimate", missing], ["estimate", str(lines)]],
+        "train": [
+            ["train", missing, "--check"],
+            ["train", str(lines), "--check", "-o", out],
+            ["train", str(lines), "--base", EVIL, "-o", out],
+        ],
+        "eval": [["eval", missing], ["eval", str(lines), "--backend", EVIL]],
+        "merge": [["merge", missing, "-o", out]],
         "parse": [["parse", str(raw)], ["parse", missing]],
         "cache": [
             ["cache", "--folder", str(tmp_path / f"cache {EVIL}")],

@@ -27,6 +27,7 @@ __all__ = [
     "print_notes",
     "print_output",
     "print_tracebacks",
+    "write_over",
     "write_visibly",
 ]
 
@@ -46,6 +47,12 @@ def print_note(text: str) -> None:
     """Print a note for a person; further lines are indented, so that none looks like a note."""
     indented = option_words(text).replace("\n", "\n       ")
     write_visibly(sys.stderr, f"dsocr: {indented}\n")
+
+
+def write_over(text: str, width: int) -> None:
+    """Write a line for a person over the one before, which was ``width`` characters long."""
+    sys.stderr.write("\r")
+    write_visibly(sys.stderr, text.ljust(width))
 
 
 def print_notes(texts: Sequence[str]) -> None:

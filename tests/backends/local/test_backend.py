@@ -241,9 +241,9 @@ def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkp
 def test_who_waits_for_a_killed_process_is_told(golden_checkpoint, page) -> None:
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
     for which in ("engine", "watch"):
-        engine = process_of(backend)
         stream = backend.stream(request(0, page))
         next(stream)
+        engine = process_of(backend)
         os.kill(getattr(engine._processes, which).pid, signal.SIGKILL)
         with pytest.raises(EngineLostError, match="SIGKILL"):
             list(stream)

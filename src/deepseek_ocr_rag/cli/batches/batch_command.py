@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...text.counted import counted
 from ...text.visible import json_line
 from ..exit_codes import INCOMPLETE, PAGES_FAILED
-from ..output import print_note, print_output, write_visibly
+from ..output import print_note, print_output, write_over, write_visibly
 from .batch_options import settings_of
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ class _Progress:
     def __call__(self, progress: BatchProgress) -> None:
         text = _line(progress)
         if self._terminal:
-            sys.stderr.write("\r")
-            write_visibly(sys.stderr, text.ljust(self._width))
+            write_over(text, self._width)
             self._width = len(text)
         elif time.monotonic() - self._noted >= NOTE_SECONDS:
             self._noted = time.monotonic()
@@ -78,7 +77,7 @@ class _Progress:
 
     def end(self) -> None:
         if self._width:
-            sys.stderr.write("\n")
+            write_visibly(sys.stderr, "\n")
 
 
 def _line(progress: BatchProgress) -> str:
