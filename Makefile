@@ -60,13 +60,15 @@ browser:
 		{ $(SUDO) apt-get -qq update && $(SUDO) apt-get -qq install -y --no-install-recommends chromium; } || \
 		echo "no Chromium: the tests of the service's page are skipped"
 
-# Files of tests side by side; more threads than cores would only wait for each other.
+# Files of tests side by side, one more than there are cores, since many wait for processes;
+# more threads than cores would only wait for each other.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --dist loadfile
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not services"
+	$(TEST) -m "not services"
 
 # Whole services and servers as processes: too long for each change, to be run where one of them changes.
 test-services: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m services
+	$(TEST) -m services
 
 # Gradio takes another Pillow than we do, so the Space's demo has an environment of its own.
 test-space: $(VENV)/.dev
@@ -120,7 +122,7 @@ minimum: $(VENV)/.uv
 # The whole suite where there is no network: this machine can reach itself, and nothing else.
 offline: $(VENV)/.dev
 	unshare --net $(if $(filter 0,$(shell id -u)),,--map-root-user) sh -c "ip link set lo up && \
-		OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile"
+		$(TEST)"
 
 # The three distributions, as wheel and sdist; the README's blocks, and its lines for the service,
 # are run where only they stand.

@@ -57,6 +57,8 @@ class Request:
         self._handler.send_response(status)
         for name, value in headers.items():
             self._handler.send_header(name.replace("_", "-"), value)
+        # As HTTP/1.1 wants it of who ends the connection; a client would send its next request.
+        self._handler.send_header("Connection", "close")
         self._handler.end_headers()
 
     def write(self, data: bytes) -> None:

@@ -15,7 +15,7 @@ from .verification.verifier import Verifier
 __all__ = ["SupportedPart", "supported_parts"]
 
 _JOINTS: Final = re.compile(
-    r"[;:—；：，、]\s*|,\s+|\s+–\s+|\s+(?:and|but|which|while|because|und|aber|et|mais|y|pero)\s+"
+    r"[;:—；：，、]|,\s|\s–\s|\s(?:and|but|which|while|because|und|aber|et|mais|y|pero)\s"
 )
 """What stands between the parts of a sentence."""
 

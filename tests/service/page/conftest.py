@@ -20,9 +20,9 @@ USUAL = {"viewport": {"width": 1280, "height": 800}}
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium."""
+    """Debian's Chromium, for one file: while it runs, no other event loop can run here."""
     if CHROMIUM is None:
         pytest.skip("needs Debian's chromium")
     from playwright.sync_api import Error, sync_playwright
@@ -37,7 +37,7 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def usual_page(browser: Any) -> Iterator[WatchedPage]:
     """The page that most tests share: to start one takes longer than they do."""
     from playwright.sync_api import expect

@@ -10,7 +10,7 @@ from drawn_report import drawn_report, plain_pages, recorded_report
 from hostile_markdown import ATTACKS
 from playwright.sync_api import expect
 from running_service import finished, send, serving
-from service_server import ANNA, KEYS
+from running_service import ANNA, KEYS
 from watched_page import WatchedPage
 
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings

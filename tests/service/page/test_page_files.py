@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from running_service import serving
-from service_server import KEYS
+from running_service import KEYS
 
 import deepseek_ocr_rag.service.page as room
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings
