@@ -9,8 +9,7 @@ import pytest
 from drawn_report import drawn_report, plain_pages, recorded_report
 from hostile_markdown import ATTACKS
 from playwright.sync_api import expect
-from running_service import finished, send, serving
-from running_service import ANNA, KEYS
+from running_service import ANNA, KEYS, finished, send, serving
 from watched_page import WatchedPage
 
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings

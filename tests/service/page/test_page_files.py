@@ -8,8 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from running_service import serving
-from running_service import KEYS
+from running_service import KEYS, serving
 
 import deepseek_ocr_rag.service.page as room
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings
