@@ -16,8 +16,6 @@ from watched_page import WatchedPage
 from deepseek_ocr_rag.service.queue import JobQueue
 from deepseek_ocr_rag.service.service_limits import ReaderSettings, ServiceLimits
 
-pytestmark = pytest.mark.services
-
 Open = Callable[..., WatchedPage]
 
 PAGES = 1000

@@ -13,22 +13,27 @@ from watched_page import WatchedPage
 
 Open = Callable[..., WatchedPage]
 
-DROP = """
-([name, text]) => {
+GIVE = """
+([kinds, name, text]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const data = new DataTransfer();
   data.items.add(new File([bytes], name, { type: "application/pdf" }));
-  for (const kind of ["dragenter", "dragover", "drop"])
+  const rest = { bubbles: true, cancelable: true };
+  for (const kind of kinds)
     document.body.dispatchEvent(
-      new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+      kind === "paste" ? new ClipboardEvent(kind, { clipboardData: data, ...rest })
+        : new DragEvent(kind, { dataTransfer: data, ...rest }));
 }
 """
 
+WAYS = {"dropped": ["dragenter", "dragover", "drop"], "pasted": ["paste"]}
+"""How a file gets onto the page, and the browser's events of it."""
 
-def drop(page: Any, file: Path) -> None:
+
+def give(page: Any, file: Path, events: list[str]) -> None:
     import base64
 
-    page.evaluate(DROP, [file.name, base64.b64encode(file.read_bytes()).decode()])
+    page.evaluate(GIVE, [events, file.name, base64.b64encode(file.read_bytes()).decode()])
 
 
 @pytest.fixture
@@ -39,11 +44,12 @@ def reading(open_page: Open, url: str, read_report: str) -> WatchedPage:
     return watched
 
 
-def test_a_document_that_is_dropped_is_read_and_shown(
-    open_page: Open, url: str, report: Path
+@pytest.mark.parametrize("way", WAYS)
+def test_a_document_that_is_dropped_or_pasted_is_read_and_shown(
+    open_page: Open, url: str, report: Path, way: str
 ) -> None:
     page = open_page(url).page
-    drop(page, report)
+    give(page, report, WAYS[way])
     expect(page.get_by_role("heading", name="report.pdf")).to_be_visible()
     first = page.locator('[data-page="1"]')
     expect(first.get_by_text("The lighthouse was built in 1871.")).to_be_visible()

@@ -14,15 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from docs_pages import ROOT
 from page_server import PageServer, marked_pdf
 from playwright.sync_api import expect
 from watched_page import WatchedPage
 
 from deepseek_ocr_rag import sample_path
-
-pytestmark = pytest.mark.services
 
 Open = Callable[..., WatchedPage]
 
