@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from axe_audit import violations
+from given_files import WAYS, give
 from playwright.sync_api import expect
 from running_service import finished, send
 from scripted_answers import MODEL, answering_service
@@ -85,6 +86,19 @@ def test_a_chosen_sentence_is_shown_on_its_page(panel: Any) -> None:
     turn.locator("button.sentence-button").click()
     expect(sheet.locator(".mark")).to_have_count(0)
     expect(turn.locator("blockquote")).to_be_hidden()
+
+
+def test_a_document_is_dropped_and_asked_and_shows_its_evidence(
+    open_page: Open, answering: tuple[httpx.Client, Path]
+) -> None:
+    http, document = answering
+    page = open_page(str(http.base_url)).page
+    give(page, document, WAYS["dropped"])
+    expect(page.locator('[data-page="1"] .block')).to_have_count(4)
+    turn = ask(opened(page), "Who keeps the lamp?")
+    turn.locator("button.sentence-button").click()
+    expect(turn.locator("blockquote")).to_have_text("Anna Berg keeps the lamp.")
+    expect(page.locator('[data-page="1"] .sheet-cell .mark.dark')).to_be_visible()
 
 
 def test_what_runs_over_the_end_of_a_page_is_marked_on_both(panel: Any) -> None:
