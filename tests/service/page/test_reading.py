@@ -60,6 +60,12 @@ def test_a_box_stands_on_the_words_that_were_read(reading: WatchedPage) -> None:
     assert (box["y"] - sheet["y"]) / sheet["height"] == pytest.approx(70 / 842, abs=0.01)
 
 
+def test_a_formula_is_set_as_one(reading: WatchedPage) -> None:
+    formula = reading.page.locator(".formula.typeset math").first
+    expect(formula.locator("msup")).to_have_text("c2")
+    expect(reading.page.locator(".formula.typeset").first).to_have_attribute("title", "E = m c^2")
+
+
 def test_a_table_keeps_its_spans_and_copies_without_formulas(
     open_page: Open, url: str, read_report: str
 ) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["STATIC_FILES"]
+__all__ = ["STATIC_FILES", "VENDORED", "VendoredFile"]
 
 STATIC_FILES: Final = (
     "index.html",
@@ -30,6 +31,7 @@ STATIC_FILES: Final = (
     "modules/messages.js",
     "modules/pages/block_text.js",
     "modules/pages/block_tools.js",
+    "modules/pages/formula.js",
     "modules/pages/inline_text.js",
     "modules/pages/linking.js",
     "modules/pages/page_layout.js",
@@ -62,5 +64,35 @@ STATIC_FILES: Final = (
     "styles/base.css",
     "styles/queue.css",
     "styles/reading.css",
+    "vendor/katex.LICENSE.txt",
+    "vendor/katex.min.js",
 )
 """Below ``static/``; a test compares them with what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class VendoredFile:
+    """A file of somebody else, as it was published.
+
+    Attributes:
+        name: Below ``static/``.
+        source: The package and its version, from npm.
+        licence: Its SPDX name; the text stands beside the file.
+        sha256: A test compares it.
+    """
+
+    name: str
+    source: str
+    licence: str
+    sha256: str
+
+
+VENDORED: Final = (
+    VendoredFile(
+        "vendor/katex.min.js",
+        "katex 0.19.1, dist/katex.min.js",
+        "MIT",
+        "fa140498b8cfc8302cbe5e7cb1bdbc1f952bc38b3fa258ede09e73edbf9a74bc",
+    ),
+)
+"""Parses formulas; loaded when the first one is shown."""

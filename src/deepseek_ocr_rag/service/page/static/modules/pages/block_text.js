@@ -2,6 +2,7 @@
 
 import { make } from "../dom.js";
 import { t } from "../texts.js";
+import { formula } from "./formula.js";
 import { inlineParts } from "./inline_text.js";
 
 const KINDS = ["text", "title", "sub_title", "table", "image", "equation"];
@@ -24,7 +25,7 @@ export function blockText(block, table) {
   const { kind, text } = block;
   if (table) return [tableElement(table)];
   if (kind === "image" && !text.trim()) return [make("p.faint", {}, t("block.no_text"))];
-  if (/equation|formula/.test(kind)) return [make("pre.formula", {}, text.trim().replace(/^(\\\[|\$\$)\s*|\s*(\\\]|\$\$)$/g, ""))];
+  if (/equation|formula/.test(kind)) return [formula(text.trim().replace(/^(\\\[|\$\$)\s*|\s*(\\\]|\$\$)$/g, ""), true)];
   const heading = /^\s*(#{1,6})\s+(.*)$/s.exec(text);
   if (heading || /title/.test(kind)) {
     const level = heading ? heading[1].length : kind === "title" ? 1 : 2;

@@ -1,6 +1,7 @@
 /** The text of a block as parts: emphasis, formulas and scripts; all else is text as it stands. */
 
 import { make } from "../dom.js";
+import { formula as typesetFormula } from "./formula.js";
 
 // Each alternative is bounded, so that no text takes more than linear time.
 const MARKS = /\\\((?<formula>[^\n]{1,400}?)\\\)|\*\*(?<strong>[^*\n]{1,400})\*\*|<(?<script>su[bp])>(?<raised>[^<]{0,80})<\/\k<script>>|\\(?<escaped>[\\`*_{}[\]()#+.!|<>~$-])|&(?<entity>lt|gt|amp);/g;
@@ -25,7 +26,7 @@ export function inlineParts(text) {
 
 /** @param {Record<string, string>} groups */
 function part({ formula, strong, script, raised, escaped, entity }) {
-  if (formula !== undefined) return make("code.formula", {}, formula.trim());
+  if (formula !== undefined) return typesetFormula(formula.trim(), false);
   if (strong !== undefined) return make("strong", {}, ...inlineParts(strong));
   if (script !== undefined) return make(script, {}, raised);
   return escaped ?? ENTITIES[entity];
