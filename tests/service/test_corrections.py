@@ -214,6 +214,25 @@ def test_a_zip_has_the_pictures_that_its_lines_name(queue, job):
             assert picture.mode == "RGB"
 
 
+def test_training_reads_what_was_corrected(queue, job, tmp_path):
+    pytest.importorskip("peft")
+    from deepseek_ocr_rag.training import read_samples
+
+    queue.correct(ALICE, job.id, 1, TOWER, "x y")
+    chunks = example_zip(
+        job,
+        lambda: examples(queue, job, 1),
+        lambda number, side: queue.picture(ALICE, job.id, number, side),
+    )
+    with zipfile.ZipFile(io.BytesIO(b"".join(chunks))) as archive:
+        archive.extractall(tmp_path / "corrected")
+    (sample,) = read_samples(tmp_path / "corrected").checked()
+    assert sample.grounded
+    assert "x y" in sample.answer
+    assert sample.image.is_file()
+    assert "x y" in [block.text for block in parse_page(sample.answer).blocks]
+
+
 def test_without_boxes_the_example_is_plain_text(queue, job):
     parsed = parse_page("Read me.")
     page = with_corrections(Page(1, parsed.markdown, parsed.blocks), {0: "Read me again."})
