@@ -1,6 +1,7 @@
 /** Formulas as MathML, built out of what KaTeX parses; until then, and where it cannot, their source. */
 
 import { make } from "../dom.js";
+import { t } from "../texts.js";
 
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 const KATEX = new URL("../../vendor/katex.min.js", import.meta.url);
@@ -19,7 +20,10 @@ let loading;
  * @returns {HTMLElement}
  */
 export function formula(source, display) {
-  const shown = make(display ? "pre.formula" : "code.formula", {}, source);
+  // A long one is scrolled, so the keyboard must get to it.
+  const shown = display
+    ? make("pre.formula", { tabIndex: 0, role: "region", "aria-label": t("block.equation") }, source)
+    : make("code.formula", {}, source);
   if (source && source.length <= LONGEST) typeset(shown, source, display);
   return shown;
 }
