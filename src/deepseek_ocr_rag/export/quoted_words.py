@@ -182,7 +182,7 @@ def _on_lines(block: Block, part: tuple[int, int], grey: Pixels) -> list[Box]:
 
 def _rows(block: Block, part: tuple[int, int]) -> list[Box]:
     """The rows of a table that a part of its text is in, taken as equally high."""
-    ends = [match.end() for match in re.finditer(r"</tr>|\n(?!\|[\s:|-]+\|(?:\n|$))", block.text)]
+    ends = [match.end() for match in re.finditer(r"</tr>|\n(?!\|[ \t:|-]+\|(?:\n|$))", block.text)]
     starts = [0, *(end for end in ends if end < len(block.text))]
     hit = [
         i

@@ -72,7 +72,7 @@ def _is_link(path: str) -> bool:
 
 def _regex(pattern: str) -> re.Pattern[str]:
     text = ""
-    for part in re.split(r"(\*\*/|\*\*|\*|\?|\[!?[^\]/]+\])", pattern):
+    for part in re.split(r"(\*\*/|\*\*|\*|\?|\[!?[^\[\]/]+\])", pattern):
         if part == "**/":
             text += "(?:[^/]+/)*"
         elif part == "**":

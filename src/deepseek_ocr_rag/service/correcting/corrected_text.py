@@ -20,7 +20,7 @@ LONGEST_CORRECTION: Final = 100_000
 
 _HTML_TABLE: Final = re.compile("<table", re.IGNORECASE)
 _CELL_EDGE: Final = re.compile(r"(?<!\\)\|")
-_RULE_OF_TABLE: Final = re.compile(r"[|\s:-]*-[|\s:-]*")
+_RULE_OF_TABLE: Final = re.compile(r"[|\s:-]+")
 
 
 def with_corrections(page: Page, texts: Mapping[int, str]) -> Page:
@@ -123,7 +123,7 @@ def _cells(row: str) -> tuple[Cell, ...]:
 
 
 def _is_rule(row: str) -> bool:
-    return _RULE_OF_TABLE.fullmatch(row) is not None and "|" in row
+    return {"|", "-"} <= {*row} and _RULE_OF_TABLE.fullmatch(row) is not None
 
 
 def _no_block(page: Page, index: int) -> ConfigurationError:
