@@ -28,6 +28,12 @@ LENS = (
 )
 """A sentence over the end of a page."""
 
+FARES = (
+    "<table><tr><td>Route</td><td>Single (EUR)</td><td>Return (EUR)</td></tr>"
+    "<tr><td>Hestur</td><td>14.25</td><td>26.80</td></tr>"
+    "<tr><td>Skuvoy</td><td>9.10</td><td>17.00</td></tr></table>"
+)
+
 SCRIPT: Mapping[str, tuple[str, ...]] = {
     "mixed": (
         "The lighthouse was built in 1871.",
@@ -54,7 +60,12 @@ def light_document() -> list[list[Part]]:
             ("text", "Anna Berg keeps the lamp. She signed the letter in May."),
             ("text", LENS[0]),
         ],
-        [("text", LENS[1]), ("sub_title", "## Visitors"), ("text", "Boats leave at nine.")],
+        [
+            ("text", LENS[1]),
+            ("sub_title", "## Visitors"),
+            ("text", "Boats leave at nine."),
+            ("table", FARES),
+        ],
     ]
 
 

@@ -27,6 +27,7 @@ _WORDS: Final = tuple(
         (r", or raise FetchPolicy\(\w+=\.\.\.\)", ""),
         (r"Allow it with FetchPolicy\(\w+=True\)", "Download the file first"),
         (r"backend=[\"']([\w:/.-]+)[\"']", r"--backend \1"),
+        (r"renderer=[\"'](\w+)[\"']", r"--renderer \1"),
         (r"resolution [\"'](\w+)[\"']", r"--resolution \1"),
         (r"revision=,", "a folder instead of the hub id, or"),
         (r"(Raise|raise) num_ctx", r"\1 --num-ctx"),

@@ -111,12 +111,40 @@ def test_what_runs_over_the_end_of_a_page_is_marked_on_both(panel: Any) -> None:
 
 
 def test_not_in_these_documents_is_as_large_as_an_answer(panel: Any) -> None:
-    turn = ask(panel, "How is the weather?")
+    turn = ask(panel, "How is the weather at the lighthouse?")
     notice = turn.locator(".absent")
     expect(notice.get_by_role("heading", name="Not in these documents")).to_be_visible()
     size = notice.locator("h4").evaluate("each => parseFloat(getComputedStyle(each).fontSize)")
     assert size >= 15
     expect(panel.get_by_role("status").first).to_have_text("Not in these documents")
+
+
+@pytest.mark.parametrize(
+    ("question", "heading"),
+    [
+        ("What is the fare to Mykines?", "Not in these documents"),
+        ("How is the weather?", "Nothing was found"),
+        ("Who painted the lamp yellow yesterday?", "No sentence says this in these words"),
+    ],
+)
+def test_without_a_model_absence_is_said_only_where_it_was_found_out(
+    panel: Any, question: str, heading: str
+) -> None:
+    panel.locator("#model").select_option("none")
+    turn = ask(panel, question)
+    expect(turn.locator(".absent").get_by_role("heading")).to_have_text(heading)
+
+
+def test_a_row_of_a_table_is_shown_with_its_heads(panel: Any) -> None:
+    panel.locator("#model").select_option("none")
+    turn = ask(panel, "What does the return to Hestur cost?")
+    row = "Route: Hestur · Single (EUR): 14.25 · Return (EUR): 26.80"
+    expect(turn.locator(".sentence-text").first).to_have_text(row)
+
+
+def test_a_turn_says_which_document_it_is_about(panel: Any) -> None:
+    expect(ask(panel, "Who keeps the lamp?")).to_contain_text("About lights.pdf")
+    expect(ask(panel, "And who keeps it?")).not_to_contain_text("About lights.pdf")
 
 
 def test_a_follow_up_question_is_understood(panel: Any) -> None:

@@ -62,6 +62,7 @@ def answer(job: str) -> dict[str, Any]:
         "found": True,
         "quoted": False,
         "nearest": False,
+        "absent": False,
         "query": ATTACKS[0],
         "llm": ATTACKS[1],
         "sentences": [

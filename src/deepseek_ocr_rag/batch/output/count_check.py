@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from ..page_units import selection_text
 from ..run_account import PartAccount, RunAccount
@@ -79,7 +79,9 @@ def _keys(folder: RunFolder, kind: str, part: int) -> Iterator[tuple[int, int]]:
     yield from _columns(folder, kind, part, ["entry", "page"])
 
 
-def _columns(folder: RunFolder, kind: str, part: int, names: list[str]) -> Iterator[tuple]:  # type: ignore[type-arg]
+def _columns(
+    folder: RunFolder, kind: str, part: int, names: list[str]
+) -> Iterator[tuple[Any, ...]]:
     with folder.open_table(shard_of(kind, part)) as table:
         for batch in table.iter_batches(columns=names, batch_size=4096):
             yield from zip(*(batch.column(name).to_pylist() for name in names), strict=True)

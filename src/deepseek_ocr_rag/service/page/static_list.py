@@ -18,6 +18,7 @@ STATIC_FILES: Final = (
     "modules/asking/evidence.js",
     "modules/asking/model_choice.js",
     "modules/asking/status_shape.js",
+    "modules/asking/table_rows.js",
     "modules/clipboard.js",
     "modules/correcting/block_editor.js",
     "modules/correcting/correcting.js",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ....answering.fixed_texts import NOT_FOUND
 from ....document.types import Block, Box
 from ...asking import ReadDocuments
 from ..job_replies import job_path
@@ -119,6 +120,7 @@ class AnswerReply:
         found: Whether the documents contain an answer.
         quoted: Whether passages are quoted: no model was asked, or no source says what it wrote.
         nearest: Whether these are only the nearest passages, and no answer.
+        absent: Whether no page has a name or year of the question, so that there can be no answer.
         query: What was searched for: the question, as it is clear without those before it.
         llm: The model that wrote it; null if passages are quoted.
         sentences: Each with the result of its check.
@@ -130,6 +132,7 @@ class AnswerReply:
     found: bool
     quoted: bool
     nearest: bool
+    absent: bool
     query: str
     llm: str | None
     sentences: list[SentenceReply]
@@ -193,6 +196,7 @@ def answer_reply(answer: Answer, read: ReadDocuments) -> AnswerReply:
         found=answer.found,
         quoted=answer.quoted,
         nearest=answer.nearest,
+        absent=not answer.found and answer.text.startswith(NOT_FOUND.removesuffix(".")),
         query=answer.query or answer.question,
         llm=answer.llm,
         sentences=sentences,

@@ -6,9 +6,7 @@ import { problemParts, sentence as asSentence } from "../messages.js";
 import { language, t } from "../texts.js";
 import { evidenceList, showOnPages } from "./evidence.js";
 import { statusShape } from "./status_shape.js";
-
-/** The fixed lines that stand above quotes; the panel says the same in its own words. */
-const LINE_ABOVE = /^[^\n]*:\n+/;
+import { inWords } from "./table_rows.js";
 
 export class AnswerView {
   /** @param {import("../reading/reader.js").Reader} reader @param {() => void} again asks once more */
@@ -54,17 +52,17 @@ export class AnswerView {
   finish(answer) {
     this.done();
     /** @type {Map<number, any>} */
+    this.answer = answer.answer;
     this.citations = new Map(answer.citations.map((/** @type {any} */ each) => [each.number, each]));
     const shown = answer.sentences.filter((/** @type {any} */ each) => each.status !== "unsupported");
     const refused = answer.sentences.filter((/** @type {any} */ each) => each.status === "unsupported");
     const said = shown.filter((/** @type {any} */ each) => each.status !== "absent" || answer.found);
-    const summary = answer.found ? t("asking.checked", { supported: count(answer, "supported"), all: answer.sentences.length }) : t("asking.absent");
+    const summary = answer.found ? t("asking.checked", { supported: count(answer, "supported"), all: answer.sentences.length }) : notFound(answer).heading;
     fill(
       this.body,
       !answer.found && absentNotice(answer),
       answer.found && answer.quoted && make("p.faint.small", {}, t(answer.llm ? "asking.quotes_instead" : "asking.quotes")),
       answer.found && !answer.quoted && make("p.faint.small", {}, summary),
-      !answer.found && answer.nearest && said.length > 0 && make("p.faint.small", {}, t("asking.nearest")),
       said.length > 0 && make("ul.sentences", {}, ...said.map((/** @type {any} */ each) => this.sentence(each))),
       refused.length > 0 && this.refusedList(refused),
       answer.warnings.length > 0 && make("div.note.warn.small", { role: "note", "aria-label": t("asking.warnings") }, ...answer.warnings.map((/** @type {string} */ each) => make("p", {}, asSentence(each)))),
@@ -84,7 +82,7 @@ export class AnswerView {
       t(`asking.status.${sentence.status}`),
       pages.length > 0 && make("span.pages-cited", {}, pages.map((page) => t("asking.page_short", { page })).join(", ")),
     );
-    const content = [statusShape(sentence.status), make("span.sentence-text", {}, sentence.text), label];
+    const content = [statusShape(sentence.status), make("span.sentence-text", {}, inWords(sentence.text, this.answer)), label];
     const item = make(`li.sentence.${sentence.status}`);
     if (cited.length) {
       const button = make("button.sentence-button", { type: "button", "aria-expanded": "false", onclick: () => this.choose(item, button, evidence, cited) }, ...content);
@@ -152,9 +150,21 @@ function count(answer, status) {
   return answer.sentences.filter((/** @type {any} */ each) => each.status === status).length;
 }
 
-/** @param {any} answer that is not in the documents @returns {HTMLElement} as large as an answer */
-function absentNotice(answer) {
+/**
+ * That something is not there is said only where it was found out, and by whom.
+ * @param {any} answer without an answer @returns {{heading: string, text: string}}
+ */
+function notFound(answer) {
+  if (answer.nearest) return { heading: t("asking.other_words"), text: t("asking.nearest") };
+  if (answer.sentences.some((/** @type {any} */ each) => each.status === "absent")) return { heading: t("asking.absent"), text: t("asking.absent.text") };
+  if (answer.sentences.length) return { heading: t("asking.nothing_found"), text: t("asking.all_refused") };
   // The service names the words that no page has, in English.
-  const exact = answer.sentences.length || language === "zh" ? "" : answer.answer.replace(LINE_ABOVE, "").trim();
-  return make("div.absent", {}, icon("close"), make("div", {}, make("h4", {}, t("asking.absent")), make("p", {}, exact || t("asking.absent.text"))));
+  const heading = t(answer.absent ? "asking.absent" : "asking.nothing_found");
+  return { heading, text: language === "zh" ? t("asking.no_words") : answer.answer.trim() };
+}
+
+/** @param {any} answer without an answer @returns {HTMLElement} as large as an answer */
+function absentNotice(answer) {
+  const { heading, text } = notFound(answer);
+  return make("div.absent", {}, icon("close"), make("div", {}, make("h4", {}, heading), make("p", {}, text)));
 }

@@ -105,12 +105,13 @@ class Asking {
   async ask(question) {
     const jobs = this.documents().map((each) => each.id);
     if (!question || !jobs.length || this.running) return;
-    if (this.about !== jobs.join()) this.turns = [];
+    const moved = this.about !== jobs.join();
+    if (moved) this.turns = [];
     this.about = jobs.join();
     this.question.value = "";
     const view = new AnswerView(this.reader, () => this.ask(question));
     const understood = make("p.faint.small", { hidden: true });
-    const turn = make("article.turn", { "aria-label": question }, make("h3.asked", {}, question), understood, view.element);
+    const turn = make("article.turn", { "aria-label": question }, moved && make("p.faint.small", {}, this.scope.textContent), make("h3.asked", {}, question), understood, view.element);
     this.log.append(turn);
     turn.scrollIntoView({ block: "start" });
     await this.follow(view, { question, jobs, model: this.models.value, history: this.turns.slice(-MOST_TURNS) }, understood);
