@@ -50,6 +50,7 @@ class Room:
 
 GROUND = (
     *("errors", "version", "hosts", "http_replies", "installing", "ollama_address"),
+    "interface_words",
     "setting_names",
     "threads",
 )
@@ -61,6 +62,7 @@ ROOMS = {
     "hosts": Room("which hosts are this machine"),
     "http_replies": Room("which replies of HTTP servers are accepted"),
     "ollama_address": Room("where Ollama listens, and its credentials"),
+    "interface_words": Room("what an error says of Python, in the words of another interface"),
     "setting_names": Room("refusing settings that do not exist"),
     "threads": Room("work in threads, and the error where none can be started"),
     "installing": Room("the pip command that installs more of this package"),

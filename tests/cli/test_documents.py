@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-import ast
 import io
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
-from house import MODULE_FILES, parsed
 
 from deepseek_ocr_rag import ReplayBackend
 from deepseek_ocr_rag.backends import checkpoint_backend
-from deepseek_ocr_rag.cli.arguments import argument_parser
 from deepseek_ocr_rag.cli.main import main
-from deepseek_ocr_rag.cli.option_words import option_words
 from deepseek_ocr_rag.installing import install_command
 
 REPLY = "<|ref|>text<|/ref|><|det|>[[100, 150, 900, 300]]<|/det|>\nThe lamp was lit in 1871."
@@ -219,15 +213,6 @@ def test_a_missing_extra_has_its_own_exit_code_and_command(
 # --- words of the command ----------------------------------------------------------------
 
 
-def parsers() -> list[argparse.ArgumentParser]:
-    (choices,) = (
-        action.choices
-        for action in argument_parser()._actions
-        if isinstance(action, argparse._SubParsersAction)
-    )
-    return list(choices.values())
-
-
 def test_an_encrypted_file_names_the_option(
     sample_pdf: Path, tmp_path: Path, backend: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,63 +225,6 @@ def test_an_encrypted_file_names_the_option(
     assert "--password" in err
     assert "password=" not in err
     assert main(["read", str(locked), *backend, "--password", "x"]) == 0
-
-
-@cache
-def texts_of_errors() -> set[str]:
-    """Every text in the package that says what to do, f-strings with their gaps as ``x``."""
-    found = set()
-    for module, path in MODULE_FILES.items():
-        if ".cli." in module or ".agents." in module:
-            continue
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.keyword) and node.arg in ("remedy", "cure"):
-                parts = [n for n in ast.walk(node.value) if isinstance(n, ast.Constant)]
-                found.add("".join(str(part.value) for part in parts))
-    return found
-
-
-def test_every_option_that_an_error_names_exists() -> None:
-    known = {word for parser in parsers() for word in parser._option_string_actions}
-    for text in texts_of_errors():
-        said = option_words(text)
-        new = set(re.findall(r"--[a-z-]+", said)) - set(re.findall(r"--[a-z-]+", text))
-        assert new <= known, text
-
-
-def test_what_has_an_option_is_not_told_in_python() -> None:
-    python = re.compile(
-        r"\b(password|allow_\w+|cache|backend|num_ctx|wait)=(?!\"fp8|\"model)|(Limits|FetchPolicy)\("
-    )
-    left = {text for text in texts_of_errors() if python.search(option_words(text))}
-    assert left == set()
-
-
-@pytest.mark.parametrize(
-    ("said", "shown"),
-    [
-        # Only the servers' backends take --timeout, and only for a whole page.
-        ("Raise the timeout.", "Raise --timeout."),
-        (
-            "Look at its log, or raise stall_timeout.",
-            "Look at its log, or raise stall_timeout in Python (the command has no option for it).",
-        ),
-        (
-            "Raise OfficialBackend(load_timeout=...). Keep the folder on a local SSD.",
-            "Raise OfficialBackend(load_timeout=...) in Python (the command has no option for it)."
-            " Keep the folder on a local SSD.",
-        ),
-        ("Raise its timeout, or take a smaller model.", "Take a smaller model."),
-    ],
-)
-def test_a_timeout_is_raised_with_an_option_only_where_one_does_it(said: str, shown: str) -> None:
-    words = said.removesuffix("Keep the folder on a local SSD.")
-    assert any(
-        isinstance(node, ast.Constant) and words in str(node.value)
-        for path in MODULE_FILES.values()
-        for node in ast.walk(parsed(path))
-    )
-    assert option_words(said) == shown
 
 
 def test_quiet_prints_results_and_errors_only_and_verbose_prints_each_page(

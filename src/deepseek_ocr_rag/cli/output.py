@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import IO
 
+from ..interface_words import command_words
 from ..text.visible import visible
-from .option_words import option_words
 
 __all__ = [
     "notes_from_log",
@@ -45,7 +45,7 @@ def print_output(text: str, end: str = "\n") -> None:
 
 def print_note(text: str) -> None:
     """Print a note for a person; further lines are indented, so that none looks like a note."""
-    indented = option_words(text).replace("\n", "\n       ")
+    indented = command_words(text).replace("\n", "\n       ")
     write_visibly(sys.stderr, f"dsocr: {indented}\n")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from drawn_report import drawn_report, plain_pages, problem_pages, recorded_report
 from playwright.sync_api import expect
+from reportlab.pdfgen.canvas import Canvas
 from running_service import finished, send, serving
 from watched_page import WatchedPage
 
@@ -75,6 +76,26 @@ def test_a_document_that_cannot_be_read_says_what_to_do(open_page: Open, bad: An
     expect(item.locator(".remedy")).to_contain_text("Get an intact copy")
     item.get_by_role("link", name="broken.pdf").click()
     expect(page.locator(".strip-trouble")).to_contain_text("damaged")
+
+
+def test_a_locked_document_asks_for_its_password(open_page: Open, bad: Any) -> None:
+    http, folder = bad
+    canvas = Canvas(str(folder / "locked.pdf"), encrypt="sesame", invariant=1)
+    canvas.drawString(72, 700, "The lamp burns forty litres of oil a month.")
+    canvas.save()
+    job = finished(http, send(http, folder / "locked.pdf")["id"])
+    item = open_page(str(http.base_url)).page.locator(f'[data-job="{job["id"]}"]')
+    expect(item.locator(".remedy")).to_have_text("Send it again with its password.")
+    chinese = open_page(str(http.base_url), locale="zh-CN").page
+    expect(chinese.locator(f'[data-job="{job["id"]}"] .item-error')).to_contain_text("请输入密码")
+
+
+def test_what_the_service_is_to_be_started_with_is_shown_as_code(open_page: Open, bad: Any) -> None:
+    http, folder = bad
+    job = finished(http, send(http, folder / "broken.pdf")["id"])
+    page = open_page(f"{http.base_url}#/job/{job['id']}").page
+    expect(page.locator(".strip-trouble code")).to_have_text("dsocr serve --renderer pymupdf")
+    expect(page.locator(".strip-trouble")).not_to_contain_text("`")
 
 
 def test_a_job_that_is_not_there_leads_back(open_page: Open, bad: Any) -> None:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from ... import errors
 from ...errors import DeepSeekOCRError
+from ...interface_words import service_words
 
 __all__ = [
     "PROBLEM_TYPE",
@@ -117,7 +118,7 @@ def problem_members(error: DeepSeekOCRError) -> dict[str, Any]:
         "status": status,
         "detail": error.problem,
         "error": type(error).__name__,
-        "remedy": error.remedy,
+        "remedy": error.remedy and service_words(error.remedy),
         "source": error.source,
         "page": error.page,
     }

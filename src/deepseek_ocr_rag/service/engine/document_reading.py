@@ -12,6 +12,7 @@ from ...backends.registry import backend_named
 from ...document.headings import Headings, with_sections
 from ...document.types import Page
 from ...errors import BackendReplyError, DeepSeekOCRError, ReadCancelledError
+from ...interface_words import service_words
 from ...reading.cached_pages import page_to_json
 from ...reading.page_stream import PageStream
 from ...reading.progress import ReadingProgress
@@ -172,7 +173,8 @@ class DocumentReading:
             headings: Headings = tuple((level, title) for level, title in self._request["headings"])
             for page in stream:
                 blocks, headings = with_sections(page.blocks, headings)
-                self._send_page(replace(page, blocks=blocks), headings)
+                error = page.error and service_words(page.error)
+                self._send_page(replace(page, blocks=blocks, error=error), headings)
                 if self._stopping.is_set():
                     return {"end": "stopped"}
         return {"end": "done"}

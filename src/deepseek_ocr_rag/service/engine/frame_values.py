@@ -12,6 +12,7 @@ from ...errors import (
     DeepSeekOCRError,
     EngineLostError,
 )
+from ...interface_words import service_words
 from ..jobs import JobError
 from ..service_limits import ReaderSettings
 
@@ -26,7 +27,7 @@ def error_values(error: DeepSeekOCRError) -> dict[str, Any]:
     return {
         "type": type(error).__name__,
         "message": error.problem,
-        "remedy": error.remedy or "",
+        "remedy": service_words(error.remedy or ""),
         "page": error.page,
     }
 

@@ -37,7 +37,26 @@ export function showProblem(error, subject = "") {
  */
 export function problemParts(error, subject = "") {
   const { what, remedy } = inWords(error);
-  return make("div.problem-text", {}, make("p", {}, subject && make("strong", {}, `${subject}: `), what), remedy && make("p.remedy", {}, remedy));
+  return make("div.problem-text", {}, make("p", {}, subject && make("strong", {}, `${subject}: `), ...withCode(what)), remedy && make("p.remedy", {}, ...withCode(remedy)));
+}
+
+/**
+ * Why a document could not be read, and what to do.
+ * @param {{type: string, message: string, remedy: string | null}} error of a job
+ * @returns {HTMLElement[]}
+ */
+export function failureParts(error) {
+  const own = textIfAny(`error.${error.type}`);
+  const message = sentence(error.message);
+  const texts = own ? [own, `${message} ${error.remedy || ""}`] : [message, error.remedy || ""];
+  return texts.filter(Boolean).map((text, index) => make(index ? "p.remedy" : "p", {}, ...withCode(text)));
+}
+
+/** @param {string} text @returns {(string | HTMLElement)[]} its parts; what stands between backticks is code */
+export function withCode(text) {
+  const parts = text.split("`");
+  if (parts.length % 2 === 0) return [text];
+  return parts.map((part, index) => (index % 2 ? make("code", {}, part) : part));
 }
 
 /** @param {unknown} error whether the page itself broke off a request */

@@ -66,6 +66,14 @@ export const SHELL_TEXTS = {
   "left.hours": ["about {count} hours left", "约剩 {count} 小时"],
   "left.hours.one": ["about an hour left", "约剩 1 小时"],
 
+  // In English, the service's own words are more exact.
+  "error.PasswordError": ["", "此 PDF 已加密，或密码不正确。请输入密码后重新发送。"],
+  "error.CorruptSourceError": ["", "文件已损坏，无法打开。请换一份完好的文件。"],
+  "error.UnsupportedSourceError": ["", "不支持此类文件。"],
+  "error.LimitExceededError": ["", "文件超出此服务的限制。请拆分或缩小文件。"],
+  "error.PageRangeError": ["", "文件中没有这些页码。"],
+  "error.BackendUnavailableError": ["", "读取页面的模型不可用。请联系此服务的管理者。"],
+  "error.BackendTimeoutError": ["", "模型没有在规定时间内完成。请重试。"],
   "problem.page": ["The page made a mistake.", "页面出错了。"],
   "problem.page.remedy": ["Reload it; what was read is kept.", "请重新加载；已读取的内容不会丢失。"],
   "problem.connection": ["The service does not answer.", "服务没有响应。"],

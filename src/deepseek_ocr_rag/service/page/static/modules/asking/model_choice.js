@@ -2,7 +2,7 @@
 
 import { getJson } from "../api.js";
 import { fill, make } from "../dom.js";
-import { isAbort } from "../messages.js";
+import { isAbort, withCode } from "../messages.js";
 import { t } from "../texts.js";
 
 const MODEL = "dsocr.model";
@@ -29,7 +29,7 @@ export class ModelChoice {
       const kept = localStorage.getItem(MODEL) || "";
       this.show(models, models.includes(kept) ? kept : own);
       this.problem.hidden = !problem || models.length > 1;
-      this.problem.textContent = problem || "";
+      fill(this.problem, ...withCode(problem || ""));
       this.isKnown = true;
     } catch (error) {
       // A question will say what is wrong; until then the service's own model answers.

@@ -1,7 +1,7 @@
 /** One page: its picture beside its text. */
 
 import { fill, make } from "../dom.js";
-import { isAbort, problemParts } from "../messages.js";
+import { isAbort, problemParts, withCode } from "../messages.js";
 import { t } from "../texts.js";
 import { blockText, kindName } from "./block_text.js";
 import { sizeOf } from "./page_layout.js";
@@ -123,5 +123,5 @@ function badge(entry) {
 /** @param {any} entry */
 function notes(entry) {
   const found = reasons(entry);
-  return found.length > 0 && make(`div.note.${toneOf(stateOf(entry)) || "calm"}`, {}, ...found.map((text) => make("p", {}, text)));
+  return found.length > 0 && make(`div.note.${toneOf(stateOf(entry)) || "calm"}`, {}, ...found.map((text) => make("p", {}, ...withCode(text))));
 }

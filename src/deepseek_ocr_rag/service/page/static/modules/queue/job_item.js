@@ -3,7 +3,7 @@
 import { hashOf } from "../address.js";
 import { fill, make } from "../dom.js";
 import { icon } from "../icons.js";
-import { sentence } from "../messages.js";
+import { failureParts } from "../messages.js";
 import { t } from "../texts.js";
 import { facts, isActive, tone } from "./job_words.js";
 
@@ -63,6 +63,6 @@ export class JobItem {
     this.remove.hidden = isActive(job);
     const error = job.status === "failed" ? job.error : null; // of a job read in part, the pages say it
     this.error.hidden = !error;
-    if (error) fill(this.error, make("p", {}, sentence(error.message)), error.remedy && make("p.remedy", {}, error.remedy));
+    if (error) fill(this.error, ...failureParts(error));
   }
 }

@@ -1,7 +1,7 @@
 /** What becomes of the document: progress, and how many pages have problems. */
 
 import { fill, make } from "../dom.js";
-import { problemParts, sentence } from "../messages.js";
+import { failureParts, problemParts } from "../messages.js";
 import { ISSUES, stateOf, toneOf } from "../pages/page_state.js";
 import { facts, isActive, tone } from "../queue/job_words.js";
 import { counted, t } from "../texts.js";
@@ -39,7 +39,7 @@ export class StatusStrip {
     this.lost.hidden = !opened.lost;
     this.showIssues(opened);
     const error = job.status === "failed" ? job.error : null; // else the pages say it
-    fill(this.trouble, error && make("div.note.bad", {}, make("p", {}, sentence(error.message)), error.remedy && make("p.remedy", {}, error.remedy)));
+    fill(this.trouble, error && make("div.note.bad", {}, ...failureParts(error)));
   }
 
   /** @param {unknown} problem why nothing more can be shown */
