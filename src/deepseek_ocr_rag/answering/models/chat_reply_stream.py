@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import httpx
 
+from ...errors import UnexpectedThoughtsError
 from ..language_model import Message, ReplyEnd
 from .chat_server import ChatServer, error_words
 from .ollama_reply_stream import BROKEN_OFF, CUT
-from .thoughts import ThoughtSplitter, UnexpectedThoughts
+from .thoughts import ThoughtSplitter
 
 __all__ = ["ChatReply"]
 
@@ -96,7 +97,7 @@ class ChatReply(Iterator[str]):
                 if status not in (400, 422) or not named:
                     raise self._server.refusal(body["model"], status, words)
                 refused |= named
-            except UnexpectedThoughts:
+            except UnexpectedThoughtsError:
                 self._thoughts = []
         raise self._server.broken("it thinks without end")
 
@@ -112,7 +113,7 @@ class ChatReply(Iterator[str]):
             thinks = self._splitter.is_thinking or any(map(str.strip, self._thoughts[:8]))
             if thinks and not (written or has_room):
                 self._expect_thoughts()
-                raise UnexpectedThoughts
+                raise UnexpectedThoughtsError
             if text:
                 written += 1
                 yield text

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 import httpx
 
+from ...errors import UnexpectedThoughtsError
 from ...ollama_server import OllamaServer
 from ..language_model import Message, ReplyEnd, ThinkingLevel
 from ..repetition import EqualParts
-from .thoughts import ThoughtSplitter, UnexpectedThoughts
+from .thoughts import ThoughtSplitter
 
 __all__ = ["BROKEN_OFF", "CUT", "ModelReply", "ReplySettings"]
 
@@ -89,7 +90,7 @@ class ModelReply(Iterator[str]):
         turns = [asdict(message) for message in messages]
         try:
             yield from self._ask(turns, self._settings())
-        except UnexpectedThoughts:
+        except UnexpectedThoughtsError:
             self._thoughts, self._splitter = [], ThoughtSplitter()
             yield from self._ask(turns, self._settings())
 
@@ -113,7 +114,7 @@ class ModelReply(Iterator[str]):
                     content = self._spoken(part.message)
                     if self._thinks and not (written or settings.has_room):
                         settings.expect_thoughts()
-                        raise UnexpectedThoughts
+                        raise UnexpectedThoughtsError
                     if parts.add(part.message.content or part.message.thinking or ""):
                         held.append(content)
                     else:
