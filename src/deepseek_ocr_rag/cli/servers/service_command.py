@@ -208,7 +208,7 @@ def service_settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
 def _sorted_limits(
     given: dict[str, float], classes: tuple[type[Any], ...]
 ) -> dict[type[Any], dict[str, Any]]:
-    """Each limit for the class that has it.
+    """Sort limits by the class that has them.
 
     Raises:
         ConfigurationError: If none has it.
@@ -235,7 +235,7 @@ def _sorted_limits(
 
 
 def _language_model(options: argparse.Namespace) -> str:
-    """The name of what answers questions; a model that is named is looked for now."""
+    """The name of the language model; a named one is checked now."""
     if options.llm == "auto":
         name, hint = choose_language_model()
         if hint:
