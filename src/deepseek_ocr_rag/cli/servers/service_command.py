@@ -15,6 +15,7 @@ from ...installing import install_command
 from ...samples import sample_path
 from ...sources.fetch_policy import FetchPolicy
 from ...sources.limits import Limits
+from ..document_options import add_remote_code
 from ..documents import given_limits
 from ..output import print_note
 from .page_opening import check_file, show_page
@@ -70,11 +71,7 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let pages and text be sent to an Ollama or a server of --llm on another machine",
     )
-    parser.add_argument(
-        "--allow-remote-code",
-        action="store_true",
-        help="let the backend 'official' run the code that comes with the weights",
-    )
+    add_remote_code(parser)
     parser.add_argument(
         "--llm",
         default="auto",
