@@ -1,10 +1,8 @@
 """Answers a slow call before its client gives up, and lets it go on: :class:`RunningCalls`.
 
 Many clients give up on a call after a minute. So a call that takes longer than 40 seconds is
-answered with its progress; its work goes on, and the
-same call made again waits for the same work. A call that its client cancels ends, unless its
-progress
-has been reported before.
+answered with its progress; its work goes on, and the same call made again waits for the same work.
+A call that its client cancels ends, unless its progress has been reported before.
 """
 
 from __future__ import annotations

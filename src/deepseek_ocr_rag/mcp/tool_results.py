@@ -1,8 +1,7 @@
 """What the tools return in structured form, and the JSON Schemas of it.
 
-Text from a document is in ``text``, fenced, or is a name or a quote in a field of its own. No
-field that
-tells a client what to do next contains a document's words.
+Text from a document is in ``text``, fenced, or is a name or a quote in a field of its own. No field
+that tells a client what to do next contains a document's words.
 """
 
 from __future__ import annotations

@@ -75,8 +75,7 @@ def split_samples(
     """Divide samples into those to learn from and those to judge by.
 
     A sample's own ``split`` counts; the others are divided by a hash of their document's name, or
-    of
-    their id, so that the same page is always on the same side.
+    of their id, so that the same page is always on the same side.
 
     Args:
         samples: All of them.

@@ -38,9 +38,8 @@ def reference_window(prompts: Sequence[int], length: int, window: int) -> Tensor
 def training_masks(model: PreTrainedModel, prompts: Sequence[int], length: int) -> Any:  # noqa: ANN401 - as the class takes it
     """The attention masks for the decoder; None is causal attention.
 
-    Without them, transformers' class takes the whole sequence for a prompt, and trains a model
-    with a
-    reference window as if it had full attention.
+    Without them, transformers' class takes the whole sequence for a prompt, and trains a model with
+    a reference window as if it had full attention.
     """
     kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
     if REFERENCE not in kinds:

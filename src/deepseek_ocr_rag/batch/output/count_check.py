@@ -22,8 +22,7 @@ def count_pages(folder: RunFolder, parts: int, documents: int) -> RunAccount:
     """Compare the pages that the shards have with those that they should have.
 
     Only sums are taken from the marks. ``files/`` says which pages there should be, and each must
-    be in
-    ``pages/`` or in ``errors/``, once.
+    be in ``pages/`` or in ``errors/``, once.
 
     Args:
         folder: The folder of the run.

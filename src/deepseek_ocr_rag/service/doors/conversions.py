@@ -1,10 +1,8 @@
 """Reads a document within one request, for clients that know no jobs.
 
 The job is removed with the reply, because nobody else knows of it. If the client hangs up, the job
-is
-cancelled, unless another request waits for it too. If the request runs out of time, the job goes
-on,
-and the same document sent again finds it.
+is cancelled, unless another request waits for it too. If the request runs out of time, the job goes
+on, and the same document sent again finds it.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 The fields are those of ``ConvertDocumentsOptions`` and of the forms of docling-serve 1.38. What
 chooses between docling's own models (``do_ocr``, ``ocr_engine``, ``pipeline``, ``table_mode`` and
 the like) has no meaning here and is not looked at. What would change the reply and cannot be done
-is refused, so that no client gets something
-other than it asked for.
+is refused, so that no client gets something other than it asked for.
 """
 
 from __future__ import annotations

@@ -51,8 +51,7 @@ class Database:
         """Run a step as a whole or not at all; when this returns, it is on the disk.
 
         Steps that wait at the same time share a transaction, because each transaction costs one
-        wait for
-        the disk.
+        wait for the disk.
 
         Raises:
             StoreFullError: If there is no space left.
