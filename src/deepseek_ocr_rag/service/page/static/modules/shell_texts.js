@@ -67,7 +67,7 @@ export const SHELL_TEXTS = {
   "left.hours.one": ["about an hour left", "约剩 1 小时"],
 
   // In English, the service's own words are more exact.
-  "error.PasswordError": ["", "此 PDF 已加密，或密码不正确。请输入密码后重新发送。"],
+  "error.PasswordError.remedy": ["Enter its password under Options, and send it again.", "此 PDF 已加密。请在“选项”中输入密码后重新发送。"],
   "error.CorruptSourceError": ["", "文件已损坏，无法打开。请换一份完好的文件。"],
   "error.UnsupportedSourceError": ["", "不支持此类文件。"],
   "error.LimitExceededError": ["", "文件超出此服务的限制。请拆分或缩小文件。"],
