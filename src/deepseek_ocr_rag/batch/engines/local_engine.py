@@ -78,11 +78,11 @@ class BatchWorkerChild:
         return self._process.pid
 
     def read(self, unit: PageUnit) -> None:
-        """Have a unit read; does nothing if the process is gone, which is told otherwise."""
+        """Have a unit read; does nothing if the process is gone, which the inbox reports."""
         self._put({"unit": asdict(unit)})
 
     def kill(self) -> None:
-        """Kill it; its end is told as always."""
+        """Kill it; the inbox reports its end."""
         self._process.kill()
 
     def end(self) -> str:
@@ -203,7 +203,7 @@ class _LocalReading:
         return None
 
     def _bury(self) -> None:
-        """The process has ended: what it was reading is read by another."""
+        """Note that the process has ended: another one reads what it was reading."""
         how = "" if self._child is None else self._child.end()
         self._child = None
         self._deaths += 1

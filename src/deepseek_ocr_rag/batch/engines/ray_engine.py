@@ -21,7 +21,7 @@ from .unit_runner import UnitRunner
 __all__ = ["StoringReader", "ray_units"]
 
 WINDOW_UNITS: Final = 16_384
-"""Units that Ray is given together: half a million pages. The driver's memory holds their names."""
+"""Units that Ray gets together: half a million pages. The driver keeps their names in memory."""
 
 UNITS_IN_BATCH: Final = 4
 
