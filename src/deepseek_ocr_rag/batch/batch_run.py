@@ -15,7 +15,7 @@ from .ahead import made_ahead
 from .arrow_extra import check_arrow
 from .batch_progress import BatchProgress, ProgressCounter
 from .batch_settings import BatchSettings
-from .engines.local_engine import local_units
+from .engines.local_engine import local_devices, local_units
 from .engines.unit_runner import BEGUN
 from .manifests.manifest import manifest_entries
 from .output.count_check import count_pages
@@ -62,9 +62,11 @@ def run_batch(
             an object store.
         output: The folder for the results; on this machine or on an object store.
         settings: What reads, and how.
-        engine: "local" for one process of this machine, "ray" for a Ray cluster.
-        gpus: With Ray: how many cards read at the same time; by default all of the cluster, and
-            without any, one reading process a machine on its processor.
+        engine: "local" for this machine, with a reading process for each card; "ray" for a Ray
+            cluster.
+        gpus: How many cards read at the same time. By default, with Ray all of the cluster, and
+            without any, one reading process a machine on its processor; on this machine those
+            that ``DSOCR_DEVICES`` names, or one.
         gpu_price: Price of an hour of one card, for the report.
         on_progress: Called about once a second while pages are read.
 
@@ -83,6 +85,8 @@ def run_batch(
         raise ConfigurationError(
             f"there is no engine {engine!r}", remedy=f"Choose one of {', '.join(ENGINES)}."
         )
+    if gpus is not None and gpus < 1:
+        raise ConfigurationError(f"gpus={gpus} is too small", remedy="Give 1 or more.")
     run = _Run(manifest, RunFolder(output), settings or BatchSettings(), engine, gpus)
     return run.run(gpu_price, on_progress)
 
@@ -101,6 +105,7 @@ class _Run:
         self._settings = settings
         self._engine = engine
         self._gpus = gpus
+        self._devices = local_devices(gpus) if engine == "local" else ()
         self._staged = StagedUnits(folder, settings.part_documents)
         self._shards = ShardWriter(folder, self._staged)
         self._counter = ProgressCounter()
@@ -134,7 +139,7 @@ class _Run:
             parts=self._parts,
             seconds=time.time() - begun,
             read_pages=self._counter.progress().pages,
-            gpus=self._gpus or 1,
+            gpus=len(self._devices) or self._gpus or 1,
             gpu_price=gpu_price,
         )
         self._folder.write_json(RUN_FILE, {**self._head(begun), **report.to_dict()})
@@ -211,7 +216,7 @@ class _Run:
                 on_progress(self._counter.progress())
 
         if self._engine == "local":
-            yield from local_units(units, self._settings, self._folder, on_page)
+            yield from local_units(units, self._settings, self._folder, on_page, self._devices)
             return
         from .engines.ray_engine import ray_units
 

@@ -205,15 +205,16 @@ class PageReader:
                 )
             for page in stream:
                 row = row_of_page(page, self._row(unit, stream.sha256, stream.total_pages))
-                row = self._with_cost(row, stream.source)
+                row = self._with_cost(row, stream.source, stream.error_types.get(page.number))
                 done[page.number] = row
                 if self._on_page is not None:
                     self._on_page(row)
 
-    def _with_cost(self, row: PageRow, source: str) -> PageRow:
+    def _with_cost(self, row: PageRow, source: str, error_type: str | None) -> PageRow:
         cost = self._backend.take(source, row.page)
         if not row.ok:
-            row = replace(row, error_type="SourceError" if cost is None else "BackendError")
+            unknown = "SourceError" if cost is None else "BackendError"
+            row = replace(row, error_type=error_type or unknown)
         row = replace(row, revision=self.revision)
         return row if cost is None else replace(row, tokens=cost.tokens, seconds=cost.seconds)
 
