@@ -35,8 +35,12 @@ RUN_FILE: Final = "run.json"
 PARTS_AHEAD: Final = 2
 """Parts whose pages are counted before their turn."""
 
-SHARDS_AT_ONCE: Final = 2
-"""Shards that wait to be written; beyond that, reading waits."""
+SHARDS_AT_ONCE: Final = {"local": 1, "ray": 8}
+"""Shards that are written at the same time. On a cluster other machines do it: a shard takes a
+processor a millisecond a page, and many cards read more than a thousand pages a second."""
+
+SHARDS_WAITING: Final = 2
+"""Shards that wait beside those; beyond that, reading waits."""
 
 OnProgress = Callable[[BatchProgress], object]
 
@@ -123,7 +127,8 @@ class _Run:
         counting = threading.Thread(target=self._count, name="dsocr-count", daemon=True)
         counting.start()
         try:
-            with ThreadPoolExecutor(1, thread_name_prefix="dsocr-shards") as pool:
+            writers = SHARDS_AT_ONCE[self._engine]
+            with ThreadPoolExecutor(writers, thread_name_prefix="dsocr-shards") as pool:
                 for unit in self._read(self._units(planned, pool), on_progress):
                     self._unit_done(unit, pool)
                 while self._writing:
@@ -231,9 +236,17 @@ class _Run:
             self._write(planned, pool)
 
     def _write(self, planned: PlannedPart, pool: ThreadPoolExecutor) -> None:
-        self._writing.append(pool.submit(self._shards.write, planned))
-        while len(self._writing) > SHARDS_AT_ONCE or (self._writing and self._writing[0].done()):
+        self._writing.append(pool.submit(self._write_part, planned))
+        most = SHARDS_AT_ONCE[self._engine] + SHARDS_WAITING
+        while len(self._writing) > most or (self._writing and self._writing[0].done()):
             self._take_written()
+
+    def _write_part(self, planned: PlannedPart) -> PartAccount:
+        if self._engine == "local":
+            return self._shards.write(planned)
+        from .engines.ray_shards import write_elsewhere
+
+        return write_elsewhere(planned, self._folder, self._settings.part_documents)
 
     def _take_written(self) -> None:
         account = self._writing.popleft().result()

@@ -96,7 +96,7 @@ class BackendStream(PageStream):
 
     def _requests(self, backend: Backend, buffer: ReorderBuffer) -> Iterator[PageRequest]:
         def prepare(key: int) -> tuple[int, PreparedPage]:
-            return key, prepare_page(self._opened, self.page_numbers[key], backend, self._mode)
+            return key, self._prepared(self.page_numbers[key], backend)
 
         for key, prepared in read_ahead(
             prepare, buffer.uncached(), self._opened, self._cancellation
@@ -130,6 +130,9 @@ class BackendStream(PageStream):
                 cancellation=self._cancellation,
             )
         self._check_cancelled()
+
+    def _prepared(self, number: int, backend: Backend) -> PreparedPage:
+        return prepare_page(self._opened, number, backend, self._mode)
 
     def _told(self, buffer: ReorderBuffer, pages: Iterator[Page]) -> Iterator[Page]:
         for page in pages:
