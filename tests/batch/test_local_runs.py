@@ -166,8 +166,8 @@ def stored_marks(folder):
         for doc_id, page in (page_keys(folder) if (folder / "pages").is_dir() else ())
         if page
     }
-    for path in folder.glob("staged/*/[!.]*.parquet"):
-        entry, begin, end = map(int, path.stem.split("-"))
+    for path in folder.glob("staged/*/[!.]*.rows"):
+        entry, begin, end = map(int, path.name.partition(".")[0].split("-"))
         marks |= {first["abcd"[entry]] + page - 1 for page in range(begin, end + 1)}
     return marks
 

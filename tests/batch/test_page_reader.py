@@ -12,7 +12,8 @@ pytest.importorskip("pyarrow")
 
 from page_server import marked_pdf
 
-from deepseek_ocr_rag import Reader, ReplayBackend
+from deepseek_ocr_rag import Limits, Reader, ReplayBackend
+from deepseek_ocr_rag.backends import Reply
 from deepseek_ocr_rag.batch import BatchSettings, PageReader, PageRow
 from deepseek_ocr_rag.errors import BackendUnavailableError
 
@@ -68,8 +69,32 @@ def test_a_row_is_the_page_that_a_reader_gives(pdf):
 def test_a_page_that_fails_is_a_row_and_costs_no_other(pdf):
     rows = reader(TEXTS[:3])(batch(pdf))
     assert rows["status"] == ["stop"] * 3 + ["error"] * 2
-    assert rows["error_type"][3:] == ["BackendError"] * 2
+    assert rows["error_type"][3:] == ["BackendReplyError"] * 2
     assert "page 4" in rows["error"][3]
+
+
+class Seeing(ReplayBackend):
+    """Has the pages drawn, answers nothing to page 2, and says of page 3 only that it failed."""
+
+    needs_image = True
+
+    def read(self, requests):
+        for request in requests:
+            if request.page == 3:
+                yield Reply(request.key, "", "error", error="it failed")
+            elif request.page != 2:
+                yield self._reply(request)
+
+
+def test_a_row_has_the_class_of_the_error_that_a_page_met(pdf):
+    rows = PageReader(BatchSettings(resolution="tiny"), backend=Seeing(TEXTS[:3]))(batch(pdf))
+    assert rows["status"] == ["stop", *["error"] * 4]
+    assert rows["error_type"] == [
+        *(None, "BackendReplyError", "BackendError", "BackendReplyError", "BackendReplyError")
+    ]
+    few = BatchSettings(resolution="tiny", limits=Limits(image_pixels=100))
+    rows = PageReader(few, backend=Seeing(TEXTS))(batch(pdf))
+    assert rows["error_type"] == ["LimitExceededError"] * 5
 
 
 def test_a_document_that_is_gone_is_a_row_for_each_page(tmp_path):

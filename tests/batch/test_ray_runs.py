@@ -109,7 +109,9 @@ def test_a_run_that_lost_a_node_an_actor_and_its_driver_is_the_undisturbed_one(
         process.wait()
         server.seconds = 0.0
         ray.init(address=cluster.address, log_to_driver=False)
-        stored = {path.stem for path in (tmp_path / "out").glob("staged/*/*.parquet")}
+        stored = {
+            path.name.partition(".")[0] for path in (tmp_path / "out").glob("staged/*/*.rows")
+        }
         before = len(server.asked)
         report = run_batch(str(papers), str(tmp_path / "out"), settings(server), engine="ray")
         again = Counter(server.asked[before:])

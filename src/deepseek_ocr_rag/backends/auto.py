@@ -24,6 +24,7 @@ from ..ollama_address import ollama_headers, ollama_url
 from .base import Backend
 from .layout_model.layout_model import hides_layout
 from .local.backend import LocalBackend, engine_problem
+from .local.devices import devices_of_environment
 from .remote.json_exchange import without_credentials
 from .remote.ollama import OllamaBackend
 from .remote.ollama_models import MODEL, OllamaFacts, meant_model
@@ -129,7 +130,9 @@ def _probe_local() -> tuple[Backend, str]:
         raise BackendUnavailableError(
             f"{found.name} is on this machine, but {problem.problem}", remedy=problem.remedy
         )
-    backend = LocalBackend(_wanted_model() or found.family.name, download=False)
+    backend = LocalBackend(
+        _wanted_model() or found.family.name, devices=devices_of_environment(), download=False
+    )
     return backend, f"{found.name} is on this machine, and an NVIDIA GPU for it"
 
 

@@ -109,7 +109,12 @@ class PageRequest:
 
     def failed(self, error: Exception, attempts: int = 1) -> Reply:
         """The reply for a page that could not be read."""
-        return Reply(self.key, "", "error", attempts=attempts, error=str(error))
+        return Reply(
+            *(self.key, "", "error"),
+            attempts=attempts,
+            error=str(error),
+            error_type=type(error).__name__,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,7 @@ class Reply:
         error: What went wrong, if ``finish_reason`` is "error".
         logprobs: Log-probabilities of the new tokens, in order; empty if the
             backend does not know them. Their ends are offsets in ``text``.
+        error_type: The class of the error, if it is known.
     """
 
     key: int
@@ -136,6 +142,7 @@ class Reply:
     warnings: tuple[str, ...] = ()
     error: str | None = None
     logprobs: tuple[TokenLogprob, ...] = ()
+    error_type: str | None = None
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from ..setting_names import near_name
 from .auto import choose_backend, lite_backend
 from .base import Backend
 from .local.backend import LocalBackend
+from .local.devices import devices_of_environment
 from .official.backend import OfficialBackend
 from .remote.ollama import OllamaBackend
 from .remote.server import ServerBackend
@@ -45,6 +46,10 @@ def _auto() -> Backend:
     return choice.backend
 
 
+def _local(model: str) -> Backend:
+    return LocalBackend(model, devices=devices_of_environment())
+
+
 def _official(model: str, allowed: _Allowed) -> Backend:
     python = os.environ.get("DSOCR_OFFICIAL_PYTHON") or None
     return OfficialBackend(model, allow_remote_code=allowed.remote_code, python=python)
@@ -57,8 +62,8 @@ _FACTORIES: Final[Mapping[str, Callable[[str, _Allowed], Backend]]] = {
     "ollama/<model>": lambda model, allowed: OllamaBackend(model, allow_remote=allowed.remote),
     "server": lambda _, __: ServerBackend(os.environ.get("DSOCR_SERVER_URL") or DEFAULT_SERVER),
     "server:<base url>": lambda url, _: ServerBackend(url),
-    "local": lambda _, __: LocalBackend(os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL),
-    "local:<folder or hub id>": lambda model, _: LocalBackend(model),
+    "local": lambda _, __: _local(os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL),
+    "local:<folder or hub id>": lambda model, _: _local(model),
     "transformers": lambda _, __: TransformersBackend(
         os.environ.get("DSOCR_MODEL") or DEFAULT_MODEL
     ),
@@ -83,8 +88,9 @@ def backend_named(
     "server" is the one in ``DSOCR_SERVER_URL``, else port 8000 of this machine; "local",
     "transformers" and "official" run the model in ``DSOCR_MODEL``, else DeepSeek-OCR. "auto" logs
     what it chose, and why. "official" runs in the interpreter that ``DSOCR_OFFICIAL_PYTHON``
-    names, else in the current one; ``allow_remote_code`` says whether it may run the code in its
-    folder, ``allow_remote`` whether "ollama" may be another machine.
+    names, else in the current one; "local" on the cards in ``DSOCR_DEVICES``, else on the first.
+    ``allow_remote_code`` says whether "official" may run the code in its folder, ``allow_remote``
+    whether "ollama" may be another machine.
     """
     allowed = _Allowed(allow_remote_code, allow_remote)
     for form, make in _FACTORIES.items():

@@ -15,7 +15,7 @@ from .ahead import made_ahead
 from .arrow_extra import check_arrow
 from .batch_progress import BatchProgress, ProgressCounter
 from .batch_settings import BatchSettings
-from .engines.local_engine import local_units
+from .engines.local_engine import local_devices, local_units
 from .engines.unit_runner import BEGUN
 from .manifests.manifest import manifest_entries
 from .output.count_check import count_pages
@@ -35,8 +35,12 @@ RUN_FILE: Final = "run.json"
 PARTS_AHEAD: Final = 2
 """Parts whose pages are counted ahead of reading."""
 
-SHARDS_AT_ONCE: Final = 2
-"""Shards that wait to be written; beyond that, reading waits."""
+SHARDS_AT_ONCE: Final = {"local": 1, "ray": 8}
+"""Shards that are written at the same time. On a cluster other machines do it: a shard takes a
+processor a millisecond a page, and many cards read more than a thousand pages a second."""
+
+SHARDS_WAITING: Final = 2
+"""Shards that wait beside those; beyond that, reading waits."""
 
 OnProgress = Callable[[BatchProgress], object]
 
@@ -62,9 +66,11 @@ def run_batch(
             an object store.
         output: The folder for the results; on this machine or on an object store.
         settings: What reads, and how.
-        engine: "local" for one process of this machine, "ray" for a Ray cluster.
-        gpus: With Ray: how many cards read at the same time; by default all of the cluster, and
-            without any, one reading process a machine on its processor.
+        engine: "local" for this machine, with a reading process for each card; "ray" for a Ray
+            cluster.
+        gpus: How many cards read at the same time. By default, with Ray all of the cluster, and
+            without any, one reading process a machine on its processor; on this machine those
+            that ``DSOCR_DEVICES`` names, or one.
         gpu_price: Price of an hour of one card, for the report.
         on_progress: Called about once a second while pages are read.
 
@@ -83,6 +89,8 @@ def run_batch(
         raise ConfigurationError(
             f"there is no engine {engine!r}", remedy=f"Choose one of {', '.join(ENGINES)}."
         )
+    if gpus is not None and gpus < 1:
+        raise ConfigurationError(f"gpus={gpus} is too small", remedy="Give 1 or more.")
     run = _Run(manifest, RunFolder(output), settings or BatchSettings(), engine, gpus)
     return run.run(gpu_price, on_progress)
 
@@ -101,6 +109,7 @@ class _Run:
         self._settings = settings
         self._engine = engine
         self._gpus = gpus
+        self._devices = local_devices(gpus) if engine == "local" else ()
         self._staged = StagedUnits(folder, settings.part_documents)
         self._shards = ShardWriter(folder, self._staged)
         self._counter = ProgressCounter()
@@ -118,7 +127,8 @@ class _Run:
         counting = threading.Thread(target=self._count, name="dsocr-count", daemon=True)
         counting.start()
         try:
-            with ThreadPoolExecutor(1, thread_name_prefix="dsocr-shards") as pool:
+            writers = SHARDS_AT_ONCE[self._engine]
+            with ThreadPoolExecutor(writers, thread_name_prefix="dsocr-shards") as pool:
                 for unit in self._read(self._units(planned, pool), on_progress):
                     self._unit_done(unit, pool)
                 while self._writing:
@@ -134,7 +144,7 @@ class _Run:
             parts=self._parts,
             seconds=time.time() - begun,
             read_pages=self._counter.progress().pages,
-            gpus=self._gpus or 1,
+            gpus=len(self._devices) or self._gpus or 1,
             gpu_price=gpu_price,
         )
         self._folder.write_json(RUN_FILE, {**self._head(begun), **report.to_dict()})
@@ -211,7 +221,7 @@ class _Run:
                 on_progress(self._counter.progress())
 
         if self._engine == "local":
-            yield from local_units(units, self._settings, self._folder, on_page)
+            yield from local_units(units, self._settings, self._folder, on_page, self._devices)
             return
         from .engines.ray_engine import ray_units
 
@@ -226,9 +236,17 @@ class _Run:
             self._write(planned, pool)
 
     def _write(self, planned: PlannedPart, pool: ThreadPoolExecutor) -> None:
-        self._writing.append(pool.submit(self._shards.write, planned))
-        while len(self._writing) > SHARDS_AT_ONCE or (self._writing and self._writing[0].done()):
+        self._writing.append(pool.submit(self._write_part, planned))
+        most = SHARDS_AT_ONCE[self._engine] + SHARDS_WAITING
+        while len(self._writing) > most or (self._writing and self._writing[0].done()):
             self._take_written()
+
+    def _write_part(self, planned: PlannedPart) -> PartAccount:
+        if self._engine == "local":
+            return self._shards.write(planned)
+        from .engines.ray_shards import write_elsewhere
+
+        return write_elsewhere(planned, self._folder, self._settings.part_documents)
 
     def _take_written(self) -> None:
         account = self._writing.popleft().result()

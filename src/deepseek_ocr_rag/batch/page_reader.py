@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -23,9 +23,13 @@ from ..errors import (
     EngineLostError,
     SourceError,
 )
+from ..model.prompts import mode_named, task_named
+from ..reading.page_stream import PageStream
 from ..reading.reader import Reader
 from ..sources.checked_requests import public_name
 from .batch_settings import BatchSettings
+from .drawn.drawn_stream import drawn_stream
+from .drawn.drawn_unit import DrawnUnit
 from .metered_backend import MeteredBackend
 from .page_units import PageUnit, selection_text
 from .storage.fetched_documents import FetchedDocuments
@@ -135,8 +139,12 @@ class PageReader:
         with ThreadPoolExecutor(self.settings.units_at_once) as pool:
             return [row for rows in pool.map(self.read_unit, units) for row in rows]
 
-    def read_unit(self, unit: PageUnit) -> list[PageRow]:
+    def read_unit(self, unit: PageUnit, drawn: DrawnUnit | None = None) -> list[PageRow]:
         """Read one unit; as many rows as it has pages, in their order.
+
+        Args:
+            unit: The unit.
+            drawn: Its pages, or more of the document's, if another process has drawn them.
 
         Raises:
             BackendError: If the backend can read nothing, after several attempts.
@@ -146,7 +154,7 @@ class PageReader:
         while left:
             numbers = left.pop(0)
             try:
-                self._read_patiently(unit, numbers, done)
+                self._read_patiently(unit, numbers, done, drawn)
             except _PASSING:
                 raise
             except Exception as error:  # noqa: BLE001 - becomes a row
@@ -175,12 +183,17 @@ class PageReader:
             self.close()
 
     def _read_patiently(
-        self, unit: PageUnit, numbers: tuple[int, ...], done: dict[int, PageRow]
+        self,
+        unit: PageUnit,
+        numbers: tuple[int, ...],
+        done: dict[int, PageRow],
+        drawn: DrawnUnit | None,
     ) -> None:
         for pause in (*RETRY_SECONDS, None):
             wanted = tuple(number for number in numbers if number not in done)
             try:
-                return self._read(unit, wanted, done)
+                with self._opened(unit, wanted, drawn) as stream:
+                    return self._read(unit, stream, done)
             except _PASSING as error:
                 if pause is None:
                     raise
@@ -188,33 +201,49 @@ class PageReader:
                 time.sleep(pause)
         return None
 
-    def _read(self, unit: PageUnit, numbers: tuple[int, ...], done: dict[int, PageRow]) -> None:
+    @contextmanager
+    def _opened(
+        self, unit: PageUnit, numbers: tuple[int, ...], drawn: DrawnUnit | None
+    ) -> Iterator[PageStream]:
+        name = public_name(unit.uri) if "://" in unit.uri else unit.uri
+        if drawn is not None:
+            with drawn_stream(
+                drawn,
+                numbers,
+                name=name,
+                backend=lambda: self._reader.backend,
+                task=task_named(self.settings.task),
+                mode=mode_named(self.settings.resolution),
+            ) as stream:
+                yield stream
+            return
         with (
             self._fetched.path(unit.uri) as path,
             self._reader.open(
-                Path(path),
-                pages=selection_text(numbers),
-                password=unit.password,
-                name=public_name(unit.uri) if "://" in unit.uri else unit.uri,
+                Path(path), pages=selection_text(numbers), password=unit.password, name=name
             ) as stream,
         ):
-            if unit.sha256 and stream.sha256 != unit.sha256:
-                raise CorruptSourceError(
-                    "the document changed after its pages had been counted",
-                    source=stream.source,
-                    remedy="Start a new run.",
-                )
-            for page in stream:
-                row = row_of_page(page, self._row(unit, stream.sha256, stream.total_pages))
-                row = self._with_cost(row, stream.source)
-                done[page.number] = row
-                if self._on_page is not None:
-                    self._on_page(row)
+            yield stream
 
-    def _with_cost(self, row: PageRow, source: str) -> PageRow:
+    def _read(self, unit: PageUnit, stream: PageStream, done: dict[int, PageRow]) -> None:
+        if unit.sha256 and stream.sha256 != unit.sha256:
+            raise CorruptSourceError(
+                "the document changed after its pages had been counted",
+                source=stream.source,
+                remedy="Start a new run.",
+            )
+        for page in stream:
+            row = row_of_page(page, self._row(unit, stream.sha256, stream.total_pages))
+            row = self._with_cost(row, stream.source, stream.error_types.get(page.number))
+            done[page.number] = row
+            if self._on_page is not None:
+                self._on_page(row)
+
+    def _with_cost(self, row: PageRow, source: str, error_type: str | None) -> PageRow:
         cost = self._backend.take(source, row.page)
         if not row.ok:
-            row = replace(row, error_type="SourceError" if cost is None else "BackendError")
+            unknown = "SourceError" if cost is None else "BackendError"
+            row = replace(row, error_type=error_type or unknown)
         row = replace(row, revision=self.revision)
         return row if cost is None else replace(row, tokens=cost.tokens, seconds=cost.seconds)
 

@@ -32,8 +32,7 @@ class PageRow:
         markdown: The page's text.
         blocks: Its blocks, with boxes as fractions of the page and spans in ``markdown``.
         status: The page's finish reason: stop, length, repetition, blank, or error.
-        error_type: The class of the error, where it is known; "SourceError" for a page that
-            could not be rendered, "BackendError" for one that the backend failed on.
+        error_type: The class of the error; where a backend does not tell it, "BackendError".
         error: What the error says.
         attempts: How often the backend was asked.
         warnings: What a user should know about the page.

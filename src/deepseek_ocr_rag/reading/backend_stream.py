@@ -64,6 +64,8 @@ class BackendStream(PageStream):
                     )
                 page = buffer.requested.pop(reply.key)
                 read = page_from_reply(reply, page)
+                if reply.error_type is not None:
+                    self.error_types[page.number] = reply.error_type
                 buffer.add(reply.key, read)
                 _log.debug("page %d of %s: %s", read.number, self.source, read.finish_reason)
                 self._tell_of(buffer)
@@ -87,13 +89,14 @@ class BackendStream(PageStream):
             page = buffer.requested.get(key) or Page(
                 self.page_numbers[key], resolution=resolution_of(backend, self._mode)
             )
+            self.error_types[page.number] = BackendReplyError.__name__
             return _unanswered_page(page, backend)
 
         yield from self._told(buffer, buffer.rest(missing))
 
     def _requests(self, backend: Backend, buffer: ReorderBuffer) -> Iterator[PageRequest]:
         def prepare(key: int) -> tuple[int, PreparedPage]:
-            return key, prepare_page(self._opened, self.page_numbers[key], backend, self._mode)
+            return key, self._prepared(self.page_numbers[key], backend)
 
         for key, prepared in read_ahead(
             prepare, buffer.uncached(), self._opened, self._cancellation
@@ -101,6 +104,8 @@ class BackendStream(PageStream):
             self._check_cancelled()
             page = prepared.page
             if page.finish_reason != "stop":
+                if prepared.error_type is not None:
+                    self.error_types[page.number] = prepared.error_type
                 buffer.add(key, page)
                 self._tell_of(buffer)
                 continue
@@ -125,6 +130,9 @@ class BackendStream(PageStream):
                 cancellation=self._cancellation,
             )
         self._check_cancelled()
+
+    def _prepared(self, number: int, backend: Backend) -> PreparedPage:
+        return prepare_page(self._opened, number, backend, self._mode)
 
     def _told(self, buffer: ReorderBuffer, pages: Iterator[Page]) -> Iterator[Page]:
         for page in pages:

@@ -48,6 +48,8 @@ class PageStream(Iterator[Page]):
         on_progress: Called with a :class:`~deepseek_ocr_rag.reading.ReadingProgress` when a
             page begins to be read and when it is finished, which may be before its turn in
             the order; from any thread, so it must be quick. None by default.
+        error_types: The classes of the errors of pages that failed, by page number, where they
+            are known.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class PageStream(Iterator[Page]):
         self.total_pages = source.page_count
         self.page_numbers = page_numbers
         self.on_progress: Callable[[ReadingProgress], object] | None = None
+        self.error_types: dict[int, str] = {}
         self._opened = source
         # A finalizer also runs for streams that nobody closes.
         self._on_end = weakref.finalize(self, on_end)

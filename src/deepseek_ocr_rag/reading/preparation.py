@@ -36,6 +36,7 @@ class PreparedPage:
     image: Image | None = None  # RGB, where the backend needs one
     png: PngPicture | None = None  # the image as a file, where the backend only passes it on
     text_layer: TextLayer | None = None  # where the backend can use it; with an image if in doubt
+    error_type: str | None = None  # class of the error, if it failed
 
 
 def read_ahead(
@@ -101,7 +102,8 @@ def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> P
             if has_ink(image):
                 return PreparedPage(page, image=image, text_layer=layer)
     except SourceError as error:
-        return PreparedPage(replace(page, finish_reason="error", error=str(error)))
+        failed = replace(page, finish_reason="error", error=str(error))
+        return PreparedPage(failed, error_type=type(error).__name__)
     return PreparedPage(replace(page, finish_reason="blank"))
 
 

@@ -26,6 +26,9 @@ _NOT_STORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 def storable(text: str) -> str:
     """Replaces NUL and lone surrogates, which stores refuse, with U+FFFD; offsets stay."""
+    # Millions of short texts of metadata are as they should be.
+    if text.isascii() and "\x00" not in text:
+        return text
     return _NOT_STORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 

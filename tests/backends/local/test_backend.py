@@ -22,7 +22,7 @@ pytest.importorskip("torch")
 
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.local import backend as local
-from deepseek_ocr_rag.backends.local import process_pair
+from deepseek_ocr_rag.backends.local import card_engines, process_pair
 from deepseek_ocr_rag.backends.local.backend import LocalBackend
 from deepseek_ocr_rag.backends.local.engine_process import EngineProcess
 from deepseek_ocr_rag.backends.local.reading import READ_AHEAD
@@ -69,7 +69,8 @@ def request(key: int, image: Image.Image | None, **changes: Any) -> PageRequest:
 def process_of(backend: LocalBackend) -> EngineProcess:
     loaded = backend._ready()
     assert isinstance(loaded, local._LoadedEngine)
-    return loaded.process
+    (process,) = loaded.engines.processes
+    return process
 
 
 def test_it_is_a_backend() -> None:
@@ -276,11 +277,11 @@ def test_damaged_weights_are_told(golden_checkpoint, tmp_path) -> None:
 def test_what_the_engine_does_not_run_is_read_by_transformers(
     golden_checkpoint, page, monkeypatch, caplog
 ) -> None:
-    def refuse(settings: dict[str, Any]) -> EngineProcess:
+    def refuse(settings: dict[str, Any], on_room: object) -> EngineProcess:
         raise EngineUnsupportedError("the local engine cannot run here: there is no CUDA device")
 
     pytest.importorskip("transformers", minversion="5.20")
-    monkeypatch.setattr(local, "EngineProcess", refuse)
+    monkeypatch.setattr(card_engines, "EngineProcess", refuse)
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=4, attempts=1)
     (reply,) = backend.read([request(0, page)])
     backend.close()

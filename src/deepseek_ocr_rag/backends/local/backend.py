@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ...errors import (
     BackendUnavailableError,
@@ -23,7 +23,8 @@ from ...setting_names import with_known_settings
 from ..base import PageRequest, Reply
 from ..checkpoint_backend import CheckpointBackend, CheckpointOptions, check_positive
 from ..transformers.backend import TransformersBackend, gpu_name
-from .engine_process import EngineProcess
+from .card_engines import CardEngines
+from .devices import all_devices, checked_devices
 
 if TYPE_CHECKING:
     from ..model_settings import ModelSettings
@@ -35,11 +36,10 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(slots=True)
 class _LoadedEngine:
-    """A model that is ready, and what its process is started with."""
+    """A model that is ready, on one card or several."""
 
-    process: EngineProcess
+    engines: CardEngines
     settings: ModelSettings
-    startup: dict[str, Any]
 
 
 @with_known_settings()
@@ -51,6 +51,10 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     started and given the unfinished pages. Several threads may share the backend:
     their pages are generated together. The first pages of a document go before the
     later pages of others.
+
+    With several cards, each has a process of its own with the whole model, and each page goes
+    to the freest. While a process is started again, the other cards read its pages; a card
+    that fails three times in a row is left out, with a warning.
 
     If the engine does not run here (another device, an older GPU), pages are read by
     :class:`~deepseek_ocr_rag.TransformersBackend` instead, and a warning is logged.
@@ -65,13 +69,15 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             loads and deleted by :meth:`close`; merge it yourself (``dsocr merge``) to save that
             time.
         device: "cuda", "cuda:1", or None for the first GPU.
+        devices: Several cards, in place of ``device``: "all", or names such as
+            ["cuda:0", "cuda:1"].
         cache: "fp8" stores keys and values in eight bits: twice the pages in
             the same memory, at a small cost in exactness.
         weights: "int8" and "fp8" store three quarters of the weights in eight bits:
             2.4 GB less, at a cost in exactness. "fp8" is faster too, most of all
             for a few pages at once; it needs compute capability 8.9.
-        gpu_memory_limit: GiB of GPU memory that may be used; None uses what is free.
-        most_pages: Most pages at once; None takes what is useful and fits.
+        gpu_memory_limit: GiB of memory that may be used on each card; None uses what is free.
+        most_pages: Most pages at once on each card; None takes what is useful and fits.
         no_repeat: The repetition rule; None takes the model's own.
         max_new_tokens: Most tokens of a page; None allows what the model can write.
         max_tiles: Most tiles of a page at resolution gundam.
@@ -98,6 +104,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         tokenizer: str | Path | None = None,
         adapter: str | Path | None = None,
         device: str | None = None,
+        devices: Literal["all"] | Sequence[str] | None = None,
         cache: Literal["model", "fp8"] = "model",
         weights: Literal["model", "int8", "fp8"] = "model",
         gpu_memory_limit: float | None = None,
@@ -116,12 +123,13 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             raise ConfigurationError(
                 f"there are no weights {weights!r}", remedy="Use model, int8 or fp8."
             )
+        self._devices = checked_devices(device, devices)
         options = CheckpointOptions(
             model=str(model),
             revision=revision,
             tokenizer=tokenizer,
             adapter=adapter,
-            device=device,
+            device=None if self._devices == "all" else self._devices[0],
             no_repeat=no_repeat,
             max_new_tokens=max_new_tokens,
             max_tiles=max_tiles,
@@ -143,21 +151,21 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         startup = {
             "folder": str((self._merged(checkpoint) or checkpoint.folder).resolve()),
             "tokenizer": str(checkpoint.tokenizer.resolve()),
-            "device": self._options.device,
             "memory_limit": None if self._limit is None else int(self._limit * 2**30),
             "slots": self._most_pages,
             **self._own_options,
         }
-        # In a thread: loading it takes a second, and the process starts meanwhile.
+        devices = all_devices() if self._devices == "all" else self._devices
+        # In a thread: loading it takes a second, and the processes start meanwhile.
         with ThreadPoolExecutor(1, thread_name_prefix="dsocr-load") as executor:
             tokenizer = executor.submit(ModelTokenizer.from_file, checkpoint.tokenizer)
             try:
-                process = EngineProcess(startup)
+                engines = CardEngines([{**startup, "device": device} for device in devices])
             except EngineUnsupportedError as error:
                 _log.warning("%s: using the transformers backend instead", error)
                 return TransformersBackend.from_options(self._options, self._most_pages)
-        settings = self._options.settings(checkpoint, tokenizer.result(), process.max_positions)
-        return _LoadedEngine(process, settings, startup)
+        settings = self._options.settings(checkpoint, tokenizer.result(), engines.max_positions)
+        return _LoadedEngine(engines, settings)
 
     def _merged(self, checkpoint: Checkpoint) -> Path | None:
         """A copy of the model with the adapter in its weights, for the engine; None without one."""
@@ -170,23 +178,17 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         self._copy = TemporaryDirectory(prefix="dsocr-merged-")
         return write_merged(checkpoint, adapter, Path(self._copy.name) / "model")
 
-    def _engine(self) -> EngineProcess:
-        """The process, started again if it has ended."""
+    def _engines(self) -> CardEngines:
         loaded = self._ready()
         if isinstance(loaded, TransformersBackend):
             raise BackendUnavailableError("the engine does not run here")
-        with self._loading:
-            if not loaded.process.alive and not self._closed.is_set():
-                _log.warning("the engine's process has ended: starting another one")
-                loaded.process.close()
-                loaded.process = EngineProcess(loaded.startup)
-            return loaded.process
+        return loaded.engines
 
     @property
     def gpu_memory(self) -> int | None:
-        """Bytes that the engine has taken on the GPU; None as long as it has read no page."""
+        """Bytes that the engine has taken on its cards; None as long as it has read no page."""
         loaded = self._loaded
-        return loaded.process.gpu_memory if isinstance(loaded, _LoadedEngine) else None
+        return loaded.engines.gpu_memory if isinstance(loaded, _LoadedEngine) else None
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages as they come; see :class:`~deepseek_ocr_rag.backends.base.Backend`.
@@ -208,7 +210,10 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
 
         settings = loaded.settings
         reading = LocalReading(
-            self._engine, settings, lambda request: self._ladder(request, settings)
+            self._engines,
+            settings,
+            lambda request: self._ladder(request, settings),
+            cards=loaded.engines.count,
         )
         try:
             yield from reading.replies(chain([first], coming))
@@ -237,7 +242,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
 
         settings = loaded.settings
         text = settings.tokenizer.stream()
-        handle = self._engine().submit(
+        handle = self._engines().submit(
             engine_request(settings, request, settings.first(request), 0, stream=True)
         )
         try:
@@ -255,7 +260,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         if isinstance(loaded, TransformersBackend):
             loaded.close()
         elif loaded is not None:
-            loaded.process.close()
+            loaded.engines.close()
         if self._copy is not None:
             self._copy.cleanup()
 

@@ -44,10 +44,13 @@ class EngineProcess:
     It ends with :meth:`close`, when it is garbage-collected, when this process exits, and by
     itself if this process is killed. ``slots`` is how many pages are generated at the same time,
     ``max_positions`` the longest sequence in tokens. Settings are ``folder``, ``tokenizer``,
-    ``device``, ``cache``, ``memory_limit``, ``slots`` and ``weights``.
+    ``device``, ``cache``, ``memory_limit``, ``slots`` and ``weights``. ``on_room`` is called
+    when :attr:`has_room` has become True; it must not refer to this object.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, settings: dict[str, Any], on_room: Callable[[], object] = lambda: None
+    ) -> None:
         try:
             self._processes = start_pair(settings["tokenizer"])
         except OSError as error:
@@ -57,7 +60,7 @@ class EngineProcess:
             ) from error
         messages = OutputTail(self._processes.messages, "dsocr-engine-messages")
         self._pages = _PendingPages(self._processes, messages)
-        self._sender = RequestSender(self._processes.requests)
+        self._sender = RequestSender(self._processes.requests, on_room)
         self._keys = itertools.count()
         threads = [self._sender.thread, messages.thread]
         self._end = finalize_in_owner(self, _end, self._processes, self._sender, threads)
@@ -88,6 +91,11 @@ class EngineProcess:
     def alive(self) -> bool:
         """Whether it takes pages."""
         return not self._pages.lost
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a page can be submitted without waiting for the pictures of others."""
+        return self._sender.has_room
 
     @property
     def gpu_memory(self) -> int | None:

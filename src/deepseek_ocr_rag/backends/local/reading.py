@@ -23,6 +23,7 @@ from ..base import PageRequest, Reply
 from ..model_settings import ModelSettings
 from ..page_images import turned
 from ..retry_ladder import RetryLadder
+from .card_engines import CardEngines
 from .engine_process import EngineProcess
 from .page_request import EngineRequest, PageHandle
 
@@ -36,7 +37,7 @@ MOST_LOSSES: Final = 2
 """After this many processes have ended during a page, it may be the cause, and is given up."""
 
 READ_AHEAD: Final = 24
-"""Pages whose pictures wait in the engine: two prefill batches of eight, and the next one.
+"""Pages whose pictures wait in the engine of a card: two prefill batches of eight, and the next one.
 Pages that are being generated have no picture any more, so memory does not grow with them."""
 
 
@@ -53,18 +54,21 @@ class _PageInProgress:
 class LocalReading:
     """The pages of one document, as they are read.
 
-    ``engine`` returns the process that generates; a new one if the last has ended.
+    ``engine`` returns what generates, on so many ``cards``.
     """
 
     def __init__(
         self,
-        engine: Callable[[], EngineProcess],
+        engine: Callable[[], EngineProcess | CardEngines],
         settings: ModelSettings,
         ladder: Callable[[PageRequest], RetryLadder],
+        *,
+        cards: int = 1,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._ladder = ladder
+        self._most_waiting = READ_AHEAD * cards
         self._in_progress: dict[PageHandle, _PageInProgress] = {}
         self._waiting: set[PageHandle] = set()
         self._changed: SimpleQueue[PageHandle] = SimpleQueue()
@@ -76,7 +80,7 @@ class LocalReading:
         while not exhausted or self._in_progress:
             # Each turn starts at most one page, and only then handles one that has ended: the
             # engine never runs out of work, however many have ended.
-            full = len(self._waiting) >= READ_AHEAD
+            full = len(self._waiting) >= self._most_waiting
             if not exhausted and not full:
                 number, request = next(coming, (0, None))
                 exhausted = request is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from io import RawIOBase
 from queue import SimpleQueue
@@ -21,9 +22,11 @@ class RequestSender:
 
     A picture is sent in one go: between pieces, busy threads of this process would take their
     turns, 5 ms each. The memory for it is reused. The thread ends after :meth:`close`.
+
+    ``on_room`` is called in that thread when another picture can be sent without waiting.
     """
 
-    def __init__(self, pipe: RawIOBase) -> None:
+    def __init__(self, pipe: RawIOBase, on_room: Callable[[], object] = lambda: None) -> None:
         self._queue: SimpleQueue[Frame | None] = SimpleQueue()
         # Holds a single None once nothing is sent any more.
         self._buffers: SimpleQueue[bytearray | None] = SimpleQueue()
@@ -31,11 +34,16 @@ class RequestSender:
             self._buffers.put(bytearray())
         self.thread = threading.Thread(
             target=_send_all,
-            args=(pipe, self._queue, self._buffers),
+            args=(pipe, self._queue, self._buffers, on_room),
             name="dsocr-engine-requests",
             daemon=True,
         )
         self.thread.start()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a picture would be sent without waiting for others."""
+        return not self._buffers.empty()
 
     def send(self, frame: Frame | StreamedFrame) -> None:
         """Queue a frame; a picture waits while two others are on their way.
@@ -71,13 +79,17 @@ def _collected(frame: StreamedFrame, buffer: bytearray) -> Frame:
 
 
 def _send_all(
-    pipe: RawIOBase, queue: SimpleQueue[Frame | None], buffers: SimpleQueue[bytearray | None]
+    pipe: RawIOBase,
+    queue: SimpleQueue[Frame | None],
+    buffers: SimpleQueue[bytearray | None],
+    on_room: Callable[[], object],
 ) -> None:
     while (frame := queue.get()) is not None:
         with suppress(OSError):
             send(pipe, frame)
         if isinstance(frame.body, memoryview) and isinstance(frame.body.obj, bytearray):
             buffers.put(frame.body.obj)
+            on_room()
     buffers.put(None)
     with suppress(OSError):
         pipe.close()

@@ -6,7 +6,8 @@ Frames (:mod:`deepseek_ocr_rag.concurrency.frames`) without bodies::
                                               or {"failed": {...}}
     {"unit": {...}}                        -> {"page": [entry, number, ok]}, for each page
                                               {"done": file name, "failed_pages": 1}
-                                              or {"failed": {...}}: the backend reads nothing
+                                              or {"failed": {...}, "unit": file name}: the
+                                              backend reads nothing
 
 Rows do not pass through the pipe: this process stores them. It ends when its standard input does.
 """
@@ -59,7 +60,7 @@ def main() -> None:
         try:
             put({"done": unit.file_name, "failed_pages": runner.run(unit)})
         except DeepSeekOCRError as error:
-            put({"failed": _error_values(error)})
+            put({"failed": _error_values(error), "unit": unit.file_name})
         except BaseException:
             logging.exception("%s", visible_line(unit.name))
             os._exit(1)

@@ -1,34 +1,30 @@
-"""``--engine local``: reads the units of a run in one process of this machine."""
+"""``--engine local``: reads the units of a run on this machine, in one process for each card."""
 
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import asdict
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from ... import errors
-from ...concurrency.child_process import (
-    ChildProcess,
-    describe_exit,
-    finalize_in_owner,
-    module_command,
-    python_path,
+from ...backends.local.devices import all_devices, devices_of_environment
+from ...errors import (
+    BackendError,
+    ConfigurationError,
+    DeepSeekOCRError,
+    EngineLostError,
 )
-from ...concurrency.frames import Frame, receive, send
-from ...errors import BrokenFrameError, DeepSeekOCRError, EngineLostError
 from ..batch_settings import BatchSettings
 from ..page_units import PageUnit
 from ..storage.run_folder import RunFolder
+from .worker_child import BatchWorkerChild
 
-__all__ = ["BatchWorkerChild", "local_units"]
-
-STANDARD_ERROR: Final = 2
+__all__ = ["local_devices", "local_units"]
 
 MOST_DEATHS: Final = 40
 """Ends of the reading process without any unit done between them, after which the run ends. A page
@@ -42,170 +38,189 @@ AHEAD: Final = 2
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
+MOST_FAILURES: Final = 3
+"""So many units in a row on which the backend of a card may fail before the card is left out."""
+
 OnPage = Callable[[bool], object]
 """Called for each page with whether it was read."""
 
-
-class BatchWorkerChild:
-    """A running :mod:`.batch_worker`. It ends by itself if this process is killed.
-
-    Args:
-        settings: What reads.
-        folder: The folder of the run.
-        inbox: Gets each message of the process, and None at its end.
-    """
-
-    def __init__(
-        self,
-        settings: BatchSettings,
-        folder: RunFolder,
-        inbox: queue.SimpleQueue[dict[str, Any] | None],
-    ) -> None:
-        self._inbox = inbox
-        self._process = ChildProcess(
-            module_command(f"{__package__}.batch_worker"),
-            {**os.environ, "PYTHONPATH": python_path()},
-            stderr=STANDARD_ERROR,
-        )
-        self._finalizer = finalize_in_owner(self, self._process.end)
-        self._put({"settings": settings.to_dict(), "folder": folder.uri})
-        self._receiver = threading.Thread(target=self._receive, name="dsocr-batch", daemon=True)
-        self._receiver.start()
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    def read(self, unit: PageUnit) -> None:
-        """Have a unit read; does nothing if the process is gone, which the inbox reports."""
-        self._put({"unit": asdict(unit)})
-
-    def kill(self) -> None:
-        """Kill it; the inbox reports its end."""
-        self._process.kill()
-
-    def end(self) -> str:
-        """End it, and say how it ended."""
-        with suppress(OSError):
-            self._process.stdin.close()
-        code = self._process.wait(1.0)
-        self._finalizer.detach()
-        self._process.end()
-        self._receiver.join(5.0)
-        self._process.close_pipes()
-        return "closed its output" if code is None else describe_exit(code)
-
-    def _put(self, message: dict[str, Any]) -> None:
-        with suppress(OSError):  # the receiving thread notices
-            send(self._process.stdin, Frame(message))
-
-    def _receive(self) -> None:
-        try:
-            while True:
-                self._inbox.put(receive(self._process.stdout, longest=0).message)
-        except (OSError, BrokenFrameError, ValueError):
-            pass
-        self._inbox.put(None)
+Inbox = queue.SimpleQueue[tuple["_Seat", dict[str, Any] | None]]
 
 
 def local_units(
-    units: Iterator[PageUnit], settings: BatchSettings, folder: RunFolder, on_page: OnPage
+    units: Iterator[PageUnit],
+    settings: BatchSettings,
+    folder: RunFolder,
+    on_page: OnPage,
+    devices: Sequence[str | None] = (None,),
 ) -> Iterator[PageUnit]:
-    """Read units in one process, and yield each when it is stored, in any order.
+    """Read units in one process for each card, and yield each when it is stored, in any order.
 
     Only a few units are asked for before they are read. A process that ends is started again, and
-    reads again what it had not stored.
+    reads again what it had not stored. A card on which nothing can be read is left out, as long as
+    another one reads.
 
     Args:
         units: What to read.
         settings: What reads.
         folder: The folder of the run.
         on_page: Called for each page with whether it was read.
+        devices: The card of each process; None for what the environment names.
 
     Raises:
-        BackendError: If the backend can read nothing, or its process ends again and again.
+        BackendError: If the backend can read nothing, or its processes end again and again.
         OutputError: If the results cannot be stored.
     """
-    reading = _LocalReading(settings, folder, on_page)
+    reading = _LocalReading(settings, folder, on_page, devices)
     try:
         yield from reading.run(units)
     finally:
         reading.close()
 
 
+def local_devices(gpus: int | None) -> tuple[str | None, ...]:
+    """The cards of a run on this machine, one for each reading process.
+
+    Args:
+        gpus: How many; None for those in ``DSOCR_DEVICES``, or one.
+
+    Raises:
+        ConfigurationError: If there are not so many.
+    """
+    given = devices_of_environment()
+    if given is None:
+        return (None,) if gpus in (None, 1) else tuple(f"cuda:{i}" for i in range(gpus or 1))
+    devices = all_devices() if given == "all" else given
+    if gpus is not None and gpus > len(devices):
+        raise ConfigurationError(
+            f"DSOCR_DEVICES names {len(devices)} cards, not {gpus}",
+            remedy="Leave --gpus out to use all of them.",
+        )
+    return devices[: gpus or len(devices)]
+
+
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """A card, the process that reads there, and what it has to read."""
+
+    device: str | None
+    child: BatchWorkerChild | None = None
+    reading: dict[str, PageUnit] = field(default_factory=dict)
+    failures: int = 0  # of the backend, since a unit was read there
+    heard: float = field(default_factory=time.monotonic)
+
+
 class _LocalReading:
-    def __init__(self, settings: BatchSettings, folder: RunFolder, on_page: OnPage) -> None:
+    def __init__(
+        self,
+        settings: BatchSettings,
+        folder: RunFolder,
+        on_page: OnPage,
+        devices: Sequence[str | None],
+    ) -> None:
         self._settings = settings
         self._folder = folder
         self._on_page = on_page
         self._most = settings.units_at_once + AHEAD
-        self._inbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._child: BatchWorkerChild | None = None
-        self._reading: dict[str, PageUnit] = {}
+        self._inbox: Inbox = queue.SimpleQueue()
+        self._seats = [_Seat(device) for device in devices]
+        self._again: deque[PageUnit] = deque()
         self._deaths = 0
-        self._heard = time.monotonic()
 
     def run(self, units: Iterator[PageUnit]) -> Iterator[PageUnit]:
         more = True
         while True:
-            while more and len(self._reading) < self._most:
-                unit = next(units, None)
+            while (seat := self._free_seat()) is not None:
+                unit = self._again.popleft() if self._again else next(units, None) if more else None
                 if unit is None:
                     more = False
                     break
-                self._reading[unit.file_name] = unit
-                self._running().read(unit)
-            if not self._reading:
+                seat.reading[unit.file_name] = unit
+                self._running(seat).read(unit)
+            if not any(seat.reading for seat in self._seats):
                 return
             done = self._hear()
             if done is not None:
                 yield done
 
     def close(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child.end()
-            self._child = None
+        for seat in self._seats:
+            if seat.child is not None:
+                seat.child.kill()
+                seat.child.end()
+                seat.child = None
 
-    def _running(self) -> BatchWorkerChild:
-        if self._child is None:
+    def _free_seat(self) -> _Seat | None:
+        """The seat with the least to read; None if all have enough."""
+        working = [seat for seat in self._seats if seat.failures < MOST_FAILURES]
+        seat = min(working, key=lambda each: len(each.reading))
+        return seat if len(seat.reading) < self._most else None
+
+    def _running(self, seat: _Seat) -> BatchWorkerChild:
+        if seat.child is None:
+            put = partial(self._put, seat)
             try:
-                self._child = BatchWorkerChild(self._settings, self._folder, self._inbox)
+                seat.child = BatchWorkerChild(self._settings, self._folder, put, seat.device)
             except OSError as error:
                 raise EngineLostError(
                     f"the reading process cannot be started ({error.strerror})",
                     remedy="Free memory or processes; the same command then goes on.",
                 ) from error
-            self._heard = time.monotonic()
-        return self._child
+            seat.heard = time.monotonic()
+        return seat.child
+
+    def _put(self, seat: _Seat, message: dict[str, Any] | None) -> None:
+        self._inbox.put((seat, message))
 
     def _hear(self) -> PageUnit | None:
         try:
-            message = self._inbox.get(timeout=1.0)
+            seat, message = self._inbox.get(timeout=1.0)
         except queue.Empty:
-            if self._child is not None and time.monotonic() - self._heard > HANG_SECONDS:
-                _log.warning("the reading process hangs, and is started again")
-                self._child.kill()
+            self._end_hanging()
             return None
-        self._heard = time.monotonic()
+        seat.heard = time.monotonic()
         if message is None:
-            self._bury()
+            self._bury(seat)
         elif "page" in message:
             self._on_page(bool(message["page"][2]))
         elif "done" in message:
-            self._deaths = 0
-            return self._reading.pop(message["done"], None)
+            self._deaths = seat.failures = 0
+            return seat.reading.pop(message["done"], None)
         elif "failed" in message:
-            raise _error_of(message["failed"])
+            self._fail(seat, message.get("unit"), _error_of(message["failed"]))
         elif "started" in message:
             _log.info("pages are read by %s (%s)", *message["started"])
         return None
 
-    def _bury(self) -> None:
+    def _end_hanging(self) -> None:
+        for seat in self._seats:
+            if seat.child is not None and time.monotonic() - seat.heard > HANG_SECONDS:
+                if seat.reading:
+                    _log.warning("the reading process hangs, and is started again")
+                    seat.child.kill()
+                seat.heard = time.monotonic()
+
+    def _fail(self, seat: _Seat, name: str | None, error: DeepSeekOCRError) -> None:
+        """The backend reads nothing there: the other cards read its units, if there are others."""
+        # Without a unit, it could not even be made.
+        working = seat.failures < MOST_FAILURES
+        seat.failures = MOST_FAILURES if name is None else seat.failures + 1
+        others = [each for each in self._seats if each.failures < MOST_FAILURES]
+        if not others or len(self._seats) == 1 or not isinstance(error, BackendError):
+            raise error
+        if name is not None and name in seat.reading:
+            self._again.append(seat.reading.pop(name))
+        if working and seat.failures >= MOST_FAILURES:
+            _log.warning("%s is left out: %s", seat.device or "a reading process", error)
+
+    def _bury(self, seat: _Seat) -> None:
         """Note that the process has ended: another one reads what it was reading."""
-        how = "" if self._child is None else self._child.end()
-        self._child = None
+        how = "" if seat.child is None else seat.child.end()
+        seat.child = None
+        if seat.failures >= MOST_FAILURES:
+            self._again.extend(seat.reading.values())
+            seat.reading.clear()
+            return
         self._deaths += 1
         if self._deaths >= MOST_DEATHS:
             raise EngineLostError(
@@ -213,8 +228,8 @@ class _LocalReading:
                 remedy="Its messages stand above; the same command goes on where it stopped.",
             )
         _log.warning("the reading process %s; another one goes on", how)
-        for unit in self._reading.values():
-            self._running().read(unit)
+        for unit in seat.reading.values():
+            self._running(seat).read(unit)
 
 
 def _error_of(values: dict[str, Any]) -> DeepSeekOCRError:

@@ -1,11 +1,18 @@
-"""``--engine ray``: reads the units of a run on a Ray cluster."""
+"""``--engine ray``: reads the units of a run on a Ray cluster.
+
+Where a backend sees nothing but pictures, drawing and reading are operators of their own: tasks
+draw units anywhere in the cluster, and actors with a loaded model read them. A picture goes from
+the one to the other once, as a PNG file; the document's bytes stay where they are drawn.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -13,17 +20,36 @@ from ...errors import ConfigurationError, EngineLostError
 from ...text.visible import visible_line
 from ..arrow_extra import check_ray
 from ..batch_settings import BatchSettings
+from ..drawn.drawn_unit import DrawnUnit, drawn_table, drawn_units
+from ..drawn.unit_drawer import UnitDrawer, can_be_drawn_apart
 from ..page_reader import PageReader, units_of
 from ..page_units import PageUnit
 from ..storage.run_folder import RunFolder
 from .unit_runner import UnitRunner
 
-__all__ = ["StoringReader", "ray_units"]
+__all__ = [
+    "DrawnStoringReader",
+    "RayShares",
+    "StoringReader",
+    "draw_batch",
+    "ray_shares",
+    "ray_units",
+]
 
 WINDOW_UNITS: Final = 16_384
 """Units that Ray gets together: half a million pages. The driver keeps their names in memory."""
 
 UNITS_IN_BATCH: Final = 4
+
+BATCHES_AT_ONCE: Final = 2
+"""Batches that an actor reads at the same time: when the last pages of one are slow, the other has
+pages for the card."""
+
+DRAWERS: Final = 4
+"""Tasks that draw for one actor, at most. One draws about 16 pages a second, a card reads 25."""
+
+PICTURE_BYTES: Final = 512 * 2**20
+"""Bytes of pictures, for each actor, that may be drawn and not yet read: about a thousand pages."""
 
 MOST_SHOWN: Final = 400
 """Characters of an error of Ray, which is a traceback; its end says what happened."""
@@ -31,6 +57,23 @@ MOST_SHOWN: Final = 400
 _log = logging.getLogger("deepseek_ocr_rag")
 
 OnPage = Callable[[bool], object]
+
+
+@dataclass(frozen=True, slots=True)
+class RayShares:
+    """What each part of a run gets of a cluster.
+
+    Attributes:
+        actors: Actors that read.
+        cards: Cards of each of them.
+        cores: Processors of each of them, and of each task that draws; below 1 where there are few.
+        drawers: Tasks that draw at the same time, at most.
+    """
+
+    actors: int
+    cards: float
+    cores: float
+    drawers: int
 
 
 class StoringReader:
@@ -50,13 +93,50 @@ class StoringReader:
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Read and store a batch of units; returns their names, pages and failed pages."""
         units = units_of(batch)
+        return self._stored(units, [None] * len(units))
+
+    def _stored(
+        self, units: Sequence[PageUnit], drawn: Sequence[DrawnUnit | None]
+    ) -> dict[str, list[Any]]:
         with ThreadPoolExecutor(self._reader.settings.units_at_once) as pool:
-            failed = list(pool.map(self._runner.run, units))
+            failed = list(pool.map(self._runner.run, units, drawn))
         return {
             "unit": [unit.file_name for unit in units],
             "pages": [len(unit.numbers) for unit in units],
             "failed": failed,
         }
+
+
+class DrawnStoringReader(StoringReader):
+    """A :class:`StoringReader` of units that :func:`draw_batch` has drawn."""
+
+    def __call__(self, batch: Any) -> dict[str, list[Any]]:  # noqa: ANN401 - a pyarrow.Table
+        """Read and store a batch; returns the same, and the bytes of the pictures."""
+        drawn = list(drawn_units(batch))
+        result = self._stored([each.unit for each in drawn], drawn)
+        return {**result, "picture_bytes": [_picture_bytes(each) for each in drawn]}
+
+
+def draw_batch(batch: dict[str, Any], settings: str) -> Iterator[Any]:
+    """Draw a batch of units, as a task of Ray; yields a table with one row for each.
+
+    Args:
+        batch: Columns of units.
+        settings: What :meth:`BatchSettings.to_dict` gives, as JSON.
+    """
+    drawer = _drawer(settings)
+    for unit in units_of(batch):
+        yield drawn_table(drawer.draw(unit))
+
+
+@lru_cache(maxsize=1)
+def _drawer(settings: str) -> UnitDrawer:
+    # One for each process, so that a document of another machine is fetched once.
+    return UnitDrawer(json.loads(settings))
+
+
+def _picture_bytes(drawn: DrawnUnit) -> int:
+    return sum(len(page.png.data) for page in drawn.pages if page.png is not None)
 
 
 def ray_units(
@@ -89,12 +169,11 @@ def ray_units(
 
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
-    ray.data.DataContext.get_current().enable_progress_bars = False  # there is one already
-    actors, share = _actors(gpus)
-    _log.info("%d actors of Ray read pages", actors)
+    shares = ray_shares(gpus)
+    _log.info("%d actors of Ray read pages", shares.actors)
     while window := list(islice(units, WINDOW_UNITS)):
         waiting = {unit.file_name: unit for unit in window}
-        for name, pages, failed in _acknowledged(window, settings, folder, actors, share):
+        for name, pages, failed in _acknowledged(window, settings, folder, shares):
             for index in range(pages):
                 on_page(index >= failed)
             unit = waiting.pop(name, None)
@@ -103,17 +182,13 @@ def ray_units(
 
 
 def _acknowledged(
-    window: list[PageUnit],
-    settings: BatchSettings,
-    folder: RunFolder,
-    actors: int,
-    share: float,
+    window: list[PageUnit], settings: BatchSettings, folder: RunFolder, shares: RayShares
 ) -> Iterator[tuple[str, int, int]]:
     """Name, pages and failed pages of each unit that was stored."""
     from ray.exceptions import RayError
 
     try:
-        read = _dataset(window, settings, folder, actors, share)
+        read = _dataset(window, settings, folder, shares)
         for batch in read.iter_batches(batch_size=None, prefetch_batches=0):
             columns = (batch["unit"], batch["pages"], batch["failed"])
             for name, pages, failed in zip(*columns, strict=True):
@@ -125,39 +200,64 @@ def _acknowledged(
         ) from error
 
 
-def _actors(gpus: int | None) -> tuple[int, float]:
-    """How many actors read, and how many cards each of them has."""
+def ray_shares(gpus: int | None) -> RayShares:
+    """Divide the cluster that this process is connected to.
+
+    Raises:
+        ConfigurationError: If it has fewer cards.
+    """
     import ray.data
 
-    cards = int(ray.cluster_resources().get("GPU", 0))
+    resources = ray.cluster_resources()
+    cards, cores = int(resources.get("GPU", 0)), resources.get("CPU", 1.0)
     if gpus is not None and gpus > cards:
         raise ConfigurationError(
             f"the cluster has {cards} cards, not {gpus}",
             remedy="Leave --gpus out to use all of them.",
         )
-    if cards:
-        return gpus or cards, 1.0
-    machines = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-    return max(1, len(machines)), 0.0
+    actors = gpus or cards
+    if not cards:
+        machines = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+        actors = max(1, len(machines))
+    # Where actors took all processors, nobody could draw for them.
+    share = min(1.0, cores / (2 * actors))
+    drawers = min(DRAWERS * actors, max(1, int(cores / share) - actors))
+    return RayShares(actors, 1.0 if cards else 0.0, share, drawers)
 
 
 def _dataset(
-    window: list[PageUnit],
-    settings: BatchSettings,
-    folder: RunFolder,
-    actors: int,
-    share: float,
+    window: list[PageUnit], settings: BatchSettings, folder: RunFolder, shares: RayShares
 ) -> Any:  # noqa: ANN401 - a dataset of Ray
     import ray.data
 
     rows = [asdict(unit) for unit in window]
     blocks = max(1, -(-len(rows) // UNITS_IN_BATCH))
-    dataset = ray.data.from_items(rows, override_num_blocks=blocks)
-    return dataset.map_batches(
-        StoringReader,
+    dataset: Any = ray.data.from_items(rows, override_num_blocks=blocks)
+    apart = can_be_drawn_apart(settings.backend)
+    if apart:
+        dataset = dataset.map_batches(
+            draw_batch,
+            fn_kwargs={"settings": json.dumps(settings.to_dict())},
+            batch_size=UNITS_IN_BATCH,
+            compute=ray.data.TaskPoolStrategy(size=shares.drawers),
+            num_cpus=shares.cores,
+        )
+    # Ray starts an actor that died again, and repeats its task, without end.
+    dataset = dataset.map_batches(
+        DrawnStoringReader if apart else StoringReader,
         fn_constructor_args=(settings.to_dict(), folder.uri),
         batch_size=UNITS_IN_BATCH,
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=actors),
-        num_gpus=share,
-        num_cpus=1,  # Ray starts an actor that died again, and repeats its task, without end
+        batch_format="pyarrow" if apart else "default",
+        compute=ray.data.ActorPoolStrategy(
+            min_size=1, max_size=shares.actors, enable_true_multi_threading=True
+        ),
+        num_gpus=shares.cards,
+        num_cpus=shares.cores,
+        max_concurrency=BATCHES_AT_ONCE,
     )
+    options = dataset.context.execution_options
+    dataset.context.enable_progress_bars = False  # there is one already
+    options.resource_limits = ray.data.ExecutionResources.for_limits(
+        object_store_memory=PICTURE_BYTES * shares.actors
+    )
+    return dataset

@@ -9,6 +9,7 @@ from typing import Final
 
 from ...concurrency.shared_lock import SharedLock
 from ...errors import EngineLostError
+from ..drawn.drawn_unit import DrawnUnit
 from ..output.staged_units import StagedUnits
 from ..page_reader import PageReader
 from ..page_units import PageUnit
@@ -44,8 +45,12 @@ class UnitRunner:
         self._staged = StagedUnits(folder, reader.settings.part_documents)
         self._lock = SharedLock()
 
-    def run(self, unit: PageUnit) -> int:
+    def run(self, unit: PageUnit, drawn: DrawnUnit | None = None) -> int:
         """Read and store a unit, unless it is stored; returns how many pages failed.
+
+        Args:
+            unit: The unit.
+            drawn: Its pages, if another process has drawn them.
 
         Raises:
             BackendError: If the backend can read nothing.
@@ -55,22 +60,22 @@ class UnitRunner:
             return 0
         if self._begun(unit.file_name) >= DEATHS:
             with self._lock.alone():
-                rows = [self._alone(unit, number) for number in unit.numbers]
+                rows = [self._alone(unit, number, drawn) for number in unit.numbers]
         else:
             with self._lock.shared(), self._noted(unit.file_name):
-                rows = self._reader.read_unit(unit)
+                rows = self._reader.read_unit(unit, drawn)
         self._staged.store(unit, rows)
         self._cross_out(unit.file_name)
         return sum(not row.ok for row in rows)
 
-    def _alone(self, unit: PageUnit, number: int) -> PageRow:
+    def _alone(self, unit: PageUnit, number: int, drawn: DrawnUnit | None) -> PageRow:
         page = replace(unit, pages=str(number))
         name = f"page-{page.file_name}"
         deaths = self._begun(name)
         if deaths >= DEATHS:
             return self._quarantined(page, deaths)
         with self._noted(name):
-            (row,) = self._reader.read_unit(page)
+            (row,) = self._reader.read_unit(page, drawn)
         return row
 
     def _quarantined(self, page: PageUnit, deaths: int) -> PageRow:

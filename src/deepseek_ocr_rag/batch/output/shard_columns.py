@@ -9,7 +9,6 @@ __all__ = [
     "file_columns",
     "page_columns",
     "record_columns",
-    "staged_columns",
     "timing_columns",
 ]
 
@@ -59,14 +58,6 @@ def page_columns() -> Any:  # noqa: ANN401 - a pyarrow.Schema
             ("version", pa.string()),
         ]
     )
-
-
-@cache
-def staged_columns() -> Any:  # noqa: ANN401
-    """Of a unit that was read and is not yet in a shard."""
-    import pyarrow as pa
-
-    return page_columns().append(pa.field("seconds", pa.float64()))
 
 
 @cache

@@ -99,7 +99,11 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
         help="most pages that are read, stored and repeated as a whole (default: 32)",
     )
     parser.add_argument(
-        "--gpus", type=int, metavar="CARDS", help="with Ray: cards that read (default: all)"
+        "--gpus",
+        type=int,
+        metavar="CARDS",
+        help="cards that read at the same time (default: with Ray all of the cluster, on this"
+        " machine those that DSOCR_DEVICES names, or one)",
     )
     parser.add_argument(
         "--gpu-price", type=float, metavar="MONEY", help="price of an hour of one card"

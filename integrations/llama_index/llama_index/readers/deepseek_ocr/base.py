@@ -16,11 +16,14 @@ from llama_index.core.schema import Document
 from deepseek_ocr_rag import Page, Reader, SourceError
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.reading import PageStream, ProgressBar
-from deepseek_ocr_rag.records import OnError, page_records, page_wanted, storable_values
+from deepseek_ocr_rag.records import OnError, page_records, page_wanted
 from deepseek_ocr_rag.service import reader_named
 from deepseek_ocr_rag.setting_names import refuse_unknown
 from deepseek_ocr_rag.sources import SourceInput, documents_in
 from deepseek_ocr_rag.threads import in_thread
+
+from .batch_reader import BatchReader
+from .documents import to_document
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -28,9 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["DeepSeekOCRReader"]
 
 logger = logging.getLogger(__name__)
-
-_SHOWN_TO_MODELS = frozenset({"page_label", "section"})
-"""Metadata that helps an embedding or an answer; the rest is for programs."""
 
 
 class DeepSeekOCRReader(BasePydanticReader):
@@ -113,6 +113,22 @@ class DeepSeekOCRReader(BasePydanticReader):
     def class_name(cls) -> str:
         """The name under which LlamaIndex serialises it."""
         return "DeepSeekOCRReader"
+
+    @staticmethod
+    def from_batch(
+        folder: str | os.PathLike[str], *, flat_metadata: bool = False, on_error: OnError = "keep"
+    ) -> BatchReader:
+        """A reader of what ``dsocr batch`` has read; nothing is read again.
+
+        Args:
+            folder: The folder of the run, on this machine or on an object store.
+            flat_metadata: Whether every metadata value is a scalar.
+            on_error: What to do with a page that could not be read.
+
+        Raises:
+            ConfigurationError: If an argument is invalid.
+        """
+        return BatchReader(os.fspath(folder), flat_metadata=flat_metadata, on_error=on_error)
 
     def __getstate__(self) -> dict[str, Any]:
         # Not LlamaIndex's, which leaves out what cannot be pickled, and logs it every time.
@@ -243,13 +259,4 @@ class DeepSeekOCRReader(BasePydanticReader):
             total_pages=stream.total_pages,
             identity=stream.sha256 if isinstance(file, bytes) else None,
         ):
-            metadata = (record.flat() if self.flat_metadata else record).metadata
-            metadata = {**metadata, **storable_values(extra_info or {})}
-            hidden = [key for key in metadata if key not in _SHOWN_TO_MODELS]
-            yield Document(
-                id_=record.id,
-                text=record.text,
-                metadata=metadata,
-                excluded_embed_metadata_keys=list(hidden),
-                excluded_llm_metadata_keys=list(hidden),
-            )
+            yield to_document(record, flat=self.flat_metadata, extra_info=extra_info)

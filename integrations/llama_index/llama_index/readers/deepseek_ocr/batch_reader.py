@@ -1,0 +1,85 @@
+"""Loads what ``dsocr batch`` has read: :class:`BatchReader`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from llama_index.core.readers.base import BaseReader
+from llama_index.core.schema import Document
+
+from deepseek_ocr_rag.batch import BatchDocument, batch_documents
+from deepseek_ocr_rag.errors import ConfigurationError, DeepSeekOCRError
+from deepseek_ocr_rag.records import OnError, page_records, page_wanted
+
+from .documents import to_document
+
+__all__ = ["BatchReader"]
+
+logger = logging.getLogger(__name__)
+
+
+class BatchReader(BaseReader):
+    """Loads the pages of a run of ``dsocr batch``; nothing is read again.
+
+    Memory does not grow with the run: one document is in it. The ids are those that
+    :class:`DeepSeekOCRReader` gives the same files, or derive from the ids of the manifest.
+
+    Args:
+        folder: The folder of the run, on this machine or on an object store.
+        flat_metadata: Make every metadata value a scalar.
+        on_error: What to do with a page that could not be read, as for the reader of files. A file
+            that could not be opened has no pages: "raise" raises, the others log a warning.
+
+    Raises:
+        ConfigurationError: If an argument is invalid.
+    """
+
+    def __init__(
+        self, folder: str, *, flat_metadata: bool = False, on_error: OnError = "keep"
+    ) -> None:
+        if on_error not in get_args(OnError):
+            raise ConfigurationError(
+                f"on_error={on_error!r} is not a choice",
+                remedy=f"Use one of {', '.join(get_args(OnError))}.",
+            )
+        self._folder = folder
+        self._flat = flat_metadata
+        self._on_error = on_error
+
+    def lazy_load_data(  # type: ignore[override]
+        self, extra_info: Mapping[str, Any] | None = None
+    ) -> Iterator[Document]:
+        """Load page by page, in the order of the manifest.
+
+        Args:
+            extra_info: More metadata; where a name is the same, it wins.
+
+        Yields:
+            Documents in the order of the files and their pages.
+
+        Raises:
+            DeepSeekOCRError: If a page failed and ``on_error`` is "raise", or there is no run.
+        """
+        for each in batch_documents(self._folder):
+            if each.error is not None:
+                self._refused(each)
+                continue
+            document = each.document
+            for page in document:
+                if page_wanted(page, document.source, self._on_error):
+                    for record in page_records(
+                        page,
+                        source=document.source,
+                        total_pages=document.total_pages,
+                        identity=each.doc_id,
+                    ):
+                        yield to_document(record, flat=self._flat, extra_info=extra_info)
+
+    def _refused(self, document: BatchDocument) -> None:
+        if self._on_error == "raise":
+            raise DeepSeekOCRError(
+                f"the document could not be opened ({document.error})", source=document.doc_id
+            )
+        logger.warning("Skipped: %s", document.error)

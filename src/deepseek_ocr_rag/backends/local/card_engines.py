@@ -1,0 +1,217 @@
+"""The engine processes of one backend, one for each card: each page goes to the freest."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ...errors import BackendError, BackendUnavailableError
+from .engine_process import EngineProcess
+from .page_request import EngineRequest, PageHandle
+
+__all__ = ["CardEngines"]
+
+MOST_FAILURES: Final = 3
+"""So often in a row a card's process may end, or fail to start, without a page read between; then
+the card is left out, as long as another one works."""
+
+LOOK_SECONDS: Final = 0.1
+"""How often to look whether a process has ended, while all of them still receive pictures."""
+
+_log = logging.getLogger("deepseek_ocr_rag")
+
+Notify = Callable[[PageHandle], object]
+
+
+@dataclass(slots=True)
+class _Load:
+    """What a card has to do. It does not refer to the process, whose threads refer to it."""
+
+    waiting: int = 0  # pages whose pictures it still holds
+    generating: int = 0
+    failures: int = 0  # in a row
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def page(self, notify: Notify | None) -> Notify:
+        """Count a page; returns what its handle is to call instead of ``notify``."""
+        begun = ended = False
+        with self.lock:
+            self.waiting += 1
+
+        def changed(handle: PageHandle) -> None:
+            nonlocal begun, ended
+            with self.lock:
+                if handle.begun and not begun:
+                    begun = True
+                    self.waiting -= 1
+                    self.generating += 1
+                if handle.future.done() and not ended:
+                    ended = True
+                    if begun:
+                        self.generating -= 1
+                    else:
+                        self.waiting -= 1
+                    if handle.future.exception() is None:
+                        self.failures = 0
+            if notify is not None:
+                notify(handle)
+
+        return changed
+
+
+@dataclass(slots=True, eq=False)
+class _Card:
+    """A card, its process if it has one, and the start of the next one."""
+
+    startup: dict[str, Any]
+    load: _Load = field(default_factory=_Load)
+    process: EngineProcess | None = None
+    starting: Future[None] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.startup["device"] or "the first GPU"
+
+    @property
+    def running(self) -> EngineProcess | None:
+        """Its process, if that takes pages."""
+        return self.process if self.process is not None and self.process.alive else None
+
+
+class CardEngines:
+    """Keeps an engine process for each card. Thread-safe.
+
+    A process that has ended is started again in a thread of its own; the other cards read
+    meanwhile. A card whose process does not start, or ends again and again, is left out with a
+    warning.
+
+    Args:
+        startups: What the process of each card is started with; see :class:`EngineProcess`.
+
+    Raises:
+        BackendError: What the first card's process failed on, if none of them starts.
+    """
+
+    def __init__(self, startups: Sequence[dict[str, Any]]) -> None:
+        self._cards = tuple(_Card(startup) for startup in startups)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._room = threading.Event()
+        self._starters = ThreadPoolExecutor(len(startups), thread_name_prefix="dsocr-engines")
+        try:
+            started = [self._start(card) for card in self._cards]
+            wait(started)
+            errors = [error for each in started if (error := each.exception()) is not None]
+            if len(errors) == len(started):
+                raise errors[0]
+        except BaseException:
+            self.close()
+            raise
+        for card, each in zip(self._cards, started, strict=True):
+            card.starting = None
+            if each.exception() is not None:
+                card.load.failures = MOST_FAILURES
+                _log.warning("%s is left out: %s", card.name, each.exception())
+        self.max_positions = min(each.max_positions for each in self.processes)
+
+    @property
+    def count(self) -> int:
+        """How many cards there are, whether they work or not."""
+        return len(self._cards)
+
+    @property
+    def processes(self) -> tuple[EngineProcess, ...]:
+        """Those that run."""
+        return tuple(each for card in self._cards if (each := card.running) is not None)
+
+    @property
+    def gpu_memory(self) -> int | None:
+        """Bytes that they have taken on their cards; None before the first page."""
+        taken = [each.gpu_memory for each in self.processes if each.gpu_memory is not None]
+        return sum(taken) if taken else None
+
+    def submit(self, request: EngineRequest, notify: Notify | None = None) -> PageHandle:
+        """Request a page of the freest card; see :meth:`EngineProcess.submit`.
+
+        Raises:
+            BackendError: If no process runs, and none starts.
+        """
+        process, counted = self._freest(notify)
+        return process.submit(request, counted)
+
+    def close(self) -> None:
+        """End all processes; a second call does nothing."""
+        with self._lock:
+            self._closed = True
+        # A process that is being started ends as soon as it is there.
+        self._starters.shutdown(wait=True)
+        for card in self._cards:
+            if card.process is not None:
+                card.process.close()
+
+    def _freest(self, notify: Notify | None) -> tuple[EngineProcess, Notify]:
+        while True:
+            self._room.clear()
+            with self._lock:
+                starting = list(self._revived())
+                found = [(card.load, process) for card in self._cards if (process := card.running)]
+                # A process that has stopped receiving must not hold up the others.
+                able = [each for each in found if each[1].has_room or len(found) == 1]
+                if able:
+                    load, freest = min(able, key=_busyness)
+                    return freest, load.page(notify)
+            if found:
+                self._room.wait(LOOK_SECONDS)
+                continue
+            ended, more = wait(starting, return_when=FIRST_COMPLETED)
+            errors = [error for each in ended if (error := each.exception()) is not None]
+            if errors and not more and len(errors) == len(ended):
+                raise errors[0]
+
+    def _revived(self) -> Iterator[Future[None]]:
+        """Start again what has ended; yields all starts under way. The lock is held."""
+        if self._closed:
+            raise BackendUnavailableError("the backend was closed", remedy="Make a new one.")
+        none_runs = not self.processes
+        for card in self._cards:
+            if card.starting is not None and card.starting.done():
+                card.starting = None
+            if card.starting is None and card.running is None:
+                if card.process is not None:
+                    self._starters.submit(card.process.close)
+                    card.process = None
+                    self._count_failure(card, "its engine process has ended")
+                if none_runs or card.load.failures < MOST_FAILURES:
+                    _log.warning("the engine's process on %s is started again", card.name)
+                    card.starting = self._start(card)
+            if card.starting is not None:
+                yield card.starting
+
+    def _count_failure(self, card: _Card, what: str) -> None:
+        card.load.failures += 1
+        if card.load.failures == MOST_FAILURES and self.count > 1:
+            _log.warning("%s is left out: %s %d times in a row", card.name, what, MOST_FAILURES)
+
+    def _start(self, card: _Card) -> Future[None]:
+        return self._starters.submit(self._started, card)
+
+    def _started(self, card: _Card) -> None:
+        try:
+            process = EngineProcess(card.startup, self._room.set)
+        except BackendError as error:
+            self._count_failure(card, str(error))
+            raise
+        with self._lock:
+            if not self._closed:
+                card.process = process
+                return
+        process.close()
+
+
+def _busyness(card: tuple[_Load, EngineProcess]) -> tuple[int, float]:
+    load, process = card
+    return load.waiting, load.generating / max(1, process.slots)

@@ -1,0 +1,90 @@
+"""Draws the pages of units for other processes to read: :class:`UnitDrawer`."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from ...backends.base import Backend
+from ...errors import CorruptSourceError, DeepSeekOCRError
+from ...model.prompts import mode_named
+from ...reading.preparation import PreparedPage, prepare_page
+from ...sources.checked_requests import public_name
+from ...sources.source import Source, open_source
+from ..batch_settings import BatchSettings
+from ..page_units import PageUnit
+from ..storage.fetched_documents import FetchedDocuments
+from .drawn_unit import DrawnUnit
+
+__all__ = ["UnitDrawer", "can_be_drawn_apart"]
+
+PICTURE_READERS: Final = ("local", "transformers", "server", "ollama")
+"""Backends that see pictures and nothing else, by the first word of their names."""
+
+
+def can_be_drawn_apart(backend: str) -> bool:
+    """Whether another process may draw the pages for the backend of this name."""
+    return backend.replace("/", ":").partition(":")[0] in PICTURE_READERS
+
+
+@dataclass(frozen=True, slots=True)
+class _PictureReader:
+    """What :func:`prepare_page` asks a backend that reads pictures, as PNG files."""
+
+    name: str = ""
+    model: str = ""
+    needs_image: bool = True
+    reads_text_layer: bool = False
+    sends_png: bool = True
+
+
+class UnitDrawer:
+    """Opens documents and draws the pages of units, one page after the other.
+
+    Args:
+        settings: What :meth:`BatchSettings.to_dict` gives.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings = BatchSettings.from_dict(settings)
+        self._mode = mode_named(self._settings.resolution)
+        self._fetched = FetchedDocuments(self._settings.limits, self._settings.urls)
+
+    def draw(self, unit: PageUnit) -> DrawnUnit:
+        """Draw the pages of a unit; a document that cannot be opened gives its error."""
+        name = public_name(unit.uri) if "://" in unit.uri else unit.uri
+        try:
+            with (
+                self._fetched.path(unit.uri) as path,
+                open_source(
+                    Path(path),
+                    password=unit.password,
+                    renderer=self._settings.renderer,
+                    limits=self._settings.limits,
+                    name=name,
+                ) as source,
+            ):
+                if unit.sha256 and source.sha256 != unit.sha256:
+                    raise CorruptSourceError(
+                        "the document changed after its pages had been counted",
+                        source=source.name,
+                        remedy="Start a new run.",
+                    )
+                return DrawnUnit(unit, source.sha256, source.page_count, self._pages(unit, source))
+        except DeepSeekOCRError as error:
+            return DrawnUnit(
+                unit, error_type=type(error).__name__, problem=error.problem, remedy=error.remedy
+            )
+
+    def close(self) -> None:
+        """Remove what was fetched."""
+        self._fetched.close()
+
+    def _pages(self, unit: PageUnit, source: Source) -> tuple[PreparedPage, ...]:
+        def prepared(number: int) -> PreparedPage:
+            return prepare_page(source, number, cast("Backend", _PictureReader()), self._mode)
+
+        with ThreadPoolExecutor(1, thread_name_prefix="dsocr-draw") as pool:
+            return tuple(pool.map(prepared, unit.numbers))

@@ -1,0 +1,245 @@
+"""Which card gets a page, and what becomes of a card that fails; no process is started."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from thread_leaks import new_threads, soon
+
+from deepseek_ocr_rag.backends.local import card_engines
+from deepseek_ocr_rag.backends.local.card_engines import MOST_FAILURES, CardEngines
+from deepseek_ocr_rag.backends.local.page_request import PageHandle
+from deepseek_ocr_rag.errors import BackendUnavailableError, EngineLostError
+
+
+class Process:
+    """What :class:`EngineProcess` shows of a process; the test is the process."""
+
+    max_positions = 100
+    gpu_memory = None
+
+    def __init__(self, startup: dict[str, Any], on_room: Callable[[], object]) -> None:
+        startup["starts"] += 1
+        if startup["held"] is not None:
+            startup["held"].wait(10)
+        if startup["broken"]:
+            raise BackendUnavailableError("the card has fallen off")
+        startup["process"] = self
+        self.slots = startup["slots"]
+        self.alive = self.has_room = True
+        self.on_room = on_room
+        self.closed = False
+        self.handles: list[PageHandle] = []
+
+    def submit(self, request: object, notify: Callable[[PageHandle], object]) -> PageHandle:
+        handle = PageHandle(lambda: None, notify)
+        if self.alive:
+            self.handles.append(handle)
+        else:  # as EngineProcess: it may end between the choice and here
+            handle.end(EngineLostError("gone"))
+        return handle
+
+    def die(self) -> None:
+        self.alive = False
+        handles, self.handles = self.handles, []
+        for handle in handles:
+            handle.end(EngineLostError("gone"))
+
+    def close(self) -> None:
+        self.alive, self.closed = False, True
+
+
+@pytest.fixture
+def startups(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    monkeypatch.setattr(card_engines, "EngineProcess", Process)
+    common = {"slots": 8, "broken": False, "held": None, "starts": 0}
+    return [{"device": name, **common} for name in ("cuda:0", "cuda:1")]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Any:
+    before = set(threading.enumerate())
+    yield
+    assert new_threads(before, ours=True) == []
+
+
+@pytest.fixture
+def engines(startups: list[dict[str, Any]]) -> Any:
+    made = CardEngines(startups)
+    yield made
+    made.close()
+
+
+def submit(engines: CardEngines) -> PageHandle:
+    return engines.submit(object())  # type: ignore[arg-type] - nobody looks at it
+
+
+def given(startups: list[dict[str, Any]]) -> list[int]:
+    return [len(startup["process"].handles) for startup in startups]
+
+
+def test_pages_are_spread_evenly(engines, startups) -> None:
+    for _ in range(10):
+        submit(engines)
+    assert given(startups) == [5, 5]
+
+
+def test_the_card_where_fewer_pictures_wait_gets_the_next_page(engines, startups) -> None:
+    for _ in range(4):
+        submit(engines)
+    for handle in startups[1]["process"].handles:
+        handle.begin()
+    submit(engines)
+    assert given(startups) == [2, 3]
+
+
+def test_where_none_waits_the_card_with_more_places_left_gets_it(startups) -> None:
+    startups[0]["slots"] = 2
+    engines = CardEngines(startups)
+    for _ in range(10):
+        submit(engines).begin()
+    engines.close()
+    assert given(startups) == [2, 8]
+
+
+def test_pages_that_have_ended_no_longer_count(engines, startups) -> None:
+    for _ in range(6):
+        submit(engines)
+    first = startups[0]["process"]
+    for handle in first.handles:
+        handle.end(EngineLostError("any end"))
+    for _ in range(3):
+        submit(engines)
+    assert given(startups) == [6, 3]
+
+
+def test_a_card_that_receives_nothing_holds_up_no_other(engines, startups) -> None:
+    startups[0]["process"].has_room = False
+    for _ in range(5):
+        submit(engines)
+    assert given(startups) == [0, 5]
+
+
+def test_a_page_waits_for_the_first_card_that_receives_again(engines, startups) -> None:
+    for startup in startups:
+        startup["process"].has_room = False
+    waiting = threading.Thread(target=submit, args=(engines,), name="dsocr-waits")
+    waiting.start()
+    assert given(startups) == [0, 0]
+    startups[1]["process"].has_room = True
+    startups[1]["process"].on_room()
+    waiting.join(10)
+    assert given(startups) == [0, 1]
+
+
+def test_a_process_that_ends_is_started_again_while_the_other_card_reads(engines, startups) -> None:
+    held = startups[0]["held"] = threading.Event()
+    old = startups[0]["process"]
+    old.die()
+    for _ in range(3):
+        submit(engines)
+    assert given(startups)[1] == 3
+    held.set()
+    assert soon(lambda: startups[0]["process"] is not old)
+    assert soon(lambda: old.closed)
+    submit(engines)
+    assert given(startups) == [1, 3]
+
+
+def test_where_all_have_ended_the_page_waits_for_the_first_that_is_there_again(
+    engines, startups
+) -> None:
+    startups[0]["broken"] = True
+    for startup in startups:
+        startup["process"].die()
+    submit(engines)
+    assert len(startups[1]["process"].handles) == 1
+
+
+def test_a_card_that_does_not_start_is_left_out(startups, caplog) -> None:
+    startups[0]["broken"] = True
+    engines = CardEngines(startups)
+    for _ in range(3):
+        submit(engines)
+    engines.close()
+    assert caplog.text.count("cuda:0 is left out: the card has fallen off") == 1
+    assert startups[0]["starts"] == 1
+
+
+def test_a_card_that_fails_three_times_in_a_row_is_left_out(engines, startups, caplog) -> None:
+    for time in range(MOST_FAILURES):
+        process = startups[0]["process"]
+        process.die()
+        submit(engines)
+        if time < MOST_FAILURES - 1:
+            assert soon(lambda old=process: startups[0]["process"] is not old)
+            assert soon(lambda: len(engines.processes) == 2)
+    submit(engines)
+    assert startups[0]["starts"] == MOST_FAILURES
+    assert caplog.text.count("cuda:0 is left out: its engine process has ended 3 times") == 1
+    assert len(engines.processes) == 1
+
+
+def test_a_page_that_was_read_between_makes_it_start_at_nothing(engines, startups) -> None:
+    for _ in range(2 * MOST_FAILURES):
+        process = startups[0]["process"]
+        startups[1]["process"].has_room = False
+        handle = submit(engines)
+        handle.begin()
+        handle.future.set_result(None)  # type: ignore[arg-type] - nobody looks at it
+        handle._changed()
+        process.handles.clear()
+        startups[1]["process"].has_room = True
+        process.die()
+        submit(engines)
+        assert soon(lambda old=process: startups[0]["process"] is not old)
+        assert soon(lambda: len(engines.processes) == 2)
+
+
+def test_where_no_card_works_the_first_error_is_raised_and_the_next_page_tries_again(
+    startups, caplog
+) -> None:
+    for startup in startups:
+        startup["broken"] = True
+    with pytest.raises(BackendUnavailableError, match="fallen off"):
+        CardEngines(startups)
+    startups[0]["broken"] = False
+    engines = CardEngines(startups)
+    startups[0]["broken"] = True
+    startups[0]["process"].die()
+    for _ in range(MOST_FAILURES + 2):
+        with pytest.raises(BackendUnavailableError, match="fallen off"):
+            submit(engines)
+    startups[0]["broken"] = False
+    submit(engines)
+    assert len(startups[0]["process"].handles) == 1
+    engines.close()
+
+
+def test_a_process_that_is_there_only_after_the_end_is_ended(startups) -> None:
+    engines = CardEngines(startups)
+    held = startups[0]["held"] = threading.Event()
+    startups[0]["process"].die()
+    submit(engines)
+    assert soon(lambda: startups[0]["starts"] == 2)
+    closing = threading.Thread(target=engines.close, name="dsocr-closes")
+    closing.start()
+    assert soon(lambda: engines._closed)
+    held.set()
+    closing.join(10)
+    assert all(startup["process"].closed for startup in startups)
+    with pytest.raises(BackendUnavailableError, match="closed"):
+        submit(engines)
+
+
+def test_what_is_counted_over_the_cards(engines, startups) -> None:
+    startups[1]["process"].max_positions = 50
+    assert (engines.count, engines.max_positions, engines.gpu_memory) == (2, 100, None)
+    startups[0]["process"].gpu_memory = 3
+    startups[1]["process"].gpu_memory = 4
+    assert engines.gpu_memory == 7
+    assert Counter(each.slots for each in engines.processes) == {8: 2}
