@@ -157,7 +157,7 @@ class LiteBackend:
             )
             return request.failed(error)
         try:
-            with self._slots.place(reading, request.cancellation):
+            with self._slots.slot(reading, request.cancellation):
                 found = self._ocr.read(request.image, partial(_check_cancelled, request))
         except PageUnreadableError as error:
             error.source, error.page = request.source, request.page
