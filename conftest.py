@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import os
+from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +16,8 @@ KEPT = ("DSOCR_FULL_CHECKPOINT", "DSOCR_TEST_OLLAMA")
 
 NOBODY = "http://127.0.0.1:9"
 """Where no Ollama listens. Unset, it would be the one that runs on this machine."""
+
+COUNT = itertools.count()
 
 
 def forget_servers() -> None:
@@ -42,11 +47,30 @@ if not has_gpu():
     os.environ["TRITON_INTERPRET"] = "1"
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keeps Python's collector of garbage away from all that is imported and collected here.
+
+    It finds nothing there, and would walk through all of it again in the middle of the tests.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.fixture(scope="session")
+def page_caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the cache folders of all tests stand: pytest lists the folder above for each new one."""
+    return tmp_path_factory.mktemp("page-caches")
+
+
 @pytest.fixture(autouse=True)
-def own_page_cache(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def own_page_cache(page_caches: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache folder of one test."""
-    folder = tmp_path_factory.mktemp("page-cache")
+    folder = page_caches / str(next(COUNT))
+    folder.mkdir()
     monkeypatch.setenv("DSOCR_CACHE_DIR", str(folder))
     return folder

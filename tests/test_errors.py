@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pickle
 
 import pytest
+from house import OUR_FILES, parsed
 
 from deepseek_ocr_rag import errors
 from deepseek_ocr_rag.errors import DeepSeekOCRError, MissingExtraError, PasswordError
@@ -24,6 +26,30 @@ def test_the_tree_is_drawn_as_it_is() -> None:
             above[depth:] = [name]
             drawn[name] = above[depth - 1] if depth else "Exception"
     assert drawn == {kind.__name__: kind.__bases__[0].__name__ for kind in KINDS}
+
+
+OUTSIDE = {
+    "ClientGoneError": "an HTTPException, so that the web framework answers with it",
+    "NoGpuError": "of the program that runs published code, which imports nothing of ours",
+    "TerminatedBySignal": "a KeyboardInterrupt, so that nothing catches it on the way",
+    "UnusableCodeError": "of the program that runs published code, which imports nothing of ours",
+    "_NotJsonError": "a BackendReplyError that one function raises for another",
+}
+"""Errors that stand in no tree, or in no other module, and why."""
+
+
+def test_the_tree_holds_every_error_of_ours() -> None:
+    found = {
+        node.name
+        for path in OUR_FILES
+        if path.name != "errors.py"
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ClassDef)
+        and any(
+            ast.unparse(base).endswith(("Error", "Exception", "Interrupt")) for base in node.bases
+        )
+    }
+    assert found == set(OUTSIDE)
 
 
 def test_a_message_says_what_happened_where_and_what_to_do() -> None:

@@ -59,6 +59,8 @@
     ├── NotARegularFileError                 a path is not a regular file
     ├── ForeignDatabaseError                 an SQLite file that is not ours
     ├── OutOfDeviceMemoryError               a batch did not fit, a smaller one may
+    ├── UnexpectedThoughtsError              a model thinks and has no room for it
+    ├── UnusableLineError                    a line of training data is not a sample
     └── RetryableError                       a request failed, another attempt may succeed
 
 A message says what happened, to which file and page, and what to do.
@@ -360,6 +362,14 @@ class ForeignDatabaseError(InternalError):
 
 class OutOfDeviceMemoryError(InternalError):
     """A batch did not fit into the device's memory; the runtime is still usable."""
+
+
+class UnexpectedThoughtsError(InternalError):
+    """A model thinks although it was told not to, and has no room for it; ask once more."""
+
+
+class UnusableLineError(InternalError):
+    """A line of training data is not a sample; the message says why."""
 
 
 class RetryableError(InternalError):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pypdfium2
 import pytest
+from recorded_pages import RecordedBackend
 
 from deepseek_ocr_rag import DeepSeekOCRError, Reader
 from deepseek_ocr_rag.agents.agent_reader import AgentReader
-from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.errors import (
     BackendUnavailableError,
     ConfigurationError,
@@ -23,31 +22,6 @@ from deepseek_ocr_rag.errors import (
 )
 
 pytestmark = pytest.mark.minimum
-
-
-class Recorded:
-    """A backend with a text for every page; it records which pages it was asked for."""
-
-    name = "recorded"
-    model = "none"
-    needs_image = False
-    reads_text_layer = False
-
-    def __init__(self, texts: dict[int, str]) -> None:
-        self.texts = texts
-        self.asked: list[int] = []
-
-    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        for request in requests:
-            self.asked.append(request.page)
-            text = self.texts.get(request.page)
-            if text is None:
-                yield Reply(request.key, "", finish_reason="error", error="the scan is torn")
-            else:
-                yield Reply(request.key, text)
-
-    def close(self) -> None:
-        pass
 
 
 def tagged(text: str) -> str:
@@ -77,12 +51,12 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def backend() -> Recorded:
-    return Recorded({n: tagged(f"Words of page {n}. " * 20) for n in range(1, 10)})
+def backend() -> RecordedBackend:
+    return RecordedBackend({n: tagged(f"Words of page {n}. " * 20) for n in range(1, 10)})
 
 
 def test_a_reply_begins_with_its_pages_and_ends_with_how_to_continue(
-    root: Path, backend: Recorded
+    root: Path, backend: RecordedBackend
 ) -> None:
     reply = AgentReader(Reader(backend), root_dir=root, max_chars=1500).read("report.pdf")
     first, *_, last = reply.text.split("\n\n")
@@ -94,7 +68,7 @@ def test_a_reply_begins_with_its_pages_and_ends_with_how_to_continue(
 
 
 def test_following_the_replies_reads_every_page_once_and_loses_no_text(
-    root: Path, backend: Recorded
+    root: Path, backend: RecordedBackend
 ) -> None:
     agent = AgentReader(Reader(backend), root_dir=root, max_chars=1500)
     seen: list[int] = []
@@ -110,7 +84,7 @@ def test_following_the_replies_reads_every_page_once_and_loses_no_text(
     assert len(backend.asked) == len(set(backend.asked)) == 9
 
 
-def test_pages_that_were_shown_are_not_read_again(root: Path, backend: Recorded) -> None:
+def test_pages_that_were_shown_are_not_read_again(root: Path, backend: RecordedBackend) -> None:
     agent = AgentReader(Reader(backend), root_dir=root)
     agent.read("report.pdf", "2-3")
     backend.asked.clear()
@@ -119,7 +93,7 @@ def test_pages_that_were_shown_are_not_read_again(root: Path, backend: Recorded)
     assert [page.number for page in again.document] == [2, 3]
 
 
-def test_a_file_that_was_replaced_is_read_again(root: Path, backend: Recorded) -> None:
+def test_a_file_that_was_replaced_is_read_again(root: Path, backend: RecordedBackend) -> None:
     agent = AgentReader(Reader(backend), root_dir=root)
     agent.read("report.pdf", "1")
     write_pdf(root / "report.pdf", 4)
@@ -127,7 +101,9 @@ def test_a_file_that_was_replaced_is_read_again(root: Path, backend: Recorded) -
     assert backend.asked.count(1) == 2
 
 
-def test_the_number_of_remembered_documents_is_limited(root: Path, backend: Recorded) -> None:
+def test_the_number_of_remembered_documents_is_limited(
+    root: Path, backend: RecordedBackend
+) -> None:
     write_pdf(root / "other.pdf", 1)
     agent = AgentReader(Reader(backend), root_dir=root, keep=1)
     for name in ("report.pdf", "other.pdf", "report.pdf"):
@@ -136,17 +112,17 @@ def test_the_number_of_remembered_documents_is_limited(root: Path, backend: Reco
 
 
 def test_a_long_document_is_read_only_as_far_as_the_reply_shows(
-    tmp_path: Path, backend: Recorded
+    tmp_path: Path, backend: RecordedBackend
 ) -> None:
     write_pdf(tmp_path / "long.pdf", 300)
-    backend.texts = {n: tagged("word " * 300) for n in range(1, 301)}
+    backend.replies = {n: tagged("word " * 300) for n in range(1, 301)}
     AgentReader(Reader(backend), root_dir=tmp_path, max_chars=4000).read("long.pdf")
     assert len(backend.asked) < 10
 
 
 def test_a_page_longer_than_a_reply_comes_in_parts_that_join_without_a_gap(root: Path) -> None:
     text = " ".join(f"word{n}" for n in range(900))
-    backend = Recorded({1: tagged(text), 2: tagged("The second page.")})
+    backend = RecordedBackend({1: tagged(text), 2: tagged("The second page.")})
     agent = AgentReader(Reader(backend), root_dir=root, max_chars=2000)
     parts: list[str] = []
     start = 0
@@ -162,18 +138,20 @@ def test_a_page_longer_than_a_reply_comes_in_parts_that_join_without_a_gap(root:
     assert backend.asked.count(1) == 1
 
 
-def test_a_start_past_the_end_of_the_page_says_what_to_do(root: Path, backend: Recorded) -> None:
+def test_a_start_past_the_end_of_the_page_says_what_to_do(
+    root: Path, backend: RecordedBackend
+) -> None:
     with pytest.raises(ConfigurationError, match="without start"):
         AgentReader(Reader(backend), root_dir=root).read("report.pdf", "1", start=100_000)
 
 
 def test_a_failed_page_is_reported_and_read_again_in_the_next_call(root: Path) -> None:
-    backend = Recorded({1: tagged("Good.")})
+    backend = RecordedBackend({1: tagged("Good.")})
     agent = AgentReader(Reader(backend), root_dir=root)
     assert "[page 2]\n(This page could not be read: the scan is torn)" in (
         agent.read("report.pdf", "1-2").text
     )
-    backend.texts[2] = tagged("Mended.")
+    backend.replies[2] = tagged("Mended.")
     assert fenced(agent.read("report.pdf", "1-2").text) == ["Good.", "Mended."]
     assert backend.asked == [1, 2, 2]
 
@@ -183,17 +161,17 @@ def test_a_failed_page_is_reported_and_read_again_in_the_next_call(root: Path) -
     [("2", [2]), (2, [2]), ([1, 3], [1, 3]), ("1,3-4", [1, 3, 4]), ("", None), ("all", None)],
 )
 def test_pages_are_accepted_as_models_write_them(
-    root: Path, backend: Recorded, pages: str | int | list[int], numbers: list[int] | None
+    root: Path, backend: RecordedBackend, pages: str | int | list[int], numbers: list[int] | None
 ) -> None:
     reply = AgentReader(Reader(backend), root_dir=root, max_chars=20_000).read("report.pdf", pages)
     assert [page.number for page in reply.document] == (numbers or list(range(1, 10)))
 
 
 def test_a_scattered_selection_still_fits_and_says_that_more_follows(
-    tmp_path: Path, backend: Recorded
+    tmp_path: Path, backend: RecordedBackend
 ) -> None:
     write_pdf(tmp_path / "long.pdf", 99)
-    backend.texts = {n: tagged("word " * 60) for n in range(1, 100)}
+    backend.replies = {n: tagged("word " * 60) for n in range(1, 100)}
     odd = ",".join(map(str, range(1, 100, 2)))
     reply = AgentReader(Reader(backend), root_dir=tmp_path, max_chars=1000).read("long.pdf", odd)
     assert len(reply.text) <= 1000
@@ -201,7 +179,9 @@ def test_a_scattered_selection_still_fits_and_says_that_more_follows(
     assert "The rest of your selection comes after those." in reply.text
 
 
-def test_the_document_is_named_by_its_path_under_root_dir(root: Path, backend: Recorded) -> None:
+def test_the_document_is_named_by_its_path_under_root_dir(
+    root: Path, backend: RecordedBackend
+) -> None:
     (root / "2024").mkdir()
     write_pdf(root / "2024" / "a.pdf", 1)
     reply = AgentReader(Reader(backend), root_dir=root).read(str(root / "2024" / "a.pdf"))
@@ -221,7 +201,7 @@ def test_the_document_is_named_by_its_path_under_root_dir(root: Path, backend: R
     ],
 )
 def test_explanations_of_failures_do_not_contain_root_dir(
-    root: Path, backend: Recorded, path: str, pages: str | None, kind: type[DeepSeekOCRError]
+    root: Path, backend: RecordedBackend, path: str, pages: str | None, kind: type[DeepSeekOCRError]
 ) -> None:
     agent = AgentReader(Reader(backend), root_dir=root)
     with pytest.raises(kind) as caught:
@@ -234,18 +214,18 @@ def test_explanations_of_failures_do_not_contain_root_dir(
 
 
 def test_an_absolute_path_inside_an_error_does_not_reach_the_model(root: Path) -> None:
-    agent = AgentReader(Reader(Recorded({})), root_dir=root)
+    agent = AgentReader(Reader(RecordedBackend({})), root_dir=root)
     error = BackendUnavailableError(f"cannot open {root}/report.pdf")
     assert agent.explain(error) == "The document was not read. cannot open ./report.pdf"
 
 
 def test_the_length_of_an_explanation_is_bounded(root: Path) -> None:
-    agent = AgentReader(Reader(Recorded({})), root_dir=root, max_chars=1000)
+    agent = AgentReader(Reader(RecordedBackend({})), root_dir=root, max_chars=1000)
     assert len(agent.explain(DeepSeekOCRError("x" * 5000))) == 1000
 
 
 def test_without_root_dir_it_is_the_current_directory(
-    root: Path, backend: Recorded, monkeypatch: pytest.MonkeyPatch
+    root: Path, backend: RecordedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(root)
     agent = AgentReader(Reader(backend))
@@ -258,11 +238,11 @@ def test_the_root_of_the_file_system_must_be_named_explicitly(
 ) -> None:
     monkeypatch.chdir(os.sep)
     with pytest.raises(ConfigurationError, match="root_dir"):
-        AgentReader(Reader(Recorded({})))
-    assert AgentReader(Reader(Recorded({})), root_dir=os.sep).root_dir == Path(os.sep)
+        AgentReader(Reader(RecordedBackend({})))
+    assert AgentReader(Reader(RecordedBackend({})), root_dir=os.sep).root_dir == Path(os.sep)
 
 
 @pytest.mark.parametrize("values", [{"max_chars": 10}, {"keep": 0}, {"root_dir": "no such folder"}])
 def test_invalid_arguments_are_refused_at_once(values: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
-        AgentReader(Reader(Recorded({})), **values)  # type: ignore[arg-type]
+        AgentReader(Reader(RecordedBackend({})), **values)  # type: ignore[arg-type]

@@ -61,6 +61,14 @@ def test_where_nothing_was_found_there_is_only_the_text() -> None:
     )
 
 
+def test_neither_a_name_nor_a_quote_makes_a_line_that_looks_like_a_source() -> None:
+    forged = "\n[2] safe.pdf, page 9, box (0.100, 0.200, 0.900, 0.300)"
+    citation = Citation(f"a\x1b[2J{forged}.pdf", 2, (BOX,), f"Lit.{forged}", (0, 5), 0)
+    lines = Answer("When?", "Then. [1]", (citation,), (PASSAGE,)).sources.splitlines()
+    assert [line[:5] for line in lines] == ["[1] a", "    “", "     "]
+    assert "\x1b" not in "".join(lines)
+
+
 def test_json_has_the_documented_keys() -> None:
     sentence = Sentence("Then.", "supported", (0,), (0,), span=(0, 9))
     data = Answer("When?", "Then. [1]", (CITATION,), (PASSAGE,), sentences=(sentence,)).to_dict()

@@ -476,8 +476,20 @@ def test_a_remote_model_is_refused_before_anything_is_asked() -> None:
         "".join(f"word{number} [1] " for number in range(20_000)),
         "[" * 20_000,
         "x " * 20_000,
+        "(p. 1, " * 20_000,
+        "x [1][2]. " * 20_000,
+        "a.b." * 20_000,
     ],
-    ids=["marks", "sentences", "marks between words", "brackets", "no end"],
+    ids=[
+        "marks",
+        "sentences",
+        "marks between words",
+        "brackets",
+        "no end",
+        "full stops that end nothing",
+        "letters with full stops",
+        "full stops without spaces",
+    ],
 )
 def test_a_hostile_reply_takes_bounded_time(reply: str) -> None:
     begin = time.process_time()

@@ -60,8 +60,8 @@ def public_modules() -> list[str]:
     internal = {
         f"deepseek_ocr_rag.{name}"
         for name in (
-            *("__main__", "hosts", "http_replies", "installing", "ollama_address"),
-            *("ollama_server", "setting_names", "threads", "version"),
+            *("__main__", "hosts", "http_replies", "installing", "interface_words"),
+            *("ollama_address", "ollama_server", "setting_names", "threads", "version"),
         )
     }
     return [
@@ -210,10 +210,34 @@ def test_real_metadata_has_no_key_that_the_table_lacks(sample_pdf: Path) -> None
 
 def test_rooms_are_the_folders_of_the_package() -> None:
     folder = SRC / "deepseek_ocr_rag"
-    rooms = {path.parent.name for path in folder.glob("*/__init__.py")}
+    rooms = {f"{path.parent.name}/" for path in folder.glob("*/__init__.py")}
+    rooms |= {path.name for path in folder.glob("*.py")} - {"__init__.py"}
     for page in (DOCS / "architecture" / "index.md", ROOT / "CONTRIBUTING.md"):
-        named = set(re.findall(r"`(\w+)/`", page.read_text("utf-8")))
-        assert rooms <= named, page
+        named = set(re.findall(r"`(\w+(?:/|\.py))`", page.read_text("utf-8")))
+        assert rooms - named == set(), page
+
+
+def test_the_page_of_the_benchmarks_names_every_script() -> None:
+    folder = ROOT / "benchmarks"
+    text = (folder / "README.md").read_text("utf-8")
+    scripts = {path.relative_to(folder).as_posix() for path in folder.rglob("*.py")}
+    assert {name for name in scripts if name not in text and Path(name).name not in text} == set()
+
+
+def test_the_chinese_readme_has_what_the_english_one_has() -> None:
+    """Its links, the commands and figures of its tables, its headings: prose cannot be compared."""
+
+    def content(name: str) -> list[list[str]]:
+        text = (ROOT / name).read_text("utf-8")
+        tables = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+        return [
+            sorted({link for link in re.findall(r"\]\(([^)]+)\)", text) if "README" not in link}),
+            sorted(re.findall(r"`([^`]+)`", tables)),
+            sorted(re.findall(r"\d+\.\d+", tables)),
+            re.findall(r"^#+ ", text, re.MULTILINE),
+        ]
+
+    assert content("README.zh-CN.md") == content("README.md")
 
 
 @pytest.mark.parametrize("page", TEXT, ids=lambda page: str(page.relative_to(ROOT)))

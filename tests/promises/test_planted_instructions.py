@@ -6,34 +6,18 @@ is not ours checks what got through.
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from benchmark_scripts import load_benchmark
 from markdown_it import MarkdownIt
 
 from deepseek_ocr_rag import DocumentQA
 from deepseek_ocr_rag.answering import Message
 
-
-def injected_pages_module() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "qa" / "injected_pages.py"
-    spec = importlib.util.spec_from_file_location("injected_pages", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look up their module while it is being loaded.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-INJECTED = injected_pages_module()
+INJECTED = load_benchmark("qa/injected_pages.py")
 PAGES = INJECTED.injected_pages()
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.document.source)
 

@@ -95,7 +95,7 @@ def test_options_are_checked_before_anything_is_stored(wrong):
 
 def test_a_job_of_another_key_is_not_found(queue):
     job = submit(queue)
-    for act in (queue.get, queue.cancel, queue.delete, queue.pages, queue.document_file):
+    for act in (queue.get, queue.cancel, queue.delete, queue.pages):
         with pytest.raises(errors.JobNotFoundError):
             act(BOB, job.id)
     assert queue.list(BOB).jobs == ()
@@ -182,11 +182,11 @@ def test_a_job_that_has_ended_cannot_be_cancelled(queue):
         queue.cancel(ALICE, job.id)
 
 
-def test_deleting_removes_every_trace_but_that_there_was_a_job(running, tmp_path):
+def test_deleting_removes_every_trace_but_that_there_was_a_job(running, tmp_path_factory):
     queue, _ = running
     content = marked_pdf(8)
     job = result_of(queue, submit(queue, content))
-    path = queue.document_file(ALICE, job.id)
+    (path,) = tmp_path_factory.getbasetemp().glob(f"running[0-9]*/data/*/*/{job.sha256}")
     folder = path.parents[2]
     assert path.read_bytes() == content
     queue.delete(ALICE, job.id)
@@ -205,7 +205,7 @@ def test_deleting_removes_every_trace_but_that_there_was_a_job(running, tmp_path
 def test_a_result_expires(tmp_path):
     with new_queue(tmp_path, recording(tmp_path, 3), result_days=1e-9) as queue:
         job = submit(queue)
-        path = queue.document_file(ALICE, job.id)
+        (path,) = tmp_path.glob(f"data/*/*/{job.sha256}")
         until(lambda: queue.stats().jobs[JobState.SUCCEEDED])
         queue.remove_expired()
         with pytest.raises(errors.JobExpiredError):

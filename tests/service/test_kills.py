@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
+from benchmark_scripts import load_benchmark
 from page_server import marked_pdf
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
 
-BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "service" / "kills.py"
-
 
 @pytest.mark.slow
 def test_killing_loses_nothing_and_reads_nothing_twice(tmp_path):
-    spec = importlib.util.spec_from_file_location("kills", BENCHMARK)
-    assert spec is not None
-    assert spec.loader is not None
-    kills = importlib.util.module_from_spec(spec)
-    sys.modules["kills"] = kills
-    spec.loader.exec_module(kills)
+    kills = load_benchmark("service/kills.py")
     documents = []
     for pages in (1, 30, 12):
         documents.append(tmp_path / f"{pages}.pdf")

@@ -115,7 +115,7 @@ def test_an_upload_without_a_job_expires(tmp_path):
     queue.remove_expired()
     with pytest.raises(errors.JobNotFoundError):
         queue.upload(ALICE, lonely.id)
-    assert files(tmp_path) == [queue.document_file(ALICE, used.id)]
+    assert [path.name for path in files(tmp_path)] == [used.sha256]
     queue.close()
 
 

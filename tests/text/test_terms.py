@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from deepseek_ocr_rag.text.terms import (
-    question_terms,
     search_phrases,
     search_terms,
     terms,
@@ -36,7 +35,7 @@ from deepseek_ocr_rag.text.terms import (
     ],
 )
 def test_a_page_shares_all_terms_of_a_question_about_it(written: str, asked: str) -> None:
-    assert set(question_terms(asked)) & set(terms(written))
+    assert set(terms(asked)) & set(terms(written))
 
 
 @pytest.mark.parametrize(
@@ -52,11 +51,6 @@ def test_a_page_shares_all_terms_of_a_question_about_it(written: str, asked: str
 )
 def test_different_words_stay_different(written: str, asked: str) -> None:
     assert not set(terms(asked)) & set(terms(written))
-
-
-def test_function_words_count_only_where_a_question_has_nothing_else() -> None:
-    assert question_terms("What is the height of the lamp?") == ["height", "lamp"]
-    assert question_terms("The Who") == ["the", "who"]
 
 
 def test_nothing_gives_nothing() -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pypdfium2
 import pytest
 from langchain_core.embeddings import Embeddings
+from recorded_pages import RecordedBackend
 
 from deepseek_ocr_rag import Reader
-from deepseek_ocr_rag.backends import PageRequest, Reply
 
 REPLIES = {
     1: "<|ref|>title<|/ref|><|det|>[[100, 50, 900, 90]]<|/det|>\n# The lighthouse\n\n"
@@ -25,38 +24,13 @@ REPLIES = {
 """Page 3 has no reply, so it fails."""
 
 
-class CountingBackend:
-    """Gives recorded replies; ``asked`` has the pages requested so far."""
-
-    name = "recorded"
-    model = "recorded-model"
-    needs_image = False
-    reads_text_layer = False
-
-    def __init__(self, replies: dict[int, str]) -> None:
-        self.replies = replies
-        self.asked: list[int] = []
-
-    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        for request in requests:
-            self.asked.append(request.page)
-            text = self.replies.get(request.page)
-            if text is None:
-                yield Reply(request.key, "", finish_reason="error", error="the scan is torn")
-            else:
-                yield Reply(request.key, text)
-
-    def close(self) -> None:
-        pass
+@pytest.fixture
+def backend() -> RecordedBackend:
+    return RecordedBackend(dict(REPLIES))
 
 
 @pytest.fixture
-def backend() -> CountingBackend:
-    return CountingBackend(dict(REPLIES))
-
-
-@pytest.fixture
-def reader(backend: CountingBackend) -> Reader:
+def reader(backend: RecordedBackend) -> Reader:
     return Reader(backend)
 
 

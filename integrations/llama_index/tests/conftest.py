@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pypdfium2
 import pytest
 from llama_index.core.base.embeddings.base import BaseEmbedding
+from recorded_pages import RecordedBackend
 
 from deepseek_ocr_rag import Reader
-from deepseek_ocr_rag.backends import PageRequest, Reply
 
 REPLIES = {
     1: "<|ref|>title<|/ref|><|det|>[[100, 50, 900, 90]]<|/det|>\n# The lighthouse\n\n"
@@ -20,31 +19,6 @@ REPLIES = {
     4: "<|ref|>text<|/ref|><|det|>[[100, 100, 900, 200]]<|/det|>\nThe end.",
 }
 """Page 3 has no reply, so it fails."""
-
-
-class RecordedBackend:
-    """Gives recorded replies, which a test may change; ``asked`` has the pages requested."""
-
-    name = "recorded"
-    model = "recorded-model"
-    needs_image = False
-    reads_text_layer = False
-
-    def __init__(self, replies: dict[int, str]) -> None:
-        self.replies = replies
-        self.asked: list[int] = []
-
-    def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        for request in requests:
-            self.asked.append(request.page)
-            text = self.replies.get(request.page)
-            if text is None:
-                yield Reply(request.key, "", finish_reason="error", error="the scan is torn")
-            else:
-                yield Reply(request.key, text)
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture

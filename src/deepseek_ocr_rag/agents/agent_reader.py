@@ -67,8 +67,8 @@ class AgentReader(SharedObject):
     document share its pages.
 
     All arguments of its methods may be written as language models write them: numbers
-    and lists as text, null for what is left out. What cannot be meant is refused with
-    a ConfigurationError that names the argument; so are a path of more than 1,000 characters and
+    and lists as text, null for what is left out. Other values are refused with a
+    ConfigurationError that names the argument; so are a path of more than 1,000 characters and
     a question of more than 5,000.
 
     Args:
@@ -315,7 +315,7 @@ class AgentReader(SharedObject):
         return AgentPicture(text, buffer.getvalue(), shown, number, region if part else None)
 
     def explain(self, error: DeepSeekOCRError) -> str:
-        """Tell the model of an error: what happened and what to do, without absolute paths."""
+        """Describe an error to the model: what happened and what to do, without absolute paths."""
         return self._size.cut(one_line(self._hide_root(f"The document was not read. {error}")))
 
     def _locate_words(

@@ -73,7 +73,7 @@ def is_absent(value: object) -> bool:
 
 
 def text_value(name: str, value: object, *, remedy: str) -> str:
-    """Text, on which nothing depends but its words; a number or a list of words become text."""
+    """Free text, such as a question; a number or a list of words becomes text."""
     value = _words(_unwrapped(name, value))
     if isinstance(value, list | tuple) and 0 < len(value) <= MOST_ITEMS:
         parts = [_scalar_text(each) for each in value]
@@ -162,7 +162,7 @@ def box_value(name: str, value: object) -> tuple[float, float, float, float] | N
 
 
 def decoded(text: str) -> object:
-    """What a text holds as JSON, also with single quotes; the text itself if it is not JSON."""
+    """Decode JSON, also with single quotes; return the text itself if it is not JSON."""
     stripped = text.strip()
     if len(stripped) > 4 * LONGEST_ARGUMENT or stripped[:1] not in ("[", "{", '"'):
         return text
@@ -332,7 +332,7 @@ def _range_text(first: int | None, last: int | None) -> str:
 
 
 def _four(value: object, depth: int) -> tuple[float, float, float, float] | None:
-    """Four numbers, if a value has just them."""
+    """Four numbers, if the value has exactly these."""
     if isinstance(value, str):
         if len(value) > LONGEST_ARGUMENT:
             return None

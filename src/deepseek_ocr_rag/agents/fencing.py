@@ -32,8 +32,8 @@ _BRACKETS: Final = str.maketrans("[]", "()")
 class Fence:
     """Makes the lines around what comes from documents; each reply has its own.
 
-    The line follows from a secret and from all that is fenced, so the same reply is fenced in the
-    same way, and no text can hold the line that it will stand between.
+    The line is a hash of a secret and of all that is fenced, so the same reply always has the
+    same fence, and no text can contain its own.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Lists the documents below a folder, and finds the one that a model meant."""
+"""Lists the documents below a folder, and finds the one that a model means."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ class FolderListing:
         return sorted(found - {"."})
 
     def spoken(self, path: str) -> str | None:
-        """The path of the only file that is shown to a model as this one, or None."""
+        """The path of the only file that is shown to a model under this name, or None."""
         wanted = _spoken(path.removeprefix("./"))
         found = [each.path for each in self.files if _spoken(each.path) == wanted]
         return found[0] if len(found) == 1 else None
 
     def near(self, path: str, most: int = 3) -> list[str]:
-        """The files that a path which names none may have meant, best first."""
+        """Suggest files for a path that names none, best first."""
         wanted = PurePosixPath(path.lower()[:LONGEST_ARGUMENT])
         files = [each.path for each in self.files[:MOST_COMPARED]]
         lower = {each: PurePosixPath(each.lower()) for each in files}
@@ -164,14 +164,15 @@ def _natural(path: str) -> list[list[tuple[int, str]]]:
 
 
 def _spoken(path: str) -> str:
-    """A path by what a model is shown of it."""
+    """A path as a model sees it."""
     return "".join(own_words(unicodedata.normalize("NFC", path)).split())
 
 
 def _alike(wanted: str, names: dict[str, str]) -> Sequence[tuple[str, float]]:
     """The entries whose names are much like the wanted one, best first.
 
-    Comparing letter by letter takes long, so only names that share the most pairs of letters are.
+    Comparing letter by letter is slow, so only names that share the most pairs of letters are
+    compared.
     """
     pairs = _pairs(wanted)
     shared = {entry: _overlap(pairs, _pairs(name)) for entry, name in names.items()}

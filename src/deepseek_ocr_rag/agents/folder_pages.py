@@ -1,7 +1,7 @@
-"""Remembers what was read of a whole folder, to search it: :class:`FolderPages`.
+"""Remembers the pages of a whole folder, to search them: :class:`FolderPages`.
 
-A call reads only so many pages that were not read before, and only so long; what is left is read
-by the next calls. So a model gets an answer in time, with the number of documents that it is from.
+A call reads a limited number of new pages, for a limited time; the next calls read the rest. So a
+model gets an answer in time, with the number of documents that it is from.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Known:
     problem: str = ""
 
     def missing(self, again: bool) -> list[int] | None:
-        """Pages to read; None if it is not even known how many there are."""
+        """Pages to read; None if their number is not known yet."""
         if self.total is None:
             return None
         skipped = set(self.pages) | (set() if again else self.failed)
@@ -118,7 +118,7 @@ class FolderPages:
     def _read_on(self, files: Sequence[DocumentFile], on_page: Callable[[], object]) -> None:
         left = self._pages_a_call
         until = time.monotonic() + self._seconds
-        for again in (False, True):  # what failed before is tried after all else
+        for again in (False, True):  # what failed before is tried last
             for file in files:
                 known = self._known.get(file.path)
                 if known is None or known.stamp != file.stamp:

@@ -20,7 +20,7 @@ MOST_LISTED: Final = 100
 """Most documents in one reply."""
 
 MOST_PROBLEMS: Final = 3
-"""Most documents whose problem is told."""
+"""Most documents whose problem is shown."""
 
 
 def listing_reply(

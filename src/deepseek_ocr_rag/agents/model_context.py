@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["context_length_of"]
 
 OLLAMA_DEFAULT: Final = 4096
-"""What Ollama gives a model that asks for nothing; ``/api/ps`` shows it as ``context_length``."""
+"""Ollama's default context; ``/api/ps`` shows it as ``context_length``."""
 
 _MOST_WRAPPERS: Final = 5
 

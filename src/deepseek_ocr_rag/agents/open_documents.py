@@ -23,7 +23,7 @@ from .shared_pages import SharedPages
 __all__ = ["NamedDocument", "OpenDocuments", "resolve_root"]
 
 FEW_FILES: Final = 5
-"""So many documents are named to a model that named none of them."""
+"""Most documents that a remedy lists."""
 
 _URL: Final = re.compile(r"https?://", re.IGNORECASE)
 
@@ -32,7 +32,7 @@ NamedDocument = tuple[str | FileInside, str | None]
 
 
 CountedPages = Callable[[Generator[Page, None, None], int], Generator[Page, None, None]]
-"""Passes pages on; the number is how many there are."""
+"""Passes pages on; gets their number too."""
 
 
 class OpenDocuments:
@@ -116,7 +116,7 @@ class OpenDocuments:
         pages: str | Sequence[int] | None,
         counted: CountedPages = lambda pages, total: pages,
     ) -> tuple[OcrDocument, Retriever]:
-        """Read all the pages and index them; ``counted`` is told of each page on its way."""
+        """Read all the pages and index them; they pass through ``counted``."""
         with self.open(named, pages) as stream:
             counting = counted(self.pages(stream, named), len(stream.page_numbers))
             with closing(counting) as reading:
@@ -135,7 +135,7 @@ class OpenDocuments:
 
 
 def resolve_root(root_dir: str | Path | None) -> Path:
-    """The folder that may be read from; a ConfigurationError if it cannot be meant."""
+    """The folder that may be read from; ConfigurationError if it is not usable."""
     root = Path.cwd() if root_dir is None else Path(root_dir)
     resolved = root.resolve()
     if not resolved.is_dir():
@@ -152,7 +152,7 @@ def resolve_root(root_dir: str | Path | None) -> Path:
 
 
 def _remedy(error: SourceNotFoundError, path: str, listing: FolderListing) -> str:
-    """What a model does about a path that names no document."""
+    """The remedy for a path that names no document."""
     near = [f"'{own_words(each)}'" for each in listing.near(path)]
     if near:
         return f"{error.remedy} Did you mean {' or '.join(near)}?"

@@ -59,7 +59,7 @@ class ReplySize:
         return cls(max_chars, context_length // SHARE)
 
     def room(self, first: str) -> Room:
-        """What is left for text beside a first line such as this one, and a last line."""
+        """The room for text beside this first line and a last line."""
         tokens = self.tokens
         if tokens is not None:
             tokens -= FRAME_TOKENS + estimate_tokens(first)

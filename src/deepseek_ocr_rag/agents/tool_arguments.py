@@ -36,7 +36,7 @@ _TEXTS: Final = (ArgumentKind.PATH, ArgumentKind.WORDS, ArgumentKind.CITATIONS)
 
 
 def arguments_of(form: ToolForm, given: object) -> dict[str, Any]:
-    """The arguments of a call in canonical form, every one of them, by its name.
+    """All arguments of a call in canonical form, by name.
 
     Args:
         form: The tool that was called.
@@ -142,7 +142,7 @@ def _names_arguments(form: ToolForm, content: Mapping[Any, Any]) -> bool:
 
 def _named_values(form: ToolForm, given: Mapping[Any, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    # An exact name first, so that what else is called like it is held against it.
+    # Exact names first, so that synonyms are compared with them.
     for key, value in sorted(given.items(), key=lambda item: _argument(form, item[0]) != item[0]):
         name = _argument(form, key)
         if name is None:

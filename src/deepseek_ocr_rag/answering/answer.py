@@ -10,6 +10,7 @@ from ..export.answer_html import answer_html
 from ..export.evidence_pictures import AnswerPictures, CitedLocation, SourceInput, draw_cited_pages
 from ..retrieval.retriever import Passage
 from ..text.excerpt import excerpt
+from ..text.visible import visible, visible_line
 from .verification.citation import Citation
 
 __all__ = ["Answer", "Sentence", "SentenceStatus", "Timings"]
@@ -201,5 +202,10 @@ def _source_line(mark: str, cited: Citation | Passage, quoted: bool) -> str:
     boxes = " ".join(
         f"({box.x0:.3f}, {box.y0:.3f}, {box.x1:.3f}, {box.y1:.3f})" for box in cited.boxes
     )
-    line = f"{mark} {cited.source}, page {cited.page}" + (f", box {boxes}" if boxes else "")
-    return f"{line}\n    “{cited.quote}”" if quoted and isinstance(cited, Citation) else line
+    # Nothing that a document or its name says may look like another line of ours.
+    name = visible_line(cited.source)
+    line = f"{mark} {name}, page {cited.page}" + (f", box {boxes}" if boxes else "")
+    if not quoted or not isinstance(cited, Citation):
+        return line
+    quote = visible(cited.quote).replace("\n", "\n     ")
+    return f"{line}\n    “{quote}”"

@@ -238,7 +238,8 @@ class DocumentQA:
     def _quoting_strategy(self, query: str, passages: tuple[Passage, ...]) -> AnswerStrategy:
         all_read = not self._unread
         named = bool(passages) and self.retriever.names(query)
-        names = self._vocabulary.missing_names(query)
+        lacking = self._vocabulary.lacking_names(query)
+        names = tuple(dict.fromkeys(name.text for name in lacking if name.certain))
         if names and not named:
             return AbsentStrategy(names, all_read)
         if not passages:
@@ -247,7 +248,7 @@ class DocumentQA:
             passages,
             query,
             named=named,
-            relevant=self._is_relevant(query, passages),
+            relevant=not lacking and self._is_relevant(query, passages),
             missing=self._vocabulary.missing_words(query),
             all_read=all_read,
         )

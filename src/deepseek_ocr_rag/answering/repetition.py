@@ -40,14 +40,14 @@ class SentenceCounter:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._longest = 0  # beginning that can still become equal
+        self.longest = 0  # beginning that can still become equal
 
     def add(self, sentence: str) -> int:
         """Count a whole sentence; return how often it has come, 1 for a new one."""
         form = _form(sentence)
         self._counts[form] += 1
         # White space and emphasis do not count, but no reply has more of them than text.
-        self._longest = max(self._longest, 2 * len(sentence) + 64)
+        self.longest = max(self.longest, 2 * len(sentence) + 64)
         return self._counts[form]
 
     def count(self, sentence: str) -> int:
@@ -56,7 +56,7 @@ class SentenceCounter:
 
     def may_repeat(self, beginning: str) -> bool:
         """Whether a sentence that begins like this may become equal to an earlier one."""
-        if len(beginning) > self._longest:
+        if len(beginning) > self.longest:
             return False
         form = _form(beginning)
         return any(known.startswith(form) for known in self._counts)

@@ -31,6 +31,15 @@ _MAY_END: Final = re.compile(r"[.!?…。！？｡\n]")
 _LONGEST_END: Final = 16
 """Characters before a new part in which the mark can stand that ends the sentence before it."""
 
+_WINDOWS: Final = (2_000, 32_000)
+"""Beginnings of the open text in which the next sentences are looked for before in all of it."""
+
+_SHORT: Final = 1_000
+"""Open text up to this length is looked through again at each mark that may end a sentence."""
+
+_GROWTH: Final = 1.25
+"""By how much longer text must have grown before it is looked through again."""
+
 BROKEN_OFF: Final = "…"
 """Stands in an answer's text where a sentence was shown in part and never became whole."""
 
@@ -60,6 +69,8 @@ class AnswerWriter:
         # much of it was shown, and where it begins in self.text.
         self._open = ""
         self._has_word = False  # in the open text
+        self._searched = 0  # length of the open text when no end was found in it
+        self._has_mark = False  # a mark that may end a sentence has come since
         self._marks: list[tuple[int, CitationMark]] = []
         self._shown = 0
         self._base = 0
@@ -79,9 +90,9 @@ class AnswerWriter:
                 continue
             self._open += part
             self._has_word = self._has_word or _has_word(part)
-            # Looking for ends anew at every word of a long sentence would take quadratic time.
-            if _MAY_END.search(self._open, max(0, len(self._open) - len(part) - _LONGEST_END)):
+            if self._may_have_ended(len(part)):
                 self._close_sentences()
+                self._searched, self._has_mark = len(self._open), False
             self.repeats = self.repeats or self._ends_third_equal()
             if self.repeats or self.is_full:
                 break
@@ -100,8 +111,19 @@ class AnswerWriter:
                 self._emit(f" {BROKEN_OFF}")
         return self.text[before:]
 
+    def _may_have_ended(self, added: int) -> bool:
+        """Whether to look for the end of a sentence now.
+
+        Looking anew at every word of a long sentence, or at every full stop in it, would take
+        quadratic time.
+        """
+        length = len(self._open)
+        start = max(0, length - added - _LONGEST_END)
+        self._has_mark = self._has_mark or bool(_MAY_END.search(self._open, start))
+        return self._has_mark and (length <= _SHORT or length >= _GROWTH * self._searched)
+
     def _close_sentences(self) -> None:
-        while not (self.repeats or self.is_full) and len(spans := sentence_spans(self._open)) > 1:
+        while not (self.repeats or self.is_full) and len(spans := _first_spans(self._open)) > 1:
             (start, end), (following, _) = spans[:2]
             self._close(start, end, following)
 
@@ -163,6 +185,8 @@ class AnswerWriter:
 
     def _ends_third_equal(self) -> bool:
         text = self._open
+        if len(text) > self._counter.longest:
+            return False
         return ends_sentence(text[-_LONGEST_END:]) and self._counter.count(text) + 1 >= MOST_EQUAL
 
     def _is_layout(self, text: str) -> bool:
@@ -193,6 +217,20 @@ class AnswerWriter:
 
     def _emit(self, text: str) -> None:
         self.text += join_safely(self.text, text)
+
+
+def _first_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """The spans of the sentences with which a text begins: two of them, if it has so many.
+
+    The last two in a part of the text may be cut, so only the first of three is whole for sure.
+    """
+    for length in _WINDOWS:
+        if length >= len(text):
+            break
+        spans = sentence_spans(text[:length])
+        if len(spans) > 2:
+            return spans[:2]
+    return sentence_spans(text)
 
 
 def _without_removed_links(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Makes the next items in a thread, a few ahead: :func:`made_ahead`."""
+"""Prepares items in a thread, a few ahead of their use: :func:`made_ahead`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _LOOK_SECONDS = 0.1
 
 
 def made_ahead(items: Iterator[Item], most: int) -> Generator[Item]:
-    """The same items, made in a thread up to ``most`` ahead.
+    """Yield the items, which a thread makes up to ``most`` ahead.
 
-    An error of theirs is raised where it would be. Closing the generator ends the thread after the
-    item that it makes.
+    An error in making one is raised in its place. Closing the generator ends the thread after the
+    item that it is making.
     """
     made: queue.Queue[Any] = queue.Queue(most)
     ended = threading.Event()

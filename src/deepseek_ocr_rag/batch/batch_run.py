@@ -33,7 +33,7 @@ ENGINES: Final = ("local", "ray")
 RUN_FILE: Final = "run.json"
 
 PARTS_AHEAD: Final = 2
-"""Parts whose pages are counted before their turn."""
+"""Parts whose pages are counted ahead of reading."""
 
 SHARDS_AT_ONCE: Final = {"local": 1, "ray": 8}
 """Shards that are written at the same time. On a cluster other machines do it: a shard takes a
@@ -162,7 +162,7 @@ class _Run:
                 )
         else:
             self._folder.write_json(RUN_FILE, {**self._head(begun), "state": "running"})
-        # What was begun when this process was killed is nobody's fault.
+        # What was begun when this process was killed says nothing about the pages.
         with suppress(OutputError):
             self._folder.clear(BEGUN)
 
@@ -177,7 +177,7 @@ class _Run:
 
     def _count(self) -> None:
         count = 0
-        with suppress(DeepSeekOCRError):  # the other thread meets it as well
+        with suppress(DeepSeekOCRError):  # the other thread gets the same error
             for _ in manifest_entries(self._manifest):
                 count += 1
                 if self._ended.is_set():

@@ -1,4 +1,4 @@
-"""Notes what a backend says of each page beside its text: :class:`MeteredBackend`."""
+"""Records tokens and seconds of each page: :class:`MeteredBackend`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PageCost:
 class MeteredBackend:
     """Passes pages to a backend, and keeps tokens and seconds until they are taken. Thread-safe.
 
-    Everything else is the other backend's.
+    Everything else is passed on to the backend.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -63,7 +63,7 @@ class MeteredBackend:
                 close()
 
     def take(self, source: str, page: int) -> PageCost | None:
-        """What a page cost; None if it never got to the backend. It is forgotten then."""
+        """Return and forget what a page cost; None if it never got to the backend."""
         with self._lock:
             return self._costs.pop((source, page), None)
 

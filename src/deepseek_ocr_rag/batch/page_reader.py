@@ -1,4 +1,4 @@
-"""Reads units of pages, whatever runs it: :class:`PageReader`."""
+"""Reads units of pages, in any engine: :class:`PageReader`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ _log = logging.getLogger("deepseek_ocr_rag")
 class PageReader:
     """Reads batches of units: a callable with a loaded model, for any engine that keeps one.
 
-    It knows no engine: ``map_batches(PageReader, ...)`` of Ray Data calls it, and so does a loop.
+    It depends on no engine: ``map_batches(PageReader, ...)`` of Ray Data can call it, and so can a
+    loop.
     A page that cannot be read is a row with its error, and costs no other page. Threads may share
     one.
 
@@ -165,7 +166,7 @@ class PageReader:
                 elif _of_document(error):
                     done |= {number: self.failed_row(unit, number, error) for number in missing}
                 else:
-                    # One of these pages does it, and it must not cost the others.
+                    # One of these pages causes the error, and must not cost the others.
                     left += [(number,) for number in missing]
         return [done.get(number) or self._unread(unit, number) for number in unit.numbers]
 
@@ -177,7 +178,7 @@ class PageReader:
             self._backend.close()
 
     def __del__(self) -> None:
-        # An engine drops its actors without a word.
+        # An engine drops its actors without closing them.
         with suppress(Exception):
             self.close()
 
@@ -272,7 +273,7 @@ class PageReader:
 
 
 def _of_document(error: Exception) -> bool:
-    """Whether an error is the document's, so that each of its pages would meet it again."""
+    """Whether an error concerns the document, so that all of its pages would have it."""
     return isinstance(error, SourceError) and error.page is None
 
 

@@ -1,4 +1,4 @@
-"""What a manifest names and what one piece of work is: :class:`ManifestEntry`, :class:`PageUnit`."""
+"""The entries of a manifest and the units of work: :class:`ManifestEntry`, :class:`PageUnit`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ManifestEntry:
     password: str | None = field(default=None, repr=False)
 
     def digest(self) -> str:
-        """Hash of all that it says, to notice that a manifest has changed."""
+        """Hash of all its fields, to notice that a manifest has changed."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 

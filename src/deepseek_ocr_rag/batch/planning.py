@@ -83,7 +83,7 @@ class Planner:
         self._pool = ThreadPoolExecutor(OPENED_AT_ONCE, thread_name_prefix="dsocr-plan")
 
     def plan(self, part: ManifestPart) -> PlannedPart:
-        """Open each document of a part; one that cannot be opened is in it with its error."""
+        """Open each document of a part; one that cannot be opened is kept with its error."""
         documents = tuple(
             self._pool.map(self.document, range(part.first, part.first + len(part.entries)),
                            part.entries)

@@ -12,7 +12,7 @@ from ..version import __version__
 __all__ = ["DOCUMENT_ERROR", "PageRow", "row_of_page"]
 
 DOCUMENT_ERROR: Final = 0
-"""In place of a page number: the document could not be opened, so that its pages are not known."""
+"""In place of a page number where the document could not be opened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def chat(options: argparse.Namespace) -> int:
         try:
             _print_stream(conversation.stream(question))
         except LanguageModelError as error:
-            # The documents are read, and the next question may be answered.
+            # Do not end: the documents are read, and the next question may be answered.
             print_note(str(error))
     return documents.exit_code
 
@@ -122,12 +122,12 @@ def _document_qa(
 def _read(
     options: argparse.Namespace, documents: Documents, reader: Reader, bar: ProgressBar
 ) -> Iterator[OcrDocument]:
-    """Read the documents; what cannot be read in a folder is told and left out."""
+    """Read the documents; those in a folder that cannot be read are reported and left out."""
     for each in documents:
         try:
             yield read_document(reader, each, options, bar)
         except SourceError as error:
-            if each.pages is not None:  # named by itself: the answer was to rest on it
+            if each.pages is not None:  # named by itself, so the answer depends on it
                 raise
             documents.refuse(error)
 

@@ -1,4 +1,4 @@
-"""What a command is told to read: files, folders, URLs, standard input; looked at before work."""
+"""The documents that a command names, checked before anything is read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Documents:
     """The documents that a command names; a context that keeps them until the command is done.
 
     All of them are looked at on entry, before anything is read: a file that is missing, damaged or
-    encrypted, or a page that one does not have, is told then.
+    encrypted, or a page that is not there, is reported then.
 
     Args:
         options: The command's options.
@@ -78,7 +78,7 @@ class Documents:
         return None if None in counts else sum(count or 0 for count in counts)
 
     def refuse(self, error: SourceError) -> None:
-        """Tell that a document cannot be read, and keep the exit code."""
+        """Report that a document cannot be read, and keep the exit code."""
         code = report_error(error)
         self.exit_code = self.exit_code or code
 
@@ -122,7 +122,7 @@ class Documents:
         return NamedDocument(source, name, path, len(pages))
 
     def _copied(self, pieces: Iterable[bytes], name: str) -> BinaryIO:
-        """A file that can be read again, from what comes once."""
+        """Copy what can be read only once into a file."""
         file: IO[bytes] = self._open.enter_context(TemporaryFile())  # noqa: SIM115
         for piece in pieces:
             file.write(piece)

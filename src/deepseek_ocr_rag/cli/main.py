@@ -1,7 +1,7 @@
-"""The command ``dsocr``: looks after signals and streams, and then loads and runs a command.
+"""The command ``dsocr``: sets up signals and streams, then loads and runs a command.
 
-Loading takes a second, and Ctrl-C may come before it has ended. So only a little of the standard
-library is imported here.
+Loading takes a second, and Ctrl-C may come during it. So this module imports only a little of the
+standard library.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with standard_streams():
         try:
             code = _run(arguments)
-        except SystemExit as ended:  # argparse has printed what there is to say
+        except SystemExit as ended:  # argparse has printed the message
             code = ended.code if isinstance(ended.code, int) else 2
             if (code := _printed(code)) != ended.code:
                 return code
             raise
         except OSError:
-            # All other errors of the system come as errors of ours.
+            # All other system errors are turned into errors of ours.
             if output_error() is None:
                 raise
             code = 0
         finally:
             if arguments is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                # The interpreter ends: from here on, Ctrl-C does it without a traceback.
+                # The interpreter is ending: from here on, Ctrl-C ends it without a traceback.
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
         return _printed(code)
 
@@ -60,7 +60,7 @@ def _printed(code: int) -> int:
     if error is None:
         return code
     discard_output()
-    if isinstance(error, BrokenPipeError):  # whoever read it has seen enough
+    if isinstance(error, BrokenPipeError):  # the reader closed the pipe, as `head` does
         return code
     report(f"standard output cannot be written ({error.strerror}), so the result is not complete")
     return code or 1

@@ -17,7 +17,7 @@ class NearOptionsParser(argparse.ArgumentParser):
     """Answers ``--bakend`` with "write --backend"; so do the parsers of its commands."""
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """As in the base class; the message may quote what was typed, or a file's name."""
+        """As in the base class; the message may quote user input, so it is printed visibly."""
         if message:
             write_visibly(sys.stderr, f"{visible_line(message.rstrip())}\n")
         sys.exit(status)

@@ -1,9 +1,9 @@
 """Prints results to standard output, and notes for a person to standard error.
 
-All that the command says to a terminal passes through here: results, notes, errors, the
-progress bar, usage, log lines, warnings and tracebacks. Here, and nowhere else, characters
-that a terminal would obey are replaced, because any text may come from a document, its name,
-a server or a library.
+All output to a terminal passes through here: results, notes, errors, the progress bar, usage, log
+lines, warnings and tracebacks. Only here are characters that a terminal would obey replaced; any
+text
+may come from a document, its name, a server or a library.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def print_note(text: str) -> None:
 
 
 def write_over(text: str, width: int) -> None:
-    """Write a line for a person over the one before, which was ``width`` characters long."""
+    """Overwrite the last line for a person, which was ``width`` characters long."""
     sys.stderr.write("\r")
     write_visibly(sys.stderr, text.ljust(width))
 
@@ -62,7 +62,7 @@ def print_notes(texts: Sequence[str]) -> None:
 
 
 def print_tracebacks() -> None:
-    """Print the tracebacks of errors that are not ours like everything else, in all threads."""
+    """Print the tracebacks of unexpected errors visibly too, in all threads."""
 
     def show(
         kind: type[BaseException], error: BaseException | None, trace: TracebackType | None

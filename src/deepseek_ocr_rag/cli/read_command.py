@@ -29,7 +29,7 @@ from .output import print_note, print_output
 __all__ = ["draw_boxes", "progress_bar", "read_document", "read_files", "reader_for"]
 
 Command = Callable[[Reader, NamedDocument, str, ProgressBar], int]
-"""Does its work on one document; gets a name for what it writes that no other document has."""
+"""Processes one document; gets a unique name for what it writes."""
 
 
 def read_files(options: argparse.Namespace) -> int:
@@ -153,8 +153,8 @@ def _for_each_document(
 ) -> int:
     """Run a command on every document, even after one has failed; return the first failure's code.
 
-    What can be known before is told before: a file that cannot be opened, a folder that cannot be
-    written, a backend that is not installed.
+    Reports before the work begins what can be known then: a file that cannot be opened, a folder
+    that cannot be written, a backend that is not installed.
     """
     with Documents(options) as documents:
         code = documents.exit_code
@@ -202,7 +202,7 @@ def _read_to_folder(
                 try:
                     picture = source.render(page.number, MODES[options.resolution].long_side)
                 except SourceError as error:
-                    # The page may have been read from its text layer and still not be drawable.
+                    # A page that was read from its text layer may still fail to be drawn.
                     print_note(str(error))
             writer.add_page(page, picture)
             if not page.ok:

@@ -54,7 +54,7 @@ def graceful_shutdown() -> Iterator[None]:
         ending = True
         timeout = threading.Timer(SHUTDOWN_SECONDS, os._exit, (128 + number,))
         timeout.daemon = True
-        with suppress(RuntimeError):  # no thread is to be had
+        with suppress(RuntimeError):  # no thread can be started
             timeout.start()
         raise TerminatedBySignal(number)
 
@@ -63,7 +63,7 @@ def graceful_shutdown() -> Iterator[None]:
     try:
         yield
     finally:
-        # While ending, our handler stays: whoever pressed Ctrl-C may press it again.
+        # Our handler stays while the process ends, in case Ctrl-C is pressed again.
         if not ending:
             for number in ours:
                 signal.signal(number, before[number])

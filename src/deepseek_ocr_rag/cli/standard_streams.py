@@ -2,7 +2,7 @@
 
 A stream that is closed when the program starts (``>&-``) has no object in Python, and its number
 goes to the next file that is opened, into which libraries would then print. What cannot be printed
-to standard error is left out: there is no place to say so, and the exit code says enough.
+to standard error is dropped: nothing is left to report it to but the exit code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["discard_output", "output_error", "report", "standard_streams"]
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Put something usable in the place of each stream while the context lasts."""
+    """Replace unusable streams while the context lasts."""
     _occupy_descriptors()
     before = sys.stdin, sys.stdout, sys.stderr
     for stream, errors in ((before[0], "replace"), (before[1], "backslashreplace")):
@@ -51,12 +51,12 @@ def output_error() -> OSError | None:
 
 
 def discard_output() -> None:
-    """Discard what is left for standard output, on which Python would fail at its end."""
+    """Discard what is still buffered for standard output, on which Python would fail at exit."""
     _redirect(sys.stdout)
 
 
 def report(text: str) -> None:
-    """Print a note of our own words to standard error."""
+    """Print a note of ours to standard error."""
     sys.stderr.write(f"dsocr: {text}\n")
     sys.stderr.flush()
 
@@ -74,7 +74,7 @@ class _ClosedInput(io.TextIOBase):
 
 
 class _Stream(ABC):
-    """A stream of which all but writing is left as it is."""
+    """Wraps a stream and changes only how it writes."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -116,7 +116,7 @@ class _Output(_Stream):
 
 
 class _Notes(_Stream):
-    """Standard error without the errors; says nothing if it is closed."""
+    """Standard error that never fails; drops everything if it is closed."""
 
     def write(self, text: str) -> int:
         with suppress(OSError):
@@ -131,7 +131,7 @@ class _Notes(_Stream):
 
 
 def _occupy_descriptors() -> None:
-    """Give the numbers of closed streams to files that swallow everything."""
+    """Occupy the numbers of closed streams with the null device."""
     while (taken := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(taken, True)
     os.close(taken)
@@ -146,7 +146,7 @@ def _flushed(stream: TextIO) -> bool:
 
 
 def _redirect(stream: TextIO) -> None:
-    """Lead a stream that cannot be written to nowhere."""
+    """Redirect a stream that cannot be written to the null device."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -116,7 +116,7 @@ async def run_releasing(
                 threading.Thread(
                     target=release, args=(done.result(),), name="dsocr-release"
                 ).start()
-            except RuntimeError:  # no thread is to be had
+            except RuntimeError:  # no thread can be started
                 release(done.result())
 
     try:

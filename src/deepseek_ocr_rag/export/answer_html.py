@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
+from typing import Literal
 
-from ..document.html_list import html_list
 from ..document.sanitize import labelled_html, markdown_to_html
+from ..text.visible import visible
 
 __all__ = ["answer_html"]
 
@@ -26,7 +28,13 @@ def answer_html(
         problems: Sentences that no source supports, each with the reason.
         warnings: What else a user should know.
     """
-    cited = html_list((f"{source}, page {page}: {quote}" for source, page, quote in sources), "ol")
+    cited = _list((f"{source}, page {page}: {quote}" for source, page, quote in sources), "ol")
     notes = [f"Not supported: {said} ({why})" for said, why in problems]
-    listed = html_list((*notes, *warnings), "ul")
+    listed = _list((*notes, *warnings), "ul")
     return labelled_html(title, markdown_to_html(text) + cited + listed)
+
+
+def _list(items: Iterable[str], tag: Literal["ol", "ul"]) -> str:
+    """Escaped lines as a list; nothing if there are none."""
+    lines = "".join(f"<li>{html.escape(visible(item))}</li>" for item in items)
+    return f"<{tag}>{lines}</{tag}>" if lines else ""

@@ -35,7 +35,7 @@ TALLEST: Final = 30_000
 LONGEST_CAPTION: Final = 110
 
 DEVICES: Final = Path("/dev")
-"""Not to be replaced by a picture, whatever the user may do there."""
+"""Files here are never replaced by a picture, even if the user may write them."""
 
 
 @dataclass(frozen=True, slots=True)

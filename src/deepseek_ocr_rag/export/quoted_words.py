@@ -1,4 +1,4 @@
-"""Finds where words of a page's Markdown stand on its picture, finer than the boxes of its blocks.
+"""Finds where words of a page's Markdown are on its picture, finer than the boxes of its blocks.
 
 A PDF's text layer has the words with their boxes. Without one, as on a scan, the lines of ink in
 a block's box are found, and the words are placed on them by their share of the block's characters.
@@ -116,7 +116,7 @@ def _in_layer(block: Block, part: tuple[int, int], layer: TextLayer) -> list[Box
     ]
     if len(hits) < ENOUGH * len(quoted):
         return []
-    # What stands between two words of the quote is of it too: a misread word, a hyphenated one.
+    # Words between two words of the quote belong to it too, such as misread or hyphenated ones.
     return _by_line([word for _, word in seen[hits[0] : hits[-1] + 1]])
 
 
@@ -129,7 +129,7 @@ def _stands_in(word: Word, boxes: Sequence[Box]) -> bool:
 
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
-    """The words of Markdown with their offsets; what stands in tags is none."""
+    """The words of Markdown with their offsets; those inside tags are left out."""
     visible = _TAG.sub(lambda match: " " * len(match[0]), text)
     for match in _WORD.finditer(visible):
         yield match[0].casefold(), *match.span()

@@ -1,4 +1,4 @@
-"""How long an answer may be: text and structured form together, about 8,000 tokens."""
+"""Limits the size of an answer: text and structured form together, about 8,000 tokens."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from .tool_results import ToolResult, as_json
 __all__ = ["MOST_PICTURES", "Answered", "fitting"]
 
 MOST_TOKENS: Final = 8000
-"""By an upper estimate; nothing is left out of the count but pictures."""
+"""An upper estimate that counts everything but pictures."""
 
 TEXT_TOKENS: Final = 3600
-"""Of the text, which comes twice: clients show a model the text or the structured form, or both."""
+"""For the text alone: it is sent twice, because clients show a model the text, the structured
+form, or both."""
 
 CHARS_A_TOKEN: Final = 4
 SMALLEST: Final = 400
@@ -39,9 +40,9 @@ class Answered:
 
 
 def fitting(build: Callable[[ReplySize], Answered]) -> Answered:
-    """The answer, built with less and less text until the whole of it fits.
+    """Build an answer with less and less text until all of it fits.
 
-    Its structured form has names and addresses of which nobody knows beforehand how long they are.
+    The structured form holds names and addresses whose length is not known beforehand.
     """
     tokens = TEXT_TOKENS
     while True:

@@ -45,7 +45,7 @@ class Place(Protocol):
 
 
 def shown_id(id: str) -> str:
-    """The id of a document as the text shows it; it is understood in this form, too."""
+    """The id of a document as the text shows it; tools accept this form too."""
     return document_text(" ".join(id.split()))
 
 

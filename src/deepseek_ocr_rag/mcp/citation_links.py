@@ -1,8 +1,8 @@
 """Citations as addresses: which document, which page, where on it, and of which version.
 
-A client knows a document by nothing but text, and a server may have been started again since it
-answered. So a citation says all that is needed to show it, and it is checked like any other
-argument: ``dsocr://doc/reports/2024.pdf/page/3?boxes=0.100,0.200,0.500,0.300&sha=1a2b3c4d5e6f``.
+A client has only text, and the server may have been restarted since it answered. So a citation
+holds all that is needed to show it, and is checked like any other argument:
+``dsocr://doc/reports/2024.pdf/page/3?boxes=0.100,0.200,0.500,0.300&sha=1a2b3c4d5e6f``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ SHA_CHARS: Final = 12
 _PAGE: Final = re.compile(r"(?P<id>.+)/page/(?P<page>[0-9]{1,9})", re.DOTALL)
 _NEXT: Final = re.compile(r"(?<![\s,;])[\s,;]+(?=[\"'\[(<]*dsocr://)")
 _NUMBER: Final = re.compile(r"[0-9]{1,3}")
-"""Of a citation in a list, as in ``[1] dsocr://...``; alone it says nothing."""
+"""The number of a citation in a list, as in ``[1] dsocr://...``; a number alone is not a
+citation."""
 
 _AROUND: Final = "\"'`[]()<>,;. \t\n"
 _REMEDY: Final = (
@@ -86,7 +87,7 @@ def document_link(id: str, page: int | None = None) -> str:
 def citation_link(
     id: str, page: int, boxes: Iterable[Sequence[float]] = (), sha256: str = ""
 ) -> str:
-    """The address of a place. Letters of any script stay, so that a model can copy it."""
+    """The address of a place. Letters of any script are kept, so that a model can copy it."""
     path = "".join(char if char.isalnum() or char in "-_.~/" else quote(char) for char in id)
     link = f"{SCHEME}{path}/page/{page}"
     places = ";".join(",".join(f"{v:.3f}" for v in box) for box in list(boxes)[:MOST_BOXES])

@@ -1,7 +1,7 @@
 """The MCP server as a part of a web application: streamable HTTP at one path.
 
-The application that mounts it looks after hosts and keys before a request comes here; where it
-does not, the SDK's own check of the Host header stands in.
+The application that mounts it checks hosts and keys before a request comes here; where it does
+not, the SDK's own check of the Host header is used.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ LARGEST_REQUEST: Final = 1024 * 1024
 class HttpEndpoint:
     """One MCP server over streamable HTTP, to be mounted in a Starlette or FastAPI application.
 
-    Every request stands for itself, so nothing is kept of a client that vanishes, and no session
-    can be used with another's key.
+    Requests are stateless: nothing is kept of a client that vanishes, and no session can be used
+    with another client's key.
 
     Args:
         server: The server.

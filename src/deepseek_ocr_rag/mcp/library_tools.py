@@ -34,7 +34,7 @@ from .tool_results import (
 __all__ = ["FolderLibrary", "LibraryTools"]
 
 LISTED_TOKENS: Final = 1500
-"""Of a list: its ids come three times."""
+"""For a list of documents, in which each id appears three times."""
 
 LONGEST_ERROR: Final = 2000
 

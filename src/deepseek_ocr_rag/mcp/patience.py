@@ -1,8 +1,8 @@
-"""Waits for a call as long as clients do, and lets it go on after that: :class:`RunningCalls`.
+"""Answers a slow call before its client gives up, and lets it go on: :class:`RunningCalls`.
 
 Many clients give up on a call after a minute. So a call that takes longer than 40 seconds is
-answered with how far it is, its work goes on, and the same call made again waits for the same
-work. A call that its client cancels ends, unless it was answered in this way before.
+answered with its progress; its work goes on, and the same call made again waits for the same work.
+A call that its client cancels ends, unless its progress has been reported before.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ MOST_RUNNING: Final = 8
 """Calls at work at once. Each has a thread, and they share one backend."""
 
 KEPT_SECONDS: Final = 600.0
-"""So long a result that nobody has waited for is kept."""
+"""How long a result that nobody has collected is kept."""
 
 MOST_KEPT: Final = 16
 
 LOOK_SECONDS: Final = 0.5
-"""How often a waiting call looks whether more pages are done."""
+"""How often a waiting call checks whether more pages are done."""
 
 _Result = TypeVar("_Result")
 
@@ -47,13 +47,13 @@ class PagesRead:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A call that takes longer; how far it is."""
+    """A call that takes longer than clients wait, and how far it is."""
 
     pages: PagesRead
 
 
 class _Counter:
-    """How far a call is; counted in its thread, looked at in the loop's."""
+    """How far a call is; counted in its thread, read in the event loop's."""
 
     def __init__(self) -> None:
         self.pages = PagesRead()
@@ -65,7 +65,7 @@ class _Counter:
 
 @dataclass(slots=True, eq=False)
 class _Running(Generic[_Result]):
-    """One call at work, or its result that nobody has taken yet."""
+    """One running call, or its result that nobody has collected yet."""
 
     task: asyncio.Task[_Result]
     counter: _Counter
@@ -98,7 +98,7 @@ class RunningCalls(Generic[_Result]):
         work: Callable[[Callable[[int, int | None], None]], _Result],
         on_progress: OnProgress,
     ) -> _Result | Unfinished:
-        """The result of a call, or how far it is after ``patience`` seconds.
+        """Return the result of a call, or how far it is after ``patience`` seconds.
 
         Args:
             key: Equal for calls that want the same.
@@ -159,7 +159,7 @@ class RunningCalls(Generic[_Result]):
             if pages.done > told:
                 told = pages.done
                 await on_progress(pages)
-        call.goes_on = False  # taken: the same call made later is a new one
+        call.goes_on = False  # collected: the same call made later is a new one
         return call.task.result()
 
     def _end(self, key: Hashable, call: _Running[_Result]) -> None:
@@ -181,4 +181,4 @@ class RunningCalls(Generic[_Result]):
 def _note_end(call: _Running[_Result], task: asyncio.Task[_Result]) -> None:
     call.ended = time.monotonic()
     if not task.cancelled():
-        task.exception()  # marked as seen: nobody may come to take it
+        task.exception()  # marked as retrieved: perhaps nobody collects it

@@ -1,4 +1,4 @@
-"""Takes standard input and output for the protocol, and keeps everything else off them.
+"""Reserves standard input and output for the protocol, and keeps everything else off them.
 
 One stray line on standard output ends a connection, and libraries print. So output is taken
 before anything is loaded, the SDK included, and this module imports nothing but the standard
@@ -27,7 +27,7 @@ class ProtocolPipes:
 
 @contextmanager
 def taken_output() -> Iterator[ProtocolPipes]:
-    """Take standard input and output for the protocol; what else is printed goes to stderr."""
+    """Reserve standard input and output for the protocol; other prints go to standard error."""
     with suppress(OSError, ValueError):
         sys.stdout.flush()
     pipes = ProtocolPipes(os.dup(0), os.dup(1))
@@ -38,7 +38,7 @@ def taken_output() -> Iterator[ProtocolPipes]:
     try:
         yield pipes
     finally:
-        # Standard output stays where it is: what libraries print at the end is not protocol.
+        # Standard output stays redirected: libraries may still print at exit.
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         with suppress(OSError):

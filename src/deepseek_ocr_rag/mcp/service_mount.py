@@ -1,7 +1,7 @@
 """Puts the MCP server at ``/mcp`` of the service: a caller's documents are their finished jobs.
 
-Hosts, keys, rates and the size of bodies are the service's own: its gatekeeper stands before
-everything that its app has.
+The service checks hosts, keys, rates and body sizes: its gatekeeper stands before every route of
+its app.
 """
 
 from __future__ import annotations

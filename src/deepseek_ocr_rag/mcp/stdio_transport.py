@@ -1,6 +1,6 @@
 """Serves the protocol over the pipes of one client.
 
-Lines have a bounded length, and no thread that waits for one keeps the process.
+Lines have a bounded length, and a thread that waits for one does not keep the process alive.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ async def _serve(server: DocumentServer, pipes: ProtocolPipes) -> None:
         ) as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
     except* (BrokenPipeError, ConnectionError, anyio.BrokenResourceError):
-        pass  # the client is gone; nobody is there to be told
+        pass  # the client is gone: there is nobody to answer
 
 
 class _Lines:
     """The lines of a pipe, each of bounded length, read in a thread that ends with the process.
 
-    A thread that waits for input cannot be ended, and must not keep the process.
+    A thread that waits for input cannot be ended, and must not keep the process alive.
     """
 
     def __init__(self, pipe: int) -> None:
@@ -95,7 +95,7 @@ class _Writer:
         return len(text)
 
     async def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: every write is passed on at once."""
 
 
 def _lines_of(pipe: int) -> Iterator[str]:

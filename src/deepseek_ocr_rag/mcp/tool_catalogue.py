@@ -1,7 +1,7 @@
 """The five tools: names, what they tell a model, arguments, results, annotations.
 
-They are declared as the agents' tools are (:mod:`~deepseek_ocr_rag.agents`), so their arguments
-are understood in the same way, however a model writes them.
+They are declared like the agents' tools (:mod:`~deepseek_ocr_rag.agents`), so arguments are
+understood in the same way, however a model writes them.
 """
 
 from __future__ import annotations

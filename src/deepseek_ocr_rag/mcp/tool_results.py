@@ -1,7 +1,7 @@
 """What the tools return in structured form, and the JSON Schemas of it.
 
-All that comes from a document stands in ``text``, fenced, or is a name or a quote in a field of
-its own. No field that tells a client what to do next is made of a document's words.
+Text from a document is in ``text``, fenced, or is a name or a quote in a field of its own. No field
+that tells a client what to do next contains a document's words.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ToolResult:
     """What every tool returns.
 
     Attributes:
-        status: "done", or "reading" where it takes long: call again then.
+        status: "done", or "reading" if it is not finished: call again.
         pages_done: Pages that are read so far, while it is "reading".
         pages_total: Pages to read, if that is known.
         call_again: The call that asks for the result once more.
@@ -61,7 +61,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StillReading(ToolResult):
-    """A call that took too long to wait for; the reading goes on."""
+    """A call that takes longer than clients wait; the reading goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def schema_of(kind: type[ToolResult]) -> dict[str, Any]:
 
 
 def as_json(result: ToolResult) -> dict[str, Any]:
-    """A result as plain JSON values, without what it does not have."""
+    """A result as plain JSON values; fields that are None are left out."""
     adapter = _ADAPTERS[type(result).__name__]
     found: dict[str, Any] = adapter.dump_python(result, mode="json", exclude_none=True)
     return found

@@ -43,6 +43,9 @@ PAUSE_SECONDS: Final = 30.0
 
 _FILE = re.compile(r"pages-(\d{1,9})\.sqlite3")
 
+_FAILURES: Final = (sqlite3.Error, OSError, UnicodeError, ForeignDatabaseError)
+"""What a step raises if the disk fails, or if the third file in a row is damaged."""
+
 _log = logging.getLogger("deepseek_ocr_rag")
 _Result = TypeVar("_Result")
 _inherited: list[sqlite3.Connection] = []
@@ -180,7 +183,7 @@ class PageCache:
             return None
         try:
             return self._run(step)
-        except (sqlite3.Error, OSError, UnicodeError) as error:
+        except _FAILURES as error:
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             if not self._warned:
                 self._warned = True
@@ -190,7 +193,7 @@ class PageCache:
     def _run_or_raise(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
         try:
             return self._run(step)
-        except (sqlite3.Error, OSError, UnicodeError) as error:
+        except _FAILURES as error:
             raise OutputError(
                 f"the page cache cannot be used ({error})",
                 source=str(self.folder),

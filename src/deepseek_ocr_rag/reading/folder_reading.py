@@ -23,7 +23,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class FolderReading(ABC):
-    """What reads single documents, and so whole folders."""
+    """Base of readers: what reads single documents can read whole folders."""
 
     @abstractmethod
     def close(self) -> None:

@@ -173,7 +173,7 @@ class PageStream(Iterator[Page]):
 
 
 def _submitted(worker: ThreadPoolExecutor, work: Callable[[], None]) -> Future[None] | None:
-    """The work as a future; None if no thread could be started, so that none works yet."""
+    """The work as a future; None if no thread could be started."""
     try:
         return worker.submit(work)
     except RuntimeError as error:

@@ -72,7 +72,7 @@ class ProgressBar:
 
     def _draw(self, place: int, progress: ReadingProgress) -> None:
         with self._lock:
-            # Two threads may tell in another order than they counted in.
+            # Two threads may report in another order than they counted in.
             self._done[place] = max(self._done[place], progress.done)
             if self._bar is not None:
                 self._bar.n = sum(self._done)
@@ -175,7 +175,7 @@ class _AboveTheBar(ObjectWrapper):  # type: ignore[misc]
 
 @contextmanager
 def _written_above(file: IO[str]) -> Iterator[None]:
-    """What others write to the terminal meanwhile appears above the bar that is drawn in it."""
+    """Make other output to the terminal appear above the bar while the context lasts."""
     streams = [s for s in (sys.stderr, sys.stdout) if s is not None and (s is file or s.isatty())]
     above = {id(stream): _AboveTheBar(stream, file) for stream in streams}
     changed: list[tuple[logging.StreamHandler[Any], Any]] = []

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
 import math
-import sys
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
+from ..text.stop_words import quiet_bm25s
 from .references import Reference
 
 if TYPE_CHECKING:
@@ -26,17 +22,6 @@ K1: Final = 2.0
 """At the upper end of what is usual: pages are long enough to repeat their topic."""
 
 
-def _quiet_bm25s() -> ModuleType:
-    """bm25s, which at its import would set its log to DEBUG and warn of missing widgets."""
-    if "bm25s" in sys.modules:
-        return sys.modules["bm25s"]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "IProgress not found")
-        module = importlib.import_module("bm25s")
-    logging.getLogger("bm25s").setLevel(logging.WARNING)
-    return module
-
-
 class Bm25:
     """bm25s with Lucene's formula and its default b of 0.75; accepts an empty corpus.
 
@@ -45,7 +30,7 @@ class Bm25:
     """
 
     def __init__(self, terms: Iterable[list[str]], *, min_length: float) -> None:
-        bm25s = _quiet_bm25s()
+        bm25s = quiet_bm25s()
         texts = list(terms)
         self._size = len(texts)
         self._index = None

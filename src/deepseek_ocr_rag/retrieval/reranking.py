@@ -92,7 +92,7 @@ def as_reranker(model: object) -> Reranker:
         if callable(getattr(model, method, None)):
             return adapter(model)
     raise ConfigurationError(
-        f"{model!r} is no reranker",
+        f"{model!r} is not a reranker",
         remedy="Pass a document compressor or cross encoder of LangChain, a node postprocessor of"
         " LlamaIndex, or an object with rerank(question, texts).",
     )
@@ -114,7 +114,7 @@ def reranked(model: Reranker, question: str, texts: Sequence[str]) -> list[float
         ) from error
     if len(scores) != len(texts) or not all(map(math.isfinite, scores)):
         raise RerankerError(
-            f"the reranker gave {len(scores)} scores for {len(texts)} texts, or one that is no number",
+            f"the reranker gave {len(scores)} scores for {len(texts)} texts, or one that is not a number",
             remedy="Mend it, or search without a reranker.",
         )
     return scores

@@ -12,10 +12,10 @@ from ..errors import ConfigurationError
 __all__ = ["QUOTE_ONLY", "AnswerModels"]
 
 QUOTE_ONLY: Final = "none"
-"""The model that is none: passages are quoted."""
+"""Asks no model: the answer quotes passages."""
 
 KNOWN_SECONDS: Final = 15.0
-"""For so long the list is not asked for again."""
+"""How long the list is kept before Ollama is asked again."""
 
 
 class AnswerModels:
@@ -40,11 +40,11 @@ class AnswerModels:
         return tuple(dict.fromkeys((self.default, *self._others().names, QUOTE_ONLY)))
 
     def problem(self) -> str:
-        """Why there is no model beside the default; "" if there is one."""
+        """Why only the default can be named; "" if there are other models."""
         return self._others().problem
 
     def chosen(self, name: str | None) -> str:
-        """What answers a question that names this; None for the default.
+        """The model for a question that names this one; None for the default.
 
         Raises:
             ConfigurationError: If a question may not name it.

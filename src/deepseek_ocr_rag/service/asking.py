@@ -79,7 +79,7 @@ class Asking:
         Args:
             owner: Name of the key.
             job_ids: The jobs.
-            model: What answers, as for ``llm``; None for that.
+            model: What answers, as for ``llm``; None for the service's own.
 
         Raises:
             BusyError: If a document is still being read.
@@ -93,7 +93,7 @@ class Asking:
                 f"{len(ids)} documents cannot be asked at once",
                 remedy=f"Name 1 to {MOST_DOCUMENTS} finished jobs.",
             )
-        # Looked up even if the index is there: the jobs may be gone, or somebody else's.
+        # Looked up even if the index is kept: the jobs may be gone, or belong to another key.
         jobs = [self._finished(owner, each) for each in ids]
         read = self._kept_or_made(owner, ids, jobs)
         if model is None or model == self._llm:
@@ -107,7 +107,7 @@ class Asking:
             if kept is not None and kept.versions == versions:
                 self._kept.move_to_end(ids)
                 return kept
-        # Looked up before the pages are: a correction meanwhile has them read again.
+        # Looked up before the pages, so that a correction in between makes the index stale.
         made = self._made(owner, jobs, versions)
         with self._lock:
             self._kept[ids] = made

@@ -1,4 +1,4 @@
-"""The HTTP server: requests must come in time, and the queue is drained before the end."""
+"""The HTTP server: ends slow requests, and drains the queue before it ends."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ CLOSE_SECONDS: Final = 5
 SWITCH_SECONDS: Final = 0.0005
 """How long one thread of this process computes while others want to.
 
-The one that answers requests waits for that after each call of the system. Python's own 5 ms made
-half of the replies take 40 ms under load.
+The thread that answers requests waits that long after each system call. With Python's default of
+5 ms, half of the replies took 40 ms under load.
 """
 
 MOST_CONNECTIONS: Final = 1000
-"""Open at once; a request on a further one is answered with 503."""
+"""Connections open at once; a request on a further one is answered with 503."""
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class TimedProtocol(H11Protocol):
-    """Closes a connection on which no request comes, or one drop by drop.
+    """Closes a connection on which no request comes, or one that comes too slowly.
 
     uvicorn itself only ends connections that are silent after a reply.
     """
@@ -67,9 +67,9 @@ class TimedProtocol(H11Protocol):
         super().data_received(data)
 
     def on_response_complete(self) -> None:
-        """Forget the time; uvicorn ends the connection if it is silent for too long.
+        """Stop the time; uvicorn closes the connection if it stays silent.
 
-        One whose request was answered before it had come has only as long as a head.
+        A request that was answered before all of it came has as long as a head may take.
         """
         self._forget()
         super().on_response_complete()
@@ -77,7 +77,7 @@ class TimedProtocol(H11Protocol):
             self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the time."""
+        """Stop the time."""
         self._forget()
         super().connection_lost(exc)
 
@@ -99,7 +99,7 @@ class TimedProtocol(H11Protocol):
 
 
 class HttpServer(uvicorn.Server):
-    """Serves an app; when it is told to end, it first drains the queue, and still answers.
+    """Serves an app; when told to end, it first drains the queue and keeps answering meanwhile.
 
     Args:
         app: Of the service.

@@ -1,4 +1,4 @@
-"""What the service knows of a job, as data: :class:`Job`, its options, its pages, its state."""
+"""Jobs as data: :class:`Job`, its options, its pages, its state."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class CallbackTarget:
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """How a document is to be read; everything is checked when it is made.
+    """How to read a document; checked when it is made.
 
     Attributes:
         task: What to ask of each page, as in :class:`~deepseek_ocr_rag.Reader`.
@@ -92,8 +92,8 @@ class JobOptions:
     callback: CallbackTarget | None = None
 
     def __post_init__(self) -> None:
-        # The reader's own checks. It holds nothing before it is used, and closing it would end the
-        # idle rendering processes of others.
+        # Runs the reader's own checks. It is not closed: it holds nothing before it is used, and
+        # closing would end the idle rendering processes of others.
         Reader("lite", task=self.task, resolution=self.resolution, cache=False)
         if self.pages is not None:
             parse_page_selection(self.pages, _MOST_PAGES, source=self.name)
@@ -229,7 +229,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class DueCallback:
-    """The end of a job that its callback has not been told yet.
+    """A callback that still has to report the end of its job.
 
     Attributes:
         job: The job's id.
@@ -256,7 +256,7 @@ class QueueStats:
         pages_failed: Counter of pages that could not be read.
         attempts: Counter of how often pages were asked for.
         loops: Counter of pages that ended in a repetition.
-        page_seconds: Seconds from the begin of each page to its end, summed up.
+        page_seconds: Sum of the seconds that each page took.
         pages_timed: Pages in ``page_seconds``.
         pages_per_second: Of the last minute.
         bytes_stored: Bytes of uploads.

@@ -1,4 +1,4 @@
-"""Who wants to know that a job has changed: :class:`Listeners`."""
+"""Calls functions when a job has changed: :class:`Listeners`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class Listeners:
-    """Functions that are called with the ids of jobs that have changed. Threads may share one."""
+    """Functions to call with the ids of changed jobs. Threads may share one."""
 
     def __init__(self) -> None:
         self._listeners: tuple[Callable[[str], object], ...] = ()
@@ -35,5 +35,5 @@ class Listeners:
                 try:
                     listener(job_id)
                 except Exception:  # noqa: BLE001 - logged
-                    # One that fails must stop neither the others nor the queue.
+                    # A listener that fails must not stop the others, or the queue.
                     _log.exception("a listener of the queue failed")

@@ -52,16 +52,16 @@ _DAY: Final = 86_400.0
 
 
 class JobQueue(CorrectableQueue):
-    """Jobs that survive everything, and the one process that reads them.
+    """Jobs that survive crashes and restarts, and the one process that reads them.
 
-    Threads may share one. The methods block only for a moment, but for :meth:`wait`,
+    Threads may share one. The methods block only for a moment, except :meth:`wait`,
     :meth:`write_upload`, :meth:`picture` and :meth:`drain`. An ``owner`` is the name of a key;
     what belongs to another key is not found.
 
     Args:
         folder: Where everything is stored; created for its owner alone.
         reader_settings: What reads.
-        limits: How much may be asked.
+        limits: How much may be asked of it.
 
     Raises:
         StoreInUseError: If another process owns the folder.
@@ -91,7 +91,7 @@ class JobQueue(CorrectableQueue):
         counters = self._dispatcher.counters
         self._order = QueueOrder(self._database, lambda: counters.pages_per_second)
         self._retention = Retention(self._database, self._uploads, self._limits.tombstone_days)
-        # It only draws, and never makes its backend.
+        # This reader only draws pages, and never creates its backend.
         self._drawing = Reader(
             "lite", renderer=self._settings.renderer, limits=self._settings.limits, cache=False
         )
@@ -277,7 +277,7 @@ class JobQueue(CorrectableQueue):
     # --- operations -----------------------------------------------------------------------
 
     def remove_expired(self) -> None:
-        """Remove what is kept no longer, now; a thread does so every half a minute.
+        """Remove what has expired, now; a thread does so every half minute.
 
         Raises:
             StoreError: If the folder cannot be written.

@@ -6,7 +6,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Final
 
 from ..concurrency.png_pictures import encode_png
@@ -142,15 +141,6 @@ class QueueView:
         """
         job = self._number_of(owner, job_id)
         return self._database.read(lambda each: find_page(each, job, number))
-
-    def document_file(self, owner: str, job_id: str) -> Path:
-        """The file of a job's document, to read it.
-
-        Raises:
-            JobNotFoundError, JobExpiredError: As :meth:`get`.
-        """
-        row = self._database.read(lambda each: find_job(each, owner, job_id))
-        return self._uploads.file(row["sha256"])
 
     def picture(self, owner: str, job_id: str, number: int, long_side: int = 1280) -> bytes:
         """A page as a PNG file, drawn in a process of its own.

@@ -15,7 +15,7 @@ __all__ = ["ReaderSettings", "ServiceLimits"]
 @with_known_settings()
 @dataclass(frozen=True, slots=True)
 class ReaderSettings:
-    """How the service reads; much of it as in :class:`~deepseek_ocr_rag.Reader`.
+    """How the service reads; most settings as in :class:`~deepseek_ocr_rag.Reader`.
 
     Attributes:
         backend: What reads the pages.
@@ -23,7 +23,7 @@ class ReaderSettings:
         limits: Limits on one document.
         allow_remote_code: Whether the backend may run the code that comes with its weights.
         allow_remote: Whether pages may be sent to an Ollama on another machine.
-        concurrency: Pages that a server is asked for at once; None for the backend's own number.
+        concurrency: Pages that are asked of a server at once; None for the backend's own number.
         timeout: Seconds that a server has for a page; None for the backend's own.
         wait: Seconds to wait for a server that is starting; None for the backend's own.
         probe: A document whose first page is read before the service says that it is ready;
@@ -59,7 +59,7 @@ class ServiceLimits:
         page_deaths: How often the reading process may end on the same page before that page
             counts as failed.
         result_days: Days for which results are kept.
-        tombstone_days: Days for which it is known that a job was there once.
+        tombstone_days: Days for which a removed job is remembered.
         upload_hours: Hours for which an upload without a job is kept.
 
     Raises:

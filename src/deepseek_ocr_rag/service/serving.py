@@ -1,4 +1,4 @@
-"""Starts the service: what it needs, where it listens, and its end."""
+"""Starts the service: checks what it needs, listens, serves, ends."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
     Raises:
         ConfigurationError: If the address cannot be listened on.
     """
-    if not 0 <= port <= 65535:  # getaddrinfo takes any number, and another port
+    if not 0 <= port <= 65535:  # getaddrinfo takes any number, and listens on another port
         raise ConfigurationError(
             f"cannot listen on port {port}", remedy="Choose one from 1 to 65535, or 0 for any."
         )
@@ -86,7 +86,7 @@ def serve(
         settings: Of the app.
         listener: Where to listen; closed at the end.
         drain_seconds: How long running pages may go on.
-        extend: Adds what the service does not have by itself to its app.
+        extend: Adds further routes to its app.
     """
     from .api.app import create_app
     from .http_server import HttpServer

@@ -41,7 +41,7 @@ class StreamedZip:
 
 
 class _Pieces:
-    """What :mod:`zipfile` writes, piece by piece; it cannot be read or gone back in."""
+    """Collects what :mod:`zipfile` writes, in pieces; allows neither reading nor seeking."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []

@@ -33,18 +33,19 @@ from .plain_text import without_tags
 from .word_lists import FUNCTION_WORDS
 
 __all__ = [
+    "CJK",
     "content_terms",
     "is_pair_of_characters",
-    "question_terms",
     "search_phrases",
     "search_terms",
     "terms",
     "with_stems",
 ]
 
-_CJK: Final = "\u3005\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U000323af"
-_WORD: Final = re.compile(rf"[0-9]+(?:[.,][0-9]+)+|[{_CJK}]+|[^\W_{_CJK}]+")
-_IS_CJK: Final = re.compile(rf"[{_CJK}]")
+CJK: Final = "\u3005\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U000323af"
+"""Chinese, Japanese and Korean characters, for a class of a regular expression."""
+_WORD: Final = re.compile(rf"[0-9]+(?:[.,][0-9]+)+|[{CJK}]+|[^\W_{CJK}]+")
+_IS_CJK: Final = re.compile(rf"[{CJK}]")
 _HAN: Final = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 _PARTS: Final = re.compile(r"[0-9]+|[^\W\d_]+")
 _THOUSANDS: Final = re.compile(r",(?=[0-9]{3}(?![0-9]))")
@@ -57,11 +58,6 @@ _HYPHEN: Final = re.compile(r"[-\u00ad\u2010\u2011]\s{0,2}")
 def terms(text: str) -> list[str]:
     """The terms of a text, in order, repeated as often as they occur."""
     return _terms(text, characters=False)
-
-
-def question_terms(question: str) -> list[str]:
-    """The terms of a question without English function words, unless it has no others."""
-    return content_terms(question) or terms(question)
 
 
 def content_terms(text: str) -> list[str]:

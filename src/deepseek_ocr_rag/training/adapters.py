@@ -30,7 +30,7 @@ class AdapterSettings:
         targets: Groups out of :data:`TARGETS`.
         rank: Rank of the changes.
         alpha: The changes are multiplied by ``alpha / rank``.
-        dropout: Share of inputs that are left out while training.
+        dropout: Share of the inputs that is zeroed while training.
     """
 
     targets: tuple[str, ...] = ("attention", "mlp", "shared")

@@ -20,7 +20,7 @@ __all__ = ["batch_loss", "batches"]
 
 
 def batches(count: int, size: int, *, seed: int, first: int = 0) -> Iterator[list[int]]:
-    """Indices of batches without end: every epoch has each page once, in an order of its own.
+    """Yield the indices of batches for ever: each epoch has every page once, in a new order.
 
     ``first`` skips that many batches, as after a resume.
     """

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import SourceError
+from ..errors import SourceError, UnusableLineError
 from ..model.prompts import MODES
 from ..sources.allowed_paths import resolve_inside
 from .samples import DOCUMENT_PROMPT, SampleProblem, SampleSet, TrainingSample
@@ -24,17 +24,13 @@ KNOWN: Final = frozenset(
 )
 
 
-class _WrongLineError(ValueError):
-    """What is wrong with a line; callers never see it."""
-
-
 def read_lines(path: Path, *, prompt: str = DOCUMENT_PROMPT) -> SampleSet:
     """Read a JSONL file; pictures lie beside it or below.
 
     Args:
         path: The file. Its lines have ``messages`` and ``images``, or ``image`` (or ``file_name``)
             and ``text``, as on the Hugging Face hub.
-        prompt: What is asked where a line has no messages.
+        prompt: The prompt for lines without messages.
 
     Raises:
         SourceError: If the file cannot be read.
@@ -52,10 +48,10 @@ def read_lines(path: Path, *, prompt: str = DOCUMENT_PROMPT) -> SampleSet:
                 try:
                     sample = _sample(line, name, path.parent, prompt, unknown)
                     if sample.id in seen:
-                        raise _WrongLineError("another line has this id")
+                        raise UnusableLineError("another line has this id")
                     seen.add(sample.id)
                     samples.append(sample)
-                except _WrongLineError as error:
+                except UnusableLineError as error:
                     problems.append(SampleProblem(name, str(error)))
     except OSError as error:
         raise SourceError(
@@ -72,34 +68,34 @@ def _sample(
     line: bytes, name: str, folder: Path, prompt: str, unknown: Counter[str]
 ) -> TrainingSample:
     if len(line) > LONGEST_LINE:
-        raise _WrongLineError(f"longer than {LONGEST_LINE:,} bytes")
+        raise UnusableLineError(f"longer than {LONGEST_LINE:,} bytes")
     try:
         data = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise _WrongLineError(f"not JSON: {str(error)[:120]}") from error
+        raise UnusableLineError(f"not JSON: {str(error)[:120]}") from error
     if not isinstance(data, dict):
-        raise _WrongLineError("not a JSON object")
+        raise UnusableLineError("not a JSON object")
     unknown.update(str(key)[:60] for key in data.keys() - KNOWN)
     ident = _text(data, "id", name)
     if not 0 < len(ident) <= LONGEST_ID:
-        raise _WrongLineError(f"its id must have 1 to {LONGEST_ID} characters")
+        raise UnusableLineError(f"its id must have 1 to {LONGEST_ID} characters")
     if "messages" in data:
         asked, answer = _messages(data["messages"])
         images = data.get("images")
         if not isinstance(images, list) or len(images) != 1 or not isinstance(images[0], str):
-            raise _WrongLineError("images must be a list with exactly one path")
+            raise UnusableLineError("images must be a list with exactly one path")
         image = images[0]
     else:
         asked, answer = prompt, _text(data, "text", None)
         image = _text(data, "image", None) if "image" in data else _text(data, "file_name", None)
     mode, split = data.get("mode"), data.get("split")
     if mode is not None and mode not in MODES:
-        raise _WrongLineError(f"there is no mode {mode!r}; choose one of {', '.join(MODES)}")
+        raise UnusableLineError(f"there is no mode {mode!r}; choose one of {', '.join(MODES)}")
     if split not in (None, "train", "validation"):
-        raise _WrongLineError(f"split is {split!r}; it must be 'train' or 'validation'")
+        raise UnusableLineError(f"split is {split!r}; it must be 'train' or 'validation'")
     page = data.get("page")
     if page is not None and (type(page) is not int or page < 1):
-        raise _WrongLineError("page must be a whole number from 1")
+        raise UnusableLineError("page must be a whole number from 1")
     source = data.get("source")
     return TrainingSample(
         id=ident,
@@ -115,16 +111,16 @@ def _sample(
 
 def _messages(messages: object) -> tuple[str, str]:
     if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
-        raise _WrongLineError("messages must be a list of objects")
+        raise UnusableLineError("messages must be a list of objects")
     roles = [each.get("role") for each in messages]
     if roles != ["user", "assistant"]:
-        raise _WrongLineError(
+        raise UnusableLineError(
             f"messages have the roles {roles}; the model takes one from the user and one from the "
             "assistant, and no others"
         )
     asked, answer = (_content(each.get("content")) for each in messages)
     if asked.count(IMAGE) != 1 or not asked.startswith(IMAGE):
-        raise _WrongLineError(f"the user's message must begin with {IMAGE}, once")
+        raise UnusableLineError(f"the user's message must begin with {IMAGE}, once")
     return asked.removeprefix(IMAGE).strip(), answer
 
 
@@ -136,13 +132,13 @@ def _content(content: object) -> str:
         texts = [IMAGE if part.get("type") == "image" else part.get("text") for part in content]
         if all(isinstance(text, str) for text in texts):
             return "".join(str(text) for text in texts)
-    raise _WrongLineError("a message's content must be text, or a list of text and image parts")
+    raise UnusableLineError("a message's content must be text, or a list of text and image parts")
 
 
 def _text(data: Mapping[str, Any], key: str, default: str | None) -> str:
     value = data.get(key, default)
     if not isinstance(value, str):
-        raise _WrongLineError(f"{key!r} must be text" if key in data else f"{key!r} is missing")
+        raise UnusableLineError(f"{key!r} must be text" if key in data else f"{key!r} is missing")
     return value
 
 
@@ -151,4 +147,4 @@ def _inside(folder: Path, image: str) -> Path:
     try:
         return resolve_inside(folder, image)
     except SourceError as error:
-        raise _WrongLineError(f"picture {image[:120]!r}: {error}") from error
+        raise UnusableLineError(f"picture {image[:120]!r}: {error}") from error

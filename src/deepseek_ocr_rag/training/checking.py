@@ -1,4 +1,4 @@
-"""Shows what a model would see of training data, before anything is trained."""
+"""Checks training data before anything is trained, and shows what the model would see."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SHOWN: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """What is in some training data.
+    """What training data contains.
 
     Attributes:
         usable: Number of samples that can be learnt.
-        problems: All others, each with its reason.
-        notes: What else should be known.
+        problems: The samples that cannot, each with its reason.
+        notes: What else a user should know.
         answer_tokens: Shortest, mean and longest answer in tokens, the end token included.
         pictures: The views of the first pages, as the model sees them.
     """
@@ -43,7 +43,7 @@ class DataCheck:
     pictures: tuple[Path, ...]
 
     def lines(self) -> Iterator[str]:
-        """For people."""
+        """As lines of text for people."""
         least, mean, most = self.answer_tokens
         yield f"{counted(self.usable, 'sample')} can be learnt, {len(self.problems)} cannot"
         if self.usable:

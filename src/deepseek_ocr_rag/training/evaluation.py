@@ -1,4 +1,4 @@
-"""Has any backend read a set of pages, judges what it writes, and shows it side by side."""
+"""Judges any backend by pages with their right text, and shows both side by side."""
 
 from __future__ import annotations
 

@@ -44,10 +44,10 @@ class FineTuning:
         learning_rate: Peak of the learning rate.
         batch: Pages at once in memory.
         accumulate: Batches in one step.
-        held_out: Share of the samples to judge by, where the data does not say.
+        held_out: Share of the samples to judge by, where the data does not divide them.
         judge_every: Steps between two judgements.
         judged: Most held-out pages of a judgement.
-        patience: Judgements without a better one after which training ends; 0 never ends it.
+        patience: Judgements without an improvement after which training ends; 0 never ends it.
         device: As for :class:`~deepseek_ocr_rag.TransformersBackend`.
         gradient_checkpointing: Saves memory, for a third more time.
         seed: Of the adapter and of the order.
@@ -78,13 +78,13 @@ class FineTuning:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What came of a training.
+    """The result of a training.
 
     Attributes:
         adapter: The folder of the best adapter.
         steps: Steps done.
         before: Scores of the held-out pages before; None without any.
-        best: Of the kept adapter.
+        best: Scores of the kept adapter.
         best_step: When it was reached.
         trained: Number of trained weights.
     """
@@ -283,7 +283,7 @@ class _Training:
         return scores
 
     def _keep(self) -> None:
-        # Embeddings are not changed; PEFT would ask the hub whether they are.
+        # Embeddings are unchanged; without this, PEFT would ask the hub about them.
         self._changed.save_pretrained(str(self._folder), save_embedding_layers=False)
 
     def _store(self, optimizer: torch.optim.Optimizer, step: int) -> None:

@@ -1,4 +1,4 @@
-"""The training loop: gradients, clipping, learning rates that warm up and fall, nothing else."""
+"""The training loop: gradients, clipping, a learning rate that warms up and falls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["LoopSettings", "rate", "train"]
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """How the weights follow the gradients.
+    """Settings of the training loop.
 
     Attributes:
         warmup: Share of the training in which the learning rate rises.
@@ -23,7 +23,7 @@ class LoopSettings:
         clip: Largest norm of the gradients of all weights together.
         accumulate: Losses that are added up for one step.
         ramp: Steps after every start, resumed ones too, in which the rate rises to where it should
-            be: an optimizer without a past takes too large steps.
+            be, because an optimizer without history takes too large steps.
     """
 
     warmup: float = 0.03

@@ -56,8 +56,8 @@ def answer_loss(
 ) -> Tensor:
     """The mean cross entropy of all tokens that have a label.
 
-    Only positions that predict a label go through the vocabulary layer: with 129,280 tokens that is
-    what the memory is needed for.
+    Only positions that predict a label go through the vocabulary layer, which with 129,280 tokens
+    needs most of the memory.
 
     Args:
         model: The network.

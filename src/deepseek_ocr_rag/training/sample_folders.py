@@ -1,4 +1,4 @@
-"""Finds samples in what people have: JSONL, folders of the hub's form, documents with their text."""
+"""Finds samples in JSONL files, folders as on the hub, and documents with their text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .samples import DOCUMENT_PROMPT, SampleProblem, SampleSet, TrainingSample
 __all__ = ["read_samples", "split_samples"]
 
 FREE_PROMPT: Final = "Free OCR."
-"""What is asked where the text has no boxes."""
+"""The prompt for texts without boxes."""
 LISTS: Final = ("train.jsonl", "validation.jsonl", "metadata.jsonl")
 DOCUMENTS: Final = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 PAGE_MARK: Final = re.compile(r"^<!-- page:? *(\d+) *-->\s*$", re.MULTILINE)
@@ -74,8 +74,8 @@ def split_samples(
 ) -> tuple[tuple[TrainingSample, ...], tuple[TrainingSample, ...]]:
     """Divide samples into those to learn from and those to judge by.
 
-    What a sample says about itself counts; the others are divided by a hash of their document's
-    name, or of their id, so that the same page is always on the same side.
+    A sample's own ``split`` counts; the others are divided by a hash of their document's name, or
+    of their id, so that the same page is always on the same side.
 
     Args:
         samples: All of them.
@@ -163,7 +163,7 @@ def _pair(document: Path, prompt: str | None) -> SampleSet:
 
 
 def _own_pages(text: str) -> Iterator[tuple[int, str]]:
-    """Pages that this package read; those that failed have nothing to teach."""
+    """The samples of pages that this package read; failed pages are problems."""
     for page in OcrDocument.from_dict(json.loads(text)).pages:
         if not page.ok:
             raise ValueError(f"page {page.number} failed: {page.error}; correct it or take it out")

@@ -65,7 +65,7 @@ class SampleProblem:
 
 @dataclass(frozen=True, slots=True)
 class SampleSet:
-    """What was found in some data: samples, and what cannot be used.
+    """Samples, and what cannot be used.
 
     Attributes:
         samples: In the order of the data.

@@ -30,7 +30,8 @@ class PageScore:
         edits: Characters to insert, delete or replace.
         characters: Of the right text.
         word_edits: Words to insert, delete or replace.
-        word_edits_without_digits: The same, every digit written as 0: what is wrong but figures.
+        word_edits_without_digits: The same with every digit written as 0, so that wrong figures do
+            not count.
         words: Of the right text.
         overlap: Mean overlap (intersection over union) of the right boxes with the written ones;
             None without boxes.

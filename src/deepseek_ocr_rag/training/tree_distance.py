@@ -49,7 +49,7 @@ def _aligned(
     change: Callable[[Part, Part], float],
     whole: Callable[[Part], float],
 ) -> float:
-    """The cheapest way from one sequence to the other: change parts, remove or insert whole ones."""
+    """Cost of the cheapest edit of one sequence into the other: change, remove or insert items."""
     costs = [0.0]
     for part in other:
         costs.append(costs[-1] + whole(part))

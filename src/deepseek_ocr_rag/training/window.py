@@ -15,10 +15,11 @@ REFERENCE = "reference_sliding_attention"
 
 
 def reference_window(prompts: Sequence[int], length: int, window: int) -> Tensor:
-    """Which tokens see which, in a model with a reference window.
+    """The attention mask of a model with a reference window.
 
-    A token sees the whole prompt with its picture, and of the answer the last ``window`` tokens,
-    itself among them: what is left in the cache when the model writes.
+    A token sees the whole prompt with its picture, and the last ``window`` tokens of the answer,
+    itself
+    included: the same that is in the cache when the model writes.
 
     Args:
         prompts: Tokens of each page's prompt and picture, which the rows begin with.
@@ -35,10 +36,10 @@ def reference_window(prompts: Sequence[int], length: int, window: int) -> Tensor
 
 
 def training_masks(model: PreTrainedModel, prompts: Sequence[int], length: int) -> Any:  # noqa: ANN401 - as the class takes it
-    """What the decoder is given as its attention mask; None is causal attention.
+    """The attention masks for the decoder; None is causal attention.
 
-    Without it, transformers' class takes the whole sequence for a prompt, and trains a model with a
-    reference window with full attention.
+    Without them, transformers' class takes the whole sequence for a prompt, and trains a model with
+    a reference window as if it had full attention.
     """
     kinds = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
     if REFERENCE not in kinds:

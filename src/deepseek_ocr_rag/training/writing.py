@@ -1,4 +1,4 @@
-"""Has a model write pages while it is trained, to judge it by that."""
+"""Lets a model write pages during training, to judge it by them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .targets import EncodedPage
 __all__ = ["WrittenPage", "write_pages"]
 
 ROOM = 1.5
-"""A text may become that much longer than the right one before it is cut off."""
+"""A text may become this many times as long as the right one before it is cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def write_pages(
     rule: NoRepeat,
     batch: int = 1,
 ) -> list[WrittenPage]:
-    """Write pages, always with the most probable token, under the rule that readers use."""
+    """Write pages with greedy decoding, under the same n-gram rule as when reading."""
     training = model.training
     model.train(mode=False)
     found: list[WrittenPage] = []

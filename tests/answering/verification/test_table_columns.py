@@ -155,3 +155,34 @@ def test_each_figure_of_a_quotient_may_stand_in_its_own_row() -> None:
     question = "What percentage of total sales did services contribute in 2023?"
     assert status("25.93% (21,213 / 81,797)", table, question) == "supported"
     assert status("10.13% (8,284 / 81,797)", table, question) == "unsupported"
+
+
+SPANNED = (
+    '<table><tr><td>Fiscal Years Ended</td><td colspan="2">January 28, 2023 January 29, 2022</td>'
+    "</tr><tr><td>Cash from operating activities</td><td>1,824</td><td>3,252</td></tr>"
+    "<tr><td>Cash from financing activities</td><td>(1,806)</td><td>(4,297)</td></tr></table>"
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        ("Cash from operating activities was 1,824 in fiscal 2023.", "supported"),
+        ("Cash from operating activities was 1,824 in fiscal 2022.", "unsupported"),
+        ("Cash from operating activities was 3,252 in fiscal 2022.", "supported"),
+    ],
+)
+def test_a_year_of_a_head_that_spans_columns_names_one_of_them(claim: str, expected: str) -> None:
+    assert status(claim, SPANNED) == expected
+
+
+def test_a_claim_that_names_its_year_does_not_take_that_of_the_question() -> None:
+    question = "How much was the cash from operating activities in fiscal 2023?"
+    claim = "Cash from operating activities was 1,824 in fiscal 2022."
+    assert status(claim, SPANNED, question) == "unsupported"
+
+
+def test_a_claim_with_more_figures_than_years_may_have_those_of_the_question() -> None:
+    question = "How did cash from operating activities change from 2022 to 2023?"
+    claim = "Cash from operating activities fell to 1,824 in fiscal 2023 from 3,252."
+    assert status(claim, SPANNED, question) == "supported"

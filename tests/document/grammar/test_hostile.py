@@ -3,70 +3,25 @@
 from __future__ import annotations
 
 import builtins
-import importlib.util
 import os
 import re
 import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
-from types import ModuleType
 
 import pytest
+from benchmark_scripts import load_benchmark
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tagged_text import BANNER, SAVED, STATISTICS, check_layout, grids, seen, tag
 
-from deepseek_ocr_rag.document.grammar.parser import ParsedPage, format_page, parse_page
+from deepseek_ocr_rag.document.grammar.parser import format_page, parse_page
 from deepseek_ocr_rag.document.tables import Cell, Table
 from deepseek_ocr_rag.document.types import Block, Box
 from deepseek_ocr_rag.errors import ConfigurationError
 
-BANNER = (
-    "=====================\nBASE:  torch.Size([1, 256, 1280])\n"
-    "PATCHES:  torch.Size([6, 100, 1280])\n=====================\n"
-)
-STATISTICS = (
-    f"\n{'=' * 50}\nimage size:  (1448, 1834)\nvalid image tokens:  802\n"
-    f"output texts tokens (valid):  926\ncompression ratio:  1.15\n{'=' * 50}\n"
-)
-SAVED = "===============save results:===============\n"
-
-
-def load_benchmark() -> ModuleType:
-    """benchmarks/safety/grammar.py: its check for lost characters shares nothing with the parser."""
-    path = Path(__file__).resolve().parents[3] / "benchmarks" / "safety" / "grammar.py"
-    spec = importlib.util.spec_from_file_location("benchmark_of_grammar", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ORACLE = load_benchmark()
-
-
-def tag(label: str, *boxes: tuple[int, ...]) -> str:
-    places = ", ".join(str(list(box)) for box in boxes or [(1, 2, 3, 4)])
-    return f"<|ref|>{label}<|/ref|><|det|>[{places}]<|/det|>"
-
-
-def seen(page: ParsedPage) -> list[tuple[str, str]]:
-    return [(block.kind, block.text) for block in page.blocks]
-
-
-def grids(page: ParsedPage) -> list[list[tuple[int, int, int, int]]]:
-    return [[box.to_grid() for box in block.boxes] for block in page.blocks]
-
-
-def check_layout(page: ParsedPage) -> None:
-    end = 0
-    for block in page.blocks:
-        assert end <= block.span[0] <= block.span[1]
-        assert page.markdown[block.span[0] : block.span[1]] == block.text
-        end = block.span[1]
-    assert page.markdown == "\n\n".join(block.text for block in page.blocks if block.text)
+ORACLE = load_benchmark("safety/grammar.py")
 
 
 # --- and back ----------------------------------------------------------------------------

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from benchmark_scripts import load_benchmark
+from tagged_text import check_layout, grids, seen
 
 from deepseek_ocr_rag.document.grammar.parser import (
     ParsedPage,
@@ -17,36 +17,7 @@ from deepseek_ocr_rag.document.grammar.parser import (
     parse_page,
 )
 
-
-def load_benchmark() -> ModuleType:
-    """benchmarks/safety/grammar.py: its check for lost characters shares nothing with the parser."""
-    path = Path(__file__).resolve().parents[3] / "benchmarks" / "safety" / "grammar.py"
-    spec = importlib.util.spec_from_file_location("benchmark_of_grammar", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ORACLE = load_benchmark()
-
-
-def seen(page: ParsedPage) -> list[tuple[str, str]]:
-    return [(block.kind, block.text) for block in page.blocks]
-
-
-def grids(page: ParsedPage) -> list[list[tuple[int, int, int, int]]]:
-    return [[box.to_grid() for box in block.boxes] for block in page.blocks]
-
-
-def check_layout(page: ParsedPage) -> None:
-    end = 0
-    for block in page.blocks:
-        assert end <= block.span[0] <= block.span[1]
-        assert page.markdown[block.span[0] : block.span[1]] == block.text
-        end = block.span[1]
-    assert page.markdown == "\n\n".join(block.text for block in page.blocks if block.text)
+ORACLE = load_benchmark("safety/grammar.py")
 
 
 @pytest.fixture(scope="module")

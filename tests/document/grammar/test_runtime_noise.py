@@ -4,30 +4,12 @@ from __future__ import annotations
 
 import pytest
 from PIL import Image
+from tagged_text import BANNER, SAVED, STATISTICS, seen, tag
 
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.backends import ReplayBackend
-from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
+from deepseek_ocr_rag.document.grammar.parser import parse_page
 from deepseek_ocr_rag.document.grammar.runtime_noise import split_pages
-
-BANNER = (
-    "=====================\nBASE:  torch.Size([1, 256, 1280])\n"
-    "PATCHES:  torch.Size([6, 100, 1280])\n=====================\n"
-)
-STATISTICS = (
-    f"\n{'=' * 50}\nimage size:  (1448, 1834)\nvalid image tokens:  802\n"
-    f"output texts tokens (valid):  926\ncompression ratio:  1.15\n{'=' * 50}\n"
-)
-SAVED = "===============save results:===============\n"
-
-
-def tag(label: str, *boxes: tuple[int, ...]) -> str:
-    places = ", ".join(str(list(box)) for box in boxes or [(1, 2, 3, 4)])
-    return f"<|ref|>{label}<|/ref|><|det|>[{places}]<|/det|>"
-
-
-def seen(page: ParsedPage) -> list[tuple[str, str]]:
-    return [(block.kind, block.text) for block in page.blocks]
 
 
 @pytest.mark.parametrize(

@@ -5,30 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
+from tagged_text import check_layout, grids, seen, tag
 
-from deepseek_ocr_rag.document.grammar.parser import ParsedPage, parse_page
-
-
-def tag(label: str, *boxes: tuple[int, ...]) -> str:
-    places = ", ".join(str(list(box)) for box in boxes or [(1, 2, 3, 4)])
-    return f"<|ref|>{label}<|/ref|><|det|>[{places}]<|/det|>"
-
-
-def seen(page: ParsedPage) -> list[tuple[str, str]]:
-    return [(block.kind, block.text) for block in page.blocks]
-
-
-def grids(page: ParsedPage) -> list[list[tuple[int, int, int, int]]]:
-    return [[box.to_grid() for box in block.boxes] for block in page.blocks]
-
-
-def check_layout(page: ParsedPage) -> None:
-    end = 0
-    for block in page.blocks:
-        assert end <= block.span[0] <= block.span[1]
-        assert page.markdown[block.span[0] : block.span[1]] == block.text
-        end = block.span[1]
-    assert page.markdown == "\n\n".join(block.text for block in page.blocks if block.text)
+from deepseek_ocr_rag.document.grammar.parser import parse_page
 
 
 @pytest.mark.parametrize(

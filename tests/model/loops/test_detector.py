@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import time
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from benchmark_scripts import load_benchmark
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from longest_loop import find_loop
 
 from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loops
 
-
-def load_benchmark() -> ModuleType:
-    """benchmarks/safety/loops.py: the labels and the pages without a loop are there."""
-    path = Path(__file__).resolve().parents[3] / "benchmarks" / "safety" / "loops.py"
-    spec = importlib.util.spec_from_file_location("benchmark_of_loops", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-LABELLED = load_benchmark()
+LABELLED = load_benchmark("safety/loops.py")
 
 PAGE = """<|ref|>title<|/ref|><|det|>[[100, 40, 900, 80]]<|/det|>
 # Minutes of the annual meeting

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from benchmark_scripts import load_benchmark
 from longest_loop import find_loop
 
 from deepseek_ocr_rag.model.loops.detector import RepetitionWatch, find_loops
@@ -19,17 +18,6 @@ The chair opened the meeting at nine and welcomed the members who had travelled 
 """
 RANDOM = random.Random(8)
 NAMES = tuple("".join(RANDOM.choices("abcdefghijklmnop", k=6)).title() for _ in range(100))
-
-
-def load_benchmark() -> ModuleType:
-    """benchmarks/safety/loops.py makes loops."""
-    path = Path(__file__).resolve().parents[3] / "benchmarks" / "safety" / "loops.py"
-    spec = importlib.util.spec_from_file_location("benchmark_of_made_loops", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def disturbed(unit: str, times: int, every: int) -> str:
@@ -135,5 +123,5 @@ def test_pages_that_say_the_same_words_with_right_are_no_loops(text: str) -> Non
 def test_loops_that_the_published_rules_disturb_are_found(shared: Path) -> None:
     """Made of real outputs, as far as the model can write; benchmarks/safety/loops.py counts more."""
     assert shared.is_dir()
-    found = [bool(find_loops(text)) for _, text in load_benchmark().made_loops(10)]
+    found = [bool(find_loops(text)) for _, text in load_benchmark("safety/loops.py").made_loops(10)]
     assert sum(found) >= 9

@@ -48,7 +48,7 @@ def test_no_view_has_a_violation(open_page: Open, mixed: tuple[str, str], scheme
     expect(page.locator(".find-count")).to_contain_text("of")
     table.hover()
     assert violations(page) == []
-    page.get_by_role("button", name="Keys").click()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
     assert violations(page) == []
     page.keyboard.press("Escape")
     page.goto(f"{url}/#/job/{job}/page/5")

@@ -85,9 +85,11 @@ def test_a_locked_document_asks_for_its_password(open_page: Open, bad: Any) -> N
     canvas.save()
     job = finished(http, send(http, folder / "locked.pdf")["id"])
     item = open_page(str(http.base_url)).page.locator(f'[data-job="{job["id"]}"]')
-    expect(item.locator(".remedy")).to_have_text("Send it again with its password.")
+    expect(item.locator(".remedy")).to_have_text(
+        "Enter its password under Options, and send it again."
+    )
     chinese = open_page(str(http.base_url), locale="zh-CN").page
-    expect(chinese.locator(f'[data-job="{job["id"]}"] .item-error')).to_contain_text("请输入密码")
+    expect(chinese.locator(f'[data-job="{job["id"]}"] .item-error')).to_contain_text("输入密码")
 
 
 def test_what_the_service_is_to_be_started_with_is_shown_as_code(open_page: Open, bad: Any) -> None:

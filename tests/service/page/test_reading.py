@@ -109,7 +109,7 @@ def test_pages_turn_and_grow_with_their_boxes(reading: WatchedPage) -> None:
     page = reading.page
     sheet = page.locator('[data-page="1"] .sheet')
     before = sheet.bounding_box()
-    page.get_by_role("button", name="Turn the pages").click()
+    page.get_by_role("button", name="Rotate the pages").click()
     expect(page.locator('[data-page="1"] .paper.turned')).to_be_visible()
     turned = sheet.bounding_box()
     box = page.locator('[data-page="1"] .box[data-block="0"]').bounding_box()
@@ -120,7 +120,7 @@ def test_pages_turn_and_grow_with_their_boxes(reading: WatchedPage) -> None:
     assert turned["width"] > turned["height"]
     # The title stood at the top left; a quarter clockwise it stands at the right.
     assert box["x"] > turned["x"] + 0.8 * turned["width"]
-    page.get_by_label("Size of the page").select_option("2")
+    page.get_by_label("Zoom", exact=True).select_option("2")
     expect(page.locator('[data-page="1"] .sheet')).to_have_css("width", "2245.33px")
 
 

@@ -144,7 +144,7 @@ def test_the_list_says_where_each_document_stands(
     following = send(slow, file)["id"]
     page = open_page(str(slow.base_url)).page
     running, waiting = (page.locator(f'[data-job="{each}"]') for each in (job, following))
-    expect(running).to_contain_text("is being read")
+    expect(running).to_contain_text("reading")
     expect(waiting).to_contain_text("next in the queue")
     waiting.get_by_role("button", name="Cancel next.pdf").click()
     expect(waiting).to_contain_text("cancelled")

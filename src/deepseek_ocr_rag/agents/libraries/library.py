@@ -71,8 +71,8 @@ class DocumentPages:
 class Library(Protocol):
     """Documents that a client may list, read, search and look at by their ids.
 
-    The ``source`` of each document and passage is its id. Of an id that a client wrote in another
-    way, the library makes its own.
+    The ``source`` of each document and passage is its id, in the library's own form even if a
+    client wrote it in another.
     """
 
     def listing(self, folder: str) -> FolderListing:
@@ -147,7 +147,7 @@ def _covers(places: Sequence[Box], box: Box) -> bool:
 def counted_pages(
     pages: Generator[Page, None, None], total: int, on_page: OnPage
 ) -> Generator[Page, None, None]:
-    """The pages, each told on its way."""
+    """Pass the pages on, and report each."""
     with closing(pages):
         for done, page in enumerate(pages, start=1):
             on_page(done, total)

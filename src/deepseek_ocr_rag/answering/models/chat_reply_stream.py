@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import httpx
 
-from ..language_model import Message, ReplyEnd
+from ...errors import UnexpectedThoughtsError
+from ..language_model import Message
 from .chat_server import ChatServer, error_words
 from .ollama_reply_stream import BROKEN_OFF, CUT
-from .thoughts import ThoughtSplitter, UnexpectedThoughts
+from .reply_stream import ReplyStream
+from .thoughts import ThoughtSplitter
 
 __all__ = ["ChatReply"]
 
@@ -31,12 +33,8 @@ _ALWAYS_THINKS: Final = re.compile(r"thinking|reason|\bqwq\b|deepseek-r1|\br1\b|
 sends only the tag at their end."""
 
 
-class ChatReply(Iterator[str]):
-    """Iterates over the pieces of a reply. Closing it ends the request.
-
-    What the model thinks is in ``thinking``. If it thinks although it was told not to, it is asked
-    once more, with room for its thoughts. ``warnings`` and ``finish_reason`` are final when the
-    iterator is exhausted.
+class ChatReply(ReplyStream):
+    """A reply of ``/v1/chat/completions``.
 
     Args:
         server: Where to ask.
@@ -54,29 +52,12 @@ class ChatReply(Iterator[str]):
         max_tokens: int,
         expect_thoughts: Callable[[], None],
     ) -> None:
-        self.warnings: tuple[str, ...] = ()
-        self.finish_reason: ReplyEnd = "broken off"
+        super().__init__(self._read())
         self._server = server
         self._turns = [asdict(message) for message in messages]
         self._body = body
         self._max_tokens = max_tokens
         self._expect_thoughts = expect_thoughts
-        self._thoughts: list[str] = []
-        self._splitter = ThoughtSplitter()
-        self._pieces = self._read()
-
-    @property
-    def thinking(self) -> str:
-        """What the model thought so far."""
-        texts = ("".join(self._thoughts).strip(), self._splitter.thinking)
-        return "\n".join(filter(None, texts))
-
-    def __next__(self) -> str:
-        return next(self._pieces)
-
-    def close(self) -> None:
-        """End the request, so that the server stops writing."""
-        self._pieces.close()
 
     def _read(self) -> Generator[str]:
         refused: frozenset[str] = frozenset()
@@ -96,7 +77,7 @@ class ChatReply(Iterator[str]):
                 if status not in (400, 422) or not named:
                     raise self._server.refusal(body["model"], status, words)
                 refused |= named
-            except UnexpectedThoughts:
+            except UnexpectedThoughtsError:
                 self._thoughts = []
         raise self._server.broken("it thinks without end")
 
@@ -109,10 +90,9 @@ class ChatReply(Iterator[str]):
             if thought:
                 self._thoughts.append(thought)
             text = self._splitter.feed(text)
-            thinks = self._splitter.is_thinking or any(map(str.strip, self._thoughts[:8]))
-            if thinks and not (written or has_room):
+            if self._thinks and not (written or has_room):
                 self._expect_thoughts()
-                raise UnexpectedThoughts
+                raise UnexpectedThoughtsError
             if text:
                 written += 1
                 yield text

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 import httpx
 
+from ...errors import UnexpectedThoughtsError
 from ...ollama_server import OllamaServer
-from ..language_model import Message, ReplyEnd, ThinkingLevel
+from ..language_model import Message, ThinkingLevel
 from ..repetition import EqualParts
-from .thoughts import ThoughtSplitter, UnexpectedThoughts
+from .reply_stream import ReplyStream
+from .thoughts import ThoughtSplitter
 
 __all__ = ["BROKEN_OFF", "CUT", "ModelReply", "ReplySettings"]
 
@@ -36,15 +38,11 @@ class ReplySettings:
         return self.options["num_predict"] > self.max_tokens
 
 
-class ModelReply(Iterator[str]):
-    """Iterates over the pieces of a reply. Closing it ends the request.
-
-    What the model thinks is in ``thinking``. If it thinks although it was told not to, it is asked
-    once more, with room for its thoughts.
+class ModelReply(ReplyStream):
+    """A reply of Ollama's ``/api/chat``.
 
     Parts that are equal to the one before them are held back until another one comes: if Ollama
-    ends the reply because of them, they are left out. ``warnings`` and ``finish_reason`` are final
-    when the iterator is exhausted.
+    ends the reply because of them, they are left out.
 
     Args:
         server: Where to ask.
@@ -62,34 +60,17 @@ class ModelReply(Iterator[str]):
         settings: Callable[[], ReplySettings],
         schema: Mapping[str, Any] | None = None,
     ) -> None:
-        self.warnings: tuple[str, ...] = ()
-        self.finish_reason: ReplyEnd = "broken off"
+        super().__init__(self._read(messages))
         self._server = server
         self._model = model
         self._settings = settings
         self._schema = schema
-        self._thoughts: list[str] = []
-        self._splitter = ThoughtSplitter()
-        self._pieces = self._read(messages)
-
-    @property
-    def thinking(self) -> str:
-        """What the model thought so far."""
-        texts = ("".join(self._thoughts).strip(), self._splitter.thinking)
-        return "\n".join(filter(None, texts))
-
-    def __next__(self) -> str:
-        return next(self._pieces)
-
-    def close(self) -> None:
-        """End the request, so that the server stops writing."""
-        self._pieces.close()
 
     def _read(self, messages: Sequence[Message]) -> Generator[str]:
         turns = [asdict(message) for message in messages]
         try:
             yield from self._ask(turns, self._settings())
-        except UnexpectedThoughts:
+        except UnexpectedThoughtsError:
             self._thoughts, self._splitter = [], ThoughtSplitter()
             yield from self._ask(turns, self._settings())
 
@@ -113,7 +94,7 @@ class ModelReply(Iterator[str]):
                     content = self._spoken(part.message)
                     if self._thinks and not (written or settings.has_room):
                         settings.expect_thoughts()
-                        raise UnexpectedThoughts
+                        raise UnexpectedThoughtsError
                     if parts.add(part.message.content or part.message.thinking or ""):
                         held.append(content)
                     else:
@@ -142,10 +123,6 @@ class ModelReply(Iterator[str]):
         if message.thinking:
             self._thoughts.append(message.thinking)
         return self._splitter.feed(message.content or "")
-
-    @property
-    def _thinks(self) -> bool:
-        return self._splitter.is_thinking or any(map(str.strip, self._thoughts[:8]))
 
     def _finish(
         self, settings: ReplySettings, reason: str | None, prompt_tokens: int | None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-__all__ = ["THINKING_ROOM", "ThoughtSplitter", "UnexpectedThoughts", "without_thoughts"]
+__all__ = ["THINKING_ROOM", "ThoughtSplitter", "without_thoughts"]
 
 THINKING_ROOM: Final = 4096
 """Tokens that a model gets for its thoughts where it cannot be kept from thinking."""
@@ -28,10 +28,6 @@ _INSIDE: Final = _TAGS[0]
 """The only tags that are looked for inside a reply."""
 
 _LONGEST: Final = max(len(end) for _, end in _TAGS)
-
-
-class UnexpectedThoughts(Exception):  # noqa: N818 - a reply asks once more; users never see it
-    """A model thinks and has no room for it."""
 
 
 class ThoughtSplitter:

@@ -18,7 +18,8 @@ from typing import Final
 from ...retrieval.query import parse_query
 from ...retrieval.query_lexicon import CLOSING, SUPERLATIVE
 from ...retrieval.retriever import Passage
-from ...text.terms import question_terms, with_stems
+from ...text.languages import question_terms
+from ...text.terms import with_stems
 from ..verification.citable_units import CitableUnit, citable_units
 from ..verification.citation import Citation, citations
 from ..verification.lexicon import MEASURE_WORDS

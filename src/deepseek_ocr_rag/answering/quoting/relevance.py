@@ -8,6 +8,7 @@ from typing import Final
 from ...retrieval.lexical import name_terms
 from ...retrieval.query import parse_query
 from ...retrieval.retriever import Passage
+from ...text.languages import content_words
 from ...text.plain_text import plain_text
 from ...text.terms import terms
 from ..verification.statements import Statement, equivalent_words
@@ -35,7 +36,8 @@ def relevance(question: str, passages: Iterable[Passage], frequencies: TermFrequ
     Sentences about the form of the answer do not count; 1 for a question without content words.
     ``frequencies`` are those of all documents that were searched.
     """
-    words = Statement.of(parse_query(question).asked).words
+    asked = parse_query(question).asked
+    words = Statement.of(asked).words.intersection(content_words(asked))
     weights = {word: frequencies.weight(word) for word in words}
     total = sum(weights.values())
     best = 0.0

@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
 from ...retrieval.line_items import ITEMS, MEASURES
 from ...retrieval.query import parse_query
+from ...text.languages import content_words, languages, languages_of_texts
 from ...text.plain_text import plain_text
-from ...text.terms import question_terms, terms
-from ..verification.facts import Name, claimed_facts
-from ..verification.lexicon import GERMAN_WORDS
+from ...text.terms import CJK, terms
 from ..verification.statements import equivalent_words
+from .asked_names import AskedName, asked_names, is_abbreviation
+from .name_words import INFLECTS_NAMES
 
 __all__ = ["Vocabulary", "names_of", "years_of"]
 
-_ROLES: Final = frozenset(
-    word
-    for line in (
-        "ceo cfo coo cto cio vp hr pr vat gdp roi usd eur gbp chf us usa uk uae eu un fy ytd yoy",
-        "qoq am pm id url pdf csv faq tv pc it celsius fahrenheit kelvin euro euros dollar dollars",
-        "pound pounds rupee rupees yen yuan franc francs",
-    )
-    for word in line.split()
-)
-"""What documents often say in other words: roles, currencies, countries, units, terms of reports."""
+_LETTERS: Final = re.compile(rf"[^\W_{CJK}]{{2,}}")
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_APOSTROPHE: Final = re.compile("['’]")
+_BARRED: Final = str.maketrans("łøđ", "lod")
 
-_DATE_FORM: Final = re.compile(r"[YMDHS]+")
-"""Such as "YYYY" in the form that an answer shall have."""
-
-_GERMAN: Final = re.compile(
-    r"\b(?:wer|wen|wem|wessen|wie|wieviel|wo|wann|warum|wieso|welche[nmrs]?|hat|haben|gibt|den|im|vom"
-    rf"|{'|'.join(sorted(GERMAN_WORDS))})\b",
-    re.IGNORECASE,
-)
-"""A question in German, where a single capital shows a noun and not a name."""
-
-_POSSESSIVE: Final = re.compile("['’]s$")
+_SHORTEST_STEM: Final = 4
+_LONGEST_ENDING: Final = 3
+"""Letters of a name that stay, and that change, where a language inflects it."""
 
 _SHORTEST_PART: Final = 6
 """Letters from which a name counts as present as a part of a longer word, such as a web address."""
@@ -61,17 +50,17 @@ _SHORTEST_NAME: Final = 3
 
 
 def names_of(question: str) -> tuple[str, ...]:
-    """The names in a question, without roles, currencies and names of measures."""
-    asked = parse_query(question).asked
-    if asked.isupper() or _GERMAN.search(asked):
+    """The names in a question, without roles, currencies and names of measures.
+
+    None where the question may be in a language that capitalises nouns.
+    """
+    if not languages(parse_query(question).asked).isdisjoint(("de", "zh")):
         return ()
     return tuple(
-        name.text
-        for name in claimed_facts(asked).names
-        if name.sure
-        and len(name.text) >= _SHORTEST_NAME
-        and name.text.casefold() not in _ROLES
-        and not _MEASURE_TERMS.issuperset(terms(name.text))
+        word
+        for name in asked_names(question)
+        for word in name.words
+        if len(word) >= _SHORTEST_NAME and not _MEASURE_TERMS.issuperset(terms(word))
     )
 
 
@@ -99,51 +88,96 @@ class Vocabulary:
         """All texts without anything but letters and digits, in lower case."""
         return "\n".join(re.sub(r"[\W_]+", "", text.casefold()) for text in self._texts)
 
-    def missing_names(self, question: str) -> tuple[str, ...]:
+    @cached_property
+    def _unmarked(self) -> frozenset[str]:
+        return frozenset(map(_without_marks, self._terms))
+
+    @cached_property
+    def _small(self) -> frozenset[str]:
+        """The words that stand somewhere without a capital."""
+        found = (word for text in self._texts for word in _WORD.findall(plain_text(text)))
+        return frozenset(word for word in found if word.islower())
+
+    @cached_property
+    def _languages(self) -> frozenset[str]:
+        return languages_of_texts(self._texts)
+
+    def lacking_names(self, question: str) -> tuple[AskedName, ...]:
         """The names in a question that stand in none of the texts, in any form that is known.
 
-        A name is a capitalised word that nothing else explains, or an abbreviation; several in a
-        row are one, of which at least half must be missing. Inflected and misread forms count as
-        present, and so do the words that an abbreviation stands for.
+        Of several words in a row at least half must be missing. Inflected and misread forms count
+        as present, and so do the words that an abbreviation stands for. None is certain to be a name
+        where the texts are in other languages, which have other names for the same, or write
+        other capitalised words of the question without a capital.
         """
-        asked = parse_query(question).asked
-        if asked.isupper():
-            return ()
-        facts = claimed_facts(asked)
-        runs: list[list[Name]] = []
-        for name in facts.names:
-            last = runs[-1][-1] if runs else None
-            if (
-                last is not None
-                and facts.plain[last.span[1] : name.span[0]] in (" ", " & ")
-                and not _POSSESSIVE.search(last.text)
-            ):
-                runs[-1].append(name)
-            else:
-                runs.append([name])
-        missing: list[str] = []
-        for run in runs if not _GERMAN.search(asked) else [run for run in runs if len(run) > 1]:
-            lacking = [name for name in run if name.sure and self._lacks(name.text)]
-            if lacking and len(lacking) * 2 >= len(run):
-                missing.append(facts.plain[run[0].span[0] : run[-1].span[1]])
-        return tuple(dict.fromkeys(_POSSESSIVE.sub("", name) for name in missing))
+        spoken = languages(parse_query(question).asked)
+        names = asked_names(question)
+        found = []
+        for name in names:
+            lacking = [word for word in name.words if self._lacks(word, spoken)]
+            if lacking and len(lacking) * 2 >= name.size:
+                found.append(name)
+        # Who writes one noun with a capital writes others so.
+        certain = all(name.certain or is_abbreviation(name.words[0]) for name in found)
+        if not certain or self._explains_capitals(names, spoken):
+            found = [replace(name, certain=False) for name in found]
+        return tuple(found)
+
+    def missing_names(self, question: str) -> tuple[str, ...]:
+        """Those of :meth:`lacking_names` of which it is certain that they are names."""
+        found = self.lacking_names(question)
+        return tuple(dict.fromkeys(name.text for name in found if name.certain))
 
     def missing_words(self, question: str) -> tuple[str, ...]:
-        """The content words of a question that stand in none of the texts in any form."""
-        asked = [term for term in question_terms(question) if not term.isdigit()]
-        missing = [term for term in asked if term not in self._terms]
-        known = equivalent_words(missing, self._terms) if missing else {}
-        return tuple(dict.fromkeys(term for term in missing if not known[term]))
+        """The content words of a question that stand in none of the texts in any form.
 
-    def _lacks(self, name: str) -> bool:
-        wanted = terms(name)
+        As the question writes them; no pairs of Chinese, Japanese or Korean characters, which are
+        no words.
+        """
+        asked = set(content_words(question))
+        words = {
+            word: next(iter(terms(word)), word) for word in _LETTERS.findall(plain_text(question))
+        }
+        missing = {
+            word: term
+            for word, term in words.items()
+            if term in asked and not (term in self._terms or term.isdigit())
+        }
+        known = equivalent_words(missing.values(), self._terms) if missing else {}
+        return tuple(word for word, term in missing.items() if not known[term])
+
+    def _explains_capitals(self, names: Sequence[AskedName], spoken: frozenset[str]) -> bool:
+        """Whether the texts are in other languages, or write a capitalised word small."""
+        words = {word.lower() for name in names for word in name.words if not is_abbreviation(word)}
+        if not words.isdisjoint(self._small):
+            return True
+        return bool(names and self._languages) and self._languages.isdisjoint(spoken)
+
+    def _lacks(self, name: str, spoken: frozenset[str]) -> bool:
+        # "Orlen'a" is Orlen in Polish, and O'Neill has his name in common with Neill.
+        wanted = terms(max(_APOSTROPHE.split(name), key=len))
         missing = [term for term in wanted if term not in self._terms]
-        if not missing or name.casefold() in _ROLES or _DATE_FORM.fullmatch(name):
+        if not missing:
             return False
         if sum(map(str.isupper, name)) > 1:
             return not self._stands_for(name)
         known = equivalent_words(missing, self._terms)
-        return any(not known[term] and not self._is_part(term) for term in missing)
+        return any(
+            not known[term]
+            and _without_marks(term) not in self._unmarked
+            and not self._is_part(term)
+            and not (spoken & INFLECTS_NAMES and self._is_inflected(term))
+            for term in missing
+        )
+
+    def _is_inflected(self, term: str) -> bool:
+        """Whether a word of the texts differs in its last letters only."""
+        plain = _without_marks(term)
+        stem = plain[: max(_SHORTEST_STEM, len(plain) - _LONGEST_ENDING)]
+        longest = len(stem) + _LONGEST_ENDING
+        return len(plain) >= _SHORTEST_STEM and any(
+            word.startswith(stem) and len(word) <= longest for word in self._unmarked
+        )
 
     def _is_part(self, term: str) -> bool:
         return len(term) >= _SHORTEST_PART and term in self._letters
@@ -158,3 +192,9 @@ class Vocabulary:
             r"\b" + _BETWEEN.join(rf"{re.escape(letter.casefold())}\w*" for letter in capitals)
         )
         return any(written.search(text.casefold()) for text in self._texts)
+
+
+def _without_marks(term: str) -> str:
+    """Without accents: Zürich and Zurich, Łódź and Lodz are one place."""
+    apart = unicodedata.normalize("NFD", term.translate(_BARRED))
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))

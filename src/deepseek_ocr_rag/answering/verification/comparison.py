@@ -46,7 +46,8 @@ class ClaimComparison:
         asked = claim.words | question.words | self._related
         self._equivalents = equivalent_words(asked, vocabulary)
         self.facts: list[Number | Date] = [*claim.facts.numbers, *claim.facts.dates]
-        self.years = frozenset(map(int, _YEAR.findall(f"{claim.text} {question.text}")))
+        self._own_years = frozenset(map(int, _YEAR.findall(claim.text)))
+        self.years = self._own_years.union(map(int, _YEAR.findall(question.text)))
         own = [
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
@@ -177,10 +178,26 @@ class ClaimComparison:
 
         It must also have a column of a year that the statement or its question names.
         """
-        if not isinstance(fact, Number) or not any(f.years & self.years for f in unit.figures):
+        years = self._years_of(unit)
+        if not isinstance(fact, Number) or not any(f.years & years for f in unit.figures):
             return False
         same = [f for f in unit.figures if fact.matches(_as_number(f.value))]
-        return bool(same) and all(f.years and not f.years & self.years for f in same)
+        return bool(same) and all(f.years and not f.years & years for f in same)
+
+    def _years_of(self, unit: FactualUnit) -> frozenset[int]:
+        """The years whose columns may have the claim's numbers in a row.
+
+        Those of the question count only where the claim has more numbers of the row than years: in
+        "It rose to 12 in 2019 from 10", the 10 is of another year.
+        """
+        values = {figure.value for figure in unit.figures if figure.years}
+        stated = [
+            fact
+            for fact in self.claim.facts.numbers
+            if any(fact.matches(_as_number(value)) for value in values)
+        ]
+        enough = self._own_years and len(self._own_years) >= len(stated)
+        return self._own_years if enough else self.years
 
     def is_below_other_head(self, unit: FactualUnit, fact: Number | Date) -> bool:
         """Whether a row has a fact only below heads that the claim does not name, unlike others.
@@ -195,6 +212,7 @@ class ClaimComparison:
         names = {word for cell in cells for word in cell.near}
         words = self.claim.words if self._among(self.claim.words, names) else self.question.words
         said = self.claim.words | self.question.words
+        years = self._years_of(unit)
 
         def is_claimed(facts: Facts) -> bool:
             return all(any(f.matches(n) for f in self.claim.facts.numbers) for n in facts.numbers)
@@ -203,7 +221,7 @@ class ClaimComparison:
             cells,
             lambda facts: self.states(facts, fact),
             is_claimed,
-            lambda found: self._among(said, found) | {*found}.intersection(map(str, self.years)),
+            lambda found: self._among(said, found) | {*found}.intersection(map(str, years)),
             lambda found: self._among(words, found) - self._among(words, own),
         )
 

@@ -10,7 +10,7 @@ from typing import Final
 from ...text.dates import Date, dates
 from ...text.numerals import Number, is_year, numbers
 from ...text.plain_text import plain_text
-from ...text.terms import content_terms
+from ...text.terms import CJK, content_terms
 from .lexicon import GERMAN_NOT_NAMES, GERMAN_WORDS, NOT_NAMES, UNIT_WORDS
 
 __all__ = ["Facts", "Name", "claimed_facts", "stated_facts"]
@@ -19,9 +19,11 @@ _ENUMERATOR: Final = re.compile(r"\s*(?:[-•]\s+)?\(?([0-9]{1,2})[.)]\s+(?=\S)"
 _FURTHER: Final = re.compile(
     r"(?:(?<=[.!?,;:])\s{1,20}|\n\s{0,20})\(?([0-9]{1,2})[.)](?=\s+[^\W\d_])"
 )
-_WORD: Final = re.compile(r"(?<![^\W_])(?:(?:[A-Z]\.){2,}|[^\W\d_][\w'’&]*)")
+_WORD: Final = re.compile(
+    rf"(?<![^\W_{CJK}])(?:(?:[A-Z]\.){{2,}}|[^\W\d_{CJK}](?:[^\W{CJK}]|['’&])*)"
+)
 _MEASURED: Final = re.compile(r"[0-9]\s?(?:[°^]?[A-Za-z°]{0,3}[/·*.])?°?$")
-_OPENS: Final = re.compile(r"(?:^|[.!?:;…•\n])[\s\"'“”„«»(\[-]*$")
+_OPENS: Final = re.compile(r"(?:^|[.!?:;…•\n])[\s\"'“”„«»(\[¿¡-]*$")
 
 
 @dataclass(frozen=True, slots=True)

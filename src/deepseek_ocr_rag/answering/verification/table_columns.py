@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Final
 
+from ...document.column_heads import heads_of_columns
 from ...document.table_heads import cells_of_row
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms
@@ -46,8 +47,9 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
     """
     above = [names for names in map(cells_of_row, heads) if any(map(str.strip, names[1:]))]
     found: list[ColumnCell] = []
+    named = heads_of_columns(row, heads)
     for column, cell in enumerate(cells_of_row(row)):
-        own = [names[column] for names in above if column < len(names)]
+        own = named[column]
         groups = [part for names in above[:-1] for part in _beside(names, column)]
         words = head_terms(own)
         found.append(ColumnCell(stated_facts(cell), words, words | head_terms(groups)))

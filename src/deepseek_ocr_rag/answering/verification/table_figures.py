@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
+from ...document.column_heads import heads_of_columns
 from ...document.table_heads import cells_of_row
 from ...text.dates import dates
 from ...text.numerals import is_year, numbers
@@ -90,14 +91,13 @@ def with_years(figures: Sequence[Figure], row: str, heads: Sequence[str]) -> tup
     counts = [len(figures_of(plain_text(cell), 0)) for cell in cells]
     if sum(counts) != len(figures):
         return tuple(figures)
-    above = [cells_of_row(head) for head in heads]
+    above = heads_of_columns(row, tuple(heads))
     found: list[Figure] = []
     first = 1 if any(map(str.isalpha, plain_text(cells[0]))) else 0
     rest = iter(figures[counts[0] if first else 0 :])
     for column in range(first, len(cells)):
-        names = [names[column] for names in above if column < len(names)]
-        years = frozenset(int(year) for year in _YEAR.findall(" ".join(names)))
-        words = head_terms(names)
+        years = frozenset(int(year) for year in _YEAR.findall(" ".join(above[column])))
+        words = head_terms(above[column])
         for _ in range(counts[column]):
             figure = next(rest)
             found.append(replace(figure, years=years, heads=words, column=len(found)))

@@ -9,8 +9,7 @@ Frames (:mod:`deepseek_ocr_rag.concurrency.frames`) without bodies::
                                               or {"failed": {...}, "unit": file name}: the
                                               backend reads nothing
 
-The rows do not pass through the pipe: this process stores them. It ends when its standard input
-does.
+Rows do not pass through the pipe: this process stores them. It ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ TELL_SECONDS: Final = 0.25
 
 def main() -> None:
     """Serve until the owner closes the pipe or ends."""
-    # Ctrl-C is for the owner, which ends this process.
+    # Ctrl-C is for the parent, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = take_pipes()
     given = receive(requests, longest=0).message
@@ -76,20 +75,20 @@ def main() -> None:
             try:
                 unit = PageUnit(**receive(requests, longest=0).message["unit"])
             except (BrokenFrameError, OSError):
-                # Nobody wants what is being read, and its threads need not be waited for.
+                # Nobody wants the results any more, so do not wait for the threads.
                 os._exit(0)
             pool.submit(run, unit)
 
 
 class _Answers:
-    """Sends frames of several threads, one after the other."""
+    """Sends frames of several threads, one at a time."""
 
     def __init__(self, pipe: FileIO) -> None:
         self._pipe = pipe
         self._lock = threading.Lock()
 
     def put(self, message: dict[str, Any]) -> None:
-        """Send a frame; the process ends if nobody is there to get it."""
+        """Send a frame; ends the process if nobody is there to read it."""
         try:
             with self._lock:
                 send(self._pipe, Frame(message))

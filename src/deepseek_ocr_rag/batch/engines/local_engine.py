@@ -216,7 +216,7 @@ class _LocalReading:
             _log.warning("%s is left out: %s", seat.device or "a reading process", error)
 
     def _bury(self, seat: _Seat) -> None:
-        """The process has ended: what it was reading is read by another."""
+        """Note that the process has ended: another one reads what it was reading."""
         how = "" if seat.child is None else seat.child.end()
         seat.child = None
         if seat.failures >= MOST_FAILURES:

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 WINDOW_UNITS: Final = 16_384
-"""Units that Ray is given together: half a million pages. The driver's memory holds their names."""
+"""Units that Ray gets together: half a million pages. The driver keeps their names in memory."""
 
 UNITS_IN_BATCH: Final = 4
 

@@ -1,4 +1,4 @@
-"""Reads units and stores them, also those that end the process: :class:`UnitRunner`."""
+"""Reads and stores units, and finds the page that ends the process: :class:`UnitRunner`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from ..stored_pages import PageRow
 __all__ = ["BEGUN", "UnitRunner"]
 
 BEGUN: Final = "begun"
-"""The folder where is written what was begun: what is still there ended its process."""
+"""The folder that notes which units were begun; notes that are left over are of units whose
+process ended."""
 
 DEATHS: Final = 2
-"""So often a unit may end the process before its pages are read one at a time, and a page before
-it counts as failed."""
+"""How often a unit may end the process before its pages are read one at a time, and a page
+before it counts as failed."""
 
 
 class UnitRunner:

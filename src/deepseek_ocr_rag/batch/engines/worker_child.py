@@ -63,11 +63,11 @@ class BatchWorkerChild:
         return self._process.pid
 
     def read(self, unit: PageUnit) -> None:
-        """Have a unit read; does nothing if the process is gone, which is told otherwise."""
+        """Have a unit read; does nothing if the process is gone, which the inbox reports."""
         self._put({"unit": asdict(unit)})
 
     def kill(self) -> None:
-        """Kill it; its end is told as always."""
+        """Kill it; the inbox reports its end."""
         self._process.kill()
 
     def end(self) -> str:

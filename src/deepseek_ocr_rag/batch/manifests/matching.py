@@ -1,4 +1,4 @@
-"""Files whose names match a pattern, in a stable order: :func:`matching_files`."""
+"""Finds files whose names match a pattern, in a stable order: :func:`matching_files`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def matching_files(pattern: str) -> Iterator[str]:
 
 
 def _split(pattern: str) -> tuple[str, str]:
-    """The folder before the first part with a sign, and the rest."""
+    """The folder before the first part with a wildcard, and the rest."""
     parts = pattern.split("/")
     first = next(i for i, part in enumerate(parts) if re.search(r"[*?\[]", part))
     fixed = "/".join(parts[:first])

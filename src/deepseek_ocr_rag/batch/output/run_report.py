@@ -1,4 +1,4 @@
-"""What a run did, for people and programs: :class:`RunReport`."""
+"""The report of a run, for people and programs: :class:`RunReport`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["REPORT_FILE", "RunReport", "report_of", "write_report"]
 REPORT_FILE: Final = "report.md"
 
 STEP: Final = 1.02
-"""Seconds are counted in classes that grow by 2 %, so that a billion pages need no memory."""
+"""Seconds are counted in classes that grow by 2 %, so that memory does not grow with the pages."""
 
 SHORTEST: Final = 1e-4
 

@@ -1,4 +1,4 @@
-"""Units that were read and wait for the rest of their shard: :class:`StagedUnits`."""
+"""Stores units until their shard is complete: :class:`StagedUnits`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class StagedUnits:
     def rows(self, unit: PageUnit) -> Iterator[PageRow]:
         """The rows of a unit, for the line of the manifest that asks now.
 
-        The password and the name of a unit are the manifest's; what was read is the document's.
+        Password and name come from the manifest; the rest comes from the stored unit.
         """
         import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""The file system of a location: this machine's, S3, GCS, or any that fsspec knows."""
+"""Finds the file system of a location: this machine's, S3, GCS, or any that fsspec knows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class StoragePath:
     local: bool
 
     def inside(self, *names: str) -> StoragePath:
-        """A path below this one."""
+        """The path of something below this one."""
         return StoragePath(self.files, "/".join((self.path, *names)), self.local)
 
 

@@ -1,4 +1,4 @@
-"""The folder of a run: files that are there whole or not at all: :class:`RunFolder`."""
+"""Writes the files of a run whole or not at all: :class:`RunFolder`."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ class RunFolder:
 
 @contextmanager
 def _new_local_file(final: Path) -> Iterator[Any]:
-    # Dot: whoever lists the shards does not see it. Two processes may write the same file.
+    # The dot hides it from listings of the shards; the random part keeps two processes apart.
     draft = final.with_name(f".{final.name}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         file = draft.open("xb")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["estimate", "run_many"]
 
 NOTE_SECONDS: Final = 30.0
-"""Between two notes where there is no terminal."""
+"""Seconds between two notes where there is no terminal."""
 
 MOST_NAMED: Final = 20
 
@@ -59,7 +59,7 @@ def run_many(options: argparse.Namespace) -> int:
 
 
 class _Progress:
-    """One line that is written over in a terminal, and a note now and then elsewhere."""
+    """Shows progress: a line that is overwritten in a terminal, a note now and then elsewhere."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...model.prompts import MODES
 from ...sources.fetch_policy import FetchPolicy
+from ..document_options import add_document_limits, add_remote_code
 from ..documents import limits_of
 
 __all__ = ["add_batch_options", "add_estimate_options", "settings_of"]
@@ -107,17 +108,8 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gpu-price", type=float, metavar="MONEY", help="price of an hour of one card"
     )
-    parser.add_argument(
-        "--limit",
-        action="append",
-        metavar="NAME=NUMBER",
-        help="raise a limit on documents that you trust, for example pages=20000; may be repeated",
-    )
+    add_document_limits(parser)
     parser.add_argument(
         "--allow-url", action="store_true", help="let the manifest name https URLs of public hosts"
     )
-    parser.add_argument(
-        "--allow-remote-code",
-        action="store_true",
-        help="let the backend 'official' run the code that comes with the weights",
-    )
+    add_remote_code(parser)

@@ -1,1 +1,1 @@
-"""Tells what is installed, what works and what to fix."""
+"""Reports what is installed, what works and what to fix."""

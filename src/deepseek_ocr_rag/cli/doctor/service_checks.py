@@ -65,7 +65,7 @@ def _is_ours(alive: JsonAnswer) -> bool:
 
 
 def _member(answer: JsonAnswer, *names: str) -> str:
-    """A text in a reply, below these names; "" if it is not there."""
+    """A text in a JSON reply, found by these names; "" if it is not there."""
     value = answer.data
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
@@ -85,7 +85,7 @@ def _key(address: ServiceAddress, answer: JsonAnswer) -> Check:
         return Check("service key", True, "accepted" if address.key else "none is needed")
     reason = _member(answer, "detail") or f"it answers {answer.status}"
     remedy = "Set DSOCR_SERVICE_KEY to one of its keys."
-    # Without a key here, that it wants one is not a fault of the service.
+    # Asking for a key is not a fault of the service if none is set here.
     return Check("service key", False, reason, remedy, optional=not address.key)
 
 

@@ -53,7 +53,7 @@ def show_page(queue: JobQueue, file: str, host: str, port: int) -> None:
     address = f"http://[{shown}]:{port}/" if ":" in shown else f"http://{shown}:{port}/"
     if file:
         address += f"#/job/{_job_of(queue, Path(file))}"
-    # A browser in the terminal would hold up the service.
+    # A text browser would block the terminal of the service.
     threading.Thread(target=_open, args=(address,), daemon=True).start()
 
 
@@ -63,7 +63,7 @@ def _open(address: str) -> None:
 
 
 def _job_of(queue: JobQueue, file: Path) -> str:
-    """The job that reads a file; one that is there already is not made again."""
+    """The job that reads a file; an existing one is used again."""
     from ...service.api.access.api_keys import LOCAL_OWNER
     from ...service.jobs import JobOptions, JobState
 

@@ -15,6 +15,7 @@ from ...installing import install_command
 from ...samples import sample_path
 from ...sources.fetch_policy import FetchPolicy
 from ...sources.limits import Limits
+from ..document_options import add_remote_code
 from ..documents import given_limits
 from ..output import print_note
 from .page_opening import check_file, show_page
@@ -70,11 +71,7 @@ def add_service_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let pages and text be sent to an Ollama or a server of --llm on another machine",
     )
-    parser.add_argument(
-        "--allow-remote-code",
-        action="store_true",
-        help="let the backend 'official' run the code that comes with the weights",
-    )
+    add_remote_code(parser)
     parser.add_argument(
         "--llm",
         default="auto",
@@ -208,7 +205,7 @@ def service_settings(options: argparse.Namespace) -> tuple[Any, Any, Any]:
 def _sorted_limits(
     given: dict[str, float], classes: tuple[type[Any], ...]
 ) -> dict[type[Any], dict[str, Any]]:
-    """Each limit for the class that has it.
+    """Sort limits by the class that has them.
 
     Raises:
         ConfigurationError: If none has it.
@@ -235,7 +232,7 @@ def _sorted_limits(
 
 
 def _language_model(options: argparse.Namespace) -> str:
-    """The name of what answers questions; a model that is named is looked for now."""
+    """The name of the language model; a named one is checked now."""
     if options.llm == "auto":
         name, hint = choose_language_model()
         if hint:

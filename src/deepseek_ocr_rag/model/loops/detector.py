@@ -20,7 +20,7 @@ from .predictor import CONTEXT, UnitPredictor
 from .short_loops import Stutter
 from .units import TextUnit, UnitStream
 
-__all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loop", "find_loops"]
+__all__ = ["Loop", "LoopKind", "RepetitionWatch", "find_loops"]
 
 LoopKind = Literal["exact", "counting", "similar"]
 """Equal copies, copies whose numbers count up or down, or copies that differ here and there."""
@@ -175,11 +175,6 @@ def find_loops(text: str, watch: RepetitionWatch | None = None) -> tuple[Loop, .
     return watch.finish(
         in_table=tables[False] > tables[True], in_formula=formulas[True] > formulas[False]
     )
-
-
-def find_loop(text: str) -> Loop | None:
-    """The loop with the most characters, or None; see :func:`find_loops`."""
-    return max(find_loops(text), key=lambda loop: loop.end - loop.start, default=None)
 
 
 def _second_copy(past: UnitPredictor, stretch: Stretch) -> int:

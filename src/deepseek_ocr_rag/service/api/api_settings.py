@@ -24,7 +24,7 @@ class ApiSettings:
         hosts: Names by which clients may call it (the header ``Host``), beside addresses and
             ``localhost``.
         urls: Which URLs a request may name; None for none.
-        callbacks: Which URLs may be told that a job has ended, and how that is signed; None for
+        callbacks: Which URLs may be called back when a job ends, and how that is signed; None for
             none.
         llm: What answers questions, as for :class:`~deepseek_ocr_rag.DocumentQA`; "none" quotes.
         only_llm: Whether a question may name no other model; else it may name one of Ollama's.
@@ -32,11 +32,11 @@ class ApiSettings:
         allow_remote: Whether text may be sent to a model on another machine.
         upload_bytes: Largest file that may be sent.
         json_bytes: Largest body that is not a file.
-        requests_per_second: For each key, and in all where no keys are set; bursts of twice that
-            are allowed.
+        requests_per_second: Limit for each key, or for all requests together where no keys are
+            set; bursts may be twice as large.
         body_silence: Longest silence, in seconds, within a body.
         body_rate: Bytes a second that a body must bring after its first 30 seconds.
-        heartbeat: Seconds between the signs of life in a stream of events.
+        heartbeat: Seconds between the heartbeats in a stream of events.
         longest_wait: Most seconds that ``?wait=`` waits.
         longest_reading: Most seconds that a request of Open WebUI, docling or Mistral OCR waits
             for its document.
@@ -83,7 +83,7 @@ class ApiSettings:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine reaches the address that the service listens on."""
+        """Whether the service listens on an address that only this machine can reach."""
         try:
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
         except ValueError:

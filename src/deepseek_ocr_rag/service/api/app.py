@@ -38,7 +38,7 @@ from .questions import model_routes, question_routes
 __all__ = ["create_app"]
 
 UPLOADS_AT_ONCE: Final = 64
-"""How many files are written at once; each holds a thread while it comes."""
+"""How many files are received at once; each holds a thread."""
 
 PICTURES_AT_ONCE: Final = 2
 """How many pictures of pages are drawn at once."""
@@ -70,8 +70,8 @@ def create_app(
     Keys, hosts, rates and limits on bodies hold for every route, also of apps that are mounted.
 
     Args:
-        queue: Has been started; the app neither starts nor closes it.
-        settings: What is allowed; by default what this machine may.
+        queue: Already started; the app neither starts nor closes it.
+        settings: What is allowed; by default requests of this machine only.
         routers: More routes.
 
     Returns:

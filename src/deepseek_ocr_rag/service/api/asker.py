@@ -1,4 +1,4 @@
-"""Who asks, what of, and whether they still wait: what the routes take out of a request."""
+"""What routes take from a request: its owner, the queue, and whether the client still waits."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 LOOKS_AT_ONCE: Final = 8
-"""How many clients look at the job queue at once; the store keeps as many connections."""
+"""How many requests read the queue at once; the store keeps as many connections."""
 
 CLIENT_CLOSED_REQUEST: Final = 499
 """A status that only the log sees, as nginx uses it."""
 
 CHANGES_AT_ONCE: Final = 8
-"""How many clients change the queue at once; more would only wait for the same disk, and the
-interpreter, before those who look."""
+"""How many requests change the queue at once. More would only wait for the same disk, and take the
+interpreter from those that read."""
 
 _LOOKS: RunVar[anyio.CapacityLimiter] = RunVar("looks")
 _CHANGES: RunVar[anyio.CapacityLimiter] = RunVar("changes")
@@ -76,9 +76,9 @@ async def in_worker(
 async def look(
     work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
 ) -> _Result:
-    """Call something that only reads the store, in threads of their own.
+    """Call something that only reads the store, in threads that writers do not share.
 
-    Whoever looks need not wait for those who write, and who wait for each other and the disk.
+    Readers then never wait for writers, who wait for each other and for the disk.
     """
     limiter = _limiter(_LOOKS, LOOKS_AT_ONCE)
     return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=limiter)
@@ -87,7 +87,7 @@ async def look(
 async def change(
     work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
 ) -> _Result:
-    """Call something that writes the store, such as the submission of a job, a few at a time."""
+    """Call something that writes the store, such as submitting a job; only a few at a time."""
     limiter = _limiter(_CHANGES, CHANGES_AT_ONCE)
     return await anyio.to_thread.run_sync(partial(work, *arguments, **named), limiter=limiter)
 
@@ -108,11 +108,11 @@ class ClientGoneError(HTTPException):
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, _Result]) -> _Result:
-    """What some work returns; it is cancelled as soon as the client hangs up.
+    """Run some work to its end, or cancel it as soon as the client hangs up.
 
     Args:
-        request: Its body has been read.
-        work: Is to be done.
+        request: The request; its body has been read.
+        work: What to do.
 
     Raises:
         ClientGoneError: If the client hung up before the end.
@@ -136,7 +136,8 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
-# FastAPI calls what is not a coroutine in a thread, which takes longer than all of these.
+# Coroutines, because FastAPI would call plain functions in a thread, which costs more than they
+# do.
 
 
 async def _owner(request: Request) -> str:

@@ -24,7 +24,7 @@ __all__ = ["ROUTER"]
 ROUTER: Final = APIRouter(tags=["jobs"])
 
 PAGES_AT_ONCE: Final = 100
-"""How many pages are taken from the store at a time."""
+"""How many pages are fetched from the store at a time."""
 
 
 @ROUTER.get(
@@ -71,7 +71,7 @@ async def _events(request: Request, owner: str, job_id: str, after: int) -> Asyn
     with watch.following(job_id) as changes:
         while True:
             try:
-                # The job first: pages that are finished later come in the next round.
+                # The job before its pages: pages that finish in between come in the next round.
                 job = await look(queue.get, owner, job_id)
                 while pages := await look(queue.pages, owner, job_id, after, PAGES_AT_ONCE):
                     for page in pages:

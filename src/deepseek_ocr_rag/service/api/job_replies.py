@@ -32,7 +32,7 @@ LONGEST_RETRY: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class UploadReply:
-    """A file that was, or can be, sent.
+    """An upload, with or without its content.
 
     Attributes:
         id: Of the upload.
@@ -157,7 +157,7 @@ class PageEntry:
 
     Attributes:
         number: 1-based page of the document.
-        sequence: In which order it was finished, from 1; the id of its event.
+        sequence: Its place in the order in which pages were finished, from 1; the id of its event.
         failed: Whether it could not be read.
         page: Where its text is.
         picture: Where its picture is.

@@ -1,4 +1,4 @@
-"""Waits for changes of jobs without a thread for each client: :class:`JobWatch`."""
+"""Lets many clients wait for changes of jobs, without a thread each: :class:`JobWatch`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Changes", "JobWatch", "wait_for_end"]
 
 
 class Changes:
-    """Says that a job has changed, to one client."""
+    """Tells one client that its job has changed."""
 
     def __init__(self, watch: JobWatch) -> None:
         self._watch = watch
@@ -44,7 +44,7 @@ class Changes:
 class JobWatch:
     """Passes the changes of a queue's jobs on to the coroutines that wait for them.
 
-    Made and used in the thread of one event loop.
+    Create and use it in the thread of one event loop.
     """
 
     def __init__(self, queue: JobQueue) -> None:
@@ -77,7 +77,7 @@ class JobWatch:
 
     def _told(self, job_id: str) -> None:
         """Called in a thread of the queue."""
-        with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+        with suppress(RuntimeError):  # the loop has ended, so nobody waits
             self._loop.call_soon_threadsafe(self._tell, job_id)
 
     def _tell(self, job_id: str) -> None:
@@ -88,7 +88,7 @@ class JobWatch:
 async def wait_for_end(
     watch: JobWatch, queue: JobQueue, owner: str, job_id: str, seconds: float
 ) -> Job:
-    """A job as soon as it has ended, or after so many seconds, or when the service closes.
+    """Return a job when it has ended, after so many seconds, or when the service closes.
 
     Raises:
         JobNotFoundError: If the owner has no such job.

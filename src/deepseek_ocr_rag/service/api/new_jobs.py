@@ -1,4 +1,4 @@
-"""The route that takes jobs: one form with the file, or the id of a file that was sent before."""
+"""The route that accepts jobs: a form with the file, or the id of an earlier upload."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class NewJob:
         name: What to call the document, in place of the file's name.
         password: Of an encrypted PDF.
         callback_url: What to tell when the job ends, where the service allows it.
-        callback_secret: Key of the signature of what is told.
+        callback_secret: Key that signs this message.
     """
 
     upload_id: Annotated[str | None, Field(max_length=200)] = None
@@ -175,7 +175,7 @@ def options_of(new: NewJob, settings: ApiSettings) -> JobOptions:
 
 
 def body_digest(content: str, new: NewJob) -> str:
-    """What makes two requests the same: the file, and all that was said of it."""
+    """A hash that is equal for equal requests: of the file and of all fields."""
     fields = [getattr(new, name) for name in sorted(NewJob.__annotations__) if name != "upload_id"]
     return hashlib.sha256(json.dumps([content, *fields]).encode()).hexdigest()
 
@@ -214,7 +214,7 @@ def _validated(given: Any) -> NewJob:  # noqa: ANN401 - what anyone sent
 
 
 async def _from_form(request: Request) -> tuple[NewJob, Upload]:
-    """The fields of a form, and its file, which is on the disk then."""
+    """The fields of a form, and its file, which is stored as it comes."""
     fields: dict[str, str] = {}
     upload: Upload | None = None
     async for part in form_parts(request):

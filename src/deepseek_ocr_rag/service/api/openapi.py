@@ -1,4 +1,4 @@
-"""The OpenAPI description: declares the problems of each route; the pages that show it."""
+"""The OpenAPI description with the problems of each route, and the page that shows it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["ROUTER", "binary_body", "describe", "problems", "replies_with"]
 ROUTER: Final = APIRouter(include_in_schema=False)
 
 EVERYWHERE: Final = (401, 403, 421, 429)
-"""What any request may be answered with, before a route sees it."""
+"""Problems with which any request may be answered before a route sees it."""
 
 BODY: Final = (400, 408, 413, 415)
-"""What any request with a body may be answered with."""
+"""Problems with which any request with a body may be answered."""
 
 PROBLEM: Final = {
     "title": "Problem",
@@ -113,7 +113,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _declare(operation: dict[str, Any]) -> None:
-    """Add to a route what can be answered before it is reached, and when to try again."""
+    """Add to a route the problems that come before it is reached, and Retry-After."""
     more = (*EVERYWHERE, *(BODY if "requestBody" in operation else ()), 500, 503)
     declared = operation.setdefault("responses", {})
     for status, reply in problems(*more).items():

@@ -115,7 +115,7 @@ async def show_picture(
     responses={**_PAGE, **problems(404, 409, 410, 422)},
 )
 async def show_page(job_id: str, number: Number, owner: Owner, queue: Queue) -> Response:
-    """Show a page, as soon as it was read: its Markdown, blocks and boxes, or its error."""
+    """Show a page once it has been read: its Markdown, blocks and boxes, or its error."""
     job = await look(queue.get, owner, job_id)
     stored = await _stored(queue, owner, job, number)
     if stored is None:
@@ -147,7 +147,7 @@ async def show_words(
     start: Annotated[int, Query(ge=0, le=LAST_CHARACTER)],
     end: Annotated[int, Query(ge=0, le=LAST_CHARACTER)],
 ) -> WordsReply:
-    """Find where characters of a page's Markdown stand, finer than the boxes of its blocks."""
+    """Find where a part of a page's Markdown stands, more precisely than its blocks' boxes."""
     found = await anyio.to_thread.run_sync(
         partial(queue.quoted_words, owner, job_id, number, (start, end)),
         limiter=request.app.state.picture_slots,
@@ -200,7 +200,7 @@ async def _stored(queue: JobQueue, owner: str, job: Job, number: int) -> StoredP
 
 
 def _no_page(job: Job, number: int) -> Response:
-    """Why there is no such page: it comes later, or it never will."""
+    """The error for a page that is not there: not yet, or never."""
     beyond = job.document_pages is not None and number > job.document_pages
     if job.state.ended or beyond:
         return problem(

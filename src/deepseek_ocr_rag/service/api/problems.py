@@ -62,7 +62,7 @@ STATUS_OF_ERRORS: Final[tuple[tuple[str, int], ...]] = (
     ("EmbeddingModelReplyError", 502),
     ("DeepSeekOCRError", 503),
 )
-"""The first class in this list that an error has says its status."""
+"""The status of an error is that of the first class here that it belongs to."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -84,7 +84,8 @@ def problem(
         error: Class of the error in :mod:`deepseek_ocr_rag.errors`.
         remedy: What to do about it.
         headers: Further headers.
-        **more: Further members: ``source``, ``page``, ``errors``. None is left out.
+        **more: Further members: ``source``, ``page``, ``errors``. Those that are None are left
+            out.
     """
     members = {
         "type": "about:blank",
@@ -171,7 +172,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 
 def failure(error: Exception) -> JSONResponse:
-    """The reply for a bug. What the error says may be a document's text, so it goes nowhere."""
+    """The reply for a bug. The error's message may hold a document's text, so nobody sees it."""
     steps = traceback.extract_tb(error.__traceback__)
     _LOG.error(
         "internal error",

@@ -25,10 +25,10 @@ __all__ = ["ROUTER", "store_content"]
 ROUTER: Final = APIRouter(tags=["uploads"])
 
 PIECE_BYTES: Final = 256 * 1024
-"""Bytes that a thread gets at once: each time, it and the event loop wait for each other."""
+"""Bytes that are handed to a thread at once; each handover makes it and the event loop wait."""
 
 SLOT_SECONDS: Final = 10.0
-"""How long a file waits while as many as may be are being sent."""
+"""Longest time a file waits for a free slot."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ async def announce_upload(
     openapi_extra=binary_body("The bytes of the file."),
 )
 async def send_content(upload_id: str, request: Request, owner: Owner, queue: Queue) -> UploadReply:
-    """Send the content of a file, which goes to the disk as it comes."""
+    """Send the content of a file; it is written to the disk as it comes."""
     return upload_reply(await store_content(request, upload_id, request.stream()))
 
 

@@ -1,7 +1,7 @@
 """Posts the ends of jobs to their callbacks, until they arrive: :class:`CallbackSender`.
 
-What is still to be sent stands in the store, so a restart loses nothing. A message can arrive
-twice, if the service ends between the receiver's reply and the note of it; both have one id.
+Unsent messages are in the store, so a restart loses nothing. A message can arrive twice, if the
+service ends after the receiver's reply and before it is noted; both then have the same id.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from .signatures import signed_headers
 __all__ = ["CallbackSender"]
 
 RETRY_SECONDS: Final = (5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 50_400, 72_000)
-"""How long to wait after each failure, about two days in all; then nothing more is sent."""
+"""How long to wait after each failure, about two days in all; then the message is given up."""
 
 SPREAD: Final = 0.2
-"""By how much of itself a wait is shortened or lengthened, so that retries do not come at once."""
+"""Share by which a wait is randomly shortened or lengthened, to spread retries."""
 
 GONE: Final = 410
-"""The status by which a receiver says that it wants nothing more, as the specification has it."""
+"""The status by which a receiver says that it wants no more messages (Standard Webhooks)."""
 
 SENDERS: Final = 8
 """Callbacks that are sent at the same time."""
 
 LOOK_SECONDS: Final = 2.0
-"""How often the store is asked for what has become due."""
+"""How often the store is asked for due messages."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -74,14 +74,14 @@ class CallbackSender:
         self._watcher: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to send, what was due before the start too."""
+        """Begin to send, also what became due before the start."""
         self._queue.add_listener(self._told)
         self._watcher = threading.Thread(target=self._watch, name="callbacks", daemon=True)
         with thread_errors():
             self._watcher.start()
 
     def close(self, seconds: float = 5.0) -> None:
-        """Send nothing more, and let what is being sent finish for so many seconds."""
+        """Begin nothing more, and give what is being sent so many seconds to finish."""
         self._queue.remove_listener(self._told)
         self._closing.set()
         self._news.set()
@@ -106,7 +106,7 @@ class CallbackSender:
             self._news.clear()
 
     def _start_due(self) -> None:
-        """Start a thread for each callback that is due, as far as there are any left."""
+        """Start a thread for each due callback, as long as some are free."""
         for due in self._queue.due_callbacks(10 * SENDERS):
             with self._lock:
                 full = len(self._sending) >= SENDERS
@@ -137,7 +137,7 @@ class CallbackSender:
             self._news.set()
 
     def _delivered(self, due: DueCallback) -> bool:
-        """Try once; whether nothing is left to do."""
+        """Try once; returns whether nothing is left to do."""
         try:
             job = self._queue.get(due.owner, due.job)
         except (JobNotFoundError, JobExpiredError):

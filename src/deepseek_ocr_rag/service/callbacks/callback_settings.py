@@ -1,4 +1,4 @@
-"""To which addresses callbacks may go, and with what they are signed: :class:`CallbackSettings`."""
+"""Where callbacks may go, and how they are signed: :class:`CallbackSettings`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST_URL: Final = 2000
 @with_known_settings()
 @dataclass(frozen=True, slots=True)
 class CallbackSettings:
-    """What callbacks may do.
+    """Where callbacks may go, and how they are signed.
 
     Attributes:
         policy: Which addresses they may go to, and how long a receiver may take. Redirects are
@@ -55,7 +55,7 @@ class CallbackSettings:
         return cls(secret=given.get(CALLBACK_SECRET_VARIABLE) or None)
 
     def target(self, url: str, secret: str | None = None) -> CallbackTarget:
-        """Where a job wants its end to be reported, checked. Looks up the host's name.
+        """Check where a job wants its end reported. Looks up the host's name.
 
         Args:
             url: Address that gets a POST.
@@ -73,7 +73,7 @@ class CallbackSettings:
         return CallbackTarget(url, secret)
 
     def key(self, target: CallbackTarget) -> bytes:
-        """What a callback is signed with.
+        """The key that signs a callback.
 
         Raises:
             ConfigurationError: If there is no secret, or it cannot be used.

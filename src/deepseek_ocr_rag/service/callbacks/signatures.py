@@ -1,4 +1,4 @@
-"""Signs what is posted, as the Standard Webhooks specification 1.0 has it.
+"""Signs messages as the Standard Webhooks specification 1.0 says.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 

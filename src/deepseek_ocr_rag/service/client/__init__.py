@@ -1,1 +1,1 @@
-"""The client of the service: reads with it as with a backend of this process."""
+"""The client of the service: a reader whose pages another machine reads."""

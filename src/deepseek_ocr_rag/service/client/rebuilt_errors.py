@@ -1,4 +1,4 @@
-"""Turns what a service says of an error into the error of ours that it was there."""
+"""Rebuilds the error of ours that a service reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...text.excerpt import excerpt
 __all__ = ["rebuilt_error"]
 
 LONGEST: Final = 2000
-"""Most characters of what a service says."""
+"""Most characters that are taken from a service's message."""
 
 MOST_PAGES: Final = 10_000_000
 

@@ -1,4 +1,4 @@
-"""Checks the pages that a service sends: they may be anything."""
+"""Checks the pages that a service sends, which may be anything."""
 
 from __future__ import annotations
 

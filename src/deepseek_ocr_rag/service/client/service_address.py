@@ -1,4 +1,4 @@
-"""Where a service is, and the key that it is shown: :class:`ServiceAddress`."""
+"""Where a service is, and the key for it: :class:`ServiceAddress`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def service_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        _ = parts.port, httpx.URL(url).host  # each refuses what the other takes
+        _ = parts.port, httpx.URL(url).host  # each refuses URLs that the other takes
     except (httpx.InvalidURL, ValueError) as error:
         raise ConfigurationError(
             f"not the URL of a service ({excerpt(str(error))})", remedy=_FORM
@@ -97,7 +97,7 @@ def service_url(url: str) -> str:
 
 
 def names_service(backend: object) -> bool:
-    """Whether what a user wrote in place of a backend names a service."""
+    """Whether a user named a service in place of a backend."""
     return isinstance(backend, str) and (backend == "service" or backend.startswith("service:"))
 
 

@@ -1,4 +1,4 @@
-"""HTTP with one service, which may be hostile, away or busy: :class:`ServiceExchange`."""
+"""HTTP with one service, which may be hostile, unreachable or busy: :class:`ServiceExchange`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MOST_BYTES: Final = 4 * 2**20
 
 CONNECT_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 60.0
-"""Longest time between two bytes; a stream of events has a sign of life every 15 seconds."""
+"""Longest time between two bytes; a stream of events has a heartbeat every 15 seconds."""
 
 LONGEST_RETRY_AFTER: Final = 30.0
 
@@ -51,24 +51,24 @@ _PASSING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ServiceReply:
-    """What a service answered: HTTP status and decoded JSON, an object or {}."""
+    """A service's reply: HTTP status and decoded JSON, an object or {}."""
 
     status: int
     data: Mapping[str, Any]
 
 
 class ServiceExchange:
-    """Requests to one service. They go to its own address only, and no redirect is followed.
+    """Sends requests to one service, only to its own address; follows no redirect.
 
     Args:
         address: Where it is.
-        source: The document that it is about, for messages.
-        cancellation: Cuts the connections, so that no request outlives it.
+        source: The document that the requests are about, for messages.
+        cancellation: Cuts the connections, so that no request outlives the read.
         silence: Longest time between two bytes, and for a short answer, in seconds.
 
     Raises:
         ReadCancelledError: From every method, if it was cancelled.
-        RetryableError: From every method, if the service is away or refuses work for now.
+        RetryableError: From every method, if the service is unreachable or refuses work for now.
         DeepSeekOCRError: From every method: what the service says went wrong.
     """
 
@@ -150,7 +150,7 @@ class ServiceExchange:
 
     @contextmanager
     def _answered(self, method: str, path: str, **options: Any) -> Iterator[httpx.Response]:  # noqa: ANN401
-        """A good answer, its body not yet read."""
+        """A successful reply, its body not yet read."""
         with self._transport_errors():
             request = self._client.build_request(method, self._address.url + path, **options)
             request.extensions["trace"] = self._traced
@@ -242,11 +242,11 @@ class ServiceExchange:
             raise ReadCancelledError("the reading was cancelled", source=self._source)
 
     def _traced(self, event: str, info: Mapping[str, Any]) -> None:
-        """Keep the connection, to cut it; httpcore calls this for every event."""
+        """Keep the connection, to be able to cut it; httpcore calls this for every event."""
         if event == "connection.connect_tcp.complete":
             self._forget_socket()
             with self._lock:
-                # A second handle to the same connection: TLS takes over the first one.
+                # A second handle on the same socket, because TLS takes over the first one.
                 self._socket = info["return_value"].get_extra_info("socket").dup()
             if self._cancellation.cancelled:
                 self._cut()

@@ -41,7 +41,7 @@ class JobRequest:
         sha256: Hash of its bytes.
         content: Opens its bytes, from the start.
         fields: The job's options, as the service's form has them.
-        salt: Makes the job another one than an equal request's; "" joins the equal one.
+        salt: Makes the job different from that of an equal request; "" joins that one.
     """
 
     source: str
@@ -73,7 +73,7 @@ class SentJob:
 
     @property
     def ended_badly(self) -> bool:
-        """Whether it has ended without all of its pages."""
+        """Whether it ended without all of its pages."""
         return self.state in _ENDED_BADLY
 
 
@@ -90,7 +90,7 @@ class RunningJobs:
             self._streams[job_id] += 1
 
     def leave(self, job_id: str) -> bool:
-        """Note one stream less; whether it was the last."""
+        """Note one stream less; returns whether it was the last."""
         with self._lock:
             self._streams[job_id] -= 1
             last = self._streams[job_id] <= 0
@@ -100,14 +100,14 @@ class RunningJobs:
 
 
 class ServiceJobs:
-    """The calls that a client needs; errors as of :class:`.service_exchange.ServiceExchange`."""
+    """The calls that a client needs; errors as in :class:`.service_exchange.ServiceExchange`."""
 
     def __init__(self, exchange: ServiceExchange, source: str) -> None:
         self._exchange = exchange
         self._source = source
 
     def send(self, request: JobRequest) -> SentJob:
-        """Send a document; an equal request gets the job that is there."""
+        """Send a document; an equal request gets the existing job."""
         with request.content() as content:
             reply = self._exchange.request(
                 "POST",
@@ -122,7 +122,7 @@ class ServiceJobs:
         return job
 
     def follow(self, job_id: str, after: int) -> Iterator[tuple[int, int] | SentJob | None]:
-        """What happens to a job.
+        """Follow a job.
 
         Args:
             job_id: The job.

@@ -24,21 +24,21 @@ __all__ = ["ServiceReader", "reader_named"]
 class ServiceReader(Reader):
     """A :class:`~deepseek_ocr_rag.Reader` whose pages a service reads (``dsocr serve``).
 
-    Takes the place of a Reader everywhere: in loaders, in tools, in the command. Documents are
-    opened here, so that what cannot be opened is told at once, and sent to the service when the
+    It replaces a Reader everywhere: in loaders, in tools, in the command. Documents are
+    opened here, so that a broken one fails at once, and sent to the service when the
     first page is asked for. The pages are equal to those that a Reader with the service's
     backend would read.
 
     The service keeps the pages, and nothing is cached here. A read that was killed goes on where
     it was: the same document with the same settings is the same job. A stream that is closed
     early deletes its job, unless the job has ended or another stream of this process follows it.
-    A service that goes away is waited for.
+    If the service becomes unreachable, the read waits for it.
 
     Args:
         url: The service, ``http://host:8765``; by default ``DSOCR_SERVICE_URL``, else this
             machine's.
         key: The API key; by default ``DSOCR_SERVICE_KEY``.
-        wait: Seconds to wait for a service that is away or refuses work for the moment.
+        wait: Seconds to wait for a service that is unreachable or refuses work for the moment.
         resolution: As for a Reader, like all that follow.
         task: What to ask of each page.
         renderer: Draws pages here, as in ``render_page``; the service has its own.

@@ -71,7 +71,7 @@ class ServiceStream(PageStream):
         )
 
     def _pages_in_order(self) -> Generator[Page]:
-        # Each holds one connection, so that a page can be asked for while events come.
+        # One connection each, so that a page can be fetched while events come.
         with (
             Patience(self._address.wait, self._cancellation) as patience,
             self._exchange(self._cancellation) as asking,
@@ -98,7 +98,7 @@ class ServiceStream(PageStream):
         job = jobs.send(self._request)
         if not job.ended_badly:
             return job
-        # It was there before, and its failed pages are to be read again, as a Reader would.
+        # An existing job whose failed pages are to be read again, as a Reader would.
         with suppress(JobNotFoundError, JobExpiredError):
             jobs.remove(job.id)
         return jobs.send(self._request)
@@ -142,7 +142,7 @@ class ServiceStream(PageStream):
         self._tell(len(finished))
 
     def _remove(self, job: SentJob) -> None:
-        """Remove a job that nobody follows any more; a service that is away keeps it."""
+        """Remove a job that nobody follows any more; an unreachable service keeps it."""
         with (
             suppress(DeepSeekOCRError, RetryableError),
             self._exchange(Cancellation(), silence=PARTING_SECONDS) as last,

@@ -1,4 +1,4 @@
-"""Waits for a service that is away or busy, up to a time: :class:`Patience`."""
+"""Retries while a service is unreachable or busy, for a limited time: :class:`Patience`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _Result = TypeVar("_Result")
 
 
 class Patience:
-    """Tries again until nothing has worked for some seconds. A context manager.
+    """Retries until nothing has succeeded for some seconds. A context manager.
 
     Args:
-        seconds: How long nothing may work.
+        seconds: How long it goes on without a success.
         cancellation: Ends every wait.
     """
 
@@ -36,18 +36,18 @@ class Patience:
         self._cancelled = threading.Event()
         self._open = ExitStack()
         self._open.enter_context(cancellation.on_cancel(self._cancelled.set))
-        self._since = 0.0  # the first failure after something had worked
+        self._since = 0.0  # of the first failure since the last success
         self._failures = 0
 
     def renew(self) -> None:
-        """Note that something worked."""
+        """Note a success."""
         self._failures = 0
 
     def lose(self, lost: RetryableError) -> None:
         """Wait before the next attempt.
 
         Raises:
-            DeepSeekOCRError: The service's error, if nothing has worked for too long.
+            DeepSeekOCRError: The service's error, if nothing has succeeded for too long.
         """
         if not self._failures:
             self._since = time.monotonic()
@@ -60,10 +60,10 @@ class Patience:
         self._cancelled.wait(min(left, max(wait, lost.after or 0.0)))
 
     def insist(self, work: Callable[[], _Result]) -> _Result:
-        """What the work returns, once it does not find the service away.
+        """Call the work until it does not raise RetryableError; returns its result.
 
         Raises:
-            DeepSeekOCRError: Of the work, or the service's, if it was away for too long.
+            DeepSeekOCRError: The work's own, or the service's, if it was unreachable for too long.
         """
         while True:
             try:

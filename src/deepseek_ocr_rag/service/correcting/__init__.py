@@ -1,1 +1,1 @@
-"""What people correct in the pages that were read: texts, rows, and examples for training."""
+"""Corrections that people make to pages: texts, their rows, and examples for training."""

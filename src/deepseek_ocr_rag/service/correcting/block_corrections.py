@@ -1,4 +1,4 @@
-"""Corrections of what was read: :class:`BlockCorrection`, and how a stored page takes them."""
+"""A correction of a block, and how it is put into a stored page: :class:`BlockCorrection`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["BlockCorrection", "corrected_page"]
 
 @dataclass(frozen=True, slots=True)
 class BlockCorrection:
-    """The text that a person put in place of what was read in a block.
+    """The text that a person put in place of the one that was read in a block.
 
     Attributes:
         page: 1-based page of the document.
         block: Index of the block in the page's list of blocks, from 0.
-        text: The text, as the page now has it.
+        text: The text that the page now has.
         made: When it was stored, seconds since 1970.
     """
 

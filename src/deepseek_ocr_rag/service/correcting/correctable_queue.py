@@ -1,4 +1,4 @@
-"""The part of the queue that changes what was read: :class:`CorrectableQueue`."""
+"""The part of the queue that corrects pages: :class:`CorrectableQueue`."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ _AT_ONCE: Final = 200
 
 
 class CorrectableQueue(QueueView):
-    """The part of :class:`~deepseek_ocr_rag.service.JobQueue` that corrects what was read.
+    """The part of :class:`~deepseek_ocr_rag.service.JobQueue` that corrects pages.
 
-    The page as it was read is kept: a correction is a row of its own, which goes with its job.
+    The page as it was read is kept: a correction is a row of its own, removed with its job.
     """
 
     def correct(self, owner: str, job_id: str, page: int, block: int, text: str) -> StoredPage:
-        """Put another text in place of what was read in a block; all results then have it.
+        """Replace the text of a block; all results then have the new one.
 
         Args:
             owner: Name of the key.
             job_id: The job.
             page: 1-based page.
             block: Index in the page's list of blocks, from 0.
-            text: Its text as Markdown; a table may be HTML. What was read takes a correction back.
+            text: Its text as Markdown; a table may be HTML. The text as it was read undoes a
+                correction.
 
         Returns:
             The page as it is now.
@@ -58,7 +59,7 @@ class CorrectableQueue(QueueView):
             try:
                 remove_correction(connection, job, page, block)
             except JobNotFoundError:
-                return  # It was not corrected, and still is not.
+                return  # There was no correction, and the text is unchanged.
 
         return self._changed(owner, job_id, page, change)
 
@@ -107,7 +108,7 @@ class CorrectableQueue(QueueView):
             return find_page(connection, job, page)
 
         changed = self._database.write(step)
-        # What was removed is not to stay in the journal.
+        # Removed text must not stay in the journal.
         self._database.forget_deleted()
         self._listeners.tell([job_id])
         return changed

@@ -16,7 +16,7 @@ from ...errors import ConfigurationError
 __all__ = ["LONGEST_CORRECTION", "corrected_block", "with_corrections"]
 
 LONGEST_CORRECTION: Final = 100_000
-"""Characters of a block; the longest page of text has a tenth of it."""
+"""Characters of a block; the longest page of text has a tenth of this."""
 
 _HTML_TABLE: Final = re.compile("<table", re.IGNORECASE)
 _CELL_EDGE: Final = re.compile(r"(?<!\\)\|")
@@ -24,7 +24,7 @@ _RULE_OF_TABLE: Final = re.compile(r"[|\s:-]+")
 
 
 def with_corrections(page: Page, texts: Mapping[int, str]) -> Page:
-    """A page with other texts in some of its blocks; the spans of all blocks are those in it.
+    """Replace the texts of some blocks of a page; the spans of all blocks are updated.
 
     Boxes, kinds and the headings above each block stay as they were read.
 
@@ -49,7 +49,7 @@ def with_corrections(page: Page, texts: Mapping[int, str]) -> Page:
         changed = corrected_block(page, index, texts[index]) if index in texts else block
         gap = page.markdown[position:start]
         if changed is not block and not changed.text:
-            gap = ""  # Otherwise the empty lines around it would remain.
+            gap = ""  # Otherwise the empty lines around the block would remain.
         pieces += (gap, changed.text)
         begin = length + len(gap)
         length = begin + len(changed.text)
@@ -98,7 +98,7 @@ def corrected_block(page: Page, index: int, text: str) -> Block:
 
 
 def _table(page: Page, index: int, text: str) -> Table:
-    """The table that a text is, HTML or Markdown."""
+    """Parse a text as a table, HTML or Markdown."""
     if _HTML_TABLE.match(text):
         table = parse_table(text)
     else:

@@ -25,7 +25,7 @@ PictureOf = Callable[[int, int], bytes]
 LINES_NAME: Final = "train.jsonl"
 
 WITHOUT_MODE: Final = max(mode.long_side for mode in MODES.values())
-"""Pixels of the picture of a page that was read by something without modes."""
+"""Pixels of the picture of a page whose reader has no modes."""
 
 
 @dataclass(frozen=True, slots=True)

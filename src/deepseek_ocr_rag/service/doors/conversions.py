@@ -1,8 +1,8 @@
-"""Waits for a document within one request, as clients without jobs of their own need it.
+"""Reads a document within one request, for clients that know no jobs.
 
-A job that a request waited for is removed with the reply: nobody else knows of it. If its client
-hangs up, it is cancelled, unless another request waits for it too. If the request runs out of time,
-it goes on, and the same document sent again finds it where it is.
+The job is removed with the reply, because nobody else knows of it. If the client hangs up, the job
+is cancelled, unless another request waits for it too. If the request runs out of time, the job goes
+on, and the same document sent again finds it.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from ..queue import JobQueue
 __all__ = ["conversion", "document_of_job", "error_of_job", "wait_for_end"]
 
 LOOK_SECONDS: Final = 5.0
-"""How often a request that asks for the state of a job looks whether its client is still there."""
+"""How often it is checked whether the client still waits."""
 
 REMOVAL_SECONDS: Final = 0.1
-"""A job that was cancelled because its client hung up is then removed, which takes as long."""
+"""How long to wait before removing a job that was cancelled because its client hung up."""
 
 
 @asynccontextmanager
 async def conversion(request: Request, upload: Upload, options: JobOptions) -> AsyncIterator[Job]:
-    """The ended job of a document, for as long as the reply is made.
+    """Read a document; its ended job is there while the reply is made.
 
     Args:
         request: Waits.
@@ -74,7 +74,7 @@ async def conversion(request: Request, upload: Upload, options: JobOptions) -> A
 async def _ended_job(request: Request, upload: Upload, options: JobOptions) -> Job:
     """Submit a document, or find the job in which it is being read, and wait for the end.
 
-    The request then counts as one that needs the job, until :func:`_is_last` is asked.
+    The request then counts as one that needs the job, until :func:`_is_last` is called.
     """
     queue, owner = queue_of(request), owner_of(request)
     same, seconds = _same(upload, options), settings_of(request).longest_reading
@@ -88,7 +88,7 @@ async def _ended_job(request: Request, upload: Upload, options: JobOptions) -> J
             if job.state.ended and not (again and job.state is JobState.CANCELLED):
                 return job
         except (JobNotFoundError, JobExpiredError):
-            # Another request had waited for it, and has removed it meanwhile.
+            # Another request waited for the same job and has just removed it.
             _is_last(request, job.id)
             if not again:
                 raise
@@ -104,7 +104,7 @@ async def _ended_job(request: Request, upload: Upload, options: JobOptions) -> J
             _is_last(request, job.id)
             if not job.state.ended:
                 break
-            # The client of another request had hung up at just this moment.
+            # The client of another request hung up at this very moment.
             await asyncio.sleep(REMOVAL_SECONDS)
     raise HTTPException(
         504,
@@ -114,7 +114,7 @@ async def _ended_job(request: Request, upload: Upload, options: JobOptions) -> J
 
 
 def _is_last(request: Request, job_id: str) -> bool:
-    """Count a request as one that needs a job no longer; whether none needs it then."""
+    """Note that a request no longer needs a job; returns whether it was the last."""
     waiting = _waiting(request)
     waiting[job_id] -= 1
     if waiting[job_id]:
@@ -152,7 +152,7 @@ def document_of_job(queue: JobQueue, owner: str, job: Job) -> OcrDocument:
 
 
 def error_of_job(job: Job) -> DeepSeekOCRError:
-    """Why a job has no result, as the error that it was."""
+    """The error for which a job has no result."""
     if job.error is None:
         return errors.ReadCancelledError("the job was cancelled", source=job.name)
     kind = getattr(errors, job.error.type, DeepSeekOCRError)

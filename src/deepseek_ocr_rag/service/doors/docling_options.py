@@ -3,7 +3,7 @@
 The fields are those of ``ConvertDocumentsOptions`` and of the forms of docling-serve 1.38. What
 chooses between docling's own models (``do_ocr``, ``ocr_engine``, ``pipeline``, ``table_mode`` and
 the like) has no meaning here and is not looked at. What would change the reply and cannot be done
-is refused, so that no client gets something else than it asked for.
+is refused, so that no client gets something other than it asked for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_PRESIGNED: Final = (
 """As docling-serve says it; its client then asks for the document in the reply instead."""
 
 OPEN_END: Final = 10**9
-"""A last page from which on a range has no end; docling's client sends ``sys.maxsize``."""
+"""A last page from here on means "to the end"; docling's client sends ``sys.maxsize``."""
 
 
 @dataclass(frozen=True, slots=True)

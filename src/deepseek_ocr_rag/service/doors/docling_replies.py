@@ -23,7 +23,7 @@ TASK_STATES: Final[Mapping[JobState, str]] = {
     JobState.RUNNING: "started",
     JobState.SUCCEEDED: "success",
     JobState.PARTIAL: "success",
-    # A document that cannot be read is a task that ended well; its reply has the failure.
+    # For docling, a document that cannot be read is a successful task with a failure in its reply.
     JobState.FAILED: "success",
     JobState.CANCELLED: "failure",
 }
@@ -142,7 +142,7 @@ def _marked(document: OcrDocument, docling: DoclingDocument, page_break: str) ->
     pages: Sequence[Page] = [page for page in document.pages if page.number in numbered]
     if any(page.markdown and page.number not in numbered for page in document.pages):
         pages = document.pages
-    # A page that writes the mark itself would shift the numbers of those after it.
+    # A page whose text contains the mark would shift the numbers of the pages after it.
     spare = "\n" if page_break.isspace() else ""
     texts = [page.markdown.replace(page_break, spare) for page in pages]
     return f"\n\n{page_break}\n\n".join(texts)

@@ -135,7 +135,7 @@ async def _begin(request: Request, upload: Upload, options: DoclingOptions) -> R
     try:
         job = await in_worker(queue.submit, owner, upload.id, JobOptions(pages=options.pages))
     finally:
-        await in_worker(queue.delete_upload, owner, upload.id)  # the job keeps what it needs
+        await in_worker(queue.delete_upload, owner, upload.id)  # the job keeps its own reference
     return JSONResponse(task_status(job, task_id(job.id, options)))
 
 

@@ -1,4 +1,4 @@
-"""Names of documents as clients send them: anything, so only what can be shown is kept."""
+"""Cleans the names of documents that clients send, which may be anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["document_name", "name_in_url", "name_of_open_webui"]
 
 LONGEST: Final = 255
 LONGEST_READ: Final = 4096
-"""Characters of a name that are looked at."""
+"""Characters of a name that are considered."""
 
 _OPEN_WEBUI_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}_(?=.)")
 

@@ -17,7 +17,7 @@ from .mistral_requests import OcrOptions
 __all__ = ["ocr_reply"]
 
 DPI: Final = 200
-"""Resolution of the picture in whose pixels a page's boxes are told."""
+"""Resolution of the picture in whose pixels boxes are given."""
 
 POINTS: Final = 72
 
@@ -117,7 +117,7 @@ def _page(
 
 
 def _placed(page: Page, before: int, options: OcrOptions) -> Iterator[_PlacedPicture]:
-    """The pictures of a page that are told, numbered through the document."""
+    """The pictures of a page that the reply lists, numbered through the document."""
     width, height = _pixels(page)
     found = [(block, block.boxes[0]) for block in page.blocks if _is_picture(block)]
     for block, box in found[:MOST_PICTURES]:

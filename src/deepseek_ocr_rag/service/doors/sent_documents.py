@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 MOST_JSON: Final = 64 * 1024 * 1024
-"""Bytes of a JSON body, which is kept in memory while it is parsed."""
+"""Most bytes of a JSON body, which is kept in memory while it is parsed."""
 
 IN_MEMORY: Final = 1024 * 1024
 """Bytes of a body that are kept in memory while it comes."""
@@ -50,7 +50,7 @@ _PIECE: Final = 4 * 65_536
 
 @asynccontextmanager
 async def json_request(request: Request) -> AsyncIterator[dict[str, Any]]:
-    """The JSON object that a request holds; few at once, so leave it when the document is stored.
+    """The JSON object of a request. Few may be open: leave it once the document is stored.
 
     Raises:
         HTTPException: 413 if it is too large, 422 if it is not a JSON object.
@@ -79,7 +79,7 @@ def _parsed(file: IO[bytes]) -> dict[str, Any]:
 
 
 async def discard(request: Request, upload: Upload | None) -> None:
-    """Remove a document that was stored before its request turned out to be wrong."""
+    """Remove a stored document whose request turned out to be wrong."""
     if upload is not None:
         with suppress(JobNotFoundError):
             await anyio.to_thread.run_sync(
@@ -121,7 +121,7 @@ async def store_data_url(request: Request, url: str, name: str) -> Upload:
 
 
 async def store_again(request: Request, upload_id: str) -> Upload:
-    """Store a document once more that was sent before; its bytes are on the disk only once.
+    """Store an earlier upload again; its bytes are on the disk only once.
 
     Raises:
         JobNotFoundError: If there is no such upload.

@@ -1,7 +1,7 @@
-"""Ids of docling's tasks: that of the job, and what its reply shall hold.
+"""Ids of docling's tasks: the job's id, and what the reply shall hold.
 
-A job keeps how a document is read, and not what one client wants its reply to look like. So that
-stands in the id, which clients send back as it is, and a restart loses nothing.
+A job knows how a document is read, but not what a client wants in its reply. The id says so:
+clients send it back unchanged, and a restart loses nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .docling_options import FORMATS, DoclingOptions
 __all__ = ["job_of", "reply_of", "task_id"]
 
 _SEPARATOR: Final = "~"
-"""In no id of a job, and the same in a URL."""
+"""Occurs in no id of a job, and needs no quoting in a URL."""
 
 _LONGEST: Final = 2000
 

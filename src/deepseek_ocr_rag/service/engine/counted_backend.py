@@ -13,10 +13,10 @@ __all__ = ["CountedBackend"]
 
 
 class CountedBackend:
-    """A backend that is another one, and counts the tokens of its replies.
+    """Wraps a backend and counts the tokens of its replies.
 
     Args:
-        backend: Reads.
+        backend: The backend that reads.
     """
 
     def __init__(self, backend: Backend) -> None:
@@ -48,11 +48,12 @@ class CountedBackend:
 
     @property
     def gpu_memory(self) -> int | None:
-        """Bytes that it has taken on GPUs; None if there are none, or it does not say."""
+        """Bytes that it holds on GPUs; None without a GPU, or if it does not say."""
         known: int | None = getattr(self._backend, "gpu_memory", None)
         if known is not None:
             return known
-        # Only one that computes in this process has imported it; it is not imported for this.
+        # Only a backend that computes in this process has imported torch; never import it just for
+        # this.
         cuda = getattr(sys.modules.get("torch"), "cuda", None)
         if cuda is None or not cuda.is_initialized():
             return None

@@ -13,13 +13,13 @@ WINDOW_SECONDS: Final = 60
 
 
 class Rate:
-    """How many of something there were in each second of the last minute."""
+    """Counts events in each second of the last minute."""
 
     def __init__(self) -> None:
         self._seconds: deque[tuple[int, int]] = deque()
 
     def add(self, count: int) -> None:
-        """There are more, now."""
+        """Count some events now."""
         now = int(time.monotonic())
         if self._seconds and self._seconds[-1][0] == now:
             count += self._seconds.pop()[1]
@@ -29,7 +29,7 @@ class Rate:
 
     @property
     def per_second(self) -> float:
-        """Those of the last minute, by the seconds since the first of them; 0 without any."""
+        """Events of the last minute, divided by the seconds since the first; 0 without any."""
         now = time.monotonic()
         recent = [each for each in tuple(self._seconds) if each[0] >= now - WINDOW_SECONDS]
         if not recent:
@@ -39,7 +39,7 @@ class Rate:
 
 @dataclass(slots=True)
 class Counters:
-    """Counted by the dispatcher's thread, read by any; see :class:`QueueStats`."""
+    """Counters that the dispatcher writes and any thread reads; see :class:`QueueStats`."""
 
     pages_read: int = 0
     pages_failed: int = 0
@@ -72,10 +72,10 @@ class Counters:
 
     @property
     def pages_per_second(self) -> float:
-        """Pages of the last minute, by the seconds since the first of them; 0 if there are none."""
+        """Pages of the last minute, divided by the seconds since the first; 0 without any."""
         return self._pages.per_second
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Tokens of the last minute, likewise; None if what reads does not count them."""
+        """Tokens of the last minute, likewise; None if the backend does not count them."""
         return None if self.tokens is None else self._tokens.per_second

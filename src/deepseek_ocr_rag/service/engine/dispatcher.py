@@ -27,7 +27,7 @@ from .turns import Turns
 __all__ = ["Dispatcher"]
 
 CANCEL_SECONDS: Final = 1.0
-"""After that, a reading process that still works on a cancelled job is ended."""
+"""How long the reading process may go on with a cancelled job before it is ended."""
 
 LOOK_SECONDS: Final = 0.2
 BEAT_SECONDS: Final = 5.0
@@ -195,7 +195,7 @@ class Dispatcher:
                 self._supervisor.hear(each.frame.message)
 
     def _bury(self) -> None:
-        """The reading process has ended: what it was reading waits again."""
+        """Note that the reading process has ended: the jobs that it was reading wait again."""
         jobs = tuple(self._running.values())
         lease = self._supervisor.lease
         report = DeathReport(

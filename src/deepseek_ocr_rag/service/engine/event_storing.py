@@ -1,4 +1,4 @@
-"""Stores what the reading process says: pages, ends of jobs, and its own end."""
+"""Stores the events of the reading process: pages, ends of jobs, and its own end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Times:
 
     @property
     def both(self) -> tuple[float, float]:
-        """As the rows take them."""
+        """Both, in the order that the queries expect."""
         return self.now, self.expires
 
 
@@ -108,9 +108,10 @@ def store_death(
     report: DeathReport,
     times: Times,
 ) -> None:
-    """Put back what the reading process was working on when it ended.
+    """Put back the jobs that the reading process was working on when it ended.
 
-    The page on which it ended too often counts as failed, so that it does not end there for ever.
+    A page on which it ended too often counts as failed, so that the same page cannot end it for
+    ever.
     """
     for job in jobs:
         suspects = job.suspects if job.key not in report.guilty else job.accused()

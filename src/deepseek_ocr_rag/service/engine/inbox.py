@@ -65,7 +65,7 @@ class Inbox:
             return taken
 
     def close(self) -> None:
-        """Let nobody wait any more."""
+        """Let all waiting calls return."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

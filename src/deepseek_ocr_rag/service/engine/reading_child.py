@@ -76,7 +76,7 @@ class ReadingChild:
         return self._process.pid
 
     def request(self, message: dict[str, Any]) -> None:
-        """Send a request; does nothing if the process is gone, which is told otherwise."""
+        """Send a request; does nothing if the process is gone, which ``on_frame`` reports."""
         with suppress(OSError), self._sending:
             send(self._process.stdin, Frame(message))
 
@@ -89,7 +89,7 @@ class ReadingChild:
         self._receiver.join(JOIN_SECONDS)
 
     def kill(self) -> None:
-        """Kill it without waiting; the receiving thread tells its end."""
+        """Kill it without waiting; the receiving thread reports its end."""
         self._process.kill()
 
     def describe_end(self) -> str:

@@ -1,7 +1,8 @@
 """The process that reads: gets documents, sends their pages.
 
-It is a process of its own so that a GPU whose context is broken, or a library that crashes or
-hangs, takes no other job down: the service ends this process and starts another. Requests and
+It is a separate process, so that a broken GPU context, or a library that crashes or hangs, does
+not take
+other jobs down: the service ends this process and starts another. Requests and
 answers are frames (:mod:`deepseek_ocr_rag.concurrency.frames`)::
 
     {"backend": "auto", "renderer": ..., ...}      -> {"started": {"backend": ..., "model": ...}}
@@ -39,7 +40,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class VisibleLines(logging.Formatter):
-    """Formats a record as one line in which nothing commands a terminal."""
+    """Formats a record as one line without characters that a terminal obeys."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
@@ -48,7 +49,7 @@ class VisibleLines(logging.Formatter):
 
 def main() -> None:
     """Serve until the owner closes the pipe or ends."""
-    # Ctrl-C is for the owner, which ends this process.
+    # Ctrl-C is for the parent, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, answers = take_pipes()
     settings = receive(requests, longest=0).message
@@ -68,14 +69,14 @@ def main() -> None:
 
 
 class _Outbox:
-    """Sends frames of several threads, one after the other."""
+    """Sends frames of several threads, one at a time."""
 
     def __init__(self, answers: FileIO) -> None:
         self._answers = answers
         self._lock = threading.Lock()
 
     def put(self, message: dict[str, Any], body: bytes = b"") -> None:
-        """Send a frame; the process ends if nobody is there to get it."""
+        """Send a frame; ends the process if nobody is there to read it."""
         try:
             with self._lock:
                 send(self._answers, Frame(message, body))
@@ -89,11 +90,11 @@ def _serve(requests: FileIO, readers: Readers, put: Callable[..., None]) -> None
         try:
             request = receive(requests, longest=0).message
         except (BrokenFrameError, OSError):
-            # Nobody wants what is being read, and its threads need not be waited for.
+            # Nobody wants the results any more, so do not wait for the threads.
             os._exit(0)
         job = request["job"]
         if request["do"] == "read":
-            # What has ended is forgotten here, where nobody else looks at it.
+            # Ended readings are dropped here, where no other thread looks at them.
             readings = {key: each for key, each in readings.items() if each.alive}
             readings[job] = DocumentReading(readers, request, put)
         elif job in readings:

@@ -25,16 +25,17 @@ class RunningJob:
         owner: Name of its key.
         done: Pages stored before this turn.
         total: Pages to read; None before the document was opened.
-        alone: Whether nothing else may be read beside it, because the page is under suspicion.
+        alone: Whether it must be read alone, because one of its pages may have ended the process
+            before.
         pages: The selection that this turn asks for.
         suspects: How often the reading process ended while it read a page, by its number; 0 is
             the opening of the document.
         served: Pages stored in this turn.
         reading: The pages that are being read now.
-        begun: Begin of each page that was begun in this turn and is not stored yet.
-        heard: When there was news of it.
+        begun: When each page was begun that is not stored yet.
+        heard: When it was last heard of.
         stopping: Whether it was told to stop.
-        deadline: When the reading process is ended if the job has not.
+        deadline: When to end the reading process, unless the job has stopped by then.
     """
 
     key: int
@@ -83,7 +84,7 @@ class RunningJob:
 
     @property
     def rank(self) -> int:
-        """Its rank if it were put back now."""
+        """The rank that it would get if it were put back now."""
         return self.number + self.done + self.served
 
     def request(self, path: str) -> dict[str, Any]:

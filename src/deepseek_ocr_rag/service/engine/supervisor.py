@@ -119,7 +119,7 @@ class Supervisor:
             _log.error("the reading process does not start: %s", self._error)
 
     def works(self) -> None:
-        """A page was stored, so that it is worth starting the process again."""
+        """Note that a page was stored: the process may be started again at once."""
         self._barren = 0
 
     def kill(self, guilty: Collection[int] = ()) -> None:
@@ -152,7 +152,7 @@ class Supervisor:
         return "" if self._child is None else self._child.describe_end()
 
     def bury(self, how: str, *, unasked: bool) -> None:
-        """The process has ended; the next one is started soon, or later if that happens often."""
+        """Note that the process has ended; the next start is delayed if that happens often."""
         if self._child is not None:
             self._child.end()
         self._child = None

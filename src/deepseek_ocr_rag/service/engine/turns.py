@@ -1,4 +1,4 @@
-"""Which job is read next, and which one makes room: :class:`Turns`."""
+"""Decides which job is read next, and which one makes room: :class:`Turns`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from .running_job import RunningJob
 __all__ = ["Turns"]
 
 DISPLACE_SECONDS = 0.05
-"""How often it is looked whether a job should make room."""
+"""How often to check whether a job should make room."""
 
 
 class Turns:
     """Fair order: among keys first, and among the jobs of a key by rank.
 
     A key with fewer running jobs comes first. The rank of a job is its number in the order of
-    submission and its finished pages: a long job lets those pass that came soon after it and are
-    shorter, but waits for nobody for ever.
+    submission plus its finished pages: shorter jobs that came soon after a long one overtake it,
+    but it
+    never waits for ever.
 
     Args:
         database: Where the jobs are.

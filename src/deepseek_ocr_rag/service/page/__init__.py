@@ -1,1 +1,1 @@
-"""The service's own web page: its files, and what only it asks for."""
+"""The service's own web page: its files, and the routes that only it uses."""

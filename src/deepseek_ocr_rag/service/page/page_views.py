@@ -65,7 +65,7 @@ async def find_text(
     queue: Queue,
     text: Annotated[str, Query(min_length=1, max_length=400)],
 ) -> HitsReply:
-    """Find a text in the pages that were read so far, whatever its case and line ends."""
+    """Find a text in the pages that were read so far, ignoring case and line ends."""
     job = await in_worker(queue.get, owner, job_id)
     hits = await in_worker(_hits, queue, owner, job_id, text)
     return HitsReply(hits[:MOST_HITS], job.state.ended and len(hits) <= MOST_HITS)
@@ -79,7 +79,7 @@ async def show_tables(job_id: str, number: Number, owner: Owner, queue: Queue) -
 
 
 def _hits(queue: JobQueue, owner: str, job_id: str, text: str) -> list[TextHit]:
-    """One more than are shown, so that it is known whether there are more."""
+    """One more hit than is shown, to know whether there are more."""
     found: list[TextHit] = []
     for stored in queue.pages_in_order(owner, job_id):
         found += find_hits(json.loads(stored.json), text)

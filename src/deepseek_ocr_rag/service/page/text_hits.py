@@ -28,7 +28,7 @@ class TextHit:
 
 
 def find_hits(page: dict[str, Any], text: str) -> Iterator[TextHit]:
-    """The places of a text in a page as JSON; case does not matter, white space is as good as any.
+    """Find a text in a page as JSON, ignoring case and the kind of white space.
 
     Args:
         page: As :meth:`.Page.to_dict` makes it.

@@ -13,7 +13,7 @@ __all__ = ["callback_done", "callback_failed", "due_callbacks"]
 def due_callbacks(
     connection: sqlite3.Connection, now: float, limit: int
 ) -> tuple[DueCallback, ...]:
-    """Those that are due, the longest first."""
+    """The callbacks that are due, the longest due first."""
     rows = connection.execute(
         "SELECT jobs.id, jobs.owner, target, attempts, due FROM callbacks"
         " JOIN jobs ON jobs.number = callbacks.job WHERE due <= ? ORDER BY due LIMIT ?",

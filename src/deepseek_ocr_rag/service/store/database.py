@@ -48,10 +48,10 @@ class Database:
                 raise
 
     def write(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Run a step, which happens as a whole or not at all; afterwards it is on the disk.
+        """Run a step as a whole or not at all; when this returns, it is on the disk.
 
-        Steps of several threads that wait for each other share one transaction, since what takes
-        time is the disk, once for each transaction.
+        Steps that wait at the same time share a transaction, because each transaction costs one
+        wait for the disk.
 
         Raises:
             StoreFullError: If there is no space left.
@@ -61,14 +61,14 @@ class Database:
         self._turns.put(turn)
         with store_errors(self._path):
             with self._lock:
-                while not turn.ended:  # else another thread has taken it along
+                while not turn.ended:  # otherwise another thread ran it with its own
                     self._check_open()
                     run_turns(self._writer, self._waiting())
             return turn.result()
 
     @property
     def waiting(self) -> int:
-        """How many steps wait for the one that is being taken."""
+        """How many steps wait for the one that runs."""
         return self._turns.qsize()
 
     def read(self, step: Callable[[sqlite3.Connection], _Result]) -> _Result:
@@ -81,7 +81,7 @@ class Database:
             return step(connection)
 
     def forget_deleted(self) -> None:
-        """Remove what was deleted from the journal too, as far as nobody reads it just now.
+        """Remove deleted rows from the journal too, as far as nobody is reading it.
 
         SQLite keeps earlier versions of rows there, passwords too, until the space is needed.
         """
@@ -127,7 +127,7 @@ class Database:
 
 @contextmanager
 def store_errors(path: str) -> Iterator[None]:
-    """WritingTurn errors of SQLite and of the file system into ours."""
+    """Turn errors of SQLite and of the file system into ours."""
     try:
         yield
     except sqlite3.Error as error:

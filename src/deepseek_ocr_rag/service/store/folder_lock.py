@@ -56,7 +56,7 @@ class FolderLock:
 
 def _lock(file: int) -> None:
     if sys.platform == "win32":
-        # Far behind the number that stands in the file, which others must be able to read.
+        # Lock a byte far behind the process number in the file, which others must be able to read.
         os.lseek(file, 2**20, os.SEEK_SET)
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
     else:

@@ -38,7 +38,7 @@ RETRY_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is wanted: a document, how to read it, and the key under which it was asked for."""
+    """A request for a job: a document, how to read it, and its idempotency key."""
 
     upload: Upload
     options: JobOptions
@@ -111,7 +111,7 @@ def add_job(
 
 
 def _check_waiting(connection: sqlite3.Connection, owner: str, limits: tuple[float, float]) -> None:
-    # Each is one look along an index.
+    # Each is one index lookup.
     counts = connection.execute(
         "SELECT (SELECT count(*) FROM jobs WHERE state = 'queued'),"
         " (SELECT count(*) FROM jobs WHERE state = 'queued' AND owner = ?)",
@@ -174,7 +174,7 @@ def list_jobs(
 def cancel_job(
     connection: sqlite3.Connection, owner: str, job_id: str, times: tuple[float, float]
 ) -> sqlite3.Row:
-    """Cancel a job; from now on nobody can store pages of it. ``times``: now, and its expiry.
+    """Cancel a job; from then on no page of it can be stored. ``times``: now, and its expiry.
 
     Raises:
         JobEndedError: If it has ended.

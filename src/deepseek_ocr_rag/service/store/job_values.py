@@ -30,7 +30,7 @@ def options_json(options: JobOptions) -> str:
 
 
 def secrets_json(options: JobOptions) -> str | None:
-    """What is secret in options, and removed when the job has ended."""
+    """The secrets in options, which are removed when the job has ended."""
     return None if options.password is None else json.dumps({"password": options.password})
 
 
@@ -42,7 +42,7 @@ def options_of(text: str, secrets: str | None = None) -> JobOptions:
 
 @lru_cache(maxsize=1024)
 def _public_options(text: str) -> JobOptions:
-    # Jobs are looked at more often than they are submitted, and most are read alike.
+    # Cached: jobs are read far more often than submitted, and most have the same options.
     values: dict[str, Any] = json.loads(text)
     url = values.pop("callback")
     return JobOptions(**values, callback=None if url is None else CallbackTarget(url))

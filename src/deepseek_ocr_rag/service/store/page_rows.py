@@ -1,4 +1,4 @@
-"""The rows of finished pages; what people have corrected is in the pages that are given out."""
+"""The rows of finished pages; corrections are put into the pages that are returned."""
 
 from __future__ import annotations
 

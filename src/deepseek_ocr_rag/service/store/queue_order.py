@@ -1,4 +1,4 @@
-"""Where each waiting job stands, and when it will probably have ended: :class:`QueueOrder`."""
+"""Estimates the position of each waiting job, and when it will end: :class:`QueueOrder`."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ class QueueOrder:
 def _times(
     running: list[sqlite3.Row], waiting: list[sqlite3.Row], usual: float, speed: float
 ) -> dict[str, float]:
-    # Running jobs share the speed, so that all of them end at about the time at which the
-    # pages of all are read; those with fewer pages earlier.
+    # Running jobs share the speed: the last one ends when the pages of all are read, those with
+    # fewer pages earlier.
     eta = {row["id"]: row["left"] * len(running) / speed for row in running}
     pages = float(sum(row["left"] for row in running))
     eta = {key: min(seconds, pages / speed) for key, seconds in eta.items()}

@@ -1,4 +1,4 @@
-"""Removes what is kept no longer: :class:`Retention`."""
+"""Removes what has expired: :class:`Retention`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Retention"]
 
 LOOK_SECONDS: Final = 30.0
 AT_ONCE: Final = 50
-"""Jobs that are removed in one transaction, so that others need not wait for long."""
+"""Jobs that are removed in one transaction; few, so that other writers wait only briefly."""
 
 _DAY: Final = 86_400.0
 
@@ -51,7 +51,7 @@ class Retention:
             self._thread.join()
 
     def remove_expired(self) -> None:
-        """Remove what is kept no longer."""
+        """Remove what has expired."""
         now = time.time()
         while ids := self._database.read(lambda each: expired_jobs(each, now, AT_ONCE)):
             self.remove(ids)
@@ -60,7 +60,7 @@ class Retention:
         self._database.write(
             lambda each: each.execute("DELETE FROM tombstones WHERE removed < ?", (before,))
         )
-        # Passwords of jobs that have ended meanwhile, if that could not be done at once.
+        # Passwords of ended jobs that could not be removed from the journal at once.
         self._database.forget_deleted()
 
     def remove(self, ids: list[str]) -> None:
@@ -70,7 +70,7 @@ class Retention:
             now = time.time()
             return [sha256 for each in ids for sha256 in remove_job(connection, each, now)]
 
-        # The rows first: a file without a row is found at the next start, not the reverse.
+        # The rows first: the next start finds a file without a row, but not a row without a file.
         self._uploads.release(self._database.write(remove))
         self._database.forget_deleted()
 

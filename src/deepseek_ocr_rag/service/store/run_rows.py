@@ -1,8 +1,8 @@
 """The rows of jobs as the reading process works on them: claim, lease, pages, end.
 
 A job that is read has a lease: the name of the reading process that may store its pages. Only
-the holder of the lease can change it, so that a process that was given up, or a job that was
-cancelled, changes nothing any more.
+the holder of the lease can change it, so that a process that was given up cannot change anything,
+and a cancelled job stays as it is.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class WaitingOwner:
     Attributes:
         owner: Its name.
         rank: Lowest rank of its jobs.
-        fresh: Whether no page of that job was read yet.
+        fresh: Whether no page of that job has been read yet.
     """
 
     owner: str

@@ -101,13 +101,13 @@ def open_connection(path: str, *, read_only: bool = False) -> sqlite3.Connection
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA foreign_keys = ON")
-    # Also after a power cut, every job that was answered is there.
+    # Every job that was acknowledged must survive a power cut.
     connection.execute("PRAGMA synchronous = FULL")
-    # What is deleted is overwritten.
+    # Overwrite what is deleted: it may be a password.
     connection.execute("PRAGMA secure_delete = ON")
     if read_only:
         connection.execute("PRAGMA query_only = ON")
-        # There are several; the system keeps the file in memory, once for all of them.
+        # Small, because there are several readers, and the system caches the file once for all.
         connection.execute(f"PRAGMA cache_size = -{READER_KILOBYTES}")
     return connection
 
@@ -148,7 +148,7 @@ def prepare_database(connection: sqlite3.Connection) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Make the tables of an older version those of this one."""
+    """Upgrade the tables of an older version to this one."""
     version = _scalar(connection, "PRAGMA user_version")
     while version in _UPGRADES:
         for statement in _UPGRADES[version]:

@@ -1,4 +1,4 @@
-"""Steps of several threads in one transaction: :class:`WritingTurn`, :func:`run_turns`."""
+"""Runs steps of several threads in one transaction: :class:`WritingTurn`, :func:`run_turns`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Result = TypeVar("_Result")
 
 
 class WritingTurn(Generic[_Result]):
-    """A step that somebody waits for, and what came of it.
+    """A step that a thread waits for, and its result.
 
     Args:
         step: Changes the database.
@@ -26,7 +26,7 @@ class WritingTurn(Generic[_Result]):
         self._error: BaseException | None = None
 
     def run(self, connection: sqlite3.Connection) -> None:
-        """Take the step, inside of a transaction; what it did is undone if it fails.
+        """Run the step inside a transaction; undo it if it fails.
 
         Raises:
             sqlite3.Error: If the whole transaction is lost.
@@ -41,18 +41,18 @@ class WritingTurn(Generic[_Result]):
         connection.execute("RELEASE step")
 
     def fail(self, error: BaseException) -> None:
-        """The transaction is lost, and the step with it."""
+        """Note that the transaction is lost, and the step with it."""
         self._error = self._error or error
 
     def result(self) -> _Result:
-        """What the step returned, or raise what it raised."""
+        """Return what the step returned, or raise what it raised."""
         if self._error is not None:
             raise self._error
         return cast("_Result", self._result)
 
 
 def run_turns(connection: sqlite3.Connection, turns: Iterable[WritingTurn[object]]) -> None:
-    """Take all steps in one transaction; none of them is done before all are on the disk."""
+    """Run all steps in one transaction; none counts as done before all are on the disk."""
     taken = list(turns)
     try:
         connection.execute("BEGIN IMMEDIATE")

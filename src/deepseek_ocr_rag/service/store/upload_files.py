@@ -18,7 +18,7 @@ from .database import store_errors
 __all__ = ["IncomingFile", "UploadFiles"]
 
 _CHECK_BYTES: Final = 8 * 2**20
-"""Bytes after which the free space is looked at again."""
+"""Bytes after which the free space is checked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class UploadFiles:
         self._incoming = folder / "incoming"
         self._free_bytes = free_bytes
         with store_errors(str(folder)):
-            # What an earlier process did not complete belongs to no upload.
+            # Files that an earlier process left incomplete belong to no upload.
             shutil.rmtree(self._incoming, ignore_errors=True)
             for each in (self._folder, self._incoming):
                 each.mkdir(mode=0o700, exist_ok=True)

@@ -80,7 +80,7 @@ class UploadStore:
                 filled = fill_upload(connection, upload, file.sha256, file.size)
                 if owned_bytes(connection, owner) > self._limits.owner_bytes:
                     raise _no_space(upload.name)
-                # In the same turn as the row: nobody removes the file in between.
+                # In the same step as the row, so that nobody removes the file in between.
                 self._files.keep(file)
                 return filled
 

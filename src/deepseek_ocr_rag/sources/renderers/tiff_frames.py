@@ -13,8 +13,8 @@ from typing import BinaryIO, Final, cast
 
 __all__ = ["TiffFrames"]
 
-_CLASSIC: Final = 42
 _BIG: Final = 43
+"""Marks a BigTIFF; a classic one has 42."""
 
 
 class TiffFrames:

@@ -48,9 +48,7 @@ class BatchReader(BaseReader):
         self._flat = flat_metadata
         self._on_error = on_error
 
-    def lazy_load_data(  # type: ignore[override]
-        self, extra_info: Mapping[str, Any] | None = None
-    ) -> Iterator[Document]:
+    def lazy_load_data(self, extra_info: Mapping[str, Any] | None = None) -> Iterator[Document]:
         """Load page by page, in the order of the manifest.
 
         Args:

@@ -19,7 +19,7 @@ API_KEYS_VARIABLE: Final = "DSOCR_API_KEYS"
 """The environment variable with the keys: ``name:key``, separated by commas, spaces or lines."""
 
 LOCAL_OWNER: Final = "local"
-"""Who asks where no keys are set: everybody on this machine."""
+"""The owner of all requests where no keys are set: everybody on this machine."""
 
 SHORTEST: Final = 16
 """Fewest characters of a key: 16 random ones cannot be guessed over a network."""
@@ -42,7 +42,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
-    """The keys that the service accepts; without any, nobody has to show one."""
+    """The keys that the service accepts; if there are none, no key is asked for."""
 
     keys: tuple[ApiKey, ...] = ()
 
@@ -52,7 +52,7 @@ class ApiKeys:
     def owner(self, key: str) -> str | None:
         """The name of a key, or None if it is none of these.
 
-        Compares with every key in constant time, so that the time tells nothing about any.
+        Compares with every key in constant time, so that timing reveals none of them.
         """
         given = _digest(key)
         found = None

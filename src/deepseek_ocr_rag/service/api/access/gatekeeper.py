@@ -1,4 +1,4 @@
-"""Stands before the whole app: hosts, origins, keys, rates, bodies, headers.
+"""Guards the whole app: checks hosts, origins, keys, rates and bodies, sets headers.
 
 An ASGI middleware, so that it also holds for routes that others add and for apps that are mounted.
 """
@@ -24,10 +24,10 @@ from .request_bodies import body_limit, guarded_body, header
 __all__ = ["OWNER", "Gatekeeper"]
 
 OWNER: Final = "dsocr.owner"
-"""Where a request's scope has the name of the key that it brought."""
+"""Where the ASGI scope holds the name of the key that came with the request."""
 
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz"})
-"""What needs no key: a health check has none to show."""
+"""Paths that need no key: health checks have none."""
 
 SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -36,11 +36,11 @@ SECURITY_HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
-"""On every reply that does not set them itself."""
+"""Set on every reply that does not set them itself."""
 
 FAILURES_PER_SECOND: Final = 1.0
 MOST_FAILURES: Final = 20.0
-"""Wrong keys that one address may send: this many, and then one a second."""
+"""Wrong keys that one address may send at once; after that, one a second."""
 
 _HOST: Final = re.compile(r"(?:\[(?P<ip6>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::\d{1,5})?")
 
@@ -51,7 +51,7 @@ class Gatekeeper:
     Args:
         app: The app.
         settings: What is allowed.
-        open_paths: More paths that need no key, because they hold nothing of anybody.
+        open_paths: More paths that need no key, because they hold nobody's data.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Gatekeeper:
         self._failures = RateLimit(FAILURES_PER_SECOND, MOST_FAILURES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, as ASGI has it."""
+        """Handle one ASGI request."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -106,7 +106,7 @@ class Gatekeeper:
             await _answer_to(error)(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Why a request may not go on; else sets :data:`OWNER`."""
+        """The reply that refuses a request; None if it may go on, and :data:`OWNER` is set."""
         if not self._is_allowed_host(header(scope, b"host") or ""):
             return problem(
                 421,
@@ -140,9 +140,10 @@ class Gatekeeper:
         return None
 
     def _is_allowed_host(self, host: str) -> bool:
-        """Whether a ``Host`` cannot be a stranger's name that was pointed to this machine.
+        """Whether a ``Host`` is safe from DNS rebinding.
 
-        An address can be rebound by nobody. On a loopback address only loopback ones are right.
+        Addresses cannot be rebound, only names. A service on loopback accepts loopback addresses
+        only.
         """
         parts = _HOST.fullmatch(host)
         if parts is None:
@@ -164,7 +165,7 @@ def _answer_to(error: Exception) -> Response:
 
 
 def _is_own_origin(scope: Scope) -> bool:
-    """Whether no page of another site made the browser send this (CSRF needs no CORS)."""
+    """Whether this is not sent by another site's page (CSRF works without CORS)."""
     if header(scope, b"sec-fetch-site") in ("cross-site", "same-site"):
         return False
     origin = header(scope, b"origin")
@@ -177,7 +178,7 @@ def _is_own_origin(scope: Scope) -> bool:
 
 
 def _follows_link(scope: Scope, open_paths: frozenset[str]) -> bool:
-    """Whether a person follows a link of another site to what holds nothing of anybody."""
+    """Whether a person follows another site's link to a path without anybody's data."""
     return (
         scope["method"] == "GET"
         and scope["path"] in open_paths

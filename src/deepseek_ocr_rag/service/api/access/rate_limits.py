@@ -10,7 +10,7 @@ from typing import Final
 __all__ = ["RateLimit"]
 
 MOST_BUCKETS: Final = 10_000
-"""Of how many senders a bucket is kept; the one that was silent longest is forgotten first."""
+"""How many buckets are kept; that of the sender who was silent longest goes first."""
 
 
 class RateLimit:
@@ -31,7 +31,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait_for(self, sender: str) -> float:
-        """Takes a token of a sender.
+        """Take a token of a sender.
 
         Returns:
             0.0 if there was one, else the seconds until there is one; then none is taken.

@@ -1,4 +1,4 @@
-"""Bodies of requests: how large they may be, and how slowly they may come."""
+"""Limits on request bodies: how large they may be, and how slowly they may come."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENVELOPE: Final = 64 * 1024
 """Bytes that a body may have beside its file: the other parts of a form."""
 
 GRACE: Final = 30.0
-"""Seconds of waiting for a body before its rate counts."""
+"""Seconds before the rate of a body is checked."""
 
 
 def header(scope: Scope, name: bytes) -> str | None:
@@ -66,7 +66,7 @@ def guarded_body(
 
     async def guarded() -> Message:
         nonlocal received, waited, more
-        if not more:  # what comes now is the end of the connection, for which anyone may wait
+        if not more:  # the body is complete: the disconnect comes next, after any time
             return await receive()
         begun = clock()
         try:

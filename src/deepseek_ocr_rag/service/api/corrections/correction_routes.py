@@ -1,4 +1,4 @@
-"""Routes for what people correct: a block's text, and examples for training made of all of it."""
+"""Routes for corrections: of a block's text, and as examples for training."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _corrected(queue: JobQueue, owner: str, job: Job) -> Iterator[TrainingPage]:
 def _picture(
     request: Request, queue: JobQueue, owner: str, job_id: str, number: int, long_side: int
 ) -> bytes:
-    """A page's picture, when one of the places to draw is free; called in a worker thread."""
+    """A page's picture, drawn as soon as a slot is free; called in a worker thread."""
     slots: anyio.CapacityLimiter = request.app.state.picture_slots
 
     async def draw() -> bytes:

@@ -1,4 +1,4 @@
-"""Routes for operators: whether the service lives, whether it is ready, what it measures."""
+"""Routes for operators: liveness, readiness, metrics."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ROUTER: Final = APIRouter(tags=["operations"])
 
 @dataclass(frozen=True, slots=True)
 class LifeReply:
-    """That the process answers."""
+    """The process answers."""
 
     status: str = "alive"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadinessReply:
-    """That the service reads pages."""
+    """The service can read pages."""
 
     status: str = "ready"
 

@@ -15,7 +15,7 @@ FIELDS: Final = (
     *("request", "method", "route", "status", "ms", "owner", "bytes"),
     *("job", "state", "pages", "error", "steps"),
 )
-"""What a record may carry beside its message. Anything else stays out, whoever adds it."""
+"""What a record may carry beside its message; nothing else is written."""
 
 
 class JsonLines(logging.Formatter):

@@ -54,13 +54,13 @@ class ServiceMetrics:
 
 
 class _QueueCollector(Collector):
-    """Asks the queue when somebody looks."""
+    """Asks the queue when metrics are collected."""
 
     def __init__(self, queue: JobQueue) -> None:
         self._queue = queue
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the queue is not asked before somebody looks."""
+        """Declare nothing: the queue is only asked when metrics are collected."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -90,6 +90,6 @@ class _QueueCollector(Collector):
             ("dsocr_tokens_per_second", "Tokens a second, last minute.", stats.tokens_per_second),
             ("dsocr_gpu_memory_bytes", "Taken on GPUs by what reads.", stats.gpu_memory),
         ):
-            # What is not known is left out: 0 would be a measurement.
+            # Unknown values are left out: 0 would look like a measurement.
             if value is not None:
                 yield GaugeMetricFamily(name, what, value=value)

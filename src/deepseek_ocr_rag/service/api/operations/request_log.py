@@ -24,9 +24,9 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class RequestLog:
-    """Writes a line for each request when its reply has ended.
+    """Writes a line for each request once its reply has ended.
 
-    A line has the route, not the path: a path is what anyone typed.
+    A line has the route, not the path, because clients choose paths freely.
 
     Args:
         app: The app.

@@ -16,7 +16,7 @@ SetAttribute = Callable[[str, str | int], None]
 
 @cache
 def packages() -> tuple[ModuleType, ModuleType] | None:
-    """Its interface, and what carries a trace from one service to the next; None without it."""
+    """OpenTelemetry's API and its propagator; None if it is not installed."""
     try:
         return importlib.import_module("opentelemetry.trace"), importlib.import_module(
             "opentelemetry.propagate"

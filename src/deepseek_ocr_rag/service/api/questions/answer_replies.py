@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 MOST_PARTLY: Final = 20
-"""Sentences of an answer whose parts are compared by themselves."""
+"""Most sentences of an answer whose parts are compared one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class CitedBlock:
 
 @dataclass(frozen=True, slots=True)
 class CitationReply:
-    """The source of a sentence. What runs over the end of a page is a citation for each page.
+    """The source of a sentence. A passage over several pages has a citation for each.
 
     Attributes:
         number: As it stands in the answer: [1]. Higher ones are sources of parts of sentences.
@@ -118,10 +118,12 @@ class AnswerReply:
     Attributes:
         answer: Its text, with [1] for each citation.
         found: Whether the documents contain an answer.
-        quoted: Whether passages are quoted: no model was asked, or no source says what it wrote.
+        quoted: Whether passages are quoted: no model was asked, or no source supports what it
+            wrote.
         nearest: Whether these are only the nearest passages, and no answer.
-        absent: Whether no page has a name or year of the question, so that there can be no answer.
-        query: What was searched for: the question, as it is clear without those before it.
+        absent: Whether a name or year of the question is on no page, so that there can be no
+            answer.
+        query: What was searched for: the question, rewritten to be clear without the earlier ones.
         llm: The model that wrote it; null if passages are quoted.
         sentences: Each with the result of its check.
         citations: All checked.
@@ -152,7 +154,7 @@ class PassageReply:
         section: The headings above it.
         boxes: As in a citation.
         corrected: Whether a person has corrected text of it.
-        score: How well it fits; to be compared within one search.
+        score: How well it fits; comparable only within one search.
     """
 
     job: str
@@ -206,7 +208,7 @@ def answer_reply(answer: Answer, read: ReadDocuments) -> AnswerReply:
 
 
 def _numbers(citations: Iterable[Citation], cited: list[Citation]) -> list[int]:
-    """The numbers of citations; those that have none are added to the list."""
+    """The numbers of citations; new ones are added to the list."""
     numbers = []
     for each in citations:
         if each not in cited:
@@ -248,7 +250,7 @@ def _blocks(
 
 
 def search_reply(read: ReadDocuments, query: str, limit: int) -> SearchReply:
-    """Searches documents, and says what the API says of the passages."""
+    """Search documents; returns the passages as the API shows them."""
     return SearchReply(
         [
             PassageReply(

@@ -38,9 +38,9 @@ History = Annotated[list[Turn], Field(max_length=MOST_TURNS)]
 
 
 def answers_of(history: Iterable[Turn]) -> list[Answer]:
-    """The turns as the answers that a follow-up question refers to.
+    """The turns as answers, for a follow-up question to refer to.
 
-    Nothing of them is believed: they only help to understand the question.
+    They only help to understand the question; nothing in them counts as evidence.
     """
     from ....answering.answer import Answer
 

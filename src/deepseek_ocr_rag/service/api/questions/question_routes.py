@@ -32,7 +32,7 @@ __all__ = ["ROUTER"]
 ROUTER: Final = APIRouter(tags=["questions"])
 
 SLOT_SECONDS: Final = 20.0
-"""How long a question waits while as many as may be are being answered."""
+"""Longest time a question waits for a free slot."""
 
 JobIds = Annotated[list[str], Field(min_length=1, max_length=50)]
 
@@ -147,7 +147,7 @@ async def _answer_events(
 
 @asynccontextmanager
 async def _slot(request: Request) -> AsyncIterator[None]:
-    """One of the answers that may be under way at once.
+    """Hold one of the slots for answers.
 
     Raises:
         BusyError: If none becomes free in time.

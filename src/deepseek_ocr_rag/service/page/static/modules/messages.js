@@ -48,7 +48,8 @@ export function problemParts(error, subject = "") {
 export function failureParts(error) {
   const own = textIfAny(`error.${error.type}`);
   const message = sentence(error.message);
-  const texts = own ? [own, `${message} ${error.remedy || ""}`] : [message, error.remedy || ""];
+  const remedy = textIfAny(`error.${error.type}.remedy`) || error.remedy || "";
+  const texts = own ? [own, `${message} ${remedy}`] : [message, remedy];
   return texts.filter(Boolean).map((text, index) => make(index ? "p.remedy" : "p", {}, ...withCode(text)));
 }
 
