@@ -37,7 +37,7 @@ def test_pages_that_failed_are_told_and_the_exit_code_is_6(papers, recording, tm
     assert cli.main(["batch", str(papers), "-o", out, "--backend", recording, "-q"]) == 6
     printed = capsys.readouterr()
     assert "3 documents: 9 pages read, 3 errors" in printed.out
-    assert "BackendError, 3 times: " in printed.err
+    assert "BackendReplyError, 3 times: " in printed.err
 
 
 def test_all_pages_read_is_0_and_missing_ones_are_1_by_name(papers, recording, tmp_path, capsys):

@@ -85,7 +85,7 @@ class Child:
         if self._device in kinds:
             self._put({"failed": error(kinds[self._device]), "unit": unit.file_name})
             return
-        self._put({"page": [unit.entry, 1, True]})
+        self._put({"pages": [1, 0]})
         self._put({"done": unit.file_name, "failed_pages": 0})
 
     def kill(self):

@@ -6,8 +6,11 @@ import io
 import math
 import random
 import statistics
+import threading
 import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -19,7 +22,7 @@ from .output.row_writer import write_rows
 from .output.shard_columns import page_columns, record_columns
 from .output.shards import record_rows
 from .page_reader import PageReader
-from .page_units import ManifestEntry, PageUnit, PlannedDocument, selection_text
+from .page_units import ManifestEntry, PageUnit, PlannedDocument, page_units
 from .planning import Planner
 from .stored_pages import PageRow
 
@@ -29,10 +32,15 @@ SEED: Final = 20
 SAMPLE: Final = 60
 """Documents whose pages are counted."""
 
-ROUNDS: Final = 4
-ROUND_UNITS: Final = 8
-UNIT_PAGES: Final = 4
-"""Pages that are read of one document of the sample."""
+READ_SECONDS: Final = 60.0
+READ_TURNS: Final = 4
+"""Pages are read for so long, or so many times what is read at the same time."""
+
+SPANS: Final = 4
+"""Parts of that time whose rates are compared."""
+
+FEWEST: Final = 8
+"""Pages that must be read while the backend has enough of them, before that time is taken alone."""
 
 SURE: Final = 1.96
 """Standard errors on both sides: 19 of 20 such ranges hold the true value."""
@@ -68,7 +76,7 @@ class BatchEstimate:
         pages: Pages to read.
         pages_per_second: Of one card, or of one reading process: measured now, or as given.
         read_pages: Pages that were read to measure it; 0 if it was given.
-        hours: Hours of the run.
+        hours: Hours of the run, with the start of the model.
         gpu_hours: Hours of all cards together.
         money: What they cost; None without a price.
         storage: Bytes of the results; None if nothing was read.
@@ -136,13 +144,13 @@ def estimate_batch(
             remedy=planned[0][0].error if planned else "Give a manifest with documents.",
         )
     rows: list[PageRow] = []
-    rate = EstimatedRange(*[pages_per_second or 0.0] * 3)
+    rate, start = EstimatedRange(*[pages_per_second or 0.0] * 3), 0.0
     if pages_per_second is None:
-        rate, rows = _measured(planned, settings)
+        rate, start, rows = _measured(planned, settings)
     hours = EstimatedRange(
-        pages.low / rate.high / gpus / 3600,
-        pages.likely / rate.likely / gpus / 3600,
-        pages.high / rate.low / gpus / 3600,
+        (pages.low / rate.high / gpus + start) / 3600,
+        (pages.likely / rate.likely / gpus + start) / 3600,
+        (pages.high / rate.low / gpus + start) / 3600,
     )
     return BatchEstimate(
         documents=total,
@@ -186,40 +194,69 @@ def _total(counts: Sequence[int], documents: int) -> EstimatedRange:
 
 def _measured(
     planned: Sequence[tuple[PlannedDocument, ManifestEntry]], settings: BatchSettings
-) -> tuple[EstimatedRange, list[PageRow]]:
-    """Read pages of the sample in rounds; the first one loads the model and does not count."""
+) -> tuple[EstimatedRange, float, list[PageRow]]:
+    """Read units of the sample as a run does: pages a second, seconds of the start, and the rows."""
     units = [
-        PageUnit(
-            document.entry,
-            document.doc_id,
-            entry.uri,
-            document.sha256,
-            selection_text(document.numbers[:UNIT_PAGES]),
-            settings.configuration,
-            entry.password,
-        )
+        unit
         for document, entry in planned
-        if document.numbers
+        for unit in page_units(document, entry, settings.unit_pages, settings.configuration)
     ]
-    reader = PageReader(settings)
-    rows: list[PageRow] = []
-    rates: list[float] = []
+    random.Random(SEED).shuffle(units)  # noqa: S311 - the same sample each time
+    ended: list[float] = []
+    reader = PageReader(settings, on_page=lambda row: ended.append(time.monotonic()))
     try:
-        reader.read_unit(replace(units[0], pages=units[0].pages.split(",")[0].split("-")[0]))
-        for round_number in range(ROUNDS):
-            chosen = [
-                units[(round_number * ROUND_UNITS + index) % len(units)]
-                for index in range(min(ROUND_UNITS, len(units)))
-            ]
-            begun = time.monotonic()
-            read = reader.read_units(chosen)
-            rates.append(len(read) / max(1e-9, time.monotonic() - begun))
-            rows += read
+        begun = time.monotonic()
+        reader.read_unit(replace(units[0], pages=str(units[0].numbers[0])))
+        started = time.monotonic()
+        ended.clear()
+        rows, last_unit = _read_some(reader, units)
     finally:
         reader.close()
-    mean = statistics.fmean(rates)
-    error = min(SURE * statistics.stdev(rates) / math.sqrt(len(rates)), 0.9 * mean)
-    return EstimatedRange(mean - error, mean, mean + error), rows
+    if not ended:
+        raise ConfigurationError(
+            "none of the pages of the sample could be read", remedy=rows[0].error
+        )
+    # Later, fewer pages are read at the same time than in a run, unless the run is so small.
+    first, last = min(ended), last_unit
+    steady = [each for each in ended if first < each <= last]
+    if len(steady) < FEWEST or sum(len(unit.numbers) for unit in units) == len(rows):
+        first, last, steady = started, max(ended), ended
+    span = max(1e-9, (last - first) / SPANS)
+    rates = [
+        sum(first + part * span < each <= first + (part + 1) * span for each in steady) / span
+        for part in range(SPANS)
+    ]
+    mean = len(steady) / (SPANS * span)
+    error = min(SURE * statistics.stdev(rates) / math.sqrt(SPANS), 0.9 * mean)
+    return EstimatedRange(mean - error, mean, mean + error), started - begun, rows
+
+
+def _read_some(reader: PageReader, units: Sequence[PageUnit]) -> tuple[list[PageRow], float]:
+    """Read units until it is enough; the rows, and when the last unit was begun."""
+    settings = reader.settings
+    most = READ_TURNS * settings.units_at_once * settings.unit_pages
+    deadline = time.monotonic() + READ_SECONDS
+    waiting = deque(units)
+    rows: list[PageRow] = []
+    begun, last = 0, time.monotonic()
+    lock = threading.Lock()
+
+    def work() -> None:
+        nonlocal begun, last
+        while True:
+            with lock:
+                if not waiting or begun >= most or time.monotonic() > deadline:
+                    return
+                unit = waiting.popleft()
+                begun, last = begun + len(unit.numbers), time.monotonic()
+            read = reader.read_unit(unit)
+            with lock:
+                rows.extend(read)
+
+    with ThreadPoolExecutor(settings.units_at_once, thread_name_prefix="dsocr-estimate") as pool:
+        for each in [pool.submit(work) for _ in range(settings.units_at_once)]:
+            each.result()
+    return rows, last
 
 
 def _page_bytes(rows: Sequence[PageRow]) -> float:

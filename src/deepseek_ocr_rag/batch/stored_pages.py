@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from ..document.types import Block, Box, FinishReason, Page
@@ -79,7 +79,7 @@ class PageRow:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as the columns have them."""
-        values = {name.name: getattr(self, name.name) for name in fields(self)}
+        values = {name: getattr(self, name) for name in self.__slots__}
         values["blocks"] = [_block_values(block) for block in self.blocks]
         values["warnings"] = list(self.warnings)
         return values

@@ -4,7 +4,7 @@ Frames (:mod:`deepseek_ocr_rag.concurrency.frames`) without bodies::
 
     {"settings": {...}, "folder": "/out"}  -> {"started": [backend, model]}
                                               or {"failed": {...}}
-    {"unit": {...}}                        -> {"page": [entry, number, ok]}, for each page
+    {"unit": {...}}                        -> {"pages": [read, failed]}, a few times a second
                                               {"done": file name, "failed_pages": 1}
                                               or {"failed": {...}, "unit": file name}: the
                                               backend reads nothing
@@ -18,9 +18,11 @@ import logging
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
-from typing import Any
+from typing import Any, Final
 
 from ...concurrency.frames import Frame, receive, send, take_pipes
 from ...errors import BrokenFrameError, DeepSeekOCRError
@@ -34,6 +36,9 @@ from .unit_runner import UnitRunner
 
 __all__ = ["main"]
 
+TELL_SECONDS: Final = 0.25
+"""Between two messages about pages: one for each would cost a page of text two hundredths."""
+
 
 def main() -> None:
     """Serve until the owner closes the pipe or ends."""
@@ -45,11 +50,9 @@ def main() -> None:
     put = _Answers(answers).put
     settings = BatchSettings.from_dict(given["settings"])
 
-    def tell_page(row: PageRow) -> None:
-        put({"page": [row.entry, row.page, row.ok]})
-
+    counts = _PageCounts(put)
     try:
-        reader = PageReader(settings, on_page=tell_page)
+        reader = PageReader(settings, on_page=counts.add)
         runner = UnitRunner(reader, RunFolder(given["folder"]))
         put({"started": reader.names})
     except DeepSeekOCRError as error:
@@ -58,7 +61,9 @@ def main() -> None:
 
     def run(unit: PageUnit) -> None:
         try:
-            put({"done": unit.file_name, "failed_pages": runner.run(unit)})
+            failed = runner.run(unit)
+            counts.tell()
+            put({"done": unit.file_name, "failed_pages": failed})
         except DeepSeekOCRError as error:
             put({"failed": _error_values(error), "unit": unit.file_name})
         except BaseException:
@@ -89,6 +94,34 @@ class _Answers:
                 send(self._pipe, Frame(message))
         except OSError:
             os._exit(0)
+
+
+class _PageCounts:
+    """Tells how many pages were read and failed, but not each of them. Thread-safe."""
+
+    def __init__(self, put: Callable[[dict[str, Any]], object]) -> None:
+        self._put = put
+        self._lock = threading.Lock()
+        self._read = self._failed = 0
+        self._told = 0.0
+
+    def add(self, row: PageRow) -> None:
+        """Count a page."""
+        with self._lock:
+            self._read += row.ok
+            self._failed += not row.ok
+            waiting = time.monotonic() - self._told < TELL_SECONDS
+        if not waiting:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell what was counted since the last time."""
+        with self._lock:
+            counted = [self._read, self._failed]
+            self._read = self._failed = 0
+            self._told = time.monotonic()
+        if any(counted):
+            self._put({"pages": counted})
 
 
 def _error_values(error: DeepSeekOCRError) -> dict[str, Any]:

@@ -181,8 +181,10 @@ class _LocalReading:
         seat.heard = time.monotonic()
         if message is None:
             self._bury(seat)
-        elif "page" in message:
-            self._on_page(bool(message["page"][2]))
+        elif "pages" in message:
+            for ok, count in zip((True, False), message["pages"], strict=True):
+                for _ in range(count):
+                    self._on_page(ok)
         elif "done" in message:
             self._deaths = seat.failures = 0
             return seat.reading.pop(message["done"], None)

@@ -19,6 +19,9 @@ SUFFIX: Final = ".rows"
 """Compressed lines of JSON: they take a fifth of the time of a table, which the GPU waits for."""
 
 
+_LINE: Final = json.JSONEncoder(check_circular=False)
+
+
 def part_folder(part: int) -> str:
     """Where the units of a part wait."""
     return f"{STAGED}/part-{part:08d}"
@@ -48,7 +51,7 @@ class StagedUnits:
         """Store the rows of a unit."""
         import pyarrow as pa
 
-        lines = "".join(f"{json.dumps(row.to_dict())}\n" for row in rows)
+        lines = "".join(f"{_LINE.encode(row.to_dict())}\n" for row in rows)
         data = pa.BufferOutputStream()
         with pa.CompressedOutputStream(data, "zstd") as packed:
             packed.write(lines.encode("ascii"))
