@@ -46,7 +46,8 @@ export function problemParts(error, subject = "") {
  * @returns {HTMLElement[]}
  */
 export function failureParts(error) {
-  const own = textIfAny(`error.${error.type}`);
+  // What the service says is more exact, but English.
+  const own = language === "zh" && textIfAny(`error.${error.type}`);
   const message = sentence(error.message);
   const remedy = textIfAny(`error.${error.type}.remedy`) || error.remedy || "";
   const texts = own ? [own, `${message} ${remedy}`] : [message, remedy];
