@@ -205,6 +205,10 @@ class _Run:
         for part in planned:
             stored = self._staged.names(part.part.number)
             left = [unit for unit in part.units if unit.file_name not in stored]
+            # A task of a driver that was killed may write the part meanwhile: its mark comes first,
+            # and then the units go. So what is missing from the list is missing, or marked.
+            if left and self._is_finished(part.part):
+                continue
             if left:
                 self._waiting[part.part.number] = (part, {unit.file_name for unit in left})
                 yield from left
@@ -249,7 +253,14 @@ class _Run:
             return self._shards.write(planned)
         from .engines.ray_shards import write_elsewhere
 
-        return write_elsewhere(planned, self._folder, self._settings.part_documents)
+        try:
+            return write_elsewhere(planned, self._folder, self._settings.part_documents)
+        except OutputError:
+            # Likewise: another task has written it, and removed its units.
+            account = self._shards.finished(planned.part)
+            if account is None:
+                raise
+            return account
 
     def _take_written(self) -> None:
         account = self._writing.popleft().result()
