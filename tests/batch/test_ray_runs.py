@@ -44,7 +44,8 @@ def papers(tmp_path):
     folder = tmp_path / "papers"
     folder.mkdir()
     for number in range(12):
-        (folder / f"{number}.pdf").write_bytes(marked_pdf(8, 1 + 8 * number))
+        # Their order is that of their names.
+        (folder / f"{number:02}.pdf").write_bytes(marked_pdf(8, 1 + 8 * number))
     (folder / "bad.pdf").write_bytes(b"%PDF-1.4 damaged")
     return folder
 
@@ -96,7 +97,7 @@ def test_a_run_that_lost_a_node_an_actor_and_its_driver_is_the_undisturbed_one(
 
 @pytest.fixture
 def corpus(shared, tmp_path):
-    """190 documents of the corpus, at most two pages of each, and 10 hostile ones."""
+    """190 documents of the corpus, a page of each, and 10 hostile ones."""
     found = sorted((shared / "corpus").rglob("*.pdf"))
     hostile = [path for path in found if "hostile" in path.parts][:10]
     usual = [path for path in found if "hostile" not in path.parts]
