@@ -114,17 +114,17 @@ class DeepSeekOCRError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        place = self.source or ""
+        location = self.source or ""
         if self.page is not None:
-            place = f"{place}, page {self.page}" if place else f"page {self.page}"
-        text = f"{place}: {self.problem}" if place else self.problem
+            location = f"{location}, page {self.page}" if location else f"page {self.page}"
+        text = f"{location}: {self.problem}" if location else self.problem
         return f"{text}. {self.remedy}" if self.remedy else text
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments do not survive Exception's own pickling, and
         # errors cross process borders (SimpleDirectoryReader's workers).
-        place: dict[str, Any] = {"source": self.source, "page": self.page, "remedy": self.remedy}
-        return partial(type(self), self.problem, **place), ()
+        location: dict[str, Any] = {"source": self.source, "page": self.page, "remedy": self.remedy}
+        return partial(type(self), self.problem, **location), ()
 
 
 class ConfigurationError(DeepSeekOCRError, ValueError):

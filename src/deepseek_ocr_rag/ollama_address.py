@@ -119,8 +119,8 @@ def _unquoted(text: str) -> str:
 
 def _bracketed(rest: str) -> str:
     """What follows the scheme, with brackets around an IPv6 address that has none."""
-    credentials, at, place = rest.rpartition("@")
-    name, slash, path = place.partition("/")
+    credentials, at, address = rest.rpartition("@")
+    name, slash, path = address.partition("/")
     try:
         ipaddress.IPv6Address(name)
     except ValueError:

@@ -28,38 +28,38 @@ def wait_until(condition, seconds=5.0):
         time.sleep(0.002)
 
 
-def waiting(places):
-    return sum(len(pages) for pages in places._waiting.values())
+def waiting(slots):
+    return sum(len(pages) for pages in slots._waiting.values())
 
 
 def test_readings_take_turns_however_many_pages_they_wait_with():
-    places = FairSemaphore(1)
+    slots = FairSemaphore(1)
     order = []
 
     def page(reading):
-        with places.place(reading, WANTED):
+        with slots.slot(reading, WANTED):
             order.append(reading)
 
-    with places.place("held", WANTED):
+    with slots.slot("held", WANTED):
         threads = []
         for reading in ["long"] * 5 + ["short"] + ["other"] * 2:
             threads.append(threading.Thread(target=page, args=(reading,)))
             threads[-1].start()
-            wait_until(lambda: waiting(places) == len(threads))
+            wait_until(lambda: waiting(slots) == len(threads))
     for thread in threads:
         thread.join()
     assert order == ["long", "short", "other", "long", "other", "long", "long", "long"]
 
 
-def test_never_more_than_there_are_places():
-    places = FairSemaphore(3)
+def test_never_more_than_there_are_slots():
+    slots = FairSemaphore(3)
     held = most = 0
     lock = threading.Lock()
 
     def work(reading):
         nonlocal held, most
         for _ in range(30):
-            with places.place(reading, WANTED):
+            with slots.slot(reading, WANTED):
                 with lock:
                     held += 1
                     most = max(most, held)
@@ -75,51 +75,51 @@ def test_never_more_than_there_are_places():
     assert (held, most) == (0, 3)
 
 
-def test_in_another_process_all_places_are_free():
-    places = FairSemaphore(3)
-    with places.place("a", WANTED):
-        copy = pickle.loads(pickle.dumps(places))
+def test_in_another_process_all_slots_are_free():
+    slots = FairSemaphore(3)
+    with slots.slot("a", WANTED):
+        copy = pickle.loads(pickle.dumps(slots))
     assert (copy._count, copy._free) == (3, 3)
     assert not copy.contested
 
 
 def test_one_who_is_cancelled_while_waiting_leaves_the_line():
-    places = FairSemaphore(1)
+    slots = FairSemaphore(1)
     unwanted = Cancellation()
     ends = []
 
     def wait():
-        with pytest.raises(TurnCancelledError), places.place("a", unwanted):
+        with pytest.raises(TurnCancelledError), slots.slot("a", unwanted):
             pass
         ends.append(time.perf_counter())
 
-    with places.place("held", WANTED):
+    with slots.slot("held", WANTED):
         thread = threading.Thread(target=wait)
         thread.start()
-        wait_until(lambda: places.contested)
+        wait_until(lambda: slots.contested)
         began = time.perf_counter()
         unwanted.cancel()
         thread.join()
     assert ends[0] - began < 0.5
-    with places.place("b", WANTED):
-        assert not places.contested
+    with slots.slot("b", WANTED):
+        assert not slots.contested
 
 
 def test_one_who_was_cancelled_before_gets_no_place_even_where_one_is_free():
-    places = FairSemaphore(1)
+    slots = FairSemaphore(1)
     unwanted = Cancellation()
     unwanted.cancel()
-    with pytest.raises(TurnCancelledError), places.place("a", unwanted):
+    with pytest.raises(TurnCancelledError), slots.slot("a", unwanted):
         pass
-    assert places._free == 1
+    assert slots._free == 1
 
 
-async def test_coroutines_of_several_loops_and_threads_share_the_places():
-    places = FairSemaphore(2)
+async def test_coroutines_of_several_loops_and_threads_share_the_slots():
+    slots = FairSemaphore(2)
     done = []
 
     async def page(name):
-        async with places.aplace(name):
+        async with slots.aslot(name):
             await asyncio.sleep(0.002)
             done.append(name)
 
@@ -133,14 +133,14 @@ async def test_coroutines_of_several_loops_and_threads_share_the_places():
         *(asyncio.to_thread(other_loop, n) for n in range(3)), *(page(9) for _ in range(10))
     )
     assert len(done) == 40
-    assert places._free == 2
+    assert slots._free == 2
 
 
 async def test_a_cancelled_coroutine_gives_its_place_back_or_leaves_the_line():
-    places = FairSemaphore(1)
+    slots = FairSemaphore(1)
 
     async def hold():
-        async with places.aplace("x"):
+        async with slots.aslot("x"):
             await asyncio.sleep(60)
 
     tasks = [asyncio.create_task(hold()) for _ in range(3)]
@@ -148,9 +148,9 @@ async def test_a_cancelled_coroutine_gives_its_place_back_or_leaves_the_line():
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    async with asyncio.timeout(1), places.aplace("y"):
+    async with asyncio.timeout(1), slots.aslot("y"):
         pass
-    assert places._free == 1
+    assert slots._free == 1
 
 
 # Cancellation

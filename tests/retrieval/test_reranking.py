@@ -97,5 +97,5 @@ def test_a_reranker_that_fails_says_so(model: object) -> None:
 
 @pytest.mark.parametrize("model", ["cross-encoder", object(), 3])
 def test_what_is_no_reranker_is_refused(model: object) -> None:
-    with pytest.raises(ConfigurationError, match="no reranker"):
+    with pytest.raises(ConfigurationError, match="is not a reranker"):
         Retriever(LAMPS, reranker=model)

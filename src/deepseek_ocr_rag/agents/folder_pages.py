@@ -109,7 +109,7 @@ class FolderPages:
             DeepSeekOCRError: If pages cannot be read for a reason that is not one document's.
         """
         try:
-            with self._turns.place(object(), current_cancellation()):
+            with self._turns.slot(object(), current_cancellation()):
                 self._read_on(files, on_page)
                 return self._searchable(files)
         except TurnCancelledError as error:

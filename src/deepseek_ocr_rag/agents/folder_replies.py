@@ -27,9 +27,9 @@ def listing_reply(
     listing: FolderListing, folder: str, offset: int, size: ReplySize, fence: Fence
 ) -> AgentListing:
     """The reply of ``list_documents``: a line for each document, as many as fit."""
-    place = f"in '{short_name(folder)}'" if folder else "in the allowed folder"
+    where = f"in '{short_name(folder)}'" if folder else "in the allowed folder"
     count = len(listing.files)
-    first = f"{counted(count, 'document')} {place}{_left_out(listing)}."
+    first = f"{counted(count, 'document')} {where}{_left_out(listing)}."
     files = listing.files[offset:]
     if not files:
         return AgentListing(f"{first} There are no more." if count else first, ())

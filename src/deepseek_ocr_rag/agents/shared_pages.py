@@ -45,7 +45,7 @@ class SharedPages:
                 yield self._pages[left.pop(0)]
                 continue
             try:
-                with self._turns.place(turn, current_cancellation()):
+                with self._turns.slot(turn, current_cancellation()):
                     yield from self._read_turn(left, open_pages)
             except TurnCancelledError as error:
                 raise ReadCancelledError("the reading was cancelled") from error

@@ -29,7 +29,7 @@ REMOVED_LINK: Final = "(link removed)"
 
 _BRACKET: Final = re.compile(r"\[([^\[\]\n]{0,300})(\])?")
 _TARGET: Final = re.compile(r"\(([^()\n]{0,2000})(\))?")
-_TAG: Final = re.compile(r"<[A-Za-z/!?]([^<>]{0,500})(>)?")
+_ANY_TAG: Final = re.compile(r"<[A-Za-z/!?]([^<>]{0,500})(>)?")
 _WHOLE_TAG: Final = re.compile(r"</?[A-Za-z][^<>]{0,500}>")
 _AUTOLINK: Final = re.compile(r"<[A-Za-z][A-Za-z0-9.+-]{1,31}:[^\s<>]*>")
 _MAIL: Final = re.compile(r"<([\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+)>")
@@ -177,7 +177,7 @@ class AnswerCleaner:
         return match[1], match.end(), False
 
     def _tag(self, position: int) -> int:
-        match = _TAG.match(self._buffer, position)
+        match = _ANY_TAG.match(self._buffer, position)
         if match and match[2]:
             mail = _MAIL.fullmatch(match[0])
             if mail:

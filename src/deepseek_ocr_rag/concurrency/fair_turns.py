@@ -39,7 +39,7 @@ class FairSemaphore:
             return bool(self._waiting)
 
     @contextmanager
-    def place(self, reading: object, cancellation: Cancellation) -> Iterator[None]:
+    def slot(self, reading: object, cancellation: Cancellation) -> Iterator[None]:
         """Hold a slot; calls with the same ``reading`` share its turn.
 
         Raises TurnCancelledError if it was cancelled before a slot was free.
@@ -61,7 +61,7 @@ class FairSemaphore:
             self._release()
 
     @asynccontextmanager
-    async def aplace(self, reading: object) -> AsyncIterator[None]:
+    async def aslot(self, reading: object) -> AsyncIterator[None]:
         """:meth:`place` for coroutines; cancelling the task withdraws the request."""
         granted = self._request(reading)
         try:

@@ -153,23 +153,26 @@ def find_boxes(
         return _of_one_block(entries, text)
     if text == original:
         return BoxSearch(tuple(entries), None, 0, len(text))
-    places = _places(original, text)
-    if len(places) >= MOST_MATCHES:
+    occurrences = _occurrences(original, text)
+    if len(occurrences) >= MOST_MATCHES:
         return BoxSearch(reason=f"its text stands in {MOST_MATCHES} places or more")
-    if not places:
+    if not occurrences:
         return BoxSearch(reason="its text does not stand in what was read")
-    found = {tuple(map(_key, boxes_between({"boxes": entries}, *place))) for place in places}
+    found = {
+        tuple(map(_key, boxes_between({"boxes": entries}, *occurrence)))
+        for occurrence in occurrences
+    }
     if len(found) > 1:
-        lines = [place for place in places if _is_whole_lines(original, *place)]
+        lines = [occurrence for occurrence in occurrences if _is_whole_lines(original, *occurrence)]
         begin = metadata.get("start_index") if noted is None else noted
         if [start for start, _ in lines] != [begin]:
             return BoxSearch(reason=f"its text stands in {len(found)} places with different boxes")
-        places = lines
-    start, end = places[0]
+        occurrences = lines
+    start, end = occurrences[0]
     own = boxes_between({"boxes": entries}, start, end)
     if not own:
         return BoxSearch(reason="the model gave no box for this text", start=start, end=end)
-    if len(places) > 1:  # in one block: where exactly is not known
+    if len(occurrences) > 1:  # in one block: where exactly is not known
         return BoxSearch(tuple(own))
     return BoxSearch(tuple(own), None, start, end)
 
@@ -259,8 +262,8 @@ def _moved_spans(
         end = min(span["offset"] + span["end"] - span["start"], found.end)
         if begin < end:
             first = span["start"] + begin - span["offset"]
-            place = {"start": first, "end": first + end - begin, "offset": begin + shift}
-            moved.append({**span, **place})
+            occurrence = {"start": first, "end": first + end - begin, "offset": begin + shift}
+            moved.append({**span, **occurrence})
     return moved
 
 
@@ -279,7 +282,7 @@ class _Reduced:
     text: str
     origins: tuple[int, ...]
 
-    def places(self, other: str) -> Iterator[tuple[int, int]]:
+    def occurrences(self, other: str) -> Iterator[tuple[int, int]]:
         """Where another reduced text stands, as offsets into the unreduced one."""
         at = self.text.find(other)
         while at >= 0:
@@ -305,13 +308,13 @@ def _reduced(text: str, letters: bool) -> _Reduced:
     return _Reduced("".join(kept for kept, _ in pairs), tuple(i for _, i in pairs))
 
 
-def _places(original: str, text: str) -> list[tuple[int, int]]:
+def _occurrences(original: str, text: str) -> list[tuple[int, int]]:
     """Where the text stands in the original, each as precisely as it can be known."""
     letters, visible = _reduced(text, True).text, _reduced(text, False).text
-    exact = _first(_reduced(original, False).places(visible)) if visible else []
+    exact = _first(_reduced(original, False).occurrences(visible)) if visible else []
     if not letters or (len(exact) == 1 and len(visible) >= LONG_ENOUGH):
         return exact
-    loose = _first(_reduced(original, True).places(letters))
+    loose = _first(_reduced(original, True).occurrences(letters))
     # Punctuation at its ends belongs to the text too, if it stands there.
     return [
         next((whole for whole in exact if whole[0] <= start and end <= whole[1]), (start, end))
@@ -323,5 +326,5 @@ def _is_whole_lines(text: str, start: int, end: int) -> bool:
     return text[max(start - 1, 0) : start] in ("", "\n") and text[end : end + 1] in ("", "\n")
 
 
-def _first(places: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [place for place, _ in zip(places, range(MOST_MATCHES), strict=False)]
+def _first(occurrences: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [occurrence for occurrence, _ in zip(occurrences, range(MOST_MATCHES), strict=False)]

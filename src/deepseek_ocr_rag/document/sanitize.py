@@ -22,7 +22,7 @@ __all__ = ["inert_markdown", "labelled_html", "markdown_to_html"]
 
 _KEPT: Final = "b|i|u|s|em|strong|sub|sup|br"
 _ESCAPED_TAG: Final = re.compile(rf"&lt;(/?)({_KEPT})\s{{0,9}}/?&gt;", re.IGNORECASE)
-_TAG: Final = re.compile(rf"<(?:(/?)({_KEPT})[ \t]{{0,9}}/?>|(?!\s))", re.IGNORECASE)
+_ANGLE: Final = re.compile(rf"<(?:(/?)({_KEPT})[ \t]{{0,9}}/?>|(?!\s))", re.IGNORECASE)
 """A tag that we allow, or a ``<`` that may begin something else: HTML, and Markdown's
 ``<address>``, have nothing that begins with white space after it."""
 
@@ -87,7 +87,7 @@ def inert_markdown(text: str) -> str:
 
 
 def _without_tags(text: str) -> str:
-    return let_through(text, _TAG, lambda tag: f"&lt;{tag[1:]}")
+    return let_through(text, _ANGLE, lambda tag: f"&lt;{tag[1:]}")
 
 
 def _without_links(text: str) -> str:

@@ -83,11 +83,11 @@ class ReferenceOps:
                 )
             )
             own = queries[row * rows.queries : (row + 1) * rows.queries]
-            place = torch.arange(length, device=queries.device)
+            index = torch.arange(length, device=queries.device)
             newest = (cached + torch.arange(rows.queries, device=queries.device))[:, None]
-            seen = place <= newest
+            seen = index <= newest
             if window is not None:
-                seen &= (place < state.prompts[slot]) | (place > newest - window)
+                seen &= (index < state.prompts[slot]) | (index > newest - window)
             result = functional.scaled_dot_product_attention(
                 own.view(rows.queries, heads, width).transpose(0, 1), keys, values, attn_mask=seen
             )

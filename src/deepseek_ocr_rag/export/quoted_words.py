@@ -40,7 +40,7 @@ MARGIN: Final = 0.004
 """By how much a word may stand out of its block's box, in fractions of the page."""
 
 _WORD: Final = re.compile(r"\w+")
-_TAG: Final = re.compile(r"<[^<>]{0,200}>|\\[a-zA-Z]+")
+_MARKUP: Final = re.compile(r"<[^<>]{0,200}>|\\[a-zA-Z]+")
 
 Pixels = NDArray[np.uint8]
 
@@ -130,7 +130,7 @@ def _stands_in(word: Word, boxes: Sequence[Box]) -> bool:
 
 def _words(text: str) -> Iterator[tuple[str, int, int]]:
     """The words of Markdown with their offsets; those inside tags are left out."""
-    visible = _TAG.sub(lambda match: " " * len(match[0]), text)
+    visible = _MARKUP.sub(lambda match: " " * len(match[0]), text)
     for match in _WORD.finditer(visible):
         yield match[0].casefold(), *match.span()
 

@@ -15,7 +15,7 @@ from .citation_links import Four, citation_link
 from .tool_catalogue import EVIDENCE
 from .tool_results import AskedDocument, NextCall, NumberedSource
 
-__all__ = ["Place", "asked_reply", "fours", "shown_id"]
+__all__ = ["LocatedText", "asked_reply", "fours", "shown_id"]
 
 MOST_WARNINGS: int = 3
 QUOTE_CHARS: int = 600
@@ -28,7 +28,7 @@ class Edges(Protocol):
         """Left, top, right, bottom."""
 
 
-class Place(Protocol):
+class LocatedText(Protocol):
     """A passage or a citation: something with a document, a page and boxes."""
 
     @property
@@ -49,9 +49,9 @@ def shown_id(id: str) -> str:
     return document_text(" ".join(id.split()))
 
 
-def fours(place: Place) -> tuple[Four, ...]:
+def fours(located: LocatedText) -> tuple[Four, ...]:
     """The first boxes of a place, rounded."""
-    boxes = (box.as_tuple() for box in place.boxes[:MOST_RANGES])
+    boxes = (box.as_tuple() for box in located.boxes[:MOST_RANGES])
     return tuple((round(a, 4), round(b, 4), round(c, 4), round(d, 4)) for a, b, c, d in boxes)
 
 

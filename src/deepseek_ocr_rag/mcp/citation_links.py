@@ -90,8 +90,10 @@ def citation_link(
     """The address of a place. Letters of any script are kept, so that a model can copy it."""
     path = "".join(char if char.isalnum() or char in "-_.~/" else quote(char) for char in id)
     link = f"{SCHEME}{path}/page/{page}"
-    places = ";".join(",".join(f"{v:.3f}" for v in box) for box in list(boxes)[:MOST_BOXES])
-    query = [f"boxes={places}"] * bool(places) + [f"sha={sha256[:SHA_CHARS]}"] * bool(sha256)
+    boxes_text = ";".join(",".join(f"{v:.3f}" for v in box) for box in list(boxes)[:MOST_BOXES])
+    query = [f"boxes={boxes_text}"] * bool(boxes_text) + [f"sha={sha256[:SHA_CHARS]}"] * bool(
+        sha256
+    )
     return f"{link}?{'&'.join(query)}" if query else link
 
 

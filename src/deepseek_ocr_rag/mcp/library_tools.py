@@ -18,7 +18,7 @@ from ..answering.qa import DocumentQA
 from ..concurrency.cancellation import current_cancellation
 from ..errors import DeepSeekOCRError
 from .answer_size import Answered, fitting
-from .asked_reply import Place, asked_reply, fours, shown_id
+from .asked_reply import LocatedText, asked_reply, fours, shown_id
 from .citation_links import citation_link, parse_citations
 from .evidence_reply import show_evidence
 from .tool_catalogue import ASK, EVIDENCE, LIST, READ, SEARCH
@@ -143,7 +143,7 @@ class LibraryTools:
             (first, note), retriever = searched_documents(found, files), found.retriever
         passages = retriever.search(query, k=offset + PASSAGES + 1)
 
-        def cite(each: Place) -> str:
+        def cite(each: LocatedText) -> str:
             return citation_link(each.source, each.page, (b.as_tuple() for b in each.boxes), sha)
 
         def build(size: ReplySize) -> Answered:

@@ -64,16 +64,16 @@ class ProgressBar:
         if self._bar is None:
             return
         with self._lock:
-            place = len(self._done)
+            index = len(self._done)
             self._done.append(0)
             if not self._known:
                 self._total += len(stream.page_numbers)
-        stream.on_progress = lambda progress: self._draw(place, progress)
+        stream.on_progress = lambda progress: self._draw(index, progress)
 
-    def _draw(self, place: int, progress: ReadingProgress) -> None:
+    def _draw(self, index: int, progress: ReadingProgress) -> None:
         with self._lock:
             # Two threads may report in another order than they counted in.
-            self._done[place] = max(self._done[place], progress.done)
+            self._done[index] = max(self._done[index], progress.done)
             if self._bar is not None:
                 self._bar.n = sum(self._done)
                 self._bar.total = max(self._total, self._bar.n)

@@ -49,7 +49,7 @@ class _Compressor:
             for index, text in enumerate(texts)
         ]
         kept = self._model.compress_documents(given, question)
-        return _by_place([document.metadata.get(_INDEX) for document in kept], len(texts))
+        return _by_index([document.metadata.get(_INDEX) for document in kept], len(texts))
 
 
 class _Postprocessor:
@@ -65,7 +65,7 @@ class _Postprocessor:
             for index, text in enumerate(texts)
         ]
         kept = self._model.postprocess_nodes(given, query_str=question)
-        return _by_place([int(node.node.node_id) for node in kept], len(texts))
+        return _by_index([int(node.node.node_id) for node in kept], len(texts))
 
 
 _INDEX = "reranked"
@@ -120,11 +120,11 @@ def reranked(model: Reranker, question: str, texts: Sequence[str]) -> list[float
     return scores
 
 
-def _by_place(kept: Sequence[object], count: int) -> list[float]:
-    """Scores by the places in an order, best first; 0 for what is not in it."""
+def _by_index(kept: Sequence[object], count: int) -> list[float]:
+    """Scores by rank in a list of indices, best first; 0 for texts that are not in it."""
     scores = [0.0] * count
-    for place, index in enumerate(kept):
+    for rank, index in enumerate(kept):
         if not isinstance(index, int) or not 0 <= index < count:
             raise ValueError("it returned a text that it was not given")
-        scores[index] = max(scores[index], float(count - place))
+        scores[index] = max(scores[index], float(count - rank))
     return scores

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 import threading
@@ -102,6 +103,26 @@ def test_a_scan_is_read_with_boxes(
     box = block.boxes[0]
     assert box.x0 < 0.2 < 0.7 < box.x1
     assert 0.5 < box.y0 < box.y1 <= 1
+
+
+@pytest.mark.parametrize(("said", "threads"), [("1", 1), ("8", 2), (None, 2)])
+def test_the_ocr_has_two_threads_unless_the_environment_allows_one(
+    monkeypatch: pytest.MonkeyPatch, letter: Image.Image, said: str | None, threads: int
+) -> None:
+    made: list[int] = []
+
+    def make(threads: int) -> None:
+        made.append(threads)
+        raise MemoryError
+
+    monkeypatch.setattr(rapid, "_make_engine", make)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+    with pytest.raises(MemoryError):
+        rapid.RapidReader().read(letter)
+    assert made == [threads]
 
 
 @pytest.mark.slow

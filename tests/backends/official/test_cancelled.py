@@ -86,7 +86,7 @@ def cancel(unwanted: Cancellation, backend: OfficialBackend) -> float:
     """Seconds until the place of the page that is cancelled is free."""
     began = time.monotonic()
     unwanted.cancel()
-    with backend._slots.place("next", Cancellation()):
+    with backend._slots.slot("next", Cancellation()):
         return time.monotonic() - began
 
 

@@ -130,17 +130,17 @@ def text_in_boxes(page: Page, boxes: Sequence[Sequence[float]]) -> str:
     """
     if not boxes:
         return page.markdown
-    places = [Box.clamped(*box) for box in boxes]
+    areas = [Box.clamped(*box) for box in boxes]
     inside = [
-        block.text for block in page.blocks if any(_covers(places, box) for box in block.boxes)
+        block.text for block in page.blocks if any(_covers(areas, box) for box in block.boxes)
     ]
     return "\n\n".join(text for text in inside if text.strip())
 
 
-def _covers(places: Sequence[Box], box: Box) -> bool:
+def _covers(areas: Sequence[Box], box: Box) -> bool:
     return any(
         common is not None and common.area >= COVERED * box.area
-        for common in (place.intersection(box) for place in places)
+        for common in (area.intersection(box) for area in areas)
     )
 
 

@@ -9,10 +9,10 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Final
 
-from ...document.column_heads import heads_of_columns
 from ...document.table_heads import cells_of_row
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms
+from .column_heads import heads_of_columns
 from .facts import Facts, stated_facts
 
 __all__ = ["ColumnCell", "cells_with_heads", "head_terms", "is_under_other_head"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from ...document.column_heads import heads_of_columns
 from ...document.table_heads import cells_of_row
 from ...text.dates import dates
 from ...text.numerals import is_year, numbers
 from ...text.plain_text import plain_text
+from .column_heads import heads_of_columns
 from .lexicon import Direction
 from .table_columns import head_terms
 

@@ -89,7 +89,7 @@ class _Types:
 class _Header:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._place = 0
+        self._offset = 0
 
     def begin(self) -> int:
         """Check what kind of file it is; returns how many values it has."""
@@ -127,7 +127,7 @@ class _Header:
         kind, count = self._array()
         if kind not in (_UINT32, _INT32):
             raise BackendReplyError("its token types are not numbers")
-        found = _Types(self._place, count)
+        found = _Types(self._offset, count)
         self._bytes(4 * count)
         return found
 
@@ -159,8 +159,8 @@ class _Header:
             raise BackendReplyError(f"its header has a value of the unknown type {kind}") from None
 
     def _bytes(self, size: int) -> bytes:
-        self._place += size
-        if self._place > MOST_BYTES:
+        self._offset += size
+        if self._offset > MOST_BYTES:
             raise BackendReplyError("its header is damaged: it has no end")
         data = self._file.read(size)
         if len(data) != size:

@@ -44,13 +44,13 @@ class ModelFile:
 
     def shown(self) -> Iterator[bytes]:
         """The file with all layout tokens shown, in pieces."""
-        place = 0
+        location = 0
         for token in self.tokens:
-            yield from self._chunks(place, token.offset)
+            yield from self._chunks(location, token.offset)
             kind = USER_DEFINED if token.kind == CONTROL else token.kind
             yield kind.to_bytes(4, "little")
-            place = token.offset + 4
-        yield from self._chunks(place, self.size)
+            location = token.offset + 4
+        yield from self._chunks(location, self.size)
 
     def _chunks(self, start: int, end: int) -> Iterator[bytes]:
         self._file.seek(start)

@@ -89,7 +89,7 @@ class LiteBackend:
     may share the backend; scans are then read one after the other.
 
     Args:
-        threads: Number of threads of the OCR.
+        threads: Number of threads of the OCR; None for 2, or for 1 where OMP_NUM_THREADS is 1.
 
     Example:
         >>> from deepseek_ocr_rag import Reader
@@ -102,7 +102,7 @@ class LiteBackend:
     reads_text_layer = True
     has_resolutions = False
 
-    def __init__(self, *, threads: int = 2) -> None:
+    def __init__(self, *, threads: int | None = None) -> None:
         self._ocr = RapidReader(threads=threads)
         self._slots = FairSemaphore(1)
 
@@ -157,7 +157,7 @@ class LiteBackend:
             )
             return request.failed(error)
         try:
-            with self._slots.place(reading, request.cancellation):
+            with self._slots.slot(reading, request.cancellation):
                 found = self._ocr.read(request.image, partial(_check_cancelled, request))
         except PageUnreadableError as error:
             error.source, error.page = request.source, request.page

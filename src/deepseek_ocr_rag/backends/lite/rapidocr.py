@@ -102,7 +102,9 @@ class _CancellableSession:
 class RapidReader:
     """One RapidOCR engine, made when the first picture comes."""
 
-    def __init__(self, *, threads: int = 2) -> None:
+    def __init__(self, *, threads: int | None = None) -> None:
+        if threads is None:
+            threads = 1 if os.environ.get("OMP_NUM_THREADS") == "1" else 2
         self._threads = max(1, min(threads, os.cpu_count() or 1))
         self._engine: Any = None
         self._check_cancelled: Callable[[], object] = _never_cancelled

@@ -194,7 +194,7 @@ class OfficialBackend:
             png = png_bytes(request)
         except BackendReplyError as error:
             return request.failed(error)
-        with self._slots.place(reading, request.cancellation):
+        with self._slots.slot(reading, request.cancellation):
             worker, family = self._loaded(request.cancellation)
             question = _question(worker, family, request, png)
             watch = RepetitionWatch()

@@ -186,7 +186,7 @@ class _LoopThread:
         try:
             with request.cancellation.on_cancel(lambda: self._call(lambda: task and task.cancel())):
                 read_page = await asyncio.shield(self._opened)
-                async with self._slots.aplace(self):
+                async with self._slots.aslot(self):
                     result = await read_page(request)
         except BackendError as error:
             result = Failure(error)

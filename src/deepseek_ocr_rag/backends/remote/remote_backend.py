@@ -97,14 +97,14 @@ class RemoteBackend(ABC):
         first = next(pages, None)
         if first is None:
             return
-        places = self._places(first)
+        most = self._most_slots(first)
         with _MAKING_SLOTS:
-            slots = self._slots = self._slots or FairSemaphore(places)
+            slots = self._slots = self._slots or FairSemaphore(most)
         yield from read_concurrently(
-            chain((first,), pages), self._session, concurrency=places, slots=slots
+            chain((first,), pages), self._session, concurrency=most, slots=slots
         )
 
-    def _places(self, first: PageRequest) -> int:
+    def _most_slots(self, first: PageRequest) -> int:
         """How many pages may be in flight at once; asked before the first is read."""
         return self.concurrency or 1
 

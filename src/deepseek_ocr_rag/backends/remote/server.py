@@ -50,7 +50,7 @@ from .status import check_status
 
 __all__ = ["ServerBackend"]
 
-PLACES: Final = 16
+SLOTS: Final = 16
 """Pages in flight at a server that does not say how many it takes (vLLM, SGLang)."""
 
 _CHAT: Final = "/chat/completions"
@@ -174,7 +174,7 @@ class ServerBackend(RemoteBackend):
             self._absence.end()
         return self._served
 
-    def _places(self, first: PageRequest) -> int:
+    def _most_slots(self, first: PageRequest) -> int:
         """As the user says, or as the server does, which is waited for while it loads."""
         while True:
             try:
@@ -185,7 +185,7 @@ class ServerBackend(RemoteBackend):
                 if pause is None or first.cancellation.cancelled:
                     raise failed.error from failed
                 time.sleep(pause)
-        return self.concurrency or served.slots or PLACES
+        return self.concurrency or served.slots or SLOTS
 
     @property
     def fingerprint(self) -> str:
@@ -201,7 +201,7 @@ class ServerBackend(RemoteBackend):
             timeout=httpx.Timeout(
                 None, connect=min(CONNECT_SECONDS, self._stall_timeout), write=self._stall_timeout
             ),
-            # Not more than there are pages under way, which _places decides.
+            # Not more than there are pages under way, which _most_slots decides.
             limits=httpx.Limits(max_connections=None),
             headers={**UNCOMPRESSED, **self._headers()},
             trust_env=not is_this_machine(self._url),

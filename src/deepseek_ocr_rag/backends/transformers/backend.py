@@ -228,7 +228,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
             return self._closed.is_set() or all(each.cancelled for each in cancellations)
 
         try:
-            with self._slots.place(batch[0].reading, cancellations[0]):
+            with self._slots.slot(batch[0].reading, cancellations[0]):
                 generated = runtime.generate(
                     prompts, at_end=lambda row, new: watches[row](new), cancelled=cancelled
                 )
@@ -289,7 +289,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
 
         def generate() -> None:
             try:
-                with self._slots.place(closed, closed):
+                with self._slots.slot(closed, closed):
                     runtime.generate(
                         [prompt], at_end=push, interval=1, cancelled=lambda: closed.cancelled
                     )
@@ -316,7 +316,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
     def close(self) -> None:
         """Stop the generation and free the memory. Closing twice does nothing."""
         self._closed.set()
-        with self._slots.place(self, Cancellation()), self._loading:
+        with self._slots.slot(self, Cancellation()), self._loading:
             loaded, self._loaded = self._loaded, None
         if loaded is not None:
             loaded[0].close()

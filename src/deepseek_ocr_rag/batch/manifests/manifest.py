@@ -139,17 +139,17 @@ def _of_table(location: StoragePath, manifest: str) -> Iterator[ManifestEntry]:
         ) from error
 
 
-def _entry(values: Mapping[str, Any], manifest: str, place: str) -> ManifestEntry:
+def _entry(values: Mapping[str, Any], manifest: str, location: str) -> ManifestEntry:
     given = {name: values[name] for name in _TEXTS if values.get(name) is not None}
     wrong = [name for name, value in given.items() if not isinstance(value, str)]
     if wrong:
-        raise _bad(manifest, place, f"{wrong[0]!r} is not a text")
+        raise _bad(manifest, location, f"{wrong[0]!r} is not a text")
     uri = storable(given.get("uri", "")).strip()
     if not uri:
-        raise _bad(manifest, place, "it has no 'uri'")
+        raise _bad(manifest, location, "it has no 'uri'")
     sha256 = given.get("sha256", "").lower()
     if sha256 and (len(sha256) != 64 or set(sha256) - set("0123456789abcdef")):
-        raise _bad(manifest, place, "'sha256' is not 64 hex digits")
+        raise _bad(manifest, location, "'sha256' is not 64 hex digits")
     return ManifestEntry(
         uri=_absolute(uri, manifest),
         id=storable(given.get("id", "")),
@@ -174,8 +174,8 @@ def _folder_of(manifest: str) -> str:
     return str(Path(manifest).absolute().parent).rstrip("/")
 
 
-def _bad(manifest: str, place: str, problem: str) -> ConfigurationError:
+def _bad(manifest: str, location: str, problem: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{manifest}, {place}: {problem}",
+        f"{manifest}, {location}: {problem}",
         remedy='Write one object a line, such as {"uri": "papers/1.pdf"}.',
     )

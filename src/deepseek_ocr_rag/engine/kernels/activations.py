@@ -32,15 +32,15 @@ def _upper_tail(size):
 
 @triton.jit
 def _activate(values, count, QUICK: tl.constexpr, BLOCK: tl.constexpr):
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < count
-    value = tl.load(values + place, mask=inside, other=0.0).to(tl.float32)
+    offset = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = offset < count
+    value = tl.load(values + offset, mask=inside, other=0.0).to(tl.float32)
     if QUICK:
         result = value * tl.sigmoid(1.702 * value)
     else:
         size = tl.abs(value)
         result = tl.maximum(value, 0.0) - size * _upper_tail(size)
-    tl.store(values + place, result.to(values.dtype.element_ty), mask=inside)
+    tl.store(values + offset, result.to(values.dtype.element_ty), mask=inside)
 
 
 def gelu(values: Tensor) -> Tensor:

@@ -30,10 +30,10 @@ def _add_norm(
     channel = tl.arange(0, BLOCK)
     known = channel < width
     inside = (row < rows)[:, None] & known[None, :]
-    place = row.to(tl.int64)[:, None] * width + channel[None, :]
-    total = tl.load(stream + place, mask=inside, other=0.0)
-    total += tl.load(change + place, mask=inside, other=0.0)
-    tl.store(stream + place, total, mask=inside)
+    offset = row.to(tl.int64)[:, None] * width + channel[None, :]
+    total = tl.load(stream + offset, mask=inside, other=0.0)
+    total += tl.load(change + offset, mask=inside, other=0.0)
+    tl.store(stream + offset, total, mask=inside)
     # The norm sees the sum as it was stored, as in the published code.
     value = total.to(tl.float32)
     mean = tl.sum(value, 1) / width
@@ -42,7 +42,7 @@ def _add_norm(
     factor = tl.load(weight + channel, mask=known, other=0.0).to(tl.float32)
     shift = tl.load(bias + channel, mask=known, other=0.0).to(tl.float32)
     result = centred * spread[:, None] * factor[None, :] + shift[None, :]
-    tl.store(normed + place, result.to(normed.dtype.element_ty), mask=inside)
+    tl.store(normed + offset, result.to(normed.dtype.element_ty), mask=inside)
 
 
 def add_norm(stream: Tensor, change: Tensor, norm: LayerNorm) -> tuple[Tensor, Tensor]:

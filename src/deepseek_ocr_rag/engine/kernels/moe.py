@@ -51,11 +51,11 @@ def _route(
     token = tl.program_id(0)
     if EIGHT_BIT:
         channel = tl.arange(0, WIDTH_BLOCK)
-        place = token.to(tl.int64) * width + channel
-        value = tl.load(values + place, mask=channel < width, other=0.0).to(tl.float32)
+        offset = token.to(tl.int64) * width + channel
+        value = tl.load(values + offset, mask=channel < width, other=0.0).to(tl.float32)
         value_scale = tl.maximum(tl.max(tl.abs(value), 0), 1e-12) / LARGEST
         eight_bits = (value / value_scale).to(rounded.dtype.element_ty)
-        tl.store(rounded + place, eight_bits, mask=channel < width)
+        tl.store(rounded + offset, eight_bits, mask=channel < width)
         tl.store(value_scales + token, value_scale)
     expert = tl.arange(0, EXPERTS)
     is_expert = expert < ROUTED
@@ -69,8 +69,8 @@ def _route(
     rank = tl.sum(better.to(tl.int32), 1)
     route = token * (PER_TOKEN + SHARED) + rank
     taken = rank < PER_TOKEN
-    place = tl.atomic_add(counts + expert, 1, mask=taken)
-    tl.store(members + expert * tokens + place, route, mask=taken)
+    offset = tl.atomic_add(counts + expert, 1, mask=taken)
+    tl.store(members + expert * tokens + offset, route, mask=taken)
     tl.store(shares + route, share * scale, mask=taken)
     for part in tl.static_range(SHARED):
         shared_route = token * (PER_TOKEN + SHARED) + PER_TOKEN + part

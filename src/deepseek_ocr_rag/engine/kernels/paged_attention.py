@@ -91,8 +91,8 @@ def _attend_chunk(
     own = tl.minimum(tl.arange(0, MATRIX_ROWS), QUERIES - 1)
     channel = tl.arange(0, WIDTH)
     each = tl.arange(0, TILE)
-    query_place = (row * QUERIES + own) * query_stride + head * WIDTH
-    query = tl.load(queries + query_place[:, None] + channel[None, :])
+    query_offset = (row * QUERIES + own) * query_stride + head * WIDTH
+    query = tl.load(queries + query_offset[:, None] + channel[None, :])
     newest = cached + own
     if SCALED:
         # float16 is what eight-bit numbers are converted to fastest.

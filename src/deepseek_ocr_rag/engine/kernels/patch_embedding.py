@@ -23,8 +23,8 @@ def _patch_vectors(views, numbers, vectors, side, grid, PATCH: tl.constexpr, PAT
     inside = patch < grid
     pixel = ((picture * 3 + channel) * side + row * PATCH + line) * side + patch * PATCH + dot
     byte = tl.load(views + pixel, mask=inside, other=0).to(tl.int32)
-    place = (picture * grid + row) * grid + patch
-    target = ((place * 3 + channel) * PATCH + line) * PATCH + dot
+    offset = (picture * grid + row) * grid + patch
+    target = ((offset * 3 + channel) * PATCH + line) * PATCH + dot
     tl.store(vectors + target, tl.load(numbers + byte), mask=inside)
 
 

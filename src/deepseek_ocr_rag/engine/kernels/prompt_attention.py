@@ -52,14 +52,14 @@ def _attend_prompts(
     mixed = tl.zeros([QUERIES, WIDTH], tl.float32)
     each = tl.arange(0, KEYS)
     for begin in tl.range(0, first + QUERIES, KEYS, num_stages=STAGES):
-        place = begin + each
-        inside = place < length
-        cells = base + place[:, None] * stride + channel[None, :]
+        position = begin + each
+        inside = position < length
+        cells = base + position[:, None] * stride + channel[None, :]
         key = tl.load(cells + heads * WIDTH, mask=inside[:, None], other=0.0)
         value = tl.load(cells + 2 * heads * WIDTH, mask=inside[:, None], other=0.0)
         score = tl.dot(query, tl.trans(key), input_precision="ieee") * factor
         # The first key is visible to every query, so no peak stays infinite.
-        score = tl.where(place[None, :] <= own[:, None], score, float("-inf"))
+        score = tl.where(position[None, :] <= own[:, None], score, float("-inf"))
         new_peak = tl.maximum(peak, tl.max(score, 1))
         weight = tl.exp2(score - new_peak[:, None])
         shrink = tl.exp2(peak - new_peak)

@@ -28,10 +28,10 @@ def _resample(
     BLOCK: tl.constexpr,
 ):
     outer = tl.program_id(1).to(tl.int64)
-    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < outputs * inner
-    output = tl.where(inside, place // inner, 0)
-    lane = place % inner
+    offset = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = offset < outputs * inner
+    output = tl.where(inside, offset // inner, 0)
+    lane = offset % inner
     start = tl.load(first + output)
     total = tl.full([BLOCK], 1 << (FRACTION_BITS - 1), tl.int32)
     for tap in range(MOST_TAPS):
@@ -44,7 +44,7 @@ def _resample(
         )
         total += value.to(tl.int32) * weight
     byte = tl.minimum(tl.maximum(total >> FRACTION_BITS, 0), 255)
-    tl.store(result + outer * outputs * inner + place, byte.to(tl.uint8), mask=inside)
+    tl.store(result + outer * outputs * inner + offset, byte.to(tl.uint8), mask=inside)
 
 
 def resample(values: Tensor, first: Tensor, weights: Tensor, *, fraction_bits: int) -> Tensor:

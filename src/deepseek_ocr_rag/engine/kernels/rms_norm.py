@@ -22,8 +22,8 @@ def _add_norm(
     value = tl.load(residual + token * width + channel, mask=inside, other=0.0)
     if PARTS > 0:
         for part in tl.static_range(PARTS):
-            place = (token * PARTS + part) * width + channel
-            value += tl.load(update + place, mask=inside, other=0.0).to(tl.float32)
+            offset = (token * PARTS + part) * width + channel
+            value += tl.load(update + offset, mask=inside, other=0.0).to(tl.float32)
         tl.store(residual + token * width + channel, value, mask=inside)
     mean_square = tl.sum(value * value, 0) / width
     factor = tl.load(weight + channel, mask=inside, other=0.0).to(tl.float32)

@@ -67,8 +67,8 @@ def _forbid(
                     for other in range(EXEMPT):
                         kept = tl.load(exempt + slot * EXEMPT + other)
                         same &= (follower != kept).to(tl.int32)
-                    place = query * room + count + tl.cumsum(same, 0) - 1
-                    tl.store(forbidden + place, follower, mask=same > 0)
+                    offset = query * room + count + tl.cumsum(same, 0) - 1
+                    tl.store(forbidden + offset, follower, mask=same > 0)
                     count += tl.sum(same, 0)
         if known < tl.load(eos_from + slot):
             tl.store(forbidden + query * room + count, end)
@@ -113,8 +113,8 @@ def _best_of_span(
     heat = tl.load(temperatures + slot)
     if heat > 0:
         # The argmax of score / T + Gumbel noise is distributed as softmax(score / T).
-        place = (tl.load(lengths + slot) + query % QUERIES) * vocabulary + token
-        uniform = tl.maximum(tl.rand(tl.load(seeds + slot), place), 1e-20)
+        offset = (tl.load(lengths + slot) + query % QUERIES) * vocabulary + token
+        uniform = tl.maximum(tl.rand(tl.load(seeds + slot), offset), 1e-20)
         score -= heat * tl.log(-tl.log(uniform))
     best, where = tl.max(score, 0, return_indices=True)
     best_logit = best
@@ -164,12 +164,12 @@ def _keep(
         cells = (row * QUERIES + number) * spans + span
         score = tl.load(best_scores + cells, mask=inside, other=float("-inf"))
         _best, where = tl.max(score, 0, return_indices=True)
-        place = (row * QUERIES + number) * spans + where
-        token = tl.load(best_tokens + place)
+        offset = (row * QUERIES + number) * spans + where
+        token = tl.load(best_tokens + offset)
         peak = tl.load(peaks + cells, mask=inside, other=float("-inf"))
         highest = tl.max(peak, 0)
         total = tl.sum(tl.exp(peak - highest) * tl.load(sums + cells, mask=inside, other=0.0), 0)
-        logprob = tl.load(best_logits + place) - highest - tl.log(total)
+        logprob = tl.load(best_logits + offset) - highest - tl.log(total)
         tl.store(output + 1 + number, token)
         tl.store(output + 1 + QUERIES + number, logprob.to(tl.int32, bitcast=True))
         target = history + slot * room + cached + 1 + number

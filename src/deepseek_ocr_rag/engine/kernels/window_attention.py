@@ -75,8 +75,8 @@ def _terms(
     patch = tl.program_id(0) * QUERIES + tl.arange(0, QUERIES)
     inside = patch < patches
     channel = tl.arange(0, WIDTH)
-    place = (picture * patches + patch) * (3 * heads * WIDTH) + head * WIDTH
-    query = tl.load(qkv + place[:, None] + channel[None, :], mask=inside[:, None], other=0.0)
+    offset = (picture * patches + patch) * (3 * heads * WIDTH) + head * WIDTH
+    query = tl.load(qkv + offset[:, None] + channel[None, :], mask=inside[:, None], other=0.0)
     distance = tl.arange(0, DISTANCES)
     known = distance < 2 * SIDE - 1
     vector = distance[None, :] * WIDTH + channel[:, None]
@@ -147,9 +147,9 @@ def _within_windows(
         query = tl.load(
             start + patch[:, None] * (3 * width) + channel[None, :], mask=asked[:, None], other=0.0
         )
-        place = ((picture * heads + head).to(tl.int64) * patches + patch) * (2 * FILLED_UP)
+        offset = ((picture * heads + head).to(tl.int64) * patches + patch) * (2 * FILLED_UP)
         term = tl.load(
-            terms + place[:, None] + tl.arange(0, 2 * FILLED_UP)[None, :],
+            terms + offset[:, None] + tl.arange(0, 2 * FILLED_UP)[None, :],
             mask=asked[:, None],
             other=0.0,
         )
@@ -195,9 +195,9 @@ def _over_pictures(
     query = tl.load(
         start + patch[:, None] * (3 * width) + channel[None, :], mask=asked[:, None], other=0.0
     )
-    place = ((picture * heads + head).to(tl.int64) * patches + patch) * (2 * FILLED_UP)
+    offset = ((picture * heads + head).to(tl.int64) * patches + patch) * (2 * FILLED_UP)
     part = tl.arange(0, 2 * BLOCK)
-    row_terms = terms + place[:, None] + part[None, :]
+    row_terms = terms + offset[:, None] + part[None, :]
     column_terms = row_terms + FILLED_UP - BLOCK
     for_rows = asked[:, None] & (part < BLOCK)[None, :]
     for_columns = asked[:, None] & (part >= BLOCK)[None, :]

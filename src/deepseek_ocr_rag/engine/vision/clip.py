@@ -51,6 +51,6 @@ class Clip:
     def _fit(self, grid: int) -> Tensor:
         if grid not in self._positions:
             trained, table = self._config.trained_grid, self._weights.positions
-            places = fitted_grid(table[1:].view(trained, trained, -1), grid)
-            self._positions[grid] = torch.cat((table[:1], places.flatten(0, 1)))
+            positions = fitted_grid(table[1:].view(trained, trained, -1), grid)
+            self._positions[grid] = torch.cat((table[:1], positions.flatten(0, 1)))
         return self._positions[grid]

@@ -35,8 +35,8 @@ class Qwen:
         few = count <= config.few_queries
         queries = weights.few_queries if few else weights.many_queries
         stream = torch.cat((picture, queries.expand(pictures, -1, -1)), dim=1)
-        place = torch.arange(stream.shape[1], device=stream.device)
-        seen = (place < count) | (place <= place[:, None])
+        position = torch.arange(stream.shape[1], device=stream.device)
+        seen = (position < count) | (position <= position[:, None])
         for layer in weights.layers:
             stream = stream + self._attend(layer, self._norm(stream, layer.attention_norm), seen)
             gate, up = functional.linear(

@@ -97,14 +97,14 @@ class Stutter:
         same test, made stricter, and accepted if what lies before it has more misses.
         """
         says = [
-            evidence(past.units[place], past.predictions[place])
-            for place in range(self.first, self.last + 1)
+            evidence(past.units[index], past.predictions[index])
+            for index in range(self.first, self.last + 1)
         ]
         begin, score = 0, 0.0
-        for place, said in enumerate(says):
+        for index, said in enumerate(says):
             score += said if said > 0 else STRICTNESS * said
             if score <= 0:
-                begin, score = place + 1, 0.0
+                begin, score = index + 1, 0.0
         before, after = says[:begin], says[begin:]
         if sum(after) < ENOUGH / 2 or _misses(before) < CLEANER * _misses(after):
             return self.first

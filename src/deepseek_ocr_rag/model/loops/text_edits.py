@@ -40,9 +40,9 @@ def moved(offsets: Sequence[int], edits: Iterable[Edit]) -> tuple[int, ...]:
         while waiting and waiting[-1].end <= offset:
             edit = waiting.pop()
             shift += len(edit.replacement) - (edit.end - edit.start)
-        place = offset + shift
+        position = offset + shift
         if waiting and waiting[-1].start < offset:
             edit = waiting[-1]
-            place = edit.start + shift + min(offset - edit.start, len(edit.replacement))
-        result.append(place)
+            position = edit.start + shift + min(offset - edit.start, len(edit.replacement))
+        result.append(position)
     return tuple(result)

@@ -75,8 +75,8 @@ def _torn_tag(tail: str) -> int:
     first = _MARKER.search(tail[:LONGEST_TAG])
     if first is None or not first[1]:
         return 0
-    place = tail.find("<|/det|>", 0, 2 * LONGEST_TAG)
-    return place + len("<|/det|>") if place >= 0 else first.end()
+    index = tail.find("<|/det|>", 0, 2 * LONGEST_TAG)
+    return index + len("<|/det|>") if index >= 0 else first.end()
 
 
 def _seam(head: str, tail: str) -> str:

@@ -164,10 +164,10 @@ async def _store(
     return await anyio.to_thread.run_sync(partial(write), limiter=limiter)
 
 
-def _limiter(request: Request, name: str, places: int) -> anyio.CapacityLimiter:
+def _limiter(request: Request, name: str, slots: int) -> anyio.CapacityLimiter:
     state = request.app.state
     if not hasattr(state, name):
-        setattr(state, name, anyio.CapacityLimiter(places))
+        setattr(state, name, anyio.CapacityLimiter(slots))
     limiter: anyio.CapacityLimiter = getattr(state, name)
     return limiter
 

@@ -1,4 +1,4 @@
-/** The place that is shown, as it stands in the address: #/job/ID/page/3/block/2 */
+/** The place that is shown, as part of the address: #/job/ID/page/3/block/2 */
 
 /**
  * @typedef {object} Place
@@ -27,7 +27,7 @@ export function hashOf({ job = null, page = null, block = null }) {
 }
 
 /**
- * Goes to a place; listeners are told.
+ * Goes to a place and calls the listeners.
  * @param {Partial<Place>} place
  */
 export function goTo(place) {
@@ -35,7 +35,7 @@ export function goTo(place) {
 }
 
 /**
- * Writes where the reader is, without a step in the history and without telling anybody.
+ * Writes the reader's place into the address, without a history entry and without calling listeners.
  * @param {Partial<Place>} place
  */
 export function notePlace(place) {
@@ -43,7 +43,7 @@ export function notePlace(place) {
 }
 
 /**
- * Tells when another place is asked for.
+ * Calls a listener when another place is asked for.
  * @param {(place: Place) => void} listener
  */
 export function onPlace(listener) {

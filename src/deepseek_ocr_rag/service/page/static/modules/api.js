@@ -4,7 +4,7 @@ import { readEvents } from "./event_stream.js";
 
 const KEY = "dsocr.key";
 
-/** What went wrong, as the service says it (RFC 9457), or as the connection does. */
+/** A problem that the service reported (RFC 9457), or a failed connection. */
 export class Problem extends Error {
   /**
    * @param {number} status 0 if there was no reply
@@ -106,7 +106,7 @@ export async function problemOf(reply) {
   try {
     members = await reply.json();
   } catch {
-    // A proxy's page: the status says enough.
+    // Perhaps a proxy's page; the status is enough.
   }
   return new Problem(reply.status, members, Number(reply.headers.get("Retry-After")) || 0);
 }

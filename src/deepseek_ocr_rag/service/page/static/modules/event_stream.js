@@ -1,6 +1,7 @@
-/** Server-sent events out of a reply's body, as the HTML standard has them (9.2.6). */
+/** Reads server-sent events from a reply's body (HTML standard, 9.2.6). */
 
-/** The service shows every 15 seconds that it lives; a connection silent for longer is dead. */
+/** The service sends a heartbeat every 15 seconds; a connection that is silent for longer is dead.
+*/
 const SILENCE_MS = 45_000;
 
 /**

@@ -22,13 +22,13 @@ export function askForKey() {
     const dialog = make("dialog", { "aria-labelledby": "key-title" }, form);
     form.addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
-      // Headers can hold nothing else; such a key is wrong in any case.
+      // Headers can hold nothing else, so any other key is wrong.
       const key = input.value.trim().replace(/[^\x21-\x7e]/g, "?");
       dialog.close();
       dialog.remove();
       resolve(key);
     });
-    // Nothing can be done without it, so Escape does not close it.
+    // Nothing works without a key, so Escape does not close the dialog.
     dialog.addEventListener("cancel", (/** @type {Event} */ event) => event.preventDefault());
     document.body.append(dialog);
     dialog.showModal();

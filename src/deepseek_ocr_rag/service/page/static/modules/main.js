@@ -1,4 +1,4 @@
-/** Starts the page: puts its parts in their places, and shows what the address says. */
+/** Starts the page: creates its parts, and shows what the address names. */
 
 import { currentPlace, onPlace } from "./address.js";
 import { onKeyNeeded } from "./api.js";

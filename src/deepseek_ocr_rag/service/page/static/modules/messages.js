@@ -1,4 +1,4 @@
-/** Tells the person what happened: short notes that go away, and problems that stay. */
+/** Shows messages: short notes that disappear, and problems that stay. */
 
 import { Problem } from "./api.js";
 import { byId, make } from "./dom.js";
@@ -8,7 +8,7 @@ import { language, t, textIfAny } from "./texts.js";
 const NOTE_SECONDS = 4;
 
 /**
- * Shows a note for a few seconds; screen readers say it.
+ * Shows a note for a few seconds; screen readers read it out.
  * @param {string} text
  */
 export function note(text) {
@@ -46,7 +46,8 @@ export function problemParts(error, subject = "") {
  * @returns {HTMLElement[]}
  */
 export function failureParts(error) {
-  const own = textIfAny(`error.${error.type}`);
+  // What the service says is more exact, but English.
+  const own = language === "zh" && textIfAny(`error.${error.type}`);
   const message = sentence(error.message);
   const remedy = textIfAny(`error.${error.type}.remedy`) || error.remedy || "";
   const texts = own ? [own, `${message} ${remedy}`] : [message, remedy];
@@ -74,7 +75,7 @@ export function inWords(error) {
   if (error.status === 0) return { what: t("problem.connection"), remedy: t("problem.connection.remedy") };
   const own = textIfAny(`problem.${error.status}`) || t("problem.status", { status: error.status });
   const ownRemedy = textIfAny(`problem.${error.status}.remedy`);
-  // What the service says is exact, but English.
+  // The service's own words are exact, but English.
   if (language === "zh") {
     return { what: own, remedy: [ownRemedy, error.detail && sentence(error.detail), error.remedy].filter(Boolean).join(" ") };
   }

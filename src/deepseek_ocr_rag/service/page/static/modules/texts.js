@@ -45,7 +45,7 @@ export function chooseLanguage(chosen) {
   location.reload();
 }
 
-/** Puts the texts into what stands in index.html. */
+/** Fills the texts into index.html. */
 export function translateShell() {
   document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
   for (const each of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-text]"))) {

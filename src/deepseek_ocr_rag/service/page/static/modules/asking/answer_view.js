@@ -1,4 +1,4 @@
-/** One answer: its text while it comes, then each sentence with the result of its check. */
+/** One answer: its text as it is written, then each sentence with the result of its check. */
 
 import { fill, make } from "../dom.js";
 import { icon } from "../icons.js";
@@ -151,7 +151,7 @@ function count(answer, status) {
 }
 
 /**
- * That something is not there is said only where it was found out, and by whom.
+ * Claims absence only where it was established, and says by what.
  * @param {any} answer without an answer @returns {{heading: string, text: string}}
  */
 function notFound(answer) {

@@ -42,7 +42,7 @@ class Asking {
     this.build();
     queue.onChosen(() => this.showScope());
     reader.onDocument(() => this.showScope());
-    // Not before somebody wants to ask: the list may need the key.
+    // Not before the panel is used: the list may ask for the key.
     place.addEventListener("focusin", () => this.models.load(), { once: true });
     this.showScope();
   }

@@ -58,7 +58,7 @@ export async function showOnPages(reader, citations) {
   const marks = await marksOf(citations.filter((each) => each.job === job));
   if (marks.every((mark) => !mark.pale.length && !mark.dark.length)) note(t("asking.no_boxes"));
   await reader.showMarks(job, marks);
-  // There the panel covers the pages.
+  // On a narrow screen, the panel covers the pages.
   if (matchMedia(NARROW).matches) showAsking(false);
 }
 

@@ -22,7 +22,7 @@ export class ModelChoice {
     return this.isKnown ? this.select.value : null;
   }
 
-  /** Asks which models there are. */
+  /** Fetches the list of models. */
   async load() {
     try {
       const { models, default: own, problem } = await getJson("/v1/language-models");
@@ -32,7 +32,7 @@ export class ModelChoice {
       fill(this.problem, ...withCode(problem || ""));
       this.isKnown = true;
     } catch (error) {
-      // A question will say what is wrong; until then the service's own model answers.
+      // The next question will report the error; until then the service's own model is shown.
       if (!isAbort(error)) this.isKnown = false;
     }
   }

@@ -1,4 +1,4 @@
-/** The shape of a check's result: told apart without colour. */
+/** The shape of a check's result, so that results differ without colour too. */
 
 const SVG = "http://www.w3.org/2000/svg";
 

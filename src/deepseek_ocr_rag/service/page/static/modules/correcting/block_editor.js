@@ -1,4 +1,4 @@
-/** Corrects the text of a block where it stands. */
+/** Edits the text of a block in place. */
 
 import { request } from "../api.js";
 import { make } from "../dom.js";
@@ -72,7 +72,7 @@ export function editBlock(place, onSaved, onUndo) {
     }
   });
   form.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    // The reader's own keys do not hold while one types.
+    // The reader's own keys must not act while typing.
     event.stopPropagation();
     if (event.key === "Escape") close();
     else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();

@@ -1,4 +1,4 @@
-/** Corrections of a block's text: in place, taken back, and exported for training. */
+/** Corrections of blocks: edit in place, undo, export for training. */
 
 import { getJson, request } from "../api.js";
 import { saveFile } from "../clipboard.js";

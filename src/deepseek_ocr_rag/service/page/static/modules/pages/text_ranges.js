@@ -4,7 +4,7 @@ const MOST_RANGES = 200;
 
 /**
  * @param {Element} element
- * @param {string} words their white space is as good as any
+ * @param {string} words, with any white space between them
  * @returns {Range[]}
  */
 export function rangesOf(element, words) {

@@ -31,7 +31,7 @@ export function dropZone(take) {
     if (files.length) take(files, values());
   }
 
-  let depth = 0; // "dragenter" and "dragleave" come for every element on the way
+  let depth = 0; // "dragenter" and "dragleave" fire for every element that is crossed
   const mark = (/** @type {number} */ change) => {
     depth = Math.max(0, depth + change);
     document.body.classList.toggle("dragging", depth > 0);

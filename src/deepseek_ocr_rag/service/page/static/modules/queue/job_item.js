@@ -14,7 +14,7 @@ import { facts, isActive, tone } from "./job_words.js";
  * @property {(job: any, chosen: boolean) => void} choose
  */
 
-/** The row of a job. What did not change is left alone, so that the focus stays. */
+/** The row of a job. Unchanged parts are kept, so that the focus stays. */
 export class JobItem {
   /** @param {any} job @param {boolean} chosen @param {ItemActions} actions */
   constructor(job, chosen, actions) {
@@ -61,7 +61,7 @@ export class JobItem {
     this.box.disabled = !job.pages_done;
     this.cancel.hidden = !isActive(job);
     this.remove.hidden = isActive(job);
-    const error = job.status === "failed" ? job.error : null; // of a job read in part, the pages say it
+    const error = job.status === "failed" ? job.error : null; // a job that was read in part shows errors on its pages
     this.error.hidden = !error;
     if (error) fill(this.error, ...failureParts(error));
   }

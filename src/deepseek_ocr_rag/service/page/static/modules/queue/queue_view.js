@@ -1,4 +1,4 @@
-/** The list of documents: send some, watch them, open one, choose some to ask. */
+/** The list of documents: send, watch, open, and choose them for questions. */
 
 import { goTo } from "../address.js";
 import { Problem, getJson, request } from "../api.js";
@@ -65,7 +65,7 @@ export class QueueView {
     this.restart();
   }
 
-  /** Looks at once, and then again and again while it is seen. */
+  /** Asks for the list now, and regularly while it is visible. */
   restart() {
     clearTimeout(this.timer);
     if (!this.place.hidden && !document.hidden) this.refresh();

@@ -1,4 +1,4 @@
-/** Asks before something is lost. */
+/** Asks for confirmation before something is lost. */
 
 import { make } from "../dom.js";
 

@@ -30,7 +30,7 @@ export function newSending(file, options) {
 }
 
 /**
- * Sends a file as soon as others have gone.
+ * Sends a file as soon as there is a free slot.
  * @param {Sending} sending
  * @param {() => void} onProgress
  * @returns {Promise<any>} the job

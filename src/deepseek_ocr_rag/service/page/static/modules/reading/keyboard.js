@@ -1,4 +1,5 @@
-/** The keys of the reader. They work where the focus is in the document, and not while one types. */
+/** The keys of the reader. They work while the focus is in the document, but not in a text field.
+*/
 
 import { make } from "../dom.js";
 import { t } from "../texts.js";
@@ -21,7 +22,7 @@ export function listenForKeys(place, actions) {
   });
 }
 
-/** Shows which keys there are. */
+/** Shows the list of keys. */
 export function showKeys() {
   const rows = /** @type {[string, string][]} */ ([
     ["→ ←", "pages"],

@@ -1,4 +1,4 @@
-/** A job that is looked at: its pages as they are finished, their texts and pictures. */
+/** The job that is open: its pages as they are finished, their texts and pictures. */
 
 import { Problem, events, getJson, request } from "../api.js";
 import { isAbort } from "../messages.js";
@@ -68,7 +68,7 @@ export class OpenDocument {
     return kind === "end";
   }
 
-  /** Tells once for all that came in a moment. */
+  /** Reports all that came within a moment at once. */
   tell() {
     this.told ||= setTimeout(() => {
       this.told = 0;

@@ -1,4 +1,4 @@
-/** The column of all pages: made and dropped as they come and go. */
+/** The column of all pages; their elements are made and dropped as the reader scrolls. */
 
 import { make } from "../dom.js";
 import { PageMarks } from "../pages/page_marks.js";
@@ -8,7 +8,7 @@ import { focusOn, linkSides } from "../pages/linking.js";
 import { t } from "../texts.js";
 import { VirtualRows } from "./virtual_rows.js";
 
-const HEAD = 72; // of a page's row, beside the picture
+const HEAD = 72; // height of a page's row without the picture
 const NARROW = "(max-width: 760px)";
 const SETTLE_MS = 150;
 
@@ -33,7 +33,7 @@ export class PagesView {
     this.sizes = new ResizeObserver(() => this.plan());
     this.sizes.observe(this.element);
     this.timer = 0;
-    this.seenWidth = 0; // of the window, when the pages were made
+    this.seenWidth = 0; // width of the window when the pages were made
   }
 
   /** @param {number} index */
@@ -170,7 +170,7 @@ export class PagesView {
     }, SETTLE_MS);
   }
 
-  /** Looks how much room there is, and makes the pages for it. */
+  /** Measures the room, and sizes the pages for it. */
   measure() {
     const { clientWidth, clientHeight } = this.element;
     if (!clientWidth) return;

@@ -1,4 +1,4 @@
-/** Keeps what was fetched last; what failed is fetched again. */
+/** A cache of what was fetched last; failures are not kept. */
 
 export class RecentlyUsed {
   /** @param {number} most */

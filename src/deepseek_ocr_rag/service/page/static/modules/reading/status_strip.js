@@ -1,4 +1,4 @@
-/** What becomes of the document: progress, and how many pages have problems. */
+/** The state of the document: progress, and how many pages have problems. */
 
 import { fill, make } from "../dom.js";
 import { failureParts, problemParts } from "../messages.js";
@@ -38,7 +38,7 @@ export class StatusStrip {
     this.cancel.hidden = !active;
     this.lost.hidden = !opened.lost;
     this.showIssues(opened);
-    const error = job.status === "failed" ? job.error : null; // else the pages say it
+    const error = job.status === "failed" ? job.error : null; // otherwise the pages show their errors
     fill(this.trouble, error && make("div.note.bad", {}, ...failureParts(error)));
   }
 
@@ -55,7 +55,7 @@ export class StatusStrip {
       counts.set(state, (counts.get(state) ?? 0) + 1);
     }
     const key = JSON.stringify([...counts]);
-    if (key === this.issues.dataset.key) return; // so that the focus stays
+    if (key === this.issues.dataset.key) return; // unchanged: redrawing would lose the focus
     this.issues.dataset.key = key;
     const found = ISSUES.filter((state) => counts.get(state));
     fill(

@@ -1,4 +1,4 @@
-/** Small pages at the side: where one is, which pages have problems, and a way to each. */
+/** Thumbnails: show the current page and pages with problems, and lead to each. */
 
 import { fill, make } from "../dom.js";
 import { isAbort } from "../messages.js";

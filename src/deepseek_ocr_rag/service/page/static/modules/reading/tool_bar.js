@@ -1,4 +1,4 @@
-/** The tools of the reader: page, size, turning, what is shown, downloads. */
+/** The tools of the reader: page, zoom, rotation, view, downloads. */
 
 import { saveFile } from "../clipboard.js";
 import { fill, make } from "../dom.js";

@@ -1,7 +1,7 @@
 /** A long column of rows of which only those near the window exist. */
 
-const AROUND = 0.75; // windows above and below
-const AT_ONCE = 3; // rows that are made in one frame
+const AROUND = 0.75; // how many windows above and below have rows
+const AT_ONCE = 3; // most rows that are made in one frame
 
 /**
  * @typedef {object} Row
@@ -25,7 +25,7 @@ export class VirtualRows {
     scroller.append(this.space);
     this.count = 0;
     this.tops = new Float64Array(1);
-    /** What each row takes, as it was seen, or else as it is thought. */
+    /** The height of each row: measured, or else estimated. */
     this.heights = new Float64Array(0);
     /** @type {Map<number, Row>} */
     this.made = new Map();
@@ -49,7 +49,7 @@ export class VirtualRows {
     this.keepPlace(() => this.place());
   }
 
-  /** Makes all rows again, as after another zoom, at the same share of the same row. */
+  /** Makes all rows again, such as after zooming, and keeps the position within the row. */
   remakeAll() {
     const { index, share } = this.at();
     for (const each of [...this.made.keys()]) this.drop(each);
@@ -87,7 +87,7 @@ export class VirtualRows {
   scrollTo(index, offset = 0) {
     this.scroller.scrollTop = this.tops[index] + offset;
     this.render();
-    // Rows near it may turn out to be of another height than was thought.
+    // Rows near it may turn out to have another height than estimated.
     this.scroller.scrollTop = this.tops[index] + offset;
   }
 
@@ -117,14 +117,14 @@ export class VirtualRows {
     const first = this.rowAt(scrollTop - AROUND * clientHeight);
     const last = this.rowAt(scrollTop + (1 + AROUND) * clientHeight);
     for (const [index, { element }] of this.made) {
-      // Where the focus is, it must stay.
+      // Keep the row that has the focus.
       if ((index < first || index > last) && !element.contains(document.activeElement)) this.drop(index);
     }
     let made = 0;
     for (const index of this.nearest(first, last)) {
       if (this.made.has(index)) continue;
       if (made === AT_ONCE) {
-        this.plan(); // the others in the next frame, so that none takes long
+        this.plan(); // the others in the next frame, to keep frames short
         break;
       }
       this.add(index);
@@ -156,7 +156,7 @@ export class VirtualRows {
   drop(index) {
     const row = this.made.get(index);
     if (!row) return;
-    // Else the focus would fall out of the document, and with it the keys.
+    // Otherwise the focus would leave the document, and the keys would stop working.
     if (row.element.contains(document.activeElement)) this.scroller.focus({ preventScroll: true });
     this.sizes.unobserve(row.element);
     row.close();

@@ -9,8 +9,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
-from .table_heads import cells_of_row
-from .tables import Table, parse_table
+from ...document.table_heads import cells_of_row
+from ...document.tables import Table, parse_table
 
 __all__ = ["heads_of_columns"]
 
