@@ -22,6 +22,7 @@ from pyarrow import parquet
 
 from deepseek_ocr_rag import Reader
 from deepseek_ocr_rag.batch import BatchSettings, run_batch
+from deepseek_ocr_rag.batch.output.shards import ShardWriter
 from deepseek_ocr_rag.errors import ConfigurationError, OutputError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
@@ -102,6 +103,25 @@ def test_a_second_call_reads_nothing_again(papers, out, server):
     report = run_batch(str(papers), str(out), settings(server))
     assert (shard_bytes(out), len(server.asked)) == (before, asked)
     assert report.account.complete
+
+
+def test_a_part_that_is_marked_after_a_first_look_is_not_read_again(
+    papers, out, server, monkeypatch
+):
+    """A task on another machine may write a part while a new driver begins."""
+    finished, looked = ShardWriter.finished, set()
+
+    def late(self, part):
+        if part.number not in looked:
+            looked.add(part.number)
+            return None
+        return finished(self, part)
+
+    monkeypatch.setattr(ShardWriter, "finished", late)
+    before, asked = shard_bytes(out), len(server.asked)
+    report = run_batch(str(papers), str(out), settings(server))
+    assert report.account.complete
+    assert (shard_bytes(out), len(server.asked)) == (before, asked)
 
 
 def test_a_folder_of_other_settings_is_refused(papers, out, server):

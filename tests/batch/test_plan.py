@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from benchmark_scripts import load_benchmark
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks" / "batch"))
+plan = load_benchmark("batch/plan.py")
+Plan, simulated = plan.Plan, plan.simulated
 
-from plan import Plan, simulated
-
-SMALL = Plan(pages=1e6, cards=10, rate=20.0, documents=1e6, shards=1e6)
+SMALL = Plan(pages=1e6, cards=10, rate=20.0, document_pages=20.0, documents=1e6, shards=1e6)
 STEADY = replace(SMALL, life=1e12, start=0.0)
 
 

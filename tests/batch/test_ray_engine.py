@@ -72,14 +72,14 @@ def unit(name, **more):
         RayTaskError("read", "a traceback\x1b[2J that ends: no space left", ValueError("x")),
     ],
 )
-def test_errors_of_ray_are_ours_and_what_was_stored_before_is_told(
-    cluster, monkeypatch, tmp_path, error
-):
+def test_errors_of_ray_are_ours_and_what_was_stored_before_is_told(monkeypatch, tmp_path, error):
     monkeypatch.setattr(ray_engine, "_dataset", lambda *given: Failing(error))
     pages = []
     first = unit("a.pdf")
     monkeypatch.setattr(PageUnit, "file_name", property(lambda self: "a"))
-    found = ray_units(iter([first]), BatchSettings(), RunFolder(str(tmp_path)), pages.append, None)
+    found = ray_units(
+        iter([first]), BatchSettings(), RunFolder(str(tmp_path)), pages.append, SHARES
+    )
     assert next(found) is first
     assert pages == [False, True]
     with pytest.raises(EngineLostError, match="Ray has ended the run") as caught:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections import Counter
 
-import psutil
 import pytest
 
 pytest.importorskip("pyarrow")
@@ -19,6 +16,7 @@ pytest.importorskip("ray")
 import ray
 from batch_runs import page_keys, shard_bytes
 from page_server import PageServer, marked_pdf
+from ray_cluster import NODE, reading_actors, start_ray_run, wait_for
 
 from deepseek_ocr_rag.batch import BatchSettings, run_batch
 
@@ -26,8 +24,6 @@ pytestmark = [
     pytest.mark.services,
     pytest.mark.filterwarnings("default"),  # Ray's own
 ]
-
-NODE = {"num_cpus": 1, "object_store_memory": 100_000_000}
 
 
 @pytest.fixture
@@ -48,7 +44,8 @@ def papers(tmp_path):
     folder = tmp_path / "papers"
     folder.mkdir()
     for number in range(12):
-        (folder / f"{number}.pdf").write_bytes(marked_pdf(8, 1 + 8 * number))
+        # Their order is that of their names.
+        (folder / f"{number:02}.pdf").write_bytes(marked_pdf(8, 1 + 8 * number))
     (folder / "bad.pdf").write_bytes(b"%PDF-1.4 damaged")
     return folder
 
@@ -57,31 +54,6 @@ def settings(server):
     return BatchSettings(
         backend=f"server:{server.url}", resolution="tiny", unit_pages=2, part_documents=3
     )
-
-
-DRIVER = """
-import sys, json
-from deepseek_ocr_rag.batch import BatchSettings, run_batch
-import ray
-ray.init(address=sys.argv[4], log_to_driver=False)
-run_batch(sys.argv[1], sys.argv[2], BatchSettings.from_dict(json.loads(sys.argv[3])), engine="ray")
-"""
-
-
-def reading_actors():
-    return [
-        each.pid
-        for each in psutil.process_iter(["cmdline"])
-        if any("MapWorker" in part for part in each.info["cmdline"] or ())
-    ]
-
-
-def wait_for(reached, process, seconds=300):
-    end = time.monotonic() + seconds
-    while not reached():
-        assert process.poll() is None, "the driver ended before it could be killed"
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_a_run_that_lost_a_node_an_actor_and_its_driver_is_the_undisturbed_one(
@@ -93,9 +65,7 @@ def test_a_run_that_lost_a_node_an_actor_and_its_driver_is_the_undisturbed_one(
         server.asked.clear()
         server.seconds = 2.0
         node = cluster.add_node(**NODE)
-        arguments = (papers, tmp_path / "out", json.dumps(settings(server).to_dict()))
-        command = [sys.executable, "-c", DRIVER, *map(str, arguments), cluster.address]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        process = start_ray_run(papers, tmp_path / "out", settings(server), cluster.address)
         wait_for(lambda: len(server.asked) > pages // 4, process)
         cluster.remove_node(node, allow_graceful=False)
         killed = len(server.asked) + 2
@@ -123,3 +93,53 @@ def test_a_run_that_lost_a_node_an_actor_and_its_driver_is_the_undisturbed_one(
         entry, first, last = map(int, name.split("-"))
         marks = range(8 * entry + first, 8 * entry + last + 1)
         assert not any(again[mark] for mark in marks), name
+
+
+@pytest.fixture
+def corpus(shared, tmp_path):
+    """190 documents of the corpus, a page of each, and 10 hostile ones."""
+    found = sorted((shared / "corpus").rglob("*.pdf"))
+    hostile = [path for path in found if "hostile" in path.parts][:10]
+    usual = [path for path in found if "hostile" not in path.parts]
+    lines = [{"uri": str(path), "id": f"hostile-{i}"} for i, path in enumerate(hostile)]
+    lines += [
+        {"uri": str(usual[i % len(usual)]), "id": f"usual-{i}", "pages": "1"} for i in range(190)
+    ]
+    path = tmp_path / "manifest.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    return path
+
+
+def test_200_documents_of_which_10_are_hostile_on_four_nodes(cluster, corpus, tmp_path):
+    """One node killed at a third, one actor at two thirds, then the driver."""
+
+    def marked():
+        return len(list((tmp_path / "out").glob("staged/*/[!.]*.rows"))) + 20 * len(
+            list((tmp_path / "out").glob("done/*.json"))
+        )
+
+    with PageServer(seconds=0.2) as server:
+        given = BatchSettings(
+            backend=f"server:{server.url}",
+            resolution="tiny",
+            unit_pages=8,
+            part_documents=20,
+        )
+        nodes = [cluster.add_node(**NODE) for _ in range(3)]
+        process = start_ray_run(corpus, tmp_path / "out", given, cluster.address)
+        wait_for(lambda: marked() >= 66, process, 900)
+        cluster.remove_node(nodes[0], allow_graceful=False)
+        wait_for(lambda: marked() >= 132 and bool(reading_actors()), process, 900)
+        os.kill(reading_actors()[0], signal.SIGKILL)
+        wait_for(lambda: marked() >= 150, process, 900)
+        process.kill()
+        process.wait()
+        ray.init(address=cluster.address, log_to_driver=False)
+        report = run_batch(str(corpus), str(tmp_path / "out"), given, engine="ray")
+        server.seconds = 0.0
+        whole = run_batch(str(corpus), str(tmp_path / "whole"), given)
+    assert report.account.complete
+    assert report.account.documents == 200
+    assert len(page_keys(tmp_path / "out")) == report.account.expected
+    assert report.account.errors == whole.account.errors
+    assert shard_bytes(tmp_path / "out") == shard_bytes(tmp_path / "whole")

@@ -110,6 +110,7 @@ class _Run:
         self._engine = engine
         self._gpus = gpus
         self._devices = local_devices(gpus) if engine == "local" else ()
+        self._cards = len(self._devices) or 1
         self._staged = StagedUnits(folder, settings.part_documents)
         self._shards = ShardWriter(folder, self._staged)
         self._counter = ProgressCounter()
@@ -144,7 +145,7 @@ class _Run:
             parts=self._parts,
             seconds=time.time() - begun,
             read_pages=self._counter.progress().pages,
-            gpus=len(self._devices) or self._gpus or 1,
+            gpus=self._cards,
             gpu_price=gpu_price,
         )
         self._folder.write_json(RUN_FILE, {**self._head(begun), **report.to_dict()})
@@ -204,6 +205,10 @@ class _Run:
         for part in planned:
             stored = self._staged.names(part.part.number)
             left = [unit for unit in part.units if unit.file_name not in stored]
+            # A task of a driver that was killed may write the part meanwhile: its mark comes first,
+            # and then the units go. So what is missing from the list is missing, or marked.
+            if left and self._is_finished(part.part):
+                continue
             if left:
                 self._waiting[part.part.number] = (part, {unit.file_name for unit in left})
                 yield from left
@@ -223,9 +228,11 @@ class _Run:
         if self._engine == "local":
             yield from local_units(units, self._settings, self._folder, on_page, self._devices)
             return
-        from .engines.ray_engine import ray_units
+        from .engines.ray_engine import ray_shares, ray_units
 
-        yield from ray_units(units, self._settings, self._folder, on_page, self._gpus)
+        shares = ray_shares(self._gpus)
+        self._cards = shares.actors
+        yield from ray_units(units, self._settings, self._folder, on_page, shares)
 
     def _unit_done(self, unit: PageUnit, pool: ThreadPoolExecutor) -> None:
         number = unit.entry // self._settings.part_documents
@@ -246,7 +253,14 @@ class _Run:
             return self._shards.write(planned)
         from .engines.ray_shards import write_elsewhere
 
-        return write_elsewhere(planned, self._folder, self._settings.part_documents)
+        try:
+            return write_elsewhere(planned, self._folder, self._settings.part_documents)
+        except OutputError:
+            # Likewise: another task has written it, and removed its units.
+            account = self._shards.finished(planned.part)
+            if account is None:
+                raise
+            return account
 
     def _take_written(self) -> None:
         account = self._writing.popleft().result()

@@ -144,32 +144,22 @@ def ray_units(
     settings: BatchSettings,
     folder: RunFolder,
     on_page: OnPage,
-    gpus: int | None,
+    shares: RayShares,
 ) -> Iterator[PageUnit]:
     """Read units on a cluster, and yield each when it is stored, in any order.
 
-    The cluster is the one that this process is connected to, else the one in ``RAY_ADDRESS``, else
-    one that is started on this machine. An actor or a machine that dies is replaced, and what it
-    had not stored is read again.
+    An actor or a machine that dies is replaced, and what it had not stored is read again.
 
     Args:
         units: What to read.
         settings: What reads.
         folder: The folder of the run, which every machine must reach.
         on_page: Called for each page with whether it was read.
-        gpus: Cards that read at the same time; None for all, or for one processor a machine.
+        shares: What :func:`ray_shares` says of the cluster.
 
     Raises:
-        ConfigurationError: If the cluster has fewer cards.
         EngineLostError: If Ray gives up.
-        MissingExtraError: If Ray Data is not installed.
     """
-    check_ray()
-    import ray.data
-
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False)
-    shares = ray_shares(gpus)
     _log.info("%d actors of Ray read pages", shares.actors)
     while window := list(islice(units, WINDOW_UNITS)):
         waiting = {unit.file_name: unit for unit in window}
@@ -201,12 +191,23 @@ def _acknowledged(
 
 
 def ray_shares(gpus: int | None) -> RayShares:
-    """Divide the cluster that this process is connected to.
+    """Connect to a cluster, and divide it.
+
+    It is the one that this process is connected to, else the one in ``RAY_ADDRESS``, else one that
+    is started on this machine.
+
+    Args:
+        gpus: Cards that read at the same time; None for all, or for one processor a machine.
 
     Raises:
         ConfigurationError: If it has fewer cards.
+        MissingExtraError: If Ray Data is not installed.
     """
+    check_ray()
     import ray.data
+
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False)
 
     resources = ray.cluster_resources()
     cards, cores = int(resources.get("GPU", 0)), resources.get("CPU", 1.0)

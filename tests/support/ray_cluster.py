@@ -1,0 +1,57 @@
+"""A Ray cluster of several nodes on this machine, a run on it, and ways to kill parts of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from deepseek_ocr_rag.batch import BatchSettings
+
+__all__ = ["NODE", "reading_actors", "start_ray_run", "wait_for"]
+
+NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100_000_000}
+
+DRIVER = """
+import sys, json
+from deepseek_ocr_rag.batch import BatchSettings, run_batch
+import ray
+ray.init(address=sys.argv[4], log_to_driver=False)
+run_batch(sys.argv[1], sys.argv[2], BatchSettings.from_dict(json.loads(sys.argv[3])), engine="ray")
+"""
+
+
+def start_ray_run(
+    manifest: Path, folder: Path, settings: BatchSettings, address: str
+) -> subprocess.Popen[bytes]:
+    """Start a run in a process of its own."""
+    arguments = (manifest, folder, json.dumps(settings.to_dict()), address)
+    return subprocess.Popen(
+        [sys.executable, "-c", DRIVER, *map(str, arguments)], stdout=subprocess.DEVNULL
+    )
+
+
+def reading_actors() -> list[int]:
+    """The processes of all actors that read."""
+    return [
+        each.pid
+        for each in psutil.process_iter(["cmdline"])
+        if any("MapWorker" in part for part in each.info["cmdline"] or ())
+    ]
+
+
+def wait_for(
+    reached: Callable[[], bool], process: subprocess.Popen[bytes], seconds: float = 300
+) -> None:
+    """Wait until something is reached while the driver runs."""
+    end = time.monotonic() + seconds
+    while not reached():
+        assert process.poll() is None, "the driver ended before it could be killed"
+        assert time.monotonic() < end
+        time.sleep(0.02)
