@@ -85,6 +85,14 @@ def test_a_name_without_its_provider_is_asked_about(spec: str, meant: str) -> No
     assert f"Did you mean {meant}?" in str(caught.value)
 
 
+@pytest.mark.parametrize("spec", ["ollama", "ollama/", "openai", "openai:foo", "openai:8000"])
+def test_a_provider_alone_is_not_taken_for_a_model(spec: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        language_model_named(spec)
+    assert "Did you mean" not in str(caught.value)
+    assert "Write 'ollama/<model>'" in str(caught.value)
+
+
 def test_ollamas_models_are_named() -> None:
     named = language_model_named("ollama/qwen3:4b", think="low")
     assert isinstance(named, OllamaModel)
