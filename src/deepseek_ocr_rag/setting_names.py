@@ -62,6 +62,8 @@ def did_you_mean_model(name: object) -> str:
         meant = model
     elif (separator and "." not in provider) or text in ("", "auto", "none"):
         return ""
+    if near_name(meant.partition(":")[0], ["ollama", "openai"]):
+        return ""  # a provider without a model or an address
     return f"Did you mean 'ollama/{meant}'? " if meant.isprintable() else ""
 
 

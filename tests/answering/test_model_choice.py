@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from deepseek_ocr_rag import DocumentQA, OllamaModel, OpenAIModel
 from deepseek_ocr_rag.answering import Message
 from deepseek_ocr_rag.answering.models.model_choice import language_model, language_model_named
+from deepseek_ocr_rag.answering.models.model_fitness import writes_text
 from deepseek_ocr_rag.document.types import OcrDocument, Page
 from deepseek_ocr_rag.errors import (
     ConfigurationError,
@@ -83,6 +84,25 @@ def test_a_name_without_its_provider_is_asked_about(spec: str, meant: str) -> No
     with pytest.raises(ConfigurationError) as caught:
         language_model_named(spec)
     assert f"Did you mean {meant}?" in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", ["ollama", "ollama/", "openai", "openai:foo", "openai:8000"])
+def test_a_provider_alone_is_not_taken_for_a_model(spec: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        language_model_named(spec)
+    assert "Did you mean" not in str(caught.value)
+    assert "Write 'ollama/<model>'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shown", "writes"),
+    [({}, True), ({"remote_host": "far"}, False), ({"remote_model": "gpt"}, False)],
+)
+def test_a_model_that_ollama_runs_elsewhere_is_not_chosen(
+    shown: dict[str, str], writes: bool
+) -> None:
+    server = SimpleNamespace(show=lambda model: {"capabilities": ["completion"], **shown})
+    assert writes_text(server, "m") is writes  # type: ignore[arg-type]
 
 
 def test_ollamas_models_are_named() -> None:

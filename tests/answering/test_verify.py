@@ -124,6 +124,9 @@ def test_without_sources_nothing_is_supported() -> None:
 def test_a_source_of_another_kind_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"source 2 cannot be a dict.*integrations"):
         verify(KEEPER, [KEEPER, {"text": KEEPER}])  # type: ignore[list-item]
+    for wrong in (None, 5, object()):
+        with pytest.raises(ConfigurationError, match="sources cannot be a "):
+            verify(KEEPER, wrong)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="answer cannot be a list"):
         verify([KEEPER], [KEEPER])  # type: ignore[arg-type]
 

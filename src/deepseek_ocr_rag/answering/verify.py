@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -121,6 +121,11 @@ def verify(
         )
     if isinstance(sources, VerifySource):
         sources = (sources,)
+    if not isinstance(sources, Iterable):
+        raise ConfigurationError(
+            f"sources cannot be a {type(sources).__name__}",
+            remedy="Pass what the answer was written from: passages, documents or texts.",
+        )
     passages: list[Passage] = []
     places: list[range] = []  # of each source in ``passages``
     for number, source in enumerate(sources, start=1):
