@@ -13,7 +13,7 @@ addEventListener("securitypolicyviolation", (event) =>
   violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
 
-PATIENCE = 30_000
+PATIENCE = 90_000
 """Milliseconds after which a test gives up; the machine may be busy."""
 
 REFUSED = "Failed to load resource"

@@ -174,5 +174,5 @@ def test_a_model_that_writes_attacks_runs_nothing(watched: WatchedPage) -> None:
         page.locator("#question").fill(f"attack {number} on the lamp that Anna Berg keeps")
         page.keyboard.press("Enter")
         body = page.locator(".turn").nth(turns).locator(".answer-body")
-        expect(body).not_to_have_attribute("aria-busy", "true", timeout=40_000)
+        expect(body).not_to_have_attribute("aria-busy", "true")
     harmless(watched, "#asking")
