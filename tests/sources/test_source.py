@@ -189,6 +189,22 @@ def test_a_path_that_no_file_can_have(path):
     assert isinstance(error_of(path), SourceNotFoundError)
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("reprot.pdf", "report.pdf"),
+        ("Report.PDF", "report.pdf"),
+        ("papers", "paper"),
+        ("x.pdf", None),
+    ],
+)
+def test_a_misspelled_name_is_told_with_the_file_beside_it(pdf, tmp_path, given, meant):
+    (tmp_path / "report.pdf").write_bytes(pdf)
+    (tmp_path / "paper").mkdir()
+    question = f"Did you mean {str(tmp_path / meant)!r}? " if meant else ""
+    assert error_of(tmp_path / given).remedy == f"{question}Check the path."
+
+
 def test_a_folder(tmp_path):
     assert "folder" in str(error_of(tmp_path))
 

@@ -13,6 +13,7 @@ import stat
 import time
 from collections.abc import Generator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,7 @@ from ..errors import (
     SourceNotFoundError,
     UnsupportedSourceError,
 )
+from ..setting_names import near_name
 from .allowed_paths import FileInside
 from .checked_requests import public_name
 from .fetch import download, is_url
@@ -41,6 +43,9 @@ _CHUNK = 1024 * 1024
 _TICK_SECONDS = 0.02
 """Longest time between two changes of a file that get the same time: Linux counts in steps of
 1 to 10 milliseconds."""
+
+_MOST_NAMES = 1000
+"""Files of a folder among which a misspelled name is looked for."""
 
 # If a pipe takes the file's place, opening it must not wait for a writer.
 _FILE = os.O_RDONLY | sum(
@@ -90,8 +95,19 @@ def _from_path(path: Path, limits: Limits, name: str) -> Content:
         raise
     except (OSError, ValueError) as error:
         raise SourceNotFoundError(
-            "there is no such file", source=name, remedy="Check the path."
+            "there is no such file", source=name, remedy=f"{_near_file(path)}Check the path."
         ) from error
+
+
+def _near_file(path: Path) -> str:
+    """The question whether a file beside it was meant, with a space after it; "" if none is alike."""
+    try:
+        with os.scandir(path.parent) as entries:
+            names = [entry.name for entry in islice(entries, _MOST_NAMES)]
+    except (OSError, ValueError):
+        return ""
+    near = near_name(path.name, names)
+    return f"Did you mean {os.fspath(path.with_name(near))!r}? " if near else ""
 
 
 def _not_a_file(status: os.stat_result, name: str) -> SourceError:
