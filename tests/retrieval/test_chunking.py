@@ -305,6 +305,17 @@ def test_real_model_output_is_covered_and_traceable(shared: Path) -> None:
     check_nothing_is_lost(chunks, document)
 
 
+@pytest.mark.parametrize("max_tokens", [60, 400])
+def test_all_that_the_real_model_wrote_is_chunked(shared: Path, max_tokens: int) -> None:
+    """A table without a row is among it, and tables that begin in the middle of a row."""
+    folder = shared / "model-outputs"
+    for entry in json.loads((folder / "manifest.json").read_text("utf-8")):
+        document = parse_document((folder / entry["file"]).read_text("utf-8"))
+        chunks = chunk_document(document, max_tokens=max_tokens)
+        check_pieces(chunks, document)
+        check_nothing_is_lost(chunks, document)
+
+
 def check_nothing_is_lost(chunks: tuple[Chunk, ...], document: OcrDocument) -> None:
     for page in document.pages:
         covered = {

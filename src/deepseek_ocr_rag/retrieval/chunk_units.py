@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Final
 
 from ..document.paragraphs import PARAGRAPH_BREAK, Float, Paragraph, Slice
@@ -228,8 +228,7 @@ class UnitCutter:
 
 def _group_rows(table: Slice, rows: TableRows) -> list[Slice]:
     """The rows of a table's body that are a label alone, which introduces the rows below it."""
-    ends = [*rows.starts[1:], len(table.text)]
-    spans = list(zip(rows.starts, ends, strict=True))[rows.body :]
+    spans = list(pairwise([*rows.starts, len(table.text)]))[rows.body :]
     texts = [table.text[start:end] for start, end in spans]
     return [
         replace(
