@@ -21,7 +21,7 @@ _DATE_FORM: Final = re.compile(r"[YMDHS]+")
 
 _POSSESSIVE: Final = re.compile("['’]s$")
 _ELISION: Final = re.compile(r"(?<![^\W_])([^\W\d_]{1,5}['’])(?=[^\W\d_])")
-_BEFORE: Final = re.compile(r"([^\W\d_]+)['’]?\s+$")
+_BEFORE: Final = re.compile(r"(?<![^\W\d_])([^\W\d_]{1,20})['’]?\s{1,5}$")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _CAPITALISED: Final = re.compile(r"[^\W\d_][\w'’&]*")
 _QUOTE: Final = re.compile('["“”„«»‘《「]$')
