@@ -111,6 +111,11 @@ def test_only_content_words_are_said_to_be_missing(language: str, question: str,
     assert " or ".join(f"“{word}”" for word in words) == told
 
 
+def test_a_noun_of_a_language_without_a_list_claims_nothing() -> None:
+    text = "Consiliul a acordat 45.000 de lei pentru farul din port."
+    assert Vocabulary([text]).missing_names("Câți lei a acordat Consiliul pentru Far?") == ()
+
+
 def test_a_title_before_a_name_is_no_part_of_it() -> None:
     found = asked_names("What did President Lincoln and the Mayor of Leeds say?")
     assert [(name.words, name.size, name.certain) for name in found] == [

@@ -69,3 +69,18 @@ def test_words_of_other_languages_are_no_function_words() -> None:
 def test_function_words_count_only_where_a_question_has_nothing_else() -> None:
     assert question_terms("What is the height of the lamp?") == ["height", "lamp"]
     assert question_terms("The Who") == ["the", "who"]
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("Câți lei a acordat consiliul pentru far?", set()),  # has function words of Italian
+        ("Co řekl Karel Dvořák?", set()),
+        ("What did Karel Dvořák say about the façade?", {"en"}),
+        ("Wie viele µm misst der Spalt?", {"de"}),
+    ],
+)
+def test_letters_tell_a_language_that_has_no_list_from_one_that_has(
+    question: str, found: set[str]
+) -> None:
+    assert languages(question) == found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from .stop_words import LANGUAGES, stop_words
@@ -26,6 +27,25 @@ _ASKING: Final = re.compile(
 )
 """Words that ask, where words are not spaced: pairs of their characters would say nothing."""
 
+_WORD: Final = re.compile(r"[^\W\d_]+")
+
+_MARKED: Final = re.compile("[\u00df-\u024f]")
+"""Latin letters beyond a to z; "µm" is a unit in any language."""
+
+_MARKED_LETTERS: Final = {
+    "en": "éèêëïöñç",
+    "de": "äöüßé",
+    "nl": "éèêëïíóöü",
+    "fr": "àâæçéèêëîïôœùûüÿ",
+    "es": "áéíñóúüç",
+    "pt": "áâãàçéêíóôõúü",
+    "it": "àèéìíîòóùú",
+    "sv": "åäöéèü",
+    "no": "æøåéèòôóäö",
+    "pl": "ąćęłńóśźż",
+}
+"""Those with which a language writes its own words and usual loans (Unicode CLDR, exemplar letters)."""
+
 _UNSPACED: Final = "zh"
 """Stands for Chinese, Japanese and Korean, which have no capitals."""
 
@@ -33,10 +53,11 @@ _UNSPACED: Final = "zh"
 def languages(text: str) -> frozenset[str]:
     """The languages of which a text has most function words, as codes of ISO 639-1.
 
-    More than one if they have equally many, none if no language has any. A text of which most is
-    in Chinese, Japanese or Korean characters counts as Chinese.
+    More than one if they have equally many, none if no language has any, or if a word that is no
+    name has letters that the language does not write: Romanian has function words of Italian. A
+    text of which most is in Chinese, Japanese or Korean characters counts as Chinese.
     """
-    return _most(_counted(terms(text)))
+    return frozenset(filter(partial(_may_write, text), _most(_counted(terms(text)))))
 
 
 def languages_of_texts(texts: Iterable[str]) -> frozenset[str]:
@@ -75,6 +96,15 @@ def _counted(found: list[str]) -> Counter[str]:
     if unspaced * 2 > len(found):
         counted = Counter({_UNSPACED: unspaced})
     return counted
+
+
+def _may_write(text: str, language: str) -> bool:
+    letters = _MARKED_LETTERS.get(language)
+    if letters is None:
+        return True
+    words = _WORD.findall(text)
+    own = [word.lower() for word in words[:1]] + [word for word in words if word.islower()]
+    return set(letters).issuperset(_MARKED.findall(" ".join(own)))
 
 
 def _most(counted: Counter[str]) -> frozenset[str]:
