@@ -41,8 +41,8 @@ DOORS = {
     " OllamaBackend PageRequest RecordingBackend Repeatable ReplayBackend Reply ServerBackend"
     " TransformersBackend choose_backend probe_backends",
     "batch": "BatchDocument BatchEstimate BatchProgress BatchSettings EstimatedRange ManifestEntry"
-    " PageReader PageRow PageUnit RunAccount RunReport batch_documents estimate_batch"
-    " manifest_entries run_batch",
+    " PageReader PageRow PageUnit RunAccount RunReport batch_documents batch_records"
+    " estimate_batch manifest_entries run_batch",
     "concurrency": "run_cancellable",
     "document": "Block Box Cell OcrDocument Page Table TextLayer markdown_to_html parse_table",
     "errors": "BackendError BackendReplyError BackendTimeoutError BackendUnavailableError BusyError"

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
-from deepseek_ocr_rag import OcrDocument
-from deepseek_ocr_rag.batch import BatchDocument, batch_documents
-from deepseek_ocr_rag.errors import DeepSeekOCRError
-from deepseek_ocr_rag.records import (
-    OnError,
-    Record,
-    Split,
-    document_record,
-    page_records,
-    page_wanted,
-)
+from deepseek_ocr_rag.batch import batch_records
+from deepseek_ocr_rag.records import OnError, Split
 
 from .documents import DocumentConverter, to_document
 from .whole_document import WholeDocument
 
 __all__ = ["BatchLoader"]
-
-logger = logging.getLogger(__name__)
 
 
 class BatchLoader(BaseLoader):
@@ -68,38 +56,6 @@ class BatchLoader(BaseLoader):
         Raises:
             DeepSeekOCRError: If a page failed and ``on_error`` is "raise", or there is no run.
         """
-        for each in batch_documents(self._folder):
-            if each.error is not None:
-                self._refused(each)
-                continue
-            for record in self._records(each):
-                document = to_document(record, flat=self._flat)
-                yield (
-                    document if self._mode != "document" else WholeDocument.from_document(document)
-                )
-
-    def _refused(self, document: BatchDocument) -> None:
-        if self._on_error == "raise":
-            raise DeepSeekOCRError(
-                f"the document could not be opened ({document.error})", source=document.doc_id
-            )
-        logger.warning("Skipped: %s", document.error)
-
-    def _records(self, read: BatchDocument) -> Iterator[Record]:
-        document = read.document
-        pages = [page for page in document if page_wanted(page, document.source, self._on_error)]
-        if self._mode == "document":
-            if pages:
-                whole = OcrDocument(
-                    document.source, tuple(pages), document.total_pages, document.sha256
-                )
-                yield document_record(whole, identity=read.doc_id)
-            return
-        for page in pages:
-            yield from page_records(
-                page,
-                source=document.source,
-                total_pages=document.total_pages,
-                split=self._mode,
-                identity=read.doc_id,
-            )
+        for record in batch_records(self._folder, split=self._mode, on_error=self._on_error):
+            document = to_document(record, flat=self._flat)
+            yield document if self._mode != "document" else WholeDocument.from_document(document)

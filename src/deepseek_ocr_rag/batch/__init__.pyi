@@ -6,7 +6,7 @@ from .manifests.manifest import manifest_entries
 from .output.run_report import RunReport
 from .page_reader import PageReader
 from .page_units import ManifestEntry, PageUnit
-from .read_back import BatchDocument, batch_documents
+from .read_back import BatchDocument, batch_documents, batch_records
 from .run_account import RunAccount
 from .stored_pages import PageRow
 
@@ -23,6 +23,7 @@ __all__ = [
     "RunAccount",
     "RunReport",
     "batch_documents",
+    "batch_records",
     "estimate_batch",
     "manifest_entries",
     "run_batch",

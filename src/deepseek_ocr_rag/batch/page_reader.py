@@ -26,13 +26,13 @@ from ..errors import (
 from ..model.prompts import mode_named, task_named
 from ..reading.page_stream import PageStream
 from ..reading.reader import Reader
-from ..sources.checked_requests import public_name
 from .batch_settings import BatchSettings
 from .drawn.drawn_stream import drawn_stream
 from .drawn.drawn_unit import DrawnUnit
 from .metered_backend import MeteredBackend
 from .page_units import PageUnit, selection_text
 from .storage.fetched_documents import FetchedDocuments
+from .storage.locations import shown_uri
 from .stored_pages import PageRow, row_of_page
 
 __all__ = ["UNIT_COLUMNS", "PageReader", "units_of"]
@@ -205,7 +205,7 @@ class PageReader:
     def _opened(
         self, unit: PageUnit, numbers: tuple[int, ...], drawn: DrawnUnit | None
     ) -> Iterator[PageStream]:
-        name = public_name(unit.uri) if "://" in unit.uri else unit.uri
+        name = shown_uri(unit.uri)
         if drawn is not None:
             with drawn_stream(
                 drawn,
@@ -248,7 +248,7 @@ class PageReader:
         return row if cost is None else replace(row, tokens=cost.tokens, seconds=cost.seconds)
 
     def _row(self, unit: PageUnit, sha256: str, total_pages: int) -> PageRow:
-        uri = public_name(unit.uri) if "://" in unit.uri else unit.uri
+        uri = shown_uri(unit.uri)
         return PageRow(unit.entry, unit.doc_id, uri, sha256, 0, total_pages)
 
     def failed_row(self, unit: PageUnit, number: int, error: Exception) -> PageRow:

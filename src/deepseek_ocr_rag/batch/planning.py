@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 from ..errors import CorruptSourceError, DeepSeekOCRError
-from ..sources.checked_requests import public_name
 from ..sources.page_selection import parse_page_selection
-from ..sources.source import open_source
 from .batch_settings import BatchSettings
 from .page_units import ManifestEntry, PageUnit, PlannedDocument, page_units
 from .storage.fetched_documents import FetchedDocuments
+from .storage.locations import shown_uri
 
 __all__ = ["ManifestPart", "PlannedPart", "Planner", "manifest_parts"]
 
@@ -98,19 +96,12 @@ class Planner:
 
     def document(self, position: int, entry: ManifestEntry) -> PlannedDocument:
         """Open one document."""
-        uri = public_name(entry.uri) if "://" in entry.uri else entry.uri
+        uri = shown_uri(entry.uri)
         doc_id = entry.id or uri
         try:
-            with (
-                self._fetched.path(entry.uri) as path,
-                open_source(
-                    Path(path),
-                    password=entry.password,
-                    renderer=self._settings.renderer,
-                    limits=self._settings.limits,
-                    name=uri,
-                ) as source,
-            ):
+            with self._fetched.source(
+                entry.uri, password=entry.password, renderer=self._settings.renderer
+            ) as source:
                 if entry.sha256 not in ("", source.sha256):
                     raise CorruptSourceError(
                         f"its sha256 is {source.sha256}, and the manifest says {entry.sha256}",

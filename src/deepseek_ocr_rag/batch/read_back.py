@@ -1,21 +1,32 @@
-"""Reads the documents of a run out of its shards: :func:`batch_documents`."""
+"""Reads a run out of its shards: :func:`batch_documents`, :func:`batch_records`."""
 
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
+from ..document.page_records import (
+    OnError,
+    Record,
+    Split,
+    document_record,
+    page_records,
+    page_wanted,
+)
 from ..document.types import OcrDocument
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, DeepSeekOCRError
 from .arrow_extra import check_arrow
 from .output.shard_columns import page_columns
 from .output.shards import MARKS, shard_of
 from .storage.run_folder import RunFolder
 from .stored_pages import DOCUMENT_ERROR, PageRow
 
-__all__ = ["BatchDocument", "batch_documents"]
+__all__ = ["BatchDocument", "batch_documents", "batch_records"]
+
+_log = logging.getLogger("deepseek_ocr_rag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,50 @@ def batch_documents(folder: str) -> Iterator[BatchDocument]:
         rows = heapq.merge(_rows(run, "pages", number), _rows(run, "errors", number), key=_position)
         for _, group in groupby(rows, key=lambda row: row.entry):
             yield _document(list(group))
+
+
+def batch_records(
+    folder: str, *, split: Split = "page", on_error: OnError = "keep"
+) -> Iterator[Record]:
+    """Read the records of a run back, in the order of the manifest and of the pages.
+
+    Their ids are those that reading the files gives, or derive from the ids of the manifest.
+
+    Args:
+        folder: As for :func:`batch_documents`.
+        split: What becomes a record: a "page", a "block", or the whole "document".
+        on_error: What to do with a page that could not be read: "keep", "skip" or "raise". A
+            document that could not be opened has no pages: "raise" raises, the others log a warning.
+
+    Yields:
+        The records.
+
+    Raises:
+        ConfigurationError: If there is no run in the folder.
+        DeepSeekOCRError: If a page or a document failed and ``on_error`` is "raise".
+    """
+    for read in batch_documents(folder):
+        document = read.document
+        if read.error is not None:
+            if on_error == "raise":
+                raise DeepSeekOCRError(
+                    f"the document could not be opened ({read.error})", source=read.doc_id
+                )
+            _log.warning("Skipped: %s", read.error)
+            continue
+        wanted = (page for page in document if page_wanted(page, document.source, on_error))
+        if split == "document":
+            if pages := tuple(wanted):
+                yield document_record(replace(document, pages=pages), identity=read.doc_id)
+            continue
+        for page in wanted:
+            yield from page_records(
+                page,
+                source=document.source,
+                total_pages=document.total_pages,
+                split=split,
+                identity=read.doc_id,
+            )
 
 
 def _position(row: PageRow) -> tuple[int, int]:

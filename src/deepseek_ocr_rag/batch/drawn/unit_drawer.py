@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, cast
 
 from ...backends.base import Backend
 from ...errors import CorruptSourceError, DeepSeekOCRError
 from ...model.prompts import mode_named
 from ...reading.preparation import PreparedPage, prepare_page
-from ...sources.checked_requests import public_name
-from ...sources.source import Source, open_source
+from ...sources.source import Source
 from ..batch_settings import BatchSettings
 from ..page_units import PageUnit
 from ..storage.fetched_documents import FetchedDocuments
@@ -54,18 +51,10 @@ class UnitDrawer:
 
     def draw(self, unit: PageUnit) -> DrawnUnit:
         """Draw the pages of a unit; a document that cannot be opened gives its error."""
-        name = public_name(unit.uri) if "://" in unit.uri else unit.uri
         try:
-            with (
-                self._fetched.path(unit.uri) as path,
-                open_source(
-                    Path(path),
-                    password=unit.password,
-                    renderer=self._settings.renderer,
-                    limits=self._settings.limits,
-                    name=name,
-                ) as source,
-            ):
+            with self._fetched.source(
+                unit.uri, password=unit.password, renderer=self._settings.renderer
+            ) as source:
                 if unit.sha256 and source.sha256 != unit.sha256:
                     raise CorruptSourceError(
                         "the document changed after its pages had been counted",
@@ -86,5 +75,4 @@ class UnitDrawer:
         def prepared(number: int) -> PreparedPage:
             return prepare_page(source, number, cast("Backend", _PictureReader()), self._mode)
 
-        with ThreadPoolExecutor(1, thread_name_prefix="dsocr-draw") as pool:
-            return tuple(pool.map(prepared, unit.numbers))
+        return tuple(map(prepared, unit.numbers))

@@ -24,7 +24,8 @@ from ...sources.checked_requests import public_name
 from ...sources.fetch import download
 from ...sources.fetch_policy import FetchPolicy
 from ...sources.limits import Limits
-from .locations import is_remote, is_web, located
+from ...sources.source import Source, open_source
+from .locations import is_remote, is_web, located, shown_uri
 
 __all__ = ["FetchedDocuments"]
 
@@ -72,6 +73,25 @@ class FetchedDocuments:
             with self._lock:
                 self._used[uri] -= 1
                 self._forget()
+
+    @contextmanager
+    def source(self, uri: str, *, password: str | None, renderer: str) -> Iterator[Source]:
+        """The opened document.
+
+        Raises:
+            SourceError: If it cannot be fetched or opened.
+        """
+        with (
+            self.path(uri) as path,
+            open_source(
+                path,
+                password=password,
+                renderer=renderer,
+                limits=self._limits,
+                name=shown_uri(uri),
+            ) as source,
+        ):
+            yield source
 
     def close(self) -> None:
         """Remove all that was fetched."""

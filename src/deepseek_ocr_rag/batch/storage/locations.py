@@ -11,7 +11,7 @@ from ...errors import ConfigurationError, MissingExtraError
 from ...installing import install_command
 from ...sources.checked_requests import public_name
 
-__all__ = ["StoragePath", "is_remote", "is_web", "located"]
+__all__ = ["StoragePath", "is_remote", "is_web", "located", "shown_uri"]
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -44,6 +44,11 @@ def is_remote(uri: str) -> bool:
     """Whether it is on another machine: a URL that is not ``file://``."""
     found = _SCHEME.match(uri)
     return found is not None and found[1].lower() != "file"
+
+
+def shown_uri(uri: str) -> str:
+    """A path as it is, a URL without what it may have of a password or a signature."""
+    return public_name(uri) if "://" in uri else uri
 
 
 def located(uri: str) -> StoragePath:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from llama_index.core.readers.base import BaseReader
 from llama_index.core.schema import Document
 
-from deepseek_ocr_rag.batch import BatchDocument, batch_documents
-from deepseek_ocr_rag.errors import ConfigurationError, DeepSeekOCRError
-from deepseek_ocr_rag.records import OnError, page_records, page_wanted
+from deepseek_ocr_rag.batch import batch_records
+from deepseek_ocr_rag.errors import ConfigurationError
+from deepseek_ocr_rag.records import OnError
 
 from .documents import to_document
 
 __all__ = ["BatchReader"]
-
-logger = logging.getLogger(__name__)
 
 
 class BatchReader(BaseReader):
@@ -60,24 +57,5 @@ class BatchReader(BaseReader):
         Raises:
             DeepSeekOCRError: If a page failed and ``on_error`` is "raise", or there is no run.
         """
-        for each in batch_documents(self._folder):
-            if each.error is not None:
-                self._refused(each)
-                continue
-            document = each.document
-            for page in document:
-                if page_wanted(page, document.source, self._on_error):
-                    for record in page_records(
-                        page,
-                        source=document.source,
-                        total_pages=document.total_pages,
-                        identity=each.doc_id,
-                    ):
-                        yield to_document(record, flat=self._flat, extra_info=extra_info)
-
-    def _refused(self, document: BatchDocument) -> None:
-        if self._on_error == "raise":
-            raise DeepSeekOCRError(
-                f"the document could not be opened ({document.error})", source=document.doc_id
-            )
-        logger.warning("Skipped: %s", document.error)
+        for record in batch_records(self._folder, on_error=self._on_error):
+            yield to_document(record, flat=self._flat, extra_info=extra_info)
