@@ -6,6 +6,7 @@ python batch_runs.py MANIFEST FOLDER BACKEND UNIT_PAGES PART_DOCUMENTS
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -14,10 +15,40 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["SAME", "page_keys", "shard_bytes", "start_run", "worker_pids"]
+__all__ = [
+    "SAME",
+    "page_keys",
+    "recorded_page",
+    "run_of_sample",
+    "shard_bytes",
+    "start_run",
+    "worker_pids",
+]
 
 SAME = ("pages", "errors", "documents", "files")
 """The folders whose bytes do not depend on when and how often a run was interrupted."""
+
+
+def recorded_page(path: Path) -> str:
+    """A backend that has a recording of one page; ``path`` is where that is written."""
+    text = (
+        "<|ref|>title<|/ref|><|det|>[[10, 10, 900, 50]]<|/det|>\n# Light\n\n"
+        "<|ref|>text<|/ref|><|det|>[[10, 60, 900, 99]]<|/det|>\nThe lamp was lit."
+    )
+    path.write_text(json.dumps({"page": 1, "text": text}), "utf-8")
+    return f"replay:{path}"
+
+
+def run_of_sample(folder: Path, recording: str) -> Path:
+    """A run over two pages of the sample, of which one was recorded, and a damaged file."""
+    from deepseek_ocr_rag import sample_path
+    from deepseek_ocr_rag.batch import BatchSettings, run_batch
+
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.4 damaged")
+    lines = [{"uri": str(sample_path()), "pages": "1-2"}, {"uri": "bad.pdf", "id": "bad"}]
+    (folder / "m.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    run_batch(str(folder / "m.jsonl"), str(folder / "out"), BatchSettings(backend=recording))
+    return folder / "out"
 
 
 def shard_bytes(folder: Path) -> dict[str, str]:

@@ -8,34 +8,22 @@ import pytest
 
 pytest.importorskip("pyarrow")
 
+from batch_runs import recorded_page, run_of_sample
 from langchain_deepseek_ocr import DeepSeekOCRLoader
 
 from deepseek_ocr_rag import sample_path
-from deepseek_ocr_rag.batch import BatchSettings, run_batch
 from deepseek_ocr_rag.errors import ConfigurationError, DeepSeekOCRError
-
-TEXT = (
-    "<|ref|>title<|/ref|><|det|>[[10, 10, 900, 50]]<|/det|>\n# Light\n\n"
-    "<|ref|>text<|/ref|><|det|>[[10, 60, 900, 99]]<|/det|>\nThe lamp was lit."
-)
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
-    path = tmp_path_factory.mktemp("recording") / "replies.jsonl"
-    path.write_text(json.dumps({"page": 1, "text": TEXT}), "utf-8")
-    return f"replay:{path}"
+    return recorded_page(tmp_path_factory.mktemp("recording") / "replies.jsonl")
 
 
 @pytest.fixture(scope="module")
 def run(recording, tmp_path_factory):
     """The sample, of which one page was recorded, and a file that is damaged."""
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "bad.pdf").write_bytes(b"%PDF-1.4 damaged")
-    lines = [{"uri": str(sample_path()), "pages": "1-2"}, {"uri": "bad.pdf", "id": "bad"}]
-    (folder / "m.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    run_batch(str(folder / "m.jsonl"), str(folder / "out"), BatchSettings(backend=recording))
-    return folder / "out"
+    return run_of_sample(tmp_path_factory.mktemp("run"), recording)
 
 
 @pytest.mark.parametrize("mode", ["page", "block", "document"])

@@ -34,7 +34,7 @@ _SHORTEST_EMPHASIS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class AskedName:
-    """A name: a capitalised word that is no role, or several in a row.
+    """A name: a capitalised word that is not a role, or several in a row.
 
     Attributes:
         text: As the question writes it, without a possessive ending.

@@ -1,4 +1,4 @@
-"""Words that explain a capital in a question: what precedes it, or a word that is no name itself.
+"""Words that explain a capital in a question: what precedes it, or a word that is not a name.
 
 To add a language, add its words here, and its function words in :mod:`...text.stop_words`.
 """
@@ -47,7 +47,7 @@ none are names, plurals or substances."""
 
 # "de" is an article in Dutch and a preposition before names in French and Spanish.
 PREPOSITIONS: Final = {"fr": _words("de"), "es": _words("de"), "pt": _words("de")}
-"""What is no article in one language although it is in another."""
+"""Words that stand before names in these languages, and are articles in others."""
 
 INFLECTS_NAMES: Final = frozenset(("pl", "ru"))
 """Languages with a name for each case: Warszawa, w Warszawie."""

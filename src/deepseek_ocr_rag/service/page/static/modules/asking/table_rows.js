@@ -17,7 +17,7 @@ export function inWords(text, answer) {
   return named.filter(Boolean).join(" · ");
 }
 
-/** @param {string} line @returns {string[]} none if it is no row */
+/** @param {string} line @returns {string[]} empty if the line is not a row */
 function cells(line) {
   if (line.length < 3 || line.includes("\n") || !line.startsWith("|") || !line.endsWith("|")) return [];
   return line.slice(1, -1).split(/(?<!\\)\|/).map((each) => each.replaceAll("\\|", "|").trim());
