@@ -9,7 +9,12 @@ from PIL import Image, ImageDraw
 
 from deepseek_ocr_rag.backends.attempts import Attempt, AttemptSettings, RepeatPenalty
 from deepseek_ocr_rag.backends.page_images import turned
-from deepseek_ocr_rag.backends.retry_ladder import SMALLER_PICTURE, STRICTER, WARMTH, RetryLadder
+from deepseek_ocr_rag.backends.retry_ladder import (
+    RETRY_TEMPERATURE,
+    SMALLER_PICTURE,
+    STRICTER,
+    RetryLadder,
+)
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
@@ -100,7 +105,7 @@ def test_a_page_that_loops_is_asked_for_in_all_ways_in_turn(make: Any) -> None:
     assert [settings.mode.name for settings in asked] == [
         "gundam", "gundam", "base", "gundam", "gundam",
     ]  # fmt: skip
-    assert [settings.temperature for settings in asked] == [0, 0, 0, WARMTH, 0]
+    assert [settings.temperature for settings in asked] == [0, 0, 0, RETRY_TEMPERATURE, 0]
     assert [settings.task.name for settings in asked] == ["document"] * 4 + ["free"]
     assert {settings.turn for settings in asked} == {0}
 
