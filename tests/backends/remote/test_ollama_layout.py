@@ -163,7 +163,7 @@ def test_a_reply_that_breaks_off_before_any_text_is_a_failed_page(
 def test_a_model_without_eyes_is_refused_before_the_first_page(
     either: Any, page_request: Any
 ) -> None:
-    with pytest.raises(BackendUnavailableError, match=r"smollm2 cannot see.*ollama pull"):
+    with pytest.raises(BackendUnavailableError, match=r"smollm2 cannot read pages.*ollama pull"):
         list(OllamaBackend("smollm2", host=either.url).read([page_request(1), page_request(2)]))
     assert either.asked(GENERATE) == []
 
@@ -173,7 +173,7 @@ def test_a_copy_without_eyes_is_not_chosen(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv("OLLAMA_HOST", server.url)
         (status,) = (each for each in probe_backends() if each.name == "ollama")
     assert not status.works
-    assert "cannot see" in status.detail
+    assert "takes no pictures" in status.detail
 
 
 # --- which model is meant ----------------------------------------------------------------

@@ -98,7 +98,7 @@ def test_an_address_that_cannot_be_meant_is_refused_at_once(url: str) -> None:
 
 
 def test_the_address_of_the_chats_is_told_what_to_cut() -> None:
-    with pytest.raises(ConfigurationError, match=r"Cut /chat/completions off: http://h:1/v1$"):
+    with pytest.raises(ConfigurationError, match=r"Leave /chat/completions out: http://h:1/v1$"):
         ServerBackend("http://h:1/v1/chat/completions/")
 
 
