@@ -292,7 +292,7 @@ def test_without_permission_nothing_runs_and_the_stake_is_named(
     with pytest.raises(ConfigurationError) as caught:
         OfficialBackend(tmp_path, allow_remote_code=allowed)
     assert "runs the Python code" in str(caught.value)
-    assert "with all your rights" in str(caught.value)
+    assert "with all permissions of your user account" in str(caught.value)
     assert "allow_remote_code=True" in str(caught.value)
 
 
@@ -402,7 +402,7 @@ def test_a_process_that_closes_its_channel_is_not_waited_for(
     failed, good = read(
         light("if page == 1: os.close(4); time.sleep(600)"), page_request(1), page_request(2)
     )
-    assert "does not reply any more" in (failed.error or "")
+    assert "no longer responds" in (failed.error or "")
     assert good.text == "Page 2 ß"
 
 
