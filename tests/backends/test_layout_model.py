@@ -207,7 +207,7 @@ def test_a_file_that_cannot_be_read_is_told_with_both_ways(
         make_layout_model()
     copy = shutil.copy(blob, tmp_path / "copy.gguf")
     assert main(["ollama-model", "--file", str(copy)]) == 0
-    assert "free space of Ollama's disk is not known" in capsys.readouterr().err
+    assert "free space on Ollama's disk is unknown" in capsys.readouterr().err
     assert NEW in contained.models
 
 
@@ -227,14 +227,14 @@ def test_a_full_disk_is_told_before_anything_is_sent(
     new: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layout_model, "SPARE_BYTES", shutil.disk_usage("/").total * 1000)
-    with pytest.raises(BackendError, match=r"needs .* GB .* has .* GB left"):
+    with pytest.raises(BackendError, match=r"needs .* GB in .* only .* GB are free"):
         make_layout_model()
     assert writes(new) == []
 
 
 def test_a_path_that_is_no_file_of_ollama_is_not_opened(new: Any, blob: Path) -> None:
     new.models["deepseek-ocr:3b"] = replace(model(blob), file=Path("/etc/passwd"))
-    with pytest.raises(BackendError, match="does not say in which file"):
+    with pytest.raises(BackendError, match="does not name the model's file"):
         make_layout_model()
 
 
