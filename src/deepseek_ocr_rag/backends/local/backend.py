@@ -118,10 +118,12 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     ) -> None:
         check_positive(gpu_memory_limit=gpu_memory_limit, most_pages=most_pages)
         if cache not in ("model", "fp8"):
-            raise ConfigurationError(f"there is no cache {cache!r}", remedy="Use model or fp8.")
+            raise ConfigurationError(
+                f"cache={cache!r} is not supported", remedy='Use "model" or "fp8".'
+            )
         if weights not in ("model", "int8", "fp8"):
             raise ConfigurationError(
-                f"there are no weights {weights!r}", remedy="Use model, int8 or fp8."
+                f"weights={weights!r} is not supported", remedy='Use "model", "int8" or "fp8".'
             )
         self._devices = checked_devices(device, devices)
         options = CheckpointOptions(

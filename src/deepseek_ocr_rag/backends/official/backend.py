@@ -139,8 +139,8 @@ class OfficialBackend:
             )
         if attention not in ("auto", "flash_attention_2", "eager"):
             raise ConfigurationError(
-                f"there is no attention {attention!r}",
-                remedy="Use flash_attention_2, eager or auto.",
+                f"attention={attention!r} is not supported",
+                remedy='Use "flash_attention_2", "eager" or "auto".',
             )
         location, commit = _located(model, revision)
         self.model = Path(model).name if commit is None else location
@@ -290,8 +290,8 @@ def _located(model: str | Path, revision: str | None) -> tuple[str, str | None]:
     commit = revision or published.get(name.lower())
     if commit is None or not _COMMIT.fullmatch(commit):
         raise ConfigurationError(
-            "there is no such folder, and as a hub id it has no pinned commit, so that "
-            "its code could change at any time",
+            "this is not a folder, and as a hub id it has no pinned commit, so that its code could "
+            "change at any time",
             source=str(model),
             remedy="Name a folder, or set revision= to the 40 hex digits of a commit whose code "
             "you have reviewed.",

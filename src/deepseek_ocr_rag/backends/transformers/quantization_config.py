@@ -38,7 +38,7 @@ def quantize(model: PreTrainedModel, form: str, device: torch.device) -> None:
         _four_bits(model, device)
     else:
         raise ConfigurationError(
-            f"there is no quantization {form!r}", remedy='Use "8bit" or "4bit".'
+            f"quantization={form!r} is not supported", remedy='Use "8bit" or "4bit".'
         )
     torch.nn.Module.to(model, device)
 

@@ -167,7 +167,7 @@ def _dtype(name: str | None, device: torch.device) -> torch.dtype:
     if name is not None:
         if name not in ("bfloat16", "float16", "float32"):
             raise ConfigurationError(
-                f"there is no number format {name!r}", remedy="Use bfloat16, float16 or float32."
+                f"dtype={name!r} is not supported", remedy="Use bfloat16, float16 or float32."
             )
         return cast("torch.dtype", getattr(torch, name))
     if device.type == "cuda":
