@@ -68,7 +68,7 @@ class Server:
         return answer
 
     def was_left_early(self, times: int) -> bool:
-        """Whether so many replies were left; a server sees it when it writes on."""
+        """Return whether so many replies were left early; a server notices when it goes on writing."""
         ends = time.monotonic() + 10
         while self.left_early < times and time.monotonic() < ends:
             time.sleep(0.01)
