@@ -254,7 +254,7 @@ class Page:
 
     @property
     def boxes(self) -> tuple[Box, ...]:
-        """The boxes of all its blocks in reading order; for the task "locate", what was found."""
+        """The boxes of all its blocks in reading order; for the task "locate", those it found."""
         return tuple(box for block in self.blocks for box in block.boxes)
 
     @property

@@ -334,7 +334,9 @@ class Engine:
 
     def _unavailable(self) -> BackendUnavailableError:
         if self._failure is None:
-            return BackendUnavailableError("the local engine was closed")
+            return BackendUnavailableError(
+                "the local engine was closed", remedy="Create a new Reader to read more pages."
+            )
         first = str(self._failure).splitlines()[0] if str(self._failure) else repr(self._failure)
         error = BackendUnavailableError(
             f"the local engine failed: {first}",
@@ -347,7 +349,10 @@ class Engine:
 def _page_error(error: Exception) -> BackendError:
     if isinstance(error, BackendError):
         return error
-    result = BackendError(f"cannot read the page: {error}")
+    result = BackendError(
+        f"cannot read the page: {error}",
+        remedy='Read it again; if it fails again, use backend="transformers".',
+    )
     if isinstance(error, torch.OutOfMemoryError):
         result = PageTooLargeError(
             "the page does not fit into the GPU's memory",

@@ -135,7 +135,7 @@ FAMILIES: Final[dict[str, Family]] = {
 
 
 def family_of(config: Mapping[str, Any]) -> Family:
-    """Recognize the family of a checkpoint by its ``config.json``.
+    """Recognise the family of a checkpoint by its ``config.json``.
 
     Raises:
         ConfigurationError: If it is none of :data:`FAMILIES`.

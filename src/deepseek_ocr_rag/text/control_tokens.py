@@ -1,4 +1,4 @@
-"""Makes untrusted text safe to stand in a prompt: no control tokens, nothing invisible.
+"""Makes untrusted text safe for a prompt: no control tokens, nothing invisible.
 
 Chat templates of language models begin and end turns with tokens that are written
 ``<|im_start|>``, ``<start_of_turn>``, ``[INST]``, ``<tool_call>``. In the text of a document they

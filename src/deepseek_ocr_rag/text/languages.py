@@ -1,4 +1,4 @@
-"""Recognizes the language of a question by its function words, of which a short text has enough."""
+"""Recognises the language of a question by its function words, which even a short one has."""
 
 from __future__ import annotations
 

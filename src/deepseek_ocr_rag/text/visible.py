@@ -65,7 +65,7 @@ _IGNORABLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2060-\u206f\u3164\ufe00-\ufe0f\uffa0"
     "\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
-"""Default_Ignorable_Code_Point of Unicode, as far as its category is not Cf."""
+"""The characters of Unicode's Default_Ignorable_Code_Point that are not in category Cf."""
 
 
 def _shown(character: str) -> str:

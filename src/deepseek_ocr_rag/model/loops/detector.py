@@ -43,7 +43,7 @@ _FORMULA_TAG = re.compile(r"(?<!\\)\\(?:([\[(]|begin\{)|[\])]|end\{)")
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A stretch of text that repeats what stands before it."""
+    """A stretch of text that repeats the text before it."""
 
     start: int  # of the second copy: the text before it holds one whole copy
     end: int  # after the last copy

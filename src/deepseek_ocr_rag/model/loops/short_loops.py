@@ -2,7 +2,7 @@
 
 The rules against repeated n-grams make every short loop look like this: after 20 to 35 tokens they
 force a different token, and the loop goes on. :mod:`.loop_score` asks for more copies of such a
-loop than fit on a page, because columns of "n/a" repeat as much; but those stand in tables. Outside
+loop than fit on a page, because columns of "n/a" repeat as much; but those are in tables. Outside
 tables, this test counts immediate repeats in full, with the same sum of hits and misses.
 
 The threshold was chosen on the pages of ``benchmarks/safety/loops.py``, which score at
@@ -33,7 +33,7 @@ LONG_RUN: Final = 16
 runs may differ each time."""
 
 NUMBER: Final = 1.0
-"""Score of a number of several digits; a single digit may stand in a matrix of zeros."""
+"""Score of a number of several digits; a single digit may be from a matrix of zeros."""
 
 STRICTNESS: Final = 4.0
 """Weight of a miss in the search for the beginning of a loop."""

@@ -1,6 +1,6 @@
 r"""Cuts loops out of model text and leaves valid text in the model's grammar.
 
-The first copy of a loop stays, and so does what follows a loop. The cut is made at the end of a
+The first copy of a loop stays, and so does the text after the loop. The text is cut at the end of a
 block, a table row, a line or a sentence; no half tag is left, and a table that was cut is closed.
 """
 
