@@ -1,4 +1,4 @@
-"""Limits a worker from inside: its memory, its access to files, and its life after its owner's."""
+"""Limits a worker from inside: it may not use too much memory, write files or outlive its owner."""
 
 from __future__ import annotations
 

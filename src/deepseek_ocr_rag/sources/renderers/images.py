@@ -107,7 +107,7 @@ class PictureDocument:
         with self._frame(number) as picture:
             size = picture.size
             if self._format == "JPEG":
-                # The decoder halves, quarters or eighths the size, if the result is large enough.
+                # Decodes at a half, a quarter or an eighth of the size, if that is large enough.
                 share = min(1.0, 2 * long_side / max(size))
                 picture.draft(None, (round(size[0] * share), round(size[1] * share)))
             picture.load()
