@@ -123,6 +123,13 @@ def test_a_page_is_streamed_while_it_is_written(backend, page) -> None:
     assert "".join(pieces) == reply.text
 
 
+def test_cancelling_a_request_ends_its_stream(backend, page) -> None:
+    whole = list(backend.stream(request(0, page)))
+    cancelled = request(0, page)
+    cancelled.cancellation.cancel()
+    assert len(list(backend.stream(cancelled))) < len(whole)
+
+
 def test_several_documents_are_read_at_once(backend, page) -> None:
     first = backend.read(request(key, page) for key in range(3))
     second = backend.read(request(key, page) for key in range(3))

@@ -225,7 +225,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     def stream(self, request: PageRequest) -> Iterator[str]:
         """Ask for one page once, and yield its text while it is generated.
 
-        Closing the iterator ends the generation at the next token.
+        Closing the iterator or cancelling the request ends the generation at the next token.
 
         Args:
             request: The page.
@@ -248,9 +248,10 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             engine_request(settings, request, settings.first(request), 0, stream=True)
         )
         try:
-            for token in handle:
-                if piece := text.push(token):
-                    yield piece
+            with request.cancellation.on_cancel(handle.cancel):
+                for token in handle:
+                    if piece := text.push(token):
+                        yield piece
         finally:
             handle.cancel()
 
