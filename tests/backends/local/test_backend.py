@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -319,3 +320,18 @@ def test_a_model_that_the_engine_cannot_run_is_read_by_transformers(
 def test_invalid_arguments_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         LocalBackend(**changes)
+
+
+def test_a_merged_copy_is_deleted_if_the_engine_does_not_start(monkeypatch, tmp_path) -> None:
+    backend = LocalBackend()
+    copy = TemporaryDirectory(prefix="dsocr-merged-", dir=tmp_path)
+
+    def fails() -> Any:
+        backend._copy = copy
+        raise BackendUnavailableError("the card has fallen off")
+
+    monkeypatch.setattr(backend, "_load_engine", fails)
+    with pytest.raises(BackendUnavailableError, match="fallen off"):
+        backend.load()
+    assert list(tmp_path.iterdir()) == []
+    backend.close()

@@ -146,6 +146,15 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
 
     def _load(self) -> _LoadedEngine | TransformersBackend:
         self.check()
+        loaded: _LoadedEngine | TransformersBackend | None = None
+        try:
+            loaded = self._load_engine()
+        finally:
+            if not isinstance(loaded, _LoadedEngine):
+                self._drop_copy()
+        return loaded
+
+    def _load_engine(self) -> _LoadedEngine | TransformersBackend:
         # Imported late: tokenizers is not needed before a model is loaded.
         from ...model.tokenizer import ModelTokenizer
 
@@ -179,6 +188,12 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         adapter = adapter_files(self._options.adapter)
         self._copy = TemporaryDirectory(prefix="dsocr-merged-")
         return write_merged(checkpoint, adapter, Path(self._copy.name) / "model")
+
+    def _drop_copy(self) -> None:
+        """Delete the merged copy, of many gigabytes, if there is one."""
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            copy.cleanup()
 
     def _engines(self) -> CardEngines:
         loaded = self._ready()
@@ -264,8 +279,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             loaded.close()
         elif loaded is not None:
             loaded.engines.close()
-        if self._copy is not None:
-            self._copy.cleanup()
+        self._drop_copy()
 
 
 def engine_problem() -> DeepSeekOCRError | None:
