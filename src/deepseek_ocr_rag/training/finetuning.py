@@ -17,7 +17,7 @@ from ..errors import ConfigurationError, OutputError
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.prompts import mode_named
 from ..model.tokenizer import ModelTokenizer
-from .adapters import AdapterSettings, add_adapter
+from .adapters import AdapterSettings, add_adapter, recompute_activations
 from .batches import batch_loss, batches
 from .loop import LoopSettings, train
 from .sample_folders import read_samples, split_samples
@@ -187,12 +187,7 @@ class _Training:
         self._changed = add_adapter(self.model, settings.adapter)
         self._vision = bool({"vision", "projector"} & set(settings.adapter.targets))
         if settings.gradient_checkpointing:
-            enable = getattr(
-                self.model,
-                "activation_checkpointing_enable",
-                self.model.gradient_checkpointing_enable,
-            )  # renamed in transformers 5.2x
-            enable({"use_reentrant": False})
+            recompute_activations(self.model)
         self._weights = {
             name: weight
             for name, weight in self._changed.named_parameters()
