@@ -76,6 +76,18 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="judgements without a better text after which training ends; 0 never (default: 3)",
     )
+    parser.add_argument(
+        "--regression",
+        metavar="DATA",
+        help="ordinary pages with their right text that the model must not forget",
+    )
+    parser.add_argument(
+        "--forgetting",
+        type=float,
+        default=0.01,
+        metavar="RATE",
+        help="most that their character error rate may rise (default: 0.01)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="default: the GPU, if there is one")
 
@@ -126,7 +138,8 @@ def train_adapter(options: argparse.Namespace) -> int:
     _check_extra()
     from ...training.adapters import AdapterSettings
     from ...training.checking import check_samples
-    from ...training.finetuning import FineTuning, fine_tune
+    from ...training.finetuning import fine_tune
+    from ...training.finetuning_settings import FineTuning
 
     if options.check:
         found = check_samples(
@@ -148,7 +161,7 @@ def train_adapter(options: argparse.Namespace) -> int:
             name: getattr(options, name)
             for name in (
                 *("mode", "epochs", "learning_rate", "batch", "accumulate", "held_out"),
-                *("judge_every", "patience", "seed", "device"),
+                *("judge_every", "patience", "forgetting", "seed", "device"),
             )
         },
     )
@@ -157,6 +170,7 @@ def train_adapter(options: argparse.Namespace) -> int:
         options.data,
         options.output,
         settings,
+        regression=options.regression,
         revision=options.revision,
         resume=options.resume,
         told=lambda line: print_note(visible_line(line)),
@@ -168,6 +182,8 @@ def train_adapter(options: argparse.Namespace) -> int:
         "before": result.before and result.before.to_dict(),
         "best": result.best and result.best.to_dict(),
         "best_step": result.best_step,
+        "regression_before": result.regression_before and result.regression_before.to_dict(),
+        "regression": result.regression and result.regression.to_dict(),
     }
     print_output(json_line(data))
     return 0
@@ -176,7 +192,7 @@ def train_adapter(options: argparse.Namespace) -> int:
 def evaluate_backend(options: argparse.Namespace) -> int:
     """``dsocr eval``."""
     _check_extra()
-    from ...training.evaluation import evaluate, write_report
+    from ...training.judging.evaluation import evaluate, write_report
     from ...training.sample_folders import read_samples, split_samples
 
     samples = read_samples(options.data).checked()

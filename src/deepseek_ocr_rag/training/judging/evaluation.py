@@ -7,21 +7,21 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from ..backends.base import Backend, PageRequest, Reply
-from ..errors import ConfigurationError, OutputError
-from ..model.prompts import TASKS, Mode, Task, mode_named
-from ..sources.source import open_source
-from .samples import TrainingSample
+from ...backends.base import Backend, PageRequest, Reply
+from ...errors import ConfigurationError, OutputError
+from ...model.prompts import TASKS, Mode, Task, mode_named
+from ...sources.source import open_source
+from ..samples import TrainingSample
 from .scores import PageScore, Scores, score_page, summarise
 
 __all__ = ["Evaluation", "evaluate", "write_report"]
 
 STYLE: Final = (
     "body{font:14px sans-serif;max-width:1200px;margin:2em auto}td,th{text-align:left;padding:.2em"
-    " 1em}pre{white-space:pre-wrap;background:#f4f4f4;padding:1em}.two{display:grid;"
-    "grid-template-columns:1fr 1fr;gap:1em}"
+    " 1em}pre{white-space:pre-wrap;background:#f4f4f4;padding:1em}.columns{display:grid;"
+    "grid-auto-columns:1fr;grid-auto-flow:column;gap:1em}"
 )
 
 
@@ -93,9 +93,19 @@ def _requests(samples: Sequence[TrainingSample], mode: str) -> Iterator[PageRequ
 
 
 def write_report(
-    evaluation: Evaluation, samples: Sequence[TrainingSample], folder: str | Path
+    evaluation: Evaluation,
+    samples: Sequence[TrainingSample],
+    folder: str | Path,
+    *,
+    before: Evaluation | None = None,
 ) -> Path:
     """Write ``report.json`` and ``report.html``: right and written texts side by side, worst first.
+
+    Args:
+        evaluation: What was written.
+        samples: What is right.
+        folder: Where to write them.
+        before: What was written before a training, for a column between the two.
 
     Returns:
         The HTML file.
@@ -103,28 +113,24 @@ def write_report(
     Raises:
         OutputError: If it cannot be written.
     """
+    earlier = before.texts if before else (None,) * len(samples)
     rows = sorted(
-        zip(evaluation.pages, evaluation.texts, samples, strict=True),
+        zip(evaluation.pages, evaluation.texts, samples, earlier, strict=True),
         key=lambda row: -row[0].edits / max(1, row[0].characters),
     )
-    table = "".join(
-        f"<tr><th>{html.escape(name)}<td>{value if isinstance(value, int) else '-' if value is None else f'{value:.4f}'}"
-        for name, value in evaluation.scores.to_dict().items()
-    )
-    shown = "".join(
-        f"<h2>{html.escape(score.id)}: {score.edits} of {score.characters} characters</h2>"
-        f"<div class=two><pre>{html.escape(sample.answer)}</pre><pre>{html.escape(text)}</pre></div>"
-        for score, text, sample in rows
-    )
+    shown = "".join(_row(*row) for row in rows)
+    middle = "In the middle: before the training. " if before else ""
     page = (
         f"<!doctype html><meta charset=utf-8><title>Evaluation</title><style>{STYLE}</style>"
-        f"<h1>Evaluation</h1><table>{table}</table><p>Left: what is right. Right: what was written."
-        f"</p>{shown}"
+        f"<h1>Evaluation</h1><table>{_table(evaluation, before)}</table>"
+        f"<p>Left: what is right. {middle}Right: what was written.</p>{shown}"
     )
-    data = {
+    data: dict[str, Any] = {
         "scores": evaluation.scores.to_dict(),
         "pages": [asdict(score) for score in evaluation.pages],
     }
+    if before:
+        data["before"] = before.scores.to_dict()
     base = Path(folder)
     try:
         base.mkdir(parents=True, exist_ok=True)
@@ -135,3 +141,24 @@ def write_report(
             f"cannot be written ({error.strerror})", source=str(folder), remedy="Check the folder."
         ) from error
     return base / "report.html"
+
+
+def _table(evaluation: Evaluation, before: Evaluation | None) -> str:
+    """The scores as rows of HTML, those before a training first."""
+    columns = [each.scores.to_dict() for each in (before, evaluation) if each]
+    return "".join(
+        f"<tr><th>{html.escape(name)}" + "".join(f"<td>{_figure(each[name])}" for each in columns)
+        for name in columns[0]
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else str(value) if isinstance(value, int) else f"{value:.4f}"
+
+
+def _row(score: PageScore, text: str, sample: TrainingSample, earlier: str | None) -> str:
+    texts = [sample.answer, text] if earlier is None else [sample.answer, earlier, text]
+    return (
+        f"<h2>{html.escape(score.id)}: {score.edits} of {score.characters} characters</h2>"
+        f"<div class=columns>{''.join(f'<pre>{html.escape(each)}</pre>' for each in texts)}</div>"
+    )
