@@ -65,7 +65,7 @@ def fine_tune(
 
     The held-out pages and the regression set are written before, during and after; the adapter that
     writes the held-out pages best is kept, whatever the loss says, unless it has forgotten too much
-    of the regression set. Started by ``accelerate launch``, several processes train together, and
+    of the regression set. Started by ``accelerate launch`` or ``torchrun``, several processes train together, and
     the result does not depend on their number.
 
     Args:

@@ -1,4 +1,4 @@
-"""Several processes that train together, one on each GPU, as ``accelerate launch`` starts them."""
+"""Several processes that train together, one on each GPU, as ``accelerate launch`` and ``torchrun`` start them."""
 
 from __future__ import annotations
 

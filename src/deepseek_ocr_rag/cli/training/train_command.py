@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
 
 def add_eval_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``dsocr eval``."""
-    _add_data(parser)
+    _add_data(parser, ", OmniDocBench or olmOCR-bench")
     parser.add_argument("--backend", default="transformers", help="default: transformers")
     parser.add_argument("--base", metavar="MODEL", help="the model of the backend")
     parser.add_argument("--adapter", metavar="FOLDER", help="an adapter for it")
@@ -117,8 +118,8 @@ def add_merge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", metavar="COMMIT", help="of a hub id")
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a JSONL file, or a folder of samples")
+def _add_data(parser: argparse.ArgumentParser, more: str = "") -> None:
+    parser.add_argument("data", metavar="DATA", help=f"a JSONL file, a folder of samples{more}")
     parser.add_argument(
         "--mode", default="base", choices=sorted(MODES), help="resolution (default: base)"
     )
@@ -193,19 +194,58 @@ def evaluate_backend(options: argparse.Namespace) -> int:
     """``dsocr eval``."""
     _check_extra()
     from ...training.judging.evaluation import evaluate, write_report
+    from ...training.judging.olmocr_bench import olmocr_bench_folder
+    from ...training.judging.omnidocbench import omnidocbench_file
     from ...training.sample_folders import read_samples, split_samples
 
+    for known, judged in (
+        (omnidocbench_file, _evaluate_omnidocbench),
+        (olmocr_bench_folder, _evaluate_olmocr_bench),
+    ):
+        if known(options.data) is not None:
+            if options.held_out is not None:
+                raise ConfigurationError(
+                    "a benchmark has no held-out pages", remedy="Leave out --held-out."
+                )
+            return judged(options)
     samples = read_samples(options.data).checked()
     if options.held_out is not None:
         samples = split_samples(samples, options.held_out)[1]
-    backend = _backend(options)
-    try:
+    with closing(_backend(options)) as backend:
         found = evaluate(backend, samples, mode=options.mode)
-    finally:
-        backend.close()
     if options.output is not None:
         print_note(f"report: {write_report(found, samples, Path(options.output))}")
     print_output(json_line(found.scores.to_dict()))
+    return 0
+
+
+def _evaluate_omnidocbench(options: argparse.Namespace) -> int:
+    from ...training.judging.evaluation import write_report
+    from ...training.judging.omnidocbench import (
+        evaluate_omnidocbench,
+        read_omnidocbench,
+        write_pages_as_markdown,
+    )
+
+    for note in read_omnidocbench(options.data).notes:
+        print_note(visible_line(note))
+    with closing(_backend(options)) as backend:
+        found, samples = evaluate_omnidocbench(backend, options.data, mode=options.mode)
+    if options.output is not None:
+        write_pages_as_markdown(found, samples, options.output)
+        print_note(f"report: {write_report(found, samples, options.output)}")
+    print_output(json_line({"benchmark": "OmniDocBench", **found.scores.to_dict()}))
+    return 0
+
+
+def _evaluate_olmocr_bench(options: argparse.Namespace) -> int:
+    from ...training.judging.olmocr_bench import evaluate_olmocr_bench
+
+    with closing(_backend(options)) as backend:
+        found = evaluate_olmocr_bench(backend, options.data, mode=options.mode)
+    if options.output is not None:
+        print_note(f"report: {found.write(options.output)}")
+    print_output(json_line({"benchmark": "olmOCR-bench", **found.to_dict()}))
     return 0
 
 

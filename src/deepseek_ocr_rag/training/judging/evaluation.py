@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ from ...sources.source import open_source
 from ..samples import TrainingSample
 from .scores import PageScore, Scores, score_page, summarise
 
-__all__ = ["Evaluation", "evaluate", "write_report"]
+__all__ = ["Evaluation", "evaluate", "read_texts", "write_report"]
 
 STYLE: Final = (
     "body{font:14px sans-serif;max-width:1200px;margin:2em auto}td,th{text-align:left;padding:.2em"
@@ -41,7 +41,11 @@ class Evaluation:
 
 
 def evaluate(
-    backend: Backend, samples: Sequence[TrainingSample], *, mode: str = "base"
+    backend: Backend,
+    samples: Sequence[TrainingSample],
+    *,
+    mode: str = "base",
+    compared: Callable[[str], str] = str,
 ) -> Evaluation:
     """Read samples with a backend, and judge what it writes.
 
@@ -51,6 +55,27 @@ def evaluate(
         backend: Any backend that reads pictures.
         samples: What to read, with the right texts.
         mode: Resolution of samples that have none of their own.
+        compared: Makes of a written page what is compared with the right one; the texts of the
+            result are as they were written.
+
+    Raises:
+        ConfigurationError: If there are no samples, or the backend takes no pictures.
+        BackendUnavailableError: If the backend does not work.
+    """
+    pages, texts = [], []
+    for sample, written in zip(samples, read_texts(backend, samples, mode), strict=True):
+        text = written.text if written else ""
+        ended = written is not None and written.finish_reason == "stop"
+        right = sample.answer.strip()
+        pages.append(score_page(sample.id, right, compared(text), ended=ended))
+        texts.append(text)
+    return Evaluation(summarise(pages), tuple(pages), tuple(texts))
+
+
+def read_texts(
+    backend: Backend, samples: Sequence[TrainingSample], mode: str
+) -> list[Reply | None]:
+    """What a backend writes for each sample's page; None for a page without a reply.
 
     Raises:
         ConfigurationError: If there are no samples, or the backend takes no pictures.
@@ -63,14 +88,7 @@ def evaluate(
     replies: dict[int, Reply] = {}
     for reply in backend.read(_requests(samples, mode)):
         replies[reply.key] = reply
-    pages, texts = [], []
-    for key, sample in enumerate(samples):
-        written = replies.get(key)
-        text = written.text if written else ""
-        ended = written is not None and written.finish_reason == "stop"
-        pages.append(score_page(sample.id, sample.answer.strip(), text, ended=ended))
-        texts.append(text)
-    return Evaluation(summarise(pages), tuple(pages), tuple(texts))
+    return [replies.get(key) for key in range(len(samples))]
 
 
 def _requests(samples: Sequence[TrainingSample], mode: str) -> Iterator[PageRequest]:
