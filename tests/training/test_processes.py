@@ -15,16 +15,15 @@ from safetensors.torch import load_file
 from deepseek_ocr_rag.errors import ConfigurationError
 from deepseek_ocr_rag.training import FineTuning, fine_tune
 
-PATIENCE = 500
-"""Seconds; four processes load torch on a machine that may be busy."""
+PATIENCE = 900
+"""Seconds; three processes load torch on a machine that may be busy."""
 
 
-def command(base: Path, data: Path, out: Path, *more: str) -> list[str]:
-    options = ("--mode", "tiny", "--epochs", "2", "--accumulate", "2", "--judge-every", "3")
+def command(base: Path, data: Path, out: Path) -> list[str]:
+    options = ("--mode", "tiny", "--epochs", "1.4", "--accumulate", "2", "--judge-every", "2")
     return [
         *("-m", "deepseek_ocr_rag", "train", str(data), "--base", str(base), "-o", str(out)),
-        *(*options, "--learning-rate", "1e-2", "--regression", str(data), "--device", "cpu"),
-        *more,
+        *(*options, "--learning-rate", "1e-2", "--device", "cpu"),
     ]
 
 
@@ -42,12 +41,13 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
 def test_two_processes_train_what_one_does(
     folders: dict[str, Path], data: Path, tmp_path: Path
 ) -> None:
-    """The same batches in each step, half of them in each process: sums in another order, no more."""
+    """The same batches in each step, half of them in each process: sums in another order, no more.
+    There is one held-out page, so one of the two processes writes none."""
     base, one, two = folders["deepseek-ocr"], tmp_path / "one", tmp_path / "two"
     settings = FineTuning(
-        mode="tiny", epochs=2, accumulate=2, judge_every=3, learning_rate=1e-2, device="cpu"
+        mode="tiny", epochs=1.4, accumulate=2, judge_every=2, learning_rate=1e-2, device="cpu"
     )
-    alone = fine_tune(base, data, one, settings, regression=data)
+    alone = fine_tune(base, data, one, settings)
     # `accelerate launch` starts GPU processes through the same module, but none on CPUs.
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     ended = run([*launch, *command(base, data, two)])
@@ -55,11 +55,10 @@ def test_two_processes_train_what_one_does(
     assert "by 2 processes" in ended.stderr
     printed = [line for line in ended.stdout.splitlines() if line.startswith("{")]
     assert len(printed) == 1  # the first process alone tells the result
-    assert json.loads(printed[0])["steps"] == alone.steps == 3
+    assert json.loads(printed[0])["steps"] == alone.steps == 2
     logs = [json.loads((each / "training.json").read_text())["judgements"] for each in (one, two)]
-    assert [each["step"] for each in logs[1]] == [0, 3]
+    assert [each["step"] for each in logs[1]] == [0, 2]
     assert logs[0][0]["scores"] == logs[1][0]["scores"]
-    assert logs[0][0]["regression"] == logs[1][0]["regression"]
     for first, second in zip(*logs, strict=True):
         assert second["loss"] == pytest.approx(first["loss"], rel=1e-4)
     states = [load_file(each / "training_state.safetensors") for each in (one, two)]

@@ -64,7 +64,7 @@ class TrainingRun:
         self._vision = bool({"vision", "projector"} & set(settings.adapter.targets))
         if settings.gradient_checkpointing:
             recompute_activations(self._model)
-        self._weights = {
+        self._weights: dict[str, Tensor] = {
             name: weight
             for name, weight in self._changed.named_parameters()
             if weight.requires_grad

@@ -141,6 +141,7 @@ def train_adapter(options: argparse.Namespace) -> int:
     from ...training.checking import check_samples
     from ...training.finetuning import fine_tune
     from ...training.finetuning_settings import FineTuning
+    from ...training.processes import started_processes
 
     if options.check:
         found = check_samples(
@@ -186,7 +187,8 @@ def train_adapter(options: argparse.Namespace) -> int:
         "regression_before": result.regression_before and result.regression_before.to_dict(),
         "regression": result.regression and result.regression.to_dict(),
     }
-    print_output(json_line(data))
+    if started_processes(options.device).first:
+        print_output(json_line(data))
     return 0
 
 

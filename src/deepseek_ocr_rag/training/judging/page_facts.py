@@ -37,6 +37,8 @@ SIDES: Final = (
     *("appears_before_marker", "appears_after_marker"),
 )
 ROUNDING: Final = 1e-9
+NEAR: Final = 200
+"""Characters beside a footnote's mark in which its text is looked for."""
 LONGEST_REPEAT: Final = 30
 """Repetitions of up to five characters at the end of a text, above which it is a loop."""
 SAME: Final = {
@@ -232,16 +234,12 @@ def _footnote(fact: Fact, text: str) -> bool:
     before, after = (
         _letters(str(fact.get(f"appears_{side}_marker") or "")) for side in ("before", "after")
     )
+    # Near the mark: twice as many letters as are wanted.
+    left = [_letters(text[max(0, start - NEAR) : start])[-2 * len(before) :] for start, _ in places]
+    right = [_letters(text[end : end + NEAR])[: 2 * len(after)] for _, end in places]
     return bool(places) and all(
-        not wanted
-        or any(_part_like(wanted, beside(*place)) >= _least(fact, wanted) for place in places)
-        for wanted, beside in (
-            (
-                before,
-                lambda start, end: _letters(text[max(0, start - 200) : start])[-2 * len(before) :],
-            ),
-            (after, lambda start, end: _letters(text[end : end + 200])[: 2 * len(after)]),
-        )
+        not wanted or any(_part_like(wanted, each) >= _least(fact, wanted) for each in found)
+        for wanted, found in ((before, left), (after, right))
     )
 
 
