@@ -16,7 +16,7 @@ from training_pages import ANSWERS, PROMPT
 
 from deepseek_ocr_rag.errors import SourceError
 from deepseek_ocr_rag.training import FineTuning, TrainingResult, fine_tune
-from deepseek_ocr_rag.training.judging import verdicts
+from deepseek_ocr_rag.training.judging import judgements
 from deepseek_ocr_rag.training.judging.scores import score_page
 from deepseek_ocr_rag.training.judging.writing import WrittenPage
 from deepseek_ocr_rag.training.targets import EncodedPage
@@ -67,7 +67,7 @@ def train(
                 found.append(WrittenPage(page, text, score_page(page.sample.id, answer, text)))
             return found
 
-        monkeypatch.setattr(verdicts, "write_pages", write)
+        monkeypatch.setattr(judgements, "write_pages", write)
         settings = FineTuning(
             mode="tiny", epochs=2, accumulate=1, judge_every=1, device="cpu", forgetting=0.01
         )

@@ -11,8 +11,8 @@ from ..errors import ConfigurationError, OutputError
 from ..model.checkpoint import Checkpoint, find_checkpoint
 from ..model.tokenizer import ModelTokenizer
 from .finetuning_settings import FineTuning
+from .judging.judgements import Judge, Judgement
 from .judging.scores import Scores
-from .judging.verdicts import Judge, Verdict
 from .processes import Processes, started_processes
 from .sample_folders import read_samples, split_samples
 from .samples import TrainingSample
@@ -123,12 +123,12 @@ def fine_tune(
     )
 
 
-def _held(verdict: Verdict | None) -> Scores | None:
-    return verdict.held.scores if verdict and verdict.held else None
+def _held(judgement: Judgement | None) -> Scores | None:
+    return judgement.held.scores if judgement and judgement.held else None
 
 
-def _ordinary(verdict: Verdict | None) -> Scores | None:
-    return verdict.regression.scores if verdict and verdict.regression else None
+def _ordinary(judgement: Judgement | None) -> Scores | None:
+    return judgement.regression.scores if judgement and judgement.regression else None
 
 
 def _output(folder: Path, resume: bool, processes: Processes) -> Path:

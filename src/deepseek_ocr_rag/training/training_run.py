@@ -18,7 +18,7 @@ from .adapters import add_adapter, recompute_activations
 from .batches import batch_loss, batches
 from .finetuning_settings import FineTuning
 from .judging.evaluation import Evaluation, write_report
-from .judging.verdicts import Judge, Verdict
+from .judging.judgements import Judge, Judgement
 from .loop import LoopSettings, train
 from .processes import Processes
 from .targets import EncodedPage
@@ -36,8 +36,8 @@ class RunResult:
     """How a training ended: its steps, and what was written before and by the kept adapter."""
 
     steps: int
-    before: Verdict | None
-    best: Verdict | None
+    before: Judgement | None
+    best: Judgement | None
     trained: int
 
 
@@ -71,8 +71,8 @@ class TrainingRun:
         }
         self._half = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
         self._notes = TrainingNotes("")
-        self._before: Verdict | None = None
-        self._best: Verdict | None = None
+        self._before: Judgement | None = None
+        self._best: Judgement | None = None
 
     def run(
         self, learnt: Sequence[EncodedPage], judge: Judge, data: str, *, resume: bool
@@ -90,8 +90,8 @@ class TrainingRun:
         if resume:
             self._notes = load_state(self._folder, self._weights, optimizer, data)
             if self._notes.before:
-                self._before = judge.verdict(self._notes.before, 0, 0.0)
-                self._best = judge.verdict(self._notes.best, self._notes.best_step, 0.0)
+                self._before = judge.judgement(self._notes.before, 0, 0.0)
+                self._best = judge.judgement(self._notes.best, self._notes.best_step, 0.0)
         elif judge.pages:
             self._judge(judge, 0, 0.0)
         own = self._own_batches(len(learnt))
@@ -171,13 +171,13 @@ class TrainingRun:
             batch=self._settings.batch,
             processes=self._processes,
         )
-        verdict, notes = judge.verdict(written, step, loss), self._notes
-        self._told(verdict.line())
-        notes.judgements.append(verdict.to_dict())
-        before = self._before = self._before or verdict
-        cost = judge.cost(verdict, before)
+        judgement, notes = judge.judgement(written, step, loss), self._notes
+        self._told(judgement.line())
+        notes.judgements.append(judgement.to_dict())
+        before = self._before = self._before or judgement
+        cost = judge.cost(judgement, before)
         if self._best is None or cost < judge.cost(self._best, before):
-            self._best = verdict
+            self._best = judgement
             notes.best, notes.best_step, notes.bad = written, step, 0
             notes.before = notes.before or written
             self._keep()
@@ -206,9 +206,9 @@ class TrainingRun:
             (self._folder / LOG).write_text(json.dumps(data, indent=1), "utf-8")
 
 
-def _joined(verdict: Verdict) -> Evaluation:
-    """Both sets of a verdict; the scores are those of the held-out pages, if there are any."""
-    both = [each for each in (verdict.held, verdict.regression) if each]
+def _joined(judgement: Judgement) -> Evaluation:
+    """Both sets of a judgement; the scores are those of the held-out pages, if there are any."""
+    both = [each for each in (judgement.held, judgement.regression) if each]
     return Evaluation(
         both[0].scores,
         tuple(page for each in both for page in each.pages),

@@ -16,11 +16,11 @@ from .evaluation import Evaluation
 from .scores import PageScore, summarise
 from .writing import write_pages
 
-__all__ = ["Judge", "Verdict"]
+__all__ = ["Judge", "Judgement"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """What a model wrote at one step.
 
     Attributes:
@@ -102,22 +102,22 @@ class Judge:
         sent = processes.gather([[asdict(each.score), each.text] for each in mine])
         return [sent[at % processes.count][at // processes.count] for at in range(len(pages))]
 
-    def verdict(self, written: Sequence[Sequence[Any]], step: int, loss: float) -> Verdict:
-        """The verdict on what was written at a step."""
+    def judgement(self, written: Sequence[Sequence[Any]], step: int, loss: float) -> Judgement:
+        """The judgement of what was written at a step."""
         count = len(self.held)
-        return Verdict(step, loss, _evaluation(written[:count]), _evaluation(written[count:]))
+        return Judgement(step, loss, _evaluation(written[:count]), _evaluation(written[count:]))
 
-    def cost(self, verdict: Verdict, before: Verdict) -> float:
+    def cost(self, judgement: Judgement, before: Judgement) -> float:
         """What is wrong with an adapter; infinite if ordinary pages have lost too much.
 
         Without held-out pages, the ordinary ones decide.
         """
-        if verdict.regression is None or before.regression is None:
-            return verdict.held.scores.cer if verdict.held else 0.0
-        cer = verdict.regression.scores.cer
+        if judgement.regression is None or before.regression is None:
+            return judgement.held.scores.cer if judgement.held else 0.0
+        cer = judgement.regression.scores.cer
         if cer > before.regression.scores.cer + self.forgetting:
             return float("inf")
-        return verdict.held.scores.cer if verdict.held else cer
+        return judgement.held.scores.cer if judgement.held else cer
 
 
 def _evaluation(written: Sequence[Sequence[Any]]) -> Evaluation | None:
