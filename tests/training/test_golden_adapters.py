@@ -299,7 +299,11 @@ def test_recomputed_activations_change_no_gradient(
         if again:
             recompute_activations(made.get_base_model())
         made.train()
+        passes: list[str] = []
+        layer = made.get_base_model().model.language_model.layers[1].self_attn
+        layer.register_forward_pre_hook(lambda *_, passes=passes: passes.append("forward"))
         batch_loss(made.get_base_model(), [page]).backward()
+        assert len(passes) == 1 + again
         gradients.append({n: w.grad for n, w in made.named_parameters() if w.requires_grad})
     assert all(bool(each.any()) for each in gradients[0].values())
     for name, each in gradients[0].items():
