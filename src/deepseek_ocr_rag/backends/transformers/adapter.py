@@ -37,10 +37,10 @@ COPIED: Final = (
 
 
 def adapter_files(folder: str | Path) -> Path:
-    """The folder of an adapter.
+    """Check that a folder holds an adapter, and return its path.
 
     Raises:
-        ConfigurationError: If it does not hold one in safetensors; pickles are not opened.
+        ConfigurationError: If it has no adapter in safetensors; pickles are not opened.
     """
     path = Path(folder).expanduser()
     missing = [name for name in (CONFIG, WEIGHTS) if not (path / name).is_file()]
@@ -54,13 +54,14 @@ def adapter_files(folder: str | Path) -> Path:
 
 
 def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """Add an adapter to a model's weights, in place; the sums are made in float32.
+    """Add an adapter to a model's weights, in place; the sums are computed in float32.
 
-    PEFT is not needed: what it stores is read here, because its own loading does not find the names
-    of these models.
+    PEFT's files are read here and not by PEFT, whose loading does not find the layers of these
+    models by their names.
 
     Raises:
-        BackendUnavailableError: If it is not one of this model, or of a kind that cannot be added.
+        BackendUnavailableError: If the adapter does not belong to this model, or is of a kind that
+            cannot be added.
     """
     try:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
@@ -68,7 +69,7 @@ def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         scale = _scale(config)
         downs = [name for name in stored if name.endswith(DOWN)]
         if not downs or 2 * len(downs) != len(stored):
-            raise ValueError("it holds more than changes of linear layers and experts")
+            raise ValueError("it changes more than linear layers and routed experts")
         modules = dict(model.named_modules())
         with torch.no_grad():
             for name in downs:
@@ -135,7 +136,7 @@ def _experts(name: str, module: nn.Module, down: Tensor, up: Tensor) -> Tensor:
 
 
 def _module(name: str, modules: dict[str, Any]) -> str:
-    """The layer that a stored matrix belongs to, under either of its names."""
+    """Find the layer that a stored matrix belongs to, under either of its names."""
     short = name.removeprefix("base_model.model.").removesuffix(DOWN)
     while short.endswith(NESTED):  # one for each of several tensors of a layer
         short = short.removesuffix(NESTED)
@@ -151,11 +152,11 @@ def write_merged(checkpoint: Checkpoint, adapter: Path, output: Path) -> Path:
     The files hold the same tensors as those of the original, in the same number formats.
 
     Raises:
-        OutputError: If it cannot be written, or something is there already.
+        OutputError: If it cannot be written, or ``output`` exists and is not an empty folder.
     """
     if output.exists() and any(output.iterdir() if output.is_dir() else [output]):
         raise OutputError(
-            "is there already and not empty", source=str(output), remedy="Name a new folder."
+            "exists already and is not empty", source=str(output), remedy="Name a new folder."
         )
     model = load_model(checkpoint, dtype=_stored_type(checkpoint), device_map={"": "cpu"})
     merged = merge_adapter(model, adapter)
@@ -185,11 +186,11 @@ def _write_like(checkpoint: Checkpoint, merged: Sequence[Path], output: Path) ->
     """
     with ExitStack() as opened:
         files = [opened.enter_context(safe_open(path, "pt")) for path in merged]
-        found = {name: file for file in files for name in file.keys()}  # noqa: SIM118 - no mapping
+        found = {name: file for file in files for name in file.keys()}  # noqa: SIM118 - not a mapping
         for path in checkpoint.weights:
             original = opened.enter_context(safe_open(path, "pt"))
             tensors = {}
-            for name in original.keys():  # noqa: SIM118 - no mapping
+            for name in original.keys():  # noqa: SIM118 - not a mapping
                 tensor = original.get_tensor(name)
                 if name in found:
                     tensor = found.pop(name).get_tensor(name).to(tensor.dtype)
@@ -205,7 +206,7 @@ def _write_like(checkpoint: Checkpoint, merged: Sequence[Path], output: Path) ->
 
 def _stored_type(checkpoint: Checkpoint) -> torch.dtype:
     with safe_open(checkpoint.weights[0], "pt") as file:
-        for name in file.keys():  # noqa: SIM118 - no mapping
+        for name in file.keys():  # noqa: SIM118 - not a mapping
             kind = file.get_tensor(name).dtype
             if kind in (torch.bfloat16, torch.float16, torch.float32):
                 return cast("torch.dtype", kind)
