@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from waiting import LONG
+
 from .models import FakeModel
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     """HTTP for the answers above."""
 
     protocol_version = "HTTP/1.1"
-    timeout = 10
+    timeout = LONG
     server: Connections
 
     def do_GET(self) -> None:
