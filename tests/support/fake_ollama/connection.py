@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from waiting import LONG
-
 from .models import FakeModel
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
     """HTTP for the answers above."""
 
     protocol_version = "HTTP/1.1"
-    timeout = LONG
+    timeout = 30
     server: Connections
 
     def do_GET(self) -> None:
