@@ -148,6 +148,11 @@ def test_a_url_is_known_by_its_scheme(text: str, url: bool) -> None:
         ("https://a.example", "https://a.example"),
         ("https://a.example/to/https://b", "https://a.example/to/https://b"),
         ("https://ann:secret@a.example/to/https://b", "https://a.example/to/https://b"),
+        ("https://a.example?mail=a@b.org/x", "https://a.example?mail=a@b.org/x"),
+        ("https://a.example#a@b.org/x", "https://a.example#a@b.org/x"),
+        ("https://[::1]:80/a@b", "https://[::1]:80/a@b"),
+        ("https://ann:se/cret@a.example/b", "https://a.example/b"),
+        ("https://ann:se/cret", "https://ann:se/cret"),
     ],
 )
 def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
