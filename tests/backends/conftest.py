@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import io
 import json
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from event_loop_clock import loop_clock  # noqa: F401 - a fixture
 from PIL import Image
 from thread_leaks import new_threads
+from waiting import LONG
 
 from deepseek_ocr_rag.backends.base import PageRequest
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
@@ -69,9 +73,17 @@ class Exchange:
         """Send nothing more, but go on listening."""
         self._handler.connection.shutdown(socket.SHUT_WR)
 
+    def client_is_there(self) -> bool:
+        """Whether the connection is still open on the other side; an idle client sends nothing."""
+        connection = self._handler.connection
+        ready, _, _ = select.select([connection], [], [], 0)
+        with suppress(OSError):
+            return not ready or connection.recv(1, socket.MSG_PEEK) != b""
+        return False
+
     def stall(self) -> None:
         """Say nothing more until the server is closed."""
-        self._ended.wait(20)
+        self._ended.wait(LONG)
         self.drop()
 
     def wait(self, seconds: float) -> bool:
@@ -103,16 +115,21 @@ class LoopbackServer:
     def __post_init__(self) -> None:
         self._ended = threading.Event()
         self._lock = threading.Lock()
+        self._connections: list[socket.socket] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = 10
+            timeout = LONG
 
             def do_GET(self) -> None:
                 outer._handle(self)
 
             do_POST = do_GET  # noqa: N815
+
+            def setup(self) -> None:
+                super().setup()
+                outer._connections.append(self.connection)
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -164,6 +181,9 @@ class LoopbackServer:
         self._ended.set()
         self._server.shutdown()
         self._thread.join()
+        for connection in self._connections:  # a client may keep one for its next request
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import LONG
 
 from deepseek_ocr_rag.backends import auto
 from deepseek_ocr_rag.backends.auto import BackendStatus, choose_backend, probe_backends
@@ -156,7 +157,7 @@ def test_servers_that_do_not_answer_cost_little_time(
     openai_server.answers["/v1/models"] = lambda e: e.stall()
     started = time.monotonic()
     assert choose_backend().backend.name == "lite"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LONG / 2  # they say nothing for longer
 
 
 def test_every_status_works_or_says_what_to_do(

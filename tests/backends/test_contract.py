@@ -9,7 +9,8 @@ from typing import Any
 
 import psutil
 import pytest
-from thread_leaks import new_threads, soon
+from thread_leaks import new_threads
+from waiting import LONG, soon
 
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
@@ -65,10 +66,10 @@ def case(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Case]:
         made = Case(RecordingBackend(inner, tmp_path / "recording.jsonl"), 1)
     elif kind == "server":
         url = request.getfixturevalue("openai_server").url
-        made = Case(ServerBackend(url, concurrency=3, stall_timeout=5), 3)
+        made = Case(ServerBackend(url, concurrency=3, stall_timeout=LONG), 3)
     elif kind == "ollama":
         host = request.getfixturevalue("ollama_server").url
-        made = Case(OllamaBackend(host=host, concurrency=2, stall_timeout=5), 2)
+        made = Case(OllamaBackend(host=host, concurrency=2, stall_timeout=LONG), 2)
     elif kind == "official":
         folder = request.getfixturevalue("light_transformers")()
         made = Case(OfficialBackend(folder, allow_remote_code=True, device="cpu"), 1)

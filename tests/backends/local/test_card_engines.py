@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from thread_leaks import new_threads, soon
+from thread_leaks import new_threads
+from waiting import soon
 
 from deepseek_ocr_rag.backends.local import card_engines
 from deepseek_ocr_rag.backends.local.card_engines import MOST_FAILURES, CardEngines

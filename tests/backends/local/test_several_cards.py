@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from thread_leaks import new_threads, soon
+from thread_leaks import new_threads
+from waiting import soon
 
 pytest.importorskip("torch")
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
-from thread_leaks import soon
+from waiting import soon
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend

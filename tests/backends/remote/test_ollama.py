@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from waiting import LONG
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
@@ -23,7 +24,7 @@ GENERATE = "/api/generate"
 
 @pytest.fixture
 def backend(ollama_server: Any) -> OllamaBackend:
-    return OllamaBackend(host=ollama_server.url, timeout=5, stall_timeout=2)
+    return OllamaBackend(host=ollama_server.url, timeout=LONG, stall_timeout=LONG)
 
 
 def only(replies: Iterator[Reply]) -> Reply:

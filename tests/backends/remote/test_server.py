@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from waiting import LONG
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.remote import backoff
@@ -33,7 +35,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def backend(openai_server: Any) -> Iterator[ServerBackend]:
-    made = ServerBackend(openai_server.url, concurrency=2, timeout=5, stall_timeout=2)
+    made = ServerBackend(openai_server.url, concurrency=2, timeout=LONG, stall_timeout=LONG)
     yield made
     made.close()
 
@@ -235,14 +237,19 @@ def test_an_empty_reply_is_warned_about(
 def test_pages_are_read_at_the_same_time_and_come_as_they_finish(
     openai_server: Any, page_request: Any
 ) -> None:
+    another = threading.Event()
+
     def first_is_slow(exchange: Any) -> None:
         if openai_server.page_of(exchange.body) == 1:
-            exchange.wait(0.4)
+            assert another.wait(LONG)
         openai_server.good(exchange)
 
     openai_server.answers[CHAT] = first_is_slow
     backend = ServerBackend(openai_server.url, concurrency=4)
-    keys = [reply.key for reply in backend.read(page_request(n) for n in range(1, 9))]
+    keys = []
+    for reply in backend.read(page_request(n) for n in range(1, 9)):
+        keys.append(reply.key)
+        another.set()
     assert 2 <= openai_server.most_under_way <= 4
     assert sorted(keys) == list(range(1, 9))
     assert keys[0] != 1
@@ -321,8 +328,13 @@ def test_a_model_that_takes_no_images_is_refused_before_any_page(
 def test_as_many_pages_are_under_way_as_llama_cpp_has_slots(
     openai_server: Any, page_request: Any
 ) -> None:
+    three = threading.Event()
+
     def slow(exchange: Any) -> None:
-        exchange.wait(0.05)
+        if openai_server.under_way == 3:
+            three.set()
+        assert three.wait(LONG)
+        exchange.wait(0.05)  # for a fourth that must not come
         openai_server.good(exchange)
 
     openai_server.answers |= {
@@ -439,12 +451,12 @@ def test_closing_the_iterator_ends_requests_that_are_under_way(
     openai_server: Any, page_request: Any
 ) -> None:
     openai_server.answer_in_turn(CHAT, openai_server.good, lambda exchange: exchange.stall())
-    backend = ServerBackend(openai_server.url, concurrency=4, stall_timeout=30)
+    backend = ServerBackend(openai_server.url, concurrency=4, stall_timeout=5 * LONG)
     replies = backend.read(page_request(n) for n in range(1, 100))
     next(replies)
     started = time.monotonic()
     replies.close()  # type: ignore[attr-defined]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LONG / 2  # the server says nothing for longer
 
 
 async def test_it_works_where_an_event_loop_runs_already(

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from event_loop_clock import MINUTES, LoopClock
+from waiting import LONG, until
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.remote import backoff, page_clock
@@ -30,7 +32,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def backend(openai_server: Any) -> Iterator[ServerBackend]:
-    made = ServerBackend(openai_server.url, concurrency=2, timeout=5, stall_timeout=2)
+    made = ServerBackend(openai_server.url, concurrency=2, timeout=LONG, stall_timeout=LONG)
     yield made
     made.close()
 
@@ -164,10 +166,11 @@ def test_a_server_that_stays_away_ends_the_job_once_and_says_how_long_it_was_wai
 def test_a_server_that_was_never_there_is_not_waited_for(
     refused_url: str, page_request: Any
 ) -> None:
+    waiting = 10 * LONG
     started = time.monotonic()
     with pytest.raises(BackendUnavailableError):
-        list(ServerBackend(refused_url, model="m").read([page_request(1)]))
-    assert time.monotonic() - started < 10
+        list(ServerBackend(refused_url, model="m", wait=waiting).read([page_request(1)]))
+    assert time.monotonic() - started < LONG
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 307])
@@ -363,44 +366,57 @@ def test_a_refused_page_is_a_failed_page_with_the_servers_words(
 
 
 def test_a_server_that_falls_silent_ends_in_a_failed_page(
-    openai_server: Any, page_request: Any
+    openai_server: Any, page_request: Any, loop_clock: LoopClock
 ) -> None:
-    backend = ServerBackend(openai_server.url, stall_timeout=0.3, timeout=30)
-    openai_server.answers[CHAT] = begun(lambda exchange: exchange.stall())
-    started = time.monotonic()
+    backend = ServerBackend(openai_server.url, stall_timeout=MINUTES, timeout=100 * MINUTES)
+    openai_server.answers[CHAT] = begun(loop_clock.pass_until_left)
     reply = only(backend.read([page_request(1)]))
-    assert time.monotonic() - started < 5
     assert reply.finish_reason == "error"
     assert "silent" in (reply.error or "")
 
 
 def test_a_page_in_the_servers_queue_is_not_silent_while_others_are_written(
-    openai_server: Any, page_request: Any
+    openai_server: Any,
+    page_request: Any,
+    loop_clock: LoopClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     turn = threading.Lock()
+    heard: list[None] = []
+    hear = page_clock.ServerSilence.hear
+
+    def noted(silence: page_clock.ServerSilence, *args: Any, **more: Any) -> None:
+        hear(silence, *args, **more)
+        heard.append(None)
+
+    monkeypatch.setattr(page_clock.ServerSilence, "hear", noted)
 
     def one_at_a_time(exchange: Any) -> None:
         with turn:
             exchange.start()
             for _ in range(4):
+                before = len(heard)
                 exchange.delta("word ")
-                exchange.wait(0.1)
+                until(lambda before=before: len(heard) > before)
+                loop_clock.jump(0.1 * MINUTES)
             exchange.delta("end", finish="stop")
             exchange.end()
 
     openai_server.answers[CHAT] = one_at_a_time
-    # The last page waits for 3 s, three times as long as the server may be silent, and twice as
-    # long as a page may take.
-    backend = ServerBackend(openai_server.url, concurrency=8, stall_timeout=1, timeout=1.5)
+    # The last page waits three times as long as the server may be silent, and twice as long as a
+    # page may take.
+    backend = ServerBackend(
+        openai_server.url, concurrency=8, stall_timeout=MINUTES, timeout=1.5 * MINUTES
+    )
     replies = list(backend.read(page_request(n) for n in range(1, 9)))
     assert [(reply.error, reply.attempts) for reply in replies] == [(None, 1)] * 8
 
 
 def test_a_page_is_asked_for_once_more_after_a_silence(
-    openai_server: Any, page_request: Any
+    openai_server: Any, page_request: Any, loop_clock: LoopClock
 ) -> None:
-    backend = ServerBackend(openai_server.url, stall_timeout=0.4)
-    silent = begun(lambda exchange: exchange.stall())
+    backend = ServerBackend(openai_server.url, stall_timeout=MINUTES, timeout=100 * MINUTES)
+    silent = begun(loop_clock.pass_until_left)
     openai_server.answer_in_turn(CHAT, silent, openai_server.good)
     reply = only(backend.read([page_request(1)]))
     assert (reply.text, reply.attempts) == ("Page 1 ß", 2)
@@ -413,11 +429,9 @@ def test_a_server_that_trickles_ends_at_the_time_of_the_page(
         while exchange.wait(0.05):
             exchange.send(": still here\n\n")
 
-    backend = ServerBackend(openai_server.url, stall_timeout=5, timeout=0.5)
+    backend = ServerBackend(openai_server.url, stall_timeout=LONG, timeout=0.5)
     openai_server.answers[CHAT] = begun(trickle)
-    started = time.monotonic()
     reply = only(backend.read([page_request(1)]))
-    assert time.monotonic() - started < 5
     assert reply.finish_reason == "error"
     assert "0.5 s" in (reply.error or "")
 
@@ -438,7 +452,7 @@ def test_a_server_that_ignores_the_token_limit_is_cut_off(
             exchange.send("".join(f"data: {json.dumps(event)}\n\n" for event in events))
 
     openai_server.answers[CHAT] = endless
-    backend = ServerBackend(openai_server.url, timeout=5, attempts=1)
+    backend = ServerBackend(openai_server.url, timeout=LONG, attempts=1)
     reply = only(backend.read([page_request(1)]))
     assert reply.finish_reason == "length"
     assert 12_000 < len(reply.text) < 20_000

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from waiting import LONG
 
 from deepseek_ocr_rag import ServerBackend
 from deepseek_ocr_rag.backends import PageRequest, Reply
@@ -17,7 +18,9 @@ MakeRequest = Callable[..., PageRequest]
 
 @pytest.fixture
 def backend(openai_server: Any) -> Iterator[ServerBackend]:
-    made = ServerBackend(openai_server.url, logprobs=True, retries=0, attempts=1, stall_timeout=5)
+    made = ServerBackend(
+        openai_server.url, logprobs=True, retries=0, attempts=1, stall_timeout=LONG
+    )
     yield made
     made.close()
 
