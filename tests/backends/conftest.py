@@ -29,7 +29,7 @@ Answer = Callable[["Exchange"], None]
 
 
 class Exchange:
-    """One request that a test server got, and the ways in which it can be answered."""
+    """A request that a test server got, and the ways to answer it."""
 
     def __init__(self, handler: BaseHTTPRequestHandler, ended: threading.Event) -> None:
         length = int(handler.headers.get("content-length") or 0)
@@ -70,7 +70,7 @@ class Exchange:
         self._handler.close_connection = True
 
     def half_close(self) -> None:
-        """Send nothing more, but go on listening."""
+        """Send nothing more, but keep listening."""
         self._handler.connection.shutdown(socket.SHUT_WR)
 
     def client_is_there(self) -> bool:
@@ -102,7 +102,7 @@ class Exchange:
 
 @dataclass
 class LoopbackServer:
-    """A server whose answers a test sets, by path."""
+    """A server whose answers a test sets for each path."""
 
     answers: dict[str, Answer]
     received: list[tuple[str, Any]] = field(default_factory=list)
@@ -137,7 +137,7 @@ class LoopbackServer:
         class Server(ThreadingHTTPServer):
             daemon_threads = False
             block_on_close = True
-            # Of connections that wait; more than five come at once, see PageServer.
+            # Connections that wait: more than five come at once, see PageServer.
             request_queue_size = 128
 
             def handle_error(self, request: object, client_address: object) -> None:
@@ -166,7 +166,7 @@ class LoopbackServer:
                 self.under_way -= 1
 
     def answer_in_turn(self, path: str, *answers: Answer) -> None:
-        """The first answer to the first request, and so on; the last one for all the rest."""
+        """Give the first answer to the first request, and so on; the last one to all the rest."""
         left = list(answers)
 
         def answer(exchange: Exchange) -> None:
@@ -188,7 +188,7 @@ class LoopbackServer:
 
 
 def page_of(picture: bytes) -> int:
-    """The page number that :func:`page_request` painted into its picture."""
+    """Return the page number that :func:`page_request` painted into its picture."""
     with Image.open(io.BytesIO(picture)) as image:
         red, green, _ = image.convert("RGB").getpixel((0, 0))
     return red * 256 + green
@@ -227,7 +227,7 @@ CHAT = "/v1/chat/completions"
 
 @pytest.fixture(scope="session")
 def tokenizer(shared: Path) -> Any:
-    """The published one."""
+    """The published tokenizer."""
     from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
     return ModelTokenizer.from_file(shared / "deepseek-ocr-files" / "tokenizer.json")
@@ -266,7 +266,7 @@ def ollama_server() -> Iterator[LoopbackServer]:
 
 @pytest.fixture
 def page_request() -> Callable[..., PageRequest]:
-    """Makes the request for a page whose picture tells its number."""
+    """Makes the request for a page whose picture shows its number."""
 
     def make(page: int, *, key: int | None = None, **changes: Any) -> PageRequest:
         values: dict[str, Any] = {
@@ -286,7 +286,7 @@ def page_request() -> Callable[..., PageRequest]:
 
 @pytest.fixture
 def refused_url() -> Iterator[str]:
-    """The address of a port of this machine on which nobody listens."""
+    """The address of a port of this machine where nothing listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -294,7 +294,7 @@ def refused_url() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """No test leaves a thread of ours."""
+    """Checks that no test leaves a thread of this package."""
     yield
     assert new_threads(ours=True) == []
 
@@ -351,13 +351,13 @@ class StandIn(PreTrainedModel):
 
 @pytest.fixture(scope="session")
 def published_code() -> str:
-    """The stand-in, with a gap for what it does."""
+    """The stand-in for the published code, with a gap for what it does."""
     return PUBLISHED_CODE
 
 
 @pytest.fixture(scope="module")
 def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Writes a folder as the published one: weights, a tokenizer, and code that is to be run."""
+    """Writes a folder like the published one: weights, a tokenizer, and the code to run."""
     numpy = pytest.importorskip("numpy")
     pytest.importorskip("transformers")
     safetensors = pytest.importorskip("safetensors.numpy")
@@ -458,7 +458,7 @@ class AutoModel:
 
 @pytest.fixture
 def light_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """A torch and a transformers that start in no time, for what does not depend on them.
+    """A torch and a transformers that start at once, for tests that do not depend on them.
 
     Call it with what ``infer`` does for the page with number ``page``; it gives
     the folder of a model.

@@ -1,4 +1,4 @@
-"""What every backend promises, whoever reads behind it."""
+"""Checks what every backend promises."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Case:
     reads_layers: bool = False
 
     def request(self, make: MakeRequest, page: int, **changes: Any) -> PageRequest:
-        """The request for page n, on which "Page n ß" stands."""
+        """Make the request for page n, which shows "Page n ß"."""
         if self.reads_layers:
             layer = TextLayer(
                 words=tuple(
@@ -101,9 +101,7 @@ def test_no_requests_give_no_replies(case: Case) -> None:
     assert list(case.backend.read(iter(()))) == []
 
 
-def test_it_takes_no_more_requests_than_it_has_places(
-    case: Case, page_request: MakeRequest
-) -> None:
+def test_it_takes_no_more_requests_than_it_has_slots(case: Case, page_request: MakeRequest) -> None:
     taken = 0
 
     def requests() -> Iterator[PageRequest]:
@@ -187,6 +185,6 @@ def test_no_sockets_and_threads_are_left(case: Case, page_request: MakeRequest) 
 
 
 def _connections() -> int:
-    """Connections of this process that are in use."""
+    """Return the connections of this process that are in use."""
     connections = psutil.Process().net_connections("tcp")
     return sum(1 for connection in connections if connection.status == "ESTABLISHED")

@@ -1,4 +1,4 @@
-"""One reader, many calls at the same time: nobody gets another's page, nobody waits for a long job."""
+"""Many calls at once share one reader: each gets its own pages, and none waits for a long job."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CALLS = 64
 
 
 def marked(*marks):
-    """A PDF whose pages have colours that the servers of these tests read as those numbers."""
+    """Make a PDF whose pages have colours that the servers of these tests read as those numbers."""
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=(200, 200))
     for mark in marks:
@@ -128,7 +128,7 @@ def served(openai_server):
         yield reader
 
 
-def test_64_calls_at_once_get_each_their_own_pages(openai_server, served, tmp_path):
+def test_64_calls_at_once_each_get_their_own_pages(openai_server, served, tmp_path):
     work = Slowly(openai_server, CHAT, 0.005)
     nonces = [1000 + 37 * n for n in range(CALLS)]
     for nonce in nonces:
@@ -257,7 +257,7 @@ def test_a_reader_that_has_too_much_to_do_says_so_at_once(openai_server):
         streams.pop().close()
 
 
-def test_a_stream_that_was_forgotten_keeps_no_place(openai_server):
+def test_a_forgotten_stream_gives_its_slot_back(openai_server):
     import gc
 
     with Reader(ServerBackend(openai_server.url), cache=False, most_documents=1) as reader:
@@ -278,7 +278,7 @@ def test_an_agent_is_told_that_the_reader_is_busy(openai_server, tmp_path):
 
 @pytest.fixture
 def single(openai_server):
-    """A reader with a single place at a server that never answers for a page below 100."""
+    """A reader with a single slot at a server that never answers for a page below 100."""
     good = openai_server.good
 
     def answer(exchange):
@@ -293,26 +293,26 @@ def single(openai_server):
 
 @pytest.fixture(autouse=True)
 def cancelled_calls_end(nothing_left_behind):
-    """Their threads do, a moment after their tasks; before the next fixture counts them."""
+    """Waits until the threads of cancelled calls have ended, before the next fixture counts them."""
     yield
     until(lambda: not [t for t in threading.enumerate() if t.name.startswith("dsocr")])
 
 
 async def next_page(reader):
-    """Somebody else has a page, though the server never answers for the one before."""
+    """Check that another call gets a page, though the server never answers for the one before."""
     document = await asyncio.wait_for(reader.aread(marked(500)), LONG)
     assert document.pages[0].markdown == "Page 500 ß"
 
 
 async def best_of_some(seconds):
-    """The least of some times; a busy machine may hold each of them up."""
+    """Return the least of some times, as a busy machine may delay any of them."""
     times = []
     while not times or (times[-1] >= 1 and len(times) < 10):
         times.append(await seconds())
     return min(times)
 
 
-async def test_a_cancelled_read_frees_its_place_within_a_second(openai_server, single):
+async def test_a_cancelled_read_frees_its_slot_within_a_second(openai_server, single):
     async def seconds():
         asked = len(openai_server.asked(CHAT))
         task = asyncio.create_task(single.aread(marked(1, 2, 3)))
@@ -328,7 +328,7 @@ async def test_a_cancelled_read_frees_its_place_within_a_second(openai_server, s
     assert await best_of_some(seconds) < 1
 
 
-async def test_a_cancelled_call_of_an_agent_frees_its_place_within_a_second(
+async def test_a_cancelled_call_of_an_agent_frees_its_slot_within_a_second(
     openai_server, single, tmp_path
 ):
     (tmp_path / "a.pdf").write_bytes(marked(1, 2, 3))
@@ -372,7 +372,7 @@ async def test_many_tasks_share_one_reader(served):
     ]
 
 
-def test_the_time_of_a_page_does_not_run_while_it_waits_for_its_place(ollama_server, loop_clock):
+def test_the_time_of_a_page_does_not_run_while_it_waits_for_a_slot(ollama_server, loop_clock):
     work = Slowly(ollama_server, "/api/generate", 0.01)
     written = ollama_server.good
 

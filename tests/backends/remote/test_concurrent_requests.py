@@ -99,7 +99,7 @@ def test_a_session_that_cannot_be_opened_raises(page_request: Any, error: Except
         list(read_concurrently((page_request(n) for n in range(9)), broken, concurrency=3))
 
 
-def test_closing_while_the_session_still_opens_ends_it(page_request: Any) -> None:
+def test_closing_ends_a_session_that_is_still_opening(page_request: Any) -> None:
     events: list[str] = []
     opening = threading.Event()
 

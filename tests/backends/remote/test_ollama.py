@@ -1,4 +1,4 @@
-"""The Ollama backend: what it asks, and what it refuses."""
+"""The Ollama backend: its requests, and what it refuses."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_mode_without_tiles_is_warned_about_because_ollama_decides(
     assert "tiny" in warning
 
 
-def test_ollama_is_examined_once(
+def test_ollama_is_checked_only_once(
     backend: OllamaBackend, ollama_server: Any, page_request: Any
 ) -> None:
     for _ in range(2):
@@ -148,7 +148,7 @@ def test_it_pickles(ollama_server: Any, page_request: Any) -> None:
         {"num_predict": 0},
     ],
 )
-def test_an_argument_that_cannot_be_meant_is_refused_at_once(wrong: dict[str, Any]) -> None:
+def test_an_invalid_argument_is_refused_at_once(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         OllamaBackend(**wrong)
 

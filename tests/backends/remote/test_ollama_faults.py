@@ -1,4 +1,4 @@
-"""The Ollama backend and an Ollama that is broken, slow or endless."""
+"""The Ollama backend against an Ollama that is broken, slow or never ends."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def drops(exchange: Any) -> None:
 
 
 def half_closes(exchange: Any) -> None:
-    """Says that nothing more will come, and goes on listening."""
+    """Says that nothing more will come, but keeps listening."""
     exchange.half_close()
     exchange.stall()
 
@@ -150,7 +150,7 @@ def answers_with(status: int) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     "fault", [answers_with(503), answers_with(429), answers_with(500), begun(drops)]
 )
-def test_what_passes_is_asked_for_again(
+def test_a_passing_fault_is_retried(
     ollama_server: Any, page_request: Any, fault: Callable[[Any], None]
 ) -> None:
     backend = OllamaBackend(host=ollama_server.url)
@@ -229,7 +229,7 @@ def test_an_ollama_that_never_ends_its_line_is_cut_off(
     assert "line" in (reply.error or "")
 
 
-def test_an_examination_without_an_end_is_an_error_in_time(
+def test_a_check_that_never_ends_is_an_error_in_time(
     ollama_server: Any, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def endless(exchange: Any) -> None:

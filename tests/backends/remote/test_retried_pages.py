@@ -69,7 +69,7 @@ class Server:
         return answer
 
     def was_left_early(self, times: int) -> bool:
-        """Whether so many replies were left; a server sees it when it writes on."""
+        """Return whether so many replies were left early; a server notices as it goes on writing."""
         return soon(lambda: self.left_early >= times) and self.left_early == times
 
     def loops(self, exchange: Any) -> None:

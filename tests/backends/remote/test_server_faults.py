@@ -1,4 +1,4 @@
-"""The server backend and servers that are away, busy, slow or broken."""
+"""The server backend against servers that are away, busy, slow or broken."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_reply_that_breaks_off_is_asked_for_again(
     assert (reply.text, reply.attempts) == ("Page 5 ß", 2)
 
 
-def test_the_wait_that_the_server_asks_for_is_kept(
+def test_a_wait_that_the_server_asks_for_is_observed(
     backend: ServerBackend, openai_server: Any, page_request: Any
 ) -> None:
     openai_server.answer_in_turn(
@@ -145,13 +145,13 @@ def test_a_server_that_goes_away_is_waited_for(
     backend = ServerBackend(openai_server.url, concurrency=1)
     replies = list(backend.read(page_request(n) for n in range(1, 4)))
     assert [reply.text for reply in replies] == ["Page 1 ß", "Page 2 ß", "Page 3 ß"]
-    # The time away is none of the page's: it would have been asked for twelve times.
+    # The time away does not count as retries of the page: it would have been asked for twelve times.
     assert replies[1].attempts == 3
     assert caplog.text.count("is away") == caplog.text.count("is back") == 1
     assert "waiting up to 60 s" in caplog.text
 
 
-def test_a_server_that_stays_away_ends_the_job_once_and_says_how_long_it_was_waited_for(
+def test_a_server_that_stays_away_ends_the_reading_with_the_time_that_was_waited(
     openai_server: Any, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page_clock, "ASK_AGAIN_SECONDS", 0.05)
@@ -159,7 +159,7 @@ def test_a_server_that_stays_away_ends_the_job_once_and_says_how_long_it_was_wai
     backend = ServerBackend(openai_server.url, concurrency=1, wait=0.4)
     replies = backend.read(page_request(n) for n in range(1, 100))
     assert next(replies).text == "Page 1 ß"
-    with pytest.raises(BackendUnavailableError, match=r"waited for 0\.4 s"):
+    with pytest.raises(BackendUnavailableError, match=r"come back within 0\.4 s"):
         list(replies)
 
 
@@ -174,7 +174,7 @@ def test_a_server_that_was_never_there_is_not_waited_for(
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 307])
-def test_a_refusal_that_all_pages_would_get_raises(
+def test_a_refusal_of_all_pages_is_raised(
     backend: ServerBackend, openai_server: Any, page_request: Any, code: int
 ) -> None:
     openai_server.answers[CHAT] = status(code, "no", location="http://127.0.0.1:1/")
@@ -208,13 +208,13 @@ def drops(exchange: Any) -> None:
 
 
 def half_closes(exchange: Any) -> None:
-    """Says that nothing more will come, and goes on listening."""
+    """Says that nothing more will come, but keeps listening."""
     exchange.half_close()
     exchange.stall()
 
 
 def ends_inside_an_event(exchange: Any) -> None:
-    """As a body that ends with its connection does when the server dies."""
+    """Ends like a body whose end is that of the connection, if the server dies."""
     exchange.send('data: {"choices": [{"delta": {"content": "and')
     exchange.end()
 
