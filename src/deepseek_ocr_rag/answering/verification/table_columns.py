@@ -15,7 +15,9 @@ from ...text.terms import content_terms
 from .column_heads import heads_of_columns
 from .facts import Facts, stated_facts
 
-__all__ = ["ColumnCell", "cells_with_heads", "head_terms", "is_under_other_head"]
+__all__ = ["ColumnCell", "cells_with_heads", "head_terms", "is_under_other_head", "label_terms"]
+
+_COUNT: Final = re.compile(r"\([^()]{0,20}[0-9][^()]{0,20}\)")
 
 _NOTE: Final = re.compile(
     r"\((?=[^()]{0,60}\b(?:in|except)\b)[^()]{0,60}\b(?:thousands|millions|billions|shares?)\b[^()]{0,60}\)",
@@ -54,6 +56,16 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
         words = head_terms(own)
         found.append(ColumnCell(stated_facts(cell), words, words | head_terms(groups)))
     return tuple(found)
+
+
+@lru_cache(maxsize=2**11)
+def label_terms(row: str) -> frozenset[str]:
+    """The terms of a row's label, without notes on numbers: "(2)", "(n=612)".
+
+    None for a number of one or two digits, which only counts the rows.
+    """
+    label = _COUNT.sub(" ", plain_text((cells_of_row(row) or ("",))[0])).strip()
+    return frozenset(content_terms(label)) if len(label) > 2 else frozenset()
 
 
 def head_terms(names: Sequence[str]) -> frozenset[str]:
