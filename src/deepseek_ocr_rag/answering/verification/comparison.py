@@ -128,13 +128,15 @@ class ClaimComparison:
         """Whether the claim or the question has a word of a row itself."""
         return bool(self.named(self.units[index][1].citable.terms))
 
-    def has_label_of(self, index: int) -> bool:
-        """Whether claim and question have the whole label of a row."""
+    def has_label_of(self, index: int, fact: Number | Date | None = None) -> bool:
+        """Whether claim and question have the whole label of a row, and it has a number, if any."""
         unit = self.units[index][1]
-        return unit.citable.is_row and self._is_named(label_terms(unit.citable.text))
+        if not unit.citable.is_row or not self._is_named(label_terms(unit.citable.text)):
+            return False
+        return fact is None or (isinstance(fact, Number) and _has_figure(unit, fact))
 
     def _is_named(self, label: frozenset[str]) -> bool:
-        return label <= self._said and not label <= _TOTAL
+        return label <= self._said | _TOTAL and not label <= _TOTAL
 
     def _rows_with_figure(self, fact: Number | Date) -> frozenset[int]:
         """The rows that have a number in a cell of their own, not only in the head above."""
@@ -246,6 +248,17 @@ class ClaimComparison:
             is_claimed,
             lambda found: self._among(said, found) | {*found}.intersection(map(str, years)),
             lambda found: self._among(words, found) - self._among(words, own),
+        )
+
+    def is_only_in_other_column(self, fact: Number) -> bool:
+        """Whether a row has a number, but in a column that claim and question do not name.
+
+        A calculation that gives this number too is a coincidence.
+        """
+        return any(
+            self.is_in_other_column(unit, fact) or self.is_below_other_head(unit, fact)
+            for _, unit in self.units
+            if unit.citable.is_row and _has_figure(unit, fact)
         )
 
     def is_of_other_row(self, unit: FactualUnit) -> bool:

@@ -56,7 +56,9 @@ class Evidence:
         derived = {
             fact: found
             for fact in absent
-            if isinstance(fact, Number) and (found := derivation(fact, comparison, SHARES))
+            if isinstance(fact, Number)
+            and not comparison.is_only_in_other_column(fact)
+            and (found := derivation(fact, comparison, SHARES))
         }
         stating |= {fact: found.units for fact, found in derived.items()}
         for fact in (f for f in absent if isinstance(f, Number) and f not in derived):
@@ -148,7 +150,7 @@ class Evidence:
             for index in rows
             if index in stating
             and (
-                comparison.has_label_of(index)
+                comparison.has_label_of(index, fact)
                 or overlap[index]
                 >= SAME_TOPIC * (best_free if comparison.names_row(index) else best_row)
             )

@@ -17,6 +17,9 @@ from .facts import Facts, stated_facts
 
 __all__ = ["ColumnCell", "cells_with_heads", "head_terms", "is_under_other_head", "label_terms"]
 
+_AMOUNT: Final = re.compile(
+    r"[($€£¥ -]*[0-9]{1,3}(?:,[0-9]{3})*(?:[).% ]+|[$€£¥].*)?|[($€£¥ -]+[0-9].*|[0-9.,]+ ?%"
+)
 _COUNT: Final = re.compile(r"\([^()]{0,20}[0-9][^()]{0,20}\)")
 
 _NOTE: Final = re.compile(
@@ -60,12 +63,18 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
 
 @lru_cache(maxsize=2**11)
 def label_terms(row: str) -> frozenset[str]:
-    """The terms of a row's label, without notes on numbers: "(2)", "(n=612)".
+    """The terms of the first cell that says what a row is, without notes: "(2)", "(n=612)".
 
-    None for a number of one or two digits, which only counts the rows.
+    No cell does in a row that begins with an amount; a number of one or two digits counts the rows.
     """
-    label = _COUNT.sub(" ", plain_text((cells_of_row(row) or ("",))[0])).strip()
-    return frozenset(content_terms(label)) if len(label) > 2 else frozenset()
+    for cell in cells_of_row(row):
+        label = _COUNT.sub(" ", plain_text(cell)).strip()
+        found = frozenset(content_terms(label))
+        if _AMOUNT.fullmatch(label):
+            return frozenset()
+        if found and not (label.isdigit() and len(label) < 3):
+            return found
+    return frozenset()
 
 
 def head_terms(names: Sequence[str]) -> frozenset[str]:

@@ -106,12 +106,13 @@ def _result(
     part = _part_on_matter(rows, matter)
     overlap = matter.overlap_around(number)
     best = max((overlap[place] for place, row in enumerate(rows) if row), default=0)
-    for share in least:
-        near = [
-            at
-            for at in range(len(rows))
-            if 0 < share * best <= matter.smoothed(overlap, at) and matter.may_be_operand(at)
-        ]
+    possible = [at for at in range(len(rows)) if matter.may_be_operand(at)]
+    pools = [[at for at in possible if matter.has_label_of(at)]]
+    pools += [
+        [at for at in possible if 0 < share * best <= matter.smoothed(overlap, at)]
+        for share in least
+    ]
+    for near in pools:
         result = calculation.result_of(part) or calculation.result(rows, near)
         if result and not _is_displaced(number, matter, near, result):
             return result
