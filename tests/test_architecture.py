@@ -110,7 +110,7 @@ ROOMS = {
     ),
     "training": Room(
         "fine-tuning: samples, loss, adapters, and judging what is written",
-        ("backends", "sources", "document", "model", "text"),
+        ("batch", "backends", "sources", "document", "model", "text"),
     ),
     "records": Room("door: documents as metadata", ("document", "retrieval")),
     "grammar": Room("door: the model's output grammar", ("document",)),

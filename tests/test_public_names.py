@@ -71,8 +71,9 @@ DOORS = {
     " ServiceReader reader_named",
     "sources": "FetchPolicy Limits Source SourceInput documents_in open_source render_page resolve_inside",
     "text": "estimate_tokens",
-    "training": "AdapterSettings DataCheck Evaluation FineTuning PageScore SampleProblem SampleSet"
-    " Scores TrainingResult TrainingSample check_samples evaluate fine_tune merge read_samples"
+    "training": "AdapterSettings DataCheck Evaluation FactReport FineTuning PageFact PageScore SampleProblem"
+    " SampleSet Scores TrainingResult TrainingSample check_samples evaluate evaluate_olmocr_bench"
+    " evaluate_omnidocbench fine_tune merge read_samples"
     " score_page split_samples summarise write_report write_samples",
 }
 """Every public module and its names. A change here is a change of the interface."""
