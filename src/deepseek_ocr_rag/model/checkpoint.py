@@ -124,6 +124,7 @@ def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
             f"{hub_id} is not on this machine",
             remedy=f"Download it: hf download {hub_id} --revision {revision}",
         )
+    _check_hub_answers(hub_id, revision)
     _log.info("model %s: downloading revision %s", hub_id, revision)
     try:
         return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(WANTED)))
@@ -131,6 +132,27 @@ def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
         raise BackendUnavailableError(
             f"cannot download {hub_id}: {str(error).splitlines()[0] if str(error) else error!r}",
             remedy="Check the name, the network and the free space, or give a folder.",
+        ) from error
+
+
+def _check_hub_answers(hub_id: str, revision: str) -> None:
+    """Raise BackendUnavailableError if the hub does not answer one request.
+
+    The hub's client would ask again for most of a minute. It waits for one answer as long as here:
+    ``HF_HUB_ETAG_TIMEOUT``, ten seconds where that is not set.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    try:
+        # Any answer will do; the client's own session knows the proxies and certificates.
+        get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except Exception as error:
+        raise BackendUnavailableError(
+            f"{hub_id} is not on this machine, and {constants.ENDPOINT} cannot be reached "
+            f"({str(error) or type(error).__name__})",
+            remedy=f"Check the network, or run `hf download {hub_id} --revision {revision}` where there "
+            "is one and give the folder.",
         ) from error
 
 
