@@ -157,7 +157,7 @@ def _check_hub_answers(hub_id: str, revision: str) -> None:
     ``HF_HUB_ETAG_TIMEOUT``, ten seconds where that is not set.
     """
     from huggingface_hub import constants
-    from huggingface_hub.utils import get_session
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
 
     try:
         # Any answer will do; the client's own session knows the proxies and certificates.
