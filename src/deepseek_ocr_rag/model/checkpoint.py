@@ -139,6 +139,7 @@ def _downloaded(hub_id: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    _check_hub_answers(hub_id, revision)
     _log.info("model %s: downloading revision %s", hub_id, revision)
     try:
         return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(WANTED)))
@@ -146,6 +147,27 @@ def _downloaded(hub_id: str, revision: str) -> Path:
         raise BackendUnavailableError(
             f"cannot download {hub_id}: {str(error).splitlines()[0] if str(error) else error!r}",
             remedy="Check the name, the network and the free space, or give a folder.",
+        ) from error
+
+
+def _check_hub_answers(hub_id: str, revision: str) -> None:
+    """Raise BackendUnavailableError if the hub does not answer one request.
+
+    The hub's client would ask again for most of a minute. It waits for one answer as long as here:
+    ``HF_HUB_ETAG_TIMEOUT``, ten seconds where that is not set.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
+
+    try:
+        # Any answer will do; the client's own session knows the proxies and certificates.
+        get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except Exception as error:  # of requests, httpx or httpx2, by the version of the client
+        raise BackendUnavailableError(
+            f"{hub_id} is not on this machine, and {constants.ENDPOINT} cannot be reached "
+            f"({str(error) or type(error).__name__})",
+            remedy=f"Check the network, or run `hf download {hub_id} --revision {revision}` where there "
+            "is one and give the folder.",
         ) from error
 
 
