@@ -14,8 +14,8 @@ from typing import Any
 from PIL import Image
 
 from ... import errors
-from ...concurrency.frames import Frame
-from ...concurrency.picture_frames import PIXEL_BYTES
+from ...concurrency.frames import Frame, StreamedFrame
+from ...concurrency.picture_frames import PIXEL_BYTES, PixelPicture, picture_frame
 from ...concurrency.png_pictures import PngPicture, check_png, encode_png
 from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
@@ -28,9 +28,11 @@ __all__ = [
     "error_from",
     "info_frame",
     "info_from",
+    "inked_frame",
     "layer_frame",
     "layer_from",
     "picture_from",
+    "pixels_from",
     "png_frame",
     "png_from",
 ]
@@ -58,10 +60,26 @@ def info_from(frame: Frame) -> PageInfo:
 
 def picture_from(frame: Frame) -> Image.Image:
     """The picture in a frame; a BrokenFrameError if it is not valid."""
+    pixels = pixels_from(Frame({**frame.message, "blank": None}, frame.body))
+    if pixels is None:
+        raise BrokenFrameError("no picture")
+    return pixels.picture()
+
+
+def inked_frame(picture: Image.Image) -> Frame | StreamedFrame:
+    """A picture as a frame of its pixels, or of nothing if it is blank."""
+    return picture_frame(picture) if has_ink(picture) else Frame({"blank": True})
+
+
+def pixels_from(frame: Frame) -> PixelPicture | None:
+    """The pixels in a frame, None of a blank page; a BrokenFrameError if they are not valid."""
+    if frame.message.get("blank") is True:
+        return None
     size = (_count(frame, "width"), _count(frame, "height"))
     if not all(size) or PIXEL_BYTES * size[0] * size[1] != len(frame.body):
         raise BrokenFrameError(f"{len(frame.body)} bytes for a picture of {size}")
-    return Image.frombytes("RGB", size, frame.body, "raw", "RGBX")
+    body = frame.body
+    return PixelPicture(bytes(body) if isinstance(body, memoryview) else body, *size)
 
 
 def png_frame(picture: Image.Image) -> Frame:
