@@ -56,8 +56,8 @@ def test_a_part_has_the_boxes_of_its_text_wherever_its_splitter_says_it_begins(
     [
         (TITLE, "2 places"),
         ("l", "places"),
-        ("a summary of the page", "does not stand in"),
-        ("", "does not stand in"),
+        ("a summary of the page", "does not occur in"),
+        ("", "does not occur in"),
     ],
 )
 def test_what_cannot_be_placed_has_no_boxes_and_a_reason(text: str, reason: str) -> None:

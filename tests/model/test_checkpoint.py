@@ -53,7 +53,7 @@ def test_the_index_says_which_weights_belong(folder: Path) -> None:
 )
 def test_an_index_cannot_point_out_of_the_folder(folder: Path, name: str) -> None:
     index(folder, {"a": name})
-    with pytest.raises(BackendUnavailableError, match="not a safetensors file of the folder"):
+    with pytest.raises(BackendUnavailableError, match="not a safetensors file in the folder"):
         find_checkpoint(folder)
 
 

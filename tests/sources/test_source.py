@@ -133,7 +133,7 @@ def test_a_text_file_object_is_refused_with_the_right_mode():
 def test_a_closed_file_object_is_refused(pdf):
     stream = io.BytesIO(pdf)
     stream.close()
-    with pytest.raises(CorruptSourceError, match="cannot be read"):
+    with pytest.raises(CorruptSourceError, match="cannot read"):
         open_source(stream)
 
 

@@ -28,7 +28,7 @@ def boxes_for(
 
     A chunk's boxes are found by its text, so it may come from any splitter, with or
     without ``start_index``. Where the splitter changed more than spaces, case and
-    punctuation, or where the text stands in several places with different boxes, the
+    punctuation, or where the text occurs in several places with different boxes, the
     list is empty, and the log says why.
 
     Args:

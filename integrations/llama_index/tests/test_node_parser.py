@@ -127,7 +127,7 @@ def test_a_node_that_cannot_be_placed_has_no_boxes_and_the_log_says_why(
 ) -> None:
     node = TextNode(text="A summary of the page.", metadata=documents[0].metadata)
     assert boxes_for(node) == []
-    assert "report.pdf, page 1: its text does not stand in what was read" in caplog.text
+    assert "report.pdf, page 1: its text does not occur in what was read" in caplog.text
 
 
 def test_the_cache_of_a_pipeline_notices_another_count_of_tokens(

@@ -26,7 +26,7 @@ class PixelPicture:
     all else that it does for a page.
     """
 
-    data: bytes | bytearray = field(repr=False)
+    data: bytes | bytearray | memoryview = field(repr=False)
     width: int
     height: int
 

@@ -1,4 +1,4 @@
-"""Lets allowed tags through where they are properly nested, and escapes all others."""
+"""Lets allowed HTML tags through where they are properly nested, and escapes all others."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ __all__ = ["let_through"]
 
 
 def let_through(text: str, tag: re.Pattern[str], refused: Callable[[str], str] = str) -> str:
-    """Writes allowed tags anew where each is opened and closed in order.
+    """Rewrites allowed tags that are properly nested, in lower case and without attributes.
 
-    ``tag`` matches what is or may be a tag; in an allowed one, group 1 is the slash of a closing
-    tag and group 2 the name. Allowed tags come out in lower case, without attributes; every other
-    match, and unbalanced and crossing tags, go through ``refused``.
+    Args:
+        text: The text with its tags.
+        tag: Matches anything that is or may be a tag. In an allowed tag, group 1 is the slash of a
+            closing tag and group 2 the name; in any other match, group 2 is empty.
+        refused: Makes the replacement of every other match, and of unbalanced or crossing tags.
     """
     opened: list[re.Match[str]] = []
     kept: dict[int, str] = {}

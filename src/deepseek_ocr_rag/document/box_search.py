@@ -1,9 +1,9 @@
-"""Finds the boxes of a chunk by its text, wherever and by whichever splitter it was cut.
+"""Finds the boxes of a chunk by its text, whichever splitter made it.
 
-Offsets that other splitters note are not to be trusted: LangChain's are -1 or those of another
-passage where lengths are counted in tokens, LlamaIndex's hierarchical ones count in the parent
-node, and many splitters note none. Therefore the metadata carries the text that the offsets of
-``boxes`` count in, and the chunk is searched for in it.
+The offsets that other splitters record cannot be trusted: where lengths are counted in tokens,
+LangChain's are -1 or those of another passage, the hierarchical ones of LlamaIndex count in the
+parent node, and many splitters record none. Therefore the metadata carries the text that the
+offsets of ``boxes`` count in, and the chunk is searched for in that text.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ __all__ = [
 ]
 
 LONGEST_TEXT: Final = 16 * 1024 * 1024
-"""Bytes. Metadata comes back from stores, and a few packed bytes may unfold into gigabytes."""
+"""Most bytes that are unpacked. Metadata comes back from stores, and a few packed bytes could
+unfold into gigabytes."""
 
 MOST_MATCHES: Final = 1000
-"""A text that stands more often than this on one page has no boxes of its own."""
-
+"""A text that occurs this often on one page has no boxes of its own."""
 
 LONG_ENOUGH: Final = 32
-"""Characters without spaces from which on a text is found by one exact match: it is too long for a
-page to hold the same letters elsewhere by chance."""
+"""Fewest characters, spaces not counted, of a text for which one exact match is enough: the same
+letters do not occur elsewhere on the page by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoxSearch:
-    """What a search for the boxes of a text found.
+    """The result of a search for the boxes of a text.
 
     Attributes:
         entries: Entries of ``boxes``, in their order; empty if there are none.
@@ -60,14 +60,14 @@ class BoxSearch:
 
 
 def pack_text(text: str) -> str:
-    """A text as compressed ASCII, for metadata."""
+    """Compress a text into ASCII, for metadata."""
     packed = zlib.compress(text.encode("utf-8", "replace"), 9)
     return base64.b85encode(packed).decode("ascii")
 
 
 @lru_cache(maxsize=64)
 def unpack_text(packed: str) -> str | None:
-    """The inverse of :func:`pack_text`; None for anything else."""
+    """Undo :func:`pack_text`; None if ``packed`` did not come from it."""
     try:
         unfolding = zlib.decompressobj()
         data = unfolding.decompress(base64.b85decode(packed), LONGEST_TEXT)
@@ -77,7 +77,7 @@ def unpack_text(packed: str) -> str | None:
 
 
 def read_entries(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The entries of ``boxes``, flat or nested; those that are not of our form are left out."""
+    """Read the entries of ``boxes``, flat or nested; anything of another form is left out."""
     boxes = metadata.get("boxes") or []
     if isinstance(boxes, str):
         try:
@@ -88,7 +88,7 @@ def read_entries(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def is_box_entry(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
-    """Whether it is an entry of ``boxes``."""
+    """Whether a value has the form of an entry of ``boxes``."""
     match entry:
         case {"kind": str(), "start": int(), "end": int(), "bbox": [_, _, _, _] as box}:
             return all(isinstance(value, int | float) for value in box)
@@ -96,7 +96,7 @@ def is_box_entry(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
 
 
 def is_span_entry(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anything
-    """Whether it is an entry of ``spans``."""
+    """Whether a value has the form of an entry of ``spans``."""
     match entry:
         case {"page": int(), "start": int(start), "end": int(end), "offset": int(offset)}:
             return 0 <= start <= end and offset >= 0
@@ -104,7 +104,7 @@ def is_span_entry(entry: Any) -> bool:  # noqa: ANN401 - metadata can be anythin
 
 
 def boxes_between(metadata: Mapping[str, Any], start: int, end: int) -> list[dict[str, Any]]:
-    """The entries of ``metadata["boxes"]`` that belong to a part of the record's text.
+    """Select the entries of ``metadata["boxes"]`` that belong to a part of the record's text.
 
     A picture has no text: it belongs to every part that contains or touches its offset.
 
@@ -130,16 +130,17 @@ def find_boxes(
 ) -> BoxSearch:
     """Find the boxes of a record, or of a chunk of one that inherited its metadata.
 
-    The text is searched for without regard to spaces, case and punctuation, which splitters
-    change. If it stands in several places with different boxes, none is chosen, unless it is
-    whole lines only once, and the splitter noted just that place.
+    The search ignores spaces, case and punctuation, which splitters change. If the text occurs in
+    several places with different boxes, none is chosen, unless it fills whole lines in only one of
+    them and the splitter recorded just that place.
 
     Args:
         metadata: Metadata with ``boxes``, flat or not.
         text: The text of the record or chunk.
         original: The text that the offsets in ``boxes`` count in; by default the one that the
             metadata carries.
-        noted: Where the splitter says that the text begins; by default ``start_index``.
+        noted: The offset at which the text begins, as the splitter recorded it; by default
+            ``start_index`` of the metadata.
 
     Returns:
         The boxes, or why there are none.
@@ -155,9 +156,9 @@ def find_boxes(
         return BoxSearch(tuple(entries), None, 0, len(text))
     occurrences = _occurrences(original, text)
     if len(occurrences) >= MOST_MATCHES:
-        return BoxSearch(reason=f"its text stands in {MOST_MATCHES} places or more")
+        return BoxSearch(reason=f"its text occurs in {MOST_MATCHES} places or more")
     if not occurrences:
-        return BoxSearch(reason="its text does not stand in what was read")
+        return BoxSearch(reason="its text does not occur in what was read")
     found = {
         tuple(map(_key, boxes_between({"boxes": entries}, *occurrence)))
         for occurrence in occurrences
@@ -166,7 +167,7 @@ def find_boxes(
         lines = [occurrence for occurrence in occurrences if _is_whole_lines(original, *occurrence)]
         begin = metadata.get("start_index") if noted is None else noted
         if [start for start, _ in lines] != [begin]:
-            return BoxSearch(reason=f"its text stands in {len(found)} places with different boxes")
+            return BoxSearch(reason=f"its text occurs in {len(found)} places with different boxes")
         occurrences = lines
     start, end = occurrences[0]
     own = boxes_between({"boxes": entries}, start, end)
@@ -178,10 +179,13 @@ def find_boxes(
 
 
 def relocated(metadata: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """The metadata with ``boxes`` that count in this text, if it is a chunk of another splitter.
+    """Return metadata whose ``boxes`` and ``spans`` count in a chunk that another splitter made.
 
-    Boxes that cannot be placed in it are left out, and so are ``spans``, which would count in
-    another text.
+    What cannot be placed in the chunk is left out.
+
+    Args:
+        metadata: The metadata that the chunk inherited from its record.
+        text: The text of the chunk.
     """
     original = _carried_text(metadata)
     if original is None:
@@ -218,14 +222,14 @@ def _carried_text(metadata: Mapping[str, Any]) -> str | None:
 
 
 def _length_of_block(entries: Sequence[Mapping[str, Any]]) -> int | None:
-    """The length of the record's text, if all of it is one block."""
+    """Return the length of the record's text, if all of it is one block."""
     spans = {(entry["start"], entry["end"]) for entry in entries}
     start, end = next(iter(spans), (None, None))
     return end if len(spans) == 1 and start == 0 else None
 
 
 def _moved(found: BoxSearch, original: str | None, text: str) -> list[dict[str, Any]]:
-    """The boxes that were found, counted in a text; none if they cannot be placed in it."""
+    """Move the boxes that were found to a text's offsets; none if they cannot be placed in it."""
     if original is None:  # all of it is one block
         return [{**entry, "start": 0, "end": len(text)} for entry in found.entries]
     if found.start is None or found.end is None:
@@ -247,7 +251,7 @@ def _moved(found: BoxSearch, original: str | None, text: str) -> list[dict[str, 
 def _moved_spans(
     metadata: Mapping[str, Any], found: BoxSearch, original: str | None, text: str
 ) -> list[dict[str, Any]]:
-    """``spans`` counted in a text, if its record has pages' texts one after the other."""
+    """Move ``spans`` to a text's offsets, if its record holds the texts of several pages."""
     spans = metadata.get("spans")
     try:
         spans = json.loads(spans) if isinstance(spans, str) else spans
@@ -268,7 +272,7 @@ def _moved_spans(
 
 
 def _of_one_block(entries: Sequence[dict[str, Any]], text: str) -> BoxSearch:
-    """If all of the record is one block, every part of it has the block's boxes."""
+    """Return the block's boxes if the record is one block: they hold for every part of it."""
     length = _length_of_block(entries)
     if length is not None and len(text) <= length:
         return BoxSearch(tuple(entries))
@@ -277,13 +281,13 @@ def _of_one_block(entries: Sequence[dict[str, Any]], text: str) -> BoxSearch:
 
 @dataclass(frozen=True, slots=True)
 class _Reduced:
-    """A text without what splitters change, and where each of its characters comes from."""
+    """A text without the characters that splitters change, and the offset of each that is left."""
 
     text: str
     origins: tuple[int, ...]
 
     def occurrences(self, other: str) -> Iterator[tuple[int, int]]:
-        """Where another reduced text stands, as offsets into the unreduced one."""
+        """Find another reduced text in it; yields offsets in the unreduced text."""
         at = self.text.find(other)
         while at >= 0:
             yield self.origins[at], self.origins[at + len(other) - 1] + 1
@@ -291,13 +295,13 @@ class _Reduced:
 
 
 def _letters(character: str) -> str:
-    """Letters and digits of a character: ligatures and widths are resolved, case is not kept."""
+    """Return the letters and digits of a character, normalised (NFKC) and case folded."""
     plain = unicodedata.normalize("NFKC", character).casefold()
     return "".join(each for each in plain if each.isalnum())
 
 
 def _visible(character: str) -> str:
-    """But for spaces, and what stands for a character that was cut in two."""
+    """Drop spaces, and the replacement for a character that was cut in two."""
     return "" if character.isspace() or character == "\N{REPLACEMENT CHARACTER}" else character
 
 
@@ -309,13 +313,13 @@ def _reduced(text: str, letters: bool) -> _Reduced:
 
 
 def _occurrences(original: str, text: str) -> list[tuple[int, int]]:
-    """Where the text stands in the original, each as precisely as it can be known."""
+    """Find the text in the original, each occurrence as precisely as it can be known."""
     letters, visible = _reduced(text, True).text, _reduced(text, False).text
     exact = _first(_reduced(original, False).occurrences(visible)) if visible else []
     if not letters or (len(exact) == 1 and len(visible) >= LONG_ENOUGH):
         return exact
     loose = _first(_reduced(original, True).occurrences(letters))
-    # Punctuation at its ends belongs to the text too, if it stands there.
+    # Punctuation at the text's ends belongs to an occurrence that has it too.
     return [
         next((whole for whole in exact if whole[0] <= start and end <= whole[1]), (start, end))
         for start, end in loose

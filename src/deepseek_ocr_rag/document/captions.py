@@ -1,8 +1,8 @@
 """Matches captions, notes and inner texts to the figures and tables of a page.
 
 The model labels captions but does not say what they belong to, and it writes some
-as plain text. Reading order and position decide: a caption stands next to its figure
-or table, with nothing but other captions between them.
+as plain text. Reading order and position decide: a caption is next to its figure or
+table, with nothing but other captions between them.
 """
 
 from __future__ import annotations
@@ -47,9 +47,11 @@ def is_caption(companion: Block, owner: Block) -> bool:
 
 
 def companions(blocks: Sequence[Block]) -> dict[int, tuple[int, ...]]:
-    """The captions, notes and inner texts (ascending indices) of each figure and table.
+    """Finds the captions, notes and inner texts of each figure and table.
 
-    No block is the companion of two.
+    Returns:
+        For the index of each figure or table, the indices of its companions in ascending order. No
+        block is the companion of two.
     """
     found: dict[int, list[int]] = {i: [] for i, block in enumerate(blocks) if _floats(block)}
     inner = _inner_texts(blocks)
@@ -79,7 +81,7 @@ def _kind(block: Block) -> str:
 
 
 def _owner_kind(block: Block) -> str | None:
-    """What a caption belongs to: figure, table, or "" for either; None for other blocks."""
+    """Returns what a caption belongs to: figure, table, or "" for either; None for other blocks."""
     if block.kind != "text":
         return CAPTION_KINDS.get(block.kind)
     match = _NAMED.match(block.text) if len(block.text) <= LONGEST_PLAIN_CAPTION else None
@@ -102,9 +104,9 @@ def _inner_texts(blocks: Sequence[Block]) -> dict[int, int]:
 def _neighbours(
     blocks: Sequence[Block], kinds: Sequence[str | None], inner: Mapping[int, int], step: int
 ) -> list[int]:
-    """For each block, the index of the figure or table before it (with step -1: after it), or -1.
+    """Finds the index of the figure or table before each block (after it with step -1), or -1.
 
-    Only captions may stand between them.
+    Only captions may come between them.
     """
     neighbours = [-1] * len(blocks)
     nearest = -1
@@ -118,9 +120,9 @@ def _neighbours(
 
 
 def _nearest(blocks: Sequence[Block], caption: int, near: Sequence[int]) -> int:
-    """The nearer of the figures or tables before and after a caption.
+    """Returns the nearer of the figures or tables before and after a caption.
 
-    At equal distances the custom of books decides: captions stand above tables and below figures.
+    At equal distances the custom of books decides: captions are above tables and below figures.
     """
     if len(near) == 1:
         return near[0]
@@ -135,7 +137,7 @@ def _nearest(blocks: Sequence[Block], caption: int, near: Sequence[int]) -> int:
 
 
 def _gap(one: Box, other: Box) -> float:
-    """The distance between two boxes in fractions of the page, 0 where they touch."""
+    """Returns the distance between two boxes in fractions of the page, 0 where they touch."""
     across = max(one.x0 - other.x1, other.x0 - one.x1, 0.0)
     down = max(one.y0 - other.y1, other.y0 - one.y1, 0.0)
     # The model's grid is coarse: smaller differences mean nothing.

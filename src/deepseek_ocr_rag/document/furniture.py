@@ -1,7 +1,8 @@
 """Finds page furniture: running heads, running feet and page numbers, labelled or not.
 
-Models rarely label it, and OCR programs never do. It is recognised because it stands at
-the edge of many pages and says the same on each, except for a number that counts pages.
+Models rarely label it, and OCR programs never do. It is recognised by its place at the
+edge of many pages and its text, which is the same on each but for a number that counts
+pages.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ FURNITURE_KINDS: Final = frozenset(
 """Labels that mean furniture."""
 
 EDGE: Final = 0.15
-"""Share of the page's height, at the top and at the bottom, in which furniture stands."""
+"""Share of the page's height, at the top and at the bottom, that may hold furniture."""
 
 LONGEST: Final = 200
 """Most characters in a block that can be furniture."""
@@ -57,8 +58,8 @@ Edge = Literal["top", "bottom"]
 class Furniture:
     """The furniture of one page: indices of blocks.
 
-    ``first`` are blocks that were found by repetition, have words and appear here for the first
-    time: without them the words would be lost.
+    ``first`` are the blocks that were found by repetition, have words and occur here for the first
+    time: leaving them out too would lose the words.
     """
 
     blocks: frozenset[int] = frozenset()
@@ -83,8 +84,11 @@ def page_furniture(pages: Sequence[Page]) -> tuple[Furniture, ...]:
     A block is furniture if its label says so. So is a line at the edge of the page, with only
     furniture between it and the edge, that recurs on at least three pages and on a quarter of all
     pages or half of a chapter's. Numbers in it stay the same or count with the pages. Bare numbers
-    need only stand at the same height on three pages. A line labelled as a heading must count with
-    the pages, or stand on half of them and at least five: other recurring headings mean something.
+    need only be at the same height on three pages. A line labelled as a heading must count with the
+    pages, or occur on half of them and at least five: other recurring headings mean something.
+
+    Returns:
+        One for each page, in order.
     """
     edges = [(_edge(i, page, "top"), _edge(i, page, "bottom")) for i, page in enumerate(pages)]
     recurring = _recurring([block for page in edges for edge in page for block in edge], len(pages))
@@ -105,7 +109,7 @@ def page_furniture(pages: Sequence[Page]) -> tuple[Furniture, ...]:
 
 
 def _edge(index: int, page: Page, edge: Edge) -> list[_EdgeBlock]:
-    """The blocks at one edge, the outermost first."""
+    """Collects the blocks at one edge, the outermost first."""
     found = []
     for i, block in enumerate(page.blocks):
         text = " ".join(block.text.casefold().split())
@@ -129,7 +133,7 @@ def _edge(index: int, page: Page, edge: Edge) -> list[_EdgeBlock]:
 def _outer(
     blocks: Iterable[_EdgeBlock], recurring: Mapping[tuple[int, int], bool], labelled: set[int]
 ) -> Iterator[_EdgeBlock]:
-    """The furniture from the edge of the page inwards, up to the first other block."""
+    """Yields the furniture from the edge of the page inwards, up to the first other block."""
     for block in blocks:
         if block.index in recurring:
             yield block
@@ -138,7 +142,7 @@ def _outer(
 
 
 def _recurring(blocks: Iterable[_EdgeBlock], pages: int) -> dict[tuple[int, int], bool]:
-    """The indices of blocks that recur on enough pages, each with whether it has words to keep."""
+    """Finds the blocks that recur on enough pages; for each index, whether it has words to keep."""
     groups: dict[tuple[Edge, str], list[_EdgeBlock]] = defaultdict(list)
     for block in blocks:
         groups[block.key].append(block)
@@ -152,7 +156,7 @@ def _recurring(blocks: Iterable[_EdgeBlock], pages: int) -> dict[tuple[int, int]
         shown_on = {block.index[0] for block in alike}
         if len(shown_on) < MIN_PAGES or (words and not _is_frequent(shown_on, pages)):
             continue
-        # "Page 7 of 15" says nothing but the number.
+        # "Page 7 of 15" gives no information but the number.
         keep = len(words) > (2 if counts else 0)
         least = max(MIN_PAGES_OF_HEADING, MIN_SHARE_OF_HEADING * pages)
         is_head = counts or len(shown_on) >= least
@@ -161,7 +165,7 @@ def _recurring(blocks: Iterable[_EdgeBlock], pages: int) -> dict[tuple[int, int]
 
 
 def _is_frequent(shown_on: set[int], pages: int) -> bool:
-    """Whether a line stands on enough pages of the document or of one chapter."""
+    """Whether a line occurs on enough pages of the document or of one chapter."""
     chapter = max(shown_on) - min(shown_on) + 1
     return len(shown_on) >= min(MIN_SHARE * pages, MIN_SHARE_OF_CHAPTER * chapter)
 
@@ -172,7 +176,7 @@ def _same_height(group: Sequence[_EdgeBlock]) -> list[_EdgeBlock]:
 
 
 def _alike(group: Sequence[_EdgeBlock]) -> tuple[bool, list[_EdgeBlock]]:
-    """Whether a number counts with the pages, and the blocks that agree with most others."""
+    """Finds whether a number counts with the pages, and the blocks that agree with most others."""
     counts = False
     alike = list(group)
     for column in range(len(group[0].numbers)):

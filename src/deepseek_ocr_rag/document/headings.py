@@ -14,11 +14,11 @@ Headings = tuple[tuple[int, str], ...]
 """The current headings, outermost first: level (1 to 6, ascending) and title."""
 
 HEADING_KINDS = {"title": 1, "sub_title": 2}
-"""The labels of headings, with the level of a heading without ``#``."""
+"""The labels of headings, each with its level if the text has no ``#``."""
 
 
 def section_of(kind: str, text: str, headings: Headings) -> tuple[tuple[str, ...], Headings]:
-    """The section of a block, and the current headings after it.
+    """Returns the section of a block, and the current headings after it.
 
     The section of a heading holds only headings of higher rank. The text of a heading may hold
     several lines with ``#``.

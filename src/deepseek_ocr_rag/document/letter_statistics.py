@@ -1,7 +1,7 @@
-"""Tells text whose letters stand for others, as fonts with a wrong mapping to Unicode give it.
+"""Recognises text with the wrong letters, as fonts with a wrong mapping to Unicode produce it.
 
-Only Latin letters are judged: how often each occurs is much the same in all languages that use
-them, and quite different if letters are shifted or exchanged.
+Only Latin letters are judged: their frequencies are much the same in all languages that use them,
+and quite different if letters are shifted or exchanged.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _LOG: Final = {letter: math.log(share / 100) for letter, share in _PERCENT.items
 _RUN: Final = re.compile(r"([^\w\s])\1{3,}")
 
 _FEWEST = 150
-"""Letters below which chance decides."""
+"""Fewest letters of a text: with fewer, chance decides."""
 
 _LIKELY = -2.98
-"""Mean logarithm of the shares in ordinary text is -2.85 to -2.72; a shift that reaches this is
-no chance."""
+"""Mean logarithm of the letters' shares from which a text is ordinary, which has -2.85 to -2.72. A
+shift that reaches it is not chance."""
 
 _GAIN = 0.3
-"""By how much a shift must be more likely than the text as it stands."""
+"""Least difference by which a shift must be more likely than the text as it is."""
 
 _UNLIKELY = -3.3
-"""Exchanged letters are at -3.4 and below."""
+"""The same mean below which letters are exchanged, which have -3.4 and less."""
 
 
 def are_shifted(text: str) -> bool:
@@ -61,7 +61,7 @@ def are_shifted(text: str) -> bool:
 
 
 def are_exchanged(text: str) -> bool:
-    """Whether the letters occur as in no language with Latin letters."""
+    """Whether the letters have frequencies that no language with Latin letters has."""
     counts = Counter(c for c in text.lower() if c in _LOG)
     total = sum(counts.values())
     others = sum(c.isalpha() for c in text) - total
@@ -71,7 +71,7 @@ def are_exchanged(text: str) -> bool:
 
 
 def _mean(counts: Counter[str], shift: int) -> float | None:
-    """The mean of the letters' logarithms after a shift of the code points; None if few are letters."""
+    """Average the letters' logarithms after a shift of the code points; None if few are letters."""
     letters = total = 0
     value = 0.0
     for char, n in counts.items():
@@ -85,7 +85,7 @@ def _mean(counts: Counter[str], shift: int) -> float | None:
 
 
 def _turned(counts: Counter[str], shift: int) -> float | None:
-    """The same after a shift of the letters within the alphabet."""
+    """Average them after a shift of the letters within the alphabet."""
     letters = sum(n for c, n in counts.items() if c.isalpha())
     if letters < _FEWEST:
         return None

@@ -10,7 +10,6 @@ __all__ = ["LINE_BREAK", "cut_tables", "heading_level", "markdown_parts"]
 LINE_BREAK = re.compile(r"<br[ \t]{0,9}/?>", re.I)
 """The HTML tag for a line break."""
 
-
 _TABLE_EDGE = re.compile(r"<(/?)table\b[^<>]*>|<table\b", re.I)
 _ATX = re.compile(r"(#{1,6})(?:[ \t]|$)")
 _FENCES = ("```", "~~~")
@@ -18,7 +17,7 @@ _RULE = frozenset("|-: \t")
 
 
 def heading_level(line: str) -> int:
-    """The number of ``#`` at the start of a line, 0 if it is not a Markdown heading."""
+    """Counts the ``#`` at the start of a line, 0 if it is not a Markdown heading."""
     match = _ATX.match(line)
     return len(match[1]) if match else 0
 
@@ -26,8 +25,10 @@ def heading_level(line: str) -> int:
 def cut_tables(text: str) -> Iterator[tuple[str, str | None, int, int]]:
     """Separates the HTML tables in a text from the text around them.
 
-    Yields ``(text, None, start, end)`` or ``("", the table's HTML, start, end)`` in order. An
-    unclosed table reaches to the end. Text that is only white space and ``<br>`` is left out.
+    An unclosed table reaches to the end. Text that is only white space and ``<br>`` is left out.
+
+    Yields:
+        ``(text, None, start, end)`` or ``("", the table's HTML, start, end)`` in order.
     """
     position = depth = 0
     start = -1
@@ -57,8 +58,9 @@ def _between(text: str, start: int, end: int) -> Iterator[tuple[str, None, int, 
 def markdown_parts(text: str) -> Iterator[tuple[str, str, str | None, int, int]]:
     """Cuts Markdown at empty lines, headings, tables, code fences and display formulas.
 
-    Yields ``(kind, text, html, start, end)``. The kind is title (one ``#``), sub_title, text,
-    equation, code or table; ``html`` is None for all but an HTML table.
+    Yields:
+        ``(kind, text, html, start, end)``. The kind is title (one ``#``), sub_title, text,
+        equation, code or table; ``html`` is None for all but an HTML table.
     """
     for piece, html, start, end in cut_tables(text):
         if html is not None:
@@ -71,7 +73,7 @@ def markdown_parts(text: str) -> Iterator[tuple[str, str, str | None, int, int]]
 
 
 def _paragraphs(lines: list[str]) -> Iterator[tuple[list[str], int]]:
-    """The lines of each paragraph, and the number of characters before it."""
+    """Yields the lines of each paragraph, and the number of characters before it."""
     paragraph: list[str] = []
     until = ""  # The mark that ends the open code fence or formula.
     first = position = 0

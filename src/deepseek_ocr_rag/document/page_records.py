@@ -47,7 +47,7 @@ _UNKNOWN: Final[Mapping[str, str | float]] = {
     "confidence": -1.0,
     "corrected": False,
 }
-"""What flat metadata has in place of what is not known or did not happen."""
+"""The values in flat metadata for what is not known or did not happen."""
 _WORST_FIRST: tuple[FinishReason, ...] = ("error", "repetition", "length", "stop", "blank")
 
 
@@ -61,8 +61,8 @@ class Record:
             if the text differs, so that stores replace records and do not
             duplicate them.
         text: Markdown.
-        metadata: As ``docs/reference/metadata.md`` lists it.
-        parent: For a chunk, the id of the record in which it begins.
+        metadata: See ``docs/reference/metadata.md``.
+        parent: For a chunk, the id of the record in which it begins; else None.
     """
 
     id: str
@@ -75,7 +75,7 @@ class Record:
         object.__setattr__(self, "metadata", storable_values(self.metadata))
 
     def flat(self) -> Record:
-        """A copy whose metadata holds scalars only, under the same keys in every record.
+        """Returns a copy whose metadata holds scalars only, under the same keys in every record.
 
         For stores that refuse nested values, such as Chroma, or keys that the first record
         lacks, such as LanceDB. Every list becomes JSON text. ``error`` is "" where there is
@@ -96,7 +96,7 @@ def page_records(
     split: Literal["page", "block"] = "page",
     identity: str | None = None,
 ) -> Iterator[Record]:
-    """The records of one page.
+    """Makes the records of one page.
 
     Args:
         page: The page.
@@ -130,10 +130,10 @@ def page_records(
 
 
 def document_record(document: OcrDocument, *, identity: str | None = None) -> Record:
-    """One record for all pages that were read, joined as in :meth:`OcrDocument.to_markdown`.
+    """Makes one record of all pages that were read, joined as in :meth:`OcrDocument.to_markdown`.
 
-    Its finish reason is the worst of those of its pages, and errors and
-    warnings name their page. Another selection of pages gives another id.
+    Its finish reason is the worst of its pages', and errors and warnings name their page.
+    Another selection of pages gives another id.
 
     Args:
         document: The document, with at least one page.
@@ -236,7 +236,7 @@ def _metadata(page: Page, source: str, total_pages: int) -> dict[str, Any]:
 
 
 def _ordered(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Puts first what people look for first: the frameworks print metadata in order."""
+    """Puts the keys first that people look for: the frameworks print metadata in order."""
     front = ("source", "page", "page_label", "total_pages", "section")
     first = tuple(key for key in front if key in metadata)
     last = tuple(key for key in ("spans", "boxes", "boxes_text") if key in metadata)
@@ -249,10 +249,10 @@ def _label(page: Page) -> str:
 
 
 def _section(blocks: Iterable[Block]) -> str:
-    """The deepest section that holds more than half of the text.
+    """Finds the deepest section that holds more than half of the text.
 
-    The section of the first block would not do: it is often a running head, which still has the
-    section of the page before.
+    The section of the first block would be wrong: that block is often a running head, which still
+    has the section of the page before.
     """
     sizes: Counter[tuple[str, ...]] = Counter()
     total = 0
@@ -269,7 +269,7 @@ def _section(blocks: Iterable[Block]) -> str:
 
 
 def box_entries(block: Block, start: int, end: int) -> list[dict[str, Any]]:
-    """The entries of ``boxes`` for a block that stands at these offsets of a record's text."""
+    """Makes the entries of ``boxes`` for a block at these offsets of a record's text."""
     return [
         {
             "kind": block.kind,
@@ -283,16 +283,16 @@ def box_entries(block: Block, start: int, end: int) -> list[dict[str, Any]]:
 
 
 def text_of_boxes(boxes: Sequence[Mapping[str, Any]], text: str) -> dict[str, str]:
-    """The metadata by which a part of a text is found again, see :mod:`.box_search`.
+    """Makes the metadata by which :mod:`.box_search` finds a part of a text again.
 
-    Nothing if every box stands for all of the text, and so for every part of it.
+    It is empty if every box belongs to all of the text, and so to every part of it.
     """
     whole = all((box["start"], box["end"]) == (0, len(text)) for box in boxes)
     return {} if whole else {"boxes_text": pack_text(text)}
 
 
 def storable_values(metadata: Mapping[Any, Any]) -> dict[Any, Any]:
-    """A copy of metadata without characters that no store takes, in keys and values."""
+    """Copies metadata without the characters that stores refuse, in keys and values."""
     return {_storable(key): _storable(value) for key, value in metadata.items()}
 
 

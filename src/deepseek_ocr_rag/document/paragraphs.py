@@ -27,9 +27,9 @@ PARAGRAPH_BREAK: Final = "\n\n"
 _TEXT_KINDS: Final = frozenset({"text", ""})
 _NOTE_KINDS: Final = frozenset({"footnote", "page_footnote", "vision_footnote"})
 _TOUCH: Final = 0.02
-"""Overlap, in fractions of the page, up to which two boxes only touch."""
+"""Most overlap, in fractions of the page, of two boxes that only touch."""
 _DROP: Final = 0.05
-"""Least distance of a text's end below the top of the next column: lines side by side have less."""
+"""Least distance of a text's end below the top of the next column; lines side by side have less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ class Slice:
     block: Block  # contains the slice
     start: int
     end: int
-    before: str = PARAGRAPH_BREAK  # what separates it from the text before it
+    before: str = PARAGRAPH_BREAK  # the separator from the text before it
 
     @property
     def text(self) -> str:
@@ -50,7 +50,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paragraph:
-    """A paragraph: one block, or several where it continues in other columns or pages.
+    """A paragraph: one block, or several if it continues in other columns or pages.
 
     A hyphen that divides a word between two slices is in neither of them.
     """
@@ -58,7 +58,7 @@ class Paragraph:
     slices: tuple[Slice, ...]
     heading: bool = False
     furniture: bool = False
-    repeated: bool = False  # can be left out: labelled furniture, without words, or seen before
+    repeated: bool = False  # furniture that can be left out: labelled, wordless or seen before
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,13 +84,13 @@ class Float:
 
 
 def paragraphs_and_floats(document: OcrDocument) -> tuple[Paragraph | Float, ...]:
-    """The paragraphs, figures and tables of a document, in reading order.
+    """Returns the paragraphs, figures and tables of a document, in reading order.
 
     Two texts become one paragraph where the first ends a column or page and
     :func:`~deepseek_ocr_rag.text.continuation.runs_on` says that it continues in the second.
-    Floats, notes and furniture may stand between them; a float inside a paragraph is moved after
-    it. A page without blocks is one paragraph. If a running head was taken for a heading, sections
-    are recomputed.
+    Floats, notes and furniture may come between them; a float inside a paragraph is moved after it.
+    A page without blocks is one paragraph. If a running head was taken for a heading, sections are
+    recomputed.
     """
     furniture = page_furniture(document.pages)
     pages = _without_running_heads(document.pages, furniture)
@@ -110,7 +110,7 @@ def paragraphs_and_floats(document: OcrDocument) -> tuple[Paragraph | Float, ...
 
 
 def _without_running_heads(pages: Sequence[Page], furniture: Sequence[Furniture]) -> Sequence[Page]:
-    """Recomputes sections without running heads, if any was taken for a heading."""
+    """Recomputes sections without running heads, if one of these was taken for a heading."""
     if not any(
         page.blocks[i].kind in HEADING_KINDS
         for page, found in zip(pages, furniture, strict=True)
@@ -128,7 +128,7 @@ def _without_running_heads(pages: Sequence[Page], furniture: Sequence[Furniture]
 
 
 def _items(page: Page, furniture: Furniture) -> Iterator[Paragraph | Float]:
-    """The paragraphs and floats of one page, without empty blocks."""
+    """Yields the paragraphs and floats of one page, without empty blocks."""
     if not page.blocks and page.markdown.strip():
         yield Paragraph((Slice(page, Block("", page.markdown), 0, len(page.markdown)),))
         return
@@ -159,7 +159,7 @@ def _is_heading(block: Block) -> bool:
 def _following(
     items: Sequence[Paragraph | Float], index: int, paragraph: Paragraph
 ) -> tuple[int, Paragraph] | None:
-    """The index and paragraph in which the one at ``index`` continues, if it does."""
+    """Finds the index and paragraph in which the one at ``index`` continues, if it does."""
     last = paragraph.slices[-1]
     if not _is_body_text(paragraph) or is_finished(last.text):
         return None
@@ -185,7 +185,7 @@ def _is_body_text(paragraph: Paragraph) -> bool:
 
 
 def _is_next_column(last: Slice, following: Slice) -> bool:
-    """Whether a slice stands at the top of another column or on another page."""
+    """Whether a slice is at the top of another column or on another page."""
     if last.page is not following.page:
         return True
     boxes = last.block.boxes[-1:] + following.block.boxes[:1]

@@ -1,10 +1,10 @@
 """Makes a page's Markdown safe to display: text, headings and tables, nothing active.
 
-Whoever made a document decides what its pages say, and a viewer obeys Markdown and
+The author of a document decides what its pages say, and a viewer obeys Markdown and
 HTML: it loads pictures (which tells their server who reads what), offers links and
-runs scripts. Therefore no HTML of a page is passed on: tables are written anew from
-parsed cells, a few tags without attributes are written anew where they are properly
-nested, and all else is escaped.
+runs scripts. Therefore no HTML of a page is passed on: tables are rewritten from
+parsed cells, a few tags are rewritten without attributes if they are properly nested,
+and everything else is escaped.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["inert_markdown", "labelled_html", "markdown_to_html"]
 _KEPT: Final = "b|i|u|s|em|strong|sub|sup|br"
 _ESCAPED_TAG: Final = re.compile(rf"&lt;(/?)({_KEPT})\s{{0,9}}/?&gt;", re.IGNORECASE)
 _ANGLE: Final = re.compile(rf"<(?:(/?)({_KEPT})[ \t]{{0,9}}/?>|(?!\s))", re.IGNORECASE)
-"""A tag that we allow, or a ``<`` that may begin something else: HTML, and Markdown's
-``<address>``, have nothing that begins with white space after it."""
+"""An allowed tag, or a ``<`` that may begin something else. Before white space it begins nothing,
+in HTML or as Markdown's ``<address>``."""
 
 _CELL_TAG: Final = re.compile(r"<t[dh][\s/>]", re.IGNORECASE)
 _TABLE_END: Final = re.compile(r"</table\b[^<>]*>\s*\Z", re.IGNORECASE)
@@ -37,7 +37,7 @@ _TEX_COMMAND: Final = re.compile(
     r"\\(?=(?:href|url|class|cssId|style|includegraphics|require|mmlToken|html[A-Za-z@]+)"
     r"(?![A-Za-z]))"
 )
-"""The backslash of commands with which MathJax or KaTeX make links, load files or set attributes."""
+"""The backslash of commands by which MathJax or KaTeX make links, load files or set attributes."""
 
 _IN_BRACES: Final = re.compile(r"\{[^\n]*")
 _ATTRIBUTE: Final = re.compile(r"\b(on[a-z]{2,40}|style|href|src)(?==)", re.IGNORECASE)
@@ -50,8 +50,8 @@ def markdown_to_html(text: str) -> str:
 
     The result has headings, paragraphs, tables, code and ``b i u s em strong sub
     sup br``; formulas are shown as written. It has no pictures, links, scripts,
-    styles or attributes from the page, and tells a notebook not to typeset its
-    formulas, because TeX has links too.
+    styles or attributes from the page, and its classes tell a notebook not to
+    typeset its formulas, because TeX has links too.
 
     Args:
         text: Markdown as in :attr:`Page.markdown`; it may contain anything.
@@ -68,13 +68,13 @@ def markdown_to_html(text: str) -> str:
 
 
 def inert_markdown(text: str) -> str:
-    """A page's Markdown with nothing active in it, for a file that a viewer may show.
+    """Removes everything active from a page's Markdown, for a file that a viewer may show.
 
-    Nothing of the page's HTML is passed on: tables are parsed and written anew from their cells,
-    with no attributes but ``colspan`` and ``rowspan``; the tags of :func:`markdown_to_html` are
-    written anew without attributes; every other ``<`` is escaped. A space breaks links, link
-    definitions, and the commands and attribute lists with which formulas and some dialects of
-    Markdown make links or scripts.
+    None of the page's HTML is passed on: tables are rewritten from their parsed cells, with no
+    attributes but ``colspan`` and ``rowspan``; the tags of :func:`markdown_to_html` are rewritten
+    without attributes; every other ``<`` is escaped. A space breaks links, link definitions, and
+    the commands and attribute lists by which formulas and some dialects of Markdown make links or
+    scripts.
     """
     parts = []
     done = 0
@@ -91,8 +91,8 @@ def _without_tags(text: str) -> str:
 
 
 def _without_links(text: str) -> str:
-    # Spaces and a character reference, not backslashes: a backslash in the text before ours would
-    # cancel it, and TeX and readers of the raw text do not mind a space.
+    # Spaces and a character reference, not backslashes: a backslash in the page's text would
+    # cancel ours, while a space does not disturb TeX or a reader of the raw text.
     text = _PICTURE.sub("&#33;", _TARGET.sub("] ", text))
     text = _TEX_COMMAND.sub(r"\\ ", text)
     return _IN_BRACES.sub(lambda line: _ATTRIBUTE.sub(r"\1 ", line[0]), text)

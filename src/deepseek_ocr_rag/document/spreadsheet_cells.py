@@ -1,10 +1,10 @@
 """Keeps a spreadsheet from running a cell's text as a formula.
 
-Excel, LibreOffice and Google Sheets take a cell that begins with ``= + - @``, or with one of
-these after white space, for a formula; a formula can start programs (``=cmd|...``) and send
-what other cells say to a server. An apostrophe in front makes it text (OWASP, "CSV Injection").
-The same holds after a line break, a tab or a semicolon in a cell, because some spreadsheets
-begin a new cell there. Numbers with a sign stay numbers, and a dash alone stays a dash.
+Excel, LibreOffice and Google Sheets take a cell that begins with ``= + - @``, also after white
+space, for a formula; a formula can start programs (``=cmd|...``) and send the contents of other
+cells to a server. An apostrophe in front makes it text (OWASP, "CSV Injection"). The part after
+a line break, a tab or a semicolon is treated like a cell, because some spreadsheets begin one
+there. Numbers with a sign stay numbers, and a dash alone stays a dash.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _UNSEEN: Final = (
 )
 _SIGNS: Final = "-+\uff0b\uff0d"
 _STARTS: Final = f"=@\uff1d\uff20{_SIGNS}"
-"""Also the wide forms, which Japanese and Chinese versions take for the narrow ones."""
+"""Includes the wide forms, which Japanese and Chinese versions take for the narrow ones."""
 
 _HARMLESS: Final = re.compile(
     rf"[{_SIGNS}]"
@@ -34,10 +34,10 @@ _HARMLESS: Final = re.compile(
 
 
 def without_formulas(text: str) -> str:
-    """The text of a cell for CSV; an apostrophe stands before all that could be a formula."""
+    """Write a cell's text for CSV, with an apostrophe before anything that could be a formula."""
     parts = [_as_text(part) for part in _CELL_ENDS.split(visible(text))]
     if text[:1] in ("\t", "\n"):
-        # Some remove it, and look at what follows.
+        # Some spreadsheets remove the white space and read what follows as a formula.
         parts.insert(0, "'")
     return "".join(parts)
 

@@ -14,10 +14,10 @@ from .tables import parse_table
 __all__ = ["TableRows", "cells_of_row", "count_head_rows", "is_group_row", "table_rows"]
 
 MAX_TITLE_ROWS: Final = 3
-"""Most title rows (rows with one cell of text) above the names of the columns."""
+"""Most title rows (rows with at most one text) above the names of the columns."""
 
 MAX_SPAN: Final = 4
-"""Most rows that the column names take up. A cell that spans more rows names a group of them."""
+"""Most rows that the column names take up. A cell that spans more rows names a group of rows."""
 
 MAX_HEAD_ROWS: Final = 6
 """Most rows of a head above rows of figures: a title, a unit, periods, months, years."""
@@ -38,9 +38,9 @@ class TableRows:
 
     starts: tuple[int, ...]  # offsets in the text
     body: int  # index of the first row after the head
-    columns: int  # of the row that names them
+    columns: int  # number of columns in the row that names them
     named: bool  # whether that row has names rather than numbers
-    numeric: bool  # whether the first row has numbers rather than names
+    numeric: bool  # whether the first row, group rows not counted, has numbers rather than names
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class _HeadRow:
 
     @property
     def has_figures_only(self) -> bool:
-        """Whether it is a label with nothing but figures behind it."""
+        """Whether it is a label followed by nothing but figures."""
         behind = [text for text in self.texts[1:] if text.strip()]
         figures = [text for text in behind if _NUMERIC.fullmatch(text)]
         dashes = [text for text in behind if _DASH.fullmatch(text)]
@@ -72,7 +72,7 @@ class _HeadRow:
 
     @property
     def is_group(self) -> bool:
-        """Whether it is a label with a colon and nothing behind it."""
+        """Whether it is a label with a colon, followed by nothing."""
         return (
             self.texts[:1] != ()
             and self.texts[0].rstrip().endswith(":")
@@ -81,7 +81,7 @@ class _HeadRow:
 
     @property
     def names_columns(self) -> bool:
-        """Whether it can stand below other names of columns: years, dates, or no label at all."""
+        """Whether it can follow other names of columns: it has years, dates, or no label."""
         if not self.texts or any(map(_NUMERIC.fullmatch, self.texts)):
             return False
         behind = [text for text in self.texts[1:] if text.strip()]
@@ -94,10 +94,10 @@ def table_rows(text: str) -> TableRows:
     """Finds the rows of a table (Markdown or HTML) and separates its head from its body.
 
     The head is the first row that is not a title, the titles above it (rows with at most one
-    text), and the rows into which its cells reach; above rows of figures also further rows of
-    years, dates or names without a label. If there are titles and that row holds numbers, the head
-    is only the titles. A table of one row has no head, and neither has one that begins with a label
-    and its figures: it is the rest of another table.
+    text), and the rows into which its cells reach. Above rows of figures, it includes further rows
+    of years, dates or names without a label. If there are titles and the first other row holds
+    numbers, the head is only the titles. A table of one row has no head, nor has one that begins
+    with a label and its figures: it is the rest of another table.
     """
     starts = _starts(text)
     if not starts:
@@ -116,7 +116,7 @@ def table_rows(text: str) -> TableRows:
 
 
 def count_head_rows(rows: Sequence[str]) -> int:
-    """How many rows at the top of a table are its head, by the rules of :func:`table_rows`.
+    """Counts the rows of a table's head, by the rules of :func:`table_rows`.
 
     Args:
         rows: The text of each row, ``| a | b |`` or ``<tr>...</tr>``.
@@ -127,18 +127,18 @@ def count_head_rows(rows: Sequence[str]) -> int:
 
 
 def cells_of_row(row: str) -> tuple[str, ...]:
-    """The texts of the cells of a row, one for each column: a spanning cell's text comes first."""
+    """Returns a row's texts, one for each column; a spanning cell's is followed by empty ones."""
     return _head_row(row).texts
 
 
 def is_group_row(row: str) -> bool:
-    """Whether a row is a label alone, which introduces the rows below it: "Cost of sales:"."""
+    """Whether a row is only a label, which introduces the rows below it: "Cost of sales:"."""
     label, *cells = cells_of_row(row) or ("",)
     return bool(cells and label.strip()) and not any(cell.strip() for cell in cells)
 
 
 def _head(rows: Sequence[_HeadRow], count: int) -> tuple[int, int]:
-    """The index of the row that names the columns, and of the first row of the body."""
+    """Finds the index of the row that names the columns, and of the first row of the body."""
     names = 0
     while names < min(MAX_TITLE_ROWS, len(rows) - 1) and rows[names].is_title:
         names += 1
@@ -171,7 +171,7 @@ def _head_row(text: str) -> _HeadRow:
 
 
 def _groups(rows: Sequence[_HeadRow]) -> int:
-    """How many rows at the top only introduce those below them: "Cost of sales:"."""
+    """Counts the rows at the top that only introduce those below them: "Cost of sales:"."""
     count = 0
     while count < len(rows) - 1 and rows[count].is_group:
         count += 1

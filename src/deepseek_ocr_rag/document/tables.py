@@ -10,10 +10,10 @@ declarations.
 * A cell's text is plain text: entities are decoded once, ``<br>``, ``<p>``, ``<div>``,
   lists, their items and ``<center>`` become newlines, ``<sub>`` and ``<sup>`` stay,
   other known tags are dropped.
-* Text outside any cell becomes a cell of its own where it stands.
+* Text outside any cell becomes a cell of its own in the same place.
 * A table inside a cell becomes lines of that cell's text.
 * Spans are read from ASCII digits and limited as in the HTML standard (1000 columns,
-  65534 rows). :data:`MAX_GRID_CELLS` limits how many positions they fill.
+  65534 rows). :data:`MAX_GRID_CELLS` limits the number of positions that they fill.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Table:
         return any(cell.colspan > 1 or cell.rowspan > 1 for row in self.rows for cell in row)
 
     def to_rows(self) -> tuple[tuple[str, ...], ...]:
-        """The grid of texts: a spanning cell's text is repeated in every position it covers.
+        """Returns the grid of texts, with a spanning cell's text in every position it covers.
 
         Returns:
             Rows of equal length, shorter ones filled with empty strings. Spans and
@@ -114,7 +114,7 @@ class Table:
         return tuple(map(tuple, grid))
 
     def to_markdown(self) -> str:
-        r"""A GitHub table with the first row as its header; spans are filled.
+        r"""Writes a GitHub table with the first row as its header; spans are filled.
 
         Pipes are written ``\|`` and newlines ``<br>``. Use :meth:`to_html` where
         :attr:`has_spans`: Markdown has no spanning cells.
@@ -129,16 +129,16 @@ class Table:
         return "\n".join(lines)
 
     def to_html(self) -> str:
-        """Clean HTML on one line with every text escaped; ``parse_table`` reads it back."""
+        """Writes clean HTML on one line with every text escaped; ``parse_table`` reads it back."""
         rows = ("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in self.rows)
         return "<table>" + "".join(rows) + "</table>"
 
     def to_csv(self) -> str:
-        """Comma-separated values (RFC 4180 quoting, a newline ends a row); spans are filled.
+        """Writes comma-separated values (RFC 4180 quoting, newlines end rows); spans are filled.
 
-        Safe to open in a spreadsheet: an apostrophe stands before a text that it would run as a
-        formula (``= + - @``), but not before numbers with a sign, and control characters are
-        replaced by U+FFFD. :meth:`to_rows` has the texts as they are.
+        They are safe to open in a spreadsheet: an apostrophe precedes a text that it would run as a
+        formula (``= + - @``), but not numbers with a sign, and control characters are replaced by
+        U+FFFD. :meth:`to_rows` has the texts as they are.
         """
         buffer = io.StringIO()
         rows = self.to_rows()
@@ -154,11 +154,11 @@ def parse_table(text: str) -> Table:
     """Parses a table's HTML, however broken; never fails and never loses text.
 
     Args:
-        text: The HTML from ``<table`` on. Several tables become one, with the rows of
-            one below those of another, and text around them becomes cells.
+        text: The HTML from ``<table`` on. Several tables become one, with the rows of each
+            below those of the one before, and text around them becomes cells.
 
     Returns:
-        The rows without empty ones, except those into which a cell above reaches.
+        The table without its empty rows, except those into which a cell above reaches.
 
     Example:
         >>> parse_table("<table><tr><td>a</td><td>b</td></tr></table>").to_rows()
@@ -327,7 +327,7 @@ class _TableBuilder:
         if name == "thead":
             self.in_head = not closing
         if name == "tr" and not closing:
-            # <tr><tr>: the first is a slip, not an empty row.
+            # <tr><tr>: the first is a mistake of the model, not an empty row.
             if self.row != []:
                 self._end_row()
                 self.row = []
@@ -362,7 +362,7 @@ class _TableBuilder:
         return Table(tuple(tuple(row) for row in self._wanted_rows()))
 
     def _wanted_rows(self) -> list[list[Cell]]:
-        """The rows without empty ones, except those into which a cell above reaches."""
+        """Returns the rows without empty ones, except those into which a cell above reaches."""
         wanted: list[list[Cell]] = []
         reach = 0
         for row in self.rows:

@@ -34,14 +34,14 @@ SCAN_COVER = 0.7
 
 STAMP_LENGTH = 80
 """Most characters, spaces not counted, of a stamp, a running title or a page number over a
-scan: the text of the page itself is then only in the picture."""
+scan, whose own text is only in the picture."""
 
 MAX_GARBAGE = 0.1
-"""Largest share of characters that no font can show: a larger one means a broken encoding."""
+"""Largest share of characters that no font can show; a larger one means a broken encoding."""
 
 MAX_MISREAD = 0.2
-"""Largest share of a hidden layer's words that look misread. In the test data, good OCR
-layers have up to 0.03, and a handwritten page has 0.62."""
+"""Largest share of a scan's words, by length, that may look misread. In the test data, good
+OCR layers have up to 0.03, and a handwritten page has 0.62."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Word:
     bold: bool = False  # by the font's weight or name
     hidden: bool = False  # drawn in the invisible text mode, as OCR layers are
     rotation: int = 0  # of the text on the displayed page in whole degrees clockwise, 0 to 359
-    mirrored: bool = False  # drawn as in a mirror, which the rotation does not undo
+    mirrored: bool = False  # drawn as in a mirror, which no rotation undoes
     monospaced: bool = False  # by the font's flags or name: code, tables of characters
 
 
@@ -76,7 +76,7 @@ class TextLayer:
         pictures: Boxes of raster images.
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
-        unseen: Words that a reader of the page cannot see: in the colour of what they stand on,
+        unseen: Words that a reader of the page cannot see: in the colour of their background,
             covered, transparent, on a layer that is switched off, clipped away, or under 2
             points. They are not in ``words``, and nothing quotes them.
         is_notice: Whether the page holds only the notice of a viewer that cannot show the document,
@@ -109,26 +109,26 @@ def usable(layer: TextLayer) -> bool:
 
 
 FEWEST_HOLES = 3
-"""Unknown characters inside words from which on a page's picture is read: it takes seconds."""
+"""Fewest unknown characters inside words for which a page's picture is read: it takes seconds."""
 
 
 def has_holes(text: str) -> bool:
-    """Whether characters without a meaning stand among the letters of a word.
+    """Whether a word has characters without a meaning among its letters.
 
-    Alone, as bullets and signs of symbol fonts do, they hide no text.
+    By themselves, as bullets and signs of symbol fonts, they hide no text.
     """
     return any(map(_is_impossible, text)) and any(map(str.isalpha, text))
 
 
 def unknown_characters(layer: TextLayer) -> int:
-    """How many characters inside words have no meaning: the font does not say which they are."""
+    """Count the characters inside words that have no meaning: the font does not identify them."""
     return sum(
         _is_impossible(char) for word in layer.words if has_holes(word.text) for char in word.text
     )
 
 
 def misencoded(layer: TextLayer) -> str:
-    """How a usable text layer seems to be encoded wrongly; "" if it does not."""
+    """Say how a usable text layer seems to be encoded wrongly; "" if it seems right."""
     text = " ".join(word.text for word in layer.words)
     if are_shifted(text):
         return "its letters are shifted"
@@ -136,9 +136,9 @@ def misencoded(layer: TextLayer) -> str:
 
 
 def doubt(layer: TextLayer) -> str:
-    """Why a usable text layer may still not say what the page shows; "" if nothing speaks for it.
+    """Say why a usable text layer may still differ from what the page shows; "" for no reason.
 
-    The picture decides then.
+    If there is a reason, the page's picture decides.
     """
     count = unknown_characters(layer)
     holes = f"{count} of its characters have no meaning" if count >= FEWEST_HOLES else ""
@@ -162,11 +162,11 @@ def _is_garbage(texts: Sequence[str], characters: str) -> bool:
     bad += sum(len(match[0]) for match in _CID.finditer(characters))
     if bad > MAX_GARBAGE * len(characters):
         return True
-    # Dot leaders and rows of dashes are text, but say nothing about the rest.
+    # Dot leaders and rows of dashes are text, but no evidence for or against the rest.
     letters = [char for char in characters if char.isalnum()]
     if len(letters) < STAMP_LENGTH:
         return False
-    # Even in scripts without spaces, a run ends with its line: no run holds most of a page.
+    # Even in scripts without spaces, a run ends with its line, so it cannot hold most of a page.
     longest = max(sum(map(str.isalnum, text)) for text in texts)
     if longest > 400 and longest > 0.5 * len(letters):
         return True
@@ -195,7 +195,7 @@ def _is_scan(layer: TextLayer) -> bool:
 
 
 def _misread_share(texts: Sequence[str]) -> float:
-    """The share of words that look misread, weighted by length."""
+    """Compute the share of words that look misread, weighted by length."""
     total = misread = 0
     for text in texts:
         total += len(text)
@@ -208,7 +208,7 @@ def _misread_share(texts: Sequence[str]) -> float:
 
 
 def _is_jumble(core: str) -> bool:
-    """Whether it is a longer Latin word without a vowel, or with several capitals inside."""
+    """Whether a word is Latin, five letters or longer, and vowelless or with capitals inside."""
     if len(core) < 5 or not core.isalpha() or not core.isascii():
         return False
     inner = sum(a.islower() and b.isupper() for a, b in pairwise(core))

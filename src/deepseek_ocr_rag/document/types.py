@@ -66,7 +66,7 @@ class Box:
 
     @classmethod
     def clamped(cls, x0: float, y0: float, x1: float, y1: float) -> Box:
-        """A box from any four numbers, cut to the page and ordered; NaN and infinity count as 0."""
+        """Makes a box of any four numbers, cut to the page and ordered; NaN and infinity are 0."""
         values = [min(1.0, max(0.0, v if math.isfinite(v) else 0.0)) for v in (x0, y0, x1, y1)]
         return cls(
             min(values[0], values[2]),
@@ -77,24 +77,24 @@ class Box:
 
     @classmethod
     def from_grid(cls, x0: float, y0: float, x1: float, y1: float) -> Box:
-        """The box for four numbers on the model's 0..999 grid."""
+        """Makes a box of four numbers on the model's 0..999 grid."""
         return cls.clamped(x0 / GRID, y0 / GRID, x1 / GRID, y1 / GRID)
 
     def to_grid(self) -> tuple[int, int, int, int]:
-        """The four integers on the model's 0..999 grid."""
+        """Returns the four integers on the model's 0..999 grid."""
         x0, y0, x1, y1 = (round(value * GRID) for value in self.as_tuple())
         return (x0, y0, x1, y1)
 
     def as_tuple(self) -> tuple[float, float, float, float]:
-        """``(x0, y0, x1, y1)`` as fractions."""
+        """Returns ``(x0, y0, x1, y1)`` as fractions."""
         return (self.x0, self.y0, self.x1, self.y1)
 
     def to_points(self, width: float, height: float) -> tuple[float, float, float, float]:
-        """``(x0, y0, x1, y1)`` on a page of that size in points, origin top left."""
+        """Returns ``(x0, y0, x1, y1)`` on a page of a size in points, origin top left."""
         return (self.x0 * width, self.y0 * height, self.x1 * width, self.y1 * height)
 
     def to_pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """The smallest whole-pixel rectangle that covers the box, as PIL's ``crop`` takes it."""
+        """Returns the smallest whole-pixel rectangle that covers it, for PIL's ``crop``."""
         return (
             math.floor(self.x0 * width),
             math.floor(self.y0 * height),
@@ -108,7 +108,7 @@ class Box:
         return (self.x1 - self.x0) * (self.y1 - self.y0)
 
     def union(self, other: Box) -> Box:
-        """The smallest box that contains both."""
+        """Returns the smallest box that contains both."""
         return Box(
             min(self.x0, other.x0),
             min(self.y0, other.y0),
@@ -117,7 +117,7 @@ class Box:
         )
 
     def intersection(self, other: Box) -> Box | None:
-        """The box that both cover, or None if they do not touch."""
+        """Returns the box that both cover, or None if they do not touch."""
         x0, y0 = max(self.x0, other.x0), max(self.y0, other.y0)
         x1, y1 = min(self.x1, other.x1), min(self.y1, other.y1)
         return Box(x0, y0, x1, y1) if x0 <= x1 and y0 <= y1 else None
@@ -133,15 +133,15 @@ class Block:
             empty string marks text outside any tag.
         text: Its Markdown, exactly ``page.markdown[span[0]:span[1]]``; empty
             for a picture.
-        boxes: Where it stands; a paragraph over two columns has two. Empty if
-            the model gave no box.
+        boxes: Its place on the page; a paragraph over two columns has two. Empty
+            if the model gave no box.
         span: Offsets of ``text`` in the page's Markdown.
         section: The headings above it, outermost first.
         html: For a table, the HTML that the model wrote; else None.
         confidence: How sure the model was of the text, 0..1: the geometric mean
             of its tokens' probabilities, see :mod:`.grammar.confidence`. None if
             the backend does not report it.
-        original: What was read, if a person has corrected ``text`` since; else None.
+        original: The text that was read, if a person has corrected ``text``; else None.
     """
 
     kind: str
@@ -157,16 +157,16 @@ class Block:
         _make_storable(self, "kind", "text", "html", "section", "original")
 
     def __repr__(self) -> str:
-        """Short; :meth:`to_dict` has everything."""
+        """Writes a short form; :meth:`to_dict` has everything."""
         return f"Block({self.kind!r}, {excerpt(self.text, longest=60)!r}, boxes={len(self.boxes)})"
 
     @property
     def table(self) -> Table | None:
-        """The parsed table, or None if the block has no HTML table or its cells did not arrive."""
+        """The parsed table, or None if the block has no HTML table or the server hid its cells."""
         return None if self.html is None or not self.text else parse_table(self.html)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form; boxes become lists of four fractions."""
+        """Returns a JSON-ready form; boxes become lists of four fractions."""
         data: dict[str, Any] = {
             "kind": self.kind,
             "text": self.text,
@@ -179,7 +179,7 @@ class Block:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Block:
-        """The inverse of :meth:`to_dict`."""
+        """Makes a block from the result of :meth:`to_dict`."""
         return cls(
             kind=data["kind"],
             text=data["text"],
@@ -207,7 +207,7 @@ class Page:
         backend: The backend that read it: lite, ollama, server, ...
         model: The model, as the backend names it.
         resolution: How finely the model saw the page: tiny, small, base, large or gundam
-            (see :class:`~deepseek_ocr_rag.Reader`); "" from a reader that has no such
+            (see :class:`~deepseek_ocr_rag.Reader`); "" from a backend without such
             settings, as lite.
         finish_reason: See :data:`FinishReason`.
         attempts: Number of times the backend was asked.
@@ -235,7 +235,7 @@ class Page:
         _make_storable(self, "markdown", "label", "model", "warnings", "error")
 
     def __repr__(self) -> str:
-        """Short; :meth:`to_dict` has everything."""
+        """Writes a short form; :meth:`to_dict` has everything."""
         return (
             f"Page({self.number}, {excerpt(self.markdown, longest=60)!r}, blocks={len(self.blocks)},"
             f" finish_reason={self.finish_reason!r})"
@@ -254,7 +254,7 @@ class Page:
 
     @property
     def boxes(self) -> tuple[Box, ...]:
-        """The boxes of all its blocks in reading order; for the task "locate", what was found."""
+        """The boxes of all its blocks in reading order; for the task "locate", those it found."""
         return tuple(box for block in self.blocks for box in block.boxes)
 
     @property
@@ -263,16 +263,16 @@ class Page:
         return any(block.original is not None for block in self.blocks)
 
     def blocks_in(self, start: int, end: int) -> tuple[Block, ...]:
-        """The blocks whose text overlaps characters ``start`` to ``end`` of the Markdown."""
+        """Returns the blocks whose text overlaps ``start`` to ``end`` of the Markdown."""
         return tuple(b for b in self.blocks if b.span[0] < end and start < b.span[1])
 
     def _repr_html_(self) -> str:
-        """The page for notebooks, with nothing active in it."""
+        """Renders the page for notebooks, with nothing active in it."""
         shown = self.markdown if self.ok else f"not read: {self.error or 'for an unknown reason'}"
         return labelled_html(f"Page {self.number}", markdown_to_html(shown))
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form."""
+        """Returns a JSON-ready form."""
         return {
             "number": self.number,
             "label": self.label,
@@ -292,7 +292,7 @@ class Page:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Page:
-        """The inverse of :meth:`to_dict`."""
+        """Makes a page from the result of :meth:`to_dict`."""
         values = dict(data)
         values["blocks"] = tuple(Block.from_dict(b) for b in data["blocks"])
         values["warnings"] = tuple(data.get("warnings", ()))
@@ -318,7 +318,7 @@ class OcrDocument:
     sha256: str = ""
 
     def __repr__(self) -> str:
-        """Short; :meth:`to_dict` has everything."""
+        """Writes a short form; :meth:`to_dict` has everything."""
         failed = f", {len(self.failed_pages)} failed" if self.failed_pages else ""
         pages = f"{len(self.pages)} of {self.total_pages} pages{failed}"
         return f"OcrDocument({excerpt(self.source, longest=60)!r}, {pages})"
@@ -335,7 +335,7 @@ class OcrDocument:
         return tuple(page for page in self.pages if not page.ok)
 
     def page(self, number: int) -> Page:
-        """The page with a 1-based number in the file.
+        """Returns the page with a 1-based number in the file.
 
         Raises:
             KeyError: If the page was not read.
@@ -346,9 +346,9 @@ class OcrDocument:
         raise KeyError(number)
 
     def to_markdown(self, *, page_marks: bool = False) -> str:
-        """The Markdown of all pages, separated by empty lines.
+        """Joins the Markdown of all pages, separated by empty lines.
 
-        With ``page_marks``, ``<!-- page 3 -->`` stands before each page, even one without text.
+        With ``page_marks``, ``<!-- page 3 -->`` precedes each page, even one without text.
         """
         parts = []
         for page in self.pages:
@@ -356,14 +356,14 @@ class OcrDocument:
         return "\n\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
-        """The first pages for notebooks, with nothing active in them."""
+        """Renders the first pages for notebooks, with nothing active in them."""
         pages = [page._repr_html_() for page in self.pages[:SHOWN_PAGES]]
         left = len(self.pages) - len(pages)
         note = f"<p>… and {counted(left, 'more page')}: document.page(n)</p>" if left else ""
         return labelled_html(self.source, "".join(pages) + note)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form."""
+        """Returns a JSON-ready form."""
         return {
             "source": self.source,
             "sha256": self.sha256,
@@ -373,7 +373,7 @@ class OcrDocument:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> OcrDocument:
-        """The inverse of :meth:`to_dict`."""
+        """Makes a document from the result of :meth:`to_dict`."""
         return cls(
             source=data["source"],
             pages=tuple(Page.from_dict(p) for p in data["pages"]),
@@ -383,7 +383,7 @@ class OcrDocument:
 
 
 def _make_storable(value: Block | Page, *names: str) -> None:
-    """Replaces what no store takes, :func:`storable`, in some of the attributes."""
+    """Replaces the characters that stores refuse in some of the attributes."""
     for name in names:
         given = getattr(value, name)
         if isinstance(given, str):
@@ -395,6 +395,6 @@ def _make_storable(value: Block | Page, *names: str) -> None:
 
 
 def union(boxes: Iterable[Box]) -> Box | None:
-    """The smallest box that contains all boxes, or None if there are none."""
+    """Returns the smallest box that contains all boxes, or None if there are none."""
     found = tuple(boxes)
     return reduce(Box.union, found) if found else None

@@ -12,19 +12,23 @@ BLOCK_SIZE: Final = 64
 
 
 class BlockPool:
-    """The free blocks. Block 0 takes the writes of padding rows and is never handed out."""
+    """The free blocks. Padding rows write to block 0, which is never handed out."""
 
     def __init__(self, blocks: int) -> None:
         self._free = list(range(blocks - 1, 0, -1))
 
     def __len__(self) -> int:
-        """How many blocks are free."""
+        """Count the free blocks."""
         return len(self._free)
 
     def take(self, count: int) -> list[int]:
-        """Take free blocks; a ValueError if fewer are free."""
+        """Take ``count`` free blocks.
+
+        Raises:
+            ValueError: If fewer are free.
+        """
         if count > len(self._free):
-            raise ValueError(f"{count} blocks were asked for and {len(self._free)} are free")
+            raise ValueError(f"cannot take {count} blocks: only {len(self._free)} are free")
         return [self._free.pop() for _ in range(count)]
 
     def give_back(self, blocks: Iterable[int]) -> None:

@@ -1,4 +1,4 @@
-"""CUDA graphs of decode steps and prompts: captured once for a few sizes, then replayed."""
+"""Captures decode steps and prefills as CUDA graphs for a few sizes, and replays them."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ from .slots import MAX_DRAFTS, Slots
 __all__ = ["MAX_DRAFTED_ROWS", "MAX_PROMPTS", "DecodeGraphs", "PrefillGraphs", "padded_rows"]
 
 _cuda: Any = torch.cuda
-"""Its streams have no types of their own."""
+"""Any, because torch does not type its streams."""
 
 SMALL_BATCHES: Final = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256)
 BATCH_STEP: Final = 64
-"""Rows of the captured steps; above 256 every multiple of 64."""
+"""Row counts of the captured steps; above 256 every multiple of 64."""
 
 QUERY_COUNTS: Final = (1, 4, 8, MAX_DRAFTS + 1)
-"""Queries a row of the captured steps."""
+"""Queries in a row of the captured steps."""
 
 MAX_DRAFTED_ROWS: Final = 4
-"""Larger steps take no drafts: they would have to compute, not only to wait on memory."""
+"""Most rows of a step with drafts. A small step waits on memory, so that drafts are free; a larger
+one would have to compute more."""
 
 PREFILL_STEP: Final = 1024
-"""Tokens of the captured prefills: every multiple of it."""
+"""Prefills are captured for every multiple of this number of tokens."""
 
 MAX_PROMPTS: Final = 16
-"""Prompts of a captured prefill."""
+"""Most prompts of a captured prefill."""
 
 
 def padded_rows(rows: int) -> int:
-    """Rows of the smallest captured step that holds a number of rows."""
+    """Return the rows of the smallest captured step that holds ``rows``."""
     if rows <= SMALL_BATCHES[-1]:
         return next(size for size in SMALL_BATCHES if size >= rows)
     return -(-rows // BATCH_STEP) * BATCH_STEP
@@ -51,8 +52,8 @@ class _Capturer:
         self._first: torch.cuda.CUDAGraph | None = None
 
     def capture(self, work: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        """The graph of some work, and where it puts its result."""
-        # Once outside: compiling kernels and allocating workspaces cannot be captured.
+        """Capture some work; return its graph, and the tensor that holds its result."""
+        # Run it once before: compiling kernels and allocating workspaces cannot be captured.
         work()
         torch.cuda.current_stream().synchronize()
         graph = torch.cuda.CUDAGraph()
@@ -73,7 +74,7 @@ class _DecodeGraph:
 
 
 class DecodeGraphs:
-    """The decoder's steps: graphs, each captured when its size first occurs, or eager steps."""
+    """Runs the decoder's steps eagerly, or as graphs that are captured when a size first occurs."""
 
     def __init__(self, decoder: Decoder, slots: Slots, *, capture: bool) -> None:
         self._decoder = decoder
@@ -82,7 +83,7 @@ class DecodeGraphs:
         self._capturer = _Capturer() if capture else None
 
     def capture(self, least_rows: int, most_rows: int) -> None:
-        """Capture a range of sizes, the largest first: the others fit into its memory."""
+        """Capture a range of sizes, the largest first, because the others fit into its memory."""
         if self._capturer is not None:
             for rows, queries in _step_sizes(least_rows, most_rows):
                 self._graph(self._capturer, rows, queries)
@@ -95,8 +96,9 @@ class DecodeGraphs:
     def run(self, slots: Sequence[int], drafts: Sequence[Sequence[int]]) -> Tensor:
         """Run one step, with at most ``MAX_DRAFTS`` drafts for each sequence.
 
-        Returns what :meth:`.ops.Ops.sample` does, a row for each sequence, overwritten by the next
-        step.
+        Returns:
+            The result of :meth:`.ops.Ops.sample`, a row for each sequence; the next step
+            overwrites it.
         """
         longest = max(map(len, drafts), default=0)
         queries = next(size for size in QUERY_COUNTS if size > longest)
@@ -112,7 +114,7 @@ class DecodeGraphs:
     def _inputs(
         self, slots: Sequence[int], drafts: Sequence[Sequence[int]], rows: int, queries: int
     ) -> Tensor:
-        """Slots, draft counts and drafts as one tensor, ``(1 + queries, rows)``."""
+        """Pack slots, draft counts and drafts into one tensor, ``(1 + queries, rows)``."""
         inputs = torch.zeros(1 + queries, rows, dtype=torch.int32)
         inputs[0] = self._slots.padding_slot
         inputs[0, : len(slots)] = torch.tensor(slots, dtype=torch.int32)
@@ -138,7 +140,7 @@ class DecodeGraphs:
 
 
 def _step_sizes(least_rows: int, most_rows: int) -> Iterator[tuple[int, int]]:
-    """Rows and queries of the steps to capture."""
+    """Yield the rows and queries of the steps to capture."""
     for rows in sorted({padded_rows(n) for n in range(least_rows, most_rows + 1)}, reverse=True):
         for queries in QUERY_COUNTS if rows <= MAX_DRAFTED_ROWS else (1,):
             yield rows, queries
@@ -153,10 +155,10 @@ class _PrefillGraph:
 
 
 class PrefillGraphs:
-    """The decoder's prefills; lots of more than ``max_tokens`` run eagerly.
+    """Runs the decoder's prefills; those of more than ``max_tokens`` run eagerly.
 
-    Launched one by one, a lot's kernels fill the driver's queue and hold up the thread that also
-    launches the steps; a graph is one launch. ``width`` is that of a picture embedding.
+    Launched one by one, the kernels of a prefill fill the driver's queue and hold up the thread
+    that also launches the steps; a graph is one launch. ``width`` is that of a picture embedding.
     """
 
     def __init__(
@@ -170,7 +172,7 @@ class PrefillGraphs:
         self._capturer = _Capturer() if capture else None
 
     def capture(self) -> None:
-        """Capture all sizes, the largest first: the others fit into its memory."""
+        """Capture all sizes, the largest first, because the others fit into its memory."""
         if self._capturer is not None:
             for tokens in reversed(self._sizes):
                 self._graph(self._capturer, tokens)
@@ -181,7 +183,12 @@ class PrefillGraphs:
             self._prefill(*self._padding(tokens), tokens)
 
     def run(self, requests: Sequence[PrefillRequest]) -> Tensor:
-        """Compute prompts: :meth:`.ops.Ops.sample`'s rows, overwritten by the next call."""
+        """Compute prompts.
+
+        Returns:
+            The result of :meth:`.ops.Ops.sample`, a row for each prompt; the next call overwrites
+            it.
+        """
         count = sum(len(request.ids) for request in requests)
         tokens = next((size for size in self._sizes if size >= count), 0)
         if self._capturer is None or not tokens or len(requests) > MAX_PROMPTS:

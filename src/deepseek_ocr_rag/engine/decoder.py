@@ -23,8 +23,8 @@ __all__ = ["Decoder"]
 class Decoder:
     """The network, its cache and its sequences.
 
-    A slot must be assigned, and its block table hold blocks for all tokens that are computed,
-    before it is used here.
+    Before a slot is used here, it must be assigned, and its block table must hold blocks for all
+    tokens that will be computed.
     """
 
     def __init__(
@@ -49,10 +49,14 @@ class Decoder:
 
     @torch.inference_mode()
     def prefill_batch(self, batch: PrefillBatch, pictures: Tensor) -> Tensor:
-        """Compute the prompts of a batch; nothing here waits for the device.
+        """Compute the prompts of a batch, without waiting for the device.
 
-        ``pictures`` has their picture embeddings, at least one row, ``(rows, width)``. Returns what
-        :meth:`.ops.Ops.sample` does, a row for each prompt.
+        Args:
+            batch: The prompts.
+            pictures: Their picture embeddings, ``(rows, width)``, at least one row.
+
+        Returns:
+            The result of :meth:`.ops.Ops.sample`, a row for each prompt.
         """
         heads = self._config.heads
         text = self._weights.embeddings[self._slots.history[batch.token_slots, batch.positions]]
@@ -60,7 +64,7 @@ class Decoder:
         residual = torch.where((batch.pictures >= 0)[:, None], seen, text).float()
 
         def attend(queries: Tensor, qkv: Tensor, cache: LayerCache) -> Tensor:
-            # From what was just computed: a prompt does not read the cache.
+            # A prompt's keys and values were just computed: it does not read the cache.
             return self._ops.attend_prompts(qkv, batch.tiles, heads)
 
         update = self._layers(residual, batch.positions, batch.token_slots, attend)
@@ -72,7 +76,7 @@ class Decoder:
     def step(self, rows: StepRows) -> Tensor:
         """Compute each row's newest token and its drafts, see :meth:`.ops.Ops.sample`.
 
-        Nothing here waits for the device, so that it can be captured.
+        It never waits for the device, so that it can be captured.
         """
         slots, positions = rows.slots, self._slots.lengths[rows.slots]
         if rows.queries > 1:
@@ -96,7 +100,7 @@ class Decoder:
         slots: Tensor,
         attend: Callable[[Tensor, Tensor, LayerCache], Tensor],
     ) -> Tensor:
-        """Run all layers; the last one's output is not added to the residual yet."""
+        """Run all layers; return the output of the last, not yet added to the residual."""
         ops, epsilon = self._ops, self._config.epsilon
         update: Tensor | None = None
         for number, layer in enumerate(self._weights.layers):
@@ -126,9 +130,9 @@ class Decoder:
 
 
 def _angles(config: DecoderConfig, positions: int) -> Tensor:
-    """Cosine and sine of the rotary positions, ``(2, positions, head width / 2)``.
+    """Compute cosine and sine of the rotary positions, ``(2, positions, head width / 2)``.
 
-    Source: Su et al., RoFormer, 2021; halves rotated against each other, as published.
+    Source: Su et al., RoFormer, 2021; the two halves of a head are rotated, as published.
     """
     half = torch.arange(0, config.head_width, 2, dtype=torch.float32) / config.head_width
     angles = torch.arange(positions)[:, None] * config.rope_theta**-half

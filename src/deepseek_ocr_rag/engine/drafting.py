@@ -1,4 +1,4 @@
-"""Speculative drafts by look-up in the page's text layer and in the text written so far.
+"""Drafts the next tokens by look-up in the page's text layer and in the text written so far.
 
 The model verifies drafts in the step that computes the next token: right ones save
 steps, wrong ones change nothing. Source: Saxena, Prompt lookup decoding, 2023.
@@ -17,23 +17,23 @@ LONGEST_MATCH: Final = 3
 
 MIN_DRAFTS: Final = 3
 MAX_DRAFTS: Final = 15
-"""Drafts at once; 15 and the newest token fill the 16 rows of a matrix unit."""
+"""Fewest and most drafts at once; 15 and the newest token fill the 16 rows of a matrix unit."""
 
 PATIENCE: Final = 2
 """Steps without an accepted draft after which the position in the text layer is lost."""
 
 OPENERS: Final = frozenset({128819, 128821})
-"""``<|/det|>`` and ``<td>``: the text layer continues behind them."""
+"""``<|/det|>`` and ``<td>``: the text layer continues after them."""
 
 BEHIND_OPENER: Final = 2
-"""Tokens behind an opener within which it still does: a line break comes first."""
+"""Most tokens after an opener before the text layer continues: a line break comes first."""
 
 NgramIndex = dict[tuple[int, ...], list[int]]
-"""For each n-gram, the positions that follow its occurrences."""
+"""For each n-gram, the positions directly after its occurrences."""
 
 
 class Drafter:
-    """Drafts for one page, from its text layer (tokens in reading order; may be empty)."""
+    """Drafts tokens of one page from its text layer (tokens in reading order; may be empty)."""
 
     def __init__(self, source: Sequence[int] = ()) -> None:
         self._source = list(source)
@@ -53,14 +53,14 @@ class Drafter:
         if self._proposed and tokens:
             self._learn(tokens)
         for token in tokens:
-            # The newest n-gram is the one that is looked up, so it is not indexed yet.
+            # The newest n-gram is the one to look up, so it is not indexed yet.
             if self._written:
                 _index(self._in_written, self._written, len(self._written))
             self._written.append(token)
 
     @property
     def expects_drafts(self) -> bool:
-        """Whether the newest n-gram was written before; always with a text layer."""
+        """Whether the newest n-gram was written before; always true with a text layer."""
         return bool(self._source) or self._newest in self._in_written
 
     @property
@@ -68,7 +68,7 @@ class Drafter:
         return tuple(self._written[-LONGEST_MATCH:])
 
     def draft(self) -> list[int]:
-        """The tokens that probably follow; often none."""
+        """Return the tokens that probably follow; often none."""
         self._by_source = True
         if (position := self._find_in_source()) is not None:
             self._position, self._misses = position, 0
@@ -84,7 +84,7 @@ class Drafter:
         return self._proposed
 
     def _learn(self, tokens: Sequence[int]) -> None:
-        """Adapt the length to how many drafts were accepted, and advance in the text layer."""
+        """Adapt the length to the number of accepted drafts, and advance in the text layer."""
         agreed = 0
         while agreed < min(len(tokens), len(self._proposed)) and (
             tokens[agreed] == self._proposed[agreed]

@@ -31,21 +31,22 @@ from .slots import MAX_DRAFTS, MAX_EXEMPT
 __all__ = ["Engine", "GenerationHandle"]
 
 STEPS_IN_FLIGHT: Final = 2
-"""One step that runs and one that waits, so that the device never does."""
+"""One step runs and one waits in the queue, so that the device is never idle."""
 
 ROWS_PER_URGENT_STEP: Final = 16
 MAX_URGENT_STEPS: Final = 8
-"""Between two steps of many sequences come some of the urgent ones alone. A step takes 1 ms
-and 25 us a row, so that an urgent page gets 300 tokens a second beside 512 others."""
+"""Between two steps of many sequences come some steps of only the urgent ones: one for each 16
+rows, at most 8. A step takes 1 ms and 25 us a row, so that an urgent page gets 300 tokens a second
+beside 512 others."""
 
 MANY_ROWS: Final = 64
-"""A step of fewer rows takes hardly longer than one of a few."""
+"""Fewest rows for which urgent steps pay: a smaller step takes hardly longer than an urgent one."""
 
 STEPS_BESIDE_URGENT: Final = 32
 """Steps between two prefills while there are urgent sequences; otherwise one is enough."""
 
 MAX_URGENT_ROWS: Final = 8
-"""Urgent sequences that get such steps."""
+"""Most sequences in an urgent step."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
@@ -60,7 +61,7 @@ class GenerationHandle:
         self._future: Future[GeneratedPage] = Future()
 
     def __iter__(self) -> Iterator[int]:
-        """Tokens as they come, without the end token; for one reader."""
+        """Yield tokens as they come, without the end token; for one consumer."""
         while (some := self._tokens.get()) is not None:
             yield from some
         self._future.result()
@@ -74,11 +75,11 @@ class GenerationHandle:
         self._future.add_done_callback(lambda _: callback(self))
 
     def cancel(self) -> None:
-        """Stop generating; the result is what was generated so far."""
+        """Stop generating; the result holds the tokens so far."""
         self._requests.put(_Request(self, cancel=True))
 
     def put(self, tokens: list[int]) -> None:
-        """Hand tokens to the reader; for the engine."""
+        """Hand tokens to the consumer; for the engine."""
         self._tokens.put(tokens)
 
     def finish(self, page: GeneratedPage) -> None:
@@ -94,7 +95,7 @@ class GenerationHandle:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request to the engine's thread: generate or cancel a page, or (without one) wake up."""
+    """A request to the engine's thread: generate or cancel a page; without a handle, wake up."""
 
     handle: GenerationHandle | None
     cancel: bool = False
@@ -118,12 +119,17 @@ class Engine:
         self._closing = False
         self._urgent_steps = 0
         self._steps_since_prefill = 0
-        self.iterations = 0  # of the loop so far; if it stands still, the loop hangs
+        self.iterations = 0  # of the loop so far; if it does not grow, the loop hangs
         self._thread = threading.Thread(target=self._run, name="dsocr-engine", daemon=True)
         self._thread.start()
 
     def submit(self, task: PageTask) -> GenerationHandle:
-        """Start reading a page; a ConfigurationError if it is longer than a sequence can be."""
+        """Start reading a page.
+
+        Raises:
+            ConfigurationError: If it is longer than a sequence can be, or exempts too many tokens.
+            BackendUnavailableError: If the engine is closed or has failed.
+        """
         longest = len(task.ids) + task.max_new_tokens
         if not task.ids or task.max_new_tokens < 1 or longest > self.max_positions:
             raise ConfigurationError(
@@ -218,7 +224,7 @@ class Engine:
             self._collect_prefills(wait=True)
 
     def _next_rows(self) -> list[WrittenSequence]:
-        """The rows of the next step: a few urgent sequences several times, then all."""
+        """Return the rows of the next step: a few urgent sequences several times, then all."""
         rows = [sequence for sequence in self._scheduler.running if sequence.prefilled]
         most = min(MAX_URGENT_STEPS, len(rows) // ROWS_PER_URGENT_STEP)
         if len(rows) >= MANY_ROWS and self._urgent_steps < most:
@@ -226,7 +232,7 @@ class Engine:
         return rows
 
     def _urgent(self, rows: Sequence[WrittenSequence]) -> list[WrittenSequence]:
-        """The sequences that go before others on the device."""
+        """Return the sequences that go before others on the device."""
         running = self._scheduler.running
         worst = running[-1].task.priority if running else 0
         return [row for row in rows[:MAX_URGENT_ROWS] if row.task.priority < worst]
@@ -234,8 +240,8 @@ class Engine:
     def _takes_drafts(self, rows: Sequence[WrittenSequence]) -> bool:
         """Whether a step of these rows should verify drafts.
 
-        The host must then wait for the newest tokens, so drafts must be likely. That pays for a few
-        sequences alone, and beside others if there is a text layer to draft from.
+        The host must then wait for the newest tokens, so drafts must be likely. They pay if the
+        rows are all the running sequences, or if there is a text layer to draft from.
         """
         if len(rows) > MAX_DRAFTED_ROWS:
             return False
@@ -247,7 +253,7 @@ class Engine:
             output = self._runner.prefill(sequences)
         except (torch.OutOfMemoryError, DeepSeekOCRError, ValueError) as error:
             if len(sequences) > 1:
-                # One page may be invalid, or all together too large.
+                # One page may be invalid, or they may be too large together.
                 if isinstance(error, torch.OutOfMemoryError):
                     self._scheduler.prefill_less()
                 for sequence in sequences:
@@ -293,7 +299,7 @@ class Engine:
         for sequence, (tokens, logprobs) in zip(output.sequences, output.wait(), strict=True):
             sequence.in_flight -= output.queries
             handle = self._handles.get(sequence)
-            # It may have ended meanwhile; what was computed behind its end is dropped.
+            # It may have ended meanwhile; tokens after its end are dropped.
             if handle is None:
                 continue
             known = len(sequence.tokens)
@@ -305,7 +311,7 @@ class Engine:
 
     def _cancel(self, sequence: WrittenSequence) -> None:
         sequence.end = sequence.end or End(len(sequence.tokens), "cancelled")
-        # While its prompt is computed, which no step waits for, its blocks stay its own.
+        # Steps do not wait for a prefill, so a sequence in one keeps its blocks until it is done.
         if sequence.prefilled or not sequence.in_flight:
             self._scheduler.remove(sequence)
         self._finish(sequence)
@@ -317,7 +323,7 @@ class Engine:
         self._handles.pop(sequence).fail(error)
 
     def _refuse_requests(self) -> None:
-        """Fail the requests that will not be served."""
+        """Fail the waiting requests, which the ended loop will not serve."""
         while True:
             try:
                 request = self._requests.get_nowait()
@@ -328,7 +334,9 @@ class Engine:
 
     def _unavailable(self) -> BackendUnavailableError:
         if self._failure is None:
-            return BackendUnavailableError("the local engine was closed")
+            return BackendUnavailableError(
+                "the local engine was closed", remedy="Create a new Reader to read more pages."
+            )
         first = str(self._failure).splitlines()[0] if str(self._failure) else repr(self._failure)
         error = BackendUnavailableError(
             f"the local engine failed: {first}",
@@ -341,7 +349,10 @@ class Engine:
 def _page_error(error: Exception) -> BackendError:
     if isinstance(error, BackendError):
         return error
-    result = BackendError(f"cannot read the page: {error}")
+    result = BackendError(
+        f"cannot read the page: {error}",
+        remedy='Read it again; if it fails again, use backend="transformers".',
+    )
     if isinstance(error, torch.OutOfMemoryError):
         result = PageTooLargeError(
             "the page does not fit into the GPU's memory",

@@ -1,7 +1,7 @@
-"""Paged KV cache: keys and values in blocks of equal size that any sequence may own.
+"""The paged KV cache: keys and values in blocks of equal size that any sequence may own.
 
-A block holds :data:`~.block_pool.BLOCK_SIZE` tokens of all layers. Block 0 takes the
-writes of padding rows.
+A block holds :data:`~.block_pool.BLOCK_SIZE` tokens of all layers. Padding rows write to
+block 0.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from .weights.config import DecoderConfig
 __all__ = ["LARGEST_STORED", "CacheType", "KVCache", "LayerCache", "block_bytes"]
 
 CacheType = Literal["model", "fp8"]
-"""How keys and values are stored: in the model's type, or in eight bits."""
+"""The type in which keys and values are stored: the model's, or eight bits."""
 
 LARGEST_STORED: Final = 60_000.0
-"""Keys and values are clamped to this, which every type can hold."""
+"""Largest magnitude of a stored key or value: every type of number can hold it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerCache:
-    """Keys and values of one layer; the scales are None where they keep the model's type."""
+    """Keys and values of one layer; the scales are None if they keep the model's type."""
 
     keys: Tensor  # rotated, ``(blocks, heads, BLOCK_SIZE, head width)``
     values: Tensor  # the same shape
@@ -54,7 +54,15 @@ class KVCache:
         dtype: torch.dtype = torch.bfloat16,
         kind: CacheType = "model",
     ) -> Self:
-        """Allocate a cache; block 0 counts. "fp8" is e4m3 with a scale for each token and head."""
+        """Allocate a cache.
+
+        Args:
+            config: The decoder's sizes.
+            blocks: Number of blocks, block 0 included.
+            device: The device to allocate on.
+            dtype: The model's type.
+            kind: "fp8" is e4m3 with a scale for each token and head.
+        """
         shape = (config.layers, blocks, config.heads, BLOCK_SIZE, config.head_width)
         stored = torch.float8_e4m3fn if kind == "fp8" else dtype
 
@@ -74,7 +82,7 @@ class KVCache:
         return self.keys.shape[1]
 
     def layer(self, number: int) -> LayerCache:
-        """The cache of one layer."""
+        """Return a view of one layer's cache."""
         return LayerCache(
             self.keys[number],
             self.values[number],
@@ -88,7 +96,7 @@ class KVCache:
         return tuple(part[:, index].cpu() for part in self._parts())
 
     def restore(self, blocks: Sequence[int], swapped: tuple[Tensor, ...]) -> None:
-        """Copy what :meth:`save` returned into other blocks, as many as there were."""
+        """Copy the result of :meth:`save` into as many other blocks."""
         index = torch.tensor(blocks, device=self.keys.device)
         for part, copy in zip(self._parts(), swapped, strict=True):
             part[:, index] = copy.to(part.device)
@@ -99,7 +107,7 @@ class KVCache:
 
 
 def block_bytes(config: DecoderConfig, dtype: torch.dtype, kind: CacheType) -> int:
-    """Bytes of one block over all layers."""
+    """Compute the bytes of one block over all layers."""
     per_head = config.head_width * (1 if kind == "fp8" else dtype.itemsize)
     per_head += torch.float32.itemsize if kind == "fp8" else 0
     return 2 * config.layers * config.heads * BLOCK_SIZE * per_head

@@ -4,7 +4,7 @@
 Triton on CUDA. The docstrings here define the results; tests compare the two.
 
 ``tokens`` is the number of tokens computed at once, ``rows`` the number of sequences. A decode step
-computes ``queries`` tokens of each row, the newest one and the drafts behind it, stored row by row.
+computes ``queries`` tokens of each row, the newest one and the drafts after it, stored row by row.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .weights.tensors import ExpertWeights
 __all__ = ["QUERY_TILE", "Ops", "StepRows"]
 
 QUERY_TILE: Final = 64
-"""Queries that prompt attention computes at once."""
+"""Number of queries that prompt attention computes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class StepRows:
     """The sequences of one decode step."""
 
     slots: Tensor  # slot of each sequence, int32, ``(rows,)``
-    drafts: Tensor  # in its history behind the newest token, below ``queries``; int32, ``(rows,)``
+    drafts: Tensor  # number of its drafts, less than ``queries``; int32, ``(rows,)``
     queries: int = 1  # tokens computed for each sequence, at least 1
 
 
 class Ops(Protocol):
-    """What a set of operations provides."""
+    """The operations of the decoder."""
 
     def add_norm(
         self, residual: Tensor, update: Tensor | None, weight: Tensor, epsilon: float
@@ -59,8 +59,8 @@ class Ops(Protocol):
     ) -> Tensor:
         """Apply rotary positions to queries and keys, and store keys and values.
 
-        NaN is stored as 0: a block's next owner reads what is left in it and multiplies it by a
-        weight of 0.
+        NaN is stored as 0, because a block's next owner reads the old entries in it and multiplies
+        them by a weight of 0.
 
         ``qkv`` is ``(tokens, 3 * width)``; queries and keys are rotated in place. ``angles`` has
         the cosine and sine of every position, float32, ``(2, positions, head width / 2)``.
@@ -72,7 +72,7 @@ class Ops(Protocol):
     def attend(
         self, queries: Tensor, rows: StepRows, state: Slots, cache: LayerCache, window: int | None
     ) -> Tensor:
-        """Attention of a decode step over the paged cache.
+        """Compute the attention of a decode step over the paged cache.
 
         Queries and result are ``(rows * queries, width)``. The cache already holds the keys and
         values of these tokens. ``window`` is the number of last tokens that are visible besides the
@@ -81,23 +81,23 @@ class Ops(Protocol):
         ...
 
     def attend_prompts(self, qkv: Tensor, tiles: Tensor, heads: int) -> Tensor:
-        """Causal attention within each of several prompts.
+        """Compute causal attention within each of several prompts.
 
-        ``qkv`` has the prompts' tokens one after the other, padding behind them; queries and keys
-        rotated, ``(tokens, 3 * width)``. ``tiles`` has the tiles of at most :data:`QUERY_TILE`
-        queries: the prompt's first token in ``qkv``, the tile's first query within the prompt, the
-        prompt's length; int32, ``(tiles, 3)``. Rows of zeros are padding. Returns ``(tokens,
-        width)``; zeros for padding.
+        ``qkv`` has the prompts' tokens one after the other and padding after them, queries and keys
+        rotated, ``(tokens, 3 * width)``. ``tiles`` has a row for each tile of at most
+        :data:`QUERY_TILE` queries: the index of the prompt's first token in ``qkv``, the tile's
+        first query within the prompt, and the prompt's length; int32, ``(tiles, 3)``. Rows of zeros
+        are padding. Returns ``(tokens, width)``; zeros for padding.
         """
         ...
 
     def moe(self, values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
-        """Mixture of experts over ``(tokens, width)``.
+        """Apply the mixture of experts to ``(tokens, width)``.
 
-        Each token gets the ``per_token`` most probable routed experts; ``scale`` is a factor of
-        their probabilities. With experts in fp8, the factors of their products are rounded to
-        fp8, with a scale for each token or each part of its channels. Returns the output of each
-        expert, weighted, ``(tokens, per_token + shared, width)``.
+        Each token gets the ``per_token`` most probable routed experts; ``scale`` multiplies their
+        probabilities. With experts in fp8, the values that they multiply are rounded to fp8 too,
+        with a scale for each token or each part of its channels. Returns the weighted output of
+        each expert, ``(tokens, per_token + shared, width)``.
         """
         ...
 

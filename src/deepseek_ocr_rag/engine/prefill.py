@@ -1,4 +1,4 @@
-"""Prompts on their way to the device: many of them as one batch of fixed shape."""
+"""Packs many prompts into one batch of fixed shape, on their way to the device."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["PrefillBatch", "PrefillRequest", "pack"]
 class PrefillRequest:
     """A sequence whose prompt is to be computed."""
 
-    slot: int  # already holds the same tokens
+    slot: int  # its history already holds the same tokens
     ids: Sequence[int]
     picture: Tensor  # embeddings of its picture tokens, ``(picture tokens, width)``
 
 
 @dataclass(frozen=True, slots=True)
 class PrefillBatch:
-    """The prompts of one prefill, one after the other, padding behind them."""
+    """The prompts of one prefill, one after the other, with padding at the end."""
 
     positions: Tensor  # of each token in its prompt, int32, ``(tokens,)``
     token_slots: Tensor  # slot of each token, int32, ``(tokens,)``
@@ -38,7 +38,7 @@ class PrefillBatch:
 
     @classmethod
     def unpack(cls, packed: Tensor, tokens: int, prompts: int) -> Self:
-        """Views into what :func:`pack` made."""
+        """Make views of the parts of a tensor that :func:`pack` made."""
         tiles = _tile_count(tokens, prompts)
         sizes = [tokens, tokens, tokens, 3 * tiles, prompts, prompts]
         positions, token_slots, pictures, flat_tiles, slots, last = torch.split(packed, sizes)
@@ -48,9 +48,9 @@ class PrefillBatch:
 def pack(
     requests: Sequence[PrefillRequest], tokens: int, prompts: int, padding_slot: int
 ) -> Tensor:
-    """All integers of a batch in one int32 tensor on the host: one copy to the device.
+    """Pack all integers of a batch into one int32 tensor on the host, for a single copy.
 
-    ``tokens`` and ``prompts`` count the padding, whose slot is ``padding_slot``.
+    ``tokens`` and ``prompts`` include the padding, whose slot is ``padding_slot``.
     """
     positions = np.zeros(tokens, np.int32)
     token_slots = np.full(tokens, padding_slot, np.int32)
@@ -78,5 +78,5 @@ def pack(
 
 
 def _tile_count(tokens: int, prompts: int) -> int:
-    """Most tiles of so many tokens in so many prompts."""
+    """Return the most tiles that a number of tokens in a number of prompts can have."""
     return tokens // QUERY_TILE + prompts

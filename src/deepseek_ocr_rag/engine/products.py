@@ -10,9 +10,9 @@ __all__ = ["float32_product"]
 
 
 def float32_product(values: Tensor, weight: Tensor) -> Tensor:
-    """``values @ weight.T`` in float32; rounded to bfloat16, many different scores would tie.
+    """Compute ``values @ weight.T`` in float32: in bfloat16, many different scores would tie.
 
-    Shapes ``(rows, inputs)`` and ``(outputs, inputs)``, of the same type; returns ``(rows,
+    The shapes are ``(rows, inputs)`` and ``(outputs, inputs)``, of the same type; returns ``(rows,
     outputs)``.
     """
     if values.is_cuda and values.dtype != torch.float32:

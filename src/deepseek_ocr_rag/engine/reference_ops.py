@@ -106,7 +106,7 @@ class ReferenceOps:
         return result
 
     def moe(self, values: Tensor, experts: ExpertWeights, per_token: int, scale: float) -> Tensor:
-        """See :meth:`.ops.Ops.mix`."""
+        """See :meth:`.ops.Ops.moe`."""
         routed = len(experts.router)
         logits = float32_product(values, experts.router)
         weights, chosen = logits.softmax(-1).topk(per_token, -1)
@@ -151,7 +151,7 @@ class ReferenceOps:
 
 
 def _product(values: Tensor, weight: Tensor, scales: Tensor | None, expert: int) -> Tensor:
-    """``values`` times one expert's matrix; with one in fp8, values are rounded to fp8 too."""
+    """Multiply values by one expert's matrix; if it is in fp8, values are rounded to fp8 too."""
     if weight.dtype == torch.float8_e4m3fn:
         values = _rounded(values)
     product = functional.linear(values, weight[expert].to(values.dtype))
@@ -159,14 +159,14 @@ def _product(values: Tensor, weight: Tensor, scales: Tensor | None, expert: int)
 
 
 def _rounded(values: Tensor) -> Tensor:
-    """Values as fp8 holds them, a scale for each token."""
+    """Round values to fp8 and back, with a scale for each token."""
     exact = values.float()
     scales = exact.abs().amax(-1, keepdim=True).clamp_min(1e-12) / LARGEST_E4M3
     return ((exact / scales).to(torch.float8_e4m3fn).float() * scales).to(values.dtype)
 
 
 def _stored(stored: Tensor, scales: Tensor | None, blocks: Tensor) -> Tensor:
-    """Keys or values of one sequence, ``(heads, tokens, head width)``."""
+    """Read the keys or values of one sequence, ``(heads, tokens, head width)``."""
     found = stored[blocks].transpose(0, 1).flatten(1, 2)
     if scales is None:
         return found

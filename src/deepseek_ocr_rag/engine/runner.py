@@ -28,20 +28,20 @@ from .weights.tensors import EngineWeights
 __all__ = ["PageImage", "Runner", "StepOutput"]
 
 _cuda: Any = torch.cuda
-"""Its streams and events have no types of their own."""
+"""Any, because torch does not type its streams and events."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageImage:
     """A page whose views are made on the device.
 
-    From pinned memory the copy of its pixels to a GPU is asynchronous.
+    If its pixels are in pinned memory, they are not copied again on their way to a GPU.
     """
 
     pixels: Tensor  # RGB, uint8, ``(height, width, 3)``; a fourth channel is ignored
     mode: Mode
     family: Family
-    max_tiles: int | None = None  # fewer tiles than the family's most
+    max_tiles: int | None = None  # a lower limit than the family's own
 
     def views(self, device: torch.device) -> Views:
         """Make the views on the device."""
@@ -71,7 +71,7 @@ class StepOutput:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has arrived."""
+        """Whether it has arrived on the host."""
         return self._done is None or self._done.query()
 
     def wait(self) -> list[tuple[list[int], list[float]]]:
@@ -94,8 +94,8 @@ class Runner:
     Prompts and steps take turns on one stream. On two, they fill the same multiprocessors and slow
     each other down by more than they overlap (``benchmarks/NOTES.md``).
 
-    ``blocks`` counts block 0, and :meth:`resize` changes it. ``max_prefill_tokens`` are those of
-    the largest prefill that is captured.
+    ``blocks`` includes block 0; :meth:`resize` changes it. ``max_prefill_tokens`` is the number of
+    tokens in the largest prefill that is captured.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class Runner:
 
     @torch.inference_mode()
     def compile(self, view_sides: Iterable[int]) -> None:
-        """Run everything that :meth:`capture` captures once, on padding."""
+        """Compile the kernels of all that is captured, by running it once on padding."""
         self._vision.compile(view_sides)
         self._prefill_graphs.compile()
         self._step_graphs.compile(1, self._slots.padding_slot)
@@ -158,14 +158,18 @@ class Runner:
 
     @torch.inference_mode()
     def capture(self, least_rows: int = 1) -> None:
-        """Capture the prefills, and the steps of so many rows and more."""
+        """Capture the prefills, and the steps of ``least_rows`` rows and more."""
         with self._on_stream():
             self._prefill_graphs.capture()
             self._step_graphs.capture(least_rows, self._slots.padding_slot)
 
     @torch.inference_mode()
     def prefill(self, sequences: Sequence[WrittenSequence]) -> StepOutput:
-        """Encode pages and compute their prompts; torch.OutOfMemoryError if they are too many."""
+        """Encode pages and compute their prompts.
+
+        Raises:
+            torch.OutOfMemoryError: If they are too many for the device's memory.
+        """
         with self._on_stream():
             pictures = self._vision.embed([self._views(s.task.picture) for s in sequences])
             for sequence in sequences:
@@ -200,7 +204,7 @@ class Runner:
 
     @torch.inference_mode()
     def swap_in(self, sequence: WrittenSequence) -> None:
-        """Copy them back to the slot and blocks that the sequence has now."""
+        """Copy its keys and values back, to the slot and blocks that it has now."""
         with self._on_stream():
             self._update_block_table(sequence, 0)
             self._assign([sequence])
@@ -221,7 +225,7 @@ class Runner:
         return picture.views(self.device) if isinstance(picture, PageImage) else picture
 
     def _update_block_table(self, sequence: WrittenSequence, known: int) -> None:
-        """Note a sequence's blocks from the first that the host's table lacks."""
+        """Add a sequence's new blocks to the host's table, which has the first ``known``."""
         count = len(sequence.blocks)
         if count > known:
             slot = _slot(sequence)

@@ -1,4 +1,4 @@
-"""Decides which sequences are on the device. Independent of tensors.
+"""Decides which sequences are on the device, without touching a tensor.
 
 Each iteration of the engine's loop asks for a plan::
 
@@ -23,15 +23,16 @@ __all__ = ["Plan", "Scheduler"]
 
 PATIENCE: Final = 4
 CROWDED_PATIENCE: Final = 16
-"""Iterations that prompts wait for company: for pages that arrive, and for slots that end."""
+"""Iterations that prompts wait for more to share a prefill with: for pages to arrive, and (if they
+outnumber the free slots) for slots to become free."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One iteration.
+    """The plan of one iteration.
 
     ``swap_out`` has the sequences that leave the device, and the blocks that hold their keys and
-    values until something else is written.
+    values until something else is written to them.
     """
 
     swap_out: tuple[tuple[WrittenSequence, tuple[int, ...]], ...] = ()
@@ -42,8 +43,8 @@ class Plan:
 class Scheduler:
     """The sequences, their slots and their blocks.
 
-    ``blocks`` counts block 0 and must do for the longest sequence. Prompts wait a little until
-    ``min_batch`` can be computed at once, because single ones cost more; at most
+    ``blocks`` includes block 0 and must be enough for the longest sequence. Prompts wait a little
+    until ``min_batch`` can be computed at once, because single ones cost more; at most
     ``max_prefill_tokens`` prompt tokens are computed at once.
     """
 
@@ -66,14 +67,14 @@ class Scheduler:
         return tuple(self._running)
 
     def add(self, sequence: WrittenSequence) -> None:
-        """Add a sequence."""
+        """Add a sequence, which waits for its prefill."""
         insort(self._waiting, sequence, key=_rank)
 
     def remove(self, sequence: WrittenSequence) -> None:
         """Free the slot and blocks of a sequence that has ended or was cancelled.
 
-        Work in flight may still write to them. It must finish before work that is planned from now
-        on.
+        Work in flight may still write to them, so it must finish before any work that is planned
+        later.
         """
         for group in (self._waiting, self._swapped, self._running):
             if sequence in group:
@@ -88,8 +89,13 @@ class Scheduler:
     def plan(self, queries: int, *, prefill: bool = True) -> Plan | None:
         """Plan the next iteration, with ``queries`` tokens of each running sequence.
 
-        ``prefill`` says whether prompts may start; urgent ones always may. None if a sequence must
-        be swapped out that has tokens in flight: collect them and ask again.
+        Args:
+            queries: Tokens that a step computes for each sequence.
+            prefill: Whether prompts may start; urgent ones always may.
+
+        Returns:
+            None if a sequence that must be swapped out has tokens in flight: collect them, then ask
+            again.
         """
         worst = self._running[-1].task.priority if self._running else None
         leaving = self._to_swap_out(queries)
@@ -107,7 +113,7 @@ class Scheduler:
         return Plan(swap_out, swap_in, prompts)
 
     def _to_swap_out(self, queries: int) -> list[WrittenSequence]:
-        """The sequences that must leave so that better ranked ones have room."""
+        """Choose the sequences that must leave so that better ranked ones have room."""
         staying = list(self.running)
         leaving: list[WrittenSequence] = []
         free = len(self._pool)
@@ -128,7 +134,7 @@ class Scheduler:
     def _to_start(
         self, queries: int, worst: int | None, *, prefill: bool
     ) -> tuple[tuple[WrittenSequence, ...], tuple[WrittenSequence, ...]]:
-        """The sequences that come to the device: swapped in ones, and prompts."""
+        """Choose the sequences that come to the device: those to swap in, and prompts."""
         swapped_in: list[WrittenSequence] = []
         prompts: list[WrittenSequence] = []
         tokens = 0
@@ -147,7 +153,7 @@ class Scheduler:
                     if not self._swapped:
                         break
                     continue
-            # Blocks to spare, or the next block that is needed swaps it out again.
+            # Some blocks must be left, or the next one that is needed would swap it out again.
             if not self._free_slots or self._missing(sequence, queries) + len(self._running) > len(
                 self._pool
             ):
@@ -172,14 +178,14 @@ class Scheduler:
         return self._waited > (PATIENCE if waiting <= free else CROWDED_PATIENCE)
 
     def _is_full(self) -> bool:
-        """Whether the prompts that wait have as many tokens as are computed at once."""
+        """Whether the first waiting prompts have as many tokens as are computed at once."""
         first = self._waiting[: self._min_batch]
         return sum(sequence.length for sequence in first) >= self._max_prefill_tokens
 
     def _short_of_blocks(
         self, sequences: Sequence[WrittenSequence], queries: int
     ) -> list[tuple[WrittenSequence, int]]:
-        """The few sequences that need more blocks, and how many."""
+        """Find the few sequences that need more blocks, and the number of blocks."""
         return [
             (sequence, self._missing(sequence, queries))
             for sequence in sequences

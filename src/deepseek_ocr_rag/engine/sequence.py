@@ -1,4 +1,4 @@
-"""A page while its text is generated, as the host sees it."""
+"""The host's state of a page while its text is generated."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .drafting import Drafter
 __all__ = ["PageTask", "StopCheck", "WrittenSequence", "never_stop"]
 
 StopCheck = Callable[[Sequence[int]], bool]
-"""Decides whether generation stops, for instance in a loop, given the tokens since its last call."""
+"""Gets the tokens since its last call and says whether generation stops, for instance in a loop."""
 
 
 def never_stop(tokens: Sequence[int]) -> bool:
-    """Leave the end to the model."""
+    """Return False, so that the model decides when to end."""
     return False
 
 
@@ -29,7 +29,7 @@ def _ignore() -> None:
 
 @dataclass(frozen=True, slots=True)
 class PageTask:
-    """A page that is to be read; its functions are called in the engine's thread."""
+    """A page to be read; its functions are called in the engine's thread."""
 
     ids: Sequence[int]  # of the prompt, with one ``<image>`` token for each picture token
     picture: Any  # :class:`~.vision.towers.Views` or a :class:`~.runner.PageImage`
@@ -37,11 +37,11 @@ class PageTask:
     max_new_tokens: int  # at least 1
     min_new_tokens: int = 0  # before the end token is allowed
     temperature: float = 0.0  # 0 takes the most probable token
-    source: Sequence[int] = ()  # text layer in order, for drafts; changes only the time
+    source: Sequence[int] = ()  # tokens of the text layer, for drafts; changes only the speed
     priority: int = 0  # smaller ones go first; better ranked pages get more steps
-    on_prefill: Callable[[], object] = _ignore  # the picture is done with
+    on_prefill: Callable[[], object] = _ignore  # called once the picture is no longer needed
     should_stop: StopCheck = never_stop  # called every ``interval`` tokens
-    interval: int = 32  # 1 streams
+    interval: int = 32  # 1 for streaming
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +104,7 @@ class WrittenSequence:
         return not self.task.temperature and self._informed_drafter().expects_drafts
 
     def drafts(self) -> list[int]:
-        """Draft what probably follows; no token may be in flight."""
+        """Draft the tokens that probably follow; no token may be in flight."""
         if self.task.temperature:
             return []
         drafts = self._informed_drafter().draft()
@@ -118,6 +118,6 @@ class WrittenSequence:
         return self._drafter
 
     def result(self) -> GeneratedPage:
-        """The generated page, once it has ended."""
+        """Return the generated page, once it has ended."""
         end = self.end or End(len(self.tokens), "cancelled")
         return GeneratedPage(tuple(self.tokens), tuple(self.logprobs), end)

@@ -6,8 +6,8 @@ but the newest are in the cache::
     history   t0 t1 ... t(n-1)  tn  draft draft
     in cache  <--- lengths = n --->
 
-A decode step computes ``tn`` and the drafts behind it, and appends what follows. The
-last slot is padding: it fills the unused rows of a batch.
+A decode step computes ``tn`` and the drafts after it, and appends the tokens that follow.
+The last slot is padding: it fills the unused rows of a batch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .block_pool import BLOCK_SIZE
 __all__ = ["MAX_DRAFTS", "MAX_EXEMPT", "Assignment", "SlotSettings", "Slots", "to_device"]
 
 MAX_DRAFTS: Final = 15
-"""Drafts behind the newest token; together they fill a matrix unit's 16 rows."""
+"""Most drafts after the newest token, with which they fill a matrix unit's 16 rows."""
 
 MAX_EXEMPT: Final = 16
 """Most tokens that a sequence may exempt from its no-repeat rule."""
@@ -38,17 +38,17 @@ UNLIMITED: Final = 2**30
 _FIELDS: Final = (
     "slot", "lengths", "prompts", "eos_from", "sizes", "windows", "seeds", "temperatures",
 )  # fmt: skip
-"""The numbers of an assignment, in the order of their copy to the device."""
+"""The numbers of an assignment, in the order in which they are copied to the device."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlotSettings:
-    """How tokens of one sequence are sampled."""
+    """How the tokens of one sequence are sampled."""
 
     rule: NoRepeat
     min_new_tokens: int = 0  # before the end token is allowed
     temperature: float = 0.0  # 0 takes the most probable token
-    seed: int = 0  # of the random numbers for a temperature above 0
+    seed: int = 0  # for the random numbers of a temperature above 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Slots:
 
     @classmethod
     def empty(cls, slots: int, *, positions: int, device: torch.device | str = "cpu") -> Self:
-        """Slots for sequences of up to ``positions`` tokens."""
+        """Allocate slots for sequences of up to ``positions`` tokens."""
         rows = slots + 1
         # A sequence that has ended is computed once or twice more, drafts included, before
         # the host has seen its end.
@@ -111,7 +111,7 @@ class Slots:
         return self.lengths.device
 
     def assign(self, assignments: Sequence[Assignment]) -> None:
-        """Give slots to sequences, all of them with a dozen launches."""
+        """Give slots to sequences, with a dozen kernel launches for all of them."""
         count = len(assignments)
         fields = np.full((len(_FIELDS) + MAX_EXEMPT, count), -1, np.int32)
         for column, each in enumerate(assignments):
@@ -143,7 +143,7 @@ class Slots:
         self.exempt[slots] = values[len(_FIELDS) :].T
 
     def write_drafts(self, slots: Tensor, drafts: Tensor) -> None:
-        """Write int32 drafts, ``(drafts, rows)``, behind the newest tokens of ``(rows,)`` slots."""
+        """Write int32 drafts, ``(drafts, rows)``, after the newest tokens of ``(rows,)`` slots."""
         each = torch.arange(1, 1 + len(drafts), dtype=torch.int32, device=self.device)
         self.history[slots, self.lengths[slots] + each[:, None]] = drafts
 

@@ -42,20 +42,20 @@ EIGHT_BIT_CAPABILITY: Final = (8, 9)
 """Ada: older GPUs cannot convert e4m3 numbers."""
 
 TYPICAL_TOKENS: Final = 1600
-"""Tokens of a page while it is generated, prompt included; determines the number of slots."""
+"""Tokens of a typical page while it is generated, prompt included; decides the number of slots."""
 
 MAX_SLOTS: Final = 512
-"""More gain little: reading the cache is then nearly all of a step."""
+"""Most slots. More would gain little: a step already spends nearly all its time on the cache."""
 
 PREFILL_TOKENS: Final = 4096
-"""Prompt tokens that are computed at once, four pages. More would gain nothing, and delay
-an urgent page behind them."""
+"""Prompt tokens that are computed at once, those of four pages. More would gain nothing, and
+would delay an urgent page."""
 
 SPARE: Final = 0.02
 """Share of the memory that fragmentation may waste."""
 
 GRAPH_BYTES: Final = 256 * 2**20
-"""Bytes for graphs of other batches of views, captured when they first occur."""
+"""Bytes that are kept free for graphs that are captured when a batch of views first occurs."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
@@ -70,16 +70,23 @@ class EngineSettings:
     device: str | None = None  # a CUDA device, "cpu" (slow, for tests), or None for the first GPU
     cache: CacheType = "model"
     memory_limit: int | None = None  # bytes of GPU memory that may be used; None uses what is free
-    slots: int | None = None  # most pages at once; None takes what is useful and fits
+    slots: int | None = None  # most pages at once; None takes as many as are useful and fit
     weights: WeightType = "model"  # "int8" and "fp8" store the experts in eight bits: 2.4 GB less
 
 
 def engine_device(settings: EngineSettings) -> torch.device:
-    """The device that the engine will run on; an EngineUnsupportedError says what it needs."""
+    """Return the device that the engine will run on.
+
+    Raises:
+        ConfigurationError: If there is no such device, or it cannot use one of the settings.
+        EngineUnsupportedError: If the engine cannot run on it.
+    """
     try:
         device = torch.device(settings.device or "cuda")
     except RuntimeError as error:
-        raise ConfigurationError(f"there is no device {settings.device!r}") from error
+        raise ConfigurationError(
+            f"there is no device {settings.device!r}", remedy='Use "cuda", "cuda:0" or "cpu".'
+        ) from error
     if device.type == "cpu":
         return device
     if device.type != "cuda" or torch.version.hip is not None or not torch.cuda.is_available():
@@ -109,7 +116,13 @@ def engine_device(settings: EngineSettings) -> torch.device:
 
 
 def start_engine(checkpoint: Checkpoint, settings: EngineSettings | None = None) -> Engine:
-    """Load a model and start its engine."""
+    """Load a model and start its engine.
+
+    Raises:
+        ConfigurationError: As :func:`engine_device`, or if ``config.json`` is invalid.
+        EngineUnsupportedError: If the engine cannot run the model, or not on this device.
+        BackendUnavailableError: If the weights are unusable or do not fit into memory.
+    """
     settings = settings or EngineSettings()
     start = time.monotonic()
     config = engine_config(checkpoint.config)
@@ -174,7 +187,7 @@ def _on_gpu(
     allocated = torch.cuda.memory_reserved()
     warm_up(runner, family, config.decoder.max_positions)
     runner.capture(least_rows=slots)
-    # Memory of the prefills and the largest step, eager and in their graphs.
+    # The memory of the prefills and of the largest step, eager and in their graphs.
     needed = torch.cuda.max_memory_reserved() - allocated
     runner.resize(0)
     torch.cuda.empty_cache()
@@ -195,7 +208,7 @@ def _on_gpu(
 
 
 def _kernels() -> Ops:
-    # Imported late: the kernels need triton, which the CPU does not.
+    # Imported late, because the kernels need triton, which an engine on the CPU does not.
     from .kernels.kernel_ops import KernelOps
 
     return KernelOps()
@@ -208,9 +221,9 @@ def _compiling() -> contextlib.AbstractContextManager[None]:
 
 
 def warm_up(runner: Runner, family: Family, max_positions: int) -> None:
-    """Read a few pages, for what no graph holds: their views, slots and blocks.
+    """Read a few pages, to warm up the work outside of graphs: views, slots and blocks.
 
-    They are as large as sequences of ``max_positions`` tokens can hold.
+    The pages have the longest prompt that fits into ``max_positions`` tokens.
     """
     for mode in map(MODES.__getitem__, WARM_UP_MODES):
         grid = page_grid(*A4_PIXELS[0], mode, family)
@@ -219,7 +232,7 @@ def warm_up(runner: Runner, family: Family, max_positions: int) -> None:
             continue
         blocks = list(range(1, 2 + len(ids) // BLOCK_SIZE))
         count = min(MAX_PROMPTS, PREFILL_TOKENS // len(ids))
-        # Each size needs other kernels to be resampled.
+        # Each size of page needs its own kernels for resampling.
         for width, height in A4_PIXELS:
             picture = PageImage(torch.zeros(height, width, 3, dtype=torch.uint8), mode, family)
             task = PageTask(ids, picture, NoRepeat(0), 1)
@@ -232,16 +245,16 @@ WARM_UP_MODES: Final = ("gundam", "base", "tiny")
 """From the longest prompt to the shortest."""
 
 A4_PIXELS: Final = ((1240, 1754), (1629, 2304))
-"""Width and height of a page of 150 dpi, and of one that is drawn for tiles."""
+"""Width and height of an A4 page at 150 dpi, and of one that is rendered for tiles."""
 
 
 def _longest(config: DecoderConfig) -> int:
-    """Blocks of the longest sequence, with room for the drafts behind it."""
+    """Count the blocks of the longest sequence, with room for the drafts after it."""
     return math.ceil((config.max_positions + BLOCK_SIZE) / BLOCK_SIZE)
 
 
 def _free_bytes(limit: int) -> int:
-    """Bytes that are still free within the limit."""
+    """Return the bytes that are still free within the limit."""
     free, _ = torch.cuda.mem_get_info()
     return min(free, limit - torch.cuda.memory_reserved())
 

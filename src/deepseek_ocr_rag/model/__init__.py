@@ -1,1 +1,1 @@
-"""What the DeepSeek-OCR family of models takes and gives, without torch: views, tokens, checkpoints, loops."""
+"""What DeepSeek-OCR models take and return, without torch: views, tokens, checkpoints, loops."""

@@ -54,10 +54,20 @@ def find_checkpoint(
 ) -> Checkpoint:
     """Find a model in a folder, in the hub's cache, or on the hub.
 
-    ``name`` is a folder, a hub id (``deepseek-ai/DeepSeek-OCR``) or the name of a family
-    (``deepseek-ocr``). ``revision`` is a commit (40 hex digits) or a branch, which is not pinned;
-    the published models have a default. ``download`` says whether files that are not cached may be
-    downloaded.
+    Args:
+        name: A folder, a hub id (``deepseek-ai/DeepSeek-OCR``) or the name of a family
+            (``deepseek-ocr``).
+        revision: A commit (40 hex digits), or a branch, which may change. None for the default of a
+            published model.
+        tokenizer: Another tokenizer file. None for ``tokenizer.json`` beside the weights.
+        download: Whether files that are not cached may be downloaded.
+
+    Raises:
+        ConfigurationError: If the revision is missing or not allowed, or the model is not of the
+            family.
+        MissingExtraError: If ``huggingface_hub`` is not installed.
+        BackendUnavailableError: If the model is not found or cannot be downloaded, or one of its
+            files is missing or cannot be used.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -108,7 +118,7 @@ def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
         if any(Path(cached).glob("*.safetensors")):
             return Path(cached)
     except LocalEntryNotFoundError:
-        cached = None
+        pass
     if not download:
         raise BackendUnavailableError(
             f"{hub_id} is not on this machine",
@@ -144,14 +154,18 @@ def _weights(folder: Path, name: str) -> tuple[Path, ...]:
     if index.is_file():
         listed = _json(index, name).get("weight_map")
         if not isinstance(listed, dict) or not listed:
-            raise BackendUnavailableError(f"{index.name} lists no weights", source=name)
+            raise BackendUnavailableError(
+                f"{index.name} lists no weights",
+                source=name,
+                remedy="Download the model's folder again.",
+            )
         names = sorted({str(file) for file in listed.values()})
     else:
         names = sorted(path.name for path in folder.glob("*.safetensors"))
     if not names:
         pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt"))
         raise BackendUnavailableError(
-            "the weights are pickled, and a pickle can run anything"
+            "the weights are pickled, and loading a pickle can run any code"
             if pickled
             else "there are no weights",
             source=name,
@@ -161,8 +175,9 @@ def _weights(folder: Path, name: str) -> tuple[Path, ...]:
         # The index is untrusted: it must not point out of the folder.
         if Path(file).name != file or not file.endswith(".safetensors"):
             raise BackendUnavailableError(
-                f"{index.name} names {file!r}, which is not a safetensors file of the folder",
+                f"{index.name} names {file!r}, which is not a safetensors file in the folder",
                 source=name,
+                remedy="Download the model again, from a publisher that you trust.",
             )
         if not (folder / file).is_file():
             raise BackendUnavailableError(
@@ -176,7 +191,11 @@ def _weights(folder: Path, name: str) -> tuple[Path, ...]:
 def _json(path: Path, name: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > JSON_BYTES:
-            raise BackendUnavailableError(f"{path.name} is too large", source=name)
+            raise BackendUnavailableError(
+                f"{path.name} is larger than {JSON_BYTES >> 20} MiB",
+                source=name,
+                remedy="Download the model's folder again.",
+            )
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackendUnavailableError(
@@ -185,5 +204,9 @@ def _json(path: Path, name: str) -> dict[str, Any]:
             remedy="Give the folder of a whole model: config.json, tokenizer.json, *.safetensors.",
         ) from error
     if not isinstance(data, dict):
-        raise BackendUnavailableError(f"{path.name} is not a JSON object", source=name)
+        raise BackendUnavailableError(
+            f"{path.name} is not a JSON object",
+            source=name,
+            remedy="Download the model's folder again.",
+        )
     return data

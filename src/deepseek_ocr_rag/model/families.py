@@ -20,7 +20,7 @@ TOKEN_SIDE: Final = 64
 """Pixels of a view's side that become one token: patches of 16, then two strided convolutions."""
 
 TABLE_CELLS: Final = frozenset({128821, 128822})
-"""``<td>`` and ``</td>``: the published vLLM scripts let them repeat."""
+"""``<td>`` and ``</td>``, which the published vLLM scripts allow to repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class Family:
     revision: str  # the commit of ``hub_id`` that is loaded by default
     tile_side: int  # pixels; only a page larger than one tile is cut into tiles
     max_tiles: int  # of a page
-    row_ends: bool  # whether every row of tokens is closed by a newline token
+    row_ends: bool  # whether a newline token ends every row of tokens
     sides: tuple[int, ...]  # supported sides of the global view in pixels; empty for any
-    document_prompt: str | None  # the only one it was published for; None: the first model's
-    no_repeat: NoRepeat  # by default
+    document_prompt: str | None  # the only prompt it was published with; None: the first model's
+    no_repeat: NoRepeat  # the default rule
     max_positions: int  # longest sequence in tokens, prompt included
 
     def has_mode(self, mode: Mode) -> bool:
@@ -43,7 +43,11 @@ class Family:
         return not self.sides or mode.base_size in self.sides
 
     def view_sides(self, mode: Mode) -> tuple[int, int | None]:
-        """Sides in pixels of the global view and of the tiles; None for a mode without tiles."""
+        """Return the sides of the global view and of the tiles in pixels; None for no tiles.
+
+        Raises:
+            ConfigurationError: If the model does not have the mode.
+        """
         if not self.has_mode(mode):
             usable = " or ".join(name for name, one in MODES.items() if self.has_mode(one))
             raise ConfigurationError(
@@ -52,10 +56,10 @@ class Family:
         return mode.base_size, self.tile_side if mode.crop else None
 
     def prompt(self, task: Task) -> str:
-        """The text behind the image, as the published code sends it.
+        """Return the text that follows the image, as the published code sends it.
 
-        A model's own prompt and a user's prompt to such a model have no line break before them. All
-        other tasks are prompted as in the first model, with :meth:`prompt_warnings`.
+        No line break precedes the prompt of a model that has its own, nor a user's prompt to such a
+        model. For its other tasks it gets the first model's prompts, with :meth:`prompt_warnings`.
         """
         if self.document_prompt is None:
             return f"\n{task.prompt}"
@@ -64,13 +68,18 @@ class Family:
         return task.prompt if task.custom else f"\n{task.prompt}"
 
     def prompt_warnings(self, task: Task) -> tuple[str, ...]:
-        """The page's warning if the model was not published for the task."""
+        """Return a warning for the page if the model was not published for the task."""
         if self.document_prompt is None or task.name == "document" or task.custom:
             return ()
         return (f"{self.name} was published for the task 'document' only, not {task.name!r}",)
 
     def image_tokens(self, global_side: int, grid: tuple[int, int] | None) -> int:
-        """The number of tokens of a page's views; the grid is columns and rows of tiles."""
+        """Count the tokens of a page's views.
+
+        Args:
+            global_side: Side of the global view in pixels.
+            grid: Columns and rows of tiles, or None for a page without tiles.
+        """
         row_end = int(self.row_ends)
         side = -(-global_side // TOKEN_SIDE)
         count = side * (side + row_end) + 1
@@ -126,7 +135,11 @@ FAMILIES: Final[dict[str, Family]] = {
 
 
 def family_of(config: Mapping[str, Any]) -> Family:
-    """The family of a checkpoint, from its ``config.json``."""
+    """Recognise the family of a checkpoint by its ``config.json``.
+
+    Raises:
+        ConfigurationError: If it is none of :data:`FAMILIES`.
+    """
     kind = str(config.get("model_type", "")).replace("_", "-")
     vision = config.get("vision_config") or {}
     if kind == "unlimited-ocr":

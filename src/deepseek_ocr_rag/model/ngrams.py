@@ -12,10 +12,10 @@ __all__ = ["NoRepeat", "banned_tokens"]
 
 @dataclass(frozen=True, slots=True)
 class NoRepeat:
-    """No n-gram of ``size`` tokens may occur twice."""
+    """A rule that no n-gram of ``size`` tokens may occur twice."""
 
     size: int  # 0 turns the rule off
-    window: int | None = None  # in which n-grams start that count, to the newest token; None: all
+    window: int | None = None  # only n-grams that start in the last so many tokens; None: all
     exempt: frozenset[int] = frozenset()  # ids of tokens that may complete any n-gram
 
     def __post_init__(self) -> None:
@@ -27,11 +27,14 @@ class NoRepeat:
 
 
 def banned_tokens(tokens: Sequence[int], rule: NoRepeat) -> frozenset[int]:
-    """The tokens that the rule forbids next; faster implementations must agree with it.
+    """Return the tokens that the rule forbids next; faster implementations must agree with it.
 
-    Source: the windowed n-gram processor of the published vLLM scripts. Its window counts where an
-    n-gram starts, and its last start is the one whose n-gram ends with the newest token. ``tokens``
-    are the sequence so far, prompt included.
+    Source: the windowed n-gram processor of the published vLLM scripts. An n-gram counts if it
+    starts within the window; the last one ends with the newest token.
+
+    Args:
+        tokens: The sequence so far, prompt included.
+        rule: The rule to apply.
     """
     size = rule.size
     if size == 0 or len(tokens) < size:

@@ -1,9 +1,9 @@
 """Detects pages that lie on their side, from the direction of their text lines.
 
-Ink that is blurred along the lines stays in bars with white between; blurred across them, it
-becomes an even grey with less variance. Every tile of the page votes. Which side is up shows in the
-lines themselves: in Latin script they end more sharply at the bottom, where few letters reach below
-the line, than at the top. ``benchmarks/lite/orientation.py`` measures both.
+Ink that is blurred along the lines stays in bars with white between them; blurred across the lines,
+it becomes an even grey with less variance. Every tile of the page votes. The lines also show which
+side is up: in Latin script they end more sharply at the bottom, where few letters reach below the
+line, than at the top. ``benchmarks/lite/orientation.py`` measures both.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ SMEAR: Final = 65
 """Length of the blur in pixels: more than two lines of text."""
 
 CONTRAST: Final = 24.0
-"""Grey levels of 255 by which ink is darker than its surroundings."""
+"""Grey levels, of 255, by which ink is darker than its surroundings."""
 
 SURROUNDINGS: Final = 33
-"""Side of the square of a pixel's surroundings."""
+"""Side in pixels of the square around a pixel that counts as its surroundings."""
 
 LONGEST_STROKE: Final = 60
 """Longest straight run of ink, in pixels, that may belong to a letter; a longer one is a rule or an edge."""
 
 INK: Final = (0.02, 0.5)
-"""Least and most share of ink of a tile that counts as text."""
+"""Least and greatest share of ink in a tile that counts as text."""
 
 FEWEST_VOTES: Final = 6
 CLEAR: Final = -0.6
@@ -59,7 +59,7 @@ class Orientation:
 def orientation(image: Image.Image) -> Orientation:
     """Detect a page's orientation; upright unless most tiles disagree.
 
-    Upside-down pages are not told from upright ones.
+    It cannot tell an upside-down page from an upright one.
     """
     ink = _ink(image)
     pixels = ink.astype(np.float32)
@@ -84,7 +84,7 @@ def orientation(image: Image.Image) -> Orientation:
 
 
 def _ink(image: Image.Image) -> NDArray[np.bool_]:
-    """Pixels that are darker than their surroundings, without long straight strokes."""
+    """Mark the pixels that are darker than their surroundings, without long straight strokes."""
     grey = image.convert("L")
     scale = max(grey.size) / LONG_SIDE
     if scale > 1:
@@ -97,7 +97,7 @@ def _ink(image: Image.Image) -> NDArray[np.bool_]:
 
 
 def _long_strokes(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of horizontal runs that are longer than a letter."""
+    """Mark the pixels of horizontal runs that are longer than a letter."""
     height, width = dark.shape
     edges = np.zeros((height, width + 2), dtype=np.int8)
     edges[:, 1:-1] = dark
@@ -112,7 +112,7 @@ def _long_strokes(dark: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _mean(values: NDArray[np.float32], length: int, axis: int) -> NDArray[np.float32]:
-    """The mean over an odd number of neighbours along one axis; edge values are repeated."""
+    """Average over an odd number of neighbours along one axis; edge values are repeated."""
     border = [(0, 0), (0, 0)]
     border[axis] = (length // 2 + 1, length // 2)
     sums = np.pad(values, border, "edge").cumsum(axis=axis, dtype=np.float64)
@@ -122,7 +122,7 @@ def _mean(values: NDArray[np.float32], length: int, axis: int) -> NDArray[np.flo
 
 
 def _parts(ink: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
-    """The tiles of the page that seem to hold text."""
+    """Return the tiles of the page that seem to hold text."""
     least, most = INK
     height, width = ink.shape
     parts = [

@@ -1,7 +1,7 @@
 """Tasks (the prompts) and modes (the resolution of the page).
 
 Source of both: the published model card and scripts of deepseek-ai/DeepSeek-OCR.
-:mod:`.families` has what its successors change.
+:mod:`.families` says how its successors differ.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ __all__ = ["END_TOKEN", "MODES", "TASKS", "Mode", "Task", "mode_named", "task_na
 class Task:
     """A published prompt or the user's own.
 
-    ``ollama_prompt`` is the form in which Ollama's ``deepseek-ocr`` was tested by its publisher;
-    its template puts the image in front.
+    ``ollama_prompt`` is the form that the publisher of Ollama's ``deepseek-ocr`` tested; the
+    template of that model puts the image in front.
     """
 
     name: str  # in our API
@@ -37,8 +37,8 @@ class Task:
 class Mode:
     """A resolution mode of the published code.
 
-    ``long_side`` is how many pixels of the page's long side are worth rendering; every model's own
-    resize discards more.
+    ``long_side`` is the number of pixels worth rendering for the page's long side; every model
+    discards any more when it resizes the page.
     """
 
     name: str  # as published
@@ -74,7 +74,7 @@ TASKS: Final[dict[str, Task]] = {
 user's own words."""
 
 IMAGE: Final = "<image>"
-"""The place of the page in a published prompt; ours always begin with it."""
+"""Marks where the page stands in a published prompt; here it always stands first."""
 
 MODES: Final[dict[str, Mode]] = {
     mode.name: mode
@@ -90,7 +90,11 @@ MODES: Final[dict[str, Mode]] = {
 
 
 def mode_named(name: str) -> Mode:
-    """The mode of a name."""
+    """Return the mode with a name.
+
+    Raises:
+        ConfigurationError: If there is none.
+    """
     try:
         return MODES[name]
     except KeyError:
@@ -100,11 +104,15 @@ def mode_named(name: str) -> Mode:
 
 
 def task_named(name: str) -> Task:
-    """The task of a name, or one made of the words behind its colon.
+    """Return the task with a name, or make one from the words after the colon.
 
     ``"locate: X"`` asks where X is on the page. ``"prompt: X"`` sends X as it is, special tokens
-    included; ``<|grounding|>`` in it asks for boxes. A leading ``<image>``, as published prompts
-    have it, is dropped: the page always stands there; another one is refused.
+    included; ``<|grounding|>`` in it asks for boxes. A leading ``<image>``, which published prompts
+    have, is dropped, because the page always stands there.
+
+    Raises:
+        ConfigurationError: If there is no such task, or if the prompt contains ``<image>`` after
+            its start.
     """
     if name in TASKS:
         return TASKS[name]
@@ -132,5 +140,5 @@ def task_named(name: str) -> Task:
     return Task(f"{verb}: {words}", prompt, f"\n{prompt}", grounded=grounded)
 
 
-END_TOKEN: Final = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the model, no secret
-"""Some servers return it where special tokens are requested."""
+END_TOKEN: Final = "<｜end▁of▁sentence｜>"  # noqa: S105 - a token of the model, not a secret
+"""The end token; some servers return it when special tokens are requested."""

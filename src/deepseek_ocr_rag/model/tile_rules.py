@@ -1,7 +1,7 @@
-"""Into how many tiles each engine cuts a page, and how many it really cut.
+"""The number of tiles that each engine cuts a page into by its rule, and the number it really cut.
 
-The published code decides by the mode and by the size of the picture; other engines have
-rules of their own and cannot be asked for a mode. Sources: the published code;
+The published code decides by the mode and the size of the picture; other engines have rules of
+their own and cannot be asked for a mode. Sources: the published code;
 ``vllm/transformers_utils/processors/deepseek_ocr.py`` of vLLM 0.26;
 ``model/models/deepseekocr/imageprocessor.go`` of Ollama 0.24; for llama.cpp, its prompt
 lengths as measured with builds 10488 to 11549, and ``tools/mtmd/models/deepseekocr.cpp``.
@@ -20,7 +20,7 @@ from .views import MIN_TILES, tile_grid
 __all__ = ["TILE_RULES", "PictureSeen", "TileRule", "picture_seen", "tile_warning"]
 
 MODEL: Final = FAMILIES["deepseek-ocr"]
-"""The rules are about this model; the other two run in no server here."""
+"""The rules are for this model; no supported server runs the other two."""
 
 PROMPT_TOKENS: Final[Mapping[str, int]] = {
     "document": 8,
@@ -29,29 +29,35 @@ PROMPT_TOKENS: Final[Mapping[str, int]] = {
     "figure": 4,
     "describe": 6,
 }
-"""Tokens of a task's prompt, without the begin token and without the newline before it."""
+"""Tokens of a task's prompt, without the start token and without the newline before it."""
 
 SLACK: Final = 3
-"""Most tokens beside picture and prompt: the begin token, and a newline of ours and the engine's."""
+"""Most tokens besides picture and prompt: the start token, our newline and the engine's."""
 
 
 @dataclass(frozen=True, slots=True)
 class TileRule:
     """How an engine cuts pages.
 
-    If it does not follow the mode, it reads every page as in mode gundam, and a mode is only the
-    size of the picture that it is sent.
+    An engine that does not follow the mode reads every page as in mode gundam; there, the mode only
+    decides the size of the picture that is sent.
     """
 
     engine: str
     versions: str  # where the rule was read or measured
     max_tiles: int = MODEL.max_tiles  # of a page
     follows_mode: bool = False
-    cuts_small: bool = False  # also a picture that fits into one tile
+    cuts_small: bool = False  # whether it also cuts a picture that fits into one tile
     larger_sooner: bool = False  # see :func:`~deepseek_ocr_rag.model.views.tile_grid`
 
     def grid(self, width: int, height: int, mode: Mode) -> tuple[int, int] | None:
-        """Columns and rows of tiles for the picture that the engine gets; None: not cut."""
+        """Compute the columns and rows of tiles for a picture; None if it is not cut.
+
+        Args:
+            width: Pixels of the picture that the engine gets.
+            height: The same.
+            mode: The mode in which the page is read.
+        """
         if self.follows_mode and not mode.crop:
             return None
         side = MODEL.tile_side
@@ -66,7 +72,7 @@ class TileRule:
         )
 
     def picture_tokens(self, width: int, height: int, mode: Mode) -> int:
-        """How many tokens the picture becomes; arguments as in :meth:`grid`."""
+        """Count the tokens that the picture becomes; the arguments are those of :meth:`grid`."""
         view = mode.base_size if self.follows_mode else MODES["gundam"].base_size
         return MODEL.image_tokens(view, self.grid(width, height, mode))
 
@@ -86,22 +92,29 @@ TILE_RULES: Final[Mapping[str, TileRule]] = {
 
 @dataclass(frozen=True, slots=True)
 class PictureSeen:
-    """What an engine made of a page's picture, as its count of prompt tokens tells."""
+    """What an engine made of a page's picture, inferred from its count of prompt tokens."""
 
     tokens: int  # of the picture
     grid: tuple[int, int] | None  # columns and rows of its tiles, or None if it was not cut
 
     @property
     def tiles(self) -> int:
-        """How many tiles there were."""
+        """Number of tiles; 0 if the picture was not cut."""
         return 0 if self.grid is None else self.grid[0] * self.grid[1]
 
 
 def picture_seen(prompt_tokens: int, task: Task, *, family: Family = MODEL) -> PictureSeen | None:
-    """What the engine made of the picture; None if its count fits nothing that is known.
+    """Infer from a server's token count what the engine made of the picture.
 
-    ``prompt_tokens`` is ``usage.prompt_tokens`` or ``prompt_eval_count``: picture, prompt and all.
-    A prompt of the user's own has no known length.
+    Args:
+        prompt_tokens: ``usage.prompt_tokens`` or ``prompt_eval_count``, which includes picture and
+            prompt.
+        task: The task of the request.
+        family: The model's family.
+
+    Returns:
+        None if the count fits no known grid, or if the prompt is the user's own, whose length is
+        not known.
     """
     if task.name not in PROMPT_TOKENS:
         return None
@@ -124,10 +137,14 @@ def picture_seen(prompt_tokens: int, task: Task, *, family: Family = MODEL) -> P
 
 
 def tile_warning(server: str, seen: PictureSeen, width: int, height: int, mode: Mode) -> str | None:
-    """What a page should say where the model saw it otherwise than with the published code.
+    """Write the page's warning if the model saw it otherwise than with the published code.
 
-    ``server`` is what the user calls it; ``width`` and ``height`` are those of the picture that was
-    sent, in pixels.
+    Args:
+        server: The user's name for the server.
+        seen: What the engine made of the picture.
+        width: Pixels of the picture that was sent.
+        height: The same.
+        mode: The mode in which the page was read.
     """
     rule = TILE_RULES["published"]
     grid = rule.grid(width, height, mode)

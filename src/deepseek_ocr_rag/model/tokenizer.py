@@ -20,7 +20,7 @@ BOS: Final = 0
 EOS: Final = 1
 PAD: Final = 2
 IMAGE: Final = 128815
-"""``<image>``: stands for one token of the page's picture."""
+"""``<image>``, which stands for one token of the page's picture."""
 
 _SILENT: Final = frozenset({BOS, EOS, PAD, IMAGE})
 """Tokens that never belong to the text. All other special tokens do: the layout tags and
@@ -35,12 +35,16 @@ class ModelTokenizer:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Load ``tokenizer.json``; a ConfigurationError if it is not one of this family."""
+        """Load ``tokenizer.json``.
+
+        Raises:
+            ConfigurationError: If it cannot be read, or is not of this family.
+        """
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise ConfigurationError(
-                f"{Path(path).name} cannot be read as a tokenizer: {error}",
+                f"cannot read {Path(path).name} as a tokenizer: {error}",
                 source=str(path),
                 remedy="Download the model's folder again.",
             ) from error
@@ -53,21 +57,21 @@ class ModelTokenizer:
         return cls(tokenizer)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a text, without start or end tokens."""
+        """Return the token ids of a text, without start or end tokens."""
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of tokens; start, end, padding and picture tokens have none."""
+        """Return the text of tokens; start, end, padding and picture tokens have none."""
         kept = [token for token in ids if token not in _SILENT]
         return str(self._tokenizer.decode(kept, skip_special_tokens=False))
 
     def decode_with_ends(
         self, ids: Sequence[int], stream: TextStream | None = None
     ) -> tuple[str, tuple[int, ...]]:
-        """The text, and for every token the length of the text up to its end.
+        """Return the text, and for every token the length of the text up to the token's end.
 
-        A token that ends within a character ends where that character begins. A ``stream`` that was
-        given the first tokens continues from there.
+        A token that ends within a character counts as ending where that character begins. A
+        ``stream`` that was given the first tokens continues from there.
         """
         stream = stream or self.stream()
         for token in ids[len(stream.ends) :]:
@@ -76,7 +80,7 @@ class ModelTokenizer:
         return text, (*stream.ends[:-1], len(text)) if ids else ()
 
     def stream(self) -> TextStream:
-        """A stream for one text that arrives token by token."""
+        """Return a stream for one text that arrives token by token."""
         return TextStream(self._tokenizer)
 
 
@@ -93,7 +97,7 @@ class TextStream:
         self._stream = DecodeStream(skip_special_tokens=False)
 
     def push(self, token: int) -> str:
-        """The text that the token adds; empty while a character is incomplete."""
+        """Return the text that the token adds; empty while a character is incomplete."""
         piece = ""
         if token not in _SILENT:
             piece = self._stream.step(self._tokenizer, token) or ""
@@ -103,10 +107,12 @@ class TextStream:
 
 
 def prompt_ids(tokenizer: ModelTokenizer, prompt: str, image_tokens: int) -> list[int]:
-    """The ids of a whole prompt: start token, picture tokens, text.
+    """Return the ids of a whole prompt: start token, picture tokens, text.
 
-    Source: the published code, which has no roles. A ConfigurationError if the prompt contains
-    ``<image>``.
+    Source: the published code, which has no roles.
+
+    Raises:
+        ConfigurationError: If the prompt contains ``<image>``.
     """
     text = tokenizer.encode(prompt)
     if IMAGE in text:

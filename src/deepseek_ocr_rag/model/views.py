@@ -1,7 +1,7 @@
-"""The model's views of a page: one of the whole page, and tiles in reading order.
+"""Makes the model's views of a page: one of the whole page, and tiles in reading order.
 
-Follows the published preprocessing to the pixel: Pillow's bicubic resize, grey
-padding, tiles cut from a resized copy whose shape comes nearest to the page's.
+It follows the published preprocessing to the pixel: Pillow's bicubic resize, grey
+padding, tiles cut from a resized copy whose shape is nearest to the page's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PADDING: Final = (127, 127, 127)
 """The published mean of 0.5, as ``int(0.5 * 255)``."""
 
 MIN_TILES: Final = 2
-"""A single tile would repeat the global view."""
+"""Fewest tiles of a page: a single one would repeat the global view."""
 
 LARGEST_PLAIN_RESIZE: Final = 640
 """Without tiles, pages are stretched to square views up to this side, and padded to larger ones."""
@@ -46,11 +46,19 @@ class PageViews:
 def tile_grid(
     width: int, height: int, *, tile_side: int, max_tiles: int, larger_sooner: bool = False
 ) -> tuple[int, int]:
-    """Columns and rows of the grid whose aspect ratio is nearest to the page's (in pixels).
+    """Choose the columns and rows of tiles whose aspect ratio is nearest to the page's.
 
-    Of equally near grids, the larger is taken if the page has more than half as many pixels as it;
-    with ``larger_sooner``, as the smaller grid, as Ollama's own runner does. A ConfigurationError
-    if ``max_tiles`` is below 2.
+    Args:
+        width: Pixels of the page.
+        height: The same.
+        tile_side: Pixels of a tile's side.
+        max_tiles: Most tiles of the grid.
+        larger_sooner: Two grids may be equally near. The larger is then chosen if the page has more
+            than half the pixels of the larger grid or, with ``larger_sooner``, of the smaller
+            one, as in Ollama's own runner.
+
+    Raises:
+        ConfigurationError: If ``max_tiles`` is below 2.
     """
     if max_tiles < MIN_TILES:
         raise ConfigurationError(
@@ -77,7 +85,7 @@ def tile_grid(
 def page_grid(
     width: int, height: int, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> tuple[int, int] | None:
-    """Columns and rows of tiles of a page, sides in pixels, or None if it is not cut."""
+    """Choose the columns and rows of tiles of a page of a size in pixels; None if it is not cut."""
     _, tile_side = family.view_sides(mode)
     if tile_side is None or max(width, height) <= tile_side:
         return None
@@ -88,7 +96,17 @@ def page_grid(
 def page_views(
     image: Image.Image, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> PageViews:
-    """Make a page's views; fewer ``max_tiles`` save memory and time (vLLM uses 6)."""
+    """Make a page's views.
+
+    Args:
+        image: The page.
+        mode: The resolution.
+        family: The model's family.
+        max_tiles: Most tiles. Fewer than the family's own save memory and time; vLLM uses 6.
+
+    Raises:
+        ConfigurationError: If the model does not have the mode, or ``max_tiles`` is below 2.
+    """
     image = image.convert("RGB")
     side, tile_side = family.view_sides(mode)
     grid = page_grid(*image.size, mode, family, max_tiles=max_tiles)

@@ -4,8 +4,8 @@ A model may have copied the path that it gives to a tool from a document that
 an attacker wrote, so the path is not trusted. It is followed from the folder,
 one component at a time. Each is opened relative to the one before, never through
 a symbolic link: a link is read, and its target is followed in the same way. So the
-file that is read is the file that was checked, even if files and links are
-swapped in the meantime.
+file that is read is the file that was checked, even if somebody swaps files and
+links in the meantime.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _SHOWN = 200
 class FileInside:
     """A file under a folder; its path is checked again whenever it is opened.
 
-    No link is followed out of the folder, even if others swap files and links in it at the same
-    time. Only regular files are opened, and not those that the kernel generates (``/proc``,
+    No link is followed out of the folder, even if other programs swap files and links in it at the
+    same time. Only regular files are opened, and not those that the kernel generates (``/proc``,
     ``/sys``).
     """
 
@@ -76,7 +76,7 @@ def resolve_inside(root: str | os.PathLike[str], path: str | os.PathLike[str]) -
     the same everywhere. An absolute path that stays inside is accepted.
 
     The result holds only at this moment. To read the file, use
-    :class:`FileInside`, which is safe even if others swap files.
+    :class:`FileInside`, which is safe even if other programs swap files.
 
     Args:
         root: The folder that may be read from, with its subfolders.
@@ -116,7 +116,7 @@ def _open_checked(base: Path, path: str | os.PathLike[str]) -> tuple[int, tuple[
 
 
 def _walk(base: Path, text: str) -> tuple[int, tuple[str, ...]]:
-    """Call :func:`walk_inside`; turn its errors into our own."""
+    """Call :func:`walk_inside` and turn its errors into our own."""
     try:
         return walk_inside(base, text)
     except (PathEscapesError, NotARegularFileError, OSError, RuntimeError, ValueError) as error:
@@ -150,7 +150,7 @@ def _source_error(error: Exception, shown: str) -> SourceError:
 
 
 def _shown(base: Path, text: str) -> str:
-    """The path for a message: short, on one line, relative to the folder."""
+    """Write a path for a message: short, on one line, relative to the folder."""
     with suppress(OSError, RuntimeError):
         for root in (str(base.resolve()), str(base)):
             text = text if root == base.anchor else text.replace(root, ".")
@@ -158,7 +158,7 @@ def _shown(base: Path, text: str) -> str:
 
 
 def path_problem(text: str) -> str | None:
-    """Why no file may be named by a path of this form, or None."""
+    """Say why a path of this form may not name a file, or None if it may."""
     if not text.strip():
         return "the path is empty"
     if _CONTROL.search(text):

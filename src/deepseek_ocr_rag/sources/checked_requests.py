@@ -1,4 +1,4 @@
-"""Requests to URLs that a stranger may have chosen: which are sent, to which address, and how long.
+"""Checks and limits requests to URLs that a stranger may have chosen.
 
 The scheme, the host and every address that the host name resolves to are checked against a
 :class:`~.fetch_policy.FetchPolicy`. The connection is then made to one of the checked addresses,
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def public_name(url: str) -> str:
-    """The URL without a user name and password."""
+    """Remove the user name and password from a URL."""
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
@@ -42,7 +42,7 @@ class RequestDeadline:
     """A context that cuts the connections of a request when its time is up.
 
     A timeout between two bytes is not enough: a server that sends a byte now
-    and then would never exceed it, and could keep us busy for hours.
+    and then would never exceed it, and could keep the caller busy for hours.
     """
 
     def __init__(self, name: str, policy: FetchPolicy) -> None:
@@ -96,7 +96,7 @@ class RequestDeadline:
 
 
 def checked_client(policy: FetchPolicy) -> httpx.Client:
-    """A client without proxies that follows no redirect and takes no compressed reply."""
+    """Make a client without proxies that follows no redirect and takes no compressed reply."""
     return httpx.Client(
         transport=PlainTransport(),
         trust_env=False,
@@ -106,10 +106,14 @@ def checked_client(policy: FetchPolicy) -> httpx.Client:
 
 
 def parsed_url(url: str, name: str, *, base: httpx.URL | None = None) -> httpx.URL:
-    """The parts of a URL, or of one that is relative to ``base``."""
+    """Parse a URL, which may be relative to ``base``.
+
+    Raises:
+        SourceNotFoundError: If it is not valid; messages call it ``name``.
+    """
     try:
         target = httpx.URL(url) if base is None else base.join(url)
-        _ = target.host  # a host name can have the form of one and stand for none
+        _ = target.host  # only this decodes an international host name, and finds invalid ones
     except (httpx.InvalidURL, ValueError) as error:
         raise SourceNotFoundError(
             f"this is not a valid URL ({error})", source=name, remedy="Check the address."
@@ -132,9 +136,9 @@ def checked_request(
     Args:
         client: From :func:`checked_client`.
         target: The URL.
-        policy: What is allowed.
-        name: How messages name the URL.
-        method: The method.
+        policy: The hosts and addresses that are allowed.
+        name: The URL for messages.
+        method: The HTTP method.
         headers: More headers.
         content: The body.
 
@@ -198,7 +202,7 @@ def _resolved_address(target: httpx.URL, policy: FetchPolicy, name: str) -> str:
 
 
 def too_slow(name: str, policy: FetchPolicy) -> LimitExceededError:
-    """The error for a request that takes longer than its policy allows."""
+    """Make the error for a request that takes longer than its policy allows."""
     return LimitExceededError(
         f"the download took longer than {policy.total_seconds:g} seconds, "
         f"or stalled for {policy.connect_seconds:g}",

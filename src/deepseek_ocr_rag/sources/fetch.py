@@ -34,7 +34,14 @@ def is_url(text: str) -> bool:
 
 
 def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
-    """Download a URL and yield its content piece by piece. Close the iterator to stop."""
+    """Download a URL and yield its content piece by piece. Close the iterator to stop.
+
+    Raises:
+        SourceNotAllowedError: If the policy forbids the URL or a redirect.
+        SourceNotFoundError: If the server cannot be reached, or does not have the file.
+        LimitExceededError: If the download takes too long, or redirects too often.
+        CorruptSourceError: If the download fails midway.
+    """
     name = public_name(url)
     deadline = RequestDeadline(name, policy)
     try:
@@ -55,7 +62,7 @@ def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
             str(error), source=name, remedy="Download the file with a browser."
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
-        # UnicodeError: a redirect to something that only looks like the name of a host.
+        # UnicodeError: a redirect to something that only looks like a host name.
         deadline.check()
         if isinstance(error, httpx.ConnectError):
             raise SourceNotFoundError(
@@ -72,7 +79,7 @@ def download(url: str, policy: FetchPolicy) -> Generator[bytes, None, None]:
 def _response(
     client: httpx.Client, target: httpx.URL, policy: FetchPolicy, deadline: RequestDeadline
 ) -> Iterator[httpx.Response]:
-    """Follow redirects and yield the final response, its body not yet read."""
+    """Follow redirects and yield the final response, before its body is read."""
     name = deadline.name
     for _ in range(policy.redirects + 1):
         deadline.check()

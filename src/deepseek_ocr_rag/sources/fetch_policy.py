@@ -1,4 +1,4 @@
-"""Which URLs may be downloaded, and which addresses belong to the public internet."""
+"""Decides which URLs may be downloaded, and which addresses belong to the public internet."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ class FetchPolicy:
     def __post_init__(self) -> None:
         if not (self.redirects >= 0 and self.connect_seconds > 0 and self.total_seconds > 0):
             raise ConfigurationError(
-                "a fetch policy needs positive times and no negative number of redirects"
+                "a fetch policy needs positive times and no negative number of redirects",
+                remedy="Give seconds greater than 0, and 0 or more redirects.",
             )
         if isinstance(self.hosts, str):
             raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Finds the documents in a folder: in order, below it only, and never through a link to a folder."""
+"""Finds the documents below a folder, in order, and never through a link to another folder."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ __all__ = ["DOCUMENT_SUFFIXES", "documents_in"]
 DOCUMENT_SUFFIXES: Final = frozenset(
     {".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif"}
 )
-"""File names that end so are documents, if no pattern says which are."""
+"""Endings of the names of documents, used if no pattern is given."""
 
 MOST_FILES: Final = 100_000
+"""Most documents of a folder."""
 
 _NUMBERS: Final = re.compile(r"(\d+)", re.ASCII)
 
@@ -38,20 +39,21 @@ def documents_in(
     match: str | Sequence[str] | None = None,
     recursive: bool = True,
 ) -> tuple[FileInside, ...]:
-    """The documents in a folder, in the order of their names, numbers in names by their value.
+    """List the documents in a folder in the order of their names, numbers in names by their value.
 
-    Names that begin with a dot are left out, and so are links to folders; a link to a file of
-    the folder is that file.
+    Names that begin with a dot are left out, and so are links to folders; a link to a file in the
+    folder counts as that file.
 
     Args:
-        folder: Where to look.
+        folder: The folder to search.
         match: Which files: a pattern such as ``"*.pdf"`` or ``"2024/*"``, or several. A pattern
-            without a slash is held against the name, one with a slash against the path from the
+            without a slash is compared with the name, one with a slash with the path from the
             folder; capitals do not matter. By default all PDFs and pictures, by their suffix.
-        recursive: Whether to look into the folders below it as well.
+        recursive: Whether to search the folders below it as well.
 
     Returns:
-        The files, each for ``Reader.open`` and the like; ``path`` is relative to the folder.
+        The files, in a form that ``Reader.open`` and other functions take; ``path`` is relative to
+        the folder.
 
     Raises:
         ConfigurationError: If a pattern is empty.
@@ -81,7 +83,7 @@ def _found(
     def left_out(parts: tuple[str, ...], error: Exception | None) -> None:
         if error is None:
             raise _too_large(shown, f"folders deeper than {MOST_DEPTH}")
-        # A folder below may be gone, or have become a link, since it was listed.
+        # A folder below may have been deleted or replaced by a link since it was listed.
         if not parts or isinstance(error, PermissionError):
             raise _unlisted(error, "/".join((shown.rstrip("/"), *parts))) from error
 
@@ -115,7 +117,7 @@ def _matches(path: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _order(path: str) -> list[list[tuple[int, int, str]]]:
-    """Folder by folder, ``scan-2`` before ``scan-10``."""
+    """Make the sort key of a path: folder by folder, ``scan-2`` before ``scan-10``."""
     return [
         [
             (0, int(part), "") if part.isdecimal() else (1, 0, part)
@@ -127,7 +129,7 @@ def _order(path: str) -> list[list[tuple[int, int, str]]]:
 
 
 def _target(base: Path, path: str) -> FileInside | None:
-    """What a link leads to; None if that is not a file in the folder."""
+    """Find the file that a link leads to; None if that is not a file in the folder."""
     try:
         return FileInside.named(base, path)
     except SourceError:

@@ -1,4 +1,4 @@
-"""Walks the folders below a folder, none of them through a link."""
+"""Walks the folders below a folder, without following links."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .path_walk import BY_DESCRIPTOR
 __all__ = ["MOST_DEPTH", "files_below"]
 
 MOST_DEPTH: Final = 64
-"""Of folders in each other: deeper ones are made to do harm."""
+"""Most folders inside each other; deeper ones are made to do harm."""
 
 _OPEN: Final = (
     os.O_RDONLY
@@ -30,20 +30,20 @@ def files_below(
     *,
     recursive: bool = True,
 ) -> Iterator[tuple[str, os.stat_result]]:
-    """All files below a folder, folder by folder, in the order of names.
+    """Find all files below a folder, folder by folder, in the order of names.
 
     Names that begin with a dot are left out. A folder that is replaced by a link meanwhile is not
     entered.
 
     Args:
         base: An absolute path; links on it are followed.
-        left_out: Called for each folder that is not looked into, with its components below the
-            base, and why: what the system raised, or None if it is deeper than
+        left_out: Called for each folder that is not searched, with its components below the base
+            and the error that the system raised, or None if it is deeper than
             :data:`MOST_DEPTH`.
-        recursive: Whether to look into the folders below the base as well.
+        recursive: Whether to search the folders below the base as well.
 
     Yields:
-        The path from the base, with forward slashes, and the state of the file, or of the link.
+        The path from the base, with forward slashes, and the status of the file, or of the link.
     """
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
@@ -67,7 +67,7 @@ def files_below(
 
 
 def _entries(base: Path, parts: tuple[str, ...]) -> list[tuple[str, os.stat_result]]:
-    """The names in a folder that are not hidden, each with its state."""
+    """List the names in a folder that are not hidden, each with its status."""
     if not BY_DESCRIPTOR or os.scandir not in os.supports_fd:
         folder = base.joinpath(*parts)
         with os.scandir(folder) as entries:
@@ -88,13 +88,13 @@ def _with_states(
     found = []
     for entry in entries:
         if not entry.name.startswith("."):
-            with suppress(OSError):  # it is gone, or may not be looked at
+            with suppress(OSError):  # it was deleted, or may not be accessed
                 found.append((entry.name, state_of(entry.name)))
     return found
 
 
 def _opened(base: Path, parts: tuple[str, ...]) -> int:
-    """A descriptor of a folder, reached without a link below the base."""
+    """Open a folder without following a link below the base; return its descriptor."""
     descriptor = os.open(base.resolve(strict=True), _OPEN)
     for name in parts:
         above = descriptor

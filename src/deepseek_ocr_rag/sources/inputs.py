@@ -1,7 +1,7 @@
-"""Gets the bytes of what a user passes as a document: path, bytes, file object or URL.
+"""Gets the bytes of a document, which the user passes as a path, bytes, a file object or a URL.
 
-A file is copied once, and every page is read from the copy. Whoever replaces the file
-meanwhile or writes into it cannot mix the pages of two documents.
+A file is copied once, and every page is read from the copy. So the pages are those of one
+document even if another program replaces the file meanwhile or writes to it.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ SourceInput = str | os.PathLike[str] | bytes | BinaryIO | FileInside
 _CHUNK = 1024 * 1024
 
 _TICK_SECONDS = 0.02
-"""Longest time between two changes of a file that get the same time: Linux counts in steps of
-1 to 10 milliseconds."""
+"""Two changes of a file that are less than this apart may get the same timestamp: Linux counts in
+steps of 1 to 10 milliseconds."""
 
 _MOST_NAMES = 1000
-"""Files of a folder among which a misspelled name is looked for."""
+"""Most names in a folder that are compared with a misspelled one."""
 
-# If a pipe takes the file's place, opening it must not wait for a writer.
+# If a pipe replaces the file, opening it must not wait for a writer.
 _FILE = os.O_RDONLY | sum(
     getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")
 )
@@ -100,7 +100,7 @@ def _from_path(path: Path, limits: Limits, name: str) -> Content:
 
 
 def _near_file(path: Path) -> str:
-    """The question whether a file beside it was meant, with a space after it; "" if none is alike."""
+    """Ask whether a similar file beside it was meant, with a space at the end; "" if none is."""
     try:
         with os.scandir(path.parent) as entries:
             names = [entry.name for entry in islice(entries, _MOST_NAMES)]
@@ -130,7 +130,7 @@ def _from_inside(source: FileInside, limits: Limits, name: str) -> Content:
 
 
 def _copied(file: BinaryIO, limits: Limits, name: str) -> Content:
-    """A copy of an open file, which has to stay as it is until it is copied."""
+    """Copy an open file, and check that it did not change meanwhile."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise _not_a_file(status, name)
@@ -147,13 +147,13 @@ def _copied(file: BinaryIO, limits: Limits, name: str) -> Content:
 
 
 def _check_unchanged(file: BinaryIO, before: os.stat_result, content: Content) -> None:
-    """Check that a file did not change while it was copied."""
+    """Raise CorruptSourceError if a file changed while it was copied."""
     after = os.fstat(file.fileno())
     changed = _written(after) != _written(before)
     recent = abs(time.time() - after.st_ctime) < _TICK_SECONDS
     if not changed and (recent or after.st_ctime_ns != before.st_ctime_ns):
-        # Another name, other permissions, or other bytes and the time set back: look at the bytes,
-        # once the next change would have another time.
+        # It may have been renamed or got other permissions, or other bytes with the time set back.
+        # Only the bytes can tell, read once any further change would get another timestamp.
         time.sleep(_TICK_SECONDS)
         digest = hashlib.sha256()
         for piece in _pieces(file, content.name):
@@ -213,7 +213,7 @@ def _pieces(stream: BinaryIO, name: str) -> Generator[bytes, None, None]:
         if isinstance(error, ConfigurationError):
             raise
         raise CorruptSourceError(
-            f"the file object cannot be read ({error})", source=name, remedy="Open it again."
+            f"cannot read the file object ({error})", source=name, remedy="Open it again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""How large a document may be, and how long its pages may take."""
+"""Limits the size of documents, and the time and memory that their pages may take."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Limits:
             raster image on a PDF page, and of a rendered page. Fax and JBIG2
             images on PDF pages hold one bit a pixel instead of 24 and may
             have 24 times as many.
-        page_seconds: Time to load and render one page, to load it and read
+        page_seconds: Seconds to load and render one page, to load it and read
             its text layer, or to open the document. A process that still works
             five seconds later is ended. In the caller's own process
             (``isolated=False``), pdfium stops a slow rendering between two

@@ -9,7 +9,7 @@ from ..errors import PageRangeError
 __all__ = ["parse_page_selection"]
 
 _MOST_DIGITS = 18
-"""Enough for any page, and they cost nothing to convert."""
+"""Most digits of a page number: enough for any page, and cheap to convert."""
 
 _FORM = 'Write it like "1-3,7", "5-" (from 5 to the end) or "-3" (the first three).'
 
@@ -17,11 +17,20 @@ _FORM = 'Write it like "1-3,7", "5-" (from 5 to the end) or "-3" (the first thre
 def parse_page_selection(
     selection: str | int | Iterable[int] | None, page_count: int, source: str | None = None
 ) -> tuple[int, ...]:
-    """The selected 1-based page numbers, each once, ascending.
+    """Parse a selection of pages.
 
-    A selection is pages and ranges separated by commas ("1-3,7", "5-" up to the end, "-3" from the
-    start, "2-~9" up to 9 or the end of a shorter document), page numbers, or None for all. Raises
-    PageRangeError if it is malformed or empty, or names pages that the document does not have.
+    Args:
+        selection: Pages and ranges separated by commas ("1-3,7", "5-" up to the end, "-3" from the
+            start, "2-~9" up to 9 or the end of a shorter document), page numbers, or None for all.
+        page_count: Number of pages in the document.
+        source: The name of the document for messages.
+
+    Returns:
+        The selected 1-based page numbers, each once, ascending.
+
+    Raises:
+        PageRangeError: If the selection is malformed or empty, or names pages that the document
+            does not have.
     """
     if selection is None:
         return tuple(range(1, page_count + 1))

@@ -1,4 +1,4 @@
-"""Walks from a folder to a file below it, component by component, never out of the folder."""
+"""Walks from a folder to a file below it, component by component, and never leaves the folder."""
 
 from __future__ import annotations
 
@@ -45,13 +45,21 @@ _KERNEL_SYSTEMS: Final = frozenset(
 
 
 def walk_inside(base: Path, path: str) -> tuple[int, tuple[str, ...]]:
-    """Open a file below an absolute folder; links in the folder's own path are followed.
+    """Open a file below a folder.
 
-    ``path`` is relative or absolute, with forward slashes and without "..". Returns a descriptor,
-    open for reading, and the components of the path from the folder, without links.
-    Raises PathEscapesError if the path or a link on it leads out of the folder,
-    NotARegularFileError if it is anything but a regular file on disk, OSError if it cannot be
-    opened, and ValueError if no file can have this name.
+    Args:
+        base: The absolute path of the folder; links on it are followed.
+        path: The file, relative or absolute, with forward slashes and without "..".
+
+    Returns:
+        A descriptor, open for reading, and the components of the path from the folder, without
+        links.
+
+    Raises:
+        PathEscapesError: If the path or a link on it leads out of the folder.
+        NotARegularFileError: If it is not a regular file on disk.
+        OSError: If it cannot be opened.
+        ValueError: If no file can have this name.
     """
     parts = _below(base, path) if path.startswith("/") else _components(path)
     if not BY_DESCRIPTOR:
@@ -81,7 +89,7 @@ class _Walk:
         ahead = deque(parts)
         while ahead:
             name = ahead.popleft()
-            if name == "..":  # in a link's target: go back the way we came
+            if name == "..":  # only from a link's target; goes back the way it came
                 self._back()
                 continue
             found = os.stat(name, dir_fd=self._folders[-1], follow_symlinks=False)
@@ -101,7 +109,7 @@ class _Walk:
         os.close(self._folders.pop())
 
     def _target(self, name: str) -> list[str]:
-        """The components of a link's target, relative to the folder that is current afterwards."""
+        """Return the components of a link's target, relative to the folder that is then current."""
         self._links += 1
         if self._links > MOST_LINKS:
             raise PathEscapesError
@@ -117,7 +125,7 @@ class _Walk:
         _check_regular(found)
         descriptor = os.open(name, _FILE, dir_fd=self._folders[-1])
         try:
-            # The name may lead to another file by now; the descriptor cannot.
+            # By now the name may lead to another file, but the descriptor cannot.
             _check_regular(os.fstat(descriptor), opened=True)
         except BaseException:
             os.close(descriptor)
@@ -126,7 +134,7 @@ class _Walk:
 
 
 def _open_by_name(base: Path, parts: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """Open a file without folder descriptors; check that it is still the one that is named."""
+    """Open a file without folder descriptors, and check that the path still leads to it."""
     target, _ = _resolved(base, parts)
     _check_regular(target.stat())
     descriptor = os.open(target, _FILE)
@@ -151,7 +159,7 @@ def _resolved(base: Path, parts: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
 
 
 def _below(base: Path, path: str) -> list[str]:
-    """The components of an absolute path after those of the folder."""
+    """Return the components of an absolute path after those of the folder."""
     ahead = _components(path)
     for root in dict.fromkeys((base.resolve(strict=True), base)):
         own = _components(root.as_posix())

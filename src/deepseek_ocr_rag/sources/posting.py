@@ -1,4 +1,4 @@
-"""Posts to a URL that a stranger chose, and reads nothing of the reply but its status.
+"""Posts to a URL that a stranger chose, and reads only the status of the reply.
 
 The URL is checked at every post, see :mod:`.checked_requests`: a name that led to a public address
 yesterday may lead into the private network today. Redirects are not followed.
@@ -39,18 +39,18 @@ def post(url: str, body: bytes, headers: Mapping[str, str], policy: FetchPolicy)
     """Post a body once.
 
     Args:
-        url: Where to.
-        body: What to send.
-        headers: Its headers.
-        policy: Which addresses are allowed, and for how long; its ``redirects`` do not count,
-            for none is followed.
+        url: The receiver's URL.
+        body: The body.
+        headers: The headers.
+        policy: The addresses that are allowed, and the time limits; its ``redirects`` has no
+            effect, because none is followed.
 
     Returns:
         The status of the reply. Its body is not read.
 
     Raises:
         SourceNotAllowedError: If the policy forbids the URL or an address of its host.
-        SourceNotFoundError: If the host is unknown or cannot be reached, or breaks off.
+        SourceNotFoundError: If the host is unknown, cannot be reached, or closes the connection.
         LimitExceededError: If the reply takes too long.
     """
     name = public_name(url)
@@ -73,7 +73,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], policy: FetchPolicy)
         if deadline.passed:
             raise _no_reply(name, policy) from error
         raise SourceNotFoundError(
-            f"the server cannot be reached, or broke off ({error})",
+            f"the server cannot be reached, or closed the connection ({error})",
             source=name,
             remedy="Check the address and the network.",
         ) from error
@@ -81,7 +81,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], policy: FetchPolicy)
 
 def _no_reply(name: str, policy: FetchPolicy) -> LimitExceededError:
     return LimitExceededError(
-        f"no reply within {policy.connect_seconds:g} seconds, or not whole within"
+        f"no reply within {policy.connect_seconds:g} seconds, or an incomplete one within"
         f" {policy.total_seconds:g}",
         source=name,
         remedy="Let the receiver reply first and work later.",

@@ -1,4 +1,4 @@
-"""A temporary file for a copy of a document, which no other program can find by a name."""
+"""Makes a temporary file for the copy of a document that no other program can find by name."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from typing import BinaryIO
 __all__ = ["FileIdentity", "PrivateFile", "identity_of"]
 
 NAMELESS = sys.platform == "linux"
-"""Whether the file needs no name, because ``/proc`` leads to what a process has open."""
+"""Whether the file needs no name, because ``/proc`` leads to the files that a process has open."""
 
 FileIdentity = Sequence[int]
-"""Device and number of a file: equal only for one and the same file."""
+"""Device and inode number of a file: no two files have the same."""
 
 
 class PrivateFile:
-    """A file that is gone with this process, even if it is killed.
+    """A temporary file, removed when it is closed.
 
-    On Linux it has no name: other processes of this user open it through ``/proc``. Elsewhere it
-    lies in a folder of its own that only this user may open. ``file`` is open for writing.
+    On Linux it has no name and disappears with this process, even if that is killed; other
+    processes of this user open it through ``/proc``. Elsewhere it is in its own folder, which only
+    this user may open. ``file`` is open for writing.
 
     Raises:
         OSError: If there is no folder for temporary files, or no space in it.
@@ -43,12 +44,12 @@ class PrivateFile:
 
     @property
     def path(self) -> Path:
-        """Where this process and its children can open it; another path in a forked copy."""
+        """The path by which this process and its children open it; a forked copy has another."""
         return self._named or Path(f"/proc/{os.getpid()}/fd/{self.file.fileno()}")
 
     def close(self) -> None:
         """Remove the file; processes that have opened it can still read it."""
-        with suppress(OSError):  # what could not be written cannot be flushed either
+        with suppress(OSError):  # after a failed write, flushing fails too
             self.file.close()
         if self._folder is not None:
             with suppress(OSError):  # Windows refuses while a reader is still open
@@ -56,6 +57,6 @@ class PrivateFile:
 
 
 def identity_of(path: Path) -> FileIdentity:
-    """The identity of the file at a path."""
+    """Return the identity of the file at a path."""
     status = path.stat()
     return status.st_dev, status.st_ino

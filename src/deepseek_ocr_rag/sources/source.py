@@ -53,10 +53,10 @@ class Source:
     Page numbers are 1-based.
 
     Attributes:
-        name: What it is called in results and messages.
-        renderer: What draws it if it is a PDF: "pdfium" or "pymupdf".
+        name: Its name in results and messages.
+        renderer: The library that draws it if it is a PDF: "pdfium" or "pymupdf".
         page_objects: As in :class:`~deepseek_ocr_rag.sources.limits.Limits`.
-        parallel_pages: How many pages can be rendered at the same time.
+        parallel_pages: Number of pages that can be rendered at the same time.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Source:
             return self._sha256
 
     def open_content(self) -> BinaryIO:
-        """The document's bytes, as a new binary file at its start.
+        """Open the document's bytes as a new binary file, at its start.
 
         Raises:
             SourceError: If the document is closed.
@@ -103,7 +103,7 @@ class Source:
 
     @thread_errors()
     def info(self, number: int) -> PageInfo:
-        """Size and printed label of a page.
+        """Return the size and printed label of a page.
 
         Raises:
             PageRangeError: If the file has no such page.
@@ -130,10 +130,10 @@ class Source:
 
     @thread_errors()
     def render_png(self, number: int, long_side: int) -> PngPicture | None:
-        """What :meth:`render` gives, as a PNG file; None if the page is blank.
+        """Render a page as a PNG file; None if the page is blank.
 
-        The file is made where the page is drawn, which costs half as much as to pass on the
-        pixels and to encode them here. Arguments and errors are those of :meth:`render`.
+        The file is made in the process that draws the page, which costs half as much as passing on
+        the pixels and encoding them here. Arguments and errors are those of :meth:`render`.
         """
         document = self._page(number)
         if isinstance(document, IsolatedDocument):
@@ -155,12 +155,12 @@ class Source:
 
     @thread_errors()
     def text_layer(self, number: int) -> TextLayer | None:
-        """A page's text with boxes; None for pictures, which cannot have one.
+        """Read a page's text layer; None for pictures, which have none.
 
         Raises:
             PageRangeError: If the file has no such page.
             PageRenderError: If the page is damaged.
-            LimitExceededError: If there is too much of it, or it takes too long.
+            LimitExceededError: If it has too many characters, or takes too long.
         """
         return self._page(number).text_layer(number)
 
@@ -223,10 +223,10 @@ def open_source(
             :class:`~deepseek_ocr_rag.sources.fetch_policy.FetchPolicy` says which instead.
         name: What to call the document in results and messages; by default the
             path, the URL without its password, or the file object's own name.
-        isolated: Whether the libraries that parse and draw run in processes of
-            their own, limited in time and memory, where a crash is only an error.
-            Turn it off only for documents that you trust, where processes
-            cannot be started.
+        isolated: Whether the libraries that parse and draw run in their own
+            processes, limited in time and memory, where a crash is only an error.
+            Turn it off only for documents that you trust, on systems that cannot
+            start processes.
 
     Returns:
         The document; close it, or use it in a ``with`` block.

@@ -1,4 +1,4 @@
-"""Makes untrusted text safe to stand in a prompt: no control tokens, nothing invisible.
+"""Makes untrusted text safe for a prompt: no control tokens, nothing invisible.
 
 Chat templates of language models begin and end turns with tokens that are written
 ``<|im_start|>``, ``<start_of_turn>``, ``[INST]``, ``<tool_call>``. In the text of a document they
@@ -74,7 +74,7 @@ _HTML: Final = frozenset(
         "var",
     ]
 )
-"""Tags that pages and Markdown use; ``<s>`` begins a text for the models of Llama's kind."""
+"""HTML tags that pages and Markdown use, without ``<s>``, with which Llama begins a text."""
 
 _TOKEN: Final = re.compile(
     r"<(?=[|｜])"
@@ -89,7 +89,7 @@ def harmless(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Harmless text without line ends and runs of spaces: a file's name, a heading, an error."""
+    """Make a text harmless and put it on one line, for a file's name, a heading or an error."""
     return " ".join(harmless(text).split())
 
 

@@ -1,4 +1,4 @@
-"""Says how many there are of something."""
+"""Writes a count with its noun for a message."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ __all__ = ["counted"]
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, in the plural unless it is one.
+    """Write a number and its noun, in the plural unless the number is 1.
 
     Args:
         number: How many.
-        noun: In the singular; its plural must end in s.
+        noun: In the singular; its plural must only add an s.
 
     Example:
         >>> counted(1, "more page"), counted(2, "more page")

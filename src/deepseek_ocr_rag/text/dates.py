@@ -60,8 +60,12 @@ class Date:
 def dates(plain: str, *, overlapping: bool = False) -> tuple[Date, ...]:
     """Finds dates in digits, and dates with a month's name in seven European languages.
 
-    ``overlapping`` gives both dates in "30 May 5"; use it for a source. The dates come in the order
-    in which their forms are tried, not in the order of the text.
+    Args:
+        plain: Text without markup.
+        overlapping: Whether "30 May 5" gives both of its dates, as a source needs.
+
+    Returns:
+        The dates in the order in which their forms are tried, not in the order of the text.
     """
     found: list[Date] = []
     for pattern, read in _FORMS:

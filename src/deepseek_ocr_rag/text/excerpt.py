@@ -6,7 +6,10 @@ __all__ = ["excerpt"]
 
 
 def excerpt(text: str, *, secret: str | None = None, longest: int = 200) -> str:
-    """One printable line of at most ``longest`` characters, with ``secret`` replaced by ``***``."""
+    """Cut a text to one printable line of at most ``longest`` characters.
+
+    Every ``secret`` in it becomes ``***``.
+    """
     if secret:
         text = text.replace(secret, "***")
     printable = "".join(c if c.isprintable() else " " for c in text[: 10 * longest])

@@ -1,4 +1,4 @@
-"""Which language a question is in, by its function words: a few words are enough for these."""
+"""Recognises the language of a question by its function words, which even a short one has."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from .word_lists import FUNCTION_WORDS
 __all__ = ["content_words", "function_words", "languages", "languages_of_texts", "question_terms"]
 
 _SURE: Final = 5
-"""Function words from which a passage says in which language its document is."""
+"""Fewest function words of a passage that show the language of its document."""
 
 _MOST_TERMS: Final = 400
-"""Terms of a passage that are looked at."""
+"""The language of a passage is decided by this many terms at its start."""
 
 _ASKING: Final = re.compile(
     "多少|什[么麼]|哪一?[个個里裡些]?|[谁誰]|怎[么麼样樣]{1,2}|为什么|為什麼|几|[吗嗎呢]|请问|請問"
     "|いくら|いくつ|どこ|いつ|だれ|なぜ|どの|どれ|どう|何|(?:です|ます)か|ありますか"
     "|얼마|어디|언제|누구|무엇|왜|어떻게"
 )
-"""Words that ask, where words are not spaced: pairs of their characters would say nothing."""
+"""Question words of languages without spaces, where their pairs of characters would be terms."""
 
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 _MARKED: Final = re.compile("[\u00df-\u024f]")
-"""Latin letters beyond a to z; "µm" is a unit in any language."""
+"""Latin letters beyond a to z, but not the micro sign: "µm" is a unit in any language."""
 
 _MARKED_LETTERS: Final = {
     "en": "éèêëïöñç",
@@ -44,24 +44,30 @@ _MARKED_LETTERS: Final = {
     "no": "æøåéèòôóäö",
     "pl": "ąćęłńóśźż",
 }
-"""Those with which a language writes its own words and usual loans (Unicode CLDR, exemplar letters)."""
+"""The letters of each language beyond a to z, for its own words and common loan words.
+
+Source: the exemplar characters of Unicode CLDR.
+"""
 
 _UNSPACED: Final = "zh"
-"""Stands for Chinese, Japanese and Korean, which have no capitals."""
+"""Stands for Chinese, Japanese and Korean: all three become pairs of characters."""
 
 
 def languages(text: str) -> frozenset[str]:
-    """The languages of which a text has most function words, as codes of ISO 639-1.
+    """Find the languages that have the most function words in a text.
 
-    More than one if they have equally many, none if no language has any, or if a word that is no
-    name has letters that the language does not write: Romanian has function words of Italian. A
-    text of which most is in Chinese, Japanese or Korean characters counts as Chinese.
+    A language is left out if a word other than a name has letters that it does not use: Romanian
+    text holds function words of Italian. Text mostly in Chinese, Japanese or Korean characters
+    counts as Chinese.
+
+    Returns:
+        ISO 639-1 codes; several if they have equally many function words, none without any.
     """
     return frozenset(filter(partial(_may_write, text), _most(_counted(terms(text)))))
 
 
 def languages_of_texts(texts: Iterable[str]) -> frozenset[str]:
-    """The languages of those texts that have function words enough to be sure."""
+    """Find the languages of the texts that have enough function words to be sure."""
     found: set[str] = set()
     for text in texts:
         counted = _counted(terms(text[: 8 * _MOST_TERMS])[:_MOST_TERMS])
@@ -71,20 +77,20 @@ def languages_of_texts(texts: Iterable[str]) -> frozenset[str]:
 
 
 def function_words(text: str) -> frozenset[str]:
-    """The function words of the languages that a text may be in; English ones if it says nothing."""
+    """Return the function words of a text's possible languages; of English if it shows none."""
     found = languages(text) - {_UNSPACED}
     own = (FUNCTION_WORDS if language == "en" else stop_words(language) for language in found)
     return frozenset().union(*own) if found else FUNCTION_WORDS
 
 
 def content_words(question: str) -> list[str]:
-    """The terms of a question without function words of its language, even if it has no others."""
+    """Return a question's terms without function words of its language; the list may be empty."""
     left_out = function_words(question)
     return [term for term in terms(_ASKING.sub(" ", question)) if term not in left_out]
 
 
 def question_terms(question: str) -> list[str]:
-    """As :func:`content_words`; all terms of a question that has only function words."""
+    """Return a question's :func:`content_words`, or all its terms if it has no others."""
     return content_words(question) or terms(question)
 
 

@@ -25,12 +25,17 @@ def is_cjk(char: str) -> bool:
 
 
 def seam(text: str, following: str, vocabulary: frozenset[str] = frozenset()) -> tuple[int, str]:
-    """How to join a text to its continuation in another line, column or page.
+    """Decide how to join a text to its continuation in another line, column or page.
 
-    Returns the number of characters to drop from the end of ``text`` (a dividing hyphen), and what
-    to put between the two (a space, or nothing). ``vocabulary`` holds the words of the page, case
-    folded: a word that the page also writes with the hyphen keeps it, and a word that it also
-    writes without the hyphen loses it.
+    Args:
+        text: The text so far; not empty.
+        following: Its continuation; not empty.
+        vocabulary: The words of the page, case folded. A word that the page also writes with the
+            hyphen keeps it, and a word that it also writes without the hyphen loses it.
+
+    Returns:
+        The number of characters to drop from the end of ``text`` (a hyphen that divides a word),
+        and what to put between the two texts (a space, or nothing).
     """
     last, first = text[-1], following[0]
     if last in SOFT_HYPHENS:

@@ -87,8 +87,10 @@ class Number:
 def numbers(plain: str, *, every_reading: bool = False) -> tuple[Number, ...]:
     """Finds numbers in digits and in words (English to 99, German to 12), in no fixed order.
 
-    ``every_reading`` adds all that a source may mean: "one" counts too, ``12 516`` is one number
-    and also two, and ``l2O`` is 120.
+    Args:
+        plain: Text without markup.
+        every_reading: Whether to add all that a source may mean: "one" counts too, ``12 516`` is
+            one number and also two, and ``l2O`` is 120.
     """
     found = [*_in_digits(plain), *_in_words(plain)]
     if every_reading:
@@ -139,7 +141,7 @@ def _number(
 
 
 def _readings(token: str) -> list[frozenset[Decimal]]:
-    """The numbers that digits with marks between them can mean, each with its readings."""
+    """Returns the numbers that digits with marks between them can mean, each with its readings."""
     groups = _MARK.split(token)
     marks = _MARK.findall(token)
     if token[0] == ".":

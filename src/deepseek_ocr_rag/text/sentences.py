@@ -21,7 +21,7 @@ _LAST_WORD: Final = re.compile(r"([^\W\d_]{1,12})$")
 
 
 def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
-    """The spans of the sentences, list items and table rows of Markdown or an HTML table.
+    """Finds the spans of the sentences, list items and table rows of Markdown or an HTML table.
 
     They do not overlap and have no white space at their ends; every other character is in one.
     """
@@ -44,7 +44,7 @@ def ends_sentence(text: str) -> bool:
 
 
 def _lines(text: str) -> list[tuple[int, int]]:
-    """The lines of a text; one that continues in the next (a soft break) is joined to it."""
+    """Finds the spans of a text's lines; one that continues in the next (a soft break) joins it."""
     spans: list[tuple[int, int]] = []
     start = position = 0
     while (newline := text.find("\n", position)) >= 0:

@@ -1,7 +1,7 @@
-"""Function words of languages: the lists of Snowball, which bm25s carries, and words that these lack.
+"""Function words of eleven languages: the lists that bm25s contains, and words that they lack.
 
-bm25s has them under the MIT licence; they come from the Snowball project (snowballstem.org), whose
-lists leave out most words that ask.
+bm25s is under the MIT licence. Its lists come from the Snowball project (snowballstem.org) and lack
+most question words.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LISTS: Final = {
 }
 
 LANGUAGES: Final = tuple(_LISTS)
-"""Codes of ISO 639-1; ``no`` is near enough to Danish to stand for it."""
+"""ISO 639-1 codes. ``no`` also stands for Danish, which has nearly the same function words."""
 
 _FURTHER: Final = {
     "en": "whose many much often please",
@@ -62,11 +62,11 @@ _FURTHER: Final = {
         przy się są skąd sobie ta tak także tam te tego tej temu ten to tu tych tym tylko u w we wam was
         według wolno z za ze że żeby""",
 }
-"""Words that ask and others that Snowball's lists lack; for Polish, of which it has none, all."""
+"""Question words and others that Snowball's lists lack. It has none for Polish, which is whole here."""
 
 
 def quiet_bm25s() -> ModuleType:
-    """bm25s, which at its import would set its log to DEBUG and warn of missing widgets."""
+    """Import bm25s without its debug log and its warning about missing notebook widgets."""
     if "bm25s" in sys.modules:
         return sys.modules["bm25s"]
     with warnings.catch_warnings():
@@ -78,7 +78,7 @@ def quiet_bm25s() -> ModuleType:
 
 @lru_cache
 def stop_words(language: str) -> frozenset[str]:
-    """The function words of a language, as :func:`~.terms.terms` has them.
+    """Return the function words of a language, in the form of :func:`~.terms.terms`.
 
     Args:
         language: One of :data:`LANGUAGES`.

@@ -1,4 +1,4 @@
-"""Turns text into terms, which BM25 counts and by which quotes are compared.
+"""Turns text into terms, for BM25 and for the comparison of quotes.
 
 The same rules hold for questions and pages, and for every script:
 
@@ -56,17 +56,17 @@ _HYPHEN: Final = re.compile(r"[-\u00ad\u2010\u2011]\s{0,2}")
 
 
 def terms(text: str) -> list[str]:
-    """The terms of a text, in order, repeated as often as they occur."""
+    """Return the terms of a text, in order, repeated as often as they occur."""
     return _terms(text, characters=False)
 
 
 def content_terms(text: str) -> list[str]:
-    """The terms of a text without English function words, even if it has no others."""
+    """Return a text's terms without English function words; the list may be empty."""
     return [term for term in terms(text) if term not in FUNCTION_WORDS]
 
 
 def search_terms(text: str, *, function_words: bool = True) -> list[str]:
-    """The terms by which search finds a text: :func:`terms` and single Chinese characters.
+    """Return the terms by which search finds a text: :func:`terms` and single Chinese characters.
 
     ``function_words=False`` leaves out English function and question words, unless the text has no
     other terms. A word in capitals ("US", "WHO") stays, as an abbreviation, unless the whole text
@@ -81,19 +81,19 @@ def search_terms(text: str, *, function_words: bool = True) -> list[str]:
 
 
 def with_stems(found: list[str]) -> list[str]:
-    """The terms, followed by their stems, which a tilde marks (``~measur``)."""
+    """Return the terms, followed by their stems, which a tilde marks (``~measur``)."""
     return found + [_stem(term) for term in found]
 
 
 def search_phrases(found: list[str]) -> list[str]:
-    """Pairs of neighbouring :func:`search_terms`, skipping function words, and of their stems."""
+    """Pair neighbouring :func:`search_terms` and their stems, skipping function words."""
     words = [t for t in found if t not in FUNCTION_WORDS and not _HAN.fullmatch(t)]
     stems = map(_stem, words)
     return [f"{first} {second}" for first, second in chain(pairwise(words), pairwise(stems))]
 
 
 def is_pair_of_characters(term: str) -> bool:
-    """Whether a term is of a Chinese, Japanese or Korean run, and so no word by itself."""
+    """Whether a term was cut from a Chinese, Japanese or Korean run, and so may not be a word."""
     return bool(_IS_CJK.match(term))
 
 

@@ -12,7 +12,7 @@ _SINGLE: Final = re.compile(r"[^A-Za-z ]| (?=[0-9])")
 
 
 def estimate_tokens(text: str) -> int:
-    """An upper estimate of a text's tokens for the tokenizers in common use.
+    """Estimates an upper limit of a text's tokens for the tokenizers in common use.
 
     Three ASCII letters, one other character, or the space before a digit count
     as one token: English words have about four letters a token, and digits and

@@ -19,14 +19,13 @@ _TERMINAL_CODES: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u
 """Characters that control a terminal or reverse the order of others."""
 _LINE_BREAKS: Final = re.compile("[\n\t\u2028\u2029]")
 
-
 _NOT_STORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-"""NUL, which databases refuse in text, and lone surrogates, which have no UTF-8."""
+"""NUL, which databases refuse in text, and lone surrogates, which UTF-8 cannot encode."""
 
 
 def storable(text: str) -> str:
     """Replaces NUL and lone surrogates, which stores refuse, with U+FFFD; offsets stay."""
-    # Millions of short texts of metadata are as they should be.
+    # Nearly all of the millions of short metadata texts need no change.
     if text.isascii() and "\x00" not in text:
         return text
     return _NOT_STORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -38,7 +37,7 @@ def visible(text: str) -> str:
 
 
 def visible_line(text: str) -> str:
-    """As :func:`visible`, on one line: a line break in a name cannot begin a line of its own."""
+    """Does the same on one line, so that a line break in a name cannot forge a line of output."""
     return _LINE_BREAKS.sub(" ", visible(text))
 
 
@@ -49,7 +48,7 @@ def json_line(value: dict[str, Any] | list[Any]) -> str:
 
 
 def without_invisible(text: str) -> str:
-    """Removes characters that show nothing, turns control characters into spaces.
+    """Removes invisible characters and turns control characters into spaces.
 
     Newlines and tabs stay; line and paragraph separators become newlines. The joiners that some
     scripts and emoji need stay, one at a time, but not beside ASCII, where they join nothing.
@@ -66,7 +65,7 @@ _IGNORABLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2060-\u206f\u3164\ufe00-\ufe0f\uffa0"
     "\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
-"""Default_Ignorable_Code_Point of Unicode, as far as its category is not Cf."""
+"""The characters of Unicode's Default_Ignorable_Code_Point that are not in category Cf."""
 
 
 def _shown(character: str) -> str:

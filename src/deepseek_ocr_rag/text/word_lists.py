@@ -86,9 +86,9 @@ FUNCTION_WORDS: Final = _words("""
     our she should so some such than that the their them then there these they this those to us
     was we were what when where which who whom whose why will with would you your
 """)
-"""English function and question words. They stay in the index and are left out only of
-questions. Those of other languages need no list: BM25 gives little weight to a term that
-many texts contain."""
+"""English function and question words. The search index holds them; only questions leave them out.
+Search needs no lists for other languages, because BM25 gives little weight to a term that many
+texts contain; :mod:`.stop_words` has such lists for other purposes."""
 
 COMPOUND_STARTS: Final = _words("""
     all cross double ex full half high inter large left long low mid multi near non on one open

@@ -1,4 +1,4 @@
-"""Reads box lists like ``[[1, 2, 3, 4], [5, 6, 7, 8]]``, and finds what is left of broken ones."""
+"""Reads box lists like ``[[1, 2, 3, 4], [5, 6, 7, 8]]``, and finds the remains of broken ones."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = [
 ]
 
 MAX_JUNK = 16
-"""Most characters other than coordinates in a box list ("clef", one Chinese word); a list
-with more of them is text."""
+"""Most stray characters in a box list (the model wrote "clef", or one Chinese word); a
+list with more of them is text."""
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _JUNK = re.compile(r"[^0-9\[\](){},.:;\s-]")
@@ -32,7 +32,7 @@ _PAIRS = {"[": "]", "(": ")", "{": "}"}
 
 
 def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
-    """Reads a box list, whatever stands between the numbers.
+    """Reads a box list, whatever comes between the numbers.
 
     Also returns whether it could be read: it must have a multiple of four numbers, be ``[]``, or
     be missing.
@@ -45,7 +45,7 @@ def read_boxes(text: str) -> tuple[tuple[Box, ...], bool]:
 
 
 def box_list(text: str) -> tuple[str, str, str]:
-    """The text before the box list of a closed ``<|det|>``, the list, and the text after it.
+    """Cuts the contents of a closed ``<|det|>`` into text, box list, and text after the list.
 
     A few other characters are accepted in a list with double brackets or a multiple of four
     numbers; otherwise everything is text.
@@ -68,7 +68,7 @@ def box_list(text: str) -> tuple[str, str, str]:
 
 
 def open_list(text: str) -> tuple[str, str]:
-    """The coordinates at the head of an unclosed ``<|det|>``, and the rest.
+    """Cuts the text after an unclosed ``<|det|>`` into its coordinates and the rest.
 
     They are coordinates if they end with ``]]`` or with their line; otherwise everything is text.
     """
@@ -92,9 +92,9 @@ def open_list(text: str) -> tuple[str, str]:
 
 
 def list_at_head(text: str) -> tuple[str, str]:
-    """The coordinates that fill the first line of a text, and the rest; ("", text) if none do.
+    """Cuts off the coordinates that fill the first line of a text; ("", text) if there are none.
 
-    For places where a box list should stand. It may be broken (``[][]``, ``[0.5, 0.5]``,
+    For places where a box list should be. It may be broken (``[][]``, ``[0.5, 0.5]``,
     ``((1, 897, 528, 925]]``): brackets alone, or at least two numbers with brackets around them.
     ``[12]`` and ``12(3), 4`` are text.
     """
@@ -105,9 +105,9 @@ def list_at_head(text: str) -> tuple[str, str]:
 
 
 def is_broken_list(text: str) -> bool:
-    """Whether a line can be nothing but a broken box list, wherever it stands.
+    """Whether a line can be nothing but a broken box list, in any place.
 
-    It is empty lists, or boxes on the 0..999 grid whose brackets do not fit each other.
+    That is so for empty lists, and for boxes on the 0..999 grid with brackets that do not match.
     """
     if _EMPTIES.fullmatch(text):
         return True

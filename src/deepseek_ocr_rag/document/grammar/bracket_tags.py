@@ -1,11 +1,11 @@
-"""Layout tags whose marks a server has dropped: ``label[[x0, y0, x1, y1]]`` on a line of its own.
+"""Finds layout tags whose marks a server has dropped: lines like ``label[[x0, y0, x1, y1]]``.
 
 llama.cpp's server without ``--special`` (and Ollama from 0.30 on, which runs it) sends no
 control tokens: ``<|ref|>title<|/ref|><|det|>[[108, 62, 489, 95]]<|/det|>`` arrives as
-``title[[108, 62, 489, 95]]``. A page's own text may hold such brackets too. A tag stands on
-a line of its own: at the start of the page, after a blank line or after another tag. A
-label that is not in ``LABELS`` needs a box that could lie on a page. Where a page has such
-tags, a known label with a broken list (``text[][]``, ``text[0.5, 0.5]``) is one too.
+``title[[108, 62, 489, 95]]``. A page's own text may hold such brackets too. A tag has a
+line of its own: at the start of the page, after a blank line or after another tag. A label
+that is not in ``LABELS`` needs a box that could lie on a page. On a page with such tags, a
+known label with a broken list (``text[][]``, ``text[0.5, 0.5]``) is one too.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ BracketTag = tuple[int, int, int]
 """Offsets of one tag in the page's text: its start, the end of its label, and its end."""
 
 LEAST_SIDE = 4
-"""Least width and height of a box on the 0..999 grid: no block of a page is smaller, but
-brackets in a text (``see[[1, 2, 3, 4]]``) often give a smaller box."""
+"""Least width and height of a box on the 0..999 grid: blocks of a page are not smaller, but
+brackets in a text (``see[[1, 2, 3, 4]]``) often are."""
 
 _TAG_LINE = re.compile(
     r"^[ \t]*(\S[^\n]{0,299}?|)[ \t]?(\[\[[^\n\[\]]*(?:\][^\n\[\]]*\[[^\n\[\]]*)*\]\])[ \t]*$",
@@ -44,10 +44,10 @@ _NOT_NEWLINE = re.compile(r"[^\n]")
 
 
 def bracket_tags(text: str, noise: Sequence[tuple[int, int]] = ()) -> list[BracketTag]:
-    """The tags of a page that came without their marks, in order.
+    """Finds the tags of a page that came without their marks, in order.
 
     The list is empty if the page has marks (``<|ref|>``), or if the brackets are its own text.
-    ``noise`` is what :func:`find_noise` found in the text.
+    ``noise`` is the result of :func:`find_noise` for the text.
     """
     if "[[" not in text or "<|ref|>" in text or "<|det|>" in text:
         return []
@@ -80,7 +80,7 @@ def _is_named_block(text: str, tag: BracketTag) -> bool:
 
 
 def _has_form_of_label(word: str) -> bool:
-    """Whether it is one word in small letters, or in a script without small ones: 标题."""
+    """Whether it is one word in lower case, or in a script without case: 标题."""
     return (
         may_be_label(word)
         and any(map(str.isalpha, word))
@@ -90,7 +90,7 @@ def _has_form_of_label(word: str) -> bool:
 
 
 def _candidates(text: str) -> Iterator[tuple[BracketTag, bool]]:
-    """Lines that may be tags, each with whether its label is a known one."""
+    """Yields the lines that may be tags, each with whether its label is known."""
     last_end = 0
     for line in _lines_with_brackets(text):
         before = text[last_end : line.start()]

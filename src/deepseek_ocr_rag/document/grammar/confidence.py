@@ -44,14 +44,14 @@ class TokenLogprob:
 
 
 def page_confidence(logprobs: Sequence[TokenLogprob]) -> float | None:
-    """The confidence of a whole reply, tags included; None without tokens."""
+    """Computes the confidence of a whole reply, tags included; None without tokens."""
     return _confidence(sum(_bounded(logprobs)), len(logprobs))
 
 
 def block_confidences(
     parsed: ParsedPage, text: str, logprobs: Sequence[TokenLogprob]
 ) -> tuple[Block, ...]:
-    """The page's blocks with their confidence, None where no token belongs to a block.
+    """Returns the page's blocks with their confidence, None for a block without tokens.
 
     It covers the tokens of a block's text without the white space around it, or those of its tag
     if it has no text (a picture). A token that lies only partly in it counts too. Blocks with the
@@ -79,15 +79,15 @@ class _TokenSums:
         self._sums = list(accumulate(_bounded(logprobs), initial=0.0))
 
     def confidence(self, start: int, end: int) -> float | None:
-        # A character made of several tokens is counted to the last of them: the others
-        # have length zero and stand where it begins.
+        # The last of several tokens that make up a character has its length: the others
+        # have length zero and lie where it begins.
         first = min(bisect_left(self._starts, start), bisect_right(self._ends, start))
         last = bisect_left(self._starts, end)
         return _confidence(self._sums[last] - self._sums[first], last - first)
 
 
 def _bounded(logprobs: Iterable[TokenLogprob]) -> Iterable[float]:
-    # With the bound first, max() turns NaN into the bound.
+    # The bound comes first: so max() turns NaN into it.
     return (max(LEAST_LOGPROB, token.logprob) for token in logprobs)
 
 

@@ -1,4 +1,4 @@
-"""The labels that this family of models writes."""
+"""The labels that the DeepSeek-OCR models write."""
 
 import re
 from unicodedata import category
@@ -13,15 +13,15 @@ _NAMES = """
     aside_text seal stamp signature logo toc
 """
 LABELS = frozenset(_NAMES.split())
-"""Labels that were seen or are documented for this family of models. Others are kept too;
-this list decides whether the text of a doubtful tag is a label."""
+"""Labels that were seen in output or are documented. Others are kept too; this list decides
+whether the text of a doubtful tag is a label."""
 
 _WORDS = re.compile(r"\w[\w -]{0,39}")
 
 
 def may_be_label(text: str) -> bool:
     """Whether a text has the form of a label: a few short words, of any script."""
-    # Marks that some scripts write on their letters: \w does not count them as such.
+    # \w does not match the marks that some scripts write on their letters.
     if not text.isascii():
         text = "".join(sign for sign in text if category(sign)[0] != "M")
     return _WORDS.fullmatch(text) is not None

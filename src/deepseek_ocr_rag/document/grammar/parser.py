@@ -1,8 +1,8 @@
 r"""Parses model text into blocks, and writes blocks as model text.
 
 :func:`parse_page` never fails, never evaluates anything, takes linear time and
-loses no recognised text. Beyond cutting at the tags (:mod:`.tags`) and leaving out
-the output of runtimes in recordings (:mod:`.runtime_noise`), these are its rules:
+loses no recognised text. It cuts at the tags (:mod:`.tags`), and leaves out the output
+of runtimes in recordings (:mod:`.runtime_noise`). Its other rules are:
 
 * Blocks are joined by an empty line; an empty block (a picture) has a span of
   length zero at the end of the text before it.
@@ -22,11 +22,11 @@ the output of runtimes in recordings (:mod:`.runtime_noise`), these are its rule
   a line of text. Elsewhere an unknown label is text if it does not look like a
   label, or if no text follows it and it is not one lower-case word with a box.
 * Whatever can be recovered from a broken tag is kept, with a warning; a tag without
-  text and boxes gives no block. What is left of a box list is dropped where a list
-  should stand (:mod:`.box_lists`).
+  text and boxes gives no block. The remains of a box list are dropped in places where
+  a list should be (:mod:`.box_lists`).
 
 The origin of a block is the stretch of the model's text that it was made from, with
-the white space around it; for a block without text, its tag. Where markers interrupt
+the white space around it; for a block without text, its tag. If markers interrupt
 that stretch, the blocks of one tag share an origin.
 """
 
@@ -61,7 +61,7 @@ WITHOUT_CELLS = (
     "table(s) came without the marks of their cells, so their text is left out: the server hides"
     " these marks. Start llama-server with --special; for Ollama, run `dsocr ollama-model`"
 )
-"""What a page's warning says about tables whose cells cannot be told apart."""
+"""The warning of a page about tables whose cells cannot be told apart."""
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|nbsp|#[0-9]{1,7});")
 
 
@@ -73,8 +73,8 @@ class ParsedPage:
         markdown: The whole page.
         blocks: Blocks in reading order; ``markdown[b.span[0]:b.span[1]] == b.text``,
             spans ascending and disjoint.
-        warnings: What had to be guessed.
-        origins: The origin of each block in the model's text; see the module's docstring.
+        warnings: What had to be guessed, as sentences for the user.
+        origins: The origin of each block in the model's text; see :mod:`.parser`.
     """
 
     markdown: str
@@ -87,13 +87,13 @@ class ParsedPage:
 
 
 def parse_page(text: str, *, recorded: bool = True) -> ParsedPage:
-    r"""Parses one page of model text; the module's docstring has the rules.
+    r"""Parses one page of model text by the rules of this module.
 
     Args:
         text: The model's text, or a captured output that contains it. Cut several
             pages with :func:`split_pages` first.
-        recorded: Whether it is a stored output, from which whole lines that runtimes print
-            are left out. False: a model or server just wrote it, and all of it is the page's.
+        recorded: Whether it is a stored output, from which the lines that runtimes print are
+            left out. False if a model or server just wrote it: then all of it is the page's.
 
     Returns:
         Markdown, blocks with their sections within the page, origins, and warnings.
@@ -143,7 +143,7 @@ def _in_raw_text(origins: list[Origin], text: str) -> tuple[Origin, ...]:
 
 
 def _part(body: str, origin: Origin, start: int, end: int) -> Origin:
-    """The origin of part of a body, or of the whole body if markers were taken out of it."""
+    """Returns the origin of part of a body; of the whole body if markers were taken out of it."""
     if len(body) != origin[1] - origin[0]:
         return origin
     return origin[0] + start, origin[0] + end
@@ -153,7 +153,7 @@ def parse_document(text: str, *, source: str = "") -> OcrDocument:
     """Parses a stored output of one or more pages.
 
     Args:
-        text: The whole output; see :func:`split_pages` for what separates pages.
+        text: The whole output, which is cut by :func:`split_pages`.
         source: A name for the document.
 
     Returns:
@@ -172,11 +172,11 @@ def format_page(blocks: Iterable[Block]) -> str:
     """Writes blocks as the model would, so that :func:`parse_page` reads them back.
 
     Kinds, texts, boxes (on the 0..999 grid) and table rows survive; spans and
-    sections are computed anew. In texts, ``<`` becomes ``&lt;``, the ``&`` of
-    anything that would be decoded becomes ``&amp;``, and one character of anything
-    that looks like a runtime's output becomes ``&#n;``. A block without boxes gets
-    the list ``[]``. Texts must be as the parser returns them: no spaces at line
-    ends, headings with ``#``, pictures without text.
+    sections are recomputed. In texts, ``<`` becomes ``&lt;``, the ``&`` of anything
+    that would be decoded becomes ``&amp;``, and one character of anything that looks
+    like a runtime's output becomes ``&#n;``. A block without boxes gets the list
+    ``[]``. Texts must have the form that the parser returns: no spaces at line ends,
+    headings with ``#``, pictures without text.
 
     Args:
         blocks: Blocks in reading order; a table's ``html`` from ``Table.to_html()``.
@@ -345,7 +345,7 @@ class _PageBuilder:
         self, kind: str, text: str, boxes: tuple[Box, ...], origin: Origin, html: str | None = None
     ) -> None:
         if html is not None and self.marks_are_hidden and not _CELL.search(html):
-            # Its numbers would run together: no text is better than wrong text.
+            # The numbers of its cells would run together: no text is better than wrong text.
             self.without_cells += bool(parse_table(html).rows)
         elif html is not None:
             table = parse_table(html)

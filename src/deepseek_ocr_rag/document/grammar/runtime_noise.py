@@ -1,8 +1,8 @@
-r"""Finds what is not a page's text in a model's output: its own marks, and what runtimes print.
+r"""Finds the parts of a model's output that are not the page's text: marks, and runtime output.
 
-In what a backend just wrote there are only the model's marks: the end token at the end, and
-Unlimited-OCR's ``<PAGE>`` at the start or in front of a tag. All else is the page's text, whatever
-it looks like.
+In the text that a backend just wrote, these are only the model's marks: the end token at the end,
+and Unlimited-OCR's ``<PAGE>`` at the start or in front of a tag. Everything else is the page's
+text, whatever it looks like.
 
 A stored output is often a captured standard output. Whole lines of it count as noise if they are
 exactly:
@@ -16,8 +16,8 @@ exactly:
 * at the end of the text: Ollama's ``[Unsupported content type: UsageContent]``, and progress bars
   of the published code (``image: 0it [..]``).
 
-A banner and statistics may begin right behind the page's text: then their first ``=`` are left
-out, and the text stays. Log lines of servers stay: a page may show some itself.
+A banner and statistics may begin on the last line of the page's text: only their ``=`` are noise
+there. Log lines of servers are kept, because a page may itself show some.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _WARNINGS = (
 )
 _PYTHON_WARNING = re.compile(r"[^\n]{1,300}\.py:[0-9]{1,6}: \w{1,30}Warning: ")
 
-_END_TOKEN = "<｜end▁of▁sentence｜>"  # noqa: S105 - a word of the model, no secret
+_END_TOKEN = "<｜end▁of▁sentence｜>"  # noqa: S105 - a token of the model, not a secret
 _USAGE = re.compile(r"[ \t]*\[Unsupported content type: UsageContent\]")
 _PROGRESS = re.compile(r"(?:image|other): [^\n\[]{0,200}\[[0-9:<?,. ]{1,60}(?:it/s|s/it)\]")
 
@@ -64,7 +64,7 @@ _ENCODED = re.compile(
 
 
 def find_noise(text: str, *, recorded: bool = True) -> list[tuple[int, int]]:
-    """The ``(start, end)`` offsets of what is not the page's text, ascending and disjoint.
+    """Finds the ``(start, end)`` of all that is not the page's text, ascending and disjoint.
 
     ``recorded`` says whether the text is a stored output; if not, a backend just wrote it.
     """
@@ -79,7 +79,7 @@ def find_noise(text: str, *, recorded: bool = True) -> list[tuple[int, int]]:
 
 
 def _find_marks(text: str) -> list[tuple[int, int]]:
-    """The marks of the model itself, where it writes them."""
+    """Finds the model's own marks in the places where it writes them."""
     spans: list[tuple[int, int]] = []
     at_start, done = True, 0
     for match in _PAGE_MARK.finditer(text) if "<PAGE>" in text else ():
@@ -116,7 +116,7 @@ def split_pages(text: str) -> list[str]:
 
 
 def encode_noise(text: str) -> str:
-    """Writes one character as ``&#n;`` wherever text looks like noise, so that it does not."""
+    """Writes one character as ``&#n;`` wherever text looks like noise, so that it is kept."""
     return _ENCODED.sub(lambda match: f"&#{ord(match[0][0])};{match[0][1:]}", text)
 
 
@@ -135,7 +135,7 @@ def _find_page_marks(text: str) -> list[tuple[int, int]]:
 
 
 def _find_banners(text: str) -> list[tuple[int, int]]:
-    """The banners, each with the known warnings directly before and after it."""
+    """Finds the banners, each with the known warnings directly before and after it."""
     if "\nBASE: " not in text:
         return []
     spans: list[tuple[int, int]] = []
@@ -180,7 +180,7 @@ def _warnings_after(text: str, end: int) -> int:
 
 
 def _find_endings(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Noise that counts only at the very end of the text, or before other noise there."""
+    """Finds the noise that counts only at the end of the text, or before other noise there."""
     found = []
     known = list(spans)
     end = len(text.rstrip())

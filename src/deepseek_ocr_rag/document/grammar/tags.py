@@ -32,7 +32,7 @@ MARKER_LENGTH = len("<|ref|>")
 """Characters in the marker that begins a tag; ``<|det|>`` has as many."""
 
 MAX_LABEL = 300
-"""Most characters in a label: with "OCR this image" labels are lines, which reach 40."""
+"""Most characters in a label: with "OCR this image", labels are lines of a page, which reach 40."""
 
 _MARKER = re.compile(r"<\|(/?(?:ref|det))\|>")
 _WORD = re.compile(r"[a-z_]{1,40}")
@@ -58,9 +58,14 @@ def looks_like_label(label: str) -> bool:
 
 
 def scan(text: str, *, recorded: bool = True) -> tuple[list[TaggedText], int, int]:
-    """The pieces of a page, and the numbers of broken tags and of unreadable box lists.
+    """Cuts model text into tags and the texts after them.
 
-    ``recorded`` is as for :func:`find_noise`.
+    Args:
+        text: The model's text.
+        recorded: As for :func:`find_noise`.
+
+    Returns:
+        The pieces, the number of broken tags, and that of unreadable box lists.
     """
     scanner = _TagScanner(text, find_noise(text, recorded=recorded))
     scanner.run()
@@ -71,7 +76,7 @@ class _TagScanner:
     """Collects the parts of one piece until the next begins.
 
     ``parts`` is None before the first piece and after noise. The parameter ``at`` of a method is
-    the offset of its text.
+    the offset of the method's text.
     """
 
     def __init__(self, text: str, noise: list[tuple[int, int]]) -> None:
@@ -86,7 +91,7 @@ class _TagScanner:
         self.open_table = False
         marks = [(m.start(), m.end(), m[1]) for m in _MARKER.finditer(text)]
         for start, label_end, end in bracket_tags(text, noise):
-            # Each dropped marker has length zero at the place where it stood.
+            # A dropped marker counts as one of length zero.
             marks += [(start, start, "ref"), (label_end, label_end, "/ref")]
             marks += [(label_end, label_end, "det"), (end, end, "/det")]
         if noise:
@@ -121,7 +126,7 @@ class _TagScanner:
         self.finish(len(self.source))
 
     def segment(self, i: int) -> str:
-        """The text between a marker and the next one."""
+        """Returns the text between a marker and the next one."""
         return self.source[self.ends[i] : self.starts[i + 1]]
 
     def begin(
@@ -172,7 +177,7 @@ class _TagScanner:
             self.append(text, at)
 
     def read_ref(self, i: int) -> int:
-        """Reads a tag from its ``<|ref|>``; returns the index of the next marker to read."""
+        """Reads a tag from its ``<|ref|>`` on; returns the index of the next marker to read."""
         label = self.segment(i)
         following = self.kinds[i + 1]
         if following in ("/ref", "det") and _is_short_line(label):
@@ -194,7 +199,7 @@ class _TagScanner:
         return i + 1
 
     def read_closed_ref(self, label: str, i: int, start: int) -> int:
-        """Reads a tag from its ``<|/ref|>``: a box list should follow, at times after a stray word."""
+        """Reads a tag from its ``<|/ref|>`` on; a box list should follow."""
         extra: list[str] = []
         at = self.ends[i]
         while True:
@@ -227,7 +232,7 @@ class _TagScanner:
     def read_location(
         self, label: str, i: int, start: int, extra: Sequence[str] = (), extra_at: int = 0
     ) -> int:
-        """Reads a tag from its ``<|det|>``; ``extra`` is text that stood before that marker."""
+        """Reads a tag from its ``<|det|>`` on; ``extra`` is the text before that marker."""
         written = self.segment(i)
         if self.kinds[i + 1] == "/det":
             before, numbers, after = box_list(written)
@@ -288,13 +293,13 @@ def _is_short_line(text: str) -> bool:
 
 
 def _is_cut_tag(text: str) -> bool:
-    """Whether the end of the model text is a tag that was cut off after its ``<|det|>``."""
+    """Whether the last text is a tag that was cut off after its ``<|det|>``."""
     match = _CUT_TAG.fullmatch(text)
     return match is not None and any(label.startswith(match[1]) for label in LABELS)
 
 
 def _known_label(text: str) -> tuple[str, str]:
-    """The known label after an unclosed ``<|ref|>`` (or ""), and the rest."""
+    """Cuts off the known label after an unclosed ``<|ref|>``, or "", and returns both parts."""
     word = _WORD.match(text)
     if word is None or word[0] not in LABELS:
         return "", text
@@ -305,10 +310,10 @@ def _known_label(text: str) -> tuple[str, str]:
 
 
 def _second_list(body: str) -> tuple[str, str]:
-    """A stray box list right behind a whole tag, and the text after it.
+    """Cuts off a stray box list directly after a whole tag, and returns both parts.
 
-    The model writes a block's text on the next line: what stands on the same one belongs to the
-    tag. On the next line it must be a list that can be nothing else.
+    The model writes a block's text on the next line, so a list on the same line belongs to the tag.
+    On the next line it must be a list that can be nothing else.
     """
     written, rest = list_at_head(body)
     if not written and body.startswith("\n"):
@@ -319,7 +324,7 @@ def _second_list(body: str) -> tuple[str, str]:
 
 
 def _labelled_list(text: str) -> tuple[str, str, str]:
-    """Label, box list and the rest of an unclosed ``<|det|>``; no list if it has none."""
+    """Cuts the text after a ``<|det|>`` into label, box list and rest; the list may be empty."""
     label = _BEFORE_LIST.match(text)
     end = label.end() if label else 0
     numbers, rest = open_list(text[end:])

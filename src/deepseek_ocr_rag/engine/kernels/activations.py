@@ -1,4 +1,4 @@
-"""Activations of the vision towers, in place and in one pass."""
+"""Computes the activations of the vision towers in place and in one pass."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ BLOCK = 2048
 
 @triton.jit
 def _upper_tail(size):
-    """The normal distribution beyond ``size``, which is not negative, to 7.5e-8.
+    """Compute the tail of the normal distribution beyond ``size`` >= 0, to within 7.5e-8.
 
-    Abramowitz and Stegun 1964, 7.1.26, with the factors folded into the constants.
-    The exact error function has half again as many instructions, and would make
-    the kernel wait on arithmetic instead of memory.
+    Source: Abramowitz and Stegun 1964, 7.1.26, with the factors folded into the constants.
+    The exact error function needs half again as many instructions, and would make the
+    kernel wait on arithmetic instead of memory.
     """
     part = 1.0 / (1.0 + 0.2316418882 * size)
     series = 0.5307027145 * part - 0.7265760135

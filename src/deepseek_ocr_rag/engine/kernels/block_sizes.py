@@ -1,4 +1,4 @@
-"""Block sizes of the kernels, the fastest that were measured (``benchmarks/NOTES.md``)."""
+"""The block sizes of the kernels: the fastest that were measured (``benchmarks/NOTES.md``)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ATTENTION: Final = (
     (1280, AttentionTuning(chunk=512, tile=64, warps=4, stages=3)),
     (None, AttentionTuning(chunk=1024, tile=64, warps=4, stages=3)),
 )
-"""Keyed by the largest number of heads, over all sequences, that each serves."""
+"""Each tuning with the largest number of heads, over all sequences, for which it is used."""
 
 SINGLE: Final = (
     (40, AttentionTuning(chunk=64, tile=32, warps=2, stages=2, joined=16)),
@@ -55,7 +55,7 @@ EXPERTS: Final = (
     (1024, ExpertTuning(tokens=64, outputs=128, inputs=64, warps=8, stages=4)),
     (None, ExpertTuning(tokens=128, outputs=128, inputs=64, warps=8, stages=4)),
 )
-"""Keyed by the largest number of tokens that each serves."""
+"""Each tuning with the largest number of tokens for which it is used."""
 
 FP8_EXPERTS: Final = (
     (
@@ -98,22 +98,27 @@ FP8_EXPERTS: Final = (
         ),
     ),
 )
-"""The same for experts in fp8: for the first product and for the second, which reads at once
-what the first one stores with one scale."""
+"""The same for experts in fp8, for the first product and for the second, which reads at once the
+channels that the first stores with one scale."""
 
 
 def attention_tuning(heads: int, *, single: bool) -> AttentionTuning:
-    """The tuning for ``heads`` times sequences; ``single``: one query each over an fp8 cache."""
+    """Choose the tuning of decode attention.
+
+    Args:
+        heads: Heads of a sequence, times sequences.
+        single: Whether each sequence has one query and the cache is fp8.
+    """
     table = SINGLE if single else ATTENTION
     return next(tuning for most, tuning in table if most is None or heads <= most)
 
 
 def expert_tuning(tokens: int, dtype: torch.dtype) -> tuple[ExpertTuning, ExpertTuning]:
-    """The tunings of both products for a number of tokens; ``dtype`` is that of the factors."""
+    """Choose the tunings of both products for a number of tokens of type ``dtype``."""
     if dtype == torch.float8_e4m3fn:
         return next(pair for most, pair in FP8_EXPERTS if most is None or tokens <= most)
     tuning = next(tuning for most, tuning in EXPERTS if most is None or tokens <= most)
     if dtype == torch.float32:
-        # Twice the bytes of what was measured: shared memory would not hold them.
+        # float32 takes twice the bytes of the measured types: shared memory would not hold them.
         tuning = replace(tuning, inputs=tuning.inputs // 2)
     return tuning, tuning

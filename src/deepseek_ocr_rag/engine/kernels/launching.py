@@ -17,7 +17,7 @@ _compile_only: ContextVar[bool] = ContextVar("dsocr_compile_only", default=False
 
 
 def launch(kernel: Any, grid: tuple[int, ...], *arguments: object, **constants: object) -> None:
-    """Launch a kernel; within :func:`compiling`, only have it compiled."""
+    """Launch a kernel; within :func:`compiling`, only compile it."""
     if _compile_only.get():
         kernel.warmup(*arguments, grid=grid, **constants)
     else:

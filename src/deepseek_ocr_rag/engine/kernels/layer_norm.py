@@ -1,4 +1,4 @@
-"""Fused residual addition and layer norm of the vision towers."""
+"""Adds to the residual stream of the vision towers and norms it, in one kernel."""
 
 from __future__ import annotations
 

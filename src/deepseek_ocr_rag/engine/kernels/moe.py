@@ -1,12 +1,12 @@
-"""The mixture of experts: routing, then each expert's matrix products over its own tokens.
+"""Computes the mixture of experts: routing, then each expert's products over its own tokens.
 
 The weight matrix is the left operand and the tokens the right one, so that the matrix unit's long
 side lies along the weights however few tokens an expert has. An expert's members are the routes
 that lead to it: route ``r`` is part ``r % parts`` of token ``r // parts``.
 
 With fp8 experts the activations are rounded to fp8 too, so that the matrix unit multiplies without
-converting: each token with a scale of its own, what is between the two products with one for each
-tile of its channels.
+converting: each token has its own scale, and the values between the two products have one for each
+tile of their channels.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ def _route(
 
 @triton.jit
 def _block(counts, block, EXPERTS: tl.constexpr, EXPERTS_BLOCK: tl.constexpr, TOKENS: tl.constexpr):
-    """The expert of a block of members, the block's first member, and the expert's member count.
+    """Find a block's expert, its first member, and the expert's member count.
 
-    Blocks behind the last one get an expert that does not exist.
+    Blocks after the last one get an expert that does not exist.
     """
     expert = tl.arange(0, EXPERTS_BLOCK)
     count = tl.load(counts + expert, mask=expert < EXPERTS, other=0)
@@ -216,7 +216,7 @@ def _down(
             weight = tl.load(cells + begin, mask=is_weight, other=0.0)
             value = tl.load(value_cells + begin, mask=inside[:, None], other=0.0)
         if EIGHT_BIT:
-            # A turn of the loop is a group of channels with one scale.
+            # Each turn of the loop reads one group of channels, which has one scale.
             group = route * tl.cdiv(inner, INPUTS) + begin // INPUTS
             inner_scale = tl.load(inner_scales + group, mask=is_member, other=0.0)
             result += tl.dot(weight, value) * inner_scale[None, :]
@@ -235,10 +235,10 @@ def _down(
 
 @dataclass(frozen=True, slots=True)
 class _Routes:
-    """Which experts get which tokens, and the tokens as the experts' products read them."""
+    """The assignment of tokens to experts, and the tokens in the form that the products read."""
 
     counts: Tensor  # members of each expert, ``(experts,)``
-    members: Tensor  # their routes, ``(experts, tokens)``
+    members: Tensor  # routes to each expert, ``(experts, tokens)``
     shares: Tensor  # factor of each route, ``(tokens, parts)``
     values: Tensor  # ``(tokens, width)``
     value_scales: Tensor | None  # of fp8 values, ``(tokens,)``

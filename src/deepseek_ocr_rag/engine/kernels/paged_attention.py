@@ -1,11 +1,11 @@
-"""Attention of a decode step: few queries over a long cached context that is read once.
+"""Computes the attention of a decode step: few queries over a long cached context, read once.
 
 The context of a sequence is split into chunks that are read in parallel; a second
 kernel combines them (flash decoding: Dao et al., 2023). Queries are padded to the 16
-rows that a matrix unit takes, which is free: the step waits on memory.
+rows that a matrix unit takes, which costs nothing, because the step waits on memory.
 
-Blocks are read whole, also where a sequence ends within: the cache holds only finite
-numbers, and what lies behind the end has a weight of 0.
+Blocks are read whole, even the one in which a sequence ends: the cache holds only
+finite numbers, and those after the end have a weight of 0.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ LARGEST_E4M3 = torch.finfo(torch.float8_e4m3fn).max
 
 @triton.jit
 def _span(slots, lengths, prompts, row, window, QUERIES: tl.constexpr, WINDOWED: tl.constexpr):
-    """Slot, tokens cached before this step, visible tokens, prompt tokens, skipped tokens.
+    """Return slot, tokens cached before this step, visible, prompt and skipped tokens.
 
-    Visible tokens are contiguous once those between the prompt and the first
-    query's window are skipped.
+    The tokens between the prompt and the first query's window are skipped; without
+    them, the visible tokens are contiguous.
     """
     slot = tl.load(slots + row)
     cached = tl.load(lengths + slot)
@@ -95,7 +95,7 @@ def _attend_chunk(
     query = tl.load(queries + query_offset[:, None] + channel[None, :])
     newest = cached + own
     if SCALED:
-        # float16 is what eight-bit numbers are converted to fastest.
+        # Eight-bit numbers convert to float16 fastest.
         query = query.to(tl.float16)
 
     peak = tl.full([MATRIX_ROWS], float("-inf"), tl.float32)
@@ -131,7 +131,7 @@ def _attend_chunk(
         shrink = tl.exp2(peak - level)
         total = total * shrink + tl.sum(weight, 1)
         if SCALED:
-            # Divided by the same factor at the end; in between, float16 holds it.
+            # The factor keeps the weights in the range of float16; the end divides by it.
             weight *= LARGEST * tl.load(value_scales + cell)[None, :]
         value = tl.load(values + cells).to(query.dtype)
         result = result * shrink[:, None]
@@ -174,7 +174,7 @@ def _attend_chunk_singly(
     WINDOWED: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """One query a row over an fp8 cache, without matrix units: converting for them takes longer."""
+    """Attend with one query a row over an fp8 cache; converting for matrix units takes longer."""
     row = tl.program_id(0) // heads
     head = tl.program_id(0) % heads
     chunk = tl.program_id(1)

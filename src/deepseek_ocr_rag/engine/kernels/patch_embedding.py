@@ -13,7 +13,7 @@ __all__ = ["patch_vectors"]
 
 @triton.jit
 def _patch_vectors(views, numbers, vectors, side, grid, PATCH: tl.constexpr, PATCHES: tl.constexpr):
-    """One channel of some patches of one patch row."""
+    """Cut one channel of some patches of one patch row."""
     row = tl.program_id(0)
     channel = tl.program_id(1) % 3
     picture = (tl.program_id(1) // 3).to(tl.int64)

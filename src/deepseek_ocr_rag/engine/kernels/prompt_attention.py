@@ -1,7 +1,7 @@
-"""Causal attention of whole prompts that lie one after the other: one launch for all of them.
+"""Computes the causal attention of many prompts, stored one after the other, in one launch.
 
-Flash attention (Dao et al., 2023) over tiles of queries. A table says which prompt
-a tile belongs to, so that prompts of any lengths need no padding.
+This is flash attention (Dao et al., 2023) over tiles of queries. A table says which
+prompt a tile belongs to, so that prompts of any lengths need no padding.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _attend_prompts(
     KEYS: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """One head of one tile of queries."""
+    """Compute one head of one tile of queries."""
     tile = tiles + tl.program_id(0) * 3
     head = tl.program_id(1)
     start = tl.load(tile).to(tl.int64)
@@ -76,7 +76,7 @@ def attend_prompts(qkv: Tensor, tiles: Tensor, heads: int) -> Tensor:
     """See :meth:`.ops.Ops.attend_prompts`."""
     tokens, channels = qkv.shape
     width = channels // 3 // heads
-    # Zeros, because no tile writes the padding behind the prompts.
+    # Zeros, because no tile writes the padding after the prompts.
     result = torch.zeros(tokens, heads * width, dtype=qkv.dtype, device=qkv.device)
     is_wide = qkv.dtype == torch.float32
     launch(

@@ -1,4 +1,4 @@
-"""Fused residual addition and RMS norm of the decoder."""
+"""Adds to the decoder's residual stream and norms it, in one kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rotary positions of queries and keys, and the writes of keys and values to the cache."""
+"""Applies rotary positions to queries and keys, and writes keys and values to the cache."""
 
 from __future__ import annotations
 

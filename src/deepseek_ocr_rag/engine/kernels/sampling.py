@@ -1,7 +1,7 @@
 """Samples the next tokens: bans repeats, finds the best token, verifies drafts.
 
-Three small kernels, none of which the host waits for: the banned tokens, the best
-token of each span of the vocabulary, and how many drafts are accepted.
+Three small kernels find the banned tokens, the best token of each span of the
+vocabulary, and the number of accepted drafts. The host waits for none of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STARTS = 128
 """N-gram starts that are compared at once."""
 
 SPAN = 4096
-"""Vocabulary entries of one program."""
+"""Vocabulary entries that one program reads."""
 
 
 @triton.jit
@@ -119,7 +119,7 @@ def _best_of_span(
     best, where = tl.max(score, 0, return_indices=True)
     best_logit = best
     peak = best
-    # Each of these reads the whole span again, which most pages do not need.
+    # Each of these reads the whole span again, so both are skipped where they change nothing.
     if heat > 0:
         at_best = token == span * SPAN + where
         best_logit = tl.max(tl.where(at_best, logit, float("-inf")), 0)

@@ -1,13 +1,13 @@
-"""Attention within windows of patches, with relative positions added by the matrix units.
+"""Computes attention within windows of patches; matrix units add the relative positions.
 
 A window is a square of patches; in a global layer it is the whole picture. For each query a first
 kernel computes the bias of each row and column of its window. Flash attention (Dao et al., 2023)
 then goes over blocks of keys that are small squares: a block has few rows and columns, so that one
 more product, of these biases with a matrix of zeros and ones, adds the right sum to every score.
-Padding rows and columns get a bias that drives their scores to zero weight.
+Padding rows and columns get a bias so low that their scores have no weight.
 
-Windows and blocks are found by arithmetic on patch indices: nothing is cut out,
-padded or merged in memory.
+Windows and blocks are found by arithmetic on patch indices: nothing is cut out, padded or merged
+in memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["WindowTuning", "window_attention"]
 LOG2_E = 1.4426950408889634
 
 NEVER = -30_000.0
-"""A score without weight that fits into 16 bits."""
+"""A score so low that it has no weight, and that fits into 16 bits."""
 
 BLOCK = 8
 """Side of a block of keys in patches: 8 rows and 8 columns fill a matrix unit's 16."""
@@ -68,7 +68,7 @@ def _terms(
     FACTOR: tl.constexpr,
     NEVER: tl.constexpr,
 ):
-    """The bias of each row and column of a query's window, times ``FACTOR``."""
+    """Compute the bias of each row and column of a query's window, times ``FACTOR``."""
     patches = grid * grid
     picture = tl.program_id(1) // heads
     head = tl.program_id(1) % heads
@@ -112,7 +112,7 @@ def _within_windows(
     QUERIES: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """One head of one window: all keys at once, the queries in turn."""
+    """Compute one head of one window: all keys at once, the queries in turn."""
     patches = grid * grid
     width = heads * WIDTH
     window = tl.program_id(0) % (across * across)
@@ -130,7 +130,7 @@ def _within_windows(
     seen = start + ((top + row) * grid + left + column) * (3 * width)
     key = tl.load(width + seen[None, :] + channel[:, None], mask=real[None, :], other=0.0)
     value = tl.load(2 * width + seen[:, None] + channel[None, :], mask=real[:, None], other=0.0)
-    # Beyond the picture's edge the input is zero, so that keys and values are the biases.
+    # Beyond the picture's edge the input is zero, so keys and values are the biases.
     key_bias = tl.load(bias + width + head * WIDTH + channel)
     value_bias = tl.load(bias + 2 * width + head * WIDTH + channel)
     key = tl.where(real[None, :], key, key_bias[:, None])
@@ -182,7 +182,7 @@ def _over_pictures(
     BLOCK: tl.constexpr,
     STAGES: tl.constexpr,
 ):
-    """One head of some queries over the whole picture."""
+    """Compute one head of some queries over the whole picture."""
     patches = SIDE * SIDE
     width = heads * WIDTH
     picture = tl.program_id(1)

@@ -1,7 +1,7 @@
 """The second vision tower: CLIP's transformer over the first tower's output.
 
 Source: the published modeling code of DeepSeek-OCR (``deepencoder``), which
-follows CLIP ViT-L (Radford et al. 2021) without its patch embedding.
+follows CLIP ViT-L (Radford et al. 2021) but has no patch embedding of its own.
 """
 
 from __future__ import annotations

@@ -11,17 +11,21 @@ from torch import Tensor
 __all__ = ["VisionGraph"]
 
 _cuda: Any = torch.cuda
-"""Its streams have no types of their own."""
+"""Any, because torch does not type its streams."""
 
 
 class VisionGraph:
     """A CUDA graph of the towers for one shape of views.
 
-    Launching the 500 kernels of a page from Python takes about as long as they run. Captured on a
-    stream of its own, so that it shares no cuBLAS workspace with graphs that another stream may
-    replay at the same time. ``compute`` must depend on its argument alone, of which ``views`` is an
-    example; ``beside`` is a graph whose memory pool this one shares: the two never run at the same
-    time.
+    Launching the 500 kernels of a page from Python takes about as long as they run. The graph is
+    captured on its own stream, so that it shares no cuBLAS workspace with graphs that another
+    stream may replay at the same time.
+
+    Args:
+        compute: The work. Its result must depend on its argument alone.
+        views: An example of the argument.
+        beside: A graph whose memory pool this one shares, so that the two must not run at the same
+            time.
     """
 
     def __init__(
@@ -32,7 +36,7 @@ class VisionGraph:
         beside: VisionGraph | None = None,
     ) -> None:
         self._input = views.clone()
-        # Once outside: compiling kernels and filling tables cannot be captured.
+        # Run it once before: compiling kernels and filling tables cannot be captured.
         compute(self._input)
         self._graph = torch.cuda.CUDAGraph()
         pool = None if beside is None else beside._graph.pool()
@@ -43,7 +47,7 @@ class VisionGraph:
             self._output = compute(self._input)
 
     def __call__(self, views: Tensor) -> Tensor:
-        """The result for at most as many views as were captured."""
+        """Compute the result for views, at most as many as were captured."""
         self._input[: len(views)].copy_(views)
         self._graph.replay()
         return self._output[: len(views)].clone()

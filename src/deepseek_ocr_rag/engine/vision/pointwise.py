@@ -1,4 +1,4 @@
-"""Norms and activations of the vision towers: a fused kernel where possible, else PyTorch."""
+"""Computes norms and activations of the vision towers: by a kernel if possible, else by PyTorch."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def has_triton() -> bool:
 
 
 def layer_norm(values: Tensor, norm: LayerNorm) -> Tensor:
-    """The layer norm of the last dimension."""
+    """Apply the layer norm to the last dimension."""
     return functional.layer_norm(values, values.shape[-1:], norm.weight, norm.bias, norm.epsilon)
 
 
 def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Tensor, Tensor]:
-    """Add a layer's output to the residual stream; the sum, and its layer norm.
+    """Add a layer's output to the residual stream; return the sum and its layer norm.
 
     ``values`` has the shape ``(..., width)`` and may be overwritten; ``change`` is None before the
     first layer.
@@ -55,7 +55,7 @@ def add_norm(values: Tensor, change: Tensor | None, norm: LayerNorm) -> tuple[Te
 
 
 def gelu(values: Tensor) -> Tensor:
-    """``x * Phi(x)``, not the tanh approximation; may overwrite its argument."""
+    """Compute ``x * Phi(x)``, not the tanh approximation; may overwrite the argument."""
     if has_kernels(values):
         from ..kernels.activations import gelu as kernel
 
@@ -64,7 +64,7 @@ def gelu(values: Tensor) -> Tensor:
 
 
 def quick_gelu(values: Tensor) -> Tensor:
-    """``x * sigmoid(1.702 x)``, which CLIP was trained with; may overwrite its argument."""
+    """Compute ``x * sigmoid(1.702 x)``, as CLIP was trained with; may overwrite the argument."""
     if has_kernels(values):
         from ..kernels.activations import quick_gelu as kernel
 

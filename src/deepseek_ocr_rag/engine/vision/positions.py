@@ -1,4 +1,4 @@
-"""Learned positions, interpolated to pictures of another size than they were trained for.
+"""Interpolates learned positions for pictures of another size than the training's.
 
 Source: the published modeling code of DeepSeek-OCR (``deepencoder``).
 """

@@ -1,8 +1,8 @@
-"""Makes a page's views with tensors, on a GPU or the CPU: the same bytes as Pillow makes.
+"""Makes a page's views with tensors, on a GPU or the CPU, byte for byte as Pillow does.
 
-Source of the resampling: Pillow's ``Resample.c``, version 13. Like it, this sums each
-axis in integers and rounds to bytes in between, so that the results are equal. Before
-13.0, Pillow resampled the axes of tall pages in the other order, which differs
+Source of the resampling: Pillow's ``Resample.c``, version 13. Like it, this module sums
+each axis in integers and rounds to bytes in between, so that the results are equal.
+Before 13.0, Pillow resampled the axes of tall pages in the other order, which differs
 visibly at hard edges.
 """
 
@@ -43,7 +43,7 @@ class PageTensors:
 
     global_view: Tensor  # uint8, ``(3, side, side)``
     tiles: Tensor  # uint8, ``(columns * rows, 3, side, side)``, row by row
-    grid: tuple[int, int] | None  # columns and rows of the tiles, or None where there are none
+    grid: tuple[int, int] | None  # columns and rows of tiles, or None for a page without tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Filter:
     """A resampling filter: each output is a weighted sum of neighbouring inputs."""
 
     first: Tensor  # index of the first input, int32, ``(outputs,)``
-    weights: Tensor  # from there on, in ``2 ** -22``, int32, ``(outputs, taps)``; 0 beyond the end
+    weights: Tensor  # of the inputs from there on, times ``2 ** 22``, int32, ``(outputs, taps)``
 
 
 def patch_vectors(views: Tensor, patch: int, dtype: torch.dtype) -> Tensor:
@@ -73,7 +73,7 @@ def patch_vectors(views: Tensor, patch: int, dtype: torch.dtype) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _number_of_byte(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The normalised value of each byte, from -1 to 1, rounded to bfloat16 as published."""
+    """Return the normalised value of each byte, -1 to 1, rounded to bfloat16 as published."""
     numbers = (torch.arange(256) / 255 - 0.5) / 0.5
     return numbers.to(torch.bfloat16).to(device, dtype)
 
@@ -81,9 +81,9 @@ def _number_of_byte(dtype: torch.dtype, device: torch.device) -> Tensor:
 def page_tensors(
     image: Tensor, mode: Mode, family: Family, *, max_tiles: int | None = None
 ) -> PageTensors:
-    """Make a page's views on the device that holds it, RGB, uint8, ``(height, width, 3)``.
+    """Make the views of a page, RGB, uint8, ``(height, width, 3)``, on the device that holds it.
 
-    The same pixels as :func:`~deepseek_ocr_rag.model.views.page_views`.
+    The pixels are those of :func:`~deepseek_ocr_rag.model.views.page_views`.
     """
     side, tile_side = family.view_sides(mode)
     height, width = image.shape[:2]
@@ -106,7 +106,7 @@ def _tiles(image: Tensor, grid: tuple[int, int], side: int) -> Tensor:
 
 
 def _padded(image: Tensor, side: int) -> Tensor:
-    """The whole image, centred in a grey square."""
+    """Centre the whole image in a grey square."""
     height, width = image.shape[:2]
     wide = min(side, max(1, round(width / height * side)))
     high = min(side, max(1, round(height / width * side)))
@@ -117,9 +117,9 @@ def _padded(image: Tensor, side: int) -> Tensor:
 
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:
-    """Bicubic resize of uint8, ``(rows, columns, channels)``."""
+    """Resize uint8, ``(rows, columns, channels)``, bicubically."""
     rows, columns, _ = image.shape
-    # As Pillow does since 13.0: first the axis that shrinks most. The result depends on it.
+    # As in Pillow since 13.0, the axis that shrinks most comes first: the result depends on it.
     if rows > height and rows - height > 2 * (columns - width):
         return _to_width(_to_height(image, height), width)
     return _to_height(_to_width(image, width), height)
@@ -160,7 +160,7 @@ def resample(values: Tensor, weighting: Filter) -> Tensor:
 
 @lru_cache(maxsize=256)
 def bicubic_filter(inputs: int, outputs: int, device: torch.device) -> Filter:
-    """The bicubic filter of an axis, widened when shrinking so that every input counts."""
+    """Make the bicubic filter of an axis, widened when it shrinks, so that every input counts."""
     first, weights = _weights(inputs, outputs)
     return Filter(torch.from_numpy(first).to(device), torch.from_numpy(weights).to(device))
 
@@ -181,7 +181,7 @@ def _weights(inputs: int, outputs: int) -> tuple[NDArray[np.int32], NDArray[np.i
 
 
 def _bicubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keys' cubic convolution with a = -0.5."""
+    """Compute the kernel of Keys' cubic convolution with a = -0.5."""
     x = np.abs(distance)
     near = (1.5 * x - 2.5) * x * x + 1
     far = (((x - 5) * x + 8) * x - 4) * -0.5

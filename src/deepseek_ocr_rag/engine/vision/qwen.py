@@ -1,8 +1,8 @@
 """The second model's second vision tower: Qwen2 over the first one's output and learned queries.
 
-The picture's vectors attend to each other. Behind them stand learned queries, which
-attend to the picture and to the queries before them; their outputs are what the
-decoder reads, in an order that the tower has learned.
+The picture's vectors attend to each other. After them come learned queries, which
+attend to the picture and to the queries before them. The decoder reads the queries'
+outputs, in an order that the tower has learned.
 
 Source: the published modeling code of DeepSeek-OCR-2 (``deepencoderv2``).
 """

@@ -40,8 +40,8 @@ class Sam:
     def __call__(self, views: Tensor) -> Tensor:
         """Encode pictures, uint8, ``(pictures, 3, side, side)``.
 
-        The side is a multiple of the patch's. Returns ``(pictures, side / 64, side / 64, width)``,
-        sides rounded up.
+        The side must be a multiple of the patch's. Returns ``(pictures, side / 64, side / 64,
+        width)``, with ``side / 64`` rounded up.
         """
         weights = self._weights
         patches = patch_vectors(views, self._config.patch, weights.positions.dtype)
@@ -87,7 +87,7 @@ class Sam:
 
 
 def _convolved(values: Tensor, kernel: Tensor, *, stride: int) -> Tensor:
-    """A 3 x 3 convolution of ``(pictures, grid, grid, channels)``, as a matrix product."""
+    """Convolve ``(pictures, grid, grid, channels)`` by 3 x 3, as a matrix product."""
     padded = functional.pad(values, (0, 0, 1, 1, 1, 1))
     around = padded.unfold(1, 3, stride).unfold(2, 3, stride).permute(0, 1, 2, 4, 5, 3)
     return functional.linear(around.flatten(3), kernel)

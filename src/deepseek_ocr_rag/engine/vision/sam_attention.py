@@ -1,9 +1,9 @@
-"""Attention of the first tower: over windows of patches, with relative positions.
+"""Computes the first tower's attention: over windows of patches, with relative positions.
 
 The score of a query and a key gets one bias for their distance in rows and one for
 their distance in columns. Written out, the biases are a matrix of 4,096 x 4,096 for
-each head of a page. It is never made: the biases are appended to the query, and
-one-hot vectors of row and column to the key, so that ordinary attention adds them up.
+each head of a page. That matrix is never made: the biases are appended to the query, and
+one-hot vectors of row and column to the key, so that ordinary attention adds them.
 
 Source of the formula: decomposed relative positions of MViTv2 (Li et al. 2022,
 section 4.1), as Segment Anything uses them.
@@ -23,15 +23,15 @@ __all__ = ["window_attention"]
 def window_attention(
     qkv: Tensor, bias: Tensor, rows: Tensor, columns: Tensor, *, heads: int
 ) -> Tensor:
-    """Attention within windows of patches.
+    """Compute attention within windows of patches.
 
     The picture is cut into windows from its upper left corner. Windows that reach over its edge are
-    padded with zero patches, whose queries, keys and values are the layer's biases; they take part,
-    as in the published code.
+    padded with zero patches, whose queries, keys and values are the layer's biases; they take part
+    in the attention, as in the published code.
 
-    ``qkv`` has the shape ``(pictures, grid, grid, 3 * width)``, and ``bias`` of the layer that made
-    it ``(3 * width,)``. ``rows`` and ``columns`` are relative positions, ``(2 * side - 1, head
-    width)``, from which the windows' side follows. Returns ``(pictures, grid, grid, width)``.
+    ``qkv`` has the shape ``(pictures, grid, grid, 3 * width)``; ``bias`` is that of the layer that
+    made it, ``(3 * width,)``. ``rows`` and ``columns`` are relative positions, ``(2 * side - 1,
+    head width)``, which determine the windows' side. Returns ``(pictures, grid, grid, width)``.
     """
     if has_kernels(qkv):
         from ..kernels.window_attention import window_attention as kernel
@@ -56,12 +56,12 @@ def window_attention(
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Attention of tensors of shape ``(windows, heads, side, side, head width)``."""
+    """Compute attention on tensors of shape ``(windows, heads, side, side, head width)``."""
     side, width = query.shape[-2:]
     scale = width**-0.5
     index = torch.arange(side, device=query.device)
     distance = index[:, None] - index[None, :] + side - 1
-    # Divided by the scale, because attention multiplies the whole query by it.
+    # The biases are divided by the scale, because attention multiplies the whole query by it.
     row_terms = torch.einsum("bnrcw,rkw->bnrck", query, rows[distance]) / scale
     column_terms = torch.einsum("bnrcw,ckw->bnrck", query, columns[distance]) / scale
     ones = torch.eye(side, dtype=key.dtype, device=key.device)

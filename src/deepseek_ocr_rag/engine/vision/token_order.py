@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 __all__ = ["ROW_END", "token_order"]
 
 ROW_END: Final = -1
-"""Stands for the embedding behind a row of tokens."""
+"""Stands for the embedding after a row of tokens."""
 
 
 @lru_cache(maxsize=64)
 def token_order(tokens: int, grid: tuple[int, int], *, row_ends: bool) -> NDArray[np.int32]:
-    """Indices of the tokens of a grid of views, read as one picture.
+    """Order the tokens of a grid of views as those of one picture.
 
-    ``tokens`` are those of a view, ``grid`` its columns and rows of views. With ``row_ends`` each
-    row of tokens is followed by :data:`ROW_END`; without, the views follow each other. Indices
-    count the views' tokens view by view.
+    Args:
+        tokens: Number of tokens of a view.
+        grid: Columns and rows of views.
+        row_ends: Whether :data:`ROW_END` follows each row of tokens; without, the views follow
+            each other.
+
+    Returns:
+        Indices that count the tokens view by view.
 
     Example:
         >>> token_order(4, (2, 1), row_ends=True).tolist()

@@ -24,15 +24,15 @@ from .token_order import ROW_END, token_order
 __all__ = ["Views", "Vision", "batch_sizes", "usable_sizes"]
 
 BATCHES: Final = (1, 2, 4, 6, 8, 12, 24)
-"""Views that go through the towers at once. 6 is a portrait page's tiles."""
+"""Numbers of views that go through the towers at once. 6 is a portrait page's tiles."""
 
 MAX_PADDING: Final = 4 / 3
 """Largest ratio of a padded batch to its views."""
 
 BATCH_PATCHES: Final = 40_000
 """Most patches that go through the towers at once: 24 tiles of 640 or 8 views of
-1,024. An H200 is busy from a quarter of this; it takes 0.7 GiB at the published
-sizes (``benchmarks/engine/vision.py``)."""
+1,024. A quarter of them keeps an H200 busy; all take 0.7 GiB at the published sizes
+(``benchmarks/engine/vision.py``)."""
 
 
 class Views(Protocol):
@@ -54,9 +54,9 @@ class Views(Protocol):
 class Vision:
     """Both towers and the projector.
 
-    Calls share buffers: make them from one thread and on one CUDA stream. The weights determine the
-    device and type. ``capture`` says whether to capture a CUDA graph for each number of views when
-    it first occurs; None means yes on a GPU.
+    Calls share buffers, so they must be made from one thread and on one CUDA stream. The weights
+    determine the device and type. ``capture`` says whether to capture a CUDA graph for each number
+    of views when it first occurs; None means yes on a GPU.
     """
 
     def __init__(
@@ -71,12 +71,18 @@ class Vision:
         self._graphs: dict[tuple[int, int], VisionGraph] = {}
 
     def embed(self, pages: Sequence[Views]) -> list[Tensor]:
-        """The embeddings of pages, in the order of the prompt's image tokens.
+        """Compute the embeddings of pages, in the order of the prompt's image tokens.
 
-        The views of all pages go through the towers together. A page's result has the shape
-        ``(image tokens, decoder width)``: its tiles as one picture, each row closed by a row end;
-        the whole page likewise; a view end. The second model has no row ends, and its tiles follow
-        each other. A ConfigurationError if a view's side is not a multiple of the patch's.
+        The views of all pages go through the towers together.
+
+        Returns:
+            For each page ``(image tokens, decoder width)``: its tiles as one picture with a row end
+            after each row, the whole page likewise, and a view end. The second model has no row
+            ends, and its tiles follow each other.
+
+        Raises:
+            ConfigurationError: If a view is not square, or its side is not a multiple of the
+                patch's.
         """
         if not pages:
             return []
@@ -94,7 +100,7 @@ class Vision:
             parts.append(encoded.flatten(0, 1))
             end += len(parts[-1])
         order = [self._order(page, tokens, starts, end) for page in pages]
-        # One gather for all pages: put together piece by piece, each page is ten launches.
+        # One gather serves all pages: putting each together from pieces would take ten launches.
         parts += [
             mark[None]
             for mark in (self._weights.view_end, self._weights.row_end)
@@ -106,10 +112,13 @@ class Vision:
     def _order(
         self, page: Views, tokens: Mapping[int, int], starts: dict[int, int], end: int
     ) -> NDArray[np.int32]:
-        """Indices of a page's tokens among all that were encoded.
+        """Return the indices of a page's tokens among all that were encoded.
 
-        By the side of a view, ``tokens`` are those of one and ``starts`` the index of the next
-        view's first token (advanced). ``end`` is the index of the view end; the row end follows it.
+        Args:
+            page: The page.
+            tokens: For each side of views, the number of tokens of one view.
+            starts: For each side, the index of the next view's first token; it is advanced.
+            end: The index of the view end, which the row end follows.
         """
         row_ends = self._weights.row_end is not None
         found: list[NDArray[np.int32]] = []
@@ -124,13 +133,16 @@ class Vision:
     def features(self, views: Tensor) -> Tensor:
         """Send views of one size through the towers at once.
 
-        From uint8, ``(count, 3, side, side)``, on the weights' device to ``(count, grid * grid,
-        decoder width)``, grid = side / 64 rounded up.
+        Args:
+            views: Uint8, ``(count, 3, side, side)``, on the weights' device.
+
+        Returns:
+            ``(count, grid * grid, decoder width)``, where grid is side / 64 rounded up.
         """
         return self._weights.projector(self._read(self._sam(views)))
 
     def _encode(self, groups: Sequence[Tensor]) -> Tensor:
-        """The features of groups of views of one size."""
+        """Compute the features of groups of views of one size."""
         side = groups[0].shape[-1]
         if side % self._patch or groups[0].shape[-2] != side:
             raise ConfigurationError(
@@ -139,7 +151,7 @@ class Vision:
             )
         views = torch.cat([group.to(self._device, non_blocking=True) for group in groups])
         sizes = batch_sizes(len(views), self._patches(side))
-        # The last batch may be padded: its graph takes more views than there are.
+        # The last batch may hold fewer views than its size: its graph pads them.
         sizes[-1] -= sum(sizes) - len(views)
         run = self._replay if self._capture else self.features
         return torch.cat([run(batch) for batch in torch.split(views, sizes)])
@@ -167,7 +179,7 @@ class Vision:
                     self._graph(size, side)
 
     def compile(self, sides: Iterable[int]) -> None:
-        """Run every batch of views of these sides once, to have its kernels compiled."""
+        """Compile the kernels of every batch of views of these sides, by running it once."""
         for side in sides:
             for size in usable_sizes(self._patches(side)):
                 shape = (size, 3, side, side)
@@ -175,25 +187,33 @@ class Vision:
 
 
 def _reader(config: EngineConfig, weights: VisionWeights) -> Callable[[Tensor], Tensor]:
-    """The function from the first tower's output to the projector's input."""
+    """Return the function from the first tower's output to the projector's input."""
     if isinstance(config.second, QwenConfig) and isinstance(weights.second, QwenWeights):
         return Qwen(config.second, weights.second)
     if isinstance(config.second, ClipConfig) and isinstance(weights.second, ClipWeights):
         clip = Clip(config.second, weights.second)
         return lambda patches: torch.cat((clip(patches), patches.flatten(1, 2)), dim=-1)
-    raise ConfigurationError("the weights are not those of the configuration's second tower")
+    raise ConfigurationError(
+        "the weights do not belong to the second tower of the configuration",
+        remedy="Use the config.json that is published with the weights.",
+    )
 
 
 def usable_sizes(patches: int) -> list[int]:
-    """The batch sizes for views of so many patches, largest first."""
+    """Return the batch sizes for views of a number of patches, largest first."""
     return [size for size in reversed(BATCHES) if size * patches <= BATCH_PATCHES] or [1]
 
 
 def batch_sizes(count: int, patches: int) -> list[int]:
-    """Split ``count`` views into batches of few sizes, because each size needs a graph.
+    """Split views into batches of few sizes, because each size needs a graph.
 
-    Returns sizes out of :data:`BATCHES`, largest first. Their sum may exceed ``count`` where
-    padding the last batch costs less than one more batch. ``patches`` are those of a view.
+    Args:
+        count: Number of views.
+        patches: Number of patches of a view.
+
+    Returns:
+        Sizes out of :data:`BATCHES`, largest first. Their sum may exceed ``count`` if padding the
+        last batch costs less than one more batch.
     """
     usable = usable_sizes(patches)
     sizes: list[int] = []
@@ -207,6 +227,6 @@ def batch_sizes(count: int, patches: int) -> list[int]:
 
 
 def _of(page: Views) -> list[Tensor]:
-    """The page's views in groups of one size: the whole page, then its tiles."""
+    """Return the page's views in groups of one size: the whole page, then its tiles."""
     groups = [torch.as_tensor(page.global_view)[None]]
     return groups if page.grid is None else [*groups, torch.as_tensor(page.tiles)]

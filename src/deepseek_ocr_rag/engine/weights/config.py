@@ -1,6 +1,6 @@
 """The sizes of the network, read from the published ``config.json``.
 
-Defaults are values that the published configuration leaves out and the published code fixes.
+Defaults are the values of the published code that the published configuration leaves out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ QWEN: Final = "qwen2-0-5b"
 """Names of the towers in ``vision_config.width``."""
 
 REFERENCE_WINDOW: Final = 128
-"""Unlimited-OCR's sliding window in tokens, where its configuration is silent."""
+"""Unlimited-OCR's sliding window in tokens, if its configuration does not give one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class SamConfig:
     layers: int
     heads: int  # each has ``width / heads`` channels
     mlp_width: int  # channels within its MLPs
-    global_layers: frozenset[int]  # that attend to the whole picture, others to windows
-    neck_width: int  # channels behind the transformer
-    widths: tuple[int, int]  # channels behind the two strided convolutions
+    global_layers: frozenset[int]  # layers that attend to the whole picture, others to windows
+    neck_width: int  # channels after the transformer
+    widths: tuple[int, int]  # channels after each of the two strided convolutions
     window: int = 14  # side of a window in patches
     patch: int = 16  # side of a patch in pixels
     trained_grid: int = 64  # patches along a side of the pictures it was trained on
@@ -99,10 +99,10 @@ class DecoderConfig:
     dense_layers: int  # number of first layers with a dense MLP
     dense_width: int  # channels within that MLP
     experts: int  # routed experts of each later layer
-    experts_per_token: int  # routed ones
+    experts_per_token: int  # routed experts of each token
     expert_width: int  # channels within an expert
-    shared_experts: int  # of every token; one MLP of their joint width
-    routed_scale: float  # factor of the routed experts' sum
+    shared_experts: int  # experts of every token, published as one MLP of their joint width
+    routed_scale: float  # factor of the routed experts' probabilities
     max_positions: int  # longest sequence in tokens
     rope_theta: float  # base of the rotary positions
     epsilon: float  # of the root mean square norms
@@ -152,11 +152,16 @@ PUBLISHED: Final = EngineConfig(
         reference_window=None,
     ),
 )
-"""DeepSeek-OCR's sizes, for measurements and tests without its files."""
+"""DeepSeek-OCR's sizes, for measurements and tests that do not have its files."""
 
 
 def engine_config(config: Mapping[str, Any]) -> EngineConfig:
-    """Read a checkpoint's ``config.json``; a ConfigurationError if the engine cannot run it."""
+    """Read the sizes from a checkpoint's ``config.json``.
+
+    Raises:
+        ConfigurationError: If it is not of the family, or its sizes cannot be used.
+        EngineUnsupportedError: If the engine cannot run such a network.
+    """
     try:
         second_model = family_of(config) is FAMILIES["deepseek-ocr-2"]
         towers = config["vision_config"]["width"]
@@ -164,7 +169,7 @@ def engine_config(config: Mapping[str, Any]) -> EngineConfig:
         decoder = _decoder(config, config["language_config"])
         if second_model:
             qwen = QwenConfig(int(towers[QWEN]["dim"]))
-            # The published configuration says 1024, but code and weights have this.
+            # The published configuration says 1024, but code and weights have the tower's width.
             sam = replace(sam, widths=(sam.widths[0], qwen.width))
             sizes = EngineConfig(sam, qwen, decoder)
         else:

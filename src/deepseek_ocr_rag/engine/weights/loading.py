@@ -24,8 +24,8 @@ UNUSED: Final = re.compile(
     r"model\.vision_model\.embeddings\.(?:patch_embedding\.weight|position_ids)"
     r"|.*\.rotary_emb\.inv_freq"
 )
-"""Published, but never read by the published code: the second tower takes the first
-one's output as its patches, and the rest are constants."""
+"""Weights that are published, but never read by the published code: the second tower
+takes the first one's output as its patches, and the rest are constants."""
 
 REMEDY: Final = "Use the weights as they are published, of one revision; download the folder again."
 
@@ -37,7 +37,12 @@ def load_weights(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.bfloat16,
 ) -> EngineWeights:
-    """Load the published weights; exactly the expected tensors must be there."""
+    """Load the published weights.
+
+    Raises:
+        BackendUnavailableError: If a file cannot be read, or if the tensors in the files are not
+            exactly the expected ones.
+    """
     with contextlib.ExitStack() as opened:
         source = _Files(files, torch.device(device), dtype, opened)
         weights = assemble(config, source.take)
@@ -62,19 +67,19 @@ class _Files:
                 file = opened.enter_context(safe_open(path, framework="pt", device=str(device)))
                 names = list(file.keys())
             if twice := self._file_of.keys() & set(names):
-                raise _unfit(f"{min(twice)} stands in two files")
+                raise _unfit(f"{min(twice)} is in two files", path)
             self._file_of |= dict.fromkeys(names, (file, path))
         self._left = set(self._file_of)
 
     def take(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """The tensor of that name."""
+        """Read the tensor of a name, which must have the shape."""
         if name not in self._file_of:
             raise _unfit(f"{name} is missing")
         file, path = self._file_of[name]
         with _reading(path):
             found = tuple(file.get_slice(name).get_shape())
             if found != shape:
-                raise _unfit(f"{name} has the shape {found}, not {shape}")
+                raise _unfit(f"{name} has the shape {found}, not {shape}", path)
             tensor: Tensor = file.get_tensor(name)
         self._left.discard(name)
         return tensor.to(self._dtype)
@@ -97,8 +102,12 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _unfit(problem: str) -> BackendUnavailableError:
-    return BackendUnavailableError(f"the weights do not fit the model: {problem}", remedy=REMEDY)
+def _unfit(problem: str, path: Path | None = None) -> BackendUnavailableError:
+    return BackendUnavailableError(
+        f"the weights do not fit the model: {problem}",
+        source=None if path is None else str(path),
+        remedy=REMEDY,
+    )
 
 
 def random_weights(
@@ -109,11 +118,11 @@ def random_weights(
     seed: int = 0,
     deviation: float | None = None,
 ) -> EngineWeights:
-    """Random weights, for measurements and tests.
+    """Make random weights, for measurements and tests.
 
     ``deviation`` is the standard deviation of every matrix; None draws each so that it preserves
-    the norm of its input, roughly as trained ones do. Then rounding to bfloat16 routes some tokens
-    to other experts; with 0.02, the published initialisation, it rarely does.
+    the norm of its input, roughly as a trained one does. With None, rounding to bfloat16 routes
+    some tokens to other experts; with 0.02, the published initialisation, it rarely does.
     """
     generator = torch.Generator(device).manual_seed(seed)
 

@@ -1,4 +1,4 @@
-"""Quantization of the experts, which hold three quarters of the model's bytes, to eight bits."""
+"""Quantizes the experts, which hold three quarters of the model's bytes, to eight bits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .tensors import DecoderLayer, EngineWeights, ExpertWeights
 __all__ = ["EightBits", "WeightType", "quantize", "quantize_experts"]
 
 WeightType = Literal["model", "int8", "fp8"]
-"""How weights are stored: as published, or the experts' in eight bits."""
+"""How weights are stored: as published, or with the experts in eight bits."""
 
 EightBits = Literal["int8", "fp8"]
 
@@ -22,9 +22,9 @@ LARGEST: Final = {"int8": 127.0, "fp8": torch.finfo(torch.float8_e4m3fn).max}
 
 
 def quantize_experts(weights: EngineWeights, kind: EightBits) -> EngineWeights:
-    """The network with its experts in eight bits, scaled for each output channel.
+    """Store the experts of a network in eight bits, with a scale for each output channel.
 
-    No calibration is needed: beside int8, activations keep their type; beside fp8, they get their
+    No calibration is needed: with int8, activations keep their type; with fp8, they get their
     scales while the network runs (:mod:`..kernels.moe`).
     """
     layers = tuple(_layer(layer, kind) for layer in weights.decoder.layers)
@@ -41,7 +41,7 @@ def _layer(layer: DecoderLayer, kind: EightBits) -> DecoderLayer:
 
 
 def quantize(weight: Tensor, kind: EightBits) -> tuple[Tensor, Tensor]:
-    """Round ``(experts, outputs, inputs)`` to eight bits; with scales, ``(experts, outputs)``."""
+    """Round ``(experts, outputs, inputs)`` to eight bits, with scales ``(experts, outputs)``."""
     stored = torch.empty(weight.shape, dtype=STORED[kind], device=weight.device)
     scales = torch.empty(weight.shape[:2], dtype=torch.float32, device=weight.device)
     # One by one: in float32, a layer's experts take a gigabyte.

@@ -55,7 +55,7 @@ class SamLayer:
     """A layer of the first tower.
 
     ``rows`` are relative positions, from the key farthest below to the key farthest above; ``side``
-    is the window's, or the trained grid's.
+    is that of the window, or of the trained grid.
     """
 
     attention_norm: LayerNorm
@@ -77,9 +77,9 @@ class SamWeights:
     layers: tuple[SamLayer, ...]
     narrow: Tensor  # ``(neck width, width)``, without bias
     narrow_norm: LayerNorm
-    mix: Tensor  # 3 x 3 convolution, ``(neck width, 9 * neck width)``, inputs by place (row by row)
+    mix: Tensor  # 3 x 3 convolution, ``(neck width, 9 * neck width)``, inputs row by row
     mix_norm: LayerNorm
-    halve: tuple[Tensor, Tensor]  # the 3 x 3 convolutions that halve the sides, in that form
+    halve: tuple[Tensor, Tensor]  # the 3 x 3 convolutions that halve the sides, in the same form
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class QwenWeights:
     few_queries: Tensor  # learned, for views of up to 144 patches, ``(144, width)``
     many_queries: Tensor  # for larger views, ``(256, width)``
     layers: tuple[QwenLayer, ...]
-    norm: Tensor  # root mean square norm behind the last layer, ``(width,)``
+    norm: Tensor  # root mean square norm after the last layer, ``(width,)``
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,8 @@ class VisionWeights:
     sam: SamWeights
     second: ClipWeights | QwenWeights
     projector: Linear  # from the towers' channels to the decoder's width
-    row_end: Tensor | None  # behind each row of a picture, ``(width,)``; not in the second model
-    view_end: Tensor  # behind the whole picture, ``(width,)``
+    row_end: Tensor | None  # after each row of a picture, ``(width,)``; not in the second model
+    view_end: Tensor  # after the whole picture, ``(width,)``
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,9 @@ class DenseWeights:
 class ExpertWeights:
     """A mixture of gated MLPs; ``experts`` in the shapes are routed and shared ones.
 
-    The shared MLP is published as one that is as wide as several experts. Split into experts, which
-    computes the same, it follows the routed ones. The scales are those of int8 or fp8 rows; None
-    without quantization.
+    The shared MLP is published as one that is as wide as several experts. Here it is split into
+    experts, which compute the same and follow the routed ones. The scales are those of int8 or fp8
+    rows; None without quantization.
     """
 
     router: Tensor  # ``(routed experts, width)``
@@ -177,7 +177,7 @@ class DecoderWeights:
 
     embeddings: Tensor  # ``(vocabulary, width)``
     layers: tuple[DecoderLayer, ...]
-    norm: Tensor  # root mean square norm behind the last layer, ``(width,)``
+    norm: Tensor  # root mean square norm after the last layer, ``(width,)``
     head: Tensor  # ``(vocabulary, width)``
 
 

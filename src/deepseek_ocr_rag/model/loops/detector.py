@@ -1,8 +1,8 @@
 r"""Finds where a model repeats itself: the same words, a counter, endless empty cells.
 
 A loop is a stretch of text that the text before it predicts (:mod:`.predictor`) for
-longer than any real page does (:mod:`.loop_score`, and :mod:`.short_loops` for loops
-of a few words that a rule against repeats disturbs). This takes linear time, some
+longer than on any real page (:mod:`.loop_score`, and :mod:`.short_loops` for loops of
+a few words that a rule against repeats disturbs). The search takes linear time, some
 5 us a character, and works while the text is being written.
 """
 
@@ -30,8 +30,8 @@ SIMILAR: Final = 0.02
 
 STRICTNESS: Final = 6.0
 MILDNESS: Final = 1.25
-"""Factor of a miss when the beginning of a loop is searched: for loops without misses
-inside, and for those with some."""
+"""Weight of a miss in the search for the beginning of a loop: of one without misses
+inside, and of one with some."""
 
 CLEAN_STREAK: Final = 12
 """Hits in a row that mark a beginning where nothing else does: more than the tags of a
@@ -43,10 +43,10 @@ _FORMULA_TAG = re.compile(r"(?<!\\)\\(?:([\[(]|begin\{)|[\])]|end\{)")
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A stretch of text that repeats what stands before it."""
+    """A stretch of text that repeats the text before it."""
 
     start: int  # of the second copy: the text before it holds one whole copy
-    end: int  # behind the last copy
+    end: int  # after the last copy
     kind: LoopKind
     period: float  # characters of one copy, on average
     copies: float  # the first one included
@@ -69,15 +69,15 @@ class RepetitionWatch:
         return self._units.length
 
     def feed(self, piece: str) -> int | None:
-        """Add the next piece; the :attr:`Loop.start` of the first loop once one is found."""
+        """Add the next piece; return the :attr:`Loop.start` of the first loop once one is found."""
         self._take(self._units.push(piece))
         return self._since
 
     def finish(self, *, in_table: bool = False, in_formula: bool = False) -> tuple[Loop, ...]:
-        """All loops in order; nothing may be fed afterwards.
+        """Return all loops in order; nothing may be fed afterwards.
 
-        Where the text breaks off inside a table or formula, a loop at its end needs less evidence,
-        and a longer rest behind a loop counts as part of it.
+        If the text breaks off inside a table or formula, a loop at its end needs less evidence, and
+        a longer rest after a loop counts as part of it.
         """
         self._take(self._units.finish())
         if self._stretch.proven is not None or self._stretch.breaks_off(
@@ -166,7 +166,7 @@ def _joined(one: Loop, other: Loop) -> Loop:
 
 
 def find_loops(text: str, watch: RepetitionWatch | None = None) -> tuple[Loop, ...]:
-    """The loops of a page's text, in order; a ``watch`` that was fed its beginning continues."""
+    """Find the loops of a page's text, in order; a ``watch`` that was fed its start continues."""
     watch = watch or RepetitionWatch()
     watch.feed(text[watch.length :])
     # If fewer end than begin, the text breaks off inside one.
@@ -178,10 +178,10 @@ def find_loops(text: str, watch: RepetitionWatch | None = None) -> tuple[Loop, .
 
 
 def _second_copy(past: UnitPredictor, stretch: Stretch) -> int:
-    """The unit with which the second copy of a loop begins.
+    """Find the unit with which the second copy of a loop begins.
 
     A stretch may begin earlier, with text that only resembles what precedes it: the tags of blocks,
-    the words of an exercise. So the beginning is searched with the same test, made stricter.
+    the words of an exercise. So a stricter form of the same test finds the beginning.
     """
     proven = stretch.last if stretch.proven is None else stretch.proven
     strictness = STRICTNESS if stretch.clean else MILDNESS
@@ -193,7 +193,7 @@ def _second_copy(past: UnitPredictor, stretch: Stretch) -> int:
             begin, score = position + 1, 0.0
     if proven + 1 - begin < CLEAN_COPIES * past.predictions[proven].lag:
         begin = _first_streak(past, stretch.first, proven)
-    # The first units of the second copy were needed to tell that it is one.
+    # The first units of the second copy were not predicted: they were the context.
     lag = max(1, past.predictions[begin].lag)
     while begin > lag and past.units[begin - 1].text == past.units[begin - 1 - lag].text:
         begin -= 1

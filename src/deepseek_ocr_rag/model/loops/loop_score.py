@@ -1,11 +1,11 @@
 """Scores how loop-like a stretch of text is (CUSUM), and the thresholds.
 
-Predicted units raise the score and others lower it, by more than hits raise it, so that ordinary
-text stays near zero while a loop grows without end (E. S. Page, Biometrika 41, 1954).
+Predicted units (hits) raise the score, and the others (misses) lower it by more, so that ordinary
+text stays near zero while a loop's score grows without end (E. S. Page, Biometrika 41, 1954).
 
 The thresholds were chosen on the pages of ``benchmarks/safety/loops.py`` and on tables that must
-not be lost (``tests/model/loops/test_detector.py``). The closest good pages there reach a score of
-11 without a miss, of 108 by counting, and of 490 with copies that differ.
+not be lost (``tests/model/loops/test_detector.py``). The good pages closest to them score 11
+without a miss, 108 by counting, and 490 with copies that differ.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ LEAST_FRESHNESS: Final = 0.25
 
 CLEAN_SCORE: Final = 100.0
 CLEAN_COPIES: Final = 2.5
-"""Score and copies, the first not counted, of a loop without a miss. A page may hold a form in up
-to four copies. The score is 40 words, or 200 empty cells: blank forms have many."""
+"""Score and copies, the first not counted, of a loop without a miss. A page may hold up to four
+copies of a form. The score is that of 40 words, or 200 empty cells: blank forms have many."""
 
 COUNTING_SCORE: Final = 220.0
 COUNTING_COPIES: Final = 64.0
@@ -66,7 +66,7 @@ class _Tally(NamedTuple):
     counted: int = 0  # number of units predicted by counting
 
     def plus(self, prediction: Prediction, score: float) -> _Tally:
-        """The sums with one more unit."""
+        """Return the sums with one more unit."""
         return _Tally(
             self.hits + 1,
             self.score + score,
@@ -75,7 +75,7 @@ class _Tally(NamedTuple):
         )
 
     def since(self, earlier: _Tally) -> _Tally:
-        """The sums since an earlier state."""
+        """Return the sums since an earlier state."""
         return _Tally(
             self.hits - earlier.hits,
             self.score - earlier.score,
@@ -85,7 +85,7 @@ class _Tally(NamedTuple):
 
 
 class _Streak:
-    """Consecutive hits, and the largest lag since each of them.
+    """Consecutive hits, and the largest lag from each of them to the last.
 
     A streak holds a loop if one of its suffixes is several times as long as that
     suffix's largest lag; units before it may have been predicted from farther away.
@@ -98,7 +98,7 @@ class _Streak:
         self._largest: list[tuple[int, _Tally]] = [(0, self._now)]
 
     def add(self, prediction: Prediction, score: float) -> None:
-        """Take the next unit."""
+        """Add the next unit."""
         self._now = self._now.plus(prediction, score)
         while len(self._largest) > 1 and self._largest[-1][0] <= prediction.lag:
             self._largest.pop()
@@ -150,11 +150,11 @@ class Stretch:
         )
 
     def add(self, unit: TextUnit, prediction: Prediction) -> None:
-        """Take the next unit and how it was predicted."""
+        """Add the next unit and its prediction."""
         here = self._next
         self._next += 1
         if not (prediction.lag or self._hits):
-            # It has not begun.
+            # The stretch has not begun.
             self.first = self.last = self._next
             return
         says = unit.hit if prediction.lag else -unit.miss

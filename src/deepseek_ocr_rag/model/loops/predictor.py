@@ -1,7 +1,7 @@
 """Predicts each unit of a text from the units before it.
 
-After the same few units, the same unit is expected to follow as before; a number may
-also go on counting. This is the match model of lossless compressors (C. Bloom,
+When a few units occur again, the unit that followed them before is expected next; a
+number may also go on counting. This is the match model of lossless compressors (C. Bloom,
 "Solving the problems of context modeling", 1998), with several candidates at once.
 """
 
@@ -20,7 +20,7 @@ CONTEXT: Final = 4
 NO_NUMBERS: Final = (None,) * CONTEXT
 
 FARTHEST: Final = 2000
-"""Units that a candidate may lie back: twice some 400 tokens of dense formula."""
+"""Most units between a candidate and the present: twice some 400 tokens of dense formula."""
 
 CANDIDATES: Final = 4
 """Candidates at once: the last two occurrences of the same units with the same
@@ -70,7 +70,7 @@ class UnitPredictor:
         self._candidates: list[_Candidate] = []
 
     def add(self, unit: TextUnit) -> Prediction:
-        """Add the next unit; returns how it was predicted, from the nearest of several candidates."""
+        """Add the next unit and return how the nearest matching candidate predicted it."""
         here = len(self.units)
         self.units.append(unit)
         self._texts = (*self._texts[1 - CONTEXT :], unit.text)
@@ -100,7 +100,11 @@ class UnitPredictor:
         return NEVER if before is None else here - before
 
     def _comes_again(self, here: int, position: int) -> bool | None:
-        """Whether the unit at ``position`` comes again by counting; None if it does not."""
+        """Compare the newest unit with the one at ``position``.
+
+        Returns:
+            False if it is equal, True if it is the next number of a counter, else None.
+        """
         unit, model = self.units[here], self.units[position]
         if unit.text != model.text:
             return None

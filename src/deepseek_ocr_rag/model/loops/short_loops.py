@@ -1,8 +1,8 @@
-"""Finds loops of a few units that are broken now and then by another one.
+"""Finds loops of a few units that another unit interrupts now and then.
 
 The rules against repeated n-grams make every short loop look like this: after 20 to 35 tokens they
-force a different one, and the loop goes on. For copies this short :mod:`.loop_score` needs more
-than a page holds, because columns of "n/a" repeat as much; but those stand in tables. Outside
+force a different token, and the loop goes on. :mod:`.loop_score` asks for more copies of such a
+loop than fit on a page, because columns of "n/a" repeat as much; but those are in tables. Outside
 tables, this test counts immediate repeats in full, with the same sum of hits and misses.
 
 The threshold was chosen on the pages of ``benchmarks/safety/loops.py``, which score at
@@ -26,27 +26,27 @@ ENOUGH: Final = 400.0
 """Score of a loop, some 150 words. A litany of 90 lines reaches 380."""
 
 CHARACTERS: Final = 8
-"""Characters of a run, a command or a tag that score 1.0."""
+"""Characters of a run, a command or a tag for a score of 1.0."""
 
 LONG_RUN: Final = 16
-"""Characters of a run that counts even if not predicted: what stands between two such
+"""Characters of a run that counts even if not predicted: the text between two such
 runs may differ each time."""
 
 NUMBER: Final = 1.0
-"""Score of a number of several digits; a single digit may stand in a matrix of zeros."""
+"""Score of a number of several digits; a single digit may be from a matrix of zeros."""
 
 STRICTNESS: Final = 4.0
-"""Factor of a miss when the beginning of a loop is searched."""
+"""Weight of a miss in the search for the beginning of a loop."""
 
 CLEANER: Final = 4.0
-"""Ratio of the miss rate of lines before a loop to the loop's own."""
+"""Least ratio between the miss rate of the lines before a loop and that of the loop."""
 
 FALL: Final = 60.0
 """How far the score falls from its peak before the loop counts as left."""
 
 
 def evidence(unit: TextUnit, prediction: Prediction) -> float:
-    """The unit's score for a loop; negative against one."""
+    """Return the unit's score: positive for a loop, negative against one."""
     if unit.in_table:
         return 0.0
     length = unit.end - unit.start
@@ -81,7 +81,7 @@ class Stutter:
         self._next += 1
         says = evidence(unit, prediction)
         if says <= 0 and not self._peak:
-            # It has not begun.
+            # The stretch has not begun.
             self.first = self.last = self._next
             return
         self._score += says
@@ -91,10 +91,10 @@ class Stutter:
                 self.proven = here
 
     def begin(self, past: UnitPredictor) -> int:
-        """The unit with which the loop begins.
+        """Find the unit with which the loop begins.
 
-        Lines that only resemble each other may precede it. So the beginning is searched with the
-        same test, made stricter, and accepted if what lies before it has more misses.
+        Lines that only resemble each other may precede it. So a stricter form of the same test
+        finds the beginning, which is accepted if the text before it has more misses.
         """
         says = [
             evidence(past.units[index], past.predictions[index])
@@ -112,5 +112,5 @@ class Stutter:
 
 
 def _misses(says: Sequence[float]) -> float:
-    """The share of units that were not predicted."""
+    """Return the share of units that were not predicted."""
     return sum(said < 0 for said in says) / max(1, len(says))

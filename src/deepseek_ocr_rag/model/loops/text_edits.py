@@ -10,10 +10,10 @@ __all__ = ["Edit", "edited", "moved"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Edit:
-    """A replacement."""
+    """A replacement of part of a text; offsets are in characters."""
 
     start: int
-    end: int  # behind the last character; equal to ``start`` for an insertion
+    end: int  # after the last character; equal to ``start`` for an insertion
     replacement: str = ""
 
 

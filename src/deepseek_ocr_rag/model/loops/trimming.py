@@ -1,6 +1,6 @@
 r"""Cuts loops out of model text and leaves valid text in the model's grammar.
 
-The first copy of a loop stays, and so does what follows a loop. The cut is made at the end of a
+The first copy of a loop stays, and so does the text after the loop. The text is cut at the end of a
 block, a table row, a line or a sentence; no half tag is left, and a table that was cut is closed.
 """
 
@@ -39,12 +39,12 @@ _CELLS = re.compile(r"<(/?)(td|th|tr)\b")
 
 
 def trimmed(text: str, *loops: Loop) -> str:
-    """The text without the repeats of its loops and without trailing white space."""
+    """Return the text without the repeats of its loops and without trailing white space."""
     return edited(text, trims(text, loops)).rstrip()
 
 
 def trims(text: str, loops: Iterable[Loop]) -> tuple[Edit, ...]:
-    """The edits of :func:`trimmed`, one for each loop, in order."""
+    """Return the edits of :func:`trimmed`, one for each loop, in order."""
     edits: list[Edit] = []
     for loop in sorted(loops, key=lambda loop: loop.start):
         done = edits[-1].end if edits else 0
@@ -55,7 +55,7 @@ def trims(text: str, loops: Iterable[Loop]) -> tuple[Edit, ...]:
 
 
 def _begin(text: str, loop: Loop) -> int:
-    """The best offset to cut at, within one copy of where the repeats begin."""
+    """Find the best offset to cut at, within one copy after the start of the repeats."""
     stop = min(loop.end, loop.start + max(1, round(loop.period)))
     cut = loop.start
     for boundary in _BOUNDARIES:
@@ -71,7 +71,7 @@ def _begin(text: str, loop: Loop) -> int:
 
 
 def _torn_tag(tail: str) -> int:
-    """Length of the rest of a tag that begins inside the loop."""
+    """Return the length of the rest of a tag that begins inside the loop."""
     first = _MARKER.search(tail[:LONGEST_TAG])
     if first is None or not first[1]:
         return 0
@@ -80,7 +80,7 @@ def _torn_tag(tail: str) -> int:
 
 
 def _seam(head: str, tail: str) -> str:
-    """The text between the parts: closes a table, opens it again, or continues it."""
+    """Return the text between the parts, which closes a table, opens it again, or continues it."""
     inside = head.rfind("<table") > head.rfind("</table")
     following = _NEXT_TABLE.search(tail)
     goes_on = following is not None and bool(following[1])
@@ -93,7 +93,7 @@ def _seam(head: str, tail: str) -> str:
 
 
 def _closing(table: str) -> str:
-    """The end tags that are missing in a table."""
+    """Return the end tags that are missing in a table."""
     opened: list[str] = []
     for closes, name in _CELLS.findall(table):
         if not closes:

@@ -1,9 +1,9 @@
-r"""Splits model text into units, in which repetitions are searched.
+r"""Splits model text into units, between which loop detection searches for repetitions.
 
 A unit is a word, a number, a tag, a LaTeX command, an empty table cell, a character,
 or a run of one character ("......", "0 0 0 0 0 0 0 0"). White space and table tags are
-not units: where rows break does not tell whether cells repeat. But empty rows of
-different widths do not occur in real tables, so they weigh much.
+not units, because cells repeat wherever the rows break. But empty rows of different
+widths do not occur in real tables, so they weigh heavily.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 __all__ = ["TextUnit", "UnitStream"]
 
 LONGEST_RUN: Final = 256
-"""Most repetitions in one run; then the next run begins."""
+"""Most repetitions in one run; after that a new run begins."""
 
 LONGEST_UNIT: Final = 96
 """Most characters of a unit that is not a run: this much at the end of the text may
@@ -53,8 +53,8 @@ _WEIGHTS: Final[dict[str, tuple[float, float]]] = {
     "mark": (0.25, 0.75),
     "long run": (16.0, 1.5),
 }
-"""Score of a unit for a loop if it was predicted, and against one if not; chosen
-together with the thresholds in :mod:`.loop_score`."""
+"""Score of a unit for a loop if it was predicted, and against one if it was not. They
+were chosen together with the thresholds in :mod:`.loop_score`."""
 
 
 class TextUnit(NamedTuple):
@@ -63,7 +63,7 @@ class TextUnit(NamedTuple):
     text: str  # identifies the unit; empty for a number, which ``value`` identifies
     value: int | None
     start: int
-    end: int  # behind its last character
+    end: int  # after its last character
     hit: float  # score for a loop if it was predicted
     miss: float  # score against a loop if it was not
     has_content: bool  # whether it is a number or a word of three letters or more
@@ -72,7 +72,7 @@ class TextUnit(NamedTuple):
 
 
 class UnitStream:
-    """Splits a growing text into units, the same however it arrives in pieces."""
+    """Splits a growing text into units, the same ones whatever pieces it arrives in."""
 
     def __init__(self) -> None:
         self._rest = ""
@@ -85,18 +85,18 @@ class UnitStream:
         return self._offset + len(self._rest)
 
     def push(self, piece: str) -> list[TextUnit]:
-        """The units that this piece completes; short pieces are collected first."""
+        """Add a piece and return the units that it completes; short pieces are collected first."""
         self._rest += piece
         if len(self._rest) < 2 * LONGEST_UNIT:
             return []
         return self._take(len(self._rest) - LONGEST_UNIT)
 
     def finish(self) -> list[TextUnit]:
-        """The remaining units; nothing may be pushed afterwards."""
+        """Return the remaining units; nothing may be pushed afterwards."""
         return self._take(None)
 
     def _take(self, limit: int | None) -> list[TextUnit]:
-        """The units that begin before ``limit`` and do not touch the end; None takes all."""
+        """Return the units that begin before ``limit`` and do not touch the end; None takes all."""
         text, base = self._rest, self._offset
         units = []
         done = 0
@@ -172,7 +172,7 @@ def _unit(match: re.Match[str], base: int, row: _Row) -> TextUnit:
     elif kind == "cell":
         text, weight = "<td></td>", row.cell()
     elif kind in ("run", "blank"):
-        # Only a run of the maximum length is told from shorter ones.
+        # Shorter runs are all alike, whatever their length.
         character = match[2] or " "
         long = len(text) - sum(map(str.isspace, text)) * (kind == "run") == LONGEST_RUN
         weight = "long run" if long else "mark"

@@ -1,4 +1,4 @@
-"""Limits that a worker sets for itself: on memory, on writing files, on outliving its owner."""
+"""Limits a worker from inside: it may not use too much memory, write files or outlive its owner."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ORPHANED = 88
 """Exit code of a process whose owner is gone."""
 
 CHECK_SECONDS = 0.1
-"""How often a working process checks its memory and its owner."""
+"""Seconds between two checks of a working process's memory and owner."""
 
 
 def write_no_files() -> None:
-    """Forbid this process from writing files, core dumps included; does nothing on Windows."""
+    """Forbid this process to write files, core dumps included; do nothing on Windows."""
     if sys.platform != "win32":
         import resource
 
@@ -35,11 +35,11 @@ def write_no_files() -> None:
 
 @contextmanager
 def ended_with_owner(requests: FileIO) -> Iterator[None]:
-    """Have Linux end this process as soon as its owner's end of a pipe closes.
+    """Make Linux end this process as soon as the owner's end of a pipe closes.
 
-    A thread that checks is not enough: PyMuPDF lets no other thread run while it draws, so a
-    page that never ends would go on without its owner. The owner writes nothing to the pipe
-    meanwhile.
+    A thread that checks is not enough: PyMuPDF lets no other thread run while it draws, so an
+    endless page would keep the process alive without its owner. The owner must not write to the
+    pipe meanwhile.
     """
     if sys.platform != "linux":
         yield
@@ -64,10 +64,10 @@ def ended_with_owner(requests: FileIO) -> Iterator[None]:
 class MemoryBound:
     """Limits the memory of this process.
 
-    Linux refuses memory over the limit (the library then fails or ends the process). Other systems
-    do not, so a thread checks ten times a second and ends the process; it also ends a process
-    whose owner died during the work. Windows has neither: there, only the deadline limits a
-    process.
+    Linux refuses memory over the limit, so that the library fails or ends the process. Other
+    systems do not, so a thread checks ten times a second and ends the process. The thread also ends
+    a process whose owner died during the work. Windows has neither: only the deadline limits a
+    process there.
     """
 
     def __init__(self, *, refused: bool = sys.platform == "linux") -> None:
@@ -80,7 +80,7 @@ class MemoryBound:
             threading.Thread(target=self._watch, name="dsocr-bounds", daemon=True).start()
 
     def measure(self) -> None:
-        """Exempt memory that is mapped but not in use now, mostly libraries, from the limit."""
+        """Exempt memory from the limit that is mapped but not in use now: mostly libraries."""
         if self._refused:
             mapped, used = _pages()
             self._mapped = max(self._mapped, (mapped - used) * os.sysconf("SC_PAGE_SIZE"))
@@ -118,13 +118,13 @@ class MemoryBound:
 
 
 def _pages() -> tuple[int, int]:
-    """How many memory pages are mapped, and how many are in use."""
+    """Return the number of memory pages that are mapped, and that of those in use."""
     mapped, used, *_ = Path("/proc/self/statm").read_bytes().split()
     return int(mapped), int(used)
 
 
 def _peak() -> int:
-    """The most bytes of memory that were ever in use."""
+    """Return the most bytes of memory that were ever in use."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,8 +1,8 @@
-"""Reads a document in worker processes: whatever it breaks there, this process goes on.
+"""Reads a document in worker processes, so that this process survives whatever it breaks there.
 
-A page that ends its worker is tried once more in a new one. After the second
-time, or if it takes too long, it is quarantined: it fails at once from then on,
-and the rest of the document can still be read.
+A page that ends its worker is tried once more in a new one. If it ends that one too, or
+takes too long, it is quarantined: from then on it fails at once, while the other pages can
+still be read.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ GRACE_SECONDS = 5.0
 """Extra time for a worker to stop a slow page itself, with a better message, before it is ended."""
 
 LONGEST_LAYER = 256 * 2**20
-"""Most bytes for the numbers of a text layer; a word takes 46."""
+"""Most bytes that the numbers of a text layer may take; a word takes 50."""
 
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class _Quarantine:
-    """Why a page is quarantined."""
+    """The reason why a page is quarantined."""
 
     kind: type[SourceError]
     problem: str
@@ -91,11 +91,11 @@ class IsolatedDocument:
         return self._pages
 
     def info(self, number: int) -> PageInfo:
-        """Size and label of a page."""
+        """Return the size and label of a page."""
         return self._ask(number, {"do": "info"}, info_from)
 
     def render(self, number: int, long_side: int) -> Image:
-        """The displayed page in RGB."""
+        """Render the displayed page in RGB."""
         request = {"do": "render", "long_side": int(long_side)}
         longest = PIXEL_BYTES * int(long_side) ** 2
         return self._ask(number, request, picture_from, longest=longest)
@@ -107,12 +107,12 @@ class IsolatedDocument:
         return self._ask(number, request, pixels_from, longest=longest)
 
     def render_png(self, number: int, long_side: int) -> PngPicture | None:
-        """The displayed page as a PNG file; None if it is blank."""
+        """Render the displayed page as a PNG file; None if it is blank."""
         request = {"do": "render_png", "long_side": int(long_side)}
         return self._ask(number, request, png_from, longest=longest_png(int(long_side)))
 
     def text_layer(self, number: int) -> TextLayer | None:
-        """Words, rules and pictures of a page; None if the file is a picture."""
+        """Read the words, rules and pictures of a page; None if the file is a picture."""
         return self._ask(number, {"do": "text_layer"}, layer_from, longest=LONGEST_LAYER)
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class IsolatedDocument:
             pool.forget(self._number)
 
     def _registered(self) -> tuple[WorkerPool, int]:
-        """The pool and our number in it; both are new after a fork."""
+        """Return the pool and this document's number in it; both are new after a fork."""
         with self._lock:
             if self._closed:
                 raise self._closed_error()
@@ -155,7 +155,7 @@ class IsolatedDocument:
                 return self._attempt(page, request, read, budget, longest, fresh)
             except LimitExceededError as error:
                 if budget.left <= GRACE_SECONDS:
-                    # It used up its time, and would do so again.
+                    # The page used up its time, and would do so again.
                     self._quarantined[page] = _Quarantine(type(error), error.problem, error.remedy)
                 raise
             except WorkerLostError as lost:
@@ -182,7 +182,7 @@ class IsolatedDocument:
             return self._answer(worker, number, page, request, read, budget, longest)
 
     def _load_renderer(self, worker: Worker, fresh: bool) -> None:
-        """Have a worker try its renderer before it gets the document."""
+        """Make a worker try its renderer before it gets the document."""
         format, renderer = self._format, self._renderer
         if format in worker.formats:
             return
@@ -194,7 +194,7 @@ class IsolatedDocument:
             if fresh:
                 name = renderer_of(format, renderer)
                 raise broken_installation(name, f"the process that loads it: {lost}") from lost
-            # As if it had not been late: another process may load it in time.
+            # Raised as if it had not been late, because another process may load it in time.
             raise WorkerLostError(str(lost)) from lost
         try:
             error = error_from(reply, self._name)
@@ -229,7 +229,7 @@ class IsolatedDocument:
                     reply = self._exchange(worker, about_page, budget, longest)
                 return read(reply)
             except BrokenFrameError as broken:
-                # Whatever the file did to the worker, the worker is not used again.
+                # The file may have taken over the worker, so it is not used again.
                 worker.stop()
                 raise WorkerLostError(f"it replied {broken}") from broken
 
@@ -243,7 +243,7 @@ class IsolatedDocument:
         return reply
 
     def _where(self) -> dict[str, Any]:
-        """Where a worker finds a document that is not sent to it, and which file that must be."""
+        """Say where a worker finds a document that is not sent, and which file that must be."""
         try:
             path = self._content.path
             identity = self._content.identity
@@ -256,7 +256,7 @@ class IsolatedDocument:
 
 
 class _TimeBudget:
-    """Time that workers may spend on one page in all attempts; it runs in ``with`` blocks."""
+    """The time that workers may spend on one page in all attempts; it runs in ``with`` blocks."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -278,7 +278,7 @@ class _TimeBudget:
 def _open_request(
     content: Content, format: str, renderer: str, password: str | None, limits: Limits
 ) -> dict[str, Any]:
-    """The request to open the document; see :mod:`.worker`."""
+    """Make the request to open the document; see :mod:`.worker`."""
     return {
         "do": "open",
         "name": content.name,

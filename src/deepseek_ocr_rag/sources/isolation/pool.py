@@ -24,16 +24,18 @@ def _usable_cores() -> int:
 
 
 MOST_WORKERS: Final = min(4, _usable_cores())
-"""One per core, at most four: these render 60 or more pages a second, more than one card reads."""
+"""One worker per core, at most four: they render 60 or more pages a second, more than one card
+reads."""
 
 LINGER_SECONDS: Final = 10.0
-"""How long workers stay after the last document was closed."""
+"""Seconds that workers stay after the last document was closed."""
 
 CLOSE_SECONDS: Final = 5.0
-"""How long a worker may take to close a document."""
+"""Most seconds that a worker may take to close a document."""
 
 FINISH_SECONDS: Final = 0.5
-"""How long a page may still take when its document is closed, before its worker is ended."""
+"""Most seconds that a page may still take when its document is closed, before its worker is
+ended."""
 
 
 class WorkerPool:
@@ -52,7 +54,7 @@ class WorkerPool:
 
     @property
     def workers(self) -> int:
-        """How many workers run."""
+        """Number of running workers."""
         with self._changed:
             return len(self._idle) + len(self._busy)
 
@@ -75,7 +77,7 @@ class WorkerPool:
     def worker(self, document: int, *, fresh: bool = False) -> Iterator[Worker]:
         """Borrow a worker for one request, preferably one that has the document open.
 
-        ``fresh`` starts a new one, in place of an idle one.
+        ``fresh`` starts a new one, which replaces an idle one.
         """
         worker = self._take(document, fresh)
         try:
@@ -84,14 +86,14 @@ class WorkerPool:
             self._give_back(worker)
 
     def abandon(self, document: int) -> None:
-        """Have the document closed when a worker is used next.
+        """Close a document the next time that a worker is used.
 
-        For finalizers: the garbage collector may run while the pool is locked.
+        For finalizers, because the garbage collector may run while the pool is locked.
         """
         self._abandoned.append(document)
 
     def forget(self, document: int) -> None:
-        """Close a document in all workers, and stop the work still being done for it."""
+        """Close a document in all workers, and stop all work on it."""
         with self._changed:
             self._sweep()
             self._documents.discard(document)
@@ -112,7 +114,7 @@ class WorkerPool:
                 try:
                     self._timer.start()
                     return
-                except RuntimeError:  # no thread to be had
+                except RuntimeError:  # the system has no thread left
                     self._timer = None
             else:
                 return
@@ -172,7 +174,7 @@ class WorkerPool:
                 worker.documents.discard(number)
         except WorkerLostError:
             pass
-        except RuntimeError:  # no thread for the deadline: a new worker has nothing to close
+        except RuntimeError:  # no thread left for the deadline; a new worker has nothing to close
             worker.stop()
         alive = worker.alive
         if not alive:
@@ -197,7 +199,7 @@ _shared = WorkerPool()
 
 
 def shared_pool() -> WorkerPool:
-    """The pool of this process."""
+    """Return the pool of this process."""
     return _shared
 
 

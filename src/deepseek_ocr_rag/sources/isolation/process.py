@@ -1,4 +1,4 @@
-"""A worker process that reads documents, as seen by its owner: start it, ask it, end it."""
+"""Starts, asks and ends a worker process that reads documents."""
 
 from __future__ import annotations
 
@@ -27,15 +27,16 @@ __all__ = ["START_SECONDS", "Worker"]
 MODULE: Final = "deepseek_ocr_rag.sources.isolation.worker"
 
 START_SECONDS: Final = 60.0
-"""Long enough to start a process on a very busy machine."""
+"""Most seconds that a process may take to start: enough on a very busy machine."""
 
 END_SECONDS: Final = 1.0
-"""How long a process that has closed its pipe may take to end by itself."""
+"""Most seconds that a process that has closed its pipe may take to end by itself."""
 
 PRINTED_BYTES: Final = 2**16
+"""Most bytes that are read of what a process printed before it was ready."""
 
 _INHERITED: Final = (
-    # To find the libraries of the interpreter and the system, and nothing else.
+    # Only what helps to find the libraries of the interpreter and of the system.
     "LD_LIBRARY_PATH",
     "DYLD_LIBRARY_PATH",
     "PYTHONHOME",
@@ -50,8 +51,8 @@ class Worker:
     """A running :mod:`.worker`, used by one thread at a time.
 
     It ends with :meth:`stop`, when it is garbage-collected, when this process exits, and by itself
-    if this process is killed. ``documents`` holds the numbers of its open documents, and ``formats``
-    those whose renderer it has tried.
+    if this process is killed. ``documents`` holds the numbers of its open documents, ``formats``
+    the formats whose renderer it has tried.
 
     Raises:
         SourceError: If it does not start.
@@ -72,7 +73,7 @@ class Worker:
         except WorkerLostError as error:
             raise _start_error(str(error), self._printed) from error
         except BaseException:
-            self.stop()  # no thread for its deadline
+            self.stop()  # for example, no thread left for its deadline
             raise
         with suppress(OSError):
             self._process.stderr.close()
@@ -83,9 +84,15 @@ class Worker:
         return not self._late and self._process.wait(0) is None
 
     def ask(self, request: Frame | None, seconds: float, *, longest: float = 0) -> Frame:
-        """Send a request, if any, and wait for a reply whose body has at most ``longest`` bytes.
+        """Send a request and wait for its reply.
 
-        After ``seconds`` the process is ended. Raises WorkerLostError whenever no reply comes.
+        Args:
+            request: The request; None only waits.
+            seconds: After this time the process is ended.
+            longest: Most bytes in the reply's body.
+
+        Raises:
+            WorkerLostError: If no reply comes, for whatever reason.
         """
         alarm = threading.Timer(min(seconds, threading.TIMEOUT_MAX), self._expire)
         alarm.daemon = True
@@ -97,7 +104,7 @@ class Worker:
         except (OSError, BrokenFrameError) as error:
             alarm.cancel()
             if not self._late:
-                # Its pipe closes a moment before it has ended, and how it ended is worth knowing.
+                # Its pipe closes a moment before it has ended; wait, to report how it ended.
                 self._process.wait(END_SECONDS)
                 self._printed = self._last_line()
             self.stop()
@@ -123,7 +130,7 @@ class Worker:
         self._process.kill()
 
     def _last_line(self) -> str:
-        """The last line that it printed; empty once it is ready."""
+        """Read the last line that it printed; empty once it is ready."""
         try:
             pipe = self._process.stderr
             os.set_blocking(pipe.fileno(), False)
@@ -148,21 +155,21 @@ def _start() -> ChildProcess:
         **{name: os.environ[name] for name in _INHERITED if name in os.environ},
         **OFFLINE,
         "PYTHONPATH": python_path(),
-        # Every thread and every arena reserves memory, which is limited.
+        # Every thread and every arena reserves some of the limited memory.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "1",
-        # Otherwise glibc gets memory from the system for every page and gives it back.
+        # Otherwise glibc requests memory from the system for every page and returns it.
         "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
         "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
     }
-    # -s: PYTHONPATH has the user's own packages already, if this process can import them.
+    # -s: PYTHONPATH already has the user's own packages, if this process can import them.
     command = module_command(MODULE, flags=["-s"])
     return ChildProcess(command, environment, folder=Path(__file__).parent, stderr=subprocess.PIPE)
 
 
 def _start_error(reason: str, printed: str = "") -> SourceError:
-    """The error for a process that did not start; ``printed`` is what it left on its last line."""
+    """Make the error for a process that did not start; ``printed`` is the last line it printed."""
     if printed:
         return SourceError(
             f"the process that reads documents cannot be started ({printed})",

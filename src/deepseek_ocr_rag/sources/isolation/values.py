@@ -1,7 +1,7 @@
-"""Pages, text layers and errors as frames, and back.
+"""Packs pages, text layers and errors into frames, and unpacks them.
 
-What comes back is checked as if an attacker had sent it: a hostile file may have
-taken over the process that read it.
+A frame from a worker is checked as if an attacker had sent it: a hostile file may
+have taken over the process that read it.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ _LONGEST_TEXT = 4_000
 
 
 def info_frame(info: PageInfo) -> Frame:
-    """A page's size and label as a frame."""
+    """Pack a page's size and label into a frame."""
     return Frame({"width": info.width, "height": info.height, "label": info.label})
 
 
 def info_from(frame: Frame) -> PageInfo:
-    """The size and label in a frame; a BrokenFrameError if they are not valid."""
+    """Unpack a page's size and label; raises BrokenFrameError if they are not valid."""
     label = frame.message.get("label")
     if label is not None:
         label = _text(label)
@@ -59,31 +59,26 @@ def info_from(frame: Frame) -> PageInfo:
 
 
 def picture_from(frame: Frame) -> Image.Image:
-    """The picture in a frame; a BrokenFrameError if it is not valid."""
-    pixels = pixels_from(Frame({**frame.message, "blank": None}, frame.body))
-    if pixels is None:
-        raise BrokenFrameError("no picture")
-    return pixels.picture()
+    """Unpack a picture; raises BrokenFrameError if it is not valid."""
+    return _pixels(frame).picture()
 
 
 def inked_frame(picture: Image.Image) -> Frame | StreamedFrame:
-    """A picture as a frame of its pixels, or of nothing if it is blank."""
+    """Pack a picture into a frame as its pixels, or as nothing if it is blank."""
     return picture_frame(picture) if has_ink(picture) else Frame({"blank": True})
 
 
 def pixels_from(frame: Frame) -> PixelPicture | None:
-    """The pixels in a frame, None of a blank page; a BrokenFrameError if they are not valid."""
-    if frame.message.get("blank") is True:
-        return None
-    size = (_count(frame, "width"), _count(frame, "height"))
-    if not all(size) or PIXEL_BYTES * size[0] * size[1] != len(frame.body):
-        raise BrokenFrameError(f"{len(frame.body)} bytes for a picture of {size}")
-    body = frame.body
-    return PixelPicture(bytes(body) if isinstance(body, memoryview) else body, *size)
+    """Unpack the pixels of a picture, or None for a blank page.
+
+    Raises:
+        BrokenFrameError: If they are not valid.
+    """
+    return None if frame.message.get("blank") is True else _pixels(frame)
 
 
 def png_frame(picture: Image.Image) -> Frame:
-    """A picture as a frame that holds a PNG file, or nothing if it is blank."""
+    """Pack a picture into a frame as a PNG file, or as nothing if it is blank."""
     if not has_ink(picture):
         return Frame({"blank": True})
     png = encode_png(picture)
@@ -91,9 +86,12 @@ def png_frame(picture: Image.Image) -> Frame:
 
 
 def png_from(frame: Frame) -> PngPicture | None:
-    """The PNG file in a frame; a BrokenFrameError if it is not one of ours.
+    """Unpack a PNG file, or None for a blank page.
 
-    Its pixels are not unpacked: nothing of this process looks at them.
+    Its pixels are not decoded, because this process never needs them.
+
+    Raises:
+        BrokenFrameError: If it is not a PNG file of ours.
     """
     if frame.message.get("blank") is True:
         return None
@@ -103,7 +101,7 @@ def png_from(frame: Frame) -> PngPicture | None:
 
 
 def layer_frame(layer: TextLayer | None) -> Frame:
-    """A text layer, or None, as a frame."""
+    """Pack a text layer, or None, into a frame."""
     if layer is None:
         return Frame({"words": None})
     words = (*layer.words, *layer.unseen)
@@ -135,7 +133,7 @@ def layer_frame(layer: TextLayer | None) -> Frame:
 
 
 def layer_from(frame: Frame) -> TextLayer | None:
-    """The text layer in a frame, or None; a BrokenFrameError if it is not valid."""
+    """Unpack a text layer, or None; raises BrokenFrameError if it is not valid."""
     texts = frame.message.get("words")
     if texts is None:
         return None
@@ -182,7 +180,7 @@ def _words(texts: list[object], numbers: memoryview) -> Iterable[Word]:
 
 
 def error_frame(error: DeepSeekOCRError) -> Frame:
-    """An error as a frame."""
+    """Pack an error into a frame."""
     return Frame(
         {
             "error": type(error).__name__,
@@ -195,9 +193,10 @@ def error_frame(error: DeepSeekOCRError) -> Frame:
 
 
 def error_from(frame: Frame, source: str) -> DeepSeekOCRError | None:
-    """The error in a frame, with ``source`` as its source; None if the frame holds no error.
+    """Unpack an error, with ``source`` as its source; None if the frame holds no error.
 
-    Raises BrokenFrameError if the error is not one of our classes.
+    Raises:
+        BrokenFrameError: If the error is not of one of our classes.
     """
     message: dict[str, Any] = frame.message
     if "error" not in message:
@@ -213,6 +212,13 @@ def error_from(frame: Frame, source: str) -> DeepSeekOCRError | None:
         page=page if isinstance(page, int) else None,
         remedy=None if remedy is None else _text(remedy),
     )
+
+
+def _pixels(frame: Frame) -> PixelPicture:
+    size = (_count(frame, "width"), _count(frame, "height"))
+    if not all(size) or PIXEL_BYTES * size[0] * size[1] != len(frame.body):
+        raise BrokenFrameError(f"{len(frame.body)} bytes for a picture of {size}")
+    return PixelPicture(frame.body, *size)
 
 
 def _text(value: object) -> str:

@@ -1,7 +1,7 @@
 """The worker process: opens documents and sends their pages, one request at a time.
 
-Requests arrive as frames (:mod:`deepseek_ocr_rag.concurrency.frames`) on standard input,
-and each gets one frame as its reply, the result or an error::
+Requests arrive as frames (:mod:`deepseek_ocr_rag.concurrency.frames`) on standard input.
+The reply to each is one frame, with the result or an error::
 
     {"do": "load", "format": "PDF", "renderer": "pdfium"}                          -> {}
     {"do": "open", "document": 7, "name": ..., "path": ..., "format": "PDF", ...}  -> {"pages": 3}
@@ -69,7 +69,7 @@ def main() -> None:
         # Ctrl-C is for the owner, which ends this process.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, replies = take_pipes()
-    # Until here its owner can read why it does not start.
+    # Until here its owner can read on standard error why it does not start.
     discard_output()
     write_no_files()
     _DocumentServer(MemoryBound(), requests).serve(replies)
@@ -85,7 +85,7 @@ class _DocumentServer:
 
     def serve(self, replies: FileIO) -> None:
         send(replies, Frame({"ready": True}))
-        # Either end of the pipes fails once the owner is gone.
+        # Reading and writing fail once the owner is gone.
         with suppress(BrokenFrameError, OSError):
             while True:
                 # The owner has checked the size of the documents that it sends.
@@ -169,7 +169,7 @@ class _DocumentServer:
 
 
 def _check_identity(path: Path, identity: list[int], name: str) -> None:
-    """Check that the owner still has the document open: another may have taken its descriptor."""
+    """Check that the owner still has the document open: another file may have its descriptor."""
     try:
         same = list(identity_of(path)) == identity
     except OSError:

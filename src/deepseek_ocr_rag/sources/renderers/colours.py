@@ -13,8 +13,9 @@ _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 def to_rgb(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
     """Convert a picture to RGB, on a white background, with 8 bits a channel.
 
-    Large pictures are first reduced by a whole factor towards ``wanted`` (pixels), so that
-    conversion needs little memory; the result may still be larger.
+    ``wanted`` is the width and height in pixels that the caller will resize it to. Larger pictures
+    are first reduced by a whole factor, so that conversion needs little memory; the result may
+    still be larger than ``wanted``.
     """
     if picture.mode.startswith("I;16"):
         picture = _upper_byte(picture)
@@ -31,7 +32,7 @@ def to_rgb(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
 
 
 def _reduced(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
-    # Leave twice the size for the final, better filter.
+    # The result keeps twice the size for the final, better filter.
     factor = max(1, max(picture.size) // (2 * max(wanted)))
     return picture.reduce(factor) if factor > 1 else picture
 
@@ -43,7 +44,7 @@ def _upper_byte(picture: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(picture: Image.Image, wanted: tuple[int, int]) -> Image.Image:
-    """Scale to 8 bits: integers that fit into 16 bits by that range, other values by their own."""
+    """Scale to 8 bits: integers that fit into 16 bits by that range, others by their own range."""
     integers = picture.mode == "I"
     values = np.asarray(_reduced(picture, wanted), dtype=np.float32)
     values = np.nan_to_num(values, posinf=0.0, neginf=0.0)

@@ -1,4 +1,4 @@
-"""The bytes of a document, in a private file or in memory, where no other program changes them."""
+"""Holds the bytes of a document in a private file or in memory, safe from other programs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ _MEMORY_BYTES = 16 * 1024 * 1024
 class Content:
     """A document's bytes. Exactly one of ``file`` and ``data`` is set.
 
-    A large document is never in memory as a whole. What is here is a copy: if others replace or
-    change the user's file meanwhile, all pages still come from the bytes with this hash.
+    A large document is never in memory as a whole. The bytes are a copy: if another program
+    replaces or changes the user's file meanwhile, all pages still come from the bytes with this
+    hash.
     """
 
-    name: str  # what to call the document in messages
+    name: str  # of the document, for messages
     size: int  # bytes
     file: PrivateFile | Path | None = None  # a path in a process that did not make the copy
     data: bytes | None = None
@@ -37,7 +38,12 @@ class Content:
 
     @classmethod
     def from_stream(cls, name: str, chunks: Iterable[bytes], limits: Limits) -> Content:
-        """Keep a stream in memory as long as it is small, otherwise in a temporary file."""
+        """Copy a stream into memory if it is small, otherwise into a temporary file.
+
+        Raises:
+            LimitExceededError: If it is larger than the limit.
+            SourceError: If it cannot be written to the temporary file.
+        """
         size = 0
         digest = hashlib.sha256()
         memory = io.BytesIO()
@@ -67,12 +73,12 @@ class Content:
 
     @property
     def path(self) -> Path | None:
-        """Where the file can be opened; None for bytes in memory."""
+        """The path by which the file can be opened; None for bytes in memory."""
         return self.file.path if isinstance(self.file, PrivateFile) else self.file
 
     @property
     def identity(self) -> FileIdentity | None:
-        """Which file is at :attr:`path`; None for bytes in memory."""
+        """The identity of the file at :attr:`path`; None for bytes in memory."""
         return None if self.path is None else identity_of(self.path)
 
     def open(self) -> io.BufferedReader | io.BytesIO:
@@ -83,13 +89,13 @@ class Content:
             return self.path.open("rb")
         except OSError as error:
             raise SourceNotFoundError(
-                f"the file cannot be opened ({error.strerror})",
+                f"cannot open the file ({error.strerror})",
                 source=self.name,
                 remedy="Check that it is still there and that you may read it.",
             ) from error
 
     def ends(self, length: int) -> tuple[bytes, bytes]:
-        """The first and the last ``length`` bytes."""
+        """Read the first and the last ``length`` bytes."""
         with self.open() as file:
             try:
                 head = file.read(length)
@@ -97,13 +103,13 @@ class Content:
                 return head, file.read(length)
             except OSError as error:
                 raise CorruptSourceError(
-                    f"the file cannot be read ({error.strerror})",
+                    f"cannot read the file ({error.strerror})",
                     source=self.name,
                     remedy="Check the disk or the network share that it is on.",
                 ) from error
 
     def sha256(self) -> str:
-        """Hash of all bytes, 64 hex digits."""
+        """Compute the hash of all bytes, 64 hex digits."""
         if self.digest is not None:
             return self.digest
         with self.open() as file:
@@ -136,7 +142,7 @@ def _temporary_folder() -> str:
 
 
 def too_large(name: str, size: str, limits: Limits) -> LimitExceededError:
-    """The error for a file that is too large; ``size`` is its size as text."""
+    """Make the error for a file that is too large; ``size`` is its size as text."""
     return LimitExceededError(
         f"the file has {size} bytes and the limit is {limits.file_bytes:,}",
         source=name,

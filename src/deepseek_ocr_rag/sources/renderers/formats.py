@@ -5,13 +5,14 @@ from __future__ import annotations
 __all__ = ["PICTURES", "READABLE", "name_format", "sniff"]
 
 PICTURES = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
-"""Picture formats that we read, by their names in Pillow."""
+"""The picture formats that can be read, by their names in Pillow."""
 
 READABLE = "PDF, PNG, JPEG, TIFF, WebP, BMP and GIF"
-"""All formats that we read, for messages."""
+"""All formats that can be read, for messages."""
 
 HEADER_WINDOW = 1024
-"""Bytes in which PDF readers look for the header (ISO 32000-1, annex H, note 13)."""
+"""Number of first bytes in which PDF readers search for the header (ISO 32000-1, annex H,
+note 13)."""
 
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 
@@ -49,11 +50,15 @@ _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 
 def sniff(head: bytes, tail: bytes = b"") -> str | None:
-    """The format: one of :data:`PICTURES`, "PDF", "damaged PDF" (without a header), or None.
+    """Detect the format of a file that can be read.
 
-    ``head`` is at least the first 1,024 bytes, or the whole file; ``tail`` is searched for traces
-    of a PDF without a header. A picture's signature, at the very start, wins over a PDF header
-    further in.
+    Args:
+        head: At least the first 1,024 bytes, or the whole file.
+        tail: The last bytes, which are searched for traces of a PDF without a header.
+
+    Returns:
+        One of :data:`PICTURES`, "PDF", "damaged PDF" (without a header), or None. A picture's
+        signature, at the very start, wins over a PDF header after it.
     """
     for signature, name in _SIGNATURES:
         if head.startswith(signature):
@@ -70,7 +75,7 @@ def sniff(head: bytes, tail: bytes = b"") -> str | None:
 
 
 def name_format(head: bytes) -> str | None:
-    """The format of a file that we do not read, in words, or None if it is unknown."""
+    """Name the format of a file that cannot be read, in words; None if it is unknown."""
     for signature, name in _FOREIGN:
         if head.startswith(signature):
             return name

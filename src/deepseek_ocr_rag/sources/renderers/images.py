@@ -1,9 +1,9 @@
 """Opens picture files as pages, with Pillow.
 
 Every frame of a TIFF is a page; an animation (GIF, APNG, WebP) has one page, its
-first frame. A page's size in points is pixels * 72 / dpi, with the file's
-resolution if it is plausible, otherwise 96 dpi as in CSS, after EXIF orientation
-has been applied. Pictures are reduced if necessary, but never enlarged.
+first frame. After EXIF orientation has been applied, a page's size in points is
+pixels * 72 / dpi, where dpi is the file's resolution if it is plausible, otherwise
+96 as in CSS. Pictures are reduced if necessary, but never enlarged.
 
 Pillow's plugins are used directly: no other format can be opened, and
 :class:`Limits` replaces Pillow's process-wide pixel limit.
@@ -59,7 +59,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""The operation that makes a picture upright, by its orientation tag."""
+"""The operation that makes a picture upright, for each value of its orientation tag."""
 
 _DEFAULT_DPI = 96.0
 _PLAUSIBLE_DPI = (30.0, 4800.0)
@@ -69,7 +69,7 @@ _REDUCING_GAP = 3.0
 class PictureDocument:
     """A picture as :class:`~deepseek_ocr_rag.sources.renderers.opened_document.OpenedDocument`.
 
-    Thread-safe. It holds no pixels between two calls.
+    Thread-safe. It keeps no pixels between two calls.
     """
 
     def __init__(self, content: Content, *, format: str, limits: Limits) -> None:
@@ -92,7 +92,7 @@ class PictureDocument:
         return self._pages
 
     def info(self, number: int) -> PageInfo:
-        """Size of the upright frame in points."""
+        """Return the size of the upright frame in points."""
         with self._frame(number) as picture:
             width, height = _stored_size(picture)
             across, down = _dpi(picture)
@@ -102,12 +102,12 @@ class PictureDocument:
         return PageInfo(*size)
 
     def render(self, number: int, long_side: int) -> Image.Image:
-        """The upright frame in RGB, reduced if it is longer than ``long_side``."""
+        """Render the upright frame in RGB, reduced if it is longer than ``long_side``."""
         checks = PageChecks(self._limits, self._content.name, number)
         with self._frame(number) as picture:
             size = picture.size
             if self._format == "JPEG":
-                # Decodes to a half, a quarter or an eighth of the size if that is enough.
+                # Decodes at a half, a quarter or an eighth of the size, if that is large enough.
                 share = min(1.0, 2 * long_side / max(size))
                 picture.draft(None, (round(size[0] * share), round(size[1] * share)))
             picture.load()
@@ -149,7 +149,7 @@ class PictureDocument:
         except DeepSeekOCRError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            # Some plugins check Pillow's own limit.
+            # Some plugins also check Pillow's own limit.
             raise self._too_large("has far more pixels than a page", number) from error
         except MemoryError as error:
             raise LimitExceededError(
@@ -165,7 +165,7 @@ class PictureDocument:
     def _plugin(self, file: BinaryIO, number: int) -> ImageFile.ImageFile:
         if self._frames is not None and self._frames.offsets:
             file = self._frames.starting_at(file, number - 1)
-        # Without a name: Pillow would read the pixels from whatever file has that name by now.
+        # Without a name, because Pillow would read the pixels from the file that now has that name.
         picture: ImageFile.ImageFile = _PLUGINS[self._format](file, "")
         return picture
 
@@ -196,7 +196,7 @@ class PictureDocument:
         )
 
     def _damaged(self, error: Exception, number: int) -> DeepSeekOCRError:
-        # If there are several frames, the others may be intact.
+        # Of several frames, the others may be intact.
         kind = PageRenderError if self._pages > 1 else CorruptSourceError
         return kind(
             f"the {self._format} picture is damaged or truncated ({error})",
@@ -212,7 +212,7 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _stored_size(picture: Image.Image) -> tuple[int, int]:
-    """Size in pixels as stored; Pillow's own size of a TIFF is that of the upright picture."""
+    """Return the size in pixels as stored; Pillow's size of a TIFF is that of the upright one."""
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         return picture.tag_v2[_IMAGE_WIDTH], picture.tag_v2[_IMAGE_LENGTH]
     return picture.size

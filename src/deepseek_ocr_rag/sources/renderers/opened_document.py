@@ -14,7 +14,7 @@ __all__ = ["OpenedDocument", "PageInfo"]
 
 @dataclass(frozen=True, slots=True)
 class PageInfo:
-    """What is known about a page without rendering it."""
+    """The size and label of a page, known without rendering it."""
 
     width: float  # of the displayed page in points
     height: float  # of the displayed page in points
@@ -33,15 +33,15 @@ class OpenedDocument(Protocol):
         ...
 
     def info(self, number: int) -> PageInfo:
-        """Size and label of a page."""
+        """Return the size and label of a page."""
         ...
 
     def render(self, number: int, long_side: int) -> Image:
-        """The displayed page as an RGB picture whose long side has ``long_side`` pixels."""
+        """Render the displayed page as an RGB picture whose long side has ``long_side`` pixels."""
         ...
 
     def text_layer(self, number: int) -> TextLayer | None:
-        """The page's text with boxes; None for formats that have no text."""
+        """Read the page's text with boxes; None for formats that have no text."""
         ...
 
     def close(self) -> None:

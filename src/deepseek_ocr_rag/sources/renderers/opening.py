@@ -1,7 +1,7 @@
 """Chooses the renderer of a file: the requested one for PDFs, Pillow for pictures.
 
-Before a renderer gets the user's document, it has drawn a tiny one of ours. So a broken
-installation is reported as what it is, and not as a damaged document.
+Before a renderer gets the user's document, it must draw a tiny one of ours. So a broken
+installation is reported as such, and not as a damaged document.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Raises a SourceError if the document cannot be opened."""
 _DISTRIBUTIONS: Final = {"pdfium": "pypdfium2", "pymupdf": "pymupdf", "pillow": "pillow"}
 
 _CODECS: Final = {"JPEG": "jpg", "PNG": "zlib", "TIFF": "libtiff", "WEBP": "webp"}
-"""What Pillow needs for a format, by its names in :mod:`PIL.features`."""
+"""The codec that Pillow needs for a format, by its name in :mod:`PIL.features`."""
 
 _EMPTY_PAGE: Final = (
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
@@ -40,13 +40,13 @@ _LONGEST_REASON: Final = 300
 
 
 def renderer_of(format: str, renderer: str) -> str:
-    """What opens a format: "pillow" for pictures, else ``renderer``."""
+    """Name the library that opens a format: "pillow" for pictures, else ``renderer``."""
     return "pillow" if format in PICTURES else renderer
 
 
 @lru_cache
 def opener_for(format: str, renderer: str) -> Opener:
-    """The function that opens a format; PDFs use ``renderer`` ("pdfium" or "pymupdf").
+    """Return the function that opens a format; PDFs use ``renderer`` ("pdfium" or "pymupdf").
 
     Raises:
         MissingExtraError: If the renderer is not installed, or its installation is broken.
@@ -65,7 +65,7 @@ def opener_for(format: str, renderer: str) -> Opener:
 
 
 def broken_installation(renderer: str, reason: str) -> MissingExtraError:
-    """The error for a renderer that is installed and does not work."""
+    """Make the error for a renderer that is installed but does not work."""
     return MissingExtraError(
         f"the installation of {renderer} is broken ({reason[:_LONGEST_REASON]})",
         remedy=f"Install it again: pip install --force-reinstall {_DISTRIBUTIONS[renderer]}",
@@ -97,7 +97,7 @@ def _try(opener: Opener) -> None:
     document = opener(content, None, Limits())
     try:
         if document.page_count != 1 or round(document.info(1).width) != 9:
-            raise ValueError("it misreads a page of ours")
+            raise ValueError("it misreads the test page")
         document.text_layer(1)
         if document.render(1, 9).getpixel((4, 4)) != (255, 255, 255):
             raise ValueError("it draws nothing")

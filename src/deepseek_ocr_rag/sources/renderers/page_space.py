@@ -44,7 +44,7 @@ _SHORTEST = 0.008
 
 @dataclass(frozen=True, slots=True)
 class PageSpace:
-    """The part of page space that is displayed, and its rotation in degrees clockwise."""
+    """The displayed part of page space, and its rotation in degrees clockwise."""
 
     left: float
     bottom: float
@@ -66,7 +66,7 @@ class PageSpace:
 
     @property
     def matrix(self) -> Matrix:
-        """From page space to displayed points."""
+        """The matrix from page space to displayed points."""
         if self.rotation == 90:
             return (0.0, 1.0, 1.0, 0.0, -self.bottom, -self.left)
         if self.rotation == 180:
@@ -76,12 +76,12 @@ class PageSpace:
         return (1.0, 0.0, 0.0, -1.0, -self.left, self.top)
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> Box | None:
-        """Displayed points as a box, clipped to the page; None outside of the page."""
+        """Make a box of displayed points, clipped to the page; None outside of the page."""
         x0, x1 = min(x0, x1), max(x0, x1)
         y0, y1 = min(y0, y1), max(y0, y1)
         width, height = self.width, self.height
         on_page = x1 >= 0 and y1 >= 0 and x0 <= width and y0 <= height
-        # The comparison is false for NaN too.
+        # NaN makes the comparison false.
         if not on_page or width <= 0 or height <= 0:
             return None
         return Box.clamped(x0 / width, y0 / height, x1 / width, y1 / height)
@@ -91,7 +91,7 @@ class PageSpace:
         return max(abs(x1 - x0), abs(y1 - y0)) >= _SHORTEST * max(self.width, self.height)
 
     def rule(self, x0: float, y0: float, x1: float, y1: float) -> Rule | None:
-        """Displayed points as a rule, or None if they are not a thin straight line."""
+        """Make a rule of displayed points, or None if they are not a thin straight line."""
         across, down = abs(x1 - x0), abs(y1 - y0)
         side = max(self.width, self.height)
         thickness, length = min(across, down), max(across, down)
@@ -108,7 +108,7 @@ def transform(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
 
 
 def multiply(first: Matrix, second: Matrix) -> Matrix:
-    """The matrix that applies ``first`` and then ``second``."""
+    """Return the matrix that applies ``first`` and then ``second``."""
     a, b, c, d, e, f = first
     g, h, i, j, k, m = second
     return (
@@ -122,7 +122,7 @@ def multiply(first: Matrix, second: Matrix) -> Matrix:
 
 
 def bounds(matrix: Matrix, x0: float, y0: float, x1: float, y1: float) -> Edges:
-    """The upright box around a transformed box."""
+    """Return the upright box around a transformed box."""
     a, b, c, d, e, f = matrix
     ax0, ax1, bx0, bx1 = a * x0, a * x1, b * x0, b * x1
     cy0, cy1, dy0, dy1 = c * y0, c * y1, d * y0, d * y1
@@ -135,19 +135,19 @@ def bounds(matrix: Matrix, x0: float, y0: float, x1: float, y1: float) -> Edges:
 
 
 def around(points: Iterable[Iterable[float]]) -> Edges:
-    """The upright box around some points."""
+    """Return the upright box around some points."""
     xs, ys = zip(*points, strict=True)
     return min(xs), min(ys), max(xs), max(ys)
 
 
 _UPRIGHT_WITHIN = 12
-"""Text that leans by less than this many degrees, as on a scan, runs along the page."""
+"""Degrees. Text that leans by less, as on a scan, counts as parallel to an edge of the page."""
 
 
 def direction(x: float, y: float) -> int:
-    """A direction in displayed points in whole degrees clockwise.
+    """Convert a direction in displayed points to whole degrees clockwise.
 
-    Directions close to a right angle are that right angle.
+    A direction close to a right angle becomes that right angle.
     """
     if not (math.isfinite(x) and math.isfinite(y)):
         return 0

@@ -43,7 +43,7 @@ _WHITE = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class _Handles:
-    """What is freed together, and the objects that must live until then."""
+    """The handles that are freed together, and the objects that must live until then."""
 
     document: Handle
     form: Handle
@@ -55,7 +55,7 @@ class _Handles:
         pdfium.FPDF_CloseDocument(self.document)
 
 
-# Documents that were never closed. The garbage collector may run at any moment and in
+# Documents that were not closed. The garbage collector may run at any moment and in
 # any thread, so finalizers only add them here, and the next call frees them.
 _abandoned: deque[_Handles] = deque()
 
@@ -91,7 +91,7 @@ class PdfiumDocument:
         return self._pages
 
     def info(self, number: int) -> PageInfo:
-        """Size and label of a page."""
+        """Return the size and label of a page."""
         size = pdfium.FS_SIZEF()
         with _locked():
             document = self._open_handles().document
@@ -101,7 +101,7 @@ class PdfiumDocument:
         return PageInfo(size.width, size.height, label)
 
     def render(self, number: int, long_side: int) -> Image.Image:
-        """The displayed page with annotations and form fields, on white."""
+        """Render the displayed page with annotations and form fields, on white."""
         checks = PageChecks(self._limits, self._name, number)
         with self._page(number) as page:
             checks.check_time()
@@ -113,7 +113,7 @@ class PdfiumDocument:
             return self._draw(page, width, height, checks)
 
     def text_layer(self, number: int) -> TextLayer:
-        """Words, rules and pictures of a page, including form fields and notes."""
+        """Read the words, rules and pictures of a page, including form fields and notes."""
         checks = PageChecks(self._limits, self._name, number)
         with self._page(number) as page:
             checks.check_time()
@@ -135,7 +135,7 @@ class PdfiumDocument:
             self._handles = None
 
     def _is_xfa(self, page: Handle) -> bool:
-        """Whether the page's content is in a form description that only some viewers draw."""
+        """Whether the page's content is in an XFA form, which only some viewers draw."""
         kind = pdfium.FPDF_GetFormType(self._open_handles().document)
         return kind == pdfium.FORMTYPE_XFA_FULL and not pdfium.FPDFPage_GetAnnotCount(page)
 
@@ -165,7 +165,7 @@ class PdfiumDocument:
 
     @contextmanager
     def _flattened(self, page: Handle, number: int) -> Iterator[Handle]:
-        """The page with its annotations merged into it, so that their text is found.
+        """Merge annotations into the page, so that their text is found.
 
         That changes the document, so it is done in a second copy, and only for
         pages that have such annotations.
@@ -217,7 +217,7 @@ class PdfiumDocument:
 
 
 def _with_marks(words: tuple[Word, ...], marks: tuple[Word, ...]) -> tuple[Word, ...]:
-    """The words with the marks of a form instead of the letters that draw its ticks."""
+    """Replace the letters that draw the ticks of a form by its marks."""
 
     def is_tick(word: Word) -> bool:
         shared = (mark.box.intersection(word.box) for mark in marks)
@@ -229,7 +229,7 @@ def _with_marks(words: tuple[Word, ...], marks: tuple[Word, ...]) -> tuple[Word,
 
 
 def _open(content: Content, password: str | None) -> tuple[_Handles, bytes | None]:
-    """The document, and the encoded password that opened it."""
+    """Open the document; also return the encoded password that opened it."""
     for candidate in spellings(password):
         document, keep = _load(content, candidate)
         if document:
@@ -269,7 +269,7 @@ def _open_error(name: str, code: int) -> SourceError:
 
 def _label(document: Handle, index: int) -> str | None:
     size = pdfium.FPDF_GetPageLabel(document, index, None, 0)
-    # Two bytes end the string. Anything longer than this is not a real label.
+    # The string ends with two zero bytes. Anything longer than this is not a real label.
     if not 2 < size <= 100_000:
         return None
     buffer = ctypes.create_string_buffer(size)

@@ -1,8 +1,8 @@
 """Draws pages with pdfium, and finds the words that a reader of the drawing cannot see.
 
-A word is seen if the picture changes where it stands when it is not drawn. Two pictures are
-needed only for pages on which something looks suspicious: what is painted is examined first.
-Callers hold pdfium's lock.
+A word is seen if the picture changes at its place when it is not drawn. The painted objects are
+examined first, so that two pictures are needed only for pages with suspicious words. Callers hold
+pdfium's lock.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from .words import COMPARED_SIDE, SEEN, box_slices, is_tiny
 __all__ = ["draw_content", "unseen_words"]
 
 _LIGHT = 190
-"""Ink with no colour darker than this may be invisible on white."""
+"""Ink whose red, green and blue are all this light, of 255, may be invisible on white."""
 
 _ALIKE = 90
-"""Colours that differ by less than this may be one to a reader."""
+"""Two colours may look alike to a reader if red, green and blue each differ by less than this."""
 
 _COVER = 0.1
-"""Share of a text's box that something must overlap to be able to hide a word of it."""
+"""Least share of a text's box that an object must overlap to be able to hide a word of it."""
 
 _INVISIBLE_MODES = (3, 7)
 """Text rendering modes that paint nothing (ISO 32000-1, table 106)."""
 
 _MOST_SHAPES = 4_000
+"""Most shapes that are compared with the texts; on a page with more, every text is suspicious."""
 
 _WHITE = 0xFFFFFFFF
 _PauseCallback: Any = dict(pdfium.IFSDK_PAUSE._fields_)["NeedToPauseNow"]
@@ -62,7 +63,7 @@ def draw_content(
 ) -> None:
     """Draw a page's content into a bitmap, within the time that a page may take.
 
-    ``options`` are what pdfium takes: left, top, width, height, turn and flags.
+    ``options`` are those of pdfium: left, top, width, height, turn and flags.
     """
     callback = _PauseCallback(lambda _pause: checks.is_late())
     pause = pdfium.IFSDK_PAUSE(version=1, NeedToPauseNow=callback)
@@ -84,7 +85,7 @@ def unseen_words(
     drawings: Drawings,
     checks: PageChecks,
 ) -> list[bool]:
-    """Which words a reader of the page cannot see; ``owners`` are their text objects."""
+    """Find the words that a reader of the page cannot see; ``owners`` are their text objects."""
     tiny = [is_tiny(word, space) for word in words]
     suspects = _suspects(drawings, set(owners))
     if not suspects:
@@ -94,10 +95,10 @@ def unseen_words(
 
 
 def _suspects(drawings: Drawings, owners: set[int]) -> set[int]:
-    """The text objects that may not be seen, judged by what is painted and in which colours."""
+    """Find the text objects that may be invisible, judged by the painted objects and colours."""
     order = {item.handle: i for i, item in enumerate(drawings.painted)}
     texts = [drawings.painted[order[o]] for o in owners if o in order]
-    # Text beyond the budget of objects was not examined: it has to show itself.
+    # Text beyond the budget of objects was not examined, so the picture must show it.
     suspects = owners - order.keys() - {0}
     colours = np.zeros((len(texts), 3))
     for i, item in enumerate(texts):
@@ -121,7 +122,7 @@ def _suspects(drawings: Drawings, owners: set[int]) -> set[int]:
 
 
 def _ink(handle: int) -> tuple[int, int, int, int]:
-    """Red, green, blue and alpha of an object's paint, each 0 to 255."""
+    """Return red, green, blue and alpha of a text's paint, each 0 to 255."""
     values = (ctypes.c_uint * 4)()
     start = ctypes.addressof(values)
     outlined = _get_render_mode(handle) == 1
@@ -153,7 +154,7 @@ def _overpainted(
     painted: Sequence[Painted],
     order: dict[int, int],
 ) -> NDArray[np.bool_]:
-    """Which texts something covers, or has below them in a colour like their own."""
+    """Find the texts that an object covers, or that lie on an object of a similar colour."""
     found = np.zeros(len(boxes), dtype=bool)
     areas = np.maximum(1e-6, (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
     left, top = boxes[:, :2].min(axis=0)
@@ -163,7 +164,7 @@ def _overpainted(
         if item.kind in (pdfium.FPDF_PAGEOBJ_TEXT, pdfium.FPDF_PAGEOBJ_FORM):
             continue
         x0, y0, x1, y1 = item.edges
-        # Also false for NaN.
+        # NaN makes a comparison false.
         if not (
             x1 - x0 > 3 and y1 - y0 > 3 and x0 < right and x1 > left and y0 < bottom and y1 > top
         ):
@@ -185,7 +186,7 @@ def _overpainted(
 
 
 def _filling(item: Painted) -> tuple[int, ...] | None:
-    """The colour that an object fills an area with; () where it has many, None for nothing."""
+    """Return the colour that an object fills an area with; () for many colours, None for none."""
     if item.kind != pdfium.FPDF_PAGEOBJ_PATH:
         return ()
     fill, stroke = ctypes.c_int(), ctypes.c_int()
@@ -208,7 +209,7 @@ def _seen_words(
     drawings: Drawings,
     checks: PageChecks,
 ) -> list[bool]:
-    """For each word, whether the picture changes there when the suspects are not drawn."""
+    """Find for each word whether the picture changes there when the suspects are not drawn."""
     scale = COMPARED_SIDE / max(space.width, space.height, 1e-6)
     width, height = (max(1, round(side * scale)) for side in (space.width, space.height))
     for item in drawings.painted:

@@ -1,7 +1,7 @@
 """Reads the drawings, images and annotations of a page from pdfium. Callers hold pdfium's lock.
 
-Pages have thousands of objects and characters, and each needs several calls, so
-the functions are bound again to take plain integers as handles and to keep
+Pages have thousands of objects and characters, and each needs several calls. The
+functions are bound again, so that they take plain integers as handles and keep
 Python's global lock, which halves their cost.
 """
 
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 _FORM_DEPTH = 12
-"""How deeply nested forms are followed."""
+"""Most forms inside each other that are followed."""
 
 _CHECK_INTERVAL = 4096
 """Number of objects between two checks of the time."""
@@ -65,16 +65,16 @@ _NOT_SHOWN = pdfium.FPDF_ANNOT_FLAG_HIDDEN | pdfium.FPDF_ANNOT_FLAG_NOVIEW
 _UPRIGHT: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 Handle = Any
-"""A pointer or a function of pypdfium2's bindings, which have no types."""
+"""A pointer or a function of pypdfium2's bindings, which are untyped."""
 
 
 def bind(function: Handle, result: Handle, *arguments: Handle) -> Callable[..., Any]:
-    """Bind a C function again with handles and addresses as integers, which is cheaper to call."""
+    """Bind a C function with integers as handles and addresses, which makes calls cheaper."""
     return ctypes.PYFUNCTYPE(result, *arguments)(address_of(function))
 
 
 def address_of(pointer: Handle) -> int:
-    """A handle of pypdfium2 as an integer."""
+    """Convert a handle of pypdfium2 to an integer."""
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0
 
 
@@ -91,7 +91,7 @@ _get_close = bind(pdfium.FPDFPathSegment_GetClose, _INT, _HANDLE)
 
 
 def _objects(page: Handle) -> Iterator[tuple[int, int, Matrix]]:
-    """All objects of a page and of its forms: handle, type, and the matrix of the container."""
+    """Yield the objects of a page and its forms: handle, type, and matrix of the container."""
     handle = address_of(page)
     for i in range(pdfium.FPDFPage_CountObjects(page)):
         yield from _unfolded(_get_object(handle, i), _UPRIGHT, _FORM_DEPTH)
@@ -141,7 +141,7 @@ _MARKS = {
 
 
 def form_marks(page: Handle, form: Handle, space: PageSpace) -> tuple[Word, ...]:
-    """The boxes and buttons of a form on a loaded page, ticked or not, as words.
+    """Return the boxes and buttons of a form on a loaded page, ticked or not, as words.
 
     Their ticks are pictures or letters of symbol fonts, so that no text says which are ticked.
     """
@@ -161,7 +161,7 @@ def form_marks(page: Handle, form: Handle, space: PageSpace) -> tuple[Word, ...]
 
 
 def _annotations(page: Handle) -> Iterator[Handle]:
-    """The annotations of a page; each is valid only until the next."""
+    """Yield the annotations of a page; each is valid only until the next."""
     for i in range(pdfium.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium.FPDFPage_GetAnnot(page, i)
         if annotation:
@@ -172,7 +172,7 @@ def _annotations(page: Handle) -> Iterator[Handle]:
 
 
 def largest_image(page: Handle, checks: PageChecks) -> float:
-    """Pixels of the largest raster image on a loaded page; those of bilevel images count 1/24."""
+    """Count the pixels of the largest image on a loaded page; a bilevel image's count 1/24 each."""
     largest = 0.0
     width, height = ctypes.c_uint(), ctypes.c_uint()
     for count, (item, kind, _) in enumerate(_objects(page)):
@@ -206,7 +206,7 @@ class Painted:
 
 @dataclass(slots=True)
 class Drawings:
-    """What is drawn on a page besides characters, and everything in the order of painting."""
+    """The drawings of a page, and all that it paints, text included, in the order of painting."""
 
     rules: list[Rule] = field(default_factory=list)
     pictures: list[Box] = field(default_factory=list)  # raster images
@@ -214,7 +214,7 @@ class Drawings:
 
 
 def read_drawings(page: Handle, space: PageSpace, budget: int) -> Drawings:
-    """What is drawn by the first ``budget`` objects and path segments of a loaded page."""
+    """Read the drawings among the first ``budget`` objects and path segments of a loaded page."""
     found = Drawings()
     for item, kind, matrix in _objects(page):
         budget -= 1
@@ -243,7 +243,7 @@ def _bounds_of(item: int, shown: Matrix) -> Edges:
 def _read_path(
     item: int, shown: Matrix, space: PageSpace, edges: Edges, rules: list[Rule], budget: int
 ) -> int:
-    """Add the rules of a path to ``rules``; returns how many segments were read."""
+    """Add the rules of a path to ``rules``; return the number of segments that were read."""
     if not space.may_hold_rule(*edges):
         return 0
     fill, stroke = ctypes.c_int(), ctypes.c_int()
@@ -267,7 +267,7 @@ def _line_width(path: Handle, matrix: Matrix) -> float:
 
 
 def _straight_runs(item: int, count: int, matrix: Matrix) -> Iterator[list[tuple[float, float]]]:
-    """The points of each run of straight lines in a path."""
+    """Yield the points of each run of straight lines in a path."""
     x, y = ctypes.c_float(), ctypes.c_float()
     at_x, at_y = ctypes.addressof(x), ctypes.addressof(y)
     run: list[tuple[float, float]] = []
@@ -292,7 +292,7 @@ def _straight_runs(item: int, count: int, matrix: Matrix) -> Iterator[list[tuple
 
 
 def _segments(points: list[tuple[float, float]], half: float) -> Iterator[Edges]:
-    """The boxes that the stroked lines cover."""
+    """Yield the boxes that the stroked lines cover."""
     for first, second in pairwise(points):
         x0, y0, x1, y1 = around((first, second))
         across = x1 - x0 >= y1 - y0
@@ -301,6 +301,6 @@ def _segments(points: list[tuple[float, float]], half: float) -> Iterator[Edges]
 
 
 def _filled(points: list[tuple[float, float]]) -> Iterator[Edges]:
-    """The box that a filled rectangle covers."""
+    """Yield the box that a filled rectangle covers."""
     if len(points) <= RECTANGLE_POINTS:
         yield around(points)

@@ -19,11 +19,11 @@ from .words import PlacedWords, WordStyle, build_words, is_bold, is_monospaced, 
 __all__ = ["read_layer"]
 
 _TALL, _FLAT = 1.6, 0.6
-"""Fonts are about 1.2 times as tall as their size; more or less than this is an error in the font,
-which would weave lines together."""
+"""Most and least height of a font, in sizes. Fonts are about 1.2 times as tall as their size; other
+heights are errors in the font, which would mix the words of neighbouring lines."""
 
 _ASCENT, _DESCENT = 0.9, 0.25
-"""How far an ordinary font reaches above and below the line of writing, in sizes."""
+"""Height of an ordinary font above and below its baseline, in sizes."""
 
 _PDFIUM_CONTROLS = (0x02, 0x09, 0x0A, 0x0D)
 """Control characters that pdfium itself inserts: hyphen, tab, line ends."""
@@ -44,7 +44,7 @@ _get_font_size = bind(pdfium.FPDFText_GetFontSize, ctypes.c_double, _HANDLE, _IN
 
 
 def read_layer(page: Handle, space: PageSpace, checks: PageChecks) -> TextLayer:
-    """Words, rules and pictures of a loaded page; checks the limit on characters."""
+    """Read the words, rules and pictures of a loaded page; check the limit on characters."""
     text = pdfium.FPDFText_LoadPage(page)
     if not text:
         raise page_failed(checks.source, checks.page)
@@ -93,7 +93,7 @@ def _correct_boxes(text: int, edges: NDArray[np.float32], styles: _Styles) -> No
     objects, firsts, numbers = np.unique(owners, return_index=True, return_inverse=True)
     ups = np.array([styles.up(first) for first in firsts.tolist()])[numbers]
     ups[objects[numbers] == 0] = 0.0
-    # How far each box reaches along the way up; slanted text is left as it is.
+    # The extent of each box in the direction of its text's height; slanted text is left alone.
     sizes = np.abs(ups).max(axis=1)
     extent = np.abs(edges[:, (2, 1)] - edges[:, (0, 3)])
     height = np.where(np.abs(ups[:, 0]) > np.abs(ups[:, 1]), extent[:, 0], extent[:, 1])
@@ -121,7 +121,7 @@ def _blank_controls(text: int, codes: NDArray[np.uint32]) -> None:
 
 
 def _ink(text: int, index: int) -> tuple[float, float, float, float] | None:
-    """Left, top, right and bottom of a glyph's ink in page space, or None without ink."""
+    """Return left, top, right and bottom of a glyph's ink in page space, or None without ink."""
     left, right, bottom, top = (ctypes.c_double() for _ in range(4))
     addresses = (ctypes.addressof(value) for value in (left, right, bottom, top))
     if not _get_ink(text, index, *addresses):
@@ -161,13 +161,13 @@ class _Styles:
                 bold, monospaced = self._font(pdfium.FPDFTextObj_GetFont(pointer))
             size, rotation, mirrored = self.placement(index)
             style = WordStyle(size, bold, hidden, rotation, mirrored, monospaced)
-            # Characters that pdfium inserted belong to no object.
+            # Characters that pdfium inserted belong to no object, so they are not remembered.
             if text_object:
                 self._objects[text_object] = style
         return style
 
     def up(self, index: int) -> tuple[float, float]:
-        """From a character's line of writing upwards by one size, in page space."""
+        """Return the vector from a character's baseline upwards by one size, in page space."""
         m = self._matrix
         if not _get_char_matrix(self._text, index, ctypes.addressof(m)):
             return 0.0, 0.0
@@ -176,7 +176,7 @@ class _Styles:
         return (x, y) if math.isfinite(x) and math.isfinite(y) else (0.0, 0.0)
 
     def placement(self, index: int) -> tuple[float, int, bool]:
-        """Size in points, rotation of a character, and whether it is drawn as in a mirror."""
+        """Return a character's size in points, its rotation, and whether it is mirrored."""
         m = self._matrix
         if not _get_char_matrix(self._text, index, ctypes.addressof(m)):
             return 0.0, 0, False
@@ -185,7 +185,7 @@ class _Styles:
         # A negative size writes backwards.
         x, y = (-m.a, -m.b) if size < 0 else (m.a, m.b)
         a, b, c, d = self._page_matrix[:4]
-        # Displayed points run downwards, which is one mirroring.
+        # Displayed points run downwards, which is itself one mirroring.
         mirrored = (m.a * m.d - m.b * m.c) * (a * d - b * c) > 0
         return (
             points if math.isfinite(points) else 0.0,
@@ -203,8 +203,8 @@ class _Styles:
             pdfium.FPDFFont_GetBaseFontName(font, raw, len(raw))
             name = raw.value.decode("utf-8", "replace")
             flags = max(0, pdfium.FPDFFont_GetFlags(font))
-            # The weight that pdfium reports is guessed from the stems: it is 700 or more
-            # for many book faces.
+            # pdfium guesses the weight from the stems, and reports 700 or more for many
+            # regular faces.
             self._fonts[key] = (
                 is_bold(name) or bool(flags & _FORCE_BOLD),
                 is_monospaced(name) or bool(flags & _FIXED_PITCH),

@@ -66,13 +66,13 @@ class PymupdfDocument:
         return self._pages
 
     def info(self, number: int) -> PageInfo:
-        """Size and label of a page."""
+        """Return the size and label of a page."""
         with self._page(number) as page:
             rect = page.rect
             return PageInfo(rect.width, rect.height, short_label(page.get_label() or ""))
 
     def render(self, number: int, long_side: int) -> Image.Image:
-        """The displayed page with annotations and form fields, on white."""
+        """Render the displayed page with annotations and form fields, on white."""
         checks = PageChecks(self._limits, self._name, number)
         with self._page(number) as page:
             rect = page.rect
@@ -87,7 +87,7 @@ class PymupdfDocument:
             return picture if picture.size == (width, height) else picture.resize((width, height))
 
     def text_layer(self, number: int) -> TextLayer:
-        """Words, rules and pictures of a page; empty for a scan."""
+        """Read the words, rules and pictures of a page; a scan has no words."""
         checks = PageChecks(self._limits, self._name, number)
         with self._page(number) as page:
             layer = read_layer(page, checks)
@@ -140,7 +140,7 @@ class PymupdfDocument:
 
     @contextmanager
     def _page(self, number: int) -> Iterator[Any]:
-        """Load a page; translate MuPDF's errors."""
+        """Load a page, and translate MuPDF's errors."""
         with _locked():
             if self._document is None:
                 raise PageRenderError(
@@ -171,7 +171,7 @@ def _import() -> Handle:
             remedy=f"Run: {install_command('pymupdf')}",
         ) from error
     tools: Handle = pymupdf.TOOLS
-    # Otherwise it prints complaints about damaged files to standard output.
+    # Otherwise it prints messages about damaged files to standard output.
     tools.mupdf_display_errors(False)
     tools.mupdf_display_warnings(False)
     return pymupdf

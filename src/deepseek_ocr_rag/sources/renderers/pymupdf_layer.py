@@ -29,7 +29,7 @@ from .words import (
 __all__ = ["Handle", "read_layer"]
 
 Handle = Any
-"""An object of PyMuPDF, which has no types."""
+"""An object of PyMuPDF, which is untyped."""
 
 _BOLD_FLAG = 1 << 4
 _MONOSPACED_FLAG = 1 << 3
@@ -37,7 +37,7 @@ _FILLED, _STROKED = 1 << 4, 1 << 5
 
 
 def read_layer(page: Handle, checks: PageChecks) -> TextLayer:
-    """Words, rules and pictures of a loaded page; checks the limit on characters."""
+    """Read the words, rules and pictures of a loaded page; check the limit on characters."""
     rect = page.rect
     space = PageSpace(0.0, 0.0, rect.width, rect.height)
     turn = page.rotation_matrix
@@ -58,7 +58,7 @@ def read_layer(page: Handle, checks: PageChecks) -> TextLayer:
 
 
 def _without_ink(page: Handle, words: Sequence[Word], space: PageSpace) -> list[bool]:
-    """Which words are tiny, or stand where the drawn page has one colour only."""
+    """Find the words that are tiny, or lie where the drawn page has only one colour."""
     # Imported here: PyMuPDF is optional.
     import pymupdf
 
@@ -70,7 +70,7 @@ def _without_ink(page: Handle, words: Sequence[Word], space: PageSpace) -> list[
     pixels = np.frombuffer(drawn.samples, dtype=np.uint8).reshape(drawn.height, drawn.width, 3)
 
     def has_ink(box: Box) -> bool:
-        # Boxes are taller than letters, and reach over the edge of what covers these.
+        # Boxes are taller than letters, and reach beyond the edge of an object that covers them.
         edge = 0.2 * (box.y1 - box.y0)
         core = Box(box.x0, box.y0 + edge, box.x1, box.y1 - edge)
         part = pixels[box_slices(core, drawn.width, drawn.height)].reshape(-1, 3)
@@ -101,7 +101,7 @@ def _read_words(
     previous: dict[str, Any] | None = None
     for line, span in spans:
         style = _style(line, span, shown)
-        # The end of a line separates words like a space. In vertical writing, MuPDF
+        # The end of a line separates words like a space, but in vertical writing MuPDF
         # makes every character a line.
         if line is not previous and not line["wmode"]:
             codes.append(0x0A)
@@ -143,7 +143,7 @@ def _read_rules(page: Handle, space: PageSpace, shown: Matrix, budget: int) -> I
 
 
 def _stroked(items: list[tuple[Any, ...]]) -> Iterator[Edges]:
-    """The lines of a stroked path, and the sides of its rectangles."""
+    """Yield the lines of a stroked path, and the sides of its rectangles."""
     for item in items:
         if item[0] == "l":
             yield around(item[1:3])
@@ -156,7 +156,7 @@ def _stroked(items: list[tuple[Any, ...]]) -> Iterator[Edges]:
 
 
 def _filled(items: list[tuple[Any, ...]]) -> Iterator[Edges]:
-    """The rectangles of a filled path, including those that are drawn as four lines."""
+    """Yield the rectangles of a filled path, including those that are drawn as four lines."""
     corners: list[Any] = []
     for item in [*items, ("end",)]:
         if item[0] == "l" and corners and corners[-1] == item[1]:

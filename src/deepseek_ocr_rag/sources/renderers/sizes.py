@@ -1,4 +1,4 @@
-"""What the renderers share: the size of a page in pixels, its limits, passwords, and errors."""
+"""Code that the renderers share: the size of a page in pixels, limits, passwords, and errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LABEL_CHARACTERS = 100
 
 
 class PageChecks:
-    """Checks a page (1-based) against the limits; its time starts now."""
+    """Checks a page (1-based) against the limits; its time starts when this object is made."""
 
     def __init__(self, limits: Limits, source: str, page: int) -> None:
         self.limits = limits
@@ -49,17 +49,22 @@ class PageChecks:
             raise self.too_late()
 
     def too_late(self) -> LimitExceededError:
-        """The error for a page that has taken too long."""
+        """Make the error for a page that has taken too long."""
         return self._exceeded(
             f"the page took longer than {self.limits.page_seconds:g} seconds",
             "Raise Limits(page_seconds=...), or leave this page out.",
         )
 
     def fitted(self, width: float, height: float, long_side: int) -> tuple[int, int]:
-        """Width and height in pixels of a page whose long side gets ``long_side`` pixels.
+        """Compute width and height in pixels of a page whose long side gets ``long_side`` pixels.
 
         Only the ratio of ``width`` and ``height`` matters, so huge pages need no more memory than
-        others. ``limits.image_pixels`` bounds the result.
+        others.
+
+        Raises:
+            ConfigurationError: If ``long_side`` is not positive.
+            PageRenderError: If the page has no area.
+            LimitExceededError: If the result has more pixels than ``limits.image_pixels``.
         """
         if long_side < 1:
             raise ConfigurationError(
@@ -106,18 +111,18 @@ class PageChecks:
 
 
 def short_label(label: str) -> str | None:
-    """A page's printed label, bounded; None if it is blank."""
+    """Shorten a page's printed label; None if it is blank."""
     return label[:_LABEL_CHARACTERS].strip() or None
 
 
 def password_refused(source: str, password: str | None) -> PasswordError:
-    """The error for an encrypted PDF that the password, if any, does not open."""
+    """Make the error for an encrypted PDF that the password, if any, does not open."""
     problem = "the PDF is encrypted" if password is None else "the password is wrong"
     return PasswordError(problem, source=source, remedy="Pass the right password=... to open it.")
 
 
 def no_pages(source: str) -> CorruptSourceError:
-    """The error for a PDF without a page."""
+    """Make the error for a PDF without a page."""
     return CorruptSourceError(
         "the PDF has no pages",
         source=source,
@@ -126,7 +131,7 @@ def no_pages(source: str) -> CorruptSourceError:
 
 
 def page_failed(source: str, page: int) -> PageRenderError:
-    """The error for a page that the library cannot load or draw."""
+    """Make the error for a page that the library cannot load or draw."""
     return PageRenderError(
         "the page is damaged and cannot be read",
         source=source,
@@ -136,14 +141,13 @@ def page_failed(source: str, page: int) -> PageRenderError:
 
 
 def spellings(password: str | None) -> Iterator[bytes | None]:
-    """The passwords to try, in UTF-8: as given, then normalised.
+    """Yield the passwords to try, in UTF-8: as given, then normalised.
 
-    For the old ciphers pdfium itself also tries Latin-1.
+    For the old ciphers, pdfium itself also tries Latin-1.
     """
     if password is None:
         yield None
         return
-    # Each once, in this order.
     for spelling in dict.fromkeys((password, normalized(password))):
         yield spelling.encode("utf-8", "surrogatepass")
 

@@ -1,8 +1,8 @@
 """Finds the frames of a TIFF in one pass, and opens any of them directly.
 
 Pillow reaches a frame by reading all frames before it, and keeps a list of them that it searches
-at each step: opening a fax of 9,000 pages took nine seconds, and then three for each page.
-Here only the links between the frames are followed (TIFF 6.0, section 2; BigTIFF alike).
+at each step: opening a fax of 9,000 pages took nine seconds, and then three for each page. This
+module only follows the links between the frames (TIFF 6.0, section 2; likewise in BigTIFF).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import BinaryIO, Final, cast
 __all__ = ["TiffFrames"]
 
 _BIG: Final = 43
-"""Marks a BigTIFF; a classic one has 42."""
+"""The version number of a BigTIFF; a classic one has 42."""
 
 
 class TiffFrames:
-    """Where the frames of a TIFF are.
+    """The offsets of a TIFF's frames.
 
     Raises:
         ValueError: If the chain of frames leads out of the file.
@@ -44,7 +44,7 @@ class TiffFrames:
         self.offsets = tuple(offsets)
 
     def starting_at(self, file: BinaryIO, index: int) -> BinaryIO:
-        """The same file, but its first frame is the one with this index, from 0."""
+        """Return the same file with another first frame: the one with this index, from 0."""
         start = self._start + self._link.pack(self.offsets[index])
         return cast("BinaryIO", _OtherStart(file, start))
 
@@ -76,7 +76,7 @@ class _OtherStart(io.BufferedIOBase):
         return True
 
     def fileno(self) -> int:
-        # libtiff reads by it, and is told where the frame is.
+        # libtiff reads by the descriptor, but Pillow tells it where the frame is.
         return self._file.fileno()
 
 
@@ -84,8 +84,8 @@ def _read(file: BinaryIO, offset: int, size: int) -> bytes:
     try:
         file.seek(offset)
     except OverflowError as error:
-        raise ValueError("a frame lies behind the end of the file") from error
+        raise ValueError("a frame lies beyond the end of the file") from error
     data = file.read(size)
     if len(data) < size:
-        raise ValueError("a frame lies behind the end of the file")
+        raise ValueError("a frame lies beyond the end of the file")
     return data

@@ -28,40 +28,40 @@ __all__ = [
 ]
 
 _GAP = 0.5
-"""Characters further apart than this share of their extent, in any direction,
+"""Characters farther apart than this share of their extent, in any direction,
 belong to two words, even without a space between them."""
 
 _SPACE = 0.17
-"""Characters of a line that are further apart than usual in it by this share of their size
-belong to two words too: some programs draw words apart and no space between them."""
+"""Characters belong to two words, too, if their gap is wider than usual in their line by this share
+of their size: some programs leave a gap between words, but write no space."""
 
 _TOUCHING = 0.05
-"""A space that the renderer inserted is ignored where the characters are closer than this share
-of their size."""
+"""A space that the renderer inserted is ignored if the characters are closer than this share of
+their size."""
 
 _BOX_HEIGHT = 1.17
 """Height of a character's box in sizes."""
 
 _HYPHENS = (0x02, 0xAD, 0xFFFE)
-"""Code points that renderers give for a drawn hyphen."""
+"""Code points by which renderers represent a drawn hyphen."""
 
 _UNKNOWN = 0xFFFD
 """The replacement character."""
 
 _LINE_END_HYPHENS = (0x02, 0xFFFE)
+"""Those for a hyphen at the end of a line."""
 
 COMPARED_SIDE = 1000
-"""Pixels of the long side of the pictures that are compared: 6-point letters are then 7 high."""
+"""Pixels of the long side of the pictures that are compared; 6-point letters are 7 high in them."""
 
 SEEN = 12
-"""Least difference, of 255, in one colour that a reader can see."""
+"""A larger difference than this, of 255, in one colour can be seen by a reader."""
 
 _SMALLEST = 2.0
-"""Points; smaller type cannot be read."""
+"""Smallest type that can be read, in points."""
 
 # Besides plain words: "Bd" as a style name, and TeX's CMBX, CMSSBX, SFBX, ECBX.
 _BOLD_NAME = re.compile(r"bold|black|heavy|demi|[-,]bd|(?:^|\+)(?:cm|sf|ec|la)[a-z]{0,3}b[x0-9]")
-
 
 _MONOSPACED_NAME = re.compile(r"courier|mono|consol|menlo|typewriter|code|(?:^|\+)cmtt|terminal")
 
@@ -103,9 +103,12 @@ def build_words(
 ) -> PlacedWords:
     """Split characters into words at white space and at gaps, in their order.
 
-    ``codes`` are code points or UTF-16 units, shape (n,); ``boxes`` are displayed points x0,
-    y0, x1, y1, shape (n, 4). ``style`` takes the index of a character and is called once per
-    word. ``made_up`` says which characters the renderer added, shape (n,).
+    Args:
+        codes: Code points or UTF-16 units, shape (n,).
+        boxes: Displayed points x0, y0, x1, y1, shape (n, 4).
+        style: Takes the index of a character; called once per word.
+        space: The displayed page.
+        made_up: Which characters the renderer added, shape (n,); None for none.
     """
     spaces = _IS_SPACE[np.minimum(codes, _LAST)]
     indices = np.flatnonzero(~spaces & _drawn(codes, boxes))
@@ -143,7 +146,7 @@ def build_words(
 
 _LAST = 0xFFFF
 # str.isspace as an array, with the zero-width space, but without the separators 0x1C to 0x1F,
-# which are glyphs in PDFs. All white space is in the first plane.
+# which are glyphs in PDFs. The first plane has all white space.
 _IS_SPACE = np.array(
     [(chr(i).isspace() and not 0x1C <= i <= 0x1F) or i == 0x200B for i in range(_LAST + 1)]
 )
@@ -155,14 +158,14 @@ def _controls(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
 
 
 def _drawn(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    # A control character with an extent is a glyph whose meaning the font does not say.
+    # A control character with an extent is a glyph whose meaning the font does not give.
     extended = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     drawn: NDArray[np.bool_] = (extended | ~_controls(codes)) & np.isfinite(boxes).all(axis=1)
     return drawn
 
 
 def _apart(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """After which characters a word ends without a space."""
+    """Find the characters after which a word ends without a space."""
     before, after = boxes[:-1], boxes[1:]
     distance = np.maximum(after[:, :2] - before[:, 2:], before[:, :2] - after[:, 2:]).max(axis=1)
     extent = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
@@ -172,7 +175,7 @@ def _apart(codes: NDArray[np.uint32], boxes: NDArray[np.float64]) -> NDArray[np.
 
 
 def _gaps(boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Between neighbours on one line, the gap in sizes, NaN between lines; which are level."""
+    """Compute the gaps between neighbours in sizes, NaN between lines, and which are horizontal."""
     before, after = boxes[:-1], boxes[1:]
     apart = np.maximum(after[:, :2] - before[:, 2:], before[:, :2] - after[:, 2:])
     extent = np.minimum(before[:, 2:] - before[:, :2], after[:, 2:] - after[:, :2])
@@ -188,19 +191,19 @@ def _gaps(boxes: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.b
 
 
 def _wide(gaps: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which gaps are wider than usual in their line by a space."""
+    """Find the gaps that are wider than usual in their line by a space."""
     wide = np.zeros(len(gaps), dtype=bool)
     edges = np.flatnonzero(np.isnan(gaps) | (np.abs(gaps) > 3))
     for start, end in pairwise([-1, *edges.tolist(), len(gaps)]):
         line = gaps[start + 1 : end]
         if len(line) >= 5:
-            # Most gaps are inside of words; a space's own extent is not there.
+            # Most gaps are inside words, so the median is the usual gap between letters.
             wide[start + 1 : end] = line > np.median(line) + _SPACE
     return wide
 
 
 def _decode(codes: NDArray[np.uint32]) -> str:
-    """One character for each code; glyphs of unknown meaning become replacement characters."""
+    """Decode each code to one character; glyphs of unknown meaning become U+FFFD."""
     plain = np.where(np.isin(codes, _HYPHENS), ord("-"), codes)
     plain[_controls(codes) | (plain > 0x10FFFF)] = _UNKNOWN
     return plain.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
@@ -221,7 +224,7 @@ def is_tiny(word: Word, space: PageSpace) -> bool:
 
 
 def box_slices(box: Box, width: int, height: int) -> tuple[slice, slice]:
-    """The rows and columns of a picture that a box touches."""
+    """Return the rows and columns of a picture that a box touches."""
     return (
         slice(int(box.y0 * height), int(box.y1 * height) + 1),
         slice(int(box.x0 * width), int(box.x1 * width) + 1),
@@ -231,10 +234,10 @@ def box_slices(box: Box, width: int, height: int) -> tuple[slice, slice]:
 def parted(
     words: Sequence[Word], unseen: Sequence[bool], pictures: Sequence[Box]
 ) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
-    """The words that are seen, and those that are not.
+    """Separate the words that are seen from those that are not.
 
-    Hidden words that are most of the text on a picture of the whole page are its OCR: the reader
-    sees what they say.
+    If most of the text is hidden and a picture covers the page, the hidden words are its OCR: the
+    reader sees the same words in the picture, so all of them count as seen.
     """
     count = sum(len(w.text) for w in words)
     hidden = sum(len(w.text) for w, is_unseen in zip(words, unseen, strict=True) if is_unseen)
