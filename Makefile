@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
+# The suite starts Python hundreds of times: each start would compile our modules again.
+export PYTHONDONTWRITEBYTECODE :=
+
 INTEGRATIONS := integrations/langchain integrations/llama_index
 PROJECTS := $(INTEGRATIONS:%=%/pyproject.toml)
 

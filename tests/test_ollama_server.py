@@ -154,7 +154,10 @@ def test_a_reply_that_is_not_ollamas_protocol_is_told(server: Scripted, reply: b
     server.replies["/api/tags"] = (200, reply)
     with pytest.raises(LanguageModelReplyError) as caught:
         server.client().models()
-    assert caught.value.problem == f"Ollama at {server.url}: the reply is not Ollama's protocol"
+    assert (
+        caught.value.problem
+        == f"Ollama at {server.url}: the reply does not follow Ollama's protocol"
+    )
     assert caught.value.remedy == "Ask again, and look at Ollama's log."
 
 
@@ -189,7 +192,7 @@ REQUEST = httpx.Request("GET", OURS)
         (httpx.ReadError("gone"), DeepSeekOCRError, f"Ollama at {OURS}: the connection was cut off (gone)"),
         (httpx.RemoteProtocolError("half"), DeepSeekOCRError, f"Ollama at {OURS}: the connection was cut off (half)"),
         *(
-            (error, DeepSeekOCRError, f"Ollama at {OURS}: the reply is not Ollama's protocol")
+            (error, DeepSeekOCRError, f"Ollama at {OURS}: the reply does not follow Ollama's protocol")
             for error in (ValueError(), TypeError(), AttributeError(), KeyError("x"), RecursionError())
         ),
     ],

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import pytest
+from waiting import LONG
 
 from deepseek_ocr_rag.answering import AnswerStream
 from deepseek_ocr_rag.answering.answer import Answer
@@ -68,7 +69,7 @@ def test_work_that_another_thread_has_taken_up_is_awaited(monkeypatch: pytest.Mo
 
     def start_and_refuse(thread: threading.Thread) -> None:
         start(thread)
-        assert done.wait(10)
+        assert done.wait(LONG)
         raise RuntimeError("can't start new thread")
 
     def work() -> str:

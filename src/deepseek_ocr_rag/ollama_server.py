@@ -159,7 +159,7 @@ class OllamaServer:
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             if isinstance(error, ConfigurationError):
                 raise
-            raise self.broken("the reply is not Ollama's protocol") from error
+            raise self.broken("the reply does not follow Ollama's protocol") from error
 
     @contextmanager
     def ollama_client(self, model: str, remedy: str) -> Iterator[ollama.Client]:

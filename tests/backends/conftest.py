@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import io
 import json
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from event_loop_clock import loop_clock  # noqa: F401 - a fixture
 from PIL import Image
 from thread_leaks import new_threads
+from waiting import LONG
 
 from deepseek_ocr_rag.backends.base import PageRequest
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
@@ -25,7 +29,7 @@ Answer = Callable[["Exchange"], None]
 
 
 class Exchange:
-    """One request that a test server got, and the ways in which it can be answered."""
+    """A request that a test server got, and the ways to answer it."""
 
     def __init__(self, handler: BaseHTTPRequestHandler, ended: threading.Event) -> None:
         length = int(handler.headers.get("content-length") or 0)
@@ -66,12 +70,20 @@ class Exchange:
         self._handler.close_connection = True
 
     def half_close(self) -> None:
-        """Send nothing more, but go on listening."""
+        """Send nothing more, but keep listening."""
         self._handler.connection.shutdown(socket.SHUT_WR)
+
+    def client_is_there(self) -> bool:
+        """Whether the connection is still open on the other side; an idle client sends nothing."""
+        connection = self._handler.connection
+        ready, _, _ = select.select([connection], [], [], 0)
+        with suppress(OSError):
+            return not ready or connection.recv(1, socket.MSG_PEEK) != b""
+        return False
 
     def stall(self) -> None:
         """Say nothing more until the server is closed."""
-        self._ended.wait(20)
+        self._ended.wait(LONG)
         self.drop()
 
     def wait(self, seconds: float) -> bool:
@@ -90,7 +102,7 @@ class Exchange:
 
 @dataclass
 class LoopbackServer:
-    """A server whose answers a test sets, by path."""
+    """A server whose answers a test sets for each path."""
 
     answers: dict[str, Answer]
     received: list[tuple[str, Any]] = field(default_factory=list)
@@ -103,16 +115,21 @@ class LoopbackServer:
     def __post_init__(self) -> None:
         self._ended = threading.Event()
         self._lock = threading.Lock()
+        self._connections: list[socket.socket] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = 10
+            timeout = LONG
 
             def do_GET(self) -> None:
                 outer._handle(self)
 
             do_POST = do_GET  # noqa: N815
+
+            def setup(self) -> None:
+                super().setup()
+                outer._connections.append(self.connection)
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -120,7 +137,7 @@ class LoopbackServer:
         class Server(ThreadingHTTPServer):
             daemon_threads = False
             block_on_close = True
-            # Of connections that wait; more than five come at once, see PageServer.
+            # Connections that wait: more than five come at once, see PageServer.
             request_queue_size = 128
 
             def handle_error(self, request: object, client_address: object) -> None:
@@ -149,7 +166,7 @@ class LoopbackServer:
                 self.under_way -= 1
 
     def answer_in_turn(self, path: str, *answers: Answer) -> None:
-        """The first answer to the first request, and so on; the last one for all the rest."""
+        """Give the first answer to the first request, and so on; the last one to all the rest."""
         left = list(answers)
 
         def answer(exchange: Exchange) -> None:
@@ -164,11 +181,14 @@ class LoopbackServer:
         self._ended.set()
         self._server.shutdown()
         self._thread.join()
+        for connection in self._connections:  # a client may keep one for its next request
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
 
 
 def page_of(picture: bytes) -> int:
-    """The page number that :func:`page_request` painted into its picture."""
+    """Return the page number that :func:`page_request` painted into its picture."""
     with Image.open(io.BytesIO(picture)) as image:
         red, green, _ = image.convert("RGB").getpixel((0, 0))
     return red * 256 + green
@@ -207,7 +227,7 @@ CHAT = "/v1/chat/completions"
 
 @pytest.fixture(scope="session")
 def tokenizer(shared: Path) -> Any:
-    """The published one."""
+    """The published tokenizer."""
     from deepseek_ocr_rag.model.tokenizer import ModelTokenizer
 
     return ModelTokenizer.from_file(shared / "deepseek-ocr-files" / "tokenizer.json")
@@ -246,7 +266,7 @@ def ollama_server() -> Iterator[LoopbackServer]:
 
 @pytest.fixture
 def page_request() -> Callable[..., PageRequest]:
-    """Makes the request for a page whose picture tells its number."""
+    """Makes the request for a page whose picture shows its number."""
 
     def make(page: int, *, key: int | None = None, **changes: Any) -> PageRequest:
         values: dict[str, Any] = {
@@ -266,7 +286,7 @@ def page_request() -> Callable[..., PageRequest]:
 
 @pytest.fixture
 def refused_url() -> Iterator[str]:
-    """The address of a port of this machine on which nobody listens."""
+    """The address of a port of this machine where nothing listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -274,7 +294,7 @@ def refused_url() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """No test leaves a thread of ours."""
+    """Checks that no test leaves a thread of this package."""
     yield
     assert new_threads(ours=True) == []
 
@@ -331,13 +351,13 @@ class StandIn(PreTrainedModel):
 
 @pytest.fixture(scope="session")
 def published_code() -> str:
-    """The stand-in, with a gap for what it does."""
+    """The stand-in for the published code, with a gap for what it does."""
     return PUBLISHED_CODE
 
 
 @pytest.fixture(scope="module")
 def published_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Writes a folder as the published one: weights, a tokenizer, and code that is to be run."""
+    """Writes a folder like the published one: weights, a tokenizer, and the code to run."""
     numpy = pytest.importorskip("numpy")
     pytest.importorskip("transformers")
     safetensors = pytest.importorskip("safetensors.numpy")
@@ -438,7 +458,7 @@ class AutoModel:
 
 @pytest.fixture
 def light_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """A torch and a transformers that start in no time, for what does not depend on them.
+    """A torch and a transformers that start at once, for tests that do not depend on them.
 
     Call it with what ``infer`` does for the page with number ``page``; it gives
     the folder of a model.

@@ -1,4 +1,4 @@
-"""What an attempt is worth, and what is left of it."""
+"""Judges attempts and trims their repeats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def attempt(text: str, finish: Any = "stop", task: str = "document", **fields: A
     return Attempt(settings, text, finish, **fields)
 
 
-def test_a_page_that_ended_by_itself_has_no_problem_and_stays_as_it_is() -> None:
+def test_a_page_that_ended_by_itself_has_no_problem_and_stays_unchanged() -> None:
     found = judged(attempt(GOOD))
     assert found.problem is None
     assert found.text == GOOD
@@ -42,7 +42,7 @@ def test_a_page_that_ended_by_itself_has_no_problem_and_stays_as_it_is() -> None
          "the model wrote tags without any text"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named(text: str, finish: str, problem: str) -> None:
+def test_the_problem_of_an_attempt_is_named(text: str, finish: str, problem: str) -> None:
     found = judged(attempt(text, finish))
     assert found.problem == problem
     assert found.score == found.letters / 2
@@ -59,7 +59,7 @@ def test_a_page_of_pictures_is_no_problem() -> None:
     assert judged(attempt(page)).problem is None
 
 
-def test_places_without_text_answer_where_something_is() -> None:
+def test_boxes_without_text_answer_a_question_for_a_location() -> None:
     page = "<|ref|>the total<|/ref|><|det|>[[10, 20, 30, 40]]<|/det|>"
     assert judged(attempt(page, task="locate: the total")).problem is None
 
@@ -79,7 +79,7 @@ def test_log_probabilities_follow_the_text() -> None:
     assert found.logprobs == tuple(token for token in tokens if token.end <= len(found.text))
 
 
-def test_boxes_of_a_turned_page_are_turned_back_and_tokens_keep_their_place() -> None:
+def test_boxes_of_a_turned_page_are_turned_back_and_tokens_keep_their_ends() -> None:
     text = "<|ref|>text<|/ref|><|det|>[[0, 0, 100, 999]]<|/det|>\nHello"
     tokens = (TokenLogprob(text.index("Hello"), -0.1), TokenLogprob(len(text), -0.2))
     found = judged(attempt(text, turn=90, logprobs=tokens))

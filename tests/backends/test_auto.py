@@ -1,4 +1,4 @@
-"""Which backend is chosen, and what is said about the others."""
+"""Chooses a backend, and says why not the others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import LONG
 
 from deepseek_ocr_rag.backends import auto
 from deepseek_ocr_rag.backends.auto import BackendStatus, choose_backend, probe_backends
@@ -20,7 +21,7 @@ pytest.importorskip("deepseek_ocr_rag.backends.lite.backend")
 
 @pytest.fixture(autouse=True)
 def no_ollama(monkeypatch: pytest.MonkeyPatch, refused_url: str) -> None:
-    """Unless a test starts one, nobody listens where Ollama would."""
+    """Makes sure that nothing listens on Ollama's port unless a test starts one."""
     monkeypatch.setenv("OLLAMA_HOST", refused_url)
 
 
@@ -59,7 +60,7 @@ def test_a_server_that_is_named_and_answers_goes_first(
     choice.backend.close()
 
 
-def test_a_server_that_is_named_but_away_is_in_the_reason(
+def test_a_named_server_that_does_not_answer_is_in_the_reason(
     ollama_server: Any, refused_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
@@ -71,7 +72,7 @@ def test_a_server_that_is_named_but_away_is_in_the_reason(
 
 
 @pytest.mark.parametrize("url", ["not a url", "127.0.0.1:8000", "http://[1"])
-def test_a_server_address_that_is_none_is_a_finding_and_no_crash(
+def test_an_invalid_server_address_is_a_finding_and_not_a_crash(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("DSOCR_SERVER_URL", url)
@@ -136,7 +137,7 @@ def test_an_ollama_on_another_machine_is_not_even_asked(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("answer", [{"models": "many"}, {"models": [3]}, [], None])
-def test_an_ollama_that_answers_oddly_is_a_finding_and_no_crash(
+def test_an_ollama_that_answers_oddly_is_a_finding_and_not_a_crash(
     ollama_server: Any, monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", ollama_server.url)
@@ -156,7 +157,7 @@ def test_servers_that_do_not_answer_cost_little_time(
     openai_server.answers["/v1/models"] = lambda e: e.stall()
     started = time.monotonic()
     assert choose_backend().backend.name == "lite"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LONG / 2  # they say nothing for longer
 
 
 def test_every_status_works_or_says_what_to_do(
@@ -173,7 +174,7 @@ def test_every_status_works_or_says_what_to_do(
 
 @pytest.fixture
 def downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """DeepSeek-OCR in the hub's cache, as far as anybody looks before loading it."""
+    """DeepSeek-OCR in the hub's cache, with the files that are checked before loading."""
     family = FAMILIES["deepseek-ocr"]
     name = f"models--{family.hub_id.replace('/', '--')}"
     snapshot = tmp_path / name / "snapshots" / family.revision

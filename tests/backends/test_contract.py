@@ -1,4 +1,4 @@
-"""What every backend promises, whoever reads behind it."""
+"""Checks what every backend promises."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import psutil
 import pytest
-from thread_leaks import new_threads, soon
+from thread_leaks import new_threads
+from waiting import LONG, soon
 
 from deepseek_ocr_rag.backends.base import Backend, PageRequest
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
@@ -34,7 +35,7 @@ class Case:
     reads_layers: bool = False
 
     def request(self, make: MakeRequest, page: int, **changes: Any) -> PageRequest:
-        """The request for page n, on which "Page n ß" stands."""
+        """Make the request for page n, which shows "Page n ß"."""
         if self.reads_layers:
             layer = TextLayer(
                 words=tuple(
@@ -65,10 +66,10 @@ def case(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Case]:
         made = Case(RecordingBackend(inner, tmp_path / "recording.jsonl"), 1)
     elif kind == "server":
         url = request.getfixturevalue("openai_server").url
-        made = Case(ServerBackend(url, concurrency=3, stall_timeout=5), 3)
+        made = Case(ServerBackend(url, concurrency=3, stall_timeout=LONG), 3)
     elif kind == "ollama":
         host = request.getfixturevalue("ollama_server").url
-        made = Case(OllamaBackend(host=host, concurrency=2, stall_timeout=5), 2)
+        made = Case(OllamaBackend(host=host, concurrency=2, stall_timeout=LONG), 2)
     elif kind == "official":
         folder = request.getfixturevalue("light_transformers")()
         made = Case(OfficialBackend(folder, allow_remote_code=True, device="cpu"), 1)
@@ -100,9 +101,7 @@ def test_no_requests_give_no_replies(case: Case) -> None:
     assert list(case.backend.read(iter(()))) == []
 
 
-def test_it_takes_no_more_requests_than_it_has_places(
-    case: Case, page_request: MakeRequest
-) -> None:
+def test_it_takes_no_more_requests_than_it_has_slots(case: Case, page_request: MakeRequest) -> None:
     taken = 0
 
     def requests() -> Iterator[PageRequest]:
@@ -186,6 +185,6 @@ def test_no_sockets_and_threads_are_left(case: Case, page_request: MakeRequest) 
 
 
 def _connections() -> int:
-    """Connections of this process that are in use."""
+    """Return the connections of this process that are in use."""
     connections = psutil.Process().net_connections("tcp")
     return sum(1 for connection in connections if connection.status == "ESTABLISHED")

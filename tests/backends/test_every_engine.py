@@ -140,7 +140,7 @@ def llama_plain(plain_server: LlamaServer) -> Backend:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """No test leaves a thread of ours; the shared engine's end with it."""
+    """Checks that no test leaves a thread of this package; the shared engine's end with it."""
     yield
     engines = [each for each in threading.enumerate() if each.name.startswith("dsocr-engine")]
     assert new_threads(engines, ours=True) == []
@@ -154,7 +154,7 @@ def picture(sample_pdf: Path) -> Image:
 
 @pytest.fixture(scope="module")
 def replies(picture: Image) -> dict[str, dict[str, Reply]]:
-    """What each engine said, by the case's name; read when it is first wanted."""
+    """The replies of each engine by the case's name, read when a test first needs them."""
     return {}
 
 
@@ -212,7 +212,7 @@ def test_every_engine_reads_the_same_page(
     page = parse_page(reply.text)
     assert (reply.error, reply.finish_reason) == (None, case.finish_reason)
     if case.finish_reason == "length":
-        # How much fits depends on the tokens of the picture.
+        # How much text fits depends on the tokens of the picture.
         assert len(page.markdown) > 500
         assert case.markdown.startswith(page.markdown)
     else:
@@ -220,7 +220,7 @@ def test_every_engine_reads_the_same_page(
     assert blocks_seen(page.blocks) == case.blocks
 
 
-def test_the_published_rule_ends_a_loop_in_its_third_turn(scripted: Path) -> None:
+def test_the_published_rule_ends_a_loop_in_its_third_round(scripted: Path) -> None:
     backend = LocalBackend(scripted, device="cpu", attempts=1, no_repeat=NoRepeat(35))
     with Reader(backend, resolution="tiny", task=LOOPING.task, cache=False) as reader:
         page = reader.read(marked_pdf(1)).pages[0]
@@ -250,7 +250,7 @@ def test_a_table_without_its_cells_is_left_out_and_the_page_says_so(
 
 
 @pytest.mark.parametrize("engine", EXACT)
-def test_several_pages_come_in_their_order(
+def test_several_pages_come_in_order(
     engine: str, sample_pdf: Path, request: pytest.FixtureRequest
 ) -> None:
     pages = read(request.getfixturevalue(engine), sample_pdf, TINY).pages
@@ -352,7 +352,7 @@ def test_a_loop_on_a_server_without_a_rule_against_repeats_ends_on_a_later_rung(
     ("engine", "context"),
     [("transformers", POSITIONS), ("local", POSITIONS), ("llama_special", SLOT)],
 )
-def test_a_full_context_is_told_with_its_size(
+def test_a_full_context_is_reported_with_its_size(
     engine: str,
     context: int,
     replies: dict[str, dict[str, Reply]],

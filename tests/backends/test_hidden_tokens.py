@@ -1,4 +1,4 @@
-"""Layout tokens that a server keeps back: a real llama.cpp server, and the rule on texts."""
+"""Layout tokens that a server keeps back: with a real llama.cpp server, and the rule on texts."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def about_hidden(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("case", [SHORT, TABLE], ids=lambda case: case.name)
-def test_a_server_that_keeps_marks_back_is_noticed_and_the_cure_named(
+def test_a_server_that_keeps_marks_back_is_noticed_and_a_cure_is_named(
     plain: str, case: Case, tmp_path: Path
 ) -> None:
     (warning,) = about_hidden(read(plain, case, tmp_path))
@@ -125,7 +125,7 @@ MARKED = "<|ref|>title<|/ref|><|det|>[[108, 62, 489, 95]]<|/det|>\n# Annual Repo
         ("It says see[[1, 2, 3, 4]] here", 9, 2, False, 0),
     ],
 )
-def test_what_counts_as_kept_back(
+def test_tokens_that_count_as_kept_back(
     text: str, tokens: int | None, pieces: int, token_a_piece: bool, hidden: int
 ) -> None:
     found = hidden_tokens(text, tokens, pieces, ended=True, token_a_piece=token_a_piece)

@@ -1,4 +1,4 @@
-"""Messages that people have reported, and what they are told."""
+"""Recognises messages that users have reported, and names their cures."""
 
 from __future__ import annotations
 
@@ -313,7 +313,7 @@ def test_every_known_failure_has_a_reported_message() -> None:
         "",
         "everything is fine",
         "KeyError: 'page'",
-        # Printed at every load of the published code; they do no harm.
+        # Printed whenever the published code is loaded, and harmless.
         "You are using a model of type deepseek_vl_v2 to instantiate a model of type DeepseekOCR.",
         "Some weights of DeepseekOCRForCausalLM were not initialized from the model checkpoint",
         "Loading safetensors checkpoint shards: 100% Completed | 1/1 [00:00<00:00,  2.01it/s]",
@@ -321,7 +321,7 @@ def test_every_known_failure_has_a_reported_message() -> None:
         "INFO: the memory of the page was freed, and bfloat16 was used",
     ],
 )
-def test_what_is_no_failure_is_not_explained(message: str) -> None:
+def test_text_without_a_failure_is_not_explained(message: str) -> None:
     assert known_failures(message) == ()
     assert remedy_for(message) is None
 
@@ -353,7 +353,7 @@ def test_the_end_of_a_long_log_counts() -> None:
         "Building wheel for flash-attn ",
     ],
 )
-def test_text_made_to_be_slow_is_not(piece: str) -> None:
+def test_text_made_to_be_slow_is_searched_fast(piece: str) -> None:
     text = piece * (400_000 // len(piece))
     start = time.perf_counter()
     known_failures(text)

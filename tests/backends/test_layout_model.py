@@ -1,4 +1,4 @@
-"""``dsocr ollama-model``: the same file with eight token types changed, stored beside the old."""
+"""``dsocr ollama-model``: stores the same file with eight token types changed, beside the old one."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_the_encoder_in_a_second_file_goes_with_it(
 # --- where nothing is done ---------------------------------------------------------------
 
 
-def test_nothing_is_done_where_ollama_writes_every_token(old: Any) -> None:
+def test_nothing_is_done_if_ollama_writes_every_token(old: Any) -> None:
     made = make_layout_model()
     assert not made.made
     assert made.name == "deepseek-ocr:3b"
@@ -167,7 +167,7 @@ def test_nothing_is_done_for_a_file_whose_tokens_are_shown(new: Any) -> None:
 # --- what goes wrong ---------------------------------------------------------------------
 
 
-def test_a_model_that_is_not_installed_is_told_with_the_way_to_get_it(new: Any) -> None:
+def test_for_a_model_that_is_not_installed_the_error_says_how_to_get_it(new: Any) -> None:
     with pytest.raises(BackendError, match="ollama pull deepseek-ocr2"):
         make_layout_model(source="deepseek-ocr2")
 
@@ -200,14 +200,14 @@ def contained(new: Any, blob: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return new
 
 
-def test_a_file_that_cannot_be_read_is_told_with_both_ways(
+def test_for_a_file_that_cannot_be_read_the_error_names_both_ways(
     contained: Any, blob: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(BackendError, match=r"cannot be read here.*sudo.*docker cp.*--file"):
         make_layout_model()
     copy = shutil.copy(blob, tmp_path / "copy.gguf")
     assert main(["ollama-model", "--file", str(copy)]) == 0
-    assert "free space of Ollama's disk is not known" in capsys.readouterr().err
+    assert "free space on Ollama's disk is unknown" in capsys.readouterr().err
     assert NEW in contained.models
 
 
@@ -223,18 +223,18 @@ def test_an_ollama_on_another_machine_is_not_asked() -> None:
         make_layout_model(host="http://ollama.example:11434")
 
 
-def test_a_full_disk_is_told_before_anything_is_sent(
+def test_a_full_disk_is_reported_before_anything_is_sent(
     new: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layout_model, "SPARE_BYTES", shutil.disk_usage("/").total * 1000)
-    with pytest.raises(BackendError, match=r"needs .* GB .* has .* GB left"):
+    with pytest.raises(BackendError, match=r"needs .* GB in .* only .* GB are free"):
         make_layout_model()
     assert writes(new) == []
 
 
-def test_a_path_that_is_no_file_of_ollama_is_not_opened(new: Any, blob: Path) -> None:
+def test_a_path_that_is_not_a_file_of_ollama_is_not_opened(new: Any, blob: Path) -> None:
     new.models["deepseek-ocr:3b"] = replace(model(blob), file=Path("/etc/passwd"))
-    with pytest.raises(BackendError, match="does not say in which file"):
+    with pytest.raises(BackendError, match="does not name the model's file"):
         make_layout_model()
 
 
@@ -266,7 +266,7 @@ def damaged(data: bytes, change: str) -> bytes:
 @pytest.mark.parametrize(
     "change", ["cut", "no gguf", "version 9", "endless values", "endless text", "other tokens"]
 )
-def test_a_damaged_file_is_refused_in_no_time_and_memory(blob: Path, change: str) -> None:
+def test_a_damaged_file_is_refused_fast_and_with_little_memory(blob: Path, change: str) -> None:
     with pytest.raises(BackendReplyError):
         read_layout_tokens(io.BytesIO(damaged(blob.read_bytes(), change)))
 
@@ -298,18 +298,18 @@ def layout_check() -> Check:
     return check
 
 
-def test_doctor_says_who_needs_it_and_who_does_not_any_more(new: Any) -> None:
+def test_doctor_says_whether_the_layout_model_is_still_needed(new: Any) -> None:
     assert not layout_check().ok
     assert "dsocr ollama-model" in layout_check().remedy
     assert main(["ollama-model"]) == 0
     assert layout_check().ok
 
 
-def test_doctor_is_content_with_an_ollama_that_writes_all(old: Any) -> None:
+def test_doctor_accepts_an_ollama_that_writes_all_tokens(old: Any) -> None:
     assert layout_check().ok
 
 
-def test_doctor_knows_it_by_version_and_name_where_the_file_cannot_be_read(
+def test_doctor_goes_by_version_and_name_if_the_file_cannot_be_read(
     contained: Any, blob: Path
 ) -> None:
     assert not layout_check().ok
@@ -327,7 +327,7 @@ def test_auto_prefers_the_new_model(new: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["deepseek-ocr-layout", "mine"])
-def test_the_command_says_what_it_did_and_how_to_go_on(
+def test_the_command_says_what_it_did_and_how_to_continue(
     new: Any, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert main(["ollama-model", "--from", "deepseek-ocr:3b", "--as", name]) == 0

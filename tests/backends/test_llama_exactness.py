@@ -1,4 +1,4 @@
-"""What the real llama.cpp server computes of a picture, against transformers in float32.
+"""Compares what the real llama.cpp server computes from a picture with transformers in float32.
 
 Scores of the first token, on random weights in 32 bits: how they differ does not hang on how two
 almost equal scores are rounded, as whole texts would. docs/guides/engines.md has the figures, of
@@ -55,7 +55,7 @@ class Engines:
     checkpoint: Path
 
     def server_scores(self, page: Image.Image) -> tuple[dict[int, float], int]:
-        """The log-probabilities of the likeliest first tokens, and the prompt's length."""
+        """Return the log-probabilities of the likeliest first tokens, and the prompt's length."""
         file = io.BytesIO()
         page.save(file, "PNG")
         picture = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
@@ -77,7 +77,7 @@ class Engines:
         return scores, answer["usage"]["prompt_tokens"]
 
     def exact_scores(self, page: Image.Image, mode: str) -> Any:
-        """Log-probabilities of all first tokens, as the published code sees the page in a mode."""
+        """Compute the log-probabilities of all first tokens, as the published code sees the page."""
         family = FAMILIES["deepseek-ocr"]
         views = page_views(page, MODES[mode], family)
         count = family.image_tokens(views.side, views.grid)
@@ -115,7 +115,7 @@ def page(number: int, long_side: int) -> Image.Image:
 
 
 def differences(engines: Engines, long_side: int, mode: str, tokens: int) -> list[float]:
-    """By how much the scores of each page differ at most."""
+    """The largest difference between the scores of each page."""
     found = []
     for number in range(PAGES):
         scores, prompt = engines.server_scores(page(number, long_side))
@@ -125,13 +125,13 @@ def differences(engines: Engines, long_side: int, mode: str, tokens: int) -> lis
     return found
 
 
-def test_a_page_that_is_not_cut_is_computed_exactly(engines: Engines) -> None:
+def test_a_page_that_is_not_cut_into_tiles_is_computed_exactly(engines: Engines) -> None:
     apart = differences(engines, 640, "base", 273)
     print(f"\n{LAYERS} layers, not cut: {apart}")
     assert max(apart) < 0.02
 
 
-def test_a_page_that_is_cut_is_not(engines: Engines) -> None:
+def test_a_page_that_is_cut_into_tiles_is_not_computed_exactly(engines: Engines) -> None:
     """If this fails, llama.cpp was mended: say so in docs/guides/engines.md."""
     apart = differences(engines, 1024, "gundam", 903)
     print(f"\n{LAYERS} layers, cut: {apart}")

@@ -1,4 +1,4 @@
-"""Page images as they are sent."""
+"""Prepares page images for a server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from deepseek_ocr_rag.model.prompts import TASKS
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "1", "CMYK"])
-def test_what_is_sent_is_the_picture_exactly(page_request: Any, mode: str) -> None:
+def test_the_picture_is_sent_exactly(page_request: Any, mode: str) -> None:
     gradient = Image.linear_gradient("L").resize((64, 48)).convert("RGB").convert(mode)
     sent = Image.open(io.BytesIO(png_bytes(page_request(1, image=gradient))))
     assert sent.format == "PNG"
@@ -45,7 +45,7 @@ def test_a_page_in_colour_is_sent_exactly_and_a_grey_one_with_one_channel(
     grey = Image.effect_noise(size, 90)
     in_rgb = grey.convert("RGB")
     coloured = in_rgb.copy()
-    # One pixel of one channel, away from the row that is looked at first.
+    # One pixel of one channel, outside of the row that is checked first.
     red, green, _ = coloured.getpixel((0, 0))  # type: ignore[misc]
     coloured.putpixel((0, 0), (red, green, (green + 1) % 256))
     for image, mode in ((in_rgb, "L"), (coloured, "RGB")):
@@ -54,7 +54,7 @@ def test_a_page_in_colour_is_sent_exactly_and_a_grey_one_with_one_channel(
         assert sent.convert("RGB").tobytes() == image.tobytes()
 
 
-def test_a_page_that_came_as_a_file_is_sent_as_it_is_until_it_has_to_be_changed(
+def test_a_page_given_as_a_file_is_sent_unchanged_unless_it_must_be_redrawn(
     page_request: Any,
 ) -> None:
     page = Image.effect_noise((90, 120), 90).convert("RGB")
@@ -86,11 +86,11 @@ def test_no_tiling_of_the_published_code_takes_more_tokens_than_are_kept_free() 
 
 def test_image_prompt_and_reply_fit_the_context() -> None:
     prompt = "Locate ü"
-    # The begin token, the line end and at most a token for each byte.
+    # The begin token, the line end, and at most one token for each byte.
     assert IMAGE_TOKENS + 2 + len(prompt.encode()) + new_tokens(prompt) == 8192
 
 
-def test_the_published_prompts_are_counted_as_their_tokenizer_does(tokenizer: Any) -> None:
+def test_the_published_prompts_are_counted_as_by_their_tokenizer(tokenizer: Any) -> None:
     for task in TASKS.values():
         assert prompt_tokens(task.prompt) == 1 + len(tokenizer.encode(f"\n{task.prompt}"))
 
@@ -99,7 +99,7 @@ def test_the_published_prompts_are_counted_as_their_tokenizer_does(tokenizer: An
     ("size", "tokens"),
     [((724, 1024), 903), ((600, 640), 273), ((2304, 2304), 273 + 30 * 31), ((10, 5000), 1263)],
 )
-def test_a_reply_has_the_room_that_the_pages_own_picture_leaves(
+def test_a_reply_may_use_the_tokens_that_the_pages_own_picture_leaves(
     size: tuple[int, int], tokens: int
 ) -> None:
     # 903 for an A4 page: counted by Ollama 0.24 and llama.cpp (shared/ollama-wire.md).

@@ -1,4 +1,4 @@
-"""The text of a page while it is written: its loops and ends are those of the whole text."""
+"""Decodes a page while it is written: its loops and ends are those of the whole text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOP = "The total of all items is as follows. " + "Nothing else was found here. 
 
 
 def watched(tokenizer: ModelTokenizer, tokens: list[int], left: int) -> PageText:
-    """From a watch that was given all tokens but the last ones, some at a time."""
+    """Return the text of a watch that was given all tokens but the last ones, some at a time."""
     watch = LoopWatch(tokenizer)
     for start in range(0, len(tokens) - left, TOGETHER):
         watch(tokens[start : min(start + TOGETHER, len(tokens) - left)])
@@ -50,7 +50,7 @@ def test_the_loops_of_real_pages_are_those_of_their_whole_text(tokenizer, shared
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_any_tokens_have_the_loops_of_their_whole_text(tokenizer, data) -> None:
-    """Halves of characters too, which are text only together or never."""
+    """Also halves of characters, which become text only together, or never."""
     phrase = data.draw(st.lists(st.integers(0, 129_279), min_size=1, max_size=12))
     tokens = data.draw(st.lists(st.integers(0, 129_279), max_size=20)) + phrase * 60
     text = tokenizer.decode(tokens)

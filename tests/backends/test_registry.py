@@ -1,4 +1,4 @@
-"""Backends by the text that users write."""
+"""Makes backends from the names that users write."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_replay_with_a_colon_is_that_file(tmp_path: Path, page_request: Any) -> 
     assert [reply.text for reply in backend.read([page_request(1)])] == ["recorded"]
 
 
-def test_official_with_a_colon_is_that_folder_where_its_code_may_run(
+def test_official_with_a_colon_is_that_folder_if_its_code_may_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, light_transformers: Any, page_request: Any
 ) -> None:
     folder = light_transformers("return os.environ['PYTHON_USED']", gpu=True)

@@ -1,4 +1,4 @@
-"""Recorded replies: what is found, what is recorded, what a broken recording says."""
+"""Records and replays replies, and reports broken recordings."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_unknown_fields_and_empty_lines_are_passed_over(tmp_path: Path, page_req
         '{"page": 1, "text": "ab", "logprobs": [[2, -0.1], [1, -0.1]]}',
     ],
 )
-def test_a_line_that_is_no_recorded_reply_is_named(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_not_a_recorded_reply_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "r.jsonl"
     path.write_text('{"page": 1, "text": "a"}\n' + line + "\n", "utf-8")
     with pytest.raises(BackendReplyError, match="line 2 of the recording") as caught:
@@ -191,7 +191,7 @@ def test_a_line_that_is_no_recorded_reply_is_named(tmp_path: Path, line: str) ->
     assert str(path) in str(caught.value)
 
 
-def test_bytes_that_are_no_utf8_are_named_by_their_line(tmp_path: Path) -> None:
+def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     path.write_bytes(b'{"page": 1, "text": "\xff"}\n')
     with pytest.raises(BackendReplyError, match="line 1"):
@@ -230,7 +230,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     data=st.binary(max_size=200)
     | st.text(alphabet='{}[]":,01 pagetxnul\n', max_size=80).map(str.encode)
 )
-def test_any_bytes_are_a_recording_or_an_error_of_ours(tmp_path: Path, data: bytes) -> None:
+def test_any_bytes_are_a_recording_or_a_typed_error(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "fuzz.jsonl"
     path.write_bytes(data)
     with suppress(DeepSeekOCRError):
@@ -279,7 +279,7 @@ def test_what_a_backend_replies_can_be_replayed(tmp_path: Path, page_request: An
     assert replayed.model == "model-1"
 
 
-def test_a_recording_says_of_what_and_by_whom(tmp_path: Path, page_request: Any) -> None:
+def test_a_recording_names_the_document_and_the_backend(tmp_path: Path, page_request: Any) -> None:
     path = tmp_path / "r.jsonl"
     recorder = RecordingBackend(Scripted(), path)
     list(recorder.read([page_request(1)]))
@@ -322,7 +322,7 @@ def test_only_the_owner_can_read_a_recording(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
 
 
-def test_a_recorder_is_what_it_records(tmp_path: Path) -> None:
+def test_a_recorder_looks_like_the_backend_that_it_records(tmp_path: Path) -> None:
     inner = Scripted()
     recorder = RecordingBackend(inner, tmp_path / "r.jsonl")
     assert (recorder.name, recorder.model) == ("scripted", "model-1")

@@ -1,4 +1,4 @@
-"""Which way a page is asked for again, when it is over, and which answer is kept."""
+"""Chooses how a page is asked for again, when to stop, and which answer to keep."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from PIL import Image, ImageDraw
 
 from deepseek_ocr_rag.backends.attempts import Attempt, AttemptSettings, RepeatPenalty
 from deepseek_ocr_rag.backends.page_images import turned
-from deepseek_ocr_rag.backends.retry_ladder import SMALLER_PICTURE, STRICTER, WARMTH, RetryLadder
+from deepseek_ocr_rag.backends.retry_ladder import (
+    RETRY_TEMPERATURE,
+    SMALLER_PICTURE,
+    STRICTER,
+    RetryLadder,
+)
 from deepseek_ocr_rag.model.families import FAMILIES
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
@@ -39,7 +44,7 @@ def make(page_request: Any) -> Any:
 
 
 def tried(ladder: RetryLadder, text: str = LOOP, finish: Any = "length") -> list[AttemptSettings]:
-    """All settings that a ladder asks for if every answer is the same."""
+    """Return all settings that a ladder asks for if every answer is the same."""
     asked = [ladder.settings]
     while (following := ladder.add(Attempt(asked[-1], text, finish))) is not None:
         asked.append(following)
@@ -75,7 +80,7 @@ def test_a_server_without_the_rule_gets_its_own_penalty_in_the_rules_place(make:
     assert [settings.penalty for settings in asked] == [None, penalty, None, penalty, None]
 
 
-def test_a_rule_that_changes_nothing_is_known_as_ignored_and_said_to_be(make: Any) -> None:
+def test_a_rule_that_changes_nothing_is_recognised_as_ignored_and_reported(make: Any) -> None:
     ladder = make(attempts=2)
     tried(ladder)
     assert ladder.rule_ignored
@@ -100,7 +105,7 @@ def test_a_page_that_loops_is_asked_for_in_all_ways_in_turn(make: Any) -> None:
     assert [settings.mode.name for settings in asked] == [
         "gundam", "gundam", "base", "gundam", "gundam",
     ]  # fmt: skip
-    assert [settings.temperature for settings in asked] == [0, 0, 0, WARMTH, 0]
+    assert [settings.temperature for settings in asked] == [0, 0, 0, RETRY_TEMPERATURE, 0]
     assert [settings.task.name for settings in asked] == ["document"] * 4 + ["free"]
     assert {settings.turn for settings in asked} == {0}
 
@@ -124,7 +129,7 @@ def test_a_stricter_rule_does_not_help_a_model_that_wrote_nothing(make: Any) -> 
     assert asked[1] == AttemptSettings(task_named("document"), mode_named("base"), RULE)
 
 
-def test_no_other_prompt_answers_where_something_is(make: Any) -> None:
+def test_a_question_for_a_location_is_never_asked_with_another_prompt(make: Any) -> None:
     asked = tried(make(first("locate: the total")))
     assert {settings.task.name for settings in asked} == {"locate: the total"}
 
@@ -134,7 +139,7 @@ def test_where_a_mode_is_the_size_of_the_picture_only_smaller_ones_are_tried(mak
     assert {settings.mode.name for settings in asked} == {"small"}
 
 
-def test_the_ways_go_on_from_what_was_really_asked(make: Any) -> None:
+def test_later_attempts_start_from_the_settings_of_the_first_one(make: Any) -> None:
     ladder = make()
     smaller = AttemptSettings(task_named("document"), mode_named("small"))
     following = ladder.add(Attempt(smaller, LOOP, "length"))
@@ -193,7 +198,7 @@ def test_repeats_do_not_count_as_text(make: Any) -> None:
     assert ladder.reply().text == START
 
 
-def test_an_answer_that_left_most_of_the_page_out_is_not_the_last_word(make: Any) -> None:
+def test_an_answer_that_left_out_most_of_the_page_is_asked_for_again(make: Any) -> None:
     ladder = make(attempts=2)
     long = f"{TAG}{PROSE}\n\n"
     answers(ladder, (long, "length"), (f"{TAG}Title\n", "stop"))
@@ -222,7 +227,7 @@ def test_the_warnings_of_the_kept_answer_stay(make: Any) -> None:
     assert ladder.reply().warnings == ("the picture was small",)
 
 
-def test_what_kept_a_further_attempt_from_being_made_is_told(make: Any) -> None:
+def test_the_error_of_a_further_attempt_is_reported(make: Any) -> None:
     ladder = make()
     assert not ladder.answered
     ladder.add(Attempt(ladder.settings, LOOP, "length"))

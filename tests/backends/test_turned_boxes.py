@@ -1,4 +1,4 @@
-"""Boxes that the model saw on a turned page are brought back to the page as it lies."""
+"""Turns boxes that the model saw on a turned page back to the page as it was given."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def test_dirty_lists_that_the_grammar_reads_are_turned() -> None:
         "<|det|>[[a long sentence about 1 or 2 or 3 or 4 things that is no list at all]]<|/det|>",
     ],
 )
-def test_what_cannot_be_read_stays(text: str) -> None:
+def test_lists_that_cannot_be_read_stay_unchanged(text: str) -> None:
     assert turned_back(text, 90) == text
 
 
 @given(st.text(alphabet="<|>/refdt[]0123456789, .-\nx", max_size=200), TURNS)
-def test_no_text_makes_it_fail(text: str, turn: int) -> None:
+def test_it_never_fails_on_any_text(text: str, turn: int) -> None:
     turned_back(text, turn)

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from waiting import LONG, until
 
 from deepseek_ocr_rag.concurrency.cancellation import (
     Cancellation,
@@ -19,13 +20,6 @@ from deepseek_ocr_rag.concurrency.fair_turns import FairSemaphore
 from deepseek_ocr_rag.errors import TurnCancelledError
 
 WANTED = Cancellation()
-
-
-def wait_until(condition, seconds=5.0):
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "it never happened"
-        time.sleep(0.002)
 
 
 def waiting(slots):
@@ -45,7 +39,7 @@ def test_readings_take_turns_however_many_pages_they_wait_with():
         for reading in ["long"] * 5 + ["short"] + ["other"] * 2:
             threads.append(threading.Thread(target=page, args=(reading,)))
             threads[-1].start()
-            wait_until(lambda: waiting(slots) == len(threads))
+            until(lambda: waiting(slots) == len(threads))
     for thread in threads:
         thread.join()
     assert order == ["long", "short", "other", "long", "other", "long", "long", "long"]
@@ -55,6 +49,7 @@ def test_never_more_than_there_are_slots():
     slots = FairSemaphore(3)
     held = most = 0
     lock = threading.Lock()
+    all_held = threading.Event()
 
     def work(reading):
         nonlocal held, most
@@ -63,7 +58,10 @@ def test_never_more_than_there_are_slots():
                 with lock:
                     held += 1
                     most = max(most, held)
-                time.sleep(0.0005)
+                    if held == 3:
+                        all_held.set()
+                assert all_held.wait(LONG)
+                time.sleep(0.0005)  # for a fourth that must not come
                 with lock:
                     held -= 1
 
@@ -86,21 +84,18 @@ def test_in_another_process_all_slots_are_free():
 def test_one_who_is_cancelled_while_waiting_leaves_the_line():
     slots = FairSemaphore(1)
     unwanted = Cancellation()
-    ends = []
 
     def wait():
         with pytest.raises(TurnCancelledError), slots.slot("a", unwanted):
             pass
-        ends.append(time.perf_counter())
 
     with slots.slot("held", WANTED):
         thread = threading.Thread(target=wait)
         thread.start()
-        wait_until(lambda: slots.contested)
-        began = time.perf_counter()
+        until(lambda: slots.contested)
         unwanted.cancel()
-        thread.join()
-    assert ends[0] - began < 0.5
+        thread.join(LONG)
+        assert not thread.is_alive(), "it waits for the place that is held"
     with slots.slot("b", WANTED):
         assert not slots.contested
 
@@ -141,14 +136,14 @@ async def test_a_cancelled_coroutine_gives_its_place_back_or_leaves_the_line():
 
     async def hold():
         async with slots.aslot("x"):
-            await asyncio.sleep(60)
+            await asyncio.sleep(10 * LONG)
 
     tasks = [asyncio.create_task(hold()) for _ in range(3)]
     await asyncio.sleep(0.01)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    async with asyncio.timeout(1), slots.aslot("y"):
+    async with asyncio.timeout(LONG), slots.aslot("y"):
         pass
     assert slots._free == 1
 
@@ -176,14 +171,14 @@ async def test_cancelling_a_task_tells_the_thread_that_works_for_it():
     def work():
         with current_cancellation().on_cancel(told.set):
             started.set()
-            told.wait(10)
+            told.wait(LONG)
 
     task = asyncio.create_task(run_cancellable(work))
-    await asyncio.to_thread(started.wait, 10)
+    assert await asyncio.to_thread(started.wait, LONG)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert told.wait(1)
+    assert told.wait(LONG)
 
 
 async def test_a_thread_that_nobody_cancels_gives_its_result():
@@ -197,13 +192,13 @@ async def test_what_is_opened_for_a_cancelled_task_is_released():
 
     def work():
         begun.set()
-        go_on.wait(10)
+        go_on.wait(LONG)
         return released
 
     task = asyncio.create_task(run_releasing(work, threading.Event.set))
-    await asyncio.to_thread(begun.wait, 10)
+    assert await asyncio.to_thread(begun.wait, LONG)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     go_on.set()
-    assert await asyncio.to_thread(released.wait, 5)
+    assert await asyncio.to_thread(released.wait, LONG)

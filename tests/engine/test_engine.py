@@ -7,6 +7,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ torch = pytest.importorskip("torch")
 
 import numpy as np
 
+from deepseek_ocr_rag.engine import engine as engine_module
 from deepseek_ocr_rag.engine.engine import MANY_ROWS, MAX_URGENT_STEPS, Engine
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import PageImage, Runner
@@ -198,6 +200,41 @@ def test_closing_ends_what_is_under_way(make_engine, cases) -> None:
         writing.result(60)
     with pytest.raises(BackendUnavailableError, match="closed"):
         engine.submit(task(cases["tiny"]))
+
+
+def test_a_page_that_comes_while_the_engine_ends_is_refused(
+    make_engine, cases, monkeypatch
+) -> None:
+    engine = make_engine()
+    refuse, handle = engine._refuse_requests, engine_module.GenerationHandle
+    refused, submitted = threading.Event(), threading.Event()
+
+    def refuse_and_stay_alive() -> None:
+        refuse()
+        if not refused.is_set():
+            refused.set()
+            submitted.wait(60)
+
+    def made_late(*arguments):
+        closing.start()
+        assert refused.wait(60)
+        return handle(*arguments)
+
+    monkeypatch.setattr(engine, "_refuse_requests", refuse_and_stay_alive)
+    monkeypatch.setattr(engine_module, "GenerationHandle", made_late)
+    closing = threading.Thread(target=engine.close)
+    writing = engine.submit(task(cases["tiny"]))
+    submitted.set()
+    closing.join()
+    with pytest.raises(BackendUnavailableError, match="closed"):
+        writing.result(60)
+
+
+def test_a_page_without_a_prompt_or_without_room_is_refused(make_engine, cases) -> None:
+    engine = make_engine()
+    for wrong in (replace(task(cases["tiny"]), ids=[]), task(cases["tiny"], 0)):
+        with pytest.raises(ConfigurationError, match="a page needs a prompt and room"):
+            engine.submit(wrong)
 
 
 def test_a_prompt_that_is_too_long_is_refused(make_engine, cases) -> None:

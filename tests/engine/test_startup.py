@@ -12,6 +12,7 @@ from deepseek_ocr_rag.engine import startup
 from deepseek_ocr_rag.engine.reference_ops import ReferenceOps
 from deepseek_ocr_rag.engine.runner import Runner
 from deepseek_ocr_rag.model.families import FAMILIES
+from deepseek_ocr_rag.model.prompts import MODES
 
 
 class Watched(Runner):
@@ -40,3 +41,13 @@ def test_pages_that_are_read_before_the_start_fit_into_the_models_context(
     runner = Watched(config, golden_weights, ReferenceOps(), slots=1, blocks=10)
     startup.warm_up(runner, FAMILIES["deepseek-ocr"], positions)
     assert runner.lengths == ({length} if length else set())
+
+
+def test_modes_that_a_family_lacks_are_not_tried_before_the_start(
+    golden_config, golden_weights
+) -> None:
+    family = FAMILIES["deepseek-ocr-2"]
+    assert not family.has_mode(MODES["tiny"])
+    runner = Watched(golden_config, golden_weights, ReferenceOps(), slots=1, blocks=10)
+    startup.warm_up(runner, family, 60)
+    assert runner.lengths == set()

@@ -124,6 +124,19 @@ def test_a_hub_model_is_found_in_the_cache_at_its_pinned_revision(hub: Path) -> 
         assert checkpoint.revision == commit
 
 
+def test_a_download_that_was_broken_off_is_not_taken_for_the_model(hub: Path) -> None:
+    snapshot = put_into_cache(
+        hub, "baidu/Unlimited-OCR", "84757cb04b4d9b74adc65dc31cdf52fca7dc2a97"
+    )
+    weights = {"a": "model.safetensors", "b": "model-2.safetensors"}
+    index = snapshot / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": weights}))
+    with pytest.raises(BackendUnavailableError, match="hf download"):
+        find_checkpoint("unlimited-ocr", download=False)
+    (snapshot / "model-2.safetensors").write_bytes(b"")
+    assert find_checkpoint("unlimited-ocr", download=False).folder == snapshot
+
+
 def test_another_revision_in_the_cache_is_not_taken(hub: Path) -> None:
     put_into_cache(hub, "baidu/Unlimited-OCR", "0" * 40)
     with pytest.raises(BackendUnavailableError, match="hf download"):

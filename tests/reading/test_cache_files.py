@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from open_files import open_below
 
 from deepseek_ocr_rag import PageCache
 from deepseek_ocr_rag.errors import ConfigurationError, OutputError
@@ -126,20 +127,11 @@ def test_it_may_be_used_again_after_it_was_closed(tmp_path: Path) -> None:
 
 
 def test_its_file_is_closed_when_nobody_has_it_any_more(tmp_path: Path) -> None:
-    files = Path("/proc/self/fd")
-    if not files.exists():
-        pytest.skip("this system does not list a process's open files")
-
-    def count() -> int:
-        return sum(
-            "pages-1" in str(path.readlink()) for path in files.iterdir() if path.is_symlink()
-        )
-
     cache = stored(tmp_path)
-    assert count()
+    assert open_below(tmp_path)
     del cache
     gc.collect()
-    assert not count()
+    assert open_below(tmp_path) == []
 
 
 def test_it_waits_for_other_processes_and_writes_at_once(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import pytest
 from PIL import Image, ImageDraw
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
+from thread_leaks import new_threads
+from waiting import LONG
 
 from deepseek_ocr_rag import LiteBackend, Reader, ReplayBackend, open_source
 from deepseek_ocr_rag.backends import PageRequest, Reply
@@ -296,9 +298,7 @@ def test_stopping_early_stops_the_backend_and_leaves_no_thread() -> None:
     pages.close()
     assert backend.asked == [1, 2, 3]
     # The timeout thread of a rendering request ends a moment after it is cancelled.
-    for thread in set(threading.enumerate()) - before:
-        thread.join(5)
-    assert set(threading.enumerate()) <= before
+    assert new_threads(before) == []
 
 
 def test_progress_is_reported_after_every_page() -> None:
@@ -320,7 +320,7 @@ async def test_async_reading_leaves_the_event_loop_free() -> None:
     class Slow(Scripted):
         def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
             for reply in super().read(requests):
-                release.wait(10)
+                assert release.wait(LONG)
                 yield reply
 
     async def let_go() -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from open_files import open_below
 
 from deepseek_ocr_rag.errors import NotARegularFileError, PathEscapesError
 from deepseek_ocr_rag.sources import path_walk
@@ -128,23 +129,18 @@ def test_what_is_missing_is_not_found(base: Path, path: str) -> None:
         walk_inside(base, path)
 
 
-def open_descriptors() -> int:
-    folder = Path("/proc/self/fd")
-    if not folder.is_dir():
-        pytest.skip("needs /proc to count descriptors")
-    return len(list(folder.iterdir()))
-
-
 @pytest.mark.usefixtures("by")
 def test_only_the_file_stays_open_and_after_a_refusal_nothing(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (base / "out.pdf").symlink_to("../secret.pdf")
     (base / "2024" / "up.pdf").symlink_to("../b.pdf")
-    before = open_descriptors()
+    outside = base.parent
+    assert open_below(outside) == []
     for path in ("2024/deep/a.pdf", "2024/up.pdf"):
         descriptor, _ = walk_inside(base, path)
-        assert open_descriptors() == before + 1
+        (opened,) = open_below(outside)
+        assert Path(opened).samefile(base / path)
         os.close(descriptor)
     for path in ("out.pdf", "2024", "missing.pdf"):
         with pytest.raises((PathEscapesError, NotARegularFileError, OSError)):
@@ -152,7 +148,7 @@ def test_only_the_file_stays_open_and_after_a_refusal_nothing(
     monkeypatch.setattr(os, "fstat", lambda descriptor: base.stat())
     with pytest.raises((NotARegularFileError, PathEscapesError)):
         walk_inside(base, "b.pdf")
-    assert open_descriptors() == before
+    assert open_below(outside) == []
 
 
 def test_a_file_that_is_replaced_before_it_is_opened_by_name_is_refused(
@@ -168,12 +164,13 @@ def test_a_file_that_is_replaced_before_it_is_opened_by_name_is_refused(
         (base / "b.pdf").write_bytes(b"another")
         return descriptor
 
-    before = open_descriptors()
+    outside = base.parent
+    assert open_below(outside) == []
     monkeypatch.setattr(os, "open", swapped)
     with pytest.raises(PathEscapesError):
         walk_inside(base, "b.pdf")
     monkeypatch.undo()
-    assert open_descriptors() == before
+    assert open_below(outside) == []
 
 
 @needs_descriptors

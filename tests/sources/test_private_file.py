@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from open_files import open_below
 
 from deepseek_ocr_rag.sources import private_file
 from deepseek_ocr_rag.sources.private_file import PrivateFile, identity_of
@@ -96,22 +97,18 @@ def test_on_linux_it_has_no_name(temporary: Path) -> None:
     private.close()
 
 
-def open_files() -> int:
-    return len([*Path("/proc/self/fd").iterdir()])
-
-
 @pytest.mark.skipif(not private_file.NAMELESS, reason="files need names on this system")
 def test_without_proc_it_has_a_name_and_the_nameless_one_is_closed(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = open_files()
+    assert open_below(temporary) == []
     with monkeypatch.context() as patched:
         patched.setattr(Path, "exists", lambda path: False)
         private = PrivateFile()
     assert private.path.is_relative_to(temporary)
-    assert open_files() == before + 1
+    assert open_below(temporary) == [str(private.path)]
     private.close()
-    assert open_files() == before
+    assert open_below(temporary) == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions")

@@ -86,7 +86,7 @@ def main() -> None:
         _, status = os.waitpid(child, 0)
         killed += os.WIFSIGNALED(status)
     _, status = os.waitpid(start(pdf, url, cache, log, int(kills)), 0)
-    _, orphans = psutil.wait_procs(own, timeout=5)
+    _, orphans = psutil.wait_procs(own, timeout=60)
     print(json.dumps({"killed": killed, "orphans": len(orphans), "status": status}))
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-__all__ = ["new_threads", "soon"]
+from waiting import LONG
 
-SECONDS = 10.0
+__all__ = ["new_threads"]
 
 
 def new_threads(before: Iterable[threading.Thread] = (), *, ours: bool = False) -> list[str]:
     """The names of the threads that go on and were not there before; or only those of ours."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + LONG
     left = []
     for thread in set(threading.enumerate()) - set(before) - {threading.current_thread()}:
         if ours and not thread.name.startswith("dsocr"):
@@ -26,13 +26,3 @@ def new_threads(before: Iterable[threading.Thread] = (), *, ours: bool = False) 
         if thread.is_alive():
             left.append(thread.name)
     return left
-
-
-def soon(holds: Callable[[], bool]) -> bool:
-    """Whether something becomes true within ten seconds."""
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_ocr_rag.text.sentences import sentence_spans
+from deepseek_ocr_rag.text.sentences import ends_sentence, sentence_spans
 
 
 def sentences(text: str) -> list[str]:
@@ -36,6 +36,14 @@ def sentences(text: str) -> list[str]:
 )  # fmt: skip
 def test_text_is_cut_where_a_reader_would(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["Wait…", "“No.”", "**Stop!**", "As follows:", "終わり｡", "「今天下雨。」", "如下："]
+)
+def test_a_text_that_ends_with_a_closing_mark_ends_a_sentence(text: str) -> None:
+    assert ends_sentence(text)
+    assert not ends_sentence(text + " and")
 
 
 @settings(max_examples=200, deadline=None)

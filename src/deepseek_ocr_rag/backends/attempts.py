@@ -38,7 +38,7 @@ _PICTURES = frozenset({"image", "figure", "chart", "seal", "stamp", "signature",
 
 @dataclass(frozen=True, slots=True)
 class RepeatPenalty:
-    """llama.cpp's own penalty on repeats ("DRY"); llama.cpp has no n-gram rule.
+    """llama.cpp's own penalty on repeats ("DRY"), used because llama.cpp has no n-gram rule.
 
     A token that would extend a run of tokens that the text already contains loses
     ``multiplier * base ** (length - allowed_length)`` of its score.
@@ -60,7 +60,7 @@ class RepeatPenalty:
 
 @dataclass(frozen=True, slots=True)
 class AttemptSettings:
-    """How a page is asked for once."""
+    """How the model is asked for a page in one attempt."""
 
     task: Task
     mode: Mode
@@ -72,10 +72,10 @@ class AttemptSettings:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The result of asking once.
+    """What the model wrote in one attempt.
 
-    ``limited`` says that the text has as many tokens as the user allowed, where another attempt
-    would end too.
+    ``limited`` is True if the text reached the token limit that the user set: any other attempt
+    would end there too.
     """
 
     settings: AttemptSettings
@@ -85,7 +85,7 @@ class Attempt:
     logprobs: tuple[TokenLogprob, ...] = ()
     warnings: tuple[str, ...] = ()
     limited: bool = False
-    loops: tuple[Loop, ...] | None = None  # None if not looked for yet
+    loops: tuple[Loop, ...] | None = None  # None if they were not searched for yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class JudgedAttempt:
 
     @property
     def score(self) -> float:
-        """What attempts are compared by: the letters, halved if there is a problem."""
+        """The number by which attempts are compared: letters, halved if there is a problem."""
         return self.letters if self.problem is None else self.letters / 2
 
 

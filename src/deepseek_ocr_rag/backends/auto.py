@@ -35,7 +35,7 @@ __all__ = ["BackendChoice", "BackendStatus", "choose_backend", "lite_backend", "
 
 CONNECT_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 2.0
-"""Short: a user without any server must not wait for the probes."""
+"""Both are short, so that a user without a server hardly waits for the probes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,10 @@ class BackendChoice:
 def choose_backend() -> BackendChoice:
     """Choose the best backend that works here.
 
+    Two probes use the network, which takes a few milliseconds on a machine without servers.
+
     Returns:
-        The backend and why it was chosen. Two probes use the network, which takes
-        a few milliseconds on a machine without servers.
+        The backend, and why it was chosen.
     """
     passed_over: list[str] = []
     for probe in _PROBES.values():
@@ -85,12 +86,14 @@ def choose_backend() -> BackendChoice:
                 passed_over.append(error.problem)
         else:
             return BackendChoice(backend, "; ".join([detail, *passed_over]))
-    reason = "; ".join([*passed_over, "so text layers and a small OCR are used"])
+    reason = "; ".join(
+        [*passed_over, "so the built-in reader is used: text layers, else a small OCR"]
+    )
     return BackendChoice(lite_backend(), reason)
 
 
 def probe_backends() -> tuple[BackendStatus, ...]:
-    """The status of every backend that could be chosen, best first."""
+    """Return the status of every backend that could be chosen, best first."""
     return tuple(_status(*probe) for probe in (*_PROBES.items(), ("lite", _probe_lite)))
 
 
@@ -104,7 +107,7 @@ def _status(name: str, probe: _Probe) -> BackendStatus:
 
 
 def lite_backend() -> Backend:
-    """The built-in backend."""
+    """Make the built-in backend."""
     from .lite.backend import LiteBackend
 
     return LiteBackend()
@@ -153,7 +156,7 @@ def _wanted_model() -> str:
 
 
 def _model_on_disk(*modules: str) -> Checkpoint:
-    """Find the model for a backend that needs these modules."""
+    """Find the model on this machine, for a backend that needs these modules."""
     if any(find_spec(module) is None for module in modules):
         raise BackendUnavailableError(
             "torch and transformers are not installed",
@@ -190,7 +193,7 @@ def _probe_ollama() -> tuple[Backend, str]:
     facts.check_sees(model, facts.show(model))
     detail = f"Ollama at {shown} has {model}"
     if hides_layout(facts, model, version):
-        detail += " (it keeps boxes and table cells back: run `dsocr ollama-model` once)"
+        detail += " (it drops box marks and table cells: run `dsocr ollama-model` once)"
     return OllamaBackend(model), detail
 
 
@@ -199,7 +202,7 @@ def _probe_lite() -> tuple[Backend, str]:
 
 
 _Probe = Callable[[], tuple[Backend, str]]
-"""Returns a backend that works and what was found; raises a DeepSeekOCRError if none does."""
+"""Returns a backend and what was found; raises a DeepSeekOCRError if the backend does not work."""
 
 _PROBES: Final[Mapping[str, _Probe]] = {
     "server": _probe_server,

@@ -46,18 +46,18 @@ class PageRequest:
         page: 1-based page number in its file.
         source: Name of the file, for messages.
         sha256: Hash of the file's bytes.
-        image: The page, RGB, or None: see :attr:`Backend.needs_image`, ``png`` and
-            ``text_layer``.
+        image: The page as an RGB image. None if ``png`` or ``text_layer`` takes its
+            place, or if the backend needs no image (:attr:`Backend.needs_image`).
         text_layer: Only for backends that read it, and only if the page has a
             usable one; ``image`` is then None.
-        task: What to ask.
+        task: What to ask the model for.
         resolution: How finely the model sees the page.
         width: Width of the displayed page in points.
         height: Height of the displayed page in points.
-        draft: Returns the page's text layer, for backends that read the image but
-            are faster if they know the layer; their text is the same.
+        draft: Returns the page's text layer, for backends that read the image and
+            only get faster by knowing the layer: the text stays the same.
         redraw: Draws ``image`` again, for backends that read too many pages at once
-            to keep all their images, or that got ``png``.
+            to keep all images, or that were given ``png`` instead.
         cancellation: Cancelled when the reply is no longer wanted. The backend then
             stops work on the page as soon as it can and gives no reply.
         png: The page as a PNG file, in place of ``image``, for backends that pass it
@@ -97,7 +97,7 @@ class PageRequest:
         return self.resolution
 
     def drawn(self) -> Image:
-        """The image, drawn again if the backend dropped it or got a file instead.
+        """Return the image; draw it again if the backend dropped it or was given a file.
 
         Raises:
             SourceError: If it can no longer be drawn.
@@ -117,7 +117,12 @@ class PageRequest:
         )
 
     def failed(self, error: Exception, attempts: int = 1) -> Reply:
-        """The reply for a page that could not be read."""
+        """Make the reply for a page that could not be read.
+
+        Args:
+            error: Why it could not be read.
+            attempts: How often the model was asked for it.
+        """
         return Reply(
             *(self.key, "", "error"),
             attempts=attempts,
@@ -135,7 +140,7 @@ class Reply:
         text: Raw text in the model's grammar, tags included.
         finish_reason: Why the text ends.
         tokens: New tokens, or None if the backend does not count them.
-        attempts: How often the page was asked for.
+        attempts: How often the model was asked for the page.
         warnings: What a user should know about this page.
         error: What went wrong, if ``finish_reason`` is "error".
         logprobs: Log-probabilities of the new tokens, in order; empty if the
@@ -223,27 +228,27 @@ class Repeatable(Protocol):
 
 
 def has_resolutions(backend: Backend) -> bool:
-    """Whether a backend sees pages at a resolution of the model's.
+    """Return whether the backend reads pages at one of the model's resolutions.
 
-    Every backend with a model does; one that does not says so with the attribute
-    ``has_resolutions = False``, gets the finest picture, and its pages report no resolution.
+    Every backend with a model does. One without sets the attribute ``has_resolutions = False``:
+    it gets the finest picture, and its pages report no resolution.
     """
     return bool(getattr(backend, "has_resolutions", True))
 
 
 def fingerprint_of(backend: Backend) -> str | None:
-    """The backend's fingerprint; None if its pages must not be cached."""
+    """Return the backend's fingerprint; None if its pages must not be cached."""
     try:
         # Not isinstance: before Python 3.12 it evaluates the property as well.
         fingerprint: str | None = getattr(backend, "fingerprint", None)
     except BackendError:
-        # If reading fails for the same reason, it will say so.
+        # Reading will fail for the same reason and report it.
         return None
     return fingerprint
 
 
 def sends_png(backend: Backend) -> bool:
-    """Whether the backend passes page images on as PNG files, and wants them as such."""
+    """Return whether the backend passes page images on as PNG files, so that it takes ``png``."""
     return bool(getattr(backend, "sends_png", False))
 
 

@@ -1,4 +1,4 @@
-"""What the backends that run a checkpoint on this machine have in common."""
+"""The common part of the backends that run a checkpoint on this machine."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class CheckpointOptions:
     def settings(
         self, checkpoint: Checkpoint, tokenizer: ModelTokenizer, max_positions: int
     ) -> ModelSettings:
-        """The settings of the loaded model, whose longest sequence has ``max_positions`` tokens."""
+        """Return the settings of a loaded model that takes up to ``max_positions`` tokens."""
         # Imported late: it loads numpy, which is not needed before a model is loaded.
         from .model_settings import ModelSettings
 
@@ -70,7 +70,7 @@ class CheckpointOptions:
 class CheckpointBackend(ABC, Generic[Loaded]):
     """A backend that loads its model when the first page comes and keeps it until it is closed.
 
-    ``own`` are the backend's own options on which the text of a page depends.
+    ``own`` are those of the backend's own options that can change the text of a page.
     """
 
     needs_image = True
@@ -91,7 +91,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
 
     @property
     def fingerprint(self) -> str:
-        """The weights, and the options on which the text of a page depends."""
+        """The weights, and the options that can change the text of a page."""
         options = self._options
         return fingerprint(
             model=model_files(options.model, options.revision),
@@ -106,7 +106,7 @@ class CheckpointBackend(ABC, Generic[Loaded]):
         )
 
     def check(self) -> None:
-        """Raise what is missing for this backend to work here, without loading anything.
+        """Check that the backend's packages are installed, without loading anything.
 
         Raises:
             MissingExtraError: If a package is not installed.
@@ -153,7 +153,11 @@ class CheckpointBackend(ABC, Generic[Loaded]):
 
 
 def check_positive(**options: float | None) -> None:
-    """Refuse options that are neither above 0 nor None; the message names the first one."""
+    """Check that options are above 0 or None.
+
+    Raises:
+        ConfigurationError: If one is not; the message names the first one.
+    """
     for name, value in options.items():
         if value is not None and value <= 0:
             raise ConfigurationError(

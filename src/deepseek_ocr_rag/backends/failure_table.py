@@ -165,9 +165,9 @@ KNOWN_FAILURES: Final = (
         ),
         "The weights take 6.7 GB in 16 bits, and a page another 1 to 4 GB.",
         'With "local", which keeps within gpu_memory_limit (GiB) and reads fewer pages at a time: '
-        'cache="fp8" (Ada, Hopper and newer) halves the room of each page, weights="int8" '
-        '(or "fp8", which is faster there) takes 2.4 GB less. With "transformers", which reads smaller batches if memory is short: '
-        'quantization="8bit" or "4bit". Or resolution "base" or "small"; or Ollama.',
+        'cache="fp8" (Ada, Hopper and newer) halves the memory of each page, weights="int8" '
+        '(or "fp8", which is faster there) takes 2.4 GB less. With "transformers", which reads '
+        'smaller batches if memory is short: quantization="8bit" or "4bit". Or resolution "base" or "small"; or Ollama.',
         ("local", "transformers", "official", "server"),
         f"{_OCR}/91",
     ),
@@ -267,7 +267,7 @@ KNOWN_FAILURES: Final = (
     KnownFailure(
         "vLLM settings of the request",
         (r"vllm_xargs'?, '?whitelist_token_ids",),
-        "vLLM before 0.11.1 accepts no lists among the extra arguments of a request.",
+        "vLLM before 0.11.1 does not accept lists in the extra arguments of a request.",
         'Install a newer one: pip install "vllm>=0.11.1".',
         ("server",),
         f"{_VLLM}/pull/27560",
@@ -329,7 +329,7 @@ KNOWN_FAILURES: Final = (
             r"unknown projector type: '?deepseek",
         ),
         "This Ollama or llama.cpp does not support deepseek-ocr; Ollama 0.13.0 was the first that "
-        "did, and build 9587 of llama.cpp the first that reads it rightly.",
+        "did, and build 9587 of llama.cpp the first that reads it correctly.",
         "Install the newest (https://ollama.com/download, or "
         "https://github.com/ggml-org/llama.cpp/releases), and restart its server.",
         ("ollama", "server"),
@@ -370,8 +370,8 @@ KNOWN_FAILURES: Final = (
         ),
         "This is the model's raw text: <|ref|> names the kind of a block, <|det|> its position.",
         "Read with dsocr or Reader, which turn the tags into boxes, or pass the text through `dsocr "
-        "parse`. If only [[..]] is left, or a <table> without <td>, the server keeps the tags back, "
-        "and the cells of tables are lost: start llama.cpp with --special, make a second model with "
+        "parse`. If only [[..]] is left, or a <table> without <td>, the server drops the tags, and "
+        "the cells of tables are lost: start llama.cpp with --special, make a second model with "
         "`dsocr ollama-model` on Ollama 0.30 and newer, send skip_special_tokens=false to vLLM.",
         ("server", "ollama", "official"),
         f"{_OCR}/249",

@@ -1,4 +1,4 @@
-"""What a model's text depends on besides the page, as one string."""
+"""Describes in one string what a model's text depends on besides the page."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _WEIGHTS: Final = ("config.json", "tokenizer.json", "*.safetensors", "*.py")
 
 
 def fingerprint(**settings: object) -> str:
-    """Settings as JSON, equal for equal settings in every process.
+    """Return settings as JSON: the same text for equal settings in every process.
 
-    They may be numbers, strings, None, sets, mappings, dataclasses, and objects whose ``repr``
+    Values may be numbers, strings, None, sets, mappings, dataclasses, or objects whose ``repr``
     identifies them.
     """
     return json.dumps(_ordered(settings))
 
 
 def model_files(model: str | os.PathLike[str], revision: str | None) -> str:
-    """Which weights a model's name stands for now.
+    """Identify the weights that a model's name stands for at the moment.
 
     A folder is identified by its path and its files' names, sizes and modification times; a hub
     id by its commit, or by the commit that this package pins.

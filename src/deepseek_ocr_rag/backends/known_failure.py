@@ -29,7 +29,7 @@ class KnownFailure:
     source: str
 
     def to_dict(self) -> dict[str, object]:
-        """The fields as JSON values, without the patterns."""
+        """Return the fields as JSON values, without the patterns."""
         return {
             "name": self.name,
             "meaning": self.meaning,
@@ -39,5 +39,5 @@ class KnownFailure:
         }
 
     def explains(self, text: str) -> bool:
-        """Whether the text of an error or a log shows this failure."""
+        """Return whether the text of an error or a log shows this failure."""
         return any(re.search(pattern, text, re.IGNORECASE) for pattern in self.patterns)

@@ -21,17 +21,21 @@ LONGEST_TEXT: Final = 2**20
 
 
 def known_failures(text: str) -> tuple[KnownFailure, ...]:
-    """The known failures in the text of an error or a log, the most specific first."""
+    """Find the known failures in the text of an error or a log, the most specific first."""
     end = text[-LONGEST_TEXT:]
     return tuple(failure for failure in KNOWN_FAILURES if failure.explains(end))
 
 
 def remedy_for(message: str) -> str | None:
-    """What to do about an error; None if it is not a known failure."""
+    """Return what to do about an error; None if it is not a known failure."""
     found = known_failures(message)
     return found[0].cure if found else None
 
 
 def failure_named(name: str) -> KnownFailure:
-    """The known failure with this name; a KeyError if there is none."""
+    """Return the known failure with this name.
+
+    Raises:
+        KeyError: If there is none.
+    """
     return {failure.name: failure for failure in KNOWN_FAILURES}[name]

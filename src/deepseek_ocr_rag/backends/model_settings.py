@@ -31,18 +31,20 @@ class ModelSettings:
     tokenizer: ModelTokenizer
     max_positions: int  # longest sequence in tokens, prompt included
     no_repeat: NoRepeat  # of the first attempt
-    max_new_tokens: int | None = None  # of a page, or None for what fits
-    max_tiles: int | None = None  # of a page, or None for the family's
+    max_new_tokens: int | None = None  # of a page; None for as many as fit
+    max_tiles: int | None = None  # of a page; None for the family's limit
 
     def first(self, request: PageRequest) -> AttemptSettings:
-        """The settings of the first attempt at a page."""
+        """Return the settings of the first attempt at a page."""
         return AttemptSettings(request.task, request.resolution, self.no_repeat)
 
     def prompt(self, request: PageRequest, settings: AttemptSettings) -> PagePrompt:
-        """The prompt for one attempt at a page.
+        """Make the prompt for one attempt at a page.
 
-        Raises ConfigurationError if the model does not support the mode or the task,
-        BackendReplyError without an image, and SourceError if it can no longer be drawn.
+        Raises:
+            ConfigurationError: If the model does not support the mode or the task.
+            BackendReplyError: If the request has no image.
+            SourceError: If the image can no longer be drawn.
         """
         image = turned(request.drawn(), settings.turn)
         views = page_views(image, settings.mode, self.family, max_tiles=self.max_tiles)
@@ -56,12 +58,12 @@ class ModelSettings:
         )
 
     def ids(self, task: Task, side: int, grid: tuple[int, int] | None) -> list[int]:
-        """The token ids of a whole prompt, for a page whose views have this side and grid."""
+        """Return the token ids of a prompt for a page whose views have this side and grid."""
         count = self.family.image_tokens(side, grid)
         return prompt_ids(self.tokenizer, self.family.prompt(task), count)
 
     def new_tokens(self, ids: Sequence[int]) -> int:
-        """How many new tokens may follow a prompt."""
+        """Return how many new tokens may follow a prompt."""
         room = max(1, self.max_positions - len(ids))
         return min(self.max_new_tokens or room, room)
 
@@ -92,7 +94,7 @@ class ModelSettings:
         )
 
     def _full_context(self, new: int) -> str:
-        """What to tell the user about a reply that ended where the context did."""
+        """Warn about a reply that ended because the context was full."""
         most = self.max_positions
         return (
             f"the context is full: {most - new} tokens of picture and prompt and {new} of reply, "

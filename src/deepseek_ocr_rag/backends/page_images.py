@@ -47,15 +47,15 @@ _TURNS: Final = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Trans
 
 
 def turned(image: Image, degrees: int) -> Image:
-    """The image turned clockwise by 0, 90, 180 or 270 degrees."""
+    """Turn an image clockwise by 0, 90, 180 or 270 degrees."""
     return image.transpose(_TURNS[degrees]) if degrees else image
 
 
 def request_as(request: PageRequest, settings: AttemptSettings) -> PageRequest:
-    """The request with the prompt and the picture of one attempt.
+    """Return the request with the prompt and the picture of one attempt.
 
-    For backends that cannot choose the mode: there, a mode other than the request's can only make
-    the picture smaller.
+    It is for backends that cannot choose the mode: there, a mode other than the request's can only
+    make the picture smaller.
     """
     asked = replace(request, task=settings.task, resolution=settings.mode)
     side = settings.mode.long_side
@@ -70,16 +70,21 @@ def request_as(request: PageRequest, settings: AttemptSettings) -> PageRequest:
 
 
 def resolution_warnings(server: str, mode: Mode) -> tuple[str, ...]:
-    """What to tell the user about a mode that a server cannot be asked for."""
+    """Warn that a server chooses the resolution itself, if the user asked for one.
+
+    Args:
+        server: How the user knows it.
+        mode: The mode that was requested.
+    """
     if mode.crop:
         return ()
     return (f"{server} decides on the resolution: {mode.name} only set the size of the picture",)
 
 
 def picture_tokens(size: tuple[int, int]) -> int:
-    """The tokens of a picture that is cut into tiles, as servers do in every mode.
+    """Count the tokens of a picture that is cut into tiles, as servers do in every mode.
 
-    The published rule allows up to nine tiles. No server makes more tokens of a picture;
+    The published rule allows up to nine tiles. No server makes more tokens from a picture;
     vLLM stops at six tiles.
 
     Args:
@@ -93,10 +98,10 @@ def picture_tokens(size: tuple[int, int]) -> int:
 
 
 def prompt_tokens(prompt: str) -> int:
-    """The tokens of a prompt, the line end before it and the begin token.
+    """Count the tokens of a prompt, the line end before it and the begin token.
 
-    For a user's own words this is an upper limit: every token of a byte-level vocabulary has
-    at least one byte.
+    For a prompt of the user's own this is an upper limit: every token of a byte-level vocabulary
+    has at least one byte.
     """
     return 1 + _PUBLISHED_PROMPTS.get(prompt, 1 + len(prompt.encode()))
 
@@ -104,7 +109,7 @@ def prompt_tokens(prompt: str) -> int:
 def new_tokens(
     prompt: str, context: int = CONTEXT_TOKENS, picture: tuple[int, int] | None = None
 ) -> int:
-    """How many tokens are left for a reply after the image and the prompt.
+    """Return how many tokens are left for a reply after the image and the prompt.
 
     Args:
         prompt: The words after the image.
@@ -125,12 +130,12 @@ def new_tokens(
 
 
 def png_bytes(request: PageRequest) -> bytes:
-    """The request's image as PNG; raises what :meth:`PageRequest.drawn` raises."""
+    """Return the request's image as PNG; raises what :meth:`PageRequest.drawn` raises."""
     if request.image is None and request.png is not None:
         return request.png.data
     return encode_png(request.drawn()).data
 
 
 def png_base64(request: PageRequest) -> bytes:
-    """The request's image as PNG in base64; raises what :func:`png_bytes` raises."""
+    """Return the request's image as PNG in base64; raises what :func:`png_bytes` raises."""
     return base64.b64encode(png_bytes(request))

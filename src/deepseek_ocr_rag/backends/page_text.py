@@ -41,7 +41,7 @@ class LoopWatch:
         return self._watch.feed(piece) is not None
 
     def finish(self, written: GeneratedPage) -> PageText:
-        """Decode the whole page, which may have more tokens than were taken; call this once."""
+        """Decode the whole page, which may have more tokens than were seen; call this once."""
         text, ends = self._tokenizer.decode_with_ends(written.tokens, self._stream)
         loops = find_loops(text, self._watch if text.startswith(self._text) else None)
         return PageText(written, text, ends, loops)

@@ -74,10 +74,13 @@ _FACTORIES: Final[Mapping[str, Callable[[str, _Allowed], Backend]]] = {
     "official:<folder or hub id>": _official,
     "replay:<file>": lambda path, _: ReplayBackend.from_file(path),
 }
-"""For each form, what makes the backend, from the text in place of ``<...>`` and what is allowed."""
+"""By form of the name: a function that makes the backend.
+
+It takes the text in place of ``<...>`` and what the user allowed.
+"""
 
 CHOICES: Final = tuple(_FACTORIES)
-"""What :func:`backend_named` understands."""
+"""The forms of a name that :func:`backend_named` understands."""
 
 
 def backend_named(
@@ -85,12 +88,20 @@ def backend_named(
 ) -> Backend:
     """Make the backend that one of :data:`CHOICES` names; the caller owns and closes it.
 
-    "server" is the one in ``DSOCR_SERVER_URL``, else port 8000 of this machine; "local",
-    "transformers" and "official" run the model in ``DSOCR_MODEL``, else DeepSeek-OCR. "auto" logs
-    what it chose, and why. "official" runs in the interpreter that ``DSOCR_OFFICIAL_PYTHON``
-    names, else in the current one; "local" on the cards in ``DSOCR_DEVICES``, else on the first.
-    ``allow_remote_code`` says whether "official" may run the code in its folder, ``allow_remote``
-    whether "ollama" may be another machine.
+    "auto" logs what it chose, and why. "server" is the one in ``DSOCR_SERVER_URL``, else port 8000
+    of this machine. "local", "transformers" and "official" run the model in ``DSOCR_MODEL``, else
+    DeepSeek-OCR: "local" on the cards in ``DSOCR_DEVICES``, else on the first; "official" in the
+    interpreter that ``DSOCR_OFFICIAL_PYTHON`` names, else in the current one.
+
+    Args:
+        spec: One of the choices, with a value in place of ``<...>``.
+        allow_remote_code: Whether "official" may run the code that comes with the weights.
+        allow_remote: Whether "ollama" may be on another machine.
+
+    Raises:
+        ConfigurationError: If there is no such backend, or its value is invalid.
+        BackendError: If a recording cannot be read, or Ollama is on another machine that is not
+            allowed.
     """
     allowed = _Allowed(allow_remote_code, allow_remote)
     for form, make in _FACTORIES.items():

@@ -30,8 +30,8 @@ class ReplayBackend:
     document or a task matches any. A page that was not recorded is a failed page.
 
     Args:
-        replies: Recorded replies or texts, of pages 1, 2, 3, ...; or texts by page
-            number.
+        replies: Recorded replies, or the texts of pages 1, 2, 3, ...; or a mapping from
+            page numbers to texts.
 
     Example:
         >>> backend = ReplayBackend(["first page", "second page"])
@@ -68,7 +68,7 @@ class ReplayBackend:
             yield self._reply(request)
 
     def close(self) -> None:
-        """Do nothing: nothing is held."""
+        """Do nothing: there is nothing to free."""
 
     def _reply(self, request: PageRequest) -> Reply:
         task = request.task.name
@@ -90,7 +90,7 @@ class ReplayBackend:
                     logprobs=found.logprobs,
                 )
         error = BackendReplyError(
-            f"no reply to the task {task!r} was recorded for it",
+            f"no reply to the task {task!r} was recorded for this page",
             source=request.source,
             page=request.page,
             remedy="Record this document with RecordingBackend, or choose other pages.",
@@ -168,7 +168,7 @@ class RecordingBackend:
 
         def noted() -> Iterator[PageRequest]:
             for request in requests:
-                # Not the request itself, which would keep its image in memory.
+                # Not the request itself: it would keep the page's image in memory.
                 asked[request.key] = RecordedReply(
                     request.page, "", request.sha256, request.task.name, request.resolution.name
                 )
@@ -215,7 +215,7 @@ class RecordingBackend:
         try:
             _append(self._file, line)
         except OSError as error:
-            return f"it was not recorded in {self._path} ({error.strerror})"
+            return f"this page was not recorded in {self._path} ({error.strerror})"
         return None
 
 
@@ -252,7 +252,7 @@ def _drop_torn_line(file: int) -> None:
     except (ValueError, RecursionError):
         os.ftruncate(file, kept)
     else:
-        # A complete line, saved without a line end.
+        # The last line is complete, and lacks only its line end.
         os.write(file, b"\n")
 
 

@@ -32,7 +32,7 @@ MAX_FILE_BYTES: Final = 512 * 2**20
 """A recording is held in memory; 512 MiB are about 100,000 pages."""
 
 LOGPROB_DIGITS: Final = 4
-"""Decimal places; the error is 0.005 percent of a probability."""
+"""Decimal places; rounding changes a probability by at most 0.005 percent."""
 
 _TEXT_FIELDS: Final = ("sha256", "task", "resolution", "backend", "model")
 _PAIRS: Final = ([int, float], [int, int])
@@ -40,7 +40,7 @@ _PAIRS: Final = ([int, float], [int, int])
 
 @dataclass(frozen=True, slots=True)
 class RecordedReply:
-    """One line of a recording; fields without a comment are those of the reply."""
+    """One line of a recording; fields without a comment are those of :class:`Reply`."""
 
     page: int  # 1-based
     text: str
@@ -56,7 +56,7 @@ class RecordedReply:
     logprobs: tuple[TokenLogprob, ...] = ()
 
     def to_json(self) -> str:
-        """The line, without its line end."""
+        """Return the line, without its line end."""
         values = {name: getattr(self, name) for name in self.__slots__ if name != "logprobs"}
         if self.logprobs:
             values["logprobs"] = [
@@ -67,10 +67,11 @@ class RecordedReply:
 
 
 def read_recording(path: Path) -> Iterator[RecordedReply]:
-    """Read the replies in a file, in its order.
+    """Read the replies in a file, in order.
 
-    Raises BackendUnavailableError if the file cannot be read, and BackendReplyError if a line is
-    not a recorded reply; the message names the line.
+    Raises:
+        BackendUnavailableError: If the file cannot be read, or is too large.
+        BackendReplyError: If a line is not a recorded reply; the message names the line.
     """
     try:
         with path.open("rb") as file:
@@ -113,7 +114,7 @@ def _parse(line: bytes, path: Path, number: int) -> RecordedReply:
 
 
 def _problem(known: dict[str, Any]) -> str | None:
-    """Why a line is not a recorded reply; None if it is one."""
+    """Say why a line is not a recorded reply; None if it is one."""
     page, tokens, warnings = known.get("page"), known.get("tokens"), known.get("warnings", [])
     if not isinstance(page, int) or isinstance(page, bool) or page < 1:
         return "'page' is not a page number"

@@ -1,4 +1,4 @@
-"""What to do when a page comes out badly: ask again in another way, keep the best answer.
+"""Asks again in another way when a page comes out badly, and keeps the best answer.
 
 A page is asked for again if the model repeated itself, found no end or wrote
 nothing to read, and if an answer has less than half the letters of an earlier one.
@@ -32,8 +32,8 @@ __all__ = ["OTHER_MODE", "SMALLER_PICTURE", "RetryLadder"]
 STRICTER: Final = NoRepeat(size=20, window=50, exempt=TABLE_CELLS)
 """The repetition rule of the published script for PDF files."""
 
-WARMTH: Final = 0.2
-"""A small temperature: enough to get out of a loop, too little to invent text."""
+RETRY_TEMPERATURE: Final = 0.2
+"""Enough to get out of a loop, too little to invent text."""
 
 OTHER_MODE: Final = {
     "gundam": "base",
@@ -68,7 +68,7 @@ class RetryLadder:
     Attributes:
         request: The page.
         settings: How to ask for it now.
-        warnings: What to tell the user about the attempts from now on.
+        warnings: What to tell the user about every attempt from now on.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class RetryLadder:
 
     @property
     def _first(self) -> AttemptSettings:
-        """The settings with which the first attempt was really made."""
+        """The settings of the first attempt, which may differ from those that were planned."""
         return self._judged[0].attempt.settings
 
     @property
@@ -103,7 +103,7 @@ class RetryLadder:
 
     @property
     def rule_ignored(self) -> bool:
-        """Whether an attempt that only had a stricter rule repeated itself in the same words.
+        """Whether a stricter repetition rule changed nothing: the page looped in the same words.
 
         To a server that ignores the rule, both requests are the same.
         """
@@ -146,7 +146,7 @@ class RetryLadder:
         return following
 
     def reply(self, failure: object = None) -> Reply:
-        """The best attempt as the page's reply; there must be at least one.
+        """Make the page's reply from the best attempt; there must be at least one.
 
         Args:
             failure: What prevented a further attempt.
@@ -166,7 +166,7 @@ class RetryLadder:
         )
 
     def failed(self, error: DeepSeekOCRError) -> Reply:
-        """The reply after an error: the best attempt, or a failed page if there is none."""
+        """Make the reply after an error: the best attempt, or a failed page if there is none."""
         return self.reply(error.problem) if self.answered else self.request.failed(error)
 
     def _alternatives(self, problem: Problem | None) -> Iterator[AttemptSettings]:
@@ -181,21 +181,21 @@ class RetryLadder:
             yield replace(base, no_repeat=rule, penalty=penalty)
         if first.mode.name in self._modes:
             yield replace(base, mode=MODES[self._modes[first.mode.name]])
-        yield replace(base, no_repeat=rule, penalty=penalty, temperature=WARMTH)
+        yield replace(base, no_repeat=rule, penalty=penalty, temperature=RETRY_TEMPERATURE)
         if first.task.name in ("document", "ocr"):
             yield replace(base, task=TASKS["free"])
         if upright != first.turn:
             yield replace(base, turn=360 - upright)
 
     def _turn(self) -> int:
-        """By how many degrees the page must be turned to stand upright, as far as can be seen."""
+        """Estimate by how many degrees clockwise the page must be turned to stand upright."""
         # Imported late: numpy is not needed unless a page came out badly.
         from ..model.orientation import orientation
 
         try:
             return orientation(self.request.drawn()).turn
         except (SourceError, BackendReplyError):
-            # The next attempt needs the image too, and will report the error.
+            # The next attempt needs the image as well and will report the error.
             return 0
 
     def _history(self, best: JudgedAttempt) -> Iterator[str]:
@@ -217,7 +217,7 @@ class RetryLadder:
 
 
 def _difference(settings: AttemptSettings, first: AttemptSettings, stricter: str) -> str:
-    """How settings differ from the first ones, in words."""
+    """Say in words how settings differ from the first ones."""
     if settings == first:
         return "at first"
     differences = {

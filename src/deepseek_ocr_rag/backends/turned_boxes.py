@@ -1,4 +1,4 @@
-"""Turns boxes back, if the model saw a page turned, to the page as it was given."""
+"""Turns boxes back to the page as it was given, if the model saw the page turned."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def turned_back(
 
 
 def boxes_turned_back(text: str, turn: int) -> tuple[Edit, ...]:
-    """Edits to the boxes in a model's text that undo a clockwise turn of the page.
+    """Make the edits to the boxes in a model's text that undo a clockwise turn of the page.
 
-    A list that the grammar cannot read is left unchanged. Edited boxes have ordered corners on the
-    0..999 grid.
+    A list of boxes that the grammar cannot read stays unchanged. Edited boxes have ordered corners
+    on the 0..999 grid.
     """
     if not turn:
         return ()

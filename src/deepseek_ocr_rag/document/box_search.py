@@ -276,7 +276,10 @@ def _of_one_block(entries: Sequence[dict[str, Any]], text: str) -> BoxSearch:
     length = _length_of_block(entries)
     if length is not None and len(text) <= length:
         return BoxSearch(tuple(entries))
-    return BoxSearch(reason="its metadata lacks the text that the boxes belong to (boxes_text)")
+    return BoxSearch(
+        reason="its metadata lacks the text that the boxes belong to (boxes_text), "
+        f"or that text is longer than {LONGEST_TEXT >> 20} MiB"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ class Engine:
         self._steps: deque[StepOutput] = deque()
         self._prefills: deque[StepOutput] = deque()
         self._failure: BaseException | None = None
-        self._closing = False
+        self._closing = self._ended = False
         self._urgent_steps = 0
         self._steps_since_prefill = 0
         self.iterations = 0  # of the loop so far; if it does not grow, the loop hangs
@@ -130,8 +130,13 @@ class Engine:
             ConfigurationError: If it is longer than a sequence can be, or exempts too many tokens.
             BackendUnavailableError: If the engine is closed or has failed.
         """
-        longest = len(task.ids) + task.max_new_tokens
-        if not task.ids or task.max_new_tokens < 1 or longest > self.max_positions:
+        if not task.ids or task.max_new_tokens < 1:
+            raise ConfigurationError(
+                f"a page needs a prompt and room for its text, not {len(task.ids)} prompt tokens "
+                f"and {task.max_new_tokens} new ones",
+                remedy="Give at least one prompt token, and ask for at least one new one.",
+            )
+        if len(task.ids) + task.max_new_tokens > self.max_positions:
             raise ConfigurationError(
                 f"{len(task.ids)} prompt tokens and {task.max_new_tokens} new ones "
                 f"do not fit into {self.max_positions} positions",
@@ -146,7 +151,7 @@ class Engine:
             raise self._unavailable()
         handle = GenerationHandle(WrittenSequence(task, next(self._arrivals)), self._requests)
         self._requests.put(_Request(handle))
-        if not self._thread.is_alive():
+        if self._ended:
             self._refuse_requests()
         return handle
 
@@ -167,7 +172,9 @@ class Engine:
             _log.exception("the local engine failed")
             self._failure = error
         finally:
-            self._closing = True
+            # Set before the last look at the queue: a request that comes after it is then
+            # refused by the thread that sent it.
+            self._closing = self._ended = True
             for sequence in list(self._handles):
                 self._fail(sequence, self._unavailable())
             self._refuse_requests()

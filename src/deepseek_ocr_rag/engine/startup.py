@@ -226,9 +226,11 @@ def warm_up(runner: Runner, family: Family, max_positions: int) -> None:
     The pages have the longest prompt that fits into ``max_positions`` tokens.
     """
     for mode in map(MODES.__getitem__, WARM_UP_MODES):
+        if not family.has_mode(mode):
+            continue
         grid = page_grid(*A4_PIXELS[0], mode, family)
         ids = [BOS, *[IMAGE] * family.image_tokens(mode.base_size, grid), 3]
-        if not family.has_mode(mode) or len(ids) >= max_positions:
+        if len(ids) >= max_positions:
             continue
         blocks = list(range(1, 2 + len(ids) // BLOCK_SIZE))
         count = min(MAX_PROMPTS, PREFILL_TOKENS // len(ids))

@@ -115,7 +115,7 @@ def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
         cached = snapshot_download(
             hub_id, revision=revision, allow_patterns=list(WANTED), local_files_only=True
         )
-        if any(Path(cached).glob("*.safetensors")):
+        if _has_all_weights(Path(cached)):
             return Path(cached)
     except LocalEntryNotFoundError:
         pass
@@ -132,6 +132,14 @@ def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
             f"cannot download {hub_id}: {str(error).splitlines()[0] if str(error) else error!r}",
             remedy="Check the name, the network and the free space, or give a folder.",
         ) from error
+
+
+def _has_all_weights(folder: Path) -> bool:
+    """Whether every file that a folder's index names is there: a download may have been broken off."""
+    try:
+        return bool(_weights(folder, folder.name))
+    except BackendUnavailableError:
+        return False
 
 
 def _read(

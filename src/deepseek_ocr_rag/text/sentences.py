@@ -15,7 +15,7 @@ __all__ = ["ends_sentence", "sentence_spans"]
 
 _ROW_END: Final = re.compile(r"</tr\s?>", re.IGNORECASE)
 _STOP: Final = re.compile(r"[.!?…][\"'”’»)\]]{0,2}[ \t]+|[。！？｡][」』”’）]{0,2}")
-_END: Final = re.compile(r"[.!?:。！？][\"'”’»)\]*_]*$")
+_END: Final = re.compile(r"[.!?…:。！？｡：][\"'”’»)\]」』）*_]*$")
 _LONGEST_NUMBER: Final = 12
 _LAST_WORD: Final = re.compile(r"([^\W\d_]{1,12})$")
 

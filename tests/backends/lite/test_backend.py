@@ -1,4 +1,4 @@
-"""The built-in reader: text layers exactly, pictures with the OCR that came in the wheel."""
+"""The built-in reader: text layers exactly, pictures with the OCR of RapidOCR's wheel."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_the_ocr_has_two_threads_unless_the_environment_allows_one(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_a_scan_on_its_side_or_head_is_read_with_its_boxes(
+def test_a_scan_on_its_side_or_upside_down_is_read_with_its_boxes(
     backend: LiteBackend, page_request: MakeRequest, letter: Image.Image, rotation: int
 ) -> None:
     box = (letter.width // 10, letter.height * 3 // 5, letter.width * 11 // 20, letter.height)
@@ -161,7 +161,7 @@ def test_a_cancelled_scan_gets_no_reply_and_frees_the_ocr_within_a_second(
     assert spent < 1
 
 
-def test_a_picture_without_text_is_kept_as_a_picture_with_a_warning(
+def test_a_picture_without_text_becomes_an_image_block_with_a_warning(
     backend: LiteBackend, page_request: MakeRequest
 ) -> None:
     reply = reply_to(
@@ -182,7 +182,7 @@ def test_a_request_with_nothing_to_read_is_a_failed_page(
     assert "report.pdf, page 4" in (reply.error or "")
 
 
-def test_an_ocr_that_fails_on_one_page_goes_on_with_the_next(
+def test_after_an_ocr_failure_on_one_page_the_next_is_read(
     page_request: MakeRequest, monkeypatch: pytest.MonkeyPatch, letter: Image.Image
 ) -> None:
     def fail(self: Any, picture: Image.Image, check_cancelled: object) -> Any:
@@ -198,7 +198,7 @@ def test_an_ocr_that_fails_on_one_page_goes_on_with_the_next(
     assert first.error == "report.pdf, page 1: the OCR failed on its picture"
 
 
-def test_its_warning_comes_once_and_says_how_to_get_the_model(
+def test_the_warning_comes_once_and_says_how_to_get_the_model(
     page_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lite, "_warned", False)
@@ -212,7 +212,7 @@ def test_its_warning_comes_once_and_says_how_to_get_the_model(
         list(LiteBackend().read(requests))
 
 
-def test_its_warning_points_to_the_code_that_reads(
+def test_the_warning_points_to_the_users_code(
     page_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lite, "_warned", False)
@@ -226,7 +226,9 @@ def test_its_warning_points_to_the_code_that_reads(
     assert Path(caught[0].filename).name != "page_stream.py"
 
 
-def test_it_pulls_a_page_only_when_the_one_before_was_taken(page_request: MakeRequest) -> None:
+def test_it_takes_a_request_only_when_the_reply_before_was_fetched(
+    page_request: MakeRequest,
+) -> None:
     asked: list[int] = []
 
     def requests() -> Iterator[PageRequest]:
@@ -287,7 +289,7 @@ def test_without_rapidocr_text_layers_are_still_read(
         reply_to(fresh, page_request(2, image=letter, text_layer=None))
 
 
-def test_what_an_older_layout_read_is_not_taken_from_the_cache(monkeypatch):
+def test_pages_cached_by_an_older_layout_are_read_again(monkeypatch):
     before = LiteBackend().fingerprint
     monkeypatch.setattr("deepseek_ocr_rag.backends.lite.backend._LAYOUT", 1)
     assert LiteBackend().fingerprint != before

@@ -45,7 +45,7 @@ def test_holes_are_filled_from_the_picture() -> None:
     assert "were read from the page's picture" in checked[1][0]
 
 
-def test_a_hole_that_ocr_does_not_fill_is_told() -> None:
+def test_a_hole_that_ocr_cannot_fill_is_reported() -> None:
     checked = checked_layer(layer_of(with_holes(SENTENCE)), read_as("something else"))
     assert checked is not None
     assert text_of(checked[0]) == with_holes(SENTENCE).strip()

@@ -1,4 +1,4 @@
-"""Small PDFs from public bug reports, each with its right value; they stand in ``../shared``."""
+"""Small PDFs from public bug reports, each with its right value; they are in ``../shared``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read(reader: Reader, name: str) -> tuple[OcrDocument, dict]:
     "name",
     ["pp_scotus-transcript-p1", "r_sci_p1", "s_po1373_ocg", "s_mk1105_shift", "s_pp1351_ligzero"],
 )
-def test_the_page_says_what_it_shows(reader: Reader, name: str) -> None:
+def test_the_text_says_what_the_page_shows(reader: Reader, name: str) -> None:
     document, expected = read(reader, name)
     text = joined(document.to_markdown())
     assert [part for part in expected["must_contain"] if part not in text] == []
@@ -59,7 +59,7 @@ def test_mirrored_pages_are_read_from_the_top(reader: Reader) -> None:
         assert joined(page.markdown).startswith(expected["must_start_with"])
 
 
-def test_lines_of_a_font_with_an_absurd_ascent_do_not_weave(reader: Reader) -> None:
+def test_lines_of_a_font_with_an_absurd_ascent_are_not_mixed(reader: Reader) -> None:
     document, expected = read(reader, "s_mu2979_ascent")
     text = joined(document.to_markdown())
     first, second = (text.index(part) for part in expected["paragraphs_in_order"])
@@ -86,7 +86,7 @@ def test_code_keeps_its_lines_and_indents(reader: Reader) -> None:
     assert code.text == f"```\n{expected['code']}\n```"
 
 
-def test_ticked_boxes_are_told_from_empty_ones(reader: Reader) -> None:
+def test_ticked_boxes_differ_from_empty_ones(reader: Reader) -> None:
     document, _ = read(reader, "pj_annotation-button-widget")
     lines = [line for line in document.to_markdown().split("\n") if line]
     assert "☑ Check box, checked" in lines
@@ -96,7 +96,7 @@ def test_ticked_boxes_are_told_from_empty_ones(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("name", ["pj_xfa14315", "s_mk1091_imgtext", "pj_scan-bad"])
-def test_what_could_not_be_read_is_told(reader: Reader, name: str) -> None:
+def test_text_that_could_not_be_read_is_reported(reader: Reader, name: str) -> None:
     document, _ = read(reader, name)
     words = {"pj_xfa14315": "XFA", "s_mk1091_imgtext": "pictures", "pj_scan-bad": "no text"}
     assert any(words[name] in warning for warning in document.pages[0].warnings)
@@ -123,7 +123,7 @@ def test_records_over_two_lines_are_rows_of_their_own(reader: Reader) -> None:
     assert not any(row[0].count("DHAW") > 1 for row in rows)
 
 
-def test_headings_between_tables_are_no_rows(reader: Reader) -> None:
+def test_headings_between_tables_are_not_rows(reader: Reader) -> None:
     document, expected = read(reader, "pp_issue-466-example")
     tables = [b for page in document.pages for b in page.blocks if b.table is not None]
     assert len(tables) == expected["tables"]

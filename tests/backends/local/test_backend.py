@@ -49,7 +49,7 @@ def backend(golden_checkpoint: Path) -> Iterator[LocalBackend]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """No test leaves a thread of ours; the shared backend's are there before."""
+    """Checks that no test leaves a thread of this package, besides those of the shared backend."""
     before = set(threading.enumerate())
     yield
     assert new_threads(before, ours=True) == []
@@ -90,7 +90,7 @@ def test_every_page_gets_the_published_text(backend, page, golden_cases) -> None
     greedy = case.arrays("expected")["greedy"].tolist()
     replies = list(backend.read(request(key, page) for key in range(6)))
     loaded = backend._ready()
-    # From the 20th step on, two of the golden scores are too close to tell.
+    # From the 20th step on, two of the golden scores are too close to compare.
     expected = loaded.settings.tokenizer.decode(greedy[:19])
     assert sorted(reply.key for reply in replies) == list(range(6))
     for reply in replies:
@@ -116,7 +116,7 @@ def test_a_page_without_an_image_fails_alone(backend, page) -> None:
     assert replies[1].error is None
 
 
-def test_a_page_as_it_is_written(backend, page) -> None:
+def test_a_page_is_streamed_while_it_is_written(backend, page) -> None:
     pieces = list(backend.stream(request(0, page)))
     (reply,) = backend.read([request(0, page)])
     assert len(pieces) > 5
@@ -130,7 +130,7 @@ def test_several_documents_are_read_at_once(backend, page) -> None:
     assert sorted(a for a, _ in keys) == sorted(b for _, b in keys) == [0, 1, 2]
 
 
-def test_a_cancelled_page_gets_no_reply_and_frees_its_place_within_a_second(
+def test_a_cancelled_page_gets_no_reply_and_frees_its_slot_within_a_second(
     golden_checkpoint, page
 ) -> None:
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
@@ -160,8 +160,8 @@ def _read_into(replies: list[object], backend: LocalBackend, page: PageRequest) 
     replies.extend(backend.read([page]))
 
 
-def test_pictures_are_let_go_while_their_pages_are_written(backend, page) -> None:
-    """Hundreds of them would be gigabytes."""
+def test_pictures_are_freed_while_their_pages_are_written(backend, page) -> None:
+    """Hundreds of them would take gigabytes."""
     pictures: list[weakref.ref[Image.Image]] = []
     kept: list[int] = []
 
@@ -175,27 +175,27 @@ def test_pictures_are_let_go_while_their_pages_are_written(backend, page) -> Non
             kept.append(sum(each() is not None for each in pictures))
 
     assert len(list(backend.read(coming()))) == 8
-    # Those that were handed over last, however many are being written.
+    # Only those that were submitted last, however many are being written.
     assert max(kept) <= 2
 
 
-def test_few_pages_wait_for_a_place(golden_checkpoint, page) -> None:
+def test_only_few_pages_wait_for_a_slot(golden_checkpoint, page) -> None:
     backend = LocalBackend(
         golden_checkpoint, device="cpu", max_new_tokens=TOKENS, attempts=1, most_pages=2
     )
     taken = count()
     replies = backend.read(request(next(taken), page) for _ in range(200))
     next(replies)
-    # Two are written, one has ended, and the next may have been taken since.
+    # Two are being written, one has ended, and the next may have been taken since.
     assert next(taken) <= READ_AHEAD + 2 + 2
     replies.close()
     backend.close()
 
 
-def test_no_page_is_lost_where_pages_end_faster_than_they_are_taken(
+def test_no_page_is_lost_when_pages_end_faster_than_they_are_fetched(
     golden_checkpoint, page
 ) -> None:
-    """Several pieces of news wait here, and for a moment no page is under way."""
+    """Several changes are queued here, and for a moment no page is in progress."""
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=1, attempts=1)
     replies = []
     for reply in backend.read(request(key, page) for key in range(12)):
@@ -221,7 +221,7 @@ def test_no_pages_load_no_model(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkpoint, page) -> None:
-    # Many tokens, so that the pages are under way when the process is killed.
+    # Many tokens, so that the pages are in progress when the process is killed.
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=60, attempts=1)
     first = process_of(backend)
     redrawn: list[int] = []
@@ -247,7 +247,7 @@ def test_pages_of_a_process_that_was_killed_are_given_to_a_new_one(golden_checkp
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_who_waits_for_a_killed_process_is_told(golden_checkpoint, page) -> None:
+def test_a_caller_that_waits_for_a_killed_process_gets_an_error(golden_checkpoint, page) -> None:
     backend = LocalBackend(golden_checkpoint, device="cpu", max_new_tokens=5000, attempts=1)
     for which in ("engine", "watch"):
         stream = backend.stream(request(0, page))
@@ -274,7 +274,7 @@ def test_closing_ends_the_process(golden_checkpoint, page, monkeypatch) -> None:
         list(backend.read([request(0, page)]))
 
 
-def test_damaged_weights_are_told(golden_checkpoint, tmp_path) -> None:
+def test_damaged_weights_are_reported(golden_checkpoint, tmp_path) -> None:
     for file in golden_checkpoint.iterdir():
         (tmp_path / file.name).symlink_to(file.resolve())
     (tmp_path / "model.safetensors").unlink()
@@ -283,7 +283,7 @@ def test_damaged_weights_are_told(golden_checkpoint, tmp_path) -> None:
         LocalBackend(tmp_path, device="cpu").load()
 
 
-def test_what_the_engine_does_not_run_is_read_by_transformers(
+def test_a_model_that_the_engine_cannot_run_is_read_by_transformers(
     golden_checkpoint, page, monkeypatch, caplog
 ) -> None:
     def refuse(settings: dict[str, Any], on_room: object) -> EngineProcess:
@@ -309,6 +309,6 @@ def test_what_the_engine_does_not_run_is_read_by_transformers(
         {"attempts": 0},
     ],
 )
-def test_arguments_that_cannot_be_meant_are_refused(changes: dict[str, Any]) -> None:
+def test_invalid_arguments_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         LocalBackend(**changes)

@@ -1,4 +1,4 @@
-"""Which card gets a page, and what becomes of a card that fails; no process is started."""
+"""Chooses the card for a page, and handles cards that fail; no process is started."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from thread_leaks import new_threads, soon
+from thread_leaks import new_threads
+from waiting import soon
 
 from deepseek_ocr_rag.backends.local import card_engines
 from deepseek_ocr_rag.backends.local.card_engines import MOST_FAILURES, CardEngines
@@ -17,7 +18,7 @@ from deepseek_ocr_rag.errors import BackendUnavailableError, EngineLostError
 
 
 class Process:
-    """What :class:`EngineProcess` shows of a process; the test is the process."""
+    """Stands in for :class:`EngineProcess`; the test plays the process."""
 
     max_positions = 100
     gpu_memory = None
@@ -75,7 +76,7 @@ def engines(startups: list[dict[str, Any]]) -> Any:
 
 
 def submit(engines: CardEngines) -> PageHandle:
-    return engines.submit(object())  # type: ignore[arg-type] - nobody looks at it
+    return engines.submit(object())  # type: ignore[arg-type] - it is not looked at
 
 
 def given(startups: list[dict[str, Any]]) -> list[int]:
@@ -97,7 +98,7 @@ def test_the_card_where_fewer_pictures_wait_gets_the_next_page(engines, startups
     assert given(startups) == [2, 3]
 
 
-def test_where_none_waits_the_card_with_more_places_left_gets_it(startups) -> None:
+def test_if_no_pictures_wait_the_card_with_more_free_slots_gets_the_page(startups) -> None:
     startups[0]["slots"] = 2
     engines = CardEngines(startups)
     for _ in range(10):
@@ -117,7 +118,7 @@ def test_pages_that_have_ended_no_longer_count(engines, startups) -> None:
     assert given(startups) == [6, 3]
 
 
-def test_a_card_that_receives_nothing_holds_up_no_other(engines, startups) -> None:
+def test_a_card_that_stops_receiving_does_not_hold_up_the_others(engines, startups) -> None:
     startups[0]["process"].has_room = False
     for _ in range(5):
         submit(engines)
@@ -150,7 +151,7 @@ def test_a_process_that_ends_is_started_again_while_the_other_card_reads(engines
     assert given(startups) == [1, 3]
 
 
-def test_where_all_have_ended_the_page_waits_for_the_first_that_is_there_again(
+def test_if_all_processes_have_ended_the_page_waits_for_the_first_that_is_back(
     engines, startups
 ) -> None:
     startups[0]["broken"] = True
@@ -184,13 +185,13 @@ def test_a_card_that_fails_three_times_in_a_row_is_left_out(engines, startups, c
     assert len(engines.processes) == 1
 
 
-def test_a_page_that_was_read_between_makes_it_start_at_nothing(engines, startups) -> None:
+def test_a_page_that_was_read_in_between_resets_the_count_of_failures(engines, startups) -> None:
     for _ in range(2 * MOST_FAILURES):
         process = startups[0]["process"]
         startups[1]["process"].has_room = False
         handle = submit(engines)
         handle.begin()
-        handle.future.set_result(None)  # type: ignore[arg-type] - nobody looks at it
+        handle.future.set_result(None)  # type: ignore[arg-type] - it is not looked at
         handle._changed()
         process.handles.clear()
         startups[1]["process"].has_room = True
@@ -200,7 +201,7 @@ def test_a_page_that_was_read_between_makes_it_start_at_nothing(engines, startup
         assert soon(lambda: len(engines.processes) == 2)
 
 
-def test_where_no_card_works_the_first_error_is_raised_and_the_next_page_tries_again(
+def test_if_no_card_works_the_first_error_is_raised_and_the_next_page_tries_again(
     startups, caplog
 ) -> None:
     for startup in startups:
@@ -220,7 +221,7 @@ def test_where_no_card_works_the_first_error_is_raised_and_the_next_page_tries_a
     engines.close()
 
 
-def test_a_process_that_is_there_only_after_the_end_is_ended(startups) -> None:
+def test_a_process_that_starts_only_after_closing_is_closed(startups) -> None:
     engines = CardEngines(startups)
     held = startups[0]["held"] = threading.Event()
     startups[0]["process"].die()
@@ -236,7 +237,7 @@ def test_a_process_that_is_there_only_after_the_end_is_ended(startups) -> None:
         submit(engines)
 
 
-def test_what_is_counted_over_the_cards(engines, startups) -> None:
+def test_positions_and_memory_are_counted_over_all_cards(engines, startups) -> None:
     startups[1]["process"].max_positions = 50
     assert (engines.count, engines.max_positions, engines.gpu_memory) == (2, 100, None)
     startups[0]["process"].gpu_memory = 3

@@ -1,4 +1,4 @@
-"""The process between the engine's and the owner's, in this one: texts out of tokens, in the right order."""
+"""The process between the engine's and the owner's, run in this one: turns tokens into texts, in order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pipe() -> tuple[FileIO, FileIO]:
 
 
 @contextmanager
-def desk(tokenizer: ModelTokenizer) -> Iterator[tuple[FileIO, FileIO]]:
+def watch_process(tokenizer: ModelTokenizer) -> Iterator[tuple[FileIO, FileIO]]:
     """Pipes to and from it; it ends once the first is closed."""
     told, telling = pipe()
     answering, answer = pipe()
@@ -51,8 +51,8 @@ def desk(tokenizer: ModelTokenizer) -> Iterator[tuple[FileIO, FileIO]]:
 
 
 def answers(tokenizer: ModelTokenizer, frames: list[Frame]) -> list[Frame]:
-    """What comes out where these come in, and then the engine's process ends."""
-    with desk(tokenizer) as (telling, answering):
+    """Return the frames that come out if these come in and the engine's process then ends."""
+    with watch_process(tokenizer) as (telling, answering):
         for frame in frames:
             send(telling, frame)
         telling.close()
@@ -89,9 +89,9 @@ def test_a_page_comes_out_with_its_text_its_loops_and_its_ends(tokenizer, text, 
     assert (found.text, found.ends) == tokenizer.decode_with_ends(tokens)
 
 
-def test_a_page_that_repeats_itself_is_told_before_it_ends(tokenizer) -> None:
+def test_a_page_that_repeats_itself_is_reported_before_it_ends(tokenizer) -> None:
     tokens = tokenizer.encode(LOOP)
-    with desk(tokenizer) as (telling, answering):
+    with watch_process(tokenizer) as (telling, answering):
         for frame in pieces(7, tokens):
             send(telling, frame)
         assert receive(answering, longest=0).message == {"key": 7, "repeats": True}
@@ -110,13 +110,15 @@ def test_pages_are_watched_apart(tokenizer) -> None:
     assert all("repeats" not in frame.message for frame in found)
 
 
-def test_pages_that_have_begun_or_ended_wait_for_no_loops_of_others(tokenizer) -> None:
-    """All comes at once, while a first page is worked on."""
+def test_pages_that_have_begun_or_ended_do_not_wait_for_the_search_for_loops_in_others(
+    tokenizer,
+) -> None:
+    """All frames come at once, while a first page is being decoded."""
     tokens = tokenizer.encode(LOOP)
     others = [frame for key in range(20) for frame in pieces(key, tokens)]
     ended = page(99, tokenizer.encode("text"))[1]
     begun, streamed = Frame({"key": 97, "begun": True}), Frame({"key": 98, "tokens": [1, 2]})
-    with desk(tokenizer) as (telling, answering):
+    with watch_process(tokenizer) as (telling, answering):
         for frame in [*others, ended, begun, streamed]:
             send(telling, frame)
         looped = 0
@@ -127,12 +129,12 @@ def test_pages_that_have_begun_or_ended_wait_for_no_loops_of_others(tokenizer) -
             looped += "repeats" in told
         telling.close()
         list(_until_the_end(answering))
-    # The desk may have begun before all had come.
+    # The process may have begun before all frames had come.
     assert looped < 10
 
 
-def test_errors_stay_behind_what_was_written_before_them(tokenizer) -> None:
-    """Or pages that have ended would be lost with those that failed."""
+def test_errors_come_after_what_was_written_before_them(tokenizer) -> None:
+    """Otherwise pages that have ended would be lost with those that failed."""
     ended = page(7, tokenizer.encode("text"))[1]
     failures = [Frame({"key": 8, "error": "page", "problem": "?"}), Frame({"failed": "the GPU"})]
     found = [frame.message for frame in answers(tokenizer, [ended, *failures])]
@@ -154,7 +156,7 @@ loop_watch_process.main()
 
 @contextmanager
 def sharing_process(tokenizer_file: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, with three copies whatever the machine has cores for."""
+    """The process, with three copies on any machine."""
     command = [sys.executable, "-c", SHARING, str(tokenizer_file)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, bufsize=0, **pipes) as process:
@@ -165,7 +167,9 @@ def sharing_process(tokenizer_file: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no copies are made")
-def test_copies_that_share_the_pages_answer_as_one_process_does(tokenizer, tokenizer_file) -> None:
+def test_copies_that_share_the_pages_answer_like_a_single_process(
+    tokenizer, tokenizer_file
+) -> None:
     frames = [Frame({"slots": 4})]
     failed = Frame({"failed": "the GPU"})
     for key in range(8):
@@ -196,7 +200,7 @@ def test_copies_that_share_the_pages_answer_as_one_process_does(tokenizer, token
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no copies are made")
-def test_the_process_ends_once_a_copy_has(tokenizer_file) -> None:
+def test_the_process_ends_once_a_copy_has_ended(tokenizer_file) -> None:
     with sharing_process(tokenizer_file) as process:
         send(process.stdin, Frame({"slots": 4}))
         assert receive(process.stdout, longest=LONGEST).message == {"slots": 4}

@@ -1,4 +1,4 @@
-"""Orders on their way to another process: in their order, pictures whole, nothing after the end."""
+"""Sends requests to another process: in order, pictures whole, nothing after the end."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def everything(pipe: FileIO) -> list[Frame]:
 
 
 @given(lengths=st.lists(st.none() | st.integers(0, 300), max_size=12))
-def test_orders_arrive_in_their_order_and_pictures_whole(lengths: list[int | None]) -> None:
+def test_requests_arrive_in_order_and_pictures_whole(lengths: list[int | None]) -> None:
     reading, writing = os.pipe()
     sender = RequestSender(FileIO(writing, "wb"))
     with FileIO(reading, "rb") as incoming:
@@ -74,7 +74,7 @@ def test_pixels_in_one_piece_wait_like_pictures_and_arrive_whole(pipes) -> None:
     sender.thread.join()
 
 
-def test_a_picture_is_made_ready_while_another_is_on_its_way_and_no_more(pipes) -> None:
+def test_only_one_picture_is_prepared_while_another_is_being_sent(pipes) -> None:
     incoming, outgoing = pipes
     sender = RequestSender(outgoing)
     made: list[int] = []
@@ -96,7 +96,7 @@ def test_a_picture_is_made_ready_while_another_is_on_its_way_and_no_more(pipes) 
     assert found == list(range(BUFFERS))
 
 
-def test_nothing_waits_for_a_process_that_is_gone(pipes) -> None:
+def test_sending_does_not_wait_for_a_process_that_is_gone(pipes) -> None:
     incoming, outgoing = pipes
     incoming.close()
     sender = RequestSender(outgoing)
@@ -109,7 +109,7 @@ def test_nothing_waits_for_a_process_that_is_gone(pipes) -> None:
     assert outgoing.closed
 
 
-def test_a_picture_that_cannot_be_made_takes_no_buffer(pipes) -> None:
+def test_a_picture_that_cannot_be_made_gives_its_buffer_back(pipes) -> None:
     def broken() -> Iterator[bytes]:
         yield b"x"
         raise ValueError("no picture")

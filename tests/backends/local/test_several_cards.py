@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from thread_leaks import new_threads, soon
+from thread_leaks import new_threads
+from waiting import soon
 
 pytest.importorskip("torch")
 
@@ -46,7 +47,7 @@ def backend(golden_checkpoint: Path) -> Iterator[LocalBackend]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """No test leaves a thread of ours; the shared backend's are there before, or are started anew."""
+    """Checks that no test leaves a thread of this package, besides those of the shared backend."""
     before = set(threading.enumerate())
     yield
     if not any(thread.name.startswith("dsocr-engine") for thread in before):
@@ -80,7 +81,7 @@ def kill(process: EngineProcess) -> None:
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
-    """How many pages each process was given."""
+    """Counts the pages that each process was given."""
     counts: dict[int, int] = {}
     submit = EngineProcess.submit
 
@@ -101,7 +102,7 @@ def test_pages_go_to_both_cards(backend, page, given) -> None:
     assert min(given.values()) >= 3
 
 
-def test_a_reader_takes_it_as_any_other_backend(backend, sample_pdf, given) -> None:
+def test_a_reader_uses_it_like_any_other_backend(backend, sample_pdf, given) -> None:
     document = Reader(backend, resolution="tiny", cache=False).read(sample_pdf)
     assert [page.number for page in document] == [1, 2, 3]
     assert [page.error for page in document] == [None] * 3
@@ -110,7 +111,7 @@ def test_a_reader_takes_it_as_any_other_backend(backend, sample_pdf, given) -> N
 
 
 @pytest.mark.services
-def test_a_process_that_stands_still_holds_up_no_other(backend, page, given) -> None:
+def test_a_process_that_stands_still_does_not_hold_up_the_others(backend, page, given) -> None:
     first, second = engines_of(backend).processes
     pid = first._processes.engine.pid
     os.kill(pid, signal.SIGSTOP)
@@ -142,13 +143,13 @@ def test_the_other_card_reads_the_pages_of_a_process_that_is_killed(backend, pag
     assert sorted(reply.key for reply in replies) == list(range(8))
     assert {reply.tokens for reply in replies} == {TOKENS}
     assert second.alive
-    # Started again meanwhile, or soon.
+    # It has been started again, or will be soon.
     assert soon(lambda: len(engines.processes) == 2 or not list(backend.read(requests(1, page))))
     assert first not in engines.processes
 
 
 @pytest.mark.services
-def test_pages_wait_for_a_new_process_where_all_are_killed(backend, page) -> None:
+def test_if_all_processes_are_killed_pages_wait_for_a_new_one(backend, page) -> None:
     engines = engines_of(backend)
     for process in engines.processes:
         kill(process)
@@ -158,7 +159,7 @@ def test_pages_wait_for_a_new_process_where_all_are_killed(backend, page) -> Non
 
 
 @pytest.mark.services
-def test_cards_that_the_engine_does_not_run_on_are_read_by_transformers(
+def test_pages_are_read_by_transformers_if_the_engine_does_not_run_on_the_cards(
     golden_checkpoint, page, monkeypatch, caplog
 ) -> None:
     def refuse(settings: dict[str, Any], on_room: object) -> EngineProcess:
@@ -173,7 +174,7 @@ def test_cards_that_the_engine_does_not_run_on_are_read_by_transformers(
     assert "too old: using the transformers backend instead" in caplog.text
 
 
-def test_all_are_those_that_cuda_shows(golden_checkpoint, monkeypatch) -> None:
+def test_all_means_the_cards_that_cuda_shows(golden_checkpoint, monkeypatch) -> None:
     import torch
 
     asked: list[str] = []
@@ -195,7 +196,9 @@ def test_all_are_those_that_cuda_shows(golden_checkpoint, monkeypatch) -> None:
     ("text", "meant"),
     [("all", "all"), ("cuda:0, cuda:2", ("cuda:0", "cuda:2")), ("cpu,cpu", ("cpu", "cpu"))],
 )
-def test_the_environment_names_cards_for_backends_that_are_named(text, meant, monkeypatch) -> None:
+def test_the_environment_names_the_cards_of_a_backend_made_by_name(
+    text, meant, monkeypatch
+) -> None:
     monkeypatch.setenv("DSOCR_DEVICES", text)
     assert backend_named("local:some/folder")._devices == meant
     monkeypatch.setenv("DSOCR_DEVICES", " ")
@@ -212,6 +215,6 @@ def test_the_environment_names_cards_for_backends_that_are_named(text, meant, mo
         {"devices": "all", "device": "cuda:1"},
     ],
 )
-def test_cards_that_cannot_be_meant_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_names_of_cards_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         LocalBackend(**wrong)

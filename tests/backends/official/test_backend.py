@@ -1,4 +1,4 @@
-"""The published code behind our interface, run for real in a process of its own."""
+"""Runs the published code for real behind our interface, in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
-from thread_leaks import soon
+from waiting import soon
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
@@ -70,12 +70,12 @@ if page == 12:
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> None:
-    """Here the whole module is looked at, in the fixture below."""
+    """The fixture below checks the whole module instead."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_left_at_the_end(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    # A place of its own, where nobody else's folders come and go.
+    # A folder of its own, where other programs' folders do not come and go.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
         patch.setattr(tempfile, "tempdir", None)
@@ -86,7 +86,7 @@ def nothing_left_at_the_end(tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def leftovers() -> tuple[set[str], list[int], list[str]]:
-    """Our folders, processes and threads."""
+    """Return our folders, processes and threads."""
     folders = {path.name for path in Path(tempfile.gettempdir()).glob("dsocr-official-*")}
     workers = [
         process.pid
@@ -170,7 +170,7 @@ def test_a_text_without_the_end_token_was_cut_off(
     assert reply.warnings == ("the model found no end: part of the page may be missing",)
 
 
-def test_megabytes_that_the_code_prints_are_no_reply(
+def test_megabytes_that_the_code_prints_are_not_a_reply(
     published: OfficialBackend, page_request: Any
 ) -> None:
     replies = read(published, page_request(5), page_request(1))
@@ -200,7 +200,7 @@ def test_none_instead_of_the_text_says_that_the_code_is_old(
 
 
 @pytest.mark.parametrize(("page", "said"), [(8, "returned list"), (10, "9,000,000 characters")])
-def test_a_reply_that_is_no_text_of_a_page_is_a_failed_page(
+def test_a_reply_that_is_not_the_text_of_a_page_is_a_failed_page(
     published: OfficialBackend, page_request: Any, page: int, said: str
 ) -> None:
     (failed,) = read(published, page_request(page))
@@ -208,7 +208,7 @@ def test_a_reply_that_is_no_text_of_a_page_is_a_failed_page(
     assert said in (failed.error or "")
 
 
-def test_any_character_survives_the_way(published: OfficialBackend, page_request: Any) -> None:
+def test_any_character_survives_the_transfer(published: OfficialBackend, page_request: Any) -> None:
     (reply,) = read(published, page_request(9))
     assert reply.text == '\ud800 lone, \u2028 line, \x00 nul, {"text": 1}\n\n'
 
@@ -286,13 +286,13 @@ def test_code_of_another_repository_is_not_fetched(
 
 
 @pytest.mark.parametrize("allowed", [False, None, 1, "yes"])
-def test_without_permission_nothing_runs_and_the_stake_is_named(
+def test_without_permission_nothing_runs_and_the_risk_is_named(
     tmp_path: Path, allowed: Any
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
         OfficialBackend(tmp_path, allow_remote_code=allowed)
     assert "runs the Python code" in str(caught.value)
-    assert "with all your rights" in str(caught.value)
+    assert "with all permissions of your user account" in str(caught.value)
     assert "allow_remote_code=True" in str(caught.value)
 
 
@@ -310,9 +310,7 @@ def test_without_permission_nothing_runs_and_the_stake_is_named(
         {"model": "missing-folder"},
     ],
 )
-def test_an_argument_that_cannot_be_meant_is_refused_at_once(
-    tmp_path: Path, wrong: dict[str, Any]
-) -> None:
+def test_an_invalid_argument_is_refused_at_once(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         OfficialBackend(**{"model": tmp_path, "allow_remote_code": True, **wrong})
 
@@ -354,7 +352,7 @@ def test_a_transformers_that_is_too_new_raises_with_the_cure(
 
 
 @pytest.mark.parametrize(("version", "noted"), [("4.46.3", False), ("5.23.0", True)])
-def test_a_transformers_that_the_code_was_not_tested_with_is_noted(
+def test_a_transformers_that_the_code_was_not_tested_with_is_logged(
     light: MakeBackend,
     page_request: Any,
     caplog: pytest.LogCaptureFixture,
@@ -402,7 +400,7 @@ def test_a_process_that_closes_its_channel_is_not_waited_for(
     failed, good = read(
         light("if page == 1: os.close(4); time.sleep(600)"), page_request(1), page_request(2)
     )
-    assert "does not reply any more" in (failed.error or "")
+    assert "no longer responds" in (failed.error or "")
     assert good.text == "Page 2 ß"
 
 
@@ -434,7 +432,7 @@ def test_two_deaths_in_a_row_end_the_reading(light: MakeBackend, page_request: A
     assert read(backend, page_request(3))[0].text == "Page 3 ß"
 
 
-def test_a_good_page_between_two_deaths_starts_the_count_anew(
+def test_a_good_page_between_two_deaths_resets_the_count(
     light: MakeBackend, page_request: Any
 ) -> None:
     backend = light("if page % 2 == 0: os._exit(9)")
@@ -469,7 +467,7 @@ def test_after_an_error_of_the_device_the_next_page_has_a_new_process(
 def test_nonsense_on_the_channel_itself_is_a_failed_page(
     light: MakeBackend, page_request: Any, written: bytes
 ) -> None:
-    # Code that looks for the channel can find it; it must only not break ours.
+    # Code that looks for the channel can find it, but must not break this process.
     behaviour = f"if page == 1: os.write(4, {written!r}); time.sleep(0.2)"
     failed, second, third = read(light(behaviour), *(page_request(n) for n in (1, 2, 3)))
     assert failed.finish_reason == "error"
@@ -495,7 +493,7 @@ def test_lines_without_an_end_are_not_kept(light: MakeBackend, page_request: Any
     assert good.text == "Page 2 ß"
 
 
-def test_without_a_place_for_its_files_it_says_so(
+def test_without_a_folder_for_its_files_it_says_so(
     light: MakeBackend, page_request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
@@ -523,14 +521,14 @@ def test_loading_that_hangs_raises_in_time(light: MakeBackend, page_request: Any
 
 
 @pytest.mark.parametrize("python", ["missing/python", "no-such-program-anywhere", "/"])
-def test_an_interpreter_that_is_none_is_an_error_that_says_so(
+def test_a_file_that_is_not_an_interpreter_is_an_error_that_says_so(
     light: MakeBackend, page_request: Any, python: str
 ) -> None:
     with pytest.raises(BackendUnavailableError, match="cannot be started"):
         read(light(python=python), page_request(1))
 
 
-def test_another_interpreter_is_used_where_it_is_named(
+def test_another_interpreter_is_used_if_it_is_named(
     light: MakeBackend, page_request: Any, tmp_path: Path
 ) -> None:
     link = tmp_path / "python-of-another-environment"
@@ -633,7 +631,7 @@ from deepseek_ocr_rag.reading.reader import Reader
 from deepseek_ocr_rag.model.prompts import mode_named, task_named
 
 if __name__ == "__main__":
-    # Who starts the tests in the background has Ctrl-C ignored, and so would this.
+    # Tests started in the background ignore Ctrl-C, and so would this program.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     backend = OfficialBackend(sys.argv[1], allow_remote_code=True, device="cpu")
     picture = Image.new("RGB", (8, 8), (0, 2, 0))
@@ -653,7 +651,7 @@ time.sleep(600)
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_nothing_outlives_us_in_the_middle_of_a_page(
+def test_no_process_outlives_its_owner_in_the_middle_of_a_page(
     light_transformers: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""A page of the published code that nobody wants any more: its process ends, and others are read."""
+"""Cancels pages of the published code: its process ends, and the other pages are read."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 
 class Noted:
-    """A file to which the stand-in's code adds lines, and that is waited for here."""
+    """A file to which the stand-in's code adds lines, and for which tests wait."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def code(self, expression: str) -> str:
-        """Code that adds the line."""
+        """Return code that adds the line."""
         return f"open({str(self._path)!r}, 'a').write(f'{{{expression}}}\\n')"
 
     def lines(self) -> list[str]:
-        """The lines so far."""
+        """Return the lines so far."""
         return self._path.read_text().split() if self._path.exists() else []
 
     def wait(self, count: int = 1, seconds: float = 20.0) -> list[str]:
-        """The lines, once there are so many."""
+        """Wait until there are so many lines; return them."""
         ends = time.monotonic() + seconds
         while len(lines := self.lines()) < count:
             assert time.monotonic() < ends, "it never happened"
@@ -71,7 +71,7 @@ def private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def hangs_at_page_1(noted: Noted, first: str = "pass") -> str:
-    """Notes its process at page 1 and hangs; tells its process for all other pages."""
+    """Notes its process at page 1 and hangs; returns its process for all other pages."""
     return (
         f"if page == 1:\n    {first}\n    {noted.code('os.getpid()')}\n    time.sleep(600)\n"
         "return f'{page} {os.getpid()}'"
@@ -83,7 +83,7 @@ def read(backend: OfficialBackend, *requests: Any) -> list[Reply]:
 
 
 def cancel(unwanted: Cancellation, backend: OfficialBackend) -> float:
-    """Seconds until the place of the page that is cancelled is free."""
+    """Cancel a page; return the seconds until its slot is free."""
     began = time.monotonic()
     unwanted.cancel()
     with backend._slots.slot("next", Cancellation()):
@@ -105,7 +105,7 @@ DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 
 
 @pytest.mark.parametrize("first", ["pass", STARTS, DEAF], ids=["sleeps", "starts one", "is deaf"])
-def test_a_cancelled_page_frees_its_place_within_a_second(
+def test_a_cancelled_page_frees_its_slot_within_a_second(
     light: MakeBackend,
     page_request: Any,
     noted: Noted,
@@ -128,7 +128,7 @@ def test_a_cancelled_page_frees_its_place_within_a_second(
     assert new_threads(ours=True) == []
 
 
-def test_the_place_is_free_within_a_second_though_something_left_the_process_group(
+def test_the_slot_is_free_within_a_second_even_if_something_left_the_process_group(
     light: MakeBackend, page_request: Any, noted: Noted, threads: ThreadPoolExecutor
 ) -> None:
     escapes = (
@@ -200,7 +200,7 @@ def test_however_many_pages_are_cancelled_in_a_row_the_others_are_read(
     assert [other.result(30)[0].text[:2] for other in others] == ["2 "] * 4
 
 
-def test_a_page_that_is_cancelled_while_the_model_is_loaded_frees_its_place_as_soon(
+def test_a_page_that_is_cancelled_while_the_model_loads_frees_its_slot_as_soon(
     light: MakeBackend, page_request: Any, noted: Noted, threads: ThreadPoolExecutor
 ) -> None:
     backend = light(loading=f"{noted.code('os.getpid()')}; time.sleep(600)", load_timeout=20)
@@ -224,7 +224,7 @@ def test_the_other_pages_of_a_cancelled_reading_start_no_process(
 
 
 class Late(Cancellation):
-    """Tells what it was to tell only when the work is done, as another thread may."""
+    """Reports a cancellation only when the work is done, as another thread may."""
 
     @contextmanager
     def on_cancel(self, step: Callable[[], object]) -> Iterator[None]:
@@ -232,7 +232,7 @@ class Late(Cancellation):
         step()
 
 
-def test_a_page_that_is_cancelled_when_it_has_its_answer_ends_no_other_page(
+def test_cancelling_a_page_that_has_its_answer_does_not_end_another_page(
     light: MakeBackend, page_request: Any
 ) -> None:
     backend = light("return f'{page} {os.getpid()}'")

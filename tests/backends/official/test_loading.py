@@ -1,4 +1,4 @@
-"""The published code cannot be loaded here: what is said, and that it is said once."""
+"""Reports once, and with a cure, why the published code cannot be loaded here."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_missing_package_is_never_installed_beside_the_other_backends(
     assert f"{sys.executable} -m pip" not in remedy
 
 
-def test_an_interpreter_of_its_own_is_told_its_pip_line(
+def test_for_an_interpreter_of_its_own_the_error_names_that_pip(
     light: MakeBackend, page_request: Any, tmp_path: Path
 ) -> None:
     own = tmp_path / "own-python"
@@ -51,7 +51,7 @@ def test_an_interpreter_of_its_own_is_told_its_pip_line(
     assert str(own) in caught.value.problem
 
 
-def test_an_interpreter_without_transformers_is_told_of_an_environment(
+def test_for_an_interpreter_without_transformers_the_error_names_an_environment(
     light: MakeBackend, page_request: Any, tmp_path: Path
 ) -> None:
     backend = light()
@@ -79,7 +79,7 @@ def test_an_interpreter_that_cannot_be_started_names_the_variable(
     assert "DSOCR_OFFICIAL_PYTHON" in (caught.value.remedy or "")
 
 
-def test_no_gpu_is_told_once_and_before_the_model_is_loaded(
+def test_a_missing_gpu_is_reported_once_and_before_the_model_is_loaded(
     light: MakeBackend, page_request: Any, tmp_path: Path
 ) -> None:
     loads = f"open({str(tmp_path / 'loaded')!r}, 'w').close()"
@@ -127,14 +127,16 @@ PATCHES:  torch.Size([6, 100, 1280])
 """Seen with transformers 4.46.3 while all was well."""
 
 
-def test_harmless_notices_are_not_its_last_words(light: MakeBackend, page_request: Any) -> None:
+def test_harmless_notices_are_not_shown_as_the_last_output(
+    light: MakeBackend, page_request: Any
+) -> None:
     behaviour = f"sys.stderr.write({NOTICES!r}); sys.stderr.flush(); os._exit(3)"
     (failed,) = read(light(behaviour), page_request(1))
     assert "ended with exit code 3" in (failed.error or "")
     assert "last words" not in (failed.error or "")
 
 
-def test_what_stands_between_the_notices_is(light: MakeBackend, page_request: Any) -> None:
+def test_a_message_between_the_notices_is_shown(light: MakeBackend, page_request: Any) -> None:
     told = NOTICES + "terminate called: bad alloc\n" + NOTICES
     behaviour = f"sys.stderr.write({told!r}); sys.stderr.flush(); os._exit(3)"
     (failed,) = read(light(behaviour), page_request(1))

@@ -1,4 +1,4 @@
-"""A page of the published code that repeats itself: it is ended, cut and warned about.
+"""Ends, cuts and warns about pages of the published code that repeat themselves.
 
 The stand-in writes with transformers' own ``generate``.
 """
@@ -90,7 +90,9 @@ def test_a_page_without_an_end_is_ended_cut_and_warned_about(
     assert reply.attempts == 1
 
 
-def test_a_page_that_ends_is_as_it_was_written(writing: OfficialBackend, page_request: Any) -> None:
+def test_a_page_that_ends_by_itself_stays_as_it_was_written(
+    writing: OfficialBackend, page_request: Any
+) -> None:
     reply = read(writing, page_request(2))
     assert (reply.finish_reason, reply.tokens, reply.warnings) == ("stop", 11, ())
     assert reply.text.removesuffix(" </s>") == " ".join(WORDS)

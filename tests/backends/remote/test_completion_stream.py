@@ -1,4 +1,4 @@
-"""The reply of a server: what is learnt of it while it comes, and how often we wake up for it."""
+"""Reads the reply of a server while it arrives, without waking up for each token."""
 
 from __future__ import annotations
 

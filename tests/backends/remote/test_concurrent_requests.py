@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from waiting import LONG, until_async
 
 from deepseek_ocr_rag.backends.base import PageRequest, Reply
 from deepseek_ocr_rag.backends.remote.concurrent_requests import (
@@ -43,9 +45,27 @@ class Session:
         return Reply(request.key, f"Page {request.page}")
 
 
+class EachAfterTheOneBehindIt(Session):
+    """Answers a page once the reply of the page that was asked for after it has been fetched."""
+
+    def __init__(self, *pages: int) -> None:
+        super().__init__()
+        self._after = dict(itertools.pairwise(pages))
+        self.fetched: set[int] = set()
+
+    async def read_page(self, request: PageRequest) -> Reply | Failure:
+        before = self._after.get(request.page)
+        await until_async(lambda: before is None or before in self.fetched)
+        return Reply(request.key, f"Page {request.page}")
+
+
 def test_replies_come_as_they_finish(page_request: Any) -> None:
-    replies = read_concurrently([page_request(n) for n in (9, 5, 1)], Session(0.05), concurrency=3)
-    assert [reply.key for reply in replies] == [1, 5, 9]
+    session = EachAfterTheOneBehindIt(9, 5, 1)
+    keys = []
+    for reply in read_concurrently([page_request(n) for n in (9, 5, 1)], session, concurrency=3):
+        keys.append(reply.key)
+        session.fetched.add(reply.key)
+    assert keys == [1, 5, 9]
 
 
 def test_requests_end_before_the_session_that_they_need(page_request: Any) -> None:
@@ -79,7 +99,7 @@ def test_a_session_that_cannot_be_opened_raises(page_request: Any, error: Except
         list(read_concurrently((page_request(n) for n in range(9)), broken, concurrency=3))
 
 
-def test_closing_while_the_session_still_opens_ends_it(page_request: Any) -> None:
+def test_closing_ends_a_session_that_is_still_opening(page_request: Any) -> None:
     events: list[str] = []
     opening = threading.Event()
 
@@ -87,14 +107,14 @@ def test_closing_while_the_session_still_opens_ends_it(page_request: Any) -> Non
     async def slow() -> AsyncIterator[ReadPage]:
         opening.set()
         try:
-            await asyncio.sleep(60)
+            await asyncio.sleep(10 * LONG)
         finally:
             events.append("ended")
         yield Session().read_page
 
     def requests() -> Any:
         yield page_request(1)
-        opening.wait(5)
+        assert opening.wait(LONG)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""The Ollama backend: what it asks, and what it refuses."""
+"""The Ollama backend: its requests, and what it refuses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from waiting import LONG
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
@@ -23,7 +24,7 @@ GENERATE = "/api/generate"
 
 @pytest.fixture
 def backend(ollama_server: Any) -> OllamaBackend:
-    return OllamaBackend(host=ollama_server.url, timeout=5, stall_timeout=2)
+    return OllamaBackend(host=ollama_server.url, timeout=LONG, stall_timeout=LONG)
 
 
 def only(replies: Iterator[Reply]) -> Reply:
@@ -117,7 +118,7 @@ def test_a_mode_without_tiles_is_warned_about_because_ollama_decides(
     assert "tiny" in warning
 
 
-def test_ollama_is_examined_once(
+def test_ollama_is_checked_only_once(
     backend: OllamaBackend, ollama_server: Any, page_request: Any
 ) -> None:
     for _ in range(2):
@@ -147,7 +148,7 @@ def test_it_pickles(ollama_server: Any, page_request: Any) -> None:
         {"num_predict": 0},
     ],
 )
-def test_an_argument_that_cannot_be_meant_is_refused_at_once(wrong: dict[str, Any]) -> None:
+def test_an_invalid_argument_is_refused_at_once(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         OllamaBackend(**wrong)
 

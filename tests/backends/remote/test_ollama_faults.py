@@ -1,4 +1,4 @@
-"""The Ollama backend and an Ollama that is broken, slow or endless."""
+"""The Ollama backend against an Ollama that is broken, slow or never ends."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from event_loop_clock import MINUTES, LoopClock
+from waiting import LONG
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.remote import backoff
@@ -22,7 +24,7 @@ GENERATE = "/api/generate"
 
 @pytest.fixture
 def backend(ollama_server: Any) -> OllamaBackend:
-    return OllamaBackend(host=ollama_server.url, timeout=5, stall_timeout=2, retries=0)
+    return OllamaBackend(host=ollama_server.url, timeout=LONG, stall_timeout=LONG, retries=0)
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +58,7 @@ def drops(exchange: Any) -> None:
 
 
 def half_closes(exchange: Any) -> None:
-    """Says that nothing more will come, and goes on listening."""
+    """Says that nothing more will come, but keeps listening."""
     exchange.half_close()
     exchange.stall()
 
@@ -132,10 +134,10 @@ def test_a_reply_that_breaks_off_each_time_is_kept_and_the_page_says_so(
 
 
 def test_text_that_came_before_a_break_survives_a_silent_second_reply(
-    ollama_server: Any, page_request: Any
+    ollama_server: Any, page_request: Any, loop_clock: LoopClock
 ) -> None:
-    ollama_server.answer_in_turn(GENERATE, begun(drops), begun(lambda exchange: exchange.stall()))
-    backend = OllamaBackend(host=ollama_server.url, stall_timeout=0.3)
+    ollama_server.answer_in_turn(GENERATE, begun(drops), begun(loop_clock.pass_until_left))
+    backend = OllamaBackend(host=ollama_server.url, stall_timeout=MINUTES, timeout=100 * MINUTES)
     reply = only(backend.read([page_request(1)]))
     assert (reply.text, reply.error) == ("half a page", None)
     assert any("silent" in warning for warning in reply.warnings)
@@ -148,7 +150,7 @@ def answers_with(status: int) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     "fault", [answers_with(503), answers_with(429), answers_with(500), begun(drops)]
 )
-def test_what_passes_is_asked_for_again(
+def test_a_passing_fault_is_retried(
     ollama_server: Any, page_request: Any, fault: Callable[[Any], None]
 ) -> None:
     backend = OllamaBackend(host=ollama_server.url)
@@ -176,13 +178,11 @@ def test_a_500_is_a_failed_page_with_ollamas_words(
 
 
 def test_an_ollama_that_falls_silent_ends_in_a_failed_page(
-    ollama_server: Any, page_request: Any
+    ollama_server: Any, page_request: Any, loop_clock: LoopClock
 ) -> None:
-    backend = OllamaBackend(host=ollama_server.url, stall_timeout=0.3, timeout=30)
-    ollama_server.answers[GENERATE] = begun(lambda exchange: exchange.stall())
-    started = time.monotonic()
+    backend = OllamaBackend(host=ollama_server.url, stall_timeout=MINUTES, timeout=100 * MINUTES)
+    ollama_server.answers[GENERATE] = begun(loop_clock.pass_until_left)
     reply = only(backend.read([page_request(1)]))
-    assert time.monotonic() - started < 5
     assert reply.finish_reason == "error"
     assert "silent" in (reply.error or "")
 
@@ -194,11 +194,9 @@ def test_an_ollama_that_trickles_ends_at_the_time_of_the_page(
         while exchange.wait(0.05):
             exchange.line(response="", done=False)
 
-    backend = OllamaBackend(host=ollama_server.url, stall_timeout=5, timeout=0.5)
+    backend = OllamaBackend(host=ollama_server.url, stall_timeout=LONG, timeout=0.5)
     ollama_server.answers[GENERATE] = begun(trickle)
-    started = time.monotonic()
     reply = only(backend.read([page_request(1)]))
-    assert time.monotonic() - started < 5
     assert "0.5 s" in (reply.error or "")
 
 
@@ -231,7 +229,7 @@ def test_an_ollama_that_never_ends_its_line_is_cut_off(
     assert "line" in (reply.error or "")
 
 
-def test_an_examination_without_an_end_is_an_error_in_time(
+def test_a_check_that_never_ends_is_an_error_in_time(
     ollama_server: Any, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def endless(exchange: Any) -> None:
@@ -250,9 +248,9 @@ def test_closing_the_iterator_ends_the_request_that_is_under_way(
     ollama_server.answer_in_turn(
         GENERATE, ollama_server.good, begun(lambda exchange: exchange.stall())
     )
-    backend = OllamaBackend(host=ollama_server.url, concurrency=3, stall_timeout=30)
+    backend = OllamaBackend(host=ollama_server.url, concurrency=3, stall_timeout=5 * LONG)
     replies = backend.read(page_request(n) for n in range(1, 100))
     next(replies)
     started = time.monotonic()
     replies.close()  # type: ignore[attr-defined]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LONG / 2  # the server says nothing for longer

@@ -1,5 +1,5 @@
 """Pages of Ollama 0.24 and 0.33: hidden layout, the repeat limit, replies that break off,
-models without eyes, and the line end before the prompt."""
+models without vision, and the line end before the prompt."""
 
 from __future__ import annotations
 
@@ -157,26 +157,28 @@ def test_a_reply_that_breaks_off_before_any_text_is_a_failed_page(
     assert "cut off" in (reply.error or "")
 
 
-# --- eyes --------------------------------------------------------------------------------
+# --- vision ------------------------------------------------------------------------------
 
 
-def test_a_model_without_eyes_is_refused_before_the_first_page(
+def test_a_model_without_vision_is_refused_before_the_first_page(
     either: Any, page_request: Any
 ) -> None:
-    with pytest.raises(BackendUnavailableError, match=r"smollm2 cannot see.*ollama pull"):
+    with pytest.raises(BackendUnavailableError, match=r"smollm2 cannot read pages.*ollama pull"):
         list(OllamaBackend("smollm2", host=either.url).read([page_request(1), page_request(2)]))
     assert either.asked(GENERATE) == []
 
 
-def test_a_copy_without_eyes_is_not_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_without_vision_is_not_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Ollama024(tmp_path, blind("deepseek-ocr:text")) as server:
         monkeypatch.setenv("OLLAMA_HOST", server.url)
         (status,) = (each for each in probe_backends() if each.name == "ollama")
     assert not status.works
-    assert "cannot see" in status.detail
+    assert "takes no pictures" in status.detail
 
 
-# --- which model is meant ----------------------------------------------------------------
+# --- the choice of a model ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_a_copy_without_eyes_is_not_chosen(tmp_path: Path, monkeypatch: pytest.M
         (["hf.co/x/DeepSeek-OCR-GGUF:Q8"], None, "hf.co/x/DeepSeek-OCR-GGUF:Q8"),
     ],
 )
-def test_one_rule_says_which_installed_model_is_meant(
+def test_one_rule_chooses_among_the_installed_models(
     file: Path,
     tmp_path: Path,
     page_request: Any,
@@ -238,7 +240,9 @@ def test_the_first_reply_of_an_unknown_version_decides(
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_the_tokens_of_the_published_prompts_are_counted_rightly(name: str, tokenizer: Any) -> None:
+def test_the_tokens_of_the_published_prompts_are_counted_correctly(
+    name: str, tokenizer: Any
+) -> None:
     words = TASKS[name].prompt
     assert PROMPT_TOKENS[words] == len(tokenizer.encode(words))
     assert len(tokenizer.encode(f"\n{words}")) == PROMPT_TOKENS[words] + 1

@@ -1,4 +1,4 @@
-"""A page says how its picture was really shown to the model, where the server counts its tokens."""
+"""A page says how the model really saw its picture, if the server counts its tokens."""
 
 from __future__ import annotations
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from event_loop_clock import MINUTES, LoopClock
 from PIL import Image
+from waiting import soon
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.remote.ollama import OllamaBackend
@@ -68,11 +69,8 @@ class Server:
         return answer
 
     def was_left_early(self, times: int) -> bool:
-        """Whether so many replies were left; a server sees it when it writes on."""
-        ends = time.monotonic() + 10
-        while self.left_early < times and time.monotonic() < ends:
-            time.sleep(0.01)
-        return self.left_early == times
+        """Return whether so many replies were left early; a server notices as it goes on writing."""
+        return soon(lambda: self.left_early >= times) and self.left_early == times
 
     def loops(self, exchange: Any) -> None:
         """Begins well, then repeats a sentence until the connection is closed, 60 s at most."""
@@ -147,11 +145,14 @@ def test_a_further_attempt_that_fails_does_not_cost_the_first_answer(
     assert any("a further attempt failed" in warning for warning in reply.warnings)
 
 
-def test_the_time_of_a_page_covers_all_attempts(server: Server, page_request: Any) -> None:
-    server.answers(server.writes(START, "length"), lambda exchange: exchange.stall())
-    reply = read(server.backend(timeout=1.5), page_request(1))
+def test_the_time_of_a_page_covers_all_attempts(
+    server: Server, page_request: Any, loop_clock: LoopClock
+) -> None:
+    server.answers(server.writes(START, "length"), loop_clock.pass_until_left)
+    backend = server.backend(timeout=MINUTES, stall_timeout=100 * MINUTES)
+    reply = read(backend, page_request(1))
     assert (reply.text, reply.error) == (START, None)
-    assert any("1.5 s" in warning for warning in reply.warnings)
+    assert any(f"{MINUTES:g} s" in warning for warning in reply.warnings)
 
 
 def picture(body: Any) -> Image.Image:

@@ -1,14 +1,16 @@
-"""The server backend: what it asks, and what it makes of good answers."""
+"""The server backend: its requests, and how it reads good answers."""
 
 from __future__ import annotations
 
 import json
 import pickle
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from waiting import LONG
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.remote import backoff
@@ -33,7 +35,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def backend(openai_server: Any) -> Iterator[ServerBackend]:
-    made = ServerBackend(openai_server.url, concurrency=2, timeout=5, stall_timeout=2)
+    made = ServerBackend(openai_server.url, concurrency=2, timeout=LONG, stall_timeout=LONG)
     yield made
     made.close()
 
@@ -92,13 +94,13 @@ def test_a_path_of_its_own_is_kept(openai_server: Any, page_request: Any) -> Non
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:8000", "ftp://host", "http://", "http://[1", "", "http://h:99999"]
 )
-def test_an_address_that_cannot_be_meant_is_refused_at_once(url: str) -> None:
+def test_an_invalid_address_is_refused_at_once(url: str) -> None:
     with pytest.raises(ConfigurationError):
         ServerBackend(url)
 
 
-def test_the_address_of_the_chats_is_told_what_to_cut() -> None:
-    with pytest.raises(ConfigurationError, match=r"Cut /chat/completions off: http://h:1/v1$"):
+def test_for_the_address_of_chats_the_error_says_what_to_leave_out() -> None:
+    with pytest.raises(ConfigurationError, match=r"Leave /chat/completions out: http://h:1/v1$"):
         ServerBackend("http://h:1/v1/chat/completions/")
 
 
@@ -106,7 +108,7 @@ def test_the_address_of_the_chats_is_told_what_to_cut() -> None:
     "wrong",
     [{"wait": -1}, {"concurrency": 0}, {"timeout": 0}, {"stall_timeout": -1}, {"retries": -1}],
 )
-def test_a_number_that_cannot_be_meant_is_refused_at_once(wrong: dict[str, Any]) -> None:
+def test_a_number_out_of_range_is_refused_at_once(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         ServerBackend("http://127.0.0.1:1", **wrong)
 
@@ -135,7 +137,7 @@ def test_tokens_and_finish_reason_come_from_the_server(
         (913, 500, 8192, "a limit of the server's own"),
     ],
 )
-def test_a_full_context_is_told_in_tokens_with_its_cure(
+def test_a_full_context_is_reported_in_tokens_with_a_cure(
     openai_server: Any, page_request: Any, prompt: int, reply: int, context: int, told: str
 ) -> None:
     def full(exchange: Any) -> None:
@@ -167,7 +169,7 @@ def test_a_server_that_ignores_the_rule_is_noticed_once_and_not_asked_that_way_a
     assert caplog.text.count("ignores the rule against repeats") == 1
 
 
-def test_a_server_that_does_not_stream_is_understood(
+def test_a_reply_that_is_not_streamed_is_understood(
     backend: ServerBackend, openai_server: Any, page_request: Any
 ) -> None:
     openai_server.answers[CHAT] = lambda e: e.json(
@@ -235,14 +237,19 @@ def test_an_empty_reply_is_warned_about(
 def test_pages_are_read_at_the_same_time_and_come_as_they_finish(
     openai_server: Any, page_request: Any
 ) -> None:
+    another = threading.Event()
+
     def first_is_slow(exchange: Any) -> None:
         if openai_server.page_of(exchange.body) == 1:
-            exchange.wait(0.4)
+            assert another.wait(LONG)
         openai_server.good(exchange)
 
     openai_server.answers[CHAT] = first_is_slow
     backend = ServerBackend(openai_server.url, concurrency=4)
-    keys = [reply.key for reply in backend.read(page_request(n) for n in range(1, 9))]
+    keys = []
+    for reply in backend.read(page_request(n) for n in range(1, 9)):
+        keys.append(reply.key)
+        another.set()
     assert 2 <= openai_server.most_under_way <= 4
     assert sorted(keys) == list(range(1, 9))
     assert keys[0] != 1
@@ -270,7 +277,7 @@ def test_of_several_models_the_one_with_ocr_in_its_name_is_taken(
 
 
 @pytest.mark.parametrize("names", [[], ["a", "b"], ["ocr-1", "ocr-2"]])
-def test_an_unclear_choice_is_an_error_that_lists_what_there_is(
+def test_an_ambiguous_choice_is_an_error_that_lists_the_models(
     backend: ServerBackend, openai_server: Any, names: list[str]
 ) -> None:
     openai_server.answers["/v1/models"] = lambda e: e.json({"data": [{"id": n} for n in names]})
@@ -281,7 +288,7 @@ def test_an_unclear_choice_is_an_error_that_lists_what_there_is(
 
 
 @pytest.mark.parametrize("answer", [[], {"data": 3}, "text", None])
-def test_a_list_of_models_that_is_none_is_an_error(
+def test_an_answer_that_is_not_a_list_of_models_is_an_error(
     backend: ServerBackend, openai_server: Any, page_request: Any, answer: Any
 ) -> None:
     openai_server.answers["/v1/models"] = lambda e: e.json(answer)
@@ -318,11 +325,16 @@ def test_a_model_that_takes_no_images_is_refused_before_any_page(
     assert openai_server.asked(CHAT) == []
 
 
-def test_as_many_pages_are_under_way_as_llama_cpp_has_slots(
+def test_as_many_pages_are_in_flight_as_llama_cpp_has_slots(
     openai_server: Any, page_request: Any
 ) -> None:
+    three = threading.Event()
+
     def slow(exchange: Any) -> None:
-        exchange.wait(0.05)
+        if openai_server.under_way == 3:
+            three.set()
+        assert three.wait(LONG)
+        exchange.wait(0.05)  # for a fourth that must not come
         openai_server.good(exchange)
 
     openai_server.answers |= {
@@ -352,7 +364,7 @@ def test_a_server_that_lists_its_model_while_it_loads_is_waited_for(
 # --- the key -----------------------------------------------------------------------------
 
 
-def test_the_key_of_the_environment_is_sent_and_a_given_one_goes_before_it(
+def test_the_key_of_the_environment_is_sent_unless_another_is_given(
     openai_server: Any, page_request: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DSOCR_SERVER_API_KEY", "from-environment")
@@ -378,7 +390,7 @@ def test_the_key_and_the_password_in_the_address_are_in_no_message(
     assert "DSOCR_SERVER_API_KEY" in shown
 
 
-def test_a_key_that_no_header_can_carry_is_refused_without_showing_it() -> None:
+def test_a_key_that_an_http_header_cannot_carry_is_refused_without_showing_it() -> None:
     with pytest.raises(ConfigurationError) as caught:
         ServerBackend("http://127.0.0.1:1", api_key="sk-1\nx: y")
     assert "sk-1" not in str(caught.value)
@@ -416,7 +428,7 @@ def test_a_field_that_the_server_refuses_is_left_out_remembered_and_warned_about
     assert bodies[-1]["skip_special_tokens"] is False
 
 
-def test_a_page_that_is_refused_with_and_without_the_fields_teaches_nothing(
+def test_if_a_page_is_refused_even_without_the_fields_they_are_not_remembered(
     openai_server: Any, page_request: Any
 ) -> None:
     backend = ServerBackend(openai_server.url, concurrency=1)
@@ -435,19 +447,19 @@ def test_a_page_that_is_refused_with_and_without_the_fields_teaches_nothing(
 # --- leaving early -----------------------------------------------------------------------
 
 
-def test_closing_the_iterator_ends_requests_that_are_under_way(
+def test_closing_the_iterator_ends_requests_in_flight(
     openai_server: Any, page_request: Any
 ) -> None:
     openai_server.answer_in_turn(CHAT, openai_server.good, lambda exchange: exchange.stall())
-    backend = ServerBackend(openai_server.url, concurrency=4, stall_timeout=30)
+    backend = ServerBackend(openai_server.url, concurrency=4, stall_timeout=5 * LONG)
     replies = backend.read(page_request(n) for n in range(1, 100))
     next(replies)
     started = time.monotonic()
     replies.close()  # type: ignore[attr-defined]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LONG / 2  # the server says nothing for longer
 
 
-async def test_it_works_where_an_event_loop_runs_already(
+async def test_it_works_in_a_thread_that_already_runs_an_event_loop(
     backend: ServerBackend, page_request: Any
 ) -> None:
     assert only(backend.read([page_request(1)])).text == "Page 1 ß"

@@ -1,4 +1,4 @@
-"""The server backend and log-probabilities: asked for only on demand, kept only where they fit."""
+"""The server backend and log-probabilities: requested only on demand, kept only if they fit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from waiting import LONG
 
 from deepseek_ocr_rag import ServerBackend
 from deepseek_ocr_rag.backends import PageRequest, Reply
@@ -17,7 +18,9 @@ MakeRequest = Callable[..., PageRequest]
 
 @pytest.fixture
 def backend(openai_server: Any) -> Iterator[ServerBackend]:
-    made = ServerBackend(openai_server.url, logprobs=True, retries=0, attempts=1, stall_timeout=5)
+    made = ServerBackend(
+        openai_server.url, logprobs=True, retries=0, attempts=1, stall_timeout=LONG
+    )
     yield made
     made.close()
 
@@ -27,7 +30,7 @@ def token(text: str, logprob: object = -0.5) -> dict[str, object]:
 
 
 def streamed(*events: tuple[str, list[Any] | None]) -> Callable[[Any], None]:
-    """A stream of events, each with its text and its tokens."""
+    """Make a stream of events, each with its text and its tokens."""
 
     def answer(exchange: Any) -> None:
         exchange.start()
@@ -94,22 +97,22 @@ def test_a_reply_that_is_not_streamed_is_understood(
 @pytest.mark.parametrize(
     ("events", "ends"),
     [
-        # A character of three tokens, which come as they are made.
+        # A character of three tokens, which come one by one.
         ([("a", [token("a")]), ("", [token("�")]), ("", [token("�")]), ("𒀀", [token("𒀀")])],
          [1, 1, 1, 2]),
-        # The same in one event, where nothing says which part is which.
+        # The same in one event, which does not say which part belongs to which token.
         ([("a𒀀b", [token("a"), token("�"), token("�"), token("�"), token("b")])],
          [1, 1, 1, 1, 3]),
-        # The end token is listed, and is no text.
+        # The end token is listed, but is not text.
         ([("a.", [token("a"), token("."), token("<｜end▁of▁sentence｜>")])], [1, 2, 2]),
-        # It is text with some servers, and cut off.
+        # Some servers send it as text, which is cut off.
         ([("a", [token("a")]), ("<｜end▁of▁sentence｜>", [token("<｜end▁of▁sentence｜>")])], [1, 1]),
         # Tokens that the server does not show.
         ([("ab", [token("<|ref|>"), token("a"), token("b")])], [0, 1, 2]),
         ([("aaab", [token("b"), token("a"), token("a"), token("b")])], [4, 4, 4, 4]),
     ],
 )  # fmt: skip
-def test_tokens_whose_text_is_not_there_have_no_length(
+def test_tokens_whose_text_is_not_found_have_no_length(
     backend: ServerBackend,
     openai_server: Any,
     page_request: MakeRequest,
@@ -121,7 +124,7 @@ def test_tokens_whose_text_is_not_there_have_no_length(
 
 
 @pytest.mark.parametrize("written", [-9999.0, float("-inf"), float("nan"), -(10**400)])
-def test_what_is_no_probability_counts_as_the_least(
+def test_an_invalid_log_probability_counts_as_the_lowest(
     backend: ServerBackend, openai_server: Any, page_request: MakeRequest, written: float
 ) -> None:
     reply = reply_to(backend, openai_server, page_request(1), ("a", [token("a", written)]))

@@ -51,7 +51,7 @@ def folder(request: pytest.FixtureRequest, folders: dict[str, Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def first_folder(folders: dict[str, Path]) -> Path:
-    """Only the first one, where the family makes no difference."""
+    """Only the first one, if the family makes no difference."""
     return folders["deepseek-ocr"]
 
 
@@ -116,7 +116,7 @@ def test_every_page_gets_one_reply_with_its_key(backend: TransformersBackend) ->
 
 def test_a_batch_gives_the_texts_of_its_pages_one_by_one(folder: Path) -> None:
     """Pages of different grids, so that prompts have different lengths."""
-    # The smallest global view that all three models were made for.
+    # The smallest global view that all three models support.
     tiled = Mode("768 and tiles", 768, 640, crop=True, long_side=1300)
     pages = [
         replace(request(key, size=size), resolution=tiled)
@@ -182,7 +182,7 @@ def test_a_stream_is_the_text_that_reading_gives(backend: TransformersBackend) -
     assert len(pieces) > 1
 
 
-def test_closing_a_stream_ends_the_writing(first_folder: Path) -> None:
+def test_closing_a_stream_ends_the_generation(first_folder: Path) -> None:
     backend = make(first_folder, max_new_tokens=700)
     stream = backend.stream(request(1))
     next(stream)
@@ -192,7 +192,7 @@ def test_closing_a_stream_ends_the_writing(first_folder: Path) -> None:
     backend.close()
 
 
-def test_closing_the_backend_ends_what_is_being_read(first_folder: Path) -> None:
+def test_closing_the_backend_ends_the_reading(first_folder: Path) -> None:
     backend = make(first_folder, max_new_tokens=700)
     backend.load()
     failed: list[Exception] = []
@@ -264,7 +264,7 @@ def test_the_second_model_refuses_modes_that_it_was_not_made_for(folders) -> Non
 
 
 def test_the_window_of_unlimited_ocr_makes_a_difference(folders, tmp_path: Path) -> None:
-    """What is written depends on the prompt and the last tokens only."""
+    """The text depends only on the prompt and the last tokens."""
     probabilities = []
     for window in (8, 200):
         folder = configured(
@@ -278,7 +278,7 @@ def test_the_window_of_unlimited_ocr_makes_a_difference(folders, tmp_path: Path)
     assert probabilities[0] != pytest.approx(probabilities[1])
 
 
-# What is loaded, and what is not.
+# Loading.
 
 
 def copy(folder: Path, to: Path) -> Path:
@@ -371,7 +371,7 @@ def test_without_torch_the_pip_line_is_named(first_folder: Path, monkeypatch) ->
 @pytest.mark.parametrize(
     "options", [{"batch_size": 0}, {"max_new_tokens": 0}, {"attempts": 0}, {"device": "toaster"}]
 )
-def test_arguments_that_cannot_be_meant_are_refused(first_folder: Path, options) -> None:
+def test_invalid_arguments_are_refused(first_folder: Path, options) -> None:
     with pytest.raises(ConfigurationError):
         make(first_folder, **options).load()
 
@@ -445,7 +445,7 @@ def test_a_page_that_fits_in_no_mode_is_a_failed_page(first_folder: Path, memory
     assert "scan.pdf, page 1" in str(replies[0].error)
 
 
-def test_what_the_device_fails_at_otherwise_is_a_typed_error(first_folder, monkeypatch) -> None:
+def test_another_failure_of_the_device_is_a_typed_error(first_folder, monkeypatch) -> None:
     def failing(*_: object, **__: object) -> None:
         raise RuntimeError("CUDA error: device-side assert triggered\nmore lines")
 
@@ -492,7 +492,7 @@ def test_the_second_model_has_no_smaller_mode_to_fall_back_to(folders, memory) -
 
 
 def expert_bytes(backend: TransformersBackend) -> int:
-    """What the experts' weights take; torchao's tensors keep their small form inside."""
+    """Return the bytes of the experts' weights; torchao's tensors keep their small form inside."""
     experts = backend._ready()[0]._model.model.language_model.layers[1].mlp.experts
     weights = [getattr(weight, "qdata", weight) for weight in experts.parameters()]
     return sum(weight.element_size() * weight.nelement() for weight in weights)
@@ -500,7 +500,7 @@ def expert_bytes(backend: TransformersBackend) -> int:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("form", ["8bit", "4bit"])
-def test_small_weights_write_nearly_what_whole_ones_do(first_folder: Path, form) -> None:
+def test_quantized_weights_write_nearly_the_same_text(first_folder: Path, form) -> None:
     whole, small = make(first_folder), make(first_folder, quantization=form)
     (expected,) = whole.read([request(1)])
     (reply,) = small.read([request(1)])
@@ -511,7 +511,7 @@ def test_small_weights_write_nearly_what_whole_ones_do(first_folder: Path, form)
     small.close()
 
 
-def test_small_weights_are_not_spread_over_several_devices() -> None:
+def test_quantized_weights_are_not_spread_over_several_devices() -> None:
     with pytest.raises(ConfigurationError, match="cannot be spread"):
         TransformersBackend("deepseek-ocr", device="auto", quantization="8bit")
 

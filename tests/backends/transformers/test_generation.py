@@ -36,7 +36,7 @@ def model(golden_checkpoint: Path):
 
 @pytest.fixture(scope="module")
 def features(model, golden_cases) -> dict[str, torch.Tensor]:
-    """What every page's picture becomes; the slowest part, so done once."""
+    """The features of every page's picture; computed once, as this is the slowest part."""
     with torch.no_grad():
         every = image_features(model, [prompt(case).views for case in golden_cases])
     return {case.folder.name: tokens for case, tokens in zip(golden_cases, every, strict=True)}
@@ -72,14 +72,14 @@ def prompt(case, tokens: int = 64) -> PagePrompt:
 
 
 def comparable(expected: dict) -> int:
-    """Steps before the first one that rounding may decide."""
+    """Count the steps before the first one that rounding may decide."""
     margins = expected["logits_top"][:, 0] - expected["logits_top"][:, 1]
     close = np.flatnonzero(margins < TIE)
     return int(close[0]) if len(close) else len(margins)
 
 
 def without_row_ends(tokens: torch.Tensor, columns: int) -> np.ndarray:
-    """The projector's output out of rows that each end in a newline."""
+    """Return the projector's output from rows that each end in a newline."""
     return tokens.reshape(-1, columns + 1, tokens.shape[-1])[:, :columns].numpy()
 
 
@@ -125,7 +125,7 @@ def test_greedy_tokens_of_a_single_page_equal_the_published_ones(
 ) -> None:
     expected = golden_case.arrays("expected")
     forbid_the_end(monkeypatch)
-    # On a CPU every page goes through the towers alone, then too.
+    # On a CPU every page goes through the towers alone, in batches too.
     known = [features[golden_case.folder.name]]
     monkeypatch.setattr(transformers_generation, "image_features", lambda model, views: known)
     (page,) = generate(model, [prompt(golden_case, SINGLY)])
@@ -133,7 +133,9 @@ def test_greedy_tokens_of_a_single_page_equal_the_published_ones(
     assert list(page.tokens[:steps]) == expected["greedy"][:steps].tolist()
 
 
-def test_every_page_has_as_many_features_as_places_in_its_prompt(features, golden_cases) -> None:
+def test_every_page_has_as_many_features_as_image_tokens_in_its_prompt(
+    features, golden_cases
+) -> None:
     for case in golden_cases:
         assert len(features[case.folder.name]) == case.facts["image_tokens"]
 
@@ -154,7 +156,7 @@ def test_a_row_that_loops_ends_and_the_others_go_on(model, golden_cases) -> None
     assert len(written[0].tokens) == 8
 
 
-def test_tokens_are_shown_as_they_come(model, golden_cases) -> None:
+def test_tokens_are_shown_as_they_are_generated(model, golden_cases) -> None:
     case = min(golden_cases, key=lambda case: case.facts["image_tokens"])
     seen: list[int] = []
     (written,) = generate(

@@ -1,4 +1,4 @@
-"""What happens between two tokens, on whole batches."""
+"""Applies the rules between two tokens to whole batches."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_rows_of_a_batch_follow_their_own_rules(rows, sizes, windows, exempt) ->
     assert banned(rules, rows, 6) == expected
 
 
-def test_the_scores_that_were_given_are_left_as_they_are() -> None:
+def test_the_given_scores_stay_unchanged() -> None:
     scores = torch.zeros(1, 4)
     NoRepeatNGrams([NoRepeat(2)], 4)(torch.tensor([[1, 2, 1]]), scores)
     assert not scores.isinf().any()
@@ -59,7 +59,7 @@ def test_temperature_zero_is_greedy_and_others_draw_from_the_softmax() -> None:
     assert torch.equal(Temperatures([0.0] * 4000)(torch.zeros(4000, 1), scores), scores)
 
 
-def test_drawing_repeats_itself_and_leaves_others_random_numbers_alone() -> None:
+def test_sampling_is_reproducible_and_leaves_global_random_numbers_alone() -> None:
     scores = torch.randn(2, 50)
     torch.manual_seed(7)
     untouched = torch.rand(1)
@@ -70,7 +70,7 @@ def test_drawing_repeats_itself_and_leaves_others_random_numbers_alone() -> None
 
 
 def run(rows: list[list[int]], limits: list[int], **options) -> tuple:
-    """Steps over rows of new tokens behind a prompt of two, as generation would call them."""
+    """Run the steps over rows of new tokens after a prompt of two, as generation does."""
     asked: list[tuple[int, list[int]]] = []
 
     def at_end(row: int, tokens) -> bool:
@@ -104,7 +104,7 @@ def test_every_token_has_the_log_probability_that_the_model_gave_it() -> None:
     assert result[0][1] == pytest.approx([-torch.tensor(10.0).log().item()] * 2)
 
 
-def test_every_token_is_shown_once_and_nothing_behind_the_end() -> None:
+def test_every_token_is_shown_once_and_none_after_the_end() -> None:
     _, asked = run([[5, 6, 7, EOS, PAD, PAD], [1 + 1] * 6], [6, 6])
     assert [t for row, tokens in asked if row == 0 for t in tokens] == [5, 6, 7]
     assert [t for row, tokens in asked if row == 1 for t in tokens] == [2] * 6

@@ -39,7 +39,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         (2, "looped", "The model began to repeat itself"),
         (3, "blank", "There is no ink on this page."),
         (4, "uncertain", "The model was 67 % sure of this page"),
-        (5, "not read", "was recorded for it"),
+        (5, "not read", "was recorded for this page"),
     ],
 )
 def test_a_bad_page_says_what_is_wrong_with_it(

@@ -1,1 +1,1 @@
-"""Makes a copy of Ollama's deepseek-ocr that writes the marks of its layout."""
+"""Makes a copy of Ollama's deepseek-ocr that writes its layout tokens."""

@@ -1,8 +1,8 @@
 """Finds the layout tokens in the header of a GGUF file, without reading the rest.
 
 Format: ``docs/gguf.md`` of ggml, versions 2 and 3, little endian. The header is a list of
-names and values; the texts and the types of all tokens are two of them. A file may claim
-anything about its own lengths, so everything is bounded.
+names and values; two of them hold the texts and the types of all tokens. A file may lie about
+its lengths, so everything is bounded.
 """
 
 from __future__ import annotations
@@ -33,26 +33,27 @@ _SCALARS: Final = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8,
 _UINT32, _INT32, _STRING, _ARRAY = 4, 5, 8, 9
 
 MOST_BYTES: Final = 256 * 2**20
-"""Of a header; that of DeepSeek-OCR has 7 MB."""
+"""Largest header; that of DeepSeek-OCR has 7 MB."""
 
 MOST_VALUES: Final = 10_000
 MOST_TEXTS: Final = 4_000_000
-"""Of one array; DeepSeek-OCR has 129,280 tokens."""
+"""Most entries of an array; DeepSeek-OCR has 129,280 tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenType:
-    """Where a file says what kind of token one is."""
+    """The type of a token, and where the file stores it."""
 
     token: str
-    offset: int  # of the four bytes in the file
-    kind: int  # :data:`CONTROL`, :data:`USER_DEFINED` or another of GGUF's types
+    offset: int  # of the type's four bytes in the file
+    kind: int  # :data:`CONTROL`, :data:`USER_DEFINED` or another type of GGUF
 
 
 def read_layout_tokens(file: BinaryIO) -> tuple[TokenType, ...]:
-    """The types of :data:`LAYOUT_TOKENS`, in their order in the file.
+    """Read the types of :data:`LAYOUT_TOKENS`, in their order in the file.
 
-    A BackendReplyError if it is not a GGUF file, is damaged, or has not all of these tokens.
+    Raises:
+        BackendReplyError: If it is not a GGUF file, is damaged, or lacks one of these tokens.
     """
     header = _Header(file)
     tokens: dict[str, int] = {}
@@ -61,7 +62,7 @@ def read_layout_tokens(file: BinaryIO) -> tuple[TokenType, ...]:
         name = header.text()
         kind = header.number(4)
         if name == "tokenizer.ggml.tokens" and kind == _ARRAY:
-            tokens = header.places_of(LAYOUT_TOKENS)
+            tokens = header.indexes_of(LAYOUT_TOKENS)
         elif name == "tokenizer.ggml.token_type" and kind == _ARRAY:
             types = header.types()
         else:
@@ -69,7 +70,7 @@ def read_layout_tokens(file: BinaryIO) -> tuple[TokenType, ...]:
         if types is not None and tokens:
             break
     if types is None or set(tokens) != set(LAYOUT_TOKENS):
-        raise BackendReplyError("it has no layout tokens of DeepSeek-OCR")
+        raise BackendReplyError("it does not have the layout tokens of DeepSeek-OCR")
     if max(tokens.values()) >= types.count:
         raise BackendReplyError("it has fewer token types than tokens")
     found = []
@@ -92,7 +93,7 @@ class _Header:
         self._offset = 0
 
     def begin(self) -> int:
-        """Check what kind of file it is; returns how many values it has."""
+        """Check the kind of file, and return how many values its header has."""
         if self._bytes(4) != b"GGUF":
             raise BackendReplyError("it is not a GGUF file")
         version = self.number(4)
@@ -110,8 +111,8 @@ class _Header:
     def text(self) -> str:
         return self._bytes(self.number(8)).decode("utf-8", "replace")
 
-    def places_of(self, wanted: tuple[str, ...]) -> dict[str, int]:
-        """The numbers of the wanted texts in an array of texts; the last of equal ones."""
+    def indexes_of(self, wanted: tuple[str, ...]) -> dict[str, int]:
+        """Find the indexes of texts in an array of texts; of equal ones, that of the last."""
         kind, count = self._array()
         if kind != _STRING:
             raise BackendReplyError("its tokens are not text")
@@ -132,7 +133,7 @@ class _Header:
         return found
 
     def skip(self, kind: int) -> None:
-        """Pass over a value."""
+        """Skip a value."""
         if kind == _STRING:
             self.text()
         elif kind == _ARRAY:

@@ -1,8 +1,8 @@
-"""Stores a second model in Ollama whose layout tokens are shown: ``dsocr ollama-model``.
+"""Stores a second model in Ollama that writes its layout tokens: ``dsocr ollama-model``.
 
-It is the same file, in which eight token types are 4 (user-defined) instead of 3 (control).
-Measured on Ollama 0.33: all marks and cells come back, the rest of a page is byte for byte
-the same. Nothing but the new model is written, and no other host is asked.
+Its file is the same, except that eight token types are 4 (user-defined) instead of 3 (control).
+Measured on Ollama 0.33: all marks and cells arrive, and the rest of a page is the same byte for
+byte. Nothing but the new model is written, and no other host is asked.
 """
 
 from __future__ import annotations
@@ -33,30 +33,30 @@ from .shown_file import ModelFile, open_model_file
 __all__ = ["LayoutModel", "hides_layout", "make_layout_model"]
 
 SPARE_BYTES: Final = 2**30
-"""What must stay free beside the new file."""
+"""Bytes of the disk that must stay free once the new file is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayoutModel:
-    """The outcome."""
+    """The outcome of :func:`make_layout_model`."""
 
     name: str  # of the model to read pages with
-    made: bool  # whether it was stored just now
+    made: bool  # whether it was stored by this call
     reason: str  # what was done, or why nothing was
 
 
 def hides_layout(facts: OllamaFacts, model: str, version: tuple[int, ...] | None) -> bool:
-    """Whether an Ollama keeps the layout tokens of a model back.
+    """Return whether an Ollama keeps the layout tokens of a model back.
 
-    Its file says so; where this user cannot read it, Ollama's version (if known) and the name
-    decide.
+    The model's file decides; if this user cannot read it, Ollama's version (if known) and the
+    model's name do.
     """
     if version is not None and version < FIRST_HIDING_VERSION:
         return False
-    paths = facts.show(model)
+    shown = facts.show(model)
     try:
         with ExitStack() as stack:
-            return _model_file(stack, model_paths(paths.modelfile)).hides_layout
+            return _model_file(stack, model_paths(shown.modelfile)).hides_layout
     except BackendError:
         return version is not None and not model.startswith(LAYOUT_MODEL)
 
@@ -69,11 +69,19 @@ def make_layout_model(
     file: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> LayoutModel:
-    """Make a model whose layout tokens arrive, if the installed one's do not.
+    """Make a model whose layout tokens arrive, if those of the installed one do not.
 
-    ``host`` is where Ollama listens; without it ``OLLAMA_HOST``, else this machine's port 11434.
-    ``file`` is a copy of the model's file, where Ollama's own cannot be read. ``say`` is told what
-    is being done.
+    Args:
+        host: Where Ollama listens; without it ``OLLAMA_HOST``, else port 11434 of this machine.
+        source: The installed model.
+        name: The new model's name.
+        file: A copy of the model's file, if this user cannot read Ollama's own.
+        say: Called with a line about each step.
+
+    Raises:
+        BackendError: If Ollama does not run, is on another machine or too old, lacks the model, or
+            cannot store the new one; or if its file cannot be read.
+        ConfigurationError: If the name is invalid or taken, or ``file`` is not the model's.
     """
     url = ollama_url(host)
     if not is_this_machine(url):
@@ -82,7 +90,9 @@ def make_layout_model(
             remedy="Run `dsocr ollama-model` on that machine.",
         )
     if not name.strip() or name.startswith("-") or not name.isprintable():
-        raise ConfigurationError(f"{name!r} is not a valid model name", remedy="Leave --as out.")
+        raise ConfigurationError(
+            f"{name!r} is not a valid name for a model", remedy="Leave --as out."
+        )
     headers = ollama_headers(host)
     facts = OllamaFacts(url, headers=headers)
     version = facts.check_version()
@@ -118,13 +128,13 @@ def make_layout_model(
 def _already_there(facts: OllamaFacts, there: str, installed: str) -> LayoutModel:
     if meant_model([there], installed) is not None:
         raise ConfigurationError(
-            f"the new model cannot be called {there} as the old one is", remedy="Leave --as out."
+            f"the new model cannot have the name of the old one, {there}", remedy="Leave --as out."
         )
     with ExitStack() as stack:
         try:
             file = _model_file(stack, model_paths(facts.show(there).modelfile))
         except BackendUnavailableError:
-            # Made by us, as far as can be seen.
+            # This user cannot read its file; by its name, an earlier run has made it.
             pass
         else:
             if file.hides_layout:
@@ -138,7 +148,7 @@ def _already_there(facts: OllamaFacts, there: str, installed: str) -> LayoutMode
 
 
 def _model_file(stack: ExitStack, paths: tuple[Path, ...]) -> ModelFile:
-    """The file with the layout tokens; a model may have the encoder in a second one."""
+    """Open the file with the layout tokens; a model may have its encoder in a second one."""
     problem: BackendError | None = None
     for path in paths:
         try:
@@ -166,7 +176,7 @@ def _store(
     *,
     copied: bool,
 ) -> None:
-    """Store the new file and the model that consists of it."""
+    """Store the new file, and the model that consists of it."""
     known = {blob_digest(path): path for path in paths}
     say(f"reading {file.path} ({_gigabytes(file.size)})")
     old = file.digest() if copied else blob_digest(file.path)
@@ -178,7 +188,7 @@ def _store(
     new = file.shown_digest()
     if not store.has(new):
         _check_space(file, known[old].parent, say)
-        say("storing it in Ollama with its layout tokens shown")
+        say("storing a copy in Ollama that writes its layout tokens")
         store.upload(new, file.size, file.shown())
     others = [digest for digest in known if digest != old]
     files = {"model.gguf": new, **{f"part{n}.gguf": digest for n, digest in enumerate(others)}}
@@ -195,12 +205,12 @@ def _check_space(file: ModelFile, folder: Path, say: Callable[[str], None]) -> N
     try:
         free = shutil.disk_usage(folder).free
     except OSError:
-        say(f"the free space of Ollama's disk is not known; {_gigabytes(file.size)} are needed")
+        say(f"the free space on Ollama's disk is unknown; {_gigabytes(file.size)} are needed")
         return
     if free < file.size + SPARE_BYTES:
         raise BackendUnavailableError(
-            f"the new model needs {_gigabytes(file.size + SPARE_BYTES)} beside the old one, and "
-            f"{folder} has {_gigabytes(free)} left",
+            f"the new model needs {_gigabytes(file.size + SPARE_BYTES)} in {folder}, where only "
+            f"{_gigabytes(free)} are free",
             remedy="Free some space there.",
         )
 

@@ -1,4 +1,4 @@
-"""Stores a file and a model in an Ollama of this machine."""
+"""Stores files and models in an Ollama on this machine."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ...text.excerpt import excerpt
 __all__ = ["OllamaStore"]
 
 SILENCE: Final = 600.0
-"""Seconds; Ollama answers once it has hashed and copied the file."""
+"""Most seconds without a reply: Ollama answers only once it has hashed and copied the file."""
 
 MOST_BYTES: Final = 64 * 1024
-"""Of an answer."""
+"""Most bytes of an answer that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class OllamaStore:
     )  # of every request
 
     def has(self, digest: str) -> bool:
-        """Whether Ollama has a file."""
+        """Return whether Ollama has a file."""
         return self._send("HEAD", f"/api/blobs/{digest}", "look for the file")[0] == 200
 
     def upload(self, digest: str, size: int, chunks: Iterator[bytes]) -> None:
@@ -79,8 +79,11 @@ class OllamaStore:
         content: bytes | Iterator[bytes] | None = None,
         size: int | None = None,
     ) -> tuple[int, str]:
-        """The status and the beginning of the answer."""
-        # With its size given, a body that comes in pieces is sent as it is.
+        """Send a request; return the status and the beginning of the answer.
+
+        ``doing`` says in an error message what could not be done.
+        """
+        # With a content length, httpx does not use chunked encoding for an iterator.
         headers = dict(self.headers)
         if size is not None:
             headers["content-length"] = str(size)
@@ -106,9 +109,9 @@ def _translated(doing: str) -> Iterator[None]:
         yield
     except httpx.ConnectError as error:
         raise BackendUnavailableError(
-            "Ollama is not running any more", remedy="Start it with `ollama serve`."
+            "Ollama is no longer running", remedy="Start it with `ollama serve`."
         ) from error
-    except (httpx.HTTPError, UnicodeError) as error:  # UnicodeError: a redirect to no host
+    except (httpx.HTTPError, UnicodeError) as error:  # UnicodeError: a redirect to an invalid host
         raise BackendReplyError(
             f"Ollama could not {doing} ({excerpt(str(error)) or type(error).__name__})",
             remedy="Look at its log, and run the command again.",

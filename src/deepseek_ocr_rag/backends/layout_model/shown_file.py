@@ -1,4 +1,4 @@
-"""A model's file with its layout tokens shown: the same bytes but for eight types."""
+"""Reads a model's file, with its layout tokens shown: the same bytes except for eight types."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .gguf_header import CONTROL, USER_DEFINED, TokenType, read_layout_tokens
 __all__ = ["ModelFile", "open_model_file"]
 
 CHUNK: Final = 4 * 2**20
-"""Bytes; a file of 6.7 GB never stands in memory."""
+"""Bytes that are read at a time: a file of 6.7 GB is never in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +26,24 @@ class ModelFile:
 
     path: Path
     size: int  # bytes
-    tokens: tuple[TokenType, ...]  # of the layout
+    tokens: tuple[TokenType, ...]  # the layout tokens
     _file: BinaryIO
 
     @property
     def hides_layout(self) -> bool:
-        """Whether llama.cpp keeps at least one of them back."""
+        """Whether llama.cpp keeps at least one layout token back."""
         return any(token.kind == CONTROL for token in self.tokens)
 
     def digest(self) -> str:
-        """SHA-256 of the file as it is, as Ollama writes it."""
+        """Compute the SHA-256 of the unchanged file, in Ollama's form."""
         return _digest(self._chunks(0, self.size))
 
     def shown_digest(self) -> str:
-        """The same with all layout tokens shown."""
+        """Compute the same of the file with all layout tokens shown."""
         return _digest(self.shown())
 
     def shown(self) -> Iterator[bytes]:
-        """The file with all layout tokens shown, in pieces."""
+        """Yield the file with all layout tokens shown, in pieces."""
         location = 0
         for token in self.tokens:
             yield from self._chunks(location, token.offset)
@@ -66,10 +66,13 @@ class ModelFile:
 def open_model_file(path: Path) -> Iterator[ModelFile]:
     """Open a model's file and read its header.
 
-    Where this user cannot read it, the BackendUnavailableError has no remedy yet.
+    Raises:
+        BackendUnavailableError: If this user cannot read it; without a remedy, which depends on how
+            Ollama runs.
+        BackendReplyError: If it is not DeepSeek-OCR's.
     """
     try:
-        # A pipe must not make us wait.
+        # Nonblocking, as opening a pipe would wait for its writer.
         number = os.open(
             path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         )

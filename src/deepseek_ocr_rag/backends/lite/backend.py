@@ -29,15 +29,15 @@ from .rapidocr import RapidReader
 __all__ = ["LiteBackend", "LiteBackendWarning"]
 
 TASKS = frozenset({"document", "ocr", "free"})
-"""The tasks that ask for a page's text, the only ones that this backend can do."""
+"""The tasks that ask for a page's text; this backend can do no other."""
 
 LOW_CONFIDENCE = 0.85
 """Mean confidence below which a page gets a warning. The benchmark's scans have
 0.94 and more."""
 
 _LAYOUT = 3
-"""Raised with every change of what is read, so that a checkout that was updated reads again what an
-older one kept; 2: tables by alignment, unseen words, broken text layers."""
+"""Raised with every change of the resulting text, so that pages cached by an older version are read
+again; 2: tables by alignment, unseen words, broken text layers."""
 
 
 class LiteBackendWarning(UserWarning):
@@ -51,7 +51,7 @@ _BETWEEN = frozenset(
         *("llama_index", "asyncio", "concurrent", "contextlib", "contextvars", "threading"),
     }
 )
-"""What may stand between the code that uses this package and a backend."""
+"""Packages whose frames may lie between the user's code and a backend."""
 
 
 def _warn_once() -> None:
@@ -69,14 +69,14 @@ def _warn_once() -> None:
 
 
 def _line_of_caller() -> tuple[str, int]:
-    """File and line of the code that uses this package, so that a warning points there."""
+    """Return the file and line of the user's code, so that a warning points there."""
     frame: FrameType | None = inspect.currentframe()
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if module.split(".")[0] not in _BETWEEN:
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
-    return __package__, 1  # in a thread, which knows no caller
+    return __package__, 1  # in a thread, whose stack does not hold the caller
 
 
 @with_known_settings()
@@ -85,11 +85,11 @@ class LiteBackend:
 
     A page with a text layer takes about 0.05 s, a scanned page about 5 s and 1.1 GB
     of memory on two cores. A page on which no text is found becomes one ``image``
-    block that covers it, with a warning, as the figure may still be wanted. Threads
-    may share the backend; scans are then read one after the other.
+    block that covers it, with a warning, as it may be a figure. Threads may share the
+    backend; scans are then read one after the other.
 
     Args:
-        threads: Number of threads of the OCR; None for 2, or for 1 where OMP_NUM_THREADS is 1.
+        threads: Number of threads of the OCR; None for 2, or for 1 if OMP_NUM_THREADS is 1.
 
     Example:
         >>> from deepseek_ocr_rag import Reader
@@ -116,18 +116,18 @@ class LiteBackend:
 
     @property
     def fingerprint(self) -> str:
-        """Constant: the text depends only on the model, this package's version, and the layout."""
+        """The layout's number: the text depends only on it, the model and the package's version."""
         return f"lite, layout {_LAYOUT}"
 
     def read(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
         """Read pages one after the other, in the order of the requests.
 
         Raises:
-            MissingExtraError: If a scanned page comes and RapidOCR is not installed.
-            BackendUnavailableError: If its models are not on this machine, or
+            MissingExtraError: If a page is a scan and RapidOCR is not installed.
+            BackendUnavailableError: If RapidOCR's models are not on this machine, or
                 the task is not one of :data:`TASKS`.
         """
-        # Even if no request comes, as for a document whose pages are cached.
+        # Also without any request, as for a document whose pages are all cached.
         _warn_once()
         reading = object()
         for request in requests:
@@ -154,6 +154,7 @@ class LiteBackend:
                 "the page has neither a text layer nor an image",
                 source=request.source,
                 page=request.page,
+                remedy="Give one of them.",
             )
             return request.failed(error)
         try:

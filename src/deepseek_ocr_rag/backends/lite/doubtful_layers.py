@@ -1,4 +1,4 @@
-"""Compares a text layer that may be broken with what OCR reads on the page's picture."""
+"""Checks a text layer that may be broken against what OCR reads on the page's picture."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from .rapidocr import Recognized
 __all__ = ["checked_layer", "layer_warnings"]
 
 _AGREE = 0.5
-"""Least share of the layer's words that OCR finds too, if the layer says what the page shows. A
-layer with shifted letters has none of them; good ones have 0.8 and more."""
+"""Least share of the layer's words that OCR must find too. Of a layer with shifted letters it finds
+none, of good ones 0.8 and more."""
 
 _LARGE_PICTURE = 0.05
-"""Share of the page from which on a picture may hold text that somebody would miss."""
+"""Share of the page from which on a picture may hold text that a user would miss."""
 
 _UNKNOWN = re.compile(r"[\ufffd\x00-\x1f\x7f-\x9f\ue000-\uf8ff]")
 
 _LONGEST_LIGATURE = 3
-"""Letters that one glyph stands for: "ffi"."""
+"""Most letters that one glyph stands for: "ffi"."""
 
 
 def checked_layer(layer: TextLayer, found: Recognized) -> tuple[TextLayer, tuple[str, ...]] | None:
-    """The layer, mended, with a warning about what is left; None if OCR contradicts it.
+    """Mend a layer with what OCR read; return it with warnings, or None if OCR contradicts it.
 
-    It can do so only where the letters look wrong: of many scripts this OCR reads nothing. Words with characters of no meaning are taken from the OCR where it read the same letters around
-    them.
+    OCR is asked for contradiction only if the letters look wrong, because it cannot read many
+    scripts. A word with characters that have no meaning is taken from the OCR if that read the same
+    letters around them.
     """
     if misencoded(layer) and found.layer.words and not _agree(layer, found):
         return None
@@ -41,17 +42,13 @@ def checked_layer(layer: TextLayer, found: Recognized) -> tuple[TextLayer, tuple
     left = unknown_characters(mended)
     if not left:
         return mended, (
-            f"{count} characters of the PDF's own text have no meaning ({_why()}); the words with "
-            "them were read from the page's picture",
+            f"{count} characters of the PDF's own text have no meaning (its fonts do not say which "
+            "letters they are); the words that contain them were read from the page's picture",
         )
     return mended, (
         f"{count} characters of the PDF's own text have no meaning, and {left} of them could not be "
         "read from the page's picture either",
     )
-
-
-def _why() -> str:
-    return "its fonts do not say which letters they are"
 
 
 def _agree(layer: TextLayer, found: Recognized) -> bool:
@@ -77,7 +74,7 @@ def _mended(word: Word, page: TextLayer) -> Word:
         (other for other in page.words if other.box.intersection(word.box) is not None),
         key=lambda other: other.box.x0,
     )
-    # Whole words only: a few letters stand in many others.
+    # Whole words only: a few letters occur in many other words.
     match = re.search(rf"(?<!\w){letters}(?!\w)", " ".join(other.text for other in near))
     return replace(word, text=match[0].strip() or word.text) if match else word
 
@@ -87,11 +84,12 @@ def _is_large_picture(block: Block) -> bool:
 
 
 def layer_warnings(layer: TextLayer, blocks: Sequence[Block]) -> Iterator[str]:
-    """What a reader of the result should know about a page's text layer."""
+    """Yield what a user of the result should know about a page's text layer."""
     if layer.is_notice:
         yield (
             "this PDF is a dynamic XFA form: its questions and answers cannot be read, and the page "
-            "holds only its viewer's notice; open it in Adobe Reader, print it to a PDF, and read that"
+            "only holds a notice for viewers that cannot show the form; open it in Adobe Reader, "
+            "print it to a PDF, and read that"
         )
     if pictures := [block for block in blocks if _is_large_picture(block)]:
         share = sum(box.area for block in pictures for box in block.boxes)

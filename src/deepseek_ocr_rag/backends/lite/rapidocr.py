@@ -1,4 +1,4 @@
-"""Reads the picture of a page with RapidOCR: words with boxes.
+"""Reads words and their boxes from the picture of a page, with RapidOCR.
 
 Only the models in RapidOCR's own wheel are used; nothing is downloaded. The
 classifier for upside-down lines is off: it squeezes every line to a width of four times
@@ -53,10 +53,10 @@ SETTINGS: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Recognized:
-    """What was read on a picture; the layer's width and height are in pixels."""
+    """The text that was read on a picture; the layer's width and height are in pixels."""
 
     layer: TextLayer
-    skew: float  # of the lines in radians, after the text was turned upright
+    skew: float  # of the lines in radians, once the text is upright
     confidence: float  # mean score of the lines, weighted by length, 0..1; 0 without text
 
 
@@ -100,7 +100,7 @@ class _CancellableSession:
 
 
 class RapidReader:
-    """One RapidOCR engine, made when the first picture comes."""
+    """Reads pictures with one RapidOCR engine, which is made when the first picture comes."""
 
     def __init__(self, *, threads: int | None = None) -> None:
         if threads is None:
@@ -127,8 +127,15 @@ class RapidReader:
     ) -> Recognized:
         """Read an RGB picture, whichever way it is turned; boxes are those of the picture as given.
 
-        From the second picture on, ``check_cancelled`` is called before every run of a model, about
-        once per line of text; what it raises ends the reading.
+        Args:
+            picture: The picture of a page.
+            check_cancelled: From the second picture on, called before every run of a model, about
+                once per line of text; an error that it raises ends the reading.
+
+        Raises:
+            MissingExtraError: If RapidOCR is not installed.
+            BackendUnavailableError: If its models are not on this machine.
+            PageUnreadableError: If the OCR fails on this picture.
         """
         self._check_cancelled = check_cancelled
         turn, lines = 0, self._lines(picture)
@@ -202,9 +209,10 @@ def _make_engine(threads: int) -> tuple[Any, tuple[type[Exception], ...]]:
 
 
 def bundled_models() -> tuple[Path, Path]:
-    """The paths of the detector and the recogniser in RapidOCR's wheel.
+    """Find the detector and the recogniser in RapidOCR's wheel.
 
-    Raises BackendUnavailableError if one is missing, or would need a download.
+    Raises:
+        BackendUnavailableError: If one is missing, or would need a download.
     """
     spec = importlib.util.find_spec("rapidocr")
     folder = Path(spec.origin).parent / "models" if spec and spec.origin else Path()
@@ -236,12 +244,12 @@ def _mean_score(lines: Sequence[_RecognizedLine]) -> float:
 
 
 def _total_score(lines: Sequence[_RecognizedLine]) -> float:
-    """How much was read, weighted by confidence."""
+    """Measure how much was read, weighted by confidence."""
     return sum(len(line.text) * max(0.0, line.score - MIN_SCORE) for line in lines)
 
 
 def _mostly_sideways(lines: Sequence[_RecognizedLine]) -> bool:
-    """Whether most text runs upwards or downwards."""
+    """Return whether most text runs upwards or downwards."""
     total = sum(len(line.text) for line in lines)
     return sum(len(line.text) for line in lines if line.is_sideways) > 0.6 * total
 
@@ -260,7 +268,7 @@ def _middle(line: _RecognizedLine) -> tuple[float, float, float, float]:
 
 
 def _words(line: _RecognizedLine, turn: int, size: tuple[int, int]) -> Iterator[Word]:
-    """The words of a line, with boxes on the picture as given."""
+    """Yield the words of a line, with boxes on the picture as given."""
     letters = line.letters or _spread(line)
     rotation = (turn + 90) % 360 if line.is_sideways else turn
     thickness = min(line.size)
@@ -280,7 +288,7 @@ def _words(line: _RecognizedLine, turn: int, size: tuple[int, int]) -> Iterator[
 
 
 def _spread(line: _RecognizedLine) -> tuple[tuple[float, float, float, float], ...]:
-    """Evenly spaced boxes for the letters of a line for which RapidOCR gave none."""
+    """Space boxes evenly over the letters of a line for which RapidOCR gave none."""
     xs, ys = zip(*line.corners, strict=True)
     x0, y0, x1, y1 = min(xs), min(ys), max(xs), max(ys)
     visible = [i for i, char in enumerate(line.text) if not char.isspace()]

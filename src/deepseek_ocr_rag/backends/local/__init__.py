@@ -1,1 +1,1 @@
-"""The CUDA engine in a process of its own."""
+"""Runs the CUDA engine in a process of its own."""

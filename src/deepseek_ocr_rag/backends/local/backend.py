@@ -53,8 +53,8 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     later pages of others.
 
     With several cards, each has a process of its own with the whole model, and each page goes
-    to the freest. While a process is started again, the other cards read its pages; a card
-    that fails three times in a row is left out, with a warning.
+    to the least busy one. While a process is started again, the other cards read its pages; a
+    card that fails three times in a row is left out, with a warning.
 
     If the engine does not run here (another device, an older GPU), pages are read by
     :class:`~deepseek_ocr_rag.TransformersBackend` instead, and a warning is logged.
@@ -72,12 +72,12 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         devices: Several cards, in place of ``device``: "all", or names such as
             ["cuda:0", "cuda:1"].
         cache: "fp8" stores keys and values in eight bits: twice the pages in
-            the same memory, at a small cost in exactness.
+            the same memory, at a small cost in accuracy.
         weights: "int8" and "fp8" store three quarters of the weights in eight bits:
-            2.4 GB less, at a cost in exactness. "fp8" is faster too, most of all
+            2.4 GB less, at a cost in accuracy. "fp8" is faster too, most of all
             for a few pages at once; it needs compute capability 8.9.
-        gpu_memory_limit: GiB of memory that may be used on each card; None uses what is free.
-        most_pages: Most pages at once on each card; None takes what is useful and fits.
+        gpu_memory_limit: Most GiB of memory used on each card; None uses what is free.
+        most_pages: Most pages at once on each card; None for as many as fit and still help.
         no_repeat: The repetition rule; None takes the model's own.
         max_new_tokens: Most tokens of a page; None allows what the model can write.
         max_tiles: Most tiles of a page at resolution gundam.
@@ -119,10 +119,12 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     ) -> None:
         check_positive(gpu_memory_limit=gpu_memory_limit, most_pages=most_pages)
         if cache not in ("model", "fp8"):
-            raise ConfigurationError(f"there is no cache {cache!r}", remedy="Use model or fp8.")
+            raise ConfigurationError(
+                f"cache={cache!r} is not supported", remedy='Use "model" or "fp8".'
+            )
         if weights not in ("model", "int8", "fp8"):
             raise ConfigurationError(
-                f"there are no weights {weights!r}", remedy="Use model, int8 or fp8."
+                f"weights={weights!r} is not supported", remedy='Use "model", "int8" or "fp8".'
             )
         self._devices = checked_devices(device, devices)
         options = CheckpointOptions(
@@ -157,7 +159,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
             **self._own_options,
         }
         devices = all_devices() if self._devices == "all" else self._devices
-        # In a thread: loading it takes a second, and the processes start meanwhile.
+        # In a thread, so that the processes start while the tokenizer loads, which takes a second.
         with ThreadPoolExecutor(1, thread_name_prefix="dsocr-load") as executor:
             tokenizer = executor.submit(ModelTokenizer.from_file, checkpoint.tokenizer)
             try:
@@ -169,7 +171,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         return _LoadedEngine(engines, settings)
 
     def _merged(self, checkpoint: Checkpoint) -> Path | None:
-        """A copy of the model with the adapter in its weights, for the engine; None without one."""
+        """Write a copy of the model with the adapter merged in; None if there is no adapter."""
         if self._options.adapter is None or not (gpu_name() or "").startswith("NVIDIA"):
             return None
         # Imported late: it loads torch into this process, which does not need it otherwise.
@@ -195,7 +197,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
 
     @property
     def gpu_memory(self) -> int | None:
-        """Bytes that the engine has taken on its cards; None as long as it has read no page."""
+        """Bytes that the engine has allocated on its cards; None before the first page."""
         loaded = self._loaded
         return loaded.engines.gpu_memory if isinstance(loaded, _LoadedEngine) else None
 
@@ -275,7 +277,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
 
 
 def engine_problem() -> DeepSeekOCRError | None:
-    """Why the engine does not run on this machine; None if it does. Imports torch."""
+    """Say why the engine does not run on this machine; None if it does. Imports torch."""
     from ...engine.startup import EngineSettings, engine_device
 
     try:

@@ -1,4 +1,4 @@
-"""The engine processes of one backend, one for each card: each page goes to the freest."""
+"""Runs one engine process for each card, and gives each page to the least busy one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .page_request import EngineRequest, PageHandle
 __all__ = ["CardEngines"]
 
 MOST_FAILURES: Final = 3
-"""So often in a row a card's process may end, or fail to start, without a page read between; then
-the card is left out, as long as another one works."""
+"""A card whose process ends or fails to start this often in a row, without reading a page in
+between, is left out as long as another card works."""
 
 LOOK_SECONDS: Final = 0.1
-"""How often to look whether a process has ended, while all of them still receive pictures."""
+"""Seconds between two looks for ended processes, while every process is busy receiving pictures."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
@@ -29,7 +29,11 @@ Notify = Callable[[PageHandle], object]
 
 @dataclass(slots=True)
 class _Load:
-    """What a card has to do. It does not refer to the process, whose threads refer to it."""
+    """The work of a card.
+
+    It must not refer to the card's process: the threads of the process refer to it, and the process
+    would never be collected.
+    """
 
     waiting: int = 0  # pages whose pictures it still holds
     generating: int = 0
@@ -37,7 +41,7 @@ class _Load:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def page(self, notify: Notify | None) -> Notify:
-        """Count a page; returns what its handle is to call instead of ``notify``."""
+        """Count a page; return the function that its handle must call instead of ``notify``."""
         begun = ended = False
         with self.lock:
             self.waiting += 1
@@ -65,7 +69,7 @@ class _Load:
 
 @dataclass(slots=True, eq=False)
 class _Card:
-    """A card, its process if it has one, and the start of the next one."""
+    """A card, its process if it has one, and the start of a new one if that is under way."""
 
     startup: dict[str, Any]
     load: _Load = field(default_factory=_Load)
@@ -78,7 +82,7 @@ class _Card:
 
     @property
     def running(self) -> EngineProcess | None:
-        """Its process, if that takes pages."""
+        """Its process, if it accepts pages."""
         return self.process if self.process is not None and self.process.alive else None
 
 
@@ -90,10 +94,10 @@ class CardEngines:
     warning.
 
     Args:
-        startups: What the process of each card is started with; see :class:`EngineProcess`.
+        startups: The settings of each card's process; see :class:`EngineProcess`.
 
     Raises:
-        BackendError: What the first card's process failed on, if none of them starts.
+        BackendError: If no process starts: the error of the first card.
     """
 
     def __init__(self, startups: Sequence[dict[str, Any]]) -> None:
@@ -125,35 +129,35 @@ class CardEngines:
 
     @property
     def processes(self) -> tuple[EngineProcess, ...]:
-        """Those that run."""
+        """The processes that run."""
         return tuple(each for card in self._cards if (each := card.running) is not None)
 
     @property
     def gpu_memory(self) -> int | None:
-        """Bytes that they have taken on their cards; None before the first page."""
+        """Bytes that the processes have allocated on their cards; None before the first page."""
         taken = [each.gpu_memory for each in self.processes if each.gpu_memory is not None]
         return sum(taken) if taken else None
 
     def submit(self, request: EngineRequest, notify: Notify | None = None) -> PageHandle:
-        """Request a page of the freest card; see :meth:`EngineProcess.submit`.
+        """Request a page from the least busy card; see :meth:`EngineProcess.submit`.
 
         Raises:
             BackendError: If no process runs, and none starts.
         """
-        process, counted = self._freest(notify)
+        process, counted = self._least_busy(notify)
         return process.submit(request, counted)
 
     def close(self) -> None:
         """End all processes; a second call does nothing."""
         with self._lock:
             self._closed = True
-        # A process that is being started ends as soon as it is there.
+        # A process that is still starting is closed as soon as it has started.
         self._starters.shutdown(wait=True)
         for card in self._cards:
             if card.process is not None:
                 card.process.close()
 
-    def _freest(self, notify: Notify | None) -> tuple[EngineProcess, Notify]:
+    def _least_busy(self, notify: Notify | None) -> tuple[EngineProcess, Notify]:
         while True:
             self._room.clear()
             with self._lock:
@@ -162,8 +166,8 @@ class CardEngines:
                 # A process that has stopped receiving must not hold up the others.
                 able = [each for each in found if each[1].has_room or len(found) == 1]
                 if able:
-                    load, freest = min(able, key=_busyness)
-                    return freest, load.page(notify)
+                    load, process = min(able, key=_busyness)
+                    return process, load.page(notify)
             if found:
                 self._room.wait(LOOK_SECONDS)
                 continue
@@ -173,7 +177,7 @@ class CardEngines:
                 raise errors[0]
 
     def _revived(self) -> Iterator[Future[None]]:
-        """Start again what has ended; yields all starts under way. The lock is held."""
+        """Restart the processes that have ended; yield all starts under way. Needs the lock."""
         if self._closed:
             raise BackendUnavailableError("the backend was closed", remedy="Make a new one.")
         none_runs = not self.processes
@@ -186,7 +190,7 @@ class CardEngines:
                     card.process = None
                     self._count_failure(card, "its engine process has ended")
                 if none_runs or card.load.failures < MOST_FAILURES:
-                    _log.warning("the engine's process on %s is started again", card.name)
+                    _log.warning("starting the engine process on %s again", card.name)
                     card.starting = self._start(card)
             if card.starting is not None:
                 yield card.starting

@@ -1,4 +1,4 @@
-"""Which cards the engine runs on: :func:`devices_of_environment`, :func:`all_devices`."""
+"""Finds out which cards the engine runs on, from the settings and the environment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEVICES: Final = "DSOCR_DEVICES"
 
 
 def devices_of_environment() -> Literal["all"] | tuple[str, ...] | None:
-    """The cards that the environment names; None if it names none."""
+    """Return the cards that the environment names; None if it names none."""
     given = os.environ.get(DEVICES, "").strip()
     if given == "all":
         return "all"
@@ -26,10 +26,10 @@ def devices_of_environment() -> Literal["all"] | tuple[str, ...] | None:
 def checked_devices(
     device: str | None, devices: Literal["all"] | Sequence[str] | None
 ) -> Literal["all"] | tuple[str | None, ...]:
-    """The cards that two settings name, of which only one may be given.
+    """Return the cards that the settings ``device`` and ``devices`` name.
 
     Raises:
-        ConfigurationError: If both are given, or they cannot be meant.
+        ConfigurationError: If both are given, or ``devices`` does not name cards.
     """
     if devices is None:
         return (device,)
@@ -41,7 +41,7 @@ def checked_devices(
         return "all"
     if isinstance(devices, str) or not all(isinstance(name, str) and name for name in devices):
         raise ConfigurationError(
-            f"devices={devices!r} names no cards",
+            f"devices={devices!r} does not name cards",
             remedy='Use "all", or a list such as ["cuda:0", "cuda:1"].',
         )
     if not devices:
@@ -50,7 +50,7 @@ def checked_devices(
 
 
 def all_devices() -> tuple[str | None, ...]:
-    """All cards that CUDA shows this process; the default one if it shows none. Imports torch."""
+    """Return all cards that CUDA shows this process; the default one if none. Imports torch."""
     import torch
 
     return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count())) or (None,)

@@ -1,4 +1,4 @@
-"""The process that holds the GPU, as seen by its owner: give it pages, get their texts.
+"""Controls the process that holds the GPU: its owner gives it pages and gets their texts.
 
 Its replies come through a second process, which turns tokens into text
 (:mod:`.loop_watch_process`).
@@ -42,10 +42,16 @@ class EngineProcess:
     """A running :mod:`.engine_worker`. Thread-safe.
 
     It ends with :meth:`close`, when it is garbage-collected, when this process exits, and by
-    itself if this process is killed. ``slots`` is how many pages are generated at the same time,
-    ``max_positions`` the longest sequence in tokens. Settings are ``folder``, ``tokenizer``,
-    ``device``, ``cache``, ``memory_limit``, ``slots`` and ``weights``. ``on_room`` is called
-    when :attr:`has_room` has become True; it must not refer to this object.
+    itself if this process is killed. ``slots`` is how many pages it generates at the same time,
+    ``max_positions`` its longest sequence in tokens.
+
+    Args:
+        settings: ``folder``, ``tokenizer``, ``device``, ``cache``, ``memory_limit``, ``slots`` and
+            ``weights``; see :class:`~deepseek_ocr_rag.engine.startup.EngineSettings`.
+        on_room: Called when :attr:`has_room` has become True; it must not refer to this object.
+
+    Raises:
+        BackendError: If the process does not start, or the engine does not run in it.
     """
 
     def __init__(
@@ -89,7 +95,7 @@ class EngineProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it takes pages."""
+        """Whether it accepts pages."""
         return not self._pages.lost
 
     @property
@@ -99,13 +105,13 @@ class EngineProcess:
 
     @property
     def gpu_memory(self) -> int | None:
-        """Bytes that it has taken on the GPU, as of the last page; None before the first."""
+        """Bytes that it has allocated on the GPU, as of the last page; None before the first."""
         return self._pages.gpu_memory
 
     def submit(
         self, request: EngineRequest, notify: Callable[[PageHandle], object] | None = None
     ) -> PageHandle:
-        """Request a page; its result is an :class:`EngineLostError` if the process ends.
+        """Request a page; the result is an :class:`EngineLostError` if the process ends.
 
         A thread of this object calls ``notify`` (see :class:`PageHandle`), for one page at a time.
         """
@@ -173,7 +179,7 @@ class _PendingPages:
             handle.end(self._lost_error())
 
     def describe_exit(self) -> str:
-        """How the process ended, and the last line that it printed."""
+        """Describe how the process ended, with the last line that it printed."""
         reason = self._processes.describe_exit()
         last_line = self._messages.text.strip().rpartition("\n")[2].strip()
         return f"{reason} ({last_line})" if last_line else reason
@@ -200,7 +206,7 @@ def _end(
     sender.close()
     processes.end()
     for thread in threads:
-        # The last reference to the owner may be dropped in one of them.
+        # One of them may have dropped the last reference to the owner, and runs this itself.
         if thread is not threading.current_thread():
             thread.join(END_SECONDS)
     if not any(thread.is_alive() for thread in threads):

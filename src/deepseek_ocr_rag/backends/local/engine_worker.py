@@ -2,18 +2,17 @@
 
 It is a process of its own so that the reading program, which draws pages and parses
 texts, never makes the GPU wait, and so that a GPU failure takes nothing else down.
-Requests and answers are frames
-(:mod:`deepseek_ocr_rag.concurrency.frames`)::
+Requests and answers are frames (:mod:`deepseek_ocr_rag.concurrency.frames`)::
 
     {"folder": ..., "tokenizer": ..., "device": ..., "cache": ..., ...}  -> {"slots": 512, ...}
     {"do": "write", "key": 7, "ids": [...], ...} + pixels  -> {"key": 7, "reason": "stop", ...} + tokens
     {"do": "cancel", "key": 7}
 
 Before it answers with a page, it sends ``{"key": 7, "begun": true, "memory": 9000000000}`` once
-the picture is no longer needed, with the bytes that it has taken on the GPU, and then the tokens: with ``"stream": true`` each at once as
-``{"key": 7, "tokens": [...]}``, else several together as ``{"key": 7, "piece": [...]}``.
-All frames reach the owner through :mod:`.loop_watch_process`. The process ends when
-its standard input does.
+the picture is no longer needed; ``memory`` are the bytes that it has allocated on the GPU. Then it
+sends the tokens: with ``"stream": true`` each at once as ``{"key": 7, "tokens": [...]}``, else
+several together as ``{"key": 7, "piece": [...]}``. All frames reach the owner through
+:mod:`.loop_watch_process`. The process ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -54,19 +53,19 @@ STUCK: Final = 75
 """Exit code of a process whose GPU stopped responding."""
 
 STUCK_SECONDS: Final = 120.0
-"""Longest time between two turns of the engine while there are pages. The slowest turn
+"""Longest time between two iterations of the engine while there are pages. The slowest one
 captures a CUDA graph for a new size of picture batch, which takes a few seconds."""
 
 CHECK_SECONDS: Final = 5.0
 
 TOKENS_PER_FRAME: Final = 128
-"""Tokens of a page that are sent together, so that loops can be looked for while the next
+"""Tokens of a page that are sent together: few enough to search them for loops while the next
 ones are generated."""
 
 
 def main() -> None:
     """Serve until the owner closes the pipe or ends."""
-    # Ctrl-C is for the owner, which ends this process.
+    # Ctrl-C is meant for the owner, which then ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A picture arrives in about twelve pieces, each of which would wait 5 ms for the GIL.
     sys.setswitchinterval(0.0005)
@@ -92,7 +91,7 @@ def main() -> None:
 
 
 class _EngineServer:
-    """Gives the requested pages to the engine, and sends what it generates."""
+    """Gives requested pages to the engine, and sends the tokens that it generates."""
 
     def __init__(self, engine: Engine, checkpoint: Checkpoint, answers: FileIO) -> None:
         self._engine = engine
@@ -191,7 +190,7 @@ class _EngineServer:
 
 
 def _pinned(length: int) -> memoryview:
-    """Page-locked memory, which a GPU reads without an intermediate copy."""
+    """Allocate page-locked memory, which a GPU reads without an intermediate copy."""
     # The body of a cancellation is empty, and empty memory cannot be pinned.
     pinned = torch.empty(length, dtype=torch.uint8, pin_memory=length > 0)
     return pinned.numpy().data

@@ -1,16 +1,16 @@
 """The process between the engine's and the owner's: decodes tokens to text, and detects loops.
 
-That takes 10 to 15 ms of Python a page, which would hold up either of the others.
+That takes 10 to 15 ms of Python for each page, which would hold up either of the others.
 Frames come from the engine's process (:mod:`.engine_worker`) and go on to the owner::
 
-    {"key": 7, "piece": [...]}                    -> {"key": 7, "repeats": true} once the page does
+    {"key": 7, "piece": [...]}                    -> {"key": 7, "repeats": true} if the page loops
     {"key": 7, "reason": "stop", ...} + tokens    -> the same with "text" and "loops" + ends of tokens
 
 Frames with ``begun`` or ``tokens`` are passed on at once, ahead of those that wait to be
-decoded. All others are passed on unchanged in their turn.
+decoded. All others are passed on unchanged, in order.
 
-One process decodes some 70 pages a second, and pages that began together end together. Where there
-are cores for it, a few forked copies share the pages (:mod:`.watch_copies`).
+One process decodes about 70 pages a second, but pages that began together also end together. If
+the machine has enough cores, a few forked copies share the pages (:mod:`.watch_copies`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["LoopWatchServer", "main"]
 
 def main() -> None:
     """Serve until the engine's process ends."""
-    # Ctrl-C is for the owner; the engine's process ends with it.
+    # Ctrl-C is meant for the owner; this process ends with the engine's.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     incoming, outgoing = take_pipes()
     tokenizer = ModelTokenizer.from_file(sys.argv[1])
@@ -54,7 +54,7 @@ def main() -> None:
 class LoopWatchServer:
     """Decodes the pages that are being generated, and watches them for loops.
 
-    ``turn`` is held while a frame is written, for an outgoing pipe that others write to as well.
+    ``turn`` is held while a frame is written, for an outgoing pipe that other processes also use.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class LoopWatchServer:
         self._ended: deque[Frame] = deque()
 
     def serve(self) -> None:
-        """Pass frames on, and decode while none arrives."""
+        """Pass frames on, and decode pages while no frame arrives."""
         while True:
             while (self._ended or self._unwatched) and not self._has_input():
                 self._work()
@@ -101,7 +101,7 @@ class LoopWatchServer:
             self._ended.append(frame)
 
     def _work(self) -> None:
-        # First the pages that have ended, as a reader may wait for them.
+        # Pages that have ended come first: a reader may be waiting for them.
         if self._ended:
             self._end(self._ended.popleft())
             return

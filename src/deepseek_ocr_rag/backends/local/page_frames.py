@@ -1,4 +1,4 @@
-"""A generated page as a frame, and back."""
+"""Turns generated pages into frames, and back."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LONGEST: Final = 12 * 2**20
 
 
 def page_frame(key: int, page: GeneratedPage) -> Frame:
-    """The tokens of a page and their log-probabilities."""
+    """Make a frame of a page's tokens and their log-probabilities."""
     body = array.array("i", page.tokens).tobytes() + array.array("f", page.logprobs).tobytes()
     return Frame({"key": key, "reason": page.end.reason, "count": len(page.tokens)}, body)
 
 
 def page_from(frame: Frame) -> GeneratedPage:
-    """The page in a frame of :func:`page_frame` or :func:`text_frame`."""
+    """Read the page in a frame of :func:`page_frame` or :func:`text_frame`."""
     count, body = int(frame.message["count"]), bytes(frame.body)
     tokens, logprobs = array.array("i"), array.array("f")
     tokens.frombytes(body[: 4 * count])
@@ -33,14 +33,14 @@ def page_from(frame: Frame) -> GeneratedPage:
 
 
 def text_frame(key: int, page: PageText) -> Frame:
-    """A :func:`page_frame` with the text, its loops, and where each token ends in it."""
+    """Make a :func:`page_frame` with the text, its loops, and where each token ends in it."""
     frame = page_frame(key, page.written)
     message = {**frame.message, "text": page.text, "loops": [astuple(loop) for loop in page.loops]}
     return Frame(message, bytes(frame.body) + array.array("i", page.ends).tobytes())
 
 
 def text_from(frame: Frame) -> PageText:
-    """The text in a :func:`text_frame`."""
+    """Read the text in a :func:`text_frame`."""
     written = page_from(frame)
     ends = array.array("i")
     ends.frombytes(bytes(frame.body)[8 * len(written.tokens) :])

@@ -1,4 +1,4 @@
-"""A page requested from the engine process, and the handle to its result."""
+"""The request of a page from the engine process, and the handle to its result."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class EngineRequest:
     rule: NoRepeat
     max_new_tokens: int
     temperature: float = 0.0  # 0 takes the most probable token
-    source: Sequence[int] = ()  # tokens that the text probably contains, for drafting
+    source: Sequence[int] = ()  # tokens that the text probably contains, to draft from
     priority: int = 0  # smaller numbers go first
     stream: bool = False  # whether to send each token at once
 
     def frame(self, key: int) -> Frame | StreamedFrame:
-        """The request as it is sent."""
+        """Return the request as a frame."""
         rule = {"size": self.rule.size, "window": self.rule.window, "exempt": [*self.rule.exempt]}
         message = {
             "do": "write",
@@ -73,7 +73,7 @@ class PageHandle:
         self._tokens: SimpleQueue[Sequence[int] | None] = SimpleQueue()
 
     def __iter__(self) -> Iterator[int]:
-        """Tokens as they arrive; a BackendError if the page could not be generated."""
+        """Yield tokens as they arrive; raise a BackendError if the page cannot be generated."""
         count = 0
         while (tokens := self._tokens.get()) is not None:
             yield from tokens

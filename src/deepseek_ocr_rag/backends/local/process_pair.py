@@ -1,4 +1,4 @@
-"""The two processes of the local engine, started and ended together."""
+"""Starts and ends the two processes of the local engine together."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ class ProcessPair:
     messages: RawIOBase  # what either of them prints
 
     def end(self) -> None:
-        """Wait for both to end, after the requests were closed, and kill those that do not."""
+        """Wait for both to end once their requests are closed, and kill those that do not."""
         # The watch ends after the engine.
         self.engine.end(after=END_SECONDS)
         self.watch.end(after=END_SECONDS)
 
     def describe_exit(self) -> str:
-        """How the process that failed ended, as a verb phrase."""
+        """Describe how the process that failed ended, as a verb phrase."""
         code: int | None = None
-        # When one is gone, the other has nothing left to do, and exits with 0.
+        # When one is gone, the other has nothing left to do and exits with 0.
         for process in (self.watch, self.engine):
             code = process.wait(END_SECONDS)
             if code:
                 break
-        return "does not reply any more" if code is None else describe_exit(code)
+        return "no longer responds" if code is None else describe_exit(code)
 
 
 def start_pair(tokenizer: str) -> ProcessPair:

@@ -1,4 +1,4 @@
-"""Reads the pages of one document with the engine: requests become tasks, tokens become replies."""
+"""Reads the pages of one document with the engine: requests become tasks, texts become replies."""
 
 from __future__ import annotations
 
@@ -34,30 +34,34 @@ __all__ = ["LocalReading", "engine_request"]
 
 FIRST_PAGES: Final = 4
 """The first pages of a document go before the later pages of others, because a user waits
-for them. Only they are drafted from their text layers, which pays off in small batches."""
+for them. Only these are drafted from their text layers, which pays off in small batches."""
 
 MOST_LOSSES: Final = 2
-"""After this many processes have ended during a page, it may be the cause, and is given up."""
+"""A page during which this many processes ended may be the cause, and is given up."""
 
 READ_AHEAD: Final = 24
-"""Pages whose pictures wait in the engine of a card: two prefill batches of eight, and the next one.
-Pages that are being generated have no picture any more, so memory does not grow with them."""
+"""Most pages whose pictures wait in the engine of a card: three prefill batches of eight.
+Pages that are being generated no longer have a picture, so memory does not grow with them."""
 
 
 @dataclass(slots=True)
 class _PageInProgress:
-    """A page that is being read, the ``number``-th of its document, counted from 0."""
+    """A page that is being read."""
 
     ladder: RetryLadder
-    number: int
+    number: int  # in its document, counted from 0
     losses: int = 0  # processes that ended while they generated it
     cancellation: ExitStack = field(default_factory=ExitStack)  # active while it is generated
 
 
 class LocalReading:
-    """The pages of one document, as they are read.
+    """Reads the pages of one document.
 
-    ``engine`` returns what generates, on so many ``cards``.
+    Args:
+        engine: Returns the engine that generates them.
+        settings: Those of the loaded model.
+        ladder: Makes the attempts at a page.
+        cards: Number of cards that the engine has.
     """
 
     def __init__(
@@ -77,12 +81,12 @@ class LocalReading:
         self._changed: SimpleQueue[PageHandle] = SimpleQueue()
 
     def replies(self, requests: Iterable[PageRequest]) -> Iterator[Reply]:
-        """Yield replies as pages end; a request is taken only while few pages wait to begin."""
+        """Yield replies as pages end; take a request only while few pages wait to begin."""
         coming = enumerate(requests)
         exhausted = False
         while not exhausted or self._in_progress:
-            # Each turn starts at most one page, and only then handles one that has ended: the
-            # engine never runs out of work, however many have ended.
+            # Each turn starts at most one page before it handles one that has ended, so that
+            # the engine never runs out of work, however many have ended.
             full = len(self._waiting) >= self._most_waiting
             if not exhausted and not full:
                 number, request = next(coming, (0, None))
@@ -96,12 +100,12 @@ class LocalReading:
                 yield reply
 
     def _next_ended(self, *, wait: bool) -> PageHandle | None:
-        """A page that has ended, or None; waits for at most one change, and only if asked to."""
+        """Return a page that has ended, or None; wait for at most one change, if told to."""
         while wait or not self._changed.empty():
             wait = False
             handle = self._changed.get()
             self._waiting.discard(handle)
-            # A page that has ended may be in the queue twice.
+            # A page may be in the queue twice by the time it has ended.
             if handle.future.done() and handle in self._in_progress:
                 return handle
         return None
@@ -127,7 +131,7 @@ class LocalReading:
         return None
 
     def _end(self, page: _PageInProgress, handle: PageHandle) -> Reply | None:
-        """The page's reply, unless it is asked for again or was cancelled."""
+        """Return the page's reply; None if it is asked for again or was cancelled."""
         page.cancellation.close()
         ladder = page.ladder
         if ladder.request.cancellation.cancelled:
@@ -157,7 +161,7 @@ def engine_request(
     *,
     stream: bool = False,
 ) -> EngineRequest:
-    """The request to the engine for the ``number``-th page of a document, counted from 0."""
+    """Make the engine's request for one attempt at the page ``number`` (from 0) of a document."""
     image = _picture(request, attempt)
     size = (image.width, image.height)
     grid = page_grid(*size, attempt.mode, settings.family, max_tiles=settings.max_tiles)
@@ -185,11 +189,11 @@ def _picture(request: PageRequest, attempt: AttemptSettings) -> Image | PixelPic
 
 
 def _draft(settings: ModelSettings, request: PageRequest) -> list[int]:
-    """Tokens of the page's text layer, in the order in which the PDF draws them."""
+    """Return the tokens of the page's text layer, in the order in which the PDF draws them."""
     try:
         layer = None if request.draft is None else request.draft()
     except SourceError:
-        # Without a draft the page is only slower.
+        # Without a draft, the page only takes longer.
         return []
     if layer is None:
         return []

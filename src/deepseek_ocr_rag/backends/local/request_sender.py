@@ -24,8 +24,8 @@ _Queued = tuple[Frame, bytearray | None]
 class RequestSender:
     """Sends frames in the order in which they were given, and closes the pipe. Thread-safe.
 
-    A picture is sent in one go: between pieces, busy threads of this process would take their
-    turns, 5 ms each. The memory for one that comes in pieces is reused. The thread ends after
+    A picture is sent in one go: after each piece, busy threads of this process could take a turn
+    of 5 ms. The memory for a picture that comes in pieces is reused. The thread ends after
     :meth:`close`.
 
     ``on_room`` is called in that thread when another picture can be sent without waiting.
@@ -33,7 +33,7 @@ class RequestSender:
 
     def __init__(self, pipe: RawIOBase, on_room: Callable[[], object] = lambda: None) -> None:
         self._queue: SimpleQueue[_Queued | None] = SimpleQueue()
-        # Holds a single None once nothing is sent any more.
+        # Holds a single None once the thread has ended.
         self._buffers: SimpleQueue[bytearray | None] = SimpleQueue()
         for _ in range(BUFFERS):
             self._buffers.put(bytearray())
@@ -53,8 +53,8 @@ class RequestSender:
     def send(self, frame: Frame | StreamedFrame) -> None:
         """Queue a frame; a picture waits while two others are on their way.
 
-        A frame that cannot be sent is dropped: whoever reads from the process notices that it is
-        gone.
+        A frame that cannot be sent is dropped: the reader of the process's replies notices that it
+        is gone.
         """
         if isinstance(frame, Frame) and not frame.body:
             self._queue.put((frame, None))

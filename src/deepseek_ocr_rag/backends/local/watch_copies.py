@@ -1,7 +1,7 @@
-"""Forked copies of the loop watch process, which share the pages.
+"""Shares the pages among forked copies of the loop watch process.
 
-A page goes to the same copy from its first token to its last. The copies answer on one pipe, whose
-reader is the owner: they take turns to write a frame.
+A page goes to the same copy from its first token to its last. All copies answer on one pipe, which
+the owner reads, and take turns to write a frame.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = ["share", "useful_copies"]
 
 CORES_PER_COPY: Final = 4
 MOST_COPIES: Final = 4
-"""Together they decode faster than any GPU of today writes."""
+"""Together they decode faster than any GPU of today generates."""
 
 Serve = Callable[[FileIO, AbstractContextManager[object]], None]
-"""Decodes the frames of a pipe, and holds a turn while it answers."""
+"""Decodes the frames of a pipe; holds the turn, its second argument, while it answers."""
 
 
 def useful_copies() -> int:
-    """How many copies this machine has cores for; 1 means that none should be made."""
+    """Return how many copies this machine has cores for; 1 means that none should be made."""
     if sys.platform != "linux":
         return 1
     return max(1, min(MOST_COPIES, len(os.sched_getaffinity(0)) // CORES_PER_COPY))
@@ -46,7 +46,7 @@ def share(incoming: FileIO, outgoing: FileIO, copies: int, serve: Serve) -> None
         for _ in range(copies):
             reading, writing = os.pipe()
             if os.fork() == 0:
-                # Open in a copy, the pipes to others would never end.
+                # A pipe never ends while a copy holds an end of it open.
                 for pipe in (incoming, *pipes):
                     pipe.close()
                 os.close(writing)
@@ -78,7 +78,7 @@ def _serve_in_copy(serve: Serve, source: FileIO, lock: int) -> NoReturn:
 
 
 class _Turns(AbstractContextManager[None]):
-    """A lock between processes, which a process that ends gives back."""
+    """A lock between processes; the system releases it when its holder ends."""
 
     def __init__(self, lock: int) -> None:
         self._lock = lock
@@ -93,7 +93,7 @@ class _Turns(AbstractContextManager[None]):
 def _distribute(
     incoming: FileIO, outgoing: FileIO, pipes: Sequence[FileIO], lock: int
 ) -> Frame | None:
-    """Distribute frames; returns the one that must stay behind all others, if there is one."""
+    """Distribute frames; return the one that must be sent after all others, if there is one."""
     turn = _Turns(lock)
     while True:
         try:
@@ -106,7 +106,7 @@ def _distribute(
         if not {"begun", "tokens"} & message.keys():
             send(pipes[message.get("key", 0) % len(pipes)], frame)
             continue
-        # Not in its turn: a copy may be busy with a text.
+        # Sent from here, ahead of its turn: a copy may be busy decoding a text.
         try:
             with turn:
                 send(outgoing, frame)

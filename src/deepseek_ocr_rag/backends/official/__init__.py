@@ -1,1 +1,1 @@
-"""The published code in a process and an environment of its own."""
+"""Runs the published code in a process and an environment of its own."""

@@ -1,4 +1,4 @@
-"""Runs the published code of DeepSeek-OCR, for comparison and for those who must.
+"""Runs the published code of DeepSeek-OCR, for comparison and for users who need exactly that.
 
 The code comes with the weights and is not ours: it runs only if the caller allows
 it, in a process of its own (:mod:`.published_code`), which is not a sandbox. It needs
@@ -42,7 +42,7 @@ from .published_code_process import WorkerProcess
 __all__ = ["OfficialBackend"]
 
 LOST_IN_A_ROW: Final = 2
-"""After so many pages in a row at which the process died or hung, reading ends."""
+"""Reading ends after this many pages in a row at which the process died or hung."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -51,7 +51,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(frozen=True, slots=True)
 class _LoadRequest:
-    """What the process loads; see :mod:`.published_code`."""
+    """The model that the process loads, and how; see :mod:`.published_code`."""
 
     model: str
     revision: str | None
@@ -67,7 +67,7 @@ class OfficialBackend:
 
     The process starts with the first page. A page at which the code raises is a failed page. So is
     a page at which the process dies or hangs, and the next page gets a new process; if that is lost
-    as well, reading ends with an error. Threads may share a backend: their pages queue for the one
+    as well, reading ends with an error. Threads may share a backend: their pages queue for its one
     process. The code cannot be interrupted, so cancelling a page ends the process, and the next
     page waits until the model is loaded again.
 
@@ -84,8 +84,8 @@ class OfficialBackend:
         revision: Commit of a hub id, 40 hex digits; the published models have a default.
         device: "cuda", "cuda:1"; without it the first GPU. The published code runs on
             CUDA only; "cpu" is for copies of it that do not.
-        dtype: "bfloat16" or "float32"; without it bfloat16 on CUDA. The published code
-            makes its pictures in bfloat16, so that float16 weights fail at each page.
+        dtype: "bfloat16" or "float32"; without it bfloat16 on CUDA, else float32. The published
+            code makes its pictures in bfloat16, so that float16 weights fail at each page.
         attention: "flash_attention_2", "eager", or "auto" for the former if
             flash-attn is installed.
         timeout: Longest time for one page in seconds.
@@ -123,21 +123,24 @@ class OfficialBackend:
         if allow_remote_code is not True:
             raise ConfigurationError(
                 f"the backend 'official' runs the Python code that comes with the weights of "
-                f"{model}, as you and with all your rights",
+                f"{model}, with all permissions of your user account",
                 remedy="If you trust its authors, set allow_remote_code=True "
                 "(--allow-remote-code). The backend 'transformers' reads with the same weights "
                 "and runs none of that code.",
             )
         if not timeout > 0 or not load_timeout > 0:
-            raise ConfigurationError("timeouts must be above 0", remedy="Leave them out.")
+            raise ConfigurationError(
+                "timeout and load_timeout must be above 0",
+                remedy="Leave them out for the defaults.",
+            )
         if dtype not in (None, "bfloat16", "float32"):
             raise ConfigurationError(
                 f"the published code does not run in {dtype!r}", remedy="Use bfloat16 or float32."
             )
         if attention not in ("auto", "flash_attention_2", "eager"):
             raise ConfigurationError(
-                f"there is no attention {attention!r}",
-                remedy="Use flash_attention_2, eager or auto.",
+                f"attention={attention!r} is not supported",
+                remedy='Use "flash_attention_2", "eager" or "auto".',
             )
         location, commit = _located(model, revision)
         self.model = Path(model).name if commit is None else location
@@ -211,7 +214,7 @@ class OfficialBackend:
                     request, explained(error, worker, "Raise OfficialBackend(timeout=...).")
                 )
             except BaseException:
-                # The code goes on, and its answer would be taken for that of the next page.
+                # The code goes on working: its answer would be taken for that of the next page.
                 self._stop_worker()
                 raise
             self._lost = 0
@@ -221,7 +224,7 @@ class OfficialBackend:
 
     def _lost_page(self, request: PageRequest, error: BackendError) -> Reply:
         if self._closed:
-            raise BackendUnavailableError("the backend was closed while it read") from error
+            raise BackendUnavailableError("the backend was closed while it was reading") from error
         self._lost += 1
         if self._lost >= LOST_IN_A_ROW:
             self._lost = 0
@@ -230,7 +233,7 @@ class OfficialBackend:
         return request.failed(error)
 
     def _loaded(self, cancellation: Cancellation) -> tuple[WorkerProcess, Family]:
-        """The process with its model; started if there is none."""
+        """Return the process and its model's family; start the process if there is none."""
         if self._closed:
             raise BackendUnavailableError(
                 "the backend was closed", remedy="Make a new OfficialBackend."
@@ -242,7 +245,7 @@ class OfficialBackend:
         worker = self._worker = WorkerProcess(self._python, offline=offline)
         try:
             if self._closed:
-                raise BackendUnavailableError("the backend was closed while it started")
+                raise BackendUnavailableError("the backend was closed while it was starting")
             facts = worker.ask(asdict(self._load_request), self.load_timeout, cancellation)
         except BackendError as error:
             self._stop_worker()
@@ -272,7 +275,7 @@ class OfficialBackend:
 
 
 def _located(model: str | Path, revision: str | None) -> tuple[str, str | None]:
-    """The absolute path of a folder, or a hub id and its commit."""
+    """Return the absolute path of a folder and None, or a hub id and its commit."""
     folder = Path(model).expanduser()
     if folder.is_dir():
         if revision is not None:
@@ -287,8 +290,8 @@ def _located(model: str | Path, revision: str | None) -> tuple[str, str | None]:
     commit = revision or published.get(name.lower())
     if commit is None or not _COMMIT.fullmatch(commit):
         raise ConfigurationError(
-            "there is no such folder, and as a hub id it has no pinned commit, so that "
-            "its code could change at any time",
+            "this is not a folder, and as a hub id it has no pinned commit, so that its code could "
+            "change at any time",
             source=str(model),
             remedy="Name a folder, or set revision= to the 40 hex digits of a commit whose code "
             "you have reviewed.",
@@ -300,14 +303,14 @@ def _family(config: object) -> Family:
     try:
         return family_of(config if isinstance(config, dict) else {})
     except (ConfigurationError, AttributeError, TypeError):
-        # A derivative with another name: they all derive from the first model.
+        # A derivative under another name: all of them derive from the first model.
         return FAMILIES["deepseek-ocr"]
 
 
 def _question(
     worker: WorkerProcess, family: Family, request: PageRequest, png: bytes
 ) -> dict[str, Any]:
-    """What the process is asked for a page; its picture is written to the process's folder."""
+    """Make the message for a page; write its picture to the process's folder."""
     side, tile = family.view_sides(request.resolution)
     image = worker.folder / "page.png"
     try:

@@ -1,4 +1,4 @@
-"""Why the published code cannot be loaded, or fails at a page, and what to do about it."""
+"""Explains why the published code cannot be loaded or fails at a page, and what to do."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _WITHOUT_GPU: Final = (
 )
 
 _NOTICE = re.compile(
-    # What transformers 4.46 and the published code print while all is well.
+    # Printed by transformers 4.46 and the published code although nothing is wrong.
     r"^\s*$|You are using a model of type|Some weights of|You should probably TRAIN"
     r"|attention mask (and the pad token id were|is) not set|Setting `pad_token_id`"
     r"|Flash Attention 2.0|attention layers in this model are transitioning"
@@ -50,7 +50,11 @@ _NOTICE = re.compile(
 
 
 def failed_page(request: PageRequest, answer: Mapping[str, Any]) -> Reply:
-    """The reply to a page at which the code raised; an error if it would at every page (no GPU)."""
+    """Make the reply to a page at which the code raised an error.
+
+    Raises:
+        BackendUnavailableError: If it would raise at every page, because there is no GPU.
+    """
     problem = excerpt(f"{answer.get('kind')}: {answer.get('error')}", longest=500)
     if _NO_GPU.search(problem):
         raise BackendUnavailableError(
@@ -66,7 +70,7 @@ def failed_page(request: PageRequest, answer: Mapping[str, Any]) -> Reply:
 
 
 def loading_error(facts: Mapping[str, Any], python: str) -> DeepSeekOCRError:
-    """The error for a model that the interpreter cannot load, from the process's answer."""
+    """Make the error for a model that the interpreter cannot load, from the process's answer."""
     problem = excerpt(f"{facts.get('kind')}: {facts.get('error')}", longest=500)
     text = f"the published code cannot be loaded by {python} ({problem})"
     if "No module named" in problem or "packages that were not found" in problem:
@@ -81,7 +85,7 @@ def loading_error(facts: Mapping[str, Any], python: str) -> DeepSeekOCRError:
 
 
 def _environment(python: str) -> str:
-    """What gives the published code its packages, and leaves those of the other backends alone."""
+    """Say how to install the published code's packages without breaking the other backends."""
     if Path(python).absolute() != Path(sys.executable).absolute():
         return f"Run: {install_command('official', pip=f'{python} -m pip')}"
     return (
@@ -96,7 +100,7 @@ def _environment(python: str) -> str:
 def explained(
     error: BackendError, worker: WorkerProcess, timeout_remedy: str, doing: str = ""
 ) -> BackendError:
-    """The same error with the last output of the process, and a remedy if one is known."""
+    """Return the same error with the last output of the process, and a remedy if one is known."""
     lines = [line for line in worker.last_words.strip().splitlines() if not _NOTICE.search(line)]
     output = excerpt(" / ".join(lines[-3:]), longest=400)
     problem = f"{doing}{error.problem}" + (f"; its last words: {output}" if output else "")

@@ -1,11 +1,11 @@
-"""The program that runs the published code, in its own process and usually its own interpreter.
+"""Runs the published code, as a program in its own process and usually its own interpreter.
 
 :mod:`.published_code_process` starts it. It imports nothing of this package, which the other
 interpreter may not have.
 
 Protocol: JSON objects in ASCII, one a line, over standard input and output. The first line in says
 what to load, each further one is a page; every line in is answered by one line out with the same
-``id``. While a page is written, its text goes out in pieces, each of which is answered as well. At
+``id``. While a page is written, its text goes out in pieces, and every piece is answered, too. At
 its start the program duplicates both channels and redirects the originals, so that whatever the
 published code prints goes to standard error. When the input ends, because the other side closed it
 or died, the program removes its folder and ends, even in the middle of a page.
@@ -19,7 +19,7 @@ in         ``prompt``, ``image``, ``base_size``, ``image_size``, ``crop_mode``
 out, in    ``piece`` (what was written since the last one); ``stop`` (whether the
            page repeats itself and is to end here)
 out        ``text``, ``tokens``, ``ended``; the last two null if unknown
-out        instead of either: ``error``, ``kind`` (the exception's class),
+out        in their place: ``error``, ``kind`` (the exception's class),
            ``broken`` (true if no further page can be read), and ``transformers``
            (its version, or null)
 =========  ====================================================================
@@ -54,27 +54,27 @@ INFER_ARGUMENTS = (
     "save_results",
     "eval_mode",
 )
-"""Of the published ``infer``, besides the tokenizer. The first published code had no ``eval_mode``."""
+"""Arguments of the published ``infer`` after the tokenizer. The first one had no ``eval_mode``."""
 
 LONGEST_TEXT = 8 * 2**20
-"""Characters. A page has at most 8,192 tokens of at most 128 characters."""
+"""Most characters; a page has at most 8,192 tokens of at most 128 characters."""
 
 LONGEST_ERROR = 4000
 
 PIECE_TOKENS = 32
-"""After so many tokens a page is looked at, as in the backend "transformers"."""
+"""Tokens between two searches for loops, as in the backend "transformers"."""
 
 
 class UnusableCodeError(Exception):
-    """The published code does not work the way this program calls it."""
+    """The published code cannot be called the way this program does."""
 
 
 class NoGpuError(Exception):
-    """The published code computes on a GPU alone, and there is none."""
+    """The published code needs a GPU, and there is none."""
 
 
 def main(folder: str) -> None:
-    """Load a model, then read pages until the input ends; the private folder is removed then."""
+    """Load a model, then read pages until the input ends, and remove the private folder."""
     requests, replies = _own_channels()
     inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
     threading.Thread(target=_receive, args=(requests, inbox, folder), daemon=True).start()
@@ -88,7 +88,7 @@ def main(folder: str) -> None:
     _mark(load)
     try:
         model = PublishedModel(load)
-    except Exception as error:  # noqa: BLE001 - foreign code may raise anything: all is reported
+    except Exception as error:  # noqa: BLE001 - foreign code may raise anything
         send(_report(error), load)
         return
     send(model.facts, load)
@@ -131,7 +131,7 @@ def _receive(requests: BinaryIO, inbox: SimpleQueue[dict[str, Any]], folder: str
         inbox.put(json.loads(line))
     shutil.rmtree(folder, ignore_errors=True)
     if os.name == "posix" and os.getpgrp() == os.getpid():
-        # Ends the processes that the published code started as well.
+        # Also ends the processes that the published code has started.
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
@@ -148,10 +148,14 @@ def _report(error: Exception) -> dict[str, Any]:
 
 
 class PublishedModel:
-    """A model that is loaded with its own code, as the first line of the table above says.
+    """A model that is loaded with its own code, as the first row of the table above says.
 
-    ``facts`` is the answer to that line. Raises whatever transformers and the code raise, and
-    UnusableCodeError if the code is in another repository or its ``infer`` is too old.
+    ``facts`` is the answer in the second row.
+
+    Raises:
+        UnusableCodeError: If the code is in another repository, or its ``infer`` is too old.
+        NoGpuError: If it needs a GPU and there is none.
+        Exception: Whatever transformers and the code raise.
     """
 
     def __init__(self, load: Mapping[str, Any]) -> None:
@@ -171,7 +175,7 @@ class PublishedModel:
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(
             load["model"], trust_remote_code=load["allow_remote_code"], **source
         )
-        # As in the model card: loaded in the checkpoint's number format, then cast.
+        # As in the model card: load in the checkpoint's number format, then cast.
         self._model: Any = transformers.AutoModel.from_pretrained(
             load["model"],
             trust_remote_code=load["allow_remote_code"],
@@ -201,7 +205,7 @@ class PublishedModel:
     def read(
         self, request: Mapping[str, Any], output: str, at_end: Callable[[str], bool]
     ) -> dict[str, Any]:
-        """Read one page; returns the answer in the table above.
+        """Read one page; return the answer of the table above.
 
         The code may write to the folder ``output``. ``at_end`` is called with the pieces of the
         text; True ends the page.
@@ -247,10 +251,10 @@ class SupportsGenerate(Protocol):
 
 
 class Generation:
-    """Watches ``generate``, because ``infer`` does not say how a text ended, nor ends a loop.
+    """Watches ``generate``, because ``infer`` neither ends loops nor says how a text ended.
 
-    The model's ``generate`` is replaced by this object. Of the last text, ``tokens`` is the number
-    of new tokens and ``ended`` whether the last one is the end token; None if unknown.
+    This object replaces the model's ``generate``. ``tokens`` is the number of new tokens of the
+    last text, and ``ended`` whether its last token is the end token; None if unknown.
     """
 
     def __init__(self, model: SupportsGenerate, tokenizer: object) -> None:
@@ -268,7 +272,7 @@ class Generation:
         self._at_end = at_end
 
     def __call__(self, *args: object, **kwargs: Any) -> object:  # noqa: ANN401 - as in transformers
-        """Call ``generate``, end it where it loops, and look at its result."""
+        """Call ``generate``, end it where it loops, and note how its text ended."""
         prompt: Any = args[0] if args else kwargs.get("input_ids")
         if self._takes_criteria and prompt is not None:
             watch = EndOfLoop(self._tokenizer, int(prompt.shape[1]), self._at_end)
@@ -296,12 +300,12 @@ class EndOfLoop:
         self._stops = False
 
     def __call__(self, input_ids: Any, scores: object, **_: object) -> Any:  # noqa: ANN401
-        """Whether each row of ``input_ids`` ends: a tensor of booleans."""
+        """Return which rows of ``input_ids`` end: a tensor of booleans."""
         import torch
 
         count = int(input_ids.shape[1]) - self._prompt
         if count > 0 and count % PIECE_TOKENS == 0 and not self._stops:
-            # A character whose bytes have not all come yet is shown with the next piece.
+            # A character whose bytes are not complete yet is shown with the next piece.
             text = self._tokenizer.decode(input_ids[0, self._prompt :]).rstrip("\ufffd")
             self._stops = self._at_end(text[self._shown :])
             self._shown = max(self._shown, len(text))
@@ -320,7 +324,7 @@ def _json_file(model: str, name: str, revision: str) -> dict[str, Any]:
 
 
 def _refuse_code_from_elsewhere(config: Mapping[str, Any]) -> None:
-    """Refuse a folder that names another repository for its code, which was not allowed."""
+    """Refuse a folder whose code is in another repository: the user did not allow that one."""
     for names in dict(config.get("auto_map") or {}).values():
         for name in names if isinstance(names, list) else [names]:
             if "--" in str(name):

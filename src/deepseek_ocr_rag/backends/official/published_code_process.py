@@ -1,4 +1,4 @@
-"""The process that runs the published code, as seen by its owner: start it, ask it, end it.
+"""Starts, asks and ends the process that runs the published code.
 
 It may print, hang, die or reply with garbage. None of that blocks the caller
 for longer than a deadline, and no process, thread or file outlives it.
@@ -38,29 +38,36 @@ __all__ = ["WorkerProcess"]
 PROGRAM: Final = Path(__file__).with_name("published_code.py")
 
 LONGEST_LINE: Final = 64 * 2**20
-"""Bytes. JSON in ASCII takes up to 6 for a character, and a text has at most 8 million."""
+"""Most bytes. JSON in ASCII takes up to 6 for a character, and a text has at most 8 million."""
 
 MOST_UNREAD: Final = 16
-"""Lines. The program writes one for each that it reads."""
+"""Most unread lines; the program writes only one for each that it reads."""
 
 MARK: Final = "\x1e"
-"""Precedes the number of a request in the messages, where those about it begin: the pipe
-of messages may be read later than that of replies."""
+"""Precedes the number of a request on standard error, before the output for that request: that
+pipe may be read later than the replies."""
 
 END_SECONDS: Final = 5.0
 """How long to wait for the exit code of a process that has closed its pipe."""
 
 DRAIN_SECONDS: Final = 0.5
-"""How long to read what an ended process left in its pipes. A pipe that stays open
-longer belongs to something that left the process group."""
+"""How long to read what an ended process left in its pipes. If a pipe stays open longer,
+something that left the process group holds it."""
 
 
 class WorkerProcess:
-    """A running program; see :mod:`.published_code` for its protocol.
+    """A running :mod:`.published_code`, which describes the protocol.
 
     It ends with :meth:`stop`, when it is garbage-collected, when this process exits, and by itself
-    if this process is killed. ``folder`` is readable by this user alone, and removed when the
-    program has ended. ``offline``: it must not ask the hub.
+    if this process is killed. Only this user can read ``folder``, which is removed when the program
+    has ended.
+
+    Args:
+        python: The interpreter.
+        offline: Whether the program must not ask the hub.
+
+    Raises:
+        BackendUnavailableError: If the folder cannot be made, or the interpreter not be started.
     """
 
     def __init__(self, python: str, *, offline: bool = True) -> None:
@@ -103,7 +110,7 @@ class WorkerProcess:
         _, mark, since = printed.rpartition(f"{MARK}{self._request}\n")
         if mark:
             return since
-        # Without any mark all of it is about this request: so much that the mark is cut off.
+        # Without a mark, all of it is about this request: so much that the mark was cut off.
         return "" if MARK in printed else printed
 
     def ask(
@@ -113,12 +120,20 @@ class WorkerProcess:
         cancellation: Cancellation,
         at_end: Callable[[str], bool] = lambda piece: False,
     ) -> dict[str, Any]:
-        """Send one message and wait for its reply, at most so many seconds.
+        """Send one message and wait for its reply.
 
-        After an error the program may still work on the message: stop it. ``at_end`` is called with
-        each piece of a page's text; True ends the page. Raises TurnCancelledError,
-        BackendTimeoutError, or BackendReplyError if the program died or its reply breaks the
-        protocol.
+        After an error the program may still work on the message: stop it.
+
+        Args:
+            message: The fields of the message.
+            seconds: Longest wait for the reply.
+            cancellation: Ends the wait.
+            at_end: Called with each piece of a page's text; True ends the page.
+
+        Raises:
+            TurnCancelledError: If it was cancelled.
+            BackendTimeoutError: If there is no reply in time.
+            BackendReplyError: If the program died, or its reply breaks the protocol.
         """
         self._request += 1
         deadline = time.monotonic() + seconds
@@ -133,11 +148,11 @@ class WorkerProcess:
         return answer
 
     def stop(self) -> None:
-        """End the program and all that it started, and remove its folder; twice does nothing."""
+        """End the program and all that it started, and remove its folder; may be called twice."""
         self._end()
 
     def _exchange(self, message: Mapping[str, Any], deadline: float) -> dict[str, Any]:
-        """One line to the program, and its next one."""
+        """Send one line to the program, and return its next one."""
         line = json.dumps({**message, "id": self._request}).encode("ascii") + b"\n"
         try:
             write_all(self._process.stdin, line)
@@ -163,14 +178,14 @@ class WorkerProcess:
             line = self._replies.get(timeout=max(0.0, deadline - time.monotonic()))
             if isinstance(line, bytes):
                 return line
-            # An earlier request that was cancelled when it had its reply does not concern this.
+            # A late cancellation of an earlier request, which already had its reply, is ignored.
             if line.request == self._request:
                 raise TurnCancelledError
 
     def _death(self) -> str:
         code = self._process.wait(END_SECONDS)
         if code is None:
-            return "the process of the published code does not reply any more"
+            return "the process of the published code no longer responds"
         return f"the process of the published code {describe_exit(code)}"
 
 
@@ -178,14 +193,14 @@ def _start(python: str, folder: Path, hub_settings: Mapping[str, str]) -> ChildP
     environment = {
         **os.environ,
         **hub_settings,
-        # A private copy of the code: two models whose folders have one name would share theirs.
+        # A private copy of the code: models in folders of the same name would share one.
         "HF_MODULES_CACHE": str(folder / "modules"),
         # The published code prints text in any script.
         "PYTHONIOENCODING": "utf-8:backslashreplace",
     }
     program = str(Path(python).absolute()) if Path(python).name != python else python
     return ChildProcess(
-        # -P: the modules beside the program must not be taken for others of their name.
+        # -P: modules beside the program must not hide others of the same name.
         [program, "-P", str(PROGRAM), str(folder)],
         environment,
         folder=folder,
@@ -195,15 +210,15 @@ def _start(python: str, folder: Path, hub_settings: Mapping[str, str]) -> ChildP
 
 @dataclass(frozen=True, slots=True)
 class _Cancelled:
-    """The caller no longer waits for the reply to the request of this number."""
+    """The caller no longer waits for the reply to the request with this number."""
 
     request: int
 
 
 def _forward_lines(pipe: RawIOBase, lines: SimpleQueue[bytes | _Cancelled]) -> None:
-    """Pass on whole lines as they arrive, then an empty one.
+    """Pass on complete lines as they arrive, then an empty one.
 
-    Stops after a line that is too long, and when too many lines are unread.
+    Stop after a line that is too long, and when too many lines are unread.
     """
     parts: list[bytes] = []
     length = 0

@@ -1,1 +1,1 @@
-"""Backends that ask a server: Ollama and OpenAI-compatible ones."""
+"""Asks servers to read pages: Ollama and OpenAI-compatible ones."""

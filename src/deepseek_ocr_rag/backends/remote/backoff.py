@@ -1,4 +1,4 @@
-"""How long to wait before a server that was busy, away or broke off is asked again."""
+"""Decides how long to wait before a server that was busy, away or broke off is asked again."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ FIRST_WAIT = 0.5
 """Seconds before the second attempt, doubled before each further one."""
 
 LONGEST_WAIT: Final = 30.0
-"""Seconds; a server's Retry-After is followed up to here."""
+"""Most seconds; a longer Retry-After of a server is cut to this."""
 
 
 def wait_seconds(attempts: int, asked: float | None = None) -> float:
-    """Seconds until the next attempt: what the server asks for, else doubling with jitter."""
+    """Return the seconds until the next attempt: what the server asks for, else a doubling wait.
+
+    Args:
+        attempts: Attempts so far, at least 1.
+        asked: Seconds that the server asked for, or None.
+    """
     jitter = random.uniform(0.75, 1.25)  # noqa: S311 - jitter needs no secure numbers
     wait = FIRST_WAIT * 2 ** (attempts - 1) * jitter if asked is None else asked
     return min(LONGEST_WAIT, wait)

@@ -42,15 +42,15 @@ _REASONS: Final[dict[str, FinishReason]] = {
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A reply; one that broke off has the finish reason "length" and says in ``cut`` how."""
+    """A reply. If it broke off, its finish reason is "length" and ``cut`` says how."""
 
     text: str  # as the model wrote it
     finish_reason: FinishReason
     tokens: int | None  # None if the server does not count them
     logprobs: tuple[TokenLogprob, ...] = ()  # empty unless the server gave all of them
     prompt_tokens: int | None = None  # picture and prompt; None if the server does not count them
-    hidden: int = 0  # how many tokens of the layout the server kept back
-    loops: tuple[Loop, ...] | None = None  # in the text; None if not looked for to its end
+    hidden: int = 0  # how many layout tokens the server kept back
+    loops: tuple[Loop, ...] | None = None  # in the text; None if not searched for to its end
     cut: str | None = None
 
 
@@ -59,12 +59,15 @@ async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Comp
 
     Leaving the body ``texts`` early closes the connection, which makes the server stop generating.
     A server that goes on beyond ``max_tokens`` is cut off there (finish reason "length"), and so is
-    a model that repeats itself ("repetition"). A BackendReplyError if the server reports an error
-    or violates the protocol.
+    a model that repeats itself ("repetition").
+
+    Raises:
+        BackendReplyError: If the server reports an error or violates the protocol.
+        httpx.TimeoutException: If the server is too slow.
     """
     reply = _CompletionBuilder(max_tokens)
     body = _Body(texts)
-    cut = "it has no finish_reason"
+    cut = "its reply has no finish_reason"
     try:
         async with aclosing(split_lines(body.texts())) as lines:
             async for data in _events(lines):
@@ -75,7 +78,7 @@ async def read_completion(texts: AsyncIterable[str], *, max_tokens: int) -> Comp
     except httpx.TransportError as error:
         cut = excerpt(str(error)) or type(error).__name__
     except _NotJsonError:
-        # The last line has no end: the body broke off inside an event.
+        # The connection broke in the middle of an event, whose line is not complete.
         if not body.ended:
             raise
     return reply.completion(cut)
@@ -86,7 +89,7 @@ class _NotJsonError(BackendReplyError):
 
 
 class _Body:
-    """A reply's text, and whether all of it has come."""
+    """The text of a reply, and whether all of it has arrived."""
 
     def __init__(self, texts: AsyncIterable[str]) -> None:
         self._texts = texts
@@ -99,7 +102,7 @@ class _Body:
 
 
 async def _events(lines: AsyncIterator[str]) -> AsyncIterator[str]:
-    """The payload of each event; a body that is one JSON document counts as one event."""
+    """Yield the payload of each event; a body that is one JSON document counts as one event."""
     document: list[str] = []
     async for line in lines:
         if document:
@@ -135,7 +138,7 @@ class _CompletionBuilder:
         self._watch = RepetitionWatch()
 
     def add(self, event: dict[str, Any]) -> bool:
-        """Take one event; returns True if the rest of the reply is not needed."""
+        """Take one event; return True if the rest of the reply is not needed."""
         _raise_for_error(event)
         usage = event.get("usage")
         if isinstance(usage, dict) and isinstance(usage.get("completion_tokens"), int):
@@ -160,7 +163,7 @@ class _CompletionBuilder:
         return self._must_stop(text)
 
     def completion(self, cut: str) -> Completion:
-        """The reply; ``cut`` says how it broke off, if it has no end."""
+        """Make the reply; ``cut`` says how it broke off, if it has no end."""
         text = "".join(self._pieces).removesuffix(END_TOKEN)
         logprobs = tuple(
             TokenLogprob(min(token.end, len(text)), token.logprob) for token in self._logprobs or ()
@@ -169,7 +172,7 @@ class _CompletionBuilder:
             text, self._tokens, len(self._pieces), ended=self._finish == "stop", token_a_piece=False
         )
         whole = self._finish is not None
-        # What was watched while it came is not looked through again.
+        # The watch has already searched the text that it saw arrive.
         loops = find_loops(text, self._watch) if self._watch.length <= len(text) else None
         return Completion(
             text,
@@ -193,7 +196,7 @@ class _CompletionBuilder:
         return content or ""
 
     def _add_logprobs(self, choice: dict[str, Any], text: str) -> None:
-        """Take the tokens of one event; give up for good at the first event without all of them."""
+        """Take the tokens of one event; drop all tokens for good if an event lacks some."""
         listed = choice.get("logprobs")
         found = _read_logprobs(listed.get("content") if isinstance(listed, dict) else [])
         if self._logprobs is None or (not found and not text):
@@ -209,12 +212,12 @@ class _CompletionBuilder:
         ]
 
     def _must_stop(self, text: str) -> bool:
-        """Whether a reply that has not ended repeats itself or is too long."""
+        """Return whether a reply that has not ended repeats itself or is too long."""
         if self._finish is not None:
             return False
         if self._watch.feed(text) is not None:
             self._finish = "repetition"
-        # An event carries at least one token: there are no fewer tokens than events.
+        # An event carries at least one token, so there are at least as many tokens as events.
         elif (
             len(self._pieces) > self._max_tokens
             or self._characters > self._max_tokens * LONGEST_TOKEN
@@ -224,7 +227,7 @@ class _CompletionBuilder:
 
 
 def _read_logprobs(listed: object) -> list[tuple[str, float]]:
-    """The text and log-probability of each token; empty if one cannot be read."""
+    """Return the text and log-probability of each token; empty if one cannot be read."""
     found = []
     for entry in listed if isinstance(listed, list) else []:
         fields = entry if isinstance(entry, dict) else {}
@@ -238,9 +241,9 @@ def _read_logprobs(listed: object) -> list[tuple[str, float]]:
 
 
 def _token_ends(text: str, tokens: Sequence[str]) -> list[int]:
-    """Where each token ends in the text of its event; the last one ends with the text.
+    """Find where each token ends in the text of its event; the last one ends with the text.
 
-    A token whose text is not found nearby gets no length: it is a part of a character or is not
+    A token whose text is not found nearby gets no length: it is part of a character, or it is not
     shown.
     """
     ends = []

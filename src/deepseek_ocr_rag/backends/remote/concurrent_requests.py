@@ -1,9 +1,9 @@
 """Runs many requests concurrently behind a plain iterator, for the backends that ask a server.
 
 Each call of ``Backend.read`` starts one thread with an event loop, whose
-coroutines answer the requests. So the caller may sit in a notebook, whose own
-thread already runs a loop, and may be slow: it holds up nothing but the slots of
-replies that it has not fetched. Thread, connections and work end with the iterator.
+coroutines answer the requests. So the caller may be a notebook, whose own thread
+already runs a loop, and may be slow: all that waits for it are the slots of replies
+that it has not fetched. Thread, connections and work end with the iterator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..base import PageRequest, Reply
 __all__ = ["Failure", "OpenSession", "ReadPage", "read_concurrently"]
 
 UNAVAILABLE_IN_A_ROW: Final = 3
-"""After so many pages in a row without a server, the rest is not tried."""
+"""After this many pages in a row without a server, the remaining pages are not tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,21 @@ def read_concurrently(
     concurrency: int,
     slots: FairSemaphore | None = None,
 ) -> Iterator[Reply]:
-    """Answer requests, at most ``concurrency`` at once; yields replies as they finish.
+    """Answer requests, at most ``concurrency`` at once; yield replies as they finish.
 
     A request is taken only while fewer than ``concurrency`` are in flight or finished but not
     fetched. A finished reply goes before a new request. A cancelled request gets no reply.
-    ``slots`` are shared with other calls for the same server; the clock of a page starts when it
-    gets one.
 
-    A BackendUnavailableError if the server was unavailable for the first page that finished, or for
-    three pages in a row.
+    Args:
+        requests: The pages.
+        open_session: Connects to the server.
+        concurrency: Most requests at once in this call.
+        slots: Shared with other calls for the same server; the clock of a page starts when it gets
+            one.
+
+    Raises:
+        BackendUnavailableError: If the server was unavailable for the first page that finished, or
+            for three pages in a row.
     """
     source = iter(requests)
     worker: _LoopThread | None = None
@@ -104,7 +110,7 @@ class _Availability:
         self._unavailable = 0
 
     def reply(self, outcome: _Outcome) -> Reply:
-        """The reply to yield; raises what ends the reading."""
+        """Return the reply to yield; raise an error that ends the reading."""
         result = outcome.result
         if result is None or isinstance(result, BaseException) or outcome.request is None:
             raise result if isinstance(result, BaseException) else RuntimeError(str(result))
@@ -121,7 +127,7 @@ class _Availability:
 
 
 class _LoopThread:
-    """A thread with an event loop, and the requests that run on it."""
+    """Runs requests on an event loop in a thread of its own."""
 
     def __init__(self, open_session: OpenSession, slots: FairSemaphore) -> None:
         self.outcomes: SimpleQueue[_Outcome] = SimpleQueue()
@@ -141,7 +147,7 @@ class _LoopThread:
         self._thread.join()
 
     def _call(self, step: Callable[[], object]) -> None:
-        # A loop that has ended left the reason among the outcomes.
+        # If the loop has ended, its reason is among the outcomes.
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(step)
@@ -193,6 +199,6 @@ class _LoopThread:
         except Exception as error:  # noqa: BLE001 - a bug must surface where the replies are fetched
             result = error
         finally:
-            # Otherwise the session has ended, and reports why itself.
+            # Without a result the session has ended, and it reports the reason itself.
             if result is not None or request.cancellation.cancelled:
                 self.outcomes.put(_Outcome(request, result))

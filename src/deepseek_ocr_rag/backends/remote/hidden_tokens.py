@@ -1,7 +1,7 @@
-"""Notices that a server kept the model's layout marks back, and says what helps.
+"""Notices that a server kept the model's layout marks back, and says what to do.
 
 llama.cpp's server, and Ollama from 0.30 on, which runs it, drop control tokens from a
-reply and still count them. Of DeepSeek-OCR these are the marks of blocks, boxes and table
+reply but still count them. In DeepSeek-OCR these are the marks of blocks, boxes and table
 cells: what arrives is ``title[[108, 62, 489, 95]]`` and ``<table>ItemCost</table>``.
 """
 
@@ -16,7 +16,7 @@ OLLAMA_CURE: Final = "run `dsocr ollama-model` once and read the page again"
 SERVER_CURE: Final = "start llama-server with --special, and read the page again"
 
 FEWEST: Final = 4
-"""A block has four marks. Fewer missing tokens may be a piece that the server joined."""
+"""A block has four marks. Fewer missing tokens may be pieces that the server joined."""
 
 _MARK = re.compile(r"<\|/?(?:ref|det)\|>|</?t[dr]\b")
 _BOX = r"\[\d{1,3}(?:, ?\d{1,3}){3}\]"
@@ -27,12 +27,15 @@ _TABLE = "<table>"
 def hidden_tokens(
     text: str, tokens: int | None, pieces: int, *, ended: bool, token_a_piece: bool
 ) -> int:
-    """How many tokens of the layout the server kept back; 0 if it sent all that it should.
+    """Return how many layout tokens the server kept back; 0 if it sent all that it should.
 
-    ``tokens`` is how many the server counted (None if it does not say), and ``ended`` whether the
-    end token is among them; ``pieces`` is how many pieces of text came. Not every server sends each
-    token by itself (``token_a_piece``): others join tokens, so that missing pieces alone prove
-    nothing.
+    Args:
+        text: The reply.
+        tokens: How many tokens the server counted; None if it does not say.
+        pieces: How many pieces of text arrived.
+        ended: Whether the end token is among the counted ones.
+        token_a_piece: Whether the server sends each token by itself. Others join tokens, so that
+            missing pieces alone prove nothing.
     """
     if _MARK.search(text):
         return 0
@@ -49,9 +52,9 @@ def hidden_tokens(
 
 
 def hidden_warning(server: str, count: int, cure: str) -> str:
-    """The page's warning for :func:`hidden_tokens`."""
+    """Make the page's warning for :func:`hidden_tokens`."""
     many = f"{count} tokens" if count > 1 else "tokens"
     return (
         f"{server} kept {many} of the layout back: boxes were read from what was left, and tables "
-        f"have lost their cells; {cure}"
+        f"lost their cells; {cure}"
     )

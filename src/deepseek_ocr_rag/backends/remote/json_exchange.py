@@ -1,4 +1,4 @@
-"""Small JSON requests to a server, and how its address is shown in messages."""
+"""Makes small JSON requests to a server, and shows its address without credentials."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ...text.excerpt import excerpt
 __all__ = ["JsonAnswer", "fetch_json", "read_bounded", "without_credentials"]
 
 MAX_JSON_BYTES: Final = 4 * 2**20
-"""Lists of models and error texts."""
+"""Largest reply; expected are lists of models and error texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonAnswer:
-    """What a server answered: HTTP status, decoded JSON (None if it is not JSON) and text."""
+    """A server's answer: HTTP status, decoded JSON (None if it is not JSON) and text."""
 
     status: int
     data: Any
@@ -36,7 +36,11 @@ class JsonAnswer:
 
 
 def without_credentials(url: str) -> str:
-    """The URL without user name, password, query and fragment, fit to be shown in a message."""
+    """Return a URL without user name, password, query and fragment, safe to show in a message.
+
+    Raises:
+        ConfigurationError: If it is not an HTTP URL.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -55,7 +59,7 @@ def without_credentials(url: str) -> str:
 
 
 async def read_bounded(response: httpx.Response) -> str:
-    """The text of a short reply for an error message; reading stops after 64 KiB."""
+    """Read the text of a short reply for an error message, up to 64 KiB."""
     data = b""
     async for chunk in response.aiter_raw():
         data += chunk
@@ -74,8 +78,19 @@ def fetch_json(
 ) -> JsonAnswer:
     """Request one small JSON document (at most 4 MiB): GET, or POST if there is a payload.
 
-    Redirects are not followed; a proxy is never used for this machine. ``connect_seconds`` is the
-    longest wait for a connection, ``seconds`` for the whole answer.
+    Redirects are not followed; a proxy is never used for this machine.
+
+    Args:
+        url: What to request.
+        payload: The JSON to send, or None.
+        headers: Additional headers.
+        connect_seconds: Longest wait for a connection.
+        seconds: Longest wait for the whole answer.
+
+    Raises:
+        BackendUnavailableError: If nothing answers, or what answers does not speak HTTP.
+        BackendTimeoutError: If the answer takes too long.
+        BackendReplyError: If the answer is too long or compressed.
     """
     deadline = time.monotonic() + seconds
     shown = without_credentials(url)
@@ -95,7 +110,7 @@ def fetch_json(
                 data += chunk
                 if len(data) > MAX_JSON_BYTES:
                     raise BackendReplyError(
-                        f"the answer of {shown} is longer than {MAX_JSON_BYTES // 2**20} MiB"
+                        f"the answer from {shown} is longer than {MAX_JSON_BYTES // 2**20} MiB"
                     )
                 if time.monotonic() > deadline:
                     raise late
@@ -111,9 +126,9 @@ def fetch_json(
         raise BackendReplyError(
             f"{shown}: {error}", remedy="Check that this is the right server."
         ) from error
-    except (httpx.HTTPError, UnicodeError) as error:  # UnicodeError: a redirect to no host
+    except (httpx.HTTPError, UnicodeError) as error:  # UnicodeError: a redirect to an invalid host
         raise BackendUnavailableError(
-            f"the response of {shown} is not valid HTTP ({excerpt(str(error))})"
+            f"the response from {shown} is not valid HTTP ({excerpt(str(error))})"
         ) from error
     text = data.decode("utf-8", "replace")
     try:

@@ -1,10 +1,11 @@
-"""The ``deepseek-ocr`` model of a running Ollama.
+"""Reads pages with the ``deepseek-ocr`` model of a running Ollama.
 
-Ollama gets the prompts that its publisher tested, through ``/api/generate`` (which ``ollama run``
-uses as well), one page after the other. A line end goes before the prompt only where Ollama puts
-none behind the picture. The context length is always set: by default Ollama truncates a long prompt
-silently. Ollama has no n-gram rule, so a reply that starts to repeat itself is cut off while it
-streams, and the page is asked for again in another way (:mod:`.retry_ladder`).
+Ollama gets the prompts that the model's publisher tested, through ``/api/generate`` (which
+``ollama run`` uses as well), one page after the other. The prompt begins with a line end only if
+Ollama does not put one after the picture itself. The context length is always set: by default
+Ollama truncates a long prompt silently. Ollama has no n-gram rule, so a reply that starts to repeat
+itself is cut off while it streams, and the page is asked for again in another way
+(:mod:`.retry_ladder`).
 
 Page images stay on this machine: another host, or a model that Ollama would run elsewhere, is
 refused unless ``allow_remote`` is set. Models are never downloaded.
@@ -70,9 +71,9 @@ class OllamaBackend(RemoteBackend):
             leaves beside the largest image.
         concurrency: Pages in flight at once, over all documents. More than 1 only
             helps where ``OLLAMA_NUM_PARALLEL`` allows it.
-        attempts: How often a page that comes out badly is asked for at most.
+        attempts: Most times that a page is asked for because it comes out badly.
         retries: How often a page is asked for again when Ollama is busy, away, or breaks off.
-        wait: How long to wait for an Ollama that has answered before and is away, in seconds.
+        wait: How long to wait for an Ollama that has answered before but is away, in seconds.
         allow_remote: Whether page images may go to another machine.
 
     Raises:
@@ -133,7 +134,7 @@ class OllamaBackend(RemoteBackend):
 
     @property
     def fingerprint(self) -> str | None:
-        """Host, digest of the model, and what limits a page's text; Ollama is asked for the digest.
+        """The host, the model's digest, for which Ollama is asked, and the limits of a page's text.
 
         Raises:
             BackendError: If Ollama cannot be asked.
@@ -155,7 +156,7 @@ class OllamaBackend(RemoteBackend):
             )
 
     def _check(self) -> None:
-        """Check once that Ollama runs and is new enough, and that its model sees and runs there."""
+        """Check once that Ollama runs and is new enough, and that its model reads images there."""
         if self._checked:
             return
         self.model = self._facts.meant(self._wanted)
@@ -205,7 +206,7 @@ class OllamaBackend(RemoteBackend):
     async def _ask(
         self, client: ollama.AsyncClient, request: PageRequest, settings: AttemptSettings
     ) -> Attempt | BrokenOff:
-        """Send one request and collect the reply until it ends, repeats itself or is too long."""
+        """Send one request; collect the reply until it ends, repeats itself or is too long."""
         image = await asyncio.to_thread(png_bytes, request)
         prompt = request.task.prompt if self._line_end is False else request.task.ollama_prompt
         longest = self._num_predict or new_tokens(prompt, self._num_ctx, request.size)
@@ -239,7 +240,7 @@ class OllamaBackend(RemoteBackend):
         return BrokenOff.of(self._attempt(request, settings, reply), "Ollama", cut)
 
     def _learn_line_end(self, prompt: str, reply: OllamaReply) -> None:
-        """See from a first reply whether an Ollama of unknown version adds a line end itself."""
+        """Learn from the first reply whether an Ollama of unknown version adds the line end."""
         if self._line_end is None and (added := added_tokens(prompt, reply.prompt_tokens)):
             self._line_end = added < 2
 
@@ -260,9 +261,9 @@ class OllamaBackend(RemoteBackend):
         )
 
     def _translated(self, error: Exception) -> BackendError:
-        """The BackendError for what httpx, the library or a malformed reply raised.
+        """Return the BackendError for an error of httpx, the library or a malformed reply.
 
-        Raises the error itself if it is none of these: a bug.
+        Any other error is a bug, and is raised.
         """
         import ollama
 
@@ -283,7 +284,9 @@ class OllamaBackend(RemoteBackend):
             message = excerpt(str(error)) or type(error).__name__
             return BackendReplyError(f"the reply was cut off ({message})")
         if isinstance(error, ValueError | TypeError | AttributeError | RecursionError):
-            return BackendReplyError(f"the reply is not Ollama's protocol ({excerpt(str(error))})")
+            return BackendReplyError(
+                f"the reply does not follow Ollama's protocol ({excerpt(str(error))})"
+            )
         raise error
 
     def _refusal(self, status: int, message: str) -> BackendError:
@@ -301,7 +304,7 @@ class OllamaBackend(RemoteBackend):
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether the same request may succeed later; asking again is safe, as nothing was read."""
+    """Return whether the same request may succeed later; repeating it is safe."""
     import ollama
 
     if isinstance(error, ollama.ResponseError):

@@ -1,4 +1,4 @@
-"""The version and the models of a running Ollama."""
+"""Asks a running Ollama for its version and its models."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ FIRST_VERSION: Final = (0, 13, 0)
 """The first Ollama that runs deepseek-ocr (its page in Ollama's library)."""
 
 FIRST_HIDING_VERSION: Final = (0, 30, 0)
-"""The first that runs llama.cpp's server: it drops control tokens from replies, and puts a
-line end behind the picture by itself. Seen on 0.24 and 0.33."""
+"""The first Ollama that runs llama.cpp's server, which drops control tokens from replies and
+puts a line end after the picture by itself. Seen: 0.24 does not, 0.33 does."""
 
 MODEL: Final = "deepseek-ocr"
-"""As Ollama's library calls it."""
+"""The model's name in Ollama's library."""
 
 LAYOUT_MODEL: Final = "deepseek-ocr-layout"
-"""As ``dsocr ollama-model`` calls the model that it makes."""
+"""The name of the model that ``dsocr ollama-model`` makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +50,24 @@ class InstalledModel:
 class ShownModel:
     """What ``/api/show`` says about a model."""
 
-    remote: str | None = None  # where Ollama would run it; None if Ollama runs it itself
+    remote: str | None = None  # the machine that would run it; None if Ollama runs it itself
     capabilities: tuple[str, ...] | None = None  # None if the server does not say
     modelfile: str = ""
     template: str = ""
-    parameters: str = ""  # as text, a line each
-    system: str = ""  # prompt
+    parameters: str = ""  # one a line
+    system: str = ""  # the system prompt
 
 
 def meant_model(names: Sequence[str], wanted: str | None = None) -> str | None:
-    """Which installed model is meant; None if it is not installed.
+    """Choose the installed model that the user means; None if it is not installed.
 
-    A model that ``dsocr ollama-model`` made goes before the published one, and that before copies
-    under other names; of equals, Ollama's newest goes first. A ``wanted`` name without a tag means
-    any tag, ``latest`` first; None means the best deepseek-ocr.
+    A model that ``dsocr ollama-model`` made goes before the published one, and the published one
+    before copies under other names; of equals, Ollama's newest goes first.
+
+    Args:
+        names: The installed models, newest first.
+        wanted: A name; without a tag it means any tag, ``latest`` first. None means the best
+            deepseek-ocr.
 
     Example:
         >>> meant_model(["deepseek-ocr:3b"], "deepseek-ocr")
@@ -96,11 +100,11 @@ class OllamaFacts:
     )  # of every request
 
     def version(self) -> tuple[int, ...] | None:
-        """Its version as three numbers; None if it is not a release (built from source: 0.0.0)."""
+        """Return its version as three numbers; None if it is not a release."""
         return _release(self._version())
 
     def check_version(self) -> tuple[int, ...] | None:
-        """As :meth:`version`, but refuse one that is too old; None passes."""
+        """Return :meth:`version`; raise a BackendUnavailableError if it is too old."""
         version = self._version()
         found = _release(version)
         if found is not None and found < FIRST_VERSION:
@@ -111,7 +115,7 @@ class OllamaFacts:
         return found
 
     def show(self, model: str) -> ShownModel:
-        """What Ollama says about a model; nothing where a server has no ``/api/show``."""
+        """Ask what Ollama says about a model; nothing if a server has no ``/api/show``."""
         answer = self._ask("/api/show", {"model": model})
         data = answer.data if isinstance(answer.data, dict) else {}
         if answer.status == 404 and data.get("error"):
@@ -135,54 +139,54 @@ class OllamaFacts:
     def check_sees(self, model: str, shown: ShownModel) -> None:
         """Check that a model takes pictures.
 
-        Ollama before 0.30 takes a picture for any model, and one without eyes then invents a page.
+        Ollama before 0.30 accepts a picture for any model; one without vision then invents a page.
         """
         if shown.capabilities is not None and "vision" not in shown.capabilities:
             raise BackendUnavailableError(
-                f"{model} cannot see: by what Ollama at {self._shown} says, it takes no picture",
-                remedy=f"Use a model that reads pages: `ollama pull {MODEL}`.",
+                f"{model} cannot read pages: Ollama at {self._shown} says that it takes no pictures",
+                remedy=f"Use a model that does: `ollama pull {MODEL}`.",
             )
 
     def models(self) -> tuple[InstalledModel, ...]:
-        """The installed models, newest first."""
+        """List the installed models, newest first."""
         answer = self._ask("/api/tags")
         entries = answer.data.get("models") if isinstance(answer.data, dict) else None
         if answer.status != 200 or not isinstance(entries, list):
             raise BackendReplyError(
-                f"the answer of {self._shown} is not Ollama's list of models",
+                f"the answer from {self._shown} is not Ollama's list of models",
                 remedy="Check OLLAMA_HOST.",
             )
         return tuple(_installed(entry) for entry in entries if isinstance(entry, dict))
 
     def meant(self, wanted: str | None) -> str:
-        """The installed model that is meant, see :func:`meant_model`.
+        """Return the installed model that the user means; see :func:`meant_model`.
 
-        Where that is none, or the server lists no models, it is ``wanted`` itself, so that Ollama
-        may say what is wrong with it.
+        If there is none, or the server lists no models, return ``wanted`` itself, so that Ollama
+        says what is wrong with it.
         """
         try:
             models = self.models()
         except BackendReplyError:
             models = ()
-        # Unasked, no page goes to a model on another machine.
+        # A model on another machine gets pages only if the user named it.
         names = [model.name for model in models if wanted is not None or not model.remote]
         return meant_model(names, wanted) or wanted or MODEL
 
     def digest(self, model: str) -> str | None:
-        """The digest of a model; None if the server does not say."""
+        """Return the digest of a model; None if the server does not say."""
         name = model if ":" in model.rpartition("/")[2] else f"{model}:latest"
         found = (each.digest for each in self.models() if each.name in (model, name))
         return next(found, None) or None
 
     def missing(self, model: str) -> BackendUnavailableError:
-        """The error for a model that is not installed; nothing is ever pulled unasked."""
+        """Make the error for a model that is not installed; models are never pulled unasked."""
         return BackendUnavailableError(
             f"Ollama at {self._shown} has no model {model}",
             remedy=f"Get it with `ollama pull {model}`.",
         )
 
     def not_running(self) -> BackendUnavailableError:
-        """The error for an Ollama that does not run."""
+        """Make the error for an Ollama that does not run."""
         return BackendUnavailableError(
             f"Ollama is not running at {self._shown}", remedy="Start it with `ollama serve`."
         )
@@ -212,7 +216,7 @@ class OllamaFacts:
 
 
 def _release(version: str) -> tuple[int, ...] | None:
-    """The three numbers of a release; a build from source calls itself 0.0.0 and has none."""
+    """Return the three numbers of a release; None for a build from source, which says 0.0.0."""
     numbers = re.match(r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})", version)
     found = tuple(map(int, numbers.groups())) if numbers else ()
     return found if any(found) else None

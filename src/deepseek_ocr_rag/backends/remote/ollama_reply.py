@@ -29,17 +29,17 @@ PROMPT_TOKENS: Final = {
     "Parse the figure.": 4,
     "Describe this image in detail.": 6,
 }
-"""Of the published prompts."""
+"""Tokens of the published prompts, without line ends."""
 
 VIEW_TOKENS: Final = 16 * 17 + 1
-"""Of the whole page; its tiles have a multiple of ten: h * 10 rows of w * 10 and one."""
+"""Tokens of the whole page. Its tiles have h * 10 rows of w * 10 + 1, a multiple of ten."""
 
 
 def added_tokens(prompt: str, counted: int | None) -> int | None:
-    """How many line ends (0 to 2) stand between the picture and the words of a published prompt.
+    """Return how many line ends (0 to 2) are between the picture and a published prompt.
 
-    ``counted`` is how many tokens Ollama counted, picture and begin token included. None where that
-    does not tell.
+    ``counted`` is how many tokens Ollama counted, including the picture and the begin token. None
+    if the count does not tell.
     """
     words = PROMPT_TOKENS.get(prompt.strip())
     if words is None or counted is None:
@@ -55,7 +55,7 @@ class _Part:
 
 
 class OllamaReply:
-    """A reply while it comes; ``longest`` is the token limit that was requested."""
+    """A reply that is arriving; ``longest`` is the token limit that was requested."""
 
     def __init__(self, longest: int) -> None:
         self.finish_reason: FinishReason | None = None  # None while it goes on
@@ -70,11 +70,11 @@ class OllamaReply:
 
     @property
     def text(self) -> str:
-        """What came so far, without the end token."""
+        """The text so far, without the end token."""
         return "".join(self._pieces).removesuffix(END_TOKEN)
 
     def add(self, part: ollama.GenerateResponse) -> bool:
-        """Take one part; returns whether the reply is over, or is to be left."""
+        """Take one part; return True if the reply has ended or the rest is not needed."""
         text = part.response or ""
         if text or not part.done:
             self._latest.append(_Part(self._characters, text.strip()))
@@ -96,7 +96,7 @@ class OllamaReply:
         return self.finish_reason is not None
 
     def break_off(self) -> bool:
-        """Take an end without a last part; returns whether Ollama's repeat limit explains it."""
+        """Note that the last part is missing; return whether Ollama's repeat limit explains it."""
         equal = {part.words for part in self._latest}
         if len(self._latest) == REPEAT_LIMIT and len(equal) == 1:
             self.finish_reason = "repetition"
@@ -113,7 +113,7 @@ class OllamaReply:
 
     @property
     def hidden(self) -> int:
-        """How many tokens of the layout Ollama kept back."""
+        """How many layout tokens Ollama kept back."""
         return hidden_tokens(
             self.text,
             self.tokens,

@@ -1,4 +1,4 @@
-"""How long a page may take, how long a server may be silent, and how long it may be away."""
+"""Limits how long a page may take, how long a server may be silent, and how long it may be away."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ...errors import BackendUnavailableError, RetryableError
 __all__ = ["Absence", "PageClock", "ServerSilence", "SilenceWatch"]
 
 ASK_AGAIN_SECONDS: Final = 1.0
-"""How often a server that is away is asked."""
+"""Least seconds between two requests to a server that is away."""
 
 _log = logging.getLogger("deepseek_ocr_rag")
 
 
 class PageClock:
-    """The time of one page over all attempts, which runs only while the server writes it."""
+    """The time limit of one page over all attempts; it runs only while the server writes."""
 
     def __init__(self, seconds: float) -> None:
         self._left = seconds
@@ -33,19 +33,19 @@ class PageClock:
 
     @asynccontextmanager
     async def limited(self) -> AsyncIterator[None]:
-        """Raises TimeoutError when the time is over."""
+        """Raise a TimeoutError when the time is over."""
         async with asyncio.timeout(None) as self._limit:
             yield
 
     def start(self) -> None:
-        """Let the time run; nothing if it does."""
+        """Start the clock; do nothing if it runs already."""
         if self._started is None and self._limit is not None:
             self._has_run = True
             self._started = asyncio.get_running_loop().time()
             self._limit.reschedule(self._started + self._left)
 
     def stop(self) -> None:
-        """Hold the time; nothing if it does not run."""
+        """Stop the clock; do nothing if it does not run."""
         if self._started is not None and self._limit is not None:
             self._left -= asyncio.get_running_loop().time() - self._started
             self._started = None
@@ -54,7 +54,7 @@ class PageClock:
 
     @property
     def has_run(self) -> bool:
-        """Whether the server has begun to write the page: a further attempt waits on its time."""
+        """Whether the server has begun to write the page; from then on, waiting counts too."""
         return self._has_run
 
     @property
@@ -65,18 +65,18 @@ class PageClock:
 
 @dataclass(slots=True)
 class SilenceWatch:
-    """When one request was last heard of."""
+    """When the server last sent something for one request."""
 
     heard: float  # time of the last byte
-    begun: bool = False  # the reply; before that, the request may wait in the server's queue
+    begun: bool = False  # whether the reply has; until then the request may be in a queue
 
 
 @dataclass(slots=True)
 class ServerSilence:
-    """When a server was last heard of, over all requests.
+    """When a server last sent something for any request.
 
-    A request that waits in the server's queue is silent only if the server writes nothing for the
-    others either.
+    A request that waits in the server's queue counts as silent only if the server sends nothing for
+    the others either.
     """
 
     seconds: float  # longest silence
@@ -84,7 +84,7 @@ class ServerSilence:
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[SilenceWatch]:
-        """Raises TimeoutError when the server is silent for too long."""
+        """Raise a TimeoutError when the server is silent for too long."""
         loop = asyncio.get_running_loop()
         watch = SilenceWatch(loop.time())
         async with asyncio.timeout(None) as limit:
@@ -104,17 +104,17 @@ class ServerSilence:
                 timers[-1].cancel()
 
     def hear(self, watch: SilenceWatch, *, begun: bool) -> None:
-        """Note that bytes have come for a request."""
+        """Note that bytes of a reply have arrived."""
         self.heard = watch.heard = asyncio.get_running_loop().time()
         watch.begun = watch.begun or begun
 
 
 @dataclass(slots=True)
 class Absence:
-    """How long a server that has answered before is away; all pages of a backend share it."""
+    """Since when a server that has answered before is away; all pages of a backend share it."""
 
-    server: str  # what it is called in messages
-    seconds: float  # how long it is waited for
+    server: str  # its name in messages
+    seconds: float  # how long to wait for it
     _known: bool = field(default=False, init=False)
     _since: float | None = field(default=None, init=False)
 
@@ -126,12 +126,12 @@ class Absence:
         self._known, self._since = True, None
 
     def pause(self, failed: RetryableError) -> float | None:
-        """Seconds until the server should be asked again, or None if it is not waited for."""
+        """Return the seconds until the server is asked again, or None to stop waiting for it."""
         if not isinstance(failed.error, BackendUnavailableError):
             return None
         refused = isinstance(failed.__cause__, httpx.TransportError | ConnectionError)
         if refused and not self._known:
-            # It has never answered, so the address may be wrong.
+            # The server has never answered, so its address may be wrong.
             return None
         if self._since is None:
             self._since = time.monotonic()
@@ -146,8 +146,8 @@ class Absence:
         if left <= 0:
             failed.error.remedy = (
                 (
-                    f"It was waited for {self.seconds:g} s (--wait, or wait=). Start it, then read "
-                    "again."
+                    f"It did not come back within {self.seconds:g} s (--wait, or wait=). Start it, "
+                    "then read again."
                 )
                 if self.seconds
                 else failed.error.remedy

@@ -1,4 +1,4 @@
-"""What a page says about how a server showed its picture to the model."""
+"""Warns about how a server showed a page's picture to the model."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["picture_warnings"]
 def picture_warnings(
     server: str, request: PageRequest, prompt_tokens: int | None
 ) -> tuple[str, ...]:
-    """What was really seen where that is known and differs, else what may differ.
+    """Say what the model really saw, if that is known and differs; else, what may differ.
 
     Args:
-        server: What the user calls it.
+        server: How the user knows it.
         request: The page as it was sent: its picture, task and mode.
         prompt_tokens: The server's count of picture and prompt, or None.
     """
-    # Only now: numpy is not needed before a page was read.
+    # Imported late: numpy is not needed before a page has been read.
     from ...model.tile_rules import picture_seen, tile_warning
 
     seen = None if prompt_tokens is None else picture_seen(prompt_tokens, request.task)

@@ -1,4 +1,4 @@
-"""What the backends that ask a server have in common: limits, turns, and the life of one page."""
+"""The common part of the backends that ask a server: limits, slots, and the attempts at a page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONNECT_SECONDS = 10.0
 """Longest wait for a connection, unless ``stall_timeout`` is shorter."""
 
 WAIT_SECONDS: Final = 60.0
-"""How long a server that has answered before is waited for: an update takes 10 s."""
+"""How long to wait for a server that has answered before: an update of it takes 10 s."""
 
 _MAKING_SLOTS: Final = threading.Lock()
 
@@ -47,12 +47,12 @@ _MAKING_SLOTS: Final = threading.Lock()
 class BrokenOff:
     """A reply that the server did not end: asked for again, and kept if that does not help."""
 
-    attempt: Attempt  # what came, with a warning that says so
-    error: BackendError  # what to report where nothing came
+    attempt: Attempt  # the text that arrived, with a warning
+    error: BackendError  # what to report if no text arrived
 
     @classmethod
     def of(cls, attempt: Attempt, server: str, cut: str) -> Self:
-        """What came of a reply that broke off in the way ``cut``; ``server`` begins a warning."""
+        """Make it from an attempt; ``cut`` says how it broke off, ``server`` begins the warning."""
         warning = f"{server} broke off ({cut}): the end of the page may be missing"
         return cls(
             replace(attempt, warnings=(*attempt.warnings, warning), limited=True),
@@ -105,7 +105,7 @@ class RemoteBackend(ABC):
         )
 
     def _most_slots(self, first: PageRequest) -> int:
-        """How many pages may be in flight at once; asked before the first is read."""
+        """Return how many pages may be in flight at once; called before the first is read."""
         return self.concurrency or 1
 
     def limit(
@@ -117,6 +117,11 @@ class RemoteBackend(ABC):
     ) -> None:
         """Change limits before the first page is read; None leaves one as it is.
 
+        Args:
+            concurrency: Pages in flight at once.
+            timeout: Longest time for one page in seconds.
+            wait: Longest wait for a server that is away, in seconds.
+
         Raises:
             ConfigurationError: If one is out of range.
         """
@@ -127,7 +132,7 @@ class RemoteBackend(ABC):
             self._absence.seconds = wait
 
     def close(self) -> None:  # noqa: B027 - a backend with more to free overrides it
-        """Do nothing: between two calls of :meth:`read`, nothing is held."""
+        """Do nothing: between two calls of :meth:`read` there is nothing to free."""
 
     @abstractmethod
     def _session(self) -> AbstractAsyncContextManager[ReadPage]:
@@ -148,10 +153,14 @@ class RemoteBackend(ABC):
     ) -> Reply | Failure:
         """Ask until the page is read, the attempts are used up or the time is over.
 
-        ``ask`` asks the server once; it raises RetryableError if the same request may succeed
-        later, BackendError if not. ``no_repeat`` is the repetition rule that the server is given at
-        first, ``penalty`` what it has in place of a stricter one. ``ask`` starts the ``clock`` when
-        the reply begins; without one, the time runs while ``ask`` does.
+        Args:
+            request: The page.
+            ask: Asks the server once; raises a RetryableError if the same request may succeed
+                later, a BackendError if not.
+            no_repeat: The repetition rule of the first attempt, or None.
+            clock: The time of the page, which ``ask`` starts when the reply begins; without it,
+                the time runs while ``ask`` does.
+            penalty: What the server has in place of a stricter rule, or None.
         """
         ladder = RetryLadder(
             request,
@@ -196,9 +205,9 @@ class RemoteBackend(ABC):
         *,
         starts: bool,
     ) -> Attempt:
-        """Ask in one way until a reply is whole; the page's retries used up, keep the longest.
+        """Ask in one way until a reply is complete; keep the longest if the retries are used up.
 
-        ``starts`` says whether the clock runs from the request on, since ``ask`` does not start it.
+        ``starts`` says whether to start the clock with each request, as ``ask`` does not.
         """
         tries.broken_off = None
         while True:
@@ -224,7 +233,7 @@ class RemoteBackend(ABC):
             await asyncio.sleep(pause)
 
     def _learn(self, ladder: RetryLadder) -> None:  # noqa: B027 - a backend that can overrides it
-        """Learn from a page's attempts what the server does."""
+        """Learn from a page's attempts how the server behaves."""
 
 
 def _check_limits(
@@ -243,7 +252,7 @@ def _check_limits(
 
 @dataclass(slots=True)
 class _Tries:
-    """How often a page was asked for again, and the longest reply that broke off, if it has text."""
+    """Counts how often a page was asked for again; keeps the longest text that broke off."""
 
     most: int
     absence: Absence
@@ -257,7 +266,7 @@ class _Tries:
             self.broken_off = answer
 
     def pause(self, failed: RetryableError) -> float | None:
-        """Seconds until the page may be asked for again, or None if it may not."""
+        """Return the seconds until the page may be asked for again, or None if it may not."""
         stalled = isinstance(failed.error, BackendTimeoutError)
         if self.retries < self.most and not (stalled and self.stalled):
             self.retries += 1

@@ -25,19 +25,20 @@ MAX_LINE_CHARACTERS: Final = 8 * 2**20
 """A server that ignores ``stream`` sends its whole reply as one line."""
 
 PAUSE_SECONDS: Final = 0.05
-"""How long to wait for more after a chunk that had to be waited for."""
+"""How long to wait for more chunks after one that was not there yet."""
 
 WAITED_SECONDS: Final = 0.002
-"""A chunk that was there already comes sooner."""
+"""A chunk that comes sooner was there already."""
 
 _LINE_LIKE: Final = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 async def unhurried(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
-    """The chunks of a streamed reply, fetched several at a time.
+    """Yield the chunks of a streamed reply, fetched several at a time.
 
-    A server sends a chunk a token. To wake up for each takes a fifth of this process's time
-    (``benchmarks/engine/client_cost.py``), and a page is used only once it is whole.
+    A server sends one chunk for each token. Waking up for each of them takes a fifth of this
+    process's time (``benchmarks/engine/client_cost.py``), and a page is used only once it is
+    complete.
     """
     clock = asyncio.get_running_loop().time
     asked = clock()
@@ -52,7 +53,11 @@ async def unhurried(chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
 async def strict_text(
     chunks: AsyncIterable[bytes], *, longest: int = MAX_REPLY_BYTES
 ) -> AsyncGenerator[str]:
-    """Decode a reply as it arrives; a BackendReplyError beyond ``longest`` bytes."""
+    """Decode a reply as it arrives.
+
+    Raises:
+        BackendReplyError: If it has more than ``longest`` bytes, or is not valid UTF-8.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     size = 0
     try:
@@ -91,8 +96,8 @@ async def split_lines(texts: AsyncIterable[str]) -> AsyncGenerator[str]:
 class GuardedTransport(httpx.AsyncBaseTransport):
     """A transport for client libraries that read replies themselves: strict and limited in size.
 
-    It refuses compressed replies, and escapes the three characters that JSON allows inside a string but
-    Python's ``splitlines``, which httpx uses, takes for line ends.
+    It refuses compressed replies. It escapes the three characters that JSON allows inside a string,
+    but that Python's ``splitlines``, which httpx uses, takes for line ends.
     """
 
     def __init__(self) -> None:

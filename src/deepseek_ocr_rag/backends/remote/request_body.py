@@ -33,7 +33,7 @@ WITHOUT_FIELD: Final = {
     "max_tokens": "the server decides how long a reply may be",
     "logprobs": "confidences are unknown",
 }
-"""Fields that a server may refuse, and what follows for a page."""
+"""Fields that a server may refuse, and what a page lacks without them."""
 
 
 _PICTURE: Final = "data:image/png;base64,"
@@ -41,16 +41,16 @@ _PICTURE: Final = "data:image/png;base64,"
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """The body of a request, and the picture that belongs into it.
+    """The body of a request, and the picture that belongs in it.
 
-    The picture has megabytes that need no escape in JSON, so it is put in last.
+    The picture is inserted last: it has megabytes, which JSON does not need to escape.
     """
 
     fields: dict[str, Any]  # JSON values; the picture's URL has no data yet
     picture: bytes  # PNG in base64
 
     def encoded(self, without: Collection[str] = ()) -> bytes:
-        """The JSON, ``without`` some fields."""
+        """Return the JSON, ``without`` some fields."""
         sent = {name: value for name, value in self.fields.items() if name not in without}
         # The picture is the first thing in the first field.
         head, url, tail = json.dumps(sent).partition(_PICTURE)
@@ -65,11 +65,17 @@ def request_body(
     logprobs: bool = False,
     context: int | None = None,
 ) -> RequestBody:
-    """The body of the request; servers other than vLLM ignore fields that they do not know.
+    """Make the body of the request; servers other than vLLM ignore fields that they do not know.
 
-    :func:`.page_images.request_as` must have prepared the page for the settings. ``logprobs`` asks
-    for the log-probability of every token; ``context`` is the longest prompt and reply together in
-    tokens, if the server said so. A ConfigurationError if it has no room for the page.
+    Args:
+        model: The model's name on the server.
+        request: The page, which :func:`.page_images.request_as` has prepared for the settings.
+        settings: Those of the attempt.
+        logprobs: Whether to ask for the log-probability of every token.
+        context: Most tokens of prompt and reply together; None if the server does not say.
+
+    Raises:
+        ConfigurationError: If the context has no room for the page.
     """
     picture = {"type": "image_url", "image_url": {"url": _PICTURE}}
     text = {"type": "text", "text": request.task.prompt}
@@ -113,7 +119,7 @@ def page_warnings(
     logprobs: bool = False,
     context: int | None = None,
 ) -> tuple[str, ...]:
-    """What a user should know about a page that was read.
+    """Collect what a user should know about a page that was read.
 
     ``refused`` are the fields of :func:`request_body` that the server refused.
     """
@@ -132,7 +138,7 @@ def page_warnings(
 
 
 def _full_context(answer: Completion, context: int | None) -> str | None:
-    """What to say about a reply that a limit ended; None if its tokens were not counted."""
+    """Warn about a reply that a limit ended; None if its tokens were not counted."""
     if answer.prompt_tokens is None or answer.tokens is None:
         return None
     used = answer.prompt_tokens + answer.tokens

@@ -1,4 +1,4 @@
-"""Finds out what an OpenAI-compatible server serves: the model, what it can do, how much of it.
+"""Finds out what an OpenAI-compatible server serves: its model, and the limits of it.
 
 vLLM, SGLang and llama.cpp list their models in OpenAI's form, each with facts of its own;
 llama.cpp (seen: build 11549) says in ``/v1/models`` whether the model sees, and in ``/props``
@@ -20,10 +20,10 @@ __all__ = ["LLAMA_CPP", "RULE_IGNORED", "ServedModel", "models_url", "served_mod
 LLAMA_CPP: Final = "llama.cpp"
 
 RULE_IGNORED: Final = (LLAMA_CPP, "sglang")
-"""Engines that take no rule against repeats from a request and say nothing about it."""
+"""Engines that silently ignore the rule against repeats in a request."""
 
 _ENGINES: Final = {"llamacpp": LLAMA_CPP, "vllm": "vllm", "sglang": "sglang"}
-"""By ``owned_by``."""
+"""The engine by the model's ``owned_by``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class ServedModel:
     """What a server says about the model that reads."""
 
     name: str  # as the server names it
-    engine: str = ""  # "vllm", "sglang", "llama.cpp", or "" where it does not say
-    sees: bool | None = None  # whether the model takes pictures; None where it does not say
+    engine: str = ""  # "vllm", "sglang", "llama.cpp", or "" if it does not say
+    sees: bool | None = None  # whether the model takes pictures; None if it does not say
     context: int | None = None  # longest prompt and reply together in tokens (of a slot)
     slots: int | None = None  # how many requests it answers at once
 
 
 def models_url(url: str) -> str:
-    """Where a server lists its models; ``url`` is its base URL, up to ``/v1``."""
+    """Return the URL of a server's list of models; ``url`` is its base URL, up to ``/v1``."""
     return f"{url}/models"
 
 
@@ -50,11 +50,20 @@ def served_model(
     connect_seconds: float = 5.0,
     seconds: float = 15.0,
 ) -> ServedModel:
-    """The server's only model, or the only one with "ocr" in its name.
+    """Ask a server for the named model, its only model, or the only one with "ocr" in its name.
 
-    ``url`` is the server's base URL, up to ``/v1``. Where the user named the ``model``, a server
-    without a list has no facts. A RetryableError if it is still loading the model, a
-    BackendUnavailableError if the choice is ambiguous or the model takes no pictures.
+    Args:
+        url: The server's base URL, up to ``/v1``.
+        model: The name that the user gave; a server then need not list its models.
+        headers: Additional headers.
+        connect_seconds: Longest wait for a connection.
+        seconds: Longest wait for an answer.
+
+    Raises:
+        RetryableError: If the server is still loading the model.
+        BackendUnavailableError: If the choice is ambiguous, the model takes no pictures, or the
+            server does not answer.
+        BackendReplyError: If the answer is not a list of models.
     """
     shown = without_credentials(url)
 
@@ -76,7 +85,7 @@ def served_model(
     found = _facts(entry)
     if found.engine == LLAMA_CPP:
         if entry.get("meta", "") is None:
-            # It lists its models before they are loaded, and then without facts.
+            # It lists its models even before they are loaded, but then without facts.
             raise _still_loading(shown)
         found = _with_props(found, ask(f"{url.removesuffix('/v1')}/props"))
     if found.sees is False:
@@ -120,7 +129,7 @@ def _listed(answer: JsonAnswer, shown: str) -> list[dict[str, Any]]:
     entries = _entries(answer.data)
     if entries is None:
         raise BackendReplyError(
-            f"the answer of {shown} is not a list of models", remedy="Check the address."
+            f"the answer from {shown} is not a list of models", remedy="Check the address."
         )
     return entries
 
@@ -144,7 +153,7 @@ def _chosen(entries: list[dict[str, Any]], model: str | None, shown: str) -> dic
     if len(candidates) != 1:
         listed = ", ".join(excerpt(entry["id"], longest=60) for entry in entries[:8]) or "none"
         raise BackendUnavailableError(
-            f"which model of {shown} reads pages is ambiguous (it serves: {listed})",
+            f"cannot tell which model of {shown} reads pages (it serves: {listed})",
             remedy="Name it: ServerBackend(base_url, model=...).",
         )
     return candidates[0]
@@ -163,7 +172,7 @@ def _facts(entry: dict[str, Any]) -> ServedModel:
 
 
 def _with_props(model: ServedModel, answer: JsonAnswer) -> ServedModel:
-    """What llama.cpp says about itself; a server that keeps it to itself adds nothing."""
+    """Add what llama.cpp says about itself; a server may hide that."""
     data = answer.data if answer.status == 200 and isinstance(answer.data, dict) else {}
     kinds, settings = data.get("modalities"), data.get("default_generation_settings")
     vision = kinds.get("vision") if isinstance(kinds, dict) else None

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server with the model: vLLM, SGLang, llama.cpp.
+"""Reads pages with any OpenAI-compatible server that has the model: vLLM, SGLang, llama.cpp.
 
 ``dsocr serve-command`` prints the command that starts a suitable one.
 :mod:`.request_body` builds the request, :mod:`.completion_stream` reads the reply,
@@ -66,7 +66,7 @@ class ServerBackend(RemoteBackend):
         base_url: ``http://host:port`` or ``http://host:port/v1``.
         model: As the server names it; without it, the only model it serves, or
             the only one with "ocr" in its name.
-        api_key: Sent as a bearer token; ``DSOCR_SERVER_API_KEY`` without it.
+        api_key: Sent as a bearer token; without it, that of ``DSOCR_SERVER_API_KEY``.
         concurrency: Pages in flight at once, over all documents; without it, as many as
             the server has slots for (llama.cpp says so), else 16.
         timeout: Longest time for one page in seconds, all attempts together. It runs while
@@ -74,9 +74,9 @@ class ServerBackend(RemoteBackend):
         stall_timeout: Longest silence of the server in seconds.
         retries: How often a page is asked for again when the server is busy,
             away, or breaks off, and once if it falls silent.
-        wait: How long to wait for a server that has answered before and is away, or is still
+        wait: How long to wait for a server that has answered before but is away, or is still
             loading its model, in seconds.
-        attempts: How often a page that comes out badly is asked for at most.
+        attempts: Most times that a page is asked for because it comes out badly.
         logprobs: Whether to ask for the log-probability of every token: blocks
             then have a confidence, and the server sends more.
 
@@ -116,8 +116,8 @@ class ServerBackend(RemoteBackend):
         )
         if self.base_url.endswith(_CHAT):
             raise ConfigurationError(
-                f"{self.base_url} is where chats are sent, not the server's address",
-                remedy=f"Cut {_CHAT} off: {self.base_url.removesuffix(_CHAT)}",
+                f"{self.base_url} is the address for chats, not that of the server",
+                remedy=f"Leave {_CHAT} out: {self.base_url.removesuffix(_CHAT)}",
             )
         self._url = base_url.rstrip("/") + ("" if httpx.URL(base_url).path.strip("/") else "/v1")
         self._model = model
@@ -138,22 +138,22 @@ class ServerBackend(RemoteBackend):
 
     @property
     def model(self) -> str:
-        """The model's name on the server, which is asked for it the first time.
+        """The model's name on the server, which is asked for it once.
 
         Raises:
-            BackendError: If the server does not say which.
+            BackendError: If the server does not say which model it has.
         """
         return self._model or self.find_model()
 
     def find_model(self, *, connect_seconds: float = 5.0, seconds: float = 15.0) -> str:
-        """The model's name; the server is asked until it has said it once.
+        """Return the model's name; ask the server for it unless it has answered before.
 
         Args:
             connect_seconds: Longest wait for a connection.
             seconds: Longest wait for the answer.
 
         Raises:
-            BackendError: If the server does not say which, or its model takes no pictures.
+            BackendError: If the server does not say which model it has, or that takes no pictures.
         """
         try:
             return self._find(connect_seconds=connect_seconds, seconds=seconds).name
@@ -161,7 +161,7 @@ class ServerBackend(RemoteBackend):
             raise error.error from error
 
     def _find(self, *, connect_seconds: float = 5.0, seconds: float = 15.0) -> ServedModel:
-        """What the server serves; a RetryableError if it is still loading the model."""
+        """Ask once what the server serves; a RetryableError if it is still loading the model."""
         if self._served is None:
             self._served = served_model(
                 self._url,
@@ -175,7 +175,7 @@ class ServerBackend(RemoteBackend):
         return self._served
 
     def _most_slots(self, first: PageRequest) -> int:
-        """As the user says, or as the server does, which is waited for while it loads."""
+        """Return the user's number, else the server's; wait for a server that loads its model."""
         while True:
             try:
                 served = self._find()
@@ -189,7 +189,7 @@ class ServerBackend(RemoteBackend):
 
     @property
     def fingerprint(self) -> str:
-        """Address and settings; which weights the server runs under the name is not known."""
+        """Address and settings; it is not known which weights the server runs under the name."""
         return fingerprint(url=self.base_url, attempts=self._attempts, logprobs=self._logprobs)
 
     def _headers(self) -> dict[str, str]:
@@ -201,7 +201,7 @@ class ServerBackend(RemoteBackend):
             timeout=httpx.Timeout(
                 None, connect=min(CONNECT_SECONDS, self._stall_timeout), write=self._stall_timeout
             ),
-            # Not more than there are pages under way, which _most_slots decides.
+            # Pages in flight need one each, and _most_slots limits those.
             limits=httpx.Limits(max_connections=None),
             headers={**UNCOMPRESSED, **self._headers()},
             trust_env=not is_this_machine(self._url),
@@ -259,7 +259,7 @@ class ServerBackend(RemoteBackend):
             if isinstance(answer, Completion):
                 break
             refused = (*refused, *answer)
-        # Remembered only now: later pages leave out what the server works without.
+        # Remembered only after a success: the server does work without these fields.
         self._refused = tuple(dict.fromkeys((*self._refused, *refused)))
         attempt = Attempt(
             replace(settings, no_repeat=None) if "vllm_xargs" in refused else settings,
@@ -281,7 +281,7 @@ class ServerBackend(RemoteBackend):
         body: RequestBody,
         without: tuple[str, ...],
     ) -> Completion | tuple[str, ...]:
-        """Send one HTTP request: returns the reply, or the fields that the server refuses."""
+        """Send one HTTP request; return the reply, or the fields that the server refuses."""
         optional = tuple(name for name in WITHOUT_FIELD if name in body.fields.keys() - without)
         try:
             async with (
@@ -312,16 +312,16 @@ class ServerBackend(RemoteBackend):
             raise RetryableError(self._transport_problem(error)) from error
         except UnicodeError as error:
             raise BackendReplyError(
-                "the server redirects to something that is not an address",
+                "the server redirects to an invalid address",
                 remedy="Check that this is the right server.",
             ) from error
 
     async def _heard(
         self, response: httpx.Response, clock: PageClock, watch: SilenceWatch
     ) -> AsyncIterator[bytes]:
-        """The body; the page's time runs from its first event on."""
+        """Yield the body; start the page's clock at its first event."""
         async for chunk in unhurried(response.aiter_raw()):
-            # A comment tells only that the connection is alive.
+            # A comment only says that the connection is alive.
             begun = watch.begun or not chunk.startswith(b":")
             if begun and not watch.begun:
                 clock.start()
@@ -330,7 +330,7 @@ class ServerBackend(RemoteBackend):
             yield chunk
 
     def _note_engine(self, server: str) -> None:
-        """Learn from the header of a reply what a list of models did not say."""
+        """Learn the engine from a reply's header, if the list of models did not name it."""
         served = self._find()
         if not served.engine and server.lower().startswith(LLAMA_CPP):
             self._served = replace(served, engine=LLAMA_CPP)

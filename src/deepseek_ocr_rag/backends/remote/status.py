@@ -24,10 +24,17 @@ async def check_status(
 ) -> tuple[str, ...]:
     """Check the status and the encoding of a response.
 
-    Returns the ``optional`` fields of the request that the server names in its refusal; empty if it
-    did not refuse. The body is read only if it explains a refusal; ``secret`` must not appear in a
-    message. A RetryableError if the server is busy, or failed and may succeed later; a BackendError
-    if asking again is pointless.
+    Args:
+        response: Its body is read only if it explains a refusal.
+        optional: Fields of the request that may be left out.
+        secret: The API key, which must not appear in a message.
+
+    Returns:
+        The optional fields that the server names in its refusal; empty if it did not refuse.
+
+    Raises:
+        RetryableError: If the server is busy, or failed and may succeed later.
+        BackendError: If asking again is pointless.
     """
     status = response.status_code
     if status == 200:
@@ -71,7 +78,7 @@ def _final(status: int, problem: str) -> BackendError | RetryableError:
 
 
 def _message(text: str) -> str:
-    """The message in the server's JSON, or the whole text."""
+    """Return the message in the server's JSON, or the whole text."""
     try:
         data = parse_json(text)
     except ValueError:

@@ -1,1 +1,1 @@
-"""The models through transformers, in this process."""
+"""Runs the models through transformers, in this process."""

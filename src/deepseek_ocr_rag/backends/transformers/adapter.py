@@ -25,10 +25,10 @@ UP: Final = ".lora_B.weight"
 
 
 def adapter_files(folder: str | Path) -> Path:
-    """The folder of an adapter.
+    """Check that a folder holds an adapter, and return its path.
 
     Raises:
-        ConfigurationError: If it does not hold one in safetensors; pickles are not opened.
+        ConfigurationError: If it has no adapter in safetensors; pickles are not opened.
     """
     path = Path(folder).expanduser()
     missing = [name for name in (CONFIG, WEIGHTS) if not (path / name).is_file()]
@@ -42,13 +42,14 @@ def adapter_files(folder: str | Path) -> Path:
 
 
 def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """Add an adapter to a model's weights, in place; the sums are made in float32.
+    """Add an adapter to a model's weights, in place; the sums are computed in float32.
 
-    PEFT is not needed: what it stores is read here, because its own loading does not find the names
-    of these models.
+    PEFT's files are read here and not by PEFT, whose loading does not find the layers of these
+    models by their names.
 
     Raises:
-        BackendUnavailableError: If it is not one of this model, or of a kind that cannot be added.
+        BackendUnavailableError: If the adapter does not belong to this model, or is of a kind that
+            cannot be added.
     """
     try:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
@@ -57,9 +58,7 @@ def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         modules = dict(model.named_modules())
         downs = [name for name in stored if name.endswith(DOWN)]
         if not downs or 2 * len(downs) != len(stored):
-            raise ValueError(
-                "it holds more than changes of linear layers (routed experts, for example)"
-            )
+            raise ValueError("it changes more than linear layers (routed experts, for example)")
         with torch.no_grad():
             for name in downs:
                 weight = cast("torch.Tensor", modules[_module(name, modules)].weight)
@@ -89,7 +88,7 @@ def _scale(config: dict[str, Any]) -> float:
 
 
 def _module(name: str, modules: dict[str, Any]) -> str:
-    """The layer that a stored matrix belongs to, under either of its names."""
+    """Find the layer that a stored matrix belongs to, under either of its names."""
     short = name.removeprefix("base_model.model.").removesuffix(DOWN)
     for known in (short, short.replace("model.layers.", "model.language_model.layers.", 1)):
         if known in modules:
@@ -103,11 +102,11 @@ def write_merged(checkpoint: Checkpoint, adapter: Path, output: Path) -> Path:
     The weights keep the number format that they are stored in.
 
     Raises:
-        OutputError: If it cannot be written, or something is there already.
+        OutputError: If it cannot be written, or ``output`` exists and is not an empty folder.
     """
     if output.exists() and any(output.iterdir() if output.is_dir() else [output]):
         raise OutputError(
-            "is there already and not empty", source=str(output), remedy="Name a new folder."
+            "exists already and is not empty", source=str(output), remedy="Name a new folder."
         )
     model = load_model(checkpoint, dtype=_stored_type(checkpoint), device_map={"": "cpu"})
     merged = merge_adapter(model, adapter)
@@ -134,7 +133,7 @@ def write_merged(checkpoint: Checkpoint, adapter: Path, output: Path) -> Path:
 
 def _stored_type(checkpoint: Checkpoint) -> torch.dtype:
     with safe_open(checkpoint.weights[0], "pt") as file:
-        for name in file.keys():  # noqa: SIM118 - no mapping
+        for name in file.keys():  # noqa: SIM118 - not a mapping
             kind = file.get_tensor(name).dtype
             if kind in (torch.bfloat16, torch.float16, torch.float32):
                 return cast("torch.dtype", kind)

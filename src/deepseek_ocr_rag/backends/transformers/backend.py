@@ -1,4 +1,4 @@
-"""DeepSeek-OCR on this machine through transformers' own classes: CUDA, MPS or CPU, no remote code."""
+"""Runs DeepSeek-OCR through transformers' own classes: CUDA, MPS or CPU, no remote code."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _log = logging.getLogger("deepseek_ocr_rag")
 
 @dataclass(frozen=True, slots=True)
 class _BatchPage:
-    """A page that is being read, and the call that reads it, by which batches take turns."""
+    """A page that is being read, and the call that reads it: calls take turns with batches."""
 
     ladder: RetryLadder
     reading: object
@@ -115,8 +115,8 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         check_positive(batch_size=batch_size)
         if quantization and device == "auto":
             raise ConfigurationError(
-                f"{quantization} weights lie on one device and cannot be spread over several",
-                remedy='Name the device, "cuda:0" say, or leave quantization out.',
+                f"{quantization} weights must be on one device and cannot be spread over several",
+                remedy='Name a device, such as "cuda:0", or leave quantization out.',
             )
         options = CheckpointOptions(
             model=str(model),
@@ -142,7 +142,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
     def from_options(
         cls, options: CheckpointOptions, batch_size: int | None
     ) -> TransformersBackend:
-        """A backend with the options of another one."""
+        """Make a backend with the options of another one."""
         return cls(
             batch_size=batch_size, **{name: getattr(options, name) for name in options.__slots__}
         )
@@ -213,7 +213,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
     def _generate(
         self, batch: Sequence[_BatchPage]
     ) -> Iterator[tuple[_BatchPage, PageText | Reply]]:
-        """Generate a batch; in halves, then in smaller modes, if it does not fit into memory."""
+        """Generate a batch; in halves, then in smaller modes, while it does not fit into memory."""
         from ..page_text import LoopWatch
 
         batch = [page for page in batch if not page.ladder.request.cancellation.cancelled]
@@ -239,7 +239,7 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
             yield from self._generate_smaller(batch)
             return
         if self._closed.is_set():
-            raise BackendUnavailableError("the backend was closed while it read")
+            raise BackendUnavailableError("the backend was closed while it was reading")
         if cancelled():
             return
         self._size.succeeded(len(batch))
@@ -252,7 +252,9 @@ class TransformersBackend(CheckpointBackend["tuple[ModelRuntime, ModelSettings]"
         half = len(batch) // 2
         if half:
             self._size.failed(len(batch))
-            _log.warning("out of memory with %d pages at once: going on with %d", len(batch), half)
+            _log.warning(
+                "out of memory with %d pages at once: continuing with %d", len(batch), half
+            )
             yield from self._generate(batch[:half])
             yield from self._generate(batch[half:])
             return
@@ -326,16 +328,16 @@ def _out_of_memory(ladder: RetryLadder) -> Reply:
     request = ladder.request
     return ladder.failed(
         BackendUnavailableError(
-            "out of memory even at the smallest resolution",
+            "out of memory even with this page alone at the smallest resolution",
             source=request.source,
             page=request.page,
-            remedy='Use resolution "tiny", quantization="4bit", or a device with more memory.',
+            remedy='Use quantization="8bit" or "4bit", or a device with more memory.',
         )
     )
 
 
 def gpu_name() -> str | None:
-    """The GPU that a model would run on, or None; imports torch, which must be installed."""
+    """Name the GPU that a model would run on, or None; imports torch, which must be installed."""
     import torch
 
     if torch.cuda.is_available():

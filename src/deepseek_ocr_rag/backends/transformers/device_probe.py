@@ -1,6 +1,6 @@
-"""A program that prints what torch finds on this machine, as one JSON object.
+"""Prints what torch finds on this machine, as one JSON object.
 
-The doctor runs it in a process of its own, because importing torch takes seconds,
+The doctor runs this program in a process of its own, because importing torch takes seconds,
 occupies a GPU, and may kill the process if the installation is broken.
 """
 
@@ -52,7 +52,7 @@ def _gpu(index: int) -> dict[str, Any]:
 
 
 def _flash_attn_error() -> str | None:
-    """Why flash-attn cannot be imported; "" if it can, None if it is not installed."""
+    """Say why flash-attn cannot be imported; "" if it can, None if it is not installed."""
     if find_spec("flash_attn") is None:
         return None
     try:

@@ -22,7 +22,7 @@ needs a bias of 400 MB in bfloat16 for every view of 1024."""
 
 
 def normalised(pixels: torch.Tensor) -> torch.Tensor:
-    """Normalise uint8 pixels for the vision tower: -1..1, rounded to bfloat16 as in the published code."""
+    """Normalise uint8 pixels to -1..1, in bfloat16 as in the published code."""
     return pixels.float().div(255).sub(0.5).div(0.5).to(torch.bfloat16)
 
 
@@ -35,11 +35,17 @@ def generate(
     interval: int = 32,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[GeneratedPage, ...]:
-    """Generate the tokens of a batch of pages, each of which may have settings of its own.
+    """Generate the tokens of a batch of pages, each with its own settings.
 
-    ``at_end`` is called with a row's number and its newest tokens, every ``interval`` tokens (1
-    streams); True ends the row. ``cancelled`` is called after every token; True ends all rows.
-    Raises torch.OutOfMemoryError if the batch is too large for the device.
+    Args:
+        model: A model in evaluation mode.
+        pages: Their prompts, one row each.
+        at_end: Called with a row's number and its newest tokens; True ends the row.
+        interval: Tokens between two calls of ``at_end``; 1 streams.
+        cancelled: Called after every token; True ends all rows.
+
+    Raises:
+        torch.OutOfMemoryError: If the batch is too large for the device.
     """
     ids, attention = _padded([page.ids for page in pages], model)
     steps = Steps(
@@ -76,7 +82,7 @@ def generate(
 def _padded(
     prompts: Sequence[Sequence[int]], model: PreTrainedModel
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Prompts padded on the left, and their attention mask; both of shape ``(rows, length)``."""
+    """Pad prompts on the left; return them and their attention mask, both ``(rows, length)``."""
     length = max(map(len, prompts))
     ids = torch.full((len(prompts), length), PAD)
     attention = torch.zeros_like(ids)
@@ -96,12 +102,12 @@ def _embeddings(
 
 
 def input_device(model: PreTrainedModel) -> torch.device:
-    """The device for token ids and pixels: that of the embeddings, as a model may be on several."""
+    """Return the device for token ids and pixels: that of the embeddings, if there are several."""
     return next(model.get_input_embeddings().parameters()).device
 
 
 def image_features(model: PreTrainedModel, views: Sequence[PageViews]) -> list[torch.Tensor]:
-    """The embeddings of the image tokens: one tensor ``(tokens, width)`` per page."""
+    """Compute the embeddings of the image tokens: one tensor ``(tokens, width)`` per page."""
     features: list[torch.Tensor] = []
     device = input_device(model)
     # A CPU gains nothing from several pages at once, and its caches suffer.
@@ -121,7 +127,7 @@ def image_features(model: PreTrainedModel, views: Sequence[PageViews]) -> list[t
 
 
 def _vision_batches(views: Sequence[PageViews], most: int) -> Iterator[list[PageViews]]:
-    """Batches of at most ``most`` pixels (or of one page), in order, with one global size each."""
+    """Yield batches of one view size and at most ``most`` pixels, or of one page, in order."""
     batch: list[PageViews] = []
     pixels = 0
     for page in views:

@@ -1,4 +1,4 @@
-"""What happens between two tokens: forbid repeats, keep log-probabilities, end rows.
+"""Rules that apply between two tokens: forbid repeats, keep log-probabilities, end rows.
 
 Everything works on the whole batch, on the device; rows may have different rules.
 """
@@ -36,10 +36,10 @@ class NoRepeatNGrams(LogitsProcessor):
         self._vocabulary = vocabulary
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores of shape ``(rows, vocabulary)``, with forbidden tokens at minus infinity."""
+        """Return the scores, ``(rows, vocabulary)``, with forbidden tokens at minus infinity."""
         length = input_ids.shape[1]
         for rule, rows in self._groups:
-            # Too few tokens yet for an n-gram in the window.
+            # The window does not have enough tokens for an n-gram yet.
             if rule.size == 0 or min(rule.window or length, length) < rule.size:
                 continue
             if len(rows) == len(input_ids):
@@ -86,7 +86,7 @@ class Temperatures(LogitsProcessor):
         self._noise: torch.Generator | None = None
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Scores, with noise in the sampled rows."""
+        """Return the scores, ``(rows, vocabulary)``, with noise in the sampled rows."""
         if not any(self._temperatures):
             return scores
         if self._noise is None:
@@ -100,8 +100,8 @@ class Temperatures(LogitsProcessor):
 class Steps:
     """Records every new token's log-probability and decides which rows have ended.
 
-    ``at_end`` is called every ``interval`` tokens, as each call waits for the device. ``scores``
-    are the model's own for the current step, before any rule.
+    ``at_end`` is called only every ``interval`` tokens, because each call waits for the device.
+    ``scores`` are the model's own for the current step, before any rule.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Steps:
         self.scores: Tensor | None = None
 
     def after(self, input_ids: Tensor) -> Tensor:
-        """Whether each row has ended, after a new token of each; shape ``(rows,)``."""
+        """Take a new token of each row; return which rows have ended, shape ``(rows,)``."""
         if self.scores is not None:
             chosen = self.scores.gather(1, input_ids[:, -1:])[:, 0]
             self._logprobs.append(chosen.float() - self.scores.float().logsumexp(-1))
@@ -151,7 +151,7 @@ class Steps:
         self._checked = step
 
     def finish(self, input_ids: Tensor) -> tuple[tuple[End, tuple[float, ...]], ...]:
-        """How each row ended, and its tokens' log-probabilities; called after the generation."""
+        """Return how each row ended and its tokens' log-probabilities, after the generation."""
         step = len(self._logprobs)
         self._check(input_ids, step)
         logprobs = torch.stack(self._logprobs, 1).tolist() if step else [[]] * len(self._ends)
@@ -162,23 +162,23 @@ class Steps:
 
 
 class KeepScores(LogitsProcessor):
-    """The first processor: hands the model's own scores to the steps."""
+    """Hands the model's own scores to :class:`Steps`; it must be the first processor."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """The scores, unchanged."""
+        """Return the scores, unchanged."""
         self._steps.scores = scores
         return scores
 
 
 class EndRows(StoppingCriteria):
-    """The stopping criterion: ends the rows that :class:`Steps` says have ended."""
+    """The stopping criterion: ends the rows for which :class:`Steps` says so."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
 
     def __call__(self, input_ids: Tensor, scores: Tensor, **_: object) -> Tensor:
-        """True for every row that has ended."""
+        """Return True for every row that has ended, shape ``(rows,)``."""
         return self._steps.after(input_ids)

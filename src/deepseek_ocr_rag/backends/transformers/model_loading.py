@@ -1,4 +1,4 @@
-"""Loads a checkpoint into transformers' own classes, without remote code, and checks every weight."""
+"""Loads a checkpoint into transformers' own classes, and checks that every weight is there."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ QWEN_DEFAULTS: Final = {
 configuration gives only its width; the rest is in the published code."""
 
 REFERENCE_WINDOW: Final = 128
-"""Unlimited-OCR's sliding window in tokens; the first model has none, but the
-class requires a number."""
+"""Unlimited-OCR's sliding window in tokens; DeepSeek-OCR has none, but the class
+requires a number."""
 
 
 def load_model(
@@ -47,8 +47,10 @@ def load_model(
 ) -> PreTrainedModel:
     """Load the weights of a checkpoint, in evaluation mode.
 
-    Raises BackendUnavailableError if a weight is missing, unexpected or of another shape, about
-    which transformers only warns.
+    Raises:
+        BackendUnavailableError: If the files cannot be read, or if a weight is missing, unexpected
+            or of another shape, where transformers would only warn.
+        ConfigurationError: If config.json does not describe a model of the family.
     """
     config, model_class = model_config(checkpoint)
     try:
@@ -87,21 +89,21 @@ def _check(checkpoint: Checkpoint, report: Mapping[str, Any]) -> None:
 
 
 def model_config(checkpoint: Checkpoint) -> tuple[Any, Any]:
-    """The configuration in transformers' form, and the model class that takes it."""
+    """Return the configuration in transformers' form, and the model class that takes it."""
     try:
         if checkpoint.family.name == "deepseek-ocr-2":
             return _second(checkpoint.config), DeepseekOcr2ForConditionalGeneration
         return _first(checkpoint), UnlimitedOcrForConditionalGeneration
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(
-            f"config.json is not one of the family: {error!r}",
+            f"config.json does not describe a model of this family: {error!r}",
             source=checkpoint.name,
             remedy="Use the config.json that is published with the weights.",
         ) from error
 
 
 def _first(checkpoint: Checkpoint) -> UnlimitedOcrConfig:
-    """DeepSeek-OCR and Unlimited-OCR: the same network, apart from the window."""
+    """Convert the configuration of DeepSeek-OCR or Unlimited-OCR, which differ in the window."""
     config = checkpoint.config
     if "text_config" in config:
         return UnlimitedOcrConfig.from_dict(dict(config))
@@ -125,6 +127,7 @@ def _first(checkpoint: Checkpoint) -> UnlimitedOcrConfig:
 
 
 def _second(config: Mapping[str, Any]) -> DeepseekOcr2Config:
+    """Convert the configuration of DeepSeek-OCR-2."""
     if "text_config" in config:
         return DeepseekOcr2Config.from_dict(dict(config))
     text = _text(config)
@@ -135,7 +138,7 @@ def _second(config: Mapping[str, Any]) -> DeepseekOcr2Config:
     towers = config["vision_config"]["width"]
     encoder = {**QWEN_DEFAULTS, "hidden_size": towers[QWEN]["dim"]}
     sam = _sam(towers[SAM])
-    # The published configuration says 1024, but code and weights have the tower's width.
+    # The published configuration says 1024, but the code and the weights use the tower's width.
     sam["downsample_channels"] = [sam["downsample_channels"][0], encoder["hidden_size"]]
     vision = {"sam_config": sam, "encoder_config": encoder}
     return DeepseekOcr2Config(vision_config=vision, text_config=text)
@@ -160,7 +163,7 @@ TEXT_KEYS: Final = (
     "topk_method",
     "vocab_size",
 )
-"""Keys that the decoder's configuration keeps; the others describe latent
+"""Keys of the decoder's configuration that are kept; the others describe latent
 attention, which these models do not use."""
 
 

@@ -21,9 +21,16 @@ EXPERTS = r"re:.*language_model\.layers\..*experts\.(gate_up|down)_proj"
 
 
 def quantize(model: PreTrainedModel, form: str, device: torch.device) -> None:
-    """Quantize the weights of a model on the CPU, in place, and move it to its device.
+    """Quantize the weights of a model in place, and move it to its device.
 
-    ``form`` is "8bit" (torchao, one scale per row) or "4bit" (bitsandbytes, NF4).
+    Args:
+        model: A model on the CPU.
+        form: "8bit" (torchao, one scale per row) or "4bit" (bitsandbytes, NF4).
+        device: Where the model will run.
+
+    Raises:
+        ConfigurationError: If there is no such form.
+        MissingExtraError: If the package for it is not installed.
     """
     if form == "8bit":
         _eight_bits(model, device)
@@ -31,7 +38,7 @@ def quantize(model: PreTrainedModel, form: str, device: torch.device) -> None:
         _four_bits(model, device)
     else:
         raise ConfigurationError(
-            f"there is no quantization {form!r}", remedy='Use "8bit" or "4bit".'
+            f"quantization={form!r} is not supported", remedy='Use "8bit" or "4bit".'
         )
     torch.nn.Module.to(model, device)
 
@@ -41,7 +48,7 @@ def _eight_bits(model: PreTrainedModel, device: torch.device) -> None:
         from torchao.quantization import FqnToConfig, Int8WeightOnlyConfig, quantize_
     except ImportError as error:
         raise _missing("torchao") from error
-    # torchao's weights work only with the plain loop, which takes the experts one by one.
+    # torchao's weights work only with the plain implementation, which loops over the experts.
     model.set_experts_implementation("eager")
     rows = Int8WeightOnlyConfig(version=2)
     quantize_(model, FqnToConfig({EXPERTS: rows, PROJECTIONS: rows}), filter_fn=None, device=device)

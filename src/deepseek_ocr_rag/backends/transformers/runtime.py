@@ -30,11 +30,19 @@ CPU_FLOAT32_BYTES: Final = 20 * 2**30
 
 
 class ModelRuntime:
-    """A loaded model.
+    """A model that is loaded on a device.
 
-    ``device`` is "cuda", "cuda:1", "mps", "cpu", "auto" (spread over all GPUs), or None for the
-    best one here; ``dtype`` "bfloat16", "float16", "float32", or None for what the device can do;
-    ``quantization`` "8bit", "4bit" or None; ``adapter`` the folder of a LoRA adapter.
+    Args:
+        checkpoint: The model's files.
+        device: "cuda", "cuda:1", "mps", "cpu", "auto" (spread over all GPUs), or None for the best
+            one here.
+        dtype: "bfloat16", "float16", "float32", or None for what the device can do.
+        quantization: "8bit", "4bit" or None.
+        adapter: Folder of a LoRA adapter, which is added to the weights.
+
+    Raises:
+        BackendUnavailableError: If the weights cannot be loaded or do not fit into memory.
+        ConfigurationError: If a setting is invalid.
     """
 
     def __init__(
@@ -82,7 +90,7 @@ class ModelRuntime:
         if self.device.type != "cuda":
             return 1
         free, _ = torch.cuda.mem_get_info(self.device)
-        # Half of it: a growing cache is copied, and the vision tower needs memory too.
+        # Only half of it: a growing cache is copied, and the vision tower needs memory too.
         return max(1, int(free * 0.5) // (tokens * CACHE_BYTES))
 
     def generate(
@@ -95,8 +103,9 @@ class ModelRuntime:
     ) -> tuple[GeneratedPage, ...]:
         """Generate a batch; see :func:`.generation.generate`.
 
-        Raises OutOfDeviceMemoryError if the batch is too large (its memory is freed), and
-        BackendUnavailableError if the device fails in another way.
+        Raises:
+            OutOfDeviceMemoryError: If the batch is too large; its memory is freed.
+            BackendUnavailableError: If the device fails in another way.
         """
         try:
             return generate(
@@ -110,7 +119,7 @@ class ModelRuntime:
                     remedy=remedy_for(str(error))
                     or "Run `dsocr doctor`; after a CUDA error, start the program again.",
                 ) from error
-            # Freed after the handler, because the traceback holds the batch's tensors.
+            # Memory is freed after the handler: until then the traceback holds the tensors.
             problem = str(error)
         self._free_cache()
         raise OutOfDeviceMemoryError(problem)
@@ -129,7 +138,7 @@ class ModelRuntime:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out: CUDA has a class for it, MPS and the CPU only a message."""
+    """Return whether memory ran out; CUDA has a class for it, MPS and the CPU only a message."""
     message = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError) or any(
         sign in message for sign in ("out of memory", "can't allocate memory", "not enough memory")
@@ -158,7 +167,7 @@ def _dtype(name: str | None, device: torch.device) -> torch.dtype:
     if name is not None:
         if name not in ("bfloat16", "float16", "float32"):
             raise ConfigurationError(
-                f"there is no number format {name!r}", remedy="Use bfloat16, float16 or float32."
+                f"dtype={name!r} is not supported", remedy="Use bfloat16, float16 or float32."
             )
         return cast("torch.dtype", getattr(torch, name))
     if device.type == "cuda":
@@ -170,7 +179,7 @@ def _dtype(name: str | None, device: torch.device) -> torch.dtype:
 
 
 def _supports_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16; macOS 13 and older do not."""
+    """Return whether the device computes in bfloat16; macOS 13 and older do not."""
     try:
         torch.ones(1, dtype=torch.bfloat16, device=device).add_(1)
     except (RuntimeError, TypeError):
@@ -179,7 +188,7 @@ def _supports_bfloat16(device: torch.device) -> bool:
 
 
 def _free_memory() -> int:
-    """Free bytes of the machine's memory; 0 if unknown."""
+    """Return the free bytes of the machine's memory; 0 if unknown."""
     try:
         import psutil
     except ImportError:

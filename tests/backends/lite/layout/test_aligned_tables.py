@@ -1,4 +1,4 @@
-"""Tables that only the alignment of their cells shows."""
+"""Finds tables that only the alignment of their cells shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WIDTH, HEIGHT = 600.0, 800.0
 
 
 def placed(x: float, y: float, text: str, *, right: bool = False, size: float = 10) -> list[Word]:
-    """Words of 5 points a letter from ``x`` on, or up to ``x``."""
+    """Make words of 5 points a letter, from ``x`` on or up to ``x``."""
     step = 0.5 * size
     left = x - step * len(text) if right else x
     words = []
@@ -64,7 +64,7 @@ def test_a_currency_sign_joins_its_figure() -> None:
     assert rows_of(words)[1] == ["Net sales", "$ 280,522", "$ 232,887"]
 
 
-def test_a_heading_inside_of_a_table_is_a_row() -> None:
+def test_a_heading_inside_a_table_is_a_row() -> None:
     rows = [*STATEMENT[:2], ("Expenses:",), *STATEMENT[2:]]
     assert ["Expenses:", "", ""] in rows_of(page(rows))
 
@@ -89,13 +89,13 @@ def test_a_rule_below_a_head_shows_its_columns() -> None:
     assert [(c.text, c.colspan) for c in table.rows[0]][-1] == ("Fiscal year", 2)
 
 
-def test_leaders_fill_no_gap() -> None:
+def test_dot_leaders_do_not_fill_gaps() -> None:
     rows = [(f"{label} " + "." * 20, *rest) for label, *rest in STATEMENT[1:]]
     found = rows_of(page(rows, columns=(420, 540)))
     assert [row[1:] for row in found] == [list(row[1:]) for row in STATEMENT[1:]]
 
 
-def test_prose_is_no_table() -> None:
+def test_prose_is_not_a_table() -> None:
     lines = [
         "In 2019 the company sold 12 ships for 4 million euros, and in 2020 it sold",
         "another 15 ships for 6 million euros, although 3 of them were returned in",
@@ -115,12 +115,12 @@ def test_a_table_of_contents_stays_lines() -> None:
     assert all(b.table is None for b in blocks(words))
 
 
-def test_two_tables_are_not_one() -> None:
+def test_two_tables_stay_two() -> None:
     words = page(STATEMENT) + page(STATEMENT, y=260)
     assert len([b for b in blocks(words) if b.table is not None]) == 2
 
 
-def test_two_lines_of_a_running_foot_are_no_rows() -> None:
+def test_two_lines_of_a_running_foot_are_not_a_table() -> None:
     foot = placed(60, 770, "138 (H)") + placed(300, 770, "2019") + placed(520, 770, "1-31")
     foot += placed(60, 784, "139 (H)") + placed(300, 784, "2019") + placed(520, 784, "1-32")
     assert all(b.table is None for b in blocks(foot))

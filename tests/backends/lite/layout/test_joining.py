@@ -1,4 +1,4 @@
-"""Words to lines of text, and lines to paragraphs."""
+"""Joins words to lines of text, and lines to paragraphs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANYWHERE = Box(0, 0, 1, 1)
 
 
 def line(*texts: str, gap: float = 4) -> list[LayoutPiece]:
-    """Words side by side from left to right, ten points high."""
+    """Make words side by side from left to right, ten points high."""
     pieces, x = [], 0.0
     for text in texts:
         x1 = x + 5 * len(text)
@@ -56,7 +56,7 @@ def test_a_word_that_the_page_spells_whole_loses_the_hyphen() -> None:
 
 
 def test_arabic_is_read_from_the_right_and_its_numbers_from_the_left() -> None:
-    # As it stands on the page: [page 12 of] from the right.
+    # As it is on the page: [page 12 of] from the right.
     pieces = line("كتاب", "2007", "12", "صفحة")
     assert [p.text for p in reading_sequence(pieces)] == ["صفحة", "2007", "12", "كتاب"]
 
@@ -67,14 +67,14 @@ def test_hebrew_words_in_an_english_line_are_read_from_the_right() -> None:
     assert found == ["the", "words", "שלום", "עולם", "mean", "hello", "world"]
 
 
-def test_chinese_words_side_by_side_get_no_space() -> None:
+def test_chinese_words_side_by_side_are_joined_without_a_space() -> None:
     assert line_text(line("日本語", "テスト", gap=1)) == "日本語テスト"
 
 
-def test_chinese_words_far_apart_keep_one() -> None:
+def test_chinese_words_far_apart_keep_a_space() -> None:
     assert line_text(line("姓名", "年齢", gap=20)) == "姓名 年齢"
 
 
 @pytest.mark.parametrize(("text", "answer"), [("شكرا", True), ("abc", False), ("12:30", False)])
-def test_direction_of_a_text(text: str, answer: bool) -> None:
+def test_the_direction_of_a_text_is_that_of_most_characters(text: str, answer: bool) -> None:
     assert is_rtl(text) is answer

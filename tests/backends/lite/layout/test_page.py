@@ -1,4 +1,4 @@
-"""From words with boxes to blocks: order, headings, paragraphs, lists, tables."""
+"""Makes blocks of words with boxes: order, headings, paragraphs, lists, tables."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 600.0, 800.0
 def words(
     text: str, x: float, y: float, *, size: float = 10, bold: bool = False, rotation: int = 0
 ) -> Iterator[Word]:
-    """One line of words from a point on, each letter half as wide as the font is high."""
+    """Make a line of words from a point on; each letter is half as wide as the font is high."""
     for part in text.split():
         length = 0.5 * size * len(part)
         box = Box.clamped(x / WIDTH, y / HEIGHT, (x + length) / WIDTH, (y + size) / HEIGHT)
@@ -112,7 +112,7 @@ def test_full_width_text_between_columns_divides_them() -> None:
     assert found == ["left", "then", "them", "left", "then"]
 
 
-def test_a_paragraph_that_goes_on_in_the_next_column_has_two_boxes() -> None:
+def test_a_paragraph_that_continues_in_the_next_column_has_two_boxes() -> None:
     left = [*LEFT[:-1], "and will go on doing as long as there are"]
     right = ["newspapers at all. " + RIGHT[0][:20], *RIGHT[1:]]
     (block,) = lay_out(layer(paragraph(left, 50, 100), paragraph(right, 320, 100)))
@@ -148,12 +148,12 @@ def test_tilted_columns_are_read_as_if_they_were_level() -> None:
     scan = layer([tilted(word) for word in straight])
     blocks = lay_out(scan, skew=tilt, measured=True)
     assert texts(blocks) == [" ".join(LEFT), " ".join(RIGHT)]
-    # The boxes are those of the page as it is.
+    # The boxes are those of the page as displayed.
     assert blocks[0].boxes[0].y0 == min(w.box.y0 for w in scan.words[: len(" ".join(LEFT).split())])
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_a_page_on_its_side_or_head_is_read_in_its_own_direction(rotation: int) -> None:
+def test_a_page_on_its_side_or_upside_down_is_read_in_its_own_direction(rotation: int) -> None:
     def turned(word: Word) -> Word:
         x0, y0, x1, y1 = word.box.as_tuple()
         box = {
@@ -218,7 +218,7 @@ def test_items_of_a_list_keep_their_lines() -> None:
     ]
 
 
-def test_white_between_paragraphs_divides_them() -> None:
+def test_white_space_divides_paragraphs() -> None:
     blocks = lay_out(layer(paragraph(LEFT, 50, 100), paragraph(RIGHT, 50, 172)))
     assert texts(blocks) == [" ".join(LEFT), " ".join(RIGHT)]
 
@@ -269,7 +269,7 @@ def test_rows_without_rules_between_them_are_rows_of_the_grid() -> None:
     )  # fmt: skip
 
 
-def test_level_rules_alone_make_a_table_where_columns_are_clear() -> None:
+def test_horizontal_rules_alone_make_a_table_if_its_columns_are_clear() -> None:
     ruled = tuple(level_rule(y, 50, 400) for y in (100, 120, 170))
     rows = [
         ("Method", "Recall", "Time"),
@@ -288,14 +288,14 @@ def test_level_rules_alone_make_a_table_where_columns_are_clear() -> None:
     assert block.table.to_rows() == tuple(rows)
 
 
-def test_a_frame_around_text_is_no_table() -> None:
+def test_a_frame_around_text_is_not_a_table() -> None:
     ruled = [level_rule(y, 40, 400) for y in (90, 170)]
     ruled += [upright_rule(x, 90, 170) for x in (40, 400)]
     (block,) = lay_out(layer(paragraph(LEFT, 50, 100), rules=tuple(ruled)))
     assert block.kind == "text"
 
 
-def test_the_line_that_names_a_picture_is_its_caption() -> None:
+def test_a_line_that_names_a_picture_is_its_caption() -> None:
     picture = Box(0.1, 0.3, 0.6, 0.5)
     caption = words("Figure 3: A lighthouse", 60, 410)
     blocks = lay_out(layer(paragraph(LEFT, 60, 100), caption, pictures=(picture,)))
@@ -303,7 +303,7 @@ def test_the_line_that_names_a_picture_is_its_caption() -> None:
     assert blocks[1].boxes == (picture,)
 
 
-def test_a_background_picture_is_no_figure() -> None:
+def test_a_background_picture_is_not_a_figure() -> None:
     blocks = lay_out(layer(paragraph(LEFT, 60, 100), pictures=(Box(0, 0, 1, 1),)))
     assert [b.kind for b in blocks] == ["text"]
 
@@ -325,7 +325,7 @@ any_rules = st.builds(Rule, box=boxes, horizontal=st.booleans())
 
 
 def counted(text: str) -> Counter[str]:
-    """Characters but for spaces, and for what marks headings, items and divided words."""
+    """Count characters, except spaces and the marks of headings, items and divided words."""
     dropped = set("~`#-\u2010\u00ad\ufffe\u0002•●○◦▪■□▫‣⁃∙·❖➢➤✓✔\uf0b7\uf0a7\uf0d8\uf076\uf0fc")
     text = text.replace("\0", "\ufffd")
     return Counter(c for c in text if not c.isspace() and c not in dropped)
@@ -362,7 +362,7 @@ def test_every_word_comes_out_exactly_once(
     rows=st.integers(2, 8),
     cells=st.lists(st.text("abc123", min_size=1, max_size=5), min_size=40, max_size=40),
 )
-def test_every_cell_of_a_grid_comes_out_in_its_place(
+def test_every_cell_of_a_grid_comes_out_in_its_row_and_column(
     columns: int, rows: int, cells: list[str]
 ) -> None:
     x_lines, y_lines = (
@@ -383,7 +383,7 @@ def test_every_cell_of_a_grid_comes_out_in_its_place(
     assert block.table.to_rows() == tuple(map(tuple, wanted))
 
 
-def test_a_page_made_to_be_slow_takes_seconds() -> None:
+def test_a_page_made_to_be_slow_takes_only_seconds() -> None:
     n = 4000
     stairs = tuple(
         Word("w", Box.clamped(i / n, i % 500 / 500, i / n + 0.001, i % 500 / 500 + 0.0015), 9)

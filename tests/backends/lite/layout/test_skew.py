@@ -1,4 +1,4 @@
-"""The tilt of a scan."""
+"""Measures the tilt of a scan."""
 
 from __future__ import annotations
 

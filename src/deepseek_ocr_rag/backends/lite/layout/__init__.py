@@ -1,4 +1,4 @@
-"""Layout from words with boxes: reading order, headings, paragraphs, lists, tables."""
+"""Lays out words with boxes: reading order, headings, paragraphs, lists, tables."""
 
 from .page import lay_out
 

@@ -1,9 +1,9 @@
-"""Tables by alignment: rows whose cells stand below each other, with or without rules.
+"""Finds tables by alignment: rows whose cells are below each other, with or without rules.
 
-The lines of a column of text are searched for runs of rows: lines with white gaps, figures after
-the first gap, or three and more cells. The gaps that most rows of a run share divide its columns.
-Lines above that fit the columns are its head; a line without figures between two rows is a
-heading of the rows below, or a part of a label that takes two lines.
+The lines of a column of text are searched for runs of rows: lines with white gaps that have figures
+after the first gap, or at least three cells. The gaps that most rows of a run share divide its
+columns. The lines above that fit the columns are its head; a line without figures between two rows
+is a heading of the rows below, or part of a label that takes two lines.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from .table_rows import Placed, PlacedCell, cells_of, head_cells, joined, place
 __all__ = ["framed_table", "with_aligned_tables"]
 
 _CELL_GAP = 0.9
-"""White space between cells, in heights of a word; between words it is a third."""
+"""Least white space between cells, in heights of a word; between words it is a third."""
 
 _SHARED_GAP = 0.4
-"""The same where most rows of a table have it at one place."""
+"""The same if most rows of a table have the gap in the same position."""
 
 _TYPED_GAP = 0.75
-"""The same for a page that is typed."""
+"""The same on a page that is typed."""
 
 _ROW_GAP = 3.2
 """Rows further apart, in heights of a word, belong to two tables."""
@@ -42,6 +42,7 @@ _FEWEST_ROWS = 2
 _MOST_HEAD_LINES = 10
 
 _LONG_RUN = 60
+"""Lines; a longer run that is not a table is not searched again from each of them."""
 
 
 def framed_table(
@@ -50,9 +51,16 @@ def framed_table(
     rules: Sequence[RulePiece],
     usual: float,
 ) -> tuple[Table, int] | None:
-    """The table of the words in a frame whose rules divide its columns at ``frames``, but not its rows.
+    """Make the table of the words in a frame whose rules divide its columns, but not its rows.
 
-    Also how many of its rows have figures; None if alignment shows no such rows.
+    Args:
+        pieces: The words.
+        frames: Positions of the rules between the columns.
+        rules: All rules of the frame.
+        usual: Typical height of a word.
+
+    Returns:
+        The table, and how many of its rows have figures; None if the alignment shows no rows.
     """
     rows = [TableLine(line, runs_of(line, _CELL_GAP * usual)) for line in build_lines(pieces)]
     start = next((i for i, row in enumerate(rows) if row.is_body and row.figures), len(rows))
@@ -68,7 +76,10 @@ def framed_table(
 def with_aligned_tables(
     regions: Sequence[Region], rules: Sequence[RulePiece], usual: float
 ) -> list[Region]:
-    """The regions, with one piece for the lines of each table that is found in them."""
+    """Return the regions, with one piece in place of the lines of each table found in them.
+
+    ``usual`` is the typical height of a word.
+    """
     level = [r for r in rules if r.horizontal]
     return [
         replace(region, lines=tuple(_with_tables(region.lines, level, usual))) for region in regions
@@ -94,7 +105,7 @@ def _with_tables(lines: Sequence[Line], rules: Sequence[RulePiece], usual: float
             result.append(_line_of(table, [row.line for row in rows[start:end]]))
             free = at = end
         else:
-            # Searching a long run again from each of its lines would take quadratic time.
+            # Searching a long run again from each line would take quadratic time.
             at = end if end - at > _LONG_RUN else at + 1
     return result + [row.line for row in rows[free:]]
 
@@ -107,17 +118,17 @@ def _line_of(table: Table, lines: Sequence[Line]) -> Line:
 
 
 def _run_end(rows: Sequence[TableLine], start: int, usual: float) -> int:
-    """Where the rows of a table end that begin with the row at ``start``; ``start`` if none do."""
+    """Find the end of the table rows that begin at ``start``; ``start`` if there are none."""
     if not rows[start].is_body:
         return start
-    gaps = _gaps_of(rows[start], usual)
+    gaps = _gaps_of(rows[start])
     end = at = start + 1
     while at < len(rows) and at - end < 4:
         row = rows[at]
         if row.line.is_block or _apart(rows[at - 1].line, row.line, usual):
             break
         if row.is_body:
-            left = _shared(gaps, _gaps_of(row, usual), usual)
+            left = _shared(gaps, _gaps_of(row), usual)
             if not left or len(left) < 0.5 * len(gaps):
                 break
             gaps = left if len(left) >= 0.75 * len(gaps) else gaps
@@ -131,7 +142,7 @@ def _run_end(rows: Sequence[TableLine], start: int, usual: float) -> int:
 
 
 def _is_set_off(rows: Sequence[TableLine], start: int, at: int) -> bool:
-    """Whether a line is further from the row above it than the rows before are from each other."""
+    """Return whether a line is further from the row above than earlier rows are from each other."""
     steps = [b.line.y_centre - a.line.y_centre for a, b in pairwise(rows[start : at + 1])]
     return len(steps) > 2 and steps[-1] > 1.6 * median(steps[:-1])
 
@@ -140,7 +151,7 @@ def _apart(above: Line, below: Line, usual: float) -> bool:
     return below.y0 - above.y1 > _ROW_GAP * usual
 
 
-def _gaps_of(row: TableLine, usual: float) -> list[tuple[float, float]]:
+def _gaps_of(row: TableLine) -> list[tuple[float, float]]:
     edges = [(min(p.x0 for p in run), max(map(ink_end, run))) for run in row.runs]
     return [(a[1], b[0]) for a, b in pairwise(edges)]
 
@@ -148,7 +159,7 @@ def _gaps_of(row: TableLine, usual: float) -> list[tuple[float, float]]:
 def _shared(
     gaps: Sequence[tuple[float, float]], others: Sequence[tuple[float, float]], usual: float
 ) -> list[tuple[float, float]]:
-    """The parts of gaps that are free in both rows."""
+    """Return the parts of the gaps that are free in both rows."""
     found = []
     for left, right in gaps:
         for low, high in others:
@@ -159,7 +170,7 @@ def _shared(
 
 
 def _may_stand_between(row: TableLine, gaps: Sequence[tuple[float, float]], usual: float) -> bool:
-    """Whether a line other than a row may be a heading, or part of a label, inside a table."""
+    """Return whether a line that is not a row may be a heading or part of a label in a table."""
     if len(row.runs) > 1:
         return True
     left, right = row.line.x0, max(map(ink_end, row.runs[0]))
@@ -171,7 +182,7 @@ def _may_stand_between(row: TableLine, gaps: Sequence[tuple[float, float]], usua
 def _gaps_of_table(
     rows: Sequence[TableLine], usual: float, *, is_ruled: bool = False
 ) -> list[float]:
-    """The gaps between the columns of rows that are a table; [] if they are not one."""
+    """Return the middles of the gaps between the columns of a table's rows; [] if not a table."""
     body = [row for row in rows if row.is_body]
     gaps = _with_signs(_column_gaps(body, usual), body, usual)
     if not gaps or len(body) < _FEWEST_ROWS:
@@ -180,7 +191,7 @@ def _gaps_of_table(
     figures = sum(map(is_figure, cells)) / max(1, len(cells))
     digits = sum(any(c.isdigit() for c in cell[0].text) for cell in cells) / max(1, len(cells))
     few = len(gaps) == 1 and (len(body) < 3 or figures < 0.7 or _is_contents(body))
-    # Two lines may be level by chance, as in a running foot.
+    # Two lines may be aligned by chance, as in a running foot.
     few = few or (len(body) == 2 and (len(gaps) < 3 or figures < 0.6) and not is_ruled)
     many = len(gaps) >= 2 and len(body) >= 3 and digits >= 0.6
     return [] if few or (figures < 0.3 and not many) else gaps
@@ -194,7 +205,7 @@ def _head_start(
     rules: Sequence[RulePiece],
     usual: float,
 ) -> int:
-    """The first line of the head of a table whose rows begin at ``body``."""
+    """Find the first line of the head of a table whose rows begin at ``body``."""
     left = min(row.line.x0 for row in rows[body : body + 3])
     right = max(row.line.x1 for row in rows[body : body + 3])
     wide = [r.at for r in rules if min(r.end, right) - max(r.start, left) > 0.6 * (right - left)]
@@ -218,7 +229,7 @@ def _head_start(
             break
     if ruled is not None:
         return ruled
-    # Without a rule above, only lines with cells, or over the columns of figures, are the head.
+    # Without a rule above, only lines with cells, or above the columns of figures, are the head.
     while start > free and body - start < 4:
         above = rows[start - 1]
         if above.line.is_block or _apart(above.line, rows[start].line, usual):
@@ -231,7 +242,7 @@ def _head_start(
 
 
 def _has_rule(rows: Sequence[TableLine], rules: Sequence[RulePiece], usual: float) -> bool:
-    """Whether a rule as wide as the rows stands near their first or among them."""
+    """Return whether a rule as wide as the rows is near the first of them or between them."""
     x0 = min(row.line.x0 for row in rows)
     x1 = max(row.line.x1 for row in rows)
     top, bottom = rows[0].line.y0 - 5 * usual, rows[-1].line.y1 + usual
@@ -241,7 +252,7 @@ def _has_rule(rows: Sequence[TableLine], rules: Sequence[RulePiece], usual: floa
 
 
 def _is_contents(body: Sequence[TableLine]) -> bool:
-    """Whether the rows are a table of contents or an index: titles, and their page numbers."""
+    """Return whether the rows are a table of contents or an index: titles with page numbers."""
     numbers = [run[-1].text for row in body for run in row.runs[-1:]]
     lists = sum(
         len(row.runs[-1]) > 1 and all(p.text.rstrip(",").isdigit() for p in row.runs[-1])
@@ -256,7 +267,7 @@ def _is_contents(body: Sequence[TableLine]) -> bool:
 
 
 def _with_signs(gaps: Sequence[float], body: Sequence[TableLine], usual: float) -> list[float]:
-    """The gaps without those between a column of figures and one of their signs."""
+    """Return the gaps without those between a column of figures and a column of their signs."""
     held: list[list[str]] = [[] for _ in range(len(gaps) + 1)]
     for row in body:
         for column, cell in place(row.runs, gaps, usual).items():
@@ -272,9 +283,9 @@ def _with_signs(gaps: Sequence[float], body: Sequence[TableLine], usual: float) 
 
 
 def _column_gaps(body: Sequence[TableLine], usual: float) -> list[float]:
-    """The middles of the gaps that nine of ten rows leave free, one between two columns."""
+    """Return the middles of the gaps that nine of ten rows leave free, one between two columns."""
     words = [piece for row in body for piece in row.line.pieces]
-    # In type with equally wide characters, a space is as wide as a letter.
+    # In a monospaced font, a space is as wide as a letter.
     typed = sum(p.word is not None and p.word.monospaced for p in words) > 0.5 * len(words)
     least = (_TYPED_GAP if typed else _SHARED_GAP) * usual
     edges: list[tuple[float, int]] = []
@@ -300,7 +311,7 @@ def _column_gaps(body: Sequence[TableLine], usual: float) -> list[float]:
 
 
 def _body(rows: Sequence[TableLine], gaps: Sequence[float], usual: float) -> list[tuple[Cell, ...]]:
-    """The rows below the head; lines that go on with a row above or below them join it."""
+    """Make the rows below the head; join lines that continue the row above or below them."""
     placed: list[Placed] = []
     pending: Placed | None = None
     for row in rows:
@@ -320,7 +331,7 @@ def _body(rows: Sequence[TableLine], gaps: Sequence[float], usual: float) -> lis
 
 
 def _goes_on(above: Placed, cells: Placed) -> bool:
-    """Whether a line without figures is the second line of the row above."""
+    """Return whether a line without figures is the second line of the row above."""
     if not all(column in above for column in cells):
         return False
     first = min(cells)
@@ -329,7 +340,7 @@ def _goes_on(above: Placed, cells: Placed) -> bool:
 
 
 def _is_begun(row: TableLine, rows: Sequence[TableLine]) -> bool:
-    """Whether a line is the first part of the label of the row below it."""
+    """Return whether a line is the first part of the label of the row below it."""
     at = next(i for i, other in enumerate(rows) if other is row)
     if at + 1 >= len(rows) or not rows[at + 1].is_body:
         return False

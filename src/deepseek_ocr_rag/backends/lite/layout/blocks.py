@@ -48,7 +48,7 @@ _SENTENCE_END = ".!?:;,。！？：；"
 
 @dataclass(frozen=True, slots=True)
 class BodyStyle:
-    """What the body text of a page looks like."""
+    """The look of a page's body text."""
 
     size: float  # of its font
     bold: bool
@@ -58,7 +58,10 @@ class BodyStyle:
 
 
 def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
-    """The style of most characters of the page."""
+    """Find the style of most characters of the page.
+
+    ``loose`` says whether sizes are measured on a picture.
+    """
     sizes: Counter[float] = Counter()
     bold = typed = 0
     words: set[str] = set()
@@ -80,7 +83,7 @@ def page_style(regions: Iterable[Region], *, loose: bool) -> BodyStyle:
 
 
 def build_blocks(regions: Sequence[Region], style: BodyStyle) -> list[Block]:
-    """The blocks of a page in reading order: headings, texts, tables, images and captions.
+    """Make the blocks of a page in reading order: headings, texts, code, tables, images, captions.
 
     A paragraph that continues in the next column has two boxes.
     """
@@ -105,7 +108,7 @@ def build_blocks(regions: Sequence[Region], style: BodyStyle) -> list[Block]:
 
 
 def _groups(region: Region, style: BodyStyle) -> list[list[Line]]:
-    """The lines of each block."""
+    """Group the lines of a region by block."""
     groups: list[list[Line]] = []
     pitch = _usual_pitch(region.lines)
     for line in region.lines:
@@ -117,7 +120,7 @@ def _groups(region: Region, style: BodyStyle) -> list[list[Line]]:
 
 
 def _usual_pitch(lines: Sequence[Line]) -> float:
-    """Distance between neighbouring baselines within paragraphs."""
+    """Measure the distance between neighbouring baselines within paragraphs."""
     steps = sorted(
         b.y1 - a.y1
         for a, b in pairwise(lines)
@@ -134,7 +137,7 @@ def _belongs(
     if line.is_block or above.is_block or line.monospaced != above.monospaced:
         return False
     if line.monospaced and not style.typed:
-        # A listing goes on over an empty line.
+        # A listing may contain empty lines.
         return line.y1 - above.y1 < 2.5 * max(pitch, line.height)
     if abs(line.size - above.size) > (0.3 if style.loose else 0.12) * max(line.size, above.size):
         return False
@@ -143,7 +146,7 @@ def _belongs(
     limit = max(limit, 1.25 * line.height)
     if step > limit:
         return False
-    level, level_above = _is_heading_line(line, style), _is_heading_line(above, style)
+    level, level_above = _heading_level(line, style), _heading_level(above, style)
     if level != level_above:
         return False
     if level and _ITEM.match(line.text):
@@ -152,12 +155,12 @@ def _belongs(
 
 
 def _starts_paragraph(group: Sequence[Line], line: Line, region: Region) -> bool:
-    """Whether a line starts a paragraph: it is indented, or the line above ended early."""
+    """Return whether a line starts a paragraph: it is indented, or the line above ended early."""
     if _ITEM.match(line.text) or any(_ITEM.match(item.text) for item in group[-12:]):
         # An item, its second line and the next item stay together.
         return False
     if line.text[0].islower():
-        # The second line of an item with a hanging indent.
+        # It may be the second line of an item with a hanging indent.
         return False
     above = group[-1]
     indent = line.x0 - above.x0
@@ -170,8 +173,8 @@ def _starts_paragraph(group: Sequence[Line], line: Line, region: Region) -> bool
     return region.x1 - above.x1 > 0.35 * full and above.text[-1] in ".!?。" and len(group) > 1
 
 
-def _is_heading_line(line: Line, style: BodyStyle) -> int:
-    """The level of a heading, or 0 if the line does not stand out."""
+def _heading_level(line: Line, style: BodyStyle) -> int:
+    """Return the level of a heading; 0 if the line does not stand out."""
     text = line.text
     if len(text) > HEADING_LENGTH or not any(c.isalpha() for c in text):
         return 0
@@ -190,7 +193,7 @@ def _block(group: Sequence[Line], region: Region, style: BodyStyle) -> Block:
         if made is not None:
             return made
     box = union_box(p for line in group for p in line.pieces)
-    level = _is_heading_line(group[0], style)
+    level = _heading_level(group[0], style)
     texts = [line.text for line in group]
     if level and len(group) <= 4 and sum(map(len, texts)) <= HEADING_LENGTH:
         kind = "title" if level == 1 else "sub_title"
@@ -201,7 +204,7 @@ def _block(group: Sequence[Line], region: Region, style: BodyStyle) -> Block:
 
 
 def _is_numbered_heading(line: Line, region: Region) -> bool:
-    """Whether a line is a short one like "5.1 Results", even if its font is not bold."""
+    """Return whether a line is a short heading such as "5.1 Results", even if it is not bold."""
     text = line.text
     return (
         _NUMBERED.match(text) is not None
@@ -212,7 +215,7 @@ def _is_numbered_heading(line: Line, region: Region) -> bool:
 
 
 def _body(group: Sequence[Line], region: Region, style: BodyStyle) -> str:
-    """The text of a paragraph; items of a list and short lines (an address) keep their lines."""
+    """Join a paragraph's lines; items of a list and short lines (an address) stay apart."""
     parts: list[list[str]] = []
     for i, line in enumerate(group):
         above = group[max(0, i - 1)]
@@ -226,28 +229,28 @@ def _body(group: Sequence[Line], region: Region, style: BodyStyle) -> str:
 
 
 def _is_row(line: Line) -> bool:
-    """Whether a line has gaps like those between cells, or a dot leader to a page number."""
+    """Return whether a line has gaps as between cells, or a dot leader to a page number."""
     ordered = sorted(line.pieces, key=lambda p: p.x0)
     gaps = (right.x0 - left.x1 for left, right in pairwise(ordered))
     return any(gap > 2 * line.height for gap in gaps) or _LEADER.search(line.text) is not None
 
 
 def _was_short(above: Line, line: Line, region: Region) -> bool:
-    """Whether the line's first word would have fit above, so that the break is intended."""
+    """Return whether the line's first word would have fit above, so that the break is intended."""
     if above.text[-1] in "-\u2010" + SOFT_HYPHENS:
         return False
     first = line.pieces[0].width + 0.4 * line.height
     if is_rtl(above.text):
         return above.x0 - region.x0 > first + 0.12 * (region.x1 - region.x0)
     room = region.x1 - above.x1
-    # Ragged margins leave some room too; centred lines leave half on each side.
     if line.text[0].islower():
         return False
+    # Ragged margins leave some room too.
     return room > first + 0.12 * (region.x1 - region.x0)
 
 
 def _continues(last: Block, block: Block) -> bool:
-    """Whether the end of a column divides a paragraph."""
+    """Return whether a block continues the paragraph at the end of the column before it."""
     if last.kind != "text" or block.kind != "text" or not (last.text and block.text):
         return False
     end, start = last.text.rstrip()[-1], block.text[0]
@@ -255,7 +258,7 @@ def _continues(last: Block, block: Block) -> bool:
 
 
 def _with_captions(blocks: Sequence[Block]) -> list[Block]:
-    """Turn text that names a figure or a table, and is next to one, into its caption."""
+    """Turn text that begins like a caption, and is next to a figure or table, into its caption."""
     result = list(blocks)
     for i, block in enumerate(blocks):
         if block.kind not in ("text", "sub_title") or len(block.text) > 4 * HEADING_LENGTH:

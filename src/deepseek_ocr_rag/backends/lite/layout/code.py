@@ -1,4 +1,4 @@
-"""Code on a page: lines of a monospaced font, with their ends and indents."""
+"""Recognises code on a page: lines of a monospaced font, which keep their ends and indents."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SIGN_SHARE = 0.06
 
 
 def is_code(lines: Sequence[Line], *, typed_page: bool) -> bool:
-    """Whether monospaced lines are code.
+    """Return whether monospaced lines are code.
 
-    Beside another font they are. On a page that is typed throughout, such as a transcript, only
-    lines with many of the signs of code are.
+    On a page with another font they are. On a page that is typed throughout, such as a transcript,
+    only lines with many signs that are frequent in code are.
     """
     if len(lines) < 2:
         return False
@@ -32,7 +32,7 @@ def is_code(lines: Sequence[Line], *, typed_page: bool) -> bool:
 
 
 def code_block(lines: Sequence[Line]) -> Block:
-    """A block of code: each line as it stands, with its indent and its empty lines."""
+    """Make a block of code, with the indents and the empty lines that the page shows."""
     pieces = [piece for line in lines for piece in line.pieces]
     width = median(p.width / len(p.text) for p in pieces if p.text) or 1.0
     left = min(line.x0 for line in lines)

@@ -1,4 +1,4 @@
-"""Finds the reading order: a page is cut into regions of one column each.
+"""Finds the reading order: cuts a page into regions of one column each.
 
 The cut is recursive. From the top down, it looks for the longest stack of strips
 through which a white gutter runs with columns of text on both sides; the columns
@@ -27,7 +27,7 @@ __all__ = ["Region", "reading_order"]
 Gap = tuple[float, float]
 
 MAX_DEPTH = 12
-"""Levels of columns within columns; far more than any page has."""
+"""Most levels of columns within columns; far more than any page has."""
 
 MAX_TRIES = 6
 """How many ends of a stack are tried for each start."""
@@ -40,7 +40,7 @@ EFFORT = 100
 the test data need up to 38. Once it is used up, the rest of a page is read row by row."""
 
 MAX_EFFORT = 250_000
-"""The same for the whole page, in words: a few seconds."""
+"""Most words looked at on the whole page: a few seconds."""
 
 MARGIN = 0.08
 """Share of the page's height, at the top and at the bottom, where running heads and feet are."""
@@ -68,7 +68,7 @@ class _Strip:
 
 
 def reading_order(pieces: Sequence[LayoutPiece], page_height: float) -> list[Region]:
-    """Cut an upright page into columns, in reading order; every piece is in exactly one."""
+    """Cut an upright page into columns, in reading order; every piece is in exactly one of them."""
     if not pieces:
         return []
     rtl = is_rtl("".join(p.text for p in pieces))
@@ -84,11 +84,12 @@ def reading_order(pieces: Sequence[LayoutPiece], page_height: float) -> list[Reg
 
 @dataclass(slots=True)
 class _CutBudget:
-    """The work that is left, counted in words to look at."""
+    """The remaining work, counted in words to look at."""
 
     left: int
 
     def take(self, words: int) -> bool:
+        """Spend work; return False once there is none left."""
         self.left -= words
         return self.left >= 0
 
@@ -101,10 +102,13 @@ def _region(pieces: Sequence[LayoutPiece]) -> Region:
 def _furniture(
     strips: Sequence[_Strip], usual: float, page_height: float
 ) -> tuple[Sequence[_Strip], Sequence[_Strip], Sequence[_Strip]]:
-    """Running head, body and running foot: single lines at the edges, set off by white space."""
+    """Split strips into running head, body and running foot.
+
+    Heads and feet are single lines at the edges of the page, set off by white space.
+    """
     first, last = 0, len(strips)
     gaps = [below.y0 - above.y1 for above, below in pairwise(strips)]
-    # On a page with wide line spacing, a line at the edge is set off by more than that.
+    # On a page with wide line spacing, a line at the edge must be set off by more than that.
     least = max(0.9 * usual, 1.2 * median(gaps)) if len(gaps) > 4 else 0.9 * usual
 
     def is_edge(strip: _Strip, neighbour: _Strip) -> bool:
@@ -125,8 +129,8 @@ def _furniture(
 def _strips(pieces: Sequence[LayoutPiece]) -> list[_Strip]:
     """Cut at every white stripe across the whole width.
 
-    If a font's boxes are larger than its letters, the boxes of neighbouring lines touch; so a
-    fifth of each word's height is ignored at both edges.
+    A fifth of each word's height is ignored at both edges: if a font's boxes are larger than its
+    letters, the boxes of neighbouring lines touch.
     """
     strips: list[_Strip] = []
     held: list[LayoutPiece] = []
@@ -188,7 +192,11 @@ def _cut(pieces: Sequence[LayoutPiece], rtl: bool, depth: int, budget: _CutBudge
 def _stack(
     strips: Sequence[_Strip], start: int, column: Gap, usual: float, budget: _CutBudget
 ) -> tuple[int, tuple[list[LayoutPiece], list[LayoutPiece]]] | None:
-    """The longest run of strips from ``start`` that a gutter divides into columns."""
+    """Find the longest run of strips from ``start`` that a gutter divides into columns.
+
+    Returns:
+        The end of the run and the pieces on both sides of the gutter; None if there is no run.
+    """
     covered: list[Gap] = []
     ends: list[tuple[int, list[Gap]]] = []
     for end in range(start, len(strips)):
@@ -203,7 +211,7 @@ def _stack(
         if len(gaps) > MAX_GAPS or not budget.take(len(covered) // 4 + 1):
             break
         ends.append((end + 1, gaps))
-    # Ends with equally many gaps differ little: only the last of them is tried.
+    # Ends with the same number of gaps differ little: only the last of them is tried.
     ends.reverse()
     tries = [e for i, e in enumerate(ends) if i == 0 or len(e[1]) != len(ends[i - 1][1])]
     for end, gaps in tries[:MAX_TRIES]:
@@ -215,7 +223,7 @@ def _stack(
 
 
 def _is_break(above: _Strip, below: _Strip, usual: float) -> bool:
-    """Whether columns end at a white stripe: it is wide, or a heading is right below it."""
+    """Return whether columns end at a white stripe: it is wide, or a heading follows it."""
     gap = below.y0 - above.y1
     if gap > 2.5 * usual:
         return True

@@ -18,12 +18,12 @@ __all__ = ["are_columns"]
 class _Side:
     """Measures of one side of a gutter."""
 
-    lines: int
-    words: float
-    fill: float
-    numeric: float
-    centres: tuple[float, ...]
-    has_block: bool
+    lines: int  # of text
+    words: float  # in a line, median
+    fill: float  # share of the side's width that a line fills, median
+    numeric: float  # share of the words that have digits
+    centres: tuple[float, ...]  # of the lines, their y
+    has_block: bool  # whether there is a table or a picture
 
     @property
     def is_prose(self) -> bool:
@@ -46,14 +46,21 @@ def _side(pieces: Sequence[LayoutPiece]) -> _Side:
 
 
 def _count(line: Line) -> float:
-    """Number of words; in scripts without spaces, six letters count as one."""
+    """Count the words of a line; in scripts without spaces, six letters count as one."""
     return max(len(line.pieces), sum(len(p.text) for p in line.pieces) / 6)
 
 
 def are_columns(
     left: Sequence[LayoutPiece], right: Sequence[LayoutPiece], *, gap: float, usual: float
 ) -> bool:
-    """Whether two sides of a gap are read one after the other, not row by row."""
+    """Return whether two sides of a gap are read one after the other, not row by row.
+
+    Args:
+        left: The pieces left of the gap.
+        right: The pieces right of it.
+        gap: Its width.
+        usual: Typical height of a word, in the same unit.
+    """
     if not left or not right:
         return False
     a, b = _side(left), _side(right)
@@ -73,19 +80,19 @@ def are_columns(
         return True
     justified = any(side.is_prose and side.fill >= 0.8 for side in (a, b))
     if crossings is not None and crossings <= 1 and justified and fewer.lines >= 5:
-        # Text beside a table of figures, each drawn in one go.
+        # Text beside a table of figures: each was drawn in one go.
         return True
     if max(a.numeric, b.numeric) >= 0.4 or min(a.words, b.words) < 2 or gap < 2 * usual:
         return False
     if fewer.lines == 2:
         return share == 0 and gap >= 3 * usual
     apart = crossings is not None and crossings <= 1 and gap >= 3 * usual
-    # A few short lines that are level, one with the other, are more likely the head of a table.
+    # A few short lines that are level with each other are more likely the head of a table.
     return fewer.lines >= 3 and (share < 0.7 or (apart and fewer.lines >= 5))
 
 
 def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:
-    """Share of the lines of ``fewer`` that are level with a line of ``more``."""
+    """Return the share of the lines of ``fewer`` that are level with a line of ``more``."""
     centres = sorted(more.centres)
     level = 0
     for y in fewer.centres:
@@ -95,10 +102,10 @@ def _aligned_share(fewer: _Side, more: _Side, usual: float) -> float:
 
 
 def _crossings(left: Sequence[LayoutPiece], right: Sequence[LayoutPiece]) -> int | None:
-    """How often the drawing order returns from the right side to the left.
+    """Count how often the drawing order returns from the right side to the left.
 
     Programs draw a column of text in one go, but a table row by row. None if the drawing order is
-    unknown (recognised text is sorted by rows).
+    unknown, as in recognised text, which is sorted by rows.
     """
     order = sorted(
         [(p.order, False) for p in left if p.order is not None]

@@ -1,6 +1,6 @@
-"""Joins words to text: order within a line, spaces, and line ends.
+"""Joins words to text: orders them within a line, and adds spaces and line ends.
 
-The only character that may be dropped is the hyphen of a word that was divided at
+The only character that may be dropped is the hyphen of a word that is divided at
 the end of a line.
 """
 
@@ -17,7 +17,7 @@ __all__ = ["is_rtl", "join_lines", "line_text", "reading_sequence"]
 
 
 def is_rtl(text: str) -> bool:
-    """Whether most characters that have a direction run right to left (Arabic, Hebrew)."""
+    """Return whether most characters that have a direction run right to left (Arabic, Hebrew)."""
     balance = 0
     for char in text:
         if char.isascii():
@@ -34,10 +34,10 @@ def _is_ltr(text: str) -> bool:
 
 
 def reading_sequence(pieces: Sequence[LayoutPiece]) -> list[LayoutPiece]:
-    """The words of one line in reading order.
+    """Put the words of one line in reading order.
 
-    A line that runs right to left is read from its right end, except for the Latin words and
-    numbers in it; a line that runs left to right is read the other way round.
+    A line that runs right to left is read from its right end, except for Latin words and numbers in
+    it; in a line that runs left to right it is the other way round.
     """
     ordered = sorted(pieces, key=lambda p: (p.x0, p.x1))
     if all(p.text.isascii() for p in ordered):
@@ -57,9 +57,9 @@ def reading_sequence(pieces: Sequence[LayoutPiece]) -> list[LayoutPiece]:
 
 
 def line_text(pieces: Sequence[LayoutPiece]) -> str:
-    """The text of a line: its words in the given order, with spaces where they belong.
+    """Join words in the given order to the text of a line, with spaces where they belong.
 
-    Struck words are between two ``~~``.
+    Struck words are put between two ``~~``.
     """
     parts: list[str] = []
     previous: LayoutPiece | None = None
@@ -85,7 +85,7 @@ def _glued(left: LayoutPiece, right: LayoutPiece) -> bool:
 
 
 def join_lines(lines: Sequence[str], vocabulary: frozenset[str] = frozenset()) -> str:
-    """The lines of a paragraph (none empty) as one text.
+    """Join the lines of a paragraph, none of them empty, to one text.
 
     ``exam-`` and ``ple`` become ``example``. The case-folded ``vocabulary`` of the page decides
     which words keep their hyphen: ``well-`` and ``known`` stay ``well-known``.

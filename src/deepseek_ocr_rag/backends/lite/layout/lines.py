@@ -12,7 +12,7 @@ from .pieces import LayoutPiece, extent, typical_height
 __all__ = ["Line", "build_lines"]
 
 TALL = 1.6
-"""From this multiple of the usual height on, a word is tall: a heading or a drop cap."""
+"""From this multiple of the typical height on, a word is tall: a heading or a drop cap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Line:
 
     @property
     def y_centre(self) -> float:
-        """The middle of its height."""
+        """The y coordinate of its centre."""
         return (self.y0 + self.y1) / 2
 
     @property
@@ -65,7 +65,7 @@ class Line:
 
 
 class _Band:
-    """A line that is being filled, with the vertical extent of its usual words."""
+    """A line that is being filled, with the vertical extent of its words of typical height."""
 
     __slots__ = ("bottom", "pieces", "top")
 
@@ -75,14 +75,14 @@ class _Band:
         self.bottom = piece.y1
 
     def overlap(self, piece: LayoutPiece) -> float:
-        """The shared height, relative to the smaller of the two heights."""
+        """Return the shared height, as a share of the smaller of the two heights."""
         shared = min(self.bottom, piece.y1) - max(self.top, piece.y0)
         return shared / max(1e-6, min(self.bottom - self.top, piece.height))
 
     def add(self, piece: LayoutPiece, *, core: bool) -> None:
         self.pieces.append(piece)
         if core:
-            # A running mean: one word that is too high or too low must not widen
+            # A running mean, so that one word that is too high or too low does not widen
             # the band until it absorbs the next line.
             n = len(self.pieces)
             self.top += (piece.y0 - self.top) / n
@@ -90,11 +90,11 @@ class _Band:
 
 
 def build_lines(pieces: Sequence[LayoutPiece]) -> list[Line]:
-    """The lines of one column from top to bottom, every piece in exactly one.
+    """Group the pieces of one column into lines from top to bottom, each into exactly one.
 
-    Words of usual height make the lines. Small words (superscripts, commas) then join the line
-    that they touch; tall words join the line beside them, and if they span several (drop caps),
-    the first of these.
+    Words of typical height make the lines. Small words (superscripts, commas) then join the line
+    that they touch. Tall words join the line beside them; if they span several lines (drop caps),
+    the first one.
     """
     words = [p for p in pieces if p.word is not None]
     usual = typical_height(words)
@@ -140,6 +140,6 @@ def _add_tall(bands: list[_Band], base: Sequence[_Band], tall: Sequence[LayoutPi
 
 
 def _beside(band: _Band, piece: LayoutPiece) -> bool:
-    """Whether a tall word is close to the line, not on the other side of the column."""
+    """Return whether a tall word is close to the line and not on the other side of the column."""
     reach = 1.5 * piece.height
     return any(p.x0 - reach < piece.x1 and piece.x0 < p.x1 + reach for p in band.pieces)

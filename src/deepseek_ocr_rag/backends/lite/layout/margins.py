@@ -1,4 +1,4 @@
-"""Finds what stands beside and across the text of a page: line numbers and struck words."""
+"""Finds line numbers in the margin of a page, and words that are struck through."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .rules import RulePiece
 __all__ = ["line_numbers", "with_struck_words"]
 
 _MIDDLE = (0.38, 0.7)
-"""Where a line through a word crosses its box, in shares of its height from the top: an
-underline is lower, and a line above it is the bottom of a row."""
+"""Where a line through a word crosses its box, in shares of the box's height from the top. An
+underline is lower, and a line that is higher is the bottom of a table row."""
 
 _THROUGH = 0.6
 """Least share of a word's width that a line through it crosses."""
@@ -25,7 +25,7 @@ _FEWEST_NUMBERS = 5
 def with_struck_words(
     pieces: Sequence[LayoutPiece], rules: Sequence[RulePiece]
 ) -> list[LayoutPiece]:
-    """The words, with those marked that a horizontal line runs through."""
+    """Mark the words that a horizontal line runs through; return all pieces."""
     level = sorted((r for r in rules if r.horizontal), key=lambda r: r.at)
     if not level:
         return list(pieces)
@@ -43,10 +43,10 @@ def with_struck_words(
 
 
 def line_numbers(pieces: Sequence[LayoutPiece], usual: float) -> list[LayoutPiece]:
-    """The numbers in the margin that count the lines of a page, from top to bottom; [] if none.
+    """Find the numbers in the margin that count the lines of a page; [] if there are none.
 
-    They stand alone left (or right) of everything else, one below the other at even distances, and
-    each is larger than the one above by the same step.
+    They are alone left (or right) of everything else, one below the other at even distances, and
+    each is larger than the one above by the same step. ``usual`` is the typical height of a word.
     """
     words = [p for p in pieces if p.word is not None]
     numbers = [p for p in words if p.text.isascii() and p.text.isdigit() and len(p.text) <= 4]
@@ -77,7 +77,7 @@ def _counts_lines(column: Sequence[LayoutPiece], usual: float) -> bool:
 def _stands_apart(
     column: Sequence[LayoutPiece], words: Sequence[LayoutPiece], usual: float, *, left: bool
 ) -> bool:
-    """Whether nothing stands beyond the column, and space divides it from the text beside it."""
+    """Return whether the column is outermost, and white space separates it from the text."""
     ids = set(map(id, column))
     x0, y0, x1, y1 = extent(column)
     beside = [p for p in words if id(p) not in ids and y0 - usual < p.y_centre < y1 + usual]

@@ -21,7 +21,7 @@ DEFAULT_SIZE = (595.0, 842.0)
 """A4 in points, for a layer without a page size."""
 
 MIN_PICTURE = 0.004
-"""Share of the page; a smaller picture is an ornament, a line or a bullet."""
+"""Least share of the page; a smaller picture is an ornament, a line or a bullet."""
 
 
 def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> tuple[Block, ...]:
@@ -32,12 +32,13 @@ def lay_out(layer: TextLayer, *, skew: float = 0.0, measured: bool = False) -> t
         skew: Angle of the text lines to the horizontal in radians, positive
             if they fall to the right. The order is found on the levelled page;
             the blocks' boxes are those of the page as displayed.
-        measured: Whether font sizes are measured on a picture.
+        measured: Whether the words were read from a picture, so that their sizes are
+            inexact and their drawing order is unknown.
 
     Returns:
-        Blocks of the kinds title, sub_title, text, table, image, image_caption
+        Blocks of the kinds title, sub_title, text, code, table, image, image_caption
         and table_caption. Every word is in exactly one of them. Text that runs in
-        a different direction from most of the page is in separate blocks at the end.
+        another direction than most of the page is in separate blocks at the end.
     """
     words = [w for w in layer.words if w.text.strip()]
     turned = Counter((w.rotation % 360, w.mirrored) for w in words for _ in w.text)
@@ -85,7 +86,7 @@ def _rule_piece(frame: UprightFrame, box: Box, horizontal: bool) -> RulePiece:
 
 
 def _pictures(boxes: Sequence[Box], words: Sequence[Word]) -> list[Box]:
-    """The figures of a page: parts are joined, ornaments and backgrounds left out."""
+    """Find the figures of a page: join their parts, leave out ornaments and backgrounds."""
     joined: list[Box] = []
     for box in sorted(boxes)[:500]:
         whole = box
@@ -101,7 +102,7 @@ def _pictures(boxes: Sequence[Box], words: Sequence[Word]) -> list[Box]:
 
 
 def _has_words(box: Box, words: Sequence[Word]) -> bool:
-    """Whether there is text on the picture, which is then a background and not a figure."""
+    """Return whether there is text on the picture, which is then a background and not a figure."""
     return any(
         box.x0 < (w.box.x0 + w.box.x1) / 2 < box.x1 and box.y0 < (w.box.y0 + w.box.y1) / 2 < box.y1
         for w in words

@@ -1,8 +1,8 @@
-"""The input of the layout: words, tables and pictures as rectangles in one upright frame.
+"""Defines the input of the layout: words, tables and pictures as rectangles in an upright frame.
 
-Coordinates are points (pixels for a scan) of the page after it was turned and
-deskewed, y downwards, so that lines are level. Every piece also keeps its box on
-the page as displayed, which the resulting blocks have.
+Coordinates are points (pixels for a scan) of the page after it was turned upright and
+deskewed, with y downwards. Every piece also keeps its box on the page as displayed,
+from which the boxes of the blocks are made.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class LayoutPiece:
 
     @property
     def y_centre(self) -> float:
-        """The middle of its height."""
+        """The y coordinate of its centre."""
         return (self.y0 + self.y1) / 2
 
     @property
@@ -63,7 +63,7 @@ class UprightFrame:
     height: float  # of the displayed page
     rotation: int = 0  # direction of the text, degrees clockwise: 0, 90, 180, 270
     skew: float = 0.0  # remaining tilt in radians, positive if lines fall to the right
-    mirrored: bool = False  # whether the text is drawn as in a mirror, its lines upwards
+    mirrored: bool = False  # whether the upright page is mirrored top to bottom
 
     @property
     def upright_width(self) -> float:
@@ -86,7 +86,7 @@ class UprightFrame:
         corners = box.to_points(self.width, self.height)
         x0, y0, x1, y1 = turned_back(corners, self.rotation, self.width, self.height)
         if self.skew:
-            # Only the centre is rotated, around the page's centre: the box of a short
+            # Only a box's centre is rotated, around the page's centre: the box of a short
             # word on a slightly tilted line is hardly larger than the word.
             half_w, half_h = (x1 - x0) / 2, (y1 - y0) / 2
             dx = x0 + half_w - self.upright_width / 2
@@ -101,7 +101,7 @@ class UprightFrame:
 
 
 def extent(pieces: Iterable[LayoutPiece]) -> tuple[float, float, float, float]:
-    """The bounding rectangle ``(x0, y0, x1, y1)`` of one or more pieces."""
+    """Return the bounding rectangle ``(x0, y0, x1, y1)`` of one or more pieces."""
     held = list(pieces)
     return (
         min(p.x0 for p in held),
@@ -112,17 +112,17 @@ def extent(pieces: Iterable[LayoutPiece]) -> tuple[float, float, float, float]:
 
 
 def union_box(pieces: Iterable[LayoutPiece]) -> Box:
-    """The bounding box of one or more pieces on the displayed page."""
+    """Return the bounding box of one or more pieces on the displayed page."""
     return reduce(Box.union, (p.box for p in pieces))
 
 
 def typical_height(pieces: Sequence[LayoutPiece]) -> float:
-    """The median height of the words; 1 if there are none, so that it can be a divisor."""
+    """Return the median height of the words; 1 if there are none, so that it can be a divisor."""
     heights = [p.height for p in pieces if p.word is not None and p.height > 0]
     return median(heights) if heights else 1.0
 
 
 def without(pieces: Sequence[LayoutPiece], held: Sequence[LayoutPiece]) -> list[LayoutPiece]:
-    """The pieces that are not in ``held``."""
+    """Return the pieces that are not in ``held``."""
     taken = set(map(id, held))
     return [p for p in pieces if id(p) not in taken]

@@ -1,7 +1,7 @@
-"""Tables that are drawn with rules: full grids, and rows between horizontal rules.
+"""Finds tables that are drawn with rules: full grids, and rows between horizontal rules.
 
 The rules of a grid divide it into slots; neighbouring slots without a rule between
-them form one cell. If a table has horizontal rules only, white gaps through its rows
+them form one cell. If a table has only horizontal rules, white gaps through its rows
 separate the columns.
 """
 
@@ -25,7 +25,7 @@ MAX_LINES = 120
 """Most rows or columns of a table's grid; the grid of a plot has more."""
 
 _RUN_GAP = 0.7
-"""White space, in heights of a word, that divides words at the edge of a column."""
+"""Least white space, in heights of a word, that divides words at the edge of a column."""
 
 MAX_RULES = 1500
 """A page with more rules, counted after joining, is a drawing."""
@@ -34,9 +34,15 @@ MAX_RULES = 1500
 def find_tables(
     pieces: Sequence[LayoutPiece], rules: Sequence[RulePiece], usual: float
 ) -> tuple[list[LayoutPiece], list[LayoutPiece]]:
-    """The remaining words, and one piece with the HTML of each table that is drawn with rules.
+    """Find the tables that are drawn with rules.
 
-    ``usual`` is the height of a usual word.
+    Args:
+        pieces: The words of the page.
+        rules: Its rules.
+        usual: Typical height of a word.
+
+    Returns:
+        The words outside of the tables, and one piece with the HTML of each table.
     """
     rules = whole_rules(rules, 0.35 * usual)
     if not 2 <= len(rules) <= MAX_RULES:
@@ -84,8 +90,8 @@ def _grid_table(
         column = _interval(xs, (piece.x0 + piece.x1) / 2)
         row = _interval(ys, piece.y_centre)
         filled.setdefault(owner[(row, column)], []).append(piece)
-    _split_rows(cells, filled, xs, usual)
-    _split_columns(cells, filled, ys)
+    _split_wide_cells(cells, filled, xs, usual)
+    _split_tall_cells(cells, filled, ys)
     rows = len({row for row, _ in filled})
     columns = len({column for _, column in filled})
     if rows < 2 or columns < 2 or len(filled) < 0.3 * len(cells):
@@ -98,15 +104,15 @@ def _grid_table(
     return held, table
 
 
-def _split_rows(
+def _split_wide_cells(
     cells: Cells,
     filled: dict[tuple[int, int], list[LayoutPiece]],
     xs: Sequence[float],
     usual: float,
 ) -> None:
-    """Cut cells over several columns where white gaps are at the columns' edges.
+    """Cut cells over several columns if there are white gaps at the columns' edges.
 
-    Many tables have upright rules in their head only.
+    Many tables have upright rules only in their head.
     """
     for corner in [c for c, slots in cells.items() if slots[-1][1] > c[1] and c in filled]:
         slots, held = cells[corner], filled[corner]
@@ -128,10 +134,10 @@ def _split_rows(
                         filled[top, column] = parts[column]
 
 
-def _split_columns(
+def _split_tall_cells(
     cells: Cells, filled: dict[tuple[int, int], list[LayoutPiece]], ys: Sequence[float]
 ) -> None:
-    """Cut cells over several rows that hold a line for each row.
+    """Cut cells over several rows if they have a line for each row.
 
     In some tables the column of labels is framed as a whole.
     """
@@ -154,7 +160,7 @@ def _interval(lines: Sequence[float], value: float) -> int:
 
 
 Cells = dict[tuple[int, int], list[tuple[int, int]]]
-"""By the upper left slot ``(row, column)`` of a cell, all slots that it covers."""
+"""All slots that a cell covers, by its upper left slot ``(row, column)``."""
 
 
 def _cells(
@@ -197,7 +203,7 @@ def _cells(
 
 
 def _drawn(rules: Sequence[RulePiece], start: float, end: float) -> bool:
-    """Whether these rules cover at least half of the interval."""
+    """Return whether these rules cover at least half of the interval."""
     covered = sum(max(0.0, min(end, r.end) - max(start, r.start)) for r in rules)
     return covered >= 0.5 * (end - start)
 
@@ -232,11 +238,11 @@ def _nearest(levels: Sequence[float], y: float) -> int:
 
 
 def _levels(cells: Cells, lines: dict[tuple[int, int], list[Line]], row: int) -> list[float]:
-    """The y positions of the rows of text in one row of the grid.
+    """Find the y positions of the rows of text in one row of the grid.
 
     Many tables have only one rule below the head and one at the end. Each line of text is a row if
-    at least three cells have about as many lines, all level; two cells are enough if one holds
-    numbers (two wrapped texts may be level by chance).
+    at least three cells have about as many lines, all of them level; two cells are enough if one
+    holds numbers (the lines of two wrapped texts may be level by chance).
     """
     stacks = [
         [(line.y0 + line.y1) / 2 for line in lines[slot]]

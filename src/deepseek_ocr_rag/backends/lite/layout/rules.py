@@ -1,4 +1,4 @@
-"""Drawn rules: joins those that continue each other, and groups those that cross."""
+"""Joins drawn rules that continue each other, and groups those that cross."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _chained(rules: Sequence[RulePiece], tolerance: float) -> list[RulePiece]:
 
 
 def connected(rules: Sequence[RulePiece], tolerance: float) -> list[list[RulePiece]]:
-    """Groups of at least four rules that are connected by crossings."""
+    """Group rules that are connected by crossings; return the groups of at least four."""
     parent = list(range(len(rules)))
 
     def root(i: int) -> int:
@@ -73,7 +73,7 @@ def _meet(level: RulePiece, upright: RulePiece, tolerance: float) -> bool:
 
 
 def distinct_positions(values: Sequence[float], tolerance: float) -> list[float]:
-    """The distinct positions; values that differ only because of inexact drawing are averaged."""
+    """Return distinct positions: the means of values that differ only by inexact drawing."""
     groups: list[list[float]] = []
     for value in sorted(values):
         if groups and value - groups[-1][-1] <= tolerance:

@@ -10,10 +10,14 @@ __all__ = ["skew_of"]
 
 
 def skew_of(lines: Sequence[tuple[float, float, float, float]]) -> float:
-    """The tilt of a scan in radians: the median angle of its text lines, weighted by length.
+    """Measure the tilt of a scan: the median angle of its text lines, weighted by length.
 
-    Lines are centre lines ``(x0, y0, x1, y1)`` from left to right, in pixels. 0 if there are no
-    long lines or they do not agree.
+    Args:
+        lines: The centre lines ``(x0, y0, x1, y1)`` of the text from left to right, in pixels.
+
+    Returns:
+        Radians, positive if lines fall to the right; 0 if there are too few long lines or they do
+        not agree.
     """
     angles: list[float] = []
     for x0, y0, x1, y1 in lines:

@@ -1,4 +1,4 @@
-"""The lines of a table: runs of words between white gaps, and which of them are figures."""
+"""Splits the lines of a table into runs of words between white gaps, and recognises figures."""
 
 from __future__ import annotations
 
@@ -53,7 +53,13 @@ class TableLine:
 def runs_of(
     line: Line, gap: float, between_figures: float | None = None
 ) -> tuple[tuple[LayoutPiece, ...], ...]:
-    """The words of a line between gaps, which may be smaller between figures; leaders fill none."""
+    """Split the words of a line at white gaps, which dot leaders do not fill.
+
+    Args:
+        line: The line.
+        gap: Least width of a gap.
+        between_figures: The same between two numbers; None for no difference.
+    """
     if line.is_block:
         return ()
     runs: list[list[LayoutPiece]] = []
@@ -78,13 +84,13 @@ def _is_number(piece: LayoutPiece) -> bool:
 
 
 def is_figure(run: Sequence[LayoutPiece]) -> bool:
-    """Whether the words of a cell are a figure."""
+    """Return whether the words of a cell are a figure."""
     texts = [p.text for p in run if not is_leader(p)]
     return bool(texts) and all(_is_figure_text(t) or is_opening(t) or is_closing(t) for t in texts)
 
 
 def _is_figure_text(text: str) -> bool:
-    """Whether a word is a number with its signs, or what stands for none."""
+    """Return whether a word is a number with its signs, or a sign for a missing number."""
     if _DASHES.issuperset(text) or text.lower() in _NO_FIGURES:
         return True
     bare = text.lstrip(_SIGNS)
@@ -93,21 +99,21 @@ def _is_figure_text(text: str) -> bool:
 
 
 def is_leader(piece: LayoutPiece) -> bool:
-    """Whether a word is the dots that lead from a label to its figure."""
+    """Return whether a word is a row of dots that leads from a label to its figure."""
     return _LEADER.fullmatch(piece.text) is not None
 
 
 def is_opening(text: str) -> bool:
-    """Whether a word is a sign that stands before a figure."""
+    """Return whether a word is a sign that comes before a figure."""
     return _OPENING.fullmatch(text) is not None
 
 
 def ink_end(piece: LayoutPiece) -> float:
-    """Where a word ends without the dots that lead to its figure."""
+    """Return where a word ends, without dots that lead to its figure."""
     led = _TRAILING_LEADER.match(piece.text)
     return piece.x0 + piece.width * len(led[1]) / len(piece.text) if led else piece.x1
 
 
 def is_closing(text: str) -> bool:
-    """Whether a word is a sign that stands behind a figure."""
+    """Return whether a word is a sign that comes after a figure."""
     return _CLOSING.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Puts the words of a table's lines into its columns, and makes rows and heads of them."""
+"""Puts the words of a table's lines into its columns, and makes rows and heads from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Placed", "PlacedCell", "cells_of", "head_cells", "joined", "place"]
 
 @dataclass(frozen=True, slots=True)
 class PlacedCell:
-    """A cell's width in columns, and its words, a list a line."""
+    """A cell's width in columns, and its words, line by line."""
 
     width: int
     lines: tuple[tuple[LayoutPiece, ...], ...]
@@ -29,7 +29,13 @@ Placed = dict[int, PlacedCell]
 
 
 def place(runs: Sequence[Sequence[LayoutPiece]], gaps: Sequence[float], usual: float) -> Placed:
-    """The words of one line in columns; ``gaps`` are the places that divide the columns."""
+    """Put the words of one line into columns.
+
+    Args:
+        runs: The words, split at white gaps.
+        gaps: Positions between the columns.
+        usual: Typical height of a word.
+    """
     cells: Placed = {}
     parts = [part for run in runs for part in _split(run, gaps, usual)]
     for part, following in pairwise([*parts, []]):
@@ -61,7 +67,7 @@ def _put(cells: Placed, first: int, last: int, part: Sequence[LayoutPiece]) -> N
 def _split(
     run: Sequence[LayoutPiece], gaps: Sequence[float], usual: float
 ) -> list[list[LayoutPiece]]:
-    """A run of words, cut at the columns' gaps that no word of it crosses."""
+    """Cut a run of words at the columns' gaps that none of its words crosses."""
     parts: list[list[LayoutPiece]] = [[run[0]]]
     for left, right in pairwise(run):
         between = any(left.x1 - 0.2 * usual <= gap <= right.x0 + 0.2 * usual for gap in gaps)
@@ -73,7 +79,7 @@ def _split(
 
 
 def joined(upper: Placed, lower: Placed) -> Placed:
-    """Two lines as one row: the words of each column below each other."""
+    """Join two lines to one row: the words of each column go below each other."""
     cells = dict(upper)
     for column, cell in lower.items():
         held = next(
@@ -93,13 +99,13 @@ def joined(upper: Placed, lower: Placed) -> Placed:
 
 
 def cells_of(row: Placed, columns: int) -> tuple[Cell, ...]:
-    """The cells of a row, empty ones included."""
+    """Return the cells of a row, including empty ones."""
     cells: list[Cell] = []
     at = 0
     while at < columns:
         held = row.get(at)
         width = min(held.width, columns - at) if held else 1
-        # No cell may cover the next one's column.
+        # A cell must not cover the column of the next one.
         width = min([width, *(c - at for c in row if c > at)])
         cells.append(Cell(_text(held) if held else "", width))
         at += width
@@ -113,10 +119,10 @@ def _text(cell: PlacedCell) -> str:
 def head_cells(
     rows: Sequence[TableLine], gaps: Sequence[float], rules: Sequence[RulePiece], usual: float
 ) -> list[tuple[Cell, ...]]:
-    """The rows of a table's head.
+    """Make the rows of a table's head.
 
-    A rule below a head that is shorter than the table shows which columns it is for. Lines that
-    stand below each other without such a rule between them are one head.
+    A rule below a heading that is shorter than the table shows which columns the heading is for.
+    Lines below each other without such a rule between them are one row of the head.
     """
     if not rows:
         return []
@@ -142,7 +148,7 @@ def _widened(
     rules: Sequence[RulePiece],
     usual: float,
 ) -> tuple[Placed, bool]:
-    """The cells with the columns of the rules below them, and whether there are such rules."""
+    """Widen cells to the columns of the rules below them; also return whether any cell is wide."""
     found: Placed = {}
     spans = False
     near = [r for r in rules if line.y0 + 0.5 * line.height < r.at < below + 0.3 * usual]
@@ -153,7 +159,7 @@ def _widened(
         if rule is not None:
             first = sum(gap < rule.start + 0.3 * usual for gap in gaps)
             last = sum(gap < rule.end - 0.3 * usual for gap in gaps)
-            # A rule below all of them divides the head from the rows.
+            # A rule below all columns divides the head from the rows.
             if last > first and last - first < len(gaps):
                 width, spans = last - first + 1, True
             else:
@@ -167,7 +173,7 @@ def _widened(
 
 
 def _with_rowspans(rows: Sequence[Placed], columns: int) -> list[tuple[Cell, ...]]:
-    """The head's rows; a column that no wide head covers is one cell from top to bottom."""
+    """Make the head's rows; a column without a wide cell becomes one cell from top to bottom."""
     if len(rows) == 1:
         return [cells_of(rows[0], columns)]
     wide = {

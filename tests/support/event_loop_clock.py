@@ -1,0 +1,53 @@
+"""The clock of event loops, which a test sets ahead: what ends after minutes ends at once.
+
+Limits of minutes are kept by a machine that stands still for seconds; a limit of half a second, short
+enough to be waited for, is not.
+"""
+
+from __future__ import annotations
+
+import asyncio.base_events
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+__all__ = ["MINUTES", "LoopClock", "loop_clock"]
+
+MINUTES = 300.0
+"""A limit for what the clock is set ahead for."""
+
+
+class LoopClock:
+    """Goes like any other, and jumps when it is told to."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def time(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def jump(self, seconds: float) -> None:
+        self._ahead += seconds
+
+    def pass_until_left(self, exchange: Any) -> None:
+        """Let minutes pass until the client of an exchange has left it.
+
+        A single jump is shorter than :data:`MINUTES`: one that comes when the client has just left
+        does not end its next request.
+        """
+        while exchange.client_is_there() and exchange.wait(0.05):
+            self.jump(0.6 * MINUTES)
+        exchange.drop()
+
+
+@pytest.fixture
+def loop_clock(monkeypatch: pytest.MonkeyPatch) -> LoopClock:
+    """The clock of all event loops while a test runs."""
+    clock = LoopClock()
+    ours = SimpleNamespace(monotonic=clock.time, get_clock_info=time.get_clock_info)
+    monkeypatch.setattr(asyncio.base_events, "time", ours)
+    # How long a loop may sleep before it looks at the clock again.
+    monkeypatch.setattr(asyncio.base_events, "MAXIMUM_SELECT_TIMEOUT", 0.02)
+    return clock

@@ -1,0 +1,49 @@
+"""Waiting for what other threads and processes do, on a machine where each of them may stand still.
+
+A test that fails because a thread was not given a processor for some seconds says nothing about the
+code. So what must happen is waited for far longer than anybody stands still, which costs time only
+where it never happens; and what must be quick is tried again if it was slow, since a fault is slow
+every time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+__all__ = ["LONG", "least", "soon", "until", "until_async"]
+
+LONG = 120.0
+"""Seconds after which something does not happen any more."""
+
+
+def soon(holds: Callable[[], object], seconds: float = LONG) -> bool:
+    """Whether something becomes true."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def until(holds: Callable[[], object], seconds: float = LONG) -> None:
+    """Wait until something becomes true, which it must."""
+    assert soon(holds, seconds), f"it did not happen in {seconds:g} s"
+
+
+async def until_async(holds: Callable[[], object], seconds: float = LONG) -> None:
+    """:func:`until` for a coroutine: the event loop goes on."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"it did not happen in {seconds:g} s"
+        await asyncio.sleep(0.005)
+
+
+def least(measure: Callable[[], float], limit: float, tries: int = 10) -> float:
+    """The least of some times that a thing takes, which ends with the first below the limit."""
+    times: list[float] = []
+    while len(times) < tries and (not times or times[-1] >= limit):
+        times.append(measure())
+    return min(times)
