@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from waiting import LONG
 
 from deepseek_ocr_rag.service.api.access.api_keys import ApiKeys
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings
@@ -83,7 +84,7 @@ def running_app(
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(LONG)
         assert not thread.is_alive()
 
 
@@ -99,7 +100,7 @@ def serving(
     """A client of a server over a queue."""
     with (
         running_app(queue, settings, extend, port=port) as url,
-        httpx.Client(base_url=url, timeout=60, trust_env=False, **client) as http,
+        httpx.Client(base_url=url, trust_env=False, **{"timeout": LONG, **client}) as http,
     ):
         yield http
 

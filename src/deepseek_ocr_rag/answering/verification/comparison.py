@@ -8,20 +8,28 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from ...document.table_heads import cells_of_row
 from ...retrieval.line_items import related_items
 from ...text.dates import Date
-from ...text.numerals import Number
-from ...text.terms import terms
+from ...text.numerals import Number, is_year
+from ...text.plain_text import plain_text
+from ...text.terms import content_terms, terms
 from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
 from .facts import Facts, Name
 from .lexicon import UNIT_WORDS, direction
 from .statements import CitedSource, FactualUnit, Statement, equivalent_words
-from .table_columns import cells_with_heads, is_under_other_head
+from .table_columns import cells_with_heads, is_under_other_head, label_terms
 
 __all__ = ["ClaimComparison"]
 
 _YEAR: Final = re.compile(r"(?<![0-9.,])(?:19|20)[0-9]{2}(?![0-9])")
+
+_TOTAL: Final = frozenset(terms("all net other total"))
+"""Words of labels that name no row by themselves."""
+
+LONGEST_UNIT: Final = 14
+"""Characters behind a number in which its unit stands."""
 
 NEIGHBOURS: Final = 2
 """Units before and after the evidence in which the words of the question may stand."""
@@ -52,6 +60,14 @@ class ClaimComparison:
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
         ]
+        years = range(min(self.years, default=0), max(self.years, default=-1) + 1)
+        said = [t for t in content_terms(f"{question.text} ; {claim.text}") if _has_digit(t)]
+        self._said = frozenset(said).union(map(str, years), *self._equivalents.values())
+        self._tables: dict[tuple[int, int], list[FactualUnit]] = {}
+        for _, unit in self.units:
+            if unit.citable.is_row:
+                key = unit.citable.passage, unit.citable.table
+                self._tables.setdefault(key, []).append(unit)
         self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
         self._having = {
             word: frozenset(i for i, found in enumerate(own) if not same.isdisjoint(found))
@@ -112,6 +128,16 @@ class ClaimComparison:
         """Whether the claim or the question has a word of a row itself."""
         return bool(self.named(self.units[index][1].citable.terms))
 
+    def has_label_of(self, index: int, fact: Number | Date | None = None) -> bool:
+        """Whether claim and question have the whole label of a row, and it has a number, if any."""
+        unit = self.units[index][1]
+        if not unit.citable.is_row or not self._is_named(label_terms(unit.citable.text)):
+            return False
+        return fact is None or (isinstance(fact, Number) and _has_figure(unit, fact))
+
+    def _is_named(self, label: frozenset[str]) -> bool:
+        return label <= self._said | _TOTAL and not label <= _TOTAL
+
     def _rows_with_figure(self, fact: Number | Date) -> frozenset[int]:
         """The rows that have a number in a cell of their own, not only in the head above."""
         if not isinstance(fact, Number):
@@ -119,8 +145,7 @@ class ClaimComparison:
         return frozenset(
             index
             for index in self._stating[fact]
-            if (unit := self.units[index][1]).is_row
-            and any(fact.matches(_as_number(figure.value)) for figure in unit.figures)
+            if (unit := self.units[index][1]).is_row and _has_figure(unit, fact)
         )
 
     def _beside(self, fact: Number | Date | Name) -> frozenset[str]:
@@ -225,6 +250,17 @@ class ClaimComparison:
             lambda found: self._among(words, found) - self._among(words, own),
         )
 
+    def is_only_in_other_column(self, fact: Number) -> bool:
+        """Whether a row has a number, but in a column that claim and question do not name.
+
+        A calculation that gives this number too is a coincidence.
+        """
+        return any(
+            self.is_in_other_column(unit, fact) or self.is_below_other_head(unit, fact)
+            for _, unit in self.units
+            if unit.citable.is_row and _has_figure(unit, fact)
+        )
+
     def is_of_other_row(self, unit: FactualUnit) -> bool:
         """Whether the claim names another row of figures, and nothing of this one.
 
@@ -241,6 +277,40 @@ class ClaimComparison:
             for _, other in self.units
         )
 
+    def is_beside_named_row(self, unit: FactualUnit) -> bool:
+        """Whether claim and question have the whole label of another row of a table, not this one's.
+
+        "The first boat" is no figure of "The last boat". A row may be named for another number of
+        the claim: then it says nothing of this one.
+        """
+        label = label_terms(unit.citable.text) if unit.citable.is_row else frozenset()
+        if label <= self._said:
+            return False
+        return any(
+            other.figures
+            and (named := label_terms(other.citable.text)) != label
+            and self._is_named(named)
+            and len(named) >= len(label & self._said)
+            and not any(_has_figure(other, fact) for fact in self.claim.facts.numbers)
+            for other in self._tables[unit.citable.passage, unit.citable.table]
+        )
+
+    def may_be_operand(self, index: int) -> bool:
+        """Whether a row is named, is a total, or has no named row beside it."""
+        unit = self.units[index][1]
+        is_total = not _TOTAL.isdisjoint(terms(unit.citable.text))
+        return is_total or not self.is_beside_named_row(unit)
+
+    def is_in_other_unit(self, unit: FactualUnit, fact: Number | Date) -> bool:
+        """Whether a row has cells that are units of measurement, but not the one behind a number."""
+        behind = terms(self.claim.facts.plain[fact.span[1] :][:LONGEST_UNIT])[:1]
+        same = UNIT_WORDS.get("".join(behind))
+        if not same or not unit.citable.is_row:
+            return False
+        cells = (terms(plain_text(cell)) for cell in cells_of_row(unit.citable.text)[1:])
+        units = {cell[0] for cell in cells if len(cell) == 1 and cell[0] in UNIT_WORDS}
+        return bool(units) and units.isdisjoint(same)
+
     def named(self, found: Collection[str]) -> set[str]:
         """The words of the claim and the question, no numbers or units, that are among terms."""
         return self._among(self.claim.words | self.question.words, found)
@@ -255,9 +325,26 @@ class ClaimComparison:
             word
             for word in words
             if word not in UNIT_WORDS
-            and not any(map(str.isdigit, word))
+            and not _has_digit(word)
             and not self._equivalents[word].isdisjoint(found)
         }
+
+    def asked_of_other_rows(self, picked: Sequence[int]) -> Iterator[str]:
+        """The numbers of the question that rows beside the evidence have, but not the evidence.
+
+        "The kingfisher." does not answer what has 100 %, if that is another row's figure.
+        """
+        rows = [self.units[index][1] for index in picked if self.units[index][1].citable.is_row]
+        if self.facts or not rows:
+            return
+        beside = [
+            unit for row in rows for unit in self._tables[row.citable.passage, row.citable.table]
+        ]
+        for number in self.question.facts.numbers:
+            if is_year(number.text) or any(_has_figure(row, number) for row in rows):
+                continue
+            if any(_has_figure(row, number) for row in beside):
+                yield number.text
 
     def stated_above(self, fact: Number | Date) -> bool:
         """Whether a number of the question, such as its year, stands anywhere in the sources."""
@@ -315,6 +402,14 @@ class ClaimComparison:
         for source in self.sources:
             yield source.facts_above
             yield from (unit.facts for unit in source.units)
+
+
+def _has_digit(term: str) -> bool:
+    return any(map(str.isdigit, term))
+
+
+def _has_figure(unit: FactualUnit, number: Number) -> bool:
+    return any(number.matches(_as_number(figure.value)) for figure in unit.figures)
 
 
 def _as_number(value: Decimal) -> Number:

@@ -15,7 +15,12 @@ from ...text.terms import content_terms
 from .column_heads import heads_of_columns
 from .facts import Facts, stated_facts
 
-__all__ = ["ColumnCell", "cells_with_heads", "head_terms", "is_under_other_head"]
+__all__ = ["ColumnCell", "cells_with_heads", "head_terms", "is_under_other_head", "label_terms"]
+
+_AMOUNT: Final = re.compile(
+    r"[($€£¥ -]*[0-9]{1,3}(?:,[0-9]{3})*(?:[).% ]+|[$€£¥].*)?|[($€£¥ -]+[0-9].*|[0-9.,]+ ?%"
+)
+_COUNT: Final = re.compile(r"\([^()]{0,20}[0-9][^()]{0,20}\)")
 
 _NOTE: Final = re.compile(
     r"\((?=[^()]{0,60}\b(?:in|except)\b)[^()]{0,60}\b(?:thousands|millions|billions|shares?)\b[^()]{0,60}\)",
@@ -54,6 +59,22 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
         words = head_terms(own)
         found.append(ColumnCell(stated_facts(cell), words, words | head_terms(groups)))
     return tuple(found)
+
+
+@lru_cache(maxsize=2**11)
+def label_terms(row: str) -> frozenset[str]:
+    """The terms of the first cell that says what a row is, without notes: "(2)", "(n=612)".
+
+    No cell does in a row that begins with an amount; a number of one or two digits counts the rows.
+    """
+    for cell in cells_of_row(row):
+        label = _COUNT.sub(" ", plain_text(cell)).strip()
+        found = frozenset(content_terms(label))
+        if _AMOUNT.fullmatch(label):
+            return frozenset()
+        if found and not (label.isdigit() and len(label) < 3):
+            return found
+    return frozenset()
 
 
 def head_terms(names: Sequence[str]) -> frozenset[str]:

@@ -49,10 +49,10 @@ def derivation(
     said, question = matter.claim.facts, matter.question
     others = {*said.numbers, *question.facts.numbers} - {number}
     given = [other.value for other in others if not is_year(other.text)]
-    calculation = Calculation(number, said.plain, question.text, given)
     rows = _rows(matter)
     named = named_calculation(number, said.plain, question.text)
     years = matter.years
+    calculation = Calculation(number, said.plain, question.text, given, years)
     for formula in formulas_asked(f"{question.text}\n{said.plain}"):
         changes = bool(named.operations & {"change", "difference"})
         values = computed(formula, _labelled(rows, matter), years, changes=changes)
@@ -62,6 +62,8 @@ def derivation(
     if years:
         # "The growth in 2019" is that from the year before.
         only = {min(years) - 1} if len(years) == 1 and "change" in named.operations else set()
+        if named.operations & {"total", "average"}:
+            only = set(range(min(years), max(years)))
         rows = [_of_years(row, years | only) for row in rows]
     narrowed = [_of_named_columns(row, matter) for row in rows]
     for pool in (rows, narrowed) if narrowed != rows else (rows,):
@@ -104,8 +106,13 @@ def _result(
     part = _part_on_matter(rows, matter)
     overlap = matter.overlap_around(number)
     best = max((overlap[place] for place, row in enumerate(rows) if row), default=0)
-    for share in least:
-        near = [at for at in range(len(rows)) if 0 < share * best <= matter.smoothed(overlap, at)]
+    possible = [at for at in range(len(rows)) if matter.may_be_operand(at)]
+    pools = [[at for at in possible if matter.has_label_of(at)]]
+    pools += [
+        [at for at in possible if 0 < share * best <= matter.smoothed(overlap, at)]
+        for share in least
+    ]
+    for near in pools:
         result = calculation.result_of(part) or calculation.result(rows, near)
         if result and not _is_displaced(number, matter, near, result):
             return result
