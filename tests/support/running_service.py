@@ -134,11 +134,13 @@ def send(http: httpx.Client, document: Path, **fields: str) -> dict[str, Any]:
 
 def finished(http: httpx.Client, job_id: str) -> dict[str, Any]:
     """The job when it has ended."""
-    reply = http.get(f"/v1/jobs/{job_id}", params={"wait": 50})
-    assert reply.status_code == 200, reply.text
-    job: dict[str, Any] = reply.json()
-    assert job["status"] not in ("queued", "running"), job
-    return job
+    for _ in range(10):
+        reply = http.get(f"/v1/jobs/{job_id}", params={"wait": 50})
+        assert reply.status_code == 200, reply.text
+        job: dict[str, Any] = reply.json()
+        if job["status"] not in ("queued", "running"):
+            return job
+    raise AssertionError(f"it did not end in time: {job}")
 
 
 def events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
