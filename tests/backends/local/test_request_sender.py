@@ -59,6 +59,22 @@ def test_requests_arrive_in_order_and_pictures_whole(lengths: list[int | None]) 
     ]
 
 
+def test_pixels_in_one_piece_wait_like_pictures_and_arrive_whole(pipes) -> None:
+    incoming, outgoing = pipes
+    sender = RequestSender(outgoing)
+    pixels = [bytearray([number]) * BLOCKED for number in range(BUFFERS)]
+    for number, body in enumerate(pixels):
+        assert sender.has_room
+        sender.send(Frame({"key": number}, body))
+    assert not sender.has_room
+    found = [receive(incoming, longest=BLOCKED).body for _ in pixels]
+    assert found == pixels
+    sender.send(Frame({"key": BUFFERS}, b"there is room again"))
+    assert receive(incoming, longest=BLOCKED).body == b"there is room again"
+    sender.close()
+    sender.thread.join()
+
+
 def test_only_one_picture_is_prepared_while_another_is_being_sent(pipes) -> None:
     incoming, outgoing = pipes
     sender = RequestSender(outgoing)

@@ -406,3 +406,9 @@ def test_no_descriptor_is_left_over(pool):
         for _ in range(20):
             open_source(numbered(1)).close()
         assert soon(lambda: me.num_fds() <= before)  # other threads may have opened some
+
+
+def test_more_cards_get_more_workers_but_no_more_than_processors(monkeypatch):
+    monkeypatch.setattr(pools, "_usable_cores", lambda: 10)
+    made = WorkerPool(4)
+    assert [made.widen(most) for most in (8, 40, 4)] == [8, 10, 10]
