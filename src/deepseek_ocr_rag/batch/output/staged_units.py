@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -46,10 +47,9 @@ class StagedUnits:
 
     def store(self, unit: PageUnit, rows: Sequence[PageRow]) -> None:
         """Store the rows of a unit."""
-        import orjson
         import pyarrow as pa
 
-        lines = b"\n".join(orjson.dumps(row.to_dict()) for row in rows)
+        lines = b"\n".join(map(_line, rows))
         data = pa.BufferOutputStream()
         with pa.CompressedOutputStream(data, "zstd") as packed:
             packed.write(lines)
@@ -81,3 +81,14 @@ class StagedUnits:
         self._folder.clear(part_folder(part))
         self._folder.remove_drafts(part_folder(part))
         self._folder.remove_folder(part_folder(part))
+
+
+def _line(row: PageRow) -> bytes:
+    import orjson
+
+    values = row.to_dict()
+    try:
+        return bytes(orjson.dumps(values))
+    except TypeError:
+        # A message may repeat lone surrogates, from a file name say, which no shard can hold.
+        return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")
