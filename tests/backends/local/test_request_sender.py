@@ -10,6 +10,7 @@ from io import FileIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import until
 
 from deepseek_ocr_rag.backends.local.request_sender import BUFFERS, RequestSender
 from deepseek_ocr_rag.concurrency.frames import Frame, StreamedFrame, receive
@@ -70,7 +71,8 @@ def test_only_one_picture_is_prepared_while_another_is_being_sent(pipes) -> None
 
     sending = threading.Thread(target=send)
     sending.start()
-    sending.join(5)
+    until(lambda: len(made) == BUFFERS)
+    sending.join(0.2)  # for one more, which must not be made ready
     assert sending.is_alive()
     assert made == list(range(BUFFERS))
     sender.close()
