@@ -167,7 +167,7 @@ class _Splitter:
 
 def _is_row(text: str) -> bool:
     """Whether a text is the row of a table; "| Reported cases" is a caption with a stroke in it."""
-    return text.startswith(TABLE_STARTS) and text.startswith("|") <= text.endswith("|")
+    return text.startswith(TABLE_STARTS) and (text[0] != "|" or text.endswith("|"))
 
 
 def _label(row: str) -> str:

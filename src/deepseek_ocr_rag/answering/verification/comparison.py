@@ -8,24 +8,29 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from ...document.table_heads import cells_of_row
 from ...retrieval.line_items import related_items
 from ...text.dates import Date
 from ...text.numerals import Number, is_year
-from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms
 from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
 from .facts import Facts, Name
 from .lexicon import UNIT_WORDS, direction
-from .statements import CitedSource, FactualUnit, Statement, equivalent_words
-from .table_columns import cells_with_heads, is_under_other_head, label_terms
+from .statements import (
+    CitedSource,
+    FactualUnit,
+    Statement,
+    as_number,
+    equivalent_words,
+    has_figure,
+)
+from .table_columns import cells_with_heads, is_under_other_head, label_terms, units_in
 
-__all__ = ["ClaimComparison"]
+__all__ = ["TOTAL", "ClaimComparison"]
 
 _YEAR: Final = re.compile(r"(?<![0-9.,])(?:19|20)[0-9]{2}(?![0-9])")
 
-_TOTAL: Final = frozenset(terms("all net other total"))
+TOTAL: Final = frozenset(terms("all net other total"))
 """Words of labels that name no row by themselves."""
 
 LONGEST_UNIT: Final = 14
@@ -124,19 +129,15 @@ class ClaimComparison:
         others = (self._rows_with_figure(other) for other in self.facts if other is not fact)
         return frozenset().union(*others) - own
 
-    def names_row(self, index: int) -> bool:
-        """Whether the claim or the question has a word of a row itself."""
-        return bool(self.named(self.units[index][1].citable.terms))
-
     def has_label_of(self, index: int, fact: Number | Date | None = None) -> bool:
         """Whether claim and question have the whole label of a row, and it has a number, if any."""
         unit = self.units[index][1]
         if not unit.citable.is_row or not self._is_named(label_terms(unit.citable.text)):
             return False
-        return fact is None or (isinstance(fact, Number) and _has_figure(unit, fact))
+        return fact is None or (isinstance(fact, Number) and has_figure(unit, fact))
 
     def _is_named(self, label: frozenset[str]) -> bool:
-        return label <= self._said | _TOTAL and not label <= _TOTAL
+        return label <= self._said | TOTAL and not label <= TOTAL
 
     def _rows_with_figure(self, fact: Number | Date) -> frozenset[int]:
         """The rows that have a number in a cell of their own, not only in the head above."""
@@ -145,7 +146,7 @@ class ClaimComparison:
         return frozenset(
             index
             for index in self._stating[fact]
-            if (unit := self.units[index][1]).is_row and _has_figure(unit, fact)
+            if (unit := self.units[index][1]).is_row and has_figure(unit, fact)
         )
 
     def _beside(self, fact: Number | Date | Name) -> frozenset[str]:
@@ -206,7 +207,7 @@ class ClaimComparison:
         years = self._years_of(unit)
         if not isinstance(fact, Number) or not any(f.years & years for f in unit.figures):
             return False
-        same = [f for f in unit.figures if fact.matches(_as_number(f.value))]
+        same = [f for f in unit.figures if fact.matches(as_number(f.value))]
         return bool(same) and all(f.years and not f.years & years for f in same)
 
     def _years_of(self, unit: FactualUnit) -> frozenset[int]:
@@ -219,7 +220,7 @@ class ClaimComparison:
         stated = [
             fact
             for fact in self.claim.facts.numbers
-            if any(fact.matches(_as_number(value)) for value in values)
+            if any(fact.matches(as_number(value)) for value in values)
         ]
         enough = self._own_years and len(self._own_years) >= len(stated)
         return self._own_years if enough else self.years
@@ -258,7 +259,7 @@ class ClaimComparison:
         return any(
             self.is_in_other_column(unit, fact) or self.is_below_other_head(unit, fact)
             for _, unit in self.units
-            if unit.citable.is_row and _has_figure(unit, fact)
+            if unit.citable.is_row and has_figure(unit, fact)
         )
 
     def is_of_other_row(self, unit: FactualUnit) -> bool:
@@ -268,12 +269,14 @@ class ClaimComparison:
         """
         if not unit.is_row:
             return False
-        own = self._words_of(unit.citable.terms)
+        own = self._among(self.claim.words, unit.citable.terms)
         if own:
             return False
-        above = self._words_of(unit.citable.terms_above)
+        above = self._among(self.claim.words, unit.citable.terms_above)
         return any(
-            other.is_row and other.figures and self._words_of(other.citable.terms) - above
+            other.is_row
+            and other.figures
+            and self._among(self.claim.words, other.citable.terms) - above
             for _, other in self.units
         )
 
@@ -291,33 +294,20 @@ class ClaimComparison:
             and (named := label_terms(other.citable.text)) != label
             and self._is_named(named)
             and len(named) >= len(label & self._said)
-            and not any(_has_figure(other, fact) for fact in self.claim.facts.numbers)
+            and not any(has_figure(other, fact) for fact in self.claim.facts.numbers)
             for other in self._tables[unit.citable.passage, unit.citable.table]
         )
-
-    def may_be_operand(self, index: int) -> bool:
-        """Whether a row is named, is a total, or has no named row beside it."""
-        unit = self.units[index][1]
-        is_total = not _TOTAL.isdisjoint(terms(unit.citable.text))
-        return is_total or not self.is_beside_named_row(unit)
 
     def is_in_other_unit(self, unit: FactualUnit, fact: Number | Date) -> bool:
         """Whether a row has cells that are units of measurement, but not the one behind a number."""
         behind = terms(self.claim.facts.plain[fact.span[1] :][:LONGEST_UNIT])[:1]
         same = UNIT_WORDS.get("".join(behind))
-        if not same or not unit.citable.is_row:
-            return False
-        cells = (terms(plain_text(cell)) for cell in cells_of_row(unit.citable.text)[1:])
-        units = {cell[0] for cell in cells if len(cell) == 1 and cell[0] in UNIT_WORDS}
-        return bool(units) and units.isdisjoint(same)
+        units = units_in(unit.citable.text) if same and unit.citable.is_row else frozenset()
+        return bool(units) and units.isdisjoint(same or ())
 
     def named(self, found: Collection[str]) -> set[str]:
         """The words of the claim and the question, no numbers or units, that are among terms."""
         return self._among(self.claim.words | self.question.words, found)
-
-    def _words_of(self, found: Collection[str]) -> set[str]:
-        """The claim's words, no numbers, that are among some terms."""
-        return self._among(self.claim.words, found)
 
     def _among(self, words: Iterable[str], found: Collection[str]) -> set[str]:
         """Those of some words of the claim or the question, no numbers or units, that are among terms."""
@@ -341,9 +331,9 @@ class ClaimComparison:
             unit for row in rows for unit in self._tables[row.citable.passage, row.citable.table]
         ]
         for number in self.question.facts.numbers:
-            if is_year(number.text) or any(_has_figure(row, number) for row in rows):
+            if is_year(number.text) or any(has_figure(row, number) for row in rows):
                 continue
-            if any(_has_figure(row, number) for row in beside):
+            if any(has_figure(row, number) for row in beside):
                 yield number.text
 
     def stated_above(self, fact: Number | Date) -> bool:
@@ -406,11 +396,3 @@ class ClaimComparison:
 
 def _has_digit(term: str) -> bool:
     return any(map(str.isdigit, term))
-
-
-def _has_figure(unit: FactualUnit, number: Number) -> bool:
-    return any(number.matches(_as_number(figure.value)) for figure in unit.figures)
-
-
-def _as_number(value: Decimal) -> Number:
-    return Number("", frozenset((abs(value),)))

@@ -152,7 +152,12 @@ class Evidence:
             and (
                 comparison.has_label_of(index, fact)
                 or overlap[index]
-                >= SAME_TOPIC * (best_free if comparison.names_row(index) else best_row)
+                >= SAME_TOPIC
+                * (
+                    best_free
+                    if comparison.named(comparison.units[index][1].citable.terms)
+                    else best_row
+                )
             )
         }
         reached = max((overlap[i] for i in stating), default=0)

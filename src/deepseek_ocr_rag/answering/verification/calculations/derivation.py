@@ -13,7 +13,7 @@ from ....text.numerals import Number, is_year
 from ....text.terms import terms, with_stems
 from ..alignment import is_displaced
 from ..citable_units import CitableUnit
-from ..comparison import ClaimComparison
+from ..comparison import TOTAL, ClaimComparison
 from ..table_figures import Figure
 from .calculation import Calculation, Result
 from .financial_terms import formulas_asked
@@ -106,7 +106,7 @@ def _result(
     part = _part_on_matter(rows, matter)
     overlap = matter.overlap_around(number)
     best = max((overlap[place] for place, row in enumerate(rows) if row), default=0)
-    possible = [at for at in range(len(rows)) if matter.may_be_operand(at)]
+    possible = [at for at in range(len(rows)) if _may_be_operand(matter, at)]
     pools = [[at for at in possible if matter.has_label_of(at)]]
     pools += [
         [at for at in possible if 0 < share * best <= matter.smoothed(overlap, at)]
@@ -117,6 +117,12 @@ def _result(
         if result and not _is_displaced(number, matter, near, result):
             return result
     return None
+
+
+def _may_be_operand(matter: ClaimComparison, index: int) -> bool:
+    """Whether a row is named, is a total, or has no named row beside it."""
+    unit = matter.units[index][1]
+    return not TOTAL.isdisjoint(terms(unit.citable.text)) or not matter.is_beside_named_row(unit)
 
 
 def _rows(matter: ClaimComparison) -> list[tuple[Figure, ...]]:

@@ -31,9 +31,7 @@ _PERCENT_ASKED: Final = re.compile(r"\b(?:percent(?:age)?|Prozent)\b|%", re.IGNO
 _TIMES: Final = re.compile(r"\s?(?:times|x|mal)\b")
 _COMPARED: Final = re.compile(r"\s[^.;]{0,40}?\b(?:more|fewer|less|higher|lower|mehr|weniger)\b")
 _COMPARING: Final = re.compile(
-    r"\bhow (?:many|much) (?:more|fewer|less|higher|lower)\b|\bwie viele? (?:mehr|weniger)\b"
-    r"|\bhow (?:many|much)\b[^?.]{0,40}\bbetween\b",
-    re.I,
+    r"\bhow (?:many|much) (?:more|fewer|less|higher|lower)\b|\bwie viele? (?:mehr|weniger)\b", re.I
 )
 _LEVEL: Final = re.compile(r"\b(?:to|auf)\s[$€£~]?$", re.IGNORECASE)
 """Stands before the number that something rose to, which is not a difference."""
