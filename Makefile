@@ -64,8 +64,10 @@ browser:
 		echo "no Chromium: the tests of the service's page are skipped"
 
 # Files of tests side by side, one more than there are cores, since many wait for processes;
-# more threads than cores would only wait for each other.
-TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --dist loadfile
+# more threads than cores would only wait for each other. The longest files begin first
+# (tests/support/long_files.py), not those with the most tests.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(nproc) + 1)) \
+	--dist loadfile --no-loadscope-reorder
 test: $(VENV)/.dev
 	$(TEST) -m "not services"
 

@@ -24,11 +24,14 @@ from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 SURVIVED, KILLED, BROKEN = 0, 1, 2
 
+OUTCOMES = {SURVIVED: "survived", -signal.SIGALRM: "timeout"}
+"""What a trial's end means; all else that ends it is a mutant that was noticed."""
+
 SELECTED = "not slow and not gpu and not llm and not hypothesis"
 """Tests with random inputs are left out: what they find today they may not find tomorrow."""
 
-LEAST_SECONDS = 60.0
-"""A mutant whose tests take longer than this, and 20 times as long as without it, does not end."""
+LEAST_SECONDS = 20.0
+"""A mutant with which a test takes longer than this, and 20 times as long as without it, does not end."""
 
 
 class Trials:
@@ -54,7 +57,7 @@ class Trials:
         """Takes the place of pytest's own loop."""
         callers, seconds = self._without_a_mutant(session)
         todo = [*self.mutants]
-        running: dict[int, tuple[str, float]] = {}
+        running: dict[int, str] = {}
         while todo or running:
             while todo and len(running) < self.children:
                 name = todo.pop(0)
@@ -64,20 +67,16 @@ class Trials:
                     item for item in session.items if item.nodeid in callers.get(function, seconds)
                 ]
                 items.sort(key=lambda item: seconds[item.nodeid])
-                limit = max(LEAST_SECONDS, 20 * sum(seconds[item.nodeid] for item in items))
-                running[self._start(session, name, items)] = (name, time.monotonic() + limit)
-            for pid, (name, deadline) in [*running.items()]:
+                limits = [max(LEAST_SECONDS, 20 * seconds[item.nodeid]) for item in items]
+                running[self._start(session, name, items, limits)] = name
+            for pid, name in [*running.items()]:
                 ended, status = os.waitpid(pid, os.WNOHANG)
-                if not ended and time.monotonic() < deadline:
+                if not ended:
                     continue
-                outcome = "timeout"
-                if ended:
-                    outcome = (
-                        "survived" if os.waitstatus_to_exitcode(status) == SURVIVED else "killed"
-                    )
-                _end(pid, reaped=bool(ended))
+                code = os.waitstatus_to_exitcode(status)
+                _end(pid)
                 del running[pid]
-                self.outcomes[name] = outcome
+                outcome = self.outcomes[name] = OUTCOMES.get(code, "killed")
                 print(
                     f"{len(self.outcomes)}/{len(self.mutants)} {name}: {outcome}", file=sys.stderr
                 )
@@ -101,7 +100,7 @@ class Trials:
             code = SURVIVED
             for item in session.items:
                 start = time.monotonic()
-                code = code or _failed(session, [item])
+                code = code or _failed(session, [item], [0.0])
                 seconds[item.nodeid] = time.monotonic() - start
                 for name in called:
                     callers.setdefault(name, []).append(item.nodeid)
@@ -110,7 +109,7 @@ class Trials:
             notes.write_text(json.dumps(found), encoding="utf-8")
             _leave(code)
         _, status = os.waitpid(pid, 0)
-        _end(pid, reaped=True)
+        _end(pid)
         if os.waitstatus_to_exitcode(status) != SURVIVED:
             pytest.exit("a test fails without a mutant", BROKEN)
         callers, seconds, modules = json.loads(notes.read_text(encoding="utf-8"))
@@ -121,7 +120,9 @@ class Trials:
         gc.freeze()
         return callers, seconds
 
-    def _start(self, session: pytest.Session, name: str, items: list[pytest.Item]) -> int:
+    def _start(
+        self, session: pytest.Session, name: str, items: list[pytest.Item], limits: list[float]
+    ) -> int:
         pid = os.fork()
         if pid == 0:
             _leave_the_parent()
@@ -129,13 +130,14 @@ class Trials:
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
             trampoline.set_mutant_under_test(f"{self.module}.{name}")
-            _leave(_failed(session, items))
+            _leave(_failed(session, items, limits))
         return pid
 
 
-def _failed(session: pytest.Session, items: list[pytest.Item]) -> int:
-    """Runs tests up to the first that fails."""
-    for item, after in zip(items, [*items[1:], None], strict=True):
+def _failed(session: pytest.Session, items: list[pytest.Item], limits: list[float]) -> int:
+    """Runs tests up to the first that fails; SIGALRM ends us if one takes longer than its limit."""
+    for item, after, limit in zip(items, [*items[1:], None], limits, strict=True):
+        signal.setitimer(signal.ITIMER_REAL, limit)  # zero is no limit
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
         if session.testsfailed:
             return KILLED
@@ -155,12 +157,10 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def _end(pid: int, *, reaped: bool) -> None:
-    """Ends a trial with the processes that it started."""
+def _end(pid: int) -> None:
+    """Ends the processes that a trial started."""
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    if not reaped:
-        os.waitpid(pid, 0)
 
 
 def _change(mutated: MutatedFile, name: str) -> str:

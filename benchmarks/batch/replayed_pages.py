@@ -5,7 +5,7 @@
 The backend replays a recording, so that all the time is the package's own. Prints the processor's
 milliseconds a page of the callable and of what the process that reads does in a run, and of the
 driver, which works beside it; then the run's pages a second, its missing pages, and the driver's
-memory after each quarter of the pages.
+memory after each eighth of the pages.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from deepseek_ocr_rag.concurrency.frames import Frame, send
 __all__ = ["main"]
 
 PARAGRAPH = "The keeper wrote down wind, weather and the ships that passed. " * 8
-ROUNDS = 6
+ROUNDS = 20
+ROUND_UNITS = 8
 
 
 def document(pages: int) -> bytes:
@@ -70,7 +71,8 @@ def rounds(settings: BatchSettings, pdf: Path, document_pages: int, out: Path) -
         units = [
             PageUnit(0, "a", str(pdf), "", f"{i}-{min(i + size - 1, document_pages)}", "")
             for i in range(1, document_pages, size)
-        ]
+        ][:ROUND_UNITS]
+        pages = sum(len(unit.numbers) for unit in units)
 
         def alone(unit: PageUnit) -> None:
             reader({name: [value] for name, value in asdict(unit).items()})
@@ -84,7 +86,7 @@ def rounds(settings: BatchSettings, pdf: Path, document_pages: int, out: Path) -
             begun = time.process_time()
             with ThreadPoolExecutor(settings.units_at_once) as pool:
                 list(pool.map(work, units))
-            return 1e3 * (time.process_time() - begun) / document_pages
+            return 1e3 * (time.process_time() - begun) / pages
 
         least = [math.inf, math.inf]
         for _ in range(ROUNDS):
@@ -117,12 +119,14 @@ def main() -> None:
             f"processor's ms a page: the callable alone {alone:.2f}, with all that a run does in its"
             f" process {run:.2f}: {run / alone - 1:+.1%}"
         )
-        process, quarter = psutil.Process(), given.pages / 4
-        seen: list[tuple[int, float]] = []
+        process, step, looks = psutil.Process(), given.pages / 8, 0
 
         def look(progress: BatchProgress) -> None:
-            if progress.pages >= quarter * (len(seen) + 1):
-                seen.append((progress.pages, process.memory_info().rss / 1e6))
+            nonlocal looks
+            if progress.pages >= step * (looks + 1):
+                looks += 1
+                used = process.memory_info().rss / 1e6
+                print(f"driver: {used:.0f} MB at {progress.pages:,} pages", flush=True)
 
         driver = time.process_time()
         report = run_batch(
@@ -136,7 +140,6 @@ def main() -> None:
         )
         driving = 1e3 * (time.process_time() - driver) / account.pages
         print(f"processor's ms a page of the driver, beside it: {driving:.2f}")
-        print("driver: " + ", ".join(f"{mb:.0f} MB at {pages:,}" for pages, mb in seen))
 
 
 if __name__ == "__main__":

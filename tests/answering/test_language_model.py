@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from thread_leaks import new_threads
+from waiting import LONG
 
 from deepseek_ocr_rag.answering.language_model import LanguageModel, Message
 from deepseek_ocr_rag.answering.models.model_choice import (
@@ -123,7 +124,7 @@ def ollama() -> Iterator[ScriptedOllama]:
 
 
 def model(ollama: ScriptedOllama, **options: Any) -> OllamaModel:
-    return OllamaModel("tiny", host=ollama.url, **{"timeout": 5, **options})
+    return OllamaModel("tiny", host=ollama.url, **{"timeout": LONG, **options})
 
 
 def reply(ollama: ScriptedOllama, **options: Any) -> str:
@@ -215,7 +216,7 @@ def test_closing_a_stream_ends_the_request(ollama: ScriptedOllama) -> None:
     stream = model(ollama).stream(QUESTION, max_tokens=64)
     assert next(stream) == "word "
     stream.close()
-    assert gone.wait(5)
+    assert gone.wait(LONG)
 
 
 def test_invalid_utf8_is_replaced(ollama: ScriptedOllama) -> None:
@@ -294,11 +295,11 @@ def test_a_broken_reply_is_an_error(ollama: ScriptedOllama, chat: Callable[[Send
 
 
 def test_silence_ends_in_a_timeout(ollama: ScriptedOllama) -> None:
-    ollama.chat = lambda send: (send(part("Ann")), ollama.closing.wait(5))[0]
+    ollama.chat = lambda send: (send(part("Ann")), ollama.closing.wait(5 * LONG))[0]
     start = time.monotonic()
     with pytest.raises(LanguageModelTimeoutError, match="in time"):
         reply(ollama, timeout=0.2)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < LONG
 
 
 @pytest.mark.parametrize("line", [part("word "), b" "])
@@ -320,7 +321,7 @@ def test_a_line_without_end_is_cut_off(ollama: ScriptedOllama) -> None:
 
     ollama.chat = endless
     with pytest.raises(LanguageModelReplyError, match="longer than any"):
-        reply(ollama, max_seconds=60)
+        reply(ollama, max_seconds=5 * LONG)
 
 
 @pytest.mark.parametrize("shown", [b"nonsense", b"[]", b"\xff\xfe"])

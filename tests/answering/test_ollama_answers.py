@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from waiting import LONG
 
 pytest.importorskip("gguf")
 
@@ -81,7 +82,7 @@ def say(ollama: FakeOllama) -> Say:
 
 def answers(ollama: FakeOllama, begun: str, **options: Any) -> list[Answer]:
     """Of ``ask`` and of a stream."""
-    model = OllamaModel("tiny", host=ollama.url, timeout=5, structured=begun == JSON)
+    model = OllamaModel("tiny", host=ollama.url, timeout=LONG, structured=begun == JSON)
     qa = DocumentQA(DOCUMENT, model, **options)
     stream = qa.stream(QUESTION)
     text = "".join(stream)

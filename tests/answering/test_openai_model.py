@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from waiting import LONG
 
 from deepseek_ocr_rag import DocumentQA, OpenAIModel
 from deepseek_ocr_rag.document.types import OcrDocument, Page
@@ -198,7 +199,7 @@ def test_a_server_that_is_not_there_is_told_at_once() -> None:
 
 def test_silence_ends_in_a_timeout(server: ChatFake) -> None:
     gone = threading.Event()
-    server.chat = lambda body: (gone.wait(3), (200, says(REPLY)))[1]
+    server.chat = lambda body: (gone.wait(LONG), (200, says(REPLY)))[1]
     model = OpenAIModel(server.url, timeout=0.2)
     with pytest.raises(LanguageModelTimeoutError, match="in time"):
         DocumentQA(DOCUMENT, llm=model).ask(QUESTION)

@@ -137,7 +137,7 @@ def test_invisible_characters_hide_no_other_number() -> None:
 
 
 def test_many_marks_are_read_in_linear_time() -> None:
-    begin = time.process_time()
+    begin = time.thread_time()
     checked = verify(f"{KEEPER[:-1]} {'[1]' * 20_000}.", [KEEPER])
     assert checked.supported
-    assert time.process_time() - begin < 5
+    assert time.thread_time() - begin < 5

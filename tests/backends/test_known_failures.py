@@ -355,9 +355,9 @@ def test_the_end_of_a_long_log_counts() -> None:
 )
 def test_text_made_to_be_slow_is_searched_fast(piece: str) -> None:
     text = piece * (400_000 // len(piece))
-    start = time.perf_counter()
+    start = time.thread_time()
     known_failures(text)
-    assert time.perf_counter() - start < 5
+    assert time.thread_time() - start < 5
 
 
 @given(st.text())

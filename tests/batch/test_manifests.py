@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import sys
 
 import pytest
 
@@ -120,6 +123,14 @@ def test_a_line_without_end_is_refused_before_it_is_in_memory(tmp_path):
 def test_what_is_not_there_is_told(tmp_path, name):
     with pytest.raises(SourceNotFoundError):
         list(manifest_entries(str(tmp_path / name)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
+@pytest.mark.parametrize("manifest", ["", "/*.pdf"])
+def test_a_name_that_is_not_utf8_is_told(tmp_path, manifest):
+    (tmp_path / os.fsdecode(b"caf\xe9.pdf")).write_bytes(b"%PDF")
+    with pytest.raises(ConfigurationError, match=re.escape(r"not UTF-8 (b'caf\xe9.pdf')")):
+        list(manifest_entries(f"{tmp_path}{manifest}"))
 
 
 def test_a_web_address_is_no_manifest():

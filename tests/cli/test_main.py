@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from waiting import LONG
 
 from deepseek_ocr_rag.cli.main import main
 
@@ -382,4 +383,4 @@ def test_a_closed_pipe_is_not_an_error(sample_pdf: Path, recording: str) -> None
     assert reading.stderr is not None
     with reading.stderr as stderr:
         assert b"Traceback" not in stderr.read()
-    assert reading.wait(timeout=60) == 0
+    assert reading.wait(timeout=LONG) == 0

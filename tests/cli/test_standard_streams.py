@@ -96,7 +96,7 @@ def test_no_file_takes_the_number_of_a_closed_stream(tmp_path):
 SLOW = """
 import sys, time
 print("loading", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -123,7 +123,7 @@ def test_a_signal_while_it_is_loading_ends_it_without_a_traceback(tmp_path, modu
     with process:
         assert process.stdout.readline() == "loading\n"
         process.send_signal(number)
-        output, said = process.communicate(timeout=30)
+        output, said = process.communicate(timeout=120)
     assert (process.returncode, output) == (128 + number, "")
     assert said == f"dsocr: ended by {number.name}\n"
 

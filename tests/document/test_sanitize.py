@@ -278,10 +278,10 @@ def test_what_is_active_is_escaped_or_broken_by_a_space(page: str, exported: str
 
 def test_hostile_text_takes_linear_time() -> None:
     def seconds(piece: str, count: int) -> float:
-        start = time.process_time()
+        start = time.thread_time()
         markdown_to_html(piece * count)
         inert_markdown(piece * count)
-        return time.process_time() - start
+        return time.thread_time() - start
 
     for piece in (
         "](",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from waiting import LONG, until
 
 torch = pytest.importorskip("torch")
 
@@ -76,7 +77,7 @@ def test_pages_together_get_the_published_tokens(make_engine, cases) -> None:
     engine = make_engine()
     asked = [cases[name] for name in SMALL * 3]
     writings = [engine.submit(task(case)) for case in asked]
-    assert [w.result(60).tokens for w in writings] == [expected(case) for case in asked]
+    assert [w.result(LONG).tokens for w in writings] == [expected(case) for case in asked]
 
 
 def test_tokens_come_one_after_the_other(make_engine, cases) -> None:
@@ -94,7 +95,7 @@ def test_a_page_image_is_prepared_on_the_device(make_engine, cases) -> None:
         order = PageTask(
             asked.ids, image, asked.rule, asked.max_new_tokens, min_new_tokens=asked.min_new_tokens
         )
-        assert make_engine().submit(order).result(60).tokens == expected(case)
+        assert make_engine().submit(order).result(LONG).tokens == expected(case)
 
 
 @pytest.mark.parametrize("source", ["right", "wrong"])
@@ -102,7 +103,7 @@ def test_drafts_do_not_change_the_text(make_engine, cases, source) -> None:
     case = cases["small"]
     draft = list(expected(case, 40)) if source == "right" else [7, 8, 9] * 20
     writing = make_engine().submit(task(case, 40, source=draft))
-    assert writing.result(60).tokens == expected(case, 40)
+    assert writing.result(LONG).tokens == expected(case, 40)
 
 
 def test_a_text_that_was_put_aside_goes_on_where_it_was(make_engine, cases) -> None:
@@ -115,25 +116,25 @@ def test_a_text_that_was_put_aside_goes_on_where_it_was(make_engine, cases) -> N
         return False
 
     first = engine.submit(task(cases["small"], 40, priority=1, should_stop=seen, interval=4))
-    assert started.wait(60)
+    assert started.wait(LONG)
     second = engine.submit(task(cases["tiny"], priority=0))
-    assert second.result(60).tokens == expected(cases["tiny"])
-    assert first.result(60).tokens == expected(cases["small"], 40)
+    assert second.result(LONG).tokens == expected(cases["tiny"])
+    assert first.result(LONG).tokens == expected(cases["small"], 40)
 
 
 def test_a_cancelled_page_ends_and_the_others_go_on(make_engine, cases) -> None:
     engine = make_engine(slots=1)
     long, short = engine.submit(task(cases["small"], 5000)), engine.submit(task(cases["tiny"]))
     long.cancel()
-    assert long.result(60).end.reason == "cancelled"
-    assert short.result(60).tokens == expected(cases["tiny"])
+    assert long.result(LONG).end.reason == "cancelled"
+    assert short.result(LONG).tokens == expected(cases["tiny"])
 
 
 def test_a_loop_ends_its_page(make_engine, cases) -> None:
     writing = make_engine().submit(
         task(cases["tiny"], 500, should_stop=lambda tokens: True, interval=8)
     )
-    assert writing.result(60).end.reason == "repetition"
+    assert writing.result(LONG).end.reason == "repetition"
 
 
 def test_a_page_that_cannot_be_seen_fails_alone(make_engine, cases) -> None:
@@ -144,9 +145,9 @@ def test_a_page_that_cannot_be_seen_fails_alone(make_engine, cases) -> None:
     bad = PageTask(good.ids, odd, good.rule, 12)
     writings = [engine.submit(one) for one in (good, bad, good)]
     with pytest.raises(BackendError):
-        writings[1].result(60)
-    assert writings[0].result(60).tokens == expected(cases["tiny"])
-    assert writings[2].result(60).tokens == expected(cases["tiny"])
+        writings[1].result(LONG)
+    assert writings[0].result(LONG).tokens == expected(cases["tiny"])
+    assert writings[2].result(LONG).tokens == expected(cases["tiny"])
 
 
 def test_out_of_memory_begins_fewer_pages_at_once(make_engine, cases, monkeypatch) -> None:
@@ -161,7 +162,7 @@ def test_out_of_memory_begins_fewer_pages_at_once(make_engine, cases, monkeypatc
     monkeypatch.setattr(Runner, "prefill", scarce)
     engine = make_engine()
     writings = [engine.submit(task(cases["tiny"])) for _ in range(3)]
-    assert {w.result(60).tokens for w in writings} == {expected(cases["tiny"])}
+    assert {w.result(LONG).tokens for w in writings} == {expected(cases["tiny"])}
 
 
 def test_a_page_too_large_even_alone_says_so(make_engine, cases, monkeypatch) -> None:
@@ -170,7 +171,7 @@ def test_a_page_too_large_even_alone_says_so(make_engine, cases, monkeypatch) ->
 
     monkeypatch.setattr(Runner, "prefill", full)
     with pytest.raises(PageTooLargeError, match="does not fit"):
-        make_engine().submit(task(cases["tiny"])).result(60)
+        make_engine().submit(task(cases["tiny"])).result(LONG)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -179,7 +180,7 @@ def test_a_device_that_fails_ends_all_pages_and_nothing_hangs(make_engine, cases
 
     class Fails(ReferenceOps):
         def attend(self, *arguments):
-            submitted.wait(60)
+            submitted.wait(LONG)
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     engine = make_engine(ops=Fails())
@@ -187,7 +188,7 @@ def test_a_device_that_fails_ends_all_pages_and_nothing_hangs(make_engine, cases
     submitted.set()
     for writing in writings:
         with pytest.raises(BackendUnavailableError, match="illegal memory access"):
-            writing.result(60)
+            writing.result(LONG)
     with pytest.raises(BackendUnavailableError, match="illegal memory access"):
         engine.submit(task(cases["tiny"]))
 
@@ -197,7 +198,7 @@ def test_closing_ends_what_is_under_way(make_engine, cases) -> None:
     writing = engine.submit(task(cases["tiny"], 5000))
     engine.close()
     with pytest.raises(BackendUnavailableError, match="closed"):
-        writing.result(60)
+        writing.result(LONG)
     with pytest.raises(BackendUnavailableError, match="closed"):
         engine.submit(task(cases["tiny"]))
 
@@ -282,14 +283,11 @@ def test_the_place_of_a_cancelled_prompt_is_nobodys_until_it_is_computed() -> No
             return LateReport(sequences) if prefilled[0] < prefilled[-1] else FreeReport(sequences)
 
         def step(self, sequences, drafts) -> FreeReport:
-            time.sleep(0.001)
+            time.sleep(0.01)
             return super().step(sequences, drafts)
 
     def wait_for(expected: list[int]) -> None:
-        end = time.monotonic() + 30
-        while prefilled != expected and time.monotonic() < end:
-            time.sleep(0.005)
-        assert prefilled == expected
+        until(lambda: prefilled == expected)
 
     engine = Engine(LateRunner(), Scheduler(slots=2, blocks=400, min_batch=1), 8192)
     running = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 8000))
@@ -297,12 +295,12 @@ def test_the_place_of_a_cancelled_prompt_is_nobodys_until_it_is_computed() -> No
     late = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 5))
     wait_for([0, 1])
     late.cancel()
-    assert late.result(30).end.reason == "cancelled"
+    assert late.result(LONG).end.reason == "cancelled"
     following = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 5))
     time.sleep(0.2)
     assert prefilled == [0, 1]
     computed.set()
-    assert len(following.result(30).tokens) == 5
+    assert len(following.result(LONG).tokens) == 5
     running.cancel()
     engine.close()
 
@@ -326,11 +324,11 @@ def test_an_urgent_page_gets_several_steps_for_each_of_the_others() -> None:
         for _ in range(MANY_ROWS)
     ]
     urgent = engine.submit(PageTask([0] * 30, None, NoRepeat(0), 8000, temperature=1.0))
-    assert everything.wait(30)
+    assert everything.wait(LONG)
     seen = len(stepped)
-    time.sleep(0.3)
+    until(lambda: len(stepped) > seen + 50)
     urgent.cancel()
-    urgent.result(30)
+    urgent.result(LONG)
     alone = sum(rows == {MANY_ROWS} for rows in stepped[seen:])
     others = sum(len(rows) == MANY_ROWS + 1 for rows in stepped[seen:])
     for handle in job:
@@ -371,7 +369,7 @@ def test_steps_wait_for_drafts_only_where_the_text_repeats_itself() -> None:
 
     engine = Engine(TextRunner(), Scheduler(slots=2, blocks=400), 8192)
     page = engine.submit(PageTask([0] * 30, None, NoRepeat(0), len(text)))
-    assert list(page.result(30).tokens) == text
+    assert list(page.result(LONG).tokens) == text
     engine.close()
     # Three tokens have come again, and one was in flight.
     repeated = range(54, 80 + 4)
@@ -389,7 +387,7 @@ def test_2000_pages_leave_nothing_in_the_memory_of_the_host() -> None:
             # A picture for each, which must be let go.
             order = [PageTask([0] * 30, bytearray(10**6), NoRepeat(0), 10) for _ in range(20)]
             for writing in [engine.submit(one) for one in order]:
-                writing.result(60)
+                writing.result(LONG)
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 

@@ -195,6 +195,39 @@ def test_old_files_of_the_same_names_are_replaced_and_others_stay(tmp_path: Path
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_pictures_of_an_earlier_document_of_the_same_name_go_and_other_files_stay(
+    tmp_path: Path,
+) -> None:
+    write_folder(DOCUMENT, tmp_path, picture=picture)
+    for name in ("pages/notes.txt", "figures/page-0003-1.jpg", "page-0001.png", "other.json"):
+        (tmp_path / name).write_text("mine")
+    other = OcrDocument("elsewhere/report.pdf", (TEXT_PAGE,), 1, "cd" * 32)
+    written = write_folder(other, tmp_path, picture=picture)
+    assert names(tmp_path) == {path.relative_to(tmp_path).as_posix() for path in written} | {
+        "pages/notes.txt",
+        "figures/page-0003-1.jpg",
+        "page-0001.png",
+        "other.json",
+    }
+
+
+def test_pictures_in_a_folder_that_holds_no_document_yet_stay(tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "page-0009.png").write_text("mine")
+    write_folder(DOCUMENT, tmp_path, picture=picture)
+    assert "pages/page-0009.png" in names(tmp_path)
+
+
+def test_pictures_behind_a_link_stay(tmp_path: Path) -> None:
+    write_folder(DOCUMENT, tmp_path / "out")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "page-0009.png").write_text("mine")
+    (tmp_path / "out" / "pages").symlink_to(elsewhere)
+    write_folder(DOCUMENT, tmp_path / "out")
+    assert names(elsewhere) == {"page-0009.png"}
+
+
 def test_nothing_has_its_name_before_the_last_page_is_in(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("old")
     with FolderWriter(tmp_path, source="report.pdf") as writer:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -12,6 +10,7 @@ import pytest
 from mcp import Client
 from mcp_documents import LINES, GatedBackend, server_over, write_pdf
 from mcp_over_http import over_http
+from waiting import LONG, until_async
 
 from deepseek_ocr_rag.mcp.http_endpoint import LARGEST_REQUEST
 from deepseek_ocr_rag.mcp.protocol_server import Caller, document_server
@@ -24,14 +23,6 @@ HEADERS = {"accept": "application/json, text/event-stream", "content-type": "app
 def folder(tmp_path: Path) -> Path:
     write_pdf(tmp_path / "lamps.pdf")
     return tmp_path
-
-
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for what another thread does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to it"
-        await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -74,13 +65,13 @@ async def test_a_client_that_vanishes_stops_the_reading(folder: Path) -> None:
     with over_http(lambda: server_over(folder, backend)) as url:
         async with Client(url) as client:
             calling = asyncio.create_task(client.call_tool("ask_document", ASK))
-            await until(lambda: backend.begun == [1])
+            await until_async(lambda: backend.begun == [1])
             calling.cancel()
-            await until(backend.cancelled.is_set)
+            await until_async(backend.cancelled.is_set)
 
 
 def post(url: str, content: bytes, **headers: str) -> httpx.Response:
-    return httpx.post(url, content=content, headers={**HEADERS, **headers}, timeout=30)
+    return httpx.post(url, content=content, headers={**HEADERS, **headers}, timeout=LONG)
 
 
 LIST = b'{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}'

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp_documents import LINES, GatedBackend, server_over, write_pdf
+from waiting import LONG, until_async
 
 from deepseek_ocr_rag.concurrency.cancellation import current_cancellation
 from deepseek_ocr_rag.errors import BusyError
@@ -23,14 +24,6 @@ Tell = Callable[[int, int | None], None]
 
 async def nothing(_: PagesRead) -> None:
     pass
-
-
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for what another thread does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to it"
-        await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -76,7 +69,7 @@ async def test_the_work_goes_on_while_nobody_calls(folder: Path) -> None:
         result = await client.call_tool("read_document", {"id": "lamps.pdf"})
         assert result.structured_content["status"] == "reading"
         backend.let(3)
-        await until(lambda: backend.begun == [1, 2, 3])
+        await until_async(lambda: backend.begun == [1, 2, 3])
         while result.structured_content["status"] == "reading":
             result = await client.call_tool("read_document", {"id": "lamps.pdf"})
     assert result.structured_content["pages"] == [1, 2, 3]
@@ -112,9 +105,9 @@ async def test_a_call_that_its_client_cancels_stops_the_reading(folder: Path, mo
     backend = GatedBackend()
     async with Client(server_over(folder, backend), mode=mode) as client:
         calling = asyncio.create_task(client.call_tool("ask_document", ASK))
-        await until(lambda: backend.begun == [1])
+        await until_async(lambda: backend.begun == [1])
         calling.cancel()
-        await until(backend.cancelled.is_set)
+        await until_async(backend.cancelled.is_set)
         tools = await client.list_tools()
     assert len(tools.tools) == 5
 
@@ -126,7 +119,7 @@ async def test_a_client_that_leaves_stops_the_reading_even_of_a_call_that_goes_o
     async with Client(server_over(folder, backend, patience=0.1), mode="legacy") as client:
         result = await client.call_tool("ask_document", ASK)
         assert result.structured_content["status"] == "reading"
-    await until(backend.cancelled.is_set)
+    await until_async(backend.cancelled.is_set)
 
 
 async def test_two_calls_for_the_same_share_the_work_and_one_may_leave() -> None:
@@ -134,13 +127,13 @@ async def test_two_calls_for_the_same_share_the_work_and_one_may_leave() -> None
 
     def work(tell: Tell) -> str:
         started.append(1)
-        release.wait(20)
+        release.wait(LONG)
         return "done"
 
     calls: RunningCalls[str] = RunningCalls()
     first = asyncio.create_task(calls.result("key", work, nothing))
     second = asyncio.create_task(calls.result("key", work, nothing))
-    await until(lambda: started == [1])
+    await until_async(lambda: started == [1])
     first.cancel()
     await asyncio.sleep(0.05)
     release.set()
@@ -165,7 +158,9 @@ async def test_too_many_calls_at_work_are_refused_and_finished_ones_do_not_count
     release = threading.Event()
     calls: RunningCalls[bool] = RunningCalls(patience=0.05, most_running=2)
     for key in "ab":
-        assert isinstance(await calls.result(key, lambda _: release.wait(20), nothing), Unfinished)
+        assert isinstance(
+            await calls.result(key, lambda _: release.wait(LONG), nothing), Unfinished
+        )
     with pytest.raises(BusyError, match="2 calls"):
         await calls.result("c", lambda _: True, nothing)
     release.set()
@@ -176,7 +171,7 @@ async def test_too_many_calls_at_work_are_refused_and_finished_ones_do_not_count
 
 async def until_free(calls: RunningCalls[Any]) -> None:
     """Wait until another call is taken."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + LONG
     while True:
         try:
             await calls.result("c", lambda _: True, nothing)
@@ -191,7 +186,7 @@ async def test_an_error_of_work_that_went_on_comes_with_the_next_call() -> None:
     release = threading.Event()
 
     def work(tell: Tell) -> None:
-        release.wait(20)
+        release.wait(LONG)
         raise BusyError("as it were", remedy="Wait.")
 
     calls: RunningCalls[None] = RunningCalls(patience=0.05)
@@ -220,12 +215,12 @@ async def test_closing_cancels_all_that_is_at_work() -> None:
 
     def work(tell: Tell) -> None:
         with current_cancellation().on_cancel(ended.set):
-            ended.wait(20)
+            ended.wait(LONG)
 
     calls: RunningCalls[None] = RunningCalls(patience=0.05)
     assert isinstance(await calls.result("key", work, nothing), Unfinished)
     await calls.close()
-    await until(ended.is_set)
+    await until_async(ended.is_set)
 
 
 async def waited_for(result: Callable[..., Any], key: str, work: Callable[[Tell], Any]) -> Any:

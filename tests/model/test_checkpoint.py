@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +142,72 @@ def test_another_revision_in_the_cache_is_not_taken(hub: Path) -> None:
     put_into_cache(hub, "baidu/Unlimited-OCR", "0" * 40)
     with pytest.raises(BackendUnavailableError, match="hf download"):
         find_checkpoint("baidu/Unlimited-OCR", download=False)
+
+
+@pytest.fixture
+def told_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the session of the hub's client is asked; nobody answers."""
+    import huggingface_hub.utils
+
+    asked: list[str] = []
+
+    class Session:
+        def head(self, url: str, timeout: float) -> None:
+            asked.append(url)
+            assert 0 < timeout <= 60
+            raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub.utils, "get_session", Session)
+    return asked
+
+
+def test_without_a_network_a_missing_model_is_told_after_one_request(
+    hub: Path, told_once: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    looked_up = huggingface_hub.snapshot_download
+
+    def only_in_the_cache(*args: Any, local_files_only: bool = False, **more: Any) -> str:
+        assert local_files_only, "the hub's client asks five times"
+        return looked_up(*args, local_files_only=True, **more)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", only_in_the_cache)
+    with pytest.raises(BackendUnavailableError) as caught:
+        find_checkpoint("unlimited-ocr", download=True)
+    assert told_once == [huggingface_hub.constants.ENDPOINT]
+    assert (
+        "not on this machine, and https://huggingface.co cannot be reached (no route to host)"
+        in (caught.value.problem)
+    )
+    assert "hf download baidu/Unlimited-OCR --revision" in str(caught.value.remedy)
+
+
+def test_where_the_hub_answers_a_missing_model_is_downloaded(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+    import huggingface_hub.utils
+
+    class Session:
+        def head(self, url: str, timeout: float) -> int:
+            return 503  # any answer will do: the download itself tells what is wrong
+
+    def download(*args: Any, local_files_only: bool = False, **more: Any) -> str:
+        if local_files_only:
+            raise LocalEntryNotFoundError("not in the cache")
+        return str(put_into_cache(hub, "baidu/Unlimited-OCR", more["revision"]))
+
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    monkeypatch.setattr(huggingface_hub.utils, "get_session", Session)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    found = find_checkpoint("unlimited-ocr", download=True)
+    assert found.folder.is_relative_to(hub)
+
+
+def test_a_model_in_the_cache_needs_no_network(hub: Path, told_once: list[str]) -> None:
+    commit = "84757cb04b4d9b74adc65dc31cdf52fca7dc2a97"
+    snapshot = put_into_cache(hub, "baidu/Unlimited-OCR", commit)
+    assert find_checkpoint("unlimited-ocr", download=True).folder == snapshot
+    assert told_once == []

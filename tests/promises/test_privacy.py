@@ -38,7 +38,13 @@ note("started")
 """
 
 
-def watched(tmp_path: Path, program: str) -> list[str]:
+@pytest.fixture(scope="module")
+def kept_pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pages of both programs, so that the sample's scan is read once."""
+    return tmp_path_factory.mktemp("pages")
+
+
+def watched(tmp_path: Path, program: str, pages: Path | None = None) -> list[str]:
     """Run a program; returns a line for every network access, also of its child processes."""
     folder = tmp_path / "watch"
     folder.mkdir()
@@ -54,7 +60,7 @@ def watched(tmp_path: Path, program: str) -> list[str]:
             "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)]),
             "PATH": "",
             "HOME": str(tmp_path),
-            "DSOCR_CACHE_DIR": str(tmp_path / "cache"),
+            "DSOCR_CACHE_DIR": str(pages or tmp_path / "cache"),
         },
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -100,9 +106,9 @@ assert "page 1" in DeepSeekOCRToolSpec(path.parent, backend="lite").read_documen
 @pytest.mark.slow
 @pytest.mark.parametrize("program", [READ_AND_ASK, FRAMEWORKS], ids=["core", "frameworks"])
 def test_reading_asking_and_exporting_connect_to_nothing_in_any_process(
-    tmp_path: Path, program: str
+    tmp_path: Path, kept_pages: Path, program: str
 ) -> None:
-    lines = watched(tmp_path, program)
+    lines = watched(tmp_path, program, kept_pages)
     processes = {line.split()[0] for line in lines if line.endswith("started")}
     assert len(processes) > 1, "the rendering processes were not watched"
     assert [line for line in lines if not line.endswith("started")] == []

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from PIL import Image, ImageDraw
@@ -21,6 +21,8 @@ from waiting import LONG
 from deepseek_ocr_rag import LiteBackend, Reader, ReplayBackend, open_source
 from deepseek_ocr_rag.backends import PageRequest, Reply
 from deepseek_ocr_rag.backends.replay import RecordingBackend
+from deepseek_ocr_rag.concurrency.cancellation import Cancellation
+from deepseek_ocr_rag.document.types import Page
 from deepseek_ocr_rag.errors import (
     BackendReplyError,
     BusyError,
@@ -29,8 +31,9 @@ from deepseek_ocr_rag.errors import (
     PageRangeError,
     SourceNotFoundError,
 )
-from deepseek_ocr_rag.reading.preparation import READ_AHEAD
+from deepseek_ocr_rag.reading.preparation import READ_AHEAD, PreparedPage, read_ahead
 from deepseek_ocr_rag.sources.ink import has_ink
+from deepseek_ocr_rag.sources.source import Source
 
 pytestmark = pytest.mark.minimum
 
@@ -128,6 +131,22 @@ def test_a_backend_that_sends_files_gets_files_with_the_same_pixels() -> None:
                 assert sent.convert("RGB").tobytes() == drawn.tobytes()
 
 
+def test_a_backend_that_sends_pixels_gets_those_of_the_page() -> None:
+    class SendsPixels(SendsFiles):
+        sends_png = False
+        sends_pixels = True
+
+    backend = SendsPixels()
+    document = Reader(backend).read(pdf(11))
+    assert [page.finish_reason for page in document] == ["stop"] * 9 + ["blank", "stop"]
+    with open_source(pdf(11)) as source:
+        for request in backend.requests:
+            assert (request.image, request.png) == (None, None)
+            drawn = source.render(request.page, request.resolution.long_side)
+            assert request.size == drawn.size
+            assert request.drawn().tobytes() == drawn.tobytes()
+
+
 def test_a_backend_that_looks_at_pixels_gets_an_image() -> None:
     class Looks(SendsFiles):
         sends_png = False
@@ -216,6 +235,32 @@ def test_headings_carry_over_to_the_next_page() -> None:
     )
     document = Reader(backend).read(pdf(2))
     assert document.page(2).blocks[0].section == ("Report", "Costs")
+
+
+class Drawn:
+    """Stands for a source whose pages eight processes could draw."""
+
+    parallel_pages = 4
+
+    def draw_for(self, cards: int) -> int:
+        return 4 * cards
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("cards", "at_once"), [(1, 4), (2, 8)])
+def test_as_many_pages_are_drawn_at_once_as_the_cards_need(cards: int, at_once: int) -> None:
+    together = threading.Barrier(at_once)
+
+    def prepare(key: int) -> tuple[int, PreparedPage]:
+        together.wait(30)  # for all of them, and no more
+        return key, PreparedPage(Page(key))
+
+    keys = range(1, 2 * at_once + 1)
+    source = cast("Source", Drawn())
+    found = [key for key, _ in read_ahead(prepare, keys, source, Cancellation(), lambda: cards)]
+    assert found == list(keys)
 
 
 def test_read_ahead_is_bounded() -> None:

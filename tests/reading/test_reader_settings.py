@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import io
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 from reportlab.pdfgen.canvas import Canvas
+from waiting import LONG, until_async
 
 from deepseek_ocr_rag import FetchPolicy, PageCache, Reader
 from deepseek_ocr_rag.backends import PageRequest, Reply
@@ -97,8 +100,33 @@ async def test_each_way_opens_what_was_named_with_the_readers_settings(
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_each_way_reads_the_pages_that_were_named(way: str) -> None:
-    with pytest.raises(PageRangeError, match="no page 9"):
-        await _done(way, Reader(Told(), cache=False), pdf(1), pages="9")
+    with pytest.raises(PageRangeError, match=r"called\.pdf.*no page 9"):
+        await _done(way, Reader(Told(), cache=False), pdf(1), pages="9", name="called.pdf")
+
+
+@pytest.mark.parametrize("way", ["aread", "aiter_pages"])
+async def test_a_task_that_is_cancelled_while_its_document_opens_keeps_no_place(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, go_on = threading.Event(), threading.Event()
+    open_source = reader_module.open_source
+
+    def slow(*args: Any, **given: Any) -> Any:
+        opening.set()
+        assert go_on.wait(LONG)
+        return open_source(*args, **given)
+
+    reader = Reader(Told(), most_documents=1, cache=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(reader_module, "open_source", slow)
+        task = asyncio.create_task(_done(way, reader, pdf(1)))
+        assert await asyncio.to_thread(opening.wait, LONG)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        await until_async(lambda: reader._free_documents._value)
+    reader.open(pdf(1)).close()
 
 
 async def test_task_and_resolution_reach_the_backend() -> None:

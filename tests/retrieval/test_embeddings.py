@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from llama_index.core.embeddings import MockEmbedding
+from waiting import LONG
 
 from deepseek_ocr_rag.errors import (
     ConfigurationError,
@@ -181,7 +182,7 @@ def test_silence_ends_in_a_timeout(ollama: EmbeddingOllama) -> None:
     waiting = threading.Event()
 
     def silent(body: dict[str, Any]) -> Answer:
-        waiting.wait(5)
+        waiting.wait(LONG)
         return lengths(body)
 
     ollama.embed = silent

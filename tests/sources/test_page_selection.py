@@ -79,10 +79,10 @@ def test_a_huge_range_is_refused_without_being_built(selection):
 
 
 def test_many_overlapping_ranges_cost_no_more_than_their_pages():
-    began = time.perf_counter()
+    began = time.thread_time()
     pages = parse_page_selection(",".join(["1-10000"] * 20_000), 10_000)
     assert pages == tuple(range(1, 10_001))
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @given(st.text(alphabet="0123456789-, x", max_size=20), st.integers(1, 50))

@@ -87,11 +87,14 @@ def start_run(
 
 def worker_pids(process: int) -> list[int]:
     """The reading processes of a run."""
-    return [
-        each.pid
-        for each in psutil.Process(process).children(recursive=True)
-        if any("batch_worker" in part for part in each.cmdline())
-    ]
+    return [each.pid for each in psutil.Process(process).children(recursive=True) if _reads(each)]
+
+
+def _reads(process: psutil.Process) -> bool:
+    try:
+        return any("batch_worker" in part for part in process.cmdline())
+    except psutil.NoSuchProcess:  # it has ended meanwhile
+        return False
 
 
 if __name__ == "__main__":

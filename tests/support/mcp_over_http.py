@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
+from waiting import LONG
 
 from deepseek_ocr_rag.mcp.http_endpoint import HttpEndpoint
 from deepseek_ocr_rag.mcp.protocol_server import DocumentServer
@@ -31,7 +32,7 @@ def over_http(make: Callable[[], DocumentServer], *, check_host: bool = True) ->
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
-        end = time.monotonic() + 30
+        end = time.monotonic() + LONG
         while not server.started:
             assert time.monotonic() < end, "the server did not start"
             time.sleep(0.01)
@@ -39,4 +40,4 @@ def over_http(make: Callable[[], DocumentServer], *, check_host: bool = True) ->
             yield f"http://{host}/mcp"
         finally:
             server.should_exit = True
-            thread.join(30)
+            thread.join(LONG)

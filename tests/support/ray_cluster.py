@@ -14,9 +14,11 @@ import psutil
 
 from deepseek_ocr_rag.batch import BatchSettings
 
-__all__ = ["NODE", "reading_actors", "start_ray_run", "wait_for"]
+__all__ = ["NODE", "reading_actors", "start_cluster", "start_ray_run", "wait_for"]
 
-NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100_000_000}
+NODE: dict[str, Any] = {"num_cpus": 2, "object_store_memory": 100_000_000}
+"""A processor that draws and one that reads. With one for both, Ray ends and starts a process for
+every few units, since it keeps no more idle ones than processors: 108 of them in 200 documents."""
 
 DRIVER = """
 import sys, json
@@ -25,6 +27,23 @@ import ray
 ray.init(address=sys.argv[4], log_to_driver=False)
 run_batch(sys.argv[1], sys.argv[2], BatchSettings.from_dict(json.loads(sys.argv[3])), engine="ray")
 """
+
+
+def start_cluster(attempts: int = 3) -> Any:
+    """Start a cluster of one node, again if the machine was too busy for Ray's own 30 seconds."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    for left in reversed(range(attempts)):
+        try:
+            return Cluster(
+                initialize_head=True, head_node_args={**NODE, "include_dashboard": False}
+            )
+        except Exception:
+            if not left:
+                raise
+            ray.shutdown()
+    raise AssertionError
 
 
 def start_ray_run(

@@ -1,10 +1,10 @@
-"""Runs the blocks of one page in order: ``python run_docs_page.py PAGE``.
+"""Runs the blocks of one page in order: ``python run_docs_page.py PAGE [LANGUAGE]``.
 
 All Python of a page shares one namespace, all blocks one folder (the current one). The
 first block that fails, or prints something other than the page shows, ends the run.
 
 Blocks of a README are copied one at a time: there each has a namespace of its own, and prints
-something.
+something. With a language, only blocks in it are run.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import subprocess
 import sys
 import traceback
 from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
+from collections.abc import Collection
 from pathlib import Path
 
-from docs_pages import CodeBlock, blocks, same_output
+from docs_pages import RUN, CodeBlock, blocks, same_output
 
 
-def run_page(page: Path) -> str:
+def run_page(page: Path, languages: Collection[str] = RUN) -> str:
     """Run a page; returns why it failed, or ""."""
     alone = page.name.startswith("README")
     namespace: dict[str, object] = {"__name__": "__main__"}
@@ -32,6 +33,8 @@ def run_page(page: Path) -> str:
             if block.is_output:
                 if not same_output(block.code, printed):
                     return f"{block.where}: the block before prints\n\n{printed}"
+            elif block.language not in languages:
+                continue
             elif block.language == "python" and not block.reason_not_to_run:
                 if alone:
                     namespace = {"__name__": "__main__"}
@@ -78,4 +81,4 @@ def _shell(block: CodeBlock) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_page(Path(sys.argv[1])) or 0)
+    sys.exit(run_page(Path(sys.argv[1]), sys.argv[2:] or RUN) or 0)

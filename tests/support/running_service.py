@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from waiting import LONG
 
 from deepseek_ocr_rag.service.api.access.api_keys import ApiKeys
 from deepseek_ocr_rag.service.api.api_settings import ApiSettings
@@ -83,7 +84,7 @@ def running_app(
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(60)
+        thread.join(LONG)
         assert not thread.is_alive()
 
 
@@ -99,7 +100,7 @@ def serving(
     """A client of a server over a queue."""
     with (
         running_app(queue, settings, extend, port=port) as url,
-        httpx.Client(base_url=url, timeout=60, trust_env=False, **client) as http,
+        httpx.Client(base_url=url, trust_env=False, **{"timeout": LONG, **client}) as http,
     ):
         yield http
 
@@ -133,11 +134,13 @@ def send(http: httpx.Client, document: Path, **fields: str) -> dict[str, Any]:
 
 def finished(http: httpx.Client, job_id: str) -> dict[str, Any]:
     """The job when it has ended."""
-    reply = http.get(f"/v1/jobs/{job_id}", params={"wait": 50})
-    assert reply.status_code == 200, reply.text
-    job: dict[str, Any] = reply.json()
-    assert job["status"] not in ("queued", "running"), job
-    return job
+    for _ in range(10):
+        reply = http.get(f"/v1/jobs/{job_id}", params={"wait": 50})
+        assert reply.status_code == 200, reply.text
+        job: dict[str, Any] = reply.json()
+        if job["status"] not in ("queued", "running"):
+            return job
+    raise AssertionError(f"it did not end in time: {job}")
 
 
 def events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:

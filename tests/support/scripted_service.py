@@ -14,6 +14,8 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from waiting import LONG
+
 __all__ = ["ScriptedService", "job", "sse"]
 
 
@@ -77,7 +79,7 @@ class ScriptedService:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = 30
+            timeout = LONG
 
             def _answer(self) -> None:
                 body = self._body()

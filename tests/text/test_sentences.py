@@ -57,6 +57,6 @@ def test_every_visible_character_is_in_exactly_one_sentence(text: str) -> None:
 
 def test_a_long_line_of_numbers_takes_linear_time() -> None:
     # Each full stop once looked back to the start of its line: minutes.
-    start = time.perf_counter()
+    start = time.thread_time()
     assert len(sentence_spans("1. " * 100_000)) > 0
-    assert time.perf_counter() - start < 10
+    assert time.thread_time() - start < 10

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batch_runs import recorded_page, run_of_sample
 from PIL import Image
 
+from deepseek_ocr_rag import sample_path
 from deepseek_ocr_rag.document.grammar.parser import parse_page
 from deepseek_ocr_rag.document.types import OcrDocument, Page
 from deepseek_ocr_rag.errors import ConfigurationError, SourceError
@@ -140,6 +142,37 @@ def test_our_own_pages_keep_their_boxes(tmp_path: Path, sample_pdf: Path) -> Non
     (tmp_path / "a.json").write_text(json.dumps(document.to_dict()))
     (sample,) = read_samples(tmp_path).checked()
     assert (sample.id, sample.prompt, sample.answer) == ("a.pdf#2", PROMPT, ANSWER)
+
+
+def test_pages_of_a_run_are_learnt_from_and_those_that_failed_are_named(tmp_path: Path) -> None:
+    """A teacher's labels: the run has one page, one that its backend did not know, a damaged file."""
+    pytest.importorskip("pyarrow")
+    run = run_of_sample(tmp_path, recorded_page(tmp_path / "one.jsonl"))
+    found = read_samples(run)
+    (sample,) = found.samples
+    assert (sample.image, sample.image_page, sample.page) == (sample_path(), 1, 1)
+    assert sample.prompt == PROMPT
+    assert sample.answer.startswith(
+        "<|ref|>title<|/ref|><|det|>[[10, 10, 900, 50]]<|/det|>\n# Light"
+    )
+    assert len(found.problems) == 2
+    assert {"bad", f"{sample.source}#2"} == {problem.id for problem in found.problems}
+
+
+def test_a_document_that_has_changed_since_it_was_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deepseek_ocr_rag.batch import read_back
+    from deepseek_ocr_rag.batch.read_back import BatchDocument
+
+    (tmp_path / "run" / "done").mkdir(parents=True)
+    (tmp_path / "run" / "done" / "part-00000.json").write_text("{}")
+    changed = tmp_path / "a.pdf"
+    changed.write_bytes(b"another file")
+    read = BatchDocument("a", OcrDocument(str(changed), (), 1, "0" * 64))
+    monkeypatch.setattr(read_back, "batch_documents", lambda folder: iter([read]))
+    (problem,) = read_samples(tmp_path / "run").problems
+    assert (problem.id, "not the file that was read" in problem.message) == ("a", True)
 
 
 def test_a_document_without_text_is_a_problem(tmp_path: Path, sample_pdf: Path) -> None:

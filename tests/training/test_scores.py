@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deepseek_ocr_rag.training import score_page, summarise
-from deepseek_ocr_rag.training.tree_distance import table_similarity
+from deepseek_ocr_rag.training.judging.tree_distance import table_similarity
 
 BOX = "<|ref|>text<|/ref|><|det|>[[{}]]<|/det|>\n{}"
 TABLE = "<table><tr><td>a</td><td>b</td></tr><tr><td>1</td><td>2</td></tr></table>"

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from PIL.Image import Image
 
 from ..concurrency.cancellation import Cancellation
+from ..concurrency.picture_frames import PixelPicture
 from ..concurrency.png_pictures import PngPicture
 from ..document.grammar.confidence import TokenLogprob
 from ..document.text_layer import TextLayer
@@ -27,8 +28,10 @@ __all__ = [
     "Repeatable",
     "Reply",
     "TokenLogprob",
+    "cards_of",
     "fingerprint_of",
     "has_resolutions",
+    "sends_pixels",
     "sends_png",
 ]
 
@@ -59,6 +62,8 @@ class PageRequest:
             stops work on the page as soon as it can and gives no reply.
         png: The page as a PNG file, in place of ``image``, for backends that pass it
             on as it is: those whose ``sends_png`` is True.
+        pixels: The page's pixels, in place of ``image``, for backends that pass those on:
+            those whose ``sends_pixels`` is True.
     """
 
     key: int
@@ -75,12 +80,14 @@ class PageRequest:
     redraw: Callable[[], Image] | None = None
     cancellation: Cancellation = field(default_factory=Cancellation, compare=False, repr=False)
     png: PngPicture | None = field(default=None, repr=False)
+    pixels: PixelPicture | None = field(default=None, repr=False)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the image in pixels; raises what :meth:`drawn` raises."""
-        if self.image is None and self.png is not None:
-            return self.png.width, self.png.height
+        sent = self.png or self.pixels
+        if self.image is None and sent is not None:
+            return sent.width, sent.height
         return self.drawn().size
 
     @property
@@ -98,6 +105,8 @@ class PageRequest:
         """
         if self.image is not None:
             return self.image
+        if self.pixels is not None:
+            return self.pixels.picture()
         if self.redraw is not None:
             return self.redraw()
         raise BackendReplyError(
@@ -241,3 +250,13 @@ def fingerprint_of(backend: Backend) -> str | None:
 def sends_png(backend: Backend) -> bool:
     """Return whether the backend passes page images on as PNG files, so that it takes ``png``."""
     return bool(getattr(backend, "sends_png", False))
+
+
+def sends_pixels(backend: Backend) -> bool:
+    """Whether the backend passes page images on as pixels, and wants them as such."""
+    return bool(getattr(backend, "sends_pixels", False))
+
+
+def cards_of(backend: Backend) -> int:
+    """On how many cards the backend reads, which says how many pages must be drawn at once."""
+    return max(1, int(getattr(backend, "cards", 1)))

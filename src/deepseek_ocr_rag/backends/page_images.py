@@ -67,7 +67,7 @@ def request_as(request: PageRequest, settings: AttemptSettings) -> PageRequest:
     if shrunk:
         image = image.copy()
         image.thumbnail((side, side))
-    return replace(asked, image=image, png=None)
+    return replace(asked, image=image, png=None, pixels=None)
 
 
 def resolution_warnings(server: str, mode: Mode) -> tuple[str, ...]:

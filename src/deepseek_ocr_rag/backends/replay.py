@@ -11,7 +11,15 @@ from typing import cast
 
 from ..errors import BackendReplyError, BackendUnavailableError, ConfigurationError
 from ..setting_names import with_known_settings
-from .base import Backend, PageRequest, Reply, has_resolutions, sends_png
+from .base import (
+    Backend,
+    PageRequest,
+    Reply,
+    cards_of,
+    has_resolutions,
+    sends_pixels,
+    sends_png,
+)
 from .replay_format import MAX_LINE_BYTES, RecordedReply, read_recording
 
 __all__ = ["RecordingBackend", "ReplayBackend"]
@@ -146,6 +154,16 @@ class RecordingBackend:
     def sends_png(self) -> bool:
         """Whether the recorded backend passes images on as files."""
         return sends_png(self._backend)
+
+    @property
+    def sends_pixels(self) -> bool:
+        """Whether the recorded backend passes images on as pixels."""
+        return sends_pixels(self._backend)
+
+    @property
+    def cards(self) -> int:
+        """On how many cards the recorded backend reads."""
+        return cards_of(self._backend)
 
     @property
     def reads_text_layer(self) -> bool:

@@ -117,7 +117,7 @@ class RetryLadder:
     def drop_image(self) -> None:
         """Free the page's image if it can be drawn again."""
         if self.request.redraw is not None:
-            self.request = replace(self.request, image=None)
+            self.request = replace(self.request, image=None, pixels=None)
 
     def use_smaller_mode(self, family: Family) -> bool:
         """Ask in the next smaller mode from now on; False if the model has none."""

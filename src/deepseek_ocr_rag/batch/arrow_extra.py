@@ -11,12 +11,13 @@ __all__ = ["check_arrow", "check_ray"]
 
 
 def check_arrow() -> None:
-    """Check that shards can be written.
+    """Check that pages can be stored and shards written.
 
     Raises:
-        MissingExtraError: If pyarrow is not installed.
+        MissingExtraError: If pyarrow or orjson is not installed.
     """
     _check("pyarrow", "pyarrow.parquet", "reading many documents")
+    _check("orjson", "orjson", "reading many documents")
 
 
 def check_ray() -> None:

@@ -1,20 +1,49 @@
-"""Pictures as frames, sent in strips."""
+"""Pictures as frames, and pixels that are passed on without a look at them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
 
-from .frames import StreamedFrame
+from .frames import Frame, StreamedFrame
 
-__all__ = ["PIXEL_BYTES", "picture_frame"]
+__all__ = ["PIXEL_BYTES", "PixelPicture", "picture_frame", "pixel_frame"]
 
 PIXEL_BYTES = 4
 """Bytes of each pixel as it is sent."""
 
 _STRIP_BYTES = 2**18
+
+
+@dataclass(frozen=True, slots=True)
+class PixelPicture:
+    """The pixels of an RGB picture as they came from the process that drew it.
+
+    To make a picture of them, and pixels of the picture again, takes more of this process than
+    all else that it does for a page.
+    """
+
+    data: bytes | bytearray | memoryview = field(repr=False)
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, picture: Image.Image) -> PixelPicture:
+        """The pixels of an RGB picture."""
+        return cls(picture.tobytes("raw", "RGBX"), picture.width, picture.height)
+
+    def picture(self) -> Image.Image:
+        """The picture."""
+        size = (self.width, self.height)
+        return Image.frombytes("RGB", size, self.data, "raw", "RGBX")
+
+
+def pixel_frame(pixels: PixelPicture, message: dict[str, Any]) -> Frame:
+    """What :func:`picture_frame` makes of the picture, without a copy."""
+    return Frame({**message, "width": pixels.width, "height": pixels.height}, pixels.data)
 
 
 def picture_frame(picture: Image.Image, message: dict[str, Any] | None = None) -> StreamedFrame:

@@ -11,11 +11,15 @@
 Pages are written as they arrive, with one in memory at a time. The two text files are
 written under temporary names and renamed after the last page, so that nobody reads
 half a file. No link in the folder is followed (:mod:`.output_folder`).
+
+Where the text files replace earlier ones, pictures that this document did not write go, too:
+they would pass for its own. They are known by their names.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +40,12 @@ from .page_markdown import page_markdown
 
 __all__ = ["FolderWriter", "write_folder", "write_page_pictures"]
 
+_PICTURES: Final = {
+    "pages": re.compile(r"page-[0-9]{4,6}\.png"),
+    "figures": re.compile(r"page-[0-9]{4,6}-[0-9]{1,3}\.png"),
+}
+"""The pictures of a document: a folder, and their names in it."""
+
 MAX_FIGURES: Final = 100
 """Most figure crops from one page: a model in a loop can claim thousands of pictures."""
 
@@ -50,8 +60,8 @@ def write_folder(
 
     Args:
         document: The document as it was read.
-        folder: The folder, created if missing. Files of the same names are replaced,
-            others are left alone.
+        folder: The folder, created if missing. Files of the same names are replaced, and
+            page pictures and figures of an earlier document with it; others are left alone.
         picture: Returns the image of a page by its 1-based number; called once for
             each page that was read without error. None writes only the texts.
 
@@ -238,6 +248,7 @@ class FolderWriter:
         self._closed = True
         try:
             with disk_errors(self._folder):
+                replaces = self._output.has(f"{stem}.json")
                 self._json.write("\n]}\n")
                 for name, file in self._files:
                     file.close()
@@ -247,8 +258,22 @@ class FolderWriter:
                 if stem == self._stem:
                     for suffix in (".md", ".json"):
                         self._output.remove(f"{stem}.partial{suffix}")
+                    if replaces:
+                        self._remove_other_pictures()
         finally:
             self._discard()
+
+    def _remove_other_pictures(self) -> None:
+        written = set(self._paths)
+        for subfolder, is_picture in _PICTURES.items():
+            if not self._output.has(subfolder):
+                continue
+            with suppress(OutputError, NotADirectoryError):  # not a folder of ours
+                pictures = self._pictures.get(subfolder) or self._output.inside(subfolder)
+                self._pictures[subfolder] = pictures
+                for name in pictures.names():
+                    if is_picture.fullmatch(name) and pictures.path / name not in written:
+                        pictures.remove(name)
 
     def _discard(self) -> None:
         for name, file in self._files:

@@ -21,6 +21,7 @@ BY_DESCRIPTOR: Final = {os.open, os.mkdir, os.stat, os.rename, os.unlink} <= os.
 _FOLDER: Final = (
     getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 )
+_LISTED: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _NEW: Final = (
     os.O_WRONLY
@@ -97,6 +98,25 @@ class OutputFolder:
             src_dir_fd=self._descriptor,
             dst_dir_fd=self._descriptor,
         )
+
+    def has(self, name: str) -> bool:
+        """Whether something has this name, a link included."""
+        try:
+            os.stat(self._named(name), dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def names(self) -> tuple[str, ...]:
+        """List what is in the folder."""
+        if self._descriptor is None:
+            return tuple(path.name for path in self.path.iterdir())
+        # The folder's own descriptor may only name files.
+        descriptor = os.open(".", _LISTED, dir_fd=self._descriptor)
+        try:
+            return tuple(os.listdir(descriptor))  # noqa: PTH208 - of a descriptor
+        finally:
+            os.close(descriptor)
 
     def remove(self, name: str) -> None:
         """Remove a file if it is there."""

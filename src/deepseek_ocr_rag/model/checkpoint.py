@@ -104,26 +104,42 @@ def _pinned(hub_id: str) -> str:
 
 def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
     try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        from huggingface_hub import constants
     except ImportError as error:
         raise MissingExtraError(
             "huggingface_hub is not installed",
             remedy=f"Install it: {install_command('local')}",
         ) from error
-    try:
-        cached = snapshot_download(
-            hub_id, revision=revision, allow_patterns=list(WANTED), local_files_only=True
-        )
-        if _has_all_weights(Path(cached)):
-            return Path(cached)
-    except LocalEntryNotFoundError:
-        pass
+    # Where the cache has no folder of it, the hub's client would say so half a second later.
+    folder = Path(constants.HF_HUB_CACHE, f"models--{hub_id.replace('/', '--')}")
+    if folder.is_dir() and (cached := _cached(hub_id, revision)) is not None:
+        return cached
     if not download:
         raise BackendUnavailableError(
             f"{hub_id} is not on this machine",
             remedy=f"Download it: hf download {hub_id} --revision {revision}",
         )
+    return _downloaded(hub_id, revision)
+
+
+def _cached(hub_id: str, revision: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        cached = snapshot_download(
+            hub_id, revision=revision, allow_patterns=list(WANTED), local_files_only=True
+        )
+    except LocalEntryNotFoundError:
+        return None
+    return Path(cached) if _has_all_weights(Path(cached)) else None
+
+
+def _downloaded(hub_id: str, revision: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    _check_hub_answers(hub_id, revision)
     _log.info("model %s: downloading revision %s", hub_id, revision)
     try:
         return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(WANTED)))
@@ -131,6 +147,27 @@ def _from_hub(hub_id: str, revision: str, *, download: bool) -> Path:
         raise BackendUnavailableError(
             f"cannot download {hub_id}: {str(error).splitlines()[0] if str(error) else error!r}",
             remedy="Check the name, the network and the free space, or give a folder.",
+        ) from error
+
+
+def _check_hub_answers(hub_id: str, revision: str) -> None:
+    """Raise BackendUnavailableError if the hub does not answer one request.
+
+    The hub's client would ask again for most of a minute. It waits for one answer as long as here:
+    ``HF_HUB_ETAG_TIMEOUT``, ten seconds where that is not set.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
+
+    try:
+        # Any answer will do; the client's own session knows the proxies and certificates.
+        get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except Exception as error:  # of requests, httpx or httpx2, by the version of the client
+        raise BackendUnavailableError(
+            f"{hub_id} is not on this machine, and {constants.ENDPOINT} cannot be reached "
+            f"({str(error) or type(error).__name__})",
+            remedy=f"Check the network, or run `hf download {hub_id} --revision {revision}` where there "
+            "is one and give the folder.",
         ) from error
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
 
-from ..backends.base import Backend, PageRequest, Reply
+from ..backends.base import Backend, PageRequest, Reply, cards_of
 from ..document.grammar.confidence import block_confidences, page_confidence
 from ..document.grammar.parser import parse_page
 from ..document.types import Page
@@ -99,7 +99,11 @@ class BackendStream(PageStream):
             return key, self._prepared(self.page_numbers[key], backend)
 
         for key, prepared in read_ahead(
-            prepare, buffer.uncached(), self._opened, self._cancellation
+            prepare,
+            buffer.uncached(),
+            self._opened,
+            self._cancellation,
+            partial(cards_of, backend),
         ):
             self._check_cancelled()
             page = prepared.page
@@ -118,6 +122,7 @@ class BackendStream(PageStream):
                 sha256=self.sha256,
                 image=prepared.image,
                 png=prepared.png,
+                pixels=prepared.pixels,
                 text_layer=prepared.text_layer,
                 task=self._task,
                 resolution=self._mode,
@@ -125,7 +130,7 @@ class BackendStream(PageStream):
                 height=page.height,
                 draft=partial(self._opened.text_layer, page.number),
                 redraw=partial(self._opened.render, page.number, self._mode.long_side)
-                if prepared.image is not None or prepared.png is not None
+                if prepared.image or prepared.png or prepared.pixels
                 else None,
                 cancellation=self._cancellation,
             )

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from PIL.Image import Image
 
-from ..backends.base import Backend, has_resolutions, sends_png
+from ..backends.base import Backend, has_resolutions, sends_pixels, sends_png
 from ..concurrency.cancellation import Cancellation
+from ..concurrency.picture_frames import PixelPicture
 from ..concurrency.png_pictures import PngPicture
 from ..document.text_layer import TextLayer, doubt, usable
 from ..document.types import Page
@@ -25,7 +26,12 @@ __all__ = ["READ_AHEAD", "PreparedPage", "prepare_page", "read_ahead", "resoluti
 
 READ_AHEAD: Final = 3
 """Pages prepared beyond the one that the backend asked for: enough to keep up to four
-rendering processes busy, and few enough not to matter for memory."""
+rendering processes busy, and few enough not to matter for memory. With several cards, more
+processes draw, each with a page."""
+
+
+MOST_THREADS: Final = 64
+"""Pages drawn at the same time, at most, whatever the number of cards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class PreparedPage:
     page: Page  # number, label, size; a finish_reason if blank or failed
     image: Image | None = None  # RGB, where the backend needs one
     png: PngPicture | None = None  # the image as a file, where the backend only passes it on
+    pixels: PixelPicture | None = None  # or as pixels, likewise
     text_layer: TextLayer | None = None  # where the backend can use it; with an image if in doubt
     error_type: str | None = None  # class of the error, if it failed
 
@@ -44,20 +51,26 @@ def read_ahead(
     keys: Iterable[int],
     source: Source,
     cancellation: Cancellation,
+    cards: Callable[[], int] = lambda: 1,
 ) -> Iterator[tuple[int, PreparedPage]]:
     """Run ``map(prepare, keys)`` in threads, up to :data:`READ_AHEAD` pages ahead.
+
+    With several ``cards``, as many pages ahead as can be drawn at the same time for them. It is
+    asked with each page, since a backend may know it only when its model is loaded.
 
     Ends early, and closes the source, when it is cancelled.
     """
     pending: deque[Future[tuple[int, PreparedPage]]] = deque()
-    pool = ThreadPoolExecutor(source.parallel_pages, thread_name_prefix="dsocr-render")
+    # No more threads than pages ahead are ever started.
+    threads = MOST_THREADS if source.parallel_pages > 1 else 1
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="dsocr-render")
     cancelled: Future[Any] = Future()
     try:
         with cancellation.on_cancel(lambda: cancelled.set_result(None)):
             for key in chain(keys, repeat(None)):
                 if key is not None:
                     pending.append(pool.submit(prepare, key))
-                    if len(pending) <= READ_AHEAD:
+                    if len(pending) <= max(READ_AHEAD, source.draw_for(cards()) - 1):
                         continue
                 elif not pending:
                     break
@@ -97,6 +110,10 @@ def prepare_page(source: Source, number: int, backend: Backend, mode: Mode) -> P
             png = source.render_png(number, _long_side(backend, mode))
             if png is not None:
                 return PreparedPage(page, png=png, text_layer=layer)
+        elif sends_pixels(backend):
+            pixels = source.render_pixels(number, _long_side(backend, mode))
+            if pixels is not None:
+                return PreparedPage(page, pixels=pixels, text_layer=layer)
         else:
             image = source.render(number, _long_side(backend, mode))
             if has_ink(image):

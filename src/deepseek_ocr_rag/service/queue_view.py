@@ -49,6 +49,11 @@ class QueueView:
         """
         return self._job(self._database.read(lambda each: find_job(each, owner, job_id)))
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether :meth:`get` reads one row now, and need not sort all waiting jobs first."""
+        return self._order.fresh
+
     def list(
         self,
         owner: str,

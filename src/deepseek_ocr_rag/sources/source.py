@@ -11,6 +11,7 @@ from typing import BinaryIO, Self
 
 from PIL.Image import Image
 
+from ..concurrency.picture_frames import PixelPicture
 from ..concurrency.png_pictures import PngPicture, encode_png
 from ..document.text_layer import TextLayer
 from ..errors import (
@@ -141,6 +142,18 @@ class Source:
         return encode_png(image) if has_ink(image) else None
 
     @thread_errors()
+    def render_pixels(self, number: int, long_side: int) -> PixelPicture | None:
+        """The pixels of what :meth:`render` gives, to be passed on; None if the page is blank.
+
+        Arguments and errors are those of :meth:`render`.
+        """
+        document = self._page(number)
+        if isinstance(document, IsolatedDocument):
+            return document.render_pixels(number, long_side)
+        image = document.render(number, long_side)
+        return PixelPicture.of(image) if has_ink(image) else None
+
+    @thread_errors()
     def text_layer(self, number: int) -> TextLayer | None:
         """Read a page's text layer; None for pictures, which have none.
 
@@ -150,6 +163,15 @@ class Source:
             LimitExceededError: If it has too many characters, or takes too long.
         """
         return self._page(number).text_layer(number)
+
+    def draw_for(self, cards: int) -> int:
+        """Draw enough pages at the same time for so many cards; returns how many that is.
+
+        There are never more than processors, and one where no process of its own draws.
+        """
+        if cards > 1 and self.parallel_pages > 1:
+            self.parallel_pages = shared_pool().widen(MOST_WORKERS * cards)
+        return self.parallel_pages
 
     def close(self) -> None:
         """Free the file; a second call does nothing."""

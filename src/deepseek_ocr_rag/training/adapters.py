@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from ..errors import ConfigurationError, MissingExtraError
 from ..installing import install_command
 
-__all__ = ["TARGETS", "AdapterSettings", "add_adapter", "target_names"]
+__all__ = ["TARGETS", "AdapterSettings", "add_adapter", "recompute_activations", "target_names"]
 
 DECODER: Final = "model.language_model.layers."
 TARGETS: Final = ("attention", "mlp", "shared", "experts", "projector", "vision")
@@ -30,7 +30,7 @@ class AdapterSettings:
         targets: Groups out of :data:`TARGETS`.
         rank: Rank of the changes.
         alpha: The changes are multiplied by ``alpha / rank``.
-        dropout: Share of the inputs that is zeroed while training.
+        dropout: Share of the inputs that is zeroed while training; 0 with ``experts``.
     """
 
     targets: tuple[str, ...] = ("attention", "mlp", "shared")
@@ -51,6 +51,11 @@ class AdapterSettings:
             raise ConfigurationError(
                 f"rank {self.rank}, alpha {self.alpha}, dropout {self.dropout} cannot be used",
                 remedy="Use a rank and an alpha of at least 1, and a dropout from 0 to below 1.",
+            )
+        if self.dropout and "experts" in self.targets:
+            raise ConfigurationError(
+                "the routed experts cannot be trained with dropout",
+                remedy="Use a dropout of 0, or leave the target experts out.",
             )
 
 
@@ -131,3 +136,11 @@ def add_adapter(model: PreTrainedModel, settings: AdapterSettings) -> Any:  # no
         if weight.requires_grad:
             weight.data = weight.data.to(torch.float32)
     return made
+
+
+def recompute_activations(model: PreTrainedModel) -> None:
+    """Save memory: keep only what enters each layer, and compute the rest again for the gradients."""
+    enable = getattr(
+        model, "activation_checkpointing_enable", model.gradient_checkpointing_enable
+    )  # renamed in transformers 5.2x
+    enable({"use_reentrant": False})

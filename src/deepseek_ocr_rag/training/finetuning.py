@@ -2,78 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, cast
 
-import torch
-from torch import Tensor
-
-from ..backends.transformers.model_loading import load_model
 from ..errors import ConfigurationError, OutputError
 from ..model.checkpoint import Checkpoint, find_checkpoint
-from ..model.prompts import mode_named
 from ..model.tokenizer import ModelTokenizer
-from .adapters import AdapterSettings, add_adapter
-from .batches import batch_loss, batches
-from .loop import LoopSettings, train
+from .finetuning_settings import FineTuning
+from .judging.judgements import Judge, Judgement
+from .judging.scores import Scores
+from .processes import Processes, started_processes
 from .sample_folders import read_samples, split_samples
-from .scores import Scores, summarise
+from .samples import TrainingSample
 from .targets import EncodedPage, encode_all
-from .writing import write_pages
+from .training_run import TrainingRun
+from .training_state import STATE, pages_digest
 
-__all__ = ["FineTuning", "TrainingResult", "fine_tune"]
-
-STATE: Final = "training_state.safetensors"
-LOG: Final = "training.json"
+__all__ = ["TrainingResult", "fine_tune"]
 
 _log = logging.getLogger("deepseek_ocr_rag")
-
-
-@dataclass(frozen=True, slots=True)
-class FineTuning:
-    """How to fine-tune.
-
-    Attributes:
-        adapter: What is changed.
-        mode: Resolution of samples that have none of their own.
-        epochs: How often each page is learnt.
-        learning_rate: Peak of the learning rate.
-        batch: Pages at once in memory.
-        accumulate: Batches in one step.
-        held_out: Share of the samples to judge by, where the data does not divide them.
-        judge_every: Steps between two judgements.
-        judged: Most held-out pages of a judgement.
-        patience: Judgements without an improvement after which training ends; 0 never ends it.
-        device: As for :class:`~deepseek_ocr_rag.TransformersBackend`.
-        gradient_checkpointing: Saves memory, for a third more time.
-        seed: Of the adapter and of the order.
-    """
-
-    adapter: AdapterSettings = field(default_factory=AdapterSettings)
-    mode: str = "base"
-    epochs: float = 3.0
-    learning_rate: float = 2e-4
-    batch: int = 1
-    accumulate: int = 8
-    held_out: float = 0.1
-    judge_every: int = 50
-    judged: int = 32
-    patience: int = 3
-    device: str | None = None
-    gradient_checkpointing: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        mode_named(self.mode)
-        for name in ("epochs", "learning_rate", "batch", "accumulate", "judge_every", "judged"):
-            if not getattr(self, name) > 0:
-                raise ConfigurationError(
-                    f"{name} is {getattr(self, name)}", remedy="Use more than 0."
-                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +34,10 @@ class TrainingResult:
         steps: Steps done.
         before: Scores of the held-out pages before; None without any.
         best: Scores of the kept adapter.
-        best_step: When it was reached.
+        best_step: When it was reached; 0 if no adapter wrote better than the model itself.
         trained: Number of trained weights.
+        regression_before: Scores of the regression set before; None without one.
+        regression: Those of the kept adapter.
     """
 
     adapter: Path
@@ -95,6 +46,8 @@ class TrainingResult:
     best: Scores | None
     best_step: int
     trained: int
+    regression_before: Scores | None = None
+    regression: Scores | None = None
 
 
 def fine_tune(
@@ -103,41 +56,82 @@ def fine_tune(
     output: str | Path,
     settings: FineTuning | None = None,
     *,
+    regression: str | Path | None = None,
     revision: str | None = None,
     resume: bool = False,
     told: Callable[[str], None] = _log.info,
 ) -> TrainingResult:
     """Train an adapter.
 
-    The held-out pages are written before, during and after; the adapter whose text is best is kept,
-    whatever the loss says.
+    The held-out pages and the regression set are written before, during and after; the adapter that
+    writes the held-out pages best is kept, whatever the loss says, unless it has forgotten too much
+    of the regression set. Started by ``accelerate launch`` or ``torchrun``, several processes train together, and
+    the result does not depend on their number.
 
     Args:
         base: The model: a folder, a hub id, or the name of a family.
         data: See :func:`~deepseek_ocr_rag.training.read_samples`.
-        output: Folder of the adapter.
+        output: Folder of the adapter; ``report.html`` in it shows the pages side by side.
         settings: How to train.
+        regression: Ordinary pages with their right text, in the same forms as ``data``, that the
+            model reads well and must not forget.
         revision: Commit of a hub id.
         resume: Go on with the training whose folder ``output`` is.
         told: Called with lines about the progress.
 
     Raises:
         SourceError: If a sample cannot be used; all of them are named before anything is trained.
-        ConfigurationError: If a setting does not fit the model or the data.
+        ConfigurationError: If a setting does not fit the model or the data, or a training is
+            resumed with others.
         BackendError: If the model cannot be loaded.
         OutputError: If ``output`` holds something else.
         MissingExtraError: If a package of the extra "train" is missing.
     """
     settings = settings or FineTuning()
-    folder = _output(Path(output), resume)
+    processes = started_processes(settings.device)
+    if settings.accumulate % processes.count:
+        raise ConfigurationError(
+            f"accumulate is {settings.accumulate}, for {processes.count} processes",
+            remedy="Use a multiple of their number.",
+        )
+    folder = _output(Path(output), resume, processes)
     checkpoint = find_checkpoint(base, revision=revision)
     tokenizer = ModelTokenizer.from_file(checkpoint.tokenizer)
-    learnt, held = _pages(checkpoint, tokenizer, data, settings)
-    training = _Training(checkpoint, tokenizer, settings, folder, told)
-    return training.run(learnt, held[: settings.judged], resume)
+    sides = split_samples(read_samples(data).checked(), settings.held_out)
+    learnt, held = (_encoded(checkpoint, tokenizer, each, settings.mode) for each in sides)
+    ordinary = () if regression is None else read_samples(regression).checked()
+    judge = Judge(
+        held[: settings.judged],
+        _encoded(checkpoint, tokenizer, ordinary, settings.mode)[: settings.judged],
+        settings.forgetting,
+    )
+    # A training may be resumed on other devices.
+    said = {name: value for name, value in asdict(settings).items() if name != "device"}
+    digest = pages_digest(said, learnt, judge.held, judge.regression)
+    run = TrainingRun(checkpoint, tokenizer, settings, folder, processes, told)
+    result = run.run(learnt, judge, digest, resume=resume)
+    before, best = result.before, result.best
+    return TrainingResult(
+        adapter=folder,
+        steps=result.steps,
+        before=_held(before),
+        best=_held(best),
+        best_step=best.step if best else result.steps,
+        trained=result.trained,
+        regression_before=_ordinary(before),
+        regression=_ordinary(best),
+    )
 
 
-def _output(folder: Path, resume: bool) -> Path:
+def _held(judgement: Judgement | None) -> Scores | None:
+    return judgement.held.scores if judgement and judgement.held else None
+
+
+def _ordinary(judgement: Judgement | None) -> Scores | None:
+    return judgement.regression.scores if judgement and judgement.regression else None
+
+
+def _output(folder: Path, resume: bool, processes: Processes) -> Path:
     if resume:
         if not (folder / STATE).is_file():
             raise OutputError(
@@ -147,174 +141,19 @@ def _output(folder: Path, resume: bool) -> Path:
         raise OutputError(
             "is not empty", source=str(folder), remedy="Name a new folder, or use --resume."
         )
+    processes.wait()  # until all have looked
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def _pages(
-    checkpoint: Checkpoint, tokenizer: ModelTokenizer, data: str | Path, settings: FineTuning
-) -> tuple[tuple[EncodedPage, ...], tuple[EncodedPage, ...]]:
-    sides = split_samples(read_samples(data).checked(), settings.held_out)
+def _encoded(
+    checkpoint: Checkpoint,
+    tokenizer: ModelTokenizer,
+    samples: Sequence[TrainingSample],
+    mode: str,
+) -> tuple[EncodedPage, ...]:
     most = checkpoint.family.max_positions
-    both = []
-    for samples in sides:
-        pages, found = encode_all(
-            samples, tokenizer, checkpoint.family, mode=settings.mode, max_positions=most
-        )
-        if samples:
-            found.checked()
-        both.append(pages)
-    return both[0], both[1]
-
-
-class _Training:
-    """One training."""
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        tokenizer: ModelTokenizer,
-        settings: FineTuning,
-        folder: Path,
-        told: Callable[[str], None],
-    ) -> None:
-        self._settings, self._folder, self._told = settings, folder, told
-        self._tokenizer, self._rule = tokenizer, checkpoint.family.no_repeat
-        device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        kind = torch.bfloat16 if device.type == "cuda" else torch.float32
-        torch.manual_seed(settings.seed)
-        self.model = load_model(checkpoint, dtype=kind, device_map={"": device})
-        self._changed = add_adapter(self.model, settings.adapter)
-        self._vision = bool({"vision", "projector"} & set(settings.adapter.targets))
-        if settings.gradient_checkpointing:
-            enable = getattr(
-                self.model,
-                "activation_checkpointing_enable",
-                self.model.gradient_checkpointing_enable,
-            )  # renamed in transformers 5.2x
-            enable({"use_reentrant": False})
-        self._weights = {
-            name: weight
-            for name, weight in self._changed.named_parameters()
-            if weight.requires_grad
-        }
-        self._half = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-        self._log: list[dict[str, Any]] = []
-        self._best: tuple[float, int, Scores | None] = (float("inf"), 0, None)
-
-    def run(
-        self, learnt: Sequence[EncodedPage], held: Sequence[EncodedPage], resume: bool
-    ) -> TrainingResult:
-        settings = self._settings
-        count = sum(weight.numel() for weight in self._weights.values())
-        total = sum(weight.numel() for weight in self._changed.parameters())
-        steps = max(
-            1, round(settings.epochs * len(learnt) / (settings.batch * settings.accumulate))
-        )
-        self._told(
-            f"training {count:,} of {total:,} weights ({', '.join(settings.adapter.targets)}) on "
-            f"{len(learnt)} pages, {sum(page.answer for page in learnt):,} tokens, in {steps} steps; "
-            f"judged by {len(held)} pages"
-        )
-        optimizer = torch.optim.AdamW(
-            self._weights.values(), lr=settings.learning_rate, weight_decay=0.0
-        )
-        first = self._load(optimizer) if resume else 0
-        before = self._log[0]["scores"] if self._log else None
-        if held and not resume:
-            before = self._judge(held, 0, 0.0).to_dict()
-        order = batches(
-            len(learnt), settings.batch, seed=settings.seed, first=first * settings.accumulate
-        )
-        self.model.train()
-        bad = 0
-
-        def gradients_of(number: int) -> Tensor:
-            pages = [learnt[index] for index in next(order)]
-            with self._half:
-                loss = batch_loss(self.model, pages, vision=self._vision)
-            (loss / settings.accumulate).backward()  # type: ignore[no-untyped-call]
-            return loss.detach()
-
-        def after(step: int, loss: Tensor) -> bool:
-            nonlocal bad
-            done = step + 1
-            if done % settings.judge_every and done != steps:
-                return False
-            if held:
-                last = self._best[1]
-                self._judge(held, done, float(loss))
-                bad = 0 if self._best[1] != last else bad + 1
-            else:
-                self._told(f"step {done} of {steps}: loss {float(loss):.4f}")
-                self._keep()
-            self._store(optimizer, done)
-            return 0 < settings.patience <= bad
-
-        done = train(
-            gradients_of,
-            [optimizer],
-            progress=lambda step: step / steps,
-            settings=LoopSettings(accumulate=settings.accumulate, ramp=min(10, steps)),
-            after_step=after,
-            first_step=first,
-        )
-        scores = None if before is None else Scores(**before)
-        return TrainingResult(self._folder, done, scores, self._best[2], self._best[1], count)
-
-    def _judge(self, held: Sequence[EncodedPage], step: int, loss: float) -> Scores:
-        """Write the held-out pages; keep the adapter if they are the best so far."""
-        written = write_pages(
-            self.model, self._tokenizer, held, rule=self._rule, batch=self._settings.batch
-        )
-        scores = summarise([each.score for each in written])
-        self._log.append({"step": step, "loss": loss, "scores": scores.to_dict()})
-        self._told(
-            f"step {step}: loss {loss:.4f}, character error rate {scores.cer:.4f}, "
-            f"words {scores.wer:.4f}, loops {scores.loops}, without end {scores.without_end}"
-        )
-        if scores.cer < self._best[0] or not (self._folder / "adapter_config.json").exists():
-            self._best = (scores.cer, step, scores)
-            self._keep()
-        (self._folder / LOG).write_text(
-            json.dumps({"settings": asdict(self._settings), "judgements": self._log}, indent=1),
-            "utf-8",
-        )
-        return scores
-
-    def _keep(self) -> None:
-        # Embeddings are unchanged; without this, PEFT would ask the hub about them.
-        self._changed.save_pretrained(str(self._folder), save_embedding_layers=False)
-
-    def _store(self, optimizer: torch.optim.Optimizer, step: int) -> None:
-        """What a resumed training needs: weights, moments, the step."""
-        from safetensors.torch import save_file
-
-        tensors = {
-            f"weight:{name}": weight.detach().cpu() for name, weight in self._weights.items()
-        }
-        for name, weight in self._weights.items():
-            for key, value in optimizer.state.get(weight, {}).items():
-                tensors[f"{key}:{name}"] = torch.as_tensor(value).detach().cpu()
-        note = {"step": step, "best": [self._best[0], self._best[1]], "log": self._log}
-        part = self._folder / f"{STATE}.part"
-        save_file(tensors, part, {"state": json.dumps(note)})
-        part.replace(self._folder / STATE)
-
-    def _load(self, optimizer: torch.optim.Optimizer) -> int:
-        from safetensors import safe_open
-
-        with safe_open(self._folder / STATE, "pt") as stored:
-            note = json.loads((stored.metadata() or {})["state"])
-            for name, weight in self._weights.items():
-                weight.data.copy_(stored.get_tensor(f"weight:{name}"))
-                optimizer.state[weight] = {
-                    key: stored.get_tensor(f"{key}:{name}").to(
-                        weight.device if key != "step" else "cpu"
-                    )
-                    for key in ("step", "exp_avg", "exp_avg_sq")
-                }
-        self._log = note["log"]
-        best = next((each["scores"] for each in self._log if each["step"] == note["best"][1]), None)
-        self._best = (note["best"][0], note["best"][1], None if best is None else Scores(**best))
-        return cast("int", note["step"])
+    pages, found = encode_all(samples, tokenizer, checkpoint.family, mode=mode, max_positions=most)
+    if samples:
+        found.checked()
+    return pages

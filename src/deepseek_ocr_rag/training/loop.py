@@ -51,7 +51,9 @@ def train(
     progress: Callable[[int], float],
     settings: LoopSettings,
     after_step: Callable[[int, Tensor], bool],
+    before_step: Callable[[], None] = lambda: None,
     first_step: int = 0,
+    ramp_from: int | None = None,
 ) -> int:
     """Train until it is done or told to stop.
 
@@ -62,7 +64,9 @@ def train(
         progress: Share of the training that is done before a step; at 1 it ends.
         settings: Learning rates, clipping.
         after_step: Called with a step's number and its (detached) mean loss; True ends the training.
+        before_step: Called when a step's gradients are complete, before they are clipped.
         first_step: The number of the first step, after a resume.
+        ramp_from: The step that the ramp is counted from; None counts from the first one.
 
     Returns:
         The number of steps done, those before ``first_step`` included.
@@ -71,11 +75,12 @@ def train(
     weights = [
         weight for each in optimizers for group in each.param_groups for weight in group["params"]
     ]
+    start = first_step if ramp_from is None else ramp_from
     for step in count(first_step):
         done = progress(step)
         if done >= 1:
             return step
-        factor = rate(done, settings) * min(1.0, (step - first_step + 1) / settings.ramp)
+        factor = rate(done, settings) * min(1.0, (step - start + 1) / settings.ramp)
         for each, before in zip(optimizers, peaks, strict=True):
             for group, peak in zip(each.param_groups, before, strict=True):
                 group["lr"] = peak * factor
@@ -83,6 +88,7 @@ def train(
         for part in range(settings.accumulate):
             loss = gradients_of(step * settings.accumulate + part) / settings.accumulate
             total = total.to(loss.device) + loss
+        before_step()
         torch.nn.utils.clip_grad_norm_(weights, settings.clip)
         for each in optimizers:
             each.step()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ..document.grammar.parser import format_page
-from ..document.types import OcrDocument
+from ..document.types import OcrDocument, Page
 from ..errors import ConfigurationError, SourceError
 from ..sources.source import open_source
 from .chat_lines import read_lines
@@ -24,6 +24,8 @@ FREE_PROMPT: Final = "Free OCR."
 LISTS: Final = ("train.jsonl", "validation.jsonl", "metadata.jsonl")
 DOCUMENTS: Final = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 PAGE_MARK: Final = re.compile(r"^<!-- page:? *(\d+) *-->\s*$", re.MULTILINE)
+RUN_MARKS: Final = "done"
+"""The folder in that of a run of ``dsocr batch`` with the marks of its finished shards."""
 TEXT_BYTES: Final = 64 * 2**20
 
 
@@ -34,7 +36,8 @@ def read_samples(data: str | Path, *, prompt: str | None = None) -> SampleSet:
         data: A JSONL file; a folder with ``train.jsonl``, ``validation.jsonl`` or the hub's
             ``metadata.jsonl``; or a folder of documents, each with the text of the same name beside
             it: ``NAME.json``, as ``dsocr read -o`` writes it, corrected or not, or ``NAME.md``,
-            whose pages begin with ``<!-- page 2 -->``.
+            whose pages begin with ``<!-- page 2 -->``; or the folder of a run of ``dsocr batch``
+            whose documents are on this machine, to learn from what another model read.
         prompt: What is asked where the data does not say. By default boxes are asked for where the
             text has some.
 
@@ -59,6 +62,8 @@ def read_samples(data: str | Path, *, prompt: str | None = None) -> SampleSet:
                 for each in lists
             ]
         )
+    if any((path / RUN_MARKS).glob("*.json")):
+        return _run(path, prompt)
     found = _joined([_pair(each, prompt) for each in sorted(path.iterdir()) if _is_document(each)])
     if not found.samples and not found.problems:
         raise SourceError(
@@ -151,15 +156,51 @@ def _pair(document: Path, prompt: str | None) -> SampleSet:
         return SampleSet((), (SampleProblem(document.name, f"{written.name}: {str(error)[:200]}"),))
     samples, problems = [], []
     for page, answer in answers:
-        name = f"{document.name}#{page}"
         if not 1 <= page <= count:
+            name = f"{document.name}#{page}"
             problems.append(SampleProblem(name, f"{document.name} has only {count} pages"))
             continue
-        asked = prompt or (DOCUMENT_PROMPT if "<|det|>" in answer else FREE_PROMPT)
-        samples.append(
-            TrainingSample(name, document, asked, answer, page, source=document.name, page=page)
-        )
+        samples.append(_page_sample(document, document.name, page, answer, prompt))
     return SampleSet(tuple(samples), tuple(problems))
+
+
+def _page_sample(
+    document: Path, source: str, page: int, answer: str, prompt: str | None
+) -> TrainingSample:
+    asked = prompt or (DOCUMENT_PROMPT if "<|det|>" in answer else FREE_PROMPT)
+    name = f"{source}#{page}"
+    return TrainingSample(name, document, asked, answer, page, source=source, page=page)
+
+
+def _run(folder: Path, prompt: str | None) -> SampleSet:
+    """The pages of a run; each that failed, or whose document is not there or another, is a problem."""
+    from ..batch.read_back import batch_documents
+
+    samples: list[TrainingSample] = []
+    problems: list[SampleProblem] = []
+    for read in batch_documents(str(folder)):
+        document, path = read.document, Path(read.document.source)
+        failed = read.error or _unlike(path, document.sha256)
+        if failed is not None:
+            problems.append(SampleProblem(read.doc_id, failed))
+            continue
+        for page in document.pages:
+            if page.ok:
+                answer = _answer(page)
+                samples.append(_page_sample(path, read.doc_id, page.number, answer, prompt))
+            else:
+                problems.append(SampleProblem(f"{read.doc_id}#{page.number}", str(page.error)))
+    return SampleSet(tuple(samples), tuple(problems))
+
+
+def _unlike(path: Path, sha256: str | None) -> str | None:
+    """Why a file is not the one that was read; None if it is."""
+    try:
+        with path.open("rb") as file:
+            same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror}); its pages are needed to learn from"
+    return None if same else f"{path} is not the file that was read"
 
 
 def _own_pages(text: str) -> Iterator[tuple[int, str]]:
@@ -167,8 +208,13 @@ def _own_pages(text: str) -> Iterator[tuple[int, str]]:
     for page in OcrDocument.from_dict(json.loads(text)).pages:
         if not page.ok:
             raise ValueError(f"page {page.number} failed: {page.error}; correct it or take it out")
-        boxes = any(block.boxes for block in page.blocks)
-        yield page.number, format_page(page.blocks).strip() if boxes else page.markdown
+        yield page.number, _answer(page)
+
+
+def _answer(page: Page) -> str:
+    """What a model should write for a page: with its boxes, if it has some."""
+    boxes = any(block.boxes for block in page.blocks)
+    return format_page(page.blocks).strip() if boxes else page.markdown
 
 
 def _marked_pages(text: str, count: int) -> Iterator[tuple[int, str]]:

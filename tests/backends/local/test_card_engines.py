@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from thread_leaks import new_threads
-from waiting import soon
+from waiting import LONG, soon
 
 from deepseek_ocr_rag.backends.local import card_engines
 from deepseek_ocr_rag.backends.local.card_engines import MOST_FAILURES, CardEngines
@@ -27,7 +27,7 @@ class Process:
     def __init__(self, startup: dict[str, Any], on_room: Callable[[], object]) -> None:
         startup["starts"] += 1
         if startup["held"] is not None:
-            startup["held"].wait(10)
+            startup["held"].wait(LONG)
         time.sleep(startup["slow"])
         if startup["broken"]:
             raise BackendUnavailableError("the card has fallen off")
@@ -136,7 +136,7 @@ def test_a_page_waits_for_the_first_card_that_receives_again(engines, startups) 
     assert given(startups) == [0, 0]
     startups[1]["process"].has_room = True
     startups[1]["process"].on_room()
-    waiting.join(10)
+    waiting.join(LONG)
     assert given(startups) == [0, 1]
 
 
@@ -275,7 +275,7 @@ def test_a_process_that_starts_only_after_closing_is_closed(startups) -> None:
     closing.start()
     assert soon(lambda: engines._closed)
     held.set()
-    closing.join(10)
+    closing.join(LONG)
     assert all(startup["process"].closed for startup in startups)
     with pytest.raises(BackendUnavailableError, match="closed"):
         submit(engines)

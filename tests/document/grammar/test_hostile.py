@@ -168,9 +168,9 @@ def test_adversarial_tags_take_linear_time(family):
         text = make(tokens)
         best = 99.0
         for _ in range(3):
-            start = time.process_time()
+            start = time.thread_time()
             parse_page(text)
-            best = min(best, time.process_time() - start)
+            best = min(best, time.thread_time() - start)
         return best
 
     # Quadratic time would be 64 times as long; the margins are for a busy machine,

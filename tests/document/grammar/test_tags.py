@@ -263,6 +263,6 @@ def test_broken_lists_take_linear_time():
         "[][]\n" * 20_000,
     ):
         for form in ("<|ref|>text<|/ref|>{}", "<|det|>text {}", "text[[1, 2, 9, 9]]\n\ntext{}"):
-            start = time.process_time()
+            start = time.thread_time()
             parse_page(form.format(piece))
-            assert time.process_time() - start < 2
+            assert time.thread_time() - start < 2

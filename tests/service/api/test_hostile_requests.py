@@ -8,9 +8,9 @@ from __future__ import annotations
 import gzip
 import io
 import re
-import resource
 import socket
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 from running_service import serving
+from waiting import LONG
 
 from deepseek_ocr_rag.service import http_server
 from deepseek_ocr_rag.service.api.access.api_keys import ApiKeys
@@ -42,7 +43,7 @@ class Target:
 
     def talk(self, *pieces: bytes, pause: float = 0.0, half_close: bool = False) -> bytes:
         """What comes back for some bytes, until the service closes the connection."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as link:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=LONG) as link:
             for piece in pieces:
                 try:
                     link.sendall(piece)
@@ -209,7 +210,6 @@ def test_a_body_that_lies_is_refused(target: Target, name: str) -> None:
 
 
 def test_a_body_that_never_ends_is_cut_off_and_takes_no_memory(target: Target) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     form = (
         f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\n{KEY}"
@@ -218,10 +218,14 @@ def test_a_body_that_never_ends_is_cut_off_and_takes_no_memory(target: Target) -
     part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     first = f"{len(part):x}\r\n".encode() + part + b"\r\n"
     time.sleep(2 / FAILURES_PER_SECOND)  # other tests have sent wrong keys from this address
-    answer = target.talk(form.encode(), first, *[chunk] * 400)
+    tracemalloc.start()
+    try:
+        answer = target.talk(form.encode(), first, *[chunk] * 400)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
     assert statuses(answer) in ([413], [])
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 20_000  # KiB; 26 MB were sent
+    assert peak < 10_000_000  # 26 MB were sent
 
 
 @pytest.mark.parametrize("field", ["name", "pages", "task"])
@@ -240,7 +244,7 @@ def test_a_silent_body_is_cut_off(target: Target) -> None:
     begun = time.monotonic()
     answer = target.talk(put(target, "Content-Length: 1000\r\n", b"%PDF"))
     assert statuses(answer) in ([408], [409])
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < LONG / 2  # the client waits for longer
 
 
 def test_a_body_that_ends_early_is_no_document(target: Target, queue: JobQueue) -> None:
@@ -270,12 +274,12 @@ def test_a_head_that_never_ends_is_cut_off(target: Target, monkeypatch: pytest.M
     begun = time.monotonic()
     head = [b"GET /livez HTTP/1.1\r\n", *[b"X: a\r\n"] * 30]
     assert refused(target.talk(*head, pause=0.1))
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < LONG / 2  # the client waits for longer
 
 
 def test_a_client_that_stops_listening_is_forgotten(target: Target) -> None:
     for _ in range(30):
-        with socket.create_connection(("127.0.0.1", target.port), timeout=20) as link:
+        with socket.create_connection(("127.0.0.1", target.port), timeout=LONG) as link:
             link.sendall(request(f"/v1/jobs/{target.job}/events"))
     assert statuses(target.talk(request("/livez", ""))) == [200]
 

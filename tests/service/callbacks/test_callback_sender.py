@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sockets import connections, recorded_sockets
+from waiting import LONG
 
 from deepseek_ocr_rag import FetchPolicy
 from deepseek_ocr_rag.service.callbacks.callback_sender import CallbackSender
@@ -28,7 +29,7 @@ from deepseek_ocr_rag.service.service_limits import ReaderSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-HOME = FetchPolicy(allow_http=True, allow_private=True, connect_seconds=5, total_seconds=5)
+HOME = FetchPolicy(allow_http=True, allow_private=True, connect_seconds=LONG, total_seconds=LONG)
 AT_ONCE = (0.05,) * 20
 
 Received = tuple[dict[str, str], bytes]
@@ -48,7 +49,7 @@ class Receiver:
     answers: list[Callable[[BaseHTTPRequestHandler], None]]
     received: list[Received] = field(default_factory=list)
 
-    def wait(self, count: int, seconds: float = 60) -> None:
+    def wait(self, count: int, seconds: float = LONG) -> None:
         until = time.monotonic() + seconds
         while len(self.received) < count:
             assert time.monotonic() < until, f"{len(self.received)} of {count} callbacks came"
@@ -117,7 +118,7 @@ def ended_job(queue: JobQueue, sample_pdf: Path, url: str, secret: str | None = 
     return job
 
 
-def nothing_due(queue: JobQueue, seconds: float = 20) -> bool:
+def nothing_due(queue: JobQueue, seconds: float = LONG) -> bool:
     until = time.monotonic() + seconds
     while queue.due_callbacks() and time.monotonic() < until:
         time.sleep(0.01)
@@ -238,21 +239,24 @@ def test_an_endless_reply_is_not_read(queue: JobQueue, sample_pdf: Path) -> None
     with receiver(endless) as there, sending(queue):
         ended_job(queue, sample_pdf, there.url)
         there.wait(1)
-        assert nothing_due(queue, seconds=4)
+        assert nothing_due(queue)
 
 
 def test_a_receiver_that_hangs_holds_up_no_other(queue: JobQueue, sample_pdf: Path) -> None:
     released = threading.Event()
 
     def hang(handler: BaseHTTPRequestHandler) -> None:
-        released.wait(30)
+        released.wait(5 * LONG)
 
-    with receiver(hang) as slow, receiver() as quick, sending(queue):
+    patient = replace(HOME, connect_seconds=5 * LONG, total_seconds=5 * LONG)
+    with receiver(hang) as slow, receiver() as quick, sending(queue, patient):
         ended_job(queue, sample_pdf, slow.url)
         slow.wait(1)
         ended_job(queue, sample_pdf, quick.url)
-        quick.wait(1, seconds=4)
-        released.set()
+        try:
+            quick.wait(1)
+        finally:
+            released.set()
 
 
 def resolving_to(address: str) -> Callable[..., list[Any]]:

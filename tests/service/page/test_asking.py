@@ -95,6 +95,8 @@ def test_a_document_is_dropped_and_asked_and_shows_its_evidence(
     page = open_page(str(http.base_url)).page
     give(page, document, WAYS["dropped"])
     expect(page.locator('[data-page="1"] .block')).to_have_count(4)
+    for job in http.get("/v1/jobs").json()["jobs"]:
+        finished(http, job["id"])  # a document is asked once all its pages are read
     turn = ask(opened(page), "Who keeps the lamp?")
     turn.locator("button.sentence-button").click()
     expect(turn.locator("blockquote")).to_have_text("Anna Berg keeps the lamp.")

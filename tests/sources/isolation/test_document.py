@@ -17,6 +17,7 @@ import psutil
 import pytest
 from bombs import bombs, one_page, pdf_of, stream
 from reportlab.pdfgen.canvas import Canvas
+from waiting import LONG, soon
 
 from deepseek_ocr_rag import Limits, Reader, open_source
 from deepseek_ocr_rag.backends import Reply
@@ -135,11 +136,9 @@ def test_such_a_page_is_tried_twice_and_never_again(pool, monkeypatch):
         for step in (lambda: source.render(1, 50), lambda: source.text_layer(1)):
             with pytest.raises(PageRenderError):
                 step()
-        assert len(started) == 2
-        began = time.perf_counter()
         with pytest.raises(PageRenderError):
             source.info(1)
-        assert time.perf_counter() - began < 0.05
+        assert len(started) == 2
 
 
 def test_a_reader_gives_the_crash_as_a_page_with_its_error(pool):
@@ -162,7 +161,7 @@ def test_a_process_killed_while_it_waits_costs_nothing(pool):
         for number in (1, 2, 3):
             for process in workers_of(pool):
                 process.kill()
-                process.wait(5)
+                process.wait(LONG)
             assert source.info(number).width == 100 + number
             for process in workers_of(pool):
                 process.kill()
@@ -198,27 +197,31 @@ def slow():
 
 
 def test_a_page_that_never_ends_is_ended(pool, monkeypatch):
-    monkeypatch.setattr(isolated_document, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(isolated_document, "GRACE_SECONDS", LONG)  # to open it
     with open_source(slow(), limits=Limits(page_seconds=0.5)) as source:
+        monkeypatch.setattr(isolated_document, "GRACE_SECONDS", 0.3)
         began = time.perf_counter()
         with pytest.raises(LimitExceededError, match=r"longer than 0\.5 seconds"):
             source.render(1, 1280)
-        assert time.perf_counter() - began < 5
+        assert time.perf_counter() - began < LONG
         with pytest.raises(LimitExceededError):
             source.text_layer(1)
 
 
-def test_a_slow_page_that_ends_by_itself_is_not_tried_again_either(pool):
+def test_a_slow_page_that_ends_by_itself_is_not_tried_again_either(pool, monkeypatch):
+    monkeypatch.setattr(isolated_document, "GRACE_SECONDS", LONG)
     strokes = b"0 0 m 600 700 l 0 700 l 600 0 l S " * 20_000
     data = one_page(stream(zlib.compress(strokes), b"/Filter /FlateDecode"))
     with open_source(data, limits=Limits(page_seconds=0.05)) as source:
         with pytest.raises(LimitExceededError, match=r"longer than 0\.05 seconds"):
             source.render(1, 1280)
         assert pool.workers == 1, "it was not ended"
-        began = time.perf_counter()
+        asked = []
+        monkeypatch.setattr(Worker, "ask", lambda *args, **more: asked.append(args))
         with pytest.raises(LimitExceededError, match=r"longer than 0\.05 seconds"):
             source.text_layer(1)
-        assert time.perf_counter() - began < 0.05
+        assert asked == []
+        monkeypatch.undo()
 
 
 def test_closing_ends_a_page_that_is_being_drawn(pool):
@@ -237,7 +240,7 @@ def test_closing_ends_a_page_that_is_being_drawn(pool):
     began = time.perf_counter()
     source.close()
     thread.join()
-    assert time.perf_counter() - began < 3
+    assert time.perf_counter() - began < LONG
     assert len(errors) == 1
     assert "closed" in errors[0]
 
@@ -249,7 +252,7 @@ def test_a_stream_whose_document_is_closed_meanwhile_ends(pool):
         began = time.perf_counter()
         (page,) = stream_of_pages
         assert page.finish_reason == "error"
-        assert time.perf_counter() - began < 5
+        assert time.perf_counter() - began < LONG
 
 
 # Several documents, threads and processes
@@ -268,13 +271,12 @@ def test_processes_are_started_when_needed_kept_and_ended_with_the_reader(pool):
 
 
 def test_they_end_some_time_after_the_last_document(pool, monkeypatch):
-    monkeypatch.setattr(pools, "LINGER_SECONDS", 0.2)
+    monkeypatch.setattr(pools, "LINGER_SECONDS", LONG)
     open_source(numbered(1)).close()
     assert pool.workers == 1
-    deadline = time.monotonic() + 5
-    while pool.workers and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert pool.workers == 0
+    monkeypatch.setattr(pools, "LINGER_SECONDS", 0.2)
+    open_source(numbered(1)).close()
+    assert soon(lambda: pool.workers == 0)
 
 
 def test_a_reader_that_closes_leaves_the_documents_of_others_alone(pool):
@@ -399,8 +401,14 @@ def test_no_descriptor_is_left_over(pool):
         before = me.num_fds()
         for process in workers_of(pool):
             process.kill()
-            process.wait(5)
+            process.wait(LONG)
         source.render(1, 50)
         for _ in range(20):
             open_source(numbered(1)).close()
-        assert me.num_fds() <= before
+        assert soon(lambda: me.num_fds() <= before)  # other threads may have opened some
+
+
+def test_more_cards_get_more_workers_but_no_more_than_processors(monkeypatch):
+    monkeypatch.setattr(pools, "_usable_cores", lambda: 10)
+    made = WorkerPool(4)
+    assert [made.widen(most) for most in (8, 40, 4)] == [8, 10, 10]

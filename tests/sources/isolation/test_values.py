@@ -13,7 +13,7 @@ from PIL import Image
 
 from deepseek_ocr_rag import errors
 from deepseek_ocr_rag.concurrency.frames import Frame, receive, send
-from deepseek_ocr_rag.concurrency.picture_frames import picture_frame
+from deepseek_ocr_rag.concurrency.picture_frames import PixelPicture, picture_frame
 from deepseek_ocr_rag.concurrency.png_pictures import encode_png
 from deepseek_ocr_rag.document.text_layer import Rule, TextLayer, Word
 from deepseek_ocr_rag.document.types import Box
@@ -23,9 +23,11 @@ from deepseek_ocr_rag.sources.isolation.values import (
     error_from,
     info_frame,
     info_from,
+    inked_frame,
     layer_frame,
     layer_from,
     picture_from,
+    pixels_from,
     png_frame,
     png_from,
 )
@@ -96,6 +98,36 @@ def test_a_blank_page_has_no_file(isolated):
     Image.new("RGB", (60, 80), "white").save(blank, "PNG")
     with open_source(blank.getvalue(), isolated=isolated) as source:
         assert source.render_png(1, 80) is None
+        assert source.render_pixels(1, 80) is None
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_the_pixels_of_a_page_are_those_of_its_picture(sample_pdf, isolated):
+    with open_source(sample_pdf, isolated=isolated) as source:
+        pixels = source.render_pixels(1, 700)
+        assert pixels.picture().tobytes() == source.render(1, 700).tobytes()
+
+
+def test_pixels_are_equal_on_the_other_side():
+    picture = Image.effect_noise((33, 17), 90).convert("RGB")
+    found = pixels_from(travelled(inked_frame(picture)))
+    assert (found.width, found.height, bytes(found.data)) == (33, 17, PixelPicture.of(picture).data)
+    assert pixels_from(travelled(inked_frame(Image.new("RGB", (9, 9))))) is None
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        Frame({"width": 3, "height": 2}, bytes(23)),
+        Frame({"width": 0, "height": 0}, b""),
+        Frame({"width": -1, "height": -6}, bytes(24)),
+        Frame({"width": "3", "height": 2}, bytes(24)),
+        Frame({"blank": False}, b""),
+    ],
+)
+def test_pixels_that_do_not_fit_their_size_are_refused(lie):
+    with pytest.raises(BrokenFrameError):
+        pixels_from(lie)
 
 
 def test_a_page_as_a_file_is_equal_on_the_other_side():

@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
     """HTTP for the answers above."""
 
     protocol_version = "HTTP/1.1"
-    timeout = 10
+    timeout = 30
     server: Connections
 
     def do_GET(self) -> None:

@@ -29,6 +29,8 @@ _PERIOD: Final = re.compile(
     r"|for|the|three|six|nine|twelve)\b)+",
     re.IGNORECASE,
 )
+_YEAR: Final = re.compile(r"\b(?:19|20)[0-9]{2}\b")
+
 LONGEST_PERIOD: Final = 80
 """Characters of a line that names the columns of figures below it."""
 
@@ -89,12 +91,13 @@ class _Splitter:
         self._introduction = ""
         self._last: TableRun | None = None  # the last table with a head
         self._above_last = ""  # what introduces that
+        self._years: tuple[str, ...] = ()  # of the last line that has years only
 
     def units(self) -> tuple[CitableUnit, ...]:
         index = 0
         while index < len(self._spans):
             last = index
-            while last < len(self._spans) and self._text(last).startswith(TABLE_STARTS):
+            while last < len(self._spans) and _is_row(self._text(last)):
                 last += 1
             for run in table_runs(self._passage, self._spans, index, last):
                 self._add_table(run)
@@ -111,10 +114,12 @@ class _Splitter:
     def _add_text(self, index: int) -> None:
         text = self._text(index)
         if _is_heading(text, self._spans[index][0], self._passage):
-            self._introduction, self._last = "", None
+            self._introduction, self._last, self._years = "", None, ()
             self._headings.append(self._unit(index, self._heading))
             self._heading = text
             return
+        for line in filter(_is_period, text.splitlines()):
+            self._years = tuple(_YEAR.findall(line)) or self._years
         is_item = _ITEM.match(text) is not None or is_row_of_figures(plain_text(text))
         introduction = self._introduction if is_item else ""
         unit = self._unit(index, _joined(self._heading, introduction))
@@ -133,6 +138,9 @@ class _Splitter:
             heads = tuple(map(self._text, self._last.head))
             if self._above_last != above:
                 above = _joined(self._above_last, above)
+        if run.columns == len(self._years) + 1 and not _YEAR.search("".join(heads)):
+            # The reader takes the head of some statements for a line of text.
+            heads = (*heads, f"| | {' | '.join(self._years)} |")
         table = (*run.head, *run.body)[0]
         if run.body or not self._waiting:
             self._waiting = [] if run.body else [self._unit(i, self._heading) for i in run.head]
@@ -155,6 +163,11 @@ class _Splitter:
         own, own_above = (frozenset(terms(plain_text(part))) for part in (text, above))
         span = self._spans[index]
         return CitableUnit(self._number, index, span, text, above, own, own_above, heads, table)
+
+
+def _is_row(text: str) -> bool:
+    """Whether a text is the row of a table; "| Reported cases" is a caption with a stroke in it."""
+    return text.startswith(TABLE_STARTS) and (text[0] != "|" or text.endswith("|"))
 
 
 def _label(row: str) -> str:

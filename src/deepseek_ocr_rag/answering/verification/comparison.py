@@ -10,18 +10,31 @@ from typing import Final
 
 from ...retrieval.line_items import related_items
 from ...text.dates import Date
-from ...text.numerals import Number
-from ...text.terms import terms
+from ...text.numerals import Number, is_year
+from ...text.terms import content_terms, terms
 from ...text.word_lists import SCALE_WORDS
 from .alignment import clause, is_displaced, words_in
 from .facts import Facts, Name
 from .lexicon import UNIT_WORDS, direction
-from .statements import CitedSource, FactualUnit, Statement, equivalent_words
-from .table_columns import cells_with_heads, is_under_other_head
+from .statements import (
+    CitedSource,
+    FactualUnit,
+    Statement,
+    as_number,
+    equivalent_words,
+    has_figure,
+)
+from .table_columns import cells_with_heads, is_under_other_head, label_terms, units_in
 
-__all__ = ["ClaimComparison"]
+__all__ = ["TOTAL", "ClaimComparison"]
 
 _YEAR: Final = re.compile(r"(?<![0-9.,])(?:19|20)[0-9]{2}(?![0-9])")
+
+TOTAL: Final = frozenset(terms("all net other total"))
+"""Words of labels that name no row by themselves."""
+
+LONGEST_UNIT: Final = 14
+"""Characters behind a number in which its unit stands."""
 
 NEIGHBOURS: Final = 2
 """Units before and after the evidence in which the words of the question may stand."""
@@ -52,6 +65,14 @@ class ClaimComparison:
             unit.citable.terms | unit.citable.terms_above | source.above
             for source, unit in self.units
         ]
+        years = range(min(self.years, default=0), max(self.years, default=-1) + 1)
+        said = [t for t in content_terms(f"{question.text} ; {claim.text}") if _has_digit(t)]
+        self._said = frozenset(said).union(map(str, years), *self._equivalents.values())
+        self._tables: dict[tuple[int, int], list[FactualUnit]] = {}
+        for _, unit in self.units:
+            if unit.citable.is_row:
+                key = unit.citable.passage, unit.citable.table
+                self._tables.setdefault(key, []).append(unit)
         self._is_bare = claim.words <= UNIT_WORDS.keys() | SCALE_WORDS.keys()
         self._having = {
             word: frozenset(i for i, found in enumerate(own) if not same.isdisjoint(found))
@@ -108,9 +129,15 @@ class ClaimComparison:
         others = (self._rows_with_figure(other) for other in self.facts if other is not fact)
         return frozenset().union(*others) - own
 
-    def names_row(self, index: int) -> bool:
-        """Whether the claim or the question has a word of a row itself."""
-        return bool(self.named(self.units[index][1].citable.terms))
+    def has_label_of(self, index: int, fact: Number | Date | None = None) -> bool:
+        """Whether claim and question have the whole label of a row, and it has a number, if any."""
+        unit = self.units[index][1]
+        if not unit.citable.is_row or not self._is_named(label_terms(unit.citable.text)):
+            return False
+        return fact is None or (isinstance(fact, Number) and has_figure(unit, fact))
+
+    def _is_named(self, label: frozenset[str]) -> bool:
+        return label <= self._said | TOTAL and not label <= TOTAL
 
     def _rows_with_figure(self, fact: Number | Date) -> frozenset[int]:
         """The rows that have a number in a cell of their own, not only in the head above."""
@@ -119,8 +146,7 @@ class ClaimComparison:
         return frozenset(
             index
             for index in self._stating[fact]
-            if (unit := self.units[index][1]).is_row
-            and any(fact.matches(_as_number(figure.value)) for figure in unit.figures)
+            if (unit := self.units[index][1]).is_row and has_figure(unit, fact)
         )
 
     def _beside(self, fact: Number | Date | Name) -> frozenset[str]:
@@ -181,7 +207,7 @@ class ClaimComparison:
         years = self._years_of(unit)
         if not isinstance(fact, Number) or not any(f.years & years for f in unit.figures):
             return False
-        same = [f for f in unit.figures if fact.matches(_as_number(f.value))]
+        same = [f for f in unit.figures if fact.matches(as_number(f.value))]
         return bool(same) and all(f.years and not f.years & years for f in same)
 
     def _years_of(self, unit: FactualUnit) -> frozenset[int]:
@@ -194,7 +220,7 @@ class ClaimComparison:
         stated = [
             fact
             for fact in self.claim.facts.numbers
-            if any(fact.matches(_as_number(value)) for value in values)
+            if any(fact.matches(as_number(value)) for value in values)
         ]
         enough = self._own_years and len(self._own_years) >= len(stated)
         return self._own_years if enough else self.years
@@ -225,6 +251,17 @@ class ClaimComparison:
             lambda found: self._among(words, found) - self._among(words, own),
         )
 
+    def is_only_in_other_column(self, fact: Number) -> bool:
+        """Whether a row has a number, but in a column that claim and question do not name.
+
+        A calculation that gives this number too is a coincidence.
+        """
+        return any(
+            self.is_in_other_column(unit, fact) or self.is_below_other_head(unit, fact)
+            for _, unit in self.units
+            if unit.citable.is_row and has_figure(unit, fact)
+        )
+
     def is_of_other_row(self, unit: FactualUnit) -> bool:
         """Whether the claim names another row of figures, and nothing of this one.
 
@@ -232,22 +269,45 @@ class ClaimComparison:
         """
         if not unit.is_row:
             return False
-        own = self._words_of(unit.citable.terms)
+        own = self._among(self.claim.words, unit.citable.terms)
         if own:
             return False
-        above = self._words_of(unit.citable.terms_above)
+        above = self._among(self.claim.words, unit.citable.terms_above)
         return any(
-            other.is_row and other.figures and self._words_of(other.citable.terms) - above
+            other.is_row
+            and other.figures
+            and self._among(self.claim.words, other.citable.terms) - above
             for _, other in self.units
         )
+
+    def is_beside_named_row(self, unit: FactualUnit) -> bool:
+        """Whether claim and question have the whole label of another row of a table, not this one's.
+
+        "The first boat" is no figure of "The last boat". A row may be named for another number of
+        the claim: then it says nothing of this one.
+        """
+        label = label_terms(unit.citable.text) if unit.citable.is_row else frozenset()
+        if label <= self._said:
+            return False
+        return any(
+            other.figures
+            and (named := label_terms(other.citable.text)) != label
+            and self._is_named(named)
+            and len(named) >= len(label & self._said)
+            and not any(has_figure(other, fact) for fact in self.claim.facts.numbers)
+            for other in self._tables[unit.citable.passage, unit.citable.table]
+        )
+
+    def is_in_other_unit(self, unit: FactualUnit, fact: Number | Date) -> bool:
+        """Whether a row has cells that are units of measurement, but not the one behind a number."""
+        behind = terms(self.claim.facts.plain[fact.span[1] :][:LONGEST_UNIT])[:1]
+        same = UNIT_WORDS.get("".join(behind))
+        units = units_in(unit.citable.text) if same and unit.citable.is_row else frozenset()
+        return bool(units) and units.isdisjoint(same or ())
 
     def named(self, found: Collection[str]) -> set[str]:
         """The words of the claim and the question, no numbers or units, that are among terms."""
         return self._among(self.claim.words | self.question.words, found)
-
-    def _words_of(self, found: Collection[str]) -> set[str]:
-        """The claim's words, no numbers, that are among some terms."""
-        return self._among(self.claim.words, found)
 
     def _among(self, words: Iterable[str], found: Collection[str]) -> set[str]:
         """Those of some words of the claim or the question, no numbers or units, that are among terms."""
@@ -255,9 +315,26 @@ class ClaimComparison:
             word
             for word in words
             if word not in UNIT_WORDS
-            and not any(map(str.isdigit, word))
+            and not _has_digit(word)
             and not self._equivalents[word].isdisjoint(found)
         }
+
+    def asked_of_other_rows(self, picked: Sequence[int]) -> Iterator[str]:
+        """The numbers of the question that rows beside the evidence have, but not the evidence.
+
+        "The kingfisher." does not answer what has 100 %, if that is another row's figure.
+        """
+        rows = [self.units[index][1] for index in picked if self.units[index][1].citable.is_row]
+        if self.facts or not rows:
+            return
+        beside = [
+            unit for row in rows for unit in self._tables[row.citable.passage, row.citable.table]
+        ]
+        for number in self.question.facts.numbers:
+            if is_year(number.text) or any(has_figure(row, number) for row in rows):
+                continue
+            if any(has_figure(row, number) for row in beside):
+                yield number.text
 
     def stated_above(self, fact: Number | Date) -> bool:
         """Whether a number of the question, such as its year, stands anywhere in the sources."""
@@ -317,5 +394,5 @@ class ClaimComparison:
             yield from (unit.facts for unit in source.units)
 
 
-def _as_number(value: Decimal) -> Number:
-    return Number("", frozenset((abs(value),)))
+def _has_digit(term: str) -> bool:
+    return any(map(str.isdigit, term))

@@ -56,7 +56,9 @@ class Evidence:
         derived = {
             fact: found
             for fact in absent
-            if isinstance(fact, Number) and (found := derivation(fact, comparison, SHARES))
+            if isinstance(fact, Number)
+            and not comparison.is_only_in_other_column(fact)
+            and (found := derivation(fact, comparison, SHARES))
         }
         stating |= {fact: found.units for fact, found in derived.items()}
         for fact in (f for f in absent if isinstance(f, Number) and f not in derived):
@@ -80,7 +82,7 @@ class Evidence:
             for name in claim.facts.names
             if not (naming.issuperset(terms(name.text)) or self._has_name(name))
         ]
-        self.lacking = (*unstated, *names)
+        self.lacking = (*unstated, *names, *comparison.asked_of_other_rows(picked))
         texts = [unit.facts.plain for _, unit in comparison.units]
         self.repeated = enumerated_twice(claim.facts.plain, comparison.facts, texts)
         self.negations = tuple(self._differing_negations(picked))
@@ -135,6 +137,8 @@ class Evidence:
             and not comparison.is_in_other_column(unit, fact)
             and not comparison.is_below_other_head(unit, fact)
             and not comparison.is_of_other_row(unit)
+            and not comparison.is_beside_named_row(unit)
+            and not comparison.is_in_other_unit(unit, fact)
         ]
         rows = [index for index, (_, unit) in enumerate(comparison.units) if unit.is_row]
         # A row says in a few words what a sentence says in many: it is measured by other rows.
@@ -145,8 +149,16 @@ class Evidence:
             index
             for index in rows
             if index in stating
-            and overlap[index]
-            >= SAME_TOPIC * (best_free if comparison.names_row(index) else best_row)
+            and (
+                comparison.has_label_of(index, fact)
+                or overlap[index]
+                >= SAME_TOPIC
+                * (
+                    best_free
+                    if comparison.named(comparison.units[index][1].citable.terms)
+                    else best_row
+                )
+            )
         }
         reached = max((overlap[i] for i in stating), default=0)
         if not comparison.is_displaced(fact, overlap, reached):

@@ -6,9 +6,11 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from ...retrieval.retriever import Passage
+from ...text.numerals import Number
 from ...text.plain_text import plain_text
 from ...text.terms import content_terms, terms, with_stems
 from .citable_units import CitableUnit, citable_units
@@ -31,7 +33,7 @@ from .table_figures import (
     with_years,
 )
 
-__all__ = ["CitedSource", "FactualUnit", "Statement", "equivalent_words"]
+__all__ = ["CitedSource", "FactualUnit", "Statement", "as_number", "equivalent_words", "has_figure"]
 
 MISREAD: Final = 0.86
 """Similarity (:mod:`difflib`) from which two long words count as one, misread by OCR or
@@ -151,3 +153,13 @@ def equivalent_words(
 
 def _stems(found: list[str]) -> list[str]:
     return with_stems(found)[len(found) :]
+
+
+def has_figure(unit: FactualUnit, number: Number) -> bool:
+    """Whether a number is among the own figures of a unit."""
+    return any(number.matches(as_number(figure.value)) for figure in unit.figures)
+
+
+def as_number(value: Decimal) -> Number:
+    """A number to compare others with, without its sign."""
+    return Number("", frozenset((abs(value),)))

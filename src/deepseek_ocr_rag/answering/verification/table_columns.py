@@ -11,11 +11,24 @@ from typing import Final
 
 from ...document.table_heads import cells_of_row
 from ...text.plain_text import plain_text
-from ...text.terms import content_terms
+from ...text.terms import content_terms, terms
 from .column_heads import heads_of_columns
 from .facts import Facts, stated_facts
+from .lexicon import UNIT_WORDS
 
-__all__ = ["ColumnCell", "cells_with_heads", "head_terms", "is_under_other_head"]
+__all__ = [
+    "ColumnCell",
+    "cells_with_heads",
+    "head_terms",
+    "is_under_other_head",
+    "label_terms",
+    "units_in",
+]
+
+_AMOUNT: Final = re.compile(
+    r"[($€£¥ -]*[0-9]{1,3}(?:,[0-9]{3})*(?:[).% ]+|[$€£¥].*)?|[($€£¥ -]+[0-9].*|[0-9.,]+ ?%"
+)
+_COUNT: Final = re.compile(r"\([^()]{0,20}[0-9][^()]{0,20}\)")
 
 _NOTE: Final = re.compile(
     r"\((?=[^()]{0,60}\b(?:in|except)\b)[^()]{0,60}\b(?:thousands|millions|billions|shares?)\b[^()]{0,60}\)",
@@ -54,6 +67,28 @@ def cells_with_heads(row: str, heads: tuple[str, ...]) -> tuple[ColumnCell, ...]
         words = head_terms(own)
         found.append(ColumnCell(stated_facts(cell), words, words | head_terms(groups)))
     return tuple(found)
+
+
+@lru_cache(maxsize=2**11)
+def label_terms(row: str) -> frozenset[str]:
+    """The terms of the first cell that says what a row is, without notes: "(2)", "(n=612)".
+
+    No cell does in a row that begins with an amount; a number of one or two digits counts the rows.
+    """
+    for cell in cells_of_row(row):
+        label = _COUNT.sub(" ", plain_text(cell)).strip()
+        found = frozenset(content_terms(label))
+        if _AMOUNT.fullmatch(label):
+            return frozenset()
+        if found and not (label.isdigit() and len(label) < 3):
+            return found
+    return frozenset()
+
+
+def units_in(row: str) -> frozenset[str]:
+    """The units of measurement that stand in cells of their own behind a row's first."""
+    cells = (terms(plain_text(cell)) for cell in cells_of_row(row)[1:])
+    return frozenset(cell[0] for cell in cells if len(cell) == 1 and cell[0] in UNIT_WORDS)
 
 
 def head_terms(names: Sequence[str]) -> frozenset[str]:

@@ -51,7 +51,7 @@ class Figure:
     column: int  # number of figures before it there
     span: tuple[int, int]  # ``(start, end)`` in its sentence
     sentence: str  # or table row, without markup
-    years: frozenset[int] = frozenset()  # that the head of its column names
+    years: frozenset[int] = frozenset()  # that the head of its column names, or its row
     heads: frozenset[str] = frozenset()  # the terms of that head
 
 
@@ -78,7 +78,8 @@ def figures_of(plain: str, row: int) -> tuple[Figure, ...]:
 def with_years(figures: Sequence[Figure], row: str, heads: Sequence[str]) -> tuple[Figure, ...]:
     """The figures of a table row without those of its label, with the heads of their columns.
 
-    A row whose label stands in the line above the table has none of its own.
+    A row whose label stands in the line above the table has none of its own. Where no head names a
+    year, the row's label may.
 
     Args:
         figures: As :func:`figures_of` gives them.
@@ -93,7 +94,10 @@ def with_years(figures: Sequence[Figure], row: str, heads: Sequence[str]) -> tup
         return tuple(figures)
     above = heads_of_columns(row, tuple(heads))
     found: list[Figure] = []
-    first = 1 if any(map(str.isalpha, plain_text(cells[0]))) else 0
+    top = " ".join(above[0])
+    # A number below "Age" is a label, one below "December 2, 2022" a figure.
+    named = cells[0] if _YEAR.search(top) else cells[0] + top
+    first = 1 if any(map(str.isalpha, plain_text(named))) else 0
     rest = iter(figures[counts[0] if first else 0 :])
     for column in range(first, len(cells)):
         years = frozenset(int(year) for year in _YEAR.findall(" ".join(above[column])))
@@ -101,6 +105,10 @@ def with_years(figures: Sequence[Figure], row: str, heads: Sequence[str]) -> tup
         for _ in range(counts[column]):
             figure = next(rest)
             found.append(replace(figure, years=years, heads=words, column=len(found)))
+    if not any(figure.years for figure in found):
+        years = frozenset(map(int, _YEAR.findall(cells[0])))
+        if len(years) == 1:
+            return tuple(replace(figure, years=years) for figure in found)
     return tuple(found)
 
 

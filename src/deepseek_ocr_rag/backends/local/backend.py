@@ -95,6 +95,7 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
     """
 
     name = "local"
+    sends_pixels = True
 
     def __init__(
         self,
@@ -200,6 +201,14 @@ class LocalBackend(CheckpointBackend[_LoadedEngine | TransformersBackend]):
         if isinstance(loaded, TransformersBackend):
             raise BackendUnavailableError("the engine does not run here")
         return loaded.engines
+
+    @property
+    def cards(self) -> int:
+        """How many cards it reads on; of "all", 1 until the model is loaded."""
+        loaded = self._loaded
+        if isinstance(loaded, _LoadedEngine):
+            return loaded.engines.count
+        return 1 if self._devices == "all" else len(self._devices)
 
     @property
     def gpu_memory(self) -> int | None:

@@ -88,16 +88,16 @@ class _Card:
 
 
 @dataclass(slots=True)
-class _Tries:
+class _Starts:
     """The starts that one page has waited for, and the error of each card that it gave up."""
 
-    starts: Counter[_Card] = field(default_factory=Counter)
+    counts: Counter[_Card] = field(default_factory=Counter)
     errors: dict[_Card, BaseException] = field(default_factory=dict)
 
     def add(self, card: _Card, error: BaseException | None) -> None:
         """Note how a start has ended; give the card up if it failed, or has ended so often."""
-        self.starts[card] += 1
-        if error is None and self.starts[card] >= MOST_FAILURES:
+        self.counts[card] += 1
+        if error is None and self.counts[card] >= MOST_FAILURES:
             error = BackendUnavailableError(
                 f"the engine process on {card.name} ended {MOST_FAILURES} times right after it "
                 "had started",
@@ -179,11 +179,11 @@ class CardEngines:
                 card.process.close()
 
     def _least_busy(self, notify: Notify | None) -> tuple[EngineProcess, Notify]:
-        tries = _Tries()
+        starts = _Starts()
         while True:
             self._room.clear()
             with self._lock:
-                starting = dict(self._revived(tries))
+                starting = dict(self._revived(starts))
                 found = [(card.load, process) for card in self._cards if (process := card.running)]
                 # A process that has stopped receiving must not hold up the others.
                 able = [each for each in found if each[1].has_room or len(found) == 1]
@@ -193,15 +193,15 @@ class CardEngines:
             if found:
                 self._room.wait(LOOK_SECONDS)
                 continue
-            if len(tries.errors) == self.count:
-                raise next(iter(tries.errors.values()))
+            if len(starts.errors) == self.count:
+                raise next(iter(starts.errors.values()))
             if not starting:  # the last process has ended since it was looked at
                 continue
             ended, _ = wait(starting, return_when=FIRST_COMPLETED)
             for each in ended:
-                tries.add(starting[each], each.exception())
+                starts.add(starting[each], each.exception())
 
-    def _revived(self, tries: _Tries) -> Iterator[tuple[Future[None], _Card]]:
+    def _revived(self, starts: _Starts) -> Iterator[tuple[Future[None], _Card]]:
         """Restart the processes that have ended; yield all starts under way. Needs the lock."""
         if self._closed:
             raise BackendUnavailableError("the backend was closed", remedy="Make a new one.")
@@ -216,10 +216,10 @@ class CardEngines:
                     self._count_failure(card, "its engine process has ended")
                 wanted = none_runs or card.load.failures < MOST_FAILURES
                 # Else two cards whose starts fail in turn would be started for ever.
-                if wanted and card not in tries.errors:
+                if wanted and card not in starts.errors:
                     _log.warning("starting the engine process on %s again", card.name)
                     card.starting = self._start(card)
-            if card.starting is not None and card not in tries.errors:
+            if card.starting is not None and card not in starts.errors:
                 yield card.starting, card
 
     def _count_failure(self, card: _Card, what: str) -> None:

@@ -9,8 +9,8 @@ from queue import SimpleQueue
 
 from PIL.Image import Image
 
-from ...concurrency.frames import StreamedFrame
-from ...concurrency.picture_frames import picture_frame
+from ...concurrency.frames import Frame, StreamedFrame
+from ...concurrency.picture_frames import PixelPicture, picture_frame, pixel_frame
 from ...errors import BackendError
 from ...model.ngrams import NoRepeat
 from ...model.prompts import Mode
@@ -24,7 +24,7 @@ class EngineRequest:
     """A page to be generated; see :class:`~deepseek_ocr_rag.engine.sequence.PageTask`."""
 
     ids: Sequence[int]  # of the prompt
-    image: Image  # RGB
+    image: Image | PixelPicture  # RGB
     mode: Mode
     max_tiles: int | None  # None for what the family allows
     rule: NoRepeat
@@ -34,7 +34,7 @@ class EngineRequest:
     priority: int = 0  # smaller numbers go first
     stream: bool = False  # whether to send each token at once
 
-    def frame(self, key: int) -> StreamedFrame:
+    def frame(self, key: int) -> Frame | StreamedFrame:
         """Return the request as a frame."""
         rule = {"size": self.rule.size, "window": self.rule.window, "exempt": [*self.rule.exempt]}
         message = {
@@ -50,6 +50,8 @@ class EngineRequest:
             "priority": self.priority,
             "stream": self.stream,
         }
+        if isinstance(self.image, PixelPicture):
+            return pixel_frame(self.image, message)
         return picture_frame(self.image, message)
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Final
 
+from PIL.Image import Image
+
+from ...concurrency.picture_frames import PixelPicture
 from ...errors import (
     BackendError,
     BackendReplyError,
@@ -159,10 +162,9 @@ def engine_request(
     stream: bool = False,
 ) -> EngineRequest:
     """Make the engine's request for one attempt at the page ``number`` (from 0) of a document."""
-    image = turned(request.drawn(), attempt.turn)
-    if image.mode != "RGB":
-        image = image.convert("RGB")
-    grid = page_grid(*image.size, attempt.mode, settings.family, max_tiles=settings.max_tiles)
+    image = _picture(request, attempt)
+    size = (image.width, image.height)
+    grid = page_grid(*size, attempt.mode, settings.family, max_tiles=settings.max_tiles)
     ids = settings.ids(attempt.task, settings.family.view_sides(attempt.mode)[0], grid)
     early = number < FIRST_PAGES
     return EngineRequest(
@@ -177,6 +179,13 @@ def engine_request(
         priority=0 if early else 1,
         stream=stream,
     )
+
+
+def _picture(request: PageRequest, attempt: AttemptSettings) -> Image | PixelPicture:
+    if request.image is None and request.pixels is not None and not attempt.turn:
+        return request.pixels
+    image = turned(request.drawn(), attempt.turn)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _draft(settings: ModelSettings, request: PageRequest) -> list[int]:

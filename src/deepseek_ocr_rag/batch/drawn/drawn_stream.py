@@ -69,6 +69,10 @@ class _DrawnSource:
     def text_layer(self, number: int) -> None:
         """None: only what a backend needs is drawn."""
 
+    def draw_for(self, cards: int) -> int:
+        """One: everything is drawn."""
+        return self.parallel_pages
+
     def close(self) -> None:
         """Do nothing: nothing is open."""
 

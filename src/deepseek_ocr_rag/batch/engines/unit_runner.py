@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import takewhile
 from typing import Final
 
 from ...concurrency.shared_lock import SharedLock
@@ -58,14 +59,16 @@ class UnitRunner:
         """
         if self._staged.has(unit):
             return 0
-        if self._begun(unit.file_name) >= DEATHS:
+        begun = self._begun(unit.file_name)
+        if begun >= DEATHS:
             with self._lock.alone():
                 rows = [self._alone(unit, number, drawn) for number in unit.numbers]
         else:
-            with self._lock.shared(), self._noted(unit.file_name):
+            with self._lock.shared(), self._noted(unit.file_name, begun + 1):
                 rows = self._reader.read_unit(unit, drawn)
         self._staged.store(unit, rows)
-        self._cross_out(unit.file_name)
+        for count in range(1, begun + 1):
+            self._folder.remove(_mark(unit.file_name, count))
         return sum(not row.ok for row in rows)
 
     def _alone(self, unit: PageUnit, number: int, drawn: DrawnUnit | None) -> PageRow:
@@ -74,7 +77,7 @@ class UnitRunner:
         deaths = self._begun(name)
         if deaths >= DEATHS:
             return self._quarantined(page, deaths)
-        with self._noted(name):
+        with self._noted(name, deaths + 1):
             (row,) = self._reader.read_unit(page, drawn)
         return row
 
@@ -89,21 +92,19 @@ class UnitRunner:
         return self._reader.failed_row(page, number, error)
 
     def _begun(self, name: str) -> int:
-        return sum(self._folder.exists(_mark(name, count)) for count in range(1, DEATHS + 1))
+        # The notes are written in this order. Each look is two requests to an object store.
+        marks = (_mark(name, count) for count in range(1, DEATHS + 1))
+        return sum(1 for _ in takewhile(self._folder.exists, marks))
 
     @contextmanager
-    def _noted(self, name: str) -> Iterator[None]:
-        mark = _mark(name, self._begun(name) + 1)
+    def _noted(self, name: str, count: int) -> Iterator[None]:
+        mark = _mark(name, count)
         self._folder.touch(mark)
         try:
             yield
         finally:
             # An error was no end of the process.
             self._folder.remove(mark)
-
-    def _cross_out(self, name: str) -> None:
-        for count in range(1, DEATHS + 1):
-            self._folder.remove(_mark(name, count))
 
 
 def _mark(name: str, count: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ...errors import SourceNotFoundError
+from ...errors import ConfigurationError, SourceNotFoundError
 from ..storage.locations import StoragePath, is_remote, located
 
 __all__ = ["matching_files"]
@@ -22,6 +22,7 @@ def matching_files(pattern: str) -> Iterator[str]:
 
     Raises:
         SourceNotFoundError: If there is no such folder, or nothing matches.
+        ConfigurationError: If a name there is not UTF-8.
     """
     fixed, wanted = _split(pattern)
     base = located(fixed or ".")
@@ -53,8 +54,15 @@ def _walk(base: StoragePath, below: str, *, deep: bool, most: int) -> Iterator[s
     from pyarrow import fs
 
     folder = f"{base.path}/{below}".rstrip("/") or "/"
-    found: list[Any] = base.files.get_file_info(fs.FileSelector(folder))
-    for info in sorted(found, key=lambda each: each.base_name):
+    try:
+        found: list[Any] = base.files.get_file_info(fs.FileSelector(folder))
+        found.sort(key=lambda each: each.base_name)
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"a name in {folder} is not UTF-8 ({error.object!r})",
+            remedy="Rename it: the results could not say which document it is.",
+        ) from error
+    for info in found:
         if info.base_name.startswith("."):
             continue
         path = f"{below}/{info.base_name}".lstrip("/")

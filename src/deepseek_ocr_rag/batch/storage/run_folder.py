@@ -124,12 +124,12 @@ class RunFolder:
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
-        if self.root.local:
-            with self._told():
+        with self._told():
+            if self.root.local:
                 self._local(name).unlink(missing_ok=True)
-        elif self.exists(name):
-            with self._told():
-                self.root.files.delete_file(self.root.inside(name).path)
+            else:
+                with suppress(FileNotFoundError):
+                    self.root.files.delete_file(self.root.inside(name).path)
 
     def clear(self, folder: str) -> None:
         """Remove all files of a folder of it."""

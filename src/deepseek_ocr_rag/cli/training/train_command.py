@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,25 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="judgements without a better text after which training ends; 0 never (default: 3)",
     )
+    parser.add_argument(
+        "--regression",
+        metavar="DATA",
+        help="ordinary pages with their right text that the model must not forget",
+    )
+    parser.add_argument(
+        "--forgetting",
+        type=float,
+        default=0.01,
+        metavar="RATE",
+        help="most that their character error rate may rise (default: 0.01)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="default: the GPU, if there is one")
 
 
 def add_eval_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``dsocr eval``."""
-    _add_data(parser)
+    _add_data(parser, ", OmniDocBench or olmOCR-bench")
     parser.add_argument("--backend", default="transformers", help="default: transformers")
     parser.add_argument("--base", metavar="MODEL", help="the model of the backend")
     parser.add_argument("--adapter", metavar="FOLDER", help="an adapter for it")
@@ -105,8 +118,8 @@ def add_merge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", metavar="COMMIT", help="of a hub id")
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a JSONL file, or a folder of samples")
+def _add_data(parser: argparse.ArgumentParser, more: str = "") -> None:
+    parser.add_argument("data", metavar="DATA", help=f"a JSONL file, a folder of samples{more}")
     parser.add_argument(
         "--mode", default="base", choices=sorted(MODES), help="resolution (default: base)"
     )
@@ -126,7 +139,9 @@ def train_adapter(options: argparse.Namespace) -> int:
     _check_extra()
     from ...training.adapters import AdapterSettings
     from ...training.checking import check_samples
-    from ...training.finetuning import FineTuning, fine_tune
+    from ...training.finetuning import fine_tune
+    from ...training.finetuning_settings import FineTuning
+    from ...training.processes import started_processes
 
     if options.check:
         found = check_samples(
@@ -148,7 +163,7 @@ def train_adapter(options: argparse.Namespace) -> int:
             name: getattr(options, name)
             for name in (
                 *("mode", "epochs", "learning_rate", "batch", "accumulate", "held_out"),
-                *("judge_every", "patience", "seed", "device"),
+                *("judge_every", "patience", "forgetting", "seed", "device"),
             )
         },
     )
@@ -157,6 +172,7 @@ def train_adapter(options: argparse.Namespace) -> int:
         options.data,
         options.output,
         settings,
+        regression=options.regression,
         revision=options.revision,
         resume=options.resume,
         told=lambda line: print_note(visible_line(line)),
@@ -168,28 +184,70 @@ def train_adapter(options: argparse.Namespace) -> int:
         "before": result.before and result.before.to_dict(),
         "best": result.best and result.best.to_dict(),
         "best_step": result.best_step,
+        "regression_before": result.regression_before and result.regression_before.to_dict(),
+        "regression": result.regression and result.regression.to_dict(),
     }
-    print_output(json_line(data))
+    if started_processes(options.device).first:
+        print_output(json_line(data))
     return 0
 
 
 def evaluate_backend(options: argparse.Namespace) -> int:
     """``dsocr eval``."""
     _check_extra()
-    from ...training.evaluation import evaluate, write_report
+    from ...training.judging.evaluation import evaluate, write_report
+    from ...training.judging.olmocr_bench import olmocr_bench_folder
+    from ...training.judging.omnidocbench import omnidocbench_file
     from ...training.sample_folders import read_samples, split_samples
 
+    for known, judged in (
+        (omnidocbench_file, _evaluate_omnidocbench),
+        (olmocr_bench_folder, _evaluate_olmocr_bench),
+    ):
+        if known(options.data) is not None:
+            if options.held_out is not None:
+                raise ConfigurationError(
+                    "a benchmark has no held-out pages", remedy="Leave out --held-out."
+                )
+            return judged(options)
     samples = read_samples(options.data).checked()
     if options.held_out is not None:
         samples = split_samples(samples, options.held_out)[1]
-    backend = _backend(options)
-    try:
+    with closing(_backend(options)) as backend:
         found = evaluate(backend, samples, mode=options.mode)
-    finally:
-        backend.close()
     if options.output is not None:
         print_note(f"report: {write_report(found, samples, Path(options.output))}")
     print_output(json_line(found.scores.to_dict()))
+    return 0
+
+
+def _evaluate_omnidocbench(options: argparse.Namespace) -> int:
+    from ...training.judging.evaluation import write_report
+    from ...training.judging.omnidocbench import (
+        evaluate_omnidocbench,
+        read_omnidocbench,
+        write_pages_as_markdown,
+    )
+
+    for note in read_omnidocbench(options.data).notes:
+        print_note(visible_line(note))
+    with closing(_backend(options)) as backend:
+        found, samples = evaluate_omnidocbench(backend, options.data, mode=options.mode)
+    if options.output is not None:
+        write_pages_as_markdown(found, samples, options.output)
+        print_note(f"report: {write_report(found, samples, options.output)}")
+    print_output(json_line({"benchmark": "OmniDocBench", **found.scores.to_dict()}))
+    return 0
+
+
+def _evaluate_olmocr_bench(options: argparse.Namespace) -> int:
+    from ...training.judging.olmocr_bench import evaluate_olmocr_bench
+
+    with closing(_backend(options)) as backend:
+        found = evaluate_olmocr_bench(backend, options.data, mode=options.mode)
+    if options.output is not None:
+        print_note(f"report: {found.write(options.output)}")
+    print_output(json_line({"benchmark": "olmOCR-bench", **found.to_dict()}))
     return 0
 
 

@@ -45,6 +45,10 @@ async def show_job(
     seconds = min(wait, settings.longest_wait)
     if seconds:
         job = await wait_for_end(request.app.state.watch, queue, owner, job_id, seconds)
+    elif queue.is_quick:
+        # A row is read faster than it is passed to a thread and back, above all while other
+        # threads keep the interpreter busy.
+        job = queue.get(owner, job_id)
     else:
         job = await look(queue.get, owner, job_id)
     if not job.state.ended:

@@ -46,10 +46,15 @@ class QueueOrder:
         self._order = Order()
         self._made = -FRESH_SECONDS
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the next :meth:`now` has nothing to sort."""
+        return time.monotonic() - self._made < FRESH_SECONDS
+
     def now(self) -> Order:
         """The order, at most a second old."""
         with self._lock:
-            if time.monotonic() - self._made >= FRESH_SECONDS:
+            if not self.fresh:
                 self._order = self._database.read(self._sorted)
                 self._made = time.monotonic()
             return self._order

@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 from PIL.Image import Image
 
 from ...concurrency.frames import Frame
-from ...concurrency.picture_frames import PIXEL_BYTES
+from ...concurrency.picture_frames import PIXEL_BYTES, PixelPicture
 from ...concurrency.png_pictures import PngPicture, longest_png
 from ...document.text_layer import TextLayer
 from ...errors import (
@@ -34,7 +34,7 @@ from ..renderers.opened_document import PageInfo
 from ..renderers.opening import broken_installation, renderer_of
 from .pool import WorkerPool, shared_pool
 from .process import START_SECONDS, Worker
-from .values import error_from, info_from, layer_from, picture_from, png_from
+from .values import error_from, info_from, layer_from, picture_from, pixels_from, png_from
 
 __all__ = ["IsolatedDocument"]
 
@@ -99,6 +99,12 @@ class IsolatedDocument:
         request = {"do": "render", "long_side": int(long_side)}
         longest = PIXEL_BYTES * int(long_side) ** 2
         return self._ask(number, request, picture_from, longest=longest)
+
+    def render_pixels(self, number: int, long_side: int) -> PixelPicture | None:
+        """The pixels of the displayed page; None if it is blank."""
+        request = {"do": "render_pixels", "long_side": int(long_side)}
+        longest = PIXEL_BYTES * int(long_side) ** 2
+        return self._ask(number, request, pixels_from, longest=longest)
 
     def render_png(self, number: int, long_side: int) -> PngPicture | None:
         """Render the displayed page as a PNG file; None if it is blank."""

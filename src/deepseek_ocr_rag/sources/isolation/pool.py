@@ -24,8 +24,8 @@ def _usable_cores() -> int:
 
 
 MOST_WORKERS: Final = min(4, _usable_cores())
-"""One worker per core, at most four: they render 60 or more pages a second, more than backends
-read."""
+"""One worker per core, at most four: they render 60 or more pages a second, more than one card
+reads."""
 
 LINGER_SECONDS: Final = 10.0
 """Seconds that workers stay after the last document was closed."""
@@ -57,6 +57,13 @@ class WorkerPool:
         """Number of running workers."""
         with self._changed:
             return len(self._idle) + len(self._busy)
+
+    def widen(self, most: int) -> int:
+        """Allow so many workers, but no more than cores; returns how many are allowed now."""
+        with self._changed:
+            self._most = max(self._most, min(most, _usable_cores()))
+            self._changed.notify_all()
+            return self._most
 
     def register(self) -> int:
         """Register a document; workers stay as long as there is one. Returns its number."""

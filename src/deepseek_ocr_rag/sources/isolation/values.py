@@ -14,8 +14,8 @@ from typing import Any
 from PIL import Image
 
 from ... import errors
-from ...concurrency.frames import Frame
-from ...concurrency.picture_frames import PIXEL_BYTES
+from ...concurrency.frames import Frame, StreamedFrame
+from ...concurrency.picture_frames import PIXEL_BYTES, PixelPicture, picture_frame
 from ...concurrency.png_pictures import PngPicture, check_png, encode_png
 from ...document.text_layer import Rule, TextLayer, Word
 from ...document.types import Box
@@ -28,9 +28,11 @@ __all__ = [
     "error_from",
     "info_frame",
     "info_from",
+    "inked_frame",
     "layer_frame",
     "layer_from",
     "picture_from",
+    "pixels_from",
     "png_frame",
     "png_from",
 ]
@@ -58,10 +60,21 @@ def info_from(frame: Frame) -> PageInfo:
 
 def picture_from(frame: Frame) -> Image.Image:
     """Unpack a picture; raises BrokenFrameError if it is not valid."""
-    size = (_count(frame, "width"), _count(frame, "height"))
-    if not all(size) or PIXEL_BYTES * size[0] * size[1] != len(frame.body):
-        raise BrokenFrameError(f"{len(frame.body)} bytes for a picture of {size}")
-    return Image.frombytes("RGB", size, frame.body, "raw", "RGBX")
+    return _pixels(frame).picture()
+
+
+def inked_frame(picture: Image.Image) -> Frame | StreamedFrame:
+    """Pack a picture into a frame as its pixels, or as nothing if it is blank."""
+    return picture_frame(picture) if has_ink(picture) else Frame({"blank": True})
+
+
+def pixels_from(frame: Frame) -> PixelPicture | None:
+    """Unpack the pixels of a picture, or None for a blank page.
+
+    Raises:
+        BrokenFrameError: If they are not valid.
+    """
+    return None if frame.message.get("blank") is True else _pixels(frame)
 
 
 def png_frame(picture: Image.Image) -> Frame:
@@ -199,6 +212,13 @@ def error_from(frame: Frame, source: str) -> DeepSeekOCRError | None:
         page=page if isinstance(page, int) else None,
         remedy=None if remedy is None else _text(remedy),
     )
+
+
+def _pixels(frame: Frame) -> PixelPicture:
+    size = (_count(frame, "width"), _count(frame, "height"))
+    if not all(size) or PIXEL_BYTES * size[0] * size[1] != len(frame.body):
+        raise BrokenFrameError(f"{len(frame.body)} bytes for a picture of {size}")
+    return PixelPicture(frame.body, *size)
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,8 @@ The reply to each is one frame, with the result or an error::
     {"do": "open", "document": 7, "name": ..., "path": ..., "format": "PDF", ...}  -> {"pages": 3}
     {"do": "info", "document": 7, "page": 1}                                       -> size, label
     {"do": "render", "document": 7, "page": 1, "long_side": 1280}                  -> pixels
+    {"do": "render_pixels", "document": 7, "page": 1, "long_side": 1280}           -> pixels, or that
+                                                                                      it is blank
     {"do": "render_png", "document": 7, "page": 1, "long_side": 1280}              -> a PNG file
     {"do": "text_layer", "document": 7, "page": 1}                                 -> words
     {"do": "close", "document": 7}                                                 -> {}
@@ -47,7 +49,7 @@ from ..renderers.content import Content
 from ..renderers.opened_document import OpenedDocument
 from ..renderers.opening import opener_for
 from .bounds import MemoryBound, ended_with_owner, write_no_files
-from .values import error_frame, info_frame, layer_frame, png_frame
+from .values import error_frame, info_frame, inked_frame, layer_frame, png_frame
 
 __all__ = ["main"]
 
@@ -130,6 +132,7 @@ class _DocumentServer:
         tasks: dict[str, Callable[[], Frame | StreamedFrame]] = {
             "info": lambda: info_frame(document.info(number)),
             "render": lambda: picture_frame(document.render(number, message["long_side"])),
+            "render_pixels": lambda: inked_frame(document.render(number, message["long_side"])),
             "render_png": lambda: png_frame(document.render(number, message["long_side"])),
             "text_layer": lambda: layer_frame(document.text_layer(number)),
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from time import process_time
+from time import thread_time
 
 import pytest
 from hypothesis import given, settings
@@ -389,7 +389,7 @@ def test_a_page_made_to_be_slow_takes_only_seconds() -> None:
         Word("w", Box.clamped(i / n, i % 500 / 500, i / n + 0.001, i % 500 / 500 + 0.0015), 9)
         for i in range(n)
     )
-    start = process_time()
+    start = thread_time()
     blocks = lay_out(TextLayer(stairs, width=WIDTH, height=HEIGHT))
-    assert process_time() - start < 20
+    assert thread_time() - start < 20
     assert sum(b.text.count("w") for b in blocks) == n

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 from typing import Final
 
 from ....text.numerals import Number
@@ -47,11 +47,20 @@ class Calculation:
     """Searches the calculation that gives a number of a statement.
 
     ``said`` is the statement without markup, to which the number's span refers; ``given`` are other
-    numbers of the question or the statement, without years.
+    numbers of the question or the statement, without years; ``years`` are those that both name.
     """
 
-    def __init__(self, number: Number, said: str, question: str, given: Iterable[Decimal]) -> None:
+    def __init__(
+        self,
+        number: Number,
+        said: str,
+        question: str,
+        given: Iterable[Decimal],
+        years: frozenset[int] = frozenset(),
+    ) -> None:
         self._number = number
+        self._compared = frozenset((min(years), max(years))) if len(years) > 1 else frozenset()
+        self._ends = self._compared
         self._given = tuple(given)
         self._named = named_calculation(number, said, question)
         scale = scale_asked(question)
@@ -118,10 +127,14 @@ class Calculation:
 
     def _results(self, matter: Sequence[Sequence[Figure]]) -> Iterator[Result]:
         pairs = [*_pairs(matter)]
+        # A fiscal year may end in the year before, so that no column has it.
+        known = frozenset().union(*(figure.years for row in matter for figure in row))
+        self._ends = self._compared if self._compared <= known else frozenset()
         if self._named.is_percent:
             plain = [p for p in pairs if not (p[0].is_percent or p[1].is_percent)]
             if "change" in self._named.operations:
-                beside = [p for p in plain if p[0].row == p[1].row]
+                beside = [p for p in plain if p[0].row == p[1].row or self._is_between_years(p)]
+                beside = [p for p in beside if not self._is_within_year(p)]
                 yield from _quotients(beside, lambda a, b: 100 * (b - a) / abs(a))
             if "share" in self._named.operations:
                 yield from _quotients(plain, lambda a, b: 100 * a / b)
@@ -135,14 +148,27 @@ class Calculation:
         if "difference" in self._named.operations:
             factor = 100 if self._number.unit == "basis points" else 1
             for a, b in pairs:
-                yield Result(factor * (a.value - b.value), (a, b))
+                if not self._is_within_year((a, b)):
+                    yield Result(factor * (a.value - b.value), (a, b))
         groups = [*_columns(matter, percent=self._named.is_percent), *({*map(_ordered, pairs)})]
         for group in groups:
+            known = frozenset().union(*(figure.years for figure in group))
+            if known and len(known) > 1 and not self._ends <= known:
+                continue
             total = sum((figure.value for figure in group), Decimal())
             if "total" in self._named.operations:
                 yield Result(total, group)
             if "average" in self._named.operations:
                 yield Result(total / len(group), group)
+
+    def _is_within_year(self, pair: tuple[Figure, Figure]) -> bool:
+        """Whether two figures are of one year, where years are compared."""
+        return bool(self._ends and pair[0].years) and pair[0].years == pair[1].years
+
+    def _is_between_years(self, pair: tuple[Figure, Figure]) -> bool:
+        """Whether two figures of different rows are of one column and of the years compared."""
+        one, other = pair
+        return one.column == other.column and one.years | other.years == self._ends
 
     def _products(self, matter: Sequence[Sequence[Figure]]) -> Iterator[Result]:
         for row in matter:
@@ -163,12 +189,17 @@ def _ordered(pair: tuple[Figure, Figure]) -> tuple[Figure, ...]:
 
 
 def _pairs(matter: Sequence[Sequence[Figure]]) -> Iterator[tuple[Figure, Figure]]:
-    """Two figures of one row, or of one column in two rows of equal length, in both orders."""
+    """Two figures of one row, or of one column in two rows, in both orders.
+
+    Columns of two rows are the same by position in rows of equal length, otherwise by their heads.
+    """
     for row in matter:
         yield from permutations(row, 2)
     for one, other in permutations(matter, 2):
         if len(one) == len(other):
             yield from zip(one, other, strict=True)
+        else:
+            yield from ((a, b) for a, b in product(one, other) if a.heads and a.heads == b.heads)
 
 
 def _columns(matter: Sequence[Sequence[Figure]], *, percent: bool) -> Iterator[tuple[Figure, ...]]:

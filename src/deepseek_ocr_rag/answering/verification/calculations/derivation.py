@@ -13,7 +13,7 @@ from ....text.numerals import Number, is_year
 from ....text.terms import terms, with_stems
 from ..alignment import is_displaced
 from ..citable_units import CitableUnit
-from ..comparison import ClaimComparison
+from ..comparison import TOTAL, ClaimComparison
 from ..table_figures import Figure
 from .calculation import Calculation, Result
 from .financial_terms import formulas_asked
@@ -49,10 +49,10 @@ def derivation(
     said, question = matter.claim.facts, matter.question
     others = {*said.numbers, *question.facts.numbers} - {number}
     given = [other.value for other in others if not is_year(other.text)]
-    calculation = Calculation(number, said.plain, question.text, given)
     rows = _rows(matter)
     named = named_calculation(number, said.plain, question.text)
     years = matter.years
+    calculation = Calculation(number, said.plain, question.text, given, years)
     for formula in formulas_asked(f"{question.text}\n{said.plain}"):
         changes = bool(named.operations & {"change", "difference"})
         values = computed(formula, _labelled(rows, matter), years, changes=changes)
@@ -62,6 +62,8 @@ def derivation(
     if years:
         # "The growth in 2019" is that from the year before.
         only = {min(years) - 1} if len(years) == 1 and "change" in named.operations else set()
+        if named.operations & {"total", "average"}:
+            only = set(range(min(years), max(years)))
         rows = [_of_years(row, years | only) for row in rows]
     narrowed = [_of_named_columns(row, matter) for row in rows]
     for pool in (rows, narrowed) if narrowed != rows else (rows,):
@@ -104,12 +106,23 @@ def _result(
     part = _part_on_matter(rows, matter)
     overlap = matter.overlap_around(number)
     best = max((overlap[place] for place, row in enumerate(rows) if row), default=0)
-    for share in least:
-        near = [at for at in range(len(rows)) if 0 < share * best <= matter.smoothed(overlap, at)]
+    possible = [at for at in range(len(rows)) if _may_be_operand(matter, at)]
+    pools = [[at for at in possible if matter.has_label_of(at)]]
+    pools += [
+        [at for at in possible if 0 < share * best <= matter.smoothed(overlap, at)]
+        for share in least
+    ]
+    for near in pools:
         result = calculation.result_of(part) or calculation.result(rows, near)
         if result and not _is_displaced(number, matter, near, result):
             return result
     return None
+
+
+def _may_be_operand(matter: ClaimComparison, index: int) -> bool:
+    """Whether a row is named, is a total, or has no named row beside it."""
+    unit = matter.units[index][1]
+    return not TOTAL.isdisjoint(terms(unit.citable.text)) or not matter.is_beside_named_row(unit)
 
 
 def _rows(matter: ClaimComparison) -> list[tuple[Figure, ...]]:

@@ -9,13 +9,13 @@ from functools import partial
 import torch
 from transformers import PreTrainedModel
 
-from ..backends.page_text import LoopWatch
-from ..backends.transformers.generation import generate
-from ..model.ngrams import NoRepeat
-from ..model.page_prompt import PagePrompt
-from ..model.tokenizer import ModelTokenizer
+from ...backends.page_text import LoopWatch
+from ...backends.transformers.generation import generate
+from ...model.ngrams import NoRepeat
+from ...model.page_prompt import PagePrompt
+from ...model.tokenizer import ModelTokenizer
+from ..targets import EncodedPage
 from .scores import PageScore, score_page
-from .targets import EncodedPage
 
 __all__ = ["WrittenPage", "write_pages"]
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from ..document.grammar.parser import parse_page
-from ..document.types import Block, Box
-from ..errors import MissingExtraError
-from ..installing import install_command
-from ..model.loops.detector import find_loops
+from ...document.grammar.parser import parse_page
+from ...document.types import Block, Box
+from ...errors import MissingExtraError
+from ...installing import install_command
+from ...model.loops.detector import find_loops
 from .tree_distance import table_similarity
 
 __all__ = ["PageScore", "Scores", "score_page", "summarise"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ..document.tables import Cell, parse_table
+from ...document.tables import Cell, parse_table
 
 __all__ = ["table_similarity"]
 

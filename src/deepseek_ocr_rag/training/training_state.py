@@ -1,0 +1,123 @@
+"""What a resumed training needs: weights, moments, random numbers, and what was judged so far."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import ConfigurationError, OutputError
+from .targets import EncodedPage
+
+__all__ = ["STATE", "TrainingNotes", "load_state", "pages_digest", "save_state"]
+
+STATE: Final = "training_state.safetensors"
+MOMENTS: Final = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass(slots=True)
+class TrainingNotes:
+    """Where a training stands.
+
+    Attributes:
+        data: Digest of what it learns and is judged by.
+        step: Steps done.
+        best_step: Step of the kept adapter.
+        bad: Judgements since then.
+        before: Scores and texts before the training.
+        best: Those of the kept adapter.
+        judgements: All of them, as in ``training.json``.
+    """
+
+    data: str
+    step: int = 0
+    best_step: int = 0
+    bad: int = 0
+    before: list[list[Any]] = field(default_factory=list)
+    best: list[list[Any]] = field(default_factory=list)
+    judgements: list[dict[str, Any]] = field(default_factory=list)
+
+
+def pages_digest(settings: Mapping[str, Any], *sets: Sequence[EncodedPage]) -> str:
+    """A digest of settings, and of every token and pixel that is learnt or judged by."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for pages in sets:
+        digest.update(f"{len(pages)} ".encode())
+        for page in pages:
+            digest.update(json.dumps([page.prompt, page.ids]).encode())
+            digest.update(page.views.global_view.tobytes())
+            digest.update(page.views.tiles.tobytes())
+    return digest.hexdigest()
+
+
+def save_state(
+    folder: Path,
+    weights: Mapping[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    notes: TrainingNotes,
+) -> None:
+    """Write the state; a crash leaves the one before."""
+    tensors = {f"weight:{name}": weight.detach().cpu() for name, weight in weights.items()}
+    for name, weight in weights.items():
+        for key, value in optimizer.state.get(weight, {}).items():
+            tensors[f"{key}:{name}"] = torch.as_tensor(value).detach().cpu()
+    tensors["random"] = torch.get_rng_state()
+    noted = {name: getattr(notes, name) for name in TrainingNotes.__slots__}
+    part = folder / f"{STATE}.part"
+    save_file(tensors, part, {"state": json.dumps(noted)})
+    part.replace(folder / STATE)
+
+
+def load_state(
+    folder: Path,
+    weights: Mapping[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    data: str,
+) -> TrainingNotes:
+    """Put a stored state into weights and optimizer.
+
+    Raises:
+        ConfigurationError: If it is the state of other data, settings or weights.
+        OutputError: If it cannot be read.
+    """
+    path = folder / STATE
+    try:
+        with safe_open(path, "pt") as stored:
+            notes = TrainingNotes(**json.loads((stored.metadata() or {})["state"]))
+            if notes.data == data:
+                _restore(stored, weights, optimizer)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise OutputError(
+            f"cannot be read: {str(error)[:200]}",
+            source=str(path),
+            remedy="Begin again in a new folder.",
+        ) from error
+    if notes.data != data:
+        raise ConfigurationError(
+            "the data or the settings are not those that this training began with",
+            source=str(folder),
+            remedy="Resume with the same ones, or begin in a new folder.",
+        )
+    return notes
+
+
+def _restore(
+    stored: Any,  # noqa: ANN401 - a file of safetensors
+    weights: Mapping[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    for name, weight in weights.items():
+        weight.data.copy_(stored.get_tensor(f"weight:{name}"))
+        optimizer.state[weight] = {
+            key: stored.get_tensor(f"{key}:{name}").to(weight.device if key != "step" else "cpu")
+            for key in MOMENTS
+        }
+    torch.set_rng_state(stored.get_tensor("random"))
